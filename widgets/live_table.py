@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import ClassVar
 
 import msgspec
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -34,6 +35,8 @@ class Cell(msgspec.Struct, frozen=True):
     """The number, instant or word that the text spells: rows are sorted by it, and exports write it."""
     rank: int | None = None
     """The place of the value in an order of its own, such as that of severities."""
+    brief: str = ""
+    """What stands for the text where there is no room for all of it."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -96,12 +99,26 @@ class LiveTable(Painted, can_focus=True):
         empty: str = "Nothing here yet.",
         show_header: bool = True,
         sortable: bool = True,
+        sticky: bool = False,
         name: str | None = None,
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
     ) -> None:
+        """Make a list.
+
+        Args:
+            columns: Its columns, from left to right.
+            empty: The text without any row.
+            show_header: Whether the titles of the columns are drawn.
+            sortable: Whether the operator may choose the order.
+            sticky: Keep a cursor that is on top there, on what is newest, instead of on its row.
+            name: As for any widget.
+            id: As for any widget.
+            classes: As for any widget.
+        """
         super().__init__(name=name, id=id, classes=classes)
         self._columns = tuple(columns)
+        self._sticky = sticky
         self._empty = empty
         self._show_header = show_header
         self.sortable = sortable and show_header
@@ -290,7 +307,7 @@ class LiveTable(Painted, can_focus=True):
     # Rows and cursor
 
     def _select_rows(self) -> None:
-        before = self.cursor_key
+        before, was_at_top = self.cursor_key, self._cursor == 0
         words = self._filter.casefold().split()
         if words:
             wanted = [self._column_and_text(word) for word in words]
@@ -301,12 +318,22 @@ class LiveTable(Painted, can_focus=True):
             self._rows = self._all_rows
         if self._order is not None and (by := self._index_of(self._order.key)) is not None:
             self._rows = tuple(sort_rows(self._rows, by, descending=self._order.descending))
-        same = next((index for index, row in enumerate(self._rows) if row.key == before), None)
-        self._cursor = same if same is not None else max(0, min(self._cursor, len(self._rows) - 1))
+        self._cursor = 0 if self._sticky and was_at_top else self._place_near(before)
         keys = {row.key for row in self._rows}
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in keys}
         self.resize_to_content()
         self._announce(before)
+
+    def _place_near(self, key: str | None) -> int:
+        """Find the row with a key; if a filter hides it, the nearest row of the list; if it is gone, the same place."""
+        places = {row.key: index for index, row in enumerate(self._rows)}
+        if key in places:
+            return places[key]
+        here = next((index for index, row in enumerate(self._all_rows) if row.key == key), None)
+        if here is None or not places:
+            return max(0, min(self._cursor, len(self._rows) - 1))
+        shown = [(abs(index - here), places[row.key]) for index, row in enumerate(self._all_rows) if row.key in places]
+        return min(shown)[1]
 
     def _index_of(self, key: str) -> int | None:
         return next((index for index, column in enumerate(self._columns) if column.key == key), None)
@@ -405,6 +432,8 @@ class LiveTable(Painted, can_focus=True):
                 spans += fit_line(cleaned, width, ellipsis=glyphs.ellipsis).spans
                 continue
             text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
+            if not isinstance(cell, str) and cell.brief and cell_len(text) > width:
+                text = cell.brief
             text = clean(text, replacement=glyphs.replacement)
             column = self._columns[index]
             fitted = fit(text, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)

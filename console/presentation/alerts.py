@@ -9,7 +9,7 @@ from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
 from core.view.suspects import Suspect, VersionStanding, locate, suspect_of
 from widgets.glyphs import Glyphs
-from widgets.line import Line
+from widgets.line import Line, shorten
 from widgets.live_table import Cell, Column, Row
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ WRONG_COLUMNS = (
     Column("state", "STATE", 12, priority=1),
     Column("age", "FOR", 4, align="right", field="first_at"),
 )
+_BRIEF_NAME = 20
 NO_ENGINE = "no-engine"
 NO_ENGINE_ADVICE = (
     "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back. "
@@ -67,7 +68,7 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
                 Cell(glyphs.arrow if alert.fingerprint in marked else " ", "accent"),
                 severity_cell(alert, glyphs),
                 _state_cell(alert),
-                locate(alert, snapshot).told,
+                summary_cell(locate(alert, snapshot).told, alert),
                 age_cell(alert.first_at, now),
                 str(alert.n_fired),
                 alert.acknowledged_by or "",
@@ -89,6 +90,14 @@ def unattended(snapshot: "Snapshot") -> str | None:
     return f"{', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for an engine; :engine starts it"
 
 
+def summary_cell(told: str, alert: Alert, tone: str = "") -> Cell:
+    """Draw what an alert tells; where that does not fit, its long names are cut in the middle."""
+    brief = told
+    for name in alert.labels.values():
+        brief = brief.replace(name, shorten(name, _BRIEF_NAME))
+    return Cell(told, tone, brief=brief)
+
+
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
     """Draw the present problems as rows of `WRONG_COLUMNS`: unreadable files, a missing engine, open alerts."""
     rows = [
@@ -96,14 +105,15 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
-        rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), Cell(idle, "warn"), "", "")))
+        what = Cell(idle, "warn", brief="work waits; :engine starts an engine")
+        rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), what, "", "")))
     for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
         rows.append(
             Row(
                 alert.fingerprint,
                 (
                     severity_cell(alert, glyphs),
-                    locate(alert, snapshot).told,
+                    summary_cell(locate(alert, snapshot).told, alert),
                     _state_cell(alert),
                     age_cell(alert.first_at, now),
                 ),

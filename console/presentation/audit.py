@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.presentation.cells import age_cell
-from console.presentation.phrases import NOTHING, clock_time
+from console.presentation.phrases import NOTHING, age, clock_time
 from core.actor import Origin
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -21,27 +20,19 @@ COLUMNS = (
     Column("actor", "WHO", 12, flex=1, max_width=26),
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
-CHANGE_COLUMNS = (
-    Column("age", "AGE", 4, align="right", field="at"),
-    Column("actor", "WHO", 8, flex=1, max_width=20),
-    Column("verb", "WHAT", 17),
-    Column("object", "OBJECT", 18, flex=3, max_width=32, cut="middle"),
-    Column("reason", "WHY", 10, flex=2, priority=1),
-)
 
 
-def change_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
-    """Draw what people, not the engine, changed as rows of `CHANGE_COLUMNS`, in the order given."""
+def change_lines(records: "Sequence[AuditRecord]", now: datetime) -> list[Line]:
+    """Write what people, not the engine, changed, in the order given: a whole sentence each."""
     return [
-        Row(
-            str(record.sequence),
+        Line(
             (
-                age_cell(record.at, now),
-                record.actor.partition("@")[0],
-                Cell(record.verb, "strong"),
-                record.object,
-                Cell(record.reason, "muted"),
-            ),
+                (f"{age(record.at, now):>4} ", "muted"),
+                (f"{record.actor.partition('@')[0]} ", ""),
+                (f"{record.verb} ", "strong"),
+                (record.object, ""),
+                (f": {record.reason}" if record.reason else "", "muted"),
+            )
         )
         for record in records
         if record.origin != Origin.ENGINE

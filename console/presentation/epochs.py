@@ -19,8 +19,9 @@ MODEL_METRIC_COLUMNS = (
 )
 _COLUMNS = (
     Column("epoch", "EPOCH", 5, align="right"),
-    Column("score", "SCORE", 6, align="right"),
+    Column("score", "SCORE", 7, align="right"),
 )
+_SKIPPED = "epoch.skipped"  # as the engine records it; its module loads what no first frame needs
 _OWN_COLUMNS = ("attainment", "loss", "score")
 
 
@@ -50,17 +51,23 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
 def attainment_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
     """Draw the attainment of each model in percent by epoch."""
     return [
-        Series(model, tuple((float(epoch), value * 100) for epoch, value in epochs[f"{model}.attainment"]))
+        Series(model, tuple((float(epoch), value * 100) for epoch, value in _measured(epochs, f"{model}.attainment")))
         for model in models
         if epochs.get(f"{model}.attainment")
     ]
+
+
+def _measured(epochs: EpochSeries, metric: str) -> list[tuple[int, float]]:
+    """Return the values of a metric; a skipped epoch, whose values are those of the epoch before, is a gap."""
+    skipped = {epoch for epoch, _ in epochs.get(_SKIPPED, ())}
+    return [(epoch, math.nan if epoch in skipped else value) for epoch, value in epochs.get(metric, ())]
 
 
 def loss_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
     """Draw the loss of each model in percent of its first: losses of different models share no unit."""
     series = []
     for model in models:
-        points = epochs.get(f"{model}.loss", ())
+        points = _measured(epochs, f"{model}.loss")
         first = next((value for _, value in points if math.isfinite(value) and value != 0), None)
         if first is not None:
             series.append(Series(model, tuple((float(epoch), value / first * 100) for epoch, value in points)))
@@ -85,6 +92,7 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
     """Draw each epoch as a row of `epoch_columns`, the newest first."""
     by_metric = {metric: dict(points) for metric, points in epochs.items()}
     numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
+    skipped = by_metric.get(_SKIPPED, {})
 
     def at(metric: str, epoch: int) -> float | None:
         return by_metric.get(metric, {}).get(epoch)
@@ -94,11 +102,12 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
             str(epoch),
             (
                 str(epoch),
-                share_cell(at("score", epoch), tone="strong"),
+                Cell("skipped", "warn") if epoch in skipped else share_cell(at("score", epoch), tone="strong"),
                 share_cell(at("quality.score", epoch)),
                 _took(at("epoch.seconds", epoch)),
-                *(share_cell(at(f"{model}.attainment", epoch)) for model in models),
+                *(share_cell(None if epoch in skipped else at(f"{model}.attainment", epoch)) for model in models),
             ),
+            "muted" if epoch in skipped else "",
         )
         for epoch in numbers
     ]

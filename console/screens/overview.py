@@ -1,9 +1,11 @@
 """Screen 1: problems, live models, the training session, and the machine."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
@@ -24,10 +26,19 @@ from widgets.bars import sparkline
 from widgets.gauges import GaugeList
 from widgets.line import Line
 from widgets.line_chart import LineChart
-from widgets.lines_pane import Caption
+from widgets.lines_pane import Caption, LinesPane
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.progress_line import ProgressLine
+
+FEW_PROBLEMS = 3
+NO_CHANGES = (Line((("Nothing has been changed yet.", "muted"),)),)
+
+
+class Changes(LinesPane):
+    """What people changed, in whole lines; Enter opens the audit log."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.details", "Open", show=False)]
 
 
 class OverviewScreen(ConsoleScreen):
@@ -51,7 +62,7 @@ class OverviewScreen(ConsoleScreen):
         """Yield problems and live models on the left, training and the machine on the right."""
         with Vertical(id="left"):
             yield LiveTable(
-                alerts.WRONG_COLUMNS, empty="Nothing is wrong.", show_header=False, id="wrong", classes="pane side"
+                alerts.WRONG_COLUMNS, empty="Nothing is wrong.", show_header=False, id="wrong", classes="pane"
             )
             yield LiveTable(
                 versions.LIVE_COLUMNS,
@@ -59,9 +70,7 @@ class OverviewScreen(ConsoleScreen):
                 id="live",
                 classes="pane main",
             )
-            yield LiveTable(
-                audit.CHANGE_COLUMNS, empty="Nothing has been changed yet.", id="changes", classes="pane side"
-            )
+            yield Changes(id="changes", classes="pane side")
         with Vertical(id="right"):
             with Vertical(id="session", classes="pane side"):
                 yield ProgressLine(id="progress")
@@ -84,6 +93,7 @@ class OverviewScreen(ConsoleScreen):
         wrong = self.query_one("#wrong", LiveTable)
         wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
+        self._share_room(wrong.n_all_rows)
         self.set_title(wrong, "What is wrong", f"{wrong.n_all_rows} open" if wrong.n_all_rows else "")
 
         live = self.main_table()
@@ -96,13 +106,18 @@ class OverviewScreen(ConsoleScreen):
                 lambda values: sparkline(values, versions.TREND_WIDTH, glyphs=glyphs) if values else "",
             )
         )
-        changes = self.query_one("#changes", LiveTable)
-        changes.set_rows(audit.change_rows(snapshot.audit, now))
+        changes = self.query_one(Changes)
+        changes.show(audit.change_lines(snapshot.audit, now) or NO_CHANGES)
         self.set_title(changes, "Recent operator actions")
         n_live = sum(model.production is not None for model in snapshot.models)
         self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
         self._show_session(session, history)
         self._show_resources(snapshot)
+
+    def _share_room(self, n_wrong: int) -> None:
+        """Let what is wrong grow with what is wrong."""
+        self.set_class(n_wrong == 0, "-calm")
+        self.set_class(n_wrong > FEW_PROBLEMS, "-alarmed")
 
     def _show_session(self, session: Session | None, history: EpochSeries) -> None:
         glyphs = self.console_app.glyphs

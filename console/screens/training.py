@@ -58,7 +58,9 @@ class TrainingScreen(ConsoleScreen):
                 with Horizontal(id="charts"):
                     yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
                     yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")
-                yield LiveTable(epochs.epoch_columns(()), empty="No epoch has ended yet.", id="epochs", classes="pane")
+                yield LiveTable(
+                    epochs.epoch_columns(()), empty="No epoch has ended yet.", sticky=True, id="epochs", classes="pane"
+                )
 
     def main_table(self) -> LiveTable:
         """Return the list of sessions."""
@@ -90,6 +92,7 @@ class TrainingScreen(ConsoleScreen):
     @on(LiveTable.RowHighlighted, "#sessions")
     def _another_session(self) -> None:
         session = self.selected_session()
+        self.query_one("#epochs", LiveTable).action_first()  # its cursor was on an epoch of the session before
         self._follow(session)
         self._show_session(session)
         self.show_standing()

@@ -13,6 +13,7 @@ from core.training.session import Session
 from core.training.session_files import SessionFiles
 
 EVERY_EPOCH = "quality.score"  # the metric that every epoch has
+SKIPPED_EPOCH = "epoch.skipped"  # marks an epoch that taught nothing, whose other metrics are those of the epoch before
 
 
 class RunRecord:
@@ -43,6 +44,8 @@ class RunRecord:
         metrics = {**record.metrics, EVERY_EPOCH: record.quality_score, **timings}
         if record.score is not None:
             metrics["score"] = record.score
+        if not record.learned:
+            metrics[SKIPPED_EPOCH] = 1.0
         self._runs.log_metrics(session.run_id, record.epoch, metrics)
 
     def warn(self, session: Session, warnings: Iterable[str]) -> None:

@@ -307,10 +307,10 @@ def test_gauges_without_samples_are_dashes(snapshot, workspace):
 
 
 def test_changes_by_people_leave_out_the_engine(snapshot):
-    changes = audit.change_rows(snapshot.audit, NOW)
-    assert {texts(row)[1] for row in changes} == {"mira"}
+    changes = audit.change_lines(snapshot.audit, NOW)
+    assert {line.spans[1][0] for line in changes} == {"mira "}
     assert len(changes) < len(audit.audit_rows(snapshot.audit, NOW))
-    assert "version.promote" in {texts(row)[2] for row in changes}
+    assert "version.promote " in {line.spans[2][0] for line in changes}
     assert "hash before" in plain(audit.detail_lines(snapshot.audit[0]))
 
 
