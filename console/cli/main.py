@@ -26,6 +26,7 @@ COMMANDS = (
     "data",
     "audit",
     "logs",
+    "config",
     "doctor",
 )
 EXIT_CODES = {
@@ -64,6 +65,8 @@ def commands_needed(words: Sequence[str]) -> Sequence[str]:
     >>> commands_needed(["nonsense"]) == commands_needed(["--help"]) == COMMANDS
     True
     """
+    if "--spec" in words:
+        return COMMANDS
     if named := tuple(name for name in COMMANDS if name in words):
         return named
     values = {place + 1 for place, word in enumerate(words) if word in OPTIONS_WITH_VALUE}
@@ -118,7 +121,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
         epilog=f"Without a command, the console opens. Exit codes: {spelled_exit_codes()}.",
     )
-    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
+    add_about_arguments(parser)
     add_workspace_argument(parser)
     console = import_module("console.commands.console")
     console.add_console_arguments(parser)
@@ -127,6 +130,26 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     for name in names:
         import_module(f"console.commands.{name}").add_parser(commands)
     return parser
+
+
+def add_about_arguments(parser: argparse.ArgumentParser) -> None:
+    """Accept `--version` and `--spec`, which tell about the program and leave."""
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
+    parser.add_argument(
+        "--spec", action=PrintSpec, nargs=0, help="print every command, option and exit code as JSON, and exit"
+    )
+
+
+class PrintSpec(argparse.Action):
+    """Describes the command line on demand."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the specification, and leave."""
+        from console.cli.output import print_json
+        from console.cli.spec import spec_of
+
+        print_json(spec_of(parser, EXIT_CODES))
+        parser.exit()
 
 
 class PrintVersion(argparse.Action):

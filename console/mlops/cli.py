@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from console.cli.main import PrintVersion, carry_out, spelled_exit_codes
+from console.cli.main import add_about_arguments, carry_out, spelled_exit_codes
 from console.commands.opening import add_workspace_argument
 from console.mlops.opening import add_config_argument
 
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train on your own data, compare, register, promote, deploy and watch for drift.",
         epilog=f"Exit codes: {spelled_exit_codes()}.",
     )
-    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
+    add_about_arguments(parser)
     add_workspace_argument(parser)
     add_config_argument(parser, default=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

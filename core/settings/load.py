@@ -45,7 +45,7 @@ def settings_of(sources: list[YamlSource]) -> Settings:
         SettingsError: A file holds an unknown key or a value out of its range.
     """
     merged: dict[str, Any] = {}
-    for source in map(_with_promotion_in_policy, sources):
+    for source in map(in_one_form, sources):
         refuse_unknown_keys(source, Settings, source.values)
         _convert(source)  # each file is validated separately, so that the error names the right file
         merged = overlay(merged, source.values)
@@ -69,7 +69,7 @@ def _check_overrides(source: YamlSource, policy: Policy) -> None:
         convert(source, ModelPolicy, overlay(shared, entry), here)
 
 
-def _with_promotion_in_policy(source: YamlSource) -> YamlSource:
+def in_one_form(source: YamlSource) -> YamlSource:
     """Treat `promotion:` at the top of a file, the spelling of the first workspaces, as `policy.promotion`.
 
     Raises:

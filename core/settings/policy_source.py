@@ -52,6 +52,11 @@ class PolicySource:
             self._read = generation, _policy_of(files)
         return self._read[1]
 
+    @property
+    def environment(self) -> str:
+        """The environment that selects the policy file, or an empty text."""
+        return self._environ.get(ENVIRONMENT_VARIABLE, "") if self._config is None else ""
+
     def files(self) -> tuple[Path, ...]:
         """Return the files of the policy; the last file wins.
 
@@ -65,8 +70,7 @@ class PolicySource:
     def _selected(self) -> Path | None:
         if self._config is not None:
             return self._config
-        name = self._environ.get(ENVIRONMENT_VARIABLE, "")
-        if not name:
+        if not (name := self.environment):
             file = self._root / POLICY_NAME
             return file if file.exists() else None
         if _ENVIRONMENT.fullmatch(name) is None:
@@ -100,10 +104,16 @@ def read_policy(file: Path) -> Policy:
 def _policy_of(files: tuple[Path, ...]) -> Policy:
     from core.settings.yaml_source import read_yaml
 
-    return settings_of([_as_settings(read_yaml(file)) for file in files]).policy
+    return settings_of([as_settings(read_yaml(file)) for file in files]).policy
 
 
-def _as_settings(source: YamlSource) -> YamlSource:
+def files_of(root: Path) -> tuple[Path, ...]:
+    """Return the settings file and every policy file of a workspace, in force or not."""
+    found = [root / SETTINGS_NAME, root / POLICY_NAME, *sorted(root.glob(f"*_{POLICY_NAME}"))]
+    return tuple(file for file in found if file.exists())
+
+
+def as_settings(source: YamlSource) -> YamlSource:
     """Accept a policy file without the line `policy:` at its top."""
     sections = source.values.keys() & set(Policy.__struct_fields__)
     if not sections or source.values.keys() & set(Settings.__struct_fields__):

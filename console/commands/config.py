@@ -1,0 +1,110 @@
+"""`bondx config`: the settings in force, where each comes from, and whether the files are valid."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, workspace_root
+from core.errors import ExitCode, NotFoundError
+
+if TYPE_CHECKING:
+    from core.settings.origin import SettingOrigin
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "config", help="show, check and describe the settings and the policy")
+
+    show = command_parser(verbs, "show", help="every setting in force; --origin names where each value comes from")
+    show.add_argument("key", metavar="KEY", nargs="?", help="only this setting or block, such as policy.canary")
+    show.add_argument("--origin", action="store_true", help="the file and line, the flag, or the default")
+    show.add_argument("--config", type=Path, metavar="FILE", help="settings or policy laid over the workspace's")
+    add_json_argument(show)
+    show.set_defaults(command=show_settings)
+
+    validate = command_parser(
+        verbs, "validate", help="check settings and policy files: exit code 1 if a file cannot be used"
+    )
+    validate.add_argument(
+        "files", type=Path, metavar="FILE", nargs="*", help="default: bondx.yaml and every policy file of the workspace"
+    )
+    add_json_argument(validate)
+    validate.set_defaults(command=validate_files)
+
+    schema = command_parser(verbs, "schema", help="the JSON Schema of bondx.yaml, for editors")
+    schema.add_argument("--policy", action="store_true", help="of a policy file instead")
+    schema.set_defaults(command=print_schema)
+
+
+def show_settings(args: argparse.Namespace) -> int:
+    """Print every setting in force."""
+    from console.cli.output import print_json, print_table
+    from console.commands.opening import open_workspace
+    from core.settings.origin import setting_origins
+
+    settings = [*setting_origins(open_workspace(args).root, config=args.config), *_flags(args)]
+    settings = list({setting.key: setting for setting in settings}.values())  # a flag takes precedence
+    if args.key is not None:
+        settings = [each for each in settings if f"{each.key}.".startswith(f"{args.key}.")]
+        if not settings:
+            raise NotFoundError(f"There is no setting {args.key!r}; `bondx config show` lists all settings.")
+    if args.json:
+        print_json(settings)
+        return ExitCode.GOOD
+    columns = ("setting", "value", *(("origin",) if args.origin else ()))
+    rows = [{"setting": each.key, "value": _spelled(each.value), "origin": each.origin} for each in settings]
+    print_table(rows, columns, empty="")
+    return ExitCode.GOOD
+
+
+def _flags(args: argparse.Namespace) -> "list[SettingOrigin]":
+    """Return the settings that flags of this command line override."""
+    from core.settings.origin import SettingOrigin
+
+    flags = {"console.theme": ("--theme", args.theme), "console.mouse": ("--no-mouse", args.mouse)}
+    return [
+        SettingOrigin(key=key, value=value, origin=flag) for key, (flag, value) in flags.items() if value is not None
+    ]
+
+
+def _spelled(value: object) -> str:
+    import msgspec
+
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def validate_files(args: argparse.Namespace) -> int:
+    """Check files, each by itself, then the policy in force."""
+    from console.cli.output import print_json, print_table
+    from core.settings import SettingsError
+    from core.settings.policy_source import files_of, load_policy, read_policy
+
+    root = workspace_root(args)
+    results = []
+    for file in args.files or files_of(root):
+        try:
+            read_policy(file)
+        except SettingsError as error:
+            results.append({"file": str(file), "ok": False, "problem": str(error)})
+        else:
+            results.append({"file": str(file), "ok": True, "problem": None})
+    if not args.files and all(result["ok"] for result in results):
+        try:
+            load_policy(root)
+        except SettingsError as error:
+            results.append({"file": "policy in force", "ok": False, "problem": str(error)})
+    if args.json:
+        print_json(results)
+    else:
+        rows = [{**result, "result": "ok" if result["ok"] else "INVALID"} for result in results]
+        print_table(rows, ("file", "result", "problem"), empty="no settings file here: bondx init writes one")
+    return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
+
+
+def print_schema(args: argparse.Namespace) -> int:
+    """Print the JSON Schema."""
+    from console.cli.output import print_json
+    from core.settings.schema import policy_schema, settings_schema
+
+    print_json(policy_schema() if args.policy else settings_schema())
+    return ExitCode.GOOD

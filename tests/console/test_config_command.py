@@ -1,0 +1,131 @@
+"""`bondx config`: what is in force, where it comes from, and what is wrong with the files."""
+
+import functools
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from console.cli.main import main
+from core.settings import load_settings
+from core.settings.schema import policy_schema, settings_schema
+from core.state import Workspace
+from tests.terminal.documented import ROOT
+
+SAMPLES = ROOT / "sample_configs"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.delenv("BONDX_ENV", raising=False)
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    text = "max_epochs: 7\npromotion:\n  min_accuracy: 0.9\nconsole: {mouse: false}\n"
+    return Workspace.create(tmp_path / "home", settings_text=text).root
+
+
+@pytest.fixture
+def answer(called, home):
+    return functools.partial(called, main)
+
+
+def origins(answer, *arguments) -> dict[str, tuple[object, str]]:
+    code, out, err = answer(*arguments, "--json")
+    assert code == 0, err
+    return {each["key"]: (each["value"], each["origin"]) for each in json.loads(out)}
+
+
+def test_each_setting_names_the_line_that_sets_it_or_the_default(answer, home):
+    found = origins(answer, "config", "show")
+
+    assert found["max_epochs"] == (7, f"{home}/bondx.yaml:1")
+    assert found["policy.promotion.min_accuracy"] == (0.9, f"{home}/bondx.yaml:3")
+    assert found["console.mouse"] == (False, f"{home}/bondx.yaml:4")
+    assert found["patience"] == (10, "default")
+
+
+def test_policy_files_the_environment_and_flags_are_named(answer, home, monkeypatch, tmp_path):
+    (home / "policy.yaml").write_text("promotion: {min_accuracy: 0.91}\n")
+    (home / "strict_policy.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.92}\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("patience: 3\n")
+
+    limit = "policy.promotion.min_accuracy"
+    assert origins(answer, "config", "show")[limit] == (0.91, f"{home}/policy.yaml:1")
+    monkeypatch.setenv("BONDX_ENV", "strict")
+    assert origins(answer, "config", "show")[limit] == (0.92, f"{home}/strict_policy.yaml:2 (BONDX_ENV=strict)")
+    found = origins(answer, "--theme", "bondx-light", "config", "show", "--config", mine)
+    assert found["patience"] == (3, f"{mine}:1 (--config)")
+    assert found["console.theme"] == ("bondx-light", "--theme")
+
+
+def test_the_settings_shown_are_the_settings_in_force(answer, home):
+    settings = load_settings(home / "bondx.yaml")
+    for key, (value, _) in origins(answer, "config", "show").items():
+        here = functools.reduce(getattr, key.split("."), settings)
+        assert (list(here) if isinstance(here, tuple) else here) == value, key
+
+
+def test_one_block_is_shown_for_people_with_its_origins(answer, home):
+    code, out, _ = answer("config", "show", "console", "--origin")
+
+    assert code == 0
+    assert out.splitlines()[0].split() == ["SETTING", "VALUE", "ORIGIN"]
+    assert "console.mouse" in out
+    assert "max_epochs" not in out
+    assert answer("config", "show", "consol")[0] == 2
+
+
+def test_every_file_is_checked_even_one_that_is_not_in_force(answer, home):
+    assert answer("config", "validate")[0] == 0
+    (home / "production_policy.yaml").write_text("promotion: {min_accuracy: 9}\n")
+
+    code, out, _ = answer("config", "validate", "--json")
+    assert code == 1
+    (settings, policy) = json.loads(out)
+    assert settings["ok"]
+    assert not policy["ok"]
+    assert "line 1" in policy["problem"]
+
+
+def test_a_missing_policy_of_the_environment_is_found(answer, monkeypatch):
+    monkeypatch.setenv("BONDX_ENV", "production")
+    code, out, _ = answer("config", "validate")
+    assert code == 1
+    assert "no such file, but BONDX_ENV is 'production'" in out
+
+
+def test_the_samples_are_valid_by_the_printed_schema(answer):
+    assert answer("config", "validate", *SAMPLES.glob("*.yaml"))[0] == 0
+    schemas = {
+        False: json.loads(answer("config", "schema")[1]),
+        True: json.loads(answer("config", "schema", "--policy")[1]),
+    }
+    for file in SAMPLES.glob("*.yaml"):
+        schema = schemas["policy" in file.name]
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.validate(yaml.safe_load(file.read_text()), schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_epoch: 3",
+        "max_epochs: 0",
+        "policy: {canary: {max_share: 2}}",
+        "policy: {overrides: {spread: {canry: {}}}}",
+        "console: {mouse: 1}",
+    ],
+)
+def test_the_schema_refuses_what_the_reader_refuses(text, answer, tmp_path):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+
+    assert answer("config", "validate", file)[0] == 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), settings_schema())
+
+
+def test_the_schema_takes_a_policy_with_and_without_its_first_line():
+    for text in ("promotion: {min_accuracy: 0.9}", "policy: {promotion: {min_accuracy: 0.9}}"):
+        jsonschema.validate(yaml.safe_load(text), policy_schema())
