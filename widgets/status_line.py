@@ -16,7 +16,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     workspace: str = ""
-    engine: Literal["unread", "none", "silent", "embedded", "headless"] = "unread"
+    engine: Literal["unread", "none", "silent", "here", "headless", "console"] = "unread"
+    """Whether an engine is running or silent, and where: in this console, headless, or in another console."""
+    pid: int | None = None
+    """The process of an engine elsewhere."""
     holder: str = ""
     """Who holds the engine."""
     engine_age: str = ""
@@ -25,12 +28,16 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     n_critical: int = 0
     n_warning: int = 0
     n_info: int = 0
+    n_acknowledged: int = 0
+    """How many open alerts somebody has acknowledged; the other numbers leave them out."""
     knows_alerts: bool = True
     """Whether the alerts were read: without, none of the three numbers is a fact."""
     clock: str = ""
     frozen: str = ""
     """The moment of the past that is shown, if any."""
 
+
+_PLACES = {"here": "in this console", "console": "in another console"}
 
 Piece = tuple[int, tuple[Span, ...]]
 """A priority (0 stays, the highest number is dropped first) and its spans."""
@@ -89,7 +96,9 @@ class StatusLine(Painted):
             pieces.append((0, ((f"  {glyphs.failed} engine silent {clean(status.engine_age)}".rstrip(), "alarm"),)))
         else:
             pieces.append((0, ((f"  {glyphs.dot}", "good"), (" engine", ""))))
-            pieces.append((2, ((f" {status.engine}", ""),)))
+            pieces.append((2, ((f" {_PLACES.get(status.engine, status.engine)}", ""),)))
+            if status.pid is not None:
+                pieces.append((5, ((f" pid {status.pid}", ""),)))
             details = " ".join(clean(part) for part in (status.holder, status.engine_age) if part)
             if details:
                 pieces.append((6, ((f" {details}", "muted"),)))
@@ -110,6 +119,8 @@ class StatusLine(Painted):
             pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
         if not status.knows_alerts:
             pieces.append((2, (("alerts unknown  ", "muted"),)))
+        elif status.n_acknowledged:
+            pieces.append((7, ((f"{status.n_acknowledged} acknowledged  ", "muted"),)))
         elif not (status.n_critical or status.n_warning or status.n_info):
             pieces.append((7, (("no alerts  ", "muted"),)))
         pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))

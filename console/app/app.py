@@ -20,7 +20,7 @@ from console.app.commands import Commands
 from console.app.messages import HostingChanged, SnapshotReady
 from console.dialogs.dialog import Dialog
 from console.presentation.resources import newest_at
-from console.presentation.status import Circumstances
+from console.presentation.status import Circumstances, attached_to
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.engine_host import EngineHost, Hosting
@@ -30,11 +30,11 @@ from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.screen_catalog import SCREENS, open_screen
 from console.screens.base import ConsoleScreen
-from console.verbs.engine import leave_offer
+from console.verbs.engine import leave_offer, needs_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.settings import Settings
-from core.state import Workspace
+from core.state import Workspace, read_lease
 from core.view.snapshot import Snapshot
 from core.view.source import unread_snapshot
 from themes import shared_sheets
@@ -56,7 +56,7 @@ class BondxApp(BugExit):
     CSS_PATH = [str(sheet) for sheet in shared_sheets()]
     BINDINGS: ClassVar[list[BindingType]] = [
         # Ctrl+C does not quit: it is pressed by accident too easily in a console that may carry the engine.
-        Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", "", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
     ]
     MODES = {screen.name: partial(open_screen, screen.name) for screen in SCREENS}
@@ -70,6 +70,7 @@ class BondxApp(BugExit):
         read_only: bool = False,
         theme: str | None = None,
         embed: bool = True,
+        serves_at: str | None = None,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -81,6 +82,7 @@ class BondxApp(BugExit):
             read_only: Never arm, and never start an engine.
             theme: Overrides the theme of the settings.
             embed: Start an engine in this console if none is running.
+            serves_at: Where this process serves predictions, if it does: leaving then asks.
             clock: The time of day.
             monotonic: A monotonic clock in seconds; dialogs and ages use it.
         """
@@ -103,6 +105,7 @@ class BondxApp(BugExit):
         self._news = threading.Lock()
         self._is_announced = False
         self._embed = embed and not read_only
+        self._serves_at = serves_at
         self._poller = Poller(workspace, self._take_news, clock=clock, monotonic=monotonic)
         self.host = EngineHost(workspace, self.actor, self._hosting_changed)
         for palette in THEMES.values():
@@ -124,7 +127,9 @@ class BondxApp(BugExit):
     @property
     def refusal(self) -> str | None:
         """The reason why changes are refused now, or None."""
-        return self.standing.refusal or self.playback.refusal
+        # In the past, arming would not help.
+        lasting = self.standing.refusal if self.standing.read_only else self.playback.refusal
+        return lasting or self.standing.refusal
 
     def now(self) -> datetime:
         """Return the time that the screens show: the present, or a moment of the past."""
@@ -156,12 +161,23 @@ class BondxApp(BugExit):
         self._poller.stop()
 
     def leave(self) -> None:
-        """Leave; confirm first if an engine in this console is training, and stop it in order."""
-        session = self.newest.active_session()
-        if self.host.hosting is Hosting.EMBEDDED and session is not None and session.wants_work:
-            self.offer(partial(leave_offer, session, self.host.stop), then=self.exit)
+        """Leave; confirm first if something depends on this console, and stop its engine in order."""
+        carries_engine = self.host.hosting in (Hosting.EMBEDDED, Hosting.STARTING)
+        if (carries_engine and needs_of(self.newest)) or self._serves_at:
+            self.offer(partial(leave_offer, self._look, self.host.stop, serves_at=self._serves_at), then=self.exit)
         else:
             self.exit()
+
+    def _look(self) -> Snapshot:
+        self._poller.look()
+        return self.newest
+
+    def action_interrupt(self) -> None:
+        """Close an open dialog, or say how to leave."""
+        if isinstance(self.screen, Dialog):
+            self.screen.action_cancel()
+        else:
+            self.say("q leaves. Ctrl+C ends nothing here: an accident must not stop an engine.", "muted")
 
     def action_leave(self) -> None:
         """Leave from anywhere; an open dialog is only closed."""
@@ -212,6 +228,8 @@ class BondxApp(BugExit):
             self._embed = False
             if newest.engine is None:
                 self.host.start()
+            else:
+                self.say(attached_to(newest.engine), "muted")
         if self.frozen_at is None:
             self.snapshot = newest
             self._refresh_all()
@@ -220,6 +238,8 @@ class BondxApp(BugExit):
         """Tell the operator how the engine started or stopped."""
         if message.problem:
             self.say(message.problem, "bad")
+        elif message.hosting is Hosting.ATTACHED and (holder := read_lease(self.workspace)) is not None:
+            self.say(attached_to(holder), "muted")
         elif message.hosting is Hosting.STOPPING:
             self.say("Stopping the engine after the current epoch; a checkpoint stays…", "warn")
         self._show_standing()
@@ -299,7 +319,7 @@ class BondxApp(BugExit):
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""
         if self.standing.read_only or self.playback.refusal:
-            self.say(self.standing.refusal or self.playback.refusal or "", "warn")
+            self.say(self.refusal or "", "warn")
             return
         self.standing = self.standing.toggled()
         self.say("Writes are armed." if self.standing.armed else "Writes are disarmed.", "warn")

@@ -11,7 +11,13 @@ from core.state import Workspace
 
 
 def run_console(
-    root: Path, *, read_only: bool = False, theme: str | None = None, mouse: bool | None = None, embed: bool = True
+    root: Path,
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    mouse: bool | None = None,
+    embed: bool = True,
+    serves_at: str | None = None,
 ) -> int:
     """Run the console on a workspace until the operator leaves.
 
@@ -21,6 +27,7 @@ def run_console(
         theme: A theme's name; None follows the settings.
         mouse: Whether to take the mouse; None follows the settings.
         embed: Start an engine inside the console if none is running.
+        serves_at: Where this process serves predictions, if it does.
     Returns:
         The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
     Raises:
@@ -35,7 +42,7 @@ def run_console(
 
         theme = theme_named(theme)
     log_to(workspace.logs_dir / "console.log")
-    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed)
+    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at)
     HangupWatch(app.host.stop).install()
     try:
         app.run(mouse=settings.console.mouse if mouse is None else mouse)

@@ -34,7 +34,7 @@ def has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def open_console(args: argparse.Namespace) -> int:
+def open_console(args: argparse.Namespace, *, serves_at: str | None = None) -> int:
     """Open the console, attached to the running engine or with its own.
 
     Raises:
@@ -49,4 +49,6 @@ def open_console(args: argparse.Namespace) -> int:
         from console.app.start import run_console
 
         workspace = open_or_create_workspace(args)
-        return run_console(workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse)
+        return run_console(
+            workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse, serves_at=serves_at
+        )

@@ -59,24 +59,35 @@ def run(args: argparse.Namespace) -> int:
 
         with unread_output_is_harmless(), _api(workspace, args.api):
             return run_headless(workspace, args)
-    with _api(workspace, args.api):
+    with _api(workspace, args.api) as serves_at:
+        _say_attached(workspace)
         if not args.no_session:
             find_or_start(workspace, args)
-        return open_console(args)
+        return open_console(args, serves_at=serves_at)
+
+
+def _say_attached(workspace: "Workspace") -> None:
+    """Say beside a running engine that this command attaches to it; it stays readable after the console has left."""
+    from core.state import read_lease
+
+    if (holder := read_lease(workspace)) is not None:
+        from console.presentation.status import attached_to
+
+        print(f"bondx: {attached_to(holder)}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _api(workspace: "Workspace", address: str | None) -> "Iterator[None]":
+def _api(workspace: "Workspace", address: str | None) -> "Iterator[str | None]":
     """Serve while the rest runs, if requested: at an address, or at the settings' address if empty."""
     if address is None:
-        yield
+        yield None
         return
     from console.commands.serve import start_server
 
     server = start_server(workspace, address)
     print(f"serving on {server.url}", file=sys.stderr, flush=True)
     try:
-        yield
+        yield server.url
     finally:
         server.stop()
 

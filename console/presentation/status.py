@@ -1,16 +1,21 @@
 """The top line: the workspace, the holder of the engine, whether writes are armed, alerts, the time."""
 
+import os
 import socket
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from console.presentation.alerts import counts
-from console.presentation.phrases import age, clock
+from console.presentation.phrases import age, clock, instant
 from console.presentation.write_access import WriteAccess
+from core.alerts import AlertState
 from core.view.snapshot import Snapshot
 from widgets.status_line import Status
+
+if TYPE_CHECKING:
+    from core.state import LeaseHolder
 
 HOST = socket.gethostname().partition(".")[0]
 
@@ -40,21 +45,43 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         engine=_engine(snapshot),
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
         engine_age=age(engine.silent_since or engine.acquired_at, around.frozen_at or around.now) if engine else "",
+        pid=engine.pid if engine and not is_here(engine) else None,
         armed=around.standing.armed and not around.is_past,
         n_critical=severities["critical"],
         n_warning=severities["warning"],
         n_info=severities["info"],
+        n_acknowledged=sum(alert.state is AlertState.ACKNOWLEDGED for alert in snapshot.alerts),
         knows_alerts="alerts" not in snapshot.unread,
         clock=clock(around.now),
         frozen=frozen,
     )
 
 
-def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "embedded", "headless"]:
+def is_here(holder: "LeaseHolder") -> bool:
+    """Whether the engine runs inside this console."""
+    return holder.mode == "embedded" and holder.pid == os.getpid() and holder.host.partition(".")[0] == HOST
+
+
+def attached_to(holder: "LeaseHolder") -> str:
+    """Say to which engine a console attaches: what it is, whose, where, its process, and since when.
+
+    >>> from core.state import LeaseHolder
+    >>> at = datetime(2026, 3, 2, 3, 4)
+    >>> attached_to(LeaseHolder(user="mira", host="desk-4", pid=4711, mode="headless", acquired_at=at))
+    'Attached to the running engine: headless, mira@desk-4, pid 4711, since 2026-03-02 03:04 UTC.'
+    """
+    where = "headless" if holder.mode == "headless" else "in another console"
+    whose = f"{holder.user}@{holder.host.partition('.')[0]}"
+    return f"Attached to the running engine: {where}, {whose}, pid {holder.pid}, since {instant(holder.acquired_at)}."
+
+
+def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "here", "headless", "console"]:
     if "engine" in snapshot.unread:
         return "unread"
     if snapshot.engine is None:
         return "none"
     if snapshot.engine.silent_since is not None:
         return "silent"
-    return "headless" if snapshot.engine.mode == "headless" else "embedded"
+    if snapshot.engine.mode == "headless":
+        return "headless"
+    return "here" if is_here(snapshot.engine) else "console"

@@ -53,9 +53,12 @@ class ConsoleScreen(FramedScreen):
         ]
 
     def on_key(self, event: events.Key) -> None:
-        """Answer a capital without a meaning here: its sender wanted to change something."""
+        """Answer a capital without a meaning here: its sender wanted to change something.
+
+        A Y was meant for a dialog, which has just closed or was refused: the footer already tells how that ended.
+        """
         is_capital = event.character is not None and event.character.isupper()
-        if is_capital and event.key not in self.active_bindings:
+        if is_capital and event.character != "Y" and event.key not in self.active_bindings:
             self.say(f"{event.character} does nothing on this screen; ? lists its keys.", "muted")
 
     def selected(self, noun: Noun[Thing]) -> Thing | None:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import Offer
+from console.presentation.status import attached_to, is_here
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
-from core.training.session import Session, SessionPhase
 from widgets.line import section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
+    from core.view.snapshot import Snapshot
 
 
 class StartEngine(Verb[None]):
@@ -27,7 +28,9 @@ class StartEngine(Verb[None]):
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Start it; another engine is not disturbed."""
         if (holder := app.snapshot.engine) is not None:
-            raise RefusedError(f"An engine is already running: {holder.mode}, {holder.user}@{holder.host}.")
+            if is_here(holder):
+                raise RefusedError("An engine is already running in this console.")
+            raise RefusedError(attached_to(holder))
         app.host.start()
 
 
@@ -39,27 +42,51 @@ class Quit(Verb[None]):
     command = Command("leave", aliases=("q",))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Leave; while an engine in this console trains, ask first."""
+        """Leave; while something depends on the engine in this console, ask first."""
         app.leave()
 
 
-def leave_offer(session: Session, stop: Callable[[], None]) -> Offer:
-    """Offer to leave a console that carries the engine.
+def needs_of(snapshot: "Snapshot") -> dict[str, str]:
+    """Say what becomes of everything that needs the engine, by its id, once the engine stops."""
+    needs = {}
+    for session in reversed(snapshot.sessions):
+        name = session.session_id
+        if session.is_finishing:
+            needs[name] = f"{name} is finishing: its models are fitted and registered first, which may take minutes."
+        elif session.observed.phase.is_at_work:
+            needs[name] = f"{name} ends its epoch first, and a checkpoint stays."
+        elif session.wants_work:
+            needs[name] = f"{name} waits until another engine trains it."
+    for rollout in snapshot.rollouts:
+        if rollout.is_active and not rollout.is_aborting:
+            part = f"{rollout.rollout_id} keeps {rollout.model} {rollout.candidate} at {rollout.share * 100:g}%"
+            needs[rollout.rollout_id] = f"{part}: nobody judges it or rolls it back until another engine runs."
+    return needs
+
+
+def leave_offer(look: "Callable[[], Snapshot]", stop: Callable[[], None], *, serves_at: str | None = None) -> Offer:
+    """Offer to leave a console that others depend on.
 
     Args:
-        session: The session that the engine trains.
+        look: Reads the present state; it is read again at the confirmation, since a dialog may stay open for hours.
         stop: Stops the engine in order; it takes as long as the epoch does.
+        serves_at: Where this console serves predictions, if it does.
     """
+    shown = needs_of(look())
 
     def commit(_reason: str) -> str:
+        news = [effect for name, effect in needs_of(look()).items() if shown.get(name) != effect]
+        if news:
+            raise RefusedError(f"Since the question was asked: {' '.join(news)} Press q again to leave.")
         stop()
         return ""
 
-    effects = ["The engine in this console stops; consoles attached to it lose it."]
-    if session.observed.phase not in (SessionPhase.PAUSED, SessionPhase.QUEUED):
-        next_epoch = session.observed.epoch + 1
-        effects.append(f"{session.session_id} ends epoch {next_epoch} first, and a checkpoint stays.")
-    effects.append("The next engine continues from there: start bondx again, or bondx run --headless.")
+    effects = [
+        *shown.values(),
+        "The engine in this console stops; consoles attached to it lose it.",
+        *((f"Predictions are no longer served at {serves_at}.",) if serves_at else ()),
+        "The next engine continues from there: start bondx again, or bondx run --headless.",
+    ]
     return Offer(
         title="Leave, and stop the engine",
         lines=tuple(section("What will happen", effects)),

@@ -23,6 +23,8 @@ BEAT_SECONDS = 1.0
 SILENT_BEATS = 3
 """How many beats an engine may miss before it counts as silent."""
 
+process_id = os.getpid
+
 # Covers an engine that is just leaving, or just writing its record.
 _PATIENCE_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
@@ -80,7 +82,7 @@ class Lease:
         holder = LeaseHolder(
             user=actor.name,
             host=actor.host,
-            pid=os.getpid(),
+            pid=process_id(),
             mode=mode,
             acquired_at=clock(),
             beat_seconds=beat_seconds,

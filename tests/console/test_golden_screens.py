@@ -44,6 +44,7 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
             patch.setattr(name, dict)
         patch.setattr("core.tracking.runs.git_state", lambda _folder: None)
         workspace = make_demo(tmp_path_factory.mktemp("golden") / "desk-risk", now=NOW)
+        patch.setattr("core.state.lease.process_id", lambda: 4711)
         with Lease.acquire(workspace, OPERATOR, "headless", clock=lambda: NOW - timedelta(hours=1)):
             yield workspace
 

@@ -403,3 +403,33 @@ async def test_without_marks_the_live_version_is_compared_with_the_one_before(op
         await console.until(lambda: "spread: 1.1.0 and 1.2.0" in console.text(), "both")
         assert "metrics" in console.text()
         assert "mae_bps" in console.text() or "attainment" in console.text()
+
+
+async def test_ctrl_c_ends_nothing_and_says_how_to_leave(open_console):
+    async with open_console() as console:
+        await console.press("ctrl+c")
+        assert console.sentence.startswith("q leaves.")
+        assert console.app.is_running
+
+
+async def test_a_y_that_arrives_too_late_leaves_the_answer_in_the_footer(open_console):
+    async with open_console(read_only=True) as console:
+        await console.burst("R", "Y", "Y")
+        assert "read-only" in console.sentence
+
+
+async def test_writes_are_not_armed_in_the_past(open_console):
+    async with open_console() as console:
+        await console.press("!")
+        console.app.playback.at = console.app.frozen_at = NOW
+        for keys in (("!",), ("colon", *"arm", "enter")):
+            await console.press(*keys)
+            assert console.sentence.startswith("This is the past.")
+        assert not console.app.standing.armed
+
+
+async def test_a_console_beside_a_running_engine_says_to_which_it_attaches(open_console, workspace):
+    with Lease.acquire(workspace, OPERATOR, "headless", clock=lambda: NOW) as lease:
+        async with open_console(embed=True) as console:
+            await console.until(lambda: "Attached to the running engine: headless" in console.sentence, "the sentence")
+            assert f"pid {lease.holder.pid}" in console.sentence

@@ -150,6 +150,25 @@ async def test_the_status_line_drops_details_first_and_alarms_never(stage, width
         assert [word for word in absent if word in text] == []
 
 
+@pytest.mark.parametrize(
+    ("status", "present"),
+    [
+        (Status(engine="here"), "● engine in this console"),
+        (Status(engine="headless", pid=4711), "● engine headless pid 4711"),
+        (Status(engine="none", n_acknowledged=2), "2 acknowledged"),
+        (Status(engine="none"), "no alerts"),
+    ],
+)
+async def test_the_status_line_says_where_the_engine_is_and_forgets_no_open_alert(stage, status, present):
+    line = StatusLine()
+    app = stage(line)
+    async with app.run_test(size=(100, 3)) as pilot:
+        line.set_status(status)
+        await settled(pilot)
+        assert present in app.text()[0]
+        assert ("no alerts" in app.text()[0]) is (status.n_acknowledged == 0)
+
+
 async def test_an_unchanged_status_sends_nothing(stage):
     line = StatusLine()
     app = stage(line)

@@ -1,5 +1,6 @@
 """From snapshots to words: what an operator reads, and in which order."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,9 +11,9 @@ import pytest
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
 from console.presentation.phrases import age, duration, number, share, size
-from console.presentation.status import Circumstances, status_of
+from console.presentation.status import HOST, Circumstances, status_of
 from console.presentation.write_access import WriteAccess
-from console.verbs.engine import leave_offer
+from console.verbs.engine import leave_offer, needs_of
 from console.verbs.offer import OfferContext
 from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, TakeBack, UndoPromotion
 from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
@@ -359,13 +360,42 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapsh
     assert "No engine is running" not in text(True)
 
 
-@pytest.mark.parametrize(
-    ("phase", "told"), [(SessionPhase.RUNNING, True), (SessionPhase.PAUSED, False)], ids=["running", "paused"]
-)
-def test_leaving_names_the_epoch_that_ends_first(snapshot, phase, told):
-    session = snapshot.sessions[0]
-    session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))
-    assert ("ends epoch 42 first" in plain(leave_offer(session, lambda: None).lines)) is told
+def test_leaving_names_everything_that_needs_the_engine(snapshot):
+    told = plain(leave_offer(lambda: snapshot, lambda: None, serves_at="http://127.0.0.1:8470").lines)
+    assert "s-0002 ends its epoch first, and a checkpoint stays." in told
+    assert "ro-0002 keeps downgrade 1.3.0 at 10%: nobody judges it or rolls it back" in told
+    assert "Predictions are no longer served at http://127.0.0.1:8470." in told
+    assert set(needs_of(snapshot)) == {"s-0002", "ro-0002"}
+    paused = _session(snapshot, SessionPhase.PAUSED, DesiredSession.PAUSED)
+    assert set(needs_of(replace(snapshot, sessions=(paused,), rollouts=()))) == set()
+
+
+def test_leaving_is_refused_if_something_needs_the_engine_that_the_dialog_did_not_show(snapshot):
+    states = iter([replace(snapshot, rollouts=()), snapshot])
+    offer = leave_offer(lambda: next(states), lambda: pytest.fail("the engine must not stop"))
+    with pytest.raises(RefusedError, match="Since the question was asked: ro-0002 keeps downgrade"):
+        offer.commit("")
+
+
+def test_leaving_goes_on_if_less_needs_the_engine_than_the_dialog_showed(snapshot):
+    stopped = []
+    states = iter([snapshot, replace(snapshot, rollouts=())])
+    leave_offer(lambda: next(states), lambda: stopped.append(True)).commit("")
+    assert stopped == [True]
+
+
+def test_the_top_line_says_where_the_engine_is_and_counts_acknowledged_alerts(snapshot):
+    around = Circumstances(now=NOW, standing=WriteAccess())
+    for mode, pid, engine, told in (
+        ("embedded", os.getpid(), "here", None),
+        ("embedded", 4711, "console", 4711),
+        ("headless", 4711, "headless", 4711),
+    ):
+        holder = LeaseHolder(user="mira", host=HOST, pid=pid, mode=mode, acquired_at=NOW)
+        status = status_of(replace(snapshot, engine=holder), around)
+        assert (status.engine, status.pid) == (engine, told)
+    n_acknowledged = sum(alert.state is AlertState.ACKNOWLEDGED for alert in snapshot.alerts)
+    assert n_acknowledged == status.n_acknowledged > 0
 
 
 def _session(snapshot, phase, desired=DesiredSession.RUNNING, **observed):
