@@ -13,6 +13,7 @@ _DIALOGS_AND_VIEWS: tuple[Scene, ...] = (
     ("2-runs", ("2", "r")),
     ("2-runs-details", ("2", "r", "j", "d")),
     ("2-runs-compare", ("2", "r", "j", "j", "c")),
+    ("2-charts", ("2", "v", "h", "h")),
     ("3-registry-details", ("3", "d")),
     ("3-registry-why", ("3", "w")),
     ("3-lineage", ("3", "slash", *"spread prod", "enter", "t")),

@@ -30,6 +30,22 @@ class Series(msgspec.Struct, frozen=True):
     """One of `widgets.line.TONES`; the next series colour by default."""
 
 
+class ChartView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a chart is looked at; by default the range of its values decides, and there is no cursor."""
+
+    from_zero: bool = False
+    """Whether the vertical axis includes zero; not on a logarithmic axis."""
+    is_log: bool = False
+    """Whether the vertical axis is logarithmic; values that are not above zero leave a gap."""
+    y_range: tuple[float, float] | None = None
+    """A fixed range of the vertical axis, in the values of the axis."""
+    cursor: float | None = None
+    """A place on the horizontal axis: a line is drawn there, and the legend shows the values at it."""
+
+
+AUTOMATIC = ChartView()
+
+
 class _Frame(msgspec.Struct, frozen=True):
     """The visible part of the plane, and its size in dots."""
 
@@ -73,6 +89,21 @@ def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
     return [(low + high) / 2]
 
 
+def log_ticks(low: float, high: float, n_ticks: int) -> list[float]:
+    """Choose round numbers that cover a range of decimal logarithms, and return their logarithms.
+
+    >>> [round(10**tick, 9) for tick in log_ticks(-0.1, 2.1, 6)], [round(10**t) for t in log_ticks(1.8, 2.0, 6)]
+    ([1.0, 10.0, 100.0], [70, 80, 90, 100])
+    """
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1,)):
+        logarithms = (decade + math.log10(digit) for decade in decades for digit in digits)
+        ticks = [tick for tick in logarithms if low - 1e-9 <= tick <= high + 1e-9]
+        if 2 <= len(ticks) <= n_ticks:
+            return ticks
+    return nice_ticks(low, high, n_ticks)
+
+
 def number_text(value: float, step: float) -> str:
     """Write an axis value with the decimals that its step needs.
 
@@ -97,6 +128,7 @@ def draw_chart(
     y_title: str = "",
     empty: str = "No data yet.",
     glyphs: Glyphs = UNICODE,
+    view: ChartView = AUTOMATIC,
 ) -> list[Line]:
     """Draw series into a box of text.
 
@@ -108,6 +140,7 @@ def draw_chart(
         y_title: What the vertical axis measures.
         empty: The text when no point can be drawn.
         glyphs: The signs to draw with.
+        view: The scale of the vertical axis, and the cursor.
 
     Returns:
         `height` lines: the legend, the plane with its labels at the left, the horizontal axis and its labels. Each
@@ -115,27 +148,34 @@ def draw_chart(
     """
     if height <= 0 or width <= 0:
         return []
+    if view.is_log:
+        series = [_logarithmic(item) for item in series]
     drawable = [(index, item, _drawable_points(item)) for index, item in enumerate(series)]
     everything = [point for _, _, points in drawable for point in points]
     if not everything:
         blank = [Line()] * ((height - 1) // 2)
         return [*blank, Line(((clean(empty).center(width), "muted"),))]
-    legend = [_legend(drawable, y_title, width, glyphs)] if height >= 5 else []
+    at_cursor = None if view.cursor is None else nearest_x(everything, view.cursor)
+    told = [(index, item, _told_points(points, at_cursor, view)) for index, item, points in drawable]
+    legend = [_legend(told, y_title, width, glyphs, has_cursor=at_cursor is not None)] if height >= 5 else []
     n_rows = height - len(legend) - 2
     if n_rows < 2 or width < 16:
         # No room for a plane: only the newest values fit.
-        return [_newest(index, item, points, glyphs) for index, item, points in drawable][:height]
-    y_low, y_high = _range([y for _, y in everything])
+        return [_newest(index, item, points, glyphs) for index, item, points in told][:height]
+    y_low, y_high = view.y_range or y_range(series, view) or (0.0, 1.0)
     x_low, x_high = _range([x for x, _ in everything], margin=0.0)
-    ticks = nice_ticks(y_low, y_high, max(2, min(7, n_rows // 2 + 1)))
+    find_ticks = log_ticks if view.is_log else nice_ticks
+    ticks = find_ticks(y_low, y_high, max(2, min(7, n_rows // 2 + 1)))
     step = ticks[1] - ticks[0] if len(ticks) > 1 else y_high - y_low
-    labels = {tick: number_text(tick, step) for tick in ticks}
+    labels = {tick: _tick_text(tick, step, view) for tick in ticks}
     label_width = max(map(len, labels.values()))
     n_columns = width - label_width - 2
     plane = _Plane(n_columns, n_rows, glyphs)
     frame = _Frame(x_low, x_high, y_low, y_high, *plane.n_dots)
     for index, item, _ in drawable:
         plane.draw(item, frame, index)
+    if at_cursor is not None:
+        plane.cursor = frame.dot(at_cursor, y_low)[0] // plane.dots_across
     at_row = {plane.row_of(frame.dot(x_low, tick)[1]): tick for tick in ticks}
     body = []
     for row in range(n_rows):
@@ -156,6 +196,13 @@ class _Plane:
         self._cells: dict[tuple[int, int], int] = {}
         self._signs: dict[tuple[int, int], str] = {}
         self._tones: dict[tuple[int, int], str] = {}
+        self.cursor: int | None = None
+        """The column of the cursor."""
+
+    @property
+    def dots_across(self) -> int:
+        """The dots of one cell across."""
+        return 2 if self._braille else 1
 
     @property
     def n_dots(self) -> tuple[int, int]:
@@ -200,6 +247,8 @@ class _Plane:
             cell = (column, row)
             sign = self._signs.get(cell) or (chr(_BRAILLE | self._cells[cell]) if cell in self._cells else " ")
             its_tone = self._tones.get(cell, tone)
+            if column == self.cursor and sign == " ":
+                sign, its_tone = self._glyphs.upright, "accent"
             if its_tone != tone and text:
                 yield text, tone
                 text = ""
@@ -229,6 +278,43 @@ def _range(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]
     return low - spread * margin, high + spread * margin
 
 
+def y_range(series: Sequence[Series], view: ChartView) -> tuple[float, float] | None:
+    """Return the range of the vertical axis that the values need, in the values of the axis; None without a value.
+
+    >>> y_range([Series("a", ((0.0, 50.0), (1.0, 100.0)))], ChartView(from_zero=True))
+    (0.0, 102.5)
+    """
+    values = [y for item in series for _, y in _drawable_points(item)]
+    if not values:
+        return None
+    low, high = _range(values)
+    if not view.from_zero or view.is_log:
+        return low, high
+    return (0.0, high) if min(values) >= 0 else (low, max(high, 0.0))
+
+
+def nearest_x(points: Sequence[tuple[float, float]], x: float) -> float:
+    """Return the x of the points that is nearest to a place."""
+    return min((at for at, _ in points), key=lambda at: (abs(at - x), at))
+
+
+def _told_points(
+    points: Sequence[tuple[float, float]], at_cursor: float | None, view: ChartView
+) -> list[tuple[float, float]]:
+    """Return the points of which the legend tells the last: those up to now, or that at the cursor."""
+    told = points[-1:] if at_cursor is None else [point for point in points if point[0] == at_cursor]
+    return [(x, 10.0**y if view.is_log else y) for x, y in told]
+
+
+def _logarithmic(series: Series) -> Series:
+    points = ((x, math.log10(y) if y > 0 and _is_drawable(x, y) else math.nan) for x, y in series.points)
+    return Series(series.name, tuple(points), series.tone)
+
+
+def _tick_text(tick: float, step: float, view: ChartView) -> str:
+    return number_text(tick, step) if not view.is_log else f"{10.0**tick:.3g}"
+
+
 def _drawable_points(series: Series) -> list[tuple[float, float]]:
     return [(x, y) for x, y in series.points if _is_drawable(x, y)]
 
@@ -247,14 +333,20 @@ def _marker(index: int, glyphs: Glyphs) -> str:
 
 
 def _legend(
-    drawable: Sequence[tuple[int, Series, list[tuple[float, float]]]], y_title: str, width: int, glyphs: Glyphs
+    drawable: Sequence[tuple[int, Series, list[tuple[float, float]]]],
+    y_title: str,
+    width: int,
+    glyphs: Glyphs,
+    *,
+    has_cursor: bool = False,
 ) -> Line:
     """Name every series; where the names do not fit the title goes first, then the newest values, then the names."""
     title: list[Span] = [(f"{clean(y_title)}  ", "muted")] if y_title else []
     names = [
         ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)}", "")) for index, item, _ in drawable
     ]
-    values = [(f" {points[-1][1]:.4g}" if points else " no data", "muted") for _, _, points in drawable]
+    none = " –" if has_cursor else " no data"
+    values = [(f" {points[-1][1]:.4g}" if points else none, "muted") for _, _, points in drawable]
     named = [span for name in names for span in (*name, ("  ", ""))]
     valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
     for spans in ([*title, *valued], valued, named):

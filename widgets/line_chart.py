@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from widgets.chart import Series, draw_chart
+from widgets.chart import AUTOMATIC, ChartView, Series, draw_chart
 from widgets.line import Line
 from widgets.painted import Painted
 
@@ -24,6 +24,24 @@ class LineChart(Painted):
         super().__init__(id=id, classes=classes)
         self._x_title, self._y_title, self._empty = x_title, y_title, empty
         self._series: tuple[Series, ...] = ()
+        self._view = AUTOMATIC
+
+    @property
+    def view(self) -> ChartView:
+        """The scale of the vertical axis, and the cursor."""
+        return self._view
+
+    @view.setter
+    def view(self, view: ChartView) -> None:
+        if view != self._view:
+            self._view = view
+            self.repaint()
+
+    def set_titles(self, *, x: str, y: str) -> None:
+        """Name the axes."""
+        if (x, y) != (self._x_title, self._y_title):
+            self._x_title, self._y_title = x, y
+            self.repaint()
 
     def set_series(self, series: Sequence[Series]) -> None:
         """Show these series."""
@@ -45,4 +63,5 @@ class LineChart(Painted):
             y_title=self._y_title,
             empty=self._empty,
             glyphs=self.glyphs,
+            view=self._view,
         )

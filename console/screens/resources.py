@@ -56,6 +56,14 @@ class ResourcesScreen(ConsoleScreen):
         network.set_series(resources.network_series(snapshot))
         self.set_title(network, "Network")
 
+    def action_charts(self) -> None:
+        """Draw the machine and the network on the whole screen."""
+        from console.dialogs.charts import ChartsDialog
+        from console.presentation.charts import machine_charts
+
+        app = self.console_app
+        self.app.push_screen(ChartsDialog("Machine", lambda: machine_charts(app.snapshot)))
+
     def sampled_panes(self) -> Sequence[Painted]:
         """Return the panes that age with the samples of the machine: all of them."""
         return tuple(self.query(Painted).filter(".pane"))

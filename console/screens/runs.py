@@ -132,6 +132,25 @@ class RunsScreen(ConsoleScreen):
             self.show(self.snapshot)
             self.tick()
 
+    def action_charts(self) -> None:
+        """Draw every metric of the marked runs and of the row, the runs over each other."""
+        from console.dialogs.charts import ChartsDialog
+        from console.presentation.charts import line_names, run_charts
+        from console.runtime.histories import histories_of
+
+        wanted = {*self._marked, self.main_table().cursor_key}
+        names = line_names([run for run in self.snapshot.runs or () if run.run_id in wanted])
+        if not names:
+            self.say("Select a run first; then v draws its metrics.", "muted")
+            return
+        histories = histories_of(self.console_app)
+        self.app.push_screen(
+            ChartsDialog(
+                ", ".join(names),
+                lambda: run_charts({names[run_id]: history for run_id, history in histories(list(names)).items()}),
+            )
+        )
+
     def action_compare(self) -> None:
         """Compare the two marked runs, the run with the marked run, or with the run below it."""
         pair = self._pair()

@@ -147,6 +147,23 @@ class TrainingScreen(ConsoleScreen):
         """Show the tracked runs of sessions and of people's own programs."""
         await self.console_app.action_go(RUNS_SCREEN)
 
+    def action_charts(self) -> None:
+        """Draw every metric of the session on the whole screen."""
+        from console.dialogs.charts import ChartsDialog
+        from console.presentation.charts import session_charts
+        from console.runtime.histories import histories_of
+
+        session = self.selected_session()
+        if session is None or session.run_id is None:
+            self.say("There is no session whose epochs could be drawn.", "muted")
+            return
+        models, run_id, histories = epochs.models_of(session), session.run_id, histories_of(self.console_app)
+        self.app.push_screen(
+            ChartsDialog(
+                f"{session.session_id} {session.name}", lambda: session_charts(histories([run_id])[run_id], models)
+            )
+        )
+
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Show everything about the session: who asked for it, its gates, its settings."""
         session = self.selected_session()

@@ -52,6 +52,7 @@ VERBS: tuple[Verb[Any], ...] = (
     alert.MARK_ALERT,
     run.MARK_RUN,
     run.SHOW_RUNS,
+    view.CHARTS,
     view.FILTER,
     table.Sort(),
     table.Invert(),

@@ -40,6 +40,11 @@ WHY = ScreenAction("why", Key("w", "why", "Show the gates and the evidence of th
 FILTER = ScreenAction(
     "filter", Key("slash", "filter", "Show only the rows that contain your words", sign="/", takes_next_keys=True)
 )
+CHARTS = ScreenAction(
+    "charts",
+    Key("v", "charts", "Charts on the whole screen: scale, log axis, cursor; on Runs the marked runs over each other"),
+    on=("training", "runs", "resources"),
+)
 LOGS = ScreenAction("logs", Key("l", "logs", "Follow the logs: search, filter by severity, wrap"))
 ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc restores it", sign="+"))
 COPY = ScreenAction("copy", Key("y", "copy", "Copy the row or the details, also over SSH"))

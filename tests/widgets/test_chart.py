@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.apps import settled
-from widgets.chart import Series, draw_chart, nice_ticks
+from widgets.chart import ChartView, Series, draw_chart, nice_ticks, y_range
 from widgets.glyphs import ASCII, UNICODE
 from widgets.line_chart import LineChart
 
@@ -108,3 +108,37 @@ async def test_a_chart_that_grows_sends_only_what_changed(stage):
         chart.set_series([curve("loss", *values[:-1], values[-1] * 1.01)])
         await settled(pilot)
         assert app.n_bytes < 200
+
+
+DECADES = Series("loss", tuple((float(step), 10.0**-step) for step in range(5)))
+
+
+def test_a_logarithmic_axis_has_its_powers_as_ticks_and_leaves_gaps_below_zero():
+    drawn = [line.text for line in draw_chart([DECADES], 40, 12, view=ChartView(is_log=True))]
+    assert [label for label in ("1 ", "0.1", "0.01", "0.001") if any(label in line for line in drawn)] == [
+        "1 ",
+        "0.1",
+        "0.01",
+        "0.001",
+    ]
+    below = Series("loss", ((0.0, -1.0), (1.0, 0.0)))
+    assert "No data yet." in draw_chart([below], 40, 12, view=ChartView(is_log=True))[5].text
+
+
+def test_the_axis_includes_zero_or_keeps_a_fixed_range():
+    high = Series("score", ((0.0, 90.0), (1.0, 100.0)))
+    assert y_range([high], ChartView(from_zero=True)) == (0.0, 100.5)
+    fixed = draw_chart([high], 40, 12, view=ChartView(y_range=(0.0, 500.0)))
+    assert any(line.text.startswith("400 ") for line in fixed)
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+def test_the_cursor_is_a_line_at_the_nearest_value_and_the_legend_shows_the_values_there(glyphs):
+    other = Series("other", ((1.0, 0.5), (4.0, 0.25)))
+    drawn = draw_chart([DECADES, other], 60, 12, glyphs=glyphs, view=ChartView(cursor=1.2))
+    assert "loss 0.1" in drawn[0].text
+    assert "other 0.5" in drawn[0].text
+    spans = [span for line in drawn for span in line.spans]
+    assert sum(text.startswith(glyphs.upright) and tone == "accent" for text, tone in spans) > 5
+    without = draw_chart([DECADES, other], 60, 12, glyphs=glyphs, view=ChartView(cursor=2.0))
+    assert "other –" in without[0].text

@@ -1,0 +1,211 @@
+"""Charts on the whole screen: their scales, and one cursor through all of them that shows the values at it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import msgspec
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Event
+
+from console.dialogs.dialog import Dialog
+from console.presentation.charts import Chart
+from core.errors import CoreError
+from widgets.chart import AUTOMATIC, ChartView, y_range
+from widgets.line import Line, Span, clean
+from widgets.line_chart import LineChart
+from widgets.lines_pane import Caption
+
+log = logging.getLogger("bondx.console")
+
+LOOK_SECONDS = 2.0
+_LEAST_ROWS = 9  # of one chart in its frame: below it the axis has no room for its numbers
+_MOST_CHARTS = 4
+_SCALES = ("automatic", "from zero", "fixed")
+
+
+class ChartsDialog(Dialog[None]):
+    """Several charts below each other; the cursor of one is the cursor of all."""
+
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,v,question_mark", "cancel", "Close", show=False),
+        Binding("h,left", "move(-1)", "Left", show=False),
+        Binding("l,right", "move(1)", "Right", show=False),
+        Binding("b,pageup", "move(-10)", "Far left", show=False),
+        Binding("f,pagedown", "move(10)", "Far right", show=False),
+        Binding("g,home", "move(-1000000)", "First", show=False),
+        Binding("G,end", "newest", "Newest", show=False),
+        Binding("j,down,tab", "choose(1)", "Next chart", show=False),
+        Binding("k,up,shift+tab", "choose(-1)", "Previous chart", show=False),
+        Binding("plus", "zoom", "Zoom", show=False),
+        Binding("s", "scale", "Scale", show=False),
+        Binding("x", "log", "Logarithmic", show=False),
+        Binding("y", "copy", "Copy", show=False),
+    ]
+
+    def __init__(self, title: str, look: Callable[[], Sequence[Chart]], *, is_live: bool = True) -> None:
+        """Take what finds the charts.
+
+        Args:
+            title: Of the dialog.
+            look: Reads the charts; runs in a thread.
+            is_live: Whether to look again while the dialog is open.
+        """
+        super().__init__()
+        self._title = title
+        self._look = look
+        self._is_live = is_live
+        self._charts: tuple[Chart, ...] = ()
+        self._views: dict[str, ChartView] = {}
+        self._scales: dict[str, int] = {}
+        self._chosen = 0
+        self._is_zoomed = False
+        self._cursor: float | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the charts and the keys."""
+        with Vertical(id="chart-list"):
+            for index in range(_MOST_CHARTS):
+                yield LineChart(id=f"chart-{index}", classes="pane", empty="Reading…")
+        yield Caption(id="chart-state")
+        yield Caption(id="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Read the charts."""
+        self.query_one("#dialog").border_title = Content(clean(self._title))
+        self.become_readable()
+        self.run_worker(self._read())
+        if self._is_live:
+            self.set_interval(LOOK_SECONDS, lambda: self.run_worker(self._read(), exclusive=True))
+
+    def is_deaf_to(self, event: Event) -> bool:
+        """Accept keys immediately: this dialog changes nothing."""
+        return False
+
+    async def _read(self) -> None:
+        try:
+            charts = await asyncio.to_thread(self._look)
+        except CoreError as error:
+            self._say(str(error), "bad")
+        except Exception:
+            log.exception("The charts could not be read.")
+            self._say("A bug in bondx stopped this; see logs/console.log.", "bad")
+        else:
+            self._charts = tuple(charts)
+            self._show()
+
+    def on_resize(self) -> None:
+        """Show as many charts as there is room for."""
+        self._show()
+
+    @property
+    def _chart(self) -> Chart | None:
+        return self._charts[min(self._chosen, len(self._charts) - 1)] if self._charts else None
+
+    def _in_view(self) -> Sequence[Chart]:
+        """Return the charts that there is room for, the chosen one among them."""
+        room = 1 if self._is_zoomed else max(1, min(_MOST_CHARTS, (self.size.height - 4) // _LEAST_ROWS))
+        first = max(0, min(self._chosen - room // 2, len(self._charts) - room))
+        return self._charts[first : first + room]
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        charts = self._in_view()
+        for index, pane in enumerate(self.query(LineChart)):
+            pane.display = index < max(1, len(charts))
+            if index >= len(charts):
+                pane.set_series(())
+                continue
+            chart = charts[index]
+            pane.set_class(chart is self._chart and len(self._charts) > 1, "-chosen")
+            pane.border_title = Content(clean(chart.title))
+            pane.border_subtitle = self._scale_words(chart)
+            pane.set_titles(x=chart.x_title, y=chart.y_title)
+            pane.view = msgspec.structs.replace(self._views.get(chart.title, AUTOMATIC), cursor=self._cursor)
+            pane.set_series(chart.series)
+        self._show_state()
+
+    def _scale_words(self, chart: Chart) -> str:
+        words = [_SCALES[self._scales.get(chart.title, 0)]] if self._scales.get(chart.title) else []
+        words += ["log"] if self._views.get(chart.title, AUTOMATIC).is_log else []
+        return ", ".join(words)
+
+    def _show_state(self) -> None:
+        if not self._charts:
+            self._say("There is nothing to draw yet.", "muted")
+            return
+        where = "newest values"
+        if self._cursor is not None:
+            where = f"{self._chart.x_title if self._chart else ''} {self._cursor:g}"
+        number = f"chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}"
+        self._say(f"{where}  {number}", "")
+        keys = (("h l", "cursor"), ("G", "now"), ("j k", "chart"), ("+", "zoom"), ("s", "scale"), ("x", "log"))
+        spans: list[Span] = [("Esc", "key"), (" closes  ", "muted")]
+        for key, word in (*keys, ("y", "copies")):
+            spans += [(key, "key"), (f" {word}  ", "muted")]
+        self.query_one("#dialog-hint", Caption).show([Line(tuple(spans))])
+
+    def _say(self, text: str, tone: str) -> None:
+        self.query_one("#chart-state", Caption).show([Line(((text, tone),))])
+
+    def action_move(self, n: int) -> None:
+        """Move the cursor from value to value, in all charts."""
+        places = sorted({x for chart in self._in_view() for series in chart.series for x, _ in series.points})
+        if not places:
+            return
+        if self._cursor is None:
+            here = len(places) - 1 - (n > 0)
+        else:
+            cursor = self._cursor
+            here = min(range(len(places)), key=lambda index: abs(places[index] - cursor))
+        self._cursor = places[max(0, min(len(places) - 1, here + n))]
+        self._show()
+
+    def action_newest(self) -> None:
+        """Remove the cursor: the legends show the newest values again."""
+        self._cursor = None
+        self._show()
+
+    def action_choose(self, n: int) -> None:
+        """Choose another chart: scales apply to it."""
+        if self._charts:
+            self._chosen = max(0, min(len(self._charts) - 1, self._chosen + n))
+            self._show()
+
+    def action_zoom(self) -> None:
+        """Show the chosen chart alone, or all charts again."""
+        self._is_zoomed = not self._is_zoomed
+        self._show()
+
+    def action_scale(self) -> None:
+        """Let the values decide the range, or include zero, or keep the present range."""
+        if (chart := self._chart) is None:
+            return
+        scale = self._scales[chart.title] = (self._scales.get(chart.title, 0) + 1) % len(_SCALES)
+        view = ChartView(from_zero=_SCALES[scale] == "from zero", is_log=self._view_of(chart).is_log)
+        if _SCALES[scale] == "fixed":
+            view = msgspec.structs.replace(view, y_range=y_range(chart.series, view))
+        self._views[chart.title] = view
+        self._show()
+
+    def action_log(self) -> None:
+        """Make the vertical axis logarithmic, or linear again."""
+        if (chart := self._chart) is not None:
+            self._scales[chart.title] = 0
+            self._views[chart.title] = ChartView(is_log=not self._view_of(chart).is_log)
+            self._show()
+
+    def _view_of(self, chart: Chart) -> ChartView:
+        return self._views.get(chart.title, AUTOMATIC)
+
+    def action_copy(self) -> None:
+        """Copy the values of the chosen chart, a line for each, separated by tabs."""
+        if (chart := self._chart) is not None:
+            lines = [f"{series.name}\t{x:g}\t{y!r}" for series in chart.series for x, y in series.points]
+            self.context.copy("\n".join(lines))
