@@ -21,6 +21,7 @@ COLUMNS = (
     Column("severity", "SEVERITY", 10),
     Column("state", "STATE", 12),
     Column("summary", "WHAT", 34, flex=1),
+    Column("live", "LIVE", 9, priority=1),
     Column("age", "FOR", 4, align="right", field="first_at"),
     Column("n", "TIMES", 5, align="right", priority=2),
     Column("who", "ACK BY", 12, priority=3),
@@ -68,7 +69,8 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
                 Cell(glyphs.arrow if alert.fingerprint in marked else " ", "accent"),
                 severity_cell(alert, glyphs),
                 _state_cell(alert),
-                summary_cell(locate(alert, snapshot).told, alert),
+                summary_cell(alert.summary, alert),
+                _live_cell(alert, snapshot),
                 age_cell(alert.first_at, now),
                 str(alert.n_fired),
                 alert.acknowledged_by or "",
@@ -77,6 +79,16 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
         )
         for alert in worst_first(snapshot.alerts)
     ]
+
+
+def _live_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
+    """Say in a word whether the live version of an open alert's model is affected."""
+    suspect = suspect_of(alert, snapshot) if alert.state.is_open else None
+    if suspect is None or suspect.live is None:
+        return Cell("")
+    if suspect.spares_live is None:
+        return Cell("affected", "bad")
+    return Cell(f"{suspect.live} ok", "good")
 
 
 def unattended(snapshot: "Snapshot") -> str | None:

@@ -158,13 +158,13 @@ class OverviewScreen(ConsoleScreen):
             return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}
         if alert is None:
             return {MODEL: None, SUSPECT: None, ALERT: None}
-        suspect = suspect_of(alert, snapshot)
+        suspect, session = suspect_of(alert, snapshot), alerts.session_of(alert, snapshot)
         is_live = suspect is not None and suspect.standing is VersionStanding.LIVE
         return {
             MODEL: suspect.model if suspect and is_live else None,
             SUSPECT: suspect,
-            SESSION: alerts.session_of(alert, snapshot),
             ALERT: group,
+            **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
 
     def selected_alert(self) -> Alert | None:

@@ -43,6 +43,7 @@ class AlertDecision(Change[AlertGroup]):
     noun = ALERT
     confirm: str
     participle: str
+    way_back: str
 
     def refuses(self, alert: Alert) -> str | None:
         """Return the reason why an alert does not allow it, or None."""
@@ -90,7 +91,7 @@ class AlertDecision(Change[AlertGroup]):
                 *lines,
                 *section("Left out", left_out),
                 *section("What will happen", self.effects(group)),
-                *section("How to undo it", ("It reopens automatically if it fires after it was resolved.",)),
+                *section("How to undo it", (self.way_back,)),
             ),
             confirm=self.confirm,
             commit=commit,
@@ -104,6 +105,7 @@ class Acknowledge(AlertDecision):
     key = Key("K", "acknowledge", "Acknowledge the alert, or the marked alerts (asks first)")
     command = Command("acknowledge an alert", aliases=("ack",))
     confirm, participle = "Acknowledge", "Acknowledged"
+    way_back = "It reopens automatically if it fires after it was resolved."
 
     def refuses(self, alert: Alert) -> str | None:
         """Refuse an alert that is not firing."""
@@ -128,6 +130,7 @@ class Resolve(AlertDecision):
     key = Key("X", "resolve", "Resolve the alert, or the marked alerts, by hand (asks first)")
     command = Command("resolve an alert by hand")
     confirm, participle = "Resolve", "Resolved"
+    way_back = "A resolved alert opens again only when it fires; the audit log keeps your reason."
 
     def refuses(self, alert: Alert) -> str | None:
         """Refuse an alert that is resolved."""
@@ -140,8 +143,8 @@ class Resolve(AlertDecision):
         lasting = [alert.rule for alert in group if is_condition(alert.rule)]
         events = [alert.rule for alert in group if not is_condition(alert.rule)]
         return (
-            *((f"{', '.join(lasting)} may still hold: fires again only after it has ended.",) if lasting else ()),
-            *((f"{', '.join(events)}: fires anew the next time it happens.",) if events else ()),
+            *((f"Fires again only after its condition has ended: {', '.join(lasting)}.",) if lasting else ()),
+            *((f"Fires anew the next time it happens: {', '.join(events)}.",) if events else ()),
         )
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
