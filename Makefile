@@ -76,19 +76,20 @@ powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
-# Two environments, since the requirements of TensorFlow conflict with those of MLServer and MLflow.
-$(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflow.txt pyproject.toml $(VENV)/.dev
-	@echo "installing MLServer, MLflow and TensorFlow into $(INTEROP) (some minutes and gigabytes)"
-	@for name in peers tensorflow; do \
+# Three environments, since the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow.
+$(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
+	@echo "installing MLServer, MLflow, KServe and TensorFlow into $(INTEROP) (some minutes and gigabytes)"
+	@for name in peers kserve tensorflow; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
 	done
 	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, TensorFlow Serving's messages and MLflow
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving and MLflow
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
-	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python
+	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \
+		--kserve $(INTEROP)/kserve/bin/python
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation

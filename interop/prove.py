@@ -1,8 +1,8 @@
-"""Prove interoperability with MLServer, TensorFlow Serving's official messages and MLflow.
+"""Prove interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving's messages and MLflow.
 
-    python interop/prove.py --peers PYTHON --tensorflow PYTHON
+    python interop/prove.py --peers PYTHON --tensorflow PYTHON --kserve PYTHON
 
-`make interop` creates the two environments and runs this script. Every printed line was proved in this run; the first
+`make interop` creates the environments and runs this script. Every printed line was proved in this run; the first
 failure ends the script with exit code 1.
 """
 
@@ -41,16 +41,21 @@ def main() -> None:
     """Prove everything for which an environment is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="Python of an environment with MLServer, MLflow and this package")
+    parser.add_argument("--kserve", type=Path, help="Python of an environment with KServe's SDK")
     parser.add_argument("--tensorflow", type=Path, help="Python of an environment with tensorflow-serving-api")
     arguments = parser.parse_args()
     # Processes start in other folders, so paths are absolute; a resolved path would leave the environment.
-    peers, tensorflow = (path and path.absolute() for path in (arguments.peers, arguments.tensorflow))
+    peers, tensorflow, kserve = (
+        path and path.absolute() for path in (arguments.peers, arguments.tensorflow, arguments.kserve)
+    )
     with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
         folder = Path(name)
         workspace, version = train(folder)
         if peers:
             prove_v2(peers, workspace, version, folder, processes)
             prove_mlflow(peers, workspace, version, folder, processes)
+        if kserve:
+            prove_kserve(kserve, workspace, folder, processes)
         if tensorflow:
             prove_tensorflow(tensorflow, folder, processes)
 
@@ -83,6 +88,42 @@ def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: 
         refused(UnknownModelError, lambda: client.predict("nobody", ROWS))
         refused(RejectedError, lambda: client.predict(MODEL, {"area": "large", "floor": 1, "age": "old"}))
     proved("our client reads MLServer over V2: predictions, versions, metadata, health; with the numbers of our server")
+    prove_triton(python, f"http://127.0.0.1:{ours}", f"http://127.0.0.1:{mlserver}")
+
+
+def prove_triton(python: Path, ours: str, mlserver: str) -> None:
+    """Ask our server and MLServer the same questions with Triton's client, and compare answer by answer."""
+    rows = [{"area": 20 + 3 * n, "floor": n % 7, "age": ("old", "new")[n % 2]} for n in range(25)]
+    own, peer = ask(python, "triton_caller.py", json.dumps(rows), MODEL, ours, mlserver)
+    one = own["answers"]["bytes, one by one"]
+    # A batch may differ from single rows in the last bit; bytes and JSON of one request never do.
+    require(all(own["answers"][f"bytes{how}"] == own["answers"][f"json{how}"] for how in ("", ", one by one")), own)
+    require(close(own["answers"]["bytes"], one), own["answers"])
+    require(all(close(found, one) for found in peer["answers"].values()), (one, peer["answers"]))
+    require((own["id"], own["shape"], own["datatype"]) == ("from-triton", [25], "FP64"), own)
+    require({"binary_tensor_data", "classification", "model_repository"} <= set(own["extensions"]), own["extensions"])
+    require([(each["name"], each["state"]) for each in own["repository"]] == [(MODEL, "READY")], own["repository"])
+    unknown, partial = own["refused"]
+    require("arena is not a tensor of the model; it takes area, floor, age" in unknown, own["refused"])
+    require("is missing" in partial, own["refused"])
+    proved(
+        f"Triton's client, as bytes and as JSON, gets {len(rows)} answers from our server and MLServer for the same "
+        "model, equal one by one; its id comes back beside a proxy's header"
+    )
+
+
+def prove_kserve(python: Path, workspace: Workspace, folder: Path, processes: ExitStack) -> None:
+    """Test KServe's own client with our server."""
+    port, log = free_port(), folder / "kserve.log"
+    serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
+    server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{port}"], log))
+    with Client(f"http://127.0.0.1:{port}") as client:
+        until(lambda: client.health(MODEL).ready, server, log)
+        expected = client.predict(MODEL, ROWS).values
+    heard = ask(python, "kserve_caller.py", f"http://127.0.0.1:{port}", MODEL, json.dumps(ROWS))
+    require(heard.pop("id") == "from-kserve", heard)
+    require(all(values == expected for values in heard.values()), (expected, heard))
+    proved(f"KServe's client gets equal answers in every form: {', '.join(heard)}")
 
 
 def prove_tensorflow(python: Path, folder: Path, processes: ExitStack) -> None:

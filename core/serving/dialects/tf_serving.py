@@ -83,7 +83,9 @@ def _describe_states(served: OfferedModel, version: str | None) -> Reply:
             states.append(_version_status(number, "END", served.failures[number]))
         else:
             states.append(_version_status(number, "END", "registered; loaded on the first request"))
-    return 200, {"model_version_status": states}
+    is_ready = (served.default is not None) if version is None else version in served.versions
+    # The last two are for KServe's V1 clients, which ask on the same path.
+    return 200, {"model_version_status": states, "name": served.model, "ready": is_ready}
 
 
 def _describe_signature(served: OfferedModel, version: str | None) -> Reply:

@@ -192,6 +192,11 @@ class TestV1:
     def test_lists_the_models(self, server):
         assert server.ask("/v1/models").json == {"models": [MODEL]}
 
+    def test_tells_whether_a_model_is_ready(self, server, workspace):
+        found = server.ask(f"/v1/models/{MODEL}").json
+        assert (found["name"], found["ready"]) == (MODEL, True)
+        assert {"version": "1.0.0", "state": "AVAILABLE"}.items() <= found["model_version_status"][0].items()
+
     @pytest.mark.parametrize(
         "instances",
         [
