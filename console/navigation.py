@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from console.context import ConsoleControls
-from console.presentation.versions import newest_first
+from console.presentation.versions import live_or_newest
 from core.alerts import Alert
 from core.view.suspects import suspect_of
 
@@ -37,7 +37,7 @@ class ListsChanges(Protocol):
 async def open_model(app: ConsoleControls, model: str) -> None:
     """Show a model in the registry, with the cursor on its live version, else on its newest."""
     await app.action_go("registry")
-    _move_to(app, f"{model}/{_live_or_newest(app, model)}")
+    _move_to(app, live_or_newest(app.snapshot, model) or "")
 
 
 async def open_lineage(app: ConsoleControls, model: str | None, version: str | None) -> None:
@@ -46,7 +46,7 @@ async def open_lineage(app: ConsoleControls, model: str | None, version: str | N
 
     def draw() -> None:
         if isinstance(screen := app.shown_screen(), DrawsLineage):
-            screen.draw_lineage(f"{model}/{version or _live_or_newest(app, model)}" if model else None)
+            screen.draw_lineage(f"{model}/{version}" if version else live_or_newest(app.snapshot, model or ""))
 
     app.call_after_refresh(draw)
 
@@ -85,8 +85,3 @@ def _move_to(app: ConsoleControls, key: str) -> None:
             screen.show_row(key)
 
     app.call_after_refresh(move)
-
-
-def _live_or_newest(app: ConsoleControls, model: str) -> str | None:
-    live = next((m.production for m in app.snapshot.models if m.model == model), None)
-    return live or next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)

@@ -1,5 +1,6 @@
 """Models and their versions as rows, facts and evidence."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -37,6 +38,14 @@ LIVE_COLUMNS = (
     Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
 _STAGE_RANKS = {Stage.ARCHIVED: 0, Stage.DEVELOPMENT: 1, Stage.STAGING: 2, Stage.PRODUCTION: 3}
+MODEL_COLUMNS = (
+    Column("model", "MODEL", 15, flex=1, max_width=40, cut="middle"),
+    Column("live", "LIVE", 8),
+    Column("age", "FOR", 4, align="right", field="live_since_at", priority=1),
+    Column("n_versions", "VERSIONS", 8, align="right"),
+    Column("next", "ROLLOUT OR NEWEST", 20),
+    Column("attainment", "ATTAIN", 6, align="right", priority=2),
+)
 STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
 
 
@@ -122,6 +131,34 @@ def live_rows(
             )
         )
     return rows
+
+
+def live_or_newest(snapshot: Snapshot, model: str) -> str | None:
+    """Return the key of a model's live version, else of its newest."""
+    live = next((known.production for known in snapshot.models if known.model == model), None)
+    if live is not None:
+        return f"{model}/{live}"
+    return next((version.key for version in newest_first(snapshot.versions) if version.model == model), None)
+
+
+def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: bool = False) -> list[Row]:
+    """Draw each model as a row of `MODEL_COLUMNS`; its key is the model's name.
+
+    Args:
+        snapshot: The models, their versions and rollouts.
+        now: The present.
+        glyphs: The signs of this terminal.
+        only_live: Leave out the models without a live version.
+    """
+    counts = Counter(version.model for version in snapshot.versions)
+    rows = live_rows(snapshot, {}, now, glyphs, lambda _: "")
+    folded = []
+    for model, row in zip(sorted(snapshot.models, key=lambda model: model.model), rows, strict=True):
+        if model.production is not None or not only_live:
+            name, live, age, reached, following, _ = row.cells
+            n_versions = Cell(str(counts[model.model]), value=counts[model.model])
+            folded.append(Row(row.key, (name, live, age, n_versions, following, reached)))
+    return folded
 
 
 def _next_cell(

@@ -181,7 +181,8 @@ class ConsoleScreen(FramedScreen):
 
     def return_to(self, place: Place) -> None:
         """Put the focus and the cursor where they were when the place was left."""
-        table = next((each for each in self.query(LiveTable) if each.id == place.table), self.main_table())
+        shown = (each for each in self.query(LiveTable) if each.id == place.table and each.display)
+        table = next(shown, self.main_table())
         if place.row is not None and table is self.main_table():
             self.show_row(place.row)
         elif place.row is not None:

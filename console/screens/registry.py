@@ -14,6 +14,7 @@ from console.verbs.verb import Things
 from console.verbs.version import MODEL, VERSION, VERSIONS, VersionName
 from console.verbs.view import EVIDENCE
 from core.registry import ModelVersion
+from core.registry.stages import Stage
 from core.view.snapshot import Snapshot
 from core.view.suspects import standing_of
 from themes import screen_sheet
@@ -33,6 +34,8 @@ class RegistryScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._marked: tuple[str, ...] = ()
+        self._only_live = False
+        self._is_opened_fold = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the versions, and the details of the version under the cursor beside them."""
@@ -43,12 +46,15 @@ class RegistryScreen(ConsoleScreen):
                 id="versions",
                 classes="pane main",
             )
+            yield LiveTable(versions.MODEL_COLUMNS, empty="No model is live.", id="models", classes="pane main")
             yield LineagePane(id="tree", classes="main")
             yield LinesPane(id="details", classes="pane details")
 
     def main_table(self) -> LiveTable:
-        """Return the list of versions, or the lineage in its place."""
-        return self.lineage.table if self._draws_lineage else self._list
+        """Return the list of versions, or the lineage or the folded models in its place."""
+        if self._draws_lineage:
+            return self.lineage.table
+        return self._models if self._is_folded else self._list
 
     @property
     def lineage(self) -> LineagePane:
@@ -60,24 +66,43 @@ class RegistryScreen(ConsoleScreen):
         return self.query_one("#versions", LiveTable)
 
     @property
+    def _models(self) -> LiveTable:
+        return self.query_one("#models", LiveTable)
+
+    @property
+    def _is_folded(self) -> bool:
+        return self.has_class("-folded")
+
+    @property
     def _draws_lineage(self) -> bool:
         return self.has_class("-tree")
 
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
-        table = self._list
-        table.set_rows(
-            versions.version_rows(
-                snapshot.versions, self.console_app.now(), self.console_app.glyphs, marked=self._marked
-            )
-        )
-        n_versions, n_models = counted(table.n_all_rows, "version"), counted(len(snapshot.models), "model")
+        app, table = self.console_app, self._list
+        known = [version for version in snapshot.versions if version.stage is Stage.PRODUCTION or not self._only_live]
+        table.set_rows(versions.version_rows(known, app.now(), app.glyphs, marked=self._marked))
+        n_versions, n_models = counted(len(known), "version"), counted(len(snapshot.models), "model")
         counts = self.filter_words(table) or f"{n_versions} of {n_models}"
         marks = marked_words(len(self._marked_versions()))
-        self.set_title(table, "Versions", "  ".join(filter(None, (marks, counts))))
+        hidden = self._hidden("version", len(snapshot.versions) - len(known))
+        self.set_title(table, "Versions", "  ".join(filter(None, (marks, hidden, counts))))
+        if self._is_folded:
+            self._show_models(snapshot)
         if self._draws_lineage:
             self._show_lineage()
         self._show_details()
+
+    def _hidden(self, noun: str, n_hidden: int) -> str:
+        """Say what `only live` hides."""
+        return f"only live: {counted(n_hidden, noun)} hidden" if self._only_live else ""
+
+    def _show_models(self, snapshot: Snapshot) -> None:
+        app, table = self.console_app, self._models
+        table.set_rows(versions.model_rows(snapshot, app.now(), app.glyphs, only_live=self._only_live))
+        folded = f"{counted(len(snapshot.versions), 'version')} folded into {counted(table.n_all_rows, 'model')}"
+        hidden = self._hidden("model", len(snapshot.models) - table.n_all_rows)
+        self.set_title(table, "Models", "  ".join(filter(None, (hidden, self.filter_words(table) or folded))))
 
     def _show_lineage(self) -> None:
         pane, app = self.lineage, self.console_app
@@ -100,10 +125,15 @@ class RegistryScreen(ConsoleScreen):
 
     def _version(self) -> ModelVersion | None:
         key = self.main_table().cursor_key
+        if self._is_folded and not self._draws_lineage:
+            key = versions.live_or_newest(self.snapshot, key or "")
         return next((version for version in self.snapshot.versions if version.key == key), None)
 
     def under_cursor(self) -> Things:
-        """Return the version under the cursor, and its model."""
+        """Return the version under the cursor, and its model; of a folded model only the model."""
+        if self._is_folded and not self._draws_lineage:
+            model = self._models.cursor_key
+            return {MODEL: model, SUSPECT: standing_of(model, None, self.snapshot)} if model else {}
         if (version := self._version()) is None:
             return {}
         return {
@@ -118,6 +148,7 @@ class RegistryScreen(ConsoleScreen):
         found = (by_key[key] for key in self._marked if key in by_key)
         return tuple(VersionName(version.model, version.version) for version in found)
 
+    @on(LiveTable.RowHighlighted, "#models")
     @on(LiveTable.RowHighlighted, "#versions")
     def _another_version(self) -> None:
         self._show_details(from_top=True)
@@ -128,6 +159,32 @@ class RegistryScreen(ConsoleScreen):
     def _row_chosen(self) -> None:
         self._open_details()
         self.query_one("#details").focus()
+
+    # Less than every version
+
+    def action_fold(self) -> None:
+        """Show one line for each model, or every version again, with the cursor on the same model."""
+        if self._draws_lineage:
+            self.leave_view()
+        version = self._version()
+        self._is_opened_fold = False
+        self.toggle_class("-folded")
+        self.refresh_all()
+        if version is not None:
+            self.main_table().move_to(version.model if self._is_folded else version.key)
+        self.main_table().focus()
+        self._another_version()
+
+    @on(LiveTable.RowChosen, "#models")
+    def _model_chosen(self) -> None:
+        """Show the versions of the model; Esc folds them again."""
+        self.action_fold()
+        self._is_opened_fold = True
+
+    def action_only_live(self) -> None:
+        """Show only what is live, or all again."""
+        self._only_live = not self._only_live
+        self.refresh_all()
 
     # The lineage in the list's place
 
@@ -166,13 +223,22 @@ class RegistryScreen(ConsoleScreen):
             self._marked = ()
             self.refresh_all()
             return True
+        if self._is_folded or self._is_opened_fold:
+            self.action_fold()
+            return True
         return False
 
     def show_row(self, key: str) -> None:
-        """Put the cursor of the list on a version."""
+        """Put the cursor of the list on a version, and show it if it was hidden."""
         self.unzoom()
         if self._draws_lineage:
             self.leave_view()
+        if self._is_folded and self._models.move_to(key):
+            return
+        self.remove_class("-folded")
+        if self._only_live and key not in {row.key for row in self._list.rows}:
+            self._only_live = False
+            self.refresh_all()
         super().show_row(key)
 
     @on(LiveTable.RowHighlighted, "#lineage")

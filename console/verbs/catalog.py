@@ -45,6 +45,8 @@ VERBS: tuple[Verb[Any], ...] = (
     table.ExportOver(),
     view.DETAILS,
     version.TREE,
+    version.FOLD,
+    version.ONLY_LIVE,
     version.COMPARE,
     run.COMPARE_RUNS,
     view.WHY,

@@ -232,6 +232,8 @@ TREE = ScreenAction(
 COMPARE = ScreenAction(
     "compare", Key("c", "compare", "Compare the two marked versions, or the row with the live version"), noun=VERSION
 )
+FOLD = ScreenAction("fold", Key("f", "fold", "Show one line for each model, or every version again"), on=("registry",))
+ONLY_LIVE = ScreenAction("only_live", Key("o", "only live", "Show only live versions, or all again"), on=("registry",))
 MARK = ScreenAction(
     "mark",
     Key("space", "mark", "Mark a version, to compare two or archive several; Esc clears", sign="Space"),
