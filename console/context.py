@@ -59,6 +59,13 @@ class CommandEntry(Protocol):
         """Carry out a line; errors are shown, not raised."""
 
 
+class KeysOfVerbs(Protocol):
+    """The keys, as the settings have them."""
+
+    def key_of(self, verb: Any, /) -> Any:
+        """Return the key of a verb, as bound and as shown."""
+
+
 class ConsoleContext(Protocol):
     """The part of the console that dialogs and navigation may use."""
 
@@ -104,6 +111,10 @@ class ConsoleContext(Protocol):
 
 class ScreenContext(ConsoleContext, Protocol):
     """The part that screens may use as well: the source of snapshots, and the keys that work everywhere."""
+
+    @property
+    def keymap(self) -> KeysOfVerbs:
+        """The keys, as the settings have them."""
 
     @property
     def commands(self) -> CommandEntry:

@@ -74,6 +74,11 @@ def character_of(key: str) -> str | None:
     return _SIGNS.get(key) or key_to_character(key)
 
 
+def key_named(character: str) -> str:
+    """Return Textual's name of the key of a character."""
+    return _character_to_key(character)
+
+
 def typed_key(event: Key) -> Key:
     """Return the key of a character for a key that a terminal reports as that character "with Shift".
 

@@ -17,6 +17,7 @@ from textual.events import Event, Key
 from textual.screen import Screen
 
 from console.app.commands import Commands
+from console.app.keys import checked_keymap
 from console.app.messages import HostingChanged, SnapshotReady
 from console.dialogs.dialog import Dialog
 from console.presentation.resources import newest_at
@@ -96,6 +97,7 @@ class BondxApp(BugExit):
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
+        self.keymap = checked_keymap(settings, workspace)
         self.commands = Commands(self)
         self.jumps = Jumps()
         self.snapshot = unread_snapshot(workspace, clock)
@@ -149,6 +151,7 @@ class BondxApp(BugExit):
     def on_mount(self) -> None:
         """Start polling the workspace once the first frame is drawn."""
         on_terminate(asyncio.get_running_loop(), lambda: self.exit(return_code=TERMINATED_EXIT_CODE))
+        self.set_keymap(self.keymap.bound())
         self.set_interval(TICK_SECONDS, self._tick)
         self.call_after_refresh(self._first_frame_is_out)
 

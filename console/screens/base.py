@@ -44,12 +44,12 @@ class ConsoleScreen(FramedScreen):
 
     def key_hints(self) -> list[KeyHint]:
         """Return the verbs of this screen, then those of every screen."""
-        things = self.under_cursor()
+        things, keymap = self.under_cursor(), self.console_app.keymap
         way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
         return way_out + [
             KeyHint(key.display, key.label, enabled=self._refused(verb, things) is None, pinned=key.pinned)
             for verb in (*self.VERBS, *EVERYWHERE)
-            if (key := verb.key) is not None and key.label
+            if (key := keymap.key_of(verb)) is not None and key.label
         ]
 
     def on_key(self, event: events.Key) -> None:
@@ -201,7 +201,9 @@ class ConsoleScreen(FramedScreen):
         """Explain the keys of this screen."""
         from console.dialogs.text import TextDialog
 
-        self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", help_lines(self.VERBS)))
+        self.app.push_screen(
+            TextDialog(f"Keys of {self.NAME.capitalize()}", help_lines(self.VERBS, self.console_app.keymap.key_of))
+        )
 
     def action_logs(self) -> None:
         """Follow the logs."""

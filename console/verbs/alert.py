@@ -28,7 +28,7 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> AlertGroup:
 
 
 ALERT_WORD = Argument("ALERT", lambda snapshot, _: [alert.fingerprint for alert in snapshot.alerts])
-ALERT: Noun[AlertGroup] = Noun(arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
+ALERT: Noun[AlertGroup] = Noun(group="alerts", arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
 MARK_ALERT = ScreenAction(
     "mark",
     Key("space", "mark", "Mark an alert, to decide about several at once; Esc clears the marks", sign="Space"),

@@ -3,7 +3,7 @@
 Lowercase never changes anything; capitals change, and ask first; Enter never confirms.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from textual.binding import Binding, BindingType
@@ -23,23 +23,24 @@ MOVING = (
 def bindings(verbs: Iterable[Verb[Any]]) -> list[BindingType]:
     """Build the bindings of verbs; keys bound elsewhere get none."""
     return [
-        Binding(key.keys, verb.action, key.label, show=False, priority=key.takes_next_keys)
+        Binding(key.keys, verb.action, key.label, show=False, priority=key.takes_next_keys, id=verb.id)
         for verb in verbs
         if (key := verb.key) is not None and key.keys
     ]
 
 
-def help_lines(own: Sequence[Verb[Any]]) -> list[Line]:
+def help_lines(own: Sequence[Verb[Any]], key_of: Callable[[Verb[Any]], Key | None]) -> list[Line]:
     """Explain the keys of a screen, its own first.
 
     Args:
         own: The verbs of this screen alone, in the order of its footer.
+        key_of: Returns the key of a verb, as the settings have it.
     """
     everywhere = [verb for verb in EVERYWHERE if verb not in GO]
     sections: tuple[tuple[str, Iterable[Key | None]], ...] = (
-        ("On this screen", (verb.key for verb in own)),
-        ("Moving", (*MOVING, *(verb.key for verb in GO))),
-        ("Everywhere", (verb.key for verb in everywhere)),
+        ("On this screen", (key_of(verb) for verb in own)),
+        ("Moving", (*MOVING, *(key_of(verb) for verb in GO))),
+        ("Everywhere", (key_of(verb) for verb in everywhere)),
     )
     lines = [Line((("Lowercase never changes anything. Capitals do, and ask first. Enter never confirms.", "muted"),))]
     for title, keys in sections:

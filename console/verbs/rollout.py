@@ -40,6 +40,7 @@ class Asked(TypedDict):
 
 ROLLOUT_WORD = Argument("ROLLOUT", _active)
 ROLLOUT: "Noun[Rollout]" = Noun(
+    group="rollouts",
     arguments=(ROLLOUT_WORD,),
     missing="No rollout is selected; a canary starts in the Registry: 3, then C.",
     find=_named,

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 EXPRESSION_WORD = Argument("EXPRESSION", takes_rest=True)
 RUN: "Noun[Run | None]" = Noun(
-    arguments=(Argument("RUN"),), missing="No run is selected.", find=lambda snapshot, words: snapshot.run(words[0])
+    group="runs",
+    arguments=(Argument("RUN"),),
+    missing="No run is selected.",
+    find=lambda snapshot, words: snapshot.run(words[0]),
 )
 
 

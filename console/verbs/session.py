@@ -24,6 +24,7 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> Session:
 
 SESSION_WORD = Argument("SESSION", lambda snapshot, _: [session.session_id for session in snapshot.sessions])
 SESSION: Noun[Session] = Noun(
+    group="training",
     arguments=(SESSION_WORD,),
     missing="There is no session; S starts one.",
     find=_named,

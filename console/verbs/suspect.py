@@ -11,6 +11,7 @@ from core.errors import RefusedError
 from core.view.suspects import Suspect, VersionStanding, standing_of
 
 SUSPECT: Noun[Suspect] = Noun(
+    group="registry",
     arguments=(),
     missing="This row is about no model, so there is nothing to roll back.",
     find=lambda snapshot, words: standing_of(words[0], None, snapshot),

@@ -64,6 +64,8 @@ class Noun(Generic[Thing]):
     """A kind of object that verbs are about: how a command line names it, and the answer where there is none."""
 
     arguments: tuple[Argument, ...]
+    group: str = "console"
+    """The first half of the ids of its verbs: the screen that it belongs to."""
     missing: str = ""  # the answer of a key without an object
     find: "Callable[[Snapshot, Sequence[str]], Thing]"
     """Finds the object that the words of a command name; raises `NotFoundError`."""
@@ -88,6 +90,12 @@ class Verb(Generic[Thing]):
     command: Command | None = None
     changes: bool = False
     """Whether it changes anything; then its key is a capital, and it is refused without write access."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the settings of keys: `registry.promote`."""
+        group = self.noun.group if self.noun else self.on[0] if self.on else "console"
+        return f"{group}.{self.name}"
 
     @property
     def action(self) -> str:

@@ -46,9 +46,10 @@ VERSION_WORD = Argument("VERSION", _numbers)
 STAGE_WORD = Argument("STAGE", lambda _snapshot, _before: reachable(Move.PROMOTE), read=_stage)
 
 MODEL: Noun[str] = Noun(
-    arguments=(MODEL_WORD,), missing="No model is selected.", find=lambda _snapshot, words: words[0]
+    group="registry", arguments=(MODEL_WORD,), missing="No model is selected.", find=lambda _snapshot, words: words[0]
 )
 VERSION: Noun[VersionName] = Noun(
+    group="registry",
     arguments=(MODEL_WORD, VERSION_WORD),
     missing="No version is selected.",
     find=lambda _snapshot, words: VersionName(*words),
@@ -56,6 +57,7 @@ VERSION: Noun[VersionName] = Noun(
 
 
 VERSIONS: Noun[tuple[VersionName, ...]] = Noun(
+    group="registry",
     arguments=(),
     missing="No version is selected.",
     find=lambda _snapshot, words: (VersionName(*words),),

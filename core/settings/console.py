@@ -19,6 +19,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     glyphs: Annotated[
         Literal["auto", "unicode", "ascii"], Meta(description="auto: ascii if the terminal's encoding is not UTF-8.")
     ] = "auto"
+    keys: Annotated[
+        dict[str, str],
+        Meta(description="Other keys, by the id of what they do: {registry.promote: B}. The guide lists the ids."),
+    ] = {}
     mouse: Annotated[
         bool, Meta(description="Let the console use the mouse; off keeps the terminal's own selection.")
     ] = True
