@@ -204,8 +204,8 @@ def create_private(path: Path) -> None:
         require_plain(path)
 
 
-def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE) -> tuple[str, int]:
-    """Copy into a new file, and sync it.
+def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durable: bool = True) -> tuple[str, int]:
+    """Copy into a new file, and sync it if it is to be durable.
 
     The written bytes are hashed, so a source that changes meanwhile cannot differ from its hash. Only the descriptor
     used here can write: the mode may be read-only.
@@ -224,7 +224,8 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE) -> tup
             write_all(descriptor, chunk)
             hashed.update(chunk)
             size += len(chunk)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     return hashed.hexdigest(), size

@@ -34,6 +34,13 @@ def add_verbs(verbs: Subparsers) -> None:
     add_json_argument(approve)
     approve.set_defaults(command=change_approval)
 
+    release = command_parser(verbs, "release", help="let a quarantined version be loaded again, in a trial first")
+    release.add_argument("model", metavar="MODEL")
+    release.add_argument("version", metavar="VERSION")
+    add_reason_argument(release)
+    add_json_argument(release)
+    release.set_defaults(command=release_version)
+
     tag = command_parser(verbs, "tag", help="tag a version: NAME=TEXT, or NAME= to remove a tag")
     tag.add_argument("model", metavar="MODEL")
     tag.add_argument("version", metavar="VERSION")
@@ -87,6 +94,19 @@ def change_approval(args: argparse.Namespace) -> int:
     else:
         done = "no longer approved" if args.withdraw else "approved"
         print(printable(f"{approval.model} {approval.version} is {done} by {approval.person}"))
+    return ExitCode.GOOD
+
+
+def release_version(args: argparse.Namespace) -> int:
+    """Release a version from quarantine."""
+    from console.cli.output import print_json, printable
+    from core.registry import Registry
+
+    quarantine = Registry(open_workspace(args)).release(args.model, args.version, actor=person(), reason=args.reason)
+    if args.json:
+        print_json(quarantine)
+    else:
+        print(printable(f"{quarantine.model} {quarantine.version} is released; the next load tries it again"))
     return ExitCode.GOOD
 
 

@@ -171,7 +171,8 @@ class ModelRegistry:
         """
         from core.domains.catalogue import load_model
 
-        return load_model(self.model_path(name, version))
+        with self._registry.opened(name, self.get_model(name, version).version) as folder:
+            return load_model(folder)
 
     @checked
     def model_path(self, name: str, version: str | None = None) -> Path:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from core.registry.registration import Sweep
     from core.registry.registry import Registry
     from core.registry.retention import PruneCandidate, PrunePlan
+    from core.registry.trials import Quarantine, QuarantinedError
 
 __all__ = [
     "ALLOWED",
@@ -70,6 +71,8 @@ __all__ = [
     "PruneCandidate",
     "PrunePlan",
     "PrunedVersion",
+    "Quarantine",
+    "QuarantinedError",
     "RegisteredModel",
     "Registry",
     "SemanticVersion",
@@ -107,6 +110,8 @@ _HOMES = {
     "PruneCandidate": "retention",
     "PrunePlan": "retention",
     "PrunedVersion": "documents",
+    "Quarantine": "trials",
+    "QuarantinedError": "trials",
     "RegisteredModel": "documents",
     "Registry": "registry",
     "SemanticVersion": "numbering",

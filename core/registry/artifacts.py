@@ -18,7 +18,7 @@ import msgspec
 
 from core.files import PRIVATE_FOLDER, digest, make_folder, open_regular, sync, write_new
 from core.registry.card import CARD_NAME
-from core.registry.errors import ArtifactRefusedError, InvalidNameError
+from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
 from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk
 from core.registry.numbering import SemanticVersion, checked_model_name
 
@@ -105,13 +105,53 @@ class ArtifactStore:
         target = self.folder(model, version)
         try:
             make_folder(target.parent)
-            if target.parent.is_symlink() or target.exists():  # a rename would silently replace an empty folder
+            if target.parent.is_symlink():
+                raise ArtifactRefusedError(
+                    f"{target.parent} is a symbolic link; versions are put into plain folders only."
+                )
+            if target.exists():  # a rename would silently replace an empty folder
                 raise ArtifactRefusedError(f"{target} already exists.")
             staged.folder.rename(target)
             sync(target.parent)
             sync(self.root)
         except OSError as error:
             raise ArtifactRefusedError(f"{target} could not be moved into place: {error.strerror or error}.") from error
+
+    @contextmanager
+    def copied(self, model: str, version: str, manifest_sha256: str) -> Iterator[Path]:
+        """Copy a version's files to a folder that nobody else writes, hashed on the way; it goes with the context.
+
+        What is read from the copy is what was hashed, whatever happens to the version's own folder meanwhile.
+
+        Args:
+            model: The model.
+            version: Its version.
+            manifest_sha256: The hash of its manifest in the registry's database.
+        Raises:
+            ChangedFileError: A file differs from the registered one.
+            CopyFailedError: The copy cannot be written.
+        """
+        source = self.folder(model, version)
+        try:
+            folder, lock = self._new_staging_folder()
+        except OSError as error:
+            raise CopyFailedError(self.root, error) from error
+        try:
+            for name, expected in _listed(source, manifest_sha256).items():
+                try:
+                    content = open_regular(source / name)
+                except OSError as error:
+                    raise ChangedFileError(f"{name} cannot be read ({error.strerror or error})") from error
+                try:
+                    found = _copy(content, folder / name, durable=False)
+                except OSError as error:
+                    raise CopyFailedError(folder, error) from error
+                if found != expected:
+                    raise ChangedFileError(f"{name} was changed")
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:
@@ -193,10 +233,21 @@ def _checked(name: str, place: Path) -> str:
     return name
 
 
-def _copy(content: BinaryIO, target: Path) -> ManifestFile:
+def _listed(folder: Path, manifest_sha256: str) -> Mapping[str, ManifestFile]:
+    try:
+        with open_regular(folder / MANIFEST_NAME) as file:
+            content = file.read()
+    except OSError as error:
+        raise ChangedFileError(f"{MANIFEST_NAME} is missing or cannot be read") from error
+    if digest(content) != manifest_sha256:
+        raise ChangedFileError(f"{MANIFEST_NAME} was changed")
+    return msgspec.json.decode(content, type=Manifest).files
+
+
+def _copy(content: BinaryIO, target: Path, *, durable: bool = True) -> ManifestFile:
     make_folder(target.parent)
     with content:
-        sha256, size = write_new(target, content, mode=0o400)
+        sha256, size = write_new(target, content, mode=0o400, durable=durable)
     return ManifestFile(sha256=sha256, size=size)
 
 

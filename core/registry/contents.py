@@ -7,6 +7,7 @@ import msgspec
 
 from core.files import open_regular
 
+MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"
 ENVIRONMENT_NAME = "environment.json"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.errors import NotFoundError, RefusedError, UsageError
+from core.errors import CoreError, NotFoundError, RefusedError, UsageError
 
 _SHOWN = 60  # characters of a hostile name that are repeated in a message
 
@@ -65,6 +65,17 @@ class HashMismatchError(RefusedError):
             "Nothing was loaded or changed. Restore the folder from a backup, or use another version."
         )
         self.problems = tuple(problems)
+
+
+class ChangedFileError(RefusedError):
+    """A file of a version is not the registered one, though it was a moment ago."""
+
+
+class CopyFailedError(CoreError):
+    """The files of a version could not be copied, which says nothing about the version."""
+
+    def __init__(self, folder: object, error: OSError) -> None:
+        super().__init__(f"The version could not be copied to {folder}: {error.strerror or error}.")
 
 
 class PromotionRefusedError(RefusedError):

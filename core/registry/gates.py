@@ -13,6 +13,7 @@ ACCURACIES = (ATTAINMENT, "accuracy", "r2")  # the metrics `accuracy_metric: aut
 DRIFT = "drift"
 VERIFIED_ARTIFACT = "verified_artifact"
 APPROVALS = "approvals"
+SERVABLE = "servable"
 
 
 def promotion_gates(
@@ -80,6 +81,19 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
         n_offending=len(integrity),
         offending=integrity,
         blocking=settings.require_verified_artifact,
+    )
+
+
+def servable_gate(version: ModelVersion, problem: str | None, *, blocking: bool = True) -> GateResult:
+    """Judge whether a version loads and answers rows of its own signature."""
+    return judge(
+        SERVABLE,
+        0.0 if problem is None else 1.0,
+        "<=",
+        0.0,
+        unit="problems",
+        reason=problem or f"{version.version} loads and answers rows of its own signature",
+        blocking=blocking,
     )
 
 

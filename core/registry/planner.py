@@ -1,6 +1,8 @@
 """Making a plan: gathering documents, files and settings for the pure functions of `planning`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -10,15 +12,18 @@ from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.approvals import Approvals, tally
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
+from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
-from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates
+from core.registry.errors import ChangedFileError, CopyFailedError, HashMismatchError
+from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates, servable_gate
 from core.registry.holds import Holds
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
+from core.registry.trial_child import TrialFailedError
+from core.registry.trials import Trials
 from core.registry.undo import next_to_undo
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
@@ -35,6 +40,7 @@ class Planner:
         records: Records,
         store: ArtifactStore,
         approvals: Approvals,
+        trials: Trials,
         *,
         policy: PolicySource,
         promotion: PromotionSettings | None,
@@ -44,6 +50,7 @@ class Planner:
         self._records = records
         self._store = store
         self._approvals = approvals
+        self._trials = trials
         self._holds = Holds(records.database)
         self._policy = policy
         self._own_policy = PolicySource(workspace.root)
@@ -58,13 +65,23 @@ class Planner:
         stage: Stage | None = None,
         *,
         actor: Actor | None = None,
+        tries: bool = False,
     ) -> Plan:
-        """Plan a move of a model at its current revision; the plan is stale once the revision grows."""
-        plan = self._planned(verb, name, number, stage, actor=actor)
+        """Plan a move of a model at its current revision; the plan is stale once the revision grows.
+
+        Args:
+            verb: The move.
+            name: The model.
+            number: The version.
+            stage: The target of a promotion.
+            actor: Who will do it, if known.
+            tries: Whether a version that was never loaded is tried now, which takes seconds; else it is left out.
+        """
+        plan = self._planned(verb, name, number, stage, actor=actor, tries=tries)
         return planning.with_rollout(plan, self._holds.running(name))
 
     def _planned(
-        self, verb: TransitionVerb, name: str, number: str, stage: Stage | None, *, actor: Actor | None
+        self, verb: TransitionVerb, name: str, number: str, stage: Stage | None, *, actor: Actor | None, tries: bool
     ) -> Plan:
         model = self._records.model(name)
         if verb is TransitionVerb.PROMOTE:
@@ -74,6 +91,8 @@ class Planner:
             gates: tuple[GateResult, ...] = ()
             if target and is_step:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
+                is_tried = tries and not any(gate.blocks for gate in gates)
+                gates += self._servable_gates(candidate, target, tries=is_tried)
             plan = planning.promotion(model, candidate, target, gates)
             warnings = (*self._holds.warnings(name, number), *self.warnings(candidate))
             return msgspec.structs.replace(plan, warnings=warnings)
@@ -81,13 +100,13 @@ class Planner:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
-            return planning.rollback(model, previous, self._integrity_gates(previous))
+            return planning.rollback(model, previous, self._integrity_gates(previous, tries=tries))
         if verb is TransitionVerb.UNDO:
             moves = self._records.transitions_of(model)
             returning = planning.version_to_return(next_to_undo(moves))
             served = self._records.versions.find(version_key(name, returning)) if returning else None
             stages = {version.version: version.stage for version in self._records.versions_of(name)}
-            return self._unless_held(planning.undo(model, moves, stages, self._integrity_gates(served)))
+            return self._unless_held(planning.undo(model, moves, stages, self._integrity_gates(served, tries=tries)))
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(plan)
 
@@ -171,11 +190,52 @@ class Planner:
             approvals=tally(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
         )
 
-    def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:
+    def _integrity_gates(self, version: ModelVersion | None, *, tries: bool) -> tuple[GateResult, ...]:
         if version is None:
             return ()
-        settings = self.promotion_settings(version.model)
-        return (integrity_gate(version, self.examine(version).problems, settings),)
+        gate = integrity_gate(version, self.examine(version).problems, self.promotion_settings(version.model))
+        return (gate, *self._servable_gates(version, Stage.PRODUCTION, tries=tries and not gate.blocks))
+
+    def _servable_gates(self, version: ModelVersion, target: Stage, *, tries: bool) -> tuple[GateResult, ...]:
+        """Judge whether a version that is to answer requests can; nothing is said of files that hold no model."""
+        if target is not Stage.PRODUCTION or not self._holds_a_model(version):
+            return ()
+        try:
+            if not tries and self._trials.known(version) is None:
+                return ()
+            return (servable_gate(version, self.trial_problem(version, tries=tries)),)
+        except (TrialFailedError, CopyFailedError) as error:  # this machine's fault: it must not stop a rollback
+            return (servable_gate(version, str(error), blocking=False),)
+
+    def trial_problem(self, version: ModelVersion, *, tries: bool) -> str | None:
+        """Say why a version cannot be served, or None.
+
+        Raises:
+            TrialFailedError: It could not be tried.
+        """
+        found = self._trials.known(version)
+        if found is None and tries and self._holds_a_model(version):
+            with self.copied(version) as folder:
+                found = self._trials.outcome(version, folder)
+        return None if found is None else found.problem or None
+
+    @contextmanager
+    def copied(self, version: ModelVersion) -> Iterator[Path]:
+        """Yield a private copy of a version's files.
+
+        Raises:
+            HashMismatchError: A file differs from the registered one.
+        """
+        with ExitStack() as stack:
+            try:
+                copy = self._store.copied(version.model, version.version, version.manifest_sha256)
+                folder = stack.enter_context(copy)
+            except ChangedFileError as error:
+                raise HashMismatchError(version.model, version.version, [str(error)]) from error
+            yield folder
+
+    def _holds_a_model(self, version: ModelVersion) -> bool:
+        return (self._store.folder(version.model, version.version) / MODEL_NAME).is_file()
 
     def _unless_held(self, plan: Plan) -> Plan:
         held = self._holds.of(plan.model)

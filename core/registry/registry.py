@@ -25,6 +25,7 @@ from core.registry.registration import Bump, Sweep, card_of
 from core.registry.registry_reader import RegistryReader
 from core.registry.retention import PruneCandidate, PrunePlan
 from core.registry.transitions import move, stale
+from core.registry.trials import Quarantine
 
 
 class Registry(RegistryReader):
@@ -199,7 +200,7 @@ class Registry(RegistryReader):
             HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids it.
         """
-        decided = self._planner.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor)
+        decided = self._planner.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor, tries=True)
         if self._records.model(plan.model).revision != plan.expected_revision:
             raise stale(self._records, plan)
         if not decided.allowed:
@@ -212,6 +213,16 @@ class Registry(RegistryReader):
             if (refusal := self._planner.late_refusal(decided, actor, shown_rollout=shown_rollout)) is not None:
                 raise PromotionRefusedError(refusal)
             return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
+
+    # Quarantine
+
+    def release(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Quarantine:
+        """Let a version that killed its loader be tried again; the alert resolves.
+
+        Raises:
+            RefusedError: The version is not quarantined.
+        """
+        return self._trials.release(self.get(model, version), actor=actor, reason=reason)
 
     # Pruning
 

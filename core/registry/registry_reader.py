@@ -1,6 +1,8 @@
 """Reading the registry: its contents, and what a change would do. Nothing moves here."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.actor import Actor
@@ -21,6 +23,7 @@ from core.registry.records import Records
 from core.registry.registration import Registrar
 from core.registry.retention import PrunePlan
 from core.registry.stages import Stage, TransitionVerb
+from core.registry.trials import Quarantine, QuarantinedError, Trials
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -55,8 +58,16 @@ class RegistryReader:
         self._aliases = Aliases(workspace, self._records, clock)
         self._approvals = Approvals(workspace, self._records, clock)
         self._registrar = Registrar(workspace, self._records, self._store, clock)
+        self._trials = Trials(workspace, clock)
         self._planner = Planner(
-            workspace, self._records, self._store, self._approvals, policy=policy, promotion=promotion, clock=clock
+            workspace,
+            self._records,
+            self._store,
+            self._approvals,
+            self._trials,
+            policy=policy,
+            promotion=promotion,
+            clock=clock,
         )
         self._pruner = Pruner(
             workspace, self._records, self._store, self._aliases, self._approvals, policy=policy, clock=clock
@@ -205,17 +216,53 @@ class RegistryReader:
         return [self._planner.examine(found) for found in chosen]
 
     def load_path(self, model: str, version: str) -> Path:
-        """Return the folder of a version after hashing every file in it; load versions only from this path.
+        """Return the folder of a version after hashing every file in it and trying it in a child process.
 
-        A version that was made with other packages than those installed here is loaded with a warning in the log.
+        `opened` is safer: nobody can change what it yields.
 
         Raises:
             HashMismatchError: The files differ from the registered files; a critical alert was fired.
+            QuarantinedError: The version killed the process that loaded it.
+        """
+        with self.opened(model, version):
+            found = self.get(model, version)
+            return self._store.folder(found.model, found.version)
+
+    @contextmanager
+    def opened(self, model: str, version: str) -> Iterator[Path]:
+        """Yield a private copy of a version's folder, hashed on the way, to load the version from.
+
+        A version that was never loaded is tried first, in a child process with limits on memory and time. A version
+        that was made with other packages than those installed here is loaded with a warning in the log.
+
+        Raises:
+            HashMismatchError: The files differ from the registered files; a critical alert was fired.
+            QuarantinedError: The version killed the process that loaded it.
+            TrialFailedError: The version could not be tried now.
         """
         found = self.get(model, version)
         result = self._planner.examine(found)
         if not result.ok:
             raise HashMismatchError(found.model, found.version, result.problems)
+        if (quarantine := self._trials.quarantined(found)) is not None:
+            raise QuarantinedError(quarantine)
         for warning in self._planner.warnings(found):
             log.warning("%s %s", found.model, warning)
-        return self._store.folder(found.model, found.version)
+        with self._planner.copied(found) as folder:
+            if self._trials.outcome(found, folder).is_fatal and (quarantine := self._trials.quarantined(found)):
+                raise QuarantinedError(quarantine)
+            yield folder
+
+    def quarantined(self) -> list[Quarantine]:
+        """Return the versions that killed the process that loaded them, and must not be loaded."""
+        return self._trials.all()
+
+    def try_version(self, model: str, version: str) -> str | None:
+        """Say why a version cannot be served, or None: it loads, and answers rows of its own signature.
+
+        Its files are tried in a child process unless that was done before.
+
+        Raises:
+            TrialFailedError: The version could not be tried now.
+        """
+        return self._planner.trial_problem(self.get(model, version), tries=True)

@@ -34,8 +34,9 @@ def read_columns(registry: "Registry", model: str, version: str) -> dict[str, Re
     from core.models.scoring.fields import fields_of
     from core.tables.signature import TableSignature
 
-    folder = registry.load_path(model, version)
-    signature = TableSignature.read(folder)
+    with registry.opened(model, version) as folder:
+        signature = TableSignature.read(folder)
+        scorer = load_model(folder).row_scorer() if signature is None else None
     if signature is not None:
         stored = {column.name: column for column in signature.columns}
         return {
@@ -47,7 +48,6 @@ def read_columns(registry: "Registry", model: str, version: str) -> dict[str, Re
             )
             for field in fields_of(signature)
         }
-    scorer = load_model(folder).row_scorer()
     fields = () if scorer is None else scorer.fields
     return {
         field.name: ReadColumn(field.kind, field.categories, field.strict and bool(field.categories))

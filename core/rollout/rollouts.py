@@ -4,6 +4,7 @@ They live in the registry's own file, so that the end of a canary, its version g
 one transaction.
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 from core.actor import Actor
 from core.governance import audited
 from core.losses import AnswerForm, LossRule
+from core.registry.trial_child import TrialFailedError
 from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.expectation_text import verdict_lines
@@ -29,6 +31,8 @@ from core.state import StaleRevisionError, read_lease
 from core.tables.errors import TableError
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import OutcomeDelay, PredictionReader
+
+log = logging.getLogger(__name__)
 
 _USUAL_PAST = timedelta(days=7)
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
@@ -115,9 +119,12 @@ class Rollouts(RolloutRecords):
             RolloutRefusedError: A rule forbids it, or another version has gone live since the proposal.
         """
         now = self._clock()
+        unservable = self._unservable(proposal) if proposal.allowed else None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (active := self.active(proposal.model)) is not None:
                 raise RolloutActiveError(active)
+            if unservable is not None:
+                raise RolloutRefusedError(unservable)
             if not proposal.allowed:
                 raise RolloutRefusedError(proposal.refusal or "")
             version = self._registry.get(proposal.model, proposal.candidate)
@@ -168,6 +175,15 @@ class Rollouts(RolloutRecords):
                 },
             )
         return rollout
+
+    def _unservable(self, proposal: RolloutProposal) -> str | None:
+        """Say why the candidate cannot answer requests; before the transaction, since it may be tried first."""
+        try:
+            problem = self._registry.try_version(proposal.model, proposal.candidate)
+        except TrialFailedError as error:  # this machine's fault
+            log.warning("%s %s: %s", proposal.model, proposal.candidate, error)
+            return None
+        return problem and f"{proposal.model} {proposal.candidate} cannot be served: {problem}."
 
     def request(
         self,

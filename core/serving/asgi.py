@@ -7,6 +7,9 @@ from typing import Any
 from core.serving.errors import BadRequestError, TookTooLongError, TooLargeError, UnsupportedMediaError
 from core.serving.limits import ServingLimits
 
+RETRY_SECONDS = 1
+"""When a caller may ask again after 503."""
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -67,6 +70,8 @@ async def send_json(
     fields = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
     if status == 401:
         fields.append((b"www-authenticate", b'Bearer realm="bondx"'))
+    if status == 503:
+        fields.append((b"retry-after", b"%d" % RETRY_SECONDS))
     if status in (408, 413):
         fields.append((b"connection", b"close"))  # the rest of the body is still arriving
     await send({"type": "http.response.start", "status": status, "headers": fields})

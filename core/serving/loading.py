@@ -8,12 +8,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 
 import psutil
 
+from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
@@ -26,6 +27,7 @@ from core.state import ChangeWatch, Workspace
 log = logging.getLogger(__name__)
 
 DATABASE = "registry"
+UNSERVED = "live_version_unserved"
 WATCH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 MAX_ON_DEMAND = 4
@@ -76,6 +78,7 @@ class Loader:
         self._loading: dict[VersionKey, Future[LoadedVersion]] = {}
         self._on_demand: OrderedDict[VersionKey, None] = OrderedDict()
         self._wishes: dict[VersionKey, list[Future[LoadedVersion]]] = {}
+        self._unserved: dict[VersionKey, str] | None = None  # live versions with an alert, and why; None: not read yet
         self._lock = threading.Lock()
         self._stopping = False
         self._wake = threading.Event()
@@ -184,11 +187,12 @@ class Loader:
 
         model, version = key
         begin, bytes_before = time.monotonic(), _memory()
-        folder = self._registry.load_path(model, version)
-        scorer = warm_scorer(folder)
+        with self._registry.opened(model, version) as folder:
+            scorer = warm_scorer(folder)
+            n_file_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
         seconds = time.monotonic() - begin
         # Memory that an earlier version has given back is used again without growth, so the files are the least.
-        n_bytes = max(_memory() - bytes_before, sum(file.stat().st_size for file in folder.rglob("*")))
+        n_bytes = max(_memory() - bytes_before, n_file_bytes)
         log.info("%s %s is loaded and warm after %.2f s", model, version, seconds)
         return LoadedVersion(
             model,
@@ -254,18 +258,44 @@ class Loader:
             name: self._served(model, versions[name], self._table.models.get(name)) for name, model in models.items()
         }
         is_complete = self._table.is_complete or not self._loading
-        self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete)
+        self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete, is_read=True)
         self._publish(self._table)
+        self._tell_operator(served)
+
+    def _tell_operator(self, served: Mapping[str, ServedModel]) -> None:
+        """Fire an alert for each live version that cannot be loaded, and clear it once it is loaded or not live."""
+        unserved = {
+            (model.model, model.live): model.failures[model.live]
+            for model in served.values()
+            if model.live is not None and model.live in model.failures
+        }
+        alerts, now = Alerts(self._workspace), self._clock()
+        try:
+            if self._unserved is None:  # of a server before this one
+                before = [alert.labels for alert in alerts.open() if alert.rule == UNSERVED]
+                self._unserved = {(labels["model"], labels["version"]): "" for labels in before}
+            for key, why in unserved.items():
+                if self._unserved.get(key) != why:
+                    alerts.fire(UNSERVED, labels=_labels_of(key), summary=f"{key[0]} {key[1]}: {why}", now=now)
+            if not self._table.is_complete:  # what is not loaded yet may fail yet
+                unserved = self._unserved | unserved
+            for key in self._unserved.keys() - unserved.keys():
+                alerts.clear(UNSERVED, labels=_labels_of(key), now=now, reason="it is served, or no longer live")
+            self._unserved = unserved
+        except (CoreError, OSError) as error:  # tried again at the next turn; a server answers without alerts, too
+            log.error("could not update the alerts on live versions: %s", error)
 
     def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: ServedModel | None) -> ServedModel:
         name = model.model
         loaded = {number: version for (of, number), version in self._loaded.items() if of == name}
-        labels = {}
+        labels, waiting = {}, {}
         for label, number in self._labels(name, versions).items():
             if number in loaded:
                 labels[label] = number
             elif before is not None and (kept := before.labels.get(label)) in loaded:
                 labels[label] = str(kept)  # a label moves only once its version can answer
+            else:
+                waiting[label] = number
         default = loaded.get(model.production or "")
         if default is None and model.production is not None and before is not None and before.default is not None:
             default = loaded.get(before.default.version)
@@ -274,6 +304,7 @@ class Loader:
             registered=MappingProxyType({version.version: version.stage for version in versions}),
             versions=MappingProxyType(loaded),
             labels=MappingProxyType(labels),
+            waiting=MappingProxyType(waiting),
             failures=MappingProxyType({number: why for (of, number), (_, why) in self._failures.items() if of == name}),
             live=model.production,
             default=default,
@@ -284,3 +315,7 @@ class Loader:
         """Return the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
         stages = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
         return {**self._registry.aliases(model), **stages, **self._routings.labels(model)}
+
+
+def _labels_of(key: VersionKey) -> dict[str, str]:
+    return {"model": key[0], "version": key[1]}

@@ -161,9 +161,12 @@ class _Versions(Collector):
 
     def collect(self) -> Iterable[Metric]:
         table = self._table()
-        yield GaugeMetricFamily(
-            "bondx_ready", "1 while every live version is ready.", value=float(not table.troubles())
-        )
+        yield GaugeMetricFamily("bondx_ready", "1 while the server can answer.", value=float(table.is_ready))
+        ready = GaugeMetricFamily("bondx_model_ready", "1 while the live version is ready.", labels=("model",))
+        for served in table.models.values():
+            if served.live is not None:
+                ready.add_metric((served.model,), float(served.trouble is None))
+        yield ready
         info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
         loading = GaugeMetricFamily(
             "bondx_version_load_seconds", "Time to check, load and warm the version.", labels=_MODEL

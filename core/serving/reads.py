@@ -33,15 +33,18 @@ class Reads:
         await send_json(send, 200, b'{"status":"up","live":true}')
 
     async def ready(self, scope: Scope, send: Send) -> None:
-        """Report whether every live version is ready and, to authorised callers, the reasons if not."""
-        troubles = self._table().troubles()
-        content: dict[str, Any] = {"status": "not ready" if troubles else "ready", "ready": not troubles}
+        """Report whether the server can answer and, to authorised callers, for which models it cannot and why."""
+        table = self._table()
+        is_ready = table.is_ready
+        content: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "ready": is_ready}
         try:
             self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
-            content["reasons"] = troubles
+            live = [served for served in table.models.values() if served.live is not None]
+            content["models"] = {served.model: served.is_ready for served in live}
+            content["reasons"] = table.troubles()
         except CoreError:
             pass  # a load balancer's probe needs only yes or no
-        await send_json(send, 503 if troubles else 200, orjson.dumps(content))
+        await send_json(send, 200 if is_ready else 503, orjson.dumps(content))
 
     async def metrics(self, scope: Scope, send: Send) -> None:
         """Return the metrics in the Prometheus text format."""

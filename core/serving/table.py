@@ -147,6 +147,7 @@ class ServedModel:
     versions: Mapping[str, LoadedVersion] = field(default_factory=lambda: _NOTHING)
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # lower case -> version, loaded
     failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
+    waiting: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # label -> its version, not loaded
     live: str | None = None  # the version in Production, loaded or not
     default: LoadedVersion | None = None  # answers by default
     routing: Routing | None = None  # during a rollout
@@ -156,8 +157,12 @@ class ServedModel:
 
         Raises:
             UnknownVersionError: There is no such label.
+            UnavailableError: No version of this label is loaded.
         """
         found = self.labels.get(label.lower())
+        if found is None and (number := self.waiting.get(label.lower())) is not None:
+            why = self.failures.get(number, "it is still being loaded")
+            raise UnavailableError(f"{self.model} {number} ({label.lower()}) is not ready: {why}.")
         if found is None:
             raise UnknownVersionError("label", label, sorted(self.labels))
         return found
@@ -173,6 +178,20 @@ class ServedModel:
         if version not in self.registered:
             raise UnknownVersionError(f"version of {self.model}", version, list(self.registered)[-8:])
         return version
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the live version does not answer, or None; an earlier one may answer in its place."""
+        if self.live is None:
+            return None
+        if (why := self.failures.get(self.live)) is not None:
+            return f"{self.model} {self.live} cannot be loaded: {why}"
+        return None if self.default is not None else f"{self.model} {self.live} is still being loaded"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a version answers by default: the live one, or the one before it until that is loaded."""
+        return self.default is not None
 
     def answering(self) -> LoadedVersion:
         """Return the version that answers by default.
@@ -196,22 +215,32 @@ class ServingTable:
 
     models: Mapping[str, ServedModel] = field(default_factory=lambda: _NOTHING)
     is_complete: bool = False  # whether the registry has been read and every wanted version is loaded or has failed
+    is_read: bool = False  # whether the registry has been read
 
     def model(self, name: str) -> ServedModel:
         """Return one model.
 
         Raises:
             UnknownVersionError: There is no model with this name.
+            UnavailableError: The registry has not been read yet.
         """
         found = self.models.get(name)
+        if found is None and not self.is_read:
+            raise UnavailableError("The models are still being loaded; retry in a moment.")
         if found is None:
             raise UnknownVersionError("model", name, list(self.models))
         return found
 
     def troubles(self) -> list[str]:
-        """List the reasons why the server is not ready, a sentence each; empty if it is ready."""
-        troubles = [] if self.is_complete else ["models are being loaded"]
-        for served in self.models.values():
-            if served.live is not None and served.live in served.failures:
-                troubles.append(f"{served.model} {served.live} cannot be loaded: {served.failures[served.live]}")
-        return troubles
+        """List the reasons why a live version does not answer, a sentence each; empty if all do."""
+        loading = [] if self.is_complete else ["models are being loaded"]
+        return [*loading, *filter(None, (served.trouble for served in self.models.values()))]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server belongs into rotation: it has loaded what it can, and can answer for a live model.
+
+        One version that cannot be served does not take the others out: each model has a readiness of its own.
+        """
+        live = [served for served in self.models.values() if served.live is not None]
+        return self.is_complete and (not live or any(served.is_ready for served in live))

@@ -51,3 +51,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     outcome_limit: Annotated[
         float, Meta(gt=0, le=1e100, description="Largest absolute value of an outcome; larger values are refused.")
     ] = 1e12
+    load_memory_mib: Annotated[
+        int, Meta(ge=64, le=1 << 20, description="Memory that a version may take when it is first loaded, MiB.")
+    ] = 4_096
+    load_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time that a version may take when it is first loaded.")
+    ] = 60.0

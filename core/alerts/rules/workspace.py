@@ -10,6 +10,16 @@ RULES: tuple[Rule, ...] = (
         advice="Its files differ from those registered: do not use it. Restore them from a backup, or archive it.",
     ),
     EventRule(
+        name="version_quarantined",
+        severity=Severity.CRITICAL,
+        advice="Loading it killed the process. Nothing loads it until it is released: ask who made it, or archive it.",
+    ),
+    EventRule(
+        name="live_version_unserved",
+        severity=Severity.CRITICAL,
+        advice="The live version cannot be loaded; an earlier one answers, if one is loaded. Roll back, or repair it.",
+    ),
+    EventRule(
         name="engine_trouble",
         severity=Severity.CRITICAL,
         advice="An engine worker failed and restarts. Read logs/engine.log; restart the engine if this persists.",

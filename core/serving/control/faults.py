@@ -8,6 +8,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
 from core.errors import CoreError
+from core.serving.asgi import RETRY_SECONDS
 from core.serving.errors import status_of
 
 log = logging.getLogger(__name__)
@@ -73,4 +74,6 @@ def _answer(fault: Fault, headers: dict[str, str] | None = None) -> Response[Fau
     headers = dict(headers or {})
     if fault.status == 401:
         headers["www-authenticate"] = 'Bearer realm="bondx"'
+    if fault.status == 503:
+        headers["retry-after"] = str(RETRY_SECONDS)
     return Response(fault, status_code=fault.status, media_type=MediaType.JSON, headers=headers)

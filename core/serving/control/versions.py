@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from core.registry import Alias, Approval, ModelVersion, Registry
+from core.registry import Alias, Approval, ModelVersion, Quarantine, Registry
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.settings import PolicySource
@@ -125,6 +125,23 @@ class VersionRoutes(Controller):
             reason=data.reason,
             expected_revision=data.expected_revision,
         )
+
+    @get("/quarantine", opt=LOOK, sync_to_thread=True)
+    def list_quarantined(self, workspace: Given[Workspace]) -> list[Quarantine]:
+        """List the versions that killed the process that loaded them, and are not loaded any more."""
+        return Registry(workspace).quarantined()
+
+    @delete("/models/{model:str}/versions/{version:str}/quarantine", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def release(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        model: FromPath[str],
+        version: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> Quarantine:
+        """Let a quarantined version be loaded again; it is tried in a process of its own first."""
+        return Registry(workspace).release(model, version, actor=caller.actor, reason=reason)
 
     @get("/models/{model:str}/versions/{version:str}/approvals", opt=LOOK, sync_to_thread=True)
     def list_approvals(

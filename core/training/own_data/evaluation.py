@@ -73,9 +73,9 @@ def evaluate_on_file(
     """
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, stage)
-    folder = registry.load_path(chosen.model, chosen.version)
-    loaded = load_model(folder)
-    written = TableSignature.read(folder)
+    with registry.opened(chosen.model, chosen.version) as folder:
+        loaded = load_model(folder)
+        written = TableSignature.read(folder)
     given = rules or ReadingRules()
     found = next(filter(None, (domain.to_judge(loaded, written, data, given) for domain in file_domains())), None)
     if found is None:

@@ -63,6 +63,7 @@ PATHS = {
     "registry lineage": "get /api/v1/models/{model}/lineage",
     "registry alias": "put /api/v1/models/{model}/aliases/{alias}",
     "registry approve": f"post {VERSION}/approvals",
+    "registry release": f"delete {VERSION}/quarantine",
     "registry tag": f"patch {VERSION}/tags",
     "registry policy": "get /api/v1/policy",
     "rollout list": "get /api/v1/rollouts",
@@ -129,8 +130,8 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 # What only reads, or previews; every other public method is a verb.
 READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history lacking_approvals lineage "
-    "load_path models plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production pruned "
-    "verify versions went_live",
+    "load_path models opened plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production "
+    "pruned quarantined try_version verify versions went_live",
     Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds",
     Sessions: "all get",
     Alerts: "all open",
@@ -152,6 +153,7 @@ FACES: dict[str, tuple[Face, Face]] = {
         ("promote", "rollback", "undo", "archive", "archive_marked"),
         ("registry promote", "registry rollback", "registry undo", "registry archive", "mlops promote"),
     ),
+    "Registry.release": (SELDOM, ("registry release",)),
     "Registry.prune": (SELDOM, ("registry prune",)),
     "Rollouts.start": (("canary",), ("rollout start", "mlops deploy")),
     "Rollouts.request": (WITH_THE_PARTS, WITH_THE_PARTS),

@@ -1,0 +1,165 @@
+"""The child process in which a version's files are parsed first: its crash, hang or hunger costs nobody else anything.
+
+One child tries many versions, since its imports cost seconds and a trial milliseconds. It ends with this process, after
+a minute without work, or with the version that kills it; the next trial then starts another.
+"""
+
+import atexit
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from core.errors import CoreError
+
+MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and not imported
+START_SECONDS = 120.0
+"""How long a child may take to import what it needs, on a busy machine."""
+
+
+class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A version to try: the child loads it and lets it answer rows of its own signature."""
+
+    folder: str
+    memory_mib: int
+    seconds: float
+
+
+class TrialOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a trial."""
+
+    problem: str = ""  # empty: it loads and answers
+    is_fatal: bool = False  # the loader died, hung or ran out of memory
+
+
+class TrialFailedError(CoreError):
+    """A trial could not take place, which says nothing about the version."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The version could not be tried in a process of its own: {reason}.")
+
+
+class TrialChild:
+    """Runs trials one after another. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, request: TrialRequest) -> TrialOutcome:
+        """Try one version.
+
+        Raises:
+            TrialFailedError: The child cannot be started.
+        """
+        with self._lock:
+            for is_last in (False, True):
+                process = self._ready()
+                try:
+                    _write(process, request)
+                    return self._outcome(process, request)
+                except BrokenPipeError:  # it had just ended for lack of work
+                    self.close()
+                    if is_last:
+                        raise TrialFailedError("the process ends before it is asked") from None
+        raise AssertionError
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+    def forget(self) -> None:
+        """In a fork, leave the child of the parent alone."""
+        self._lock, self._process = threading.Lock(), None
+
+    def _ready(self) -> "subprocess.Popen[bytes]":
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.close()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                bufsize=0,
+                start_new_session=True,  # a Ctrl+C at the terminal is not for it
+            )
+        except OSError as error:
+            raise TrialFailedError(error.strerror or str(error)) from error
+        if _line(self._process, START_SECONDS) is None:
+            self.close()
+            raise TrialFailedError("the process does not start")
+        return self._process
+
+    def _outcome(self, process: "subprocess.Popen[bytes]", request: TrialRequest) -> TrialOutcome:
+        line = _line(process, request.seconds)
+        if line:
+            return msgspec.json.decode(line, type=TrialOutcome)
+        is_hanging = process.poll() is None and line is None
+        self.close()
+        if is_hanging:
+            return TrialOutcome(problem=f"loading it took longer than {request.seconds:g} s", is_fatal=True)
+        return TrialOutcome(problem=f"loading it killed the process ({_ending(process.returncode)})", is_fatal=True)
+
+
+def _write(process: "subprocess.Popen[bytes]", request: TrialRequest) -> None:
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(request) + b"\n")
+
+
+def _line(process: "subprocess.Popen[bytes]", seconds: float) -> bytes | None:
+    """Read a line; None after the time, empty at the end."""
+    assert process.stdout is not None
+    descriptor, until, found = process.stdout.fileno(), time.monotonic() + seconds, b""
+    while not found.endswith(b"\n"):
+        if not select.select([descriptor], [], [], max(until - time.monotonic(), 0.0))[0]:
+            return None
+        part = os.read(descriptor, 65_536)
+        if not part:
+            process.wait()
+            return b""
+        found += part
+    return found
+
+
+def _ending(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return "SIGXCPU, too much computing time" if name == "SIGXCPU" else name
+
+
+def try_folder(folder: Path, *, memory_mib: int, seconds: float) -> TrialOutcome:
+    """Try a version's files in the child of this process.
+
+    Raises:
+        TrialFailedError: The child cannot be started.
+    """
+    return _child.run(TrialRequest(folder=str(folder), memory_mib=memory_mib, seconds=seconds))
+
+
+_child = TrialChild()
+atexit.register(_child.close)
+os.register_at_fork(after_in_child=_child.forget)

@@ -1,0 +1,167 @@
+"""Trials of versions: each is parsed in a child process before any other process loads it.
+
+A version that killed its loader is quarantined: the verdict is kept, so that no restart meets it again, until a person
+releases it. A version that loads is remembered by the hash of its files, and tried once instead of at each start.
+"""
+
+import contextlib
+import logging
+import platform
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.errors import CoreError, RefusedError
+from core.files import write_file
+from core.governance.audit import audited
+from core.registry.contents import MODEL_NAME
+from core.registry.documents import ModelVersion
+from core.registry.records import DATABASE
+from core.registry.trial_child import TrialOutcome, try_folder
+from core.settings import ServingSettings, load_settings
+from core.state import Workspace
+
+log = logging.getLogger(__name__)
+
+TABLE = "quarantine"
+TRIED_NAME = ".tried"
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that killed its loader, until somebody releases it."""
+
+    key: str
+    model: str
+    version: str
+    problem: str
+    at: datetime
+    revision: int = 0
+
+
+class QuarantinedError(RefusedError):
+    """The version killed its loader; no process loads it."""
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        model, version = quarantine.model, quarantine.version
+        super().__init__(
+            f"{model} {version} is quarantined: {quarantine.problem}. Use another version; "
+            f"`bondx registry release {model} {version}` lets it be tried again."
+        )
+
+
+class Trials:
+    """The trials and the quarantine of one workspace."""
+
+    def __init__(self, workspace: Workspace, clock: Clock) -> None:
+        self._workspace = workspace
+        self._clock = clock
+        self._quarantine = workspace.database(DATABASE).documents(TABLE, Quarantine, "key")
+
+    def quarantined(self, version: ModelVersion) -> Quarantine | None:
+        """Return why a version must not be loaded, or None."""
+        return self._quarantine.find(version.key)
+
+    def all(self) -> list[Quarantine]:
+        """Return every quarantined version."""
+        return sorted(self._quarantine.all(), key=lambda quarantine: quarantine.key)
+
+    def known(self, version: ModelVersion) -> TrialOutcome | None:
+        """Return the outcome of an earlier trial of these files by this software, or None."""
+        if (quarantine := self.quarantined(version)) is not None:
+            return TrialOutcome(problem=quarantine.problem, is_fatal=True)
+        try:
+            is_known = self._mark(version).read_text() == _software()
+        except OSError:
+            return None
+        return TrialOutcome() if is_known else None
+
+    def outcome(
+        self, version: ModelVersion, folder: Path, attempt: Callable[..., TrialOutcome] = try_folder
+    ) -> TrialOutcome:
+        """Return what an earlier trial has found, or try the version now; one that kills its loader is quarantined.
+
+        Args:
+            version: The version.
+            folder: Its files, checked against the registered hashes.
+            attempt: Tries a folder.
+        Raises:
+            TrialFailedError: No trial can take place.
+        """
+        if (found := self.known(version)) is not None:
+            return found
+        if not (folder / MODEL_NAME).is_file():
+            return TrialOutcome(problem=f"its files hold no model that can be served ({MODEL_NAME} is missing)")
+        limits = self._limits()
+        found = attempt(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
+        if found.is_fatal:
+            self._put_away(version, found.problem)
+        elif not found.problem:
+            with contextlib.suppress(OSError):  # it is tried again then
+                self._mark(version).parent.mkdir(exist_ok=True)
+                write_file(self._mark(version), _software().encode(), durable=False)
+        return found
+
+    def release(self, version: ModelVersion, *, actor: Actor, reason: str = "") -> Quarantine:
+        """Let a quarantined version be tried again, in a child as before.
+
+        Raises:
+            RefusedError: It is not quarantined.
+        """
+        from core.alerts import Alerts
+
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            quarantine = self._quarantine.find(version.key)
+            if quarantine is None:
+                raise RefusedError(f"{version.model} {version.version} is not quarantined.")
+            self._quarantine.remove(version.key)
+            change.record("version.release", version.key, before={"problem": quarantine.problem})
+        labels = {"model": version.model, "version": version.version}
+        Alerts(self._workspace).clear("version_quarantined", labels=labels, now=self._clock(), reason="released")
+        return quarantine
+
+    def _put_away(self, version: ModelVersion, problem: str) -> None:
+        from core.alerts import Alerts
+
+        log.error("%s %s is quarantined: %s", version.model, version.version, problem)
+        quarantine = Quarantine(
+            key=version.key, model=version.model, version=version.version, problem=problem, at=self._clock()
+        )
+        engine = Actor.engine()
+        with audited(self._workspace, DATABASE, actor=engine, reason=problem, clock=self._clock) as change:
+            if self._quarantine.find(version.key) is None:
+                self._quarantine.insert(quarantine)
+            change.record("version.quarantine", version.key, after={"problem": problem})
+        Alerts(self._workspace).fire(
+            "version_quarantined",
+            labels={"model": version.model, "version": version.version},
+            summary=f"{version.model} {version.version}: {problem}",
+            now=self._clock(),
+        )
+
+    def _mark(self, version: ModelVersion) -> Path:
+        return self._workspace.artifacts_dir / TRIED_NAME / version.manifest_sha256
+
+    def _limits(self) -> ServingSettings:
+        try:
+            return load_settings(self._workspace.settings_file).serving
+        except CoreError:  # a broken settings file must not stop a rollback
+            return ServingSettings()
+
+
+def _software() -> str:
+    """Name what a verdict depends on beside the files: another release may read them in another way."""
+    names = ("bondx-console", "lightgbm", "scikit-learn", "skops", "numpy")
+    return " ".join([f"python {platform.python_version()}", *(f"{name} {_installed(name)}" for name in names)])
+
+
+def _installed(name: str) -> str:
+    try:
+        return version_of(name)
+    except PackageNotFoundError:
+        return "none"

@@ -1,0 +1,80 @@
+"""The child that tries versions: loads each within limits, and lets it answer rows of its own signature.
+
+It reads requests from its standard input and writes an outcome for each; `core.registry.trial_child` is the other end.
+"""
+
+import os
+import resource
+import select
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from core.registry.trial_child import TrialOutcome, TrialRequest
+
+IDLE_SECONDS = 60.0
+_MIB = 1 << 20
+_OF_MEMORY = ("alloc", "memory")  # in the messages of libraries that were refused memory
+
+
+def main() -> None:
+    """Try versions until nobody asks for a while."""
+    replies = os.dup(1)
+    os.dup2(2, 1)  # libraries print
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # before any other process
+    from core.serving.scoring.warming import warm_scorer  # before the limit on memory
+
+    os.write(replies, b"ready\n")
+    while select.select([0], [], [], IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
+        request = msgspec.json.decode(line, type=TrialRequest)
+        with _Limits(request):
+            outcome = _tried(request, warm_scorer)
+        os.write(replies, msgspec.json.encode(outcome) + b"\n")
+
+
+def _tried(request: TrialRequest, warm: object) -> TrialOutcome:
+    try:
+        warm(Path(request.folder))  # type: ignore[operator]
+    except MemoryError:
+        return _too_hungry(request)
+    except Exception as error:
+        problem = f"{error}" or repr(error)
+        if any(word in problem.lower() for word in _OF_MEMORY):
+            return _too_hungry(request)
+        return TrialOutcome(problem=problem[:1_000])
+    return TrialOutcome()
+
+
+def _too_hungry(request: TrialRequest) -> TrialOutcome:
+    return TrialOutcome(problem=f"loading it takes more than {request.memory_mib:,} MiB of memory", is_fatal=True)
+
+
+class _Limits:
+    """Limits on memory and computing time of one trial, beyond what the process has used before."""
+
+    def __init__(self, request: TrialRequest) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _limit(resource.RLIMIT_AS, used + self._request.memory_mib * _MIB)
+        _limit(resource.RLIMIT_CPU, int(time.process_time() + self._request.seconds) + 2)
+
+    def __exit__(self, *_: object) -> None:
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+        _limit(resource.RLIMIT_CPU, resource.RLIM_INFINITY)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a soft limit, as far as the hard limit allows."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""Model files are parsed first in a child: a version that kills its loader kills nothing else, and is met once."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from console.cli.main import main
+from core.alerts import Alerts
+from core.files import digest
+from core.governance import AuditLog
+from core.registry import (
+    HashMismatchError,
+    PromotionRefusedError,
+    QuarantinedError,
+    Registry,
+    trial_child,
+    trials,
+)
+from core.registry.trial_child import TrialOutcome, TrialRequest
+from core.rollout import RolloutRefusedError, Strategy
+from core.serving.loading import Loader
+from core.serving.stats import ServerStats
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+from tests.core.serving.in_process import serving
+
+TREES = "lightgbm.trees.txt"
+HOSTILE_TREES = {
+    "jumps out of its memory": (rb"tree_sizes=\d+", b"tree_sizes=999999999"),
+    "asks for more memory than there is": (rb"num_leaves=\d+", b"num_leaves=2000000000"),
+}
+
+
+def poisoned(source, folder, name, edit):
+    """Copy a model, one of its files changed, with a header that vouches for the change."""
+    shutil.copytree(source, folder)
+    content = edit((folder / name).read_bytes())
+    (folder / name).write_bytes(content)
+    header = json.loads((folder / "model.json").read_text())
+    header["files"][name] = {"sha256": digest(content), "n_bytes": len(content)}
+    (folder / "model.json").write_text(json.dumps(header))
+    return folder
+
+
+@pytest.fixture
+def hostile(artifacts, tmp_path):
+    """A model whose trees make LightGBM read past its memory."""
+    pattern, replacement = HOSTILE_TREES["jumps out of its memory"]
+    source = artifacts / "spread_other"
+    return poisoned(source, tmp_path / "hostile", TREES, lambda text: re.sub(pattern, replacement, text, count=1))
+
+
+@pytest.fixture
+def registry(workspace):
+    return Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+
+
+def open_alerts(workspace):
+    return [(alert.rule, alert.labels["version"]) for alert in Alerts(workspace).open()]
+
+
+@pytest.mark.parametrize("kind", HOSTILE_TREES)
+def test_a_text_that_kills_its_reader_is_quarantined_and_not_met_again(
+    workspace, registry, artifacts, register, tmp_path, monkeypatch, kind
+):
+    pattern, replacement = HOSTILE_TREES[kind]
+    folder = poisoned(
+        artifacts / "spread_other", tmp_path / "h", TREES, lambda text: re.sub(pattern, replacement, text, count=1)
+    )
+    version = register(workspace, "spread", folder).version
+    with pytest.raises(QuarantinedError, match=r"spread 1\.0\.0 is quarantined: loading it .*bondx registry release"):
+        registry.load_path("spread", version)
+    assert open_alerts(workspace) == [("version_quarantined", version)]
+    assert "version.quarantine" in [record.verb for record in AuditLog(workspace).tail(2)]
+
+    def unreachable(*_, **__):
+        raise AssertionError("it is tried again")
+
+    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (unreachable,))
+    restarted = Registry(Workspace.open(workspace.root))
+    with pytest.raises(QuarantinedError):
+        restarted.load_path("spread", version)
+    assert [found.version for found in restarted.quarantined()] == [version]
+
+
+def test_a_server_serves_the_others_beside_a_version_that_kills_its_loader(
+    workspace, artifacts, put_live, register, hostile, rows_of
+):
+    put_live(workspace, "spread", artifacts / "spread")
+    version = register(workspace, "spread", hostile).version
+    (row,) = rows_of("spread", 1)
+    for _ in range(2):  # and after a restart
+        with serving(workspace) as (server, ask, _):
+            assert ask(row)[0] == 200
+            assert "is quarantined" in server.table.models["spread"].failures[version]
+            assert server.table.is_ready
+
+
+def test_a_version_that_cannot_be_served_is_refused_before_it_goes_live(
+    workspace, registry, artifacts, put_live, register, hostile, ana
+):
+    put_live(workspace, "spread", artifacts / "spread")
+    version = register(workspace, "spread", hostile).version
+    registry.apply(registry.plan_promotion("spread", version), actor=ana)
+    with pytest.raises(PromotionRefusedError, match=r"refused by 1 gate: servable \(loading it killed the process"):
+        registry.apply(registry.plan_promotion("spread", version), actor=ana)
+    assert not registry.plan_promotion("spread", version).allowed  # the verdict is known to each plan from now on
+    assert registry.production("spread").version == "1.0.0"
+
+
+def test_a_rollout_of_a_version_that_does_not_answer_is_refused_at_its_start(rolling, monkeypatch):
+    monkeypatch.setattr(Registry, "try_version", lambda *_: "it does not answer")
+    with pytest.raises(RolloutRefusedError, match=r"spread 1\.1\.0 cannot be served: it does not answer\."):
+        rolling(Strategy.AB, 0.5)
+
+
+def test_a_released_version_is_tried_again(workspace, registry, register, hostile, ana, capsys):
+    version = register(workspace, "spread", hostile).version
+    with pytest.raises(QuarantinedError):
+        registry.load_path("spread", version)
+    command = ["--workspace", str(workspace.root), "registry", "release", "spread", version, "--reason", "repaired"]
+    assert main(command) == 0
+    assert "spread 1.0.0 is released" in capsys.readouterr().out
+    assert open_alerts(workspace) == []
+    assert "version.release" in [record.verb for record in AuditLog(workspace).tail(2)]
+    assert main(command) == 3
+    assert "spread 1.0.0 is not quarantined" in capsys.readouterr().err
+    with pytest.raises(QuarantinedError):
+        registry.load_path("spread", version)
+
+
+def test_a_version_is_tried_once(workspace, registry, artifacts, register, monkeypatch):
+    version = register(workspace, "spread", artifacts / "spread").version
+    tried = []
+
+    def attempt(folder, **limits):
+        tried.append(limits)
+        return TrialOutcome()
+
+    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (attempt,))
+    for _ in range(2):
+        registry.load_path("spread", version)
+    assert tried == [{"memory_mib": 4096, "seconds": 60.0}]
+    monkeypatch.setattr(trials, "_software", lambda: "another release")
+    registry.load_path("spread", version)
+    assert len(tried) == 2
+
+
+def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
+    source = artifacts / "spread"
+    child = trial_child.TrialChild()
+    try:
+        assert child.run(TrialRequest(folder=str(source), memory_mib=4096, seconds=60)) == TrialOutcome()
+        outcome = child.run(TrialRequest(folder=str(source), memory_mib=0, seconds=60))
+        assert outcome.is_fatal
+        outcome = child.run(TrialRequest(folder=str(source), memory_mib=4096, seconds=0.0))
+        assert (outcome.is_fatal, "took longer than 0 s" in outcome.problem) == (True, True)
+        assert child.run(TrialRequest(folder=str(source / "none"), memory_mib=4096, seconds=60)).problem
+    finally:
+        child.close()
+
+
+def swap_for_a_link(path, other):
+    path.unlink()
+    path.symlink_to(other)
+
+
+def swap_for_a_pipe(path, other):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def write_through_a_hard_link(path, other):
+    twin = other.with_name("twin")
+    os.link(path, twin)
+    twin.chmod(0o644)
+    twin.write_bytes(b"x" * path.stat().st_size)
+
+
+@pytest.mark.parametrize("swap", [swap_for_a_link, swap_for_a_pipe, write_through_a_hard_link])
+def test_a_file_that_changes_after_it_was_hashed_is_not_loaded(
+    workspace, registry, artifacts, register, tmp_path, monkeypatch, swap
+):
+    version = register(workspace, "spread", artifacts / "spread").version
+    folder = workspace.artifacts_dir / "spread" / version
+    other = tmp_path / "other"
+    other.write_bytes((folder / "model.json").read_bytes())
+    examine = registry._planner.examine
+
+    def then_swap(found):
+        result = examine(found)
+        folder.chmod(0o755)
+        swap(folder / "model.json", other)
+        return result
+
+    monkeypatch.setattr(registry._planner, "examine", then_swap)
+    with pytest.raises(HashMismatchError, match=r"model\.json"), registry.opened("spread", version):
+        pass
+
+
+def test_what_is_loaded_is_a_private_copy(workspace, registry, artifacts, register):
+    version = register(workspace, "spread", artifacts / "spread").version
+    with registry.opened("spread", version) as folder:
+        assert folder.parent.name == ".staging"
+        assert folder.stat().st_mode & 0o077 == 0
+        assert {path.name for path in folder.iterdir()} >= {"model.json", "registration.json"}
+    assert not folder.exists()
+
+
+def test_a_model_folder_that_is_a_link_is_named(workspace, artifacts, register, tmp_path):
+    workspace.artifacts_dir.mkdir(exist_ok=True)
+    (workspace.artifacts_dir / "spread").symlink_to(tmp_path)
+    with pytest.raises(Exception, match=r"artifacts/spread is a symbolic link; versions are put into plain folders"):
+        register(workspace, "spread", artifacts / "spread")
+
+
+def test_a_live_version_that_cannot_be_loaded_raises_an_alert_until_it_is(workspace, artifacts, put_live, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    put_live(workspace, "anomaly", artifacts / "anomaly")
+    file = workspace.artifacts_dir / "spread" / "1.0.0" / "model.json"
+    content = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(content + b" ")
+    with serving(workspace) as (server, ask, until):
+        until(lambda: ("live_version_unserved", "1.0.0") in open_alerts(workspace), "an alert")
+        assert ask(rows_of("spread", 1)[0])[0] == 503
+        assert server.table.is_ready
+        assert server.table.models["anomaly"].is_ready
+        assert not server.table.models["spread"].is_ready
+        assert [trouble[:26] for trouble in server.table.troubles()] == ["spread 1.0.0 cannot be loa"]
+    file.write_bytes(content)
+    with serving(workspace) as (_, _ask, until):
+        until(lambda: ("live_version_unserved", "1.0.0") not in open_alerts(workspace), "the alert being resolved")
+
+
+def test_a_server_whose_only_model_cannot_be_served_is_not_ready(workspace, artifacts, put_live):
+    put_live(workspace, "spread", artifacts / "spread")
+    file = workspace.artifacts_dir / "spread" / "1.0.0" / "model.json"
+    file.chmod(0o644)
+    file.write_bytes(b"{}")
+    with serving(workspace) as (server, _ask, _):
+        assert not server.table.is_ready
+
+
+def test_while_models_are_loading_the_answer_is_503_and_when_to_retry(workspace, artifacts, put_live, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    tables = []
+    loader = Loader(workspace, ServerStats(), tables.append)
+    empty = loader._table
+    loader.refresh()
+    loader._worker.shutdown()
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (server, _ask, _):
+        for table in (empty, tables[0]):
+            server._predictor.table = table
+            for path in ("spread", "spread/labels/production", "spread/versions/@production"):
+                status, answer = server_answer(server, f"/api/v1/predict/{path}", {"row": row})
+                assert (status, "loaded" in answer["error"], answer["retry"]) == (503, True, "1")
+
+
+def server_answer(server, path, body):
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("POST", path, json.dumps(body))
+    answer = connection.getresponse()
+    found = json.loads(answer.read()) | {"retry": answer.getheader("retry-after")}
+    connection.close()
+    return answer.status, found
