@@ -166,6 +166,8 @@ class Predictor:
         """Load the version that a request names."""
         number = _number(target, served)
         if not caller.has_token:
+            if (why := served.why_not_loaded(number)) is not None:
+                raise UnavailableError(f"{served.model} {number} is not ready: {why}.")
             raise UnauthenticatedError(
                 f"{served.model} {number} is not loaded, and loading it on demand requires a token: send "
                 "`Authorization: Bearer TOKEN`."

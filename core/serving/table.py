@@ -161,8 +161,7 @@ class ServedModel:
         """
         found = self.labels.get(label.lower())
         if found is None and (number := self.waiting.get(label.lower())) is not None:
-            why = self.failures.get(number, "it is still being loaded")
-            raise UnavailableError(f"{self.model} {number} ({label.lower()}) is not ready: {why}.")
+            raise UnavailableError(f"{self.model} {number} is not ready: {self.why_not_loaded(number)}.")
         if found is None:
             raise UnknownVersionError("label", label, sorted(self.labels))
         return found
@@ -178,6 +177,12 @@ class ServedModel:
         if version not in self.registered:
             raise UnknownVersionError(f"version of {self.model}", version, list(self.registered)[-8:])
         return version
+
+    def why_not_loaded(self, version: str) -> str | None:
+        """Say why a version does not answer although the server wants it to; None if nobody has asked for it."""
+        if version in (self.live, *self.waiting.values()):
+            return self.failures.get(version, "it is still being loaded")
+        return self.failures.get(version)
 
     @property
     def trouble(self) -> str | None:
@@ -205,7 +210,7 @@ class ServedModel:
             raise UnavailableError(
                 f"No version of {self.model} is in Production. Promote a version, or name a version or label."
             )
-        why = self.failures.get(self.live, "it is still being loaded")
+        why = self.why_not_loaded(self.live)
         raise UnavailableError(f"{self.model} {self.live} is in Production, but not ready: {why}.")
 
 

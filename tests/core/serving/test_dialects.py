@@ -103,6 +103,7 @@ async def ask(door: FrontDoor, method: str, path: str, body: bytes = b"") -> tup
 @pytest.fixture
 def door() -> FrontDoor:
     predictor = Predictor(Admits(), Records(), ServerStats(), ServingLimits())  # type: ignore[arg-type]
+    predictor.table = ServingTable(is_complete=True, is_read=True)
     reads = Reads(Admits(), None, lambda: predictor.table)  # type: ignore[arg-type]
     return FrontDoor(predictor, reads, None, (*DIALECTS, Lines()))  # type: ignore[arg-type]
 
@@ -110,7 +111,7 @@ def door() -> FrontDoor:
 def load(door: FrontDoor) -> None:
     version = LoadedVersion("sums", "1.0.0", Sums(), VersionStats(), loaded_at=NOW, seconds=0.0)  # type: ignore[arg-type]
     served = ServedModel(model="sums", registered={}, versions={"1.0.0": version}, live="1.0.0", default=version)
-    door._predictor.table = ServingTable(models={"sums": served}, is_complete=True)
+    door._predictor.table = ServingTable(models={"sums": served}, is_complete=True, is_read=True)
 
 
 async def test_an_added_dialect_reads_text_and_answers_in_its_own_form(door):

@@ -30,10 +30,8 @@ DEEP = b"[" * 100_000
 
 def bodies_of(row):
     """Return one sound body for each dialect, and the columns of the third."""
-    tensors = [
-        {"name": k, "shape": [1], "datatype": "BYTES" if isinstance(v, str) else "FP64", "data": [v]}
-        for k, v in row.items()
-    ]
+    datatypes = {str: "BYTES", bool: "BOOL", int: "INT64", float: "FP64"}
+    tensors = [{"name": k, "shape": [1], "datatype": datatypes[type(v)], "data": [v]} for k, v in row.items()]
     plain = ({"row": row}, {"instances": [row]}, {"inputs": tensors})
     return dict(zip(PATHS, (json.dumps(body).encode() for body in plain), strict=True))
 

@@ -257,7 +257,7 @@ def test_while_models_are_loading_the_answer_is_503_and_when_to_retry(workspace,
     with serving(workspace) as (server, _ask, _):
         for table in (empty, tables[0]):
             server._predictor.table = table
-            for path in ("spread", "spread/labels/production", "spread/versions/@production"):
+            for path in ("spread", "spread/labels/production", "spread/versions/@production", "spread/versions/1.0.0"):
                 status, answer = server_answer(server, f"/api/v1/predict/{path}", {"row": row})
                 assert (status, "loaded" in answer["error"], answer["retry"]) == (503, True, "1")
 

@@ -268,7 +268,8 @@ def test_v2_metadata_and_health(server):
 
 def test_health_and_readiness(server):
     assert server.ask("/health").json == {"status": "up", "live": True}
-    assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": []}
+    models = dict.fromkeys(("anomaly", "downgrade", "liquidity_shock", "spread"), True)
+    assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": [], "models": models}
 
 
 def test_metrics_are_valid_prometheus_text(server, rows_of):

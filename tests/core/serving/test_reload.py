@@ -161,12 +161,13 @@ def test_a_damaged_version_is_never_loaded_and_the_earlier_version_continues(
         assert 'bondx_version_load_failed{model="spread",version="1.1.0"} 1.0' in server.ask("/metrics").body.decode()
 
 
-def test_an_unloaded_version_is_loaded_on_request(workspace, artifacts, running, put_live, register, rows_of):
+def test_an_unloaded_version_is_loaded_on_request(workspace, artifacts, running, put_live, register, rows_of, ana):
     put_live(workspace, "spread", artifacts / "spread")
     first = register(workspace, "spread", artifacts / "spread_other")
     register(workspace, "spread", artifacts / "spread")  # now the newest in Development, which a label points to
     with running(workspace) as server:
         assert first.version not in server.ask("/v2/models/spread").json["versions"]
+        _, server.token = Tokens(workspace).create("caller", Role.VIEWER, actor=ana)
         answer = server.ask(f"/v1/models/spread/versions/{first.version}:predict", {"instances": rows_of("spread", 1)})
         assert answer.status == 200
         assert first.version in server.ask("/v2/models/spread").json["versions"]
