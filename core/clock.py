@@ -29,6 +29,15 @@ def to_iso(at: datetime) -> str:
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
+def in_words(at: datetime) -> str:
+    """Spell an instant in a sentence, to the minute.
+
+    >>> in_words(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    '2026-01-02 03:04 UTC'
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def from_iso(text: str) -> datetime:
     """Read an instant written by `to_iso`, or any RFC 3339 text with an offset.
 

@@ -170,7 +170,7 @@ class LinePrinter:
 
     def say(self, sentence: str) -> None:
         """Print a note that is not an event; for scripts that read JSON it goes to stderr."""
-        print(("\r\x1b[K" if self._bar else "") + sentence, file=sys.stderr, flush=True)
+        print(("\r\x1b[K" if self._bar else "") + printable(sentence), file=sys.stderr, flush=True)
 
 
 def _reason(gates: Iterable["GateResult"]) -> str:

@@ -27,8 +27,20 @@ class _RememberingFile(io.FileIO):
             raise
 
 
+class _PlainText(io.TextIOWrapper):
+    """Text that never moves the cursor of a terminal, whoever wrote it: a name, an error, the warning of a library."""
+
+    def write(self, text: str, /) -> int:
+        super().write(text if text.isprintable() else "".join(map(_plain, text)))
+        return len(text)
+
+
+def _plain(character: str) -> str:
+    return character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+
+
 def prepare_streams() -> None:
-    """Open the standard descriptors that a caller closed (`>&-`), and watch stdout.
+    """Open the standard descriptors that a caller closed (`>&-`), watch stdout, and keep control characters out.
 
     Else the next file of the workspace would get the number of a closed one, and every print would land in it.
     Whatever is written to a closed stdout still fails: its stand-in cannot be written to.
@@ -40,10 +52,10 @@ def prepare_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_WRONLY if descriptor == 2 else os.O_RDONLY), True)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    if sys.stdout is None or sys.stdout is sys.__stdout__:
-        sys.stdout = _watched(sys.stdout or open(1, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text_on(_RememberingFile(1, "w", closefd=False), sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text_on(io.FileIO(2, "w", closefd=False), sys.stderr, line_buffering=True)
 
 
 def output_failure() -> OSError | None:
@@ -54,12 +66,14 @@ def output_failure() -> OSError | None:
     return (isinstance(file, _RememberingFile) and file.failure) or failure
 
 
-def _watched(stream: TextIO) -> io.TextIOWrapper:
-    return io.TextIOWrapper(
-        io.BufferedWriter(_RememberingFile(stream.fileno(), "w", closefd=False)),
-        encoding=stream.encoding,
-        errors=stream.errors,
-        line_buffering=bool(stream.line_buffering or getattr(stream, "write_through", False)),
+def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = False) -> _PlainText:
+    """Return text on a file, in the encoding of the stream it replaces; what cannot be encoded is escaped."""
+    is_unbuffered = getattr(before, "write_through", False) or getattr(before, "line_buffering", False)
+    return _PlainText(
+        io.BufferedWriter(file),
+        encoding=before.encoding if before else "utf-8",
+        errors="backslashreplace",
+        line_buffering=line_buffering or bool(is_unbuffered),
     )
 
 

@@ -109,5 +109,5 @@ def stale(records: Records, plan: Plan) -> StaleRevisionError:
         found=model.revision,
         changes=seen,
         by=model.updated_by,
-        at=f"{model.updated_at:%Y-%m-%d %H:%M} UTC",
+        at=model.updated_at,
     )

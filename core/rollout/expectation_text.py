@@ -92,7 +92,7 @@ def deadline_warning(plan: RolloutPlan, expected: Expectations | None) -> str:
     when = "is not expected at all" if expected.seconds_to_end is None else f"takes {about(expected.seconds_to_end)}"
     return (
         f"Warning: the proof on {expected.slowest} {when}, and the deadline comes after "
-        f"{about(plan.deadline_seconds).removeprefix('about ')}: the rollout will then wait for a person. "
+        f"{about(plan.deadline_seconds).removeprefix('about ')}: then an operator decides. "
         f"Set deadline_hours higher, or choose a quicker way."
     )
 

@@ -140,7 +140,7 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
         *settle_lines(plan),
         least,
         end,
-        f"After {plan.deadline_seconds / 3600:g} h without proof it waits for a person.",
+        f"After {plan.deadline_seconds / 3600:g} h without proof an operator decides.",
     )
 
 

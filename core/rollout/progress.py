@@ -82,7 +82,7 @@ def next_change(
             return end(observed, RolloutPhase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
         return end(observed, RolloutPhase.FINISHED, "rollout.finish", verdict.reason, now=now)
     if verdict.outcome is VerdictOutcome.INCONCLUSIVE and phase is RolloutPhase.RUNNING:
-        reason = f"{verdict.reason}; it keeps its share until a person decides"
+        reason = f"{verdict.reason}; it keeps its share until an operator decides"
         waiting = msgspec.structs.replace(
             _in_phase(observed, RolloutPhase.INCONCLUSIVE, now), heeded_revision=rollout.desired_revision
         )

@@ -35,7 +35,7 @@ class RolloutPhase(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
     PAUSED = "paused"
-    INCONCLUSIVE = "inconclusive"  # past its deadline; keeps its share, watches for harm, waits for a person
+    INCONCLUSIVE = "inconclusive"  # past its deadline; keeps its share, watches for harm, until an operator decides
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     ABORTED = "aborted"

@@ -26,7 +26,7 @@ class RolloutAlerts:
         """Alert people about the step a rollout has just taken, if they must know."""
         reason = rollout.observed.events[-1].reason
         if rollout.observed.phase is RolloutPhase.INCONCLUSIVE:
-            self._fire(INCONCLUSIVE, rollout, f"waits for a person: {reason}", now)
+            self._fire(INCONCLUSIVE, rollout, f"an operator decides: {reason}", now)
             return
         self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
         if not rollout.is_active:

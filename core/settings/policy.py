@@ -69,7 +69,7 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     dwell_seconds: Annotated[float, Meta(ge=0, description="Minimum time at a step.")] = 300.0
     min_samples: Annotated[int, Meta(ge=1, description="Minimum answers of the candidate at a step.")] = 100
     deadline_hours: Annotated[
-        float, Meta(gt=0, le=8760, description="Undecided by then, a rollout waits for a person.")
+        float, Meta(gt=0, le=8760, description="If a rollout is undecided by then, an operator decides.")
     ] = 24.0
     settle_hours: Annotated[
         Annotated[float, Meta(ge=0, le=8760)] | None,

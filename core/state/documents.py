@@ -1,13 +1,11 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
 from collections import OrderedDict
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import orjson
 
-from core.clock import to_iso
 from core.state.encoding import StoredTable, spelled
 from core.state.errors import (
     DocumentExistsError,
@@ -224,7 +222,7 @@ class Documents(Generic[T]):
             found=_revision(current),
             changes=changes,
             by=getattr(current, "updated_by", None),
-            at=to_iso(changed_at) if isinstance(changed_at, datetime) else changed_at,
+            at=changed_at,
         )
 
     def _earlier(self, key: str, revision: int) -> T | None:

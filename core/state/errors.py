@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from core.clock import to_iso
+from core.clock import in_words
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
 
 
@@ -155,14 +155,15 @@ class StaleRevisionError(StateError, ConflictError):
         found: int,
         changes: Mapping[str, tuple[object, object]],
         by: str | None = None,
-        at: str | None = None,
+        at: datetime | None = None,
+        now: str = "",
     ) -> None:
         self.key = key
         self.expected = expected
         self.found = found
         self.changes = dict(changes)
-        author = (f" by {by}" if by else "") + (f" at {at}" if at else "")
-        what = "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in changes.items())
+        author = (f" by {by}" if by else "") + (f" at {in_words(at)}" if at else "")
+        what = now or "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in changes.items())
         super().__init__(
             f"{table} {key!r} was changed{author} since you viewed it: revision {expected} is now {found}"
             + (f" ({what})" if what else "")
@@ -177,9 +178,10 @@ class StaleRevisionError(StateError, ConflictError):
             key,
             expected=expected,
             found=steered.revision,
-            changes={"desired": ("something else", str(steered.desired))},
+            changes={},
             by=steered.desired_by,
-            at=to_iso(steered.desired_at),
+            at=steered.desired_at,
+            now=f"it is to be {steered.desired} now",
         )
 
 
@@ -198,5 +200,5 @@ class LeaseHeldError(StateError, ConflictError):
 
 
 def _brief(value: object) -> str:
-    text = str(value)
+    text = in_words(value) if isinstance(value, datetime) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."

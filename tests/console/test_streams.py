@@ -55,6 +55,17 @@ def test_a_command_whose_output_is_lost_never_claims_success(workspace, line, co
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "line", ["status $'a\\e[2Jb'", "runs show $'a\\e]0;b\\a'", "runs import-mlflow $'\\e[31mx' --store $'\\e[2J'"]
+)
+def test_no_error_moves_the_cursor_of_the_terminal(workspace, line):
+    done = shell(f"{BONDX} --workspace {workspace.root} {line}")
+
+    assert done.returncode == 2
+    assert done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_a_session_ends_though_nobody_takes_its_lines(workspace, tmp_path):
     other = Workspace.create(tmp_path / "other", settings_text=workspace.settings_file.read_text())
     headless = f"{BONDX} run --headless --epochs 1 --workspace"

@@ -77,6 +77,7 @@ async def test_no_command_line_ends_the_console(open_console):
         ]:
             await ask(console, ":", line)
             assert lives(console), line
+            assert all(row.isprintable() for row in console.text().splitlines()), line
             await close_dialogs(console)
 
 

@@ -55,7 +55,7 @@ def test_an_inconclusive_rollout_alerts_until_a_person_has_decided(
     assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.INCONCLUSIVE
     (alert,) = alerts.open()
     assert alert.rule == "rollout_inconclusive"
-    assert "waits for a person" in alert.summary
+    assert "an operator decides" in alert.summary
     rollouts.abort(rollout.rollout_id, actor=ana, reason="seen enough")
     worker.tick(clock.pass_by(1))
     assert alerts.open() == []

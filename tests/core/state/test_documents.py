@@ -117,7 +117,7 @@ def test_a_change_based_on_an_old_revision_is_refused_with_changes_and_author(ve
         "stage": (Stage.DEVELOPMENT, Stage.STAGING),
         "updated_by": ("anna@desk", "ben@desk"),
     }
-    assert "by ben@desk at 2026-01-02T00:00:00" in str(stale.value)
+    assert "by ben@desk at 2026-01-02 00:00 UTC" in str(stale.value)
     assert "stage Development → Staging" in str(stale.value)
     assert versions.get("spread/1.0.0").metrics == {"r2": 0.75}
 
