@@ -16,6 +16,7 @@ from console.presentation.write_access import WriteAccess
 from console.runtime.engine_host import EngineHost
 from console.runtime.jumps import Place
 from console.runtime.playback import Playback
+from console.runtime.preferences import Remembered
 from core.actor import Actor
 from core.clock import Clock
 from core.settings import Settings
@@ -33,6 +34,9 @@ class ShownScreen(Protocol):
 
     def shown_table(self) -> LiveTable:
         """Return the list in focus if it has columns to choose from, else the main list."""
+
+    def name_of(self, table: LiveTable) -> str:
+        """Name a list, to remember choices for it."""
 
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
@@ -111,6 +115,10 @@ class ConsoleContext(Protocol):
 
 class ScreenContext(ConsoleContext, Protocol):
     """The part that screens may use as well: the source of snapshots, and the keys that work everywhere."""
+
+    @property
+    def remembered(self) -> Remembered:
+        """What the console remembers of its user."""
 
     @property
     def keymap(self) -> KeysOfVerbs:

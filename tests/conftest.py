@@ -1,6 +1,7 @@
 """What tests in several folders start from: a workspace, a clock, a child process."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 # Before any numeric library is imported: one thread each, as the product's own processes have it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# No test reads or writes what a person's own console remembers.
+os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), f"bondx-no-settings-{os.getpid()}")
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -18,6 +18,8 @@ _DIALOGS_AND_VIEWS: tuple[Scene, ...] = (
     ("3-registry-why", ("3", "w")),
     ("3-lineage", ("3", "slash", *"spread prod", "enter", "t")),
     ("3-lineage-of-two-models", ("colon", *"lineage liquidity_shock", "enter")),
+    ("3-columns", ("3", "colon", *"columns", "enter")),
+    ("3-folded", ("3", "f")),
     ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
     ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
     ("3-undo", ("3", "slash", *"spread prod", "enter", "U")),

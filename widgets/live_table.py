@@ -23,7 +23,8 @@ __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
 Value = float | datetime | str
-_NO_LAYOUT: tuple[int, int, tuple[int, ...]] = (-1, 0, ())
+_LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...]]
+_NO_LAYOUT: _LayoutKey = (-1, 0, (), ())
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -124,13 +125,14 @@ class LiveTable(Painted, can_focus=True):
         self.sortable = sortable and show_header
         """Whether the operator may choose the order; the order of a graph is its meaning."""
         self._order: Order | None = None
+        self._wanted: tuple[str, ...] = ()
         self._all_rows: tuple[Row, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._filter = ""
         self._cursor = 0
         self._top = 0
         self._layout: tuple[tuple[int, int], ...] = ()  # (index of the column, its width) from left to right
-        self._layout_key: tuple[int, int, tuple[int, ...]] = _NO_LAYOUT
+        self._layout_key: _LayoutKey = _NO_LAYOUT
         self._longest: tuple[int, ...] = ()  # the longest cell of each column of names, 0 for other columns
         self._drawn: dict[str, tuple[Row, Line]] = {}
 
@@ -221,7 +223,19 @@ class LiveTable(Painted, can_focus=True):
     @property
     def chosen_columns(self) -> tuple[tuple[int, Column], ...]:
         """The columns that the operator wants, each with its place in the rows, also without room for all."""
-        return tuple((index, column) for index, column in enumerate(self._columns) if column.title.strip())
+        return tuple((index, self._columns[index]) for index in self._chosen() if self._columns[index].title.strip())
+
+    def choose_columns(self, keys: Sequence[str]) -> None:
+        """Show these columns in this order, and columns without a title; unknown ones are ignored, none is all."""
+        self._wanted = tuple(dict.fromkeys(keys))
+        self.repaint()
+
+    def _chosen(self) -> list[int]:
+        places = {column.key: index for index, column in enumerate(self._columns)}
+        if not any(key in places for key in self._wanted):
+            return list(range(len(self._columns)))
+        untitled = [index for index, column in enumerate(self._columns) if not column.title.strip()]
+        return list(dict.fromkeys((*untitled, *(places[key] for key in self._wanted if key in places))))
 
     @property
     def order_out_of_sight(self) -> str:
@@ -459,13 +473,16 @@ class LiveTable(Painted, can_focus=True):
         return lines
 
     def _fit_columns(self, width: int) -> None:
-        key = (width, id(self.glyphs), self._longest)
+        key = (width, id(self.glyphs), self._longest, self._wanted)
         if self._layout_key == key:
             return
         self._drawn.clear()
         self._layout_key = key
         self._gap = 2 if width >= 70 else 1
-        self._layout = fit_columns(self._columns, width - 1, gap=self._gap, longest=self._longest)
+        chosen = self._chosen()
+        longest = [self._longest[index] for index in chosen] if self._longest else ()
+        fitted = fit_columns([self._columns[index] for index in chosen], width - 1, gap=self._gap, longest=longest)
+        self._layout = tuple((chosen[place], cells) for place, cells in fitted)
 
 
 def _text_of(cell: Cell | Line | str) -> str:

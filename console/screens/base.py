@@ -34,6 +34,16 @@ class ConsoleScreen(FramedScreen):
         cls.BINDINGS = bindings(cls.VERBS)
         super().__init_subclass__(**options)
 
+    def on_mount(self) -> None:
+        """Show the columns that the user has chosen before."""
+        for table in self.query(LiveTable):
+            if columns := self.console_app.remembered.columns(self.name_of(table)):
+                table.choose_columns(columns)
+
+    def name_of(self, table: LiveTable) -> str:
+        """Name a list, to remember choices for it."""
+        return f"{self.NAME}.{table.id}"
+
     def under_cursor(self) -> Things:
         """Return the objects that keys act on now, by noun; a key without its object is dim."""
         return {}

@@ -41,6 +41,7 @@ VERBS: tuple[Verb[Any], ...] = (
     view.Past(),
     view.Now(),
     view.Theme(),
+    table.Columns(),
     table.Export(),
     table.ExportOver(),
     view.DETAILS,

@@ -1,4 +1,4 @@
-"""Verbs about the list in focus: its order, and its rows as a file."""
+"""Verbs about the list in focus: its order, its columns, and its rows as a file."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,12 @@ def _format(word: str) -> str:
     return word
 
 
+COLUMNS_WORD = Argument(
+    "COLUMN,COLUMN",
+    choices_here=lambda app: (*column_names(shown_table(app)), USUAL),
+    read=lambda text: text.replace(",", " ").split(),
+    takes_rest=True,
+)
 FORMAT_WORD = Argument("csv", lambda _snapshot, _before: ("csv",), read=_format)
 FILE_WORD = Argument("FILE", takes_rest=True)
 COLUMN_WORD = Argument("COLUMN", choices_here=lambda app: (*column_names(shown_table(app)), USUAL))
@@ -96,6 +102,35 @@ class Invert(Verb[None]):
             _put_in_order(app, table, table.order.turned())
 
 
+class Columns(Verb[None]):
+    """Choose the columns of the list; they are remembered for the user."""
+
+    name = "columns"
+    command = Command("choose the columns of the list; usual shows the usual ones", options=(COLUMNS_WORD,))
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Show them in the order named; without names open a dialog to choose them."""
+        table = _sortable(app)
+        if options:
+            names = tuple(column_named(table, word).key for word in options[0] if word != USUAL)
+            choose_columns(app, table, names)
+            shown = ", ".join(column.title for _, column in table.chosen_columns)
+            app.say(f"Shows {shown}." if names else "Shows the usual columns.", "muted")
+            return
+        from console.dialogs.columns import ColumnsDialog
+
+        app.push_screen(ColumnsDialog(table, lambda names: choose_columns(app, table, names)))
+
+
+def choose_columns(app: "ConsoleControls", table: "LiveTable", names: tuple[str, ...]) -> None:
+    """Show these columns of a list now, and whenever this user opens the console."""
+    table.choose_columns(names)
+    if (screen := app.shown_screen()) is not None:
+        screen.refresh_all()
+        if (problem := app.remembered.choose_columns(screen.name_of(table), names)) is not None:
+            app.say(f"Not remembered: {problem}", "warn")
+
+
 class Export(Verb[None]):
     """Write the rows of the list into a file."""
 
@@ -126,7 +161,7 @@ class ExportOver(Export):
 def _sortable(app: "ConsoleControls") -> "LiveTable":
     table = shown_table(app)
     if not table.sortable:
-        raise RefusedError("This list has a fixed order.")
+        raise RefusedError("This list has a fixed order and fixed columns.")
     return table
 
 

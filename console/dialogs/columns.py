@@ -1,0 +1,76 @@
+"""The columns of a list, each shown or hidden with Space; every choice takes effect at once."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from console.dialogs.dialog import Dialog
+from widgets.line import Line
+from widgets.lines_pane import Caption
+from widgets.live_table import Cell, Column, LiveTable, Row
+
+_COLUMNS = (Column("shown", " ", 1), Column("title", "COLUMN", 24, flex=1))
+
+
+class ColumnsDialog(Dialog[None]):
+    """Chooses the columns of a list. It changes only the view, so it accepts keys from the start."""
+
+    AUTO_FOCUS = "#dialog-body"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "turn", "Show or hide", show=False),
+        Binding("q", "cancel", "Close", show=False),
+    ]
+
+    def __init__(self, table: LiveTable, choose: Callable[[tuple[str, ...]], None]) -> None:
+        super().__init__()
+        self._table = table
+        self._choose = choose
+        self._shown = {column.key for _, column in table.chosen_columns}
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the columns and the keys."""
+        yield LiveTable(_COLUMNS, show_header=False, id="dialog-body")
+        keys = (("Space", "key"), (" shows or hides  ", "muted"), ("Esc", "key"), (" closes", "muted"))
+        yield Caption([Line(keys)], id="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Show them."""
+        self.entitle("Columns of this list")
+        self._show()
+        self.call_after_refresh(self.become_readable)
+
+    def _show(self) -> None:
+        mark = self.context.glyphs.passed
+        self.query_one("#dialog-body", LiveTable).set_rows(
+            [
+                Row(column.key, (Cell(mark if column.key in self._shown else " ", "accent"), column.title))
+                for column in self._titled()
+            ]
+        )
+
+    def _titled(self) -> list[Column]:
+        return [column for column in self._table.columns if column.title.strip()]
+
+    def action_turn(self) -> None:
+        """Show or hide the column under the cursor; the last one stays."""
+        key = self.query_one("#dialog-body", LiveTable).cursor_key
+        turned = self._shown ^ {key} if key else self._shown
+        if not turned:
+            return
+        self._shown = turned
+        # Columns shown before keep their places; one that is shown again comes last.
+        kept = [column.key for _, column in self._table.chosen_columns if column.key in turned]
+        added = [column.key for column in self._titled() if column.key in turned and column.key not in kept]
+        self._choose((*kept, *added))
+        self._show()
+
+    def on_live_table_row_chosen(self) -> None:
+        """Enter does what Space does."""
+        self.action_turn()
+
+    def is_deaf_to(self, event: events.Event) -> bool:
+        """Accept keys immediately: nothing but the view changes."""
+        return False
