@@ -46,3 +46,21 @@ def spelled_out(text: str) -> str:
     'price\\\\n(EUR)'
     """
     return "".join(each if is_shown_as_is(each) else ascii(each)[1:-1] for each in text)
+
+
+def unshown_text(value: object, *, keep: str = "\n\t") -> str | None:
+    """Return the first text in a JSON value, a name included, that a terminal would obey or hide, if any.
+
+    >>> unshown_text({"tags": ["x", {"a\\x1b": 1}]})
+    'a\\x1b'
+    """
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str() as text if not is_shown_as_is(text, keep=keep):
+                return text
+            case dict() as mapping:
+                pending += [*mapping, *mapping.values()]
+            case list() as items:
+                pending += items
+    return None

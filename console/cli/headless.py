@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-import msgspec
-
+from console.cli.escaped_text import Control, json_text
 from console.cli.output import printable
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 Event = Mapping[str, Any]
 BAR_CELLS = 24
+_CLEAR_LINE = Control("\r\x1b[K")
 ASCII_BAR, UNICODE_BAR = ("#", "-"), ("█", "░")
 
 
@@ -101,7 +101,7 @@ class SessionFeed:
 
 def json_line(event: Event) -> str:
     """Spell an event as one JSON object on one line."""
-    return msgspec.json.encode(event).decode()
+    return json_text(event)
 
 
 def plain_line(event: Event) -> str:
@@ -159,8 +159,8 @@ class LinePrinter:
 
     def print(self, event: Event) -> None:
         """Print one event, and the bar below it."""
-        clear = "\r\x1b[K" if self._bar else ""
-        print(clear + self._spell(event), file=self._stream)
+        self._clear(self._stream)
+        print(self._spell(event), file=self._stream)
         if self._bar and event["event"] == "epoch":
             bar = progress_bar(event["epoch"], event["n_epochs"], ascii_only=self._ascii)
             share = 100 * event["epoch"] // max(event["n_epochs"], 1)
@@ -170,7 +170,12 @@ class LinePrinter:
 
     def say(self, sentence: str) -> None:
         """Print a note that is not an event; for scripts that read JSON it goes to stderr."""
-        print(("\r\x1b[K" if self._bar else "") + printable(sentence), file=sys.stderr, flush=True)
+        self._clear(sys.stderr)
+        print(printable(sentence), file=sys.stderr, flush=True)
+
+    def _clear(self, stream: TextIO) -> None:
+        if self._bar:
+            stream.write(_CLEAR_LINE)
 
 
 def _reason(gates: Iterable["GateResult"]) -> str:

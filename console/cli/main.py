@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from console.cli.escaped_text import KEPT
 from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
-from core.errors import CoreError
+from core.errors import CoreError, UsageError
+from core.escape import is_shown_as_is, spelled_out
 
 COMMANDS = (
     "run",
@@ -81,6 +83,7 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     prepare_streams()
     args = argparse.Namespace(workspace=None)
     try:
+        _require_shown(sys.argv[1:] if argv is None else argv)
         parser.parse_args(argv, args)
         code = int(args.command(args))
     except SystemExit as parsed:  # --help, --version, or a usage error
@@ -95,6 +98,20 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     except Exception as error:
         return _judge_output() or _report_bug(args, error)
     return _judge_output() or code
+
+
+def _require_shown(words: Sequence[str]) -> None:
+    """Refuse a command line with characters that no terminal shows: the names in it could not be shown either.
+
+    Raises:
+        UsageError: A word has some.
+    """
+    for number, word in enumerate(words, start=1):
+        if not is_shown_as_is(word, keep=KEPT):
+            raise UsageError(
+                f"Word {number} of the command line, {spelled_out(word)}, holds characters that no terminal shows; "
+                "leave them out, or rename the file."
+            )
 
 
 def _judge_output() -> int:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from console.cli.escaped_text import json_text
 from core.escape import escaped
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def gate_line(gate: "GateResult") -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON document, keys as the vocabulary names them, instants in RFC 3339."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    print(json_text(value, indent=2))
 
 
 def draws_lines() -> bool:

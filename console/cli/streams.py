@@ -10,6 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from console.cli.escaped_text import EscapedText
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -25,18 +27,6 @@ class _RememberingFile(io.FileIO):
         except OSError as error:
             self.failure = error
             raise
-
-
-class _PlainText(io.TextIOWrapper):
-    """Text that never moves the cursor of a terminal, whoever wrote it: a name, an error, the warning of a library."""
-
-    def write(self, text: str, /) -> int:
-        super().write(text if text.isprintable() else "".join(map(_plain, text)))
-        return len(text)
-
-
-def _plain(character: str) -> str:
-    return character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 def prepare_streams() -> None:
@@ -66,10 +56,10 @@ def output_failure() -> OSError | None:
     return (isinstance(file, _RememberingFile) and file.failure) or failure
 
 
-def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = False) -> _PlainText:
+def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = False) -> EscapedText:
     """Return text on a file, in the encoding of the stream it replaces; what cannot be encoded is escaped."""
     is_unbuffered = getattr(before, "write_through", False) or getattr(before, "line_buffering", False)
-    return _PlainText(
+    return EscapedText(
         io.BufferedWriter(file),
         encoding=before.encoding if before else "utf-8",
         errors="backslashreplace",

@@ -18,6 +18,8 @@ from typing import TextIO
 
 from typing_extensions import override
 
+from console.cli.escaped_text import for_terminal
+
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # texts in memory while a reader is slow; later ones are dropped
@@ -91,7 +93,7 @@ class UnblockedWriter(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take a text; if too many wait already, it is lost."""
         if self._waiting.qsize() < MAX_WAITING:
-            self._waiting.put(text.encode(self._encoding, "backslashreplace"))
+            self._waiting.put(for_terminal(text).encode(self._encoding, "backslashreplace"))
         return len(text)
 
     def drain(self) -> None:

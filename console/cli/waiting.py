@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from console.cli.escaped_text import json_text
 from console.cli.output import printable
 from core.errors import ExitCode
 
@@ -105,9 +106,7 @@ def print_outcome(document: object, sentence: str, *, has_ended: bool, is_succes
         as_json: Print the document.
     """
     if as_json:
-        import msgspec
-
-        tell(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), "stdout")
+        tell(json_text(document, indent=2), "stdout")
     else:
         tell(printable(sentence), "stdout")
     if not has_ended:

@@ -148,9 +148,9 @@ def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
 
     if args.json:
         if args.watch:  # one object a line, so that a reader knows where each ends
-            import msgspec
+            from console.cli.escaped_text import json_text
 
-            print(msgspec.json.encode(facts).decode())
+            print(json_text(facts))
         else:
             print_json(facts)
         return

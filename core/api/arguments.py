@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from core.errors import UsageError
+from core.escape import is_shown_as_is
 from core.state.encoding import builtins_of, plain, plain_scalar
 
 P = ParamSpec("P")
@@ -105,8 +106,8 @@ def text(name: str, value: Any) -> str:
     if len(value) > MAX_CHARACTERS:
         raise UsageError(f"{name} has {len(value):,} characters; it must have at most {MAX_CHARACTERS:,}.")
     plain_text = str.__str__(value)
-    if not all(part.isprintable() for part in plain_text.replace("\t", "\n").split("\n")):
-        raise UsageError(f"{name} is {value!r:.80}; it must not hold control characters or half characters.")
+    if not is_shown_as_is(plain_text, keep="\n\t"):
+        raise UsageError(f"{name} is {value!a:.80}; it must not hold control characters or half characters.")
     return plain_text
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -19,6 +19,9 @@ class Evidence(msgspec.Struct, frozen=True):
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded change, before it has a position in the chain."""
+
+    TAKES_ANY_NAME: ClassVar[bool] = True
+    """A record of a document with an unprintable name, which an older release took, has that name, too."""
 
     id: str
     at: datetime

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from core.escape import is_shown_as_is
 from core.files import PRIVATE_FOLDER, digest, make_folder, open_regular, sync, write_new
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
@@ -224,7 +225,7 @@ def _contents(source: Path) -> tuple[Path, list[str]]:
 
 
 def _checked(name: str, place: Path) -> str:
-    if not name.isprintable():  # control characters, and bytes that are not UTF-8
+    if not is_shown_as_is(name):  # control characters, and bytes that are not UTF-8
         raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
     if PurePosixPath(name).suffix.lower() in PICKLED:
         raise ArtifactRefusedError(f"{name} is a pickle, which is code; save LightGBM text, skops, npz or JSON.")

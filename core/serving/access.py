@@ -15,6 +15,7 @@ import msgspec
 from core.actor import RESERVED, Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import UsageError
+from core.escape import is_shown_as_is
 from core.governance import audited
 from core.state import Documents, Workspace
 
@@ -99,7 +100,7 @@ class Tokens:
         Raises:
             UsageError: The name is not one line of plain text, or the person is not an account name or is reserved.
         """
-        if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
+        if not name.strip() or not is_shown_as_is(name) or len(name) > _MAX_NAME:
             raise UsageError(f"{name[:_MAX_NAME]!a} is not a valid token name: use 1 to {_MAX_NAME} characters.")
         if person is not None and _PERSON.fullmatch(person) is None:
             raise UsageError(

@@ -5,11 +5,13 @@ few hundred bytes of them expand to gigabytes), files that are not settings, and
 that hardly anybody means (`core.settings.yaml_words`).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from core.escape import is_shown_as_is, spelled_out
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource, read_text
 from core.settings.yaml_words import surprise_of
@@ -50,7 +52,25 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(file, "expected `key: value` lines at the top of the file", line=_line(node))
     lines: dict[KeyPath, int] = {}
-    return YamlSource(file, _mapping(file, node, (), lines), lines)
+    source = YamlSource(file, _mapping(file, node, (), lines), lines)
+    for path, text in _texts(source.values, ()):
+        if not is_shown_as_is(text, keep="\n\t"):
+            problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
+            raise SettingsError(file, problem, line=source.line_of(path))
+    return source
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield every key and every text of a file, with its place."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield (*path, str(key)), str(key)
+            yield from _texts(item, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item, path)
 
 
 class _HostileStructureError(Exception):

@@ -1,11 +1,13 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import orjson
 
+from core.escape import is_shown_as_is
 from core.state.encoding import StoredTable, spelled
 from core.state.errors import (
     DocumentExistsError,
@@ -57,6 +59,7 @@ class Documents(Generic[T]):
         self._table = table
         self._struct = struct
         self._key = key
+        self._takes_any_name: bool = getattr(struct, "TAKES_ANY_NAME", False)
         self._committed = _View[T](_NO_DOCUMENTS, key)
         self._uncommitted = self._committed
         self._superseded: OrderedDict[tuple[str, int], T] = OrderedDict()
@@ -194,6 +197,9 @@ class Documents(Generic[T]):
     def _write(self, view: _View[T], doc_id: str, document: T) -> T:
         where = f"{self._table} {self._key_of(document)}"
         stored = spelled(document, where)
+        new_names = _unshown_names(stored) - _unshown_names(view.stored.get(doc_id, {}))  # an old one may stay
+        for name in () if self._takes_any_name else new_names:
+            raise UnstorableValueError(where, f"has the name {name!a}, with characters that no terminal shows")
         # A struct does not check its fields when it is made: a document of the wrong type would be unreadable for good.
         try:
             read_back = self._convert(stored)
@@ -241,6 +247,21 @@ class Documents(Generic[T]):
     def _key_of(self, document: T) -> str:
         key: str = getattr(document, self._key)
         return key
+
+
+def _unshown_names(value: Any) -> frozenset[str]:
+    """Return the names in a document, of tags, metrics, parameters and such, that a terminal would obey or hide."""
+    if isinstance(value, dict):
+        words = [*value, *(word for word in _tags_of(value) if isinstance(word, str))]
+        return frozenset(word for word in words if not is_shown_as_is(word)).union(*map(_unshown_names, value.values()))
+    if isinstance(value, list):
+        return frozenset().union(*map(_unshown_names, value))
+    return frozenset()
+
+
+def _tags_of(document: dict[str, Any]) -> Iterable[Any]:
+    tags = document.get("tags")
+    return tags.values() if isinstance(tags, dict) else ()
 
 
 def _revision(document: Any) -> int:

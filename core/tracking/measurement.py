@@ -4,6 +4,7 @@ import operator
 from typing import Any
 
 from core.errors import UsageError
+from core.escape import is_shown_as_is
 
 MAX_NAME_CHARACTERS = 250
 MAX_STEP = 2**53
@@ -25,8 +26,8 @@ def metric_name(name: Any) -> str:
         raise UsageError(
             f"The metric name {name[:40]!r} has {len(name)} characters; it needs 1 to {MAX_NAME_CHARACTERS}."
         )
-    if not name.isprintable():  # also half a surrogate pair, which no file can hold
-        raise UsageError(f"The metric name {name!r} holds a character that cannot be printed; leave it out.")
+    if not is_shown_as_is(name):
+        raise UsageError(f"The metric name {name!a} holds a character that cannot be printed; leave it out.")
     return str.__str__(name)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
+from core.escape import is_shown_as_is
 from core.files import open_plain, sha256_of
 from core.governance.audit import audited
 from core.state import Workspace
@@ -91,6 +92,8 @@ class Runs(RunReader):
         Raises:
             RunNotFoundError: There is no such parent.
         """
+        if not is_shown_as_is(name):
+            raise UsageError(f"{name!a} is not a run's name: it must be one line, of characters that a terminal shows.")
         made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git is slow
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:

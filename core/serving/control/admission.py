@@ -2,12 +2,16 @@
 
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import SkipValidation
 from litestar.types import Scope
 
+from core.errors import UsageError
+from core.escape import is_shown_as_is, spelled_out, unshown_text
 from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
@@ -51,3 +55,20 @@ def caller_of(scope: Scope) -> Caller:
     """Return the caller of the request of a scope (a Litestar dependency)."""
     found: Caller = scope["state"][_CALLER]
     return found
+
+
+async def refuse_unshown_text(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body with characters that no terminal shows: its words become names, reasons and descriptions.
+
+    Raises:
+        UsageError: It has some; the message spells them out.
+    """
+    body = await request.body()
+    if b"\\u" not in body and is_shown_as_is(body.decode(), keep="\n\t\r"):
+        return
+    try:
+        found = unshown_text(msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        return  # the framework says what is wrong with it
+    if found is not None:
+        raise UsageError(f"{spelled_out(found)} holds characters that no terminal shows; leave them out.")

@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from core.errors import CoreError
 from core.serving.authenticator import Authenticator
-from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
+from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, refuse_unshown_text
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
@@ -42,10 +42,10 @@ _ROUTES = (
     AlertRoutes,
     RecordRoutes,
     PruneRoutes,
-    OutcomeRoutes,
-    PredictionRoutes,
     TokenRoutes,
 )
+_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes)
+"""Their texts are data of callers, which are stored as they are."""
 
 
 def control_application(
@@ -64,7 +64,10 @@ def control_application(
 
     application = Litestar.from_config(
         AppConfig(
-            route_handlers=[Router(PREFIX, route_handlers=[*_ROUTES, openapi])],
+            route_handlers=[
+                Router(PREFIX, route_handlers=[*_ROUTES, openapi], before_request=refuse_unshown_text),
+                Router(PREFIX, route_handlers=_DATA_ROUTES),
+            ],
             guards=[admit],
             dependencies={
                 "workspace": Provide(lambda: workspace, sync_to_thread=False),

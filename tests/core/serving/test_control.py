@@ -1,5 +1,6 @@
 """The control API: what the console can do, over HTTP, with errors that say what to do."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -168,11 +169,20 @@ class TestSessions:
         assert answer.status_code == 400
         assert says in answer.json()["error"]
 
-    @pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "n" * 201])
-    def test_have_one_line_names(self, api, name):
-        answer = api.post("/api/v1/sessions", json={"name": name})
-        assert answer.status_code == 400
-        assert "is not a session name" in answer.json()["error"]
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("two\nlines", "is not a session name"),
+            ("n" * 201, "is not a session name"),
+            ("\x1b[2J", r"\x1b[2J holds characters that no terminal shows"),
+            ("\u202egnp", r"\u202egnp holds characters that no terminal shows"),
+        ],
+    )
+    def test_have_one_line_names(self, api, name, says):
+        for send in ({"json": {"name": name}}, {"content": json.dumps({"name": name}, ensure_ascii=False)}):
+            answer = api.post("/api/v1/sessions", **send)
+            assert answer.status_code == 400
+            assert says in answer.json()["error"]
 
 
 def test_a_rollout_is_planned_started_held_and_aborted(api, workspace, artifacts, put_live, register, ana):
