@@ -60,6 +60,9 @@ def add_parser(commands: Subparsers) -> None:
         verbs, "undo", help="undo the newest move of a model's versions; each further undo goes one move further back"
     )
     undo.add_argument("model", metavar="MODEL")
+    undo.add_argument(
+        "--confirm", metavar="VERSION", default="", help="name the live version if no version is live afterwards"
+    )
     add_change_arguments(undo)
     undo.set_defaults(command=change, verb="undo")
     archive = command_parser(verbs, "archive", help="archive a version that is not serving")
@@ -166,6 +169,7 @@ def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
     from console.cli.output import print_json
     from core.registry import Registry
+    from core.registry.planning import require_confirmed
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
@@ -179,6 +183,8 @@ def change(args: argparse.Namespace) -> int:
         return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
     if not plan.allowed:
         raise RefusedError(plan.refusal or f"{plan.verb} of {args.model} is not allowed")
+    if args.verb == "undo":
+        require_confirmed(plan, args.confirm)
     moved = registry.apply(plan, actor=person(), reason=args.reason)
     if args.json:
         print_json(moved)

@@ -282,9 +282,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
 def typed_version(plan: "Plan") -> str | None:
     """Name the version that must be typed: one that is promoted to Production, or leaves it without a successor."""
     enters = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
-    if enters is not None:
-        return enters if plan.verb is Move.PROMOTE else None
-    return next((change.version for change in plan.changes if change.before is Stage.PRODUCTION), None)
+    return enters if plan.verb is Move.PROMOTE and enters else plan.unreplaced
 
 
 def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:

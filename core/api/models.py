@@ -19,6 +19,7 @@ from core.registry import (
     Stage,
     VersionDiff,
 )
+from core.registry.planning import require_confirmed
 from core.registry.registration import Bump
 
 if TYPE_CHECKING:
@@ -113,9 +114,19 @@ class ModelRegistry:
         return self._registry.plan_undo(name)
 
     @checked
-    def undo_model(self, name: str, *, reason: str = "") -> ModelVersion:
-        """Undo the newest move that is not undone yet, each call one further back; raises as `promote_model` does."""
-        return self._apply(self.plan_undo(name), reason)
+    def undo_model(self, name: str, *, confirm: str = "", reason: str = "") -> ModelVersion:
+        """Undo the newest move that is not undone yet; each call goes one further back.
+
+        Args:
+            name: The model.
+            confirm: The live version, if no version is live afterwards (`unreplaced` of the plan).
+            reason: Why, for the audit log.
+        Raises:
+            RefusedError: A rule forbids it, or the version is not confirmed.
+        """
+        plan = self.plan_undo(name)
+        require_confirmed(plan, confirm)
+        return self._apply(plan, reason)
 
     @checked
     def plan_archive(self, name: str, version: str) -> Plan:

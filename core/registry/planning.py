@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from core.errors import RefusedError
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
 from core.registry.holds import RunningRollout
@@ -33,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     undo: str = ""
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo reverses
+    unreplaced: str | None = None  # the version that leaves Production without a successor: no version answers then
     ends_rollout: RunningRollout | None = None  # the rollout that ends because one of its two versions moves
 
 
@@ -182,6 +184,7 @@ def _decided(
         refusal=f"{name} was refused by {_count(len(refusing), 'gate')}: {'; '.join(refusing)}." if refusing else None,
         effects=_effects(model, verb, changes),
         undo=_way_back(verb, changes),
+        unreplaced=_unreplaced(changes),
         expected_revision=model.revision,
         undoes=undoes,
     )
@@ -213,11 +216,29 @@ def _no_such_step(what: str, before: Stage, after: Stage) -> str:
     return f"{what} is in {before}; the next stage is {step}, not {after}."
 
 
+def require_confirmed(plan: Plan, named: str) -> None:
+    """Require that a person names the version whose model is left without a live version by an undo.
+
+    Raises:
+        RefusedError: Another version was named, or none.
+    """
+    if plan.allowed and plan.unreplaced is not None and named != plan.unreplaced:
+        said = f"you named {named}" if named else "no version was named"
+        raise RefusedError(
+            f"This leaves {plan.model} without a live version. Confirm it by naming {plan.unreplaced}; {said}."
+        )
+
+
+def _unreplaced(changes: Sequence[StageChange]) -> str | None:
+    if any(change.after is Stage.PRODUCTION for change in changes):
+        return None
+    return next((change.version for change in changes if change.before is Stage.PRODUCTION), None)
+
+
 def _effects(model: RegisteredModel, verb: TransitionVerb, changes: Sequence[StageChange]) -> tuple[str, ...]:
     effects = [f"{model.model} {change.version} goes from {change.before} to {change.after}." for change in changes]
-    leaves = any(change.before is Stage.PRODUCTION for change in changes)
     enters = any(change.after is Stage.PRODUCTION for change in changes)
-    if leaves and not enters:
+    if _unreplaced(changes):
         effects.append(f"{model.model} then has no Production version.")
     if verb is TransitionVerb.PROMOTE and enters:
         previous = model.standing.promoted(changes[0].version).previous

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import sample_configs
-from bondx import AlertManager, MLOpsConfig
+from bondx import AlertManager, CoreError, MLOpsConfig, ModelRegistry
 from console.cli.main import main
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
 from core.governance import AuditLog
+from core.quality.gate import judge
 from core.registry import Registry
 from core.state import Workspace
 from core.tracking import track
@@ -203,3 +204,25 @@ def test_a_program_resolves_an_alert_in_its_own_name(workspace):
     assert str(listed.suspect) == "spread 1.0.0 is not registered any more."
     assert manager.resolve_alert(fired.fingerprint, reason="no such model").resolved_by
     assert manager.list_alerts() == []
+
+
+def test_an_undo_that_leaves_no_live_version_must_name_it_on_the_command_line_and_in_python(
+    answer, workspace, tmp_path
+):
+    (tmp_path / "model.txt").write_text("tree")
+    registry = Registry(workspace)
+    gates = (judge("coverage", 99.0, ">=", 90.0),)
+    registry.register(
+        "spread", tmp_path / "model.txt", metrics={"attainment": 0.95}, lineage={}, gates=gates, actor=BEN
+    )
+    for _ in range(2):
+        registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=BEN)
+    code, out, err = answer("registry", "undo", "spread")
+    assert code == 3
+    assert "Confirm it by naming 1.0.0; no version was named." in err
+    assert "Undoes: promote by " in out
+    models = ModelRegistry(MLOpsConfig.from_yaml())
+    with pytest.raises(CoreError, match=r"naming 1\.0\.0; you named 2"):
+        models.undo_model("spread", confirm="2.0.0")
+    assert answer("registry", "undo", "spread", "--confirm", "1.0.0")[0] == 0
+    assert models.undo_model("spread").stage == "Development"

@@ -19,6 +19,7 @@ from core.registry import (
     TransitionVerb,
     VersionDiff,
 )
+from core.registry.planning import require_confirmed
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -37,6 +38,7 @@ class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A transition to apply."""
 
     expected_revision: int  # of the plan that the decision was made on
+    confirm: str = ""  # for an undo whose plan has `unreplaced`: that version
     reason: str = ""
 
 
@@ -121,6 +123,8 @@ class Models(Controller):
         plan = msgspec.structs.replace(
             _plan(registry, model, data, caller.actor), expected_revision=data.expected_revision
         )
+        if plan.verb is TransitionVerb.UNDO:
+            require_confirmed(plan, data.confirm)
         return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
 
 
