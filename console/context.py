@@ -6,6 +6,7 @@ is all three; only the module that starts the console names it.
 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from textual.screen import Screen
@@ -205,8 +206,8 @@ class ConsoleControls(ScreenContext, Protocol):
     def toggle_freeze(self) -> None:
         """Freeze the screen or unfreeze it; from the past, return to the present."""
 
-    def leave(self) -> None:
-        """Leave the console."""
+    def leave(self, following: Path | None = None) -> None:
+        """Leave the console, or the workspace for a following one."""
 
     def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
         """Open the dialog of a change.

@@ -1,6 +1,8 @@
 """What tests in several folders start from: a workspace, a clock, a child process."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -33,8 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let hypothesis take its time, and find new examples only where one looks for them."""
+    """Let hypothesis take its time, and find new examples only where one looks for them; keep what is the person's."""
     config.stash[PROMISES] = []
+    # The list of recent workspaces belongs to the person who runs the tests; consoles under test keep their own.
+    os.environ["XDG_DATA_HOME"] = data_home = tempfile.mkdtemp(prefix="bondx-tests-")
+    atexit.register(shutil.rmtree, data_home, ignore_errors=True)
     calm = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile("short", derandomize=True, **calm)
     settings.register_profile("long", **calm)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -75,6 +76,7 @@ class BondxApp(BugExit):
         serves_at: str | None = None,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        when_ready: Callable[[], None] | None = None,
     ) -> None:
         """Make the console of a workspace.
 
@@ -87,6 +89,7 @@ class BondxApp(BugExit):
             serves_at: Where this process serves predictions, if it does: leaving then asks.
             clock: The time of day.
             monotonic: A monotonic clock in seconds; dialogs and ages use it.
+            when_ready: Called in a thread once the first frame is out.
         """
         super().__init__()
         self.animation_level = "none"
@@ -109,6 +112,9 @@ class BondxApp(BugExit):
         self._news = threading.Lock()
         self._is_announced = False
         self._embed = embed and not read_only
+        self._when_ready = when_ready
+        self.following: Path | None = None
+        """The workspace to show next, once this console has been left for it."""
         self._serves_at = serves_at
         self._poller = Poller(workspace, self._take_news, clock=clock, monotonic=monotonic)
         self.host = EngineHost(workspace, self.actor, self._hosting_changed)
@@ -160,18 +166,32 @@ class BondxApp(BugExit):
     def _first_frame_is_out(self) -> None:
         collector.resume()
         self._poller.start()
+        if self._when_ready is not None:
+            threading.Thread(target=self._when_ready, name="when-ready", daemon=True).start()
 
     def on_unmount(self) -> None:
         """Stop the poller."""
         self._poller.stop()
 
-    def leave(self) -> None:
-        """Leave; confirm first if something depends on this console, and stop its engine in order."""
+    def leave(self, following: Path | None = None) -> None:
+        """Leave; confirm first if something depends on this console, and stop its engine in order.
+
+        Args:
+            following: The workspace to show next; None ends the console.
+        """
+        if following is not None and self._serves_at:
+            self.say(f"This console serves predictions at {self._serves_at}: open another workspace elsewhere.", "warn")
+            return
         carries_engine = self.host.hosting in (Hosting.EMBEDDED, Hosting.STARTING)
         if (carries_engine and needs_of(self.newest)) or self._serves_at:
-            self.offer(partial(leave_offer, self._look, self.host.stop, serves_at=self._serves_at), then=self.exit)
+            look = partial(leave_offer, self._look, self.host.stop, serves_at=self._serves_at)
+            self.offer(look, then=partial(self._exit_for, following))
         else:
-            self.exit()
+            self._exit_for(following)
+
+    def _exit_for(self, following: Path | None) -> None:
+        self.following = following
+        self.exit()
 
     def _look(self) -> Snapshot:
         self._poller.look()

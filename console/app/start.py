@@ -1,6 +1,8 @@
 """Opening the console in a terminal, and leaving that terminal in order."""
 
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from console.app.app import BondxApp
@@ -19,7 +21,7 @@ def run_console(
     embed: bool = True,
     serves_at: str | None = None,
 ) -> int:
-    """Run the console on a workspace until the operator leaves.
+    """Run the console on a workspace, and on those it is left for, until the operator leaves.
 
     Args:
         root: The folder of the workspace.
@@ -33,22 +35,57 @@ def run_console(
     Raises:
         CoreError: The workspace or its settings cannot be read.
     """
-    from console.runtime.logfile import log_to
-
-    workspace = Workspace.open(root)
-    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
     if theme is not None:
         from console.verbs.view import theme_named
 
         theme = theme_named(theme)
-    log_to(workspace.logs_dir / "console.log")
-    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at)
-    HangupWatch(app.host.stop).install()
+    shown: list[BondxApp] = []
+
+    def stop_engine() -> None:
+        shown[-1].host.stop()
+
+    watch = HangupWatch(stop_engine)
+    following: Path | None = root
+    while following is not None:
+        workspace = Workspace.open(following)
+        settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
+        app = BondxApp(
+            workspace,
+            settings,
+            read_only=read_only,
+            theme=theme,
+            embed=embed,
+            serves_at=serves_at,
+            when_ready=partial(_remember, workspace),
+        )
+        shown.append(app)
+        if len(shown) == 1:
+            watch.install()
+        _run(app, mouse=settings.console.mouse if mouse is None else mouse)
+        following = app.following
+    return app.return_code or 0
+
+
+def _run(app: BondxApp, *, mouse: bool) -> None:
+    """Run one app until it is left, and stop its engine in order."""
+    from console.runtime.logfile import log_to
+
+    stop_logging = log_to(app.workspace.logs_dir / "console.log")
     try:
-        app.run(mouse=settings.console.mouse if mouse is None else mouse)
+        app.run(mouse=mouse)
     finally:
         restore_terminal()
         if app.host.hosting is Hosting.EMBEDDED:
             print("bondx: stopping the engine after the current epoch…", file=sys.stderr)
             app.host.stop()
-    return app.return_code or 0
+        stop_logging()
+
+
+def _remember(workspace: Workspace) -> None:
+    """Put a workspace on the list of recent ones, if that can be written."""
+    from core.clock import utc_now
+    from core.errors import CoreError
+    from core.state.recent_workspaces import RecentWorkspaces
+
+    with suppress(OSError, CoreError):
+        RecentWorkspaces.of_user().remember(workspace.root, utc_now())

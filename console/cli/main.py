@@ -28,6 +28,7 @@ COMMANDS = (
     "data",
     "audit",
     "logs",
+    "workspaces",
     "config",
     "doctor",
 )

@@ -1,14 +1,16 @@
 """`bondx logs`: the newest lines of all logs of the workspace, and what is written from then on."""
 
 import argparse
+import select
+import signal
 import sys
-import time
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
 from core.errors import ExitCode
 from core.log_reading import LEVELS, LogFilter, LogLine, LogReader
 
 FOLLOW_SECONDS = 0.25
+PIPE_CLOSED = 128 + signal.SIGPIPE  # as of any command whose reader left
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -39,8 +41,16 @@ def show_logs(args: argparse.Namespace) -> int:
         if not args.follow:
             reader.close()
             return ExitCode.GOOD
-        time.sleep(FOLLOW_SECONDS)
+        if _reader_left_within(FOLLOW_SECONDS):
+            return PIPE_CLOSED
         lines = reader.poll()
+
+
+def _reader_left_within(seconds: float) -> bool:
+    """Wait, and say whether the reader of a pipe left meanwhile: without a new line no write would tell."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(1000 * seconds))
 
 
 def _spelled(line: LogLine, *, as_json: bool) -> str:

@@ -10,6 +10,7 @@ session.py   start, pause, stop                      resume.py  a session or a r
 alert.py     acknowledge                             run.py     tracked runs
 engine.py    start it here; leave                    screens.py from screen to screen
 table.py     the list in focus: its order, its columns, its rows as a file
+workspace.py another workspace
 view.py      what only looks: filter, details, logs, the past, themes
 
 Every module here is read before the first frame, for its keys: what a verb needs to act it imports when it acts.

@@ -6,7 +6,21 @@ screen's nouns.
 
 from typing import Any
 
-from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, suspect, table, version, view
+from console.verbs import (
+    alert,
+    canary,
+    engine,
+    resume,
+    rollout,
+    run,
+    screens,
+    session,
+    suspect,
+    table,
+    version,
+    view,
+    workspace,
+)
 from console.verbs.verb import Noun, Verb
 
 VERBS: tuple[Verb[Any], ...] = (
@@ -42,6 +56,7 @@ VERBS: tuple[Verb[Any], ...] = (
     view.Now(),
     view.Theme(),
     table.Columns(),
+    workspace.ShowWorkspace(),
     table.Export(),
     table.ExportOver(),
     view.DETAILS,
@@ -55,10 +70,10 @@ VERBS: tuple[Verb[Any], ...] = (
     alert.MARK_ALERT,
     run.MARK_RUN,
     run.SHOW_RUNS,
-    view.CHARTS,
     view.FILTER,
     table.Sort(),
     table.Invert(),
+    view.CHARTS,
     view.LOGS,
     view.Freeze(),
     view.StepBack(),

@@ -1,6 +1,7 @@
 """The workspace and its documents: transactions, compare-and-swap, the engine's lease, and notice of changes.
 
 workspace.py      the folder and its layout
+recent_workspaces.py  the workspaces that a person has opened lately
 encoding.py       JSON that reads back exactly, or is refused
 generation.py     reading a file, and replacing it with its next generation
 fair_lock.py      the order of writers

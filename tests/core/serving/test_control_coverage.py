@@ -84,6 +84,7 @@ PATHS = {
     "audit list": "get /api/v1/audit",
     "audit verify": "get /api/v1/audit/verification",
     "logs": LEFT_OUT,
+    "workspaces": LEFT_OUT,
     "config show": LEFT_OUT,
     "config validate": LEFT_OUT,
     "config schema": LEFT_OUT,

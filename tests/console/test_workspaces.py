@@ -1,0 +1,111 @@
+"""Another workspace in the same console, and the list of recent ones."""
+
+import functools
+import json
+import os
+import shutil
+import sys
+from datetime import timedelta
+
+import pexpect
+import pytest
+
+from console.cli.main import main
+from core.clock import utc_now
+from core.errors import NotFoundError, UsageError
+from core.state import Workspace
+from core.state.recent_workspaces import MAX_WORKSPACES, RecentWorkspaces
+from tests.waiting import PATIENCE_SECONDS, until
+
+RUN = (
+    "import sys; from pathlib import Path; from console.app.start import run_console; "
+    "sys.exit(run_console(Path(sys.argv[1]), read_only=True))"
+)
+
+
+@pytest.fixture(autouse=True)
+def recent(tmp_path, monkeypatch) -> RecentWorkspaces:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return RecentWorkspaces.of_user()
+
+
+@pytest.fixture
+def other(workspace, tmp_path) -> Workspace:
+    return Workspace.open(shutil.copytree(workspace.root, tmp_path / "desk-fx"))
+
+
+def test_the_newest_is_first_and_only_some_are_kept(recent, tmp_path):
+    for number in range(MAX_WORKSPACES + 3):
+        recent.remember(tmp_path / f"w{number}", utc_now())
+    recent.remember(tmp_path / "w5", utc_now() + timedelta(seconds=1))
+    names = [each.name for each in recent.all()]
+    assert (names[:2], len(names)) == (["w5", "w22"], MAX_WORKSPACES)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'[{"path": 3}]', b"\xff"])
+def test_a_damaged_list_is_empty_and_is_written_again(recent, tmp_path, content):
+    recent.remember(tmp_path / "w", utc_now())
+    (tmp_path / "data" / "bondx" / "workspaces.json").write_bytes(content)
+    assert recent.all() == []
+    recent.remember(tmp_path / "w", utc_now())
+    assert [each.name for each in recent.all()] == ["w"]
+
+
+def test_a_word_is_a_recent_name_or_a_path(recent, workspace, other, tmp_path, monkeypatch):
+    recent.remember(workspace.root, utc_now())
+    assert recent.find("desk-risk") == workspace.root
+    assert recent.find(str(other.root)) == other.root
+    monkeypatch.chdir(tmp_path)
+    assert recent.find("desk-fx") == other.root
+    with pytest.raises(NotFoundError, match=r"no recent workspace desk-eq.*desk-risk"):
+        recent.find("desk-eq")
+    recent.remember(tmp_path / "elsewhere" / "desk-risk", utc_now())
+    with pytest.raises(UsageError, match="Several workspaces are named desk-risk"):
+        recent.find("desk-risk")
+
+
+def test_the_recent_workspaces_are_listed_with_their_state(recent, workspace, tmp_path, called):
+    assert called(main, "workspaces")[1] == "no workspace has been opened in a console yet\n"
+    recent.remember(tmp_path / "gone", utc_now())
+    recent.remember(workspace.root, utc_now())
+    before = sorted(workspace.root.rglob("*"))
+    rows = json.loads(called(main, "workspaces", "--json")[1])
+    assert [(row["name"], row["state"]) for row in rows] == [("desk-risk", "3 firing"), ("gone", "missing")]
+    assert "desk-risk" in called(main, "workspaces")[1]
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+async def test_what_cannot_be_opened_is_refused_before_this_workspace_is_left(open_console, recent, other, tmp_path):
+    recent.remember(other.root, utc_now())
+    (other.root / "bondx.yaml").write_text("nonsense: 1")
+    async with open_console((120, 40)) as console:
+        for word, answer in (
+            (str(tmp_path / "nowhere"), "the folder does not exist"),
+            (str(console.app.workspace.root), "is shown already"),
+            ("desk-fx", "nonsense"),
+        ):
+            await console.press("colon", *f"workspace {word}", "enter")
+            await console.until(lambda answer=answer: answer in console.sentence, answer)
+        assert console.app.following is None
+        assert list(console.app.commands.complete("workspace de")) == ["workspace desk-fx"]
+
+
+def test_a_console_shows_the_other_workspace_and_leaves_from_there(workspace, other, recent, tmp_path):
+    recent.remember(other.root, utc_now())
+    environ = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    child = pexpect.spawn(
+        sys.executable, ["-c", RUN, str(workspace.root)], dimensions=(24, 120), env=environ, timeout=PATIENCE_SECONDS
+    )
+    child.expect("desk-risk")
+    child.send(":workspace desk-fx\r")
+    child.expect("desk-fx.*Overview")
+    until(functools.partial(_first_is, recent, "desk-fx"), "the list of recent workspaces")
+    child.send("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert [each.name for each in recent.all()] == ["desk-fx", "desk-risk"]
+
+
+def _first_is(recent: RecentWorkspaces, name: str) -> bool:
+    return recent.all()[0].name == name
