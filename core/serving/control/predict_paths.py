@@ -65,15 +65,26 @@ def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
     return path, {"post": operation}
 
 
-def _look(path: str, summary: str, *, text: bool = False, method: str = "GET") -> tuple[str, Schema]:
-    content = {"text/plain": {"schema": {"type": "string"}}} if text else _json({"type": "object"})
+def _look(
+    path: str,
+    summary: str,
+    answer: Schema | None = None,
+    request: Schema | None = None,
+    *,
+    text: bool = False,
+    method: str = "GET",
+) -> tuple[str, Schema]:
+    refusals = ("400", "401", "403", "404", "413", "503") if method == "POST" else ("401", "403", "404", "503")
+    content = {"text/plain": {"schema": {"type": "string"}}} if text else _json(answer or {"type": "object"})
     operation = {
         "tags": ["predictions"],
         "summary": summary,
         "operationId": f"Look{path.title().translate(str.maketrans('', '', '/{}:'))}",
         "parameters": _in_path(path),
-        "responses": {"200": {"description": summary, "content": content}, **faults("401", "403", "404", "503")},
+        "responses": {"200": {"description": summary, "content": content}, **faults(*refusals)},
     }
+    if request is not None:
+        operation["requestBody"] = {"content": _json(request)}
     return path, {method.lower(): operation}
 
 
@@ -92,7 +103,9 @@ def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
         for which in _WHICH
     ]
     paths += [
-        _look(path.path, f"{path.summary} ({dialect.title})", method=path.method)
+        _look(
+            path.path, f"{path.summary} ({dialect.title})", path.answer_schema, path.request_schema, method=path.method
+        )
         for dialect in dialects
         for path in dialect.list_paths
     ]

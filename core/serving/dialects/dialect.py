@@ -91,6 +91,8 @@ class ListPath(NamedTuple):
     path: str
     summary: str
     describe: Callable[[Mapping[str, OfferedModel], bytes], Reply]  # of the models by name and the request's body
+    answer_schema: Schema
+    request_schema: Schema | None = None  # of a POST request
     method: str = "GET"
 
 

@@ -91,6 +91,7 @@ _TENSOR: Schema = object_schema(
     parameters={"type": "object"},
 )
 _TENSORS: Schema = {"type": "array", "items": _TENSOR}
+_ENTRY: dict[str, Schema] = {"name": TEXT, "version": TEXT, "state": TEXT, "reason": TEXT}
 _WANTED: Schema = {"type": "array", "items": object_schema(["name"], name=TEXT, parameters={"type": "object"})}
 
 
@@ -116,7 +117,16 @@ class OpenInference(Dialect):
         ServerPath("/v2/health/ready", "Readiness of every live version", same_as="/ready"),
     )
 
-    list_paths = (ListPath("/v2/repository/index", "Every registered version", describe_repository, method="POST"),)
+    list_paths = (
+        ListPath(
+            "/v2/repository/index",
+            "Every registered version",
+            describe_repository,
+            {"type": "array", "items": object_schema(["name", "version", "state", "reason"], **_ENTRY)},
+            object_schema([], ready={"type": "boolean"}),
+            method="POST",
+        ),
+    )
 
     @override
     def framed(self, headers: Mapping[bytes, bytes], content: bytes) -> bytes:

@@ -13,6 +13,7 @@ ANSWER: Schema = {
 }
 ANSWERS: Schema = {"type": "array", "items": ANSWER}
 TEXT: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
 
 
 def object_schema(required: list[str], **properties: Schema) -> Schema:

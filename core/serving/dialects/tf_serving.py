@@ -34,7 +34,7 @@ from core.serving.dialects.dialect import (
     loaded,
     not_loaded,
 )
-from core.serving.dialects.schemas import ANSWERS, CELL, ROW, TEXT, object_schema
+from core.serving.dialects.schemas import ANSWERS, CELL, ROW, TEXT, TEXTS, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
 
@@ -124,7 +124,7 @@ class TfServing(Dialect):
         ModelPath("/v1/models/{which}", "State of the versions", _describe_states),
         ModelPath("/v1/models/{which}/metadata", "Signature", _describe_signature),
     )
-    list_paths = (ListPath("/v1/models", "Names of the models", _list_models),)
+    list_paths = (ListPath("/v1/models", "Names of the models", _list_models, object_schema(["models"], models=TEXTS)),)
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:
