@@ -198,25 +198,36 @@ def _import_model(
 
 
 def _download(client: Any, theirs: Any, place: Path) -> Path | None:
-    """Fetch the newest model that a run has logged; None if there is none."""
-    import mlflow
+    """Fetch the newest model that a run has logged; None if there is none.
+
+    `models:/` and `runs:/` addresses are left aside: MLflow looks them up in the store of a global setting, whatever
+    store it is told, and makes a database in the current folder if there is no such setting.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     outputs = getattr(theirs, "outputs", None)  # since MLflow 3 a model is no longer an artifact of its run
     if outputs is not None and outputs.model_outputs:
-        source = f"models:/{outputs.model_outputs[-1].model_id}"
+        address, folder = client.get_logged_model(outputs.model_outputs[-1].model_id).artifact_location, ""
     else:
-        folders = [entry.path for entry in client.list_artifacts(theirs.info.run_id) if entry.is_dir]
-        models = [
-            folder
-            for folder in folders
-            if any(entry.path.endswith("/MLmodel") for entry in client.list_artifacts(theirs.info.run_id, folder))
-        ]
-        if not models:
+        found = _logged_folder(client, theirs.info.run_id)
+        if found is None:
             return None
-        source = f"runs:/{theirs.info.run_id}/{models[-1]}"
+        address, folder = theirs.info.artifact_uri, found
     place.mkdir()
     uri = client.tracking_uri
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(place), tracking_uri=uri))
+    files = get_artifact_repository(address, tracking_uri=uri, registry_uri=uri)
+    return Path(files.download_artifacts(folder, dst_path=str(place)))
+
+
+def _logged_folder(client: Any, run_id: str) -> str | None:
+    """Return the newest folder of a run that holds a model, as MLflow 2 logs it."""
+    folders = [entry.path for entry in client.list_artifacts(run_id) if entry.is_dir]
+    models = [
+        folder
+        for folder in folders
+        if any(entry.path.endswith("/MLmodel") for entry in client.list_artifacts(run_id, folder))
+    ]
+    return models[-1] if models else None
 
 
 def _experiment(client: Any, store: str, name: str) -> str:

@@ -96,6 +96,19 @@ def test_status_of_an_empty_workspace_exits_with_0(home, answer):
     assert answer("status", "--plain")[1].splitlines()[1] == "engine: not running"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("bondx.yaml", "max_epochs: 010\n"), ("policy.yaml", "{"), ("production_policy.yaml", "promotion: 3\n")],
+)
+def test_status_names_a_settings_file_that_cannot_be_used(home, answer, name, text):
+    (home / name).write_text(text)
+
+    code, out, _ = answer("status", "--plain")
+    assert code == 1
+    (line,) = (line for line in out.splitlines() if line.startswith("problem: "))
+    assert f"{home / name}, line 1" in line
+
+
 def test_status_shows_the_workspace_at_a_past_time(home, answer):
     workspace = Workspace.open(home)
     at = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)

@@ -4,6 +4,7 @@ part.py       the two kinds of parts
 stored.py     how a field is split into documents
 documents.py  the parts that the recorder stores
 histories.py  the parts that keep their own past
+settings.py   the settings files, which only show when they cannot be used
 
 The parts import their stores when they are first read: the console and `bondx status` start from this package.
 """
@@ -11,9 +12,11 @@ The parts import their stores when they are first read: the console and `bondx s
 from core.view.parts.documents import AlertsPart, EnginePart, RegistryPart, RolloutsPart, RunsPart, SessionsPart
 from core.view.parts.histories import AuditPart, EpochsPart, ResourcesPart
 from core.view.parts.part import DocumentPart, HistoryPart
+from core.view.parts.settings import SettingsPart
 
 PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     EnginePart,
+    SettingsPart,
     RegistryPart,
     SessionsPart,
     AlertsPart,

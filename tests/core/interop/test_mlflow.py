@@ -1,10 +1,13 @@
 """Runs and models to and from a real local MLflow with a SQLite store, where MLflow is installed."""
 
 import builtins
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import core
 from core.actor import Actor, Origin
 from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
@@ -47,6 +50,26 @@ def store(tmp_path: Path) -> str:
 
 def store_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def test_the_command_needs_no_global_setting_and_leaves_nothing_in_the_folder_it_runs_in(
+    mlflow, store: str, workspace: Workspace, tmp_path: Path, monkeypatch
+) -> None:
+    with mlflow.start_run() as theirs:
+        mlflow.lightgbm.log_model(booster(), name="model")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # set_tracking_uri sets them for child processes
+        monkeypatch.delenv(name, raising=False)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    bondx = [sys.executable, "-m", "bondx", "--workspace", workspace.root]
+    imported = ("runs", "import-mlflow", theirs.info.run_id, "--store", store, "--model", "spread")
+    exported = ("runs", "export-mlflow", "r-0001", "--store", f"sqlite:///{tmp_path / 'ours.db'}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(core.__file__).parent.parent))
+
+    for words in (imported, exported):
+        done = subprocess.run([*bondx, *words], cwd=elsewhere, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert Registry(workspace).get("spread", "1.0.0").run_id == "r-0001"
+    assert list(elsewhere.iterdir()) == []
 
 
 def booster():
