@@ -13,9 +13,11 @@ import msgspec
 from rich.cells import cell_len
 
 from widgets.glyphs import UNICODE, Glyphs
-from widgets.line import Line, Span, clean
+from widgets.line import Line, Span, clean, shorten
 
 N_TONES = 6
+_LEAST_NAME = 4
+_NAME_MARGIN = 4  # the marker, the blank behind it and the gap to the next name
 _BRAILLE = 0x2800
 # The bit of each dot of a braille cell, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -39,6 +41,8 @@ class ChartView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the vertical axis is logarithmic; values that are not above zero leave a gap."""
     y_range: tuple[float, float] | None = None
     """A fixed range of the vertical axis, in the values of the axis."""
+    x_range: tuple[float, float] | None = None
+    """A fixed range of the horizontal axis: the span that a title names is the span that is drawn."""
     cursor: float | None = None
     """A place on the horizontal axis: a line is drawn there, and the legend shows the values at it."""
 
@@ -163,7 +167,7 @@ def draw_chart(
         # No room for a plane: only the newest values fit.
         return [_newest(index, item, points, glyphs) for index, item, points in told][:height]
     y_low, y_high = view.y_range or y_range(series, view) or (0.0, 1.0)
-    x_low, x_high = _range([x for x, _ in everything], margin=0.0)
+    x_low, x_high = view.x_range or _x_range([x for x, _ in everything])
     find_ticks = log_ticks if view.is_log else nice_ticks
     ticks = find_ticks(y_low, y_high, max(2, min(7, n_rows // 2 + 1)))
     step = ticks[1] - ticks[0] if len(ticks) > 1 else y_high - y_low
@@ -315,6 +319,12 @@ def _tick_text(tick: float, step: float, view: ChartView) -> str:
     return number_text(tick, step) if not view.is_log else f"{10.0**tick:.3g}"
 
 
+def _x_range(values: Sequence[float]) -> tuple[float, float]:
+    """Span the points; a single epoch stands at the beginning of its axis, not at a fraction of an epoch."""
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
 def _drawable_points(series: Series) -> list[tuple[float, float]]:
     return [(x, y) for x, y in series.points if _is_drawable(x, y)]
 
@@ -340,7 +350,7 @@ def _legend(
     *,
     has_cursor: bool = False,
 ) -> Line:
-    """Name every series; where the names do not fit the title goes first, then the newest values, then the names."""
+    """Name the unit and every series; where they do not fit, the newest values go first, then the middle of names."""
     title: list[Span] = [(f"{clean(y_title)}  ", "muted")] if y_title else []
     names = [
         ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)}", "")) for index, item, _ in drawable
@@ -349,10 +359,15 @@ def _legend(
     values = [(f" {points[-1][1]:.4g}" if points else none, "muted") for _, _, points in drawable]
     named = [span for name in names for span in (*name, ("  ", ""))]
     valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
-    for spans in ([*title, *valued], valued, named):
+    for spans in ([*title, *valued], [*title, *named]):
         if sum(cell_len(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
             return Line(tuple(spans[:-1]))
-    return Line(tuple(named[:-1]))
+    room = (width - sum(cell_len(text) for text, _ in title)) // max(1, len(drawable)) - _NAME_MARGIN
+    short: list[Span] = []
+    for marker, (name, tone) in names:
+        fitted = shorten(name.strip(), max(_LEAST_NAME, room), ellipsis=glyphs.ellipsis)
+        short += [marker, (f" {fitted}", tone), ("  ", "")]
+    return Line((*title, *short[:-1]))
 
 
 def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from textual.widget import Widget
 
-_ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "→": ">", "·": "-", "×": "x", "±": "+", "●": "*"})
+_ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "→": ">", "·": ",", "×": "x", "±": "%", "●": "*"})
 _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})
 
 
@@ -24,6 +24,7 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     warned: str
     ellipsis: str
     arrow: str
+    mark: str  # of a row that was marked
     up: str
     down: str
     changed: str
@@ -61,6 +62,7 @@ UNICODE = Glyphs(
     warned="!",
     ellipsis="…",
     arrow="→",
+    mark="→",
     up="▲",
     down="▼",
     changed="±",
@@ -79,9 +81,10 @@ UNICODE = Glyphs(
     markers="●◆▲■▼★",
 )
 
+# Each sign has one meaning; only what draws bars, frames and curves shares its signs.
 ASCII = Glyphs(
     name="ascii",
-    cursor=">",
+    cursor="[",
     cursor_idle=":",
     dot="*",
     hollow="o",
@@ -90,9 +93,10 @@ ASCII = Glyphs(
     warned="!",
     ellipsis="~",
     arrow=">",
-    up="^",
-    down="v",
-    changed="*",
+    mark="=",
+    up="/",
+    down="\\",
+    changed="%",
     added="+",
     removed="-",
     bar_full="#",
@@ -102,10 +106,10 @@ ASCII = Glyphs(
     corner="+",
     tick="+",
     thumb="#",
-    separator="-",
+    separator=",",
     replacement="?",
     levels="_.-:=+*#",
-    markers="*ox+#@",
+    markers="ABCDEF",
 )
 
 

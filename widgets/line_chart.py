@@ -17,6 +17,7 @@ class LineChart(Painted):
         *,
         x_title: str = "",
         y_title: str = "",
+        view: ChartView = AUTOMATIC,
         empty: str = "No data yet.",
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
@@ -24,7 +25,7 @@ class LineChart(Painted):
         super().__init__(id=id, classes=classes)
         self._x_title, self._y_title, self._empty = x_title, y_title, empty
         self._series: tuple[Series, ...] = ()
-        self._view = AUTOMATIC
+        self._view = view
 
     @property
     def view(self) -> ChartView:

@@ -17,6 +17,7 @@ from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
 from textual.events import Key
+from textual.filter import DimFilter, Monochrome, NoColor
 from textual.geometry import Region
 from textual.keys import _character_to_key, key_to_character
 from textual.screen import Screen
@@ -61,6 +62,11 @@ def write_raw(app: App[Any], sequence: str) -> None:
     """Send an escape sequence to the terminal, in order with the drawing."""
     if app._driver is not None:
         app._driver.write(sequence)
+
+
+def send_no_colours(app: App[Any]) -> None:
+    """Leave every colour out; Textual replaces colours by greys, which are colours too, where NO_COLOR is set."""
+    app._filters = [each for each in app._filters if not isinstance(each, Monochrome | DimFilter)] + [NoColor()]
 
 
 # Behaviour of Textual that we change

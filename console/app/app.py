@@ -43,7 +43,7 @@ from core.view.source import unread_snapshot
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
-from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, typed_key, write_raw
+from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, send_no_colours, typed_key, write_raw
 
 if TYPE_CHECKING:
     from console.presentation.offer import Offer
@@ -93,6 +93,8 @@ class BondxApp(BugExit):
         """
         super().__init__()
         self.animation_level = "none"
+        if self.no_color:
+            send_no_colours(self)
         self.workspace = workspace
         self.settings = settings
         self.clock = clock

@@ -66,7 +66,7 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
         Row(
             alert.fingerprint,
             (
-                Cell(glyphs.arrow if alert.fingerprint in marked else " ", "accent"),
+                Cell(glyphs.mark if alert.fingerprint in marked else " ", "accent"),
                 severity_cell(alert, glyphs),
                 _state_cell(alert),
                 summary_cell(alert.summary, alert),

@@ -128,7 +128,7 @@ def _version_row(
         graph_row.key,
         (
             Line(((before, "muted"), node, (after, "muted"))),
-            Line(((_label(ancestor, model), "strong"), (f" {glyphs.arrow}" if is_marked else "", "accent"))),
+            Line(((_label(ancestor, model), "strong"), (f" {glyphs.mark}" if is_marked else "", "accent"))),
             Cell(str(stage or GONE), stage_tone),
             Cell(" ".join(ancestor.aliases), "accent"),
             "+".join(ancestor.changes) or NOTHING,

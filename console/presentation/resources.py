@@ -1,10 +1,12 @@
 """Machine and processes as gauges, rows and series."""
 
+import math
 import os
 from collections.abc import Sequence
+from datetime import datetime
 
 from console.presentation.cells import percent_cell, size_cell
-from console.presentation.phrases import NOTHING, percent, rate
+from console.presentation.phrases import NOTHING, instant, percent, rate
 from core.settings import AlertSettings
 from core.view.snapshot import Point, Snapshot
 from widgets.chart import Series
@@ -18,6 +20,7 @@ PROCESS_COLUMNS = (
     Column("memory", "MEMORY", 9, align="right", field="rss_bytes"),
 )
 _PROCESSES = ("engine", "trainer")
+_OLD_SECONDS = 60.0
 HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not with every sample
 
 
@@ -95,13 +98,28 @@ def newest_at(snapshot: Snapshot) -> float | None:
 def averaged(points: Sequence[Point], step_seconds: float) -> list[Point]:
     """Average samples over equal steps, so that a chart changes once a step and not with each sample.
 
-    >>> averaged([(0.0, 1.0), (5.0, 3.0), (12.0, 7.0)], 10.0)
-    [(0.0, 2.0), (10.0, 7.0)]
+    A step without a sample is a gap: nobody measured then.
+
+    >>> averaged([(0.0, 1.0), (5.0, 3.0), (12.0, 7.0), (31.0, 9.0)], 10.0)
+    [(0.0, 2.0), (10.0, 7.0), (20.0, nan), (30.0, 9.0)]
     """
     steps: dict[int, list[float]] = {}
     for at, value in points:
         steps.setdefault(int(at // step_seconds), []).append(value)
-    return [(step * step_seconds, sum(values) / len(values)) for step, values in sorted(steps.items())]
+    if not steps:
+        return []
+    return [
+        (step * step_seconds, sum(values) / len(values) if (values := steps.get(step)) else math.nan)
+        for step in range(min(steps), max(steps) + 1)
+    ]
+
+
+def span_title(snapshot: Snapshot, now: datetime) -> str:
+    """Say which ten minutes the charts show: the last ones, or those before the newest sample if that is old."""
+    sampled_at = newest_at(snapshot)
+    if sampled_at is None or now.timestamp() - sampled_at < _OLD_SECONDS:
+        return "The last ten minutes"
+    return f"The ten minutes before {instant(datetime.fromtimestamp(sampled_at, now.tzinfo))}"
 
 
 def machine_series(snapshot: Snapshot) -> list[Series]:

@@ -70,7 +70,7 @@ def run_rows(
         Row(
             run.run_id,
             (
-                Cell(glyphs.arrow if run.run_id in marked else " ", "accent"),
+                Cell(glyphs.mark if run.run_id in marked else " ", "accent"),
                 Cell(f"{'' if flat else '  ' * depth}{run.run_id}", "strong", run.run_id),
                 run.name or run.session_id,
                 status_cell(run.status, glyphs),

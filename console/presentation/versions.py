@@ -78,7 +78,7 @@ def version_rows(
         Row(
             version.key,
             (
-                Cell(glyphs.arrow if version.key in marked else " ", "accent"),
+                Cell(glyphs.mark if version.key in marked else " ", "accent"),
                 version.model,
                 Cell(version.version, "strong"),
                 stage_cell(version.stage, glyphs),

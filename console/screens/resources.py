@@ -8,12 +8,16 @@ from textual.containers import Horizontal, Vertical
 from console.presentation import resources
 from console.screens.base import ConsoleScreen
 from console.verbs.session import SESSION
-from core.view.snapshot import Snapshot
+from core.view.snapshot import HISTORY_SECONDS, Snapshot
 from themes import screen_sheet
+from widgets.chart import ChartView
 from widgets.gauges import GaugeList
 from widgets.line_chart import LineChart
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
+
+SPAN = (-HISTORY_SECONDS / 60, 0.0)
+"""The minutes that the charts show, whether or not they were measured."""
 
 
 class ResourcesScreen(ConsoleScreen):
@@ -35,8 +39,10 @@ class ResourcesScreen(ConsoleScreen):
                 classes="pane main",
             )
         with Vertical(id="past"):
-            yield LineChart(y_title="%", x_title="min", id="machine", classes="pane side")
-            yield LineChart(y_title="KiB/s", x_title="min", id="network", classes="pane side details")
+            of_shares = ChartView(x_range=SPAN, y_range=(0.0, 100.0))
+            yield LineChart(y_title="%", x_title="min", view=of_shares, id="machine", classes="pane side")
+            of_rates = ChartView(x_range=SPAN, from_zero=True)
+            yield LineChart(y_title="KiB/s", x_title="min", view=of_rates, id="network", classes="pane side details")
 
     def main_table(self) -> LiveTable:
         """Return the list of processes."""
@@ -52,7 +58,7 @@ class ResourcesScreen(ConsoleScreen):
         self.set_title(table, "BondX processes", self.filter_words(table))
         machine, network = self.query_one("#machine", LineChart), self.query_one("#network", LineChart)
         machine.set_series(resources.machine_series(snapshot))
-        self.set_title(machine, "The last ten minutes")
+        self.set_title(machine, resources.span_title(snapshot, self.console_app.now()))
         network.set_series(resources.network_series(snapshot))
         self.set_title(network, "Network")
 
