@@ -187,6 +187,8 @@ def draw_chart(
         mark = glyphs.tick if row in at_row else glyphs.upright
         body.append(Line(((label + " ", "muted"), (mark, "line"), *plane.row(row))))
     axis = Line(((" " * (label_width + 1), ""), (glyphs.corner + glyphs.rule * n_columns, "line")))
+    if y_title and not any(line.text.startswith(clean(y_title)) for line in legend):
+        x_title = f"{x_title} (y: {y_title})".strip()
     return [*legend, *body, axis, _x_labels(x_low, x_high, n_columns, label_width, x_title)]
 
 
@@ -350,7 +352,7 @@ def _legend(
     *,
     has_cursor: bool = False,
 ) -> Line:
-    """Name the unit and every series; where they do not fit, the newest values go first, then the middle of names."""
+    """Name the unit and every series; the unit may go below the axis, then values go, then parts of names."""
     title: list[Span] = [(f"{clean(y_title)}  ", "muted")] if y_title else []
     names = [
         ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)}", "")) for index, item, _ in drawable
@@ -359,15 +361,33 @@ def _legend(
     values = [(f" {points[-1][1]:.4g}" if points else none, "muted") for _, _, points in drawable]
     named = [span for name in names for span in (*name, ("  ", ""))]
     valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
-    for spans in ([*title, *valued], [*title, *named]):
+    for spans in ([*title, *valued], valued, named):
         if sum(cell_len(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
             return Line(tuple(spans[:-1]))
-    room = (width - sum(cell_len(text) for text, _ in title)) // max(1, len(drawable)) - _NAME_MARGIN
+    rooms = _share_out(width - _NAME_MARGIN * len(names), [cell_len(name) - 1 for _, (name, _) in names])
     short: list[Span] = []
-    for marker, (name, tone) in names:
-        fitted = shorten(name.strip(), max(_LEAST_NAME, room), ellipsis=glyphs.ellipsis)
-        short += [marker, (f" {fitted}", tone), ("  ", "")]
-    return Line((*title, *short[:-1]))
+    for (marker, (name, tone)), room in zip(names, rooms, strict=True):
+        short += [
+            marker,
+            (f" {shorten(name.strip(), max(_LEAST_NAME, room), ellipsis=glyphs.ellipsis)}", tone),
+            ("  ", ""),
+        ]
+    return Line(tuple(short[:-1]))
+
+
+def _share_out(room: int, wanted: Sequence[int]) -> list[int]:
+    """Give each name what it wants, or an equal part of what the shorter names leave.
+
+    >>> _share_out(20, [4, 30, 30])
+    [4, 8, 8]
+    """
+    given = [0] * len(wanted)
+    for n_left, index in zip(
+        range(len(wanted), 0, -1), sorted(range(len(wanted)), key=wanted.__getitem__), strict=True
+    ):
+        given[index] = min(wanted[index], max(0, room // n_left))
+        room -= given[index]
+    return given
 
 
 def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:

@@ -36,13 +36,13 @@ class HangupWatch:
         self._save = save
         self._leave = leave
         self._once = threading.Lock()
-        self._attributes: list[Any] | None = None
+        self._line_modes: list[Any] | None = None
 
     def install(self, file_descriptor: int = 0) -> None:
         """Catch SIGHUP, and poll the terminal when there is one; the main thread calls this."""
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self._in_thread())
         if os.isatty(file_descriptor):
-            self._attributes = termios.tcgetattr(file_descriptor)
+            self._line_modes = termios.tcgetattr(file_descriptor)
             threading.Thread(target=self._poll, args=(file_descriptor,), name="hangup", daemon=True).start()
 
     def _poll(self, file_descriptor: int) -> None:
@@ -68,12 +68,12 @@ class HangupWatch:
 
     def _restore(self) -> None:
         """Switch the terminal's modes off; what other threads still draw goes nowhere, so that nothing follows."""
-        if self._attributes is None:
+        if self._line_modes is None:
             return
         with suppress(OSError, termios.error):
             terminal = os.dup(2)  # Textual draws on stderr
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
+            termios.tcsetattr(terminal, termios.TCSANOW, self._line_modes)
             os.write(terminal, _MODES_OFF.encode())
 
 

@@ -142,3 +142,29 @@ def test_the_cursor_is_a_line_at_the_nearest_value_and_the_legend_shows_the_valu
     assert sum(text.startswith(glyphs.upright) and tone == "accent" for text, tone in spans) > 5
     without = draw_chart([DECADES, other], 60, 12, glyphs=glyphs, view=ChartView(cursor=2.0))
     assert "other –" in without[0].text
+
+
+def test_the_span_that_is_named_is_the_span_that_is_drawn():
+    two_minutes = Series("CPU", ((-2.0, 50.0), (0.0, 60.0)))
+    lines = draw_chart([two_minutes], 60, 12, x_title="min", view=ChartView(x_range=(-10.0, 0.0), y_range=(0.0, 100.0)))
+    drawn = [index for line in lines[1:-2] for index, sign in enumerate(line.text) if sign not in " │┤0123456789"]
+
+    assert lines[-1].text.split() == ["-10", "min", "0"]
+    assert min(drawn) > 40, "eight of ten minutes were not measured"
+    assert lines[1].text.strip().startswith("100") or lines[1].text.strip() == "┤"
+
+
+def test_a_single_epoch_stands_on_a_whole_epoch():
+    lines = draw_chart([Series("spread", ((1.0, 50.0),))], 60, 12, x_title="epoch")
+    assert lines[-1].text.split() == ["1", "epoch", "2"]
+
+
+def test_a_legend_of_long_names_tells_them_apart_and_the_unit_goes_below_the_axis():
+    names = ["spread", *(f"emea_investment_grade_spread_model_{number:02d}" for number in range(3))]
+    series = [Series(name, ((1.0, 1.0), (2.0, 2.0))) for name in names]
+    legend, *_, labels = draw_chart(series, 72, 12, x_title="epoch", y_title="% of the best")
+
+    assert "● spread  " in legend.text
+    assert legend.width <= 72
+    assert all(f"_{number:02d}" in legend.text for number in range(3))
+    assert "epoch (y: % of the best)" in labels.text

@@ -106,6 +106,15 @@ def test_every_ascii_glyph_is_ascii_and_as_wide_as_its_unicode_glyph():
             assert len(plain) == len(rich), name
 
 
+def test_each_ascii_sign_has_one_meaning():
+    drawing = {"name", "bar_full", "bar_empty", "rule", "upright", "corner", "tick", "thumb", "levels", "markers"}
+    signs = [getattr(ASCII, name) for name in ASCII.__slots__ if name not in drawing]
+
+    assert sorted(signs) == sorted(set(signs))
+    assert not set(signs) & set(ASCII.markers)
+    assert len(set(ASCII.markers)) == len(ASCII.markers)
+
+
 A_STATUS = Status(
     host="desk-3.example",
     workspace="~/bonds/live",

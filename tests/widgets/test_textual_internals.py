@@ -37,6 +37,7 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
     ("App._batch_count", lambda: App()._batch_count == 0, "nothing is drawn while the app holds updates back"),
+    ("App._filters", lambda: isinstance(App()._filters, list), "no colour is sent under NO_COLOR"),
     ("App._exit_renderables", lambda: App()._exit_renderables == [], "a bug ends in a sentence"),
     ("App._fatal_error", lambda: takes(App._fatal_error, "self"), "a bug ends in a sentence"),
     ("App._close_messages_no_wait", lambda: takes(App._close_messages_no_wait, "self"), "a bug ends the app"),

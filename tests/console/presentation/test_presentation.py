@@ -301,6 +301,36 @@ def test_gauges_warn_before_the_engine_raises_an_alert(snapshot):
     assert "network in" in resources.one_line(snapshot, AlertSettings()).text
 
 
+def test_a_step_that_nobody_measured_is_a_gap(snapshot):
+    at = NOW.timestamp()
+    seen = replace(snapshot, resources={"resource.cpu_percent": ((at - 300, 10.0), (at - 295, 12.0), (at, 30.0))})
+    points = resources.machine_series(seen)[0].points
+
+    assert [value for _, value in points if value == value] == [11.0, 30.0]
+    assert len(points) == 21
+    assert resources.span_title(seen, NOW) == "The last ten minutes"
+    assert resources.span_title(seen, NOW + timedelta(hours=1)) == "The ten minutes before 2026-03-02 03:04 UTC"
+
+
+def test_the_gauge_of_a_cpu_that_our_own_training_uses_is_calm(snapshot):
+    busy = {"resource.cpu_percent": ((NOW.timestamp(), 99.0),)}
+    own = busy | {"process.trainer.cpu_percent": ((NOW.timestamp(), 99.0 * (os.cpu_count() or 1)),)}
+    tones = [resources.gauges(replace(snapshot, resources=each), AlertSettings())[0].tone for each in (busy, own)]
+
+    assert tones == ["bad", "accent"]
+
+
+def test_a_finished_session_has_a_full_bar_and_limits_are_rounded_up(snapshot):
+    session = snapshot.sessions[0]
+    finished = msgspec.structs.replace(
+        session, observed=msgspec.structs.replace(session.observed, phase=SessionPhase.FINISHED, epoch=63)
+    )
+    running = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, eta_seconds=130.0))
+
+    assert sessions.progress(finished)[:2] == ("63 epochs", 1.0)
+    assert sessions.progress(running)[2] == "at most 3m left"
+
+
 def test_gauges_without_samples_are_dashes(snapshot, workspace):
     bare = SnapshotSource(workspace, clock=lambda: NOW + timedelta(days=2)).take()
     assert {gauge.value for gauge in resources.gauges(bare, AlertSettings())} == {"–"}
