@@ -183,7 +183,8 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
             silent = app.sample_silence() if pane in sampled else app.silence()
             stale = "cannot be read, old" if pane in old else stale_text(silent)
             pane.set_class(stale is not None, "-stale")
-            fitted = shorten(title, max(8, pane.outer_size.width - FRAME_CELLS), ellipsis=app.glyphs.ellipsis)
+            room = pane.outer_size.width - FRAME_CELLS
+            fitted = shorten(title, room, ellipsis=app.glyphs.ellipsis) if room > 0 else title  # hidden: not laid out
             hidden = pane.order_out_of_sight if isinstance(pane, LiveTable) else ""
             write_frame(pane, title=fitted, subtitle="  ".join(filter(None, (subtitle, hidden, stale))))
         self._show_status()
