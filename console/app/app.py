@@ -103,7 +103,7 @@ class BondxApp(BugExit):
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
-        self.keymap = checked_keymap(settings, workspace)
+        self.keymap = checked_keymap(settings, workspace.settings_file)
         self.commands = Commands(self)
         self.jumps = Jumps()
         self.remembered = Remembered()

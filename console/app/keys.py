@@ -1,17 +1,20 @@
 """The keys of a console as its settings have them, with errors that name file, line and id."""
 
 from importlib import import_module
+from pathlib import Path
 
 from console.screen_catalog import SCREENS
 from console.verbs.catalog import EVERYWHERE, own_verbs
 from console.verbs.keymap import Keymap, KeyProblemError
 from core.settings import Settings, SettingsError
-from core.state import Workspace
 
 
-def checked_keymap(settings: Settings, workspace: Workspace) -> Keymap:
+def checked_keymap(settings: Settings, file: Path) -> Keymap:
     """Read the keys of the settings.
 
+    Args:
+        settings: The settings.
+        file: The file that they come from, for errors.
     Raises:
         SettingsError: An id does not exist, a key breaks the rule of keys, or two verbs of a screen share it.
     """
@@ -26,7 +29,7 @@ def checked_keymap(settings: Settings, workspace: Workspace) -> Keymap:
     except KeyProblemError as problem:
         from core.settings.yaml_source import read_yaml
 
-        file, verb_id = workspace.settings_file, problem.verb_id
+        verb_id = problem.verb_id
         line = read_yaml(file).line_of(("console", "keys", verb_id))
         raise SettingsError(file, f"console.keys.{verb_id} is {chosen.get(verb_id)!r}: {problem}", line=line) from None
     return keymap

@@ -31,6 +31,10 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(validate)
     validate.set_defaults(command=validate_files)
 
+    keys = command_parser(verbs, "keys", help="the keys of the console with their ids, for console.keys in bondx.yaml")
+    add_json_argument(keys)
+    keys.set_defaults(command=list_keys)
+
     schema = command_parser(verbs, "schema", help="the JSON Schema of bondx.yaml, for editors")
     schema.add_argument("--policy", action="store_true", help="of a policy file instead")
     schema.set_defaults(command=print_schema)
@@ -84,6 +88,7 @@ def validate_files(args: argparse.Namespace) -> int:
     for file in args.files or files_of(root):
         try:
             read_policy(file)
+            _check_keys(file)
         except SettingsError as error:
             results.append({"file": str(file), "ok": False, "problem": str(error)})
         else:
@@ -99,6 +104,40 @@ def validate_files(args: argparse.Namespace) -> int:
         rows = [{**result, "result": "ok" if result["ok"] else "INVALID"} for result in results]
         print_table(rows, ("file", "result", "problem"), empty="no settings file here: bondx init writes one")
     return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
+
+
+def _check_keys(file: Path) -> None:
+    """Refuse keys that the console would refuse, in a settings file."""
+    from core.settings import load_settings
+    from core.settings.yaml_source import read_yaml
+
+    console = read_yaml(file).values.get("console")
+    if isinstance(console, dict) and console.get("keys"):
+        from console.app.keys import checked_keymap
+
+        checked_keymap(load_settings(file), file)
+
+
+def list_keys(args: argparse.Namespace) -> int:
+    """Print the keys that the settings may change, as they are bound."""
+    from console.app.keys import checked_keymap
+    from console.cli.output import print_json, print_table
+    from console.commands.opening import open_workspace
+    from console.verbs.keymap import MOVABLE
+    from core.settings import load_settings
+
+    file = open_workspace(args).settings_file
+    keymap = checked_keymap(load_settings(file), file)
+    rows = [
+        {"id": verb_id, "key": key.display, "usual": verb.key.display, "changes": verb.changes, "does": verb.key.words}
+        for verb_id, verb in sorted(MOVABLE.items())
+        if verb.key is not None and (key := keymap.key_of(verb)) is not None
+    ]
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(rows, ("id", "key", "usual", "does"), empty="")
+    return ExitCode.GOOD
 
 
 def print_schema(args: argparse.Namespace) -> int:

@@ -129,3 +129,26 @@ def test_the_schema_refuses_what_the_reader_refuses(text, answer, tmp_path):
 def test_the_schema_takes_a_policy_with_and_without_its_first_line():
     for text in ("promotion: {min_accuracy: 0.9}", "policy: {promotion: {min_accuracy: 0.9}}"):
         jsonschema.validate(yaml.safe_load(text), policy_schema())
+
+
+def test_the_keys_are_listed_with_their_ids_as_they_are_bound(answer, home):
+    (home / "bondx.yaml").write_text("console: {keys: {registry.promote: B}}\n")
+    code, out, _ = answer("config", "keys", "--json")
+    assert code == 0
+    keys = {each["id"]: each for each in json.loads(out)}
+    assert keys["registry.promote"]["key"] == "B"
+    assert keys["registry.promote"]["usual"] == "P"
+    assert keys["registry.promote"]["changes"] is True
+    assert keys["console.sort"]["changes"] is False
+    assert "registry.promote" in answer("config", "keys")[1]
+
+
+def test_a_key_that_the_console_would_refuse_is_invalid(answer, home):
+    (home / "bondx.yaml").write_text("console:\n  keys:\n    registry.promote: p\n")
+    code, out, _ = answer("config", "validate", "--json")
+    (told,) = [each for each in json.loads(out) if not each["ok"]]
+    assert code == 1
+    assert "line 3: console.keys.registry.promote is 'p': it changes something" in told["problem"]
+    code, _, err = answer("config", "keys")
+    assert code == 2
+    assert "console.keys.registry.promote" in err

@@ -88,6 +88,7 @@ PATHS = {
     "config show": LEFT_OUT,
     "config validate": LEFT_OUT,
     "config schema": LEFT_OUT,
+    "config keys": LEFT_OUT,
     "doctor": "get /api/v1/doctor",
 }
 
