@@ -77,7 +77,7 @@ class ChartsDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         """Read the charts."""
-        self.query_one("#dialog").border_title = Content(clean(self._title))
+        self.entitle(self._title)
         self.become_readable()
         self.run_worker(self._read())
         if self._is_live:

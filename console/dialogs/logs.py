@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.events import Event
 from textual.widgets import Input
 
@@ -64,7 +63,7 @@ class LogDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         """Read what is there, then look for more."""
-        self.query_one("#dialog").border_title = Content("Logs")
+        self.entitle("Logs")
         self.become_readable()
         self.set_interval(POLL_SECONDS, self.read_more)
         self.read_more()

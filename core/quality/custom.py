@@ -11,7 +11,6 @@ from core.escape import is_shown_as_is
 from core.plugins import GATES, Plugins, UnknownPluginError
 from core.progress import begins
 from core.quality.gate import GateResult, judge
-from core.state.encoding import builtins_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +114,8 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
 
 def _sound(name: str, result: GateResult) -> GateResult:
     """Return a result whose fields are what they must be; a struct does not check them when it is made."""
+    from core.state.encoding import builtins_of  # no first frame needs it
+
     try:
         read = msgspec.convert(builtins_of(result, f"the result of the gate {name}"), GateResult)
     except (msgspec.ValidationError, CoreError) as error:

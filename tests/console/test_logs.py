@@ -49,6 +49,7 @@ async def test_the_logs_are_followed_until_one_scrolls_up_and_again_at_the_end(o
     async with open_console((80, 24)) as console:
         await open_logs(console)
         await console.until(lambda: "line 59" in console.text(), "the newest line")
+        assert "─ Logs ─" in console.text().splitlines()[0]
         engine_log("fresh one")
         await more(console, "fresh one")
         await console.press("k", "k")
