@@ -2,7 +2,7 @@
 
 import sys
 
-from console.cli.main import main
+from bondx.own_packages import bondx
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bondx())

@@ -2,7 +2,7 @@
 
 import sys
 
-from console.mlops.cli import main
+from bondx.own_packages import bondx_mlops
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bondx_mlops())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.api import MLOpsConfig
+from core.api.arguments import checked
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,10 +98,12 @@ _WEIGHTS = (3, 1, 1)  # the shares of features, target and residuals in the leve
 class DriftMonitor:
     """Compares tables under the drift policy of a model."""
 
+    @checked
     def __init__(self, config: MLOpsConfig | None = None) -> None:
         """Open the monitor; by default with the policy that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
 
+    @checked
     def detect_drift(
         self,
         model_name: str,

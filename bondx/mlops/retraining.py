@@ -10,6 +10,7 @@ from bondx.mlops.drift import DataDriftReport, TableLike, as_file
 from bondx.mlops.registry import ModelRegistry
 from bondx.mlops.tracker import ExperimentTracker
 from core.api import MLOpsConfig
+from core.api.arguments import checked
 from core.errors import CoreError, UsageError
 
 
@@ -57,6 +58,7 @@ class RetrainPipeline:
         self.tracker = tracker or ExperimentTracker(self.config)
         self.registry = registry or ModelRegistry(self.config)
 
+    @checked
     def trigger_retraining(
         self,
         drift_report: DataDriftReport,

@@ -137,6 +137,7 @@ def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> No
 
 def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     """Keep workers on one socket until SIGINT or SIGTERM, and replace them at SIGHUP."""
+    from core.own_python import module_command
     from core.serving import parse_address
     from core.serving.authenticator import Authenticator
     from core.serving.server import listen
@@ -148,7 +149,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     stop, restart = threading.Event(), threading.Event()
     _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
     _on_signals(restart.set, signal.SIGHUP)
-    command = [sys.executable, "-m", "console.cli.main", *sys.argv[1:]]
+    command = module_command("console.cli.main", *sys.argv[1:])
     host, port = listener.getsockname()[:2]
     print(f"serving on {host}:{port} with {settings.processes} workers; stop with Ctrl+C", flush=True)
 

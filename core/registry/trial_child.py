@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import CoreError
+from core.own_python import module_command
 
 MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and not imported
 START_SECONDS = 120.0
@@ -95,7 +96,7 @@ class TrialChild:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULE],
+                module_command(MODULE),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ import msgspec
 
 import core
 from core.files import create_private, make_folder
+from core.own_python import module_command
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
 from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
@@ -45,9 +46,7 @@ class ChildProcess:
         create_private(log_file)
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                # -P: a folder called `core` in the operator's working directory must not be mistaken for ours
-                [sys.executable, "-P", "-m", "core.training.child"]
-                + [str(argument) for argument in (child_reads, child_writes, os.getpid(), memory_limit_mb)],
+                module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

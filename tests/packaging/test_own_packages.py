@@ -1,0 +1,71 @@
+"""A `core.py` of the user's own, in the working directory or on the path, is no part of a command."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from bondx.own_packages import NAMES
+from tests.waiting import PATIENCE_SECONDS
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = "raise SystemExit('the wrong module was imported')\n"
+COMMANDS = {
+    "bondx": [str(Path(sys.executable).with_name("bondx"))],
+    "bondx-mlops": [str(Path(sys.executable).with_name("bondx-mlops"))],
+    "python -m bondx": [sys.executable, "-m", "bondx"],
+    "python -m bondx.mlops.cli": [sys.executable, "-m", "bondx.mlops.cli"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(HOSTILE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("path", ["", ".", os.pathsep], ids=["no path", "the folder", "an empty entry"])
+def test_a_command_imports_the_packages_of_its_own(folder, command, path):
+    environment = os.environ | ({"PYTHONPATH": path} if path else {})
+    done = subprocess.run(
+        [*command, "--help"], cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: bondx" in done.stdout
+
+
+def test_the_training_child_does_too(folder):
+    code = (
+        "import os, threading\n"
+        "from bondx.own_packages import prefer_own_packages\n"
+        "prefer_own_packages()\n"
+        "from pathlib import Path\n"
+        "from core.training.child_process import ChildProcess\n"
+        "from core.training.wire import Finish\n"
+        "wake = threading.Event()\n"
+        "child = ChildProcess(Path('trainer.log'), wake)\n"
+        "child.ask(Finish())\n"
+        "wake.wait()\n"
+        "print(child.hear().reason)\n"
+        "child.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.stdout.strip() == "no session is prepared", done.stderr + (folder / "trainer.log").read_text()
+
+
+def test_the_installed_commands_begin_there():
+    scripts = {point.name: point.value for point in entry_points(group="console_scripts")}
+    assert scripts["bondx"] == "bondx.own_packages:bondx"
+    assert scripts["bondx-mlops"] == "bondx.own_packages:bondx_mlops"
