@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from core.registry import Plan, Registry
 
 
+_LONGEST = 24  # characters of a value in a comparison
+
+
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "registry", help="register, promote, roll back and prune model versions")
@@ -41,6 +44,9 @@ def add_parser(commands: Subparsers) -> None:
     diff.add_argument("model", metavar="MODEL")
     diff.add_argument("left", metavar="VERSION")
     diff.add_argument("right", metavar="VERSION")
+    more = diff.add_mutually_exclusive_group()
+    more.add_argument("--slices", action="store_true", help="also the metrics of slices")
+    more.add_argument("--all", action="store_true", help="every difference")
     add_json_argument(diff)
     diff.set_defaults(command=diff_versions)
 
@@ -155,14 +161,28 @@ def diff_versions(args: argparse.Namespace) -> int:
     if args.json:
         print_json(diff)
         return ExitCode.GOOD
+    shown = diff.changed if args.all else diff.first(slices=args.slices)
     rows = [
-        {"field": f"{row.section}.{row.name}", args.left: row.before, args.right: row.after, "change": row.delta}
-        for row in diff.changed
+        {
+            "field": f"{row.section}.{row.name}",
+            args.left: _short(row.before),
+            args.right: _short(row.after),
+            "change": row.delta,
+        }
+        for row in shown
     ]
     print_table(rows, ("field", args.left, args.right, "change"), empty="these versions do not differ")
+    if left_out := diff.left_out(shown):
+        options = "--slices shows slices, --all everything" if "slices" in left_out else "--all shows everything"
+        print(f"also changed: {', '.join(f'{n} in {section}' for section, n in left_out.items())} ({options})")
     for note in diff.notes:
         print(f"note: {printable(note)}")
     return ExitCode.GOOD
+
+
+def _short(value: object) -> object:
+    """Cut a long text, so that a row stays on its line."""
+    return f"{value[: _LONGEST - 1]}…" if isinstance(value, str) and len(value) > _LONGEST else value
 
 
 def change(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from console.context import ConsoleContext
 from console.dialogs.dialog import Dialog
 from console.presentation.comparison import Comparison, Look, of_runs, of_versions
 from core.errors import CoreError
-from widgets.diff_view import DiffView
+from widgets.diff_view import Difference, DiffView
 from widgets.line import Line
 from widgets.lines_pane import Caption
 
@@ -19,7 +20,10 @@ log = logging.getLogger("bondx.console")
 
 
 class CompareDialog(Dialog[None]):
-    """Shows the differences; `a` shows equal rows as well. It changes nothing."""
+    """Shows the differences: those of a version that fit a screen, then all (`a`), then equal rows as well.
+
+    It changes nothing.
+    """
 
     AUTO_FOCUS = "DiffView"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,7 +36,7 @@ class CompareDialog(Dialog[None]):
         super().__init__()
         self._look = look
         self._comparison: Comparison | None = None
-        self._only_changed = True
+        self._view = 0
 
     def compose_body(self) -> ComposeResult:
         """Yield the rows and the hint how to leave."""
@@ -57,12 +61,21 @@ class CompareDialog(Dialog[None]):
 
     def _show(self, both: Comparison) -> None:
         self.entitle(both.title)
-        self.query_one(DiffView).set_diff(both.left, both.right, both.rows, only_changed=self._only_changed)
+        views = self._views(both)
+        rows, only_changed, _ = views[self._view]
+        self.query_one(DiffView).set_diff(both.left, both.right, rows, only_changed=only_changed)
         notes = f"  {' '.join(both.notes)}" if both.notes else ""
-        what = "everything" if self._only_changed else "only differences"
+        what = views[(self._view + 1) % len(views)][2]
         self.query_one("#dialog-hint", Caption).show(
             [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
         )
+
+    def _views(self, both: Comparison) -> list[tuple[Sequence[Difference], bool, str]]:
+        """Return what `a` goes through: rows, whether equal rows are left out, and the name of the view."""
+        n_changed = sum(row.changed for row in both.rows)
+        first = [(both.first, True, "what changed most")] if 0 < len(both.first) < n_changed else []
+        differences = f"all {n_changed} differences, slices too" if first else "only differences"
+        return [*first, (both.rows, True, differences), (both.rows, False, "everything")]
 
     def _say(self, text: str, tone: str) -> None:
         self.query_one("#dialog-hint", Caption).show([Line(((text, tone),))])
@@ -72,9 +85,9 @@ class CompareDialog(Dialog[None]):
         return False
 
     def action_all(self) -> None:
-        """Show equal rows as well, or hide them again."""
-        self._only_changed = not self._only_changed
+        """Show more, and after everything the first rows again."""
         if self._comparison is not None:
+            self._view = (self._view + 1) % len(self._views(self._comparison))
             self._show(self._comparison)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.presentation.phrases import number
 from core.registry import VersionDiff
+from core.registry.diff import VersionDifference
 from widgets.diff_view import Difference
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Comparison:
     right: str
     rows: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
+    first: tuple[Difference, ...] = ()
+    """The differences that fit a screen; empty where all of them do."""
 
 
 Look = Callable[[], Comparison]
@@ -33,18 +36,19 @@ Look = Callable[[], Comparison]
 
 def of_versions(diff: VersionDiff) -> Comparison:
     """Compare two versions, sections by name."""
-    rows = tuple(
-        Difference(
-            section=row.section,
-            name=row.name,
-            left=_spelled(row.before),
-            right=_spelled(row.after),
-            delta=_signed(row.delta) if row.delta else "",
-            better=is_better(row.name, row.delta) if row.section == "metrics" and row.delta else None,
-        )
-        for row in diff.rows
+    rows, first = (tuple(map(_of_version, some)) for some in (diff.rows, diff.first()))
+    return Comparison(f"{diff.model}: {diff.a} and {diff.b}", diff.a, diff.b, rows, tuple(diff.notes), first)
+
+
+def _of_version(row: VersionDifference) -> Difference:
+    return Difference(
+        section=row.section,
+        name=row.name,
+        left=_spelled(row.before),
+        right=_spelled(row.after),
+        delta=_signed(row.delta) if row.delta else "",
+        better=is_better(row.name, row.delta) if row.section == "metrics" and row.delta else None,
     )
-    return Comparison(f"{diff.model}: {diff.a} and {diff.b}", diff.a, diff.b, rows, tuple(diff.notes))
 
 
 def of_runs(comparison: "RunComparison") -> Comparison:

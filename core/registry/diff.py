@@ -3,7 +3,9 @@
 Files that differ from the registered files are left out, and the result says so.
 """
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -59,6 +61,27 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
         """The rows that differ between the sides."""
         return tuple(row for row in self.rows if row.change != "same")
 
+    def first(self, *, slices: bool = False) -> tuple[VersionDifference, ...]:
+        """Return the differences that fit a screen: all, or of the most telling sections the largest changes.
+
+        Args:
+            slices: Include the metrics of slices, all of them.
+        """
+        found = [row for row in self.changed if row.section != "slices"]
+        if len(found) > sum(_FIRST.values()):
+            found = [
+                row
+                for section, n_rows in _FIRST.items()
+                for row in sorted((row for row in found if row.section == section), key=_weight, reverse=True)[:n_rows]
+            ]
+        return (*found, *(row for row in self.changed if slices and row.section == "slices"))
+
+    def left_out(self, shown: Sequence[VersionDifference]) -> dict[str, int]:
+        """Count the differences that are not among those shown, by section."""
+        counts = Counter(row.section for row in self.changed)
+        counts.subtract(row.section for row in shown)
+        return {section: counts[section] for section in SECTIONS if counts[section] > 0}
+
 
 class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about one side."""
@@ -99,6 +122,16 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: tuple[VersionSection, ...] = get_args(VersionSection)
+# How many rows of a section stand on the first screen, of 24 lines with its headings and notes.
+_FIRST: Mapping[VersionSection, int] = {
+    "metrics": 6,
+    "gates": 3,
+    "model": 3,
+    "parameters": 3,
+    "features": 2,
+    "signature": 1,
+    "lineage": 1,
+}
 _DESCRIBING = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
@@ -134,6 +167,17 @@ def difference(section: VersionSection, name: str, before: Any, after: Any) -> V
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, after))
     delta = float(after) - float(before) if numeric else None
     return VersionDifference(section=section, name=name, before=before, after=after, change=change, delta=delta)
+
+
+def _weight(row: VersionDifference) -> tuple[bool, float]:
+    """Order changes within a section: metrics of the whole before those of a part, then the larger relative change.
+
+    What is no number, or is on one side only, counts as the largest.
+    """
+    is_whole = "." not in row.name
+    if row.delta is None:
+        return is_whole, math.inf
+    return is_whole, abs(row.delta) / (max(abs(float(row.before)), abs(float(row.after))) or 1.0)
 
 
 def _flat(values: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from core.actor import Actor
 from core.registry import Registry
-from core.registry.diff import difference
+from core.registry.diff import SECTIONS, VersionDiff, difference
 from core.tracking import Runs
 
 
@@ -102,3 +102,29 @@ def test_slices_signature_and_environment_are_compared_by_name(registry: Registr
     assert changed["signature", "columns.esg.most"] == (0.7, 0.8)
     assert ("signature", "columns.esg.kind") not in changed
     assert changed["environment", "packages.numpy"] == ("1.0", "2.0")
+
+
+def a_diff(**sections: dict[str, tuple[object, object]]) -> VersionDiff:
+    rows = [difference(section, name, *values) for section, named in sections.items() for name, values in named.items()]
+    return VersionDiff(model="spread", a="1.0.0", b="1.1.0", rows=tuple(rows))
+
+
+def test_what_changed_most_comes_first_and_fits_a_screen() -> None:
+    diff = a_diff(
+        metrics={"mae": (1.0, 2.0), "loss": (1.0, 1.01), "panel.mae": (1.0, 9.0), "same": (1.0, 1.0)},
+        slices={f"rating.{level}.mae": (1.0, 2.0) for level in range(60)},
+        importances={f"column {n}": (0.1, 0.2) for n in range(30)},
+        gates={"coverage": ("pass", "fail")},
+        files={f"file {n}": ("a", "b") for n in range(9)},
+    )
+
+    assert [row.name for row in diff.first()] == ["mae", "loss", "panel.mae", "coverage"]
+    assert diff.left_out(diff.first()) == {"slices": 60, "importances": 30, "files": 9}
+    assert len(diff.first(slices=True)) == 4 + 60
+    assert diff.left_out(diff.changed) == {}
+
+
+def test_no_diff_is_longer_than_a_screen() -> None:
+    diff = a_diff(**{section: {f"n{n}": (n, n + 1) for n in range(100)} for section in SECTIONS})
+
+    assert len(diff.first()) + len(("heading", "what else changed", "a note", "the prompt")) <= 24
