@@ -23,6 +23,8 @@ MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and 
 START_SECONDS = 120.0
 """How long a child may take to import what it needs, on a busy machine."""
 
+_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # ends that no version's files bring about
+
 
 class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A version to try: the child loads it and lets it answer rows of its own signature."""
@@ -65,10 +67,10 @@ class TrialChild:
                 try:
                     _write(process, request)
                     return self._outcome(process, request)
-                except BrokenPipeError:  # it had just ended for lack of work
+                except BrokenPipeError:  # it has ended for lack of work, or somebody else has ended it
                     self.close()
                     if is_last:
-                        raise TrialFailedError("the process ends before it is asked") from None
+                        raise TrialFailedError("the process was ended from outside") from None
         raise AssertionError
 
     def close(self) -> None:
@@ -117,6 +119,8 @@ class TrialChild:
             return msgspec.json.decode(line, type=TrialOutcome)
         is_hanging = process.poll() is None and line is None
         self.close()
+        if process.returncode in _FROM_OUTSIDE and not is_hanging:
+            raise BrokenPipeError
         if is_hanging:
             return TrialOutcome(problem=f"loading it took longer than {request.seconds:g} s", is_fatal=True)
         return TrialOutcome(problem=f"loading it killed the process ({_ending(process.returncode)})", is_fatal=True)

@@ -164,6 +164,27 @@ def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
         child.close()
 
 
+def test_a_child_that_is_ended_from_outside_says_nothing_about_the_version(artifacts, monkeypatch):
+    child, line = trial_child.TrialChild(), trial_child._line
+    request = TrialRequest(folder=str(artifacts / "spread"), memory_mib=4096, seconds=60)
+
+    def kill_first(process, seconds):
+        if seconds == request.seconds:
+            process.kill()
+            process.wait()
+            return b""
+        return line(process, seconds)
+
+    try:
+        monkeypatch.setattr(trial_child, "_line", kill_first)
+        with pytest.raises(trial_child.TrialFailedError, match="ended from outside"):
+            child.run(request)
+        monkeypatch.setattr(trial_child, "_line", line)
+        assert child.run(request) == TrialOutcome()
+    finally:
+        child.close()
+
+
 def swap_for_a_link(path, other):
     path.unlink()
     path.symlink_to(other)
