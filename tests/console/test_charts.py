@@ -73,7 +73,7 @@ async def test_the_scale_is_chosen_for_each_chart_and_one_chart_fills_the_screen
         assert console.app.screen is console.screen
 
 
-@pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 48)], ids=str)
+@pytest.mark.parametrize("size", [(40, 12), (160, 48)], ids=str)
 @pytest.mark.parametrize("key", ["2", "7"], ids=["training", "resources"])
 async def test_charts_open_at_every_size_from_every_screen_that_has_them(open_console, size, key):
     async with open_console(size) as console:

@@ -84,7 +84,8 @@ async def test_what_cannot_be_opened_is_refused_before_this_workspace_is_left(op
             (str(console.app.workspace.root), "is shown already"),
             ("desk-fx", "nonsense"),
         ):
-            await console.press("colon", *f"workspace {word}", "enter")
+            await console.press("colon")
+            await console.burst(*f"workspace {word}", "enter")
             await console.until(lambda answer=answer: answer in console.sentence, answer)
         assert console.app.following is None
         assert list(console.app.commands.complete("workspace de")) == ["workspace desk-fx"]
