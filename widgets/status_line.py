@@ -119,10 +119,9 @@ class StatusLine(Painted):
             pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
         if not status.knows_alerts:
             pieces.append((2, (("alerts unknown  ", "muted"),)))
-        elif status.n_acknowledged:
-            pieces.append((7, ((f"{status.n_acknowledged} acknowledged  ", "muted"),)))
         elif not (status.n_critical or status.n_warning or status.n_info):
-            pieces.append((7, (("no alerts  ", "muted"),)))
+            calm = f"{status.n_acknowledged} acknowledged  " if status.n_acknowledged else "no alerts  "
+            pieces.append((7, ((calm, "muted"),)))
         pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))
         if status.clock:
             pieces.append((1, ((f" {clean(status.clock)} ", ""),)))

@@ -125,7 +125,7 @@ async def test_writes_are_disarmed_and_armed_by_one_key(open_console):
 
 
 async def test_a_key_that_does_not_work_is_dim_in_the_footer(open_console):
-    async with open_console() as console:
+    async with open_console((200, 60)) as console:  # a dim key goes first where room is short
         await console.press("3", "exclamation_mark")
         console.screen.say("")
         await console.settled()
