@@ -20,6 +20,7 @@ COMMANDS = (
     "serve",
     "init",
     "status",
+    "show",
     "session",
     "runs",
     "registry",

@@ -58,7 +58,9 @@ def draws_lines() -> bool:
     return True
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+def print_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str, width: int | None = None
+) -> None:
     """Print rows under their column names, aligned; without rows print the `empty` sentence.
 
     In a terminal too narrow for the table, the last column wraps below itself, if there is room for a sentence.
@@ -70,7 +72,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, em
     widths = [max(map(_cells, (name, *cells))) for name, *cells in zip(columns, *table, strict=True)]
     *before, last_width = widths
     indent = sum(before) + 2 * len(before)
-    columns_left = (_terminal_width() or indent + last_width) - indent
+    columns_left = (width or _terminal_width() or indent + last_width) - indent
     room = columns_left if columns_left >= _LEAST_FOR_A_SENTENCE else last_width
     for *cells, last in ([name.upper() for name in columns], *table):
         first, *more = textwrap.wrap(last, room) if _cells(last) > room else [last]

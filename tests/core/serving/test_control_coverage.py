@@ -36,6 +36,7 @@ PATHS = {
     "serve token revoke": "delete /api/v1/tokens/{token_id}",
     "init": LEFT_OUT,
     "status": "get /api/v1/status",
+    "show": LEFT_OUT,
     "session list": "get /api/v1/sessions",
     "session show": "get /api/v1/sessions/{session_id}",
     "session wait": "get /api/v1/sessions/{session_id}",

@@ -1,0 +1,98 @@
+"""The tables of each screen, for who reads them without a screen: scripts, pipes and screen readers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.presentation import alerts, audit, epochs, resources, rollouts, runs, sessions, versions
+from core.view.snapshot import Snapshot
+from widgets.columns import Column
+from widgets.glyphs import Glyphs
+from widgets.live_table import Row
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenTable:
+    """One table of a screen: its title, its columns, its rows, and the sentence where it has no row."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    empty: str
+
+
+def screen_tables(name: str, snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    """Return the tables of a screen, as the console fills them.
+
+    Args:
+        name: The screen.
+        snapshot: What to show.
+        now: The present.
+        glyphs: The signs to use.
+    """
+    return _TABLES[name](snapshot, now, glyphs)
+
+
+def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    wrong = alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot))
+    live = versions.live_rows(snapshot, {}, now, glyphs, lambda _points: "")
+    return [
+        ScreenTable("What is wrong", alerts.WRONG_COLUMNS, wrong, "Nothing is wrong."),
+        ScreenTable("Live", versions.LIVE_COLUMNS, live, "No model is live."),
+        *_training(snapshot, now, glyphs),
+        *_resources(snapshot, now, glyphs),
+    ]
+
+
+def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    rows = sessions.session_rows(snapshot.sessions, now, glyphs, has_engine=snapshot.engine is not None)
+    tables = [ScreenTable("Sessions", sessions.COLUMNS, rows, "No session yet.")]
+    if (session := snapshot.active_session()) is not None:
+        models, history = epochs.models_of(session), snapshot.epochs.get(session.run_id or "", {})
+        columns = epochs.epoch_columns(models)
+        tables.append(
+            ScreenTable(f"Epochs of {session.session_id}", columns, epochs.epoch_rows(history, models), "No epoch yet.")
+        )
+    return tables
+
+
+def _runs(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    return [
+        ScreenTable("Runs", runs.COLUMNS, runs.run_rows(snapshot.runs or (), now, glyphs), "No run is tracked yet.")
+    ]
+
+
+def _registry(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    rows = versions.version_rows(snapshot.versions, now, glyphs)
+    return [ScreenTable("Versions", versions.COLUMNS, rows, "No version is registered yet.")]
+
+
+def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    rows = rollouts.rollout_rows(snapshot.rollouts, now, glyphs, has_engine=snapshot.engine is not None)
+    return [ScreenTable("Rollouts", rollouts.COLUMNS, rows, "No rollout yet.")]
+
+
+def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    return [ScreenTable("Alerts", alerts.COLUMNS, alerts.alert_rows(snapshot, now, glyphs), "No recent alerts.")]
+
+
+def _resources(snapshot: Snapshot, _now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
+    rows = resources.process_rows(snapshot)
+    return [ScreenTable("Processes", resources.PROCESS_COLUMNS, rows, "No process is running.")]
+
+
+def _audit(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
+    rows = audit.audit_rows(snapshot.audit, now)
+    return [ScreenTable("Changes", audit.COLUMNS, rows, "Nothing has been changed yet.")]
+
+
+_TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]] = {
+    "overview": _overview,
+    "training": _training,
+    "runs": _runs,
+    "registry": _registry,
+    "rollouts": _rollouts,
+    "alerts": _alerts,
+    "resources": _resources,
+    "audit": _audit,
+}
