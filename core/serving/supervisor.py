@@ -106,6 +106,8 @@ class Supervisor:
         self._n_started = self._n_failures = 0
         self._not_before = 0.0
         self._is_restarting = False
+        self._old: set[str] = set()  # names of the workers that a restart replaces
+        self._counts = Path()  # folder of the workers' counters, while it runs
 
     def run(self, should_stop: Callable[[], bool], takes_restart: Callable[[], bool]) -> bool:
         """Run until told to stop.
