@@ -108,7 +108,7 @@ class TrialChild:
             )
         except OSError as error:
             raise TrialFailedError(error.strerror or str(error)) from error
-        if _line(self._process, START_SECONDS) is None:
+        if not _line(self._process, START_SECONDS):  # too late, or at its end
             self.close()
             raise TrialFailedError("the process does not start")
         return self._process

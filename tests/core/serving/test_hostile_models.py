@@ -185,6 +185,12 @@ def test_a_child_that_is_ended_from_outside_says_nothing_about_the_version(artif
         child.close()
 
 
+def test_a_child_that_does_not_start_says_nothing_about_the_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_child, "MODULE", "core.no_such_module")
+    with pytest.raises(trial_child.TrialFailedError, match="the process does not start"):
+        trial_child.TrialChild().run(TrialRequest(folder=str(tmp_path), memory_mib=4096, seconds=60))
+
+
 def swap_for_a_link(path, other):
     path.unlink()
     path.symlink_to(other)
