@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from textwrap import wrap
 from typing import ClassVar
 
-import msgspec
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
@@ -18,42 +16,13 @@ from widgets.columns import Column, fit_columns
 from widgets.line import Line, Span, clean, fit, fit_line
 from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
+from widgets.rows import Cell, Row
 
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
-Value = float | datetime | str
 _LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...]]
 _NO_LAYOUT: _LayoutKey = (-1, 0, (), ())
-
-
-class Cell(msgspec.Struct, frozen=True):
-    """A text and what it means: one of `widgets.line.TONES`, or "" for ordinary text."""
-
-    text: str
-    tone: str = ""
-    value: Value | None = None
-    """The number, instant or word that the text spells: rows are sorted by it, and exports write it."""
-    rank: int | None = None
-    """The place of the value in an order of its own, such as that of severities."""
-    brief: str = ""
-    """What stands for the text where there is no room for all of it."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One row: a key that stays the same while its cells change, and one cell per column; a line has several tones."""
-
-    key: str
-    cells: tuple[Cell | Line | str, ...]
-    tone: str = ""
-    """The tone of cells that name none of their own."""
-
-    def value(self, index: int) -> Value:
-        """Return the value of a cell, else its text."""
-        cell = self.cells[index]
-        if isinstance(cell, str):
-            return cell
-        return cell.text if isinstance(cell, Line) or cell.value is None else cell.value
 
 
 class LiveTable(Painted, can_focus=True):

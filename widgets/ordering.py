@@ -6,12 +6,11 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from widgets.live_table import Row
+from widgets.rows import Row
 
 MISSING = frozenset({"", "–", "-"})
 """Texts of cells without a value; they stand last in either direction."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from widgets.columns import Column
 from widgets.line import clean
-from widgets.live_table import Row, Value
 from widgets.ordering import MISSING
+from widgets.rows import CellValue, Row
 
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")
 
@@ -32,7 +32,7 @@ def csv_text(columns: Sequence[tuple[int, Column]], rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def _spelled(value: Value) -> str:
+def _spelled(value: CellValue) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if not isinstance(value, str):

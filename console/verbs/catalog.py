@@ -55,7 +55,7 @@ VERBS: tuple[Verb[Any], ...] = (
     view.Past(),
     view.Now(),
     view.Theme(),
-    table.Columns(),
+    table.ChooseColumns(),
     workspace.ShowWorkspace(),
     table.Export(),
     table.ExportOver(),

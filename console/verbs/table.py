@@ -102,7 +102,7 @@ class Invert(Verb[None]):
             _put_in_order(app, table, table.order.turned())
 
 
-class Columns(Verb[None]):
+class ChooseColumns(Verb[None]):
     """Choose the columns of the list; they are remembered for the user."""
 
     name = "columns"
