@@ -35,7 +35,7 @@ FEW_PROBLEMS = 3
 NO_CHANGES = (Line((("Nothing has been changed yet.", "muted"),)),)
 
 
-class Changes(LinesPane):
+class RecentActions(LinesPane):
     """What people changed, in whole lines; Enter opens the audit log."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.details", "Open", show=False)]
@@ -70,7 +70,7 @@ class OverviewScreen(ConsoleScreen):
                 id="live",
                 classes="pane main",
             )
-            yield Changes(id="changes", classes="pane side")
+            yield RecentActions(id="changes", classes="pane side")
         with Vertical(id="right"):
             with Vertical(id="session", classes="pane side"):
                 yield ProgressLine(id="progress")
@@ -106,7 +106,7 @@ class OverviewScreen(ConsoleScreen):
                 lambda values: sparkline(values, versions.TREND_WIDTH, glyphs=glyphs) if values else "",
             )
         )
-        changes = self.query_one(Changes)
+        changes = self.query_one(RecentActions)
         changes.show(audit.change_lines(snapshot.audit, now) or NO_CHANGES)
         self.set_title(changes, "Recent operator actions")
         n_live = sum(model.production is not None for model in snapshot.models)
