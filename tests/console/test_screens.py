@@ -71,7 +71,7 @@ async def test_the_overview_shows_the_time_left_only_with_an_engine(open_console
 
 
 async def test_the_overview_shows_problems_live_models_and_training(open_console):
-    async with open_console((80, 24)) as console:
+    async with open_console((120, 40)) as console:
         text = console.text()
         for fact in (
             "critical",
