@@ -15,7 +15,7 @@ PIPE_CLOSED = 128 + signal.SIGPIPE  # as of any command whose reader left
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = command_parser(commands, "logs", help="the newest lines of all logs: engine, console, trainer, server")
+    parser = command_parser(commands, "logs", help="the newest lines of all logs: engine, trainer, console, bondx")
     parser.add_argument("--follow", "-f", action="store_true", help="print new lines as they come, until interrupted")
     parser.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only lines of this severity or worse")
     parser.add_argument("--grep", default="", metavar="TEXT", help="only lines with this text, ignoring case")

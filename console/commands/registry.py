@@ -3,8 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from console.commands import registry_artifacts as registry_stock
-from console.commands import registry_metadata as registry_words
+from console.commands import registry_artifacts, registry_metadata
 from console.commands.opening import (
     Subparsers,
     add_change_arguments,
@@ -81,8 +80,8 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(verify)
     verify.set_defaults(command=verify_artifacts)
 
-    registry_stock.add_verbs(verbs)
-    registry_words.add_verbs(verbs)
+    registry_artifacts.add_verbs(verbs)
+    registry_metadata.add_verbs(verbs)
 
 
 def _add_version_arguments(parser: argparse.ArgumentParser) -> None:

@@ -115,7 +115,7 @@ class OverviewScreen(ConsoleScreen):
         self._show_resources(snapshot)
 
     def _share_room(self, n_wrong: int) -> None:
-        """Let what is wrong grow with what is wrong."""
+        """Let the list of problems grow with them."""
         self.set_class(n_wrong == 0, "-calm")
         self.set_class(n_wrong > FEW_PROBLEMS, "-alarmed")
 
@@ -168,7 +168,7 @@ class OverviewScreen(ConsoleScreen):
         }
 
     def selected_alert(self) -> Alert | None:
-        """Return the alert under the cursor if its list has the focus or no model is under the cursor."""
+        """Return the alert under the cursor of the list of problems."""
         key = self.query_one("#wrong", LiveTable).cursor_key
         return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
 

@@ -31,7 +31,7 @@ ALERT_WORD = Argument("ALERT", lambda snapshot, _: [alert.fingerprint for alert 
 ALERT: Noun[AlertGroup] = Noun(group="alerts", arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
 MARK_ALERT = ScreenAction(
     "mark",
-    Key("space", "mark", "Mark an alert, to decide about several at once; Esc clears the marks", sign="Space"),
+    Key("space", "mark", "Mark an alert, to decide about several together; Esc clears the marks", sign="Space"),
     noun=ALERT,
     on=("alerts",),
 )
@@ -144,7 +144,7 @@ class Resolve(AlertDecision):
         events = [alert.rule for alert in group if not is_condition(alert.rule)]
         return (
             *((f"Fires again only after its condition has ended: {', '.join(lasting)}.",) if lasting else ()),
-            *((f"Fires anew the next time it happens: {', '.join(events)}.",) if events else ()),
+            *((f"Fires again the next time it happens: {', '.join(events)}.",) if events else ()),
         )
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:

@@ -76,7 +76,7 @@ def _moved(verb_id: str, text: str) -> Key:
         import difflib  # no first frame needs it
 
         nearest = difflib.get_close_matches(verb_id, MOVABLE, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]}?" if nearest else "the keys of the guide list the ids."
+        hint = f"did you mean {nearest[0]}?" if nearest else "`bondx config keys` lists the ids."
         raise KeyProblemError(verb_id, f"there is no such id: {hint}")
     if text != SPACE and not (len(text) == 1 and text.isascii() and text.isprintable() and text != " "):
         raise KeyProblemError(verb_id, _NEVER)
@@ -88,7 +88,7 @@ def _moved(verb_id: str, text: str) -> Key:
             verb_id, "it changes something, so its key is a capital: lowercase never changes anything"
         )
     if is_capital and not verb.changes:
-        raise KeyProblemError(verb_id, "it changes nothing, so its key is no capital: capitals change")
+        raise KeyProblemError(verb_id, "it changes nothing, so its key must not be a capital: capitals change")
     from widgets.textual_internals import key_named
 
     return replace(verb.key, keys="space" if text == SPACE else key_named(text), sign=text)
