@@ -193,6 +193,17 @@ def _outer_range(before: list[tuple[str, str]], after: list[tuple[str, str]], wi
     return [(first, last)]
 
 
+def key_line(*keys: tuple[str, str]) -> Line:
+    """Explain keys in one line.
+
+    >>> key_line(("Esc", "closes"), ("y", "copies")).text
+    'Esc closes  y copies'
+    """
+    gaps = ["  "] * (len(keys) - 1) + [""]
+    explained = zip(keys, gaps, strict=True)
+    return Line(tuple(span for (key, does), gap in explained for span in ((key, "key"), (f" {does}{gap}", "muted"))))
+
+
 def section(title: str, sentences: Sequence[str]) -> list[Line]:
     """Put sentences under a title, below a blank line; return no line without sentences."""
     if not sentences:

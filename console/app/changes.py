@@ -8,6 +8,7 @@ from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offer import Offer
+from console.presentation.phrases import BUG
 from console.verbs.several import PartlyDoneError
 from core.errors import ConflictError, CoreError
 from core.state.errors import LockHeldError
@@ -60,7 +61,7 @@ class Changes:
             self._refuse("Nothing was changed", error)
         except Exception:
             log.exception("A change could not be carried out.")
-            self._app.say("A bug in bondx stopped this; see logs/console.log. Check before you try again.", "bad")
+            self._app.say(f"{BUG} Check before you try again.", "bad")
         else:
             self._app.say(done, "good")
             if then is not None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from console.context import ConsoleControls
+from console.presentation.phrases import BUG
 from core.errors import CoreError
 
 log = logging.getLogger("bondx.console")
@@ -35,7 +36,7 @@ class Commands:
             self._app.say(str(error), "warn")
         except Exception:
             log.exception("The command %r failed.", line)
-            self._app.say("A bug in bondx stopped this; see logs/console.log.", "bad")
+            self._app.say(BUG, "bad")
 
     def every_line(self) -> Iterator[tuple[str, str]]:
         """Yield every command with its possible arguments and its summary."""

@@ -1,7 +1,5 @@
 """Charts on the whole screen: their scales, and one cursor through all of them that shows the values at it."""
 
-import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -10,17 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Event
 
-from console.dialogs.dialog import Dialog
+from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.charts import Chart
-from core.errors import CoreError
 from widgets.chart import AUTOMATIC, ChartView, y_range
-from widgets.line import Line, Span, clean
+from widgets.line import Line, clean, key_line
 from widgets.line_chart import LineChart
 from widgets.lines_pane import Caption
-
-log = logging.getLogger("bondx.console")
 
 LOOK_SECONDS = 2.0
 _LEAST_ROWS = 9  # of one chart in its frame: below it the axis has no room for its numbers
@@ -28,12 +22,12 @@ _MOST_CHARTS = 4
 _SCALES = ("automatic", "from zero", "fixed")
 
 
-class ChartsDialog(Dialog[None]):
+class ChartsDialog(ReadOnlyDialog):
     """Several charts below each other; the cursor of one is the cursor of all."""
 
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,v,question_mark", "cancel", "Close", show=False),
+        Binding("v,question_mark", "cancel", "Close", show=False),
         Binding("h,left", "move(-1)", "Left", show=False),
         Binding("l,right", "move(1)", "Right", show=False),
         Binding("b,pageup", "move(-10)", "Far left", show=False),
@@ -48,18 +42,11 @@ class ChartsDialog(Dialog[None]):
         Binding("y", "copy", "Copy", show=False),
     ]
 
-    def __init__(self, title: str, look: Callable[[], Sequence[Chart]], *, is_live: bool = True) -> None:
-        """Take what finds the charts.
-
-        Args:
-            title: Of the dialog.
-            look: Reads the charts; runs in a thread.
-            is_live: Whether to look again while the dialog is open.
-        """
+    def __init__(self, title: str, look: Callable[[], Sequence[Chart]]) -> None:
+        """Take the title, and the function that reads the charts; it runs in a thread, again and again."""
         super().__init__()
         self._title = title
         self._look = look
-        self._is_live = is_live
         self._charts: tuple[Chart, ...] = ()
         self._views: dict[str, ChartView] = {}
         self._scales: dict[str, int] = {}
@@ -79,25 +66,15 @@ class ChartsDialog(Dialog[None]):
         """Read the charts."""
         self.entitle(self._title)
         self.become_readable()
-        self.run_worker(self._read())
-        if self._is_live:
-            self.set_interval(LOOK_SECONDS, lambda: self.run_worker(self._read(), exclusive=True))
+        self._read()
+        self.set_interval(LOOK_SECONDS, self._read)
 
-    def is_deaf_to(self, event: Event) -> bool:
-        """Accept keys immediately: this dialog changes nothing."""
-        return False
+    def _read(self) -> None:
+        self.run_worker(self.look_up(self._look, self._found, lambda reason: self._say(reason, "bad")), exclusive=True)
 
-    async def _read(self) -> None:
-        try:
-            charts = await asyncio.to_thread(self._look)
-        except CoreError as error:
-            self._say(str(error), "bad")
-        except Exception:
-            log.exception("The charts could not be read.")
-            self._say("A bug in bondx stopped this; see logs/console.log.", "bad")
-        else:
-            self._charts = tuple(charts)
-            self._show()
+    def _found(self, charts: Sequence[Chart]) -> None:
+        self._charts = tuple(charts)
+        self._show()
 
     def on_resize(self) -> None:
         """Show as many charts as there is room for."""
@@ -127,14 +104,14 @@ class ChartsDialog(Dialog[None]):
             pane.border_title = Content(clean(chart.title))
             pane.border_subtitle = self._scale_words(chart)
             pane.set_titles(x=chart.x_title, y=chart.y_title)
-            pane.view = msgspec.structs.replace(self._views.get(chart.title, AUTOMATIC), cursor=self._cursor)
+            pane.view = msgspec.structs.replace(self._view_of(chart), cursor=self._cursor)
             pane.set_series(chart.series)
         self._show_state()
 
     def _scale_words(self, chart: Chart) -> str:
-        words = [_SCALES[self._scales.get(chart.title, 0)]] if self._scales.get(chart.title) else []
-        words += ["log"] if self._views.get(chart.title, AUTOMATIC).is_log else []
-        return ", ".join(words)
+        scale = self._scales.get(chart.title, 0)
+        words = (_SCALES[scale] if scale else "", "log" if self._view_of(chart).is_log else "")
+        return ", ".join(filter(None, words))
 
     def _show_state(self) -> None:
         if not self._charts:
@@ -143,13 +120,9 @@ class ChartsDialog(Dialog[None]):
         where = "newest values"
         if self._cursor is not None:
             where = f"{self._chart.x_title if self._chart else ''} {self._cursor:g}"
-        number = f"chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}"
-        self._say(f"{where}  {number}", "")
+        self._say(f"{where}  chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}", "")
         keys = (("h l", "cursor"), ("G", "now"), ("j k", "chart"), ("+", "zoom"), ("s", "scale"), ("x", "log"))
-        spans: list[Span] = [("Esc", "key"), (" closes  ", "muted")]
-        for key, word in (*keys, ("y", "copies")):
-            spans += [(key, "key"), (f" {word}  ", "muted")]
-        self.query_one("#dialog-hint", Caption).show([Line(tuple(spans))])
+        self.query_one("#dialog-hint", Caption).show([key_line(("Esc", "closes"), *keys, ("y", "copies"))])
 
     def _say(self, text: str, tone: str) -> None:
         self.query_one("#chart-state", Caption).show([Line(((text, tone),))])

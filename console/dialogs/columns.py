@@ -1,28 +1,24 @@
-"""The columns of a list, each shown or hidden with Space; every choice takes effect at once."""
+"""The columns of a list, each shown or hidden with Space; every choice takes effect immediately."""
 
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.dialogs.dialog import Dialog
-from widgets.line import Line
+from console.dialogs.dialog import ReadOnlyDialog
+from widgets.line import key_line
 from widgets.lines_pane import Caption
 from widgets.live_table import Cell, Column, LiveTable, Row
 
 _COLUMNS = (Column("shown", " ", 1), Column("title", "COLUMN", 24, flex=1))
 
 
-class ColumnsDialog(Dialog[None]):
-    """Chooses the columns of a list. It changes only the view, so it accepts keys from the start."""
+class ColumnsDialog(ReadOnlyDialog):
+    """Chooses the columns of a list; only the view changes."""
 
     AUTO_FOCUS = "#dialog-body"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "turn", "Show or hide", show=False),
-        Binding("q", "cancel", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "turn", "Show or hide", show=False)]
 
     def __init__(self, table: LiveTable, choose: Callable[[tuple[str, ...]], None]) -> None:
         super().__init__()
@@ -33,8 +29,7 @@ class ColumnsDialog(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the columns and the keys."""
         yield LiveTable(_COLUMNS, show_header=False, id="dialog-body")
-        keys = (("Space", "key"), (" shows or hides  ", "muted"), ("Esc", "key"), (" closes", "muted"))
-        yield Caption([Line(keys)], id="dialog-hint")
+        yield Caption([key_line(("Space", "shows or hides"), ("Esc", "closes"))], id="dialog-hint")
 
     def on_mount(self) -> None:
         """Show them."""
@@ -70,7 +65,3 @@ class ColumnsDialog(Dialog[None]):
     def on_live_table_row_chosen(self) -> None:
         """Enter does what Space does."""
         self.action_turn()
-
-    def is_deaf_to(self, event: events.Event) -> bool:
-        """Accept keys immediately: nothing but the view changes."""
-        return False

@@ -1,7 +1,5 @@
 """Two versions of a model, or two runs, side by side."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -9,25 +7,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.context import ConsoleContext
-from console.dialogs.dialog import Dialog
+from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.comparison import Comparison, Look, of_runs, of_versions
-from core.errors import CoreError
 from widgets.diff_view import Difference, DiffView
-from widgets.line import Line
+from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
 
-log = logging.getLogger("bondx.console")
 
-
-class CompareDialog(Dialog[None]):
-    """Shows the differences: those of a version that fit a screen, then all (`a`), then equal rows as well.
-
-    It changes nothing.
-    """
+class CompareDialog(ReadOnlyDialog):
+    """Shows the differences: those of a version that fit a screen, then all (`a`), then equal rows as well."""
 
     AUTO_FOCUS = "DiffView"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,c", "cancel", "Close", show=False),
+        Binding("c", "cancel", "Close", show=False),
         Binding("a", "all", "All", show=False),
     ]
 
@@ -46,18 +38,11 @@ class CompareDialog(Dialog[None]):
     def on_mount(self) -> None:
         """Compare."""
         self.become_readable()
-        self.run_worker(self._look_up())
+        self.run_worker(self.look_up(self._look, self._found, self._refuse))
 
-    async def _look_up(self) -> None:
-        try:
-            self._comparison = await asyncio.to_thread(self._look)
-        except CoreError as error:
-            self._say(str(error), "bad")
-        except Exception:
-            log.exception("A comparison failed.")
-            self._say("A bug in bondx stopped this; see logs/console.log.", "bad")
-        else:
-            self._show(self._comparison)
+    def _found(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._show(comparison)
 
     def _show(self, both: Comparison) -> None:
         self.entitle(both.title)
@@ -66,9 +51,7 @@ class CompareDialog(Dialog[None]):
         self.query_one(DiffView).set_diff(both.left, both.right, rows, only_changed=only_changed)
         notes = f"  {' '.join(both.notes)}" if both.notes else ""
         what = views[(self._view + 1) % len(views)][2]
-        self.query_one("#dialog-hint", Caption).show(
-            [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
-        )
+        self.query_one("#dialog-hint", Caption).show([key_line(("Esc", "closes"), ("a", f"shows {what}{notes}"))])
 
     def _views(self, both: Comparison) -> list[tuple[Sequence[Difference], bool, str]]:
         """Return what `a` goes through: rows, whether equal rows are left out, and the name of the view."""
@@ -77,12 +60,8 @@ class CompareDialog(Dialog[None]):
         differences = f"all {n_changed} differences, slices too" if first else "only differences"
         return [*first, (both.rows, True, differences), (both.rows, False, "everything")]
 
-    def _say(self, text: str, tone: str) -> None:
-        self.query_one("#dialog-hint", Caption).show([Line(((text, tone),))])
-
-    def is_deaf_to(self, event: object) -> bool:
-        """Accept keys immediately: this dialog changes nothing."""
-        return False
+    def _refuse(self, reason: str) -> None:
+        self.query_one("#dialog-hint", Caption).show([Line(((reason, "bad"),))])
 
     def action_all(self) -> None:
         """Show more, and after everything the first rows again."""

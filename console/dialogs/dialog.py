@@ -1,5 +1,8 @@
 """The frame of every dialog: it ignores keys typed ahead, focuses Cancel, and closes on Esc."""
 
+import asyncio
+import logging
+from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar, cast
 
 from rich.cells import cell_len
@@ -12,13 +15,18 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from console.context import ConsoleContext
+from console.presentation.phrases import BUG
+from core.errors import CoreError
 from themes import screen_sheet
 from widgets.line import Line, clean
 from widgets.lines_pane import Caption
 from widgets.textual_internals import PromptFrames
 from widgets.wire import LeanScreen
 
+log = logging.getLogger("bondx.console")
+
 Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 DEAF_SECONDS = 0.4
 """How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
@@ -34,6 +42,9 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     CSS_PATH = screen_sheet("dialogs")
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+
+    ignores_early_keys = True
+    """Whether keys typed before it could be read are ignored."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +107,8 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
     def is_deaf_to(self, event: events.Event) -> bool:
         """Return whether this input must be ignored. The app asks before any other handler sees the event."""
-        if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
+        is_input = isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp)
+        if not (is_input and self.ignores_early_keys):
             return False
         now = self.context.monotonic()
         if self._opened_at is None or now - (self._readable_at or self._opened_at) < DEAF_SECONDS:
@@ -107,6 +119,27 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def action_cancel(self) -> None:
         """Leave without an answer."""
         self.dismiss(None)
+
+
+class ReadOnlyDialog(Dialog[None]):
+    """A dialog that changes nothing: it accepts keys from the start."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "cancel", "Close", show=False)]
+
+    ignores_early_keys = False
+
+    @staticmethod
+    async def look_up(look: Callable[[], Found], show: Callable[[Found], None], refuse: Callable[[str], None]) -> None:
+        """Look something up in a thread, and show it, or the reason why it cannot be shown."""
+        try:
+            found = await asyncio.to_thread(look)
+        except (CoreError, OSError) as error:
+            refuse(str(error))
+        except Exception:
+            log.exception("The content of a dialog could not be read.")
+            refuse(BUG)
+        else:
+            show(found)
 
 
 def _height(row: Widget) -> int:

@@ -9,17 +9,14 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Event
 from textual.widgets import Input
 
-from console.dialogs.dialog import Dialog
+from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.phrases import counted
 from core.log_reading import LogFilter, LogLine, LogReader
-from widgets.line import Line
+from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
 from widgets.log_pane import MAX_LINES, Entry, LogPane
-
-log = logging.getLogger("bondx.console")
 
 POLL_SECONDS = 0.5
 _SEVERITIES = (
@@ -32,12 +29,12 @@ _HEAD = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d)[,.]\d+ +([A-Z]+) +")
 _TONES = {logging.WARNING: "warn", logging.ERROR: "bad", logging.CRITICAL: "alarm", logging.DEBUG: "muted"}
 
 
-class LogDialog(Dialog[None]):
+class LogDialog(ReadOnlyDialog):
     """The newest lines of all logs, and every line that is written from then on."""
 
     AUTO_FOCUS = "LogPane"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,question_mark", "cancel", "Close", show=False),
+        Binding("question_mark", "cancel", "Close", show=False),
         Binding("slash", "search", "Search", show=False),
         Binding("n", "find(1)", "Next", show=False),
         Binding("N", "find(-1)", "Previous", show=False),
@@ -68,10 +65,6 @@ class LogDialog(Dialog[None]):
         self.set_interval(POLL_SECONDS, self.read_more)
         self.read_more()
         self._show_state()
-
-    def is_deaf_to(self, event: Event) -> bool:
-        """Accept keys immediately: this dialog changes nothing."""
-        return False
 
     def read_more(self) -> None:
         """Read what has been written, unless that is being done."""
@@ -114,8 +107,7 @@ class LogDialog(Dialog[None]):
             facts = ["No log line matches." if self._severity else "No log has been written yet."]
         self.query_one("#log-state", Caption).show([Line(((state, tone), ("  ", ""), ("  ".join(facts), "muted")))])
         keys = (("Esc", "closes"), ("/ n N", "search"), ("s", "severity"), ("w", "cuts" if pane.wraps else "wraps"))
-        spans = [span for key, word in (*keys, ("y", "copies")) for span in ((key, "key"), (f" {word}  ", "muted"))]
-        self.query_one("#dialog-hint", Caption).show([Line(tuple(spans))])
+        self.query_one("#dialog-hint", Caption).show([key_line(*keys, ("y", "copies"))])
 
     def action_severity(self) -> None:
         """Show only more severe lines; after the most severe, all lines again."""

@@ -1,28 +1,22 @@
 """Text on top of a screen: help, why, logs, the details of a conflict, a text that could not be copied."""
 
-import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.dialogs.dialog import Dialog
-from core.errors import CoreError
-from widgets.line import Line
+from console.dialogs.dialog import ReadOnlyDialog
+from widgets.line import Line, key_line
 from widgets.lines_pane import Caption, LinesPane
 
-log = logging.getLogger("bondx.console")
 
-
-class TextDialog(Dialog[None]):
+class TextDialog(ReadOnlyDialog):
     """Lines to read. It changes nothing, so it accepts keys from the start unless it is a warning."""
 
     AUTO_FOCUS = "#dialog-body"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,q,question_mark", "cancel", "Close", show=False),
+        Binding("enter,question_mark", "cancel", "Close", show=False),
         Binding("y", "copy", "Copy", show=False),
     ]
 
@@ -41,14 +35,13 @@ class TextDialog(Dialog[None]):
         super().__init__()
         self._title = title
         self._lines = lines
-        self._is_warning = is_warning
+        self._is_warning = self.ignores_early_keys = is_warning  # a warning must be seen first
         self._at_end = at_end
 
     def compose_body(self) -> ComposeResult:
         """Yield the text and the hint how to leave."""
         yield LinesPane(id="dialog-body")
-        keys = Line((("Esc", "key"), (" closes  ", "muted"), ("y", "key"), (" copies", "muted")))
-        yield Caption([keys], id="dialog-hint")
+        yield Caption([key_line(("Esc", "closes"), ("y", "copies"))], id="dialog-hint")
 
     def on_mount(self) -> None:
         """Show the text."""
@@ -59,19 +52,12 @@ class TextDialog(Dialog[None]):
         frame.set_class(self._is_warning, "-alerting")
         if callable(self._lines):
             self.query_one("#dialog-body", LinesPane).show([Line((("Reading…", "muted"),))])
-            self.run_worker(self._read(self._lines))
+            self.run_worker(self.look_up(self._lines, self._show, self._refuse))
         else:
             self._show(self._lines)
 
-    async def _read(self, find: Callable[[], Sequence[Line]]) -> None:
-        try:
-            lines = await asyncio.to_thread(find)
-        except (CoreError, OSError) as error:
-            lines = [Line(((str(error), "bad"),))]
-        except Exception:
-            log.exception("What a dialog shows could not be found.")
-            lines = [Line((("A bug in bondx stopped this; see logs/console.log.", "bad"),))]
-        self._show(lines)
+    def _refuse(self, reason: str) -> None:
+        self._show([Line(((reason, "bad"),))])
 
     def _show(self, lines: Sequence[Line]) -> None:
         body = self.query_one("#dialog-body", LinesPane)
@@ -79,10 +65,6 @@ class TextDialog(Dialog[None]):
         if self._at_end:
             self.call_after_refresh(body.action_scroll_lines, 1_000_000)
         self.call_after_refresh(self.become_readable)
-
-    def is_deaf_to(self, event: events.Event) -> bool:
-        """Accept keys immediately, except for a warning, which must be seen first."""
-        return self._is_warning and super().is_deaf_to(event)
 
     def action_copy(self) -> None:
         """Copy the text."""

@@ -7,6 +7,7 @@ import math
 from datetime import datetime
 
 NOTHING = "–"
+BUG = "A bug in bondx stopped this; see logs/console.log."
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _DURATION_STEPS = ((10, 1), (60, 5), (600, 60), (3600, 300), (86_400, 1800))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from console.presentation.phrases import BUG
 from core.clock import Clock
 from core.errors import CoreError
 from core.state import Workspace
@@ -117,7 +118,7 @@ class Playback:
         except Exception:
             self._steps.clear()
             log.exception("The past could not be shown.")
-            self._host.say("A bug in bondx stopped this; see logs/console.log.", "bad")
+            self._host.say(BUG, "bad")
         else:
             self.at = snapshot.taken_at if snapshot else None
             self._host.show_past(snapshot)
