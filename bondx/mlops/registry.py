@@ -134,7 +134,7 @@ class ModelRegistry:
 
     @checked
     def model_path(self, model_name: str, version: str | None = None) -> Path:
-        """Return the folder of a version after verifying the hash of every file, for its own library to load.
+        """Return a private copy of a version's folder for its own library to load; it lasts until this process ends.
 
         Raises:
             HashMismatchError: The files are not those that were registered.

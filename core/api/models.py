@@ -187,7 +187,7 @@ class ModelRegistry:
 
     @checked
     def model_path(self, name: str, version: str | None = None) -> Path:
-        """Return the folder of a version after hashing every file in it, for the software that made it to load."""
+        """Return a private copy of a version's folder, hashed on the way; it lasts until this process ends."""
         return self._registry.load_path(name, self.get_model(name, version).version)
 
     @checked

@@ -7,7 +7,7 @@ stays in MLflow, with the reason. `mlflow_model` decides which of the other mode
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,8 +114,9 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
     run = runs.get(run_id)
     registry = Registry(workspace)
     made = [version for version in registry.versions() if version.run_id == run_id]
-    folders = [(version, registry.load_path(version.model, version.version)) for version in made]
-    with _client(store) as client:
+    with ExitStack() as copies, _client(store) as client:
+        # Private copies, verified on the way: what is exported is what was registered.
+        folders = [(version, copies.enter_context(registry.opened(version.model, version.version))) for version in made]
         started_ms = int(run.started_at.timestamp() * 1000)
         theirs = client.create_run(
             _experiment(client, store, experiment),

@@ -138,7 +138,12 @@ class ArtifactStore:
         except OSError as error:
             raise CopyFailedError(self.root, error) from error
         try:
-            for name, expected in _listed(source, manifest_sha256).items():
+            manifest = _read_manifest(source, manifest_sha256)
+            try:
+                _copy(io.BytesIO(manifest), folder / MANIFEST_NAME, durable=False)
+            except OSError as error:
+                raise CopyFailedError(folder, error) from error
+            for name, expected in msgspec.json.decode(manifest, type=Manifest).files.items():
                 try:
                     content = open_regular(source / name)
                 except OSError as error:
@@ -153,6 +158,15 @@ class ArtifactStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
+
+    def names(self, model: str, version: str, manifest_sha256: str) -> frozenset[str]:
+        """Return the names of a version's files, as they were registered.
+
+        Raises:
+            ChangedFileError: The manifest is missing, or is not the registered manifest.
+        """
+        manifest = _read_manifest(self.folder(model, version), manifest_sha256)
+        return frozenset(msgspec.json.decode(manifest, type=Manifest).files)
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:
@@ -234,7 +248,7 @@ def _checked(name: str, place: Path) -> str:
     return name
 
 
-def _listed(folder: Path, manifest_sha256: str) -> Mapping[str, ManifestFile]:
+def _read_manifest(folder: Path, manifest_sha256: str) -> bytes:
     try:
         with open_regular(folder / MANIFEST_NAME) as file:
             content = file.read()
@@ -242,7 +256,7 @@ def _listed(folder: Path, manifest_sha256: str) -> Mapping[str, ManifestFile]:
         raise ChangedFileError(f"{MANIFEST_NAME} is missing or cannot be read") from error
     if digest(content) != manifest_sha256:
         raise ChangedFileError(f"{MANIFEST_NAME} was changed")
-    return msgspec.json.decode(content, type=Manifest).files
+    return content
 
 
 def _copy(content: BinaryIO, target: Path, *, durable: bool = True) -> ManifestFile:

@@ -8,6 +8,7 @@ import msgspec
 from core.files import open_regular
 
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
+NO_MODEL = f"its files hold no {MODEL_NAME}, so this program cannot serve it"
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"
 ENVIRONMENT_NAME = "environment.json"

@@ -12,7 +12,7 @@ from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.approvals import Approvals, tally
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, importances, read_object
+from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, NO_MODEL, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ChangedFileError, CopyFailedError, HashMismatchError
 from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates, servable_gate
@@ -56,6 +56,7 @@ class Planner:
         self._own_policy = PolicySource(workspace.root)
         self._promotion = promotion
         self._clock = clock
+        self._hold_a_model: dict[str, bool] = {}  # by the hash of the manifest
 
     def propose(
         self,
@@ -92,7 +93,7 @@ class Planner:
             if target and is_step:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
                 is_tried = tries and not any(gate.blocks for gate in gates)
-                gates += self._servable_gates(candidate, target, tries=is_tried)
+                gates += self._servable_gates(candidate, target, tries=is_tried, replacing=model.production)
             plan = planning.promotion(model, candidate, target, gates)
             warnings = (*self._holds.warnings(name, number), *self.warnings(candidate))
             return msgspec.structs.replace(plan, warnings=warnings)
@@ -196,10 +197,20 @@ class Planner:
         gate = integrity_gate(version, self.examine(version).problems, self.promotion_settings(version.model))
         return (gate, *self._servable_gates(version, Stage.PRODUCTION, tries=tries and not gate.blocks))
 
-    def _servable_gates(self, version: ModelVersion, target: Stage, *, tries: bool) -> tuple[GateResult, ...]:
-        """Judge whether a version that is to answer requests can; nothing is said of files that hold no model."""
-        if target is not Stage.PRODUCTION or not self._holds_a_model(version):
+    def _servable_gates(
+        self, version: ModelVersion, target: Stage, *, tries: bool, replacing: str | None = None
+    ) -> tuple[GateResult, ...]:
+        """Judge whether a version that is to answer requests can.
+
+        Files for another program may go live, with a warning; they never replace a version that answers here. A
+        rollback and an undo replace nothing in this sense: the way back stays open.
+        """
+        if target is not Stage.PRODUCTION:
             return ()
+        if not self.holds_model(version):
+            live = self._found(version.model, replacing)
+            ends_service = live is not None and self.holds_model(live)
+            return (servable_gate(version, NO_MODEL, blocking=ends_service),)
         try:
             if not tries and self._trials.known(version) is None:
                 return ()
@@ -213,8 +224,10 @@ class Planner:
         Raises:
             TrialFailedError: It could not be tried.
         """
+        if not self.holds_model(version):
+            return NO_MODEL
         found = self._trials.known(version)
-        if found is None and tries and self._holds_a_model(version):
+        if found is None and tries:
             with self.copied(version) as folder:
                 found = self._trials.outcome(version, folder)
         return None if found is None else found.problem or None
@@ -234,8 +247,19 @@ class Planner:
                 raise HashMismatchError(version.model, version.version, [str(error)]) from error
             yield folder
 
-    def _holds_a_model(self, version: ModelVersion) -> bool:
-        return (self._store.folder(version.model, version.version) / MODEL_NAME).is_file()
+    def holds_model(self, version: ModelVersion) -> bool:
+        """Return whether a version was registered with a model of ours, which this program can serve.
+
+        If its manifest cannot be read, it may be one: whoever loads it then meets the damage.
+        """
+        known = self._hold_a_model.get(version.manifest_sha256)
+        if known is None:
+            try:
+                known = MODEL_NAME in self._store.names(version.model, version.version, version.manifest_sha256)
+            except ChangedFileError:
+                return True
+            self._hold_a_model[version.manifest_sha256] = known
+        return known
 
     def _unless_held(self, plan: Plan) -> Plan:
         held = self._holds.of(plan.model)

@@ -18,6 +18,7 @@ from core.registry.integrity import IntegrityResult
 from core.registry.lineage import LineageGraph, lineage_of
 from core.registry.planner import Planner
 from core.registry.planning import Plan
+from core.registry.private_copies import KEPT
 from core.registry.pruning import Pruner
 from core.registry.records import Records
 from core.registry.registration import Registrar
@@ -216,17 +217,18 @@ class RegistryReader:
         return [self._planner.examine(found) for found in chosen]
 
     def load_path(self, model: str, version: str) -> Path:
-        """Return the folder of a version after hashing every file in it and trying it in a child process.
+        """Return a private copy of a version's folder, hashed on the way and tried in a child process.
 
-        `opened` is safer: nobody can change what it yields.
+        The copy lasts until this process ends; `opened` removes its copy when it is left.
 
         Raises:
             HashMismatchError: The files differ from the registered files; a critical alert was fired.
             QuarantinedError: The version killed the process that loaded it.
+            TrialFailedError: The version could not be tried now.
         """
-        with self.opened(model, version):
-            found = self.get(model, version)
-            return self._store.folder(found.model, found.version)
+        found = self._loadable(model, version)
+        key = (self._store.root, found.key, found.manifest_sha256)
+        return KEPT.path(key, lambda: self._tried(found))
 
     @contextmanager
     def opened(self, model: str, version: str) -> Iterator[Path]:
@@ -240,6 +242,10 @@ class RegistryReader:
             QuarantinedError: The version killed the process that loaded it.
             TrialFailedError: The version could not be tried now.
         """
+        with self._tried(self._loadable(model, version)) as folder:
+            yield folder
+
+    def _loadable(self, model: str, version: str) -> ModelVersion:
         found = self.get(model, version)
         result = self._planner.examine(found)
         if not result.ok:
@@ -248,6 +254,10 @@ class RegistryReader:
             raise QuarantinedError(quarantine)
         for warning in self._planner.warnings(found):
             log.warning("%s %s", found.model, warning)
+        return found
+
+    @contextmanager
+    def _tried(self, found: ModelVersion) -> Iterator[Path]:
         with self._planner.copied(found) as folder:
             if self._trials.outcome(found, folder).is_fatal and (quarantine := self._trials.quarantined(found)):
                 raise QuarantinedError(quarantine)
@@ -256,6 +266,10 @@ class RegistryReader:
     def quarantined(self) -> list[Quarantine]:
         """Return the versions that killed the process that loaded them, and must not be loaded."""
         return self._trials.all()
+
+    def holds_model(self, model: str, version: str) -> bool:
+        """Return whether a version was registered with a model that this program can serve."""
+        return self._planner.holds_model(self.get(model, version))
 
     def try_version(self, model: str, version: str) -> str | None:
         """Say why a version cannot be served, or None: it loads, and answers rows of its own signature.

@@ -20,7 +20,7 @@ from core.clock import Clock
 from core.errors import CoreError, RefusedError
 from core.files import write_file
 from core.governance.audit import audited
-from core.registry.contents import MODEL_NAME
+from core.registry.contents import MODEL_NAME, NO_MODEL
 from core.registry.documents import ModelVersion
 from core.registry.records import DATABASE
 from core.registry.trial_child import TrialOutcome, try_folder
@@ -96,7 +96,7 @@ class Trials:
         if (found := self.known(version)) is not None:
             return found
         if not (folder / MODEL_NAME).is_file():
-            return TrialOutcome(problem=f"its files hold no model that can be served ({MODEL_NAME} is missing)")
+            return TrialOutcome(problem=NO_MODEL)
         limits = self._limits()
         found = attempt(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
         if found.is_fatal:

@@ -178,6 +178,9 @@ class Rollouts(RolloutRecords):
 
     def _unservable(self, proposal: RolloutProposal) -> str | None:
         """Say why the candidate cannot answer requests; before the transaction, since it may be tried first."""
+        numbers = (proposal.stable, proposal.candidate)
+        if not any(self._registry.holds_model(proposal.model, number) for number in numbers):
+            return None  # another program serves this model, and reports what it answers
         try:
             problem = self._registry.try_version(proposal.model, proposal.candidate)
         except TrialFailedError as error:  # this machine's fault

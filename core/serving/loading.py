@@ -18,6 +18,7 @@ from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
+from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
@@ -120,7 +121,11 @@ class Loader:
         self._evict(staying)
         wanted = staying | self._on_demand
         for key in wanted:
-            if key not in self._loaded and key not in self._loading and self._may_try(key):
+            if key in self._loaded or key in self._loading or not self._may_try(key):
+                continue
+            if not self._registry.holds_model(*key):
+                self._failures[key] = (time.monotonic(), NO_MODEL)
+            else:
                 self._loading[key] = self._worker.submit(self._load, key)
                 self._loading[key].add_done_callback(lambda _: self._wake.set())
         self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in wanted}
@@ -267,7 +272,7 @@ class Loader:
         unserved = {
             (model.model, model.live): model.failures[model.live]
             for model in served.values()
-            if model.live is not None and model.live in model.failures
+            if model.live is not None and model.live in model.failures and not model.is_kept_as_files
         }
         alerts, now = Alerts(self._workspace), self._clock()
         try:
@@ -307,9 +312,16 @@ class Loader:
             waiting=MappingProxyType(waiting),
             failures=MappingProxyType({number: why for (of, number), (_, why) in self._failures.items() if of == name}),
             live=model.production,
+            is_kept_as_files=self._is_kept_as_files(model, versions),
             default=default,
             routing=self._routings.routing(name, loaded),
         )
+
+    def _is_kept_as_files(self, model: RegisteredModel, versions: list[ModelVersion]) -> bool:
+        """Whether no version of a live model is for this program to serve."""
+        if model.production is None or self._registry.holds_model(model.model, model.production):
+            return False
+        return not any(self._registry.holds_model(version.model, version.version) for version in versions)
 
     def _labels(self, model: str, versions: list[ModelVersion]) -> dict[str, str]:
         """Return the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""

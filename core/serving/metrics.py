@@ -163,9 +163,8 @@ class _Versions(Collector):
         table = self._table()
         yield GaugeMetricFamily("bondx_ready", "1 while the server can answer.", value=float(table.is_ready))
         ready = GaugeMetricFamily("bondx_model_ready", "1 while the live version is ready.", labels=("model",))
-        for served in table.models.values():
-            if served.live is not None:
-                ready.add_metric((served.model,), float(served.trouble is None))
+        for served in table.expected():
+            ready.add_metric((served.model,), float(served.trouble is None))
         yield ready
         info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
         loading = GaugeMetricFamily(
@@ -186,7 +185,7 @@ class _Versions(Collector):
                 loading.add_metric((served.model, number), loaded.load_seconds)
                 sizes.add_metric((served.model, number), loaded.n_bytes)
                 since.add_metric((served.model, number), loaded.loaded_at.timestamp())
-            for number in served.failures:
+            for number in () if served.is_kept_as_files else served.failures:
                 failed.add_metric((served.model, number), 1.0)
         yield from (info, loading, since, sizes, failed)
 

@@ -39,9 +39,10 @@ class Reads:
         content: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "ready": is_ready}
         try:
             self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
-            live = [served for served in table.models.values() if served.live is not None]
-            content["models"] = {served.model: served.is_ready for served in live}
+            content["models"] = {served.model: served.is_ready for served in table.expected()}
             content["reasons"] = table.troubles()
+            if kept := [served.model for served in table.models.values() if served.is_kept_as_files]:
+                content["kept_as_files"] = kept  # live, and served by another program
         except CoreError:
             pass  # a load balancer's probe needs only yes or no
         await send_json(send, 200 if is_ready else 503, orjson.dumps(content))

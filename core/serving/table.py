@@ -149,6 +149,7 @@ class ServedModel:
     failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
     waiting: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # label -> its version, not loaded
     live: str | None = None  # the version in Production, loaded or not
+    is_kept_as_files: bool = False  # whether another program serves it: no version of it is one of ours
     default: LoadedVersion | None = None  # answers by default
     routing: Routing | None = None  # during a rollout
 
@@ -187,7 +188,7 @@ class ServedModel:
     @property
     def trouble(self) -> str | None:
         """Why the live version does not answer, or None; an earlier one may answer in its place."""
-        if self.live is None:
+        if self.live is None or self.is_kept_as_files:
             return None
         if (why := self.failures.get(self.live)) is not None:
             return f"{self.model} {self.live} cannot be loaded: {why}"
@@ -211,6 +212,8 @@ class ServedModel:
                 f"No version of {self.model} is in Production. Promote a version, or name a version or label."
             )
         why = self.why_not_loaded(self.live)
+        if self.is_kept_as_files:
+            raise UnavailableError(f"{self.model} {self.live} is in Production, but {why}.")
         raise UnavailableError(f"{self.model} {self.live} is in Production, but not ready: {why}.")
 
 
@@ -247,5 +250,9 @@ class ServingTable:
 
         One version that cannot be served does not take the others out: each model has a readiness of its own.
         """
-        live = [served for served in self.models.values() if served.live is not None]
+        live = self.expected()
         return self.is_complete and (not live or any(served.is_ready for served in live))
+
+    def expected(self) -> list[ServedModel]:
+        """List the live models that this server is expected to answer for."""
+        return [served for served in self.models.values() if served.live is not None and not served.is_kept_as_files]

@@ -9,7 +9,8 @@ def test_an_alias_works_wherever_a_version_is_expected(register, registry: Regis
     registry.set_alias("spread", "@champion", "1.1.0", actor=ana)
     assert registry.get("spread", "@champion").version == "1.1.0"
     assert registry.plan_promotion("spread", "@champion").version == "1.1.0"
-    assert registry.load_path("spread", "@champion").name == "1.1.0"
+    copy, own = registry.load_path("spread", "@champion"), registry.load_path("spread", "1.1.0")
+    assert (copy, copy.is_dir()) == (own, True)
     assert registry.verify("spread", "@champion")[0].ok
     assert registry.diff("spread", "1.0.0", "@champion").b == "1.1.0"
     assert registry.aliases("spread") == {"champion": "1.1.0"}

@@ -3,11 +3,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from core.actor import Actor
 from core.alerts import Alerts
 from core.alerts.alert import Severity
 from core.errors import ExitCode
+from core.files import digest
 from core.registry import HashMismatchError, ModelVersion, Registry
 from core.registry.documents import ModelVersion as Document
+from core.registry.manifest import walk
+from core.registry.private_copies import PrivateCopies
 from core.state import Workspace
 
 
@@ -20,9 +24,40 @@ def tamper(workspace: Workspace, version: ModelVersion) -> Path:
 
 def test_an_unchanged_version_is_loaded_without_an_alert(register, registry: Registry, workspace) -> None:
     version = register()
-    assert registry.load_path("spread", "1.0.0") == workspace.artifacts_dir / version.path
+    copy, source = registry.load_path("spread", "1.0.0"), workspace.artifacts_dir / version.path
+    assert {name: digest((copy / name).read_bytes()) for name, _ in walk(source)} == {
+        name: digest((source / name).read_bytes()) for name, _ in walk(source)
+    }
     assert [result.ok for result in registry.verify()] == [True]
     assert Alerts(workspace).all() == []
+
+
+def test_a_path_that_was_returned_does_not_follow_a_later_change_of_the_files(register, registry, workspace) -> None:
+    version = register()
+    copy = registry.load_path("spread", "1.0.0")
+    tamper(workspace, version)
+    assert (copy / "trees" / "0.txt").read_text() == "leaf\n"
+    assert copy.stat().st_mode & 0o077 == 0
+
+
+def test_a_copy_that_somebody_changed_is_made_again(register, registry, workspace) -> None:
+    register()
+    first = registry.load_path("spread", "1.0.0")
+    assert registry.load_path("spread", "1.0.0") == first
+    (first / "trees" / "0.txt").chmod(0o600)
+    (first / "trees" / "0.txt").write_text("lead\n")
+    assert (registry.load_path("spread", "1.0.0") / "trees" / "0.txt").read_text() == "leaf\n"
+
+
+def test_the_copies_of_a_process_go_with_it(register, registry, workspace) -> None:
+    register()
+    copies = PrivateCopies()
+    copy = copies.path(("here", "spread/1.0.0", ""), lambda: registry.opened("spread", "1.0.0"))
+    assert copy.is_dir()
+    assert registry.sweep(Actor.engine()).n_removed == 0
+    assert copy.is_dir()
+    copies.close()
+    assert not copy.exists()
 
 
 def test_a_changed_file_is_never_loaded_and_alerts_an_operator(register, registry: Registry, workspace) -> None:

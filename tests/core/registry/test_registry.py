@@ -145,6 +145,7 @@ def test_a_plan_says_what_will_happen_and_how_to_undo_it(register, registry: Reg
         "min_accuracy",
         "quality_gates",
         "attainment_drop",
+        "servable",
     ]
 
 

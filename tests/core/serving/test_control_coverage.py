@@ -132,7 +132,8 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 
 # What only reads, or previews; every other public method is a verb.
 READS = {
-    Registry: "aliases alias all_aliases approvals diff environment_warnings get history lacking_approvals lineage "
+    Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
+    "lacking_approvals lineage "
     "load_path models opened plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production "
     "pruned quarantined try_version verify versions went_live",
     Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds",

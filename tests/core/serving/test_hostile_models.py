@@ -143,10 +143,12 @@ def test_a_version_is_tried_once(workspace, registry, artifacts, register, monke
 
     monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (attempt,))
     for _ in range(2):
-        registry.load_path("spread", version)
+        with registry.opened("spread", version):
+            pass
     assert tried == [{"memory_mib": 4096, "seconds": 60.0}]
     monkeypatch.setattr(trials, "_software", lambda: "another release")
-    registry.load_path("spread", version)
+    with registry.opened("spread", version):
+        pass
     assert len(tried) == 2
 
 
@@ -273,6 +275,63 @@ def test_a_server_whose_only_model_cannot_be_served_is_not_ready(workspace, arti
         assert not server.table.is_ready
 
 
+@pytest.fixture
+def kept_files(tmp_path):
+    """Files for another program."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "weights.onnx").write_bytes(b"\x08\x07weights")
+    return folder
+
+
+def test_files_without_a_model_go_live_with_a_warning_that_they_are_not_served_here(
+    workspace, registry, register, kept_files, ana
+):
+    version = register(workspace, "spread", kept_files).version
+    registry.apply(registry.plan_promotion("spread", version), actor=ana)
+    plan = registry.plan_promotion("spread", version)
+    gate = next(gate for gate in plan.gates if gate.name == "servable")
+    assert (plan.allowed, gate.verdict) == (True, "warn")
+    assert gate.reason == "its files hold no model.json, so this program cannot serve it"
+    registry.apply(plan, actor=ana)
+    with serving(workspace) as (server, _ask, until):
+        until(lambda: server.table.is_complete, "the table")
+        assert (server.table.is_ready, server.table.troubles()) == (True, [])
+        status, answer = server_answer(server, "/api/v1/predict/spread", {"row": {}})
+        assert (status, answer["error"]) == (
+            503,
+            "spread 1.0.0 is in Production, but its files hold no model.json, so this program cannot serve it.",
+        )
+        assert get(server, "/ready") == (
+            200,
+            {"status": "ready", "ready": True, "models": {}, "reasons": [], "kept_as_files": ["spread"]},
+        )
+        assert "bondx_model_ready{" not in server._front_door._reads._metrics.text().decode()
+    assert open_alerts(workspace) == []
+
+
+def test_files_without_a_model_do_not_replace_a_version_that_answers(
+    workspace, registry, artifacts, put_live, register, kept_files, ana
+):
+    put_live(workspace, "spread", artifacts / "spread")
+    version = register(workspace, "spread", kept_files).version
+    registry.apply(registry.plan_promotion("spread", version), actor=ana)
+    with pytest.raises(PromotionRefusedError, match=r"refused by 1 gate: servable \(its files hold no model\.json"):
+        registry.apply(registry.plan_promotion("spread", version), actor=ana)
+    assert "hold no model" in registry.try_version("spread", version)
+
+
+def test_a_model_that_was_served_and_is_not_any_more_raises_an_alert(
+    workspace, registry, artifacts, put_live, register, kept_files, ana
+):
+    put_live(workspace, "spread", kept_files)
+    put_live(workspace, "spread", artifacts / "spread")
+    registry.apply(registry.plan_rollback("spread"), actor=ana)  # the way back stays open
+    with serving(workspace) as (server, _, until):
+        until(lambda: open_alerts(workspace) == [("live_version_unserved", "1.0.0")], "an alert")
+        assert not server.table.is_ready
+
+
 def test_while_models_are_loading_the_answer_is_503_and_when_to_retry(workspace, artifacts, put_live, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     tables = []
@@ -287,6 +346,15 @@ def test_while_models_are_loading_the_answer_is_503_and_when_to_retry(workspace,
             for path in ("spread", "spread/labels/production", "spread/versions/@production", "spread/versions/1.0.0"):
                 status, answer = server_answer(server, f"/api/v1/predict/{path}", {"row": row})
                 assert (status, "loaded" in answer["error"], answer["retry"]) == (503, True, "1")
+
+
+def get(server, path):
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = json.loads(answer.read())
+    connection.close()
+    return answer.status, found
 
 
 def server_answer(server, path, body):
