@@ -17,7 +17,7 @@ from console.presentation.write_access import WriteAccess
 from console.runtime.engine_host import EngineHost
 from console.runtime.jumps import Place
 from console.runtime.playback import Playback
-from console.runtime.preferences import Remembered
+from console.runtime.preferences import UserPreferences
 from core.actor import Actor
 from core.clock import Clock
 from core.settings import Settings
@@ -118,7 +118,7 @@ class ScreenContext(ConsoleContext, Protocol):
     """The part that screens may use as well: the source of snapshots, and the keys that work everywhere."""
 
     @property
-    def remembered(self) -> Remembered:
+    def preferences(self) -> UserPreferences:
         """What the console remembers of its user."""
 
     @property

@@ -32,6 +32,11 @@ class Column(msgspec.Struct, frozen=True):
     priority: int = 0
     """In a narrow pane the column with the highest number is dropped first; 0 always stays."""
 
+    @property
+    def is_titled(self) -> bool:
+        """Whether it has a title; a column of marks has none, and is neither chosen nor sorted by."""
+        return bool(self.title.strip())
+
 
 def fit_columns(
     columns: Sequence[Column], width: int, *, gap: int = 1, longest: Sequence[int] = ()

@@ -119,9 +119,7 @@ class LiveTable(Painted, can_focus=True):
             raise ValueError(f"every row needs {len(self._columns)} cells")
         self._all_rows = tuple(rows)
         self._longest = tuple(
-            max(len(column.title), *(len(_text_of(row.cells[index])) for row in rows), 0)
-            if column.cut == "middle"
-            else 0
+            max(len(column.title), *(len(row.text(index)) for row in rows), 0) if column.cut == "middle" else 0
             for index, column in enumerate(self._columns)
         )
         self._select_rows()
@@ -192,7 +190,7 @@ class LiveTable(Painted, can_focus=True):
     @property
     def chosen_columns(self) -> tuple[tuple[int, Column], ...]:
         """The columns that the operator wants, each with its place in the rows, also without room for all."""
-        return tuple((index, self._columns[index]) for index in self._chosen() if self._columns[index].title.strip())
+        return tuple((index, self._columns[index]) for index in self._chosen() if self._columns[index].is_titled)
 
     def choose_columns(self, keys: Sequence[str]) -> None:
         """Show these columns in this order, and columns without a title; unknown ones are ignored, none is all."""
@@ -203,7 +201,7 @@ class LiveTable(Painted, can_focus=True):
         places = {column.key: index for index, column in enumerate(self._columns)}
         if not any(key in places for key in self._wanted):
             return list(range(len(self._columns)))
-        untitled = [index for index, column in enumerate(self._columns) if not column.title.strip()]
+        untitled = [index for index, column in enumerate(self._columns) if not column.is_titled]
         return list(dict.fromkeys((*untitled, *(places[key] for key in self._wanted if key in places))))
 
     @property
@@ -454,10 +452,5 @@ class LiveTable(Painted, can_focus=True):
         self._layout = tuple((chosen[place], cells) for place, cells in fitted)
 
 
-def _text_of(cell: Cell | Line | str) -> str:
-    return cell if isinstance(cell, str) else cell.text
-
-
 def _haystack(row: Row, column: int | None) -> str:
-    cells = row.cells if column is None else (row.cells[column],)
-    return " ".join(map(_text_of, cells)).casefold()
+    return (" ".join(row.texts) if column is None else row.text(column)).casefold()

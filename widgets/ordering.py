@@ -24,7 +24,7 @@ class Order(msgspec.Struct, frozen=True):
     key: str
     descending: bool = False
 
-    def turned(self) -> Order:
+    def reversed(self) -> Order:
         """Return the other direction."""
         return Order(self.key, not self.descending)
 

@@ -32,9 +32,17 @@ class Row(msgspec.Struct, frozen=True):
     tone: str = ""
     """The tone of cells that name none of their own."""
 
+    def text(self, index: int) -> str:
+        """Return the text of a cell."""
+        cell = self.cells[index]
+        return cell if isinstance(cell, str) else cell.text
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its cells."""
+        return [self.text(index) for index in range(len(self.cells))]
+
     def value(self, index: int) -> CellValue:
         """Return the value of a cell, else its text."""
-        cell = self.cells[index]
-        if isinstance(cell, str):
-            return cell
-        return cell.text if isinstance(cell, Line) or cell.value is None else cell.value
+        value = getattr(self.cells[index], "value", None)
+        return self.text(index) if value is None else value

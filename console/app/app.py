@@ -30,7 +30,7 @@ from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
 from console.runtime.jumps import Jumps
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
-from console.runtime.preferences import Remembered
+from console.runtime.preferences import UserPreferences
 from console.screen_catalog import SCREENS, open_screen
 from console.screens.base import ConsoleScreen
 from console.verbs.engine import leave_offer, needs_of
@@ -106,7 +106,7 @@ class BondxApp(BugExit):
         self.keymap = checked_keymap(settings, workspace.settings_file)
         self.commands = Commands(self)
         self.jumps = Jumps()
-        self.remembered = Remembered()
+        self.preferences = UserPreferences()
         self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)

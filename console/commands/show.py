@@ -42,8 +42,8 @@ def show(args: argparse.Namespace) -> int:
         texts = _texts(table)
         if args.plain:
             for row in texts:
-                told = ", ".join(f"{name} {text}" for name, text in row.items() if text)
-                print(f"{table.title}: {printable(told)}")
+                named = ", ".join(f"{name} {text}" for name, text in row.items() if text)
+                print(f"{table.title}: {printable(named)}")
             if not texts:
                 print(f"{table.title}: {table.empty}")
         else:
@@ -59,14 +59,14 @@ def _named(table: "ScreenTable") -> "list[Column]":
 
 def _is_named(column: "Column") -> bool:
     """Leave out what only a screen can show: marks and drawn trends."""
-    return bool(column.title.strip()) and column.key != "trend"
+    return column.is_titled and column.key != "trend"
 
 
 def _texts(table: "ScreenTable") -> list[dict[str, str]]:
     return [
         {
-            column.title.lower(): (cell if isinstance(cell, str) else cell.text).strip()
-            for column, cell in zip(table.columns, row.cells, strict=True)
+            column.title.lower(): text.strip()
+            for column, text in zip(table.columns, row.texts, strict=True)
             if _is_named(column)
         }
         for row in table.rows

@@ -47,7 +47,7 @@ class ColumnsDialog(ReadOnlyDialog):
         )
 
     def _titled(self) -> list[Column]:
-        return [column for column in self._table.columns if column.title.strip()]
+        return [column for column in self._table.columns if column.is_titled]
 
     def action_turn(self) -> None:
         """Show or hide the column under the cursor; the last one stays."""

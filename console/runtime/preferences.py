@@ -48,8 +48,8 @@ def read_preferences(file: Path) -> Preferences:
         return Preferences()
 
 
-class Remembered:
-    """The choices of the user, read at first use; what is chosen is written at once."""
+class UserPreferences:
+    """The choices of the user: read at first use, and written with each choice."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file

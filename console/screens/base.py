@@ -37,7 +37,7 @@ class ConsoleScreen(FramedScreen):
     def on_mount(self) -> None:
         """Show the columns that the user has chosen before."""
         for table in self.query(LiveTable):
-            if columns := self.console_app.remembered.columns(self.name_of(table)):
+            if columns := self.console_app.preferences.columns(self.name_of(table)):
                 table.choose_columns(columns)
 
     def name_of(self, table: LiveTable) -> str:
@@ -243,5 +243,4 @@ class ConsoleScreen(FramedScreen):
         row = next((row for row in table.rows if row.key == table.cursor_key), None)
         if row is None:
             return ""
-        cells = [cell if isinstance(cell, str) else cell.text for cell in row.cells]
-        return "  ".join(cell.strip() for cell in cells if cell.strip())
+        return "  ".join(text.strip() for text in row.texts if text.strip())

@@ -312,10 +312,10 @@ class HoldOrResume(Change["Rollout"]):
 HOLD_OR_RESUME = HoldOrResume()
 
 
-class TakeBack(Change["Rollout"]):
+class RollBackRollout(Change["Rollout"]):
     """Abort the rollout of a candidate, or once it is live, roll the model back."""
 
-    name = "take_back"
+    name = "roll_back_rollout"
     noun = ROLLOUT
     key = Key("R", "roll back", "Abort; once promoted, roll back to the version before (asks first)")
 

@@ -1,4 +1,4 @@
-"""The verb that takes a version out of use: what it does depends on where the version stands now."""
+"""The verb that takes a version out of use: its effect depends on the present role of the version."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ SUSPECT: Noun[Suspect] = Noun(
 """The version that a row is about: a version of the registry, a live model, or the version that an alert names."""
 
 
-class TakeBackSuspect(Change[Suspect]):
+class RollBackSuspect(Change[Suspect]):
     """Roll back a live version, or abort the rollout of a candidate; leave every other version alone."""
 
-    name = "take_back_version"
+    name = "roll_back_version"
     noun = SUSPECT
     key = Key("R", "roll back", "Roll back the live version; abort the rollout of a candidate (asks first)")
 

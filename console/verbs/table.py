@@ -17,7 +17,7 @@ _DIRECTIONS = {"asc": False, "desc": True}
 
 def column_names(table: "LiveTable") -> list[str]:
     """Name the columns that have a title."""
-    return [column.key for column in table.columns if column.title.strip()]
+    return [column.key for column in table.columns if column.is_titled]
 
 
 def column_named(table: "LiveTable", word: str) -> "Column":
@@ -79,7 +79,7 @@ class Sort(Verb[None]):
         """Sort it; the cursor stays on its row."""
         table = _sortable(app)
         if not options:
-            order = next_order([column.key for column in table.shown_columns if column.title.strip()], table.order)
+            order = next_order([column.key for column in table.shown_columns if column.is_titled], table.order)
         elif options[0] == USUAL:
             order = None
         else:
@@ -87,10 +87,10 @@ class Sort(Verb[None]):
         _put_in_order(app, table, order)
 
 
-class Invert(Verb[None]):
+class ReverseOrder(Verb[None]):
     """Reverse the order of the list."""
 
-    name = "invert"
+    name = "reverse"
     key = Key("i", "", "Reverse the order of the sorted list")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
@@ -99,7 +99,7 @@ class Invert(Verb[None]):
         if table.order is None:
             app.say("Sort the list first: s sorts it by its next column.", "muted")
         else:
-            _put_in_order(app, table, table.order.turned())
+            _put_in_order(app, table, table.order.reversed())
 
 
 class ChooseColumns(Verb[None]):
@@ -127,7 +127,7 @@ def choose_columns(app: "ConsoleControls", table: "LiveTable", names: tuple[str,
     table.choose_columns(names)
     if (screen := app.shown_screen()) is not None:
         screen.refresh_all()
-        if (problem := app.remembered.choose_columns(screen.name_of(table), names)) is not None:
+        if (problem := app.preferences.choose_columns(screen.name_of(table), names)) is not None:
             app.say(f"Not remembered: {problem}", "warn")
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from console.runtime.preferences import MAX_BYTES, Preferences, Remembered, preferences_file, read_preferences
+from console.runtime.preferences import MAX_BYTES, Preferences, UserPreferences, preferences_file, read_preferences
 from tests.console.test_table_verbs import type_command
 
 
@@ -104,7 +104,7 @@ def test_a_pipe_in_the_place_of_the_file_blocks_nobody(file):
 
 
 def test_two_consoles_of_a_user_keep_each_others_choices(file):
-    one, other = Remembered(file), Remembered(file)
+    one, other = UserPreferences(file), UserPreferences(file)
     assert one.columns("alerts.alerts") == other.columns("alerts.alerts") == ()
     assert one.choose_columns("alerts.alerts", ("age",)) is None
     assert other.choose_columns("audit.records", ("verb",)) is None
@@ -113,6 +113,6 @@ def test_two_consoles_of_a_user_keep_each_others_choices(file):
 
 def test_a_file_that_cannot_be_written_is_said_and_the_choice_holds(tmp_path):
     (tmp_path / "no-folder").write_text("")
-    remembered = Remembered(tmp_path / "no-folder" / "console.json")
+    remembered = UserPreferences(tmp_path / "no-folder" / "console.json")
     assert "no-folder" in (remembered.choose_columns("alerts.alerts", ("age",)) or "")
     assert remembered.columns("alerts.alerts") == ("age",)

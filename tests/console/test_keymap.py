@@ -45,7 +45,7 @@ async def test_a_changed_key_works_and_is_shown_and_the_usual_key_is_free(open_c
 
 
 async def test_two_keys_may_change_places(open_console, workspace):
-    configure(workspace, "    console.sort: i\n    console.invert: s\n")
+    configure(workspace, "    console.sort: i\n    console.reverse: s\n")
     async with open_console((120, 40)) as console:
         await console.press("3", "s")
         assert "sorts it by its next column" in console.sentence
@@ -82,6 +82,6 @@ def test_a_key_that_breaks_the_rule_is_refused_with_its_line(workspace, line, to
 
 
 def test_two_changed_keys_that_meet_are_refused(workspace):
-    configure(workspace, "    console.sort: x\n    console.invert: x\n")
+    configure(workspace, "    console.sort: x\n    console.reverse: x\n")
     with pytest.raises(SettingsError, match="x is also the key of console"):
         BondxApp(workspace, load_settings(workspace.settings_file))

@@ -15,7 +15,7 @@ from console.presentation.status import HOST, Circumstances, status_of
 from console.presentation.write_access import WriteAccess
 from console.verbs.engine import leave_offer, needs_of
 from console.verbs.offer import OfferContext
-from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, TakeBack, UndoPromotion
+from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, RollBackRollout, UndoPromotion
 from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
 from console.verbs.version import plan_offer
 from core.alerts import AlertState
@@ -574,7 +574,7 @@ def test_the_keys_of_a_rollout_promise_what_is_true_of_its_state(snapshot, phase
     around = replace(snapshot, rollouts=(rollout,))
     app = SimpleNamespace(refusal=None, newest=around)
     context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
-    for verb, expected in zip((ADVANCE, HOLD_OR_RESUME, ABORT, TakeBack(), UndoPromotion()), said, strict=True):
+    for verb, expected in zip((ADVANCE, HOLD_OR_RESUME, ABORT, RollBackRollout(), UndoPromotion()), said, strict=True):
         told = verb.refused(app, rollout)
         if told is None:
             try:

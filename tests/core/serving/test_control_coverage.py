@@ -164,7 +164,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Rollouts.advance": (("advance",), ("rollout advance",)),
     "Rollouts.hold": (("hold", "hold_or_resume"), ("rollout hold",)),
     "Rollouts.resume": (("resume", "hold_or_resume"), ("rollout resume",)),
-    "Rollouts.abort": (("abort", "take_back", "take_back_version"), ("rollout abort",)),
+    "Rollouts.abort": (("abort", "roll_back_rollout", "roll_back_version"), ("rollout abort",)),
     "Rollouts.promote_now": (("advance",), ("rollout promote",)),
     "Rollouts.save": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
