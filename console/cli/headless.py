@@ -39,7 +39,7 @@ class SessionFeed:
 
     session_id: str
     report_of: "Callable[[Session, int], EpochRecord | None]"
-    _told: dict[str, Any] = field(default_factory=dict)
+    _reported: dict[str, Any] = field(default_factory=dict)
     _epoch: int = 0
 
     def events(self, snapshot: "Snapshot") -> Iterator[Event]:
@@ -80,28 +80,23 @@ class SessionFeed:
             eta = session.observed.eta_seconds if epoch == session.observed.epoch else None
             report = self.report_of(session, epoch)
             learned = report is None or report.learned
-            told = {**base, "epoch": epoch, "learned": learned}
-            yield {**told, "event": "epoch", "eta_seconds": eta, "metrics": by_epoch[epoch]}
+            about = {**base, "epoch": epoch, "learned": learned}
+            yield {**about, "event": "epoch", "eta_seconds": eta, "metrics": by_epoch[epoch]}
             if report is not None and not learned:
                 gates = [gate for gate in report.gates if gate.blocks]
-                yield {**told, "event": "draw_rejected", "reason": _reason(gates), "gates": gates}
+                yield {**about, "event": "draw_rejected", "reason": _reason(gates), "gates": gates}
 
     def _news(self, base: Event, event: str, items: tuple[str, ...]) -> Iterator[Event]:
-        known = self._told.get(event, ())
-        self._told[event] = items
+        known = self._reported.get(event, ())
+        self._reported[event] = items
         for item in items:
             if item not in known:
                 yield {**base, "event": event, "what": item}
 
     def _is_new(self, name: str, value: object) -> bool:
-        is_new = self._told.get(name) != value
-        self._told[name] = value
+        is_new = self._reported.get(name) != value
+        self._reported[name] = value
         return is_new
-
-
-def json_line(event: Event) -> str:
-    """Spell an event as one JSON object on one line."""
-    return json_text(event)
 
 
 def plain_line(event: Event) -> str:
@@ -152,7 +147,7 @@ class LinePrinter:
 
     def __init__(self, stream: TextIO, *, log_json: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
-        self._spell = json_line if log_json else plain_line
+        self._spell: Callable[[Event], str] = json_text if log_json else plain_line
         self._bar = stream.isatty() and not log_json
         self._clock = clock
         self._ascii = "utf" not in (stream.encoding or "").lower()

@@ -6,13 +6,13 @@ argparse and no more.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from console.cli.escaped_text import KEPT
 from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
-from core.errors import CoreError, UsageError
+from core.errors import CoreError, ExitCode, UsageError
 from core.escape import is_shown_as_is, spelled_out
 
 COMMANDS = (
@@ -33,24 +33,20 @@ COMMANDS = (
     "config",
     "doctor",
 )
-EXIT_CODES = {
-    0: "success",
-    1: "failing gate or firing alert",
-    2: "usage",
-    3: "refused",
-    4: "conflict",
-    70: "internal error",
-    74: "the output could not be written",
-    124: "a wait timed out",
-    130: "interrupted",
-    141: "the reader of the output left",
+EXIT_CODES: Mapping[int, str] = {
+    ExitCode.GOOD: "success",
+    ExitCode.FAILING: "failing gate or firing alert",
+    ExitCode.USAGE: "usage",
+    ExitCode.REFUSED: "refused",
+    ExitCode.CONFLICT: "conflict",
+    ExitCode.INTERNAL_ERROR: "internal error",
+    ExitCode.OUTPUT_LOST: "the output could not be written",
+    ExitCode.TIMED_OUT: "a wait timed out",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.READER_LEFT: "the reader of the output left",
 }
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
-INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
-OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 MAX_LOG_BYTES = 10_000_000
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-PIPE_CLOSED = 141  # 128 + SIGPIPE, as of ls, grep and git: `bondx … | head` has what it wanted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +92,7 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         complain(str(error))
         code = int(error.exit_code)
     except KeyboardInterrupt:
-        code = INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Exception as error:
         return _judge_output() or _report_bug(args, error)
     return _judge_output() or code
@@ -106,7 +102,7 @@ def _require_shown(words: Sequence[str]) -> None:
     """Refuse a command line with characters that no terminal shows: the names in it could not be shown either.
 
     Raises:
-        UsageError: A word has some.
+        UsageError: A word has such characters.
     """
     for number, word in enumerate(words, start=1):
         if not is_shown_as_is(word, keep=KEPT):
@@ -121,11 +117,11 @@ def _judge_output() -> int:
     if (failure := output_failure()) is None:
         return 0
     if isinstance(failure, BrokenPipeError):
-        return PIPE_CLOSED
+        return ExitCode.READER_LEFT
     from console.cli.output import complain
 
     complain(f"standard output cannot be written: {failure.strerror}")
-    return OUTPUT_LOST
+    return ExitCode.OUTPUT_LOST
 
 
 def spelled_exit_codes() -> str:
@@ -152,7 +148,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 
 def add_about_arguments(parser: argparse.ArgumentParser) -> None:
-    """Accept `--version` and `--spec`, which tell about the program and leave."""
+    """Accept `--version` and `--spec`, which describe the program and exit."""
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     parser.add_argument(
         "--spec", action=PrintSpec, nargs=0, help="print every command, option and exit code as JSON, and exit"
@@ -204,7 +200,7 @@ def _report_bug(args: argparse.Namespace, error: Exception) -> int:
     except OSError:
         where = "no workspace to log details in"
     complain(f"internal error, please report it: {type(error).__name__}: {error} ({where})")
-    return INTERNAL_ERROR
+    return ExitCode.INTERNAL_ERROR
 
 
 if __name__ == "__main__":

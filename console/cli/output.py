@@ -102,7 +102,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 def complain(message: str) -> None:
     """Print an error to stderr, each line prefixed with the program's name."""
-    with contextlib.suppress(OSError):  # a stderr that takes nothing is no second error
+    with contextlib.suppress(OSError):  # a stderr that takes nothing is not a second error
         for line in message.splitlines() or [""]:
             print(f"bondx: {printable(line)}", file=sys.stderr, flush=True)
 

@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from console.cli.escaped_text import EscapedText
 
@@ -50,10 +50,20 @@ def prepare_streams() -> None:
 
 def output_failure() -> OSError | None:
     """Write what is still in the buffers; return what made stdout fail, if anything did, and write no more to it."""
-    _flush(sys.stderr)  # a failure cannot be told anywhere
+    _flush(sys.stderr)  # its failure cannot be reported anywhere
     failure = _flush(sys.stdout)
     file = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return (isinstance(file, _RememberingFile) and file.failure) or failure
+
+
+def print_or_drop(line: str, stream: Literal["stdout", "stderr"]) -> None:
+    """Print a line; if its stream takes nothing, drop this line and all later lines, and count no failure."""
+    into: TextIO = getattr(sys, stream)
+    try:
+        print(line, file=into, flush=True)
+    except (OSError, ValueError):
+        _send_nowhere(into)
+        setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = False) -> EscapedText:
@@ -68,13 +78,18 @@ def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = F
 
 
 def _flush(stream: TextIO) -> OSError | None:
-    """Flush a stream; if it fails, send the rest of its buffer to nowhere: flushing it at exit is no second error."""
+    """Flush a stream, and return what made it fail."""
     try:
         stream.flush()
     except OSError as error:
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+        _send_nowhere(stream)
         return error
     return None
+
+
+def _send_nowhere(stream: TextIO) -> None:
+    """Discard the rest of a stream's buffer: flushing it at exit must not fail a second time."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -111,7 +111,7 @@ class UnblockedWriter(io.TextIOBase):
             except OSError as error:  # no space may be free again, so the next line is tried as well
                 if not self._has_failed:
                     self._has_failed = True
-                    log.warning("lines of output are lost (%s); the work goes on", error.strerror)
+                    log.warning("lines of output are lost (%s); the work continues", error.strerror)
 
     def _write(self, content: bytes) -> None:
         """Write all of it, below a line that the last failure cut."""

@@ -4,17 +4,15 @@ Nothing here depends on anybody reading: an output that cannot be written must n
 """
 
 import argparse
-import contextlib
-import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from console.cli.escaped_text import json_text
 from console.cli.output import printable
+from console.cli.streams import print_or_drop
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -75,24 +73,11 @@ def wait_for(
         found = look()
         if (line := describe(found)) != reported:
             reported = line
-            tell(printable(line), "stderr")
+            print_or_drop(printable(line), "stderr")
         rest = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
         if has_ended(found) or rest <= 0:
             return found
         watch.wait(min(rest, _LOOK_SECONDS), never)
-
-
-def tell(line: str, stream: Literal["stdout", "stderr"]) -> None:
-    """Print a line; if the stream was closed by its reader or by the caller, drop this line and all later lines."""
-    try:
-        if (into := getattr(sys, stream)) is None:  # `>&-`
-            raise OSError
-        print(line, file=into, flush=True)
-    except (OSError, ValueError):
-        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.dup2(nowhere.fileno(), into.fileno())  # its buffer is flushed once more at exit
-        setattr(sys, stream, nowhere)
 
 
 def print_outcome(document: object, sentence: str, *, has_ended: bool, is_success: bool, as_json: bool) -> int:
@@ -105,10 +90,7 @@ def print_outcome(document: object, sentence: str, *, has_ended: bool, is_succes
         is_success: Whether it ended well.
         as_json: Print the document.
     """
-    if as_json:
-        tell(json_text(document, indent=2), "stdout")
-    else:
-        tell(printable(sentence), "stdout")
+    print_or_drop(json_text(document, indent=2) if as_json else printable(sentence), "stdout")
     if not has_ended:
         return ExitCode.TIMED_OUT
     return ExitCode.GOOD if is_success else ExitCode.FAILING

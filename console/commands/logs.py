@@ -2,7 +2,6 @@
 
 import argparse
 import select
-import signal
 import sys
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
@@ -10,7 +9,6 @@ from core.errors import ExitCode
 from core.log_reading import LEVELS, LogFilter, LogLine, LogReader
 
 FOLLOW_SECONDS = 0.25
-PIPE_CLOSED = 128 + signal.SIGPIPE  # as of any command whose reader left
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -42,12 +40,12 @@ def show_logs(args: argparse.Namespace) -> int:
             reader.close()
             return ExitCode.GOOD
         if _reader_left_within(FOLLOW_SECONDS):
-            return PIPE_CLOSED
+            return ExitCode.READER_LEFT
         lines = reader.poll()
 
 
 def _reader_left_within(seconds: float) -> bool:
-    """Wait, and say whether the reader of a pipe left meanwhile: without a new line no write would tell."""
+    """Wait, and return whether the reader of a pipe left meanwhile: without a new line, no write would fail."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(1000 * seconds))
@@ -58,7 +56,6 @@ def _spelled(line: LogLine, *, as_json: bool) -> str:
         return f"{line.log}: {line.text}"
     import logging
 
-    import msgspec
+    from console.cli.escaped_text import json_text
 
-    spelled = {"log": line.log, "level": logging.getLevelName(line.level).lower(), "text": line.text}
-    return msgspec.json.encode(spelled).decode()
+    return json_text({"log": line.log, "level": logging.getLevelName(line.level).lower(), "text": line.text})

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import pytest
 
-from console.cli.headless import LinePrinter, SessionFeed, json_line, plain_line
+from console.cli.escaped_text import json_text
+from console.cli.headless import LinePrinter, SessionFeed, plain_line
 from core.quality.gate import GateResult, judge
 from core.training.records import DrawRecord, EpochRecord
 from core.training.session import ObservedSession, Session, SessionPhase
@@ -98,7 +99,7 @@ def test_a_skipped_epoch_names_itself_its_gate_the_value_and_the_limit():
         "epoch 3/3  score 0.7000",
     ]
     (told,) = [event for event in feed_of(report(1, FAILED_GATE)).events(seen({1: 0.5})) if "gates" in event]
-    (gate,) = json.loads(json_line(told))["gates"]
+    (gate,) = json.loads(json_text(told))["gates"]
     assert (told["epoch"], gate["name"], gate["value"], gate["threshold"]) == (1, "coverage", 80.0, 90.0)
 
 
