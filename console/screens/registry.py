@@ -29,7 +29,7 @@ class RegistryScreen(ConsoleScreen):
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (VERSION, SUSPECT, MODEL, VERSIONS, EVIDENCE)
-    PARTS = dict.fromkeys(("#versions", "#details", "#lineage", "#lineage-facts"), "registry")
+    PARTS = dict.fromkeys(("#versions", "#models", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
         super().__init__()
