@@ -1,33 +1,31 @@
 """Line charts as lines of text: braille where the terminal has it, plain characters elsewhere.
 
-A pure drawing: series in, lines out. One cell has one colour, so that a row takes few changes of style; where two
-series meet in a cell, the later one gives its colour and both give their dots.
+A pure drawing: series in, lines out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from rich.cells import cell_len
 
 from widgets.glyphs import UNICODE, Glyphs
 from widgets.line import Line, Span, clean, shorten
+from widgets.plane import Frame, Plane, Point, is_drawable
+from widgets.ticks import number_text, tick_labels
 
 N_TONES = 6
 _LEAST_NAME = 4
 _NAME_MARGIN = 4  # the marker, the blank behind it and the gap to the next name
-_BRAILLE = 0x2800
-# The bit of each dot of a braille cell, by row and column.
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 class Series(msgspec.Struct, frozen=True):
     """A named line: points (x, y) in the order of x. A y that is NaN or infinite leaves a gap."""
 
     name: str
-    points: tuple[tuple[float, float], ...]
+    points: tuple[Point, ...]
     tone: str = ""
     """One of `widgets.line.TONES`; the next series colour by default."""
 
@@ -48,79 +46,6 @@ class ChartView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AUTOMATIC = ChartView()
-
-
-class _Frame(msgspec.Struct, frozen=True):
-    """The visible part of the plane, and its size in dots."""
-
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-    n_columns: int
-    n_rows: int
-
-    def dot(self, x: float, y: float) -> tuple[int, int]:
-        """Find the dot of a point: (column, row), row 0 on top."""
-        column = (x - self.x_low) / (self.x_high - self.x_low) * (self.n_columns - 1)
-        row = (self.y_high - y) / (self.y_high - self.y_low) * (self.n_rows - 1)
-        return (
-            max(0, min(self.n_columns - 1, round(column))),
-            max(0, min(self.n_rows - 1, round(row))),
-        )
-
-
-def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
-    """Choose round numbers that cover a range.
-
-    Args:
-        low: The least value.
-        high: The greatest value, above `low`.
-        n_ticks: The maximum number of ticks.
-
-    Returns:
-        Multiples of 1, 2 or 5 times a power of ten within the range, in rising order; at least one.
-
-    >>> nice_ticks(0.0, 1.0, 6)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    """
-    power = 10.0 ** math.floor(math.log10((high - low) / n_ticks))
-    for factor in (1, 2, 5, 10, 20):
-        step = factor * power
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if 1 <= last - first + 1 <= n_ticks:
-            return [round(index * step, 12) for index in range(first, last + 1)]
-    return [(low + high) / 2]
-
-
-def log_ticks(low: float, high: float, n_ticks: int) -> list[float]:
-    """Choose round numbers that cover a range of decimal logarithms, and return their logarithms.
-
-    >>> [round(10**tick, 9) for tick in log_ticks(-0.1, 2.1, 6)], [round(10**t) for t in log_ticks(1.8, 2.0, 6)]
-    ([1.0, 10.0, 100.0], [70, 80, 90, 100])
-    """
-    decades = range(math.floor(low), math.ceil(high) + 1)
-    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1,)):
-        logarithms = (decade + math.log10(digit) for decade in decades for digit in digits)
-        ticks = [tick for tick in logarithms if low - 1e-9 <= tick <= high + 1e-9]
-        if 2 <= len(ticks) <= n_ticks:
-            return ticks
-    return nice_ticks(low, high, n_ticks)
-
-
-def number_text(value: float, step: float) -> str:
-    """Write an axis value with the decimals that its step needs.
-
-    >>> number_text(0.30000000000000004, 0.1), number_text(12000.0, 2000.0), number_text(2.5e7, 5e6)
-    ('0.3', '12k', '25M')
-    """
-    for limit, size, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / size:.4g}{unit}"
-    if value and abs(value) < 1e-4:
-        return f"{value:.1e}"
-    decimals = 0 if step >= 1 or step <= 0 else min(6, math.ceil(-math.log10(step) - 1e-9))
-    return f"{value:.{decimals}f}"
 
 
 def draw_chart(
@@ -160,119 +85,32 @@ def draw_chart(
         blank = [Line()] * ((height - 1) // 2)
         return [*blank, Line(((clean(empty).center(width), "muted"),))]
     at_cursor = None if view.cursor is None else nearest_x(everything, view.cursor)
-    told = [(index, item, _told_points(points, at_cursor, view)) for index, item, points in drawable]
-    legend = [_legend(told, y_title, width, glyphs, has_cursor=at_cursor is not None)] if height >= 5 else []
+    named = [(index, item, _legend_points(points, at_cursor, view)) for index, item, points in drawable]
+    legend = [_legend(named, y_title, width, glyphs, has_cursor=at_cursor is not None)] if height >= 5 else []
     n_rows = height - len(legend) - 2
     if n_rows < 2 or width < 16:
         # No room for a plane: only the newest values fit.
-        return [_newest(index, item, points, glyphs) for index, item, points in told][:height]
+        return [_newest(index, item, points, glyphs) for index, item, points in named][:height]
     y_low, y_high = view.y_range or y_range(series, view) or (0.0, 1.0)
     x_low, x_high = view.x_range or _x_range([x for x, _ in everything])
-    find_ticks = log_ticks if view.is_log else nice_ticks
-    ticks = find_ticks(y_low, y_high, max(2, min(7, n_rows // 2 + 1)))
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else y_high - y_low
-    labels = {tick: _tick_text(tick, step, view) for tick in ticks}
+    labels = tick_labels(y_low, y_high, max(2, min(7, n_rows // 2 + 1)), is_log=view.is_log)
     label_width = max(map(len, labels.values()))
     n_columns = width - label_width - 2
-    plane = _Plane(n_columns, n_rows, glyphs)
-    frame = _Frame(x_low, x_high, y_low, y_high, *plane.n_dots)
+    plane = Plane(n_columns, n_rows, glyphs)
+    frame = Frame(x_low, x_high, y_low, y_high, *plane.n_dots)
     for index, item, _ in drawable:
-        plane.draw(item, frame, index)
+        plane.draw(item.points, frame, tone=_tone(item, index), marker=_marker(index, glyphs))
     if at_cursor is not None:
         plane.cursor = frame.dot(at_cursor, y_low)[0] // plane.dots_across
-    at_row = {plane.row_of(frame.dot(x_low, tick)[1]): tick for tick in ticks}
+    at_row = {plane.row_of(frame.dot(x_low, tick)[1]): label for tick, label in labels.items()}
     body = []
     for row in range(n_rows):
-        label = labels[at_row[row]].rjust(label_width) if row in at_row else " " * label_width
         mark = glyphs.tick if row in at_row else glyphs.upright
-        body.append(Line(((label + " ", "muted"), (mark, "line"), *plane.row(row))))
+        body.append(Line(((f"{at_row.get(row, ''):>{label_width}} ", "muted"), (mark, "line"), *plane.row(row))))
     axis = Line(((" " * (label_width + 1), ""), (glyphs.corner + glyphs.rule * n_columns, "line")))
     if y_title and not any(line.text.startswith(clean(y_title)) for line in legend):
         x_title = f"{x_title} (y: {y_title})".strip()
     return [*legend, *body, axis, _x_labels(x_low, x_high, n_columns, label_width, x_title)]
-
-
-class _Plane:
-    """The cells between the axes."""
-
-    def __init__(self, n_columns: int, n_rows: int, glyphs: Glyphs) -> None:
-        self._n_columns, self._n_rows = n_columns, n_rows
-        self._glyphs = glyphs
-        self._braille = glyphs.name == "unicode"
-        self._cells: dict[tuple[int, int], int] = {}
-        self._signs: dict[tuple[int, int], str] = {}
-        self._tones: dict[tuple[int, int], str] = {}
-        self.cursor: int | None = None
-        """The column of the cursor."""
-
-    @property
-    def dots_across(self) -> int:
-        """The dots of one cell across."""
-        return 2 if self._braille else 1
-
-    @property
-    def n_dots(self) -> tuple[int, int]:
-        """The dots across and down."""
-        return (self._n_columns * 2, self._n_rows * 4) if self._braille else (self._n_columns, self._n_rows)
-
-    def row_of(self, dot_row: int) -> int:
-        """Find the line of text in which a dot lies."""
-        return dot_row // 4 if self._braille else dot_row
-
-    def draw(self, series: Series, frame: _Frame, index: int) -> None:
-        """Draw one series and end it in its marker."""
-        tone = _tone(series, index)
-        marker = _marker(index, self._glyphs)
-        last: tuple[int, int] | None = None
-        end: tuple[int, int] | None = None
-        for x, y in series.points:
-            if not _is_drawable(x, y):
-                last = None
-                continue
-            dot = frame.dot(x, y)
-            for column, row in _stroke(last or dot, dot):
-                self._set(column, row, marker, tone)
-            last = end = dot
-        if end is not None:
-            cell = (end[0] // 2, end[1] // 4) if self._braille else end
-            self._signs[cell], self._tones[cell] = marker, tone
-
-    def _set(self, column: int, row: int, marker: str, tone: str) -> None:
-        if self._braille:
-            cell = (column // 2, row // 4)
-            self._cells[cell] = self._cells.get(cell, 0) | _DOTS[row % 4][column % 2]
-        else:
-            cell = (column, row)
-            self._signs[cell] = marker
-        self._tones[cell] = tone
-
-    def row(self, row: int) -> Iterator[Span]:
-        """Draw one line of the plane; blanks take the tone of their neighbours."""
-        text, tone = "", ""
-        for column in range(self._n_columns):
-            cell = (column, row)
-            sign = self._signs.get(cell) or (chr(_BRAILLE | self._cells[cell]) if cell in self._cells else " ")
-            its_tone = self._tones.get(cell, tone)
-            if column == self.cursor and sign == " ":
-                sign, its_tone = self._glyphs.upright, "accent"
-            if its_tone != tone and text:
-                yield text, tone
-                text = ""
-            text, tone = text + sign, its_tone
-        yield text, tone
-
-
-def _stroke(start: tuple[int, int], end: tuple[int, int]) -> Iterable[tuple[int, int]]:
-    """Walk the dots of a straight line."""
-    n_steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-    if n_steps == 0:
-        yield end
-        return
-    for step in range(n_steps + 1):
-        yield (
-            start[0] + round((end[0] - start[0]) * step / n_steps),
-            start[1] + round((end[1] - start[1]) * step / n_steps),
-        )
 
 
 def _range(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]:
@@ -299,26 +137,20 @@ def y_range(series: Sequence[Series], view: ChartView) -> tuple[float, float] | 
     return (0.0, high) if min(values) >= 0 else (low, max(high, 0.0))
 
 
-def nearest_x(points: Sequence[tuple[float, float]], x: float) -> float:
+def nearest_x(points: Sequence[Point], x: float) -> float:
     """Return the x of the points that is nearest to a place."""
     return min((at for at, _ in points), key=lambda at: (abs(at - x), at))
 
 
-def _told_points(
-    points: Sequence[tuple[float, float]], at_cursor: float | None, view: ChartView
-) -> list[tuple[float, float]]:
-    """Return the points of which the legend tells the last: those up to now, or that at the cursor."""
-    told = points[-1:] if at_cursor is None else [point for point in points if point[0] == at_cursor]
-    return [(x, 10.0**y if view.is_log else y) for x, y in told]
+def _legend_points(points: Sequence[Point], at_cursor: float | None, view: ChartView) -> list[Point]:
+    """Return the point that the legend spells: the newest, or the one at the cursor."""
+    shown = points[-1:] if at_cursor is None else [point for point in points if point[0] == at_cursor]
+    return [(x, 10.0**y if view.is_log else y) for x, y in shown]
 
 
 def _logarithmic(series: Series) -> Series:
-    points = ((x, math.log10(y) if y > 0 and _is_drawable(x, y) else math.nan) for x, y in series.points)
+    points = ((x, math.log10(y) if y > 0 and is_drawable(x, y) else math.nan) for x, y in series.points)
     return Series(series.name, tuple(points), series.tone)
-
-
-def _tick_text(tick: float, step: float, view: ChartView) -> str:
-    return number_text(tick, step) if not view.is_log else f"{10.0**tick:.3g}"
 
 
 def _x_range(values: Sequence[float]) -> tuple[float, float]:
@@ -327,13 +159,8 @@ def _x_range(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _drawable_points(series: Series) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in series.points if _is_drawable(x, y)]
-
-
-def _is_drawable(x: float, y: float) -> bool:
-    # NaN compares false. Values near the largest float would make the range around them infinite.
-    return abs(x) < 1e300 and abs(y) < 1e300
+def _drawable_points(series: Series) -> list[Point]:
+    return [(x, y) for x, y in series.points if is_drawable(x, y)]
 
 
 def _tone(series: Series, index: int) -> str:
@@ -345,7 +172,7 @@ def _marker(index: int, glyphs: Glyphs) -> str:
 
 
 def _legend(
-    drawable: Sequence[tuple[int, Series, list[tuple[float, float]]]],
+    drawable: Sequence[tuple[int, Series, list[Point]]],
     y_title: str,
     width: int,
     glyphs: Glyphs,
@@ -390,7 +217,7 @@ def _share_out(room: int, wanted: Sequence[int]) -> list[int]:
     return given
 
 
-def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:
+def _newest(index: int, series: Series, points: Sequence[Point], glyphs: Glyphs) -> Line:
     newest = f"{points[-1][1]:.4g}" if points else "no data"
     marker = (_marker(index, glyphs), _tone(series, index))
     return Line((marker, (f" {clean(series.name)} ", ""), (newest, "muted")))

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.apps import settled
-from widgets.chart import ChartView, Series, draw_chart, nice_ticks, y_range
+from widgets.chart import ChartView, Series, draw_chart, y_range
 from widgets.glyphs import ASCII, UNICODE
 from widgets.line_chart import LineChart
+from widgets.ticks import nice_ticks
 
 # The same cases on every machine, however slow it is.
 CALM = settings(deadline=None, derandomize=True)
