@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from widgets.columns import Column, fit_columns
+from widgets.filtering import filter_rows
 from widgets.line import Line, Span, clean, fit, fit_line
 from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
@@ -289,14 +290,7 @@ class LiveTable(Painted, can_focus=True):
 
     def _select_rows(self) -> None:
         before, was_at_top = self.cursor_key, self._cursor == 0
-        words = self._filter.casefold().split()
-        if words:
-            wanted = [self._column_and_text(word) for word in words]
-            self._rows = tuple(
-                row for row in self._all_rows if all(text in _haystack(row, column) for column, text in wanted)
-            )
-        else:
-            self._rows = self._all_rows
+        self._rows = filter_rows(self._all_rows, self._columns, self._filter) if self._filter else self._all_rows
         if self._order is not None and (by := self._index_of(self._order.key)) is not None:
             self._rows = tuple(sort_rows(self._rows, by, descending=self._order.descending))
         self._cursor = 0 if self._sticky and was_at_top else self._place_near(before)
@@ -318,13 +312,6 @@ class LiveTable(Painted, can_focus=True):
 
     def _index_of(self, key: str) -> int | None:
         return next((index for index, column in enumerate(self._columns) if column.key == key), None)
-
-    def _column_and_text(self, word: str) -> tuple[int | None, str]:
-        """Take a word of the filter apart: `actor:ana` is sought in the column of this key or title alone."""
-        name, colon, text = word.partition(":")
-        named = (index for index, each in enumerate(self._columns) if name in (each.key, each.title.casefold()))
-        column = next(named, None) if colon else None
-        return (None, word) if column is None else (column, text)
 
     def _put_cursor(self, index: int) -> None:
         before = self.cursor_key
@@ -450,7 +437,3 @@ class LiveTable(Painted, can_focus=True):
         longest = [self._longest[index] for index in chosen] if self._longest else ()
         fitted = fit_columns([self._columns[index] for index in chosen], width - 1, gap=self._gap, longest=longest)
         self._layout = tuple((chosen[place], cells) for place, cells in fitted)
-
-
-def _haystack(row: Row, column: int | None) -> str:
-    return (" ".join(row.texts) if column is None else row.text(column)).casefold()
