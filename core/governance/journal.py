@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.files import PRIVATE_FILE, PRIVATE_FOLDER, open_plain, sync, write_all, write_new
+from core.lock_files import open_lock, unlock
 from core.state.file_lock import wait_for_lock
 
 _BLOCK = 1 << 16
@@ -30,12 +31,12 @@ class Journal:
         """
         self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)  # without its parents: a lost workspace stays lost
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
-        descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+        descriptor = open_lock(self._lock_file)
         try:
             wait_for_lock(descriptor, self._lock_file, shared=shared)
             yield
         finally:
-            os.close(descriptor)
+            unlock(descriptor)
 
     def size(self) -> int:
         """Return the size in bytes; 0 if there is no file yet."""

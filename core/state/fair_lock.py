@@ -1,12 +1,11 @@
 """A lock between processes that prevents starvation and is released when its holder dies."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.files import PRIVATE_FILE
+from core.lock_files import open_lock, unlock
 from core.state.file_lock import wait_for_lock
 
 
@@ -54,7 +53,7 @@ class FairLock:
             self._unlock(descriptor)
 
     def _flock(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+        descriptor = open_lock(path)
         self._descriptors.append(descriptor)
         try:
             wait_for_lock(descriptor, path)
@@ -67,6 +66,4 @@ class FairLock:
         if descriptor not in self._descriptors:
             return  # forgotten: this is the child of a fork
         self._descriptors.remove(descriptor)
-        # Unlocked explicitly, not only by closing: a child between fork and exec holds a copy of the descriptor.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        unlock(descriptor)

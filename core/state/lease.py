@@ -14,6 +14,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
 from core.files import PRIVATE_FILE, access_error, write_all
+from core.lock_files import locked_within, unlock
 from core.state.errors import LeaseHeldError
 from core.state.workspace import Workspace
 
@@ -92,8 +93,9 @@ class Lease:
         except OSError as error:
             raise access_error(path, "open", error) from error
         try:
-            if not _locked_within(descriptor, _PATIENCE_SECONDS):
-                raise LeaseHeldError(_held_by(read_lease(workspace), workspace))
+            while not locked_within(descriptor, _PATIENCE_SECONDS, pause_seconds=_PAUSE_SECONDS):
+                if _is_held(descriptor):
+                    raise LeaseHeldError(_held_by(read_lease(workspace), workspace))
             os.ftruncate(descriptor, 0)
             write_all(descriptor, msgspec.json.encode(holder) + b"\n")
         except OSError as error:
@@ -111,8 +113,7 @@ class Lease:
         if descriptor is not None:
             with suppress(OSError):  # only helps readers between truncation and unlocking
                 os.ftruncate(descriptor, 0)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
+            unlock(descriptor)
 
     def beat(self) -> bool:
         """Show that the holder is alive.
@@ -186,18 +187,6 @@ def _heard(holder: LeaseHolder, beat_at: float) -> LeaseHolder:
         return holder
     silent_since = datetime.fromtimestamp(round(beat_at), tz=utc_now().tzinfo)
     return msgspec.structs.replace(holder, silent_since=silent_since)
-
-
-def _locked_within(descriptor: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline and _is_held(descriptor):
-                return False
-            time.sleep(_PAUSE_SECONDS)
 
 
 def _is_held(descriptor: int) -> bool:

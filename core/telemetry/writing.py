@@ -9,13 +9,12 @@ read-only connection never checkpoints. Closing needs no lock: SQLite checkpoint
 Source: https://sqlite.org/wal.html, "The WAL-Reset Bug"
 """
 
-import fcntl
-import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from core.lock_files import locked_within, open_lock, unlock
 
 _LOOK_SECONDS = 0.001
 
@@ -60,25 +59,12 @@ class WriteConnection(sqlite3.Connection):
         """
         path = self.file.with_name(self.file.name + ".lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = open_lock(path)
         except OSError as error:
             raise sqlite3.OperationalError(f"its lock {path.name} cannot be opened: {error.strerror}") from error
         try:
-            _lock(descriptor, time.monotonic() + self.patience_seconds)
+            if not locked_within(descriptor, self.patience_seconds, pause_seconds=_LOOK_SECONDS):
+                raise sqlite3.OperationalError("another process has been writing to it for too long")
             yield
         finally:
-            # Unlocked explicitly, not only by closing: a child between fork and exec holds a copy of the descriptor.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
-
-
-def _lock(descriptor: int, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise sqlite3.OperationalError("another process has been writing to it for too long") from None
-            time.sleep(_LOOK_SECONDS)
-        else:
-            return
+            unlock(descriptor)

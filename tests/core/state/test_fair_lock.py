@@ -56,7 +56,7 @@ def test_a_lock_that_cannot_be_created_is_a_file_access_error(database, monkeypa
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(
-        "core.state.fair_lock.os", SimpleNamespace(open=fail, O_RDONLY=0, O_CREAT=0, O_NONBLOCK=0, O_CLOEXEC=0)
+        "core.lock_files.os", SimpleNamespace(open=fail, O_RDONLY=0, O_CREAT=0, O_NONBLOCK=0, O_CLOEXEC=0)
     )
     with pytest.raises(kind, match=r"Cannot lock .*registry\.json"):
         database.table("t").insert({})
