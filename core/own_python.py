@@ -1,9 +1,14 @@
-"""The command line of a child process that runs one of our modules."""
+"""Child processes that run one of our modules: how they are started, and what their end was."""
 
+import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 _OWN_PACKAGES = Path(__file__).parents[1] / "bondx" / "own_packages.py"
+
+ONE_THREAD: Mapping[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""The environment in which every numeric library computes in one thread."""
 
 
 def module_command(module: str, *arguments: object) -> list[str]:
@@ -14,3 +19,18 @@ def module_command(module: str, *arguments: object) -> list[str]:
         arguments: Its arguments.
     """
     return [sys.executable, "-P", str(_OWN_PACKAGES), module, *map(str, arguments)]
+
+
+def signal_name(exit_code: int) -> str:
+    """Name the signal that ended a process.
+
+    Args:
+        exit_code: As `subprocess` returns it: negative for a signal.
+
+    >>> signal_name(-9), signal_name(-99)
+    ('SIGKILL', 'signal 99')
+    """
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"

@@ -1,4 +1,4 @@
-"""The child process in which a version's files are parsed first: its crash, hang or hunger costs nobody else anything.
+"""The child process in which a version's files are parsed first: its crash or hang costs no other process anything.
 
 One child tries many versions, since its imports cost seconds and a trial milliseconds. It ends with this process, after
 a minute without work, or with the version that kills it; the next trial then starts another.
@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 
 from core.errors import CoreError
-from core.own_python import module_command
+from core.own_python import ONE_THREAD, module_command, signal_name
 
 MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and not imported
 START_SECONDS = 120.0
-"""How long a child may take to import what it needs, on a busy machine."""
+"""How long a child may take to import its libraries on a busy machine; on an idle one it takes about two seconds."""
 
-_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # ends that no version's files bring about
+_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # ends that prove nothing about a version's files
 
 
 class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class TrialChild:
                 try:
                     _write(process, request)
                     return self._outcome(process, request)
-                except BrokenPipeError:  # it has ended for lack of work, or somebody else has ended it
+                except BrokenPipeError:  # it has ended for lack of work, or another process has ended it
                     self.close()
                     if is_last:
                         raise TrialFailedError("the process was ended from outside") from None
@@ -95,7 +95,7 @@ class TrialChild:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.close()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             self._process = subprocess.Popen(
                 module_command(MODULE),
@@ -104,7 +104,7 @@ class TrialChild:
                 stderr=subprocess.DEVNULL,
                 env=environment,
                 bufsize=0,
-                start_new_session=True,  # a Ctrl+C at the terminal is not for it
+                start_new_session=True,  # Ctrl-C at the terminal is for the parent to handle
             )
         except OSError as error:
             raise TrialFailedError(error.strerror or str(error)) from error
@@ -149,11 +149,8 @@ def _line(process: "subprocess.Popen[bytes]", seconds: float) -> bytes | None:
 def _ending(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return "SIGXCPU, too much computing time" if name == "SIGXCPU" else name
+    name = signal_name(code)
+    return f"{name}, too much computing time" if name == "SIGXCPU" else name
 
 
 def try_folder(folder: Path, *, memory_mib: int, seconds: float) -> TrialOutcome:

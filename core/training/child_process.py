@@ -12,7 +12,7 @@ import msgspec
 
 import core
 from core.files import create_private, make_folder
-from core.own_python import module_command
+from core.own_python import ONE_THREAD, module_command, signal_name
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
 from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
@@ -146,12 +146,8 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
         return f"the training child ran out of memory; {memory}"
     if exit_code >= 0:
         return f"the training child ended with exit code {exit_code}; see logs/trainer.log; {memory}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
     hint = " (the kernel does so when memory runs out)" if -exit_code == signal.SIGKILL else ""
-    return f"the training child was killed by {name}{hint}; {memory}"
+    return f"the training child was killed by {signal_name(exit_code)}{hint}; {memory}"
 
 
 def _rotate(log_file: Path) -> None:
@@ -167,6 +163,4 @@ def _environment() -> dict[str, str]:
     if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
         inherited = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment[name] = "1"  # models train side by side instead, which is faster on few cores
-    return environment
+    return {**environment, **ONE_THREAD}  # models train side by side instead, which is faster on few cores

@@ -8,6 +8,7 @@ import resource
 import select
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from core.registry.trial_child import TrialOutcome, TrialRequest
 
 IDLE_SECONDS = 60.0
 _MIB = 1 << 20
-_OF_MEMORY = ("alloc", "memory")  # in the messages of libraries that were refused memory
+_MEMORY_WORDS = ("alloc", "memory")  # in the messages of libraries that were refused memory
 
 
 def main() -> None:
-    """Try versions until nobody asks for a while."""
+    """Try versions until no request has come for `IDLE_SECONDS`."""
     replies = os.dup(1)
-    os.dup2(2, 1)  # libraries print
+    os.dup2(2, 1)  # what libraries print must not look like an outcome
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # before any other process
@@ -37,20 +38,20 @@ def main() -> None:
         os.write(replies, msgspec.json.encode(outcome) + b"\n")
 
 
-def _tried(request: TrialRequest, warm: object) -> TrialOutcome:
+def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
     try:
-        warm(Path(request.folder))  # type: ignore[operator]
+        warm(Path(request.folder))
     except MemoryError:
-        return _too_hungry(request)
+        return _over_memory(request)
     except Exception as error:
         problem = f"{error}" or repr(error)
-        if any(word in problem.lower() for word in _OF_MEMORY):
-            return _too_hungry(request)
+        if any(word in problem.lower() for word in _MEMORY_WORDS):
+            return _over_memory(request)
         return TrialOutcome(problem=problem[:1_000])
     return TrialOutcome()
 
 
-def _too_hungry(request: TrialRequest) -> TrialOutcome:
+def _over_memory(request: TrialRequest) -> TrialOutcome:
     return TrialOutcome(problem=f"loading it takes more than {request.memory_mib:,} MiB of memory", is_fatal=True)
 
 
@@ -63,6 +64,7 @@ class _Limits:
     def __enter__(self) -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         _limit(resource.RLIMIT_AS, used + self._request.memory_mib * _MIB)
+        # After the waiting time, which is the parent's to judge: a version that sleeps must not pass for a crash.
         _limit(resource.RLIMIT_CPU, int(time.process_time() + self._request.seconds) + 2)
 
     def __exit__(self, *_: object) -> None:
