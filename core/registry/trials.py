@@ -1,7 +1,7 @@
 """Trials of versions: each is parsed in a child process before any other process loads it.
 
-A version that killed its loader is quarantined: the verdict is kept, so that no restart meets it again, until a person
-releases it. A version that loads is remembered by the hash of its files, and tried once instead of at each start.
+A version that killed its loader is quarantined until an operator releases it: the verdict is kept, so that no restart
+loads it again. A version that loads is remembered by the hash of its files, and tried once instead of at each start.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ TRIED_NAME = ".tried"
 
 
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that killed its loader, until somebody releases it."""
+    """A version that killed its loader, until an operator releases it."""
 
     key: str
     model: str
@@ -84,7 +84,7 @@ class Trials:
     def outcome(
         self, version: ModelVersion, folder: Path, attempt: Callable[..., TrialOutcome] = try_folder
     ) -> TrialOutcome:
-        """Return what an earlier trial has found, or try the version now; one that kills its loader is quarantined.
+        """Return what an earlier trial found, or try the version now; a version that kills its loader is quarantined.
 
         Args:
             version: The version.
@@ -102,8 +102,7 @@ class Trials:
         if found.is_fatal:
             self._put_away(version, found.problem)
         elif not found.problem:
-            with contextlib.suppress(OSError):  # it is tried again then
-                self._mark(version).parent.mkdir(exist_ok=True)
+            with contextlib.suppress(CoreError):  # it is tried again then
                 write_file(self._mark(version), _software().encode(), durable=False)
         return found
 

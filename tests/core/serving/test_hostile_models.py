@@ -10,7 +10,7 @@ import pytest
 
 from console.cli.main import main
 from core.alerts import Alerts
-from core.files import digest
+from core.files import DiskFullError, digest
 from core.governance import AuditLog
 from core.registry import (
     HashMismatchError,
@@ -150,6 +150,18 @@ def test_a_version_is_tried_once(workspace, registry, artifacts, register, monke
     with registry.opened("spread", version):
         pass
     assert len(tried) == 2
+
+
+def test_a_version_that_loads_is_served_even_if_its_trial_cannot_be_noted(
+    workspace, registry, artifacts, register, monkeypatch
+):
+    def fail(path, *_, **__):
+        raise DiskFullError(path, "write", "No space left on device")
+
+    version = register(workspace, "spread", artifacts / "spread").version
+    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (lambda *_, **__: TrialOutcome(),))
+    monkeypatch.setattr(trials, "write_file", fail)
+    assert registry.load_path("spread", version).is_dir()
 
 
 def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
