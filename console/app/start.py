@@ -87,5 +87,5 @@ def _remember(workspace: Workspace) -> None:
     from core.errors import CoreError
     from core.state.recent_workspaces import RecentWorkspaces
 
-    with suppress(OSError, CoreError):
+    with suppress(CoreError):
         RecentWorkspaces.of_user().remember(workspace.root, utc_now())

@@ -1,4 +1,4 @@
-"""The workspaces that a person has opened lately, in a file of the person's own account."""
+"""The workspaces that a person has opened recently, in a file of the person's own account."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import NotFoundError, UsageError
-from core.files import make_folder, write_file
+from core.files import read_file, write_file
 from core.state.workspace import SETTINGS_NAME, Workspace
 
 MAX_WORKSPACES = 20
@@ -43,9 +43,9 @@ class RecentWorkspaces:
         return cls(Path(platformdirs.user_data_dir("bondx", appauthor=False)) / "workspaces.json")
 
     def all(self) -> list[RecentWorkspace]:
-        """Return the workspaces, the one opened last first."""
+        """Return the workspaces, the last opened first."""
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=list[RecentWorkspace])
+            return msgspec.json.decode(read_file(self._file), type=list[RecentWorkspace])
         except (OSError, msgspec.DecodeError):
             return []
 
@@ -53,12 +53,10 @@ class RecentWorkspaces:
         """Put a workspace first, and drop the oldest beyond `MAX_WORKSPACES`.
 
         Raises:
-            OSError: The list cannot be written.
-            FileAccessError: Likewise.
+            FileAccessError: The list cannot be written.
         """
         others = [each for each in self.all() if each.path != str(root)]
         kept = [RecentWorkspace(str(root), now), *others][:MAX_WORKSPACES]
-        make_folder(self._file.parent)
         write_file(self._file, msgspec.json.format(msgspec.json.encode(kept)), durable=False)
 
     def find(self, word: str) -> Path:
