@@ -59,14 +59,17 @@ class TimedProtocol(HttpToolsProtocol):
     def _is_draining(self) -> bool:
         return bool(self.config.app.is_draining)  # type: ignore[union-attr]
 
+    @property
+    def _is_answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
     @override
     def shutdown(self) -> None:
         """End: now or, in a server with a successor, with the next answer or after a rest.
 
         A caller at rest may be sending its next request just now, and would find the connection closed.
         """
-        is_answered = self.cycle is None or self.cycle.response_complete
-        if self._is_draining and is_answered and not self.transport.is_closing():
+        if self._is_draining and self._is_answered and not self.transport.is_closing():
             self._clear_timer()
             self._set_timer(_DRAIN_SECONDS, self._end_rest)
         else:
@@ -80,8 +83,7 @@ class TimedProtocol(HttpToolsProtocol):
     @property
     def waits_since(self) -> tuple[bool, float] | None:
         """Since when the server waits for the caller, after whether it ever asked; None while it is being answered."""
-        is_answered = self.cycle is None or self.cycle.response_complete
-        waits = is_answered and (self._is_between_requests or not self._is_head_whole)
+        waits = self._is_answered and (self._is_between_requests or not self._is_head_whole)
         return (self._has_asked, self._used_at) if waits else None
 
     def give_way(self) -> None:
@@ -106,8 +108,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._is_between_requests:
-            is_answered = self.cycle is None or self.cycle.response_complete
-            if is_answered and self.timeout_keep_alive_task is None and self._timer is None:
+            if self._is_answered and self.timeout_keep_alive_task is None and self._timer is None:
                 self._set_timer(self._limits.idle_seconds, self._end_rest)  # only empty lines arrived
             return
         if not self._is_head_whole:
@@ -167,7 +168,7 @@ class TimedProtocol(HttpToolsProtocol):
     def _hang_up(self, error: ServingError, status: int) -> None:
         """Send the reason, unless an earlier request is still being answered, and close the connection."""
         self._clear_timer()
-        if self.cycle is None or self.cycle.response_complete:
+        if self._is_answered:
             error.status = status
             body = refusal(error)
             fields = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)

@@ -1,6 +1,6 @@
 """Several server processes on one port, and their replacement without a gap.
 
-The supervisor holds the listening socket, and its workers inherit it: whichever is free accepts the next connection. In
+The supervisor holds the listening socket, and its workers inherit it: a free worker accepts the next connection. In
 a restart new workers start beside the old ones. Once they are ready, the old ones stop accepting, answer what they have
 accepted, and end. The socket stays open all the time, so no connection is refused. `SO_REUSEPORT` would give each
 worker a queue of its own, and closing one resets the connections that wait in it.
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 VARIABLE = "BONDX_SERVE_WORKER"
 STOP, DRAIN = signal.SIGTERM, signal.SIGHUP
 _LOOK_SECONDS = 0.05
-_LONG_ENOUGH_SECONDS = 10.0  # a worker that has lived so long is replaced at once when it ends
+_LONG_ENOUGH_SECONDS = 10.0  # a worker that has lived longer is replaced without a pause when it ends
 _BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 
 
@@ -53,7 +53,7 @@ class WorkerPlace:
         return os.getppid() != self.supervisor
 
     def tell_ready(self) -> None:
-        """Tell the supervisor that this worker answers for every live version; once."""
+        """Report to the supervisor that this worker answers for every live version; a second call does nothing."""
         if self.ready < 0:
             return
         with suppress(BrokenPipeError):  # the supervisor has died
@@ -110,7 +110,7 @@ class Supervisor:
         self._counts = Path()  # folder of the workers' counters, while it runs
 
     def run(self, should_stop: Callable[[], bool], takes_restart: Callable[[], bool]) -> bool:
-        """Run until told to stop.
+        """Run until `should_stop`.
 
         Args:
             should_stop: Whether to stop.
@@ -143,10 +143,9 @@ class Supervisor:
             os.set_blocking(read_end, False)
             descriptor = self._listener.fileno()
             place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
-            told = {field: getattr(place, field) for field in WorkerPlace.__dataclass_fields__}
             process = subprocess.Popen(
                 self._command,
-                env={**os.environ, VARIABLE: json.dumps(told)},
+                env={**os.environ, VARIABLE: json.dumps(asdict(place))},
                 pass_fds=(descriptor, write_end),
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor to handle
             )
@@ -164,7 +163,7 @@ class Supervisor:
         self._start(self._n_workers)
 
     def _look(self) -> None:
-        """Notice what has become of the workers; go on with a restart."""
+        """Notice which workers are ready or have ended; continue a restart."""
         for worker in self._workers:
             worker.look()
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
@@ -189,7 +188,7 @@ class Supervisor:
             return
         log.error("%s ended with status %s", worker.name, worker.process.returncode)
         if self._is_restarting and worker.name not in self._old:
-            log.error("the restart is given up: a new worker did not start; the old ones go on")
+            log.error("the restart is given up: a new worker did not start; the old workers continue")
             self._is_restarting = False
             for other in self._workers:
                 if other.name not in self._old:
