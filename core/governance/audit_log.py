@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,18 +21,25 @@ from core.governance.keys import AuditKeys
 from core.governance.outbox import entry_by_engine, outbox_of
 from core.governance.record import AuditEntry, AuditRecord
 from core.governance.sealed import Witness
-from core.governance.verification import ALARM_VERB, SIGNATURE_VERB, AuditVerdict, signed_message, verify_log
+from core.governance.verification import (
+    ALARM_VERB,
+    SIGNATURE_VERB,
+    AuditVerdict,
+    compare_states,
+    signed_message,
+    verify_log,
+    verify_unwritten,
+)
 from core.log_reading import lines_backwards
 
 if TYPE_CHECKING:
     from core.state import Workspace
-    from core.state.encoding import Tables
 
 SIGN_EVERY = 256
 """The maximum number of records after the last signed head of a running system."""
 
 
-_LEAST = timedelta(microseconds=1)
+_TICK = timedelta(microseconds=1)  # the resolution of the times in the log
 
 
 class _Instant(msgspec.Struct):
@@ -124,7 +131,7 @@ class AuditLog:
             wanted: Which records.
             limit: The maximum number of records; None is no limit.
         """
-        start = 0 if wanted.since is None else self._offset_after(wanted.since - _LEAST)
+        start = 0 if wanted.since is None else self._offset_after(wanted.since - _TICK)
         end = self._journal.size() if wanted.until is None else self._offset_after(wanted.until)
         found = filter(wanted.accepts, _readable(lines_backwards(self._journal.file, start, end)))
         return list(itertools.islice(found, limit))
@@ -168,27 +175,13 @@ class AuditLog:
             # A change is in the outbox until it is in the log, so both together tell of every document seen here.
             states = {name: self._workspace.database(name).storage.read() for name in self._databases()}
         if size == 0 and head is None:
-            verdict = self._verify_unwritten(states)
+            verdict = verify_unwritten(states, self._keys.present())
         else:
             witness = Witness()
             verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head, anchors, witness)
             if verdict.ok:
-                verdict = _compared(verdict, witness, states)
+                verdict = compare_states(verdict, witness, states)
         return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
-
-    def _verify_unwritten(self, states: Mapping[str, "Tables"]) -> AuditVerdict:
-        """Judge a workspace without a log and without a head: is there anything that must have been recorded?"""
-        left = [f"state/{name}.json" for name, tables in states.items() if any(tables.values())]
-        left += [f"keys/{name}" for name in self._keys.present()]
-        if not left:
-            return AuditVerdict(ok=True, n_records=0, reason="nothing has been recorded yet")
-        return AuditVerdict(
-            ok=False,
-            n_records=0,
-            first_bad_sequence=1,
-            damage=Damage.CUT_OFF,
-            reason=f"the log and its head are missing, although {' and '.join(left[:3])} cannot exist without records",
-        )
 
     def _offset_after(self, instant: datetime) -> int:
         return self._journal.first_offset(lambda line: _is_later(line, instant))
@@ -292,25 +285,6 @@ class AuditLog:
                 newest = link
         size = self._journal.size()
         return _Standing(newest, size, size, signed_sequence, frozenset(ids), alarm)
-
-
-def _compared(verdict: AuditVerdict, witness: Witness, states: Mapping[str, "Tables"]) -> AuditVerdict:
-    """Compare the state files with what the records left in them; changes that wait for the log count as recorded."""
-    for tables in states.values():
-        for waiting in tables.get("outbox", {}).values():
-            witness.hear(verdict.n_records + 1, waiting)
-    found = [mismatch for name, tables in states.items() for mismatch in witness.mismatches(name, tables)]
-    if not found:
-        return verdict
-    first = min(found, key=lambda mismatch: mismatch.sequence)
-    more = f"; {len(found) - 1} more documents differ" if len(found) > 1 else ""
-    return msgspec.structs.replace(
-        verdict,
-        ok=False,
-        first_bad_sequence=first.sequence or None,
-        damage=Damage.STATE,
-        reason=first.sentence + more,
-    )
 
 
 def _readable(lines: Iterable[bytes]) -> Iterator[AuditRecord]:

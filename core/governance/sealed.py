@@ -4,21 +4,21 @@ The chain proves the log. It does not prove the state files: a stage changed wit
 each record carries the digests of all documents that its transaction wrote, and `verify` compares them.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from core.files import digest
 from core.state.encoding import Tables
 
 _NEVER = frozenset({"outbox", "alerts", "holds"})
-"""Tables that change without a record: what waits for the log, machine-made alerts, and figures derived from others."""
+"""Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
 
 _ROLLOUTS, _ENGINES_PART = "rollouts", "observed"
 _DECIDED = frozenset({"phase", "step", "share", "started_at", "ended_at"})
-"""What only a recorded change moves in the engine's part of a rollout; it advances the rest between records."""
+"""The fields of the engine's part of a rollout that only a recorded change moves; the rest advances between records."""
 
 _STAMPS = frozenset({"updated_at", "updated_by", "revision"})
 
@@ -51,18 +51,18 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
         for number in {**old, **new}:
             if old.get(number) is not new.get(number):
                 name = f"{database}/{table}/{number}"
-                changed[name] = digest(table, new[number]) if number in new else REMOVED
+                changed[name] = _digest_of(table, new[number]) if number in new else REMOVED
     return changed
 
 
-def digest(table: str, document: Mapping[str, Any]) -> str:
+def _digest_of(table: str, document: Mapping[str, Any]) -> str:
     """Return 128 bits of the SHA-256 of the recorded fields of a document, as hex digits."""
     recorded = dict(document)
     if table == _ROLLOUTS:
         recorded = {name: value for name, value in document.items() if name not in _STAMPS}
         observed = recorded.get(_ENGINES_PART) or {}
         recorded[_ENGINES_PART] = {name: value for name, value in observed.items() if name in _DECIDED}
-    return hashlib.sha256(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return digest(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS))[:32]
 
 
 class Witness:
@@ -70,7 +70,7 @@ class Witness:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str, int, str]] = {}  # digest, sequence, and what the record was about
-        self._heard: set[str] = set()  # ids: a record stays in the outbox for a while after it was logged
+        self._heard: set[str] = set()  # ids: a logged record stays in the outbox until the next change
         self._covers_all = True
 
     def hear(self, sequence: int, record: Mapping[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Witness:
         Where some records are older than digests, a document that no digest is about proves nothing, and passes.
         """
         present = {
-            f"{database}/{table}/{number}": digest(table, document)
+            f"{database}/{table}/{number}": _digest_of(table, document)
             for table, documents in tables.items()
             if table not in _NEVER
             for number, document in documents.items()

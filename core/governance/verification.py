@@ -1,6 +1,6 @@
-"""Verification of a log: its lines in order, then its end against the newest head in the state files."""
+"""Verification of a log: its lines in order, its end against the newest head, and the state files against it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import orjson
@@ -10,6 +10,7 @@ from core.governance.chain import ChainFault, Damage, Link, Seal, follow
 from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
 from core.governance.sealed import Witness
+from core.state.encoding import Tables
 
 SIGNATURE_VERB = "audit.sign"
 ALARM_VERB = "audit.alarm"
@@ -76,6 +77,51 @@ def verify_log(
     if torn:
         reason += "; the last write was cut short by a crash, and the next change moves the partial line aside"
     return AuditVerdict(ok=True, n_records=n, reason=reason, torn_tail=torn, n_signatures=walk.n_signatures)
+
+
+def verify_unwritten(states: Mapping[str, Tables], key_files: Sequence[str]) -> AuditVerdict:
+    """Judge a workspace without a log and without a head: is there anything that must have been recorded?
+
+    Args:
+        states: The tables of each state file.
+        key_files: The names of the key files that exist.
+    """
+    left = [f"state/{name}.json" for name, tables in states.items() if any(tables.values())]
+    left += [f"keys/{name}" for name in key_files]
+    if not left:
+        return AuditVerdict(ok=True, n_records=0, reason="nothing has been recorded yet")
+    return AuditVerdict(
+        ok=False,
+        n_records=0,
+        first_bad_sequence=1,
+        damage=Damage.CUT_OFF,
+        reason=f"the log and its head are missing, although {' and '.join(left[:3])} cannot exist without records",
+    )
+
+
+def compare_states(verdict: AuditVerdict, witness: Witness, states: Mapping[str, Tables]) -> AuditVerdict:
+    """Compare the state files with what the records left in them; changes that wait for the log count as recorded.
+
+    Args:
+        verdict: On the log alone.
+        witness: Has heard every record of the log.
+        states: The tables of each state file.
+    """
+    for tables in states.values():
+        for waiting in tables.get("outbox", {}).values():
+            witness.hear(verdict.n_records + 1, waiting)
+    found = [mismatch for name, tables in states.items() for mismatch in witness.mismatches(name, tables)]
+    if not found:
+        return verdict
+    first = min(found, key=lambda mismatch: mismatch.sequence)
+    more = f"; {len(found) - 1} more documents differ" if len(found) > 1 else ""
+    return msgspec.structs.replace(
+        verdict,
+        ok=False,
+        first_bad_sequence=first.sequence or None,
+        damage=Damage.STATE,
+        reason=first.sentence + more,
+    )
 
 
 class _Walk:
