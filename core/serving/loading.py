@@ -8,13 +8,12 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 
 import psutil
 
-from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
@@ -22,22 +21,20 @@ from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
-from core.serving.table import LoadedVersion, ServedModel, ServingTable
+from core.serving.table import LoadedVersion, ServedModel, ServingTable, VersionKey
+from core.serving.unserved_alerts import UnservedAlerts
 from core.state import ChangeWatch, Workspace
 
 log = logging.getLogger(__name__)
 
 DATABASE = "registry"
-UNSERVED = "live_version_unserved"
 WATCH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 MAX_ON_DEMAND = 4
 
-VersionKey = tuple[str, str]  # model, version
-
 
 def _memory() -> int:
-    """The memory of this process, in bytes."""
+    """Return the memory of this process, in bytes."""
     return int(psutil.Process().memory_info().rss)
 
 
@@ -73,13 +70,13 @@ class Loader:
         self._stats = stats
         self._publish = publish
         self._clock = clock
+        self._alerts = UnservedAlerts(workspace, clock)
         self._table = ServingTable()
         self._loaded: dict[VersionKey, LoadedVersion] = {}
         self._failures: dict[VersionKey, tuple[float, str]] = {}  # time of the attempt, and the error
         self._loading: dict[VersionKey, Future[LoadedVersion]] = {}
         self._on_demand: OrderedDict[VersionKey, None] = OrderedDict()
         self._wishes: dict[VersionKey, list[Future[LoadedVersion]]] = {}
-        self._unserved: dict[VersionKey, str] | None = None  # live versions with an alert, and why; None: not read yet
         self._lock = threading.Lock()
         self._stopping = False
         self._wake = threading.Event()
@@ -265,30 +262,7 @@ class Loader:
         is_complete = self._table.is_complete or not self._loading
         self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete, is_read=True)
         self._publish(self._table)
-        self._tell_operator(served)
-
-    def _tell_operator(self, served: Mapping[str, ServedModel]) -> None:
-        """Fire an alert for each live version that cannot be loaded, and clear it once it is loaded or not live."""
-        unserved = {
-            (model.model, model.live): model.failures[model.live]
-            for model in served.values()
-            if model.live is not None and model.live in model.failures and not model.is_kept_as_files
-        }
-        alerts, now = Alerts(self._workspace), self._clock()
-        try:
-            if self._unserved is None:  # of a server before this one
-                before = [alert.labels for alert in alerts.open() if alert.rule == UNSERVED]
-                self._unserved = {(labels["model"], labels["version"]): "" for labels in before}
-            for key, why in unserved.items():
-                if self._unserved.get(key) != why:
-                    alerts.fire(UNSERVED, labels=_labels_of(key), summary=f"{key[0]} {key[1]}: {why}", now=now)
-            if not self._table.is_complete:  # what is not loaded yet may fail yet
-                unserved = self._unserved | unserved
-            for key in self._unserved.keys() - unserved.keys():
-                alerts.clear(UNSERVED, labels=_labels_of(key), now=now, reason="it is served, or no longer live")
-            self._unserved = unserved
-        except (CoreError, OSError) as error:  # tried again at the next turn; a server answers without alerts, too
-            log.error("could not update the alerts on live versions: %s", error)
+        self._alerts.update(self._table)
 
     def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: ServedModel | None) -> ServedModel:
         name = model.model
@@ -327,7 +301,3 @@ class Loader:
         """Return the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
         stages = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
         return {**self._registry.aliases(model), **stages, **self._routings.labels(model)}
-
-
-def _labels_of(key: VersionKey) -> dict[str, str]:
-    return {"model": key[0], "version": key[1]}

@@ -117,30 +117,12 @@ class Server:
         reads = Reads(authenticator, metrics, lambda: self.table)
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(
-                self._front_door,
-                loop="uvloop",
-                http=PredictProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                backlog=self._limits.connections,
-                timeout_keep_alive=self._limits.idle_seconds,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-            )
-        )
         try:
-            self._uvicorn.config.load()
-        except OSError as error:  # includes TLS errors
+            self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key)
+        except ListenError:
             self._socket.close()
             self._recorder.close()
-            raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
+            raise
         self._scheme = "http" if certificate is None else "https"
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
 
@@ -222,6 +204,37 @@ class Server:
             self._uvicorn.run(sockets=[self._socket])
         except Exception:
             log.exception("the API server failed")
+
+
+def _uvicorn_server(
+    front_door: FrontDoor, limits: ServingLimits, certificate: Path | None, key: Path | None
+) -> uvicorn.Server:
+    """Configure uvicorn.
+
+    Raises:
+        ListenError: The certificate or its key cannot be used.
+    """
+    config = uvicorn.Config(
+        front_door,
+        loop="uvloop",
+        http=PredictProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=limits.connections,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    try:
+        config.load()
+    except OSError as error:  # includes TLS errors
+        raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
+    return uvicorn.Server(config)
 
 
 def _allow_descriptors(n: int) -> None:

@@ -20,6 +20,8 @@ from core.telemetry.predictions import Arm
 if TYPE_CHECKING:
     from core.serving.scoring.scorer import Scorer
 
+VersionKey = tuple[str, str]  # model, version
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -246,7 +248,7 @@ class ServingTable:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server belongs into rotation: it has loaded what it can, and can answer for a live model.
+        """Whether the server belongs in rotation: it has loaded all versions that it can, and answers for a live model.
 
         One version that cannot be served does not take the others out: each model has a readiness of its own.
         """
