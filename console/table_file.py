@@ -10,7 +10,8 @@ from console.context import ConsoleControls, ShownScreen
 from console.presentation.csv_export import csv_text
 from console.presentation.phrases import counted
 from core.errors import CoreError, RefusedError, UsageError
-from core.files import create_once, require_plain, write_file
+from core.files import create_once, write_file
+from core.plain_files import require_plain
 
 
 class TableFile(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ callers with their own sequence and errors.
 
 import errno
 import os
-import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import CoreError
+from core.plain_files import open_plain, require_plain
 
 UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
@@ -26,13 +26,6 @@ PRIVATE_FOLDER = 0o700
 
 _CHUNK_BYTES = 1 << 20
 _N_SYNCS = 8
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class FileAccessError(CoreError):
@@ -41,10 +34,6 @@ class FileAccessError(CoreError):
     def __init__(self, path: Path, action: str, reason: str) -> None:
         self.path = path
         super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
-
-
-class NotPlainError(OSError):
-    """Something else has the name of a file: a folder, a pipe, a device, or a link that leads nowhere."""
 
 
 class DiskFullError(FileAccessError):
@@ -69,64 +58,6 @@ def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
     """Turn an error of the operating system into one of ours."""
     kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else FileAccessError
     return kind(path, action, error.strerror or str(error))
-
-
-# What a file is
-
-
-def what_it_is(mode: int) -> str:
-    """Name what a path leads to by its mode, as `os.stat` returns it: a file, a folder, a named pipe …"""
-    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a file")
-
-
-def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
-    """Open a plain file for reading: the one door for every file that somebody else may have put there.
-
-    A pipe blocks whoever opens it, for ever, and a device never ends: neither is opened to be read.
-
-    Args:
-        path: The file.
-        follow_links: Whether it may be a symbolic link to a plain file.
-    Raises:
-        FileNotFoundError: There is nothing of this name.
-        NotPlainError: It is something else, or a link that leads nowhere.
-        OSError: It cannot be read.
-    """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        if follow_links and path.is_symlink():
-            raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
-        raise
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise _not_plain(mode)
-    return os.fdopen(descriptor, "rb")
-
-
-def require_plain(path: Path) -> None:
-    """Refuse what is no plain file, without opening it; a missing file passes.
-
-    Raises:
-        NotPlainError: It is something else.
-        OSError: It cannot be looked at.
-    """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(mode := os.stat(path).st_mode):
-            raise _not_plain(mode)
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a plain file that is no link either; raises as `open_plain` does."""
-    return open_plain(path, follow_links=False)
-
-
-def read_file(path: Path) -> bytes:
-    """Return the bytes of a plain file; raises as `open_plain` does."""
-    with open_plain(path) as file:
-        return file.read()
 
 
 def sha256_of(file: Path | BinaryIO) -> str:
@@ -364,10 +295,6 @@ def _sync_tree(folder: Path) -> None:
 
     with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:  # the disk syncs several files together
         list(pool.map(sync, (folder, *folder.rglob("*"))))  # raises what any of them raised
-
-
-def _not_plain(mode: int) -> NotPlainError:
-    return NotPlainError(errno.EINVAL, f"it is {what_it_is(mode)}, not a plain file")
 
 
 def _confirm(path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from core.escape import escaped
-from core.files import open_plain
+from core.plain_files import open_plain
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LINE_CHARACTERS = 4_000

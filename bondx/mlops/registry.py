@@ -9,7 +9,7 @@ from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.api.models import ModelRegistry as Models
 from core.errors import UsageError
-from core.files import open_plain
+from core.plain_files import open_plain
 from core.registry import ModelVersion, Registry, Stage
 
 MAX_METADATA_BYTES = 1 << 20

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from core.errors import CoreError
-from core.files import open_plain, write_file
+from core.files import write_file
+from core.plain_files import open_plain
 
 MAX_BYTES = 65_536
 log = logging.getLogger("bondx.console")

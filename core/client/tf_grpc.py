@@ -24,7 +24,7 @@ from core.client.retry_policy import Seconds, Timeouts
 from core.client.rows import RequestRows
 from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
 from core.client.wire import Wire
-from core.files import read_file
+from core.plain_files import read_file
 
 try:
     import grpc

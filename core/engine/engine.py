@@ -9,7 +9,7 @@ from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.engine.context import EngineContext
-from core.engine.guard import Guard
+from core.engine.guard import LeaseGuard
 from core.engine.journal import open_log
 from core.engine.worker import Worker, WorkerThread
 from core.engine.workers import WORKERS
@@ -96,7 +96,7 @@ class Engine:
 
     def _begin_to_beat(self, lease: Lease) -> Callable[[], None]:
         """Start the guard; return the function that ends it."""
-        guard = WorkerThread(Guard(self._workspace, lease, lost=self._lose), report=lambda *_: None)
+        guard = WorkerThread(LeaseGuard(self._workspace, lease, lost=self._lose), report=lambda *_: None)
         guard.start()
 
         def end() -> None:

@@ -12,7 +12,7 @@ from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS
 
 
-class Guard(Worker):
+class LeaseGuard(Worker):
     """Beats once a second, so that a stopped engine shows as silent, and ends an engine that has lost its workspace."""
 
     name: ClassVar[str] = "guard"

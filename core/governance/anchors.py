@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from core.errors import UsageError
-from core.files import append_line, open_plain
+from core.files import append_line
+from core.plain_files import open_plain
 
 MAX_BYTES = 64 << 20
 

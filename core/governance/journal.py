@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.files import PRIVATE_FILE, PRIVATE_FOLDER, open_plain, sync, write_all, write_new
+from core.files import PRIVATE_FILE, PRIVATE_FOLDER, sync, write_all, write_new
 from core.lock_files import open_lock, unlock
+from core.plain_files import open_plain
 from core.state.file_lock import wait_for_lock
 
 _BLOCK = 1 << 16

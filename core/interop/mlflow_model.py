@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.errors import CoreError
-from core.files import read_file
+from core.plain_files import read_file
 
 if TYPE_CHECKING:
     from core.domains.table.models.model import TableModel

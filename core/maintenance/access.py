@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.files import what_it_is
 from core.maintenance.finding import Finding
+from core.plain_files import what_it_is
 from core.state.workspace import Workspace
 
 OF_OTHERS = 0o077

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.escape import spelled_out
-from core.files import read_file
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.maintenance.access import REPAIR, examine_access
@@ -15,6 +14,7 @@ from core.maintenance.finding import Finding
 from core.maintenance.repair import KEPT_IN
 from core.maintenance.state_files import state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_documents
+from core.plain_files import read_file
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts

@@ -8,11 +8,12 @@ import msgspec
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
-from core.files import access_error, read_file, sha256_of
+from core.files import access_error, sha256_of
 from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
 from core.maintenance.state_files import state_files
+from core.plain_files import read_file
 from core.state.encoding import decode
 from core.state.errors import DamagedFileError
 from core.state.fair_lock import FairLock

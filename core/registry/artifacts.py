@@ -17,7 +17,8 @@ from typing import BinaryIO
 import msgspec
 
 from core.escape import is_shown_as_is
-from core.files import PRIVATE_FOLDER, digest, make_folder, open_regular, sync, write_new
+from core.files import PRIVATE_FOLDER, digest, make_folder, sync, write_new
+from core.plain_files import open_regular
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
 from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from core.files import open_regular
+from core.plain_files import open_regular
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion
 

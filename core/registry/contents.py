@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core.files import open_regular
+from core.plain_files import open_regular
 
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
 NO_MODEL = f"its files hold no {MODEL_NAME}, so this program cannot serve it"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import digest, open_regular, sha256_of
+from core.files import digest, sha256_of
+from core.plain_files import open_regular
 
 MANIFEST_NAME = "MANIFEST.json"
 

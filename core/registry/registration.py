@@ -9,10 +9,11 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
-from core.files import InDoubtError, digest, read_file
+from core.files import InDoubtError, digest
 from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 from core.governance.record import Evidence
+from core.plain_files import read_file
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
 from core.registry.card import CARD_NAME, RegistrationCard

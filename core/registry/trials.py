@@ -20,6 +20,7 @@ from core.clock import Clock
 from core.errors import CoreError, RefusedError
 from core.files import write_file
 from core.governance.audit import audited
+from core.plain_files import read_file
 from core.registry.contents import MODEL_NAME, NO_MODEL
 from core.registry.documents import ModelVersion
 from core.registry.records import DATABASE
@@ -76,7 +77,7 @@ class Trials:
         if (quarantine := self.quarantined(version)) is not None:
             return TrialOutcome(problem=quarantine.problem, is_fatal=True)
         try:
-            is_known = self._mark(version).read_text() == _software()
+            is_known = read_file(self._mark(version)) == _software()
         except OSError:
             return None
         return TrialOutcome() if is_known else None
@@ -103,7 +104,7 @@ class Trials:
             self._put_away(version, found.problem)
         elif not found.problem:
             with contextlib.suppress(CoreError):  # it is tried again then
-                write_file(self._mark(version), _software().encode(), durable=False)
+                write_file(self._mark(version), _software(), durable=False)
         return found
 
     def release(self, version: ModelVersion, *, actor: Actor, reason: str = "") -> Quarantine:
@@ -153,10 +154,11 @@ class Trials:
             return ServingSettings()
 
 
-def _software() -> str:
-    """Name what a verdict depends on beside the files: another release may read them in another way."""
+def _software() -> bytes:
+    """Name the software that a verdict depends on beside the files: another release may read them in another way."""
     names = ("bondx-console", "lightgbm", "scikit-learn", "skops", "numpy")
-    return " ".join([f"python {platform.python_version()}", *(f"{name} {_installed(name)}" for name in names)])
+    parts = [f"python {platform.python_version()}", *(f"{name} {_installed(name)}" for name in names)]
+    return " ".join(parts).encode()
 
 
 def _installed(name: str) -> str:

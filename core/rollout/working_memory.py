@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import digest, read_file, write_file
+from core.files import digest, write_file
+from core.plain_files import read_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
 from core.rollout.difference_sums import StoredDifferences

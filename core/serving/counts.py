@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import write_file
+from core.plain_files import read_file
 from core.serving.stats import ServerStats, VersionStats
 from core.telemetry.predictions import PredictionHealth
 
@@ -76,7 +77,7 @@ class SharedCounts:
         """Note that the process has ended: its counters stay, but nothing waits any more, and nothing fails."""
         file = self._folder / self._name
         try:
-            left = msgspec.json.decode(file.read_bytes(), type=Counts)
+            left = msgspec.json.decode(read_file(file), type=Counts)
         except (OSError, msgspec.DecodeError):  # it ended before it counted anything
             return
         left.health = replace(left.health, n_waiting=0, failure=None)
@@ -88,7 +89,7 @@ class SharedCounts:
         parts = []
         for file in sorted(self._folder.glob("[!.]*.json")):
             try:
-                parts.append(msgspec.json.decode(file.read_bytes(), type=Counts))
+                parts.append(msgspec.json.decode(read_file(file), type=Counts))
             except (OSError, msgspec.DecodeError) as error:
                 log.error("the counters in %s cannot be read: %s", file, error)
         return total(parts)

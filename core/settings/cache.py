@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from core.files import FileAccessError, read_file, write_file
+from core.files import FileAccessError, write_file
+from core.plain_files import read_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
 _READER = 2  # raised whenever the same text is read differently

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.files import open_plain
+from core.plain_files import open_plain
 from core.settings.errors import SettingsError
 
 MOST_BYTES = 1 << 20

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from core.files import PRIVATE_FILE, InDoubtError, NotPlainError, access_error, open_plain, sync, write_all
+from core.files import PRIVATE_FILE, InDoubtError, access_error, sync, write_all
+from core.plain_files import NotPlainError, open_plain
 from core.state.encoding import Tables, decode
 from core.state.errors import DamagedFileError, WorkspaceGoneError
 

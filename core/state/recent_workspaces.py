@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from core.errors import NotFoundError, UsageError
-from core.files import read_file, write_file
+from core.files import write_file
+from core.plain_files import read_file
 from core.state.workspace import SETTINGS_NAME, Workspace
 
 MAX_WORKSPACES = 20

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from core.files import read_file
+from core.plain_files import read_file
 from core.tables.errors import InputError, TableError, shown
 
 SIGNATURE_NAME = "signature.json"

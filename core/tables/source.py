@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from core.files import open_plain, sha256_of
+from core.files import sha256_of
+from core.plain_files import open_plain
 from core.tables import limits
 from core.tables.errors import TableError
 

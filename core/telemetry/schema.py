@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.files import create_private, require_plain
+from core.files import create_private
+from core.plain_files import require_plain
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.writing import WriteConnection
 

@@ -11,8 +11,9 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.escape import is_shown_as_is
-from core.files import open_plain, sha256_of
+from core.files import sha256_of
 from core.governance.audit import audited
+from core.plain_files import open_plain
 from core.state import Workspace
 from core.tracking import heartbeat
 from core.tracking.divergence import last_values

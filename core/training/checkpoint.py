@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import UNFINISHED, read_file, sha256_of, write_folder
+from core.files import UNFINISHED, sha256_of, write_folder
+from core.plain_files import read_file
 from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord

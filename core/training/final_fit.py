@@ -18,8 +18,9 @@ import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
-from core.files import read_file, sha256_of, write_folder
+from core.files import sha256_of, write_folder
 from core.models import Model, Panel
+from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json

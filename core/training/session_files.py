@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import read_file, write_file
+from core.files import write_file
 from core.governance import Evidence
+from core.plain_files import read_file
 from core.state import Workspace
 from core.training.convergence import EpochScore, Judgement
 from core.training.records import EpochRecord, FinalRecord

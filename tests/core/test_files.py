@@ -67,7 +67,7 @@ def opened_by_hand(file: Path) -> set[str]:
 def test_files_are_opened_for_reading_by_one_door_which_no_pipe_can_block():
     files = (path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
     found = {(file.relative_to(ROOT).as_posix(), call) for file in files for call in opened_by_hand(file)}
-    assert {entry for entry in found if entry[0] != OURS} == {("core/state/filesystem.py", "read_text")}  # the kernel's
+    assert found == {("core/state/filesystem.py", "read_text")}  # the kernel's
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from core.arrays import AnyArray
-from core.files import digest, make_folder, read_file, write_file
+from core.files import digest, make_folder, write_file
 from core.models.errors import ArtifactError
+from core.plain_files import read_file
 
 HEADER = "model.json"
 FORMAT = 1

@@ -8,7 +8,7 @@ import msgspec
 
 from core.actor import Actor
 from core.errors import RefusedError
-from core.files import read_file
+from core.plain_files import read_file
 from core.registry import ModelVersion, Registry, SemanticVersion
 from core.registry.errors import ModelNotFoundError
 from core.registry.numbering import FIRST_VERSION, NumberPart

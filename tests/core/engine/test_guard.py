@@ -15,7 +15,7 @@ from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
 from core.clock import utc_now
 from core.engine import Engine
-from core.engine.guard import Guard
+from core.engine.guard import LeaseGuard
 from core.errors import ExitCode
 from core.state import Lease, LeaseHeldError, Workspace, read_lease
 from core.view.source import SnapshotSource
@@ -30,7 +30,7 @@ def lost():
 @pytest.fixture
 def guard(workspace, person, lost):
     with Lease.acquire(workspace, person, "headless", beat_seconds=1.0) as lease:
-        yield Guard(workspace, lease, lost=lost.append)
+        yield LeaseGuard(workspace, lease, lost=lost.append)
 
 
 def test_a_sound_workspace_is_no_loss(guard, lost):

@@ -146,7 +146,7 @@ def test_a_version_is_tried_once(workspace, registry, artifacts, register, monke
         with registry.opened("spread", version):
             pass
     assert tried == [{"memory_mib": 4096, "seconds": 60.0}]
-    monkeypatch.setattr(trials, "_software", lambda: "another release")
+    monkeypatch.setattr(trials, "_software", lambda: b"another release")
     with registry.opened("spread", version):
         pass
     assert len(tried) == 2
@@ -161,7 +161,8 @@ def test_a_version_that_loads_is_served_even_if_its_trial_cannot_be_noted(
     version = register(workspace, "spread", artifacts / "spread").version
     monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (lambda *_, **__: TrialOutcome(),))
     monkeypatch.setattr(trials, "write_file", fail)
-    assert registry.load_path("spread", version).is_dir()
+    with registry.opened("spread", version) as folder:
+        assert folder.is_dir()
 
 
 def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):

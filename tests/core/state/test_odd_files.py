@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from core.actor import Actor, Origin
-from core.files import NotPlainError, open_plain, read_file
 from core.maintenance.doctor import examine
 from core.maintenance.restore import restore
+from core.plain_files import NotPlainError, open_plain, read_file
 from core.settings import load_settings
 from core.settings.errors import SettingsError
 from core.state import DamagedFileError, Workspace

@@ -15,7 +15,8 @@ from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import digest, read_file, sha256_of, write_folder
+from core.files import digest, sha256_of, write_folder
+from core.plain_files import read_file
 
 PanelFormat = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[PanelFormat, ...] = ("parquet", "csv", "jsonl")

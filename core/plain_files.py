@@ -1,0 +1,79 @@
+"""Reading plain files: no pipe, device, folder or broken link is ever opened and waited for."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class NotPlainError(OSError):
+    """Something else has the name of a file: a folder, a pipe, a device, or a link that leads nowhere."""
+
+
+def what_it_is(mode: int) -> str:
+    """Name the kind of a file by its mode, as `os.stat` returns it: a file, a folder, a named pipe …"""
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a file")
+
+
+def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a plain file for reading; every file that another program may have written is opened here.
+
+    Opening a pipe would block without end, and reading a device would never end, so neither is read.
+
+    Args:
+        path: The file.
+        follow_links: Whether it may be a symbolic link to a plain file.
+    Raises:
+        FileNotFoundError: There is nothing of this name.
+        NotPlainError: It is something else, or a link that leads nowhere.
+        OSError: It cannot be read.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        if follow_links and path.is_symlink():
+            raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _not_plain(mode)
+    return os.fdopen(descriptor, "rb")
+
+
+def require_plain(path: Path) -> None:
+    """Refuse everything but a plain file, without opening it; a missing file passes.
+
+    Raises:
+        NotPlainError: It is something else.
+        OSError: It cannot be examined.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(mode := os.stat(path).st_mode):
+            raise _not_plain(mode)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a plain file that is not a link; raises as `open_plain` does."""
+    return open_plain(path, follow_links=False)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a plain file; raises as `open_plain` does."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def _not_plain(mode: int) -> NotPlainError:
+    return NotPlainError(errno.EINVAL, f"it is {what_it_is(mode)}, not a plain file")
