@@ -1,7 +1,7 @@
 """Processes that are killed while they drain, and several that drain at once."""
 
 import multiprocessing
-import os
+import secrets
 from collections import Counter
 from itertools import count
 
@@ -69,7 +69,7 @@ def test_a_drain_killed_at_any_point_neither_loses_nor_repeats_a_record(
 
 def write_one_to_each(workspace: Workspace) -> None:
     for database in ("registry", "sessions"):
-        name = f"{os.getpid()}-{database}"
+        name = secrets.token_hex(8)  # not the process id, which the system gives again
         with audited(workspace, database, actor=ACTOR) as change:
             change.db.documents("notes", Note, key="name").insert(Note(name=name))
             change.record("note.write", name)
