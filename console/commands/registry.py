@@ -70,7 +70,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_change_arguments(undo)
     undo.set_defaults(command=change, verb="undo")
-    archive = command_parser(verbs, "archive", help="archive a version that is not serving")
+    archive = command_parser(verbs, "archive", help="archive a version; a live version leaves its model without one")
     _add_version_arguments(archive)
     add_change_arguments(archive)
     archive.set_defaults(command=change, verb="archive")

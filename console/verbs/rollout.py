@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from console.presentation.offer import Commit, Offer
 from console.verbs.offer import OfferContext
+from console.verbs.stage_move import evidence_lines
 from console.verbs.verb import Argument, Change, Command, Key, Noun
-from console.verbs.version import ROLL_BACK, UNDO, evidence_lines
+from console.verbs.version import ROLL_BACK, UNDO
 from core.errors import NotFoundError, RefusedError
 from core.view.suspects import VersionStanding, standing_of
 from widgets.line import Line, section

@@ -1,25 +1,25 @@
 """Verbs about models and their versions: promote, roll back, undo, archive, compare, lineage."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from console.presentation.offer import Commit, Offer
+from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
 from console.verbs.several import carry_out_each
+from console.verbs.stage_move import move_lines, offer_move, typed_version
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction, Verb
 from core.errors import UsageError
 from core.registry.stages import Stage, reachable
 from core.registry.stages import TransitionVerb as Move
-from widgets.line import Line, section
+from widgets.line import section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.registry import Plan, Registry
+    from core.registry import Plan
     from core.view.snapshot import Snapshot
-    from widgets.glyphs import Glyphs
 
 
 class VersionName(NamedTuple):
@@ -81,7 +81,7 @@ class Promote(Change[VersionName]):
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer the move that the registry plans."""
         (stage,) = options or (None,)
-        return _offer_move(context, lambda registry: registry.plan_promotion(*thing, stage, actor=context.actor))
+        return offer_move(context, lambda registry: registry.plan_promotion(*thing, stage, actor=context.actor))
 
 
 class RollBack(Change[str]):
@@ -98,7 +98,7 @@ class RollBack(Change[str]):
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer the rollback that the registry plans."""
-        return _offer_move(context, lambda registry: registry.plan_rollback(thing))
+        return offer_move(context, lambda registry: registry.plan_rollback(thing))
 
 
 class Undo(Change[str]):
@@ -116,7 +116,7 @@ class Undo(Change[str]):
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer the undo that the registry plans."""
-        return _offer_move(context, lambda registry: registry.plan_undo(thing))
+        return offer_move(context, lambda registry: registry.plan_undo(thing))
 
 
 ROLL_BACK, UNDO = RollBack(), Undo()
@@ -136,7 +136,7 @@ class Archive(Change[VersionName]):
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer the move that the registry plans."""
-        return _offer_move(context, lambda registry: registry.plan_archive(*thing))
+        return offer_move(context, lambda registry: registry.plan_archive(*thing))
 
 
 class ArchiveMarked(Change[tuple[VersionName, ...]]):
@@ -170,7 +170,7 @@ class ArchiveMarked(Change[tuple[VersionName, ...]]):
             names = carry_out_each(plans, lambda plan: f"{plan.model} {plan.version}", lambda plan: apply(plan, reason))
             return f"Archived {names}."
 
-        lines = [line for plan in plans for line in _moves(plan, context.glyphs)]
+        lines = [line for plan in plans for line in move_lines(plan, context.glyphs)]
         return Offer(
             title=f"Archive {len(thing)} versions",
             lines=(*lines, *section("How to undo it", ("U undoes each of them, the last first.",))),
@@ -241,70 +241,3 @@ MARK = ScreenAction(
     Key("space", "mark", "Mark a version, to compare two or archive several; Esc clears", sign="Space"),
     noun=VERSION,
 )
-
-_CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Undo", Move.ARCHIVE: "Archive"}
-
-
-def _offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -> Offer:
-    from core.registry import Registry
-
-    registry = Registry(context.workspace)
-    plan = plan_with(registry)
-
-    def commit(reason: str) -> str:
-        moved = registry.apply(plan, actor=context.actor, reason=reason)
-        return "; ".join(f"{version.model} {version.version} is in {version.stage}" for version in moved) + "."
-
-    return plan_offer(plan, context.glyphs, commit)
-
-
-def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
-    """Turn a plan of the registry into an offer.
-
-    A version that is promoted to Production is confirmed by typing it, and so is one that leaves its model without a
-    live version, by whatever move.
-    """
-    confirm = _CONFIRM[plan.verb]
-    lines = [*_moves(plan, glyphs), *evidence_lines(plan, glyphs)]
-    lines += section("What will happen", plan.effects)
-    lines += section("How to undo it", (plan.undo,) if plan.undo else ())
-    to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""
-    return Offer(
-        title=f"{confirm} {plan.model}{to} {plan.version}".rstrip(),
-        lines=tuple(lines),
-        confirm=confirm,
-        typed=typed_version(plan),
-        refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
-        commit=commit,
-    )
-
-
-def typed_version(plan: "Plan") -> str | None:
-    """Name the version that must be typed: one that is promoted to Production, or leaves it without a successor."""
-    enters = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
-    return enters if plan.verb is Move.PROMOTE and enters else plan.unreplaced
-
-
-def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
-    """List the gates and the warnings of a plan."""
-    from console.presentation.gates import gate_lines
-
-    gates = [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)] if plan.gates else []
-    return [*gates, *(Line(((warning, "warn"),)) for warning in plan.warnings)]
-
-
-def _moves(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
-    if not plan.changes:
-        where = Line(((f"{plan.model} {plan.version}", "strong"), (f"  {plan.from_stage}", "muted")))
-        return [where] if plan.version else []
-    return [
-        Line(
-            (
-                (f"{plan.model} {change.version}  ", "strong"),
-                (str(change.before), "muted"),
-                (f" {glyphs.arrow} ", "accent"),
-                (str(change.after), "good" if change.after is Stage.PRODUCTION else "strong"),
-            )
-        )
-        for change in plan.changes
-    ]

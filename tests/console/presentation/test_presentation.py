@@ -17,7 +17,7 @@ from console.verbs.engine import leave_offer, needs_of
 from console.verbs.offer import OfferContext
 from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, RollBackRollout, UndoPromotion
 from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
-from console.verbs.version import plan_offer
+from console.verbs.stage_move import plan_offer
 from core.alerts import AlertState
 from core.errors import RefusedError
 from core.registry import Registry
