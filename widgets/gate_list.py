@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-import msgspec
-
+from widgets.gate import Gate
 from widgets.live_table import Cell, Column, LiveTable, Row
 
 _TONES = {"pass": "good", "fail": "bad", "warn": "warn"}
-
-
-class Gate(msgspec.Struct, frozen=True):
-    """One judged gate in words."""
-
-    name: str
-    verdict: Literal["pass", "fail", "warn"]
-    value: str
-    threshold: str
-    n_samples: int
-    reason: str = ""
 
 
 def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
-from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
 
 _ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "→": ">", "·": ",", "×": "x", "±": "%", "●": "*"})
 _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})

@@ -1,14 +1,16 @@
-"""`bondx show SCREEN`: what a screen of the console shows, as text or JSON, without a terminal."""
+"""`bondx show SCREEN`: what a screen of the console shows, as text, CSV or JSON, without a terminal."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
-from core.errors import ExitCode
+from core.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:
     from console.presentation.screen_tables import ScreenTable
+    from core.settings import AlertSettings
     from widgets.columns import Column
+    from widgets.rows import CellValue
 
 SCREENS = ("overview", "training", "runs", "registry", "rollouts", "alerts", "resources", "audit")
 
@@ -19,26 +21,49 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("screen", choices=SCREENS, metavar="SCREEN", help=", ".join(SCREENS))
     parser.add_argument("--plain", action="store_true", help="one row per line, each value behind its name")
     parser.add_argument("--width", type=count, metavar="N", help="columns to fit (default: those of the terminal)")
+    parser.add_argument("--table", metavar="TITLE", help="only the table whose title begins with this")
+    parser.add_argument("--csv", action="store_true", help="print CSV with all digits, tables parted by an empty line")
     add_json_argument(parser)
     parser.set_defaults(command=show)
 
 
 def show(args: argparse.Namespace) -> int:
     """Print the tables of a screen."""
-    from console.cli.output import print_json, print_table, printable
     from console.presentation.screen_tables import screen_tables
     from core.clock import utc_now
+    from core.settings import load_cached_settings
     from core.view.source import SnapshotSource
     from widgets.glyphs import ASCII
 
-    source = SnapshotSource(open_workspace(args))
+    workspace = open_workspace(args)
+    source = SnapshotSource(workspace)
     source.look_at_runs(args.screen == "runs")
-    snapshot = source.take()
-    tables = screen_tables(args.screen, snapshot, utc_now(), ASCII)
+
+    def limits() -> "AlertSettings":
+        return load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json").alerts
+
+    tables = screen_tables(args.screen, source.take(), utc_now(), ASCII, limits=limits)
+    _print(args, _chosen(tables, args.table) if args.table else tables)
+    return ExitCode.GOOD
+
+
+def _chosen(tables: "list[ScreenTable]", title: str) -> "list[ScreenTable]":
+    """Return the table that a title, or the beginning of its title, names."""
+    found = [table for table in tables if table.title.casefold().startswith(title.casefold())]
+    if not found:
+        titles = ", ".join(table.title for table in tables)
+        raise NotFoundError(f"There is no table {title!r} on this screen. Tables to choose from: {titles}.")
+    return found[:1]
+
+
+def _print(args: argparse.Namespace, tables: "list[ScreenTable]") -> None:
+    from console.cli.output import print_json, print_table, printable
+
     if args.json:
         print_json([{"title": table.title, "rows": _values(table)} for table in tables])
-        return ExitCode.GOOD
-    for table in tables:
+    elif args.csv:
+        print("\n".join(_csv(table) for table in tables), end="")
+    for table in tables if not (args.json or args.csv) else ():
         texts = _texts(table)
         if args.plain:
             for row in texts:
@@ -48,34 +73,38 @@ def show(args: argparse.Namespace) -> int:
                 print(f"{table.title}: {table.empty}")
         else:
             print(f"{table.title}:")
-            print_table(texts, [column.title.lower() for column in _named(table)], empty=table.empty, width=args.width)
+            print_table(
+                texts, [column.title.lower() for _, column in _named(table)], empty=table.empty, width=args.width
+            )
             print()
-    return ExitCode.GOOD
 
 
-def _named(table: "ScreenTable") -> "list[Column]":
-    return [column for column in table.columns if _is_named(column)]
+def _csv(table: "ScreenTable") -> str:
+    from console.presentation.csv_export import csv_text
+
+    return csv_text(_named(table), table.rows).replace("\r\n", "\n")
 
 
-def _is_named(column: "Column") -> bool:
-    """Leave out what only a screen can show: marks and drawn trends."""
-    return column.is_titled and column.key != "trend"
+def _named(table: "ScreenTable") -> "list[tuple[int, Column]]":
+    """Return the columns with their places, without what only a screen can show: marks and drawn trends."""
+    return [(index, column) for index, column in enumerate(table.columns) if column.is_titled and column.key != "trend"]
 
 
 def _texts(table: "ScreenTable") -> list[dict[str, str]]:
-    return [
-        {
-            column.title.lower(): text.strip()
-            for column, text in zip(table.columns, row.texts, strict=True)
-            if _is_named(column)
-        }
-        for row in table.rows
-    ]
+    return [{column.title.lower(): row.texts[index].strip() for index, column in _named(table)} for row in table.rows]
 
 
 def _values(table: "ScreenTable") -> list[dict[str, Any]]:
     return [
-        {"key": row.key}
-        | {column.field or column.key: row.value(index) for index, column in enumerate(table.columns) if column.title}
+        {"key": row.key} | {column.field or column.key: _value(row.value(index)) for index, column in _named(table)}
         for row in table.rows
     ]
+
+
+def _value(value: "CellValue") -> "CellValue | None":
+    """Return a number or an instant as it is, and null for a cell without a value."""
+    from widgets.ordering import MISSING
+
+    if not isinstance(value, str):
+        return value
+    return None if (text := value.strip()) in MISSING else text

@@ -8,9 +8,10 @@ from console.presentation.cells import age_cell
 from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
 from core.view.suspects import Suspect, VersionStanding, locate, suspect_of
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line, shorten
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
     from core.training.session import Session
@@ -72,7 +73,7 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
                 summary_cell(alert.summary, alert),
                 _live_cell(alert, snapshot),
                 age_cell(alert.first_at, now),
-                str(alert.n_fired),
+                Cell(str(alert.n_fired), value=alert.n_fired),
                 alert.acknowledged_by or "",
             ),
             "muted" if alert.state is AlertState.RESOLVED else "",

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age, clock_time
 from core.actor import Origin
+from widgets.columns import Column
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
     from core.governance import AuditRecord
@@ -45,7 +46,7 @@ def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
         Row(
             str(record.sequence),
             (
-                str(record.sequence),
+                Cell(str(record.sequence), value=record.sequence),
                 Cell(clock_time(record.at, now), value=record.at),
                 Cell(record.verb, "strong"),
                 record.object,

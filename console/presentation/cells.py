@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from console.presentation.phrases import age, duration, number, percent, share, size
-from widgets.live_table import Cell
+from widgets.rows import Cell
 
 
 def age_cell(since: datetime | None, now: datetime) -> Cell:

@@ -8,7 +8,8 @@ from console.presentation.headline import headline_text
 from core.training.session import Session
 from core.view.snapshot import EpochSeries
 from widgets.chart import Series
-from widgets.live_table import Cell, Column, Row
+from widgets.columns import Column
+from widgets.rows import Cell, Row
 
 MODEL_METRIC_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=18, cut="middle"),
@@ -101,7 +102,7 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
         Row(
             str(epoch),
             (
-                str(epoch),
+                Cell(str(epoch), value=epoch),
                 Cell("skipped", "warn") if epoch in skipped else share_cell(at("score", epoch), tone="strong"),
                 share_cell(at("quality.score", epoch)),
                 _took(at("epoch.seconds", epoch)),

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from console.presentation.phrases import number
 from core.quality.gate import GateResult, GateVerdict, counted, counts_things
-from widgets.gate_list import Gate
+from widgets.gate import Gate
 from widgets.glyphs import Glyphs
 from widgets.line import Line, section
-from widgets.live_table import Cell
+from widgets.rows import Cell
 
 if TYPE_CHECKING:
     from core.registry import Plan
@@ -21,7 +21,7 @@ _BROKEN = {">=": "<", "<=": ">"}
 def verdict_cell(gate: GateResult, glyphs: Glyphs) -> Cell:
     """Draw a verdict with a glyph, a word and a tone."""
     glyph = {GateVerdict.PASS: glyphs.passed, GateVerdict.FAIL: glyphs.failed, GateVerdict.WARN: glyphs.warned}
-    return Cell(f"{glyph[gate.verdict]} {gate.verdict}", _TONES[gate.verdict])
+    return Cell(f"{glyph[gate.verdict]} {gate.verdict}", _TONES[gate.verdict], str(gate.verdict))
 
 
 def limit(gate: GateResult) -> str:

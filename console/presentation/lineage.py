@@ -11,9 +11,10 @@ from core.registry.gates import ATTAINMENT
 from core.registry.graph_layout import Fold, GraphRow, in_ascii
 from core.registry.lineage import lineage_of
 from core.view.snapshot import Snapshot
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 REACH = 4  # rows around the version in focus that are never folded
 FOLD = "fold:"

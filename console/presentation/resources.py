@@ -10,30 +10,55 @@ from console.presentation.phrases import NOTHING, instant, percent, rate
 from core.settings import AlertSettings
 from core.view.snapshot import Point, Snapshot
 from widgets.chart import Series
-from widgets.gauges import Gauge
+from widgets.columns import Column
+from widgets.gauge import Gauge
 from widgets.line import Line, Span
-from widgets.live_table import Column, Row
+from widgets.rows import Cell, Row
 
 PROCESS_COLUMNS = (
     Column("process", "PROCESS", 10, flex=1, max_width=24, cut="middle"),
     Column("cpu", "CPU", 6, align="right", field="cpu_percent"),
     Column("memory", "MEMORY", 9, align="right", field="rss_bytes"),
 )
+MACHINE_COLUMNS = (
+    Column("resource", "RESOURCE", 11),
+    Column("used", "USED", 10, align="right"),
+    Column("limit", "ALERT ABOVE", 11, align="right"),
+    Column("series", "SERIES", 42),
+)
+"""The gauges as a table, where there is none to draw; the name of the series has the unit of the values."""
 _PROCESSES = ("engine", "trainer")
+_SENT, _RECEIVED = "resource.net_sent_bytes_per_second", "resource.net_received_bytes_per_second"
 _OLD_SECONDS = 60.0
 HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not with every sample
 
 
 def gauges(snapshot: Snapshot, limits: AlertSettings, *, with_history: bool = False) -> list[Gauge]:
     """Read the three gauges; each warns at nine tenths of the limit at which the engine raises an alert."""
-    return [
-        _gauge(snapshot, label, series, limit, with_history)
-        for label, series, limit in (
-            ("CPU", "resource.cpu_percent", limits.cpu_percent_max),
-            ("memory", "resource.memory_percent", limits.memory_percent_max),
-            ("disk", "resource.disk_percent", limits.disk_percent_max),
-        )
+    return [_gauge(snapshot, label, series, limit, with_history) for label, series, limit in _limited(limits)]
+
+
+def _limited(limits: AlertSettings) -> tuple[tuple[str, str, float], ...]:
+    return (
+        ("CPU", "resource.cpu_percent", limits.cpu_percent_max),
+        ("memory", "resource.memory_percent", limits.memory_percent_max),
+        ("disk", "resource.disk_percent", limits.disk_percent_max),
+    )
+
+
+def machine_rows(snapshot: Snapshot, limits: AlertSettings) -> list[Row]:
+    """Draw the gauges and the network as rows of `MACHINE_COLUMNS`, those that were sampled."""
+    shares = [
+        (label, percent_cell(used), percent_cell(limit), series)
+        for label, series, limit in _limited(limits)
+        if (used := snapshot.latest(series)) is not None
     ]
+    rates = [
+        (f"network {way}", Cell(rate(used), value=used), NOTHING, series)
+        for way, series in zip(("in", "out"), (_RECEIVED, _SENT), strict=True)
+        if (used := snapshot.latest(series)) is not None
+    ]
+    return [Row(cells[-1], cells) for cells in (*shares, *rates)]
 
 
 def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_history: bool) -> Gauge:
@@ -67,8 +92,7 @@ def one_line(snapshot: Snapshot, limits: AlertSettings) -> Line:
 
 def network(snapshot: Snapshot) -> str:
     """Spell the network traffic."""
-    sent = snapshot.latest("resource.net_sent_bytes_per_second")
-    received = snapshot.latest("resource.net_received_bytes_per_second")
+    sent, received = snapshot.latest(_SENT), snapshot.latest(_RECEIVED)
     if sent is None and received is None:
         return NOTHING
     return f"in {rate(received)}  out {rate(sent)}"

@@ -16,9 +16,10 @@ from core.rollout import (
     RolloutPlan,
     Strategy,
 )
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 GUARD_COLUMNS = (
     Column("metric", "METRIC", 12, flex=1, max_width=16),

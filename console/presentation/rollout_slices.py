@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from console.presentation.phrases import number, share
 from core.rollout import Disagreement, GuardReading, Rollout
 from widgets.line import Line
-from widgets.live_table import Cell, Row
+from widgets.rows import Cell, Row
 
 MOST_ROWS = 3
 """How many slices the table of metrics shows; `w` shows all of them."""

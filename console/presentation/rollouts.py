@@ -11,8 +11,9 @@ from core.rollout import (
     RolloutPhase,
     Strategy,
 )
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 COLUMNS = (
     Column("rollout", "ROLLOUT", 7),
@@ -69,7 +70,7 @@ def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
     """Draw the phase with a glyph and a tone."""
     phase = rollout.observed.phase
     if rollout.is_stuck:
-        return Cell(f"{glyphs.failed} {phase_text(rollout)}", "bad")
+        return Cell(f"{glyphs.failed} {phase_text(rollout)}", "bad", phase_text(rollout))
     glyph = {
         RolloutPhase.RUNNING: glyphs.dot,
         RolloutPhase.INCONCLUSIVE: glyphs.warned,
@@ -79,7 +80,7 @@ def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
         RolloutPhase.ABORTED: glyphs.failed,
     }.get(phase, glyphs.hollow)
     tone = "warn" if rollout.is_active and rollout.desired is DesiredRollout.ABORTED else PHASE_TONES.get(phase, "")
-    return Cell(f"{glyph} {phase_text(rollout)}", tone)
+    return Cell(f"{glyph} {phase_text(rollout)}", tone, phase_text(rollout))
 
 
 def share_set(rollout: Rollout) -> float:
@@ -116,7 +117,7 @@ def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, 
                 Cell(rollout.candidate, "strong"),
                 words(rollout.strategy),
                 phase_cell(rollout, glyphs),
-                f"{rollout.observed.step + 1}/{len(rollout.plan.steps)}",
+                Cell(f"{rollout.observed.step + 1}/{len(rollout.plan.steps)}", value=rollout.observed.step + 1),
                 share_cell(share_set(rollout), 0),
                 duration_cell(seconds_to_decision(rollout, now)) if has_engine else NOTHING,
                 age_cell(rollout.created_at, now),

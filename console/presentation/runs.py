@@ -12,9 +12,10 @@ from core.tracking.comparison import flatten
 from core.tracking.divergence import DIVERGED
 from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 COLUMNS = (
     Column("mark", " ", 1),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.presentation import alerts, audit, epochs, resources, rollouts, runs, sessions, versions
+from core.settings import AlertSettings
 from core.view.snapshot import Snapshot
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
-from widgets.live_table import Row
+from widgets.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class ScreenTable:
     empty: str
 
 
-def screen_tables(name: str, snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+def screen_tables(
+    name: str, snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, limits: Callable[[], AlertSettings]
+) -> list[ScreenTable]:
     """Return the tables of a screen, as the console fills them.
 
     Args:
@@ -29,8 +32,12 @@ def screen_tables(name: str, snapshot: Snapshot, now: datetime, glyphs: Glyphs) 
         snapshot: What to show.
         now: The present.
         glyphs: The signs to use.
+        limits: Reads the limits of the machine's gauges, for the screens that show them.
     """
-    return _TABLES[name](snapshot, now, glyphs)
+    if name == "resources":
+        return _resources(snapshot, limits())
+    tables = _TABLES[name](snapshot, now, glyphs)
+    return [*tables, *_resources(snapshot, limits())] if name == "overview" else tables
 
 
 def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
@@ -40,7 +47,6 @@ def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
         ScreenTable("What is wrong", alerts.WRONG_COLUMNS, wrong, "Nothing is wrong."),
         ScreenTable("Live", versions.LIVE_COLUMNS, live, "No model is live."),
         *_training(snapshot, now, glyphs),
-        *_resources(snapshot, now, glyphs),
     ]
 
 
@@ -76,9 +82,12 @@ def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTab
     return [ScreenTable("Alerts", alerts.COLUMNS, alerts.alert_rows(snapshot, now, glyphs), "No recent alerts.")]
 
 
-def _resources(snapshot: Snapshot, _now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
-    rows = resources.process_rows(snapshot)
-    return [ScreenTable("Processes", resources.PROCESS_COLUMNS, rows, "No process is running.")]
+def _resources(snapshot: Snapshot, limits: AlertSettings) -> list[ScreenTable]:
+    machine, processes = resources.machine_rows(snapshot, limits), resources.process_rows(snapshot)
+    return [
+        ScreenTable("Machine", resources.MACHINE_COLUMNS, machine, "The machine was not sampled yet."),
+        ScreenTable("Processes", resources.PROCESS_COLUMNS, processes, "No process is running."),
+    ]
 
 
 def _audit(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
@@ -93,6 +102,5 @@ _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]]
     "registry": _registry,
     "rollouts": _rollouts,
     "alerts": _alerts,
-    "resources": _resources,
     "audit": _audit,
 }

@@ -7,9 +7,10 @@ from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, instant, share
 from core.training.session import DesiredSession, Session, SessionPhase
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 COLUMNS = (
     Column("session", "SESSION", 7),
@@ -42,7 +43,7 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
     """Draw the phase of a session, or the requested phase if it differs; without an engine the session waits."""
     phase = session.observed.phase
     if not has_engine and session.wants_work:
-        return Cell(f"{glyphs.hollow} no engine", "warn")
+        return Cell(f"{glyphs.hollow} no engine", "warn", "no engine")
     glyph = {
         SessionPhase.RUNNING: glyphs.dot,
         SessionPhase.PREPARING: glyphs.dot,
@@ -55,8 +56,8 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
     elif session.desired is DesiredSession.STOPPED and not phase.is_at_rest:
         text = "stopping"
     elif phase is SessionPhase.STOPPING:
-        return Cell(f"{glyph} stopping", "accent")  # on its own: the final fit, the test, the registration
-    return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
+        return Cell(f"{glyph} stopping", "accent", "stopping")  # on its own: the final fit, the test, the registration
+    return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""), text)
 
 
 def epochs_text(session: Session) -> str:
@@ -74,7 +75,7 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 session.session_id,
                 session.name,
                 phase_cell(session, glyphs, has_engine=has_engine),
-                epochs_text(session),
+                Cell(epochs_text(session), value=session.observed.epoch),
                 share_cell(session.observed.score),
                 share_cell(session.observed.best_score),
                 summary(session.observed.gates, glyphs),

@@ -10,9 +10,10 @@ from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, instant, number, size
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from core.view.snapshot import EpochSeries, Snapshot
+from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
-from widgets.live_table import Cell, Column, Row
+from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
     from core.rollout import Rollout

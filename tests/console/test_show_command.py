@@ -1,7 +1,11 @@
 """`bondx show SCREEN` has every screen, without a terminal."""
 
+import csv
 import functools
+import io
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -38,3 +42,49 @@ def test_an_unknown_screen_is_refused_with_the_choices(answer):
     code, _, err = answer("show", "nonsense")
     assert code == 2
     assert "overview" in err
+
+
+def test_values_are_typed_in_json_and_whole_in_csv(answer):
+    (versions,) = json.loads(answer("show", "registry", "--json")[1])
+    rows = list(csv.DictReader(io.StringIO(answer("show", "registry", "--csv")[1])))
+
+    assert {type(row["attainment"]) for row in versions["rows"]} <= {float, type(None)}
+    assert [row["version"] for row in rows] == [row["version"] for row in versions["rows"]]
+    assert [row["stage"] for row in rows] == [row["stage"] for row in versions["rows"]]
+    assert all(row["created_at"].endswith("Z") for row in rows)
+    told = [None if row["attainment"] == "" else float(row["attainment"]) for row in rows]
+    assert told == [row["attainment"] for row in versions["rows"]]
+
+
+def test_what_counts_is_a_number_and_what_is_missing_is_null(answer):
+    (changes,) = json.loads(answer("show", "audit", "--json")[1])
+    sessions = json.loads(answer("show", "training", "--table", "sessions", "--json")[1])
+
+    assert all(type(row["sequence"]) is int for row in changes["rows"])
+    assert [table["title"] for table in sessions] == ["Sessions"]
+    assert {type(row["epoch"]) for row in sessions[0]["rows"]} == {int}
+    assert all(row["phase"].replace(" ", "").isalpha() for row in sessions[0]["rows"])
+    assert not any(value in ("", "-", "–") for row in sessions[0]["rows"] for value in row.values())
+
+
+def test_the_resources_have_their_gauges(answer):
+    machine = json.loads(answer("show", "resources", "--table", "Machine", "--json")[1])[0]["rows"]
+
+    assert {"CPU", "memory", "disk"} <= {row["resource"] for row in machine}
+    assert all(type(row["used"]) in (int, float) for row in machine)
+    limits = {row["resource"]: row["limit"] for row in machine}
+    assert limits["disk"] == 90.0
+    assert limits.get("network in") is None
+
+
+def test_a_table_that_is_not_on_the_screen_is_refused_with_the_choices(answer):
+    code, _, err = answer("show", "overview", "--table", "nonsense")
+    assert code == 2
+    assert "What is wrong, Live" in err
+
+
+def test_no_terminal_library_is_imported():
+    code = "import sys, console.commands.show, console.presentation.screen_tables, console.presentation.csv_export"
+    told = "print([name for name in sys.modules if name.split('.')[0] == 'textual'])"
+    ran = subprocess.run([sys.executable, "-c", f"{code}; {told}"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -11,7 +11,8 @@ import pytest
 import widgets
 from tests.apps import settled
 from widgets.diff_view import Difference, DiffView
-from widgets.gate_list import Gate, GateList
+from widgets.gate import Gate
+from widgets.gate_list import GateList
 from widgets.glyphs import ASCII
 
 GATES = [

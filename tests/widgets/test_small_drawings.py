@@ -9,7 +9,8 @@ import pytest
 from tests.apps import settled
 from widgets.ages import age_text, stale_text
 from widgets.bars import bar, sparkline
-from widgets.gauges import Gauge, GaugeList
+from widgets.gauge import Gauge
+from widgets.gauges import GaugeList
 from widgets.glyphs import ASCII, UNICODE, choose_glyphs
 from widgets.key_footer import KeyFooter, KeyHint
 from widgets.progress_line import ProgressLine
