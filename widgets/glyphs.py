@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import msgspec
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-_ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "→": ">", "·": ",", "×": "x", "±": "%", "●": "*"})
+_ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "·": ",", "×": "x", "±": "%", "●": "*"})
+_ARROW_AND_GAP = re.compile("→(.*?)  ")
 _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})
 
 
@@ -46,12 +48,20 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     markers: str  # one per series of a chart
 
     def spelled(self, text: str) -> str:
-        """Spell our own sentences, which contain dashes and arrows, with the signs of this terminal, cell by cell.
+        """Spell our own sentences, which contain dashes and arrows, with the signs of this terminal.
 
-        >>> ASCII.spelled("5 % → 10 %, then –")
-        '5 % > 10 %, then -'
+        Each sign takes one cell, but an arrow takes two: a lone ">" would read as "greater than". The second one is
+        taken from the next gap of two blanks, so that the columns behind it stay in line.
+
+        >>> ASCII.spelled("5 % → 10 %, then –"), ASCII.spelled("1.1.0 → 1.2.0   live")
+        ('5 % -> 10 %, then -', '1.1.0 -> 1.2.0  live')
         """
-        return text if self.name == "unicode" or text.isascii() else text.translate(_ASCII_SPELLINGS)
+        if self.name == "unicode" or text.isascii():
+            return text
+        n_arrows = text.count("→")
+        for _ in range(n_arrows):
+            text = _ARROW_AND_GAP.sub(r"->\1 ", text, count=1)
+        return text.replace("→", "->").translate(_ASCII_SPELLINGS)
 
 
 UNICODE = Glyphs(
@@ -95,7 +105,7 @@ ASCII = Glyphs(
     failed="x",
     warned="!",
     ellipsis="~",
-    arrow=">",
+    arrow="->",
     mark="=",
     up="/",
     down="\\",

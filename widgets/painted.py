@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
@@ -106,10 +107,7 @@ class Painted(Widget):
         if y >= len(self._lines):
             return Strip.blank(self.size.width, self.rich_style)
         line = self._lines[y]
-        spelled = self.glyphs.spelled
-        return Strip(
-            [Segment(spelled(text), self._style(tone, line.ground)) for text, tone in line.spans], self.size.width
-        )
+        return Strip([Segment(text, self._style(tone, line.ground)) for text, tone in line.spans], self.size.width)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Answer Textual's question about an `auto` height."""
@@ -127,9 +125,14 @@ class Painted(Widget):
 
     def _draw(self) -> list[Line]:
         width, height = self._lines_size = self.size
-        ellipsis = self.glyphs.ellipsis
+        glyphs = self.glyphs
         content = [Line(((f" {self._notice}", "muted"),))] if self._notice else self.paint(width, height)[:height]
-        lines = [fit_line(line, width, ellipsis=ellipsis) for line in content]
+        if glyphs.name != "unicode":
+            content = [
+                replace(line, spans=tuple((glyphs.spelled(text), tone) for text, tone in line.spans))
+                for line in content
+            ]
+        lines = [fit_line(line, width, ellipsis=glyphs.ellipsis) for line in content]
         lines.extend([fit_line(Line(), width)] * (height - len(lines)))
         return lines
 

@@ -6,6 +6,7 @@ no other module may name them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -114,6 +115,16 @@ def _write_border(pane: Widget, place: Literal["border_title", "border_subtitle"
 
 class BugExit(App[None]):
     """An app that ends on a bug with a sentence of its own: `class MyApp(BugExit)`."""
+
+    def __init__(self) -> None:
+        """Read the environment as Textual does, but take an empty NO_COLOR as unset.
+
+        Source:
+            https://no-color.org: "when present and not an empty string".
+        """
+        if os.environ.get("NO_COLOR") == "":
+            del os.environ["NO_COLOR"]
+        super().__init__()
 
     def last_words(self) -> RenderableType:
         """Keep the traceback, and return what is printed once the terminal is restored."""

@@ -57,6 +57,13 @@ async def test_no_screen_and_no_dialog_has_a_colour(open_console, theme, monkeyp
             await console.press("escape", "escape")
 
 
+async def test_an_empty_variable_asks_for_nothing(open_console, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "")
+    async with open_console((120, 40)) as console:
+        strips = console.app.screen._compositor.render_strips(console.app.size)
+        assert any(segment.style and segment.style.color for strip in strips for segment in strip)
+
+
 @pytest.mark.parametrize("line", [["status"], ["registry", "list"], ["--help"], ["alerts", "list"]], ids=" ".join)
 def test_the_command_line_sends_no_colour(workspace, line):
     command = ["-m", "console.cli.main", "--workspace", str(workspace.root), *line]

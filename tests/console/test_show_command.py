@@ -12,6 +12,9 @@ import pytest
 from console.cli.main import main
 from console.commands.show import SCREENS
 from console.screen_catalog import SCREENS as CATALOG
+from core.clock import utc_now
+from core.settings import AlertSettings
+from core.telemetry import TelemetryWriter
 
 
 @pytest.fixture
@@ -67,14 +70,20 @@ def test_what_counts_is_a_number_and_what_is_missing_is_null(answer):
     assert not any(value in ("", "-", "–") for row in sessions[0]["rows"] for value in row.values())
 
 
-def test_the_resources_have_their_gauges(answer):
-    machine = json.loads(answer("show", "resources", "--table", "Machine", "--json")[1])[0]["rows"]
+def test_the_resources_have_their_gauges(answer, workspace):
+    telemetry = TelemetryWriter(workspace.telemetry_file)
+    for series, value in (("cpu_percent", 12.5), ("disk_percent", 40.0), ("net_sent_bytes_per_second", 2048.0)):
+        telemetry.add(f"resource.{series}", utc_now(), value)
+    telemetry.close()
+    (machine,) = json.loads(answer("show", "resources", "--table", "Machine", "--json")[1])
 
-    assert {"CPU", "memory", "disk"} <= {row["resource"] for row in machine}
-    assert all(type(row["used"]) in (int, float) for row in machine)
-    limits = {row["resource"]: row["limit"] for row in machine}
-    assert limits["disk"] == 90.0
-    assert limits.get("network in") is None
+    told = {row["resource"]: (row["used"], row["limit"]) for row in machine["rows"]}
+    limits = AlertSettings()
+    assert told == {
+        "CPU": (12.5, limits.cpu_percent_max),
+        "disk": (40.0, limits.disk_percent_max),
+        "network out": (2048.0, None),
+    }
 
 
 def test_a_table_that_is_not_on_the_screen_is_refused_with_the_choices(answer):

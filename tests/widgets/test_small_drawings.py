@@ -99,12 +99,27 @@ def test_glyphs_follow_terminal_locale_and_setting(environ, setting, glyphs):
     assert choose_glyphs(environ, setting=setting) is glyphs
 
 
-def test_every_ascii_glyph_is_ascii_and_as_wide_as_its_unicode_glyph():
+def test_every_ascii_glyph_is_ascii_and_those_in_columns_are_as_wide_as_their_unicode_glyph():
     for name in ASCII.__slots__:
         plain, rich = getattr(ASCII, name), getattr(UNICODE, name)
         assert plain.isascii()
-        if name not in ("name", "separator"):
+        if name not in ("name", "separator", "arrow"):
             assert len(plain) == len(rich), name
+    assert ASCII.arrow == "->"  # a lone ">" is "greater than"
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("1% → 5% → 25%", "1% -> 5% -> 25%"),
+        ("a → b → c     5m  done", "a -> b -> c   5m  done"),
+        ("a → b  1m   c → d   2m", "a -> b 1m   c -> d  2m"),
+        ("5 > 3", "5 > 3"),
+    ],
+)
+def test_an_arrow_is_never_the_sign_of_greater_than_and_moves_no_column(text, spelled):
+    assert ASCII.spelled(text) == spelled
+    assert UNICODE.spelled(text) == text
 
 
 def test_each_ascii_sign_has_one_meaning():

@@ -177,10 +177,10 @@ def test_a_session_that_ends_on_its_own_is_stopping_in_another_tone(snapshot):
     ending = msgspec.structs.replace(
         running, observed=msgspec.structs.replace(running.observed, phase=SessionPhase.STOPPING, eta_seconds=0.0)
     )
-    assert sessions.phase_cell(ending, UNICODE) == Cell("○ stopping", "accent")
+    assert sessions.phase_cell(ending, UNICODE) == Cell("○ stopping", "accent", "stopping")
     assert "0s" not in texts(sessions.session_rows([ending], NOW, UNICODE)[0])
     asked = msgspec.structs.replace(ending, desired=DesiredSession.STOPPED)
-    assert sessions.phase_cell(asked, UNICODE) == Cell("○ stopping", "warn")
+    assert sessions.phase_cell(asked, UNICODE) == Cell("○ stopping", "warn", "stopping")
 
 
 def test_a_failure_is_shown_with_its_count(snapshot):
