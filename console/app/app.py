@@ -21,6 +21,7 @@ from console.app.commands import Commands
 from console.app.keys import checked_keymap
 from console.app.messages import HostingChanged, SnapshotReady
 from console.dialogs.dialog import Dialog
+from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances, attached_to
 from console.presentation.write_access import WriteAccess
@@ -104,6 +105,7 @@ class BondxApp(BugExit):
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
         self.keymap = checked_keymap(settings, workspace.settings_file)
+        bind_signs(self.keymap.signs())
         self.commands = Commands(self)
         self.jumps = Jumps()
         self.preferences = UserPreferences()
@@ -204,7 +206,10 @@ class BondxApp(BugExit):
         if isinstance(self.screen, Dialog):
             self.screen.action_cancel()
         else:
-            self.say("q leaves. Ctrl+C ends nothing here: an accident must not stop an engine.", "muted")
+            self.say(
+                f"{sign_of('console.quit')} leaves. Ctrl+C ends nothing here: an accident must not stop an engine.",
+                "muted",
+            )
 
     def action_leave(self) -> None:
         """Leave from anywhere; an open dialog is only closed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.context import ConsoleControls
 from console.dialogs.text import TextDialog
+from console.presentation.keys import with_keys
 from console.runtime.clipboard import copy_in_tmux, osc52
 from core.errors import CoreError
 from widgets.line import Line
@@ -45,7 +46,7 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
     def find() -> list[Line]:
         from console.presentation.versions import evidence_lines
 
-        not_now = [Line((("Gates are not judged in the past; p returns to now.", "muted"),))]
+        not_now = [Line(((with_keys("Gates are not judged in the past; {console.freeze} returns to now."), "muted"),))]
         promotion = not_now if is_past else _promotion_lines(app, version)
         return evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.presentation.cells import age_cell
+from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
 from core.view.suspects import Suspect, VersionStanding, locate, suspect_of
@@ -37,7 +38,15 @@ _BRIEF_NAME = 20
 NO_ENGINE = "no-engine"
 NO_ENGINE_ADVICE = (
     "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back. "
-    ":engine starts an engine in this console; bondx run --headless --no-session starts an engine that outlives it."
+    "{console.command}engine starts an engine in this console; "
+    "bondx run --headless --no-session starts an engine that outlives it."
+)
+_SESSION_ADVICE = (
+    "Enter shows the session: {console.why} shows which gates failed and why, {console.logs} shows the log, "
+    "{training.pause_or_resume} pauses it."
+)
+_MACHINE_ADVICE = (
+    "Enter shows the resources; {training.pause_or_resume} pauses a session, which frees its CPU and memory."
 )
 _SEVERITY_TONES = {Severity.CRITICAL: "alarm", Severity.WARNING: "warn", Severity.INFO: "accent"}
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
@@ -100,7 +109,8 @@ def unattended(snapshot: "Snapshot") -> str | None:
     waiting += [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
     if not waiting:
         return None
-    return f"{', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for an engine; :engine starts it"
+    verb, start = "waits" if len(waiting) == 1 else "wait", with_keys("{console.command}engine starts it")
+    return f"{', '.join(waiting)} {verb} for an engine; {start}"
 
 
 def summary_cell(told: str, alert: Alert, tone: str = "") -> Cell:
@@ -118,7 +128,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
-        what = Cell(idle, "warn", brief="work waits; :engine starts an engine")
+        what = Cell(idle, "warn", brief=with_keys("work waits; {console.command}engine starts an engine"))
         rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), what, "", "")))
     for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
         rows.append(
@@ -180,13 +190,13 @@ def advice(alert: Alert, snapshot: "Snapshot") -> list[str]:
         name = " ".join(filter(None, (suspect.model, suspect.version)))
         steps.append(f"Enter shows {name} in the registry.")
     elif "session" in alert.labels:
-        steps.append("Enter shows the session: w shows which gates failed and why, l shows the log, H pauses it.")
+        steps.append(with_keys(_SESSION_ADVICE))
     elif alert.is_of_machine:
-        steps.append("Enter shows the resources; H pauses a session, which frees its CPU and memory.")
+        steps.append(with_keys(_MACHINE_ADVICE))
     if alert.state is AlertState.FIRING:
-        steps.append("K acknowledges it, so that the others know.")
+        steps.append(f"{sign_of('alerts.acknowledge')} acknowledges it, so that the others know.")
     if alert.state.is_open:
-        steps.append("X resolves it by hand.")
+        steps.append(f"{sign_of('alerts.resolve')} resolves it by hand.")
     return steps
 
 
@@ -199,8 +209,9 @@ def session_of(alert: Alert, snapshot: "Snapshot") -> "Session | None":
 
 def _way_back(suspect: Suspect) -> tuple[str, ...]:
     """Name the key that takes a version out of use; a version without requests needs none."""
+    key = sign_of("registry.take_back_version")
     if suspect.standing is VersionStanding.LIVE:
-        return ("R rolls the model back to the version that was live before.",)
+        return (f"{key} rolls the model back to the version that was live before.",)
     if suspect.standing is VersionStanding.CANDIDATE:
-        return (f"R aborts {suspect.rollout_id}: all traffic returns to {suspect.live}.",)
+        return (f"{key} aborts {suspect.rollout_id}: all traffic returns to {suspect.live}.",)
     return ()

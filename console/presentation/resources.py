@@ -48,17 +48,17 @@ def _limited(limits: AlertSettings) -> tuple[tuple[str, str, float], ...]:
 
 def machine_rows(snapshot: Snapshot, limits: AlertSettings) -> list[Row]:
     """Draw the gauges and the network as rows of `MACHINE_COLUMNS`, those that were sampled."""
-    shares = [
+    shares: list[tuple[str | Cell, ...]] = [
         (label, percent_cell(used), percent_cell(limit), series)
         for label, series, limit in _limited(limits)
         if (used := snapshot.latest(series)) is not None
     ]
-    rates = [
+    rates: list[tuple[str | Cell, ...]] = [
         (f"network {way}", Cell(rate(used), value=used), NOTHING, series)
         for way, series in zip(("in", "out"), (_RECEIVED, _SENT), strict=True)
         if (used := snapshot.latest(series)) is not None
     ]
-    return [Row(cells[-1], cells) for cells in (*shares, *rates)]
+    return [Row(str(cells[-1]), cells) for cells in (*shares, *rates)]
 
 
 def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_history: bool) -> Gauge:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from console.presentation.keys import with_keys
 from console.presentation.phrases import NOTHING, duration, instant, share
 from console.presentation.rollouts import PHASE_TONES, seconds_to_decision, words
 from core.rollout import (
@@ -119,7 +120,12 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     observed = rollout.observed
     spans: list[Span]
     if not has_engine:
-        return [("unknown: no engine is running, so nothing is judged; :engine starts it", "warn")]
+        return [
+            (
+                with_keys("unknown: no engine is running, so nothing is judged; {console.command}engine starts it"),
+                "warn",
+            )
+        ]
     if rollout.is_stuck:
         since = f" since {instant(observed.problem_since)}" if observed.problem_since is not None else ""
         return [(f"none: it cannot be judged{since}: {observed.problem}", "bad")]
@@ -143,9 +149,12 @@ def _why_unknown(rollout: Rollout) -> str:
         held = rollout.desired is DesiredRollout.PAUSED
         return "none while held" if held else "unknown until the first step opens"
     if observed.phase is RolloutPhase.PAUSED or rollout.desired is DesiredRollout.PAUSED:
-        return "none while held, unless harm is shown; H resumes it"
+        return with_keys("none while held, unless harm is shown; {rollouts.hold_or_resume} resumes it")
     if observed.phase is RolloutPhase.INCONCLUSIVE:
-        return "up to you: H sets a new deadline, P advances without proof, A aborts"
+        return with_keys(
+            "up to you: {rollouts.hold_or_resume} sets a new deadline, {rollouts.advance} advances without proof, "
+            "{rollouts.abort} aborts"
+        )
     if observed.verdict is None or observed.actual_share is None:
         return "unknown: no request has been answered at this step yet"
     if any(reading.verdict is GuardVerdict.NO_DATA and reading.required for reading in observed.readings):

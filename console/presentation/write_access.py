@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from console.presentation.keys import sign_of
+
 
 @dataclass(frozen=True, slots=True)
 class WriteAccess:
@@ -16,7 +18,7 @@ class WriteAccess:
         if self.read_only:
             return "This console is read-only; start it without --read-only to change anything."
         if not self.armed:
-            return "Writes are disarmed; press ! to arm them."
+            return f"Writes are disarmed; press {sign_of('console.toggle_writes')} to arm them."
         return None
 
     def toggled(self) -> "WriteAccess":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from console.presentation.keys import with_keys
 from console.presentation.phrases import BUG
 from core.clock import Clock
 from core.errors import CoreError
@@ -66,7 +67,11 @@ class Playback:
     @property
     def refusal(self) -> str | None:
         """The reason why changes are refused while the past is shown, or None."""
-        return None if self.at is None else "This is the past. p returns to now, where you can act."
+        return (
+            None
+            if self.at is None
+            else with_keys("This is the past. {console.freeze} returns to now, where you can act.")
+        )
 
     def step(self, n: int, *, by_people: bool = False) -> None:
         """Go forward by this number of moments, or back if negative.

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 from textual import events, on
 from textual.widget import Widget
 
+from console.presentation.keys import sign_of, with_keys
 from console.runtime.jumps import Place
 from console.screens.frame import FramedScreen
 from console.screens.prompt import Asking, Prompt
@@ -69,7 +70,9 @@ class ConsoleScreen(FramedScreen):
         """
         is_capital = event.character is not None and event.character.isupper()
         if is_capital and event.character != "Y" and event.key not in self.active_bindings:
-            self.say(f"{event.character} does nothing on this screen; ? lists its keys.", "muted")
+            self.say(
+                f"{event.character} does nothing on this screen; {sign_of('console.help')} lists its keys.", "muted"
+            )
 
     def selected(self, noun: Noun[Thing]) -> Thing | None:
         """Return the object of this kind that keys act on now."""
@@ -225,7 +228,7 @@ class ConsoleScreen(FramedScreen):
         """Show the gates and the evidence."""
         reason = self.why()
         if reason is None:
-            self.say("Select a row first; then w shows its evidence.", "muted")
+            self.say(with_keys("Select a row first; then {console.why} shows its evidence."), "muted")
         else:
             from console.dialogs.text import TextDialog
 

@@ -10,6 +10,7 @@ from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
+from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
@@ -66,7 +67,10 @@ class OverviewScreen(ConsoleScreen):
             )
             yield LiveTable(
                 versions.LIVE_COLUMNS,
-                empty="No model is registered yet. A session registers its best models when it ends; S starts one.",
+                empty=with_keys(
+                    "No model is registered yet. A session registers its best models when it ends; "
+                    "{training.start_or_stop} starts one."
+                ),
                 id="live",
                 classes="pane main",
             )
@@ -126,7 +130,7 @@ class OverviewScreen(ConsoleScreen):
         bar.display = session is not None
         if session is None:
             self.set_title(pane, "Training")
-            lines.show([Line((("No session yet. S starts a session with this workspace's settings.", "muted"),))])
+            lines.show([Line(((with_keys(sessions.NONE_YET), "muted"),))])
             self.query_one(LineChart).set_series(())
             return
         has_engine = self.snapshot.engine is not None
@@ -179,7 +183,7 @@ class OverviewScreen(ConsoleScreen):
             if (alert := self.selected_alert()) is not None:
                 return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
-                return "No engine is running", [Line(((alerts.NO_ENGINE_ADVICE, ""),))]
+                return "No engine is running", [Line(((with_keys(alerts.NO_ENGINE_ADVICE), ""),))]
             if self.snapshot.problems:
                 return "Unreadable files", [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)

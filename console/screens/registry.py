@@ -5,6 +5,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console.presentation import versions
+from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
@@ -200,7 +201,7 @@ class RegistryScreen(ConsoleScreen):
         key = key or self.main_table().cursor_key
         version = next((version for version in self.snapshot.versions if version.key == key), None)
         if version is None:
-            self.say("Select a version first; then t draws its lineage.", "muted")
+            self.say(with_keys("Select a version first; then {registry.tree} draws its lineage."), "muted")
             return
         self.add_class("-tree")
         self.lineage.open(version.model, version.key)
@@ -279,12 +280,13 @@ class RegistryScreen(ConsoleScreen):
         marked = [by_key[key] for key in self._marked if key in by_key]
         current = self._version()
         if len(marked) > N_COMPARED:
-            return f"{len(marked)} versions are marked; c compares two. Esc clears the marks."
+            compare = with_keys("{registry.compare} compares two")
+            return f"{len(marked)} versions are marked; {compare}. Esc clears the marks."
         if len(marked) < N_COMPARED and current is not None:
             others = [version for version in marked if version.key != current.key]
             marked = [*(others or self._live_beside(current))[:1], current]
         if len(marked) < N_COMPARED or marked[0].key == marked[1].key:
-            return "Mark two versions with Space, then c compares them."
+            return with_keys("Mark two versions with {registry.mark}, then {registry.compare} compares them.")
         before, after = marked
         if before.model != after.model:
             return f"{before.model} and {after.model} are different models; mark two versions of one model."

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.presentation import rollout_evidence, rollout_progress, rollouts
+from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
 from console.verbs.rollout import ROLLOUT
 from console.verbs.verb import Things
@@ -44,7 +45,9 @@ class RolloutsScreen(ConsoleScreen):
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 rollouts.COLUMNS,
-                empty="No rollout yet. 3 shows the versions; C starts a canary of the selected version.",
+                empty=with_keys(
+                    "No rollout yet. 3 shows the versions; {registry.canary} starts a canary of the selected version."
+                ),
                 id="rollouts",
                 classes="pane main",
             )

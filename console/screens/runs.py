@@ -8,6 +8,7 @@ from textual.containers import Horizontal
 from textual.events import ScreenResume
 
 from console.presentation import runs
+from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.marking import N_COMPARED, toggled
@@ -141,7 +142,7 @@ class RunsScreen(ConsoleScreen):
         wanted = {*self._marked, self.main_table().cursor_key}
         names = line_names([run for run in self.snapshot.runs or () if run.run_id in wanted])
         if not names:
-            self.say("Select a run first; then v draws its metrics.", "muted")
+            self.say(with_keys("Select a run first; then {training.charts} draws its metrics."), "muted")
             return
         histories = histories_of(self.console_app)
         self.app.push_screen(
@@ -155,7 +156,7 @@ class RunsScreen(ConsoleScreen):
         """Compare the two marked runs, the run with the marked run, or with the run below it."""
         pair = self._pair()
         if pair is None:
-            self.say("Mark two runs with Space, then c compares them.", "warn")
+            self.say(with_keys("Mark two runs with {runs.mark}, then {runs.compare} compares them."), "warn")
         else:
             from console.dialogs.compare import compare_runs
 

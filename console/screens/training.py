@@ -10,6 +10,7 @@ from textual.events import ScreenResume
 from console.navigation import RUNS_SCREEN
 from console.presentation import epochs, sessions
 from console.presentation.gates import judged, summary
+from console.presentation.keys import with_keys
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
 from console.screens.frame import READING
@@ -48,7 +49,7 @@ class TrainingScreen(ConsoleScreen):
             with Vertical(id="left", classes="main"):
                 yield LiveTable(
                     sessions.COLUMNS,
-                    empty="No session yet. S starts a session with this workspace's settings.",
+                    empty=with_keys(sessions.NONE_YET),
                     id="sessions",
                     classes="pane",
                 )

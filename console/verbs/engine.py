@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
 from console.presentation.status import attached_to, is_here
 from console.verbs.verb import Command, Key, Verb
@@ -77,7 +78,9 @@ def leave_offer(look: "Callable[[], Snapshot]", stop: Callable[[], None], *, ser
     def commit(_reason: str) -> str:
         news = [effect for name, effect in needs_of(look()).items() if shown.get(name) != effect]
         if news:
-            raise RefusedError(f"Since the question was asked: {' '.join(news)} Press q again to leave.")
+            raise RefusedError(
+                f"Since the question was asked: {' '.join(news)} Press {sign_of('console.quit')} again to leave."
+            )
         stop()
         return ""
 

@@ -52,6 +52,10 @@ class Keymap:
         """Return the changed keys by Textual's names, for its own keymap."""
         return {verb_id: key.keys for verb_id, key in self._keys.items()}
 
+    def signs(self) -> dict[str, str]:
+        """Return the changed keys as people write them."""
+        return {verb_id: key.display for verb_id, key in self._keys.items()}
+
     def refuse_conflicts(self, screen: str, verbs: Iterable[Verb[Any]]) -> None:
         """Refuse a changed key that another verb of a screen has.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from console.presentation.keys import sign_of
 from console.presentation.offer import Commit, Offer
 from console.verbs.offer import OfferContext
 from console.verbs.stage_move import evidence_lines
@@ -43,7 +44,7 @@ ROLLOUT_WORD = Argument("ROLLOUT", _active)
 ROLLOUT: "Noun[Rollout]" = Noun(
     group="rollouts",
     arguments=(ROLLOUT_WORD,),
-    missing="No rollout is selected; a canary starts in the Registry: 3, then C.",
+    missing="No rollout is selected; a canary starts in the Registry: 3, then {registry.canary}.",
     find=_named,
 )
 
@@ -152,7 +153,13 @@ class GoLive(RolloutRequest):
             "Until then, a failing gate or shown harm still stops it.",
         )
         lines += section("What will happen", (*effects, *context.without_engine()))
-        lines += section("How to undo it", (f"R rolls back to {thing.stable}; U undoes the promotion.",))
+        lines += section(
+            "How to undo it",
+            (
+                f"{sign_of('registry.take_back_version')} rolls back to {thing.stable}; "
+                f"{sign_of('registry.undo')} undoes the promotion.",
+            ),
+        )
         return Offer(
             title=f"Promote {thing.model} {thing.candidate} without waiting for proof",
             lines=tuple(lines),
@@ -195,7 +202,7 @@ class Advance(RolloutRequest):
                 f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
                 "The guards still watch for harm.",
             ),
-            way_back="A returns all traffic immediately.",
+            way_back=f"{sign_of('rollouts.abort')} returns all traffic immediately.",
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
@@ -228,7 +235,7 @@ class Hold(RolloutRequest):
         return Wording(
             then="held",
             effects=tuple(filter(None, (effect, withdrawn))),
-            way_back="H resumes it; the time on hold does not count.",
+            way_back=f"{sign_of('rollouts.hold_or_resume')} resumes it; the time on hold does not count.",
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
@@ -251,7 +258,9 @@ class ResumeRollout(RolloutRequest):
     def wording(self, rollout: "Rollout") -> Wording:
         """Describe how judging continues."""
         effect = "It continues with a new deadline." if rollout.is_undecided else "It continues from where it was held."
-        return Wording(then="running", effects=(effect,), way_back="H holds it again.")
+        return Wording(
+            then="running", effects=(effect,), way_back=f"{sign_of('rollouts.hold_or_resume')} holds it again."
+        )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Request it."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from console.presentation.keys import sign_of, with_keys
 from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
@@ -26,7 +27,7 @@ SESSION_WORD = Argument("SESSION", lambda snapshot, _: [session.session_id for s
 SESSION: Noun[Session] = Noun(
     group="training",
     arguments=(SESSION_WORD,),
-    missing="There is no session; S starts one.",
+    missing="There is no session; {training.start_or_stop} starts one.",
     find=_named,
     usual=lambda snapshot: snapshot.active_session(),
 )
@@ -52,7 +53,7 @@ class SessionRequest(Change[Session]):
     def refusal(self, thing: Session) -> str | None:
         """Refuse as core would, in the state that is shown."""
         if thing.observed.phase is SessionPhase.FINISHED:
-            return f"{thing.session_id} has finished; S starts a new session."
+            return f"{thing.session_id} has finished; {sign_of('training.start_or_stop')} starts a new session."
         refusal = thing.refusal(self.desired)
         return None if refusal is None else f"{thing.session_id}: {refusal}."
 
@@ -84,7 +85,7 @@ class SessionRequest(Change[Session]):
             Line(move),
             Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
             *section("What will happen", (self.effect(thing), *queue, *context.without_engine())),
-            *section("How to undo it", (self.way_back,)),
+            *section("How to undo it", (with_keys(self.way_back),)),
         ]
         return Offer(
             title=f"{self.confirm} session {thing.session_id}",
@@ -101,7 +102,7 @@ class Pause(SessionRequest):
     command = Command("pause a session after its epoch")
     desired = DesiredSession.PAUSED
     confirm = "Pause"
-    way_back = "H resumes it from there."
+    way_back = "{training.pause_or_resume} resumes it from there."
 
     def effect(self, session: Session) -> str:
         """A session in the queue has no epoch to end."""
@@ -116,7 +117,7 @@ class ResumeSession(SessionRequest):
     name = "resume_session"
     desired = DesiredSession.RUNNING
     confirm = "Resume"
-    way_back = "H pauses it after its epoch."
+    way_back = "{training.pause_or_resume} pauses it after its epoch."
 
     def effect(self, session: Session) -> str:
         """A session that is still ending its epoch does not rest at all."""
@@ -134,7 +135,7 @@ class Stop(SessionRequest):
     command = Command("stop a session after its epoch")
     desired = DesiredSession.STOPPED
     confirm = "Stop"
-    way_back = "H resumes it from the checkpoint."
+    way_back = "{training.pause_or_resume} resumes it from the checkpoint."
 
     def effect(self, session: Session) -> str:
         """Only a session at work has an epoch to end."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from console.presentation.keys import sign_of, with_keys
 from console.verbs.verb import Argument, Command, Key, Verb
 from core.errors import RefusedError, UsageError
 from widgets.ordering import Order, next_order
@@ -97,7 +98,7 @@ class ReverseOrder(Verb[None]):
         """Reverse it; a list in its usual order says how to sort it."""
         table = _sortable(app)
         if table.order is None:
-            app.say("Sort the list first: s sorts it by its next column.", "muted")
+            app.say(with_keys("Sort the list first: {console.sort} sorts it by its next column."), "muted")
         else:
             _put_in_order(app, table, table.order.reversed())
 
@@ -176,4 +177,4 @@ def _sentence(table: "LiveTable", order: Order | None) -> str:
     if order is None:
         return "Restored the usual order of the list."
     direction = "largest first" if order.descending else "smallest first"
-    return f"Sorted by {column_named(table, order.key).title}, {direction}; i reverses it."
+    return f"Sorted by {column_named(table, order.key).title}, {direction}; {sign_of('console.invert')} reverses it."

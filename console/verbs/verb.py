@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from console.presentation.keys import with_keys
 from console.verbs.offer import OfferContext
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Noun(Generic[Thing]):
     arguments: tuple[Argument, ...]
     group: str = "console"
     """The first half of the ids of its verbs: the screen that it belongs to."""
-    missing: str = ""  # the answer of a key without an object
+    missing: str = ""  # the answer of a key without an object; names keys by the ids of their verbs
     find: "Callable[[Snapshot, Sequence[str]], Thing]"
     """Finds the object that the words of a command name; raises `NotFoundError`."""
     usual: "Callable[[Snapshot], Thing | None]" = lambda _snapshot: None
@@ -123,7 +124,7 @@ class Verb(Generic[Thing]):
         if self.changes and (refused := app.refusal) is not None:
             return refused
         if thing is None:
-            return self.noun.missing or None if self.noun else None
+            return with_keys(self.noun.missing) or None if self.noun else None
         return self.refusal(thing)
 
     def refusal(self, thing: Thing) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
 from console.verbs.several import carry_out_each
@@ -173,7 +174,10 @@ class ArchiveMarked(Change[tuple[VersionName, ...]]):
         lines = [line for plan in plans for line in move_lines(plan, context.glyphs)]
         return Offer(
             title=f"Archive {len(thing)} versions",
-            lines=(*lines, *section("How to undo it", ("U undoes each of them, the last first.",))),
+            lines=(
+                *lines,
+                *section("How to undo it", (f"{sign_of('registry.undo')} undoes each of them, the last first.",)),
+            ),
             confirm="Archive",
             refusal=" ".join(refused) or None,
             commit=commit,

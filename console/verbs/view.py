@@ -114,7 +114,7 @@ class StepForward(Verb[None]):
     """Go on by one change."""
 
     name = "step_forward"
-    key = Key("greater_than_sign", "", "Go forward again, up to now; p returns to now", sign=">")
+    key = Key("greater_than_sign", "", "Go forward again, up to now", sign=">")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Show the next moment, and at last the present."""

@@ -21,7 +21,7 @@ def _recent(snapshot: "Snapshot", _before: Sequence[str]) -> tuple[str, ...]:
 
 
 class ShowWorkspace(Verb[None]):
-    """Show another workspace: this console leaves the present one as q does, and opens the other."""
+    """Show another workspace: this console leaves the present one as quit does, and opens the other."""
 
     name = "workspace"
     command = Command(

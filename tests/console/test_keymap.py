@@ -1,16 +1,27 @@
 """Keys that the settings change: bound, shown, and refused where they break the rule of keys."""
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from console.app.app import BondxApp
+from console.presentation import keys
 from console.verbs.catalog import VERBS
 from console.verbs.keymap import MOVABLE
 from core.settings import SettingsError, load_settings
 from tests.console.test_verbs import MULTIPLEXERS
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guide.md"
+
+
+@pytest.fixture(autouse=True)
+def usual_keys() -> Iterator[None]:
+    yield
+    keys.bind_signs({})
 
 
 def configure(workspace, keys: str) -> None:
@@ -85,3 +96,52 @@ def test_two_changed_keys_that_meet_are_refused(workspace):
     configure(workspace, "    console.sort: x\n    console.reverse: x\n")
     with pytest.raises(SettingsError, match="x is also the key of console"):
         BondxApp(workspace, load_settings(workspace.settings_file))
+
+
+def test_the_keys_that_sentences_name_are_those_of_the_verbs():
+    assert {name: MOVABLE[name].key.display for name in keys._USUAL} == keys._USUAL
+
+
+@pytest.mark.parametrize("folder", ["app", "dialogs", "presentation", "runtime", "screens", "verbs"])
+def test_no_sentence_names_a_key_that_the_settings_may_change(folder):
+    named = {verb.key.display for verb in MOVABLE.values()} - {"Space"}
+    key = re.compile(rf"(?:^|[ ;(])([{re.escape(''.join(named))}]) (?!a\b)[a-z]+s\b")
+    fixed = {"Copied into tmux (prefix ] pastes it)", "/ looks for a text."}  # keys of tmux, and of the logs alone
+    told = [
+        f"{file.name}: {text.value}"
+        for file in (ROOT / "console" / folder).rglob("*.py")
+        for text in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(text, ast.Constant)
+        and isinstance(text.value, str)
+        and text.value not in fixed
+        and key.search(text.value)
+    ]
+    assert told == []
+
+
+async def test_advice_names_the_keys_that_the_settings_bind(open_console, workspace):
+    configure(
+        workspace,
+        '    alerts.acknowledge: "V"\n    training.pause_or_resume: "J"\n    console.toggle_writes: "e"\n'
+        '    registry.undo: "B"\n',
+    )
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        assert "V acknowledges it" in console.text()
+        assert "K acknowledges it" not in console.text()
+        await console.press("escape", "2")
+        await console.dialog("J")
+        assert "J resumes it" in console.text()
+        console.time.pass_deafness()
+        await console.press("escape", "e", "J")
+        assert "press e to arm" in console.sentence
+
+
+def test_another_console_of_the_process_has_keys_of_its_own(workspace):
+    configure(workspace, '    alerts.acknowledge: "V"\n')
+    BondxApp(workspace, load_settings(workspace.settings_file))
+    assert keys.sign_of("alerts.acknowledge") == "V"
+    configure(workspace, '    alerts.resolve: "V"\n')
+    BondxApp(workspace, load_settings(workspace.settings_file))
+    assert keys.sign_of("alerts.acknowledge") == "K"
+    assert keys.with_keys("{alerts.resolve} resolves it.") == "V resolves it."
