@@ -26,7 +26,7 @@ from widgets.wire import LeanScreen
 log = logging.getLogger("bondx.console")
 
 Answer = TypeVar("Answer")
-Found = TypeVar("Found")
+_Found = TypeVar("_Found")
 
 DEAF_SECONDS = 0.4
 """How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
@@ -129,7 +129,9 @@ class ReadOnlyDialog(Dialog[None]):
     ignores_early_keys = False
 
     @staticmethod
-    async def look_up(look: Callable[[], Found], show: Callable[[Found], None], refuse: Callable[[str], None]) -> None:
+    async def look_up(
+        look: Callable[[], _Found], show: Callable[[_Found], None], refuse: Callable[[str], None]
+    ) -> None:
         """Look something up in a thread, and show it, or the reason why it cannot be shown."""
         try:
             found = await asyncio.to_thread(look)
