@@ -91,7 +91,7 @@ def _named(table: "ScreenTable") -> "list[tuple[int, Column]]":
 
 
 def _texts(table: "ScreenTable") -> list[dict[str, str]]:
-    return [{column.title.lower(): row.texts[index].strip() for index, column in _named(table)} for row in table.rows]
+    return [{column.title.lower(): row.text(index).strip() for index, column in _named(table)} for row in table.rows]
 
 
 def _values(table: "ScreenTable") -> list[dict[str, Any]]:
