@@ -4,6 +4,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from console.app.app import BondxApp
 from console.runtime.engine_host import Hosting
@@ -39,31 +40,21 @@ def run_console(
         from console.verbs.view import theme_named
 
         theme = theme_named(theme)
-    shown: list[BondxApp] = []
+    open_app = partial(_open, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at)
+    app = open_app(root)
+    HangupWatch(lambda: app.host.stop()).install()  # noqa: PLW0108 (the app of that moment, not this one)
+    while True:
+        _run(app, mouse=app.settings.console.mouse if mouse is None else mouse)
+        if app.following is None:
+            return app.return_code or 0
+        app = open_app(app.following)
 
-    def stop_engine() -> None:
-        shown[-1].host.stop()
 
-    watch = HangupWatch(stop_engine)
-    following: Path | None = root
-    while following is not None:
-        workspace = Workspace.open(following)
-        settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
-        app = BondxApp(
-            workspace,
-            settings,
-            read_only=read_only,
-            theme=theme,
-            embed=embed,
-            serves_at=serves_at,
-            when_ready=partial(_remember, workspace),
-        )
-        shown.append(app)
-        if len(shown) == 1:
-            watch.install()
-        _run(app, mouse=settings.console.mouse if mouse is None else mouse)
-        following = app.following
-    return app.return_code or 0
+def _open(root: Path, **options: Any) -> BondxApp:
+    """Make the app of a workspace; `options` are those of `BondxApp`."""
+    workspace = Workspace.open(root)
+    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
+    return BondxApp(workspace, settings, when_ready=partial(_remember, workspace), **options)
 
 
 def _run(app: BondxApp, *, mouse: bool) -> None:
