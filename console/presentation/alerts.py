@@ -209,7 +209,7 @@ def session_of(alert: Alert, snapshot: "Snapshot") -> "Session | None":
 
 def _way_back(suspect: Suspect) -> tuple[str, ...]:
     """Name the key that takes a version out of use; a version without requests needs none."""
-    key = sign_of("registry.take_back_version")
+    key = sign_of("registry.roll_back_version")
     if suspect.standing is VersionStanding.LIVE:
         return (f"{key} rolls the model back to the version that was live before.",)
     if suspect.standing is VersionStanding.CANDIDATE:

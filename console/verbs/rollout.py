@@ -156,7 +156,7 @@ class GoLive(RolloutRequest):
         lines += section(
             "How to undo it",
             (
-                f"{sign_of('registry.take_back_version')} rolls back to {thing.stable}; "
+                f"{sign_of('registry.roll_back_version')} rolls back to {thing.stable}; "
                 f"{sign_of('registry.undo')} undoes the promotion.",
             ),
         )

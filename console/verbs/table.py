@@ -177,4 +177,4 @@ def _sentence(table: "LiveTable", order: Order | None) -> str:
     if order is None:
         return "Restored the usual order of the list."
     direction = "largest first" if order.descending else "smallest first"
-    return f"Sorted by {column_named(table, order.key).title}, {direction}; {sign_of('console.invert')} reverses it."
+    return f"Sorted by {column_named(table, order.key).title}, {direction}; {sign_of('console.reverse')} reverses it."
