@@ -1,7 +1,8 @@
 """The one escape for text that leaves for a terminal or a log line.
 
 A name may hold anything: colours, a new title for the window, a text for the clipboard (OSC 52), letters that turn the
-reading direction around, line breaks that look like another line. What a terminal would obey or hide is spelled out.
+reading direction around, line breaks that look like another line. Characters that a terminal would obey or hide are
+replaced.
 """
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -12,7 +13,7 @@ _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 def is_shown_as_is(text: str, *, keep: str = "") -> bool:
     """Return whether a terminal shows every character of a text, and obeys none.
 
-    Not so are controls (C0, C1, DEL), directions, zero-width and blank letters, line separators, and halves of
+    False for controls (C0, C1, DEL), directions, zero-width and blank letters, line separators, and halves of
     characters, which no file can hold.
 
     >>> is_shown_as_is("Zürich 東京"), is_shown_as_is("a\\x1b[2J"), is_shown_as_is("a\\nb"), is_shown_as_is("a\\u202eb")
@@ -29,7 +30,7 @@ def escaped(text: str, *, keep: str = "", by: str = REPLACEMENT) -> str:
     Args:
         text: Anything.
         keep: Characters that stay, such as the line breaks of a text of several lines.
-        by: What stands for each.
+        by: The replacement of each such character.
 
     >>> escaped("a\\x1b]52;c;eA==\\x07b", by="?")
     'a?]52;c;eA==?b'
@@ -40,7 +41,7 @@ def escaped(text: str, *, keep: str = "", by: str = REPLACEMENT) -> str:
 
 
 def spelled_out(text: str) -> str:
-    """Spell such characters as Python does, where it matters which one it is.
+    """Spell such characters as Python escapes, where the reader must see which character it is.
 
     >>> spelled_out("price\\n(EUR)")
     'price\\\\n(EUR)'

@@ -21,7 +21,7 @@ UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
 
 PRIVATE_FILE = 0o600
-"""The mode of a file that is no other account's business; the umask can only take bits away."""
+"""The mode of a file for its owner alone; the umask can only take bits away."""
 PRIVATE_FOLDER = 0o700
 
 _CHUNK_BYTES = 1 << 20

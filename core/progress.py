@@ -1,21 +1,21 @@
-"""What a long computation is at: named where it happens, heard by whoever watches over the process.
+"""The progress of a long computation: each of its parts announces itself, and the watchdog of the process listens.
 
-A computation cannot be asked from outside whether it gets on. Each part of it says so itself when it begins.
+From outside, a process that computes cannot be told from a process that is stuck.
 """
 
 import threading
 from collections.abc import Callable, Iterable
 
 
-def _nobody(part: str) -> None:
-    """Listen to nothing: most programs watch their computations by other means."""
+def _ignore(part: str) -> None:
+    """Ignore the announcement: most programs do not watch their computations."""
 
 
-_listener: Callable[[str], None] = _nobody
+_listener: Callable[[str], None] = _ignore
 
 
 def begins(part: str) -> None:
-    """Say that a part of the work begins.
+    """Announce that a part of the work begins.
 
     Args:
         part: For people, such as "the gate house_rows".
@@ -24,13 +24,13 @@ def begins(part: str) -> None:
 
 
 def listen(listener: Callable[[str], None]) -> None:
-    """Be told of every part that begins in this process, from any of its threads."""
+    """Call a function with every part that begins in this process, from any of its threads."""
     global _listener  # noqa: PLW0603 - one process computes for one listener
     _listener = listener
 
 
 class SideBySide:
-    """Parts that run at the same time: those not done yet are what the work is at."""
+    """Parts that run at the same time; the announced part of the work is the list of unfinished parts."""
 
     def __init__(self, kind: str, names: Iterable[str]) -> None:
         """Announce them all.

@@ -208,8 +208,8 @@ class Alerts:
     ) -> Alert:
         """Resolve an alert by hand: an event that was handled, a session that is gone.
 
-        A condition that still holds stays silent until it has ended; if it then returns, it fires anew. An event fires
-        anew the next time it happens.
+        A condition that still holds stays silent until it has ended; if it then returns, it fires again. An event fires
+        again the next time it happens.
 
         Args:
             fingerprint: The alert.

@@ -58,7 +58,7 @@ class Engine:
         self._actor = Actor.engine()
         self._on_loss = on_loss
         self.loss: str | None = None
-        """Why the engine ended by itself, if it did."""
+        """Why the engine ended without being asked, if it did."""
         self._stop_seconds = 0.0
         self._stopped = threading.Event()
         self._lock = threading.Lock()

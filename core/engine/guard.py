@@ -1,4 +1,4 @@
-"""The engine's pulse, and its look at what it stands on: the lease and the folder of the workspace."""
+"""The engine's heartbeat, and its check of the lease and of the workspace's folder."""
 
 import os
 import threading

@@ -1,7 +1,7 @@
 """Positions of the log that are kept outside the workspace.
 
-Who may write the whole workspace may also replace its log, its head and its keys. A position kept elsewhere, on paper
-or on another machine, shows it.
+An account that can write the whole workspace can also replace its log, its head and its keys. A position kept
+elsewhere, on paper or on another machine, reveals it.
 """
 
 from collections.abc import Iterable

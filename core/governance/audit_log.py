@@ -151,7 +151,7 @@ class AuditLog:
         )
 
     def anchor(self) -> Anchor:
-        """Return the newest position of the log, to be kept where nobody who may write the workspace can write.
+        """Return the newest position of the log, to keep where the account of the workspace cannot write.
 
         Raises:
             NotFoundError: Nothing has been recorded yet.
@@ -172,7 +172,7 @@ class AuditLog:
         """
         with self._journal.locked(shared=True):
             head, size = self._heads.load(), self._journal.size()
-            # A change is in the outbox until it is in the log, so both together tell of every document seen here.
+            # A change is in the outbox until it is in the log, so both together cover every document read here.
             states = {name: self._workspace.database(name).storage.read() for name in self._databases()}
         if size == 0 and head is None:
             verdict = verify_unwritten(states, self._keys.present())

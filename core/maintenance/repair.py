@@ -1,4 +1,4 @@
-"""Repair what `examine` found and no person has to judge: rights of other accounts, and documents of the wrong type.
+"""Repair the findings of `examine` that need no judgement: rights of other accounts, and documents of the wrong type.
 
 Every document that is changed keeps its old bytes in `state/repaired/`, and an audit record names both.
 """
@@ -30,7 +30,7 @@ def repair(workspace: Workspace, *, actor: Actor, reason: str = "", tables: Sequ
         reason: Why, in the actor's words.
         tables: The tables of documents.
     Returns:
-        One sentence for everything that was changed; empty if nothing had to be.
+        One sentence for each change; empty if nothing needed a repair.
     Raises:
         CoreError: Something could not be written.
     """

@@ -1,4 +1,4 @@
-"""Every document of the state files, read as its type: which do not, why, and what each would be repaired to."""
+"""Documents of the state files that do not read as their type: why, and the repair of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -121,7 +121,7 @@ class ArtifactStore:
 
     @contextmanager
     def copied(self, model: str, version: str, manifest_sha256: str) -> Iterator[Path]:
-        """Copy a version's files to a folder that nobody else writes, hashed on the way; it goes with the context.
+        """Copy a version's files to a private folder, hashed on the way; it is removed with the context.
 
         What is read from the copy is what was hashed, whatever happens to the version's own folder meanwhile.
 

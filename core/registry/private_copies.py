@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.registry.manifest import check
 
-CopyKey = tuple[Path, str, str]  # the store, the version's key, the hash of its manifest
+Key = tuple[Path, str, str]  # the store, the version's key, the hash of its manifest
 
 
 class PrivateCopies:
@@ -22,7 +22,7 @@ class PrivateCopies:
     def __init__(self) -> None:
         self.forget()
 
-    def path(self, key: CopyKey, copied: Callable[[], AbstractContextManager[Path]]) -> Path:
+    def path(self, key: Key, copied: Callable[[], AbstractContextManager[Path]]) -> Path:
         """Return the copy of a version, made now if there is none yet, or if somebody has changed it.
 
         Args:
@@ -43,7 +43,7 @@ class PrivateCopies:
 
     def forget(self) -> None:
         """In a fork, leave the copies to the parent."""
-        self._lock, self._copies, self._stack = threading.Lock(), dict[CopyKey, Path](), ExitStack()
+        self._lock, self._copies, self._stack = threading.Lock(), dict[Key, Path](), ExitStack()
 
 
 KEPT = PrivateCopies()

@@ -7,7 +7,7 @@ from core.registry.stages import Stage, TransitionVerb
 
 
 def next_to_undo(transitions: Sequence[Transition], *, before: int | None = None) -> Transition | None:
-    """Return the newest move that is not undone yet; an undo is no move of its own.
+    """Return the newest move that is not undone yet; an undo is not a move of its own.
 
     Args:
         transitions: The moves of a model's versions, ascending.

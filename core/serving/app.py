@@ -88,7 +88,7 @@ class FrontDoor:
             await self._describe_model(path, scope, send)
 
     async def answer_probe(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer on a connection beyond the limit: probes, so that nobody takes a busy server for a dead one."""
+        """Answer on a connection beyond the limit: only probes, lest a busy server look dead."""
         if scope["type"] == "http" and scope["path"].rstrip("/") in self._probes:
             await self(scope, receive, send)
         else:

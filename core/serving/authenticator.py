@@ -22,7 +22,7 @@ class Caller(NamedTuple):
 
     actor: Actor  # the author of this caller's changes
     role: Role
-    has_token: bool = True  # without one, a caller is anybody on this machine
+    has_token: bool = True  # without a token, a caller is any program on this machine
 
 
 class Authenticator:

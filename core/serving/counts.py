@@ -1,7 +1,7 @@
 """The counters of all processes of one server: each process keeps a file of its own, and any of them answers the sum.
 
-A counter of Prometheus never falls, whichever process answers. So a process adds up files only, its own included after
-writing it anew, and the file of a process that has ended stays: its requests were answered.
+A Prometheus counter never falls, whichever process answers. So a process writes its own file first and then adds up
+files only. The file of an ended process stays, because its requests were answered.
 """
 
 import logging
@@ -74,7 +74,7 @@ class SharedCounts:
         write_file(self._folder / self._name, msgspec.json.encode(own), durable=False)
 
     def settle(self) -> None:
-        """Note that the process has ended: its counters stay, but nothing waits any more, and nothing fails."""
+        """Note that the process has ended: its counters stay, without records that wait and without a failure."""
         file = self._folder / self._name
         try:
             left = msgspec.json.decode(read_file(file), type=Counts)

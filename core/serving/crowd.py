@@ -1,8 +1,8 @@
-"""How many connections a server holds, and which one makes room for a newcomer.
+"""How many connections a server holds, and which of them makes room for a new one.
 
-A connection that waits for its caller costs a descriptor and nothing else, so it is given up for somebody who asks:
-first one of the same peer, if that peer has more than its share, else one of the peer with the most. What remains when
-every connection is busy is a reserve in which only probes are answered.
+A connection that waits for its caller costs a descriptor and nothing else, so it is closed for a new one:
+first a connection of the same peer, if that peer has more than its share, else of the peer with the most. When every
+connection is busy, a reserve remains in which only probes are answered.
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ class Crowd:
         return self._of_peer.most_common(1)[0][0]
 
     def _close_one_of(self, peer: str) -> bool:
-        """Close the connection of a peer that has waited longest, one that never asked first; say whether one did."""
+        """Close the longest-waiting connection of a peer, preferably one without a request; False if none waits."""
         waiting = [
             (since, id(member), member)
             for member in self._members

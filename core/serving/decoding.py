@@ -1,6 +1,6 @@
-"""Bodies that cannot be read as one thing: bad UTF-8, halves of characters, keys that occur twice.
+"""Undecodable and ambiguous bodies: bad UTF-8, halves of characters, keys that occur twice.
 
-None of them says anything about a version, so each is a `CallerFaultError`: answered with 400, and never evidence in a
+They say nothing about a version, so each is a `CallerFaultError`: answered with 400, and never evidence in a
 rollout. The checks cost a fraction of a microsecond for an ordinary body.
 """
 
@@ -40,7 +40,7 @@ def check_utf8(content: bytes) -> None:
 
 
 def reading(read: Callable[[bytes], T], content: bytes) -> T:
-    """Read a body; whatever a reader cannot digest is the body's fault.
+    """Read a body; every failure of a reader is the body's fault.
 
     Args:
         read: The reader of a dialect.

@@ -212,7 +212,7 @@ class Loader:
             if (error := future.exception()) is None:
                 self._loaded[key] = future.result()
                 self._failures.pop(key, None)
-            else:  # artifacts are not trusted: whatever is wrong with one, the others must be served
+            else:  # artifacts are not trusted: a fault in one must not keep the others from being served
                 self._failures[key] = (time.monotonic(), str(error) or repr(error))
                 log.error(
                     "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error

@@ -116,7 +116,7 @@ class Predictor:
         try:
             caller = self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
             content = target.dialect.framed(headers, await read_body(receive, headers, self.limits))
-            begin = time.perf_counter()  # how slowly a request arrives is no fact about the version
+            begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
             given = _given_id(headers)
             own = given or self._new_id()
             served = self.table.model(target.model)
@@ -149,7 +149,7 @@ class Predictor:
     ) -> Assignment | None:
         """Find the version that must answer; None if it is not loaded.
 
-        A caller without a token is nobody in particular: its key and its request id could be chosen to fall on one
+        A caller without a token has no identity: its key and its request id could be chosen to fall on one
         side of a rollout, so each of its requests is routed by a number of our own.
         """
         if target.version is None and target.label is None:
@@ -346,7 +346,7 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
 
     Raises:
         ArithmeticError: An answer is not a number.
-        CallerFaultError: An answer is not a number, and no wonder.
+        CallerFaultError: An answer is not a number, and the row is far from the training data.
     """
     answers = version.scorer.answer(asked.rows)
     if not np.isfinite(answers).all():

@@ -182,7 +182,7 @@ class ServedModel:
         return version
 
     def why_not_loaded(self, version: str) -> str | None:
-        """Say why a version does not answer although the server wants it to; None if nobody has asked for it."""
+        """Say why a version does not answer although the server wants it to; None if no request has asked for it."""
         if version in (self.live, *self.waiting.values()):
             return self.failures.get(version, "it is still being loaded")
         return self.failures.get(version)

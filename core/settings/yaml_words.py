@@ -1,8 +1,7 @@
-"""Words that YAML 1.1 reads as something else than what a person means who writes them without quotes.
+"""Unquoted words that YAML 1.1 reads in another way than their author means.
 
-`010` is the number 8, `1:30` is 90, `2026-03-01` is a date, and `1e5` is text. None of them is taken in silence.
-(`yes`, `no`, `on` and `off` are switches to YAML, and taken as such where a switch is expected; elsewhere the error
-says so.)
+`010` is the number 8, `1:30` is 90, `2026-03-01` is a date, and `1e5` is text: each is refused. `yes`, `no`, `on` and
+`off` are accepted where a switch is expected; elsewhere the error explains how YAML reads them.
 
 Source: YAML 1.1, types int, float, bool and timestamp (yaml.org/type).
 """

@@ -1,4 +1,4 @@
-"""Waiting for the lock of a file: in turn, with a word on who holds it, and not for ever."""
+"""Waiting for the lock of a file: in turn, with a report of its holder, and within a limit."""
 
 import contextvars
 import fcntl
@@ -66,7 +66,7 @@ def _described(pid: int) -> str:
         uid = os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return f"process {pid}"
-    import pwd  # only where somebody waits
+    import pwd  # only for a message
 
     try:
         account = pwd.getpwuid(uid).pw_name

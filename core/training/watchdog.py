@@ -1,7 +1,7 @@
-"""Notices that a training child does not get on, by the child's own clock.
+"""Notices that a training child makes no progress, by the child's own processor time.
 
-Every part of its work announces itself (`core.progress`). A part may compute for so long, and may do nothing for so
-long; a child that waits for a busy processor, or a machine that sleeps, uses up neither.
+Every part of its work announces itself (`core.progress`). A part may compute for a limited time, and be idle for as
+long; waiting for a busy processor, or a machine that sleeps, counts as neither.
 """
 
 import time
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import psutil
 
-_MOST_PER_LOOK = 2.0  # seconds: whatever else passed between two looks was the sleep of this process or the machine
-_IDLE_SHARE = 0.01
+_MOST_PER_LOOK = 2.0  # seconds: twice the usual; in the rest between two looks this process or the machine slept
+_IDLE_SHARE = 0.01  # of one processor: waking up and waiting again costs less, computing costs more
 _RUNNABLE = (psutil.STATUS_RUNNING, psutil.STATUS_WAKING)
 
 
 class Usage(NamedTuple):
-    """What a process has used, and whether it wants more."""
+    """The processor time of a process, and whether it is ready to run."""
 
     cpu_seconds: float
     is_runnable: bool
@@ -45,7 +45,7 @@ class Watchdog:
         """Begin to watch.
 
         Args:
-            limit_seconds: What one part may compute, and what it may do nothing; 0 sets no limit.
+            limit_seconds: How long one part may compute, and how long it may be idle; 0 sets no limit.
             look_at: Looks at the child.
             monotonic: The clock between two looks.
         """
@@ -75,7 +75,7 @@ class Watchdog:
         if part != self._part:
             self._part, self._busy, self._idle = part, 0.0, 0.0
             return None
-        self._busy += min(computed, elapsed)  # several threads at once are no longer than one
+        self._busy += min(computed, elapsed)  # several threads at the same time count as one
         if computed < _IDLE_SHARE * elapsed and not usage.is_runnable:
             self._idle += elapsed
         if self._busy > self._limit:

@@ -178,7 +178,7 @@ class RecordRoutes(Controller):
 
     @get("/audit/anchor", opt=LOOK, sync_to_thread=True)
     def anchor_audit(self, workspace: Given[Workspace]) -> Anchor:
-        """Return the newest position of the audit log, to keep where nobody who may write the workspace can write."""
+        """Return the newest position of the audit log, to keep where the account of the workspace cannot write."""
         return AuditLog(workspace).anchor()
 
 

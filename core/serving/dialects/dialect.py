@@ -147,7 +147,7 @@ class Dialect(ABC):
         check_utf8(content)
 
     def read_with(self, read: Reader, content: bytes) -> ReadRequest:
-        """Read a body with a reader of this dialect; whatever the reader cannot digest is the body's fault."""
+        """Read a body with a reader of this dialect; every failure of the reader is the body's fault."""
         self.check(content)
         return reading(read, content)
 

@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol tells of models: their tensors, their readiness, and the repository of all of them.
+"""Descriptions of models in the Open Inference Protocol: tensors, readiness, and the repository of all models.
 
 Source: https://github.com/kserve/open-inference-protocol; the repository is Triton's extension,
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
