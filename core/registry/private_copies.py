@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.registry.manifest import check
 
-Key = tuple[Path, str, str]  # the store, the version's key, the hash of its manifest
+CopyKey = tuple[Path, str, str]  # the store, the version's key, the hash of its manifest
 
 
 class PrivateCopies:
@@ -22,8 +22,8 @@ class PrivateCopies:
     def __init__(self) -> None:
         self.forget()
 
-    def path(self, key: Key, copied: Callable[[], AbstractContextManager[Path]]) -> Path:
-        """Return the copy of a version, made now if there is none yet, or if somebody has changed it.
+    def path(self, key: CopyKey, copied: Callable[[], AbstractContextManager[Path]]) -> Path:
+        """Return the copy of a version, made now if there is none yet, or if it was changed.
 
         Args:
             key: The version, and the hash of its manifest.
@@ -43,7 +43,7 @@ class PrivateCopies:
 
     def forget(self) -> None:
         """In a fork, leave the copies to the parent."""
-        self._lock, self._copies, self._stack = threading.Lock(), dict[Key, Path](), ExitStack()
+        self._lock, self._copies, self._stack = threading.Lock(), dict[CopyKey, Path](), ExitStack()
 
 
 KEPT = PrivateCopies()
