@@ -66,7 +66,6 @@ class ServingSignature:
         self.unit = unit
         self.classes: tuple[str, ...] = ()
         self._n_numbers = len(self.numbers)
-        self._n_required = sum(field.required for field in self.fields)
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
         self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
@@ -82,8 +81,10 @@ class ServingSignature:
         return [
             (
                 f"f{number}",
-                type_of(field) if field.required else type_of(field) | None,
-                msgspec.field(name=field.name) if field.required else msgspec.field(name=field.name, default=None),
+                type_of(field) if field.required else type_of(field) | None | msgspec.UnsetType,
+                msgspec.field(name=field.name)
+                if field.required
+                else msgspec.field(name=field.name, default=msgspec.UNSET),  # an absent key differs from a null
             )
             for number, field in enumerate(self.fields)
         ]
@@ -100,16 +101,26 @@ class ServingSignature:
     def from_rows(self, rows: Sequence[msgspec.Struct]) -> Rows:
         """Convert decoded rows."""
         if len(rows) == 1:
-            only = msgspec.structs.astuple(rows[0])
+            only = self._cells(rows[0])
             return Rows(np.array((only[: self._n_numbers],), dtype=np.float64), (only[self._n_numbers :],))
-        tuples = [msgspec.structs.astuple(row) for row in rows]
+        tuples = [self._cells(row) for row in rows]
         n = self._n_numbers
         numbers = np.array([row[:n] for row in tuples], dtype=np.float64).reshape(len(tuples), n)
         return Rows(numbers, [row[n:] for row in tuples])
 
     def n_keys(self, objects: Sequence[Any]) -> int:
-        """Return how many different keys decoded rows, or decoded columns, have at least."""
-        return self._n_required * len(objects)
+        """Return how many different known keys decoded rows, or decoded columns, have."""
+        n_all = len(self.fields) * len(objects)
+        if self._is_all_required:
+            return n_all
+        return n_all - sum(msgspec.structs.astuple(found).count(msgspec.UNSET) for found in objects)
+
+    def _cells(self, found: msgspec.Struct) -> tuple[Any, ...]:
+        """Return the values of a decoded row, or of decoded columns; None for an absent one."""
+        values: tuple[Any, ...] = msgspec.structs.astuple(found)
+        if self._is_all_required or msgspec.UNSET not in values:
+            return values
+        return tuple(None if value is msgspec.UNSET else value for value in values)
 
     def from_columns(self, columns: msgspec.Struct) -> Rows:
         """Convert decoded columns.
@@ -117,8 +128,8 @@ class ServingSignature:
         Raises:
             BadRequestError: The columns have different lengths.
         """
-        found = msgspec.structs.astuple(columns)
-        if self._is_all_required and all(len(column) == 1 for column in found):
+        found = self._cells(columns)
+        if self._is_all_required and set(map(len, found)) == {1}:
             cells = [column[0] for column in found]
             return Rows(np.array((cells[: self._n_numbers],), dtype=np.float64), (tuple(cells[self._n_numbers :]),))
         given = [len(column) for column in found if column is not None]
@@ -170,6 +181,13 @@ class ServingSignature:
                     "no finite answer",
                     field=field.name,
                 )
+
+    def convert_one(self, cells: Mapping[str, Any]) -> Rows | None:
+        """Check one row that was decoded without types, and convert it; None if it does not fit the fields."""
+        try:
+            return self.from_rows((msgspec.convert(cells, self.row),))
+        except (msgspec.ValidationError, BadRequestError):
+            return None
 
     def convert_columns(self, columns: Mapping[str, list[Any]]) -> Rows:
         """Check columns that were decoded without types, and convert them.

@@ -55,6 +55,13 @@ class Element(NamedTuple):
     dtype: str = ""  # of its bytes; texts have none, and no limits
     stored: Callable[[float], float] | None = None  # rounds a number to the bits of the type
 
+    @property
+    def plain(self) -> tuple[frozenset[type], float | None, float | None] | None:
+        """The types and the limits of values that need no conversion; None for a type that rounds its numbers."""
+        if self.stored is not None:
+            return None
+        return (self.kinds, self.low, self.high) if self.dtype else (self.kinds, None, None)
+
     def values(self, data: list[Any], tensor: str) -> list[Any]:
         """Check the values of a JSON array.
 

@@ -5,7 +5,7 @@ import pytest
 
 from core.models.scoring.fields import Field
 from core.serving.dialects import JsonRows, OpenInference, TfServing
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.signature import OpenSignature, ServingSignature
 
 SIGNATURE = ServingSignature(
@@ -169,3 +169,38 @@ def test_a_model_without_declared_fields_accepts_any_row():
     assert list(asked.rows.texts) == [{"a": 1, "b": "x"}]
     columns = TfServing().reader(OpenSignature())(b'{"inputs": {"a": [1, 2]}}')
     assert list(columns.rows.texts) == [{"a": 1}, {"a": 2}]
+
+
+OPTIONAL = ({}, {"issued": "2026-01-02"}, {"issued": None})
+
+
+@pytest.mark.parametrize("more", OPTIONAL)
+@pytest.mark.parametrize("dialect", [JsonRows(), TfServing(), OpenInference()], ids=lambda dialect: dialect.name)
+def test_a_sound_request_is_not_read_twice_to_find_keys_that_occur_twice(dialect, more, monkeypatch):
+    def again(*_, **__):
+        raise AssertionError("it is read again")
+
+    monkeypatch.setattr("core.serving.decoding.json.loads", again)
+    assert len(one_row(dialect, SOUND | more).rows) == 1
+
+
+@pytest.mark.parametrize("dialect", [JsonRows(), TfServing()], ids=lambda dialect: dialect.name)
+def test_an_optional_key_that_stands_in_for_an_absent_one_is_found_twice(dialect):
+    signature = ServingSignature([Field(name=name, kind="float", required=False) for name in "ab"])
+    for pair in (b'"a": 1, "a": 2', b'"a": null, "a": 2', b'"a": 1, "a": null'):
+        body = b'{"instances": [{%b}]}' if dialect.name == "tf_serving" else b'{"rows": [{%b}]}'
+        with pytest.raises(CallerFaultError, match="the key 'a' twice"):
+            dialect.reader(signature)(body % pair)
+
+
+@pytest.mark.parametrize("wrong", [{"rating_num": "8"}, {"rating_num": 8.5}, {"sector": 3}, {"callable": 2}])
+def test_a_row_of_tensors_is_refused_as_several_rows_are(wrong):
+    row = SOUND | wrong
+    tensors = [{**tensor(name, value), "shape": [2], "data": [value, value]} for name, value in row.items()]
+    alone = {"inputs": [tensor(name, value) for name, value in row.items()]}
+    messages = []
+    for body in (alone, {"inputs": tensors}):
+        with pytest.raises(BadRequestError) as refused:
+            OpenInference().reader(SIGNATURE)(msgspec.json.encode(body))
+        messages.append(str(refused.value).split(" (at ")[0])
+    assert messages[0] == messages[1]
