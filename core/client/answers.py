@@ -26,6 +26,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None  # the version that answered, if the server reports it
     request_id: str | None = None  # outcomes are reported under this id
     outputs: dict[str, list[Any]] = {}  # every output by name, if the dialect names outputs
+    left_out: tuple[str, ...] = ()  # given fields that the model does not read, and that were not sent
     classes: tuple[str, ...] = ()  # the names of three or more classes, in the order of their probabilities
 
     @property

@@ -65,7 +65,11 @@ class OpenInferenceClient(Wire):
     def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         known = self._known(which, deadline)
         try:
-            inputs = [_matrix(rows, known)] if rows.matrix is not None else _columns(rows, known)
+            left_out: tuple[str, ...] = ()
+            if rows.matrix is not None:
+                inputs = [_matrix(rows, known)]
+            else:
+                inputs, left_out = _columns(rows, known)
             answer = self._http.ask(
                 "POST",
                 f"{model_path(which, '/v2/models/')}/infer",
@@ -88,6 +92,7 @@ class OpenInferenceClient(Wire):
             version=found.model_version or answer.headers.get("x-bondx-version") or which.version,
             request_id=found.id or request_id,
             outputs=outputs,
+            left_out=left_out,
             classes=_classes(found.outputs[0]),
         )
 
@@ -155,9 +160,24 @@ def _tensors(described: list[_Described] | None) -> tuple[TensorInfo, ...]:
     return tuple(TensorInfo(name=one.name, type=one.datatype, shape=tuple(one.shape)) for one in described or ())
 
 
-def _columns(rows: RequestRows, known: dict[str, TensorInfo]) -> list[dict[str, Any]]:
+def _columns(rows: RequestRows, known: dict[str, TensorInfo]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the tensors of the fields that the model reads, and the names of the other fields.
+
+    A server refuses a tensor that its model does not declare, while a caller's rows often hold more than one model
+    reads. Of a model that declares no inputs, every field is sent.
+
+    Raises:
+        RejectedError: The model reads none of the fields, or a value does not fit.
+    """
+    given = rows.columns()
+    left_out = tuple(name for name in given if known and name not in known)
+    if left_out and len(left_out) == len(given):
+        reads = ", ".join(known)
+        raise RejectedError(f"The model reads none of the given fields ({', '.join(left_out)}); it reads {reads}.")
     tensors = []
-    for name, values in rows.columns().items():
+    for name, values in given.items():
+        if name in left_out:
+            continue
         told = known.get(name)
         wide = told is not None and len(told.shape) == 2
         tensors.append(
@@ -168,7 +188,7 @@ def _columns(rows: RequestRows, known: dict[str, TensorInfo]) -> list[dict[str, 
                 "data": values,
             }
         )
-    return tensors
+    return tensors, left_out
 
 
 def _matrix(rows: RequestRows, known: dict[str, TensorInfo]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Element(NamedTuple):
     stored: Callable[[float], float] | None = None  # rounds a number to the bits of the type
 
     @property
-    def plain(self) -> tuple[frozenset[type], float | None, float | None] | None:
+    def plain(self) -> tuple[frozenset[type], Any, Any] | None:
         """The types and the limits of values that need no conversion; None for a type that rounds its numbers."""
         if self.stored is not None:
             return None

@@ -48,6 +48,20 @@ def test_v2_sends_the_datatypes_that_the_model_declares(client_of) -> None:
     assert answer.values == [[0, 1], [2, 3]]
 
 
+def test_v2_sends_the_fields_that_the_model_reads_and_names_the_others(client_of) -> None:
+    peer = V2(FIELDS)
+    answer = client_of(peer, dialect="v2").predict("m", {"x": 1, "n": 2, "t": "a", "account": "a-1", "note": object()})
+    assert [one["name"] for one in peer.bodies[0]["inputs"]] == ["x", "n", "t"]
+    assert answer.left_out == ("account", "note")
+
+
+def test_v2_refuses_rows_without_a_field_that_the_model_reads(client_of) -> None:
+    peer = V2(FIELDS)
+    with pytest.raises(RejectedError, match=r"none of the given fields \(account\); it reads x, n, t\."):
+        client_of(peer, dialect="v2").predict("m", {"account": "a-1"})
+    assert not peer.bodies
+
+
 def test_v2_infers_datatypes_if_the_model_declares_none(client_of) -> None:
     peer = V2(None)
     client_of(peer, dialect="v2").predict("m", {"f": 0.5, "i": np.int64(3), "b": True, "t": "a", "d": date(2026, 1, 2)})
