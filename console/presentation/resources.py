@@ -8,7 +8,7 @@ from datetime import datetime
 from console.presentation.cells import percent_cell, size_cell
 from console.presentation.phrases import NOTHING, instant, percent, rate
 from core.settings import AlertSettings
-from core.view.snapshot import Point, Snapshot
+from core.view.snapshot import SeriesPoint, Snapshot
 from widgets.chart import Series
 from widgets.columns import Column
 from widgets.gauge import Gauge
@@ -119,7 +119,7 @@ def newest_at(snapshot: Snapshot) -> float | None:
     return points[-1][0] if points else None
 
 
-def averaged(points: Sequence[Point], step_seconds: float) -> list[Point]:
+def averaged(points: Sequence[SeriesPoint], step_seconds: float) -> list[SeriesPoint]:
     """Average samples over equal steps, so that a chart changes once a step and not with each sample.
 
     A step without a sample is a gap: nobody measured then.
@@ -162,6 +162,6 @@ def network_series(snapshot: Snapshot) -> list[Series]:
     ]
 
 
-def _by_minutes_ago(snapshot: Snapshot, series: str) -> tuple[Point, ...]:
+def _by_minutes_ago(snapshot: Snapshot, series: str) -> tuple[SeriesPoint, ...]:
     points = averaged(snapshot.resources.get(series, ()), HISTORY_STEP_SECONDS)
     return tuple(((at - points[-1][0]) / 60, value) for at, value in points)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.tracking import Run
     from core.training.session import Session
 
-Point = tuple[float, float]  # unix seconds, value
+SeriesPoint = tuple[float, float]  # unix seconds, value
 EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]  # metric -> (epoch, value) by epoch
 
 HISTORY_SECONDS = 600
@@ -43,7 +43,9 @@ class Snapshot:
     alerts: "tuple[Alert, ...]" = ()
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
-    resources: Mapping[str, tuple[Point, ...]] = field(default_factory=lambda: _NOTHING)  # by series, oldest first
+    resources: Mapping[str, tuple[SeriesPoint, ...]] = field(
+        default_factory=lambda: _NOTHING
+    )  # by series, oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
     problems: tuple[str, ...] = ()
     unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact

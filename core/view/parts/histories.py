@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from core.view.parts.part import HistoryPart, PartSource, file_mark
-from core.view.snapshot import Point
+from core.view.snapshot import SeriesPoint
 
 if TYPE_CHECKING:
     from core.governance import AuditRecord
@@ -35,7 +35,7 @@ class ResourcesPart(HistoryPart):
 
     def __init__(self, look: PartSource) -> None:
         super().__init__(look)
-        self._samples: dict[str, tuple[Point, ...]] = {}
+        self._samples: dict[str, tuple[SeriesPoint, ...]] = {}
 
     @override
     def mark(self) -> Hashable:
