@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from widgets.glyphs import UNICODE, Glyphs
 from widgets.line import Line, Span, clean, shorten
-from widgets.plane import Frame, Plane, Point, is_drawable
+from widgets.plane import Frame, Plane, PlanePoint, is_drawable
 from widgets.ticks import number_text, tick_labels
 
 N_TONES = 6
@@ -25,7 +25,7 @@ class Series(msgspec.Struct, frozen=True):
     """A named line: points (x, y) in the order of x. A y that is NaN or infinite leaves a gap."""
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[PlanePoint, ...]
     tone: str = ""
     """One of `widgets.line.TONES`; the next series colour by default."""
 
@@ -137,12 +137,12 @@ def y_range(series: Sequence[Series], view: ChartView) -> tuple[float, float] | 
     return (0.0, high) if min(values) >= 0 else (low, max(high, 0.0))
 
 
-def nearest_x(points: Sequence[Point], x: float) -> float:
+def nearest_x(points: Sequence[PlanePoint], x: float) -> float:
     """Return the x of the points that is nearest to a place."""
     return min((at for at, _ in points), key=lambda at: (abs(at - x), at))
 
 
-def _legend_points(points: Sequence[Point], at_cursor: float | None, view: ChartView) -> list[Point]:
+def _legend_points(points: Sequence[PlanePoint], at_cursor: float | None, view: ChartView) -> list[PlanePoint]:
     """Return the point that the legend spells: the newest, or the one at the cursor."""
     shown = points[-1:] if at_cursor is None else [point for point in points if point[0] == at_cursor]
     return [(x, 10.0**y if view.is_log else y) for x, y in shown]
@@ -159,7 +159,7 @@ def _x_range(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _drawable_points(series: Series) -> list[Point]:
+def _drawable_points(series: Series) -> list[PlanePoint]:
     return [(x, y) for x, y in series.points if is_drawable(x, y)]
 
 
@@ -172,7 +172,7 @@ def _marker(index: int, glyphs: Glyphs) -> str:
 
 
 def _legend(
-    drawable: Sequence[tuple[int, Series, list[Point]]],
+    drawable: Sequence[tuple[int, Series, list[PlanePoint]]],
     y_title: str,
     width: int,
     glyphs: Glyphs,
@@ -217,7 +217,7 @@ def _share_out(room: int, wanted: Sequence[int]) -> list[int]:
     return given
 
 
-def _newest(index: int, series: Series, points: Sequence[Point], glyphs: Glyphs) -> Line:
+def _newest(index: int, series: Series, points: Sequence[PlanePoint], glyphs: Glyphs) -> Line:
     newest = f"{points[-1][1]:.4g}" if points else "no data"
     marker = (_marker(index, glyphs), _tone(series, index))
     return Line((marker, (f" {clean(series.name)} ", ""), (newest, "muted")))

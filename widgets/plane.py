@@ -17,7 +17,7 @@ _BRAILLE = 0x2800
 # The bit of each dot of a braille cell, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
-Point = tuple[float, float]
+PlanePoint = tuple[float, float]
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class Plane:
         """Find the line of text in which a dot lies."""
         return dot_row // 4 if self._braille else dot_row
 
-    def draw(self, points: Iterable[Point], frame: Frame, *, tone: str, marker: str) -> None:
+    def draw(self, points: Iterable[PlanePoint], frame: Frame, *, tone: str, marker: str) -> None:
         """Draw the line of a series and end it in its marker."""
         last: tuple[int, int] | None = None
         end: tuple[int, int] | None = None
