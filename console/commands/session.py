@@ -76,6 +76,7 @@ def summary(session: "Session") -> dict[str, object]:
         "n_epochs": observed.n_epochs,
         "score": observed.score,
         "best_score": observed.best_score,
+        "diverged": observed.diverged,
         "created_at": session.created_at,
         "created_by": session.created_by,
         "stop_reason": observed.stop_reason,

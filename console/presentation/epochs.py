@@ -23,6 +23,7 @@ _COLUMNS = (
     Column("score", "SCORE", 7, align="right"),
 )
 _SKIPPED = "epoch.skipped"  # as the engine records it; its module loads what no first frame needs
+_DIVERGED = Cell("diverged", "bad", brief="NaN")
 _OWN_COLUMNS = ("attainment", "loss", "score")
 
 
@@ -40,7 +41,9 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
             (
                 model,
                 share_cell(metrics.get(f"{model}.attainment")),
-                number_cell(metrics.get(f"{model}.loss")),
+                _DIVERGED
+                if f"{model}.loss" in session.observed.diverged
+                else number_cell(metrics.get(f"{model}.loss")),
                 headline_text(metrics, of=model, besides=_OWN_COLUMNS),
                 Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
             ),
@@ -89,14 +92,25 @@ def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
     return (*_COLUMNS, quality, seconds, *columns)
 
 
-def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
-    """Draw each epoch as a row of `epoch_columns`, the newest first."""
+def epoch_rows(epochs: EpochSeries, models: Sequence[str], *, diverged: Sequence[str] = ()) -> list[Row]:
+    """Draw each epoch as a row of `epoch_columns`, the newest first.
+
+    Args:
+        epochs: The metrics by epoch.
+        models: The models, each a column.
+        diverged: The losses that have no value now; from the first epoch without one, their model says so.
+    """
     by_metric = {metric: dict(points) for metric, points in epochs.items()}
     numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
     skipped = by_metric.get(_SKIPPED, {})
 
     def at(metric: str, epoch: int) -> float | None:
         return by_metric.get(metric, {}).get(epoch)
+
+    def reached(model: str, epoch: int) -> Cell:
+        if any(name.startswith(f"{model}.") and at(name, epoch) is None for name in diverged):
+            return _DIVERGED
+        return share_cell(at(f"{model}.attainment", epoch))
 
     return [
         Row(
@@ -106,7 +120,7 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
                 Cell("skipped", "warn") if epoch in skipped else share_cell(at("score", epoch), tone="strong"),
                 share_cell(at("quality.score", epoch)),
                 _took(at("epoch.seconds", epoch)),
-                *(share_cell(None if epoch in skipped else at(f"{model}.attainment", epoch)) for model in models),
+                *(share_cell(None) if epoch in skipped else reached(model, epoch) for model in models),
             ),
             "muted" if epoch in skipped else "",
         )

@@ -56,9 +56,8 @@ def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     if (session := snapshot.active_session()) is not None:
         models, history = epochs.models_of(session), snapshot.epochs.get(session.run_id or "", {})
         columns = epochs.epoch_columns(models)
-        tables.append(
-            ScreenTable(f"Epochs of {session.session_id}", columns, epochs.epoch_rows(history, models), "No epoch yet.")
-        )
+        rows = epochs.epoch_rows(history, models, diverged=session.observed.diverged)
+        tables.append(ScreenTable(f"Epochs of {session.session_id}", columns, rows, "No epoch yet."))
     return tables
 
 

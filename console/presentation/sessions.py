@@ -77,7 +77,7 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 session.name,
                 phase_cell(session, glyphs, has_engine=has_engine),
                 Cell(epochs_text(session), value=session.observed.epoch),
-                share_cell(session.observed.score),
+                _score_cell(session),
                 share_cell(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
                 duration_cell(session.observed.eta_seconds, at_most=True)
@@ -89,6 +89,12 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
         )
         for session in sessions
     ]
+
+
+def _score_cell(session: Session) -> Cell:
+    if session.observed.diverged:
+        return Cell("diverged", "bad", brief="NaN")
+    return share_cell(session.observed.score)
 
 
 def title(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> str:
@@ -156,6 +162,8 @@ def _trouble_line(session: Session) -> Line | None:
         tone = "bad" if observed.phase is SessionPhase.FAILED else "warn"
         n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
         return Line(((f"{n_failed}{observed.failure}", tone),))
+    if observed.diverged:
+        return Line(((f"diverged: {', '.join(observed.diverged)}", "bad"),))
     if observed.n_rejected_epochs:
         whose = "its" if observed.n_rejected_epochs == 1 else "their"
         skipped = f"{counted(observed.n_rejected_epochs, 'epoch')} skipped: {whose} data failed a gate"
@@ -182,6 +190,8 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         ("checkpoint", observed.checkpoint or NOTHING),
     )
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
+    if observed.diverged:
+        lines.append(Line((("diverged   ", "muted"), (", ".join(observed.diverged), "bad"))))
     if observed.failure:
         lines.append(Line((("failure    ", "muted"), (observed.failure, "bad"))))
     lines += [

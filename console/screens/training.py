@@ -141,7 +141,7 @@ class TrainingScreen(ConsoleScreen):
             pane.notice = READING if is_awaited else self.notice_of("epochs")
         if by_epoch.columns != (columns := epochs.epoch_columns(models)):
             by_epoch.set_columns(columns)
-        by_epoch.set_rows(epochs.epoch_rows(history, models))
+        by_epoch.set_rows(epochs.epoch_rows(history, models, diverged=session.observed.diverged))
         self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
 
     async def action_runs(self) -> None:

@@ -26,7 +26,7 @@ from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.convergence import EpochScore, best_epoch
 from core.training.errors import CheckpointDamagedError
-from core.training.metrics import plain
+from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
@@ -90,7 +90,8 @@ class FinalFit:
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Score each way on the validation panel; return each model's scores, and the way it takes."""
         judged = {
-            way: model_set.judge({VALIDATION: self._validation.panel})[VALIDATION] for way, model_set in ways.items()
+            way: finite(model_set.judge({VALIDATION: self._validation.panel})[VALIDATION])
+            for way, model_set in ways.items()
         }
         merits = {
             way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()

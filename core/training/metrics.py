@@ -31,11 +31,11 @@ def measured(model: Model, name: str, panel: PanelLike, *, domain: str) -> dict[
         panel: A panel it was not trained on.
         domain: The name of its domain.
     Returns:
-        The metrics that could be measured; NaN and infinity are left out.
+        The metrics; NaN or infinity where one could not be measured, or where a loss has diverged.
     Raises:
         UnusableMetricError: It did not return a mapping of names to numbers.
     """
-    return _finite(_evaluated(model, name, panel, domain=domain))
+    return _evaluated(model, name, panel, domain=domain)
 
 
 def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: int, domain: str) -> dict[str, float]:
@@ -53,7 +53,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
     figures = _evaluated(model, name, panel, domain=domain)
     attainment = model.attainment(panel, seed=seed)
     if attainment is None:
-        return _finite(figures)
+        return finite(figures)
     if not isinstance(attainment, Attainment):
         raise UnusableMetricError(
             domain,
@@ -69,7 +69,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
         "optimum": attainment.optimum,
         "leak": float(attainment.leak),
     }
-    return _finite(figures)
+    return finite(figures)
 
 
 def plain(told: Mapping[str, Any], name: str, member: str, *, domain: str) -> dict[str, Any]:
@@ -113,5 +113,10 @@ def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dic
     return metrics
 
 
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Leave out the metrics that are NaN or infinite: JSON has no spelling for them.
+
+    >>> finite({"loss": float("nan"), "auc": 0.9})
+    {'auc': 0.9}
+    """
     return {metric: value for metric, value in metrics.items() if math.isfinite(value)}

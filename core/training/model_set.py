@@ -86,7 +86,7 @@ class ModelSet:
         Args:
             panels: By name.
         Returns:
-            For each panel, `<model>.<metric>`; metrics that could not be measured are left out.
+            For each panel, `<model>.<metric>`; NaN or infinity where a metric could not be measured.
         Raises:
             UnusableMetricError: A model returned something that is not a metric.
         """

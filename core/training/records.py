@@ -28,6 +28,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
         learned: False when the draw failed a blocking gate: then `refusal` names the gates, and the models, the
             metrics and the score are those of the epoch before.
         metrics: `<model>.<metric>` on the session's validation panel, whose groups are never trained on.
+        unmeasured: The metrics without a value on that panel: NaN or infinite, as a loss is that has diverged.
         learned_gates: The verdicts on the newest draw that was trained on; `gates` are those on this epoch's own draw.
         holdout: The same on the part of this epoch's draw that was held out before training on the rest.
     """
@@ -43,6 +44,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     quality_score: float
     score: float | None
     metrics: dict[str, float]
+    unmeasured: tuple[str, ...] = ()
     holdout: dict[str, float]
 
     @property

@@ -1,5 +1,6 @@
 """The tracked run of a session: one run, however many engines work on it."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class RunRecord:
     def log(self, session: Session, record: EpochRecord, timings: dict[str, float]) -> None:
         """Add the metrics of an epoch to the history."""
         assert session.run_id is not None
-        metrics = {**record.metrics, EVERY_EPOCH: record.quality_score, **timings}
+        gaps = dict.fromkeys(record.unmeasured, math.nan)
+        metrics = {**record.metrics, **gaps, EVERY_EPOCH: record.quality_score, **timings}
         if record.score is not None:
             metrics["score"] = record.score
         if not record.learned:

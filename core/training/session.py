@@ -53,6 +53,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateResult, ...] = ()
     quality_score: float | None = None
     metrics: dict[str, float] = {}
+    diverged: tuple[str, ...] = ()  # the losses of the last epoch that are NaN or infinite
     started_at: datetime | None = None
     epoch_started_at: datetime | None = None
     last_progress_at: datetime | None = None

@@ -19,6 +19,7 @@ from core.settings import unavailable_features
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
+from core.tracking.divergence import is_loss
 from core.training.convergence import RECENT_EPOCHS, EpochScore, Judgement, best_epoch, remaining_seconds
 from core.training.errors import LearningError
 from core.training.records import EpochRecord, FinalRecord
@@ -157,6 +158,7 @@ class SessionRecorder:
             gates=tuple(replace(gate, offending=()) if gate.passed else gate for gate in record.gates),
             quality_score=record.quality_score,
             metrics=record.metrics,
+            diverged=tuple(filter(is_loss, record.unmeasured)),
             epoch_started_at=now,
             last_progress_at=now,
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),

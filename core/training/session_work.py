@@ -15,6 +15,7 @@ from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.convergence import EpochScore, best_epoch
 from core.training.final_fit import FinalFit
+from core.training.metrics import finite
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
@@ -104,6 +105,7 @@ class SessionWork:
         learned, holdout = self._panels.split(draw.panel, number)
         self._model_set.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
         figures = self._model_set.judge({"validation": self._validation.panel, "holdout": holdout})
+        metrics = finite(figures["validation"])
         return EpochRecord(
             epoch=number,
             learned=True,
@@ -113,9 +115,10 @@ class SessionWork:
             gates=quality.gates,
             learned_gates=quality.gates,
             quality_score=quality.score,
-            score=fmean(merit(figures["validation"], name) for name in self._model_set.models),
-            metrics=figures["validation"],
-            holdout=figures["holdout"],
+            score=fmean(merit(metrics, name) for name in self._model_set.models),
+            metrics=metrics,
+            unmeasured=tuple(sorted(figures["validation"].keys() - metrics.keys())),
+            holdout=finite(figures["holdout"]),
         )
 
     def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
@@ -134,6 +137,7 @@ class SessionWork:
             quality_score=quality.score,
             score=before.score if before else None,
             metrics=before.metrics if before else {},
+            unmeasured=before.unmeasured if before else (),
             holdout={},
         )
 

@@ -585,3 +585,17 @@ def test_the_keys_of_a_rollout_promise_what_is_true_of_its_state(snapshot, phase
         else:
             assert expected.startswith("!"), told
         assert expected.removeprefix("!") in told
+
+
+def test_a_diverged_loss_is_named_in_the_list_of_sessions_and_in_the_epochs(snapshot):
+    running = snapshot.session("s-0002")
+    ill = msgspec.structs.replace(
+        running, observed=msgspec.structs.replace(running.observed, diverged=("spread.loss",), failure=None)
+    )
+    assert texts(sessions.session_rows([ill], NOW, UNICODE)[0])[4] == "diverged"
+    assert "diverged: spread.loss" in [line.text for line in sessions.summary_lines(ill, UNICODE)]
+    history = {"spread.attainment": ((1, 0.5), (2, 0.5)), "spread.loss": ((1, 2.0),), "score": ((1, 0.5), (2, 0.5))}
+    newest, first = epochs.epoch_rows(history, ["spread", "alert"], diverged=ill.observed.diverged)
+    assert (texts(newest)[4:], texts(first)[4:]) == (["diverged", "–"], ["50.0%", "–"])
+    by_model = {row.key: texts(row) for row in epochs.model_metric_rows(ill, {}, lambda _: "")}
+    assert by_model["spread"][2] == "diverged"

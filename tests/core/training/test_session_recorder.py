@@ -5,6 +5,7 @@ from core.alerts import Alerts, AlertState
 from core.quality.gate import judge
 from core.settings import TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
+from core.tracking import Runs
 from core.training.convergence import EpochScore
 from core.training.records import DrawRecord, EpochRecord
 from core.training.session import SessionPhase
@@ -130,3 +131,19 @@ def test_low_attainment_and_low_quality_raise_alerts_that_resolve(recorder, aler
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
     recorder.epoch_done(session, done(a_record(7)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
     assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}
+
+
+def test_a_loss_that_diverged_is_named_by_the_session_and_by_its_run(workspace, recorder, telemetry, session, done):
+    session = recorder.epoch_done(
+        session, done(a_record(1, metrics={"spread.loss": 2.0})), [EpochScore(0.9, 0.9)], [1.0]
+    )
+    assert session.observed.diverged == ()
+    diverged = a_record(2, metrics={}, unmeasured=("spread.auc", "spread.loss"))
+    session = recorder.epoch_done(session, done(diverged), [EpochScore(0.9, 0.9)] * 2, [1.0])
+    telemetry.flush()
+
+    assert session.observed.diverged == ("spread.loss",)
+    run = Runs(workspace).get(session.run_id)
+    assert run.diverged == ("spread.loss",)
+    assert TelemetryReader(workspace.telemetry_file).unmeasured(run.run_id) == ("spread.auc", "spread.loss")
+    assert recorder.files.read_epoch(session, 2) == diverged
