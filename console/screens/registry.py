@@ -9,11 +9,12 @@ from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
-from console.screens.marking import N_COMPARED, marked_words, toggled
+from console.screens.marking import marked_words, toggled, versions_to_compare
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, VERSION, VERSIONS, VersionName
 from console.verbs.view import EVIDENCE
+from core.errors import UsageError
 from core.registry import ModelVersion
 from core.registry.stages import Stage
 from core.view.snapshot import Snapshot
@@ -266,38 +267,14 @@ class RegistryScreen(ConsoleScreen):
 
     def action_compare(self) -> None:
         """Compare the two marked versions, or the version with the marked or live one."""
-        pair = self._pair()
-        if isinstance(pair, str):
-            self.say(pair, "warn")
+        try:
+            before, after = versions_to_compare(self.snapshot, self._marked, self._version())
+        except UsageError as error:
+            self.say(str(error), "warn")
         else:
-            model, before, after = pair
             from console.dialogs.compare import compare_versions
 
-            compare_versions(self.console_app, model, before, after)
-
-    def _pair(self) -> tuple[str, str, str] | str:
-        by_key = {version.key: version for version in self.snapshot.versions}
-        marked = [by_key[key] for key in self._marked if key in by_key]
-        current = self._version()
-        if len(marked) > N_COMPARED:
-            compare = with_keys("{registry.compare} compares two")
-            return f"{len(marked)} versions are marked; {compare}. Esc clears the marks."
-        if len(marked) < N_COMPARED and current is not None:
-            others = [version for version in marked if version.key != current.key]
-            marked = [*(others or self._live_beside(current))[:1], current]
-        if len(marked) < N_COMPARED or marked[0].key == marked[1].key:
-            return with_keys("Mark two versions with {registry.mark}, then {registry.compare} compares them.")
-        before, after = marked
-        if before.model != after.model:
-            return f"{before.model} and {after.model} are different models; mark two versions of one model."
-        return before.model, before.version, after.version
-
-    def _live_beside(self, version: ModelVersion) -> list[ModelVersion]:
-        """Return the live version of the model; for the live version itself, the version that was live before it."""
-        model = next(model for model in self.snapshot.models if model.model == version.model)
-        before = model.previous_production[-1] if model.previous_production else None
-        beside = before if model.production == version.version else model.production
-        return [other for other in self.snapshot.versions if (other.model, other.version) == (model.model, beside)]
+            compare_versions(self.console_app, before.model, before.version, after.version)
 
     def action_why(self) -> None:
         """Show whether the version under the cursor may be promoted, gate by gate, and its evidence."""

@@ -11,11 +11,11 @@ from console.presentation import runs
 from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
-from console.screens.marking import N_COMPARED, toggled
+from console.screens.marking import N_COMPARED, runs_to_compare, toggled
 from console.verbs.run import RUN
 from console.verbs.verb import Things
+from core.errors import UsageError
 from core.tracking import Run
-from core.tracking.run import run_number
 from core.tracking.search import parse
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
@@ -154,24 +154,12 @@ class RunsScreen(ConsoleScreen):
 
     def action_compare(self) -> None:
         """Compare the two marked runs, the run with the marked run, or with the run below it."""
-        pair = self._pair()
-        if pair is None:
-            self.say(with_keys("Mark two runs with {runs.mark}, then {runs.compare} compares them."), "warn")
+        shown = [row.key for row in self.main_table().rows]
+        try:
+            older, newer = runs_to_compare(self.snapshot, self._marked, self._run(), shown)
+        except UsageError as error:
+            self.say(str(error), "warn")
         else:
             from console.dialogs.compare import compare_runs
 
-            compare_runs(self.console_app, *pair)
-
-    def _pair(self) -> tuple[str, str] | None:
-        """Name two runs, the older on the left."""
-        run = self._run()
-        marked = [run_id for run_id in self._marked if self.snapshot.run(run_id)]
-        if len(marked) < N_COMPARED and run is not None:
-            keys_below = [row.key for row in self.main_table().rows]
-            below = keys_below[keys_below.index(run.run_id) + 1 :]
-            marked = [*([one for one in marked if one != run.run_id] or below)[:1], run.run_id]
-        found = [found for run_id in marked if (found := self.snapshot.run(run_id))]
-        if len(found) < N_COMPARED:
-            return None
-        first, second = sorted(found, key=lambda found: run_number(found.run_id))
-        return first.run_id, second.run_id
+            compare_runs(self.console_app, older, newer)
