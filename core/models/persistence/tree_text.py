@@ -68,6 +68,8 @@ def checked_text(text: str, *, n_features: int) -> str:
             raise ValueError(f"tree {number} has linear leaves")
         if len(fields) != tree.count("=") or "Tree" in fields:  # two readers may read a repeated entry differently
             raise ValueError(f"tree {number} has a repeated entry")
+        if int(fields["num_leaves"]) != len(fields["leaf_value"].split()):  # LightGBM takes memory for what it says
+            raise ValueError(f"tree {number} has another number of leaves than it says")
         bounds, chosen = _integers(fields, "cat_boundaries"), np.array(fields.get("threshold", "").split(), np.float64)
         by_category = chosen[(_integers(fields, "decision_type") & 1).astype(np.bool_)]
         n_sets, n_words = int(fields["num_cat"]), len(_integers(fields, "cat_threshold"))

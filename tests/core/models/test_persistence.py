@@ -1,14 +1,17 @@
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from core.domains.bonds.models.isolation import forest_rows
@@ -16,6 +19,7 @@ from core.domains.catalogue import create, load_model
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.persistence.archive import HEADER, pack_arrays, unpack_arrays
 from core.models.persistence.skops_files import dump_estimator, load_estimator
+from core.models.persistence.tree_text import checked_text
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +219,48 @@ def test_arrays_survive_the_archive_and_always_give_the_same_bytes():
     for name, array in unpack_arrays(packed, name="arrays").items():
         np.testing.assert_array_equal(array, arrays[name])
         assert array.dtype == arrays[name].dtype
+
+
+class Marking:
+    """Leaves a mark where it is made, whoever makes it."""
+
+    marks: ClassVar[list[str]] = []
+
+    def __init__(self, *_):
+        self.marks.append("made")
+
+    def __reduce__(self):
+        return Marking, ("again",)
+
+    def __setstate__(self, state):
+        self.marks.append("set")
+
+
+@pytest.mark.parametrize("hides_as", ["the root", "a part of a forest"])
+def test_a_file_with_a_type_of_somebody_else_is_refused_and_none_of_it_is_run(hides_as):
+    hostile = Marking()
+    forest = RandomForestRegressor(n_estimators=1, random_state=0).fit(np.eye(4), np.arange(4.0))
+    forest.extra = hostile
+    blob = skops.io.dumps(hostile if hides_as == "the root" else forest)
+    Marking.marks.clear()
+    with pytest.raises(ArtifactError, match=r"contains types we do not load: .*Marking"):
+        load_estimator(blob, expected="RandomForestRegressor")
+    assert Marking.marks == []
+
+
+def test_an_estimator_with_its_method_replaced_by_a_call_is_refused(tmp_path):
+    mark = tmp_path / "mark"
+    forest = RandomForestRegressor(n_estimators=1, random_state=0).fit(np.eye(4), np.arange(4.0))
+    forest.extra = partial(os.mkdir, str(mark))
+    with pytest.raises(ArtifactError, match=r"types we do not load: .*mkdir"):
+        load_estimator(skops.io.dumps(forest), expected="RandomForestRegressor")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("n_leaves", [2_000_000_000, 1, -1])
+def test_foreign_trees_that_say_another_number_of_leaves_are_refused_before_they_are_parsed(n_leaves):
+    text = f"Tree=0\nnum_leaves={n_leaves}\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\ndecision_type=2\n"
+    text += "left_child=-1\nright_child=-2\nleaf_value=1 2\n\nend of trees\n"
+    with pytest.raises(ValueError, match="tree 1 has another number of leaves than it says"):
+        checked_text(text, n_features=1)
+    assert checked_text(text.replace(f"num_leaves={n_leaves}", "num_leaves=2"), n_features=1)
