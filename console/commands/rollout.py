@@ -237,11 +237,11 @@ def request_change(args: argparse.Namespace) -> int:
     if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:
-        print(_told(rollout, args.verb), end="\n\n")
+        print(_outcome_of(rollout, args.verb), end="\n\n")
     return _print_rollout(rollout, as_json=args.json)
 
 
-def _told(rollout: "Rollout", verb: str) -> str:
+def _outcome_of(rollout: "Rollout", verb: str) -> str:
     """Report a request; the facts below do not show yet how the engine acts on it."""
     if verb != "abort":
         return f"{rollout.rollout_id}: {verb} requested; the engine carries it out."

@@ -142,7 +142,7 @@ class Playback:
         if when is None:
             return None, sentence or "This is now."
         snapshot = past.at(when, follow=follow)
-        return snapshot, sentence or told(snapshot, begins=past.before(when) is None)
+        return snapshot, sentence or last_change(snapshot, begins=past.before(when) is None)
 
 
 def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
@@ -177,7 +177,7 @@ def _step_by_people(past: "RecordedPast", start: Moment, n: int, now: datetime) 
     return before, f"before {spelled(change)}"
 
 
-def told(snapshot: Snapshot, *, begins: bool) -> str:
+def last_change(snapshot: Snapshot, *, begins: bool) -> str:
     """Describe the last change before a moment of the past.
 
     Args:

@@ -31,7 +31,7 @@ SESSION: Noun[Session] = Noun(
     find=_named,
     usual=lambda snapshot: snapshot.active_session(),
 )
-_TOLD_SETTINGS = (
+_SHOWN_SETTINGS = (
     "max_epochs",
     "patience",
     "convergence_threshold",
@@ -179,7 +179,7 @@ class Start(Change[None]):
             started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
-        facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
+        facts = [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
         every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
         facts.append(("models", ", ".join(training.models) or every_model))
         width = max(len(name) for name, _ in facts) + 2
