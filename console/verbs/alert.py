@@ -138,7 +138,7 @@ class Resolve(AlertDecision):
 
     def effects(self, group: AlertGroup) -> tuple[str, ...]:
         """Say what makes the alerts fire again: it differs between conditions and events."""
-        from core.alerts.alerts import is_condition
+        from core.alerts.rules import is_condition
 
         lasting = [alert.rule for alert in group if is_condition(alert.rule)]
         events = [alert.rule for alert in group if not is_condition(alert.rule)]

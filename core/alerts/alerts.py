@@ -241,6 +241,8 @@ class Alerts:
         *,
         by_hand: bool = False,
     ) -> Alert:
+        from core.alerts.rules import is_condition
+
         def decide(alert: Alert) -> dict[str, Any]:
             if alert.state is AlertState.RESOLVED:
                 raise RefusedError(f"This alert is resolved already: {alert.summary}.")
@@ -263,14 +265,6 @@ class Alerts:
         if self._settings is None:
             self._settings = load_settings(self._workspace.settings_file).alerts
         return self._settings
-
-
-def is_condition(rule_name: str) -> bool:
-    """Whether the alerts of a rule resolve by themselves; those of an event, and of a removed rule, do not."""
-    from core.alerts.rule import Condition
-    from core.alerts.rules import RULES
-
-    return isinstance(RULES.get(rule_name), Condition)
 
 
 def _rule(name: str) -> "Rule":

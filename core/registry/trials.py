@@ -7,7 +7,6 @@ loads it again. A version that loads is remembered by the hash of its files, and
 import contextlib
 import logging
 import platform
-from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -82,15 +81,12 @@ class Trials:
             return None
         return TrialOutcome() if is_known else None
 
-    def outcome(
-        self, version: ModelVersion, folder: Path, attempt: Callable[..., TrialOutcome] = try_folder
-    ) -> TrialOutcome:
+    def outcome(self, version: ModelVersion, folder: Path) -> TrialOutcome:
         """Return what an earlier trial found, or try the version now; a version that kills its loader is quarantined.
 
         Args:
             version: The version.
             folder: Its files, checked against the registered hashes.
-            attempt: Tries a folder.
         Raises:
             TrialFailedError: No trial can take place.
         """
@@ -99,7 +95,7 @@ class Trials:
         if not (folder / MODEL_NAME).is_file():
             return TrialOutcome(problem=NO_MODEL)
         limits = self._limits()
-        found = attempt(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
+        found = try_folder(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
         if found.is_fatal:
             self._put_away(version, found.problem)
         elif not found.problem:

@@ -26,6 +26,11 @@ def find_rule(name: str) -> Rule:
     return rule
 
 
+def is_condition(name: str) -> bool:
+    """Whether the alerts of a rule resolve automatically; alerts of an event, or of a removed rule, do not."""
+    return isinstance(RULES.get(name), Condition)
+
+
 def conditions_of(subject: AlertSubject) -> list[Condition]:
     """Return the conditions that are evaluated on a subject."""
     return [rule for rule in RULES.values() if isinstance(rule, Condition) and rule.subject is subject]

@@ -80,7 +80,7 @@ def test_a_text_that_kills_its_reader_is_quarantined_and_not_met_again(
     def unreachable(*_, **__):
         raise AssertionError("it is tried again")
 
-    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (unreachable,))
+    monkeypatch.setattr(trials, "try_folder", unreachable)
     restarted = Registry(Workspace.open(workspace.root))
     with pytest.raises(QuarantinedError):
         restarted.load_path("spread", version)
@@ -141,7 +141,7 @@ def test_a_version_is_tried_once(workspace, registry, artifacts, register, monke
         tried.append(limits)
         return TrialOutcome()
 
-    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (attempt,))
+    monkeypatch.setattr(trials, "try_folder", attempt)
     for _ in range(2):
         with registry.opened("spread", version):
             pass
@@ -159,7 +159,7 @@ def test_a_version_that_loads_is_served_even_if_its_trial_cannot_be_noted(
         raise DiskFullError(path, "write", "No space left on device")
 
     version = register(workspace, "spread", artifacts / "spread").version
-    monkeypatch.setattr(trials.Trials.outcome, "__defaults__", (lambda *_, **__: TrialOutcome(),))
+    monkeypatch.setattr(trials, "try_folder", lambda *_, **__: TrialOutcome())
     monkeypatch.setattr(trials, "write_file", fail)
     with registry.opened("spread", version) as folder:
         assert folder.is_dir()
