@@ -17,7 +17,7 @@ from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.filter import DimFilter, Monochrome, NoColor
 from textual.geometry import Region
 from textual.keys import _character_to_key, key_to_character
@@ -99,6 +99,23 @@ def typed_key(event: Key) -> Key:
         return event
     character = character.upper()
     return Key(_character_to_key(character), character)
+
+
+async def handle_now(app: App[Any], event: Key | Paste) -> None:
+    """Handle a key, or a pasted text, completely before any key behind it.
+
+    Textual sends a key through the queue of the widget in focus, and from there back into the queue of the app, unless
+    the key's binding has priority: in one burst, as a slow line delivers it, such a key overtakes those before it.
+    """
+    focused = app.screen.focused
+    if isinstance(event, Paste):
+        if focused is not None:
+            await focused._on_message(event)
+    elif not await app._check_bindings(event.key, priority=True):
+        if focused is not None and focused.check_consume_key(event.key, event.character):
+            await focused._on_key(event)
+        else:
+            await app._check_bindings(event.key)
 
 
 def write_frame(pane: Widget, *, title: str, subtitle: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from console.app.commands import Commands
@@ -44,7 +44,15 @@ from core.view.source import unread_snapshot
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
-from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, send_no_colours, typed_key, write_raw
+from widgets.textual_internals import (
+    BugExit,
+    SteadyStylesheet,
+    handle_now,
+    screen_on_top,
+    send_no_colours,
+    typed_key,
+    write_raw,
+)
 
 if TYPE_CHECKING:
     from console.presentation.offer import Offer
@@ -231,7 +239,10 @@ class BondxApp(BugExit):
         screen = screen_on_top(self)
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
-        await super().on_event(event)
+        if isinstance(event, Key | Paste) and not event.is_forwarded and _answers_in_order(screen):
+            await handle_now(self, event)
+        else:
+            await super().on_event(event)
 
     def on_key(self, event: Key) -> None:
         """Drop keys that were on their way to a list when a dialog opened: they were meant for neither."""
@@ -389,3 +400,8 @@ class BondxApp(BugExit):
             # Until something is typed the palette lists the commands without arguments; typing finds the rest.
             is_plain = " " not in line
             yield SystemCommand(line, summary, partial(self.commands.run, line), is_plain)
+
+
+def _answers_in_order(screen: Screen[Any] | None) -> bool:
+    """Whether keys may end something here: a dialog, or a line being typed. Then no later key may overtake them."""
+    return isinstance(screen, Dialog) or (isinstance(screen, ConsoleScreen) and screen.is_asking)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events, on
 from textual.actions import SkipAction
@@ -19,6 +19,7 @@ from textual.widgets import Button, Input
 from console.dialogs.dialog import Dialog
 from console.presentation.offer import Offer
 from core.errors import CoreError
+from widgets.field import Field
 from widgets.line import Line
 from widgets.lines_pane import Caption
 
@@ -35,13 +36,23 @@ class Confirmed:
     reason: str
 
 
+class CancelButton(Button):
+    """A button that closes the dialog at once: a message of Textual's would be overtaken by the keys behind Enter."""
+
+    def press(self) -> Self:
+        """Close the dialog."""
+        if isinstance(self.screen, Dialog) and self.screen.is_current:
+            self.screen.action_cancel()
+        return self
+
+
 class ConfirmButton(Button):
     """A button that Enter does not press: it only says how to confirm."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "screen.explain", "", show=False)]
 
 
-class VersionInput(Input):
+class VersionInput(Field):
     """The field for a version. No version contains a Y, so Y confirms here as well."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
@@ -74,12 +85,10 @@ class ChangeDialog(Dialog[Confirmed]):
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
         yield Caption([Line((("Reading the current state…", "muted"),))], id="dialog-body")
-        yield VersionInput(id="typed", compact=True, select_on_focus=False)
-        yield Input(
-            id="reason", placeholder="reason (for the audit log)", compact=True, max_length=500, select_on_focus=False
-        )
+        yield VersionInput(id="typed", entered=self._leave_field)
+        yield Field(id="reason", placeholder="reason (for the audit log)", max_length=500, entered=self._leave_field)
         with Horizontal(id="dialog-buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
+            yield CancelButton("Cancel", id="cancel", compact=True)
             yield ConfirmButton("Confirm", id="confirm", variant="error", compact=True, disabled=True)
         yield Caption(id="dialog-hint")
 
@@ -87,7 +96,6 @@ class ChangeDialog(Dialog[Confirmed]):
         """Look the change up."""
         for field in self.query(Input):
             field.display = False
-            field.cursor_blink = False
         self.run_worker(self._look_up())
 
     async def _look_up(self) -> None:
@@ -185,23 +193,17 @@ class ChangeDialog(Dialog[Confirmed]):
         if self._writes_reason or not typed.display:
             raise SkipAction
         typed.insert_text_at_cursor(character)
-        typed.focus()
+        self.set_focus(typed)
 
     @on(Input.Changed, "#typed")
     @on(events.DescendantFocus)
     def _hint_changed(self) -> None:
         self._judge()
 
-    @on(Input.Submitted)
-    def _field_left(self, event: Input.Submitted) -> None:
+    def _leave_field(self, _text: str) -> None:
         """Move on to the next field on Enter; confirm nothing."""
-        event.stop()
         self.screen.focus_next()
         self._judge()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancelled(self) -> None:
-        self.action_cancel()
 
     @on(Button.Pressed, "#confirm")
     def _clicked(self) -> None:

@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.phrases import counted
 from core.log_reading import LogFilter, LogLine, LogReader
+from widgets.field import Field
 from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
 from widgets.log_pane import MAX_LINES, Entry, LogPane
@@ -51,6 +51,7 @@ class LogDialog(ReadOnlyDialog):
         self._n_found = 0
         self._is_reading = False
         self._has_read = False
+        self._asks = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the lines, the state and the keys."""
@@ -119,16 +120,15 @@ class LogDialog(ReadOnlyDialog):
 
     async def action_search(self) -> None:
         """Ask for a text to look for."""
-        if not self.query(Input):
-            field = Input(self._sought, id="log-search", compact=True, select_on_focus=False, placeholder="search")
-            field.cursor_blink = False
+        if not self._asks:
+            self._asks = True
+            field = Field(self._sought, id="log-search", placeholder="search", entered=self._search_entered)
             await self.query_one("#dialog").mount(field)
-            field.focus()
+            self.set_focus(field)
 
-    @on(Input.Submitted)
-    async def _search_entered(self, event: Input.Submitted) -> None:
-        self._sought = event.value
-        await self._end_search()
+    def _search_entered(self, text: str) -> None:
+        self._sought = text
+        self._end_search()
         self._search()
         if self._sought and not self._n_found:
             self.query_one("#log-state", Caption).show([Line(((f"No line has “{self._sought}” in it.", "warn"),))])
@@ -137,9 +137,10 @@ class LogDialog(ReadOnlyDialog):
         self._n_found = self.query_one(LogPane).search(self._sought)
         self._show_state()
 
-    async def _end_search(self) -> None:
-        await self.query(Input).remove()
-        self.query_one(LogPane).focus()
+    def _end_search(self) -> None:
+        self._asks = False
+        self.set_focus(self.query_one(LogPane))
+        self.query(Field).remove()
 
     def action_find(self, direction: int) -> None:
         """Go to the next line that has the text, or to the previous one."""
@@ -150,8 +151,8 @@ class LogDialog(ReadOnlyDialog):
 
     def action_cancel(self) -> None:
         """Leave the search, or the logs."""
-        if self.query(Input):
-            self.call_next(self._end_search)
+        if self._asks:
+            self._end_search()
         else:
             self.dismiss(None)
 

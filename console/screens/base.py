@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
-from textual import events, on
+from textual import events
 from textual.widget import Widget
 
 from console.presentation.keys import sign_of, with_keys
@@ -111,22 +111,24 @@ class ConsoleScreen(FramedScreen):
         """Ask for a command."""
         await self.query_one(Prompt).ask(Asking.COMMAND)
 
-    @on(Prompt.Edited)
-    def _filter_edited(self, event: Prompt.Edited) -> None:
-        self.main_table().filter_words = event.text
+    def filter_edited(self, text: str) -> None:
+        """Filter the list."""
+        self.main_table().filter_words = text
         self.show(self.snapshot)
         self.tick()
 
-    @on(Prompt.Entered)
-    def _prompt_entered(self, event: Prompt.Entered) -> None:
-        self.main_table().focus()
-        if event.asking is Asking.COMMAND and event.text.strip():
-            self.console_app.commands.run(event.text)
+    def prompt_entered(self, asking: Asking, text: str) -> None:
+        """Keep the filter, or carry out the command, before any key behind Enter is looked at."""
+        self.set_focus(self.main_table())
+        if asking is Asking.FILTER:
+            self.filter_edited(text)
+        elif text.strip():
+            self.console_app.commands.run(text)
 
-    @on(Prompt.Left)
-    def _prompt_left(self, event: Prompt.Left) -> None:
-        self.main_table().focus()
-        if event.asking is Asking.FILTER:
+    def prompt_left(self, asking: Asking) -> None:
+        """Return to the list, unfiltered."""
+        self.set_focus(self.main_table())
+        if asking is Asking.FILTER:
             self._clear_filter()
 
     def _clear_filter(self) -> bool:

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from console.context import ConsoleControls
 from console.presentation.status import status_of
 from console.screen_catalog import IN_ROW
-from console.screens.prompt import Prompt
+from console.screens.prompt import Asking, Prompt
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
@@ -62,6 +62,18 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def main_table(self) -> LiveTable:
         """Return the list that the filter and the small layouts apply to."""
+        raise NotImplementedError
+
+    def filter_edited(self, text: str) -> None:
+        """Filter by what has been typed so far."""
+        raise NotImplementedError
+
+    def prompt_entered(self, asking: Asking, text: str) -> None:
+        """Take the line that was entered in the prompt."""
+        raise NotImplementedError
+
+    def prompt_left(self, asking: Asking) -> None:
+        """Do without a line."""
         raise NotImplementedError
 
     def sampled_panes(self) -> Sequence[Painted]:
@@ -118,7 +130,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
         with Container(id="body"):
             yield from self.compose_body()
-        yield Prompt(self.console_app.commands)
+        yield Prompt(self.console_app.commands, self)
         yield KeyFooter(id="footer")
 
     def on_screen_resume(self, event: ScreenResume) -> None:
@@ -152,6 +164,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
     def is_whole(self) -> bool:
         """Whether the panes exist: they do not while the screen opens or the app exits."""
         return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the prompt is open."""
+        return self.has_class("-asking")
 
     def show_standing(self) -> None:
         """Update the top line and the footer."""

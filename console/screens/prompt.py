@@ -1,14 +1,12 @@
 """The row that takes the footer's place while something is typed: the `/` filter and the `:` command line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 
 from console.context import CommandEntry
 from widgets.line import Line, Span, shorten
@@ -29,6 +27,22 @@ class Asking(StrEnum):
     COMMAND = ":"
 
 
+class Asker(Protocol):
+    """The screen that asks. It is called, not sent messages, which the keys behind Enter and Esc would overtake."""
+
+    def filter_edited(self, text: str) -> None:
+        """Filter by what has been typed so far."""
+        ...
+
+    def prompt_entered(self, asking: Asking, text: str) -> None:
+        """Take the line."""
+        ...
+
+    def prompt_left(self, asking: Asking) -> None:
+        """Do without."""
+        ...
+
+
 class Prompt(Horizontal):
     """The prompt row, hidden until it is opened; completions appear beside the field."""
 
@@ -41,28 +55,10 @@ class Prompt(Horizontal):
         Binding("escape", "abandon", show=False, priority=True),
     ]
 
-    @dataclass
-    class Edited(Message):
-        """The filter's text changed."""
-
-        text: str
-
-    @dataclass
-    class Entered(Message):
-        """Enter in the prompt."""
-
-        asking: Asking
-        text: str
-
-    @dataclass
-    class Left(Message):
-        """Esc in the prompt."""
-
-        asking: Asking
-
-    def __init__(self, commands: CommandEntry) -> None:
-        """Take the command line with its completions and history, which every screen shares."""
+    def __init__(self, commands: CommandEntry, asker: Asker) -> None:
+        """Take the command line with its completions and history, which every screen shares, and the screen."""
         super().__init__(id="prompt")
+        self._asker = asker
         self._commands = commands
         self._place = 0
         self._asking: Asking | None = None
@@ -96,8 +92,7 @@ class Prompt(Horizontal):
         """Add the sign, the field and the hint; few first frames need them."""
         from console.screens.prompt_field import PromptField
 
-        field = PromptField(id="prompt-input", compact=True, select_on_focus=False)
-        field.cursor_blink = False  # a blinking cursor would send bytes all the time
+        field = PromptField(id="prompt-input", entered=self._submit)
         await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
 
     def action_step(self, steps: int) -> None:
@@ -120,7 +115,7 @@ class Prompt(Horizontal):
     def action_abandon(self) -> None:
         """Close the row without effect."""
         if (asked := self._close()) is not None:
-            self.post_message(self.Left(asked))
+            self._asker.prompt_left(asked)
 
     def _close(self) -> Asking | None:
         asked, self._asking = self._asking, None
@@ -137,17 +132,15 @@ class Prompt(Horizontal):
         """Filter, or complete, with each letter."""
         event.stop()
         if self._asking is Asking.FILTER:
-            self.post_message(self.Edited(event.value))
+            self._asker.filter_edited(self._field.value)
         self._find_candidates()
 
-    def on_input_submitted(self, event: "Input.Submitted") -> None:
+    def _submit(self, text: str) -> None:
         """Hand the line on."""
-        event.stop()
-        text = event.value
         if self._asking is Asking.COMMAND and text.strip():
             self._commands.history.append(text)
         if (asked := self._close()) is not None:
-            self.post_message(self.Entered(asked, text))
+            self._asker.prompt_entered(asked, text)
 
     def _find_candidates(self) -> None:
         self._candidate = -1

@@ -1,11 +1,10 @@
 """The field of the prompt."""
 
-from textual.widgets import Input
-
+from widgets.field import Field
 from widgets.textual_internals import character_of
 
 
-class PromptField(Input):
+class PromptField(Field):
     """A field that takes every character, also the keys of the screen: `/` begins no filter inside a path."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:

@@ -36,6 +36,13 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
     ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
+    (
+        "App._check_bindings",
+        lambda: takes(App._check_bindings, "self", "key", "priority"),
+        "no key overtakes Enter in a dialog",
+    ),
+    ("Widget._on_key", lambda: takes(Widget._on_key, "self", "event"), "no key overtakes those typed into a field"),
+    ("App._on_message", lambda: takes(App._on_message, "self", "message"), "Enter does not overtake a pasted text"),
     ("App._batch_count", lambda: App()._batch_count == 0, "nothing is drawn while the app holds updates back"),
     ("App._filters", lambda: isinstance(App()._filters, list), "no colour is sent under NO_COLOR"),
     ("App._exit_renderables", lambda: App()._exit_renderables == [], "a bug ends in a sentence"),
