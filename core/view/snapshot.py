@@ -43,9 +43,7 @@ class Snapshot:
     alerts: "tuple[Alert, ...]" = ()
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
-    resources: Mapping[str, tuple[SeriesPoint, ...]] = field(
-        default_factory=lambda: _NOTHING
-    )  # by series, oldest first
+    resources: Mapping[str, tuple[SeriesPoint, ...]] = field(default_factory=lambda: _NOTHING)  # oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
     problems: tuple[str, ...] = ()
     unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact

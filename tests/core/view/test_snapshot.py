@@ -80,14 +80,16 @@ def test_transitions_of_a_model_are_listed_newest_first(source, workspace, tmp_p
     assert source.take().history("unknown") == ()
 
 
-def test_the_newest_running_session_is_the_active_one(source, workspace):
+def test_the_next_session_in_the_queue_is_the_active_one_until_another_works(source, workspace):
     sessions = Sessions(workspace)
     for name in ("one", "two", "three"):
         sessions.start(Settings().training, name=name, actor=MIRA)
     sessions.observe("s-0003", "session.finish", actor=Actor.engine(), phase=SessionPhase.FINISHED)
     snapshot = source.take()
     assert [session.session_id for session in snapshot.sessions] == ["s-0003", "s-0002", "s-0001"]
-    assert snapshot.active_session().session_id == "s-0002"
+    assert snapshot.active_session().session_id == "s-0001"
+    sessions.observe("s-0002", "session.start", actor=Actor.engine(), phase=SessionPhase.RUNNING)
+    assert source.take().active_session().session_id == "s-0002"
 
 
 def test_the_lease_holder_comes_and_goes(source, workspace):
