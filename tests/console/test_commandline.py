@@ -19,6 +19,7 @@ import console.verbs.view
 import widgets.lines_pane
 from console.presentation.write_access import WriteAccess
 from console.verbs.catalog import COMMANDS, EVERYWHERE
+from console.verbs.keymap import Keymap
 from console.verbs.keys import help_lines
 from console.verbs.line import complete, every_line, parse
 from core.alerts import AlertState
@@ -242,7 +243,7 @@ def test_no_key_is_bound_twice_and_multiplexers_keep_theirs():
 
 
 def test_help_explains_every_key_that_works_everywhere():
-    text = "\n".join(line.text for line in help_lines(()))
+    text = "\n".join(line.text for line in help_lines((), Keymap().key_of))
     assert all(verb.key.words in text for verb in EVERYWHERE)
 
 
