@@ -68,7 +68,8 @@ def _runs(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable
 
 
 def _registry(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    rows = versions.version_rows(snapshot.versions, now, glyphs)
+    quarantined = {found.key for found in snapshot.quarantined}
+    rows = versions.version_rows(snapshot.versions, now, glyphs, quarantined=quarantined)
     return [ScreenTable("Versions", versions.COLUMNS, rows, "No version is registered yet.")]
 
 

@@ -1,7 +1,7 @@
 """Models and their versions as rows, facts and evidence."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -72,19 +72,33 @@ def newest_first(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
 
 
 def version_rows(
-    versions: Sequence[ModelVersion], now: datetime, glyphs: Glyphs, marked: Sequence[str] = ()
+    versions: Sequence[ModelVersion],
+    now: datetime,
+    glyphs: Glyphs,
+    marked: Sequence[str] = (),
+    quarantined: Container[str] = (),
 ) -> list[Row]:
-    """Draw each version as a row of `COLUMNS`; its key is the version's own."""
+    """Draw each version as a row of `COLUMNS`; its key is the version's own.
+
+    Args:
+        versions: The versions.
+        now: The present.
+        glyphs: The signs of this terminal.
+        marked: The keys of the marked versions.
+        quarantined: The keys of the versions that no process loads; they say so in the place of their gates.
+    """
     return [
         Row(
             version.key,
             (
-                Cell(glyphs.mark if version.key in marked else " ", "accent"),
+                _sign(version.key, marked, quarantined, glyphs),
                 version.model,
                 Cell(version.version, "strong"),
                 stage_cell(version.stage, glyphs),
                 share_cell(attainment(version.metrics)),
-                summary(version.gates, glyphs),
+                Cell(f"{glyphs.failed} quarantined", "bad", "quarantined")
+                if version.key in quarantined
+                else summary(version.gates, glyphs),
                 age_cell(version.created_at, now),
                 version.created_by,
                 version.session_id,
@@ -93,6 +107,13 @@ def version_rows(
         )
         for version in newest_first(versions)
     ]
+
+
+def _sign(key: str, marked: Sequence[str], quarantined: Container[str], glyphs: Glyphs) -> Cell:
+    """Draw the mark of a version, else that it is quarantined: a narrow list has no room for the word."""
+    if key in marked:
+        return Cell(glyphs.mark, "accent")
+    return Cell(glyphs.failed, "bad") if key in quarantined else Cell(" ", "accent")
 
 
 def live_rows(
@@ -199,6 +220,10 @@ def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> lis
             ("files", f"{version.n_files}, {size(version.n_bytes)}, manifest {version.manifest_sha256[:12]}"),
         ),
     ]
+    if (quarantine := snapshot.quarantine_of(version.model, version.version)) is not None:
+        words = f"{glyphs.failed} quarantined {instant(quarantine.at)}: {quarantine.problem}"
+        lines.append(Line(((words, "bad"),)))
+        lines.append(Line((("No process loads it; `:release` lets it be tried again.", "muted"),)))
     if version.description:
         lines.append(Line(((version.description, "muted"),)))
     lines += _titled("Metrics", _facts(*((name, number(value)) for name, value in sorted(version.metrics.items()))))

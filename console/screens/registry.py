@@ -83,7 +83,10 @@ class RegistryScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         app, table = self.console_app, self._list
         known = [version for version in snapshot.versions if version.stage is Stage.PRODUCTION or not self._only_live]
-        table.set_rows(versions.version_rows(known, app.now(), app.glyphs, marked=self._marked))
+        quarantined = {found.key for found in snapshot.quarantined}
+        table.set_rows(
+            versions.version_rows(known, app.now(), app.glyphs, marked=self._marked, quarantined=quarantined)
+        )
         n_versions, n_models = counted(len(known), "version"), counted(len(snapshot.models), "model")
         counts = self.filter_words(table) or f"{n_versions} of {n_models}"
         marks = marked_words(len(self._marked_versions()))

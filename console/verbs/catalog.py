@@ -32,6 +32,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.UNDO,
     version.ARCHIVE,
     version.ARCHIVE_MARKED,
+    version.RELEASE,
     canary.Canary(),
     rollout.ADVANCE,
     rollout.HOLD,

@@ -15,7 +15,7 @@ from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenActio
 from core.errors import UsageError
 from core.registry.stages import Stage, reachable
 from core.registry.stages import TransitionVerb as Move
-from widgets.line import section
+from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
@@ -185,6 +185,52 @@ class ArchiveMarked(Change[tuple[VersionName, ...]]):
 
 
 ARCHIVE, ARCHIVE_MARKED = Archive(), ArchiveMarked()
+
+
+class Release(Change[VersionName]):
+    """Let a quarantined version be tried again."""
+
+    name = "release"
+    noun = VERSION
+    command = Command("let a quarantined version be tried again")
+
+    def offered(self, app: "ConsoleControls", thing: VersionName) -> bool:
+        """Offer it for quarantined versions."""
+        return super().offered(app, thing) and app.newest.quarantine_of(*thing) is not None
+
+    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
+        """Offer the release, with the reason of the quarantine."""
+        from core.registry import Registry
+
+        registry = Registry(context.workspace)
+        version = registry.get(*thing)
+        name = f"{version.model} {version.version}"
+        found = next((found for found in registry.quarantined() if found.key == version.key), None)
+        problem = found.problem if found else ""
+
+        def commit(reason: str) -> str:
+            registry.release(version.model, version.version, actor=context.actor, reason=reason)
+            return f"{name} is released; the next load tries it again."
+
+        return Offer(
+            title=f"Release {name}",
+            lines=(
+                Line(((f"{name}  ", "strong"), (f"{context.glyphs.failed} quarantined: {problem}", "bad"))),
+                *section(
+                    "What will happen",
+                    (
+                        "The next process that loads it tries it first, in a child with limits.",
+                        "If it kills the child again, it is quarantined again, with an alert.",
+                    ),
+                ),
+            ),
+            confirm="Release",
+            refusal=None if found else f"{name} is not quarantined.",
+            commit=commit,
+        )
+
+
+RELEASE = Release()
 
 
 class Diff(Verb[VersionName]):

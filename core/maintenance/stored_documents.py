@@ -15,7 +15,7 @@ from core.governance.head import DATABASE as AUDIT
 from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
-from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
+from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 from core.registry.approvals import Approval
 from core.registry.records import DATABASE as REGISTRY
 from core.rollout.rollout import Rollout
@@ -45,6 +45,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(REGISTRY, "versions", ModelVersion, "key"),
     TableOf(REGISTRY, "transitions", Transition, "key"),
     TableOf(REGISTRY, "pruned", PrunedVersion, "key"),
+    TableOf(REGISTRY, "quarantine", Quarantine, "key"),
     TableOf(REGISTRY, "aliases", Alias, "key"),
     TableOf(REGISTRY, "approvals", Approval, "key"),
     TableOf(REGISTRY, "rollouts", Rollout, "rollout_id"),

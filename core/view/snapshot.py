@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
-    from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
+    from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
     from core.tracking import Run
@@ -38,6 +38,7 @@ class Snapshot:
     )  # by model, newest first
     aliases: "tuple[Alias, ...]" = ()
     pruned: "tuple[PrunedVersion, ...]" = ()  # records of removed versions
+    quarantined: "tuple[Quarantine, ...]" = ()  # versions that killed their loader
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
@@ -92,6 +93,10 @@ class Snapshot:
     def aliases_of(self, model: str, version: str) -> tuple[str, ...]:
         """Return the aliases of a version, spelled with their mark."""
         return tuple(f"@{a.alias}" for a in self.aliases if a.model == model and a.version == version)
+
+    def quarantine_of(self, model: str, version: str) -> "Quarantine | None":
+        """Return why no process loads a version, if it killed its loader."""
+        return next((found for found in self.quarantined if (found.model, found.version) == (model, version)), None)
 
     def version(self, model: str, version: str) -> "ModelVersion | None":
         """Return one version of a model, if there is one."""

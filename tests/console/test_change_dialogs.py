@@ -7,7 +7,8 @@ import pytest
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from core.alerts import Alerts, AlertState, fingerprint_of
-from core.registry import Registry, Stage
+from core.governance import AuditLog
+from core.registry import Quarantine, Registry, Stage
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
@@ -348,3 +349,29 @@ async def test_marked_versions_are_archived_in_one_dialog_and_live_ones_only_alo
         await console.press("space")
         await console.dialog("X")
         assert "spread 1.2.0 is live; archive it alone." in console.text()
+
+
+async def test_a_quarantined_version_says_so_and_is_released_with_a_reason(open_console, workspace):
+    quarantine = Quarantine(key="spread/1.3.0", model="spread", version="1.3.0", problem="it hangs", at=NOW)
+    workspace.database("registry").documents("quarantine", Quarantine, "key").insert(quarantine)
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.until(lambda: "quarantined" in console.text(), "the word")
+        row = next(line for line in console.text().splitlines() if "spread  " in line and "1.3.0  " in line)
+        assert "✗  spread" in row, "the sign stands where a mark would, since this list has no room for the word"
+        assert "it hangs" in console.text()
+        await console.dialog(":", *"release", "space", *"spread", "space", *"1.3.0", "enter")
+        assert "it hangs" in console.text()
+        console.time.pass_deafness()
+        await console.press(*"looked", "Y")
+        await console.until(lambda: not Registry(workspace).quarantined(), "the release")
+        await console.until(lambda: "1.3.0 is released" in console.sentence, "the sentence that says so")
+        assert AuditLog(workspace).tail(1)[0].verb == "version.release"
+        await console.until(lambda: "quarantined" not in console.text(), "the row without the word")
+
+
+async def test_a_version_that_is_not_quarantined_is_not_released(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.dialog(":", *"release", "space", *"spread", "space", *"1.3.0", "enter")
+        assert "spread 1.3.0 is not quarantined." in console.text()

@@ -59,19 +59,21 @@ class RegistryPart(_OfDatabase):
             "versions": tuple(registry.versions()),
             "aliases": tuple(registry.all_aliases()),
             "pruned": tuple(registry.pruned()),
+            "quarantined": tuple(registry.quarantined()),
             "transitions": MappingProxyType(moves),
         }
 
     @classmethod
     @override
     def stored(cls) -> tuple[Stored, ...]:
-        from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
+        from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 
         return (
             Listed("models", RegisteredModel, key="model"),
             Listed("versions", ModelVersion, key="key"),
             Listed("aliases", Alias, key="key"),
             Listed("pruned", PrunedVersion, key="key"),
+            Listed("quarantined", Quarantine, key="key"),
             Mapped("transitions", tuple[Transition, ...]),
         )
 

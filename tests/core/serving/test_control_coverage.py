@@ -157,7 +157,7 @@ FACES: dict[str, tuple[Face, Face]] = {
         ("promote", "rollback", "undo", "archive", "archive_marked"),
         ("registry promote", "registry rollback", "registry undo", "registry archive", "mlops promote"),
     ),
-    "Registry.release": (SELDOM, ("registry release",)),
+    "Registry.release": (("release",), ("registry release",)),
     "Registry.prune": (SELDOM, ("registry prune",)),
     "Rollouts.start": (("canary",), ("rollout start", "mlops deploy")),
     "Rollouts.request": (WITH_THE_PARTS, WITH_THE_PARTS),
