@@ -113,10 +113,14 @@ class ModelRegistry:
 
     @checked
     def archive_model(
-        self, model_name: str, version: str, *, archived_by: str | None = None, reason: str = ""
+        self, model_name: str, version: str, *, archived_by: str | None = None, confirm: str = "", reason: str = ""
     ) -> ModelVersion:
-        """Take a version out of use; raises as `promote_model` does."""
-        return self._models_of(archived_by).archive_model(model_name, version, reason=reason)
+        """Take a version out of use; the live version only if `confirm` names it, since no other takes its place.
+
+        Raises:
+            RefusedError: A rule forbids it, or the live version is not confirmed.
+        """
+        return self._models_of(archived_by).archive_model(model_name, version, confirm=confirm, reason=reason)
 
     @checked
     def get_model(self, model_name: str, version: str | None = None) -> ModelVersion:

@@ -65,13 +65,14 @@ def add_parser(commands: Subparsers) -> None:
         verbs, "undo", help="undo the newest move of a model's versions; each further undo goes one move further back"
     )
     undo.add_argument("model", metavar="MODEL")
-    undo.add_argument(
-        "--confirm", metavar="VERSION", default="", help="name the live version if no version is live afterwards"
-    )
+    _add_confirm_argument(undo)
     add_change_arguments(undo)
     undo.set_defaults(command=change, verb="undo")
-    archive = command_parser(verbs, "archive", help="archive a version; a live version leaves its model without one")
+    archive = command_parser(
+        verbs, "archive", help="archive a version; the live version only with --confirm: its model is left without one"
+    )
     _add_version_arguments(archive)
+    _add_confirm_argument(archive)
     add_change_arguments(archive)
     archive.set_defaults(command=change, verb="archive")
 
@@ -87,6 +88,12 @@ def add_parser(commands: Subparsers) -> None:
 def _add_version_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("version", metavar="VERSION")
+
+
+def _add_confirm_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--confirm", metavar="VERSION", default="", help="name the live version if no version is live afterwards"
+    )
 
 
 def list_versions(args: argparse.Namespace) -> int:
@@ -202,8 +209,7 @@ def change(args: argparse.Namespace) -> int:
         return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
     if not plan.allowed:
         raise RefusedError(plan.refusal or f"{plan.verb} of {args.model} is not allowed")
-    if args.verb == "undo":
-        require_confirmed(plan, args.confirm)
+    require_confirmed(plan, getattr(args, "confirm", ""))
     moved = registry.apply(plan, actor=person(), reason=args.reason)
     if args.json:
         print_json(moved)

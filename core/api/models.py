@@ -134,9 +134,20 @@ class ModelRegistry:
         return self._registry.plan_archive(name, version)
 
     @checked
-    def archive_model(self, name: str, version: str, *, reason: str = "") -> ModelVersion:
-        """Archive a version; raises as `promote_model` does."""
-        return self._apply(self.plan_archive(name, version), reason)
+    def archive_model(self, name: str, version: str, *, confirm: str = "", reason: str = "") -> ModelVersion:
+        """Archive a version.
+
+        Args:
+            name: The model.
+            version: The version.
+            confirm: The version again, if it is live: no version is live afterwards (`unreplaced` of the plan).
+            reason: Why, for the audit log.
+        Raises:
+            RefusedError: A rule forbids it, or the live version is not confirmed.
+        """
+        plan = self.plan_archive(name, version)
+        require_confirmed(plan, confirm)
+        return self._apply(plan, reason)
 
     @checked
     def approve_model(self, name: str, version: str, *, reason: str = "") -> Approval:

@@ -217,7 +217,7 @@ def _no_such_step(what: str, before: Stage, after: Stage) -> str:
 
 
 def require_confirmed(plan: Plan, named: str) -> None:
-    """Require that a person names the version whose model is left without a live version by an undo.
+    """Require that a person names the version whose model is left without a live version by a move.
 
     Raises:
         RefusedError: Another version was named, or none.

@@ -206,9 +206,9 @@ def test_a_program_resolves_an_alert_in_its_own_name(workspace):
     assert manager.list_alerts() == []
 
 
-def test_an_undo_that_leaves_no_live_version_must_name_it_on_the_command_line_and_in_python(
-    answer, workspace, tmp_path
-):
+@pytest.fixture
+def live(workspace, tmp_path) -> Registry:
+    """Put the only version of a model into Production."""
     (tmp_path / "model.txt").write_text("tree")
     registry = Registry(workspace)
     gates = (judge("coverage", 99.0, ">=", 90.0),)
@@ -217,6 +217,31 @@ def test_an_undo_that_leaves_no_live_version_must_name_it_on_the_command_line_an
     )
     for _ in range(2):
         registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=BEN)
+    return registry
+
+
+def test_the_live_version_is_archived_only_if_it_is_named_on_the_command_line(answer, live):
+    code, _, err = answer("registry", "archive", "spread", "1.0.0")
+    assert code == 3
+    assert "Confirm it by naming 1.0.0; no version was named." in err
+    assert answer("registry", "archive", "spread", "1.0.0", "--dry-run")[0] == 0
+    assert live.get("spread", "1.0.0").stage == "Production"
+    assert answer("registry", "archive", "spread", "1.0.0", "--confirm", "1.0.0")[0] == 0
+    assert live.get("spread", "1.0.0").stage == "Archived"
+
+
+def test_the_live_version_is_archived_only_if_it_is_named_in_python(live):
+    from bondx.mlops import ModelRegistry as OwnTables
+
+    models = ModelRegistry(MLOpsConfig.from_yaml())
+    with pytest.raises(CoreError, match=r"naming 1\.0\.0; no version was named"):
+        models.archive_model("spread", "1.0.0")
+    with pytest.raises(CoreError, match=r"naming 1\.0\.0; you named 2"):
+        OwnTables(MLOpsConfig.from_yaml()).archive_model("spread", "1.0.0", confirm="2.0.0")
+    assert models.archive_model("spread", "1.0.0", confirm="1.0.0").stage == "Archived"
+
+
+def test_an_undo_that_leaves_no_live_version_must_name_it_on_the_command_line_and_in_python(answer, live):
     code, out, err = answer("registry", "undo", "spread")
     assert code == 3
     assert "Confirm it by naming 1.0.0; no version was named." in err

@@ -38,7 +38,7 @@ class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A transition to apply."""
 
     expected_revision: int  # of the plan that the decision was made on
-    confirm: str = ""  # for an undo whose plan has `unreplaced`: that version
+    confirm: str = ""  # if the plan has `unreplaced`: that version
     reason: str = ""
 
 
@@ -123,8 +123,7 @@ class Models(Controller):
         plan = msgspec.structs.replace(
             _plan(registry, model, data, caller.actor), expected_revision=data.expected_revision
         )
-        if plan.verb is TransitionVerb.UNDO:
-            require_confirmed(plan, data.confirm)
+        require_confirmed(plan, data.confirm)
         return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
 
 

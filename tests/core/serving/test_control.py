@@ -108,6 +108,17 @@ class TestTheRegistry:
         assert [version["version"] for version in gone] == ["1.0.0"]
         assert api.post("/api/v1/prunes/versions", json={"keep": 0, "expected": []}).status_code == 400
 
+    def test_archives_the_live_version_only_if_it_is_named(self, api, workspace, artifacts, put_live):
+        put_live(workspace, "spread", artifacts / "spread")
+        wish = {"verb": "archive", "version": "1.0.0"}
+        plan = api.post("/api/v1/models/spread/plans", json=wish).json()
+        assert plan["unreplaced"] == "1.0.0"
+        wish |= {"expected_revision": plan["expected_revision"]}
+        refused = api.post("/api/v1/models/spread/moves", json=wish)
+        assert refused.status_code == 422
+        assert "Confirm it by naming 1.0.0" in refused.json()["error"]
+        assert api.post("/api/v1/models/spread/moves", json=wish | {"confirm": "1.0.0"}).status_code == 200
+
     def test_refuses_with_the_reason_of_the_plan(self, api, workspace, artifacts, put_live):
         put_live(workspace, "spread", artifacts / "spread")
         wish = {"verb": "rollback"}
