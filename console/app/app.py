@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from console.app.commands import Commands
-from console.app.keys import checked_keymap
 from console.app.messages import HostingChanged, SnapshotReady
+from console.app.opening import keys_to_bind, require_whole
 from console.dialogs.dialog import Dialog
 from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
@@ -37,6 +38,7 @@ from console.screens.base import ConsoleScreen
 from console.verbs.engine import leave_offer, needs_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
+from core.errors import CoreError
 from core.settings import Settings
 from core.state import Workspace, read_lease
 from core.view.snapshot import Snapshot
@@ -112,11 +114,13 @@ class BondxApp(BugExit):
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
-        self.keymap = checked_keymap(settings, workspace.settings_file)
-        bind_signs(self.keymap.signs())
         self.commands = Commands(self)
         self.jumps = Jumps()
         self.preferences = UserPreferences()
+        self.keymap, self._key_problem = keys_to_bind(workspace, settings, self.preferences)
+        bind_signs(self.keymap.signs())
+        self.notice = ""
+        """What to say once the workspace is shown."""
         self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
@@ -193,7 +197,21 @@ class BondxApp(BugExit):
         """
         if following is not None and self._serves_at:
             self.say(f"This console serves predictions at {self._serves_at}: open another workspace elsewhere.", "warn")
-            return
+        elif following is not None:
+            self.run_worker(self._leave_for(following))
+        else:
+            self._leave(None)
+
+    async def _leave_for(self, following: Path) -> None:
+        """Leave for another workspace, unless it cannot be shown whole: then nothing is stopped for it."""
+        try:
+            await asyncio.to_thread(lambda: require_whole(Workspace.open(following)))
+        except (CoreError, OSError) as error:
+            self.say(f"{following.name} is not opened: {error}", "warn")
+        else:
+            self._leave(following)
+
+    def _leave(self, following: Path | None) -> None:
         carries_engine = self.host.hosting in (Hosting.EMBEDDED, Hosting.STARTING)
         if (carries_engine and needs_of(self.newest)) or self._serves_at:
             look = partial(leave_offer, self._look, self.host.stop, serves_at=self._serves_at)
@@ -252,6 +270,8 @@ class BondxApp(BugExit):
     # News from threads
 
     def _take_news(self, snapshot: Snapshot) -> None:
+        if self._key_problem:
+            snapshot = replace(snapshot, problems=(*snapshot.problems, self._key_problem))
         with self._news:
             self.newest = snapshot
             if self._is_announced:
@@ -273,6 +293,9 @@ class BondxApp(BugExit):
                 self.host.start()
             else:
                 self.say(attached_to(newest.engine), "muted")
+        if self.notice:
+            self.say(self.notice, "warn")
+            self.notice = ""
         if self.frozen_at is None:
             self.snapshot = newest
             self._refresh_all()

@@ -1,12 +1,17 @@
-"""The keys of a console as its settings have them, with errors that name file, line and id."""
+"""The keys of a console as its user or its settings have them, with errors that name file, line and id."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from console.runtime.preferences import UserPreferences
 from console.screen_catalog import SCREENS
 from console.verbs.catalog import EVERYWHERE, own_verbs
 from console.verbs.keymap import Keymap, KeyProblemError
 from core.settings import Settings, SettingsError
+
+BY_SETTINGS = ("console", "keys")
+BY_USER = ("keys",)
 
 
 def checked_keymap(settings: Settings, file: Path) -> Keymap:
@@ -18,7 +23,25 @@ def checked_keymap(settings: Settings, file: Path) -> Keymap:
     Raises:
         SettingsError: An id does not exist, a key breaks the rule of keys, or two verbs of a screen share it.
     """
-    chosen = settings.console.keys
+    return _checked(settings.console.keys, file, BY_SETTINGS)
+
+
+def keymap_in_force(settings: Settings, file: Path, preferences: UserPreferences) -> Keymap:
+    """Read the keys of the user, or of the settings if the user has chosen none: hands know one set of keys.
+
+    Args:
+        settings: The settings of the workspace.
+        file: The file that they come from, for errors.
+        preferences: The choices of the user.
+    Raises:
+        SettingsError: An id does not exist, a key breaks the rule of keys, or two verbs of a screen share it.
+    """
+    if preferences.keys:
+        return _checked(preferences.keys, preferences.file, BY_USER)
+    return checked_keymap(settings, file)
+
+
+def _checked(chosen: Mapping[str, str], file: Path, place: tuple[str, ...]) -> Keymap:
     if not chosen:
         return Keymap()
     try:
@@ -30,6 +53,7 @@ def checked_keymap(settings: Settings, file: Path) -> Keymap:
         from core.settings.yaml_source import read_yaml
 
         verb_id = problem.verb_id
-        line = read_yaml(file).line_of(("console", "keys", verb_id))
-        raise SettingsError(file, f"console.keys.{verb_id} is {chosen.get(verb_id)!r}: {problem}", line=line) from None
+        line = read_yaml(file).line_of((*place, verb_id))
+        name = ".".join((*place, verb_id))
+        raise SettingsError(file, f"{name} is {chosen.get(verb_id)!r}: {problem}", line=line) from None
     return keymap

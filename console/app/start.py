@@ -1,15 +1,17 @@
 """Opening the console in a terminal, and leaving that terminal in order."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from console.app.app import BondxApp
+from console.app.opening import settings_to_show
 from console.runtime.engine_host import Hosting
 from console.runtime.hangup import HangupWatch, restore_terminal
-from core.settings import load_cached_settings
+from core.errors import CoreError
 from core.state import Workspace
 
 
@@ -34,7 +36,7 @@ def run_console(
     Returns:
         The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
     Raises:
-        CoreError: The workspace or its settings cannot be read.
+        CoreError: The workspace cannot be opened.
     """
     if theme is not None:
         from console.verbs.view import theme_named
@@ -47,14 +49,26 @@ def run_console(
         _run(app, mouse=app.settings.console.mouse if mouse is None else mouse)
         if app.following is None:
             return app.return_code or 0
-        app = open_app(app.following)
+        app = _follow(app, open_app)
 
 
 def _open(root: Path, **options: Any) -> BondxApp:
     """Make the app of a workspace; `options` are those of `BondxApp`."""
     workspace = Workspace.open(root)
-    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
-    return BondxApp(workspace, settings, when_ready=partial(_remember, workspace), **options)
+    return BondxApp(workspace, settings_to_show(workspace), when_ready=partial(_remember, workspace), **options)
+
+
+def _follow(left: BondxApp, open_app: Callable[[Path], BondxApp]) -> BondxApp:
+    """Make the app of the workspace that a console was left for; it names the keys that differ there."""
+    following = left.following or left.workspace.root
+    try:
+        app = open_app(following)
+    except CoreError as error:  # it has gone since it was checked
+        app = open_app(left.workspace.root)
+        app.notice = f"{following.name} is not opened: {error}"
+    else:
+        app.notice = app.keymap.differences(left.keymap)
+    return app
 
 
 def _run(app: BondxApp, *, mouse: bool) -> None:
@@ -75,7 +89,6 @@ def _run(app: BondxApp, *, mouse: bool) -> None:
 def _remember(workspace: Workspace) -> None:
     """Put a workspace on the list of recent ones, if that can be written."""
     from core.clock import utc_now
-    from core.errors import CoreError
     from core.state.recent_workspaces import RecentWorkspaces
 
     with suppress(CoreError):

@@ -120,14 +120,15 @@ def _check_keys(file: Path) -> None:
 
 def list_keys(args: argparse.Namespace) -> int:
     """Print the keys that the settings may change, as they are bound."""
-    from console.app.keys import checked_keymap
+    from console.app.keys import keymap_in_force
     from console.cli.output import print_json, print_table
     from console.commands.opening import open_workspace
+    from console.runtime.preferences import UserPreferences
     from console.verbs.keymap import MOVABLE
     from core.settings import load_settings
 
     file = open_workspace(args).settings_file
-    keymap = checked_keymap(load_settings(file), file)
+    keymap = keymap_in_force(load_settings(file), file, UserPreferences())
     rows = [
         {"id": verb_id, "key": key.display, "usual": verb.key.display, "changes": verb.changes, "does": verb.key.words}
         for verb_id, verb in sorted(MOVABLE.items())

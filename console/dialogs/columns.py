@@ -20,7 +20,7 @@ class ColumnsDialog(ReadOnlyDialog):
     AUTO_FOCUS = "#dialog-body"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "turn", "Show or hide", show=False)]
 
-    def __init__(self, table: LiveTable, choose: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(self, table: LiveTable, choose: Callable[[tuple[str, ...]], object]) -> None:
         super().__init__()
         self._table = table
         self._choose = choose

@@ -22,6 +22,9 @@ class Preferences(msgspec.Struct, frozen=True):
     columns: dict[str, tuple[str, ...]] = {}
     """The names of the shown columns, from left to right, by the name of their list."""
 
+    keys: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """The keys by the id of what they do, in every workspace; without any, those of the workspace's settings."""
+
 
 def preferences_file(environ: Mapping[str, str]) -> Path:
     """Return the file of the user who runs this process."""
@@ -63,11 +66,20 @@ class UserPreferences:
             self._file = preferences_file(os.environ)
         return self._file
 
-    def columns(self, table: str) -> tuple[str, ...]:
-        """Return the names of the columns that the user chose for a list; none without a choice."""
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys that the user chose, by the id of what they do; none without a choice."""
+        keys = self._choices().keys
+        return {} if isinstance(keys, msgspec.UnsetType) else keys
+
+    def _choices(self) -> Preferences:
         if self._read is None:
             self._read = read_preferences(self.file)
-        return self._read.columns.get(table, ())
+        return self._read
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the names of the columns that the user chose for a list; none without a choice."""
+        return self._choices().columns.get(table, ())
 
     def choose_columns(self, table: str, names: tuple[str, ...]) -> str | None:
         """Remember the columns of a list; without names the usual columns.
@@ -76,8 +88,9 @@ class UserPreferences:
             The reason why they are remembered only until the console closes, if the file could not be written.
         """
         # Read again: another console of the user may have chosen the columns of another list meanwhile.
-        columns = {**read_preferences(self.file).columns, table: names}
-        self._read = Preferences(columns={name: chosen for name, chosen in columns.items() if chosen})
+        read = read_preferences(self.file)
+        columns = {**read.columns, table: names}
+        self._read = Preferences(columns={name: chosen for name, chosen in columns.items() if chosen}, keys=read.keys)
         try:
             write_file(self.file, msgspec.json.format(msgspec.json.encode(self._read)))
         except CoreError as error:

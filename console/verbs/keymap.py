@@ -56,6 +56,21 @@ class Keymap:
         """Return the changed keys as people write them."""
         return {verb_id: key.display for verb_id, key in self._keys.items()}
 
+    def differences(self, other: "Keymap") -> str:
+        """Say which keys are others than in the workspace shown before; "" if none is.
+
+        The keys that change something come first: a hand that knows the old ones presses them.
+        """
+        moved = [MOVABLE[name] for name in {**self._keys, **other._keys} if self._sign(name) != other._sign(name)]
+        if not moved:
+            return ""
+        moved.sort(key=lambda verb: (not verb.changes, verb.id))
+        return f"Other keys here: {', '.join(f'{self._sign(verb.id)} {verb.id}' for verb in moved)}."
+
+    def _sign(self, verb_id: str) -> str:
+        key = self.key_of(MOVABLE[verb_id])
+        return key.display if key is not None else ""
+
     def refuse_conflicts(self, screen: str, verbs: Iterable[Verb[Any]]) -> None:
         """Refuse a changed key that another verb of a screen has.
 

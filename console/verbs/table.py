@@ -114,22 +114,29 @@ class ChooseColumns(Verb[None]):
         table = _sortable(app)
         if options:
             names = tuple(column_named(table, word).key for word in options[0] if word != USUAL)
-            choose_columns(app, table, names)
+            problem = choose_columns(app, table, names)
             shown = ", ".join(column.title for _, column in table.chosen_columns)
-            app.say(f"Shows {shown}." if names else "Shows the usual columns.", "muted")
+            if problem is None:
+                app.say(f"Shows {shown}." if names else "Shows the usual columns.", "muted")
             return
         from console.dialogs.columns import ColumnsDialog
 
         app.push_screen(ColumnsDialog(table, lambda names: choose_columns(app, table, names)))
 
 
-def choose_columns(app: "ConsoleControls", table: "LiveTable", names: tuple[str, ...]) -> None:
-    """Show these columns of a list now, and whenever this user opens the console."""
+def choose_columns(app: "ConsoleControls", table: "LiveTable", names: tuple[str, ...]) -> str | None:
+    """Show these columns of a list now, and whenever this user opens the console.
+
+    Returns:
+        The reason why they are not remembered, which has been said.
+    """
     table.choose_columns(names)
-    if (screen := app.shown_screen()) is not None:
-        screen.refresh_all()
-        if (problem := app.preferences.choose_columns(screen.name_of(table), names)) is not None:
-            app.say(f"Not remembered: {problem}", "warn")
+    if (screen := app.shown_screen()) is None:
+        return None
+    screen.refresh_all()
+    if (problem := app.preferences.choose_columns(screen.name_of(table), names)) is not None:
+        app.say(f"Shown until the console closes, not remembered: {problem}", "warn")
+    return problem
 
 
 class Export(Verb[None]):

@@ -31,13 +31,11 @@ class ShowWorkspace(Verb[None]):
     )
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Check the other workspace as at start-up, then leave for it."""
-        from core.settings import load_cached_settings
+        """Leave for the other workspace; the console checks it first."""
         from core.state import Workspace
         from core.state.recent_workspaces import RecentWorkspaces
 
         workspace = Workspace.open(RecentWorkspaces.of_user().find(options[0]))
         if workspace.root == app.workspace.root:
             raise UsageError(f"{workspace.root} is shown already.")
-        load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
         app.leave(workspace.root)

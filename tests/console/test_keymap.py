@@ -1,6 +1,7 @@
 """Keys that the settings change: bound, shown, and refused where they break the rule of keys."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from console.app.app import BondxApp
+from console.app.keys import checked_keymap
 from console.presentation import keys
+from console.runtime.preferences import UserPreferences, preferences_file, read_preferences
 from console.verbs.catalog import VERBS
-from console.verbs.keymap import MOVABLE
+from console.verbs.keymap import MOVABLE, Keymap
 from core.settings import SettingsError, load_settings
 from tests.console.test_verbs import MULTIPLEXERS
 
@@ -86,7 +89,7 @@ def test_a_key_that_breaks_the_rule_is_refused_with_its_line(workspace, line, to
     configure(workspace, f"    {line}\n")
     number = workspace.settings_file.read_text().splitlines().index(f"    {line}") + 1
     with pytest.raises(SettingsError) as refused:
-        BondxApp(workspace, load_settings(workspace.settings_file))
+        checked_keymap(load_settings(workspace.settings_file), workspace.settings_file)
     name = line.partition(":")[0]
     assert f"bondx.yaml, line {number}: console.keys.{name} is" in str(refused.value)
     assert told in str(refused.value)
@@ -95,7 +98,7 @@ def test_a_key_that_breaks_the_rule_is_refused_with_its_line(workspace, line, to
 def test_two_changed_keys_that_meet_are_refused(workspace):
     configure(workspace, "    console.sort: x\n    console.reverse: x\n")
     with pytest.raises(SettingsError, match="x is also the key of console"):
-        BondxApp(workspace, load_settings(workspace.settings_file))
+        checked_keymap(load_settings(workspace.settings_file), workspace.settings_file)
 
 
 def test_the_keys_that_sentences_name_are_those_of_the_verbs():
@@ -145,3 +148,46 @@ def test_another_console_of_the_process_has_keys_of_its_own(workspace):
     BondxApp(workspace, load_settings(workspace.settings_file))
     assert keys.sign_of("alerts.acknowledge") == "K"
     assert keys.with_keys("{alerts.resolve} resolves it.") == "V resolves it."
+
+
+@pytest.mark.parametrize("line", ["console.sort: d", "registry.promte: B"])
+async def test_a_console_opens_with_the_usual_keys_where_one_is_broken_and_names_it(open_console, workspace, line):
+    configure(workspace, f"    console.filter: x\n    {line}\n")
+    async with open_console((160, 48)) as console:
+        assert any(line.partition(":")[0] in problem for problem in console.app.snapshot.problems)
+        assert "damage" in console.text()
+        await console.press("3", "s")
+        assert "sorts it by its next column" in console.sentence or "Sorted by" in console.sentence
+        await console.press("x")
+        assert "Sorted by" in console.sentence, "x has no meaning: no key of a broken set is bound"
+
+
+async def test_the_keys_of_the_user_go_before_those_of_the_workspace(open_console, workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = preferences_file(os.environ)
+    file.parent.mkdir(parents=True)
+    file.write_text('{"keys": {"registry.promote": "B"}}')
+    configure(workspace, "    registry.promote: M\n    console.sort: x\n")
+    async with open_console((160, 48)) as console:
+        await console.press("3")
+        assert "B promote" in console.text()
+        await console.press("x")
+        assert console.sentence == ""
+    assert UserPreferences(file).choose_columns("registry.versions", ("version",)) is None
+    assert read_preferences(file).keys == {"registry.promote": "B"}, "other choices leave it alone"
+
+
+async def test_a_broken_key_of_the_user_is_named_with_its_line(open_console, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = preferences_file(os.environ)
+    file.parent.mkdir(parents=True)
+    file.write_text('{"keys": {\n"registry.promote": "b"}}')
+    async with open_console((160, 48)) as console:
+        assert f"{file}, line 2: keys.registry.promote is 'b'" in " ".join(console.app.snapshot.problems)
+
+
+def test_other_keys_than_before_are_named_those_that_change_something_first():
+    before, after = Keymap({"registry.promote": "B"}), Keymap({"console.sort": "x", "registry.promote": "M"})
+    assert after.differences(before) == "Other keys here: M registry.promote, x console.sort."
+    assert before.differences(before) == ""
+    assert Keymap().differences(before) == "Other keys here: P registry.promote."

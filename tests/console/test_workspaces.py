@@ -10,6 +10,7 @@ from datetime import timedelta
 import pexpect
 import pytest
 
+from console.app.opening import settings_to_show
 from console.cli.main import main
 from core.clock import utc_now
 from core.errors import NotFoundError, UsageError
@@ -91,20 +92,62 @@ async def test_what_cannot_be_opened_is_refused_before_this_workspace_is_left(op
         assert list(console.app.commands.complete("workspace de")) == ["workspace desk-fx"]
 
 
-def test_a_console_shows_the_other_workspace_and_leaves_from_there(workspace, other, recent, tmp_path):
-    recent.remember(other.root, utc_now())
+BROKEN = {
+    "an unknown setting": ("bondx.yaml", "nonsense: 1", "nonsense"),
+    "an unknown theme": ("bondx.yaml", "console: {theme: neon}", "console.theme"),
+    "a conflict of keys": ("bondx.yaml", "console: {keys: {console.sort: d}}", "is also the key of"),
+    "an unknown id": ("bondx.yaml", "console: {keys: {console.srot: x}}", "there is no such id"),
+    "a damaged registry": ("state/registry.json", "{", "registry.json"),
+    "damaged alerts": ("state/alerts.json", "[]", "alerts.json"),
+}
+
+
+@pytest.mark.parametrize(("file", "content", "told"), BROKEN.values(), ids=BROKEN)
+async def test_nothing_is_stopped_for_a_workspace_that_cannot_be_shown_whole(
+    open_console, other, monkeypatch, file, content, told
+):
+    (other.root / file).write_text(content)
+    async with open_console((120, 40)) as console:
+        monkeypatch.setattr(console.app.host, "stop", lambda *_: pytest.fail("the engine was stopped"))
+        await console.press("colon")
+        await console.burst(*f"workspace {other.root}", "enter")
+        await console.until(lambda: told in console.sentence, told)
+        assert console.sentence.startswith("desk-fx is not opened:")
+        assert (console.app.following, console.app.is_running) == (None, True)
+
+
+def test_a_console_opens_disarmed_on_settings_that_cannot_be_used(workspace):
+    workspace.settings_file.write_text("nonsense: 1")
+    assert not settings_to_show(workspace).console.armed
+    child = opened(workspace)
+    child.expect("damage")
+    leave(child)
+
+
+def opened(workspace: Workspace) -> pexpect.spawn:
     environ = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
-    child = pexpect.spawn(
+    return pexpect.spawn(
         sys.executable, ["-c", RUN, str(workspace.root)], dimensions=(24, 120), env=environ, timeout=PATIENCE_SECONDS
     )
-    child.expect("desk-risk")
-    child.send(":workspace desk-fx\r")
-    child.expect("desk-fx.*Overview")
-    until(functools.partial(_first_is, recent, "desk-fx"), "the list of recent workspaces")
+
+
+def leave(child: pexpect.spawn) -> None:
     child.send("q")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_a_console_shows_the_other_workspace_and_leaves_from_there(workspace, other, recent, tmp_path):
+    recent.remember(other.root, utc_now())
+    other.settings_file.write_text("console: {keys: {registry.promote: B}}")
+    child = opened(workspace)
+    child.expect("desk-risk")
+    child.send(":workspace desk-fx\r")
+    child.expect("desk-fx.*Overview")
+    child.expect("Other keys here: B registry.promote")
+    until(functools.partial(_first_is, recent, "desk-fx"), "the list of recent workspaces")
+    leave(child)
     assert [each.name for each in recent.all()] == ["desk-fx", "desk-risk"]
 
 
