@@ -68,6 +68,7 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
     Ages are left to the reader: a fact that changes every second would make `--watch` print forever.
     """
     from core.alerts import AlertState
+    from core.view.retired import retired_models
 
     engine = snapshot.engine
     silence = engine.silence if engine is not None else None
@@ -117,6 +118,10 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
             }
             for version in snapshot.versions
             if version.stage == "Production"
+        ],
+        "without_live_version": [
+            {"model": retired.model, "version": retired.version, "since": retired.since, "by": retired.by}
+            for retired in retired_models(snapshot)
         ],
         "alerts": [
             {
@@ -182,7 +187,12 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         attainment = f", attainment {version['attainment']:.4f}" if version["attainment"] is not None else ""
         since = printable(version["stage_since"])
         lines.append(("production", f"{version['model']} {version['version']} since {since}{attainment}"))
-    if not facts["production"]:
+    for retired in facts["without_live_version"]:
+        since = f" since {printable(retired['since'])}" if retired["since"] else ""
+        lines.append(
+            ("production", f"{retired['model']} has no live version{since}; the last was {retired['version']}")
+        )
+    if not facts["production"] and not facts["without_live_version"]:
         lines.append(("production", "nothing"))
     for rollout in facts["rollouts"]:
         copies = "copies of " if rollout["mirror_share"] else ""

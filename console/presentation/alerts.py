@@ -8,7 +8,8 @@ from console.presentation.cells import age_cell
 from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
-from core.view.suspects import Suspect, VersionStanding, locate, suspect_of
+from core.view.retired import retired_models
+from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line, shorten
@@ -36,6 +37,8 @@ WRONG_COLUMNS = (
 )
 _BRIEF_NAME = 20
 NO_ENGINE = "no-engine"
+NO_LIVE = "no-live-version/"
+"""Begins the key of the row of a model that had a live version, and has none now."""
 NO_ENGINE_ADVICE = (
     "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back. "
     "{console.command}engine starts an engine in this console; "
@@ -122,7 +125,7 @@ def summary_cell(told: str, alert: Alert, tone: str = "") -> Cell:
 
 
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
-    """Draw the present problems as rows of `WRONG_COLUMNS`: unreadable files, a missing engine, open alerts."""
+    """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts."""
     rows = [
         Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
         for index, problem in enumerate(snapshot.problems)
@@ -130,6 +133,10 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
     if idle is not None:
         what = Cell(idle, "warn", brief=with_keys("work waits; {console.command}engine starts an engine"))
         rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), what, "", "")))
+    for retired in retired_models(snapshot):
+        age = age_cell(retired.since, now) if retired.since else Cell("")
+        what = Cell(str(retired), "warn", brief=f"{shorten(retired.model, _BRIEF_NAME)} has no live version")
+        rows.append(Row(f"{NO_LIVE}{retired.model}", (Cell(f"{glyphs.warned} model", "warn"), what, "", age)))
     for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
         rows.append(
             Row(
@@ -143,6 +150,22 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
             )
         )
     return rows
+
+
+def retired_lines(model: str, snapshot: "Snapshot") -> list[Line]:
+    """Say what it means that a model has no live version any more, and what to do."""
+    told = next((str(each) for each in retired_models(snapshot) if each.model == model), model)
+    back = standing_of(model, None, snapshot).returns_to
+    steps = [f"{sign_of('registry.undo')} undoes the move."]
+    if back:
+        steps.append(f"{sign_of('registry.roll_back_version')} returns the model to {back}.")
+    steps.append("Enter shows its versions: promote one, or leave it if nobody needs the model any more.")
+    lines = [
+        Line(((f"{told}. Who asks it for an answer gets none.", "warn"),)),
+        Line(),
+        Line((("What to do", "title"),)),
+    ]
+    return lines + [Line(((step, ""),)) for step in steps]
 
 
 def counts(alerts: Sequence[Alert]) -> dict[str, int]:

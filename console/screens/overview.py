@@ -160,6 +160,8 @@ class OverviewScreen(ConsoleScreen):
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
             return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}
+        if (model := self._retired()) is not None:
+            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot), ALERT: None}
         if alert is None:
             return {MODEL: None, SUSPECT: None, ALERT: None}
         suspect, session = suspect_of(alert, snapshot), alerts.session_of(alert, snapshot)
@@ -170,6 +172,11 @@ class OverviewScreen(ConsoleScreen):
             ALERT: group,
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
+
+    def _retired(self) -> str | None:
+        """Return the model under the cursor of the list of problems, if it is there because no version is live."""
+        key = self.query_one("#wrong", LiveTable).cursor_key or ""
+        return key.removeprefix(alerts.NO_LIVE) if key.startswith(alerts.NO_LIVE) else None
 
     def selected_alert(self) -> Alert | None:
         """Return the alert under the cursor of the list of problems."""
@@ -184,6 +191,9 @@ class OverviewScreen(ConsoleScreen):
                 return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
                 return "No engine is running", [Line(((with_keys(alerts.NO_ENGINE_ADVICE), ""),))]
+            if (retired := self._retired()) is not None:
+                lines = alerts.retired_lines(retired, self.snapshot)
+                return f"{retired} has no live version", lines
             if self.snapshot.problems:
                 return "Unreadable files", [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
@@ -201,6 +211,8 @@ class OverviewScreen(ConsoleScreen):
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
                 await open_alert(self.console_app, alert)
+            elif (retired := self._retired()) is not None:
+                await open_model(self.console_app, retired)
             else:
                 self.action_why()
         elif (model := self.main_table().cursor_key) is not None:

@@ -20,7 +20,10 @@ SUSPECT: Noun[Suspect] = Noun(
 
 
 class RollBackSuspect(Change[Suspect]):
-    """Roll back a live version, or abort the rollout of a candidate; leave every other version alone."""
+    """Roll back a live version, or abort the rollout of a candidate; leave every other version alone.
+
+    A row about a model, not about one of its versions, also returns it to the version before, if none is live.
+    """
 
     name = "roll_back_version"
     noun = SUSPECT
@@ -28,7 +31,7 @@ class RollBackSuspect(Change[Suspect]):
 
     def refusal(self, thing: Suspect) -> str | None:
         """Refuse for a version without requests: the live version is healthy, as far as this row knows."""
-        if thing.live is None or thing.standing in (VersionStanding.LIVE, VersionStanding.CANDIDATE):
+        if thing.returns_to or thing.standing in (VersionStanding.LIVE, VersionStanding.CANDIDATE):
             return None
         return str(thing)
 

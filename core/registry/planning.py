@@ -78,7 +78,7 @@ def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequenc
         refusal = (
             f"{model.model} has no earlier Production version to roll back to."
             if model.production
-            else f"No version of {model.model} has been in Production yet."
+            else f"{model.model} has no version in Production, and none to roll back to."
         )
         return _refused(model, TransitionVerb.ROLL_BACK, refusal)
     if not is_allowed(TransitionVerb.ROLL_BACK, target.stage, Stage.PRODUCTION):

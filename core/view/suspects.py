@@ -29,6 +29,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     where: str  # in words: "is in Staging"
     live: str | None
     rollout_id: str | None = None  # the active rollout of which it is the candidate
+    returns_to: str | None = None  # of a model without a live version, if no version is named: the one before it
 
     @property
     def spares_live(self) -> str | None:
@@ -39,8 +40,10 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
         return f"live {self.live} is not affected{rest}"
 
     def __str__(self) -> str:
-        spared = f"; {spared}" if (spared := self.spares_live) else ""
-        return f"{self.model} {self.version} {self.where}{spared}."
+        rest = f"; {spared}" if (spared := self.spares_live) else ""
+        if self.version and self.live is None and self.standing is not VersionStanding.LIVE:
+            rest = f"; no version of {self.model} is live"
+        return f"{' '.join(filter(None, (self.model, self.version)))} {self.where}{rest}."
 
 
 def suspect_of(alert: Alert, snapshot: "Snapshot") -> Suspect | None:
@@ -57,7 +60,8 @@ def suspect_of(alert: Alert, snapshot: "Snapshot") -> Suspect | None:
 
 def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspect:
     """Say where a version stands now; without a number, the live version of the model."""
-    live = next((found.production for found in snapshot.models if found.model == model), None)
+    registered = next((found for found in snapshot.models if found.model == model), None)
+    live = registered.production if registered else None
     number = version or live or ""
     if live is not None and number == live:
         return Suspect(model=model, version=number, standing=VersionStanding.LIVE, where="is live", live=live)
@@ -74,7 +78,15 @@ def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspec
     found = snapshot.version(model, number)
     if found is None:
         where = "is not registered any more" if number else "has no live version"
-        return Suspect(model=model, version=number, standing=VersionStanding.GONE, where=where, live=live)
+        before = registered.previous_production if registered and not number else ()
+        return Suspect(
+            model=model,
+            version=number,
+            standing=VersionStanding.GONE,
+            where=where,
+            live=live,
+            returns_to=before[-1] if before else None,
+        )
     return Suspect(model=model, version=number, standing=VersionStanding.IDLE, where=f"is in {found.stage}", live=live)
 
 

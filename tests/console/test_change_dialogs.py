@@ -188,9 +188,9 @@ async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace
 async def test_a_refused_change_has_nothing_to_confirm(open_console, workspace):
     async with open_console() as console:
         await at(console, "anomaly/1.3.0")
-        dialog = await console.dialog("R")
+        dialog = await console.dialog("colon", *"rollback anomaly", "enter")
         console.time.pass_deafness()
-        assert "No version of anomaly has been in Production yet." in console.text()
+        assert "anomaly has no version in Production, and none to roll back to." in console.text()
         assert not dialog.query_one("#confirm").display
         await console.press("Y")
         assert console.app.screen is dialog

@@ -272,7 +272,7 @@ def test_a_version_that_is_live_again_is_not_the_target_of_its_own_rollback(regi
 
 def test_rollback_before_any_production_is_refused_in_words(register, registry: Registry) -> None:
     register()
-    assert registry.plan_rollback("spread").refusal == "No version of spread has been in Production yet."
+    assert registry.plan_rollback("spread").refusal == "spread has no version in Production, and none to roll back to."
 
 
 def test_rollback_ignores_the_gates_of_a_promotion(register, registry, promote, workspace, ana) -> None:
