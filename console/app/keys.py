@@ -1,4 +1,4 @@
-"""The keys of a console as its user or its settings have them, with errors that name file, line and id."""
+"""The keys of a console as its user or its settings have them, with errors that name file, line, column and id."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -53,7 +53,7 @@ def _checked(chosen: Mapping[str, str], file: Path, place: tuple[str, ...]) -> K
         from core.settings.yaml_source import read_yaml
 
         verb_id = problem.verb_id
-        line = read_yaml(file).line_of((*place, verb_id))
-        name = ".".join((*place, verb_id))
-        raise SettingsError(file, f"{name} is {chosen.get(verb_id)!r}: {problem}", line=line) from None
+        source, path = read_yaml(file), (*place, verb_id)
+        problem_here = f"{'.'.join(path)} is {chosen.get(verb_id)!r}: {problem}"
+        raise SettingsError(file, problem_here, line=source.line_of(path), column=source.columns.get(path)) from None
     return keymap

@@ -6,8 +6,8 @@ from core.errors import UsageError
 
 
 class SettingsError(UsageError):
-    """A settings file cannot be used; the message names the file, the line, the field and the cure."""
+    """A settings file cannot be used; the message names the file, the line and column, the field and the cure."""
 
-    def __init__(self, file: Path, problem: str, *, line: int | None = None) -> None:
-        where = f"{file}, line {line}" if line else str(file)
-        super().__init__(f"{where}: {problem}")
+    def __init__(self, file: Path, problem: str, *, line: int | None = None, column: int | None = None) -> None:
+        place = (f", line {line}" if line else "") + (f", column {column}" if line and column else "")
+        super().__init__(f"{file}{place}: {problem}")

@@ -17,6 +17,8 @@ class YamlSource(NamedTuple):
     file: Path
     values: dict[str, Any]
     lines: dict[KeyPath, int]
+    columns: dict[KeyPath, int] = {}
+    """The columns of its keys, from 1; empty where the text itself was not parsed."""
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of a key, or of the nearest key above it."""

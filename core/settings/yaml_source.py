@@ -44,7 +44,8 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise SettingsError(file, f"not valid YAML: {problem}", line=mark.line + 1 if mark else None) from None
+        place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
+        raise SettingsError(file, f"not valid YAML: {problem}", **place) from None
     except _HostileStructureError as error:
         raise SettingsError(file, str(error)) from None
     if node is None:
@@ -52,7 +53,8 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(file, "expected `key: value` lines at the top of the file", line=_line(node))
     lines: dict[KeyPath, int] = {}
-    source = YamlSource(file, _mapping(file, node, (), lines), lines)
+    columns: dict[KeyPath, int] = {}
+    source = YamlSource(file, _mapping(file, node, (), lines, columns), lines, columns)
     for path, text in _texts(source.values, ()):
         if not is_shown_as_is(text, keep="\n\t"):
             problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
@@ -105,7 +107,9 @@ def _line(mark_bearer: Any) -> int:
     return int(mark_bearer.start_mark.line) + 1
 
 
-def _mapping(file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int]) -> dict[str, Any]:
+def _mapping(
+    file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], columns: dict[KeyPath, int]
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = _line(key_node)
@@ -115,16 +119,16 @@ def _mapping(file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyP
         here = (*path, key)
         if key in values:
             raise SettingsError(file, f"{'.'.join(here)} is given twice (first on line {lines[here]})", line=line)
-        lines[here] = line
-        values[key] = _value(file, value_node, here, lines)
+        lines[here], columns[here] = line, int(key_node.start_mark.column) + 1
+        values[key] = _value(file, value_node, here, lines, columns)
     return values
 
 
-def _value(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
+def _value(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], columns: dict[KeyPath, int]) -> Any:
     if isinstance(node, yaml.MappingNode):
-        return _mapping(file, node, path, lines)
+        return _mapping(file, node, path, lines, columns)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(file, item, path, lines) for item in node.value]
+        return [_value(file, item, path, lines, columns) for item in node.value]
     if not isinstance(node, yaml.ScalarNode):
         raise SettingsError(file, f"{'.'.join(path)}: unknown structure", line=_line(node))
     kind = node.tag.removeprefix(_TAGS)

@@ -91,7 +91,7 @@ def test_a_key_that_breaks_the_rule_is_refused_with_its_line(workspace, line, to
     with pytest.raises(SettingsError) as refused:
         checked_keymap(load_settings(workspace.settings_file), workspace.settings_file)
     name = line.partition(":")[0]
-    assert f"bondx.yaml, line {number}: console.keys.{name} is" in str(refused.value)
+    assert f"bondx.yaml, line {number}, column 5: console.keys.{name} is" in str(refused.value)
     assert told in str(refused.value)
 
 
