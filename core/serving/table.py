@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VersionKey = tuple[str, str]  # model, version
 
+LOADING = "models are being loaded"
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -242,18 +244,27 @@ class ServingTable:
         return found
 
     def troubles(self) -> list[str]:
-        """List the reasons why a live version does not answer, a sentence each; empty if all do."""
-        loading = [] if self.is_complete else ["models are being loaded"]
-        return [*loading, *filter(None, (served.trouble for served in self.models.values()))]
+        """List the reasons why live versions do not answer, a sentence each; empty if there are some and all do."""
+        if not self.is_complete:
+            general = [LOADING]
+        else:
+            general = [] if self.expected() else [self._why_nothing_is_served()]
+        return [*general, *filter(None, (served.trouble for served in self.models.values()))]
+
+    def _why_nothing_is_served(self) -> str:
+        if not self.models:
+            return "no model is registered in this workspace"
+        if all(served.live is None for served in self.models.values()):
+            return "no version of any model is in Production"
+        return "every version in Production is for another program"
 
     @property
     def is_ready(self) -> bool:
         """Whether the server belongs in rotation: it has loaded all versions that it can, and answers for a live model.
 
-        One version that cannot be served does not take the others out: each model has a readiness of its own.
+        A server with nothing to serve does not belong there: its workspace may be mistyped, or its volume empty. One version that cannot be served does not take the others out: each model has a readiness of its own.
         """
-        live = self.expected()
-        return self.is_complete and (not live or any(served.is_ready for served in live))
+        return self.is_complete and any(served.is_ready for served in self.expected())
 
     def expected(self) -> list[ServedModel]:
         """List the live models that this server is expected to answer for."""

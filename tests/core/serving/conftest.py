@@ -30,6 +30,7 @@ from core.serving.limits import ServingLimits
 from core.serving.scoring.warming import warm_scorer
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from core.serving.table import LOADING
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -119,7 +120,8 @@ def running(workspace: Workspace, *arguments: str, port: int | None = None) -> I
     def is_ready() -> bool:
         assert process.poll() is None, (workspace.logs_dir / "serve.log").read_text()
         try:
-            return server.ask("/ready").status == 200
+            answer = server.ask("/ready")
+            return answer.status == 200 or LOADING not in answer.json.get("reasons", [LOADING])  # or nothing to serve
         except OSError:
             server.connection.close()
             return False

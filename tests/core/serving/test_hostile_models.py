@@ -309,15 +309,16 @@ def test_files_without_a_model_go_live_with_a_warning_that_they_are_not_served_h
     registry.apply(plan, actor=ana)
     with serving(workspace) as (server, _ask, until):
         until(lambda: server.table.is_complete, "the table")
-        assert (server.table.is_ready, server.table.troubles()) == (True, [])
+        why = "every version in Production is for another program"
+        assert (server.table.is_ready, server.table.troubles()) == (False, [why])
         status, answer = server_answer(server, "/api/v1/predict/spread", {"row": {}})
         assert (status, answer["error"]) == (
             503,
             "spread 1.0.0 is in Production, but its files hold no model.json, so this program cannot serve it.",
         )
         assert get(server, "/ready") == (
-            200,
-            {"status": "ready", "ready": True, "models": {}, "reasons": [], "kept_as_files": ["spread"]},
+            503,
+            {"status": "not ready", "ready": False, "models": {}, "reasons": [why], "kept_as_files": ["spread"]},
         )
         assert "bondx_model_ready{" not in server._front_door._reads._metrics.text().decode()
     assert open_alerts(workspace) == []

@@ -173,7 +173,26 @@ def test_an_unloaded_version_is_loaded_on_request(workspace, artifacts, running,
         assert first.version in server.ask("/v2/models/spread").json["versions"]
 
 
-def test_a_model_without_a_live_version_says_so_and_an_empty_registry_is_ready(workspace, artifacts, running, register):
+def test_a_server_with_nothing_to_serve_is_not_ready_and_says_why(workspace, artifacts, running, register, put_live):
+    def ready():
+        answer = server.ask("/ready")
+        assert server.ask("/v2/health/ready").status == answer.status
+        gauge = "bondx_ready 1.0" if answer.status == 200 else "bondx_ready 0.0"
+        assert gauge in server.ask("/metrics").body.decode()
+        return answer.status, answer.json["reasons"]
+
+    with running(workspace) as server:
+        assert ready() == (503, ["no model is registered in this workspace"])
+        assert server.ask("/health").status == 200
+        register(workspace, "spread", artifacts / "spread")
+        server.until(lambda: server.ask("/v2/models/spread").status == 503, "the model being seen")
+        assert ready() == (503, ["no version of any model is in Production"])
+        put_live(workspace, "spread", artifacts / "spread")
+        server.until(lambda: server.ask("/v2/models/spread").status == 200, "the live version being loaded")
+        assert ready() == (200, [])
+
+
+def test_a_model_without_a_live_version_says_so(workspace, artifacts, running, register):
     with running(workspace) as server:
         assert server.ask("/v1/models/spread:predict", {"instances": []}).status == 404
         register(workspace, "spread", artifacts / "spread")
