@@ -6,8 +6,8 @@ stays in MLflow, with the reason. `mlflow_model` decides which of the other mode
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 import msgspec
 
 from core.actor import Actor
-from core.errors import UsageError
+from core.interop.mlflow_access import opened
 from core.state import Workspace
 from core.tracking.comparison import flatten
 from core.tracking.run import Run, RunStatus
@@ -82,7 +82,7 @@ def import_run(
     Raises:
         UsageError: MLflow is not installed, or the store or the run cannot be read.
     """
-    with _client(store) as client:
+    with opened(store, reads=True) as client:
         theirs = client.get_run(mlflow_run_id)
         with Runs(workspace) as runs:
             before = next((run for run in runs.all() if run.tags.get(ORIGIN) == mlflow_run_id), None)
@@ -114,7 +114,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
     run = runs.get(run_id)
     registry = Registry(workspace)
     made = [version for version in registry.versions() if version.run_id == run_id]
-    with ExitStack() as copies, _client(store) as client:
+    with ExitStack() as copies, opened(store, reads=False) as client:
         # Private copies, verified on the way: what is exported is what was registered.
         folders = [(version, copies.enter_context(registry.opened(version.model, version.version))) for version in made]
         started_ms = int(run.started_at.timestamp() * 1000)
@@ -137,20 +137,6 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         ended_ms = int(run.ended_at.timestamp() * 1000) if run.ended_at else None
         client.set_terminated(mlflow_run_id, _FROM_STATUS[run.status], ended_ms)
     return ExportedRun(mlflow_run_id=mlflow_run_id, versions=numbers)
-
-
-@contextmanager
-def _client(store: str) -> Iterator[Any]:
-    """Open a store, and turn MLflow's exceptions into one message of ours."""
-    try:
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-    except ImportError:
-        raise UsageError("MLflow is not installed: pip install 'bondx-console[mlflow]'.") from None
-    try:
-        yield MlflowClient(tracking_uri=store, registry_uri=store)
-    except MlflowException as error:
-        raise UsageError(f"MLflow at {store}: {str(error).splitlines()[0]}") from error
 
 
 def _import_values(runs: Runs, client: Any, theirs: Any, actor: Actor) -> Run:

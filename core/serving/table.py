@@ -245,11 +245,13 @@ class ServingTable:
 
     def troubles(self) -> list[str]:
         """List the reasons why live versions do not answer, a sentence each; empty if there are some and all do."""
+        return [*self._why_not_at_all(), *filter(None, (served.trouble for served in self.models.values()))]
+
+    def _why_not_at_all(self) -> list[str]:
+        """Give the reason that is of no single model, if there is one."""
         if not self.is_complete:
-            general = [LOADING]
-        else:
-            general = [] if self.expected() else [self._why_nothing_is_served()]
-        return [*general, *filter(None, (served.trouble for served in self.models.values()))]
+            return [LOADING]
+        return [] if self.expected() else [self._why_nothing_is_served()]
 
     def _why_nothing_is_served(self) -> str:
         if not self.models:
@@ -262,7 +264,8 @@ class ServingTable:
     def is_ready(self) -> bool:
         """Whether the server belongs in rotation: it has loaded all versions that it can, and answers for a live model.
 
-        A server with nothing to serve does not belong there: its workspace may be mistyped, or its volume empty. One version that cannot be served does not take the others out: each model has a readiness of its own.
+        A server with nothing to serve does not belong there: its workspace may be mistyped, or its volume empty. One
+        version that cannot be served does not take the others out: each model has a readiness of its own.
         """
         return self.is_complete and any(served.is_ready for served in self.expected())
 

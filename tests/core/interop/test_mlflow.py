@@ -1,6 +1,7 @@
 """Runs and models to and from a real local MLflow with a SQLite store, where MLflow is installed."""
 
 import builtins
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,48 @@ def test_the_command_needs_no_global_setting_and_leaves_nothing_in_the_folder_it
         assert done.returncode == 0, done.stderr
     assert Registry(workspace).get("spread", "1.0.0").run_id == "r-0001"
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_store_in_a_folder_is_read_without_a_global_setting(
+    mlflow, workspace: Workspace, tmp_path: Path, monkeypatch
+) -> None:
+    folder = (tmp_path / "mlruns").as_uri()
+    with monkeypatch.context() as theirs_allow:
+        theirs_allow.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        client = mlflow.MlflowClient(tracking_uri=folder, registry_uri=folder)
+        run_id = client.create_run(client.create_experiment("desk"), run_name="theirs").info.run_id
+        client.log_metric(run_id, "mae", 0.5)
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    before = dict(os.environ)
+    imported = import_run(workspace, folder, run_id, actor=ANA)
+    assert Runs(workspace).get(imported.run.run_id).metrics == {"mae": 0.5}
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("sqlite:///{}/typo.db", "there is no file"),
+        ("sqlite:///{}/typo/mlflow.db", "there is no folder"),
+        ("sqlite:///{}/empty.db", "no table `runs`"),
+        ("sqlite:///{}/note.txt", "not a database"),
+        ("{}/note.txt", "is a file"),
+        ("file://{}/typo", "there is no such folder"),
+        ("{}/workspace", "holds no experiment"),
+        ("http://127.0.0.1:1", "Max retries exceeded"),
+    ],
+)
+def test_a_store_that_does_not_exist_is_refused_at_once_and_not_created(
+    mlflow, workspace: Workspace, tmp_path: Path, address: str, why: str, capfd
+) -> None:
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "note.txt").write_text("no database at all, but long enough to have a header\n" * 9)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=why):
+        import_run(workspace, address.format(tmp_path), "404", actor=ANA)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "empty.db").read_bytes() == b""
+    assert capfd.readouterr().err == ""
 
 
 def booster():
@@ -180,6 +223,8 @@ def test_a_run_without_a_model_is_imported_with_a_note(mlflow, store: str, works
 
 
 def test_an_unknown_run_is_refused_in_one_sentence(mlflow, store: str, workspace: Workspace) -> None:
+    with mlflow.start_run():
+        pass
     with pytest.raises(UsageError, match=r"MLflow at sqlite:.*404"):
         import_run(workspace, store, "404", actor=ANA)
 

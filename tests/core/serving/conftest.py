@@ -28,9 +28,9 @@ from core.rollout import Rollouts, RolloutWorker
 from core.serving.access import Role, Tokens
 from core.serving.limits import ServingLimits
 from core.serving.scoring.warming import warm_scorer
+from core.serving.table import LOADING
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
-from core.serving.table import LOADING
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
