@@ -19,7 +19,7 @@ from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.lightgbm_trees import TREES, LightGbmTrees
 from core.models.learners.linear import LinearLearner, shares
 from core.models.learners.samples import Matrices, Sample
-from core.models.persistence.tree_text import TreeShape, append_trees, read_trees
+from core.models.persistence.tree_text import TreeShape, append_trees, checked_text, read_trees
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -119,7 +119,7 @@ class BoostedLearner(ContinuingLearner):
         self.base = float(state["base"])
         self.reach = (float(state["reach"][0]), float(state["reach"][1]))
         if text := files[TREES].decode():
-            self._take(text)
+            self._take(checked_text(text, n_features=len(self.space.tree_columns)))
         ends = np.cumsum([len(values) for values in self.values])
         if len(arrays["evidence"]) != (ends[-1] if len(ends) else 0):
             raise ValueError("trees and evidence are of different sizes")
@@ -211,7 +211,6 @@ class BoostedLearner(ContinuingLearner):
             score += values[leaf]
 
     def _take(self, text: str) -> None:
-        # We check the text first: LightGBM trusts it, and would follow a split anywhere in memory.
         self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
         self.trees.read(text)
 

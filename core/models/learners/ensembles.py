@@ -10,9 +10,11 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
+from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.samples import JudgingFold, Sample, folds_apart
 from core.models.persistence.skops_files import dump_estimator, load_estimator
+from core.models.persistence.tree_structure import check_xgboost
 from core.models.scores import row_losses
 
 ESTIMATOR, XGBOOST = "estimator.skops", "xgboost.json"
@@ -59,7 +61,9 @@ class SklearnLearner(TreesLearner):
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.tuned = {str(name): float(value) for name, value in state.items()}
-        self.estimator = load_estimator(files[ESTIMATOR], expected=self.kinds[self.task])
+        self.estimator = load_estimator(
+            files[ESTIMATOR], expected=self.kinds[self.task], n_features=len(self.columns.tree_columns)
+        )
 
     def _design(self, matrix: AnyArray) -> AnyArray:
         return matrix if self.reads_missing else np.nan_to_num(matrix, nan=-999.0)
@@ -193,6 +197,10 @@ class XGBoostLearner(TreesLearner):
 
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
+        try:
+            check_xgboost(files[XGBOOST], n_features=len(self.columns.tree_columns))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ArtifactError(f"{XGBOOST} is damaged: {error}") from error
         self.booster = self._xgboost.Booster(model_file=bytearray(files[XGBOOST]))
 
 

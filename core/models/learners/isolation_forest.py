@@ -73,7 +73,9 @@ class IsolationForestLearner(FitOnceLearner):
         if len(arrays["rarity"]) != (ends[-1] if len(ends) else 0) or len(self.centre) != len(self.columns.n_levels):
             raise ValueError("the arrays of the forest are of different sizes")
         self.rarity = np.split(arrays["rarity"], ends[:-1]) if len(ends) else []
-        self.estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest")
+        self.estimator = load_estimator(
+            files[ESTIMATOR], expected="IsolationForest", n_features=len(self.columns.n_levels)
+        )
 
     def _describe(self, matrix: AnyArray) -> None:
         """Learn the medians that replace empty cells, and the rarity of each level, in nats."""

@@ -14,6 +14,7 @@ from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColu
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.samples import JudgingFold, Sample, folds_apart, judges_later
 from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
+from core.models.persistence.tree_text import checked_text
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -232,12 +233,11 @@ class LightGbmLearner(TreesLearner):
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.tuned = {str(name): value for name, value in state.items()}
+        n_columns, n_scores = len(self.columns.tree_columns), self.n_classes if self.n_classes > 2 else 1
         try:
-            self.trees.read(files[TREES].decode())
-        except ValueError as error:
+            self.trees.read(checked_text(files[TREES].decode(), n_features=n_columns, n_scores=n_scores))
+        except (KeyError, IndexError, ValueError) as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
-        if (n_read := self.booster.num_feature()) != (n_columns := len(self.columns.tree_columns)):
-            raise ArtifactError(f"{TREES} reads {n_read} columns instead of {n_columns}")
 
     def _keep(self, text: str) -> None:
         # The number of threads is no part of a model; the text would note it.

@@ -16,6 +16,7 @@ import numpy as np
 
 from core.models.errors import ArtifactError
 from core.models.persistence.archive import write_archive
+from core.models.persistence.tree_structure import check_estimator
 
 TRUSTED_TYPES = (
     "sklearn._loss.link.IdentityLink",
@@ -65,14 +66,16 @@ def dump_estimator(estimator: Any) -> bytes:
     return write_archive({"schema.json": schema, **{name: content for content, name in names.items()}})
 
 
-def load_estimator(blob: bytes, *, expected: str) -> Any:
+def load_estimator(blob: bytes, *, expected: str, n_features: int) -> Any:
     """Read an estimator written by `dump_estimator`.
 
     Args:
         blob: The file's bytes.
         expected: Class name the estimator must have.
+        n_features: The number of columns that it is given.
     Raises:
-        ArtifactError: The file is damaged, or contains an untrusted type or an unexpected estimator.
+        ArtifactError: The file is damaged, or contains an untrusted type, an unexpected estimator or a tree that no
+            walk must enter.
     """
     import skops.io
 
@@ -81,7 +84,9 @@ def load_estimator(blob: bytes, *, expected: str) -> Any:
         if untrusted:
             raise ArtifactError(f"the estimator file contains types we do not load: {', '.join(untrusted)}")
         _check_root(blob, expected)
-        return skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
+        estimator = skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
+        check_estimator(estimator, n_features=n_features)
+        return estimator
     except ArtifactError:
         raise
     except Exception as error:  # skops passes on any error of its readers on damaged input

@@ -202,14 +202,14 @@ def test_a_model_refuses_the_artifact_of_another(learned, tmp_path):
 def test_a_trusted_part_does_not_allow_another_root():
     blob = dump_estimator(IsolationForest(n_estimators=2, random_state=0).fit(np.eye(20)))
     with pytest.raises(ArtifactError, match="not a RandomForestRegressor"):
-        load_estimator(blob, expected="RandomForestRegressor")
+        load_estimator(blob, expected="RandomForestRegressor", n_features=20)
 
 
 def test_an_estimator_gives_the_same_bytes_before_and_after_loading():
     forest = IsolationForest(n_estimators=20, random_state=0).fit(np.random.default_rng(0).normal(size=(300, 4)))
     blob = dump_estimator(forest)
     assert dump_estimator(forest) == blob
-    assert dump_estimator(load_estimator(blob, expected="IsolationForest")) == blob
+    assert dump_estimator(load_estimator(blob, expected="IsolationForest", n_features=4)) == blob
 
 
 def test_arrays_survive_the_archive_and_always_give_the_same_bytes():
@@ -244,7 +244,7 @@ def test_a_file_with_a_type_of_somebody_else_is_refused_and_none_of_it_is_run(hi
     blob = skops.io.dumps(hostile if hides_as == "the root" else forest)
     Marking.marks.clear()
     with pytest.raises(ArtifactError, match=r"contains types we do not load: .*Marking"):
-        load_estimator(blob, expected="RandomForestRegressor")
+        load_estimator(blob, expected="RandomForestRegressor", n_features=4)
     assert Marking.marks == []
 
 
@@ -253,13 +253,14 @@ def test_an_estimator_with_its_method_replaced_by_a_call_is_refused(tmp_path):
     forest = RandomForestRegressor(n_estimators=1, random_state=0).fit(np.eye(4), np.arange(4.0))
     forest.extra = partial(os.mkdir, str(mark))
     with pytest.raises(ArtifactError, match=r"types we do not load: .*mkdir"):
-        load_estimator(skops.io.dumps(forest), expected="RandomForestRegressor")
+        load_estimator(skops.io.dumps(forest), expected="RandomForestRegressor", n_features=4)
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("n_leaves", [2_000_000_000, 1, -1])
 def test_foreign_trees_that_say_another_number_of_leaves_are_refused_before_they_are_parsed(n_leaves):
-    text = f"Tree=0\nnum_leaves={n_leaves}\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\ndecision_type=2\n"
+    text = "max_feature_idx=0\nfeature_names=a\nfeature_infos=none\nnum_class=1\nnum_tree_per_iteration=1\n"
+    text += f"Tree=0\nnum_leaves={n_leaves}\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\ndecision_type=2\n"
     text += "left_child=-1\nright_child=-2\nleaf_value=1 2\n\nend of trees\n"
     with pytest.raises(ValueError, match="tree 1 has another number of leaves than it says"):
         checked_text(text, n_features=1)

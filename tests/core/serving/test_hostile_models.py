@@ -5,13 +5,16 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from console.cli.main import main
 from core.alerts import Alerts
+from core.domains.catalogue import load_model
 from core.files import DiskFullError, digest
 from core.governance import AuditLog
+from core.models.errors import ArtifactError
 from core.registry import (
     HashMismatchError,
     PromotionRefusedError,
@@ -29,10 +32,12 @@ from core.state import Workspace
 from tests.core.serving.in_process import serving
 
 TREES = "lightgbm.trees.txt"
-HOSTILE_TREES = {
-    "jumps out of its memory": (rb"tree_sizes=\d+", b"tree_sizes=999999999"),
-    "asks for more memory than there is": (rb"num_leaves=\d+", b"num_leaves=2000000000"),
-}
+DYING_CHILD = """
+import os, signal, sys
+os.write(1, b"ready\\n")
+sys.stdin.buffer.readline()
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
 
 
 def poisoned(source, folder, name, edit):
@@ -47,11 +52,24 @@ def poisoned(source, folder, name, edit):
 
 
 @pytest.fixture
-def hostile(artifacts, tmp_path):
-    """A model whose trees make LightGBM read past its memory."""
-    pattern, replacement = HOSTILE_TREES["jumps out of its memory"]
-    source = artifacts / "spread_other"
-    return poisoned(source, tmp_path / "hostile", TREES, lambda text: re.sub(pattern, replacement, text, count=1))
+def hostile(artifacts, tmp_path, monkeypatch):
+    """A model that kills its loader."""
+    folder = tmp_path / "hostile"
+    shutil.copytree(artifacts / "spread_other", folder)
+    (tmp_path / "dying_child.py").write_text(DYING_CHILD)
+    monkeypatch.syspath_prepend(tmp_path)
+    children = {False: trial_child.TrialChild(), True: trial_child.TrialChild()}
+    run, bytes_of = trial_child.TrialChild.run, (folder / "model.json").read_bytes()
+
+    def choose(_, request):
+        is_hostile = (Path(request.folder) / "model.json").read_bytes() == bytes_of
+        monkeypatch.setattr(trial_child, "MODULE", "dying_child" if is_hostile else "core.serving.scoring.trial")
+        return run(children[is_hostile], request)
+
+    monkeypatch.setattr(trial_child.TrialChild, "run", choose)
+    yield folder
+    for child in children.values():
+        child.close()
 
 
 @pytest.fixture
@@ -63,14 +81,32 @@ def open_alerts(workspace):
     return [(alert.rule, alert.labels["version"]) for alert in Alerts(workspace).open()]
 
 
-@pytest.mark.parametrize("kind", HOSTILE_TREES)
-def test_a_text_that_kills_its_reader_is_quarantined_and_not_met_again(
-    workspace, registry, artifacts, register, tmp_path, monkeypatch, kind
+LEADS_ASTRAY = {
+    "asks for more memory than there is": (rb"num_leaves=\d+", b"num_leaves=2000000000"),
+    "goes round in circles": (rb"left_child=-?\d+", b"left_child=0"),
+    "goes out of its memory": (rb"right_child=-?\d+", b"right_child=-90000000"),
+}
+
+
+@pytest.mark.parametrize("kind", LEADS_ASTRAY)
+def test_trees_that_would_lead_their_reader_astray_are_never_read(
+    workspace, registry, artifacts, register, tmp_path, kind
 ):
-    pattern, replacement = HOSTILE_TREES[kind]
+    pattern, replacement = LEADS_ASTRAY[kind]
     folder = poisoned(
         artifacts / "spread_other", tmp_path / "h", TREES, lambda text: re.sub(pattern, replacement, text, count=1)
     )
+    version = register(workspace, "spread", folder).version
+    assert "tree 1 " in (registry.try_version("spread", version) or "")
+    with pytest.raises(ArtifactError, match=r"tree 1 (is inconsistent|has another number)"):
+        load_model(folder)  # a server would do so in its own process
+    assert registry.quarantined() == []
+
+
+def test_a_model_that_kills_its_reader_is_quarantined_and_not_met_again(
+    workspace, registry, register, hostile, monkeypatch
+):
+    folder = hostile
     version = register(workspace, "spread", folder).version
     with pytest.raises(QuarantinedError, match=r"spread 1\.0\.0 is quarantined: loading it .*bondx registry release"):
         registry.load_path("spread", version)

@@ -17,7 +17,6 @@ from core.models.errors import ArtifactError
 from core.models.learners.learner import LearningTask
 from core.models.learners.lightgbm_trees import TREES, ImportedTreesLearner
 from core.models.learners.linear import shares
-from core.models.persistence.tree_text import checked_text
 from core.tables.signature import ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.task import outputs_of
 
@@ -86,7 +85,7 @@ def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, w
     model = TableModel.described(signature)
     learning: LearningTask = "classification" if classes else "regression"
     learner = ImportedTreesLearner(Encoding(signature.columns), learning, {}, n_classes=len(classes))
-    learner.restore({}, {}, {TREES: checked_text(text, n_features=n_columns).encode()})
+    learner.restore({}, {}, {TREES: text.encode()})
     model.take(
         learner,
         account={"why": why or "its trees were trained elsewhere", "candidates": []},
