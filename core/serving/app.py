@@ -9,13 +9,13 @@ from functools import partial
 
 import orjson
 
-from core.serving.asgi import Application, Message, Receive, Scope, Send, send_json
+from core.serving.asgi import REQUEST_ID, Application, Message, Receive, Scope, Send, send_json
 from core.serving.crowd import Crowd
 from core.serving.dialects import DIALECTS, Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ServerPath
 from core.serving.errors import NoSuchPathError, UnavailableError, WrongMethodError
 from core.serving.fast_path import FastPath
-from core.serving.predict import Predictor, Target
+from core.serving.predict import Predictor, Target, is_id
 from core.serving.reads import Reads
 
 CONTROL_PREFIX = "/api/v1/"
@@ -67,6 +67,7 @@ class FrontDoor:
         if scope["type"] != "http":
             await self._control(scope, receive, send)
             return
+        send = self._with_id(scope, send)
         if self.is_draining:
             send = partial(_send_last, send)
         path: str = scope["path"]
@@ -93,7 +94,19 @@ class FrontDoor:
             await self(scope, receive, send)
         else:
             error = UnavailableError("Too many connections are open; retry in a moment.")
-            await send_json(send, error.status, refusal(error), headers=((b"connection", b"close"),))
+            await send_json(
+                self._with_id(scope, send), error.status, refusal(error), headers=((b"connection", b"close"),)
+            )
+
+    def new_id(self) -> str:
+        """Return the id of a request that came without one."""
+        return self._predictor.new_id()
+
+    def _with_id(self, scope: Scope, send: Send) -> Send:
+        """Let the answer to a request return the id of the request: its caller's, or one of ours."""
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        request_id = scope[REQUEST_ID] = given if is_id(given) else self.new_id()
+        return partial(_send_with_id, request_id.encode(), send)
 
     def target(self, path: str) -> Target | None:
         """Return the target of a predict path; None for any other path."""
@@ -141,6 +154,15 @@ class FrontDoor:
                 await describe(scope, send, model=found["model"], version=found["version"], label=found["label"])
                 return
         await _no_such_path(send, path)
+
+
+async def _send_with_id(request_id: bytes, send: Send, message: Message) -> None:
+    """Send a message of an answer that returns an id, unless it returns another."""
+    if message["type"] == "http.response.start":
+        fields = list(message["headers"])
+        if all(name != b"x-request-id" for name, _ in fields):
+            message["headers"] = [*fields, (b"x-request-id", request_id)]
+    await send(message)
 
 
 async def _send_last(send: Send, message: Message) -> None:

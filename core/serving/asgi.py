@@ -10,6 +10,9 @@ from core.serving.limits import ServingLimits
 RETRY_SECONDS = 1
 """When a caller may ask again after 503."""
 
+REQUEST_ID = "bondx.request_id"
+"""The key of a request's scope with its id."""
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -1,4 +1,4 @@
-"""Connections with time limits: for an idle connection, and for a request to arrive.
+"""Connections with time limits, for an idle connection and for a request to arrive, and with an end that is heard.
 
 uvicorn limits only the idle time after an answer. A connection that never sends a request, a head that arrives a byte a
 minute, or a body that nobody reads would be held forever, and a thousand of them exhaust the connection limit.
@@ -12,13 +12,24 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.serving.crowd import Admission, Crowd
 from core.serving.dialects import refusal
-from core.serving.errors import ServingError, TookTooLongError, TooLargeError, UnavailableError
+from core.serving.errors import BadRequestError, ServingError, TookTooLongError, TooLargeError, UnavailableError
 from core.serving.limits import ServingLimits
 
 MAX_HEAD_BYTES = 64 << 10
 # The reader of a body reports its own time-out; this limit is for bodies that nobody reads.
 _BODY_GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 64 << 20
+
+
+class _Wire:
+    """The transport as an answer sees it: closing it waits for what the caller is still sending."""
+
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -31,6 +42,8 @@ class TimedProtocol(HttpToolsProtocol):
     _has_asked = False
     _used_at = 0.0
     _is_reserve = False  # only probes are answered
+    _n_left: int | None = None  # bytes that may still arrive after the last answer; None before it
+    _wire: _Wire
 
     @property
     def _limits(self) -> ServingLimits:
@@ -46,9 +59,10 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._used_at = self.loop.time()
+        self._wire = _Wire(transport, self._close_after_request)
         admission = self._crowd.enter(self)
         if admission is Admission.REFUSED:
-            self._hang_up(UnavailableError("Too many connections are open."), 503)
+            self._hang_up(UnavailableError("Too many connections are open."), 503, lingers=self._crowd.hear_out(self))
             return
         if admission is Admission.PROBES_ONLY:
             self._is_reserve = True
@@ -83,7 +97,7 @@ class TimedProtocol(HttpToolsProtocol):
     @property
     def waits_since(self) -> tuple[bool, float] | None:
         """Since when the server waits for the caller, after whether it ever asked; None while it is being answered."""
-        waits = self._is_answered and (self._is_between_requests or not self._is_head_whole)
+        waits = self._is_answered and (self._is_between_requests or not self._is_head_whole or self._is_lingering)
         return (self._has_asked, self._used_at) if waits else None
 
     def give_way(self) -> None:
@@ -104,8 +118,13 @@ class TimedProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._n_left is not None:
+            self._n_left -= len(data)
+            if self._n_left < 0:
+                self.transport.close()
+            return
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_lingering:
             return
         if self._is_between_requests:
             if self._is_answered and self.timeout_keep_alive_task is None and self._timer is None:
@@ -133,6 +152,18 @@ class TimedProtocol(HttpToolsProtocol):
         self.note_use()
         self._is_head_whole = True
         super().on_headers_complete()
+        self.cycle.transport = self._wire  # type: ignore[assignment]
+
+    @override
+    def on_response_complete(self) -> None:
+        if self._is_lingering:
+            self.server_state.total_requests += 1
+        else:
+            super().on_response_complete()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._hang_up(BadRequestError("The request is not valid HTTP/1.1."), 400)
 
     @override
     def on_message_complete(self) -> None:
@@ -165,13 +196,55 @@ class TimedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _hang_up(self, error: ServingError, status: int) -> None:
+    @property
+    def _is_lingering(self) -> bool:
+        return self._n_left is not None
+
+    @property
+    def _can_be_told(self) -> bool:
+        """Whether the next bytes to the caller may be those of a new answer."""
+        return self._is_answered or not (self.pipeline or self.cycle.response_started)
+
+    def _hang_up(self, error: ServingError, status: int, *, lingers: bool = True) -> None:
         """Send the reason, unless an earlier request is still being answered, and close the connection."""
         self._clear_timer()
-        if self._is_answered:
-            error.status = status
-            body = refusal(error)
-            fields = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            dates = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)
-            self.transport.write(STATUS_LINE[status] + dates + fields + body)
-        self.transport.close()
+        if not self._can_be_told:
+            self.transport.close()
+            return
+        if not self._is_answered:
+            self.cycle.disconnected = True  # this is its answer
+            self.cycle.message_event.set()
+        error.status = status
+        body = refusal(error)
+        request_id: str = self.config.app.new_id()  # type: ignore[union-attr]
+        fields = (
+            b"content-type: application/json\r\nx-request-id: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        )
+        dates = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)
+        self.transport.write(STATUS_LINE[status] + dates + fields % (request_id.encode(), len(body)) + body)
+        if lingers:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _close_after_request(self) -> None:
+        """Close after the last answer, but only once the caller has had the time to read it."""
+        if self._is_between_requests or self.transport.is_closing():
+            self.transport.close()
+        elif not self._is_lingering:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Say that nothing more comes, and discard what arrives until the caller closes, for a limited time.
+
+        Closed at once, the connection would be reset by the bytes that nobody reads, and a caller that sends its
+        request before it reads would lose the answer.
+
+        Source: RFC 9112, section 9.6
+        """
+        self._n_left = _LINGER_BYTES
+        self._clear_timer()
+        self._set_timer(_LINGER_SECONDS, self._end_rest)
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():  # not over TLS
+            self.transport.write_eof()

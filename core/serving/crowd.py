@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 RESERVE = 32
-"""Connections beyond the limit, for probes."""
+"""Connections beyond the limit, for probes; and as many that are refused, until they have read so."""
 
 
 class Admission(Enum):
@@ -50,6 +50,7 @@ class Crowd:
         self._limit_by_peer = limit_by_peer
         self._members: set[Member] = set()
         self._of_peer: Counter[str] = Counter()
+        self._refused: set[Member] = set()  # and still heard out
 
     def enter(self, member: Member) -> Admission:
         """Take a new connection in, unless it is refused; another may be closed for it."""
@@ -62,8 +63,16 @@ class Crowd:
         self._of_peer[member.peer] += 1
         return Admission.PROBES_ONLY if is_full else Admission.WELCOME
 
+    def hear_out(self, member: Member) -> bool:
+        """Let a refused connection stay until its request has arrived; False if too many of them do."""
+        if len(self._refused) >= RESERVE:
+            return False
+        self._refused.add(member)
+        return True
+
     def leave(self, member: Member) -> None:
         """Forget a connection; harmless if it was not taken in."""
+        self._refused.discard(member)
         if member in self._members:
             self._members.remove(member)
             self._of_peer[member.peer] -= 1

@@ -112,6 +112,7 @@ class PredictProtocol(TimedProtocol):
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and not self._is_reserve
+            and not self._is_lingering
             and not self._is_draining
         ):
             fast_path: FastPath = self.config.app.fast_path  # type: ignore[union-attr]

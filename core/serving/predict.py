@@ -18,7 +18,7 @@ import numpy as np
 
 from core.errors import CoreError
 from core.serving.access import Role
-from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.asgi import REQUEST_ID, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator, Caller, Headers
 from core.serving.dialects import Answered, Dialect, ReadRequest
 from core.serving.errors import (
@@ -95,7 +95,7 @@ class Predictor:
         try:
             caller = self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
             given = _given_id(headers)
-            own = given or self._new_id()
+            own = given or self.new_id()
             assignment = self._assigned(target, self.table.model(target.model), headers, given, caller)
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
@@ -105,7 +105,7 @@ class Predictor:
             if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
             values = _answers(version, asked)
-            request_id = _checked_id(asked.request_id) or own
+            request_id = _checked_id(asked.request_id, dialect.id_field) or own
         except Exception:  # the slow path meets the same error and answers it
             return None
         return self._reply(dialect, assignment, asked, values, request_id, begin, content)
@@ -118,13 +118,13 @@ class Predictor:
             content = target.dialect.framed(headers, await read_body(receive, headers, self.limits))
             begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
             given = _given_id(headers)
-            own = given or self._new_id()
+            own: str = given or scope[REQUEST_ID]
             served = self.table.model(target.model)
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None:
                 assignment = await self._loaded(target, served, caller)
             asked, values, assignment = await self._scored(target.dialect, assignment, content, own, begin)
-            request_id = _checked_id(asked.request_id) or own
+            request_id = _checked_id(asked.request_id, target.dialect.id_field) or own
         except Exception as error:
             await self._refuse(target, error, send)
             return
@@ -141,7 +141,8 @@ class Predictor:
         """Release the workers; waiting batches are cancelled."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """Return the id of a request that came without one."""
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
 
     def _assigned(
@@ -372,14 +373,24 @@ def _number(target: Target, served: ServedModel) -> str:
     return served.known(target.version) if target.version is not None else served.labelled(target.label or "")
 
 
+def is_id(text: str) -> bool:
+    """Say whether a text can identify a request.
+
+    >>> is_id("trade-4711"), is_id(""), is_id("two\\nlines")
+    (True, False, False)
+    """
+    return 0 < len(text) <= MAX_ID and text.isascii() and text.isprintable()
+
+
 def _given_id(headers: Headers) -> str | None:
     given = headers.get(b"x-request-id")
-    return None if given is None else _checked_id(given.decode("latin-1"))
+    return None if given is None else _checked_id(given.decode("latin-1"), "x-request-id")
 
 
-def _checked_id(given: str | None) -> str | None:
+def _checked_id(given: str | None, field: str) -> str | None:
+    """Check the id of a caller; `field` is its name in the request."""
     if not given:
         return None
-    if len(given) > MAX_ID or not given.isascii() or not given.isprintable():
-        raise BadRequestError(f"must be at most {MAX_ID} printable ASCII characters", field="request_id")
+    if not is_id(given):
+        raise BadRequestError(f"must be at most {MAX_ID} printable ASCII characters", field=field)
     return given

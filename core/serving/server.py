@@ -198,7 +198,7 @@ class Server:
 
     def _run(self) -> None:
         quiet_arithmetic()
-        _allow_descriptors(self._limits.connections + RESERVE + _OWN_DESCRIPTORS)
+        _allow_descriptors(self._limits.connections + 2 * RESERVE + _OWN_DESCRIPTORS)
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         try:
             self._uvicorn.run(sockets=[self._socket])

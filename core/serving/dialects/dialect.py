@@ -114,6 +114,7 @@ class Dialect(ABC):
     request_schema: ClassVar[Schema]
     answer_schema: ClassVar[Schema]
     refusal_schema: ClassVar[Schema] = FAULT
+    id_field: ClassVar[str] = "id"  # of a request: the caller's id, where the dialect has one
     content_type: ClassVar[bytes] = b"application/json"  # of requests, answers and refusals
     model_paths: ClassVar[tuple[ModelPath, ...]] = ()
     list_paths: ClassVar[tuple[ListPath, ...]] = ()

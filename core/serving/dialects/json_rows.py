@@ -23,6 +23,7 @@ class JsonRows(Dialect):
     """One row or several, by field name."""
 
     name = "rows"
+    id_field = "request_id"
     title = "JSON rows"
     predict_path = "/api/v1/predict/{which}"
     request_schema = object_schema([], row=ROW, rows=ROWS, request_id=TEXT)

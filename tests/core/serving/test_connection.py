@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import json
 import socket
 
 import pytest
 
 from core.serving import connection as connections
+from core.serving import crowd
 from core.serving.limits import ServingLimits
 from core.serving.server import Server
 from tests.waiting import PATIENCE_SECONDS, until
@@ -42,6 +44,11 @@ def everything(connection):
     while part := connection.recv(65_536):
         parts.append(part)
     return b"".join(parts)
+
+
+def send_forever(connection):
+    while True:
+        connection.sendall(b" " * 65_536)
 
 
 def answers_until_closed(connect, sent):
@@ -133,3 +140,54 @@ def test_a_connection_that_never_asks_is_closed_early(start):
     connect = start(idle_seconds=600, first_request_seconds=0.2)
     with connect() as connection:
         assert everything(connection) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (
+            b"POST /api/v1/predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n" + b" " * 9_000_000,
+            413,
+        ),
+        (b"GET /health HTTP/1.1\r\n" + b"x-more: 1\r\n" * 200_000, 431),
+        (b"GET /health HTTP/9.9\r\n" + b"x-more: 1\r\n" * 200_000, 400),
+    ],
+    ids=["body", "head", "not HTTP"],
+)
+def test_a_caller_that_sends_all_before_it_reads_gets_the_refusal(start, sent, status):
+    connect = start()
+    for _ in range(4):
+        with connect() as connection:
+            connection.sendall(sent)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, answer.getheader("connection")) == (status, "close")
+            assert json.loads(answer.read())["status"] == status
+            assert answer.getheader("x-request-id")
+
+
+def test_a_refused_connection_reads_the_refusal_too_and_only_some_of_them_stay_for_it(start, monkeypatch):
+    connect = start(connections=20, connections_by_peer=2, body_seconds=PATIENCE_SECONDS)
+    large = UNFINISHED.replace(b"9", b"9000000") + b" " * 1_000_000
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(connect()).sendall(UNFINISHED)
+        until(lambda: answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 503"), "a full share")
+        for _ in range(4):
+            with connect() as refused:
+                refused.sendall(large)
+                assert everything(refused).startswith(b"HTTP/1.1 503")
+        monkeypatch.setattr(connections, "_LINGER_SECONDS", PATIENCE_SECONDS)
+        held = [stack.enter_context(connect()) for _ in range(crowd.RESERVE + 1)]
+        assert all(everything(each).startswith(b"HTTP/1.1 503") for each in held)
+        with pytest.raises(ConnectionError):  # the last is not waited for
+            send_forever(held[-1])
+        held[0].sendall(large)
+
+
+def test_a_caller_that_never_stops_sending_is_cut_off(start, monkeypatch):
+    monkeypatch.setattr(connections, "_LINGER_BYTES", 1 << 20)
+    with start(body_bytes=1_000)() as connection:
+        connection.sendall(UNFINISHED.replace(b"9", b"9000000000"))
+        with pytest.raises(ConnectionError):
+            send_forever(connection)

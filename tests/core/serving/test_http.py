@@ -321,3 +321,51 @@ def test_an_internal_error_shows_no_traceback_to_the_caller(server):
     assert "after" in answer.json["error"]
     assert server.ask("/api/v1/nothing").status == 404
     assert "Traceback" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/health", None),
+        ("GET", "/metrics", None),
+        ("GET", "/v2/models/spread", None),
+        ("GET", "/v2/models/nope", None),
+        ("GET", "/nowhere", None),
+        ("OPTIONS", "/v2/models/spread/infer", None),
+        ("DELETE", "/health", None),
+        ("POST", "/v2/models/spread/infer", b"{"),
+        ("POST", "/v1/models/nope:predict", b"{}"),
+        ("POST", "/api/v1/predict/spread", b"{}"),
+        ("GET", "/api/v1/models", None),
+        ("GET", "/api/v1/nowhere", None),
+    ],
+)
+def test_every_answer_returns_an_id_the_callers_own_if_it_can_be_one(server, method, path, body):
+    def returned(**headers):
+        return server.ask(path, body, method=method, headers=headers).headers["x-request-id"]
+
+    assert returned(**{"x-request-id": "trade-4711"}) == "trade-4711"
+    first, second = returned(), returned(**{"x-request-id": "x" * 129})
+    assert len({first, second, "", "x" * 129}) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v2/models/spread/infer", {"id": "é"}, "id"),
+        ("/api/v1/predict/spread", {"request_id": "x" * 129}, "request_id"),
+        ("/api/v1/predict/spread", {}, "x-request-id"),
+    ],
+)
+def test_a_bad_id_is_refused_under_its_own_name(server, rows_of, path, body, field):
+    (row,) = rows_of("spread", 1)
+    if path.startswith("/v2"):
+        described = server.ask("/v2/models/spread").json["inputs"]
+        inputs = [{**tensor, "shape": [1], "data": [row[tensor["name"]]]} for tensor in described]
+        body = {"inputs": inputs, **body}
+    else:
+        body = {"row": row, **body}
+    headers = {"x-request-id": "x" * 129} if field == "x-request-id" else {}
+    answer = server.ask(path, body, headers=headers)
+    assert (answer.status, answer.json["field"]) == (400, field)
+    assert answer.json["error"].startswith(f"The field {field} must be at most 128")
