@@ -9,7 +9,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.governance.record import AuditEntry, Evidence, differing, plain
-from core.governance.sealed import changed_documents
+from core.governance.sealed import changed_documents, restored_documents
 from core.state.encoding import Tables
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class AuditedChange:
         self._reason = reason
         self._clock = clock
         self._before: Tables = db.storage.read()
+        self._is_restored = False
         self._entries: list[AuditEntry] = []
 
     @property
@@ -76,7 +77,7 @@ class AuditedChange:
 
     def seal_all(self) -> None:
         """Record the digests of all documents of the database: after it was restored, none is as its record left it."""
-        self._before = {}
+        self._is_restored = True
 
     def post(self, drained: Container[str]) -> None:
         """Put the records into the outbox, and remove entries that are known to be in the log.
@@ -84,7 +85,9 @@ class AuditedChange:
         Args:
             drained: Ids of entries that are surely in the log.
         """
-        written = changed_documents(self.db.path.stem, self._before, self.db.storage.read())
+        name, tables = self.db.path.stem, self.db.storage.read()
+        is_restored = self._is_restored
+        written = restored_documents(name, tables) if is_restored else changed_documents(name, self._before, tables)
         outbox = outbox_of(self.db)
         for entry in outbox.all():
             if entry.id in drained:

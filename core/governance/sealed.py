@@ -25,6 +25,9 @@ _STAMPS = frozenset({"updated_at", "updated_by", "revision"})
 REMOVED = ""
 """The digest of a document that was removed."""
 
+_ALL = "*"
+"""In place of table and number: what earlier records say about any document of the database no longer counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
@@ -53,6 +56,16 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
                 name = f"{database}/{table}/{number}"
                 changed[name] = _digest_of(table, new[number]) if number in new else REMOVED
     return changed
+
+
+def restored_documents(database: str, restored: Tables) -> dict[str, str]:
+    """Return the digest of every document of a database that was restored: none is as its record left it.
+
+    Args:
+        database: The name of the state file.
+        restored: Its tables now.
+    """
+    return {f"{database}/{_ALL}": REMOVED, **changed_documents(database, {}, restored)}
 
 
 def _digest_of(table: str, document: Mapping[str, Any]) -> str:
@@ -88,6 +101,9 @@ class Witness:
             self._covers_all = False
             return
         for name, found in documents.items():
+            if name.endswith(f"/{_ALL}"):
+                self._forget(name.removesuffix(_ALL))
+                continue
             self._last[name] = found, sequence, f"{record['verb']} {record['object']}"
 
     def mismatches(self, database: str, tables: Tables) -> Iterable[Mismatch]:
@@ -110,6 +126,9 @@ class Witness:
         for name, (expected, _, _) in self._last.items():
             if expected != REMOVED and name.startswith(f"{database}/") and name not in present:
                 yield self._differs(name, "it is missing")
+
+    def _forget(self, prefix: str) -> None:
+        self._last = {name: last for name, last in self._last.items() if not name.startswith(prefix)}
 
     def _differs(self, name: str, how: str) -> Mismatch:
         _, sequence, about = self._last[name]

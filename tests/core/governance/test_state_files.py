@@ -10,6 +10,7 @@ from core.errors import NotFoundError, UsageError
 from core.governance import AuditLog, append_anchor, audited, read_anchors
 from core.governance.chain import Damage
 from core.governance.sealed import changed_documents
+from core.maintenance.restore import restore
 from core.state import Workspace
 from tests.core.governance.conftest import ACTOR, Note
 
@@ -125,6 +126,16 @@ def test_an_inner_change_is_sealed_as_the_outer_one_left_it(workspace):
         outer.record("note.write", "a", after="later")
 
     assert AuditLog(workspace).verify().ok
+
+
+def test_a_generation_restored_on_record_is_whole_without_what_it_lost(workspace, registry_file):
+    registry_file.write_bytes(b"")  # the previous generation knows nothing of note 3
+    restore(workspace, registry_file, actor=ACTOR)
+    assert AuditLog(workspace).verify().ok
+
+    _edit(registry_file, '"name":"note 2","text":""', '"name":"note 2","text":"live"')
+
+    assert AuditLog(workspace).verify().damage is Damage.STATE
 
 
 def test_the_progress_of_a_rollout_is_no_change_and_its_decisions_are():
