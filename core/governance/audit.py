@@ -45,12 +45,15 @@ def audited(
     log_of_workspace = _log_of(workspace)
     db = workspace.database(database)
     is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one
+    if is_outermost:
+        log_of_workspace.begin()
     with db.transaction():
         change = AuditedChange(db, actor, reason, clock)
         yield change
         if change.n_recorded == 0:
             raise RuntimeError(f"a change of {database!r} by {actor} ended without an audit record")
-        change.post(drained=log_of_workspace.drained_ids(database))
+        sealed = functools.partial(log_of_workspace.sealed, database)
+        change.post(drained=log_of_workspace.drained_ids(database), sealed=sealed)
     if is_outermost:
         _drain(log_of_workspace, database)
 

@@ -1,10 +1,12 @@
 """The audit log as a whole: draining outboxes into the chain, signing it, reading it, verifying it."""
 
 import contextlib
+import hmac
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -87,6 +89,28 @@ class AuditLog:
         if self._opened is None:
             self._opened = Seal(self._keys.chain_key(may_create=self._is_new()))
         return self._opened
+
+    def begin(self) -> None:
+        """Give a new log its key and an empty head; outside of a transaction."""
+        if self._opened is None:
+            with self._journal.locked():
+                self._begun()
+
+    def sealed(self, database: str, entry: AuditEntry) -> AuditEntry:
+        """Return an entry with the seal that lets it into the log.
+
+        Args:
+            database: The database in whose outbox it will wait.
+            entry: The entry.
+        """
+        return msgspec.structs.replace(entry, seal=self._seal.tag_of(entry, database))
+
+    def _begun(self) -> AuditHead | None:
+        """Return the head, and store an empty one before the first record: a log without a head was tampered with."""
+        head = self._heads.load()
+        if head is None and self._journal.size() == 0:
+            head = self._heads.store(AuditHead(seals_outbox=True), self._seal)
+        return head
 
     def drained_ids(self, database: str) -> Sequence[str]:
         """List outbox entries of a database that are surely in the log, at least the latest."""
@@ -180,8 +204,31 @@ class AuditLog:
             witness = Witness()
             verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head, anchors, witness)
             if verdict.ok:
-                verdict = compare_states(verdict, witness, states)
+                verdict = compare_states(verdict, witness, states, partial(self._is_posted_here, head))
         return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
+
+    def witness(self) -> Witness:
+        """Return a witness of all intact records, logged or waiting, which remembers all that they say."""
+        heard = Witness(remembers=True)
+        with self._journal.locked(shared=True):
+            head, size = self._heads.load(), self._journal.size()
+            waiting = {name: outbox_of(self._workspace.database(name)).readable()[0] for name in self._databases()}
+        sequence = 0
+        for item in follow(self._journal.lines(0, size), self._seal, Link()):
+            if isinstance(item, ChainFault):
+                break
+            sequence = item[1].sequence
+            heard.hear(sequence, orjson.loads(item[0]))
+        for name, entries in waiting.items():
+            for entry in entries:
+                if self._is_posted_here(head, name, entry):
+                    heard.hear(sequence + 1, msgspec.to_builtins(entry))
+        return heard
+
+    def _is_posted_here(self, head: AuditHead | None, database: str, entry: AuditEntry) -> bool:
+        """Say whether a holder of the key posted an entry. Earlier releases posted without a seal."""
+        is_of_earlier_release = head is not None and not head.seals_outbox and not entry.seal
+        return is_of_earlier_release or hmac.compare_digest(entry.seal, self._seal.tag_of(entry, database))
 
     def _offset_after(self, instant: datetime) -> int:
         return self._journal.first_offset(lambda line: _is_later(line, instant))
@@ -191,14 +238,11 @@ class AuditLog:
         return tuple(file.stem for file in files if file.stem != DATABASE)
 
     def _write(self, databases: Sequence[str], *, sign: bool) -> int:
-        head = self._heads.load()
-        if head is None and self._journal.size() == 0:
-            # Before the first record, so that a log without a head is always a sign of tampering.
-            head = self._heads.store(AuditHead(), self._seal)
+        head = self._begun()
         standing = self._find_standing(head)
         if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
             databases = self._databases()
-        entries, drained = self._collect(databases, head or AuditHead(), standing)
+        entries, drained = self._collect(databases, head, standing)
         n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
         link, lines = standing.link, []
@@ -220,25 +264,36 @@ class AuditLog:
             size=size,
             signed_sequence=link.sequence if is_signed else standing.signed_sequence,
             drained=drained,
+            seals_outbox=True,
         )
         if head is None or not newest.says_the_same_as(head):
             self._heads.store(newest, self._seal)
         return len(lines)
 
     def _collect(
-        self, databases: Sequence[str], head: AuditHead, standing: _Standing
+        self, databases: Sequence[str], head: AuditHead | None, standing: _Standing
     ) -> tuple[list[AuditEntry], dict[str, tuple[str, ...]]]:
         """Collect the entries that the log lacks, and the entries to mark as drained after the write."""
         entries: list[AuditEntry] = []
-        drained = dict(head.drained)
+        trusted = None if standing.alarm else head
+        logged = head.drained if head else {}
+        drained = dict(logged)
         if standing.alarm:
             entries.append(entry_by_engine(ALARM_VERB, "audit log", clock=self._clock, reason=standing.alarm))
         for name in databases:
             posted = outbox_of(self._workspace.database(name)).all()
-            if fresh := [entry for entry in posted if entry.id not in head.drained.get(name, ())]:
-                entries += [entry for entry in fresh if entry.id not in standing.in_log]
-                drained[name] = remember(head.drained.get(name, ()), fresh, n_posted=len(posted))
+            if fresh := [entry for entry in posted if entry.id not in logged.get(name, ())]:
+                entries += [
+                    entry if self._is_posted_here(trusted, name, entry) else self._alarm_about(entry, name)
+                    for entry in fresh
+                    if entry.id not in standing.in_log
+                ]
+                drained[name] = remember(logged.get(name, ()), fresh, n_posted=len(posted))
         return entries, drained
+
+    def _alarm_about(self, entry: AuditEntry, database: str) -> AuditEntry:
+        reason = f"entry {entry.id} in the outbox of state/{database}.json was not posted by this program"
+        return entry_by_engine(ALARM_VERB, "audit log", clock=self._clock, after=entry, reason=reason)
 
     def _signature(self, link: Link) -> AuditEntry:
         signature = self._keys.sign(signed_message(link))

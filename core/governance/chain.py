@@ -68,6 +68,11 @@ class Seal:
         keyed.update(body)
         return keyed.hexdigest()
 
+    def tag_of(self, entry: AuditEntry, database: str) -> str:
+        """Return the seal of an entry while it waits in the outbox of a database."""
+        content = orjson.dumps([database, line_fields(entry, 0)], option=orjson.OPT_SORT_KEYS)
+        return self.hash_of(b"outbox " + content)
+
     def line(self, entry: AuditEntry, after: Link) -> tuple[bytes, Link]:
         """Write an entry as the line that follows `after`.
 

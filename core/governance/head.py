@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+import orjson
 
 from core.governance.chain import GENESIS, Link, Seal
 from core.governance.record import AuditEntry
@@ -32,6 +33,7 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0  # end of the line: the size of the log
     signed_sequence: int = 0
     drained: dict[str, tuple[str, ...]] = {}
+    seals_outbox: bool = False  # waiting entries have seals, and the tag covers `drained`; not in earlier releases
     tag: str = ""
     revision: int = 0
 
@@ -49,7 +51,10 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
         return self.tag == self._tag(seal)
 
     def _tag(self, seal: Seal) -> str:
-        return seal.hash_of(f"head {self.sequence} {self.hash} {self.signed_sequence}".encode())
+        position = f"head {self.sequence} {self.hash} {self.signed_sequence}".encode()
+        if not self.seals_outbox:
+            return seal.hash_of(position)
+        return seal.hash_of(position + orjson.dumps(self.drained, option=orjson.OPT_SORT_KEYS))
 
     def says_the_same_as(self, other: "AuditHead") -> bool:
         """Say whether two heads differ at most in tag and revision."""

@@ -1,7 +1,7 @@
 """Committed changes that may not be in the log yet, kept in the file that they changed."""
 
 import secrets
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.governance.record import AuditEntry, Evidence, differing, plain
-from core.governance.sealed import changed_documents, restored_documents
+from core.governance.sealed import REMOVED, changed_documents
 from core.state.encoding import Tables
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class AuditedChange:
         self._reason = reason
         self._clock = clock
         self._before: Tables = db.storage.read()
-        self._is_restored = False
+        self._lost: Collection[str] = ()
+        self._unvouched: Collection[str] = ()
         self._entries: list[AuditEntry] = []
 
     @property
@@ -75,26 +76,35 @@ class AuditedChange:
         )
         self._entries.append(entry)
 
-    def seal_all(self) -> None:
-        """Record the digests of all documents of the database: after it was restored, none is as its record left it."""
-        self._is_restored = True
+    def restored(self, *, lost: Collection[str]) -> None:
+        """Record the digests of all documents of the database, which an earlier generation of its file has replaced.
 
-    def post(self, drained: Container[str]) -> None:
+        Args:
+            lost: Documents that the last records left, and that the earlier generation does not have.
+        """
+        self._before, self._lost = {}, lost
+
+    def vouch_not_for(self, names: Collection[str]) -> None:
+        """Record no digests of these documents: what is in them was not put there by a recorded change."""
+        self._unvouched = names
+
+    def post(self, drained: Container[str], *, sealed: Callable[[AuditEntry], AuditEntry]) -> None:
         """Put the records into the outbox, and remove entries that are known to be in the log.
 
         Args:
             drained: Ids of entries that are surely in the log.
+            sealed: Gives an entry its seal.
         """
-        name, tables = self.db.path.stem, self.db.storage.read()
-        is_restored = self._is_restored
-        written = restored_documents(name, tables) if is_restored else changed_documents(name, self._before, tables)
+        written = changed_documents(self.db.path.stem, self._before, self.db.storage.read())
+        written |= dict.fromkeys(self._lost, REMOVED)
+        written = {name: found for name, found in written.items() if name not in self._unvouched}
         outbox = outbox_of(self.db)
         for entry in outbox.all():
             if entry.id in drained:
                 outbox.remove(entry.id)
         for number, entry in enumerate(self._entries, start=1):
             is_last = number == len(self._entries)
-            outbox.insert(msgspec.structs.replace(entry, documents=written if is_last else {}))
+            outbox.insert(sealed(msgspec.structs.replace(entry, documents=written if is_last else {})))
 
 
 def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, reason: str = "") -> AuditEntry:  # noqa: A002

@@ -34,6 +34,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     evidence: tuple[Evidence, ...] = ()
     documents: dict[str, str] | None = None  # digests by document (`sealed.py`); None before records carried any
+    seal: str = ""  # proves that a holder of the key posted it; a line of the log has the seal of the chain instead
     revision: int = 0
 
 

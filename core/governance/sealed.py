@@ -4,7 +4,7 @@ The chain proves the log. It does not prove the state files: a stage changed wit
 each record carries the digests of all documents that its transaction wrote, and `verify` compares them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,15 @@ _NEVER = frozenset({"outbox", "alerts", "holds"})
 """Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
 
 _ROLLOUTS, _ENGINES_PART = "rollouts", "observed"
-_DECIDED = frozenset({"phase", "step", "share", "started_at", "ended_at"})
+_DECIDED = frozenset(
+    {"phase", "phase_since", "step", "step_since", "share", "started_at", "deadline_at", "ended_at", "n_before_step"}
+)
 """The fields of the engine's part of a rollout that only a recorded change moves; the rest advances between records."""
 
 _STAMPS = frozenset({"updated_at", "updated_by", "revision"})
 
 REMOVED = ""
 """The digest of a document that was removed."""
-
-_ALL = "*"
-"""In place of table and number: what earlier records say about any document of the database no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +47,22 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
     """
     changed = {}
     for table in {**before, **after}:
-        if table in _NEVER:
+        if not is_recorded(table):
             continue
         old, new = before.get(table, {}), after.get(table, {})
         for number in {**old, **new}:
             if old.get(number) is not new.get(number):
                 name = f"{database}/{table}/{number}"
-                changed[name] = _digest_of(table, new[number]) if number in new else REMOVED
+                changed[name] = digest_of(table, new[number]) if number in new else REMOVED
     return changed
 
 
-def restored_documents(database: str, restored: Tables) -> dict[str, str]:
-    """Return the digest of every document of a database that was restored: none is as its record left it.
-
-    Args:
-        database: The name of the state file.
-        restored: Its tables now.
-    """
-    return {f"{database}/{_ALL}": REMOVED, **changed_documents(database, {}, restored)}
+def is_recorded(table: str) -> bool:
+    """Whether every change of a table has a record."""
+    return table not in _NEVER
 
 
-def _digest_of(table: str, document: Mapping[str, Any]) -> str:
+def digest_of(table: str, document: Mapping[str, Any]) -> str:
     """Return 128 bits of the SHA-256 of the recorded fields of a document, as hex digits."""
     recorded = dict(document)
     if table == _ROLLOUTS:
@@ -81,8 +75,14 @@ def _digest_of(table: str, document: Mapping[str, Any]) -> str:
 class Witness:
     """What the records say about documents, read in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = False) -> None:
+        """Begin to listen.
+
+        Args:
+            remembers: Keep every digest that a record ever named, for `judged`, and not the last ones alone.
+        """
         self._last: dict[str, tuple[str, int, str]] = {}  # digest, sequence, and what the record was about
+        self._ever: set[tuple[str, str]] | None = set() if remembers else None
         self._heard: set[str] = set()  # ids: a logged record stays in the outbox until the next change
         self._covers_all = True
 
@@ -101,40 +101,64 @@ class Witness:
             self._covers_all = False
             return
         for name, found in documents.items():
-            if name.endswith(f"/{_ALL}"):
-                self._forget(name.removesuffix(_ALL))
-                continue
             self._last[name] = found, sequence, f"{record['verb']} {record['object']}"
+            if self._ever is not None:
+                self._ever.add((name, found))
+
+    @property
+    def databases(self) -> set[str]:
+        """The databases of which some document must exist."""
+        return {name.partition("/")[0] for name, (found, _, _) in self._last.items() if found != REMOVED}
+
+    def has_heard(self, record_id: str) -> bool:
+        """Whether a record was read."""
+        return record_id in self._heard
+
+    def vouches_for(self, name: str, found: str) -> bool:
+        """Whether some record, not only the last, left a document like this, or none can tell.
+
+        Args:
+            name: The document, as in `changed_documents`.
+            found: Its digest.
+        """
+        assert self._ever is not None, "a witness that vouches must remember"
+        says_nothing = name not in self._last and not (self._covers_all and self._heard)
+        return says_nothing or (name, found) in self._ever
+
+    def lost(self, database: str, present: Container[str]) -> list[str]:
+        """Name the documents of a database that the last records left, and that are not present."""
+        left = (name for name, (found, _, _) in self._last.items() if found != REMOVED)
+        return [name for name in left if name.startswith(f"{database}/") and name not in present]
 
     def mismatches(self, database: str, tables: Tables) -> Iterable[Mismatch]:
         """Compare the documents of one database with their last records.
 
         Where some records are older than digests, a document that no digest is about proves nothing, and passes.
         """
-        present = {
-            f"{database}/{table}/{number}": _digest_of(table, document)
-            for table, documents in tables.items()
-            if table not in _NEVER
-            for number, document in documents.items()
-        }
+        present = changed_documents(database, {}, tables)
         for name, found in present.items():
             if name not in self._last:
                 if self._covers_all:
-                    yield Mismatch(name, 0, f"{_spelled(name)} exists, and no record is about it")
+                    yield Mismatch(name, 0, f"{spelled(name)} exists, and no record is about it")
             elif self._last[name][0] != found:
                 yield self._differs(name, "it was changed outside the program, or an older file was put back")
-        for name, (expected, _, _) in self._last.items():
-            if expected != REMOVED and name.startswith(f"{database}/") and name not in present:
-                yield self._differs(name, "it is missing")
-
-    def _forget(self, prefix: str) -> None:
-        self._last = {name: last for name, last in self._last.items() if not name.startswith(prefix)}
+        for name in self.lost(database, present):
+            yield self._differs(name, "it is missing")
 
     def _differs(self, name: str, how: str) -> Mismatch:
         _, sequence, about = self._last[name]
-        return Mismatch(name, sequence, f"{_spelled(name)} is not what record {sequence} ({about}) left: {how}")
+        return Mismatch(name, sequence, f"{spelled(name)} is not what record {sequence} ({about}) left: {how}")
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
+    """Spell the name of a document: where a person finds it."""
     database, table, number = name.split("/")
     return f"document {number} of {table} in state/{database}.json"
+
+
+def unvouched_sentence(names: Collection[str]) -> str:
+    """Say of documents that no record left them as they are, and what follows from that."""
+    first = spelled(next(iter(names)))
+    them = first if len(names) == 1 else f"{first} and {len(names) - 1:,} more documents"
+    verb = "differs" if len(names) == 1 else "differ"
+    return f"{them[0].upper()}{them[1:]} {verb} from all that the records left: `bondx audit verify` goes on to say so"

@@ -1,6 +1,6 @@
 """Verification of a log: its lines in order, its end against the newest head, and the state files against it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import orjson
@@ -9,7 +9,8 @@ from core.governance.anchors import Anchor
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow
 from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
-from core.governance.sealed import Witness
+from core.governance.record import AuditEntry
+from core.governance.sealed import Mismatch, Witness, spelled
 from core.state.encoding import Tables
 
 SIGNATURE_VERB = "audit.sign"
@@ -99,18 +100,27 @@ def verify_unwritten(states: Mapping[str, Tables], key_files: Sequence[str]) -> 
     )
 
 
-def compare_states(verdict: AuditVerdict, witness: Witness, states: Mapping[str, Tables]) -> AuditVerdict:
+def compare_states(
+    verdict: AuditVerdict,
+    witness: Witness,
+    states: Mapping[str, Tables],
+    is_posted_here: Callable[[str, AuditEntry], bool],
+) -> AuditVerdict:
     """Compare the state files with what the records left in them; changes that wait for the log count as recorded.
 
     Args:
         verdict: On the log alone.
         witness: Has heard every record of the log.
-        states: The tables of each state file.
+        states: The tables of each state file that exists.
+        is_posted_here: Whether an entry in the outbox of a database has the seal of a holder of the key.
     """
-    for tables in states.values():
-        for waiting in tables.get("outbox", {}).values():
-            witness.hear(verdict.n_records + 1, waiting)
-    found = [mismatch for name, tables in states.items() for mismatch in witness.mismatches(name, tables)]
+    found = [
+        mismatch
+        for database, tables in states.items()
+        for mismatch in _hear_waiting(verdict.n_records + 1, witness, database, tables, is_posted_here)
+    ]
+    for database in sorted({*states, *witness.databases}):
+        found += witness.mismatches(database, states.get(database, {}))
     if not found:
         return verdict
     first = min(found, key=lambda mismatch: mismatch.sequence)
@@ -122,6 +132,27 @@ def compare_states(verdict: AuditVerdict, witness: Witness, states: Mapping[str,
         damage=Damage.STATE,
         reason=first.sentence + more,
     )
+
+
+def _hear_waiting(
+    sequence: int,
+    witness: Witness,
+    database: str,
+    tables: Tables,
+    is_posted_here: Callable[[str, AuditEntry], bool],
+) -> Iterator[Mismatch]:
+    for number, waiting in tables.get("outbox", {}).items():
+        if witness.has_heard(waiting.get("id", "")):
+            continue  # logged already; the next change of the database removes it
+        try:
+            is_ours = is_posted_here(database, msgspec.convert(waiting, AuditEntry))
+        except msgspec.ValidationError:
+            is_ours = False
+        if is_ours:
+            witness.hear(sequence, waiting)
+        else:
+            name = f"{database}/outbox/{number}"
+            yield Mismatch(name, 0, f"{spelled(name)} waits for the log, and was not posted by this program")
 
 
 class _Walk:

@@ -3,8 +3,9 @@
 Every document that is changed keeps its old bytes in `state/repaired/`, and an audit record names both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,10 @@ from core.actor import Actor
 from core.errors import CoreError
 from core.files import create_once, digest
 from core.governance.audit import audited
-from core.governance.record import Evidence
+from core.governance.audit_log import AuditLog
+from core.governance.outbox import TABLE as OUTBOX
+from core.governance.record import AuditEntry, Evidence
+from core.governance.sealed import Witness, digest_of, is_recorded, unvouched_sentence
 from core.maintenance.access import close_to_others
 from core.maintenance.state_files import state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, UnreadableDocument, unreadable_documents
@@ -50,6 +54,8 @@ def _repair_documents(
             return []
     except CoreError:
         return []  # the file itself is damaged, which `restore` repairs
+    log = AuditLog(workspace)
+    witness = log.witness()
     with audited(workspace, database, actor=actor, reason=reason) as change:
         found = list(unreadable_documents(workspace, database, tables))  # again, now that nobody else writes
         storage = change.db.storage
@@ -57,9 +63,15 @@ def _repair_documents(
             table = dict(storage.read()[document.table])
             if document.repaired is None:
                 del table[document.doc_id]
+            elif document.table == OUTBOX:
+                table[document.doc_id] = _sealed(log, database, document.repaired)
             else:
                 table[document.doc_id] = document.repaired
             storage.write_table(document.table, table)
+        unvouched = [
+            name for document in found if not _is_vouched_for(witness, name := _name(database, document), document)
+        ]
+        change.vouch_not_for(unvouched)
         for document in found:
             change.record(
                 "document.repair",
@@ -68,7 +80,27 @@ def _repair_documents(
                 after=document.repaired,
                 evidence=[_keep_aside(document)],
             )
-    return [_told(document) for document in found]
+    doubt = [f"{unvouched_sentence(unvouched)}."] if unvouched else []
+    return [_told(document) for document in found] + doubt
+
+
+def _name(database: str, document: UnreadableDocument) -> str:
+    return f"{database}/{document.table}/{document.doc_id}"
+
+
+def _is_vouched_for(witness: Witness, name: str, document: UnreadableDocument) -> bool:
+    """Say whether a record left the document as it was, or leaves it as it becomes: else somebody edited it."""
+    if document.repaired is None or not is_recorded(document.table):
+        return True
+    return any(
+        witness.vouches_for(name, digest_of(document.table, found)) for found in (document.stored, document.repaired)
+    )
+
+
+def _sealed(log: AuditLog, database: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a repaired entry of the outbox into the log, where the record of the repair stands beside it."""
+    sealed: dict[str, Any] = msgspec.to_builtins(log.sealed(database, msgspec.convert(entry, AuditEntry)))
+    return sealed
 
 
 def _keep_aside(document: UnreadableDocument) -> Evidence:

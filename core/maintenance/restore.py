@@ -10,8 +10,10 @@ from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
 from core.files import access_error, sha256_of
 from core.governance.audit import audited
+from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
+from core.governance.sealed import changed_documents, unvouched_sentence
 from core.maintenance.state_files import state_files
 from core.plain_files import read_file
 from core.state.encoding import decode
@@ -32,6 +34,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     n_documents: int
     unaudited_because: str | None = None
     is_partial: bool = False  # telemetry: the readable rows instead of a generation
+    unvouched: tuple[str, ...] = ()  # documents that no record left like this; `verify` goes on to name them
+    n_lost: int = 0  # documents that the last records left, and that are gone
 
     def __str__(self) -> str:
         kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
@@ -39,10 +43,12 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.file} is new and empty{kept}."
         if self.is_partial:
             return f"{self.file} was rebuilt from {self.n_documents:,} readable rows{kept}."
+        doubt = f". {unvouched_sentence(self.unvouched)}" if self.unvouched else ""
+        lost = f" ({self.n_lost:,} documents)" if self.n_lost else ""
         unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
         return (
             f"{self.file} was restored to its last good generation with {self.n_documents:,} documents{kept}. "
-            f"Later changes are lost: check what is missing{unaudited}"
+            f"Later changes are lost{lost}: check what is missing{doubt}{unaudited}"
         )
 
 
@@ -85,7 +91,7 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
         n_documents=sum(map(len, tables.values())),
     )
     try:
-        _record(workspace, restored, kept_as, actor)
+        restored = _recorded(workspace, restored, kept_as, actor)
     except CoreError as error:  # the file is restored nevertheless; the message must state both
         return msgspec.structs.replace(restored, unaudited_because=str(error))
     return restored
@@ -157,17 +163,30 @@ def _keep_aside(path: Path) -> Path | None:
     return aside
 
 
-def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
+def _recorded(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> Restored:
+    """Record the restoration, and the digests of all documents that a record vouches for."""
     database = Path(restored.file).stem
     evidence = [] if kept_as is None or not kept_as.is_file() else [Evidence(str(kept_as), sha256_of(kept_as))]
     # The audit log's own state file has no outbox, so its restoration is recorded through another file's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
+    witness = AuditLog(workspace).witness()
     with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
         if outbox == database:
-            change.seal_all()
+            present = changed_documents(database, {}, change.db.storage.read())
+            unvouched = tuple(name for name, found in present.items() if not witness.vouches_for(name, found))
+            lost = witness.lost(database, present)
+            change.restored(lost=lost)
+            change.vouch_not_for(unvouched)
+            restored = msgspec.structs.replace(restored, unvouched=unvouched, n_lost=len(lost))
         change.record(
             "state.restore",
             f"state/{database}.json",
-            after={"n_documents": restored.n_documents, "kept_as": restored.kept_as},
+            after={
+                "n_documents": restored.n_documents,
+                "kept_as": restored.kept_as,
+                "n_lost": restored.n_lost,
+                "not_as_recorded": restored.unvouched,
+            },
             evidence=evidence,
         )
+    return restored

@@ -4,14 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.errors import NotFoundError, UsageError
 from core.governance import AuditLog, append_anchor, audited, read_anchors
-from core.governance.chain import Damage
-from core.governance.sealed import changed_documents
+from core.governance.chain import Damage, Seal
+from core.governance.head import HeadStore
+from core.governance.keys import AuditKeys
+from core.governance.sealed import changed_documents, digest_of
 from core.maintenance.restore import restore
 from core.state import Workspace
+from core.state.generation import previous_of
 from tests.core.governance.conftest import ACTOR, Note
 
 
@@ -97,11 +101,12 @@ def test_a_log_removed_together_with_its_head_is_found(workspace, registry_file,
     assert "state/registry.json" in verdict.reason
 
 
-def test_a_new_workspace_is_whole_and_gets_its_key_with_the_first_record(workspace):
+def test_a_new_workspace_is_whole_and_gets_its_key_with_the_first_change(workspace):
     assert AuditLog(workspace).verify().ok
+    assert not list(workspace.keys_dir.glob("audit*"))
     with pytest.raises(ZeroDivisionError), audited(workspace, "registry", actor=ACTOR):
         raise ZeroDivisionError
-    assert not list(workspace.keys_dir.glob("audit*"))
+    assert list(workspace.keys_dir.glob("audit*"))
     assert AuditLog(workspace).verify().ok
 
 
@@ -136,6 +141,75 @@ def test_a_generation_restored_on_record_is_whole_without_what_it_lost(workspace
     _edit(registry_file, '"name":"note 2","text":""', '"name":"note 2","text":"live"')
 
     assert AuditLog(workspace).verify().damage is Damage.STATE
+
+
+def test_a_forged_generation_is_restored_and_stays_under_suspicion(workspace, registry_file):
+    previous = previous_of(registry_file)
+    _edit(previous, '"name":"note 1","text":""', '"name":"note 1","text":"forged"')
+    registry_file.write_bytes(b"")
+
+    restored = restore(workspace, registry_file, actor=ACTOR)
+
+    assert restored.unvouched == ("registry/notes/1",)
+    assert "differs from all that the records left" in str(restored)
+    assert "document 1 of notes" in AuditLog(workspace).verify().reason
+
+
+def test_a_state_file_removed_with_its_earlier_generation_is_found(workspace, registry_file):
+    registry_file.unlink()
+    previous_of(registry_file).unlink()
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.ok, verdict.damage) == (False, Damage.STATE)
+    assert "it is missing" in verdict.reason
+
+
+def _forge(registry_file: Path, *, marked_as_drained: bool) -> None:
+    """Add a document, with an entry in the outbox that vouches for it, without the key."""
+    tables = json.loads(registry_file.read_bytes())
+    tables["notes"]["9"] = note = {"name": "note 9", "text": "", "revision": 1}
+    digests = {"registry/notes/9": digest_of("notes", note)}
+    last = next(reversed(tables["outbox"].values()))
+    tables["outbox"]["99"] = {**last, "id": "f" * 16, "object": "note 9", "documents": digests}
+    registry_file.write_text(json.dumps(tables))
+    if marked_as_drained:
+        head = registry_file.with_name("audit.json")
+        fields = json.loads(head.read_bytes())
+        fields["head"]["1"]["drained"].setdefault("registry", []).append("f" * 16)
+        head.write_text(json.dumps(fields))
+
+
+@pytest.mark.parametrize("marked_as_drained", [False, True])
+def test_a_record_forged_without_the_key_is_found_and_never_logged(
+    workspace, registry_file, write_notes, marked_as_drained
+):
+    _forge(registry_file, marked_as_drained=marked_as_drained)
+    assert not AuditLog(workspace).verify().ok
+
+    AuditLog(workspace).drain()
+    write_notes(1)
+
+    verdict = AuditLog(workspace).verify()
+    assert (verdict.ok, verdict.damage) == (False, Damage.ALARM)
+    assert [record.object for record in AuditLog(workspace).tail(99)].count("note 9") == 0
+
+
+def test_what_an_earlier_release_left_waiting_is_logged_without_an_alarm(workspace, registry_file):
+    tables = json.loads(registry_file.read_bytes())
+    entry = tables["outbox"]["4"] = {**next(reversed(tables["outbox"].values())), "id": "e" * 16, "seal": ""}
+    del entry["documents"]
+    registry_file.write_text(json.dumps(tables))
+    log = AuditLog(workspace)
+    seal = Seal(AuditKeys(workspace.keys_dir).chain_key(may_create=False))
+    head = HeadStore(workspace)
+    head.store(msgspec.structs.replace(head.load(), seals_outbox=False), seal)
+    assert log.verify().ok
+
+    assert log.drain() == 1
+
+    assert log.verify().ok
+    assert head.load().seals_outbox
 
 
 def test_the_progress_of_a_rollout_is_no_change_and_its_decisions_are():

@@ -57,17 +57,19 @@ def edit(workspace, database, table, **fields):
 
 
 @pytest.mark.parametrize(
-    ("database", "table", "field", "value", "repaired"),
+    ("database", "table", "field", "value", "repaired", "as_recorded"),
     [
-        ("registry", "versions", "run_id", None, ""),
-        ("registry", "versions", "description", 7, "7"),
-        ("registry", "versions", "tags", {"desk": 3, "x": None}, {"desk": "3"}),
-        ("registry", "outbox", "reason", None, ""),
-        ("runs", "runs", "name", 5, "5"),
-        ("runs", "outbox", "reason", 2.5, "2.5"),
+        ("registry", "versions", "run_id", None, "", True),
+        ("registry", "versions", "description", 7, "7", False),
+        ("registry", "versions", "tags", {"desk": 3, "x": None}, {"desk": "3"}, False),
+        ("registry", "outbox", "reason", None, "", True),
+        ("runs", "runs", "name", 5, "5", False),
+        ("runs", "outbox", "reason", 2.5, "2.5", True),
     ],
 )
-def test_a_document_that_does_not_read_is_named_and_repaired(stocked, database, table, field, value, repaired):
+def test_a_document_that_does_not_read_is_named_and_repaired(
+    stocked, database, table, field, value, repaired, as_recorded
+):
     edit(stocked, database, table, **{field: value})
     before = next(reversed(json.loads(stocked.state_file(database).read_bytes())[table].values()))
     (finding,) = [each for each in examine(stocked) if each.file == str(stocked.state_file(database))]
@@ -75,8 +77,11 @@ def test_a_document_that_does_not_read_is_named_and_repaired(stocked, database, 
     assert field in finding.problem
     assert "bondx doctor --repair" in finding.cure
 
-    (told,) = repair(stocked, actor=ANNA, reason="found at night")
+    told, *doubt = repair(stocked, actor=ANNA, reason="found at night")
 
+    assert (doubt == []) is as_recorded
+    assert all("differs from all that the records left" in sentence for sentence in doubt)
+    assert AuditLog(stocked).verify().ok is as_recorded
     assert f"{field} " in told
     assert [each for each in examine(stocked) if each.file == str(stocked.state_file(database))] == []
     record = next(each for each in reversed(AuditLog(stocked).tail(9)) if each.verb == "document.repair")
