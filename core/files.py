@@ -8,6 +8,7 @@ callers with their own sequence and errors.
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -195,12 +196,19 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
 def append_line(path: Path, line: str) -> None:
     """Append one line to a file, and make it durable; the file is made if there is none.
 
+    A line that a crash cut short stays a line of its own.
+
     Raises:
-        OSError: It cannot be written.
+        OSError: It cannot be written, or is no regular file.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+    # A pipe that nobody reads would block an open for writing alone.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
     try:
-        write_all(descriptor, line.encode() + b"\n")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        is_torn = status.st_size > 0 and os.pread(descriptor, 1, status.st_size - 1) != b"\n"
+        write_all(descriptor, b"\n" * is_torn + line.encode() + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -57,7 +57,10 @@ def _anchors(file: Path, lines: Iterable[bytes]) -> Iterable[Anchor]:
         try:
             yield msgspec.json.decode(line, type=Anchor)
         except msgspec.DecodeError as error:
-            raise UsageError(f"{file}, line {number}, is not an anchor of the audit log: {error}.") from None
+            raise UsageError(
+                f"{file}, line {number}, is not an anchor of the audit log: {error}. If an interrupted write cut it "
+                "short, remove the line."
+            ) from None
 
 
 def append_anchor(file: Path, anchor: Anchor) -> None:

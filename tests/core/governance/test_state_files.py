@@ -1,6 +1,7 @@
 """State files against the records about them: edits, older files and missing logs."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -261,6 +262,23 @@ def test_a_file_that_holds_no_anchors_is_refused_with_the_line(tmp_path, workspa
         read_anchors(file)
     with pytest.raises(NotFoundError, match="Nothing has been recorded"):
         AuditLog(workspace).anchor()
+
+
+def test_an_anchor_is_appended_to_whole_lines_of_regular_files_alone(workspace, write_notes, tmp_path):
+    write_notes(1)
+    anchor = AuditLog(workspace).anchor()
+    kept = tmp_path / "anchors.jsonl"
+    kept.write_text('{"torn')
+    append_anchor(kept, anchor)
+    with pytest.raises(UsageError, match=r"line 1, is not an anchor.*remove the line"):
+        read_anchors(kept)
+    assert kept.read_text().splitlines()[1] == _line(anchor)
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, Path("/dev/null"), tmp_path):
+        with pytest.raises(UsageError, match="cannot be written"):
+            append_anchor(target, anchor)
 
 
 def _line(anchor) -> str:
