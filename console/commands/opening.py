@@ -145,11 +145,21 @@ def _is_wanted(reason: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def has_engine(workspace: "Workspace") -> bool:
-    """Return whether an engine runs on a workspace."""
+def absence_of(workspace: "Workspace") -> str | None:
+    """Say why no engine is at work on a workspace; None while one works."""
+    from core.state import read_lease
+    from core.view.snapshot import absence
+
+    return absence(read_lease(workspace))
+
+
+def why_nothing_happens(workspace: "Workspace", cure: str) -> str | None:
+    """Say why a request waits, and what to do: `cure` where no engine runs. None while an engine works."""
     from core.state import read_lease
 
-    return read_lease(workspace) is not None
+    if (holder := read_lease(workspace)) is None:
+        return f"no engine runs here: {cure}"
+    return holder.silence
 
 
 def person() -> "Actor":

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
+    absence_of,
     add_change_arguments,
     add_json_argument,
     add_policy_argument,
     add_request_parsers,
     command_parser,
-    has_engine,
     noun_parser,
     open_workspace,
     person,
+    why_nothing_happens,
 )
 from core.errors import ExitCode
 from core.rollout.strategies import Strategy
@@ -142,14 +143,14 @@ def show_status(args: argparse.Namespace) -> int:
         found = wait_for(
             workspace,
             lambda: rollouts.get(found.rollout_id),
-            describe=lambda rollout: _progress(rollout, has_engine=has_engine(workspace)),
+            describe=lambda rollout: _progress(rollout, absence=absence_of(workspace)),
             has_ended=lambda rollout: not rollout.is_active,
             timeout_seconds=args.timeout,
         )
     is_success = found.observed.phase.is_success or (found.is_active and not args.wait)
     return print_outcome(
         found,
-        _progress(found, has_engine=args.wait or has_engine(workspace)),
+        _progress(found, absence=absence_of(workspace)),
         has_ended=not (found.is_active and args.wait),
         is_success=is_success,
         as_json=args.json,
@@ -175,7 +176,7 @@ def _meant(rollouts: "Sequence[Rollout]", named: str | None) -> "Rollout":
     return (active or list(rollouts))[-1]
 
 
-def _progress(rollout: "Rollout", *, has_engine: bool) -> str:
+def _progress(rollout: "Rollout", *, absence: str | None) -> str:
     """Spell the state of a rollout in one line."""
     facts = summary(rollout)
     head = f"{rollout.rollout_id} {rollout.model} {rollout.stable} -> {rollout.candidate}  {facts['phase']}"
@@ -185,7 +186,7 @@ def _progress(rollout: "Rollout", *, has_engine: bool) -> str:
     step = f", step {facts['step']} of {facts['n_steps']}, {100 * rollout.share:g}% of the requests"
     note = "; waiting for a person: bondx rollout resume, promote or abort" if rollout.needs_resuming else ""
     note = f": {rollout.observed.problem}" if rollout.is_stuck else note
-    return f"{head}{step}{note}{'' if has_engine else '; not judged: no engine is running'}"
+    return f"{head}{step}{note}{f'; not judged: {absence}' if absence else ''}"
 
 
 def start_rollout(args: argparse.Namespace) -> int:
@@ -254,8 +255,8 @@ def _outcome_of(rollout: "Rollout", verb: str) -> str:
 def _warn_without_engine(workspace: "Workspace", done: str) -> None:
     from console.cli.output import complain
 
-    if not has_engine(workspace):
-        complain(f"{done}, but no engine runs here: bondx run --headless --no-session, or bondx")
+    if (why := why_nothing_happens(workspace, "bondx run --headless --no-session, or bondx")) is not None:
+        complain(f"{done}, but {why}")
 
 
 def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:

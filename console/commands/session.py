@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
+    absence_of,
     add_json_argument,
     add_reason_argument,
     add_request_parsers,
     command_parser,
     count,
-    has_engine,
     noun_parser,
     open_workspace,
     person,
+    why_nothing_happens,
 )
 from core.errors import ExitCode
 
@@ -133,38 +134,37 @@ def wait_for_session(args: argparse.Namespace) -> int:
     ended = wait_for(
         workspace,
         lambda: sessions.get(session_id),
-        describe=lambda session: _progress(session, has_engine=has_engine(workspace)),
+        describe=lambda session: _progress(session, absence=absence_of(workspace)),
         has_ended=lambda session: session.has_ended,
         timeout_seconds=args.timeout,
     )
     return print_outcome(
         ended,
-        _progress(ended, has_engine=True),
+        _progress(ended, absence=absence_of(workspace)),
         has_ended=ended.has_ended,
         is_success=ended.observed.phase is SessionPhase.FINISHED,
         as_json=args.json,
     )
 
 
-def _progress(session: "Session", *, has_engine: bool) -> str:
+def _progress(session: "Session", *, absence: str | None) -> str:
     """Spell the state of a session in one line."""
     observed = session.observed
     score = f", score {observed.score:.4f}" if observed.score is not None else ""
     reason = observed.stop_reason or observed.failure
     why = f": {reason}" if reason and session.has_ended else ""
-    waits = "" if has_engine or session.has_ended else "; waiting: no engine is running"
+    waits = "" if absence is None or session.has_ended else f"; waiting: {absence}"
     return f"{session.session_id} {observed.phase}, epoch {observed.epoch} of {observed.n_epochs}{score}{why}{waits}"
 
 
 def start_session(args: argparse.Namespace) -> int:
     """Queue a session; the running engine starts it immediately, else the next engine does."""
     from console.cli.output import complain
-    from core.state import read_lease
 
     workspace = open_workspace(args)
     session = start_from_arguments(args)
-    if read_lease(workspace) is None:
-        complain(f"{session.session_id} is queued, but no engine runs here: bondx run --headless, or bondx")
+    if (why := why_nothing_happens(workspace, "bondx run --headless, or bondx")) is not None:
+        complain(f"{session.session_id} is queued, but {why}")
     return _print_session(session, as_json=args.json)
 
 

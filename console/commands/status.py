@@ -165,9 +165,11 @@ def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
 
 def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     from console.cli.output import printable
+    from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 
-    holder = "not running"
+    holder, absence = "not running", NO_ENGINE
     if engine := facts["engine"]:
+        absence = SILENT_ENGINE if engine["silent_since"] else ""
         who = f"{engine['user']}@{engine['host']}, process {engine['pid']}"
         holder = f"{engine['mode']}, {who}, since {printable(engine['acquired_at'])}"
         if engine["silent_since"]:
@@ -180,7 +182,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 "session",
                 f"{session['session_id']} {session['phase']}, epoch {session['epoch']} of {session['n_epochs']}"
-                f"{score}{failing}{'' if engine else '; waiting: no engine is running'}",
+                f"{score}{failing}{f'; waiting: {absence}' if absence else ''}",
             )
         )
     for version in facts["production"]:
@@ -197,7 +199,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     for rollout in facts["rollouts"]:
         copies = "copies of " if rollout["mirror_share"] else ""
         given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g}% of the requests"
-        judged = "" if engine else "; not judged: no engine is running"
+        judged = f"; not judged: {absence}" if absence else ""
         judged = f": {rollout['problem']}" if rollout["problem"] else judged
         lines.append(
             (

@@ -33,6 +33,7 @@ def list_workspaces(args: argparse.Namespace) -> int:
 
 
 def _row(recent: "RecentWorkspace") -> dict[str, Any]:
+    from console.cli.output import printable
     from console.commands.status import exit_code, facts_of
     from core.state import Workspace
     from core.view.source import SnapshotSource
@@ -42,9 +43,11 @@ def _row(recent: "RecentWorkspace") -> dict[str, Any]:
         return row | {"state": "missing", "engine": None}
     facts = facts_of(SnapshotSource(Workspace(Path(recent.path)), history_seconds=60).take())
     n_firing = sum(alert["state"] == "firing" for alert in facts["alerts"])
-    wrong = f"{n_firing} firing" if n_firing else "damaged" if facts["problems"] else "failing gate"
     engine = facts["engine"]
+    silence = f", silent since {printable(engine['silent_since'])}" if engine and engine["silent_since"] else ""
+    broken = "engine silent" if silence and len(facts["problems"]) == 1 else "damaged"
+    wrong = f"{n_firing} firing" if n_firing else broken if facts["problems"] else "failing gate"
     return row | {
         "state": wrong if exit_code(facts) else "good",
-        "engine": f"{engine['mode']} of {engine['user']}@{engine['host']}" if engine else None,
+        "engine": f"{engine['mode']} of {engine['user']}@{engine['host']}{silence}" if engine else None,
     }

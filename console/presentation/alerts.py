@@ -131,7 +131,10 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
-        what = Cell(idle, "warn", brief=with_keys("work waits; {console.command}engine starts an engine"))
+        holder = snapshot.engine
+        waits = with_keys("work waits; {console.command}engine starts an engine")
+        brief = waits if holder is None else f"silent; kill -CONT {holder.pid} wakes it, kill {holder.pid} ends it"
+        what = Cell(idle, "warn", brief=brief)
         rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), what, "", "")))
     for retired in retired_models(snapshot):
         age = age_cell(retired.since, now) if retired.since else Cell("")

@@ -158,9 +158,9 @@ def _event_line(event: RolloutEvent) -> Line:
     return Line(((f"{clock(event.at)}  ", "muted"), (verb, tone), (reason, ""), (who, "muted")))
 
 
-def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
+def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, absence: str | None) -> list[Line]:
     """Write out all the evidence of a verdict: every guard, the rules, and the events."""
-    lines = summary_lines(rollout, now, glyphs, has_engine=has_engine)
+    lines = summary_lines(rollout, now, glyphs, absence=absence)
     lines += [Line(), Line((("What each guard says", "title"),))]
     for reading in rollout.observed.readings:
         lines += _reading_lines(rollout, reading, glyphs)

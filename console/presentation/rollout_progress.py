@@ -14,6 +14,7 @@ from core.rollout import (
     VerdictOutcome,
 )
 from core.rollout.unjudged import NotJudged, in_a_line
+from core.view.snapshot import NO_ENGINE
 from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 
@@ -45,7 +46,7 @@ def progress(rollout: Rollout) -> tuple[str, float | None, str]:
     return label, min(done, default=1.0), tone
 
 
-def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
+def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, absence: str | None) -> list[Line]:
     """Write out what a bar cannot show: the steps, when a decision is due or why that is unknown, and its reason."""
     lines = [steps_line(rollout, glyphs)]
     observed = rollout.observed
@@ -54,7 +55,7 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         lines.append(Line((("ended     ", "muted"), (ended, ""), (f": {_last_reason(rollout)}", "muted"))))
         unjudged = in_a_line(rollout.not_judged) if rollout.is_live or rollout.has_finding else ""
         return [*lines, *([Line((("unjudged  ", "muted"), (unjudged, "warn")))] if unjudged else [])]
-    lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, has_engine=has_engine))))
+    lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, absence=absence))))
     if observed.verdict is not None:
         verdict = observed.verdict
         tone = {
@@ -65,7 +66,7 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         word = _DECISION_WORDS[verdict.outcome]
         reason = verdict.reason.removeprefix(word) if verdict.reason.startswith(f"{word} ") else f": {verdict.reason}"
         spans = (("verdict   ", "muted"), (word, tone or "strong"))
-        since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
+        since = "" if absence is None else f" (as of {instant(rollout.updated_at)})"
         lines.append(Line((*spans, (reason, ""), (since, "muted"))))
     if observed.readings and (unjudged := in_a_line(_unseen(rollout))):
         lines.append(Line((("unjudged  ", "muted"), (unjudged, "warn"))))
@@ -115,17 +116,14 @@ def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
     return Line(tuple(spans))
 
 
-def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> list[Span]:
+def _decision_spans(rollout: Rollout, now: datetime, *, absence: str | None) -> list[Span]:
     """Say when the next decision is due, or why that is unknown; then the deadline."""
     observed = rollout.observed
     spans: list[Span]
-    if not has_engine:
-        return [
-            (
-                with_keys("unknown: no engine is running, so nothing is judged; {console.command}engine starts it"),
-                "warn",
-            )
-        ]
+    if absence is not None:
+        cure = "starts it" if absence == NO_ENGINE else "says what to do"
+        told = with_keys("so nothing is judged; {console.command}engine")
+        return [(f"unknown: {absence}, {told} {cure}", "warn")]
     if rollout.is_stuck:
         since = f" since {instant(observed.problem_since)}" if observed.problem_since is not None else ""
         return [(f"none: it cannot be judged{since}: {observed.problem}", "bad")]

@@ -66,9 +66,11 @@ def phase_text(rollout: Rollout) -> str:
     return "held" if phase is RolloutPhase.PAUSED else words(phase)
 
 
-def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
-    """Draw the phase with a glyph and a tone."""
+def phase_cell(rollout: Rollout, glyphs: Glyphs, *, absence: str | None = None) -> Cell:
+    """Draw the phase with a glyph and a tone; without an engine at work a running rollout is not judged."""
     phase = rollout.observed.phase
+    if absence is not None and phase_text(rollout) == words(RolloutPhase.RUNNING):
+        return Cell(f"{glyphs.hollow} not judged", "warn", "not judged")
     if rollout.is_stuck:
         return Cell(f"{glyphs.failed} {phase_text(rollout)}", "bad", phase_text(rollout))
     glyph = {
@@ -105,7 +107,7 @@ def standing_text(rollout: Rollout, glyphs: Glyphs) -> str:
     return f"{rollout.rollout_id}, {move}: {phase_text(rollout)}, {step}, {share_given}"
 
 
-def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Row]:
+def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, absence: str | None) -> list[Row]:
     """Draw each rollout as a row of `COLUMNS`, in the order given."""
     return [
         Row(
@@ -116,10 +118,10 @@ def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, 
                 rollout.stable,
                 Cell(rollout.candidate, "strong"),
                 words(rollout.strategy),
-                phase_cell(rollout, glyphs),
+                phase_cell(rollout, glyphs, absence=absence),
                 Cell(f"{rollout.observed.step + 1}/{len(rollout.plan.steps)}", value=rollout.observed.step + 1),
                 share_cell(share_set(rollout), 0),
-                duration_cell(seconds_to_decision(rollout, now)) if has_engine else NOTHING,
+                duration_cell(seconds_to_decision(rollout, now)) if absence is None else NOTHING,
                 age_cell(rollout.created_at, now),
             ),
             "" if rollout.is_active else "muted",
@@ -128,10 +130,10 @@ def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, 
     ]
 
 
-def title(rollout: Rollout, glyphs: Glyphs) -> str:
+def title(rollout: Rollout, glyphs: Glyphs, *, absence: str | None = None) -> str:
     """Name a rollout and its phase."""
     move = f"{rollout.stable} {glyphs.arrow} {rollout.candidate}"
-    return f"{rollout.rollout_id} {rollout.model} {move}  {phase_cell(rollout, glyphs).text}"
+    return f"{rollout.rollout_id} {rollout.model} {move}  {phase_cell(rollout, glyphs, absence=absence).text}"
 
 
 def seconds_to_decision(rollout: Rollout, now: datetime) -> float | None:

@@ -51,7 +51,7 @@ def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
 
 
 def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    rows = sessions.session_rows(snapshot.sessions, now, glyphs, has_engine=snapshot.engine is not None)
+    rows = sessions.session_rows(snapshot.sessions, now, glyphs, absence=snapshot.absence)
     tables = [ScreenTable("Sessions", sessions.COLUMNS, rows, "No session yet.")]
     if (session := snapshot.active_session()) is not None:
         models, history = epochs.models_of(session), snapshot.epochs.get(session.run_id or "", {})
@@ -74,7 +74,7 @@ def _registry(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
 
 
 def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    rows = rollouts.rollout_rows(snapshot.rollouts, now, glyphs, has_engine=snapshot.engine is not None)
+    rows = rollouts.rollout_rows(snapshot.rollouts, now, glyphs, absence=snapshot.absence)
     return [ScreenTable("Rollouts", rollouts.COLUMNS, rows, "No rollout yet.")]
 
 

@@ -7,6 +7,7 @@ from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, instant, share
 from core.training.session import DesiredSession, Session, SessionPhase
+from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -32,6 +33,7 @@ _PHASE_TONES = {
     SessionPhase.STOPPING: "warn",
     SessionPhase.STOPPED: "muted",
 }
+_BRIEF_ABSENCE = {NO_ENGINE: "no engine", SILENT_ENGINE: "engine silent"}
 _BAR_TONES = {
     SessionPhase.FAILED: "bad",
     SessionPhase.PAUSED: "warn",
@@ -40,11 +42,12 @@ _BAR_TONES = {
 }
 
 
-def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> Cell:
+def phase_cell(session: Session, glyphs: Glyphs, *, absence: str | None = None) -> Cell:
     """Draw the phase of a session, or the requested phase if it differs; without an engine the session waits."""
     phase = session.observed.phase
-    if not has_engine and session.wants_work:
-        return Cell(f"{glyphs.hollow} no engine", "warn", "no engine")
+    if absence is not None and session.wants_work:
+        brief = _BRIEF_ABSENCE.get(absence, absence)
+        return Cell(f"{glyphs.hollow} {brief}", "warn", brief)
     glyph = {
         SessionPhase.RUNNING: glyphs.dot,
         SessionPhase.PREPARING: glyphs.dot,
@@ -67,7 +70,9 @@ def epochs_text(session: Session) -> str:
     return f"{observed.epoch}/{observed.n_epochs}" if observed.n_epochs else str(observed.epoch)
 
 
-def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, has_engine: bool = True) -> list[Row]:
+def session_rows(
+    sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, absence: str | None = None
+) -> list[Row]:
     """Draw each session as a row of `COLUMNS`, in the order given."""
     return [
         Row(
@@ -75,13 +80,13 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
             (
                 session.session_id,
                 session.name,
-                phase_cell(session, glyphs, has_engine=has_engine),
+                phase_cell(session, glyphs, absence=absence),
                 Cell(epochs_text(session), value=session.observed.epoch),
                 _score_cell(session),
                 share_cell(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
                 duration_cell(session.observed.eta_seconds, at_most=True)
-                if has_engine
+                if absence is None
                 and session.observed.phase in (SessionPhase.QUEUED, SessionPhase.PREPARING, SessionPhase.RUNNING)
                 else NOTHING,
                 age_cell(session.created_at, now),
@@ -97,12 +102,12 @@ def _score_cell(session: Session) -> Cell:
     return share_cell(session.observed.score)
 
 
-def title(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> str:
+def title(session: Session, glyphs: Glyphs, *, absence: str | None = None) -> str:
     """Name a session and its phase."""
-    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs, has_engine=has_engine).text}"
+    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs, absence=absence).text}"
 
 
-def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float | None, str, str]:
+def progress(session: Session, *, absence: str | None = None) -> tuple[str, float | None, str, str]:
     """Reduce a session to a progress bar: label, share, a note on the end, tone.
 
     The time left is to the last possible epoch: convergence may end the session earlier, hence "at most".
@@ -115,8 +120,8 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
     elif observed.n_epochs:
         label += f" of {observed.n_epochs}"
     note = ""
-    if not has_engine and session.wants_work:
-        note = "waiting: no engine is running"
+    if absence is not None and session.wants_work:
+        note = f"waiting: {absence}"
     elif observed.phase is SessionPhase.RUNNING and observed.eta_seconds is not None:
         note = f"at most {duration(observed.eta_seconds, at_most=True)} left"
     elif observed.phase.is_at_rest and observed.trained_seconds:
@@ -127,7 +132,9 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
 def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
     lines = [_score_line(session, glyphs)]
-    if session.observed.stop_reason:
+    if session.is_finishing:
+        lines.append(Line((("only the final fit is left: ", "muted"), (session.observed.stop_reason or "", ""))))
+    elif session.observed.stop_reason:
         lines.append(Line((("ended: ", "muted"), (session.observed.stop_reason, ""))))
     elif session.desired is not DesiredSession.RUNNING:
         reason = f": {session.reason}" if session.reason else ""

@@ -72,6 +72,8 @@ def attached_to(holder: "LeaseHolder") -> str:
     """
     where = "headless" if holder.mode == "headless" else "in another console"
     whose = f"{holder.user}@{holder.host.partition('.')[0]}"
+    if holder.silence is not None:
+        return f"Nothing is at work: {holder.silence}."
     return f"Attached to the running engine: {where}, {whose}, pid {holder.pid}, since {instant(holder.acquired_at)}."
 
 

@@ -133,9 +133,9 @@ class OverviewScreen(ConsoleScreen):
             lines.show([Line(((with_keys(sessions.NONE_YET), "muted"),))])
             self.query_one(LineChart).set_series(())
             return
-        has_engine = self.snapshot.engine is not None
-        self.set_title(pane, f"Training {sessions.title(session, glyphs, has_engine=has_engine)}")
-        label, done, note, tone = sessions.progress(session, has_engine=has_engine)
+        absence = self.snapshot.absence
+        self.set_title(pane, f"Training {sessions.title(session, glyphs, absence=absence)}")
+        label, done, note, tone = sessions.progress(session, absence=absence)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))
         self.query_one(LineChart).set_series(epochs.attainment_series(history, epochs.models_of(session)))
@@ -190,7 +190,10 @@ class OverviewScreen(ConsoleScreen):
             if (alert := self.selected_alert()) is not None:
                 return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
-                return "No engine is running", [Line(((with_keys(alerts.NO_ENGINE_ADVICE), ""),))]
+                holder = self.snapshot.engine
+                title = "No engine is running" if holder is None else "The engine is silent"
+                advice = with_keys(alerts.NO_ENGINE_ADVICE) if holder is None else f"{holder.silence}."
+                return title, [Line(((advice, ""),))]
             if (retired := self._retired()) is not None:
                 lines = alerts.retired_lines(retired, self.snapshot)
                 return f"{retired} has no live version", lines

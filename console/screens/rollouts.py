@@ -60,8 +60,8 @@ class RolloutsScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
-        has_engine = snapshot.engine is not None
-        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.now(), app.glyphs, has_engine=has_engine))
+        absence = snapshot.absence
+        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.now(), app.glyphs, absence=absence))
         self._turn_to_what_started(snapshot)
         n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
         self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")
@@ -89,12 +89,12 @@ class RolloutsScreen(ConsoleScreen):
         if rollout is None:
             events.show([Line((("No event yet.", "muted"),))])
             return
-        has_engine = self.snapshot.engine is not None
-        self.set_title(pane, rollouts.title(rollout, app.glyphs))
+        absence = self.snapshot.absence
+        self.set_title(pane, rollouts.title(rollout, app.glyphs, absence=absence))
         label, done, tone = rollout_progress.progress(rollout)
         self.query_one(ProgressLine).set_progress(label, done, tone=tone)
         self.query_one("#rollout-lines", Caption).show(
-            rollout_progress.summary_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
+            rollout_progress.summary_lines(rollout, app.now(), app.glyphs, absence=absence)
         )
         table.set_rows(rollout_evidence.guard_rows(rollout, app.glyphs))
         self.set_title(table, f"Stable {rollout.stable}, candidate {rollout.candidate}")
@@ -124,6 +124,6 @@ class RolloutsScreen(ConsoleScreen):
         rollout, app = self.selected_rollout(), self.console_app
         if rollout is None:
             return None
-        has_engine = self.snapshot.engine is not None
+        absence = self.snapshot.absence
         title = f"Why: {rollout.rollout_id} {rollout.model} {rollout.candidate}"
-        return title, rollout_evidence.evidence_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
+        return title, rollout_evidence.evidence_lines(rollout, app.now(), app.glyphs, absence=absence)

@@ -78,8 +78,8 @@ class TrainingScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        app, has_engine = self.console_app, snapshot.engine is not None
-        table.set_rows(sessions.session_rows(snapshot.sessions, app.now(), app.glyphs, has_engine=has_engine))
+        app, absence = self.console_app, snapshot.absence
+        table.set_rows(sessions.session_rows(snapshot.sessions, app.now(), app.glyphs, absence=absence))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
 
@@ -112,9 +112,9 @@ class TrainingScreen(ConsoleScreen):
             return
         history: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
         models = epochs.models_of(session)
-        has_engine = self.snapshot.engine is not None
-        self.set_title(pane, sessions.title(session, glyphs, has_engine=has_engine))
-        label, done, note, tone = sessions.progress(session, has_engine=has_engine)
+        absence = self.snapshot.absence
+        self.set_title(pane, sessions.title(session, glyphs, absence=absence))
+        label, done, note, tone = sessions.progress(session, absence=absence)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))
 

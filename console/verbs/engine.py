@@ -28,8 +28,8 @@ class StartEngine(Verb[None]):
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Start it; another engine is not disturbed."""
-        if (holder := app.snapshot.engine) is not None:
-            if is_here(holder):
+        if (holder := app.newest.engine) is not None:
+            if is_here(holder) and holder.silence is None:
                 raise RefusedError("An engine is already running in this console.")
             raise RefusedError(attached_to(holder))
         app.host.start()

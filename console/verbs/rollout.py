@@ -55,6 +55,8 @@ class Wording(NamedTuple):
     then: str
     effects: tuple[str, ...]
     way_back: str
+    guard: str = ""
+    """What watches for harm afterwards: true only while an engine works."""
 
 
 class RolloutRequest(Change["Rollout"]):
@@ -92,14 +94,14 @@ class RolloutRequest(Change["Rollout"]):
         from console.presentation.phrases import share
         from console.presentation.rollouts import phase_text, share_set
 
-        then, effects, way_back = self.wording(thing)
+        then, effects, way_back, guard = self.wording(thing)
         now = f"{phase_text(thing)}, {share(share_set(thing), 0)} of the traffic"
         late = context.without_engine() if self.needs_engine else ()
         lines = [
             move_line(thing.model, thing.stable, thing.candidate, context.glyphs),
             Line((("now      ", "muted"), (now, ""))),
             Line((("then     ", "muted"), (then, "strong"))),
-            *section("What will happen", (*effects, *late)),
+            *section("What will happen", (*effects, *context.guarded(guard), *late)),
             *section("How to undo it", (way_back,)),
         ]
         return Offer(
@@ -150,7 +152,7 @@ class GoLive(RolloutRequest):
         lines += evidence_lines(plan, glyphs)
         effects = (
             f"{thing.candidate} goes to Production and answers all requests; {thing.stable} is archived.",
-            "Until then, a failing gate or shown harm still stops it.",
+            *context.guarded("Until then, a failing gate or shown harm still stops it."),
         )
         lines += section("What will happen", (*effects, *context.without_engine()))
         lines += section(
@@ -198,10 +200,8 @@ class Advance(RolloutRequest):
         to = _share_at(rollout, step)
         return Wording(
             then=f"step {step + 1} of {len(rollout.plan.steps)}, {to}",
-            effects=(
-                f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
-                "The guards still watch for harm.",
-            ),
+            effects=(f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",),
+            guard="The guards still watch for harm.",
             way_back=f"{sign_of('rollouts.abort')} returns all traffic immediately.",
         )
 
@@ -228,14 +228,16 @@ class Hold(RolloutRequest):
 
     def wording(self, rollout: "Rollout") -> Wording:
         """Describe the hold, which only harm ends."""
-        effect = "It stays at its share, however good the evidence; shown harm still rolls it back."
+        effect, guard = "It stays at its share, however good the evidence.", "Shown harm still rolls it back."
         if not rollout.is_open:
+            guard = ""
             effect = f"Its first step does not open, and {rollout.candidate} gets no requests, until it is resumed."
         withdrawn = f"It no longer goes live as {rollout.desired_by} asked." if rollout.is_asked_live else ""
         return Wording(
             then="held",
             effects=tuple(filter(None, (effect, withdrawn))),
             way_back=f"{sign_of('rollouts.hold_or_resume')} resumes it; the time on hold does not count.",
+            guard=guard,
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:

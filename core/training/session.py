@@ -135,7 +135,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         if phase is SessionPhase.FINISHED:
             return f"it has finished ({self.observed.stop_reason}); start a new session instead"
         if self.is_finishing and desired is not DesiredSession.RUNNING:
-            return f"it is finishing ({self.observed.stop_reason}): the final fit is running, then it ends by itself"
+            return f"it is finishing ({self.observed.stop_reason}): only the final fit is left, then it ends by itself"
         if phase is SessionPhase.FAILED and desired is not DesiredSession.RUNNING:
             return "it has failed and is not running"
         if self.desired is desired and phase is not SessionPhase.FAILED:

@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 SeriesPoint = tuple[float, float]  # unix seconds, value
 EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]  # metric -> (epoch, value) by epoch
 
+NO_ENGINE = "no engine is running"
+SILENT_ENGINE = "the engine is silent"
 HISTORY_SECONDS = 600
 """How far the samples of a snapshot reach back."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def absence(holder: "LeaseHolder | None") -> str | None:
+    """Say why no engine is at work: none is running, or it does not move; None while one works."""
+    if holder is None:
+        return NO_ENGINE
+    return SILENT_ENGINE if holder.silent_since is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,11 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact
     unreadable: frozenset[str] = frozenset()  # parts that cannot be read now: what stands here for them is old
+
+    @property
+    def absence(self) -> str | None:
+        """Why no engine is at work: none is running, or it does not move; None while one works."""
+        return absence(self.engine)
 
     def latest(self, series: str) -> float | None:
         """Return the newest sample of a resource series, or None before the first."""

@@ -72,7 +72,7 @@ def test_the_worst_slice_and_the_difference_come_before_the_other_slices(sliced)
 
 
 def test_w_lists_every_level_worst_first_and_where_answers_differ_most(sliced):
-    lines = rollout_evidence.evidence_lines(sliced, sliced.updated_at, UNICODE, has_engine=True)
+    lines = rollout_evidence.evidence_lines(sliced, sliced.updated_at, UNICODE, absence=None)
     written = [line.text for line in lines]
     worst = next(index for index, line in enumerate(written) if "loss region=US" in line)
     assert "By slice, the worst first" in written[worst - 1]

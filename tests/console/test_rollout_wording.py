@@ -42,7 +42,7 @@ def with_readings(workspace):
 
 
 def written(rollout) -> str:
-    lines = rollout_evidence.evidence_lines(rollout, rollout.updated_at, UNICODE, has_engine=True)
+    lines = rollout_evidence.evidence_lines(rollout, rollout.updated_at, UNICODE, absence=None)
     return "\n".join(line.text for line in lines)
 
 

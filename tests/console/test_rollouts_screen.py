@@ -284,7 +284,7 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
 def test_an_unknown_decision_time_has_a_reason(rollout, desired, observed, words):
     shown = rollout(desired, **observed)
     assert seconds_to_decision(shown, shown.updated_at) is None
-    lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+    lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, absence=None)
     assert words in "\n".join(line.text for line in lines)
 
 
@@ -300,7 +300,7 @@ def test_a_decision_that_comes_after_the_deadline_is_not_promised(rollout):
     ends_at = shown.updated_at + timedelta(seconds=seconds_to_decision(shown, shown.updated_at))
     for deadline_at, warns in ((ends_at - timedelta(seconds=1), True), (ends_at + timedelta(seconds=1), False)):
         shown = rollout(deadline_at=deadline_at)
-        lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+        lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, absence=None)
         assert ("comes first: then an operator decides" in "\n".join(line.text for line in lines)) is warns
 
 

@@ -66,6 +66,7 @@ def test_a_wait_that_takes_too_long_exits_as_timeout_does(answer):
     code, out, _ = answer("rollout", "status", "ro-0002", "--wait", "--timeout", "0s")
     assert code == 124
     assert "ro-0002" in out
+    assert out.endswith("; not judged: no engine is running\n")
     assert answer("rollout", "status", "ro-0002")[0] == 0  # without a wait, a running rollout is no failure
 
 
@@ -84,7 +85,9 @@ def test_a_model_means_its_newest_rollout_and_an_unknown_name_lists_the_choices(
 def test_the_exit_code_says_how_a_session_ended(answer, workspace, phase, code):
     sessions = Sessions(workspace)
     session = next(one for one in sessions.all() if not one.has_ended)
-    assert answer("session", "wait", "--timeout", "0s")[0] == 124
+    code_of_wait, out, _ = answer("session", "wait", "--timeout", "0s")
+    assert code_of_wait == 124
+    assert out.endswith("; waiting: no engine is running\n")
     asked = sessions.request(session.session_id, DesiredSession.STOPPED, actor=ANA)
     database = workspace.database("sessions")
     with database.transaction():

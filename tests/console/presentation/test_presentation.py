@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from console.presentation import alerts, audit, epochs, resources, sessions, versions
+from console.presentation import alerts, audit, epochs, resources, rollouts, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
 from console.presentation.phrases import age, duration, number, share, size
-from console.presentation.status import HOST, Circumstances, status_of
+from console.presentation.rollout_progress import summary_lines
+from console.presentation.status import HOST, Circumstances, attached_to, status_of
 from console.presentation.write_access import WriteAccess
 from console.verbs.engine import leave_offer, needs_of
 from console.verbs.offer import OfferContext
-from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, RollBackRollout, UndoPromotion
+from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, Hold, RollBackRollout, UndoPromotion
 from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
 from console.verbs.stage_move import plan_offer
 from core.alerts import AlertState
@@ -156,10 +157,10 @@ def test_a_request_shows_before_it_is_carried_out(snapshot, desired, said):
 
 def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
     running, finished = snapshot.session("s-0002"), snapshot.session("s-0001")
-    assert sessions.title(running, UNICODE, has_engine=False) == "s-0002 autonomous  ○ no engine"
-    assert sessions.progress(running, has_engine=False)[2] == "waiting: no engine is running"
-    assert sessions.progress(finished, has_engine=False)[2] == "took 1h"
-    row = sessions.session_rows([running], NOW, UNICODE, has_engine=False)[0]
+    assert sessions.title(running, UNICODE, absence="no engine is running") == "s-0002 autonomous  ○ no engine"
+    assert sessions.progress(running, absence="no engine is running")[2] == "waiting: no engine is running"
+    assert sessions.progress(finished, absence="no engine is running")[2] == "took 1h"
+    row = sessions.session_rows([running], NOW, UNICODE, absence="no engine is running")[0]
     assert "–" in texts(row)
 
 
@@ -383,12 +384,46 @@ def test_a_refused_plan_offers_nothing(workspace):
 
 
 def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapshot):
-    def text(has_engine):
-        context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=UNICODE, has_engine=has_engine)
+    def text(absence):
+        context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=UNICODE, absence=absence)
         return plain(PAUSE.offer(context, snapshot.sessions[0]).lines)
 
-    assert "No engine is running" in text(False)
-    assert "No engine is running" not in text(True)
+    assert "No engine is running" in text("no engine is running")
+    assert "The engine is silent: this takes effect when an engine is at work" in text("the engine is silent")
+    assert "No engine is running" not in text(None)
+
+
+def test_a_silent_engine_judges_nothing_trains_nothing_and_watches_for_no_harm(workspace, snapshot):
+    at = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+    holder = LeaseHolder(user="mira", host="desk-4", pid=4711, mode="headless", acquired_at=at, silent_since=at)
+    silent = replace(snapshot, engine=holder)
+    absence = silent.absence
+    assert absence == "the engine is silent"
+    running = silent.active_session()
+    assert sessions.title(running, UNICODE, absence=absence).endswith("○ engine silent")
+    assert sessions.progress(running, absence=absence)[2] == "waiting: the engine is silent"
+    rollout = next(each for each in silent.rollouts if each.is_active)
+    assert rollouts.phase_cell(rollout, UNICODE, absence=absence).text == "○ not judged"
+    told = plain(summary_lines(rollout, NOW, UNICODE, absence=absence))
+    assert "unknown: the engine is silent, so nothing is judged" in told
+    context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=UNICODE, absence=absence)
+    asked = plain(Hold().offer(context, rollout).lines)
+    assert "Nobody watches for harm: the engine is silent." in asked
+    assert "still rolls it back" not in asked
+    rows = alerts.wrong_rows(silent, NOW, UNICODE, idle=alerts.unattended(silent))
+    (row,) = [row for row in rows if row.key == alerts.NO_ENGINE]
+    assert row.cells[1].brief.startswith("silent; kill -CONT 4711 wakes it")
+    assert attached_to(holder).startswith("Nothing is at work: engine pid 4711 on desk-4 holds the lease and is silent")
+
+
+def test_a_session_whose_final_fit_is_left_has_not_ended(snapshot):
+    running = snapshot.active_session()
+    observed = msgspec.structs.replace(running.observed, phase=SessionPhase.STOPPING, stop_reason="converged")
+    ending = msgspec.structs.replace(running, observed=observed)
+    assert ending.is_finishing
+    assert "only the final fit is left: converged" in plain(sessions.summary_lines(ending, UNICODE))
+    assert "ended:" not in plain(sessions.summary_lines(ending, UNICODE))
+    assert "only the final fit is left" in ending.refusal(DesiredSession.PAUSED)
 
 
 def test_leaving_names_everything_that_needs_the_engine(snapshot):
@@ -468,7 +503,7 @@ STATES = [
 @pytest.mark.parametrize(("phase", "desired", "more", "on_h", "on_s"), STATES, ids=lambda value: str(value)[:12])
 def test_the_keys_of_a_session_promise_what_is_true_of_its_state(snapshot, phase, desired, more, on_h, on_s):
     session = _session(snapshot, phase, DesiredSession(desired), **more)
-    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, absence=None)
     app = SimpleNamespace(refusal=None)
     for verb, expected in ((PauseOrResume(), on_h), (StartOrStop(), on_s)):
         refused = verb.refused(app, session)
@@ -483,7 +518,7 @@ def test_the_keys_of_a_session_promise_what_is_true_of_its_state(snapshot, phase
 
 
 def test_a_session_that_starts_beside_another_says_behind_which_it_waits(snapshot):
-    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, absence=None)
     assert "It waits in the queue behind s-0002." in plain(START.offer(context, None).lines)
 
 
@@ -573,7 +608,7 @@ def test_the_keys_of_a_rollout_promise_what_is_true_of_its_state(snapshot, phase
     rollout = _rollout(snapshot, phase, desired)
     around = replace(snapshot, rollouts=(rollout,))
     app = SimpleNamespace(refusal=None, newest=around)
-    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, absence=None)
     for verb, expected in zip((ADVANCE, HOLD_OR_RESUME, ABORT, RollBackRollout(), UndoPromotion()), said, strict=True):
         told = verb.refused(app, rollout)
         if told is None:

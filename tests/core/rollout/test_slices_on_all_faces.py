@@ -78,7 +78,7 @@ def test_worse_on_one_slice_is_never_taken_further(
     loss = next(reading for reading in found.observed.readings if reading.guard == "loss")
     assert loss.verdict is not GuardVerdict.HARMFUL, "over all requests it is no worse"
 
-    written = "\n".join(line.text for line in evidence_lines(found, clock.now, UNICODE, has_engine=True))
+    written = "\n".join(line.text for line in evidence_lines(found, clock.now, UNICODE, absence=None))
     table, document = shown(rollout.rollout_id)
     answer = api.get(f"/api/v1/rollouts/{rollout.rollout_id}").json()
     for face in (written, table):
@@ -128,7 +128,7 @@ def test_slices_that_no_request_carries_are_listed_as_not_judged(
     assert found.observed.slices == ()
     expected = {f"{guard} by {column}" for guard in ("errors", "loss") for column in ("region", "desk")}
     assert {each.what for each in found.not_judged} >= expected
-    written = "\n".join(line.text for line in evidence_lines(found, clock.now, UNICODE, has_engine=True))
+    written = "\n".join(line.text for line in evidence_lines(found, clock.now, UNICODE, absence=None))
     table, document = shown(rollout.rollout_id)
     for face in (written, table, json.dumps(document["observed"]["not_judged"])):
         assert "loss by region" in face

@@ -136,7 +136,7 @@ def test_the_state_of_a_stuck_rollout_is_a_word_of_its_own_on_every_face(
     worker.tick(clock.pass_by(10))
     stuck = rollouts.get(rollout_id)
     assert phase_text(stuck) == "stuck"
-    told = "\n".join(line.text for line in summary_lines(stuck, clock.now, UNICODE, has_engine=True))
+    told = "\n".join(line.text for line in summary_lines(stuck, clock.now, UNICODE, absence=None))
     assert "it cannot be judged since 2026-03-02 09:00 UTC" in told
     assert (summary(stuck)["phase"], "division by zero" in summary(stuck)["problem"]) == ("stuck", True)
     assert b"division by zero" in msgspec.json.encode(stuck)

@@ -94,7 +94,7 @@ def test_a_candidate_goes_live_with_what_it_was_not_judged_by(
     from console.presentation.rollout_progress import summary_lines
     from widgets.glyphs import UNICODE
 
-    told = "\n".join(line.text for line in summary_lines(ended, clock.now, UNICODE, has_engine=True))
+    told = "\n".join(line.text for line in summary_lines(ended, clock.now, UNICODE, absence=None))
     assert "Not judged: latency (" in told
     assert "loss (no outcomes came)" in told
 
@@ -184,5 +184,5 @@ def _dialog(workspace, rollout):
     from console.verbs.rollout import GO_LIVE
     from widgets.glyphs import UNICODE
 
-    context = OfferContext(workspace=workspace, actor=ANA, glyphs=UNICODE, has_engine=True)
+    context = OfferContext(workspace=workspace, actor=ANA, glyphs=UNICODE, absence=None)
     return GO_LIVE.offer(context, rollout).lines
