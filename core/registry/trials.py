@@ -6,7 +6,9 @@ loads it again. A version that loads is remembered by the hash of its files, and
 
 import contextlib
 import logging
+import os
 import platform
+import stat
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -76,7 +78,8 @@ class Trials:
         if (quarantine := self.quarantined(version)) is not None:
             return TrialOutcome(problem=quarantine.problem, is_fatal=True)
         try:
-            is_known = read_file(self._mark(version)) == _software()
+            mark = self._mark(version)
+            is_known = all(map(_is_ours, (mark.parent, mark))) and read_file(mark) == _software()
         except OSError:
             return None
         return TrialOutcome() if is_known else None
@@ -148,6 +151,12 @@ class Trials:
             return load_settings(self._workspace.settings_file).serving
         except CoreError:  # a broken settings file must not stop a rollback
             return ServingSettings()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether only this account can have written a file, or into a folder; nobody else's mark spares a trial."""
+    found = path.lstat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
 
 
 def _software() -> bytes:

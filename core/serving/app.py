@@ -91,7 +91,7 @@ class FrontDoor:
     async def answer_probe(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer on a connection beyond the limit: only probes, lest a busy server look dead."""
         if scope["type"] == "http" and scope["path"].rstrip("/") in self._probes:
-            await self(scope, receive, send)
+            await self(scope, receive, partial(_send_last, send))  # a body that nobody reads must not hold the place
         else:
             error = UnavailableError("Too many connections are open; retry in a moment.")
             await send_json(

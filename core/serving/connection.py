@@ -4,6 +4,7 @@ uvicorn limits only the idle time after an answer. A connection that never sends
 minute, or a body that nobody reads would be held forever, and a thousand of them exhaust the connection limit.
 """
 
+import re
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 
@@ -97,6 +98,8 @@ class TimedProtocol(HttpToolsProtocol):
     @property
     def waits_since(self) -> tuple[bool, float] | None:
         """Since when the server waits for the caller, after whether it ever asked; None while it is being answered."""
+        if self._is_reserve and self._is_lingering:  # answered: its place is for the next probe
+            return True, self._used_at
         waits = self._is_answered and (self._is_between_requests or not self._is_head_whole or self._is_lingering)
         return (self._has_asked, self._used_at) if waits else None
 
@@ -151,6 +154,10 @@ class TimedProtocol(HttpToolsProtocol):
         self._clear_timer()
         self.note_use()
         self._is_head_whole = True
+        if not self.url.startswith((b"/", b"*")):
+            # RFC 9112, 3.2.2: the host in the request target counts, and the header field does not.
+            self.headers[:] = [(name, value) for name, value in self.headers if name != b"host"]
+            self.headers.append((b"host", _authority(self.url)))
         super().on_headers_complete()
         self.cycle.transport = self._wire  # type: ignore[assignment]
 
@@ -248,3 +255,13 @@ class TimedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.transport.can_write_eof():  # not over TLS
             self.transport.write_eof()
+
+
+def _authority(target: bytes) -> bytes:
+    """Return host and port of a request target in absolute form; empty if it has none.
+
+    >>> _authority(b"http://evil.example:80/ready?x=1"), _authority(b"evil.example")
+    (b'evil.example:80', b'')
+    """
+    _, scheme_end, rest = target.partition(b"://")
+    return re.split(rb"[/?#]", rest, maxsplit=1)[0] if scheme_end else b""

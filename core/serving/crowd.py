@@ -6,6 +6,7 @@ connection is busy, a reserve remains in which only probes are answered.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
@@ -49,19 +50,20 @@ class Crowd:
         self._limit = limit
         self._limit_by_peer = limit_by_peer
         self._members: set[Member] = set()
+        self._reserve: set[Member] = set()
         self._of_peer: Counter[str] = Counter()
         self._refused: set[Member] = set()  # and still heard out
 
     def enter(self, member: Member) -> Admission:
         """Take a new connection in, unless it is refused; another may be closed for it."""
-        if self._of_peer[member.peer] >= self._limit_by_peer and not self._close_one_of(member.peer):
+        if self._has_room(member.peer):
+            self._members.add(member)
+            self._of_peer[member.peer] += 1
+            return Admission.WELCOME
+        if len(self._reserve) >= RESERVE and not self._close_one_of(self._reserve):
             return Admission.REFUSED
-        is_full = len(self._members) >= self._limit and not self._close_one_of(self._largest_peer())
-        if is_full and len(self._members) >= self._limit + RESERVE:
-            return Admission.REFUSED
-        self._members.add(member)
-        self._of_peer[member.peer] += 1
-        return Admission.PROBES_ONLY if is_full else Admission.WELCOME
+        self._reserve.add(member)
+        return Admission.PROBES_ONLY
 
     def hear_out(self, member: Member) -> bool:
         """Let a refused connection stay until its request has arrived; False if too many of them do."""
@@ -73,22 +75,27 @@ class Crowd:
     def leave(self, member: Member) -> None:
         """Forget a connection; harmless if it was not taken in."""
         self._refused.discard(member)
+        self._reserve.discard(member)
         if member in self._members:
             self._members.remove(member)
             self._of_peer[member.peer] -= 1
             if not self._of_peer[member.peer]:
                 del self._of_peer[member.peer]
 
+    def _has_room(self, peer: str) -> bool:
+        if self._of_peer[peer] >= self._limit_by_peer and not self._close_one_of(self._of(peer)):
+            return False
+        return len(self._members) < self._limit or self._close_one_of(self._of(self._largest_peer()))
+
+    def _of(self, peer: str) -> list[Member]:
+        return [member for member in self._members if member.peer == peer]
+
     def _largest_peer(self) -> str:
         return self._of_peer.most_common(1)[0][0]
 
-    def _close_one_of(self, peer: str) -> bool:
-        """Close the longest-waiting connection of a peer, preferably one without a request; False if none waits."""
-        waiting = [
-            (since, id(member), member)
-            for member in self._members
-            if member.peer == peer and (since := member.waits_since) is not None
-        ]
+    def _close_one_of(self, members: Iterable[Member]) -> bool:
+        """Close the connection that has waited longest, one that never asked first; say whether one did."""
+        waiting = [(since, id(member), member) for member in members if (since := member.waits_since) is not None]
         if not waiting:
             return False
         longest = min(waiting)[-1]

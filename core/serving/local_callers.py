@@ -42,6 +42,8 @@ class LocalCallers:
         """
         if not (FORWARDED.isdisjoint(headers) and is_loopback(peer)):
             return False
+        if b"_" in b"".join(headers) and not FORWARDED.isdisjoint(name.replace(b"_", b"-") for name in headers):
+            return False  # some gateways write names with underscores, as in CGI
         asked = headers.get(b"host", b""), headers.get(b"origin"), headers.get(b"sec-fetch-site")
         found = self._meant.get(asked)
         if found is None:

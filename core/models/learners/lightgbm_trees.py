@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PATIENCE = 30
 TREES = "trees.txt"
 IMPORTED = "imported_lightgbm"
+_REFUSED_MEMORY = "std::bad_alloc"  # the whole message of C++ that got no memory
 
 _THREADS = re.compile(r"\[num_threads: \d+\]")
 _OWN = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction")
@@ -109,6 +110,8 @@ class LightGbmTrees:
         try:
             self.booster = self._lgb.Booster(model_str=text)
         except self._lgb.basic.LightGBMError as error:
+            if str(error) == _REFUSED_MEMORY:
+                raise MemoryError from error
             raise ValueError(f"LightGBM cannot read the trees: {error}") from error
 
     def gains(self) -> FloatArray:

@@ -18,7 +18,7 @@ from core.registry.trial_child import TrialOutcome, TrialRequest
 
 IDLE_SECONDS = 60.0
 _MIB = 1 << 20
-_MEMORY_WORDS = ("alloc", "memory")  # in the messages of libraries that were refused memory
+_LONGEST_CHAIN = 20  # of errors that caused each other
 
 
 def main() -> None:
@@ -41,14 +41,20 @@ def main() -> None:
 def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
     try:
         warm(Path(request.folder))
-    except MemoryError:
-        return _over_memory(request)
     except Exception as error:
-        problem = f"{error}" or repr(error)
-        if any(word in problem.lower() for word in _MEMORY_WORDS):
+        if _was_refused_memory(error):
             return _over_memory(request)
-        return TrialOutcome(problem=problem[:1_000])
+        return TrialOutcome(problem=(f"{error}" or repr(error))[:1_000])
     return TrialOutcome()
+
+
+def _was_refused_memory(error: BaseException | None) -> bool:
+    """Whether an error is or was caused by a refusal of memory. Its words say nothing: they may be the file's own."""
+    for _ in range(_LONGEST_CHAIN):
+        if error is None or isinstance(error, MemoryError):
+            break
+        error = error.__cause__ or error.__context__
+    return isinstance(error, MemoryError)
 
 
 def _over_memory(request: TrialRequest) -> TrialOutcome:

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from core.serving import connection as connections
-from core.serving import crowd
+from core.serving.crowd import RESERVE, Admission, Crowd
 from core.serving.limits import ServingLimits
 from core.serving.server import Server
 from tests.waiting import PATIENCE_SECONDS, until
@@ -118,7 +118,7 @@ def test_the_connections_of_one_peer_leave_room_for_others(start):
     with contextlib.ExitStack() as busy:
         for _ in range(8):
             busy.enter_context(connect()).sendall(UNFINISHED)
-        until(lambda: answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 503"), "a full share")
+        until(lambda: answers_until_closed(connect, OTHER).startswith(b"HTTP/1.1 503"), "a full share")
         with connect("127.0.0.2") as other:
             other.sendall(WHOLE)
             assert other.recv(99).startswith(b"HTTP/1.1 200")
@@ -172,13 +172,14 @@ def test_a_refused_connection_reads_the_refusal_too_and_only_some_of_them_stay_f
     with contextlib.ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(connect()).sendall(UNFINISHED)
-        until(lambda: answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 503"), "a full share")
+        until(lambda: answers_until_closed(connect, OTHER).startswith(b"HTTP/1.1 503"), "a full share")
+        monkeypatch.setattr(Crowd, "enter", lambda *_: Admission.REFUSED)
         for _ in range(4):
             with connect() as refused:
                 refused.sendall(large)
                 assert everything(refused).startswith(b"HTTP/1.1 503")
         monkeypatch.setattr(connections, "_LINGER_SECONDS", PATIENCE_SECONDS)
-        held = [stack.enter_context(connect()) for _ in range(crowd.RESERVE + 1)]
+        held = [stack.enter_context(connect()) for _ in range(RESERVE + 1)]
         assert all(everything(each).startswith(b"HTTP/1.1 503") for each in held)
         with pytest.raises(ConnectionError):  # the last is not waited for
             send_forever(held[-1])
@@ -191,3 +192,25 @@ def test_a_caller_that_never_stops_sending_is_cut_off(start, monkeypatch):
         connection.sendall(UNFINISHED.replace(b"9", b"9000000000"))
         with pytest.raises(ConnectionError):
             send_forever(connection)
+
+
+@pytest.mark.parametrize("probe", ["/health", "/ready", "/v2/health/live", "/v2/health/ready"])
+def test_probes_of_a_peer_that_holds_all_its_connections_are_answered(start, probe):
+    connect = start(connections=100, connections_by_peer=3, body_seconds=PATIENCE_SECONDS)
+    asked = f"GET {probe} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with contextlib.ExitStack() as held:
+        for _ in range(3 + 2 * RESERVE):  # those beyond the limit are refused as soon as their heads are read
+            held.enter_context(connect()).sendall(UNFINISHED)
+        until(lambda: answers_until_closed(connect, asked)[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 503"), "an answer")
+        assert answers_until_closed(connect, UNFINISHED).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hea", WHOLE.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n{")])
+def test_nobody_keeps_the_places_of_probes(start, sent):
+    connect = start(connections_by_peer=1, body_seconds=PATIENCE_SECONDS)
+    with contextlib.ExitStack() as held:
+        held.enter_context(connect()).sendall(UNFINISHED)
+        until(lambda: answers_until_closed(connect, OTHER).startswith(b"HTTP/1.1 503"), "the place being taken")
+        for _ in range(2 * RESERVE):
+            held.enter_context(connect()).sendall(sent)
+        assert answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 200")

@@ -26,6 +26,7 @@ from core.registry import (
 from core.registry.trial_child import TrialOutcome, TrialRequest
 from core.rollout import RolloutRefusedError, Strategy
 from core.serving.loading import Loader
+from core.serving.scoring import trial
 from core.serving.stats import ServerStats
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -213,6 +214,41 @@ def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
         assert child.run(TrialRequest(folder=str(source / "none"), memory_mib=4096, seconds=60)).problem
     finally:
         child.close()
+
+
+def test_words_in_an_error_are_no_proof_of_a_lack_of_memory():
+    request = TrialRequest(folder="", memory_mib=1, seconds=60)
+
+    def raising(error, cause=None):
+        def warm(_):
+            raise error from cause
+
+        return trial._tried(request, warm)
+
+    spoken = raising(ArtifactError("has the format 'allocation of memory'"))
+    assert (spoken.is_fatal, spoken.problem) == (False, "has the format 'allocation of memory'")
+    for outcome in (raising(MemoryError()), raising(ArtifactError("the file is damaged"), MemoryError())):
+        assert (outcome.is_fatal, outcome.problem) == (True, "loading it takes more than 1 MiB of memory")
+
+
+@pytest.mark.parametrize("place", ["mark", "folder"])
+def test_a_mark_that_others_could_write_spares_no_trial(workspace, registry, artifacts, register, monkeypatch, place):
+    version = register(workspace, "spread", artifacts / "spread").version
+    tried = []
+    monkeypatch.setattr(trials, "try_folder", lambda *_, **__: tried.append(1) or TrialOutcome())
+    folder = workspace.artifacts_dir / trials.TRIED_NAME
+    before = os.umask(0)
+    try:
+        assert registry.try_version("spread", version) is None
+    finally:
+        os.umask(before)
+    (mark,) = folder.iterdir()
+    assert (mark.stat().st_mode | folder.stat().st_mode) & 0o077 == 0
+    assert registry.try_version("spread", version) is None
+    assert len(tried) == 1
+    (mark if place == "mark" else folder).chmod(0o777)
+    assert registry.try_version("spread", version) is None
+    assert len(tried) == 2
 
 
 def test_a_child_that_is_ended_from_outside_says_nothing_about_the_version(artifacts, monkeypatch):

@@ -8,7 +8,13 @@ import pytest
 from core.serving.access import Role
 from tests.waiting import PATIENCE_SECONDS
 
-FOREIGN = ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"cf-connecting-ip": "127.0.0.1"})
+FOREIGN = (
+    {"origin": "https://evil.example"},
+    {"sec-fetch-site": "cross-site"},
+    {"cf-connecting-ip": "127.0.0.1"},
+    {"X_Forwarded_For": "192.0.2.1"},
+    {"x-forwarded_for": "192.0.2.1"},
+)
 PREDICT = "/api/v1/predict/spread"
 READS = ("/metrics", "/v1/models/spread", "/v2/models/spread", "/api/v1/status", "/api/v1/openapi.json")
 
@@ -30,6 +36,25 @@ def test_a_second_host_makes_a_caller_a_stranger(server, rows_of, connection):
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as sent:
         sent.sendall(head % (PREDICT.encode(), connection, len(body)) + body)
         assert sent.recv(99).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://evil.example%b", b"401"),
+        (b"http://evil.example:80%b?x=1", b"401"),
+        (b"http://localhost@evil.example%b", b"401"),
+        (b"http://localhost%b", b"200"),
+    ],
+)
+@pytest.mark.parametrize("asks", [b"GET", b"POST"])
+def test_the_host_in_a_request_target_counts_and_not_the_header(server, rows_of, target, status, asks):
+    body = json.dumps({"row": rows_of("spread", 1)[0]}).encode() if asks == b"POST" else b""
+    path = PREDICT.encode() if asks == b"POST" else b"/v1/models/spread"
+    head = b"%b %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (asks, target % path, len(body))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as sent:
+        sent.sendall(head + body)
+        assert sent.recv(99).startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize(
