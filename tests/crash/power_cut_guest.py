@@ -48,11 +48,11 @@ def acknowledge(kind: str, *words: str) -> None:
     say(ACKNOWLEDGED + json.dumps([kind, *words]))
 
 
-def write(folder: Path, seed: int, *, outcomes: bool) -> None:
+def write(folder: Path, seed: int) -> None:
     """Change the workspace from several threads until the power is cut."""
     workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
     say(READY)
-    for worker in (write_versions, write_runs, *[write_outcomes] * outcomes):
+    for worker in (write_versions, write_runs, write_outcomes):
         threading.Thread(target=_or_say, args=(worker, workspace, folder, seed)).start()
 
 
@@ -154,4 +154,4 @@ if __name__ == "__main__":
     if role == "check":
         check(Path(place), Path(third))
     else:
-        write(Path(place), int(third), outcomes=role == "write-all")
+        write(Path(place), int(third))
