@@ -49,6 +49,21 @@ def spelled_out(text: str) -> str:
     return "".join(each if is_shown_as_is(each) else ascii(each)[1:-1] for each in text)
 
 
+def shown(value: object, *, most: int = 80) -> str:
+    """Return how an error shows a value of a caller's program, whatever that value is.
+
+    Spelling it may fail (Python spells no integer of 5,000 digits) or take many pages.
+
+    >>> shown(3.5), shown("a\\x1b"), shown(10**5000)
+    ('3.5', "'a\\\\x1b'", 'a value of type int')
+    """
+    try:
+        spelled = repr(value)
+    except Exception:  # it runs the code of the value's own class
+        return f"a value of type {type(value).__name__}"
+    return spelled_out(spelled[:most])
+
+
 def unshown_text(value: object, *, keep: str = "\n\t") -> str | None:
     """Return the first text in a JSON value, a name included, that a terminal would obey or hide, if any.
 

@@ -12,6 +12,7 @@ import core.api
 from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import NotFoundError, UsageError
+from core.escape import shown
 from core.rollout import Rollout, Route
 
 MAX_PENDING = 100_000  # routed requests whose answer has not been recorded; the oldest are forgotten first
@@ -78,7 +79,7 @@ class CanaryDeploymentManager:
         share = initial_traffic_percentage
         if share is not None and not 0 < share < 1:
             raise UsageError(
-                f"initial_traffic_percentage is {share!r}; it must be a share between 0 and 1, such as 0.05 for 5 %."
+                f"initial_traffic_percentage is {shown(share)}; it must be a share between 0 and 1, such as 0.05."
             )
         with self._named(deployed_by) as canaries:
             return CanaryDeployment(
@@ -191,7 +192,7 @@ class CanaryDeploymentManager:
         with self._lock:
             found = self._pending.get(request_id)
         if found is None:
-            raise NotFoundError(f"Request {request_id!r} was not routed here, or its answer is already recorded.")
+            raise NotFoundError(f"Request {shown(request_id)} was not routed here, or its answer is already recorded.")
         return found
 
     def _named(self, name: str | None) -> core.api.CanaryDeploymentManager:

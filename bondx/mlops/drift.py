@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import UsageError
+from core.escape import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +150,7 @@ class DriftMonitor:
         from core.tables import ReadingRules
 
         if isinstance(feature_columns, str):
-            raise UsageError(f"feature_columns is {feature_columns!r}; it must be a list of column names.")
+            raise UsageError(f"feature_columns is {shown(feature_columns)}; it must be a list of column names.")
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
         reading = ReadingRules(kinds=kinds_to_read(baseline.kinds), forms=baseline.forms)

@@ -12,6 +12,7 @@ from bondx.mlops.tracker import ExperimentTracker
 from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import CoreError, UsageError
+from core.escape import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class RetrainPipeline:
             ("registry", registry, ModelRegistry),
         ):
             if given is not None and not isinstance(given, kind):
-                raise UsageError(f"{name} is {given!r}; it must be of the class {kind.__qualname__} of bondx.mlops.")
+                raise UsageError(
+                    f"{name} is {shown(given)}; it must be of the class {kind.__qualname__} of bondx.mlops."
+                )
         self.config = config or MLOpsConfig.from_yaml()
         self.tracker = tracker or ExperimentTracker(self.config)
         self.registry = registry or ModelRegistry(self.config)

@@ -9,6 +9,7 @@ from typing import Any
 from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import UsageError
+from core.escape import shown
 from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
 
 _ENDINGS = {
@@ -113,7 +114,7 @@ class ExperimentTracker:
         """
         ending = _ENDINGS.get(str(status).lower())
         if ending is None:
-            raise UsageError(f"status is {status!r}; a run ends as completed, failed or stopped.")
+            raise UsageError(f"status is {shown(status)}; a run ends as completed, failed or stopped.")
         ended = self._run(run_id).end(ending)
         with self._lock:
             self._open.pop(run_id, None)
@@ -143,7 +144,7 @@ class ExperimentTracker:
             found = self._open.get(run_id)
             known = ", ".join(self._open) or "none"
         if found is None:
-            raise UsageError(f"Run {run_id!r} is not open in this process. Open runs: {known}.")
+            raise UsageError(f"Run {shown(run_id)} is not open in this process. Open runs: {known}.")
         return found
 
 

@@ -4,6 +4,7 @@ Programs pass numpy's scalars, paths, enums and None where a method declares tex
 that reached a document would make the document unreadable.
 """
 
+import contextlib
 import functools
 import inspect
 import operator
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from core.errors import UsageError
-from core.escape import is_shown_as_is
-from core.state.encoding import builtins_of, plain, plain_scalar
+from core.escape import is_shown_as_is, shown
+from core.state.encoding import builtins_of, plain, plain_scalar, real_number
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,7 +82,7 @@ def _converter(declared: Any) -> Converter:
         if readings:
             return readings[0](name, value)
         wanted = " or ".join(kind.__name__ for kind in instances)
-        raise UsageError(f"{name} is {value!r:.80}; it must be of the class {wanted}.")
+        raise UsageError(f"{name} is {shown(value)}; it must be of the class {wanted}.")
 
     return convert if readings or instances else _anything
 
@@ -102,7 +103,7 @@ def text(name: str, value: Any) -> str:
         UsageError: It is something else, too long, or holds characters that no file or terminal takes.
     """
     if not isinstance(value, str):
-        raise UsageError(f"{name} is {value!r:.80}; it must be text.")
+        raise UsageError(f"{name} is {shown(value)}; it must be text.")
     if len(value) > MAX_CHARACTERS:
         raise UsageError(f"{name} has {len(value):,} characters; it must have at most {MAX_CHARACTERS:,}.")
     plain_text = str.__str__(value)
@@ -119,7 +120,7 @@ def path(name: str, value: Any) -> Path:
     """
     spelled = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(spelled, str) or not spelled:
-        raise UsageError(f"{name} is {value!r:.80}; it must be a path.")
+        raise UsageError(f"{name} is {shown(value)}; it must be a path.")
     return Path(text(name, spelled))
 
 
@@ -130,11 +131,9 @@ def number(name: str, value: Any) -> float:
         UsageError: It is not a number; text is not read as one.
     """
     try:
-        if not isinstance(value, str | bytes | bytearray):
-            return float(value)
+        return real_number(value)
     except (TypeError, ValueError, OverflowError):  # an integer may exceed every float
-        pass
-    raise UsageError(f"{name} is {value!r:.80}; it must be a number.")
+        raise UsageError(f"{name} is {shown(value)}; it must be a number.") from None
 
 
 def whole_number(name: str, value: Any) -> int:
@@ -148,7 +147,7 @@ def whole_number(name: str, value: Any) -> int:
             return whole
     except TypeError:
         pass
-    raise UsageError(f"{name} is {value!r:.80}; it must be a whole number.")
+    raise UsageError(f"{name} is {shown(value)}; it must be a whole number.")
 
 
 def flag(name: str, value: Any) -> bool:
@@ -158,7 +157,7 @@ def flag(name: str, value: Any) -> bool:
         UsageError: It is something else: `"false"` would count as true.
     """
     if type(value).__name__ not in ("bool", "bool_"):
-        raise UsageError(f"{name} is {value!r:.80}; it must be True or False.")
+        raise UsageError(f"{name} is {shown(value)}; it must be True or False.")
     return bool(value)
 
 
@@ -169,7 +168,7 @@ def texts(name: str, values: Any) -> tuple[str, ...]:
         UsageError: It is a single text, or one of them is something else.
     """
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise UsageError(f"{name} is {values!r:.80}; it must be a list of texts.")
+        raise UsageError(f"{name} is {shown(values)}; it must be a list of texts.")
     return tuple(text(f"{name}[{index}]", value) for index, value in enumerate(values))
 
 
@@ -202,15 +201,17 @@ def values_by_name(name: str, values: Any) -> dict[str, Any]:
 
 def _items(name: str, values: Any) -> Iterable[tuple[str, str, Any]]:
     if not isinstance(values, Mapping):
-        raise UsageError(f"{name} is {values!r:.80}; it must be a mapping of names to values.")
+        raise UsageError(f"{name} is {shown(values)}; it must be a mapping of names to values.")
     for key, value in values.items():
         named = text(f"a name in {name}", key)
-        yield named, f"{name}[{named!r}]", value
+        yield named, f"{name}[{shown(named)}]", value
 
 
 def _spelling(value: Any) -> Any:
     scalar = plain_scalar(value)
-    return str(scalar) if isinstance(scalar, bool | int | float) else scalar
+    with contextlib.suppress(ValueError):  # Python spells no integer of thousands of digits
+        return str(scalar) if isinstance(scalar, bool | int | float) else scalar
+    return scalar
 
 
 def _anything(name: str, value: Any) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.actor import Actor, Origin
+from core.api.arguments import checked
 from core.settings.policy import ModelPolicy, Policy
 from core.settings.policy_source import PolicySource, read_policy
 from core.state import Workspace
@@ -21,6 +22,7 @@ class MLOpsConfig:
     actor: Actor
 
     @classmethod
+    @checked
     def from_yaml(
         cls, file: Path | str | None = None, *, workspace: Path | str | None = None, user: str | None = None
     ) -> "MLOpsConfig":

@@ -9,6 +9,7 @@ from typing import Any
 from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import UsageError
+from core.escape import shown
 from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
 
 
@@ -109,7 +110,7 @@ class ExperimentTracker:
         try:
             ended = RunStatus(str(status).lower())
         except ValueError:
-            raise UsageError(f"{status!r} is not an end status; use finished, failed or stopped.") from None
+            raise UsageError(f"{shown(status)} is not an end status; use finished, failed or stopped.") from None
         return run.end(ended)
 
     @checked

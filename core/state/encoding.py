@@ -146,6 +146,19 @@ def plain_scalar(value: Any) -> Any:
     return value
 
 
+def real_number(value: Any) -> float:
+    """Return a number, also of numpy, as a float; NaN and the infinities pass.
+
+    Raises:
+        TypeError: It is no real number: text, which `float` would read, or a complex number.
+        OverflowError: It is an integer beyond every float.
+    """
+    scalar = plain_scalar(value)
+    if isinstance(scalar, str | bytes | bytearray):
+        raise TypeError(f"a {type(value).__name__} is no number")
+    return float(scalar)
+
+
 def _builtin(value: Any) -> Any:
     if (scalar := plain_scalar(value)) is value:
         raise TypeError(f"it holds a {type(value).__name__}")

@@ -4,7 +4,8 @@ import operator
 from typing import Any
 
 from core.errors import UsageError
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
+from core.state.encoding import real_number
 
 MAX_NAME_CHARACTERS = 250
 MAX_STEP = 2**53
@@ -21,7 +22,7 @@ def metric_name(name: Any) -> str:
     'val/mae'
     """
     if not isinstance(name, str):
-        raise UsageError(f"The metric name {name!r} is a {type(name).__name__}; it must be text.")
+        raise UsageError(f"The metric name {shown(name)} is a {type(name).__name__}; it must be text.")
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS:
         raise UsageError(
             f"The metric name {name[:40]!r} has {len(name)} characters; it needs 1 to {MAX_NAME_CHARACTERS}."
@@ -37,12 +38,10 @@ def metric_value(name: str, value: Any) -> float:
     Raises:
         UsageError: It is not a number.
     """
-    if isinstance(value, str | bytes | bytearray):  # float() would read text
-        raise UsageError(f"The metric {name} is {value!r}; a metric must be a number.")
     try:
-        return float(value)
+        return real_number(value)
     except (TypeError, ValueError, OverflowError):  # an integer may exceed every float
-        raise UsageError(f"The metric {name} is {value!r}; a metric must be a number.") from None
+        raise UsageError(f"The metric {name} is {shown(value)}; a metric must be a number.") from None
 
 
 def metric_step(name: str, step: Any) -> int:
@@ -54,7 +53,7 @@ def metric_step(name: str, step: Any) -> int:
     >>> metric_step("mae", 3.0)
     3
     """
-    refusal = f"The step of the metric {name} is {step!r}; it must be a whole number between -2⁵³ and 2⁵³."
+    refusal = f"The step of the metric {name} is {shown(step)}; it must be a whole number between -2⁵³ and 2⁵³."
     if isinstance(step, bool):
         raise UsageError(refusal)
     try:

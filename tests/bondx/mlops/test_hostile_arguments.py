@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bondx.mlops import CanaryDeploymentManager, ExperimentTracker, ModelRegistry
-from core.errors import CoreError
+from bondx.mlops import CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+from core.errors import CoreError, UsageError
+from core.escape import shown
 from core.governance import AuditLog
 from core.registry import Registry
 from core.rollout import Rollouts
 from core.tracking import Runs
 
 VALUES = [
-    None, True, 0, -1, 2**63, 10**400, 0.5, float("nan"), float("inf"),
+    None, True, 0, -1, 2**63, 10**400, 10**5000, 0.5, float("nan"), float("inf"),
     "", " ", "\x1b[31mred", "half \ud800", "é" * 300, b"bytes", Path("/tmp/x"),
     np.float32(1.5), np.int64(7), np.int8(-3), np.bool_(True), np.str_("text"), np.array([1.0, 2.0]), np.float64("nan"),
-    [1, "a"], {"a": {1: 2}}, {1, 2}, object(), datetime(2026, 1, 1, tzinfo=UTC),
+    np.complex64(1 + 2j), [1, "a"], {"a": {1: 2}}, {1, 2}, object(), datetime(2026, 1, 1, tzinfo=UTC),
 ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def model_file(tmp_path):
     return file
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{value!r:.12}")
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{shown(value):.12}")
 def test_no_argument_of_the_python_face_makes_the_workspace_unreadable(config, model_file, value):
     tracker, registry, canary = ExperimentTracker(config), ModelRegistry(config), CanaryDeploymentManager(config)
     run_id = tracker.start_run("spreads")
@@ -88,3 +89,21 @@ def test_no_argument_of_the_python_face_makes_the_workspace_unreadable(config, m
         _assert_readable(config)
     tracker.log_metrics(run_id, {"good": 1.0})
     assert tracker.end_run(run_id).metrics["good"] == 1.0
+
+
+@pytest.mark.parametrize("argument", ["file", "workspace", "user"])
+@pytest.mark.parametrize(
+    "value", [3.5, range(3), np.array([1.0, 2.0]), 10**5000], ids=lambda value: type(value).__name__
+)
+def test_a_configuration_refuses_what_is_no_path_or_name(tmp_path, argument, value):
+    arguments = {"workspace": tmp_path / "w", argument: value}
+    with pytest.raises(UsageError, match=f"{argument} is "):
+        MLOpsConfig.from_yaml(**arguments)
+
+
+def test_a_complex_number_is_no_metric_and_costs_itself_alone(config):
+    tracker = ExperimentTracker(config)
+    run_id = tracker.start_run("spreads")
+    with pytest.raises(UsageError, match="must be a number"):
+        tracker.log_metrics(run_id, {"bad": np.complex64(1 + 2j), "huge": 10**5000, "good": 1.0})
+    assert tracker.end_run(run_id).metrics == {"good": 1.0}
