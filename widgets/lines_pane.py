@@ -78,6 +78,7 @@ class LinesPane(Painted, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._content: tuple[Line, ...] = tuple(lines)
         self._top = 0
+        self._n_seen, self._seen_width = 0, 0
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -91,6 +92,7 @@ class LinesPane(Painted, can_focus=True):
             self._top = 0
         if content != self._content or from_top:
             self._content = content
+            self._n_seen = 0
             self.resize_to_content()
 
     @property
@@ -102,6 +104,11 @@ class LinesPane(Painted, can_focus=True):
         """Count the lines once wrapped."""
         return max(1, len(self._wrapped(width)))
 
+    @property
+    def n_unseen(self) -> int:
+        """Count the lines, from the last one up, that have not been on the screen yet."""
+        return max(0, len(self._wrapped(self._seen_width)) - self._n_seen) if self._seen_width else len(self._content)
+
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the lines in view; a mark in the last row announces more lines."""
         wrapped = self._wrapped(width)
@@ -111,6 +118,17 @@ class LinesPane(Painted, can_focus=True):
         if n_below > 0 and height > 1:
             shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines: j, PgDn", "muted"),))
         return shown
+
+    def _draw(self) -> list[Line]:
+        """Draw what goes onto the screen, and remember how far it went."""
+        lines = super()._draw()
+        width, height = self.size
+        if width != self._seen_width:  # other line breaks
+            self._n_seen, self._seen_width = 0, width
+        end = self._top + height
+        n_lines = len(self._wrapped(width))
+        self._n_seen = max(self._n_seen, end - 1 if end < n_lines and height > 1 else end)
+        return lines
 
     def action_scroll_lines(self, n_lines: int) -> None:
         """Scroll by lines."""

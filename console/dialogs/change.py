@@ -16,8 +16,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, Input
 
-from console.dialogs.dialog import Dialog
+from console.dialogs.dialog import DEAF_SECONDS, Dialog
 from console.presentation.offer import Offer
+from console.presentation.phrases import counted
 from core.errors import CoreError
 from widgets.field import Field
 from widgets.line import Line
@@ -81,6 +82,7 @@ class ChangeDialog(Dialog[Confirmed]):
         self._look = look
         self._offer: Offer | None = None
         self._listens = False
+        self._scrolled_at = -DEAF_SECONDS
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
@@ -145,6 +147,10 @@ class ChangeDialog(Dialog[Confirmed]):
     def _may_confirm(self) -> bool:
         return self._offer is not None and not self._offer.refusal and self._is_typed
 
+    @property
+    def _n_unseen(self) -> int:
+        return self.query_one("#dialog-body", Caption).n_unseen
+
     def _judge(self, *, wants_to_confirm: bool = False) -> None:
         """Bring the button and the hint in line with what has been typed."""
         offer = self._offer
@@ -160,6 +166,9 @@ class ChangeDialog(Dialog[Confirmed]):
             is_wrong = typed and (wants_to_confirm or not wanted.startswith(typed))
             wrong = ((f"You typed {typed}, not {wanted}. ", "bad"),) if is_wrong else ()
             hint = Line((*wrong, ("Type ", ""), (wanted, "strong"), (", then Y confirms. Esc cancels.", "")))
+        elif n_unseen := self._n_unseen:
+            more = counted(n_unseen, "line")
+            hint = Line((("Y ", "key"), (f"shows {more} more; only then it confirms. ", ""), ("Esc cancels.", "muted")))
         else:
             # In the reason a Y is a letter like any other.
             before = (("Enter", "key"), (" ends the reason, then ", "")) if self._writes_reason else ()
@@ -169,10 +178,17 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def action_confirm(self) -> None:
         """Return the offer once everything required has been typed."""
-        if self._offer is not None and self._may_confirm:
-            self.dismiss(Confirmed(self._offer, self.query_one("#reason", Input).value.strip()))
-        else:
+        if self._offer is None or not self._may_confirm:
             self.action_explain()
+        elif self._n_unseen:
+            self._show_more()
+        elif self.context.monotonic() - self._scrolled_at >= DEAF_SECONDS:  # else a Y that is held down
+            self.dismiss(Confirmed(self._offer, self.query_one("#reason", Input).value.strip()))
+
+    def _show_more(self) -> None:
+        """Scroll to what has not been seen: nothing is confirmed that was never on the screen."""
+        self._scrolled_at = self.context.monotonic()
+        self.action_body("scroll_pages", 1)
 
     def action_explain(self) -> None:
         """Say again how to confirm: Enter does not confirm."""
@@ -182,6 +198,7 @@ class ChangeDialog(Dialog[Confirmed]):
     def action_body(self, what: str, n: int) -> None:
         """Scroll the text, wherever the focus is."""
         getattr(self.query_one("#dialog-body", Caption), f"action_{what}")(n)
+        self.call_after_refresh(self._judge)
 
     def action_type(self, character: str) -> None:
         """Type into the version's field without focusing it first.

@@ -37,8 +37,9 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     live version, by whatever move.
     """
     confirm = _CONFIRM[plan.verb]
-    lines = [*move_lines(plan, glyphs), *evidence_lines(plan, glyphs)]
-    lines += section("What will happen", plan.effects)
+    lines = [*(Line(((effect, "bad"),)) for effect in plan.worst), *move_lines(plan, glyphs)]
+    lines += evidence_lines(plan, glyphs)
+    lines += section("What will happen", [effect for effect in plan.effects if effect not in plan.worst])
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""
     return Offer(

@@ -15,6 +15,9 @@ from core.registry.holds import RunningRollout
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 from core.registry.undo import next_to_undo
 
+_ENDS_ROLLOUT = "Ends rollout "
+_LEAVES = "Leaves "
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One move of a version, with its evidence, its effects and its way back."""
@@ -36,6 +39,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     undoes: int | None = None  # the number of the transition that an undo reverses
     unreplaced: str | None = None  # the version that leaves Production without a successor: no version answers then
     ends_rollout: RunningRollout | None = None  # the rollout that ends because one of its two versions moves
+
+    @property
+    def worst(self) -> tuple[str, ...]:
+        """Those of the effects that reach beyond the versions named: to be read first."""
+        heads = (_ENDS_ROLLOUT if self.ends_rollout else "", _LEAVES if self.unreplaced else "")
+        return tuple(effect for effect in self.effects if effect.startswith(tuple(filter(None, heads))))
 
 
 def promotion(
@@ -145,7 +154,7 @@ def with_rollout(plan: Plan, running: RunningRollout | None) -> Plan:
         if goes_live
         else f"{running.stable}, its stable version, leaves Production"
     )
-    effect = f"Ends rollout {running}: {why}."
+    effect = f"{_ENDS_ROLLOUT}{running}: {why}."
     return msgspec.structs.replace(plan, ends_rollout=running, effects=(effect, *plan.effects))
 
 
@@ -239,7 +248,7 @@ def _effects(model: RegisteredModel, verb: TransitionVerb, changes: Sequence[Sta
     effects = [f"{model.model} {change.version} goes from {change.before} to {change.after}." for change in changes]
     enters = any(change.after is Stage.PRODUCTION for change in changes)
     if _unreplaced(changes):
-        effects.append(f"{model.model} then has no Production version.")
+        effects.insert(0, f"{_LEAVES}{model.model} without a live version.")
     if verb is TransitionVerb.PROMOTE and enters:
         previous = model.standing.promoted(changes[0].version).previous
         way_back = (

@@ -6,13 +6,17 @@ import pytest
 
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
+from console.verbs.stage_move import plan_offer
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.governance import AuditLog
 from core.registry import Quarantine, Registry, Stage
+from core.registry.holds import RunningRollout
+from core.registry.planning import with_rollout
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
+from widgets.glyphs import UNICODE
 
 
 def stage_of(workspace, model, version) -> Stage:
@@ -375,3 +379,42 @@ async def test_a_version_that_is_not_quarantined_is_not_released(open_console, w
         await at(console, "spread/1.3.0")
         await console.dialog(":", *"release", "space", *"spread", "space", *"1.3.0", "enter")
         assert "spread 1.3.0 is not quarantined." in console.text()
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 16)], ids=str)
+async def test_y_confirms_only_what_was_on_the_screen(open_console, workspace, size):
+    async with open_console(size) as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        await console.press(*"1.3.0")
+        body = dialog.query_one("#dialog-body")
+        hint = dialog.query_one("#dialog-hint")
+        await console.until(lambda: "only then it confirms" in " ".join(hint.text.split()), "the hint")
+        assert body.n_unseen, "a plan that is longer than the dialog"
+        await console.press("Y")
+        await console.settled()
+        assert dialog.is_current
+        while body.n_unseen:
+            await console.press("Y")
+            await console.settled()
+        await console.press("Y", "Y")
+        assert dialog.is_current, "a Y that is held down only scrolls"
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.STAGING
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION, "the promotion")
+
+
+async def test_the_worst_effect_is_the_first_line(open_console, workspace):
+    async with open_console((40, 12)) as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("X")
+        assert "Leaves spread without a live" in console.text()
+
+
+def test_the_end_of_a_rollout_is_the_first_line(workspace):
+    plan = Registry(workspace).plan_promotion("spread", "1.3.0")
+    rollout = RunningRollout(rollout_id="ro-0001", stable="1.2.0", candidate="1.3.0", share=0.1)
+    offer = plan_offer(with_rollout(plan, rollout), UNICODE, str)
+    assert offer.lines[0].text.startswith("Ends rollout ro-0001")

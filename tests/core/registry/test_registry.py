@@ -361,7 +361,7 @@ def test_archiving_the_live_version_says_that_none_remains(register, registry, p
     register(), register()
     promote("1.0.0", "1.1.0")
     plan = registry.plan_archive("spread", "1.1.0")
-    assert "spread then has no Production version." in plan.effects
+    assert "Leaves spread without a live version." in plan.effects
     registry.apply(plan, actor=ana)
     assert registry.production("spread") is None
     assert registry.plan_rollback("spread").version == "1.0.0"
