@@ -57,6 +57,8 @@ class TableFile(msgspec.Struct, frozen=True):
     def _write(self) -> None:
         content = self.text.encode("utf-8", "replace")
         if self.replaces:
+            if self.path.is_symlink():
+                raise RefusedError(f"{self.path} is a link to {self.path.resolve()}; name the file itself.")
             require_plain(self.path)
             write_file(self.path, content)
         elif not create_once(self.path, content):

@@ -32,6 +32,9 @@ class Column(msgspec.Struct, frozen=True):
     priority: int = 0
     """In a narrow pane the column with the highest number is dropped first; 0 always stays."""
 
+    is_key: bool = False
+    """Whether it names what the keys act on: it cannot be hidden."""
+
     @property
     def is_titled(self) -> bool:
         """Whether it has a title; a column of marks has none, and is neither chosen nor sorted by."""

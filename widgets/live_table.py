@@ -194,7 +194,7 @@ class LiveTable(Painted, can_focus=True):
         return tuple((index, self._columns[index]) for index in self._chosen() if self._columns[index].is_titled)
 
     def choose_columns(self, keys: Sequence[str]) -> None:
-        """Show these columns in this order, and columns without a title; unknown ones are ignored, none is all."""
+        """Show these columns in this order, and columns without a title; those of names stay; none is all."""
         self._wanted = tuple(dict.fromkeys(keys))
         self.repaint()
 
@@ -202,8 +202,13 @@ class LiveTable(Painted, can_focus=True):
         places = {column.key: index for index, column in enumerate(self._columns)}
         if not any(key in places for key in self._wanted):
             return list(range(len(self._columns)))
-        untitled = [index for index, column in enumerate(self._columns) if not column.is_titled]
-        return list(dict.fromkeys((*untitled, *(places[key] for key in self._wanted if key in places))))
+        wanted = [places[key] for key in self._wanted if key in places]
+        always = [
+            index
+            for index, column in enumerate(self._columns)
+            if not column.is_titled or (column.is_key and index not in wanted)
+        ]
+        return list(dict.fromkeys((*always, *wanted)))
 
     @property
     def order_out_of_sight(self) -> str:

@@ -34,8 +34,9 @@ def _codes(style: Style, system: ColorSystem) -> tuple[tuple[str, ...], tuple[st
     """Give the codes of a style: attributes, foreground, background."""
     on = attribute_bits(style)
     attributes = tuple(SGR_STYLES[bit] for bit in range(on.bit_length()) if on & (1 << bit))
-    foreground = style.color.downgrade(system).get_ansi_codes() if style.color else ()
-    background = style.bgcolor.downgrade(system).get_ansi_codes(False) if style.bgcolor else ()
+    fore, back = style.color, style.bgcolor  # the terminal's own colours need no code: a reset leads to them
+    foreground = fore.downgrade(system).get_ansi_codes() if fore and not fore.is_default else ()
+    background = back.downgrade(system).get_ansi_codes(False) if back and not back.is_default else ()
     return attributes, tuple(foreground), tuple(background)
 
 

@@ -17,9 +17,16 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--follow", "-f", action="store_true", help="print new lines as they come, until interrupted")
     parser.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only lines of this severity or worse")
     parser.add_argument("--grep", default="", metavar="TEXT", help="only lines with this text, ignoring case")
-    parser.add_argument("-n", type=count, default=100, metavar="N", help="number of lines to begin with (default 100)")
+    parser.add_argument(
+        "-n", type=_n_lines, default=100, metavar="N", help="number of lines to begin with (default 100)"
+    )
     add_json_argument(parser)
     parser.set_defaults(command=show_logs)
+
+
+def _n_lines(text: str) -> int:
+    """Read a number of lines: none is a number, too, for a reader who waits for new ones."""
+    return 0 if text == "0" else count(text)
 
 
 def show_logs(args: argparse.Namespace) -> int:
@@ -29,7 +36,7 @@ def show_logs(args: argparse.Namespace) -> int:
     wanted = LogFilter(getattr(logging, args.level.upper()), args.grep)
     reader = LogReader(open_workspace(args).logs_dir)
     lines = reader.newest(args.n, wanted)
-    if not lines and not args.follow and not args.json:
+    if not lines and args.n and not args.follow and not args.json:
         print("no log line matches" if args.grep or wanted.level > logging.DEBUG else "no log has been written yet")
     while True:
         for line in lines:

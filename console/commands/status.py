@@ -9,6 +9,8 @@ from console.commands.opening import Subparsers, add_json_argument, command_pars
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from core.view.snapshot import Snapshot
 
 WATCH_SECONDS = 1.0
@@ -57,7 +59,10 @@ def _status_at(args: argparse.Namespace) -> int:
     if args.watch:
         raise UsageError("--at shows one instant, which never changes, so --watch has no effect: leave one out.")
     workspace = open_workspace(args)
-    facts = facts_of(RecordedPast(workspace).at(read_instant(args.at, utc_now())))
+    at, now = read_instant(args.at, utc_now()), utc_now()
+    if at > now:
+        raise UsageError(f"--at {args.at} is in the future; it is {now:%Y-%m-%dT%H:%M:%S} UTC now.")
+    facts = facts_of(RecordedPast(workspace).at(at))
     _print(facts, args)
     return exit_code(facts)
 
@@ -137,8 +142,19 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
         "resources": {
             name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
         },
+        "resources_at": _stopped_at(snapshot),
         "problems": [*([silence] if silence else []), *snapshot.problems],
     }
+
+
+def _stopped_at(snapshot: "Snapshot") -> "datetime | None":
+    """Return when the machine was last sampled if nobody samples it now: then its figures are old."""
+    points = snapshot.resources.get(f"resource.{GAUGES[0]}", ())
+    if snapshot.absence is None or not points:
+        return None
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(round(points[-1][0]), tz=UTC)
 
 
 def exit_code(facts: dict[str, Any]) -> int:
@@ -212,5 +228,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("alert", "none")
     ]
     if facts["resources"]:
-        lines.append(("resources", ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())))
+        sampled = f" as of {printable(facts['resources_at'])}" if facts["resources_at"] else ""
+        gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())
+        lines.append(("resources", gauges + sampled))
     return lines + [("problem", problem) for problem in facts["problems"]]

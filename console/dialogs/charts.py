@@ -160,8 +160,11 @@ class ChartsDialog(ReadOnlyDialog):
         """Let the values decide the range, or include zero, or keep the present range."""
         if (chart := self._chart) is None:
             return
-        scale = self._scales[chart.title] = (self._scales.get(chart.title, 0) + 1) % len(_SCALES)
-        view = ChartView(from_zero=_SCALES[scale] == "from zero", is_log=self._view_of(chart).is_log)
+        is_log, scale = self._view_of(chart).is_log, (self._scales.get(chart.title, 0) + 1) % len(_SCALES)
+        if is_log and _SCALES[scale] == "from zero":  # a logarithmic axis has no zero
+            scale = (scale + 1) % len(_SCALES)
+        self._scales[chart.title] = scale
+        view = ChartView(from_zero=_SCALES[scale] == "from zero", is_log=is_log)
         if _SCALES[scale] == "fixed":
             view = msgspec.structs.replace(view, y_range=y_range(chart.series, view))
         self._views[chart.title] = view

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.dialogs.dialog import ReadOnlyDialog
-from widgets.line import key_line
+from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
 from widgets.live_table import Cell, Column, LiveTable, Row
 
@@ -53,7 +53,8 @@ class ColumnsDialog(ReadOnlyDialog):
         """Show or hide the column under the cursor; the last one stays."""
         key = self.query_one("#dialog-body", LiveTable).cursor_key
         turned = self._shown ^ {key} if key else self._shown
-        if not turned:
+        if not turned or key in {column.key for column in self._titled() if column.is_key}:
+            self.query_one("#dialog-hint", Caption).show([Line((("It cannot be hidden: keys act on it.", "warn"),))])
             return
         self._shown = turned
         # Columns shown before keep their places; one that is shown again comes last.

@@ -105,7 +105,8 @@ class LogDialog(ReadOnlyDialog):
         if self._sought:
             facts.append(f"/{self._sought}: {counted(self._n_found, 'line')}")
         if not pane.n_shown and self._has_read:
-            facts = ["No log line matches." if self._severity else "No log has been written yet."]
+            none = "No log line matches." if self._severity else "No log has been written yet."
+            facts = [none, _SEVERITIES[self._severity][1]]
         self.query_one("#log-state", Caption).show([Line(((state, tone), ("  ", ""), ("  ".join(facts), "muted")))])
         keys = (("Esc", "closes"), ("/ n N", "search"), ("s", "severity"), ("w", "cuts" if pane.wraps else "wraps"))
         self.query_one("#dialog-hint", Caption).show([key_line(*keys, ("y", "copies"))])

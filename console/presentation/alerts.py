@@ -23,7 +23,7 @@ COLUMNS = (
     Column("mark", "", 1),
     Column("severity", "SEVERITY", 10),
     Column("state", "STATE", 12),
-    Column("summary", "WHAT", 34, flex=1),
+    Column("summary", "WHAT", 34, flex=1, is_key=True),
     Column("live", "LIVE", 9, priority=1),
     Column("age", "FOR", 4, align="right", field="first_at"),
     Column("n", "TIMES", 5, align="right", priority=2),

@@ -16,7 +16,7 @@ from widgets.glyphs import Glyphs
 from widgets.rows import Cell, Row
 
 COLUMNS = (
-    Column("rollout", "ROLLOUT", 7),
+    Column("rollout", "ROLLOUT", 7, is_key=True),
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("stable", "STABLE", 8, priority=1),
     Column("candidate", "CANDIDATE", 9),

@@ -19,7 +19,7 @@ from widgets.rows import Cell, Row
 
 COLUMNS = (
     Column("mark", " ", 1),
-    Column("run", "RUN", 10),
+    Column("run", "RUN", 10, is_key=True),
     Column("name", "NAME", 12, flex=2, max_width=34, cut="middle"),
     Column("status", "STATUS", 10),
     Column("metric", "METRIC", 18, flex=1, max_width=26),

@@ -14,7 +14,7 @@ from widgets.line import Line
 from widgets.rows import Cell, Row
 
 COLUMNS = (
-    Column("session", "SESSION", 7),
+    Column("session", "SESSION", 7, is_key=True),
     Column("name", "NAME", 8, flex=1, max_width=24, priority=3, cut="middle"),
     Column("phase", "PHASE", 12),
     Column("epoch", "EPOCH", 9, align="right"),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 TREND_WIDTH = 14
 COLUMNS = (
     Column("mark", " ", 1),
-    Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
-    Column("version", "VERSION", 8),
+    Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle", is_key=True),
+    Column("version", "VERSION", 8, is_key=True),
     Column("stage", "STAGE", 13),
     Column("attainment", "ATTAIN", 6, align="right"),
     Column("gates", "GATES", 13, priority=2),

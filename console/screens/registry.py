@@ -87,7 +87,10 @@ class RegistryScreen(ConsoleScreen):
         table.set_rows(
             versions.version_rows(known, app.now(), app.glyphs, marked=self._marked, quarantined=quarantined)
         )
-        n_versions, n_models = counted(len(known), "version"), counted(len(snapshot.models), "model")
+        n_versions, n_models = (
+            counted(len(known), "version"),
+            counted(len({version.model for version in known}), "model"),
+        )
         counts = self.filter_words(table) or f"{n_versions} of {n_models}"
         marks = marked_words(len(self._marked_versions()))
         hidden = self._hidden("version", len(snapshot.versions) - len(known))

@@ -117,7 +117,9 @@ class ChooseColumns(Verb[None]):
             problem = choose_columns(app, table, names)
             shown = ", ".join(column.title for _, column in table.chosen_columns)
             if problem is None:
-                app.say(f"Shows {shown}." if names else "Shows the usual columns.", "muted")
+                kept = [c.title for c in table.columns if c.is_key and names and c.key not in names]
+                stays = f" {' and '.join(kept)} cannot be hidden: keys act on what they name." if kept else ""
+                app.say(f"Shows {shown}.{stays}" if names else "Shows the usual columns.", "muted")
             return
         from console.dialogs.columns import ColumnsDialog
 

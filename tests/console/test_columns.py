@@ -61,7 +61,23 @@ async def test_the_last_column_stays(open_console):
         await type_command(console, "columns model")
         await type_command(console, "columns")
         await console.press("space", "escape")
-        assert titles(console) == ["MODEL"]
+        assert titles(console) == ["VERSION", "MODEL"]
+
+
+async def test_the_names_that_keys_act_on_cannot_be_hidden(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("3")
+        await type_command(console, "columns age")
+        assert titles(console) == ["MODEL", "VERSION", "AGE"]
+        assert "MODEL and VERSION cannot be hidden" in console.sentence
+
+
+async def test_columns_that_cannot_be_saved_are_said(open_console, monkeypatch):
+    async with open_console((120, 40)) as console:
+        await console.press("3")
+        monkeypatch.setattr(console.app.preferences, "choose_columns", lambda *_: "the disk is full")
+        await type_command(console, "columns age")
+        assert "not remembered: the disk is full" in console.sentence
 
 
 async def test_a_wrong_column_is_refused_with_the_choices(open_console, file):

@@ -18,9 +18,9 @@ CODE = (
 
 
 def colours(output: bytes) -> set[int]:
-    """Return the colour codes of every style that was sent."""
+    """Return the colour codes of every style that was sent, those that end a colour included."""
     codes = {int(code) for sequence in SGR.findall(output) for code in re.findall(rb"\d+", sequence)}
-    return {code for code in codes if 30 <= code <= 38 or 40 <= code <= 48 or 90 <= code <= 107}
+    return {code for code in codes if 30 <= code <= 49 or 90 <= code <= 107}
 
 
 def environment() -> dict[str, str]:

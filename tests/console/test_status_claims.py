@@ -1,0 +1,37 @@
+"""What `bondx status`, `bondx logs` and `:export!` claim about times and files."""
+
+from dataclasses import replace
+
+import pytest
+
+from console.cli.main import main
+from console.commands.status import facts_of
+from console.table_file import TableFile
+from core.errors import RefusedError
+from core.view.source import SnapshotSource
+from tests.console.conftest import NOW
+
+
+def test_the_future_has_no_status(workspace, called):
+    code, out, err = called(main, "--workspace", workspace.root, "status", "--at", "2099-01-01T00:00")
+    assert (code, out) == (2, "")
+    assert "--at 2099-01-01T00:00 is in the future" in err
+
+
+def test_figures_that_nobody_measures_any_more_say_when_they_were_measured(workspace):
+    snapshot = SnapshotSource(workspace, clock=lambda: NOW).take()
+    measured = replace(snapshot, engine=None, resources={"resource.cpu_percent": ((NOW.timestamp(), 12.0),)})
+    assert facts_of(measured)["resources_at"] == NOW
+
+
+def test_a_reader_may_wait_for_new_lines_alone(workspace, called):
+    assert called(main, "--workspace", workspace.root, "logs", "-n", "0")[:2] == (0, "")
+
+
+def test_a_link_is_not_replaced_by_a_list(tmp_path):
+    target, link = tmp_path / "kept.csv", tmp_path / "link.csv"
+    target.write_text("kept")
+    link.symlink_to(target)
+    with pytest.raises(RefusedError, match="is a link to"):
+        TableFile(link, "a list", 1, replaces=True)._write()
+    assert (link.is_symlink(), target.read_text()) == (True, "kept")
