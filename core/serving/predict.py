@@ -96,11 +96,14 @@ class Predictor:
             caller = self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
             given = _given_id(headers)
             own = given or self.new_id()
-            assignment = self._assigned(target, self.table.model(target.model), headers, given, caller)
+            served = self.table.model(target.model)
+            assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
-            version = assignment.version
             content = dialect.framed(headers, content)
+            if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
+                assignment = served.routing.comparing(assignment, dialect, content)
+            version = assignment.version
             asked = version.speech(dialect).read(content)
             if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
@@ -123,7 +126,12 @@ class Predictor:
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None:
                 assignment = await self._loaded(target, served, caller)
-            asked, values, assignment = await self._scored(target.dialect, assignment, content, own, begin)
+            if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
+                asks = served.routing.comparing, assignment, target.dialect, content
+                assignment = asks[0](*asks[1:]) if len(content) <= INLINE_BYTES else await self._in_worker(*asks)
+            asked, values, assignment = await self._scored(
+                target.dialect, assignment, content, own, begin, is_stranger=not caller.has_token
+            )
             request_id = _checked_id(asked.request_id, target.dialect.id_field) or own
         except Exception as error:
             await self._refuse(target, error, send)
@@ -183,11 +191,19 @@ class Predictor:
         return found.alone
 
     async def _scored(
-        self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, begin: float
+        self,
+        dialect: Dialect,
+        assignment: Assignment,
+        content: bytes,
+        request_id: str,
+        begin: float,
+        *,
+        is_stranger: bool,
     ) -> tuple[ReadRequest, list[Any], Assignment]:
         """Let the version answer and, if it fails, its fallback.
 
-        A request that a candidate refuses and the stable version answers also counts as a failure of the candidate. A
+        A request that a candidate refuses and the stable version answers also counts as a failure of the candidate,
+        unless its caller has no token: a stranger could send many of them, and the candidate would be rolled back. A
         shadow receives requests even if the stable version fails on them: judged by answered requests alone, the stable
         version would never fail.
         """
@@ -218,7 +234,8 @@ class Predictor:
             if not isinstance(failure, CoreError) or isinstance(failure, TookTooLongError):
                 self._note_failure(assignment, request_id, begin, failure, dialect, content)
             raise
-        self._note_failure(assignment, request_id, begin, failure, dialect, content)
+        if not (is_stranger and isinstance(failure, BadRequestError)):
+            self._note_failure(assignment, request_id, begin, failure, dialect, content)
         # Not an observation of the rollout: the request was the candidate's, and counts as its failure.
         return asked, values, fallback.alone
 

@@ -90,6 +90,15 @@ class ServingSignature:
         ]
 
     @property
+    def demands(self) -> tuple[object, ...]:
+        """What decides whether a request is read or refused: two signatures with the same demands read the same."""
+        return tuple(
+            (field.name, field.kind, field.nullable, field.required)
+            + ((field.least, field.most, field.categories) if field.strict else ())
+            for field in self.fields
+        ) or (type(self),)
+
+    @property
     def output_shape(self) -> list[int]:
         """The shape of the answers; -1 stands for the number of rows.
 

@@ -12,7 +12,7 @@ from core.registry import Stage
 from core.rollout.routing import Router, RoutingTable
 from core.serving.dialects import Dialect, Reader
 from core.serving.dialects.tensors import framing
-from core.serving.errors import UnavailableError, UnknownVersionError
+from core.serving.errors import BadRequestError, UnavailableError, UnknownVersionError
 from core.serving.slicer import Slicer
 from core.serving.stats import VersionStats
 from core.telemetry.predictions import Arm
@@ -114,6 +114,8 @@ class Routing:
         self._model = table.model
         self._loaded = loaded
         self._stable = loaded[table.stable]
+        self._arms = [loaded[number] for number in table.versions if number in loaded]
+        self._reads_alike = len({version.signature.demands for version in self._arms}) == 1
         self._slicers = {
             number: Slicer(table.slices, loaded[number].signature)
             for number in table.versions
@@ -140,6 +142,21 @@ class Routing:
             self._stable if version is not self._stable else None,
             self._slicers.get(route.version),
         )
+
+    def comparing(self, assignment: Assignment, dialect: Dialect, content: bytes) -> Assignment:
+        """Keep a request in the rollout only if both versions can read it; else the stable version alone answers.
+
+        Whoever sends what one version refuses could decide the rollout. Such a request is left out whichever side it
+        falls on, so the two sides stay comparable.
+        """
+        if self._reads_alike:
+            return assignment
+        try:
+            for version in self._arms:
+                version.speech(dialect).read(content)
+        except BadRequestError:
+            return self._stable.alone
+        return assignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,21 @@
 
 import http.client
 import json
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from core.clock import utc_now
 from core.rollout import RolloutRefusedError, Rollouts, Strategy
 from core.rollout.slices import code_of
+from core.serving.access import Role, Tokens
 from core.serving.errors import UnavailableError
 from core.serving.predict import Predictor
 from core.serving.scoring.scorer import CompiledScorer
+from core.serving.signature import ServingSignature
+from core.serving.table import Routing
 from core.settings.policy import CanaryPolicy, SliceRule
 from core.telemetry.predictions import (
     Arm,
@@ -88,6 +93,50 @@ def test_a_request_refused_by_both_sides_is_a_client_error(workspace, rolling, r
     with serving(workspace) as (_, ask, _until):
         assert {ask(row)[0] for _ in range(20)} == {400}
     assert recorded(workspace, rollout.rollout_id).served == []
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
+@pytest.mark.parametrize("has_token", [False, True])
+def test_what_only_the_candidate_refuses_is_no_evidence_of_a_caller_without_a_token(
+    workspace, rolling, rows_of, ana, strategy, has_token
+):
+    rollout = rolling(strategy, 0.5 if strategy is Strategy.AB else None)
+    refused, *others = rows_of("spread", 30)
+    (other,) = [row for row in others if row["sector"] != refused["sector"]][:1]
+    _, secret = Tokens(workspace).create("desk", Role.VIEWER, actor=ana)
+    headers = {"authorization": f"Bearer {secret}"} if has_token else {}
+    with serving(workspace) as (server, _ask, until):
+        served = server.table.models["spread"]
+        candidate = served.versions["1.1.0"]
+        candidate.signature = stricter(candidate.signature, without=refused["sector"])
+        candidate._speech.clear()
+        routing = Routing(served.routing._router.tables["spread"], served.versions)
+        server._predictor.table = replace(server.table, models={"spread": replace(served, routing=routing)})
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+        for row in [refused, other] * 20:
+            connection.request("POST", "/api/v1/predict/spread", json.dumps({"row": row}), headers)
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+            if row is refused:
+                assert answer.getheader("x-bondx-version") == "1.0.0"
+        connection.close()
+        until(lambda: strategy is Strategy.AB or not server._predictor._shadows, "the copies")
+        n_errors = candidate.stats.n_errors
+    kept = recorded(workspace, rollout.rollout_id).served
+    assert (n_errors > 0) is has_token
+    assert any(entry.error for entry in kept) is (has_token and strategy is Strategy.AB)
+    assert len(kept) == (40 if has_token else 20)
+
+
+def stricter(signature, without):
+    """Make a signature that refuses one sector."""
+    fields = [
+        msgspec.structs.replace(field, categories=tuple(level for level in field.categories if level != without))
+        if field.name == "sector"
+        else field
+        for field in signature.fields
+    ]
+    return ServingSignature(fields, output=signature.output, unit=signature.unit)
 
 
 def test_a_shadow_receives_copies_and_its_answers_are_not_sent(workspace, rolling, rows_of):
