@@ -125,7 +125,7 @@ class Http:
             raise UnreachableError(self.url, _sentence(error)) from None
         if answer.status < 300 or answer.status in also:
             return answer
-        raise self._failure(answer)
+        raise self.failure(answer)
 
     def read(self, answer: HttpAnswer, kind: type[T]) -> T:
         """Decode an answer.
@@ -159,7 +159,8 @@ class Http:
                 raise RejectedError(f"{self.url}: the answer is over {MAX_ANSWER_BYTES >> 20} MiB. Send fewer rows.")
         return b"".join(parts)
 
-    def _failure(self, answer: HttpAnswer) -> ClientError:
+    def failure(self, answer: HttpAnswer) -> ClientError:
+        """Return the error that an answer stands for."""
         reason, field = _reason(answer)
         status = answer.status
         if status in _BUSY:

@@ -155,7 +155,10 @@ def request_headers(request_id: str, key: str | None) -> dict[str, str]:
 
 def version_states(http: Http, which: Which, deadline: float) -> list[VersionState]:
     """Request the model status."""
-    found = http.read(http.ask("GET", model_path(which), deadline), _States)
+    answer = http.ask("GET", model_path(which), deadline, also=(503,))
+    if answer.status == 503 and b'"model_version_status"' not in answer.content:
+        raise http.failure(answer)
+    found = http.read(answer, _States)  # of a model that is not ready, too
     return [
         VersionState(version=str(one.version), state=one.state, message=one.status.error_message)
         for one in found.model_version_status

@@ -19,6 +19,7 @@ from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
 from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
+from core.serving.public_reasons import reason_of
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
 from core.serving.table import LoadedVersion, ServedModel, ServingTable, VersionKey
@@ -213,7 +214,7 @@ class Loader:
                 self._loaded[key] = future.result()
                 self._failures.pop(key, None)
             else:  # artifacts are not trusted: a fault in one must not keep the others from being served
-                self._failures[key] = (time.monotonic(), str(error) or repr(error))
+                self._failures[key] = (time.monotonic(), reason_of(error, self._workspace.root))
                 log.error(
                     "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error
                 )
@@ -253,7 +254,7 @@ class Loader:
                     wish.set_result(loaded)
                 else:
                     _, why = self._failures.get(key, (0.0, "too many versions are requested at the same time"))
-                    wish.set_exception(UnavailableError(f"{key[0]} {key[1]} cannot be loaded: {why}"))
+                    wish.set_exception(UnavailableError(f"{key[0]} {key[1]} cannot be loaded: {why}."))
 
     def _announce(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> None:
         served = {
@@ -284,6 +285,7 @@ class Loader:
             versions=MappingProxyType(loaded),
             labels=MappingProxyType(labels),
             waiting=MappingProxyType(waiting),
+            loading=frozenset(number for of, number in self._loading if of == name),
             failures=MappingProxyType({number: why for (of, number), (_, why) in self._failures.items() if of == name}),
             live=model.production,
             is_kept_as_files=self._is_kept_as_files(model, versions),

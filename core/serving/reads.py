@@ -109,7 +109,7 @@ class Reads:
         try:
             self._admit(scope)
             content = await read_body(receive, headers_of(scope), limits)
-            status, answer = asked.describe(self._table().models, content)
+            status, answer = asked.describe(self._table().read_models(), content)
         except CoreError as error:
             await send_json(send, status_of(error), dialect.refusal(error), content_type=dialect.content_type)
             return

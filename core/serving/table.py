@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.registry import Stage
 from core.rollout.routing import Router, RoutingTable
 from core.serving.dialects import Dialect, Reader
+from core.serving.dialects.dialect import State
 from core.serving.dialects.tensors import framing
 from core.serving.errors import BadRequestError, UnavailableError, UnknownVersionError
 from core.serving.slicer import Slicer
@@ -169,6 +170,7 @@ class ServedModel:
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # lower case -> version, loaded
     failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
     waiting: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # label -> its version, not loaded
+    loading: frozenset[str] = frozenset()  # versions that are being loaded
     live: str | None = None  # the version in Production, loaded or not
     is_kept_as_files: bool = False  # whether another program serves it: no version of it is one of ours
     default: LoadedVersion | None = None  # answers by default
@@ -202,9 +204,17 @@ class ServedModel:
 
     def why_not_loaded(self, version: str) -> str | None:
         """Say why a version does not answer although the server wants it to; None if no request has asked for it."""
-        if version in (self.live, *self.waiting.values()):
+        if version in (self.live, *self.waiting.values(), *self.loading):
             return self.failures.get(version, "it is still being loaded")
         return self.failures.get(version)
+
+    def state(self, version: str) -> State:
+        """Say how far a registered version is from answering."""
+        if version in self.versions:
+            return State.LOADED
+        if self.why_not_loaded(version) is None:
+            return State.RESTING
+        return State.FAILED if version in self.failures else State.LOADING
 
     @property
     def trouble(self) -> str | None:
@@ -246,6 +256,16 @@ class ServingTable:
     is_complete: bool = False  # whether the registry has been read and every wanted version is loaded or has failed
     is_read: bool = False  # whether the registry has been read
 
+    def read_models(self) -> Mapping[str, ServedModel]:
+        """Return every model by name.
+
+        Raises:
+            UnavailableError: The registry has not been read yet.
+        """
+        if not self.is_read:
+            raise UnavailableError("The models are still being loaded; retry in a moment.")
+        return self.models
+
     def model(self, name: str) -> ServedModel:
         """Return one model.
 
@@ -254,10 +274,8 @@ class ServingTable:
             UnavailableError: The registry has not been read yet.
         """
         found = self.models.get(name)
-        if found is None and not self.is_read:
-            raise UnavailableError("The models are still being loaded; retry in a moment.")
         if found is None:
-            raise UnknownVersionError("model", name, list(self.models))
+            raise UnknownVersionError("model", name, list(self.read_models()))
         return found
 
     def troubles(self) -> list[str]:

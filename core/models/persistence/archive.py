@@ -84,7 +84,9 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         listed = {str(name): dict(entry) for name, entry in header["files"].items()}
         if header["format"] != FORMAT:
             raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise ArtifactError(f"{folder / HEADER} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
     files: dict[str, bytes] = {}
     for name, entry in listed.items():
@@ -93,7 +95,9 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         try:
             content = read_file(folder / name)
         except OSError as error:
-            raise ArtifactError(f"{folder / name} is listed in {HEADER} but cannot be read: {error}") from error
+            raise ArtifactError(
+                f"{folder / name} is listed in {HEADER} but cannot be read: {error.strerror or error}"
+            ) from error
         if digest(content) != entry.get("sha256"):
             raise ArtifactError(f"{folder / name} is not the saved file: its SHA-256 differs from {HEADER}")
         files[name] = content

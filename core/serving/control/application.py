@@ -15,7 +15,7 @@ from core.errors import CoreError
 from core.serving.authenticator import Authenticator
 from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, refuse_unshown_text
 from core.serving.control.alerts import AlertRoutes
-from core.serving.control.faults import on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
+from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
@@ -100,6 +100,7 @@ def control_application(
         )
     )
     application.state[AUTHENTICATOR] = authenticator
+    application.state[ROOT] = workspace.root
     return application
 
 

@@ -10,6 +10,10 @@ from litestar.exceptions import HTTPException
 from core.errors import CoreError
 from core.serving.asgi import RETRY_SECONDS
 from core.serving.errors import status_of
+from core.serving.public_reasons import within
+
+ROOT = "root"
+"""The key of the application's state with the folder of the workspace."""
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +27,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: dict[str, tuple[Any, Any]] | None = None  # of a conflict: by field, expected and current value
 
 
-def on_core_error(_request: Request[Any, Any, Any], error: CoreError) -> Response[Fault]:
+def on_core_error(request: Request[Any, Any, Any], error: CoreError) -> Response[Fault]:
     """Answer with an error that the engine raised deliberately."""
     changes = getattr(error, "changes", None)
     return _answer(
         Fault(
-            error=str(error),
+            error=within(str(error), request.app.state[ROOT]),
             status=status_of(error),
             field=getattr(error, "field", None),
             changes=msgspec.to_builtins(changes, enc_hook=str) if changes else None,

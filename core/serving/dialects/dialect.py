@@ -6,6 +6,7 @@ the metrics follow that list.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import orjson
@@ -42,6 +43,15 @@ class Answered(NamedTuple):
 Reader = Callable[[bytes], ReadRequest]
 
 
+class State(Enum):
+    """How far a registered version is from answering."""
+
+    RESTING = "registered, not loaded; a predict request with a token loads it"
+    LOADING = "it is still being loaded"
+    LOADED = ""
+    FAILED = "it cannot be loaded"
+
+
 class OfferedVersion(Protocol):
     """The public facts about a loaded version."""
 
@@ -71,6 +81,9 @@ class OfferedModel(Protocol):
     @property
     def default(self) -> OfferedVersion | None:
         """The version that answers by default."""
+
+    def state(self, version: str) -> State:
+        """Say how far a registered version is from answering."""
 
     def answering(self) -> OfferedVersion:
         """Return the default version; raises UnavailableError with the reason if there is none."""

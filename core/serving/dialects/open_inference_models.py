@@ -12,10 +12,16 @@ import msgspec
 import orjson
 
 from core.models.scoring.fields import Field
-from core.serving.dialects.dialect import OfferedModel, Reply, loaded, not_loaded
+from core.serving.dialects.dialect import OfferedModel, Reply, State, loaded, not_loaded
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
 
+_STATES = {
+    State.LOADED: "READY",
+    State.LOADING: "LOADING",
+    State.FAILED: "UNAVAILABLE",
+    State.RESTING: "UNAVAILABLE",
+}
 _DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
 
 
@@ -73,7 +79,7 @@ def describe_server() -> dict[str, Any]:
 
 
 def describe_repository(models: Mapping[str, OfferedModel], content: bytes) -> Reply:
-    """List every registered version; state READY, UNAVAILABLE with the reason, or empty if it is not loaded.
+    """List every registered version with its state: READY; or LOADING or UNAVAILABLE, with the reason.
 
     Raises:
         BadRequestError: The request has the wrong form.
@@ -85,10 +91,10 @@ def describe_repository(models: Mapping[str, OfferedModel], content: bytes) -> R
     entries = []
     for served in models.values():
         for number in served.registered:
-            state = "READY" if number in served.versions else "UNAVAILABLE" if number in served.failures else ""
-            reason = "" if state == "READY" else served.failures.get(number, "registered; loaded on the first request")
-            if state == "READY" or not only_ready:
-                entries.append({"name": served.model, "version": number, "state": state, "reason": reason})
+            state = served.state(number)
+            reason = served.failures[number] if state is State.FAILED else state.value
+            if state is State.LOADED or not only_ready:
+                entries.append({"name": served.model, "version": number, "state": _STATES[state], "reason": reason})
     return 200, entries
 
 

@@ -31,6 +31,7 @@ from core.serving.dialects.dialect import (
     Reader,
     ReadRequest,
     Reply,
+    State,
     loaded,
     not_loaded,
 )
@@ -39,6 +40,14 @@ from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
 
 SIGNATURE = "serving_default"
+_STATES = {
+    State.RESTING: "START",  # known, and nothing has been done for it
+    State.LOADING: "LOADING",
+    State.LOADED: "AVAILABLE",
+    State.FAILED: "END",  # an error ended it
+}
+"""Source: tensorflow_serving/apis/get_model_status.proto, `ModelVersionStatus.State`."""
+
 _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
 
 
@@ -67,25 +76,23 @@ def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str
     return {"model_spec": {"name": model, "signature_name": "", "version": version}, "metadata": metadata}
 
 
-def _version_status(version: str, state: str, message: str = "") -> dict[str, Any]:
-    """Describe the state of one version: START, LOADING, AVAILABLE, UNLOADING or END."""
-    code = "UNKNOWN" if message else "OK"
-    return {"version": version, "state": state, "status": {"error_code": code, "error_message": message}}
+def _version_status(served: OfferedModel, version: str) -> dict[str, Any]:
+    """Describe the state of one version, with the error of one that has failed."""
+    state = served.state(version)
+    message = served.failures[version] if state is State.FAILED else ""
+    status = {"error_code": "UNKNOWN" if message else "OK", "error_message": message}
+    return {"version": version, "state": _STATES[state], "status": status}
 
 
 def _describe_states(served: OfferedModel, version: str | None) -> Reply:
-    numbers = [version] if version is not None else [*served.versions, *served.failures]
-    states = []
-    for number in numbers:
-        if number in served.versions:
-            states.append(_version_status(number, "AVAILABLE"))
-        elif number in served.failures:
-            states.append(_version_status(number, "END", served.failures[number]))
-        else:
-            states.append(_version_status(number, "END", "registered; loaded on the first request"))
-    is_ready = (served.default is not None) if version is None else version in served.versions
-    # The last two are for KServe's V1 clients, which ask on the same path.
-    return 200, {"model_version_status": states, "name": served.model, "ready": is_ready}
+    if version is not None:
+        states = [_version_status(served, version)]
+        return 200, {"model_version_status": states, "name": served.model, "ready": version in served.versions}
+    numbers = [number for number in served.registered if served.state(number) is not State.RESTING]
+    is_ready = served.default is not None
+    content = {"model_version_status": [_version_status(served, number) for number in numbers]}
+    # KServe's V1 clients ask on the same path: for them are the last two, and the status.
+    return 200 if is_ready else 503, {**content, "name": served.model, "ready": is_ready}
 
 
 def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
