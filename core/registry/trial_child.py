@@ -65,8 +65,13 @@ class TrialChild:
             for is_last in (False, True):
                 process = self._ready()
                 try:
+                    computed_before = _computed_seconds(process.pid)
                     _write(process, request)
-                    return self._outcome(process, request)
+                    found = self._outcome(process, request, computed_before)
+                    if found is not None:
+                        return found
+                    if is_last:
+                        return TrialOutcome(problem=_too_long(request), is_fatal=True)
                 except BrokenPipeError:  # it has ended for lack of work, or another process has ended it
                     self.close()
                     if is_last:
@@ -113,17 +118,37 @@ class TrialChild:
             raise TrialFailedError("the process does not start")
         return self._process
 
-    def _outcome(self, process: "subprocess.Popen[bytes]", request: TrialRequest) -> TrialOutcome:
+    def _outcome(
+        self, process: "subprocess.Popen[bytes]", request: TrialRequest, computed_before: float
+    ) -> TrialOutcome | None:
+        """Wait for what becomes of a trial; None if it took too long by the clock alone.
+
+        A clock goes on while a machine is frozen, or the child waits for a processor: only computing proves a loop.
+        """
         line = _line(process, request.seconds)
         if line:
             return msgspec.json.decode(line, type=TrialOutcome)
         is_hanging = process.poll() is None and line is None
+        has_computed = is_hanging and _computed_seconds(process.pid) - computed_before >= request.seconds
         self.close()
         if process.returncode in _FROM_OUTSIDE and not is_hanging:
             raise BrokenPipeError
         if is_hanging:
-            return TrialOutcome(problem=f"loading it took longer than {request.seconds:g} s", is_fatal=True)
+            return TrialOutcome(problem=_too_long(request), is_fatal=True) if has_computed else None
         return TrialOutcome(problem=f"loading it killed the process ({_ending(process.returncode)})", is_fatal=True)
+
+
+def _too_long(request: TrialRequest) -> str:
+    return f"loading it took longer than {request.seconds:g} s"
+
+
+def _computed_seconds(pid: int) -> float:
+    """Return the computing time of a process; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _write(process: "subprocess.Popen[bytes]", request: TrialRequest) -> None:

@@ -272,6 +272,26 @@ def test_a_child_that_is_ended_from_outside_says_nothing_about_the_version(artif
         child.close()
 
 
+@pytest.mark.parametrize(("n_frozen", "is_fatal"), [(1, False), (2, True)])
+def test_a_clock_that_went_on_proves_nothing_before_a_second_trial(artifacts, monkeypatch, n_frozen, is_fatal):
+    child, line = trial_child.TrialChild(), trial_child._line
+    request = TrialRequest(folder=str(artifacts / "spread"), memory_mib=4096, seconds=60)
+    frozen = []
+
+    def freeze(process, seconds):
+        if seconds == request.seconds and len(frozen) < n_frozen:
+            frozen.append(process.pid)
+            return None
+        return line(process, seconds)
+
+    monkeypatch.setattr(trial_child, "_line", freeze)
+    try:
+        assert child.run(request).is_fatal is is_fatal
+        assert len(set(frozen)) == n_frozen  # each in a child of its own
+    finally:
+        child.close()
+
+
 def test_a_child_that_does_not_start_says_nothing_about_the_version(tmp_path, monkeypatch):
     monkeypatch.setattr(trial_child, "MODULE", "core.no_such_module")
     with pytest.raises(trial_child.TrialFailedError, match="the process does not start"):
