@@ -13,6 +13,8 @@ from core.errors import UsageError
 SPACE = "Space"
 MOVES = "jkgG"
 """Keys of every list."""
+CONFIRMS = "Y"
+"""The key of every dialog: as the key of a verb, held down it would ask and answer."""
 _NEVER = (
     "Keys are one printable character or Space: Ctrl, Alt and Backspace belong to terminals and multiplexers, Enter "
     "and Esc are fixed"
@@ -99,6 +101,8 @@ def _moved(verb_id: str, text: str) -> Key:
         raise KeyProblemError(verb_id, f"there is no such id: {hint}")
     if text != SPACE and not (len(text) == 1 and text.isascii() and text.isprintable() and text != " "):
         raise KeyProblemError(verb_id, _NEVER)
+    if text in CONFIRMS:
+        raise KeyProblemError(verb_id, f"{text} is fixed: it confirms in dialogs, and a key held down repeats")
     if text in MOVES or text.isdigit():
         raise KeyProblemError(verb_id, f"{text} is fixed: j, k, g and G move, digits show screens")
     is_capital = len(text) == 1 and text.isupper()

@@ -74,6 +74,7 @@ async def test_two_keys_may_change_places(open_console, workspace):
         ("registry.promote: b", "lowercase never changes anything"),
         ('registry.promote: "+"', "so its key is a capital"),
         ("console.sort: B", "so its key must not be a capital"),
+        ('registry.promote: "Y"', "Y is fixed"),
         ("console.sort: j", "j is fixed"),
         ('console.sort: "3"', "3 is fixed"),
         ("console.back: x", "there is no such id"),
