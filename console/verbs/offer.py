@@ -31,7 +31,7 @@ class OfferContext:
         if self.absence is None:
             return ()
         when = "starts" if self.absence == NO_ENGINE else "is at work"
-        return (f"{self.absence.capitalize()}: this takes effect when an engine {when}.",)
+        return (f"{self.absence.capitalize()}; this takes effect when an engine {when}.",)
 
     def guarded(self, claim: str) -> tuple[str, ...]:
         """Say how harm ends a rollout, or that nobody watches for it now."""

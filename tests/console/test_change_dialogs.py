@@ -222,7 +222,7 @@ async def test_a_session_is_paused_and_resumed_by_h(open_console, workspace):
             )
             await console.dialog("H")
             console.time.pass_deafness()
-            assert "No engine is running: this takes effect when an engine starts" in console.text()
+            assert "No engine is running; this takes effect when an engine starts" in console.text()
             await console.press("Y")
             await console.until(lambda desired=desired: Sessions(workspace).get("s-0002").desired is desired, desired)
 

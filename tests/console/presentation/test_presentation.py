@@ -389,7 +389,7 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapsh
         return plain(PAUSE.offer(context, snapshot.sessions[0]).lines)
 
     assert "No engine is running" in text("no engine is running")
-    assert "The engine is silent: this takes effect when an engine is at work" in text("the engine is silent")
+    assert "The engine is silent; this takes effect when an engine is at work" in text("the engine is silent")
     assert "No engine is running" not in text(None)
 
 
