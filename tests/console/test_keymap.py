@@ -184,7 +184,7 @@ async def test_a_broken_key_of_the_user_is_named_with_its_line(open_console, tmp
     file.parent.mkdir(parents=True)
     file.write_text('{"keys": {\n"registry.promote": "b"}}')
     async with open_console((160, 48)) as console:
-        assert f"{file}, line 2, column 3: keys.registry.promote is 'b'" in " ".join(console.app.snapshot.problems)
+        assert f"{file}, line 2, column 1: keys.registry.promote is 'b'" in " ".join(console.app.snapshot.problems)
 
 
 def test_other_keys_than_before_are_named_those_that_change_something_first():
