@@ -85,7 +85,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         if header["format"] != FORMAT:
             raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
     except OSError as error:
-        raise ArtifactError(f"{folder / HEADER} cannot be read: {error.strerror or error}") from error
+        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
     files: dict[str, bytes] = {}
