@@ -57,7 +57,12 @@ class FrontDoor:
             for path in dialect.model_paths
         ]
         self._lists = {path.path: (dialect, path) for dialect in dialects for path in dialect.list_paths}
-        self._plain: dict[str, Plain] = {"/health": reads.health, "/ready": reads.ready, "/metrics": reads.metrics}
+        self._plain: dict[str, Plain] = {
+            "/health": reads.health,
+            "/ready": reads.ready,
+            "/metrics": reads.metrics,
+            "": _greet,
+        }
         for path in (path for dialect in dialects for path in dialect.server_paths):
             self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
         self._probes = {path for path, plain in self._plain.items() if plain in (reads.health, reads.ready)}
@@ -178,6 +183,11 @@ def _accepts(method: str, scope: Scope) -> bool:
 
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.escape(path).replace(re.escape("{which}"), _WHICH))
+
+
+async def _greet(scope: Scope, send: Send) -> None:
+    """Answer at the root, where KServe's V1 clients ask whether a server is live."""
+    await send_json(send, 200, b'{"status":"alive","paths":"/api/v1/openapi.json"}')
 
 
 def _server_description(path: ServerPath) -> Plain:

@@ -15,6 +15,8 @@ FORWARDED = frozenset(
         b"x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-forwarded-server x-forwarded-ssl "
         b"x-original-forwarded-for x-original-host x-original-url x-originating-ip x-rewrite-url "
         b"x-real-ip x-client-ip x-cluster-client-ip x-remote-addr x-remote-ip x-proxyuser-ip client-ip true-client-ip "
+        b"x-nf-client-connection-ip x-envoy-internal x-envoy-attempt-count x-envoy-expected-rq-timeout-ms "
+        b"x-envoy-decorator-operation x-envoy-peer-metadata x-envoy-peer-metadata-id front-end-https "
         b"x-appengine-user-ip x-azure-clientip x-azure-socketip x-envoy-external-address x-envoy-original-path "
         b"x-vercel-forwarded-for cf-connecting-ip cf-connecting-ipv6 cf-ray cf-visitor cdn-loop do-connecting-ip "
         b"fastly-client-ip fly-client-ip fly-forwarded-port x-amz-cf-id x-amzn-trace-id x-arr-log-id wl-proxy-client-ip"

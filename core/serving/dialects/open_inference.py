@@ -40,8 +40,14 @@ _ACCEPTED: dict[str, dict[str, Element]] = {
 }
 
 
+_CONTENT_TYPES = ("np", "pd", "str", "datetime")
+"""MLServer's codecs that leave the values of a tensor as the protocol says; base64 does not."""
+
+
 class _InputParameters(msgspec.Struct):
     binary_data_size: int | None = None
+    shared_memory_region: str | None = None
+    content_type: str | None = None
 
 
 class Tensor(msgspec.Struct):
@@ -57,6 +63,8 @@ class Tensor(msgspec.Struct):
 class _OutputParameters(msgspec.Struct, frozen=True):
     binary_data: bool | None = None
     classification: int | None = None
+    shared_memory_region: str | None = None
+    content_type: str | None = None
 
 
 class _Wanted(msgspec.Struct):
@@ -66,6 +74,7 @@ class _Wanted(msgspec.Struct):
 
 class _RequestParameters(msgspec.Struct):
     binary_data_output: bool = False
+    content_type: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -175,6 +184,9 @@ class OpenInference(Dialect):
                 raise signature.explained(error, head) from None
             form = _form(body, signature) if body.outputs or body.parameters else None
             inputs = body.inputs
+            for tensor in inputs:
+                if tensor.parameters is not None:
+                    _check_parameters(tensor.parameters, tensor.name)
             check_keys(head, 4 * len(inputs) + (1 if body.id is None else 2))
             if not isinstance(content, FramedBody) and (row := one_row(inputs)) is not None:
                 return ReadRequest(row, body.id, form)
@@ -242,6 +254,8 @@ def _json_of(content: bytes) -> bytes:
 
 def _form(body: _Body, signature: ServingSignature) -> _Form:
     """Read how the output is to be sent."""
+    if body.parameters is not None:
+        _check_content_type(body.parameters.content_type, "parameters")
     form = _Form(body.parameters is not None and body.parameters.binary_data_output)
     for wanted in body.outputs:
         if wanted.name != signature.output:
@@ -249,6 +263,7 @@ def _form(body: _Body, signature: ServingSignature) -> _Form:
                 f"has no output {wanted.name!a}; the only output is {signature.output}", field="outputs"
             )
         asked = wanted.parameters
+        _check_parameters(asked, wanted.name)
         n_classes = asked.classification or 0
         if n_classes < 0 or (n_classes and not signature.classes):
             raise BadRequestError(
@@ -256,6 +271,20 @@ def _form(body: _Body, signature: ServingSignature) -> _Form:
             )
         form = _Form(form.is_binary if asked.binary_data is None else asked.binary_data, n_classes)
     return form
+
+
+def _check_parameters(asked: _InputParameters | _OutputParameters, name: str) -> None:
+    """Refuse what changes the meaning of a tensor and is not supported."""
+    if asked.shared_memory_region is not None:
+        raise CallerFaultError("asks for shared memory, which is not supported; send the data themselves", field=name)
+    _check_content_type(asked.content_type, name)
+
+
+def _check_content_type(content_type: str | None, name: str) -> None:
+    if content_type is not None and content_type not in _CONTENT_TYPES:
+        raise CallerFaultError(
+            f"has the content_type {content_type[:80]!a}; it must be one of {', '.join(_CONTENT_TYPES)}", field=name
+        )
 
 
 def _ranked(answer: Any, classes: tuple[str, ...], n: int) -> list[str]:

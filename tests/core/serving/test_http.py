@@ -369,3 +369,9 @@ def test_a_bad_id_is_refused_under_its_own_name(server, rows_of, path, body, fie
     answer = server.ask(path, body, headers=headers)
     assert (answer.status, answer.json["field"]) == (400, field)
     assert answer.json["error"].startswith(f"The field {field} must be at most 128")
+
+
+def test_the_root_says_that_the_server_is_live(server):
+    answer = server.ask("/")
+    assert (answer.status, answer.json["status"]) == (200, "alive")
+    assert server.ask("/", b"{}").status == 405

@@ -161,6 +161,32 @@ class TestBinaryTensors:
         assert {"binary_tensor_data", "classification"} <= set(server.ask("/v2").json["extensions"])
 
 
+class TestParametersThatChangeTheMeaning:
+    @pytest.mark.parametrize(
+        ("parameters", "sentence"),
+        [
+            (
+                {"shared_memory_region": "a", "shared_memory_byte_size": 8},
+                "asks for shared memory, which is not supported",
+            ),
+            ({"content_type": "base64"}, "has the content_type 'base64'; it must be one of np, pd, str, datetime"),
+        ],
+        ids=["shared memory", "base64"],
+    )
+    def test_are_refused_on_inputs_and_outputs(self, server, parameters, sentence):
+        first = TENSORS[0] | {"parameters": parameters}
+        output = {"name": server.ask(f"/v2/models/{MODEL}").json["outputs"][0]["name"], "parameters": parameters}
+        for body in ({"inputs": [first, *TENSORS[1:]]}, {"inputs": TENSORS, "outputs": [output]}):
+            answer = server.ask(f"/v2/models/{MODEL}/infer", body)
+            assert answer.status == 400
+            assert sentence in answer.json["error"]
+
+    def test_are_refused_on_the_request(self, server):
+        body = {"inputs": TENSORS, "parameters": {"content_type": "base64"}}
+        assert "content_type 'base64'" in server.ask(f"/v2/models/{MODEL}/infer", body).json["error"]
+        assert server.ask(f"/v2/models/{MODEL}/infer", body | {"parameters": {"content_type": "pd"}}).status == 200
+
+
 class TestTheRepository:
     @pytest.mark.parametrize("body", [b"", b"{}", b'{"ready": false}'], ids=["no body", "empty", "all"])
     def test_lists_every_version(self, server, workspace, body):
