@@ -135,6 +135,11 @@ class Prompt(Horizontal):
             self._asker.filter_edited(self._field.value)
         self._find_candidates()
 
+    def on_resize(self) -> None:
+        """Offer what fits: a row that was hidden has no width before it is shown."""
+        if self._asking is not None:
+            self._show_candidates()
+
     def _submit(self, text: str) -> None:
         """Hand the line on."""
         if self._asking is Asking.COMMAND and text.strip():

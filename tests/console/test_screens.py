@@ -8,6 +8,7 @@ from textual.widgets import OptionList
 
 from console.app.app import BondxApp
 from console.dialogs.compare import CompareDialog
+from console.dialogs.logs import LogDialog
 from console.dialogs.text import TextDialog
 from console.screen_catalog import IN_ROW, SCREENS
 from core.alerts import Alerts, fingerprint_of
@@ -79,7 +80,8 @@ async def test_the_overview_shows_problems_live_models_and_training(open_console
             "spread",
             "1.2.0",
             "epoch 41 of 100",
-            "waiting: no engine is running",
+            "○ no engine",
+            "work waits; :engine starts an engine",
             "59%",
         ):
             assert fact in text
@@ -341,7 +343,7 @@ async def test_logs_are_shown_with_the_newest_at_the_end(open_console, workspace
     (workspace.logs_dir / "engine.log").write_text("".join(f"line {n} [/]\n" for n in range(900)), encoding="utf-8")
     async with open_console((80, 24)) as console:
         await console.press("l")
-        await console.until(lambda: isinstance(console.app.screen, TextDialog))
+        await console.until(lambda: isinstance(console.app.screen, LogDialog))
         await console.until(lambda: "line 899 [/]" in console.text())
 
 
