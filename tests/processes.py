@@ -90,11 +90,21 @@ class Turnstile:
         os.close(self._write_end)
 
 
-CHANGES = frozenset(
-    {"write", "writelines", "flush", "truncate", "ftruncate", "sendfile", "copy_file_range", "fsync", "fdatasync"}
+_METHODS = frozenset({"write", "writelines", "flush", "truncate"})
+_CALLS = frozenset(
+    {"write", "ftruncate", "truncate", "sendfile", "copy_file_range", "fsync", "fdatasync"}
     | {"rename", "replace", "link", "symlink", "unlink", "remove", "mkdir", "rmdir", "chmod", "fchmod", "utime"}
 )
-"""Calls, by name, that change what is on the disk or make it last; between two of them, all points are the same."""
+
+
+def _is_change(called: Any) -> bool:
+    """Whether a call changes what is on the disk or makes it last; between two of them, all points are the same.
+
+    Texts have a method `replace` and lists a method `remove`, which change no file.
+    """
+    if called.__module__ == os.fsync.__module__:
+        return called.__name__ in _CALLS
+    return called.__name__ in _METHODS
 
 
 class Death:
@@ -118,7 +128,7 @@ class Death:
     def _look(self, _frame: FrameType, event: str, called: Any) -> None:
         if threading.current_thread().name != self._thread:
             sys.setprofile(None)  # of this thread alone
-        elif event == "c_call" and called.__name__ in CHANGES:
+        elif event == "c_call" and _is_change(called):
             self._pass()
 
     def _write_and_perhaps_half(self, descriptor: int, content: Any) -> int:
