@@ -1,5 +1,6 @@
 """A real terminal for tests: tmux runs the installed console, keys go in, the screen comes out."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.terminal import documented
@@ -19,6 +21,25 @@ SETTINGS = (
     "max_epochs: 2\ndataset_size: 150\n"
     "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
 )
+
+
+def end_tmux(*server: str) -> None:
+    """End a tmux server and all that runs in it: a headless engine outlives its terminal.
+
+    Args:
+        server: The options that name the server; by default the one of `TMUX_TMPDIR`.
+    """
+    tmux = ["tmux", *server]
+    asked = subprocess.run([*tmux, "display-message", "-p", "#{pid}"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        return
+    inside = psutil.Process(int(asked.stdout)).children(recursive=True)
+    subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
+    for process in inside:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(inside, timeout=PATIENCE_SECONDS)[1]:
+        process.kill()
 
 
 class Terminal:
@@ -72,7 +93,7 @@ class Terminal:
 
     def close(self) -> None:
         """End the server and everything in it."""
-        subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+        end_tmux("-L", self._socket)
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]

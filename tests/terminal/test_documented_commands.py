@@ -15,6 +15,7 @@ import pytest
 
 from core.clock import utc_now
 from tests.terminal import documented
+from tests.terminal.conftest import end_tmux
 
 IN_TMUX = "tmux new -s bondx 'bondx run --headless --stay'"
 SERVING = r"serving on https?://\S+:8501|Address already in use"  # another test or person may hold the default port
@@ -100,7 +101,7 @@ def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_
         documented.play("by-hand", desk)
     finally:
         monkeypatch.setenv("TMUX_TMPDIR", str(sockets))
-        subprocess.run(["tmux", "kill-server"], check=False)
+        end_tmux()
 
 
 @pytest.mark.parametrize("line", [line for line in STAYS if "1 Overview" in STAYS[line]])
