@@ -66,7 +66,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.0.1": "Production"}
 
     second = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=120, rows=40)
-    second.wait_for(r"engine embedded")
+    second.wait_for("engine in another console")
     second.wait_for(r"spread +1\.0\.1")
 
     console.press("R")
