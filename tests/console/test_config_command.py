@@ -148,7 +148,7 @@ def test_a_key_that_the_console_would_refuse_is_invalid(answer, home):
     code, out, _ = answer("config", "validate", "--json")
     (told,) = [each for each in json.loads(out) if not each["ok"]]
     assert code == 1
-    assert "line 3: console.keys.registry.promote is 'p': it changes something" in told["problem"]
+    assert "line 3, column 5: console.keys.registry.promote is 'p': it changes something" in told["problem"]
     code, _, err = answer("config", "keys")
     assert code == 2
     assert "console.keys.registry.promote" in err

@@ -26,7 +26,7 @@ def printed(monkeypatch):
     def within(columns: int | None, what) -> list[str]:
         out = io.StringIO() if columns is None else Terminal()
         monkeypatch.setattr("sys.stdout", out)
-        monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((columns or 80, 24)))
+        monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((columns or 80, 24)))
         what()
         return out.getvalue().splitlines()
 

@@ -12,6 +12,7 @@ from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
 from core.tracking import Runs
 from core.training.session import SessionPhase
+from core.training.session_files import SessionFiles
 from core.view.source import SnapshotSource
 
 QUICK = TrainingSettings(dataset_size=150, max_epochs=3, patience=3)
@@ -51,7 +52,8 @@ def test_a_session_completes_with_scikit_learn_and_warns_everywhere(workspace, s
     assert {entry["candidate"] for entry in spread["report"]["candidates"]} == {"linear", "hist_gradient_boosting"}
     assert Registry(workspace).get("spread", "1.0.0").metrics["attainment"] > 0.5
     assert "session.warn" in {record.verb for record in AuditLog(workspace).tail(100)}
-    lines = [plain_line(event) for event in SessionFeed(session_id).events(SnapshotSource(workspace).take())]
+    feed = SessionFeed(session_id, SessionFiles(workspace).read_epoch)
+    lines = [plain_line(event) for event in feed.events(SnapshotSource(workspace).take())]
     assert f"note: {warning}" in lines
 
 
