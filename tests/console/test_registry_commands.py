@@ -201,7 +201,7 @@ def test_a_program_resolves_an_alert_in_its_own_name(workspace):
     )
     manager = AlertManager(MLOpsConfig.from_yaml())
     (listed,) = manager.list_alerts()
-    assert str(listed.suspect) == "spread 1.0.0 is not registered any more."
+    assert str(listed.suspect) == "spread 1.0.0 is not registered any more; no version of spread is live."
     assert manager.resolve_alert(fired.fingerprint, reason="no such model").resolved_by
     assert manager.list_alerts() == []
 
