@@ -196,7 +196,7 @@ def test_a_model_without_a_live_version_says_so(workspace, artifacts, running, r
     with running(workspace) as server:
         assert server.ask("/v1/models/spread:predict", {"instances": []}).status == 404
         register(workspace, "spread", artifacts / "spread")
-        server.until(lambda: server.ask("/v1/models/spread").status == 200, "the model being seen")
+        server.until(lambda: server.ask("/v1/models/spread").status == 503, "the model being seen")
         answer = server.ask("/v1/models/spread:predict", {"instances": []})
         assert answer.status == 503
         assert "No version of spread is in Production" in answer.json["error"]
