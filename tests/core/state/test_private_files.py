@@ -88,11 +88,15 @@ def test_waiting_for_a_lock_says_who_holds_it_and_ends(workspace, holder, short_
 
 
 def test_a_change_is_kept_while_somebody_locks_the_audit_log(workspace, holder, short_limit, caplog):
+    def make(name):
+        with audited(workspace, "registry", actor=PERSON) as change:
+            change.db.table("models").insert({"name": name})
+            change.record("model.make", name)
+
+    make("downgrade")  # the first change begins the log, which needs the lock
     holder(workspace.audit_dir / ".audit.lock")
-    with audited(workspace, "registry", actor=PERSON) as change:
-        change.db.table("models").insert({"name": "spread"})
-        change.record("model.make", "spread")
-    assert len(workspace.database("registry").table("models")) == 1
+    make("spread")
+    assert len(workspace.database("registry").table("models")) == 2
     assert "the record waits in the registry database" in caplog.text
 
 
