@@ -5,7 +5,7 @@ from collections.abc import Callable
 from textual.widgets import Input
 
 
-class Field(Input):
+class TextField(Input):
     """A field that calls back on Enter; Textual's own posts a message, which the keys behind Enter overtake."""
 
     def __init__(

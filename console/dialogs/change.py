@@ -20,7 +20,7 @@ from console.dialogs.dialog import DEAF_SECONDS, Dialog
 from console.presentation.offer import Offer
 from console.presentation.phrases import counted
 from core.errors import CoreError
-from widgets.field import Field
+from widgets.field import TextField
 from widgets.line import Line
 from widgets.lines_pane import Caption
 
@@ -53,7 +53,7 @@ class ConfirmButton(Button):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "screen.explain", "", show=False)]
 
 
-class VersionInput(Field):
+class VersionInput(TextField):
     """The field for a version. No version contains a Y, so Y confirms here as well."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
@@ -88,7 +88,9 @@ class ChangeDialog(Dialog[Confirmed]):
         """Yield the text, the two fields and the buttons."""
         yield Caption([Line((("Reading the current state…", "muted"),))], id="dialog-body")
         yield VersionInput(id="typed", entered=self._leave_field)
-        yield Field(id="reason", placeholder="reason (for the audit log)", max_length=500, entered=self._leave_field)
+        yield TextField(
+            id="reason", placeholder="reason (for the audit log)", max_length=500, entered=self._leave_field
+        )
         with Horizontal(id="dialog-buttons"):
             yield CancelButton("Cancel", id="cancel", compact=True)
             yield ConfirmButton("Confirm", id="confirm", variant="error", compact=True, disabled=True)

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.phrases import counted
 from core.log_reading import LogFilter, LogLine, LogReader
-from widgets.field import Field
+from widgets.field import TextField
 from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
 from widgets.log_pane import MAX_LINES, Entry, LogPane
@@ -123,7 +123,7 @@ class LogDialog(ReadOnlyDialog):
         """Ask for a text to look for."""
         if not self._asks:
             self._asks = True
-            field = Field(self._sought, id="log-search", placeholder="search", entered=self._search_entered)
+            field = TextField(self._sought, id="log-search", placeholder="search", entered=self._search_entered)
             await self.query_one("#dialog").mount(field)
             self.set_focus(field)
 
@@ -141,7 +141,7 @@ class LogDialog(ReadOnlyDialog):
     def _end_search(self) -> None:
         self._asks = False
         self.set_focus(self.query_one(LogPane))
-        self.query(Field).remove()
+        self.query(TextField).remove()
 
     def action_find(self, direction: int) -> None:
         """Go to the next line that has the text, or to the previous one."""

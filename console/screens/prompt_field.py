@@ -1,10 +1,10 @@
 """The field of the prompt."""
 
-from widgets.field import Field
+from widgets.field import TextField
 from widgets.textual_internals import character_of
 
 
-class PromptField(Field):
+class PromptField(TextField):
     """A field that takes every character, also the keys of the screen: `/` begins no filter inside a path."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
