@@ -8,7 +8,6 @@ callers with their own sequence and errors.
 
 import errno
 import os
-import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import CoreError
-from core.plain_files import open_plain, require_plain
+from core.plain_files import open_plain, require_plain, require_plain_descriptor
 
 UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
@@ -199,15 +198,14 @@ def append_line(path: Path, line: str) -> None:
     A line that a crash cut short stays a line of its own.
 
     Raises:
-        OSError: It cannot be written, or is no regular file.
+        OSError: It cannot be written, or is no plain file.
     """
     # A pipe that nobody reads would block an open for writing alone.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        is_torn = status.st_size > 0 and os.pread(descriptor, 1, status.st_size - 1) != b"\n"
+        require_plain_descriptor(descriptor)
+        size = os.fstat(descriptor).st_size
+        is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         write_all(descriptor, b"\n" * is_torn + line.encode() + b"\n")
         os.fsync(descriptor)
     finally:

@@ -45,10 +45,11 @@ def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
         if follow_links and path.is_symlink():
             raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
         raise
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    try:
+        require_plain_descriptor(descriptor)
+    except NotPlainError:
         os.close(descriptor)
-        raise _not_plain(mode)
+        raise
     return os.fdopen(descriptor, "rb")
 
 
@@ -60,8 +61,16 @@ def require_plain(path: Path) -> None:
         OSError: It cannot be examined.
     """
     with suppress(FileNotFoundError):
-        if not stat.S_ISREG(mode := os.stat(path).st_mode):
-            raise _not_plain(mode)
+        _require_plain_mode(os.stat(path).st_mode)
+
+
+def require_plain_descriptor(descriptor: int) -> None:
+    """Refuse everything but a plain file, as opened without blocking.
+
+    Raises:
+        NotPlainError: It is something else.
+    """
+    _require_plain_mode(os.fstat(descriptor).st_mode)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -75,5 +84,6 @@ def read_file(path: Path) -> bytes:
         return file.read()
 
 
-def _not_plain(mode: int) -> NotPlainError:
-    return NotPlainError(errno.EINVAL, f"it is {what_it_is(mode)}, not a plain file")
+def _require_plain_mode(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise NotPlainError(errno.EINVAL, f"it is {what_it_is(mode)}, not a plain file")

@@ -66,7 +66,7 @@ class AuditLog:
     """The hash-chained log of one workspace, safe for several processes and threads at once."""
 
     def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now, sign_every: int = SIGN_EVERY) -> None:
-        """Open the log; its key is created with the first record.
+        """Open the log; its key is created with the first change.
 
         Raises:
             AuditKeyError: A log exists, and its key is missing or unreadable.
@@ -209,6 +209,7 @@ class AuditLog:
 
     def witness(self) -> Witness:
         """Return a witness of all intact records, logged or waiting, which remembers all that they say."""
+        self.begin()  # a key without a head would look like a log that was removed
         heard = Witness(remembers=True)
         with self._journal.locked(shared=True):
             head, size = self._heads.load(), self._journal.size()

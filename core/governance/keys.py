@@ -39,7 +39,7 @@ class AuditKeys:
             AuditKeyError: The key is missing although it must exist, or is not a key.
         """
         if may_create and not self._chain_file.exists():
-            _create(self._chain_file, secrets.token_hex(32).encode() + b"\n", _OWNER_ONLY)
+            create_once(self._chain_file, secrets.token_hex(32).encode() + b"\n", mode=_OWNER_ONLY)
         try:
             return bytes.fromhex(read_file(self._chain_file).decode("ascii").strip())
         except FileNotFoundError:
@@ -48,7 +48,7 @@ class AuditKeys:
             raise AuditKeyError(self._chain_file, f"cannot be read ({error})") from error
 
     def present(self) -> list[str]:
-        """Name the key files that exist: a key is made with the first record, or later."""
+        """Name the key files that exist: the key of the chain is made with the first change."""
         return [file.name for file in (self._chain_file, self._signing_file) if file.exists()]
 
     def sign(self, message: bytes) -> str:
@@ -81,7 +81,7 @@ class AuditKeys:
         if not self._signing_file.exists():
             private = Ed25519PrivateKey.generate()
             pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-            _create(self._signing_file, pem, _OWNER_ONLY)
+            create_once(self._signing_file, pem, mode=_OWNER_ONLY)
         try:
             key = form.load_pem_private_key(read_file(self._signing_file), password=None)
         except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ class AuditKeys:
             raise AuditKeyError(self._signing_file, "is not an Ed25519 key")
         if not self._public_file.exists():
             public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-            _create(self._public_file, public, _EVERYBODY_READS)
+            create_once(self._public_file, public, mode=_EVERYBODY_READS)
         return key
 
     def _public_key(self) -> "Ed25519PublicKey":
@@ -104,7 +104,3 @@ class AuditKeys:
         if not isinstance(key, Ed25519PublicKey):
             raise AuditKeyError(self._public_file, "is not an Ed25519 key")
         return key
-
-
-def _create(file: Path, content: bytes, mode: int) -> None:
-    create_once(file, content, mode=mode)
