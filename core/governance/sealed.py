@@ -52,9 +52,14 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
         old, new = before.get(table, {}), after.get(table, {})
         for number in {**old, **new}:
             if old.get(number) is not new.get(number):
-                name = f"{database}/{table}/{number}"
+                name = name_of(database, table, number)
                 changed[name] = digest_of(table, new[number]) if number in new else REMOVED
     return changed
+
+
+def name_of(database: str, table: str, number: str) -> str:
+    """Return the name of a document in the records: "registry/versions/3"."""
+    return f"{database}/{table}/{number}"
 
 
 def is_recorded(table: str) -> bool:

@@ -10,7 +10,7 @@ from core.governance.chain import ChainFault, Damage, Link, Seal, follow
 from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
 from core.governance.record import AuditEntry
-from core.governance.sealed import Mismatch, Witness, spelled
+from core.governance.sealed import Mismatch, Witness, name_of, spelled
 from core.state.encoding import Tables
 
 SIGNATURE_VERB = "audit.sign"
@@ -151,7 +151,7 @@ def _hear_waiting(
         if is_ours:
             witness.hear(sequence, waiting)
         else:
-            name = f"{database}/outbox/{number}"
+            name = name_of(database, "outbox", number)
             yield Mismatch(name, 0, f"{spelled(name)} waits for the log, and was not posted by this program")
 
 

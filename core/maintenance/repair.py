@@ -16,7 +16,7 @@ from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry, Evidence
-from core.governance.sealed import Witness, digest_of, is_recorded, unvouched_sentence
+from core.governance.sealed import Witness, digest_of, is_recorded, name_of, unvouched_sentence
 from core.maintenance.access import close_to_others
 from core.maintenance.state_files import state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, UnreadableDocument, unreadable_documents
@@ -69,7 +69,9 @@ def _repair_documents(
                 table[document.doc_id] = document.repaired
             storage.write_table(document.table, table)
         unvouched = [
-            name for document in found if not _is_vouched_for(witness, name := _name(database, document), document)
+            name
+            for document in found
+            if not _is_vouched_for(witness, name := name_of(database, document.table, document.doc_id), document)
         ]
         change.vouch_not_for(unvouched)
         for document in found:
@@ -82,10 +84,6 @@ def _repair_documents(
             )
     doubt = [f"{unvouched_sentence(unvouched)}."] if unvouched else []
     return [_told(document) for document in found] + doubt
-
-
-def _name(database: str, document: UnreadableDocument) -> str:
-    return f"{database}/{document.table}/{document.doc_id}"
 
 
 def _is_vouched_for(witness: Witness, name: str, document: UnreadableDocument) -> bool:
