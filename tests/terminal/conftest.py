@@ -91,6 +91,15 @@ class Terminal:
         """Set an option of the terminal itself."""
         self._tmux("set-option", "-s", option, value)
 
+    def leave_console(self) -> None:
+        """Leave the console, however often it asks: what depends on it may change between question and answer."""
+        screen = ""
+        while "exit code" not in screen:
+            self.press("q")
+            if "exit code" not in (screen := self.wait_for("exit code|Y confirms: ")):
+                self.press("Y")
+                screen = self.wait_for("exit code|Since the question was asked")
+
     def close(self) -> None:
         """End the server and everything in it."""
         end_tmux("-L", self._socket)

@@ -85,10 +85,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
 
     second.press("q")
     second.wait_for("exit code 0")
-    console.press("q")
-    screen = console.wait_until(lambda screen: re.search("exit code|Y confirms", screen), "asked, or gone")
-    if "exit code" not in screen:
-        confirm(console)
+    console.leave_console()
     console.wait_for("exit code 0")
     verified = bondx("--workspace", workspace, "audit", "verify")
     assert verified.returncode == 0, verified.stdout
