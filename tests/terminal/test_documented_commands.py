@@ -121,7 +121,7 @@ def test_commands_that_run_until_interrupted(line, desk, terminal):
     certify(desk)
     if "0.0.0.0" in line:
         documented.play("tokens", desk)  # nothing is open to others without one
-    server = terminal(line, cwd=desk)
+    server = terminal(line, cwd=desk, columns=160, rows=48)  # each worker says in a long line where it serves
     if "Address already in use" in server.wait_for(STAYS[line]):
         return
     if "--certificate" in line:
