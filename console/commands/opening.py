@@ -55,6 +55,13 @@ def add_reason_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="the reason, kept in the audit log")
 
 
+def add_consent_arguments(parser: argparse.ArgumentParser) -> None:
+    """Accept the arguments of a permanent removal: only listed without `--yes`, as `--dry-run` says aloud."""
+    consent = parser.add_mutually_exclusive_group()
+    consent.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
+    consent.add_argument("--dry-run", action="store_true", help="only list them (the default)")
+
+
 def add_policy_argument(parser: argparse.ArgumentParser, verb: str) -> None:
     """Accept `--config`: a policy file that overrides the workspace's."""
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"policy to {verb} by (overrides the workspace's)")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.commands.opening import (
     Subparsers,
+    add_consent_arguments,
     add_json_argument,
     add_policy_argument,
     add_reason_argument,
@@ -48,7 +49,7 @@ def add_verbs(verbs: Subparsers) -> None:
     prune.add_argument(
         "--keep", type=count, metavar="N", help="number of newest versions to keep in each stage (overrides the policy)"
     )
-    prune.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
+    add_consent_arguments(prune)
     add_reason_argument(prune)
     add_json_argument(prune)
     prune.set_defaults(command=prune_versions)

@@ -4,7 +4,9 @@ import argparse
 
 from console.commands.opening import (
     Subparsers,
+    add_consent_arguments,
     add_json_argument,
+    add_reason_argument,
     command_parser,
     count,
     noun_parser,
@@ -38,9 +40,12 @@ def add_parser(commands: Subparsers) -> None:
     tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
     add_json_argument(tag)
     tag.set_defaults(command=tag_run)
-    prune = command_parser(verbs, "prune", help="remove the oldest unreferenced runs; a dry run without --yes")
+    prune = command_parser(
+        verbs, "prune", help="remove the oldest unreferenced runs and their metrics; a dry run without --yes"
+    )
     prune.add_argument("--keep", type=count, metavar="N", help="runs to keep (default: the policy's keep_runs)")
-    prune.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
+    add_consent_arguments(prune)
+    add_reason_argument(prune)
     add_json_argument(prune)
     prune.set_defaults(command=prune_runs)
     imports = command_parser(
@@ -159,14 +164,14 @@ def prune_runs(args: argparse.Namespace) -> int:
     referenced = runs_in_use(workspace)
     doomed = runs.prunable(keep=keep, referenced=referenced)
     if args.yes:
-        runs.prune(keep=keep, referenced=referenced, actor=person())
+        runs.prune(keep=keep, referenced=referenced, actor=person(), reason=args.reason)
     if args.json:
         print_json({"dry_run": not args.yes, "runs": [run.run_id for run in doomed]})
         return ExitCode.GOOD
     rows = [{"run_id": run.run_id, "name": run.name, "status": run.status, "ended_at": run.ended_at} for run in doomed]
     print_table(rows, ("run_id", "name", "status", "ended_at"), empty=f"nothing to prune: up to {keep} runs are kept")
     if doomed:
-        print("removed" if args.yes else "nothing was removed; add --yes")
+        print(f"removed {len(doomed)} runs" if args.yes else "nothing was removed; add --yes")
     return ExitCode.GOOD
 
 

@@ -6,10 +6,8 @@ from core.actor import Actor
 from core.governance import AuditLog
 from core.registry import Registry
 from core.rollout.rollouts import Rollouts
-from core.settings.policy_source import PolicySource
 from core.state import Workspace
 from core.tracking import Runs, RunStatus
-from core.training.runs_in_use import runs_in_use
 from core.training.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -17,6 +15,8 @@ log = logging.getLogger(__name__)
 
 def recover(workspace: Workspace, *, actor: Actor) -> None:
     """Drain audit records into the log, account for every artifact, and close the runs that no process continues.
+
+    It deletes nothing that nobody asked for: it only completes removals that a killed process had begun.
 
     Args:
         workspace: The workspace.
@@ -32,5 +32,4 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
     for run in runs.all():
         if not run.is_over and run.lost_after_seconds is None and run.session_id not in alive:
             runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
-    keep = PolicySource(workspace.root).policy().tracking.keep_runs
-    runs.prune(keep=keep, referenced=runs_in_use(workspace), actor=actor)
+    runs.complete_removals(actor=actor)

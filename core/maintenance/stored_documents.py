@@ -22,6 +22,8 @@ from core.rollout.rollout import Rollout
 from core.state.generation import load, previous_of
 from core.state.workspace import Workspace
 from core.tracking import Run
+from core.tracking.removal import TABLE as REMOVED_RUNS
+from core.tracking.removal import RemovedRun
 from core.tracking.run_reader import DATABASE as RUNS
 from core.training.session import Session
 from core.training.sessions import DATABASE as SESSIONS
@@ -51,6 +53,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(REGISTRY, "rollouts", Rollout, "rollout_id"),
     TableOf(SESSIONS, "sessions", Session, "session_id"),
     TableOf(RUNS, "runs", Run, "run_id"),
+    TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     HEAD,
 )

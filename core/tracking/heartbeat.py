@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HEARTBEATS = "~heartbeats"
+HEARTBEATS = "~heartbeats"
 
 
 def beat(writer: "TelemetryWriter", run_id: str, at: datetime) -> None:
     """Record that the process of a run is alive."""
-    writer.add_epoch(_HEARTBEATS, 0, {run_id: at.timestamp()}, at)
+    writer.add_epoch(HEARTBEATS, 0, {run_id: at.timestamp()}, at)
 
 
 def last_beats(reader: "TelemetryReader") -> dict[str, datetime]:
     """Return the time of each run's last heartbeat, by run."""
-    heard = reader.epochs(_HEARTBEATS)
+    heard = reader.epochs(HEARTBEATS)
     return {run_id: datetime.fromtimestamp(points[-1][1], UTC) for run_id, points in heard.items()}
 
 

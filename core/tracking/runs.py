@@ -1,5 +1,6 @@
 """The record of every training: documents for the runs, telemetry for their metrics."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
-from core.errors import UsageError
+from core.errors import RefusedError, UsageError
 from core.escape import is_shown_as_is
 from core.files import sha256_of
 from core.governance.audit import audited
@@ -19,11 +20,14 @@ from core.tracking import heartbeat
 from core.tracking.divergence import last_values
 from core.tracking.environment import environment, git_state
 from core.tracking.errors import ParameterChangedError, RunIsOverError
+from core.tracking.removal import Removals
 from core.tracking.run import Run, RunArtifact, RunStatus, run_number
 from core.tracking.run_reader import DATABASE, RunReader
 
 if TYPE_CHECKING:
     from core.telemetry import TelemetryWriter
+
+log = logging.getLogger(__name__)
 
 Edit: TypeAlias = Callable[[Run], dict[str, Any]]
 """From the present run to the fields to change."""
@@ -46,6 +50,7 @@ class Runs(RunReader):
         super().__init__(workspace, clock=clock)
         self._writer = telemetry
         self._owns_writer = telemetry is None
+        self._removals = Removals(workspace, DATABASE, clock=clock)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +106,7 @@ class Runs(RunReader):
             if parent_id and self._documents.find(parent_id) is None:
                 raise self._not_found(parent_id)
             newest = max((run_number(run.run_id) for run in self._documents.all()), default=0)
+            newest = max(newest, self._removals.highest_number())
             run = self._documents.insert(
                 Run(
                     run_id=f"r-{newest + 1:04d}",
@@ -257,9 +263,10 @@ class Runs(RunReader):
         only: Collection[str] | None = None,
         reason: str = "",
     ) -> int:
-        """Remove the oldest ended runs that no version or session refers to.
+        """Remove the oldest ended runs that no version or session refers to, with their metrics.
 
-        A run also stays while one of its parts stays.
+        A run also stays while one of its parts stays. Files that a run names stay: they were never copied. A process
+        that is killed in the middle leaves a list, which the next prune or the next engine completes.
 
         Args:
             keep: How many runs may stay.
@@ -269,16 +276,30 @@ class Runs(RunReader):
             reason: Why, for the record.
         Returns:
             How many runs were removed.
+        Raises:
+            RefusedError: One of them must stay now, since something changed meanwhile; nothing was removed.
         """
+        self._removals.complete(actor=actor)
         prunable = self.prunable(keep=keep, referenced=referenced)
         doomed = [run for run in prunable if only is None or run.run_id in only]
-        if doomed:
-            why = reason or f"only {keep} runs are kept"
-            with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
-                for run in doomed:
-                    self._documents.remove(run.run_id)
-                    change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
+        if not doomed:
+            return 0
+        why = reason or f"only {keep} runs are kept"
+        with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
+            still = {run.run_id for run in self.prunable(keep=keep, referenced=referenced)}
+            for run in doomed:
+                if run.run_id not in still:
+                    raise RefusedError(f"{run.run_id} must stay now; nothing was removed. Review the plan again.")
+                self._documents.remove(run.run_id)
+                change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
+            self._removals.add(doomed, self._clock())
+        log.warning("removed %d runs, %s to %s: %s", len(doomed), doomed[0].run_id, doomed[-1].run_id, why)
+        self._removals.complete(actor=actor)
         return len(doomed)
+
+    def complete_removals(self, *, actor: Actor) -> int:
+        """Delete the metrics of runs that a killed process had removed; return how many rows were deleted."""
+        return self._removals.complete(actor=actor)
 
     def _update(
         self,

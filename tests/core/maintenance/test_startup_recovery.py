@@ -1,6 +1,9 @@
+from contextlib import suppress
+
 from core.actor import Actor
 from core.maintenance.startup_recovery import recover
 from core.settings import TrainingSettings
+from core.telemetry import TelemetryReader
 from core.tracking import Runs, RunStatus
 from core.training.session import SessionPhase
 
@@ -21,3 +24,26 @@ def test_a_run_that_another_process_logs_is_left_to_its_heartbeat(workspace, per
     run = runs.start(name="theirs", actor=person, lost_after_seconds=60)
     recover(workspace, actor=Actor.engine())
     assert runs.get(run.run_id).status is RunStatus.RUNNING
+
+
+def test_opening_a_workspace_removes_no_run_however_many_there_are(workspace, person):
+    (workspace.root / "policy.yaml").write_text("policy: {tracking: {keep_runs: 1}}\n")
+    runs = Runs(workspace)
+    for _ in range(3):
+        runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    recover(workspace, actor=Actor.engine())
+    assert len(runs.all()) == 3
+
+
+def test_an_engine_completes_the_removal_of_a_killed_process(workspace, person, monkeypatch):
+    with Runs(workspace) as runs:
+        run = runs.start(name="theirs", actor=person)
+        runs.log_metrics(run.run_id, 1, {"mae": 0.1})
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=person)
+    with monkeypatch.context() as killed:
+        killed.setattr("core.telemetry.forgetting.forget_runs", lambda *_, **__: 1 / 0)
+        with suppress(ZeroDivisionError):
+            Runs(workspace).prune(keep=0, referenced=(), actor=person)
+    assert TelemetryReader(workspace.telemetry_file).epochs(run.run_id)
+    recover(workspace, actor=Actor.engine())
+    assert not TelemetryReader(workspace.telemetry_file).epochs(run.run_id)

@@ -193,6 +193,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Runs.settle": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Runs.set_tags": (SELDOM, ("runs tag",)),
     "Runs.prune": (SELDOM, ("runs prune",)),
+    "Runs.complete_removals": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Tokens.create": (SELDOM, ("serve token create",)),
     "Tokens.revoke": (SELDOM, ("serve token revoke",)),
 }

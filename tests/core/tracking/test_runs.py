@@ -1,16 +1,22 @@
 import hashlib
+from collections import Counter
+from contextlib import closing
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from core.actor import Actor, Origin
-from core.errors import ExitCode, UsageError
+from core.errors import ExitCode, RefusedError, UsageError
 from core.governance.audit_log import AuditLog
 from core.state import UnstorableValueError, Workspace
 from core.telemetry import TelemetryWriter
+from core.telemetry.forgetting import BY_RUN
+from core.telemetry.schema import connect_to_read
 from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
 from tests.clocks import HandClock
+from tests.processes import dies
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 
@@ -198,3 +204,82 @@ def test_tags_may_change_after_a_run_has_ended(runs: Runs) -> None:
     run = runs.start(name="nightly", actor=ANA)
     runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
     assert runs.set_tags(run.run_id, {"good": "yes"}, actor=ANA).tags == {"good": "yes"}
+
+
+def metrics_of(workspace: Workspace) -> dict[str, int]:
+    """Count the rows of each run in the telemetry, heartbeats included."""
+    with closing(connect_to_read(workspace.telemetry_file)) as connection:
+        rows = connection.execute("SELECT CASE WHEN run = '~heartbeats' THEN name ELSE run END FROM epoch").fetchall()
+    return Counter(run_id for (run_id,) in rows)
+
+
+def log_three_runs(workspace: Workspace) -> None:
+    with Runs(workspace) as runs:
+        for number in (1, 2, 3):
+            run = runs.start(name=f"night {number}", actor=ANA)
+            runs.beat(run.run_id)
+            for epoch in (1, 2):
+                runs.log_metrics(run.run_id, epoch, {"mae": 0.1, "rmse": 0.2})
+            runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+
+
+def test_a_removed_run_leaves_no_metrics_and_no_heartbeat(workspace: Workspace, caplog) -> None:
+    log_three_runs(workspace)
+    assert metrics_of(workspace) == {"r-0001": 5, "r-0002": 5, "r-0003": 5}
+    with caplog.at_level("WARNING"):
+        assert Runs(workspace).prune(keep=1, referenced=(), actor=ANA) == 2
+    assert metrics_of(workspace) == {"r-0003": 5}
+    assert "removed 2 runs, r-0001 to r-0002: only 1 runs are kept" in caplog.text
+
+
+def test_rows_of_a_large_run_are_deleted_in_slices(workspace: Workspace, monkeypatch) -> None:
+    monkeypatch.setattr("core.telemetry.forgetting._SLICE", 1)
+    log_three_runs(workspace)
+    assert Runs(workspace).prune(keep=2, referenced=(), actor=ANA) == 1
+    assert metrics_of(workspace) == {"r-0002": 5, "r-0003": 5}
+
+
+def test_every_table_that_belongs_to_runs_is_emptied(workspace: Workspace) -> None:
+    log_three_runs(workspace)
+    with closing(connect_to_read(workspace.telemetry_file)) as connection:
+        statement = "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE c.name = 'run'"
+        assert {name for (name,) in connection.execute(statement)} == set(BY_RUN)
+
+
+def test_the_number_of_a_removed_run_is_never_given_again(workspace: Workspace) -> None:
+    log_three_runs(workspace)
+    runs = Runs(workspace)
+    assert runs.prune(keep=0, referenced=(), actor=ANA) == 3
+    assert runs.start(name="next", actor=ANA).run_id == "r-0004"
+
+
+def test_a_run_that_must_stay_by_now_is_not_removed(workspace: Workspace, monkeypatch) -> None:
+    log_three_runs(workspace)
+    runs = Runs(workspace)
+    plans = iter([runs.all()[:2], runs.all()[:1]])
+    monkeypatch.setattr(runs, "prunable", lambda **_: next(plans))
+    with pytest.raises(RefusedError, match="r-0002 must stay now; nothing was removed"):
+        runs.prune(keep=1, referenced=(), actor=ANA)
+    assert len(runs.all()) == 3
+    assert metrics_of(workspace) == {"r-0001": 5, "r-0002": 5, "r-0003": 5}
+
+
+@pytest.mark.crash
+def test_kill_9_in_the_middle_of_a_prune_leaves_what_the_next_completes(workspace: Workspace) -> None:
+    n_removals = 0
+    for point in count(1):
+        log_three_runs(workspace)
+        before = [run.run_id for run in Runs(workspace).all()]
+        was_killed = dies(point, lambda: Runs(workspace).prune(keep=1, referenced=(), actor=ANA))
+        AuditLog(workspace).drain()
+        runs = Runs(workspace)
+        stored = [run.run_id for run in runs.all()]
+        assert stored in (before, before[-1:])
+        n_removals += was_killed and stored != before
+        runs.complete_removals(actor=ANA)
+        assert list(metrics_of(workspace)) == stored
+        assert AuditLog(workspace).verify().ok
+        if not was_killed:
+            break
+        runs.prune(keep=1, referenced=(), actor=ANA)
+    assert 0 < n_removals < point

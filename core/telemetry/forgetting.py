@@ -1,0 +1,54 @@
+"""Deleting the history of runs that were removed, in slices, so that other writers never wait for long."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.telemetry.errors import translated
+from core.telemetry.schema import connect_to_write
+from core.telemetry.writing import WriteConnection
+
+BY_RUN = ("epoch",)
+"""The tables whose rows belong to a run, by their columns `run` and `epoch`."""
+_SLICE = 20_000
+_END_OF_SLICE = "SELECT epoch FROM {table} WHERE run = ? ORDER BY epoch LIMIT 1 OFFSET ?"
+
+
+def forget_runs(file: Path, run_ids: Iterable[str], *, heartbeats: str) -> int:
+    """Delete every row of runs.
+
+    Deleting twice, or after a crash in the middle, deletes what is left.
+
+    Args:
+        file: The time series.
+        run_ids: The runs.
+        heartbeats: The name under which the heartbeats of all runs are stored, by the run's id.
+    Returns:
+        How many rows were deleted.
+    Raises:
+        TelemetryError: The store cannot be written now.
+    """
+    if not file.exists():
+        return 0
+    with translated(file):
+        connection = connect_to_write(file)
+        try:
+            return sum(_forget(connection, run_id, heartbeats) for run_id in run_ids)
+        finally:
+            connection.close()
+
+
+def _forget(connection: WriteConnection, run_id: str, heartbeats: str) -> int:
+    n_deleted = 0
+    for table in BY_RUN:
+        is_left = True
+        while is_left:
+            with connection.transaction():
+                end = connection.execute(_END_OF_SLICE.format(table=table), (run_id, _SLICE)).fetchone()
+                is_left = end is not None
+                # The epoch at the end goes, too, if it fills a slice on its own.
+                within = f"AND epoch <= {int(end[0])}" if end is not None else ""
+                n_deleted += connection.execute(f"DELETE FROM {table} WHERE run = ? {within}", (run_id,)).rowcount
+    with connection.transaction():
+        statement = "DELETE FROM epoch WHERE run = ? AND epoch = 0 AND name = ?"
+        n_deleted += connection.execute(statement, (heartbeats, run_id)).rowcount
+    return n_deleted
