@@ -7,7 +7,7 @@ from collections.abc import Callable
 from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
-from console.presentation.offer import Offer
+from console.presentation.offer import AskAgainError, Offer
 from console.presentation.phrases import BUG
 from console.verbs.several import PartlyDoneError
 from core.errors import ConflictError, CoreError
@@ -24,12 +24,15 @@ class Changes:
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
 
-    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+    def offer(
+        self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None, again: bool = False
+    ) -> None:
         """Open the dialog of a change.
 
         Args:
             look: Looks up the change; runs in a thread.
             then: Called once the change has been carried out.
+            again: The question follows a `Y` that answered an older one, and that may still be held down.
         """
 
         def answered(confirmed: Confirmed | None) -> None:
@@ -37,7 +40,7 @@ class Changes:
                 self._app.run_worker(self._carry_out(confirmed, then))
 
         # Pushed immediately: the next key already belongs to the dialog, which ignores it.
-        self._app.push_screen(ChangeDialog(look), answered)
+        self._app.push_screen(ChangeDialog(look, again=again), answered)
 
     async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None) -> None:
         commit = confirmed.offer.commit
@@ -51,6 +54,8 @@ class Changes:
         tell_waiting.set(say_waiting)  # the thread below inherits it
         try:
             done = await asyncio.to_thread(commit, confirmed.reason)
+        except AskAgainError as error:
+            self.offer(error.look, then=then, again=True)
         except LockHeldError as error:
             self._refuse("Nothing was changed: the files are locked", error)
         except PartlyDoneError as error:

@@ -24,6 +24,9 @@ from widgets.field import TextField
 from widgets.line import Line
 from widgets.lines_pane import Caption
 
+HELD_SECONDS = 1.0
+"""How long a question is deaf that follows the `Y` of another: a held key repeats after 0.25 to 0.7 seconds."""
+
 log = logging.getLogger("bondx.console")
 
 _VERSION_KEYS = (*((digit, digit) for digit in "0123456789"), ("full_stop", "."))
@@ -76,10 +79,18 @@ class ChangeDialog(Dialog[Confirmed]):
         Binding("pageup", "body('scroll_pages', -1)", show=False),
     ]
 
-    def __init__(self, look: Callable[[], Offer]) -> None:
-        """Take the function that looks up the change; it runs in a thread."""
+    def __init__(self, look: Callable[[], Offer], *, again: bool = False) -> None:
+        """Take the function that looks up the change; it runs in a thread.
+
+        Args:
+            look: Looks up the change.
+            again: An older question was just answered by a `Y`: while that is held down, it does not answer this one.
+        """
         super().__init__()
         self._look = look
+        self._is_asked_again = again
+        if again:
+            self.deaf_seconds = HELD_SECONDS
         self._offer: Offer | None = None
         self._listens = False
         self._scrolled_at = -DEAF_SECONDS
@@ -101,6 +112,14 @@ class ChangeDialog(Dialog[Confirmed]):
         for field in self.query(Input):
             field.display = False
         self.run_worker(self._look_up())
+
+    def is_deaf_to(self, event: events.Event) -> bool:
+        """Return whether this input must be ignored; a `Y` that is still held down keeps the dialog deaf."""
+        is_deaf = super().is_deaf_to(event)
+        is_y = isinstance(event, events.Key) and event.character == "Y"
+        if is_deaf and is_y and self._is_asked_again and self._readable_at is not None:
+            self.become_readable()
+        return is_deaf
 
     async def _look_up(self) -> None:
         try:

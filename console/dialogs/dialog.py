@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from console.context import ConsoleContext
@@ -45,9 +46,12 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
     ignores_early_keys = True
     """Whether keys typed before it could be read are ignored."""
+    deaf_seconds = DEAF_SECONDS
+    """How long input is ignored once it can be read."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._listening: Timer | None = None
         self._opened_at: float | None = None
         self._readable_at: float | None = None
         self._title_text = ""
@@ -100,7 +104,9 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def become_readable(self) -> None:
         """Start the time in which input is ignored; called once the content is on the screen."""
         self._readable_at = self.context.monotonic()
-        self.set_timer(DEAF_SECONDS, self.begin_to_listen)
+        if self._listening is not None:
+            self._listening.stop()
+        self._listening = self.set_timer(self.deaf_seconds, self.begin_to_listen)
 
     def begin_to_listen(self) -> None:
         """Announce that keys count from now on; a dialog without an announcement does nothing."""
@@ -111,7 +117,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         if not (is_input and self.ignores_early_keys):
             return False
         now = self.context.monotonic()
-        if self._opened_at is None or now - (self._readable_at or self._opened_at) < DEAF_SECONDS:
+        if self._opened_at is None or now - (self._readable_at or self._opened_at) < self.deaf_seconds:
             return True
         # Still looking up: nothing can be confirmed yet, but the operator may leave.
         return self._readable_at is None and not (isinstance(event, events.Key) and event.key == "escape")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.errors import RefusedError
 from widgets.line import Line
 
 Commit = Callable[[str], str]
@@ -20,3 +21,16 @@ class Offer:
     refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
     commit: Commit | None = None
+
+
+class AskAgainError(RefusedError):
+    """Nothing was changed: the facts are other than the question said, and it must be asked again.
+
+    Attributes:
+        look: Looks up the new question.
+    """
+
+    def __init__(self, message: str, look: Callable[[], Offer]) -> None:
+        """Take the sentence for callers without a dialog, and the new question."""
+        super().__init__(message)
+        self.look = look

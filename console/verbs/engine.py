@@ -1,14 +1,14 @@
 """Verbs about the engine of this console: start it here; leave, and stop it in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.presentation.keys import sign_of
-from console.presentation.offer import Offer
+from console.presentation.offer import AskAgainError, Offer
 from console.presentation.status import attached_to, is_here
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
-from widgets.line import section
+from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
@@ -65,22 +65,27 @@ def needs_of(snapshot: "Snapshot") -> dict[str, str]:
     return needs
 
 
-def leave_offer(look: "Callable[[], Snapshot]", stop: Callable[[], None], *, serves_at: str | None = None) -> Offer:
+def leave_offer(
+    look: "Callable[[], Snapshot]",
+    stop: Callable[[], None],
+    *,
+    serves_at: str | None = None,
+    asked: Mapping[str, str] | None = None,
+) -> Offer:
     """Offer to leave a console that others depend on.
 
     Args:
         look: Reads the present state; it is read again at the confirmation, since a dialog may stay open for hours.
         stop: Stops the engine in order; it takes as long as the epoch does.
         serves_at: Where this console serves predictions, if it does.
+        asked: The needs that an earlier question named, which this one replaces.
     """
     shown = needs_of(look())
 
     def commit(_reason: str) -> str:
-        news = [effect for name, effect in needs_of(look()).items() if shown.get(name) != effect]
-        if news:
-            raise RefusedError(
-                f"Since the question was asked: {' '.join(news)} Press {sign_of('console.quit')} again to leave."
-            )
+        if news := _new_needs(shown, needs_of(look())):
+            again = partial(leave_offer, look, stop, serves_at=serves_at, asked=shown)
+            raise AskAgainError(f"Since the question was asked, this changed: {' '.join(news)}", again)
         stop()
         return ""
 
@@ -92,8 +97,26 @@ def leave_offer(look: "Callable[[], Snapshot]", stop: Callable[[], None], *, ser
     ]
     return Offer(
         title="Leave, and stop the engine",
-        lines=tuple(section("What will happen", effects)),
+        lines=(*_changed_lines(asked, shown), *section("What will happen", effects)),
         confirm="Leave",
         asks_reason=False,
         commit=commit,
     )
+
+
+def _changed_lines(asked: Mapping[str, str] | None, shown: Mapping[str, str]) -> list[Line]:
+    """Say first what an earlier question did not tell; nothing if this is the first question."""
+    if asked is None:
+        return []
+    met = [f"{name} no longer needs the engine." for name in asked if name not in shown]
+    changed = [*_new_needs(asked, shown), *met]
+    if not changed:
+        return []
+    return [
+        Line((("Since the question was asked, this changed:", "warn"),)),
+        *(Line(((each, ""),)) for each in changed),
+    ]
+
+
+def _new_needs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [effect for name, effect in now.items() if before.get(name) != effect]

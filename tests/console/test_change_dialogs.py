@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from console.dialogs.change import ChangeDialog
+from console.dialogs.change import HELD_SECONDS, ChangeDialog
 from console.dialogs.text import TextDialog
+from console.presentation.offer import AskAgainError, Offer
 from console.verbs.stage_move import plan_offer
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.governance import AuditLog
@@ -418,3 +419,40 @@ def test_the_end_of_a_rollout_is_the_first_line(workspace):
     rollout = RunningRollout(rollout_id="ro-0001", stable="1.2.0", candidate="1.3.0", share=0.1)
     offer = plan_offer(with_rollout(plan, rollout), UNICODE, str)
     assert offer.lines[0].text.startswith("Ends rollout ro-0001")
+
+
+async def test_a_question_that_became_old_is_asked_again_and_a_y_held_down_does_not_answer_it(open_console):
+    done = []
+
+    def new_question() -> Offer:
+        return Offer(
+            title="The new question",
+            lines=(),
+            confirm="Go",
+            asks_reason=False,
+            commit=lambda _: done.append(1) or "Done.",
+        )
+
+    def refuse(_reason: str) -> str:
+        raise AskAgainError("It changed.", new_question)
+
+    async with open_console() as console:
+        console.app.offer(
+            lambda: Offer(title="The old question", lines=(), confirm="Go", asks_reason=False, commit=refuse)
+        )
+        await console.dialog()
+        old = console.app.screen
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: isinstance(console.app.screen, ChangeDialog) and console.app.screen is not old)
+        new = await console.dialog()
+        assert "The new question" in console.text()
+        for _ in range(20):  # the key repeats, first after a longer while
+            console.time.pass_by(HELD_SECONDS - 0.01)
+            await console.press("Y")
+        assert console.app.screen is new
+        assert done == []
+        console.time.pass_by(HELD_SECONDS)
+        await console.press("Y")
+        await console.until(lambda: done, "the answer")
+        await console.until(lambda: console.sentence == "Done.", "the sentence that says so")

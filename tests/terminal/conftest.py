@@ -93,12 +93,14 @@ class Terminal:
 
     def leave_console(self) -> None:
         """Leave the console, however often it asks: what depends on it may change between question and answer."""
-        screen = ""
-        while "exit code" not in screen:
-            self.press("q")
-            if "exit code" not in (screen := self.wait_for("exit code|Y confirms: ")):
+        self.press("q")
+
+        def left() -> bool:
+            if re.search("Y (confirms|shows)", screen := self.screen()):
                 self.press("Y")
-                screen = self.wait_for("exit code|Since the question was asked")
+            return "exit code" in screen
+
+        until(left, "the end of the console", told=self.screen)
 
     def close(self) -> None:
         """End the server and everything in it."""

@@ -10,6 +10,7 @@ import pytest
 
 from console.presentation import alerts, audit, epochs, resources, rollouts, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
+from console.presentation.offer import AskAgainError
 from console.presentation.phrases import age, duration, number, share, size
 from console.presentation.rollout_progress import summary_lines
 from console.presentation.status import HOST, Circumstances, attached_to, status_of
@@ -436,11 +437,25 @@ def test_leaving_names_everything_that_needs_the_engine(snapshot):
     assert set(needs_of(replace(snapshot, sessions=(paused,), rollouts=()))) == set()
 
 
-def test_leaving_is_refused_if_something_needs_the_engine_that_the_dialog_did_not_show(snapshot):
-    states = iter([replace(snapshot, rollouts=()), snapshot])
-    offer = leave_offer(lambda: next(states), lambda: pytest.fail("the engine must not stop"))
-    with pytest.raises(RefusedError, match="Since the question was asked: ro-0002 keeps downgrade"):
+def test_leaving_asks_again_if_something_needs_the_engine_that_the_dialog_did_not_show(snapshot):
+    states = iter(
+        [replace(snapshot, rollouts=()), snapshot, replace(snapshot, sessions=()), replace(snapshot, sessions=())]
+    )
+    stopped = []
+    offer = leave_offer(lambda: next(states), lambda: stopped.append(True))
+    with pytest.raises(
+        AskAgainError, match="Since the question was asked, this changed: ro-0002 keeps downgrade"
+    ) as asked:
         offer.commit("")
+    assert stopped == []
+    again = asked.value.look()
+    assert [line.text for line in again.lines[:3]] == [
+        "Since the question was asked, this changed:",
+        "ro-0002 keeps downgrade 1.3.0 at 10%: nobody judges it or rolls it back until another engine runs.",
+        "s-0002 no longer needs the engine.",
+    ]
+    again.commit("")
+    assert stopped == [True]
 
 
 def test_leaving_goes_on_if_less_needs_the_engine_than_the_dialog_showed(snapshot):
