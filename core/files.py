@@ -212,6 +212,46 @@ def append_line(path: Path, line: str) -> None:
         os.close(descriptor)
 
 
+def replace_end(path: Path, offset: int, content: bytes) -> None:
+    """Replace the end of a file from an offset on, and make it durable; the file is made if there is none.
+
+    A crash leaves the bytes before the offset, and possibly a part of the content.
+
+    Raises:
+        FileAccessError: It could not be written, for lack of space or another reason.
+        InDoubtError: It is in place, but the disk did not confirm that it stays.
+    """
+    is_new = not path.exists()
+    try:
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
+        try:
+            require_plain_descriptor(descriptor)
+            if os.fstat(descriptor).st_size > offset:
+                os.ftruncate(descriptor, offset)
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise access_error(path, "write", error) from error
+    if is_new:
+        _confirm(path)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        FileAccessError: It could not be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise access_error(path, "remove", error) from error
+
+
 def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool:
     """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 

@@ -17,11 +17,12 @@ from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session
 
 N_IMPORTANT = 8
+N_WHOLE = 200  # of the epochs of a dashboard
 
 
 def epoch_report(record: EpochRecord, *, notice: str) -> bytes:
-    """Write one epoch as JSON, headed by the notice to the reader."""
-    return _to_json({"notice": notice, **msgspec.to_builtins(record)})
+    """Write one epoch as JSON on one line, headed by the notice to the reader."""
+    return msgspec.json.encode({"notice": notice, **msgspec.to_builtins(record)}, order="deterministic")
 
 
 def final_report(
@@ -123,8 +124,9 @@ def final_report_markdown(
 
 
 def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> bytes:
-    """Write the state of a session for dashboards."""
+    """Write the state of a session for dashboards: its newest epochs, and earlier epochs at even steps."""
     observed = session.observed
+    epochs = thinned(len(history))
     return _to_json(
         {
             "session_id": session.session_id,
@@ -134,12 +136,30 @@ def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations
             "desired": str(session.desired),
             **msgspec.to_builtins(observed),
             "recent_epoch_seconds": [round(seconds, 4) for seconds in durations],
+            "n_epochs_done": len(history),
             "history": {
-                "score": [entry.score for entry in history],
-                "quality_score": [entry.quality_score for entry in history],
+                "epoch": epochs,
+                "score": [history[epoch - 1].score for epoch in epochs],
+                "quality_score": [history[epoch - 1].quality_score for epoch in epochs],
             },
         }
     )
+
+
+def thinned(n_epochs: int) -> list[int]:
+    """Choose the epochs that a dashboard draws: at most 200 earlier ones at even steps, and the newest 200.
+
+    The step is a power of two, so that an epoch once drawn stays until the step doubles.
+
+    >>> thinned(3)
+    [1, 2, 3]
+    >>> len(thinned(1_000_000)), thinned(1_000_000)[:3]
+    (322, [8192, 16384, 24576])
+    """
+    step, first_whole = 1, max(1, n_epochs - N_WHOLE + 1)
+    while (first_whole - 1) // step > N_WHOLE:
+        step *= 2
+    return [*range(step, first_whole, step), *range(first_whole, n_epochs + 1)]
 
 
 def system_health_report(

@@ -7,9 +7,9 @@ import msgspec
 
 from core.files import write_file
 from core.governance import Evidence
-from core.plain_files import read_file
 from core.state import Workspace
 from core.training.convergence import EpochScore, Judgement
+from core.training.epoch_reports import EpochReports
 from core.training.records import EpochRecord, FinalRecord
 from core.training.reports import (
     dashboard_metrics,
@@ -30,6 +30,7 @@ class SessionFiles:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._reports: dict[Path, EpochReports] = {}
 
     def checkpoints_of(self, session: Session) -> Path:
         """Name the folder of a session's checkpoints."""
@@ -42,14 +43,12 @@ class SessionFiles:
     def write_epoch(self, session: Session, record: EpochRecord) -> None:
         """Write the report of an epoch."""
         report = epoch_report(record, notice=domain_of(session.training).notice)
-        write_file(self._epoch_file(session, record.epoch), report)
+        self._reports_of(session).write(record.epoch, report)
 
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
         """Read the report of an epoch, if there is one."""
-        try:
-            return msgspec.json.decode(read_file(self._epoch_file(session, epoch)), type=EpochRecord)
-        except FileNotFoundError:
-            return None
+        report = self._reports_of(session).read(epoch)
+        return None if report is None else msgspec.json.decode(report, type=EpochRecord)
 
     def write_final(
         self,
@@ -77,8 +76,9 @@ class SessionFiles:
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
     def write_dashboard(self, session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> None:
-        """Write the state of a session."""
-        write_file(self._folder(session) / "dashboard_metrics.json", dashboard_metrics(session, history, durations))
+        """Write the state of a session; it can be written again, so the disk is not waited for."""
+        content = dashboard_metrics(session, history, durations)
+        write_file(self._folder(session) / "dashboard_metrics.json", content, durable=False)
 
     def write_health(
         self, session: Session, resources: Mapping[str, Sequence[tuple[float, float]]], n_open_alerts: int
@@ -90,5 +90,8 @@ class SessionFiles:
     def _folder(self, session: Session) -> Path:
         return self._workspace.reports_dir / session.session_id
 
-    def _epoch_file(self, session: Session, epoch: int) -> Path:
-        return self._folder(session) / "epochs" / f"epoch_{epoch:04d}.json"
+    def _reports_of(self, session: Session) -> EpochReports:
+        folder = self._folder(session) / "epochs"
+        if folder not in self._reports:
+            self._reports[folder] = EpochReports(folder)
+        return self._reports[folder]

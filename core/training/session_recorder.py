@@ -6,6 +6,7 @@ the rest in place. Every record may be written again after a crash, with the sam
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from core.training.training_alerts import TrainingAlerts
 from core.training.wire import EpochDone, Prepared
 
 log = logging.getLogger(__name__)
+
+DASHBOARD_SECONDS = 5.0
+"""The least time between two writes of the dashboard's file while epochs end; at rest it is always written."""
 
 HEALTH_SERIES = (
     "resource.cpu_percent",
@@ -65,12 +69,11 @@ class SessionRecorder:
         self._clock = clock
         self._sessions = Sessions(workspace, clock=clock)
         self._calls = TrainingAlerts(alerts, clock)
-        self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
-
-    @property
-    def files(self) -> SessionFiles:
+        self.files = SessionFiles(workspace)
         """The files of the sessions."""
-        return SessionFiles(self._workspace)
+        self._dashboard: tuple[str, Sequence[EpochScore], Sequence[float]] = ("", (), ())
+        self._dashboard_at: datetime | None = None
+        self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
     def look(self, session: Session) -> Session:
         """Return the current session."""
@@ -168,7 +171,11 @@ class SessionRecorder:
             checkpoint_sha256=done.checkpoint_sha256,
         )
         self._calls.epoch_done(session, record)
-        self.files.write_dashboard(session, history, durations[-RECENT_EPOCHS:])
+        is_another = self._dashboard[0] != session.session_id
+        self._dashboard = session.session_id, history, durations[-RECENT_EPOCHS:]
+        since = None if is_another or self._dashboard_at is None else (now - self._dashboard_at).total_seconds()
+        if since is None or not 0 <= since < DASHBOARD_SECONDS:
+            self._write_dashboard(session)
         return session
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
@@ -259,13 +266,17 @@ class SessionRecorder:
 
     def paused(self, session: Session) -> Session:
         """Record that a session is paused until a person resumes it."""
-        self._telemetry.flush()
-        return self._observe(session, "session.paused", phase=SessionPhase.PAUSED, eta_seconds=None)
+        return self._waiting(session, "session.paused", SessionPhase.PAUSED)
 
     def suspended(self, session: Session) -> Session:
         """Record that a session waits for the next engine."""
+        return self._waiting(session, "session.suspended", SessionPhase.QUEUED)
+
+    def _waiting(self, session: Session, verb: str, phase: SessionPhase) -> Session:
         self._telemetry.flush()
-        return self._observe(session, "session.suspended", phase=SessionPhase.QUEUED, eta_seconds=None)
+        session = self._observe(session, verb, phase=phase, eta_seconds=None)
+        self._write_dashboard(session)
+        return session
 
     def _at_rest(
         self,
@@ -284,7 +295,8 @@ class SessionRecorder:
         self._runs.close(session, status, reason=reason)
         self._write_health(ended)
         if history is not None:
-            self.files.write_dashboard(ended, history, [])
+            self._dashboard = session.session_id, history, ()
+        self._write_dashboard(ended)
         return self._observe(session, verb, reason=reason, evidence=evidence, **observed)
 
     def _observe(
@@ -300,6 +312,13 @@ class SessionRecorder:
         return self._sessions.observe(
             session.session_id, verb, actor=self._actor, reason=reason, evidence=evidence, run_id=run_id, **observed
         )
+
+    def _write_dashboard(self, session: Session) -> None:
+        """Write the newest state of a session that had an epoch here."""
+        session_id, history, durations = self._dashboard
+        if session_id == session.session_id:
+            self._dashboard_at = self._clock()
+            self.files.write_dashboard(session, history, durations)
 
     def _write_health(self, session: Session) -> None:
         reader = TelemetryReader(self._workspace.telemetry_file)

@@ -84,8 +84,7 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     reports = workspace.reports_dir / session.session_id
     assert {path.relative_to(reports).as_posix() for path in reports.rglob("*.*")} == {
         "dashboard_metrics.json",
-        "epochs/epoch_0001.json",
-        "epochs/epoch_0002.json",
+        "epochs/epochs_000001.jsonl",
         "final_report.json",
         "final_report.md",
         "system_health_report.json",

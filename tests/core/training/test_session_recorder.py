@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from core.actor import Actor
@@ -12,6 +14,7 @@ from core.training.session import SessionPhase
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
 from core.training.wire import EpochDone, Prepared
+from tests.clocks import HandClock
 
 SCORED = EpochScore(0.95, 0.99)
 
@@ -147,3 +150,33 @@ def test_a_loss_that_diverged_is_named_by_the_session_and_by_its_run(workspace, 
     assert run.diverged == ("spread.loss",)
     assert TelemetryReader(workspace.telemetry_file).unmeasured(run.run_id) == ("spread.auc", "spread.loss")
     assert recorder.files.read_epoch(session, 2) == diverged
+
+
+def test_a_dashboard_does_not_grow_with_the_session_and_is_written_at_rest(workspace, recorder, session, done):
+    file = workspace.reports_dir / "s-0001" / "dashboard_metrics.json"
+    sizes = {}
+    for n_epochs in (400, 100_000):
+        recorder.files.write_dashboard(session, [SCORED] * n_epochs, [])
+        sizes[n_epochs] = file.stat().st_size
+    assert sizes[100_000] < 1.1 * sizes[400]
+    document = json.loads(file.read_bytes())
+    assert document["n_epochs_done"] == 100_000
+    assert document["history"]["epoch"][-200:] == [*range(99_801, 100_001)]
+    assert len(document["history"]["score"]) == len(document["history"]["epoch"]) <= 400
+
+
+def test_a_dashboard_is_written_once_in_five_seconds_and_again_at_rest(workspace, telemetry, alerts, session, done):
+    clock = HandClock()
+    recorder = SessionRecorder(workspace, telemetry, alerts, actor=Actor.engine(), clock=clock)
+
+    def epoch_shown() -> int:
+        file = workspace.reports_dir / "s-0001" / "dashboard_metrics.json"
+        return json.loads(file.read_bytes())["history"]["epoch"][-1]
+
+    for epoch, shown in ((1, 1), (2, 1), (3, 3)):
+        recorder.epoch_done(session, done(a_record(epoch)), [SCORED] * epoch, [2.0])
+        assert epoch_shown() == shown
+        clock.pass_by(3)
+    recorder.epoch_done(session, done(a_record(4)), [SCORED] * 4, [2.0])
+    recorder.paused(session)
+    assert epoch_shown() == 4

@@ -1,0 +1,173 @@
+"""The reports of a session's epochs, a line each, in segments: few files, however long the session runs.
+
+`epochs/epochs_000001.jsonl` holds the epochs 1 to 1,000. Once the next segment begins, it is packed into
+`epochs_000001.jsonl.gz`. An epoch that is repeated after a crash replaces its line and every later line, so the same
+session leaves the same bytes. Folders of earlier releases, with a file for each epoch, stay readable.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from core.files import UNFINISHED, remove_file, replace_end, write_file
+from core.plain_files import open_plain, read_file
+
+SEGMENT_EPOCHS = 1_000
+_PACKED = ".gz"
+_GZIP = 16 + zlib.MAX_WBITS
+_TAIL_BYTES = 1 << 16
+
+
+class _Numbered(msgspec.Struct):
+    """What every report has."""
+
+    epoch: int
+
+
+class _Line(NamedTuple):
+    epoch: int
+    start: int
+    end: int  # behind its line break
+
+
+class _Segment(NamedTuple):
+    """A segment as it was read."""
+
+    file: Path
+    mark: tuple[int, int, int]
+    content: bytes
+    lines: dict[int, _Line]
+
+
+class EpochReports:
+    """The reports in the folder of one session. Reading is cheap for epochs near the last one that was read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the reports; nothing is read or written yet.
+
+        Args:
+            folder: `reports/<session>/epochs`.
+        """
+        self._folder = folder
+        self._read: _Segment | None = None
+
+    def write(self, epoch: int, report: bytes) -> None:
+        """Write the report of an epoch; it survives a power cut once this returns.
+
+        Args:
+            epoch: From 1 on.
+            report: JSON without a line break.
+        Raises:
+            CoreError: It could not be written.
+        """
+        segment = self._segment_of(epoch)
+        packed = _packed(segment)
+        if not segment.exists() and packed.exists():  # an epoch before a segment's end is repeated
+            write_file(segment, _unpacked(packed))
+        if packed.exists():
+            remove_file(packed)
+        replace_end(segment, _place_in(segment, epoch), report + b"\n")
+        if epoch % SEGMENT_EPOCHS == 1:
+            self._pack_all_but(segment)
+
+    def read(self, epoch: int) -> bytes | None:
+        """Return the report of an epoch, or None.
+
+        Raises:
+            OSError: It is there and cannot be read.
+        """
+        segment = self._segment_of(epoch)
+        for file in (segment, _packed(segment)):
+            try:
+                content, lines = self._lines_of(file)
+            except FileNotFoundError:
+                continue
+            if (line := lines.get(epoch)) is not None:
+                return content[line.start : line.end - 1]
+        try:
+            return read_file(self._folder / f"epoch_{epoch:04d}.json")  # of an earlier release
+        except FileNotFoundError:
+            return None
+
+    def _segment_of(self, epoch: int) -> Path:
+        first = (epoch - 1) // SEGMENT_EPOCHS * SEGMENT_EPOCHS + 1
+        return self._folder / f"epochs_{first:06d}.jsonl"
+
+    def _pack_all_but(self, newest: Path) -> None:
+        for leftover in self._folder.glob(f".epochs_*{UNFINISHED}"):  # of a killed engine
+            remove_file(leftover)
+        for segment in sorted(self._folder.glob("epochs_*.jsonl")):
+            if segment < newest:
+                squeeze = zlib.compressobj(wbits=_GZIP)
+                write_file(_packed(segment), squeeze.compress(read_file(segment)) + squeeze.flush())
+                remove_file(segment)
+
+    def _lines_of(self, file: Path) -> tuple[bytes, dict[int, _Line]]:
+        """Return a segment and the place of each epoch in it; what was read before is not read again."""
+        known = self._read if self._read is not None and self._read.file == file else None
+        with open_plain(file) as stream:
+            status = os.fstat(stream.fileno())
+            mark = status.st_ino, status.st_mtime_ns, status.st_size
+            if known is not None and known.mark == mark:
+                return known.content, known.lines
+            lines: dict[int, _Line]
+            if file.suffix == _PACKED:
+                content, lines = zlib.decompress(stream.read(), wbits=_GZIP), {}
+            else:
+                content, lines = _unchanged(known, stream)
+        start = max((line.end for line in lines.values()), default=0)
+        lines |= {line.epoch: line for line in _lines_in(content, start)}
+        self._read = _Segment(file, mark, content, lines)
+        return content, lines
+
+
+def _unchanged(known: "_Segment | None", stream: BinaryIO) -> tuple[bytes, dict[int, _Line]]:
+    """Read a segment, from the last known line on if that is still in its place."""
+    if known is not None and known.lines:
+        last = known.lines[max(known.lines)]
+        stream.seek(last.start)
+        rest = stream.read()
+        if rest.startswith(known.content[last.start : last.end]):
+            return known.content[: last.start] + rest, dict(known.lines)
+    stream.seek(0)
+    return stream.read(), {}
+
+
+def _packed(segment: Path) -> Path:
+    return segment.with_name(segment.name + _PACKED)
+
+
+def _unpacked(packed: Path) -> bytes:
+    return zlib.decompress(read_file(packed), wbits=_GZIP)
+
+
+def _place_in(segment: Path, epoch: int) -> int:
+    """Return where the line of an epoch begins: behind the last line of an earlier epoch."""
+    try:
+        stream = open_plain(segment)
+    except FileNotFoundError:
+        return 0
+    with stream:
+        size, reach = stream.seek(0, 2), _TAIL_BYTES
+        while True:
+            start = max(0, size - reach)
+            stream.seek(start)
+            tail = stream.read()
+            begin = 0 if start == 0 else tail.find(b"\n") + 1  # the first line may be cut
+            earlier = [line for line in _lines_in(tail, begin) if line.epoch < epoch]
+            if earlier and (begin or start == 0):
+                return start + earlier[-1].end
+            if start == 0:
+                return 0
+            reach *= 8
+
+
+def _lines_in(content: bytes, start: int = 0) -> Iterator[_Line]:
+    """Find the whole lines from a place on; a line that a crash cut short is none."""
+    while (end := content.find(b"\n", start) + 1) > 0:
+        yield _Line(msgspec.json.decode(content[start:end], type=_Numbered).epoch, start, end)
+        start = end

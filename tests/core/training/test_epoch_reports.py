@@ -1,0 +1,110 @@
+import gzip
+import json
+from itertools import count
+
+import pytest
+
+from core.training.epoch_reports import EpochReports
+from tests.processes import dies
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "epochs"
+
+
+@pytest.fixture
+def reports(folder, monkeypatch):
+    monkeypatch.setattr("core.training.epoch_reports.SEGMENT_EPOCHS", 10)
+    return EpochReports(folder)
+
+
+def report(epoch, size=300):
+    return json.dumps({"gates": "x" * size, "epoch": epoch}).encode()
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_ten_epochs_share_a_file_and_full_files_are_packed(reports, folder):
+    for epoch in range(1, 25):
+        reports.write(epoch, report(epoch))
+    names = ["epochs_000001.jsonl.gz", "epochs_000011.jsonl.gz", "epochs_000021.jsonl"]
+    assert sorted(content(folder)) == names
+    assert [reports.read(epoch) for epoch in range(1, 25)] == [report(epoch) for epoch in range(1, 25)]
+    assert reports.read(25) is None
+    lines = gzip.decompress((folder / names[0]).read_bytes()).splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [*range(1, 11)]
+
+
+def test_a_reader_sees_what_another_writes(reports, folder):
+    reader = EpochReports(folder)
+    for epoch in range(1, 13):
+        assert reader.read(epoch) is None
+        reports.write(epoch, report(epoch))
+        assert reader.read(epoch) == report(epoch)
+
+
+@pytest.mark.parametrize("again", [24, 22, 21, 20, 15, 10, 3])
+def test_an_epoch_that_is_repeated_leaves_the_same_bytes(reports, folder, again):
+    for epoch in range(1, 25):
+        reports.write(epoch, report(epoch))
+    expected = content(folder)
+    for epoch in range(again, 25):
+        reports.write(epoch, report(epoch))
+        assert reports.read(epoch) == report(epoch)
+    assert content(folder) == expected
+
+
+def test_a_line_that_a_crash_cut_short_is_replaced(reports, folder):
+    reports.write(1, report(1))
+    with (folder / "epochs_000001.jsonl").open("ab") as file:
+        file.write(report(2)[:50])
+    assert reports.read(2) is None
+    reports.write(2, report(2))
+    assert reports.read(2) == report(2)
+    assert (folder / "epochs_000001.jsonl").read_bytes() == report(1) + b"\n" + report(2) + b"\n"
+
+
+def test_reports_longer_than_a_look_at_the_end_are_continued(reports):
+    for epoch in (1, 2, 3, 2, 3):
+        reports.write(epoch, report(epoch, size=200_000))
+    assert [reports.read(epoch) for epoch in (1, 2, 3)] == [report(epoch, size=200_000) for epoch in (1, 2, 3)]
+
+
+def test_a_folder_of_an_earlier_release_stays_readable_and_is_continued(reports, folder):
+    folder.mkdir()
+    (folder / "epoch_0001.json").write_bytes(report(1))
+    reports.write(2, report(2))
+    assert [reports.read(epoch) for epoch in (1, 2, 3)] == [report(1), report(2), None]
+
+
+def test_a_file_that_an_editor_rewrote_is_read_again(reports, folder):
+    for epoch in (1, 2):
+        reports.write(epoch, report(epoch))
+    assert reports.read(2) == report(2)
+    (folder / "epochs_000001.jsonl").write_bytes(report(1, size=9) + b"\n" + report(2, size=8) + b"\n")
+    assert reports.read(1) == report(1, size=9)
+
+
+@pytest.mark.crash
+def test_kill_9_while_reports_are_written_loses_no_written_report(reports, folder, tmp_path):
+    done = tmp_path / "done"
+
+    def write_some() -> None:
+        written = done.read_text().split() if done.exists() else []
+        for epoch in range(max(1, len(written)), 23):  # the last epoch again, as a session that resumes does
+            reports.write(epoch, report(epoch))
+            done.write_text(" ".join(map(str, range(1, epoch + 1))))
+
+    for point in count(1):
+        was_killed = dies(point, write_some)
+        n_written = len(done.read_text().split()) if done.exists() else 0
+        fresh = EpochReports(folder)
+        assert all(fresh.read(epoch) == report(epoch) for epoch in range(1, n_written + 1))
+        if not was_killed:
+            break
+    assert point > 10
+    EpochReports(folder).write(21, report(21))
+    assert sorted(content(folder)) == ["epochs_000001.jsonl.gz", "epochs_000011.jsonl.gz", "epochs_000021.jsonl"]
