@@ -55,5 +55,5 @@ def _checked(chosen: Mapping[str, str], file: Path, place: tuple[str, ...]) -> K
         verb_id = problem.verb_id
         source, path = read_yaml(file), (*place, verb_id)
         problem_here = f"{'.'.join(path)} is {chosen.get(verb_id)!r}: {problem}"
-        raise SettingsError(file, problem_here, line=source.line_of(path), column=source.columns.get(path)) from None
+        raise SettingsError(file, problem_here, **source.place_of(path)) from None
     return keymap

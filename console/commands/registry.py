@@ -253,7 +253,8 @@ def _print_plan(plan: "Plan") -> None:
     from console.cli.output import gate_line, printable
 
     if plan.from_stage:
-        print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
+        to = f" -> {plan.to_stage}" if plan.to_stage else ", the last stage"
+        print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage}{to}")
     for gate in plan.gates:
         print(f"  {gate_line(gate)}")
     for effect in plan.effects:

@@ -63,7 +63,8 @@ def promotion(
     target = to_stage or next_stage(candidate.stage)
     what = f"{model.model} {candidate.version}"
     if candidate.stage is target or target is None:
-        return _refused(model, TransitionVerb.PROMOTE, f"{what} is already in {candidate.stage}.", candidate, target)
+        here = "is live already" if candidate.stage is Stage.PRODUCTION else f"is already in {candidate.stage}"
+        return _refused(model, TransitionVerb.PROMOTE, f"{what} {here}.", candidate, target)
     if not is_allowed(TransitionVerb.PROMOTE, candidate.stage, target):
         return _refused(model, TransitionVerb.PROMOTE, _no_such_step(what, candidate.stage, target), candidate, target)
     replaced = model.production if target is Stage.PRODUCTION else None

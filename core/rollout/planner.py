@@ -103,7 +103,7 @@ def refusal_of(
             f"No version of {version.model} is in Production, so there is nothing to compare {what} with; promote it."
         )
     if version.version == live.version:
-        return f"{what} is already in Production."
+        return f"{what} is live already."
     if strategy is Strategy.SHADOW and version.stage is not Stage.ARCHIVED:
         return None
     if version.stage is not Stage.STAGING:

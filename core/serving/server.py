@@ -31,12 +31,12 @@ from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
 from core.settings import load_settings
+from core.settings.address import ADDRESS_FORM, host_and_port
 from core.state import Workspace
 from core.view.source import take_snapshot
 
 log = logging.getLogger(__name__)
 
-DEFAULT_ADDRESS = "127.0.0.1:8501"
 GRACE_SECONDS = 10
 _LOOK_SECONDS = 0.02
 _OWN_DESCRIPTORS = 256  # files, stores, libraries
@@ -53,10 +53,9 @@ def parse_address(text: str) -> tuple[str, int]:
     >>> parse_address("8501"), parse_address("[::1]:80")
     (('127.0.0.1', 8501), ('::1', 80))
     """
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:
-        raise ListenError(f"{text!a} is not an address to listen on: use HOST:PORT, such as {DEFAULT_ADDRESS}.")
-    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+    if (found := host_and_port(text)) is None:
+        raise ListenError(f"{text!a} is not an address to listen on: {ADDRESS_FORM}.")
+    return found
 
 
 class Server:

@@ -15,7 +15,7 @@ from core.files import FileAccessError, write_file
 from core.plain_files import read_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
-_READER = 2  # raised whenever the same text is read differently
+_READER = 3  # raised whenever the same text is read differently
 
 
 class _Cached(msgspec.Struct, frozen=True):
@@ -23,6 +23,7 @@ class _Cached(msgspec.Struct, frozen=True):
     text: str
     values: dict[str, Any]
     lines: list[tuple[KeyPath, int]]
+    columns: list[tuple[KeyPath, int]]
 
 
 def read_cached(file: Path, cached_in: Path) -> YamlSource:
@@ -38,11 +39,11 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
     with suppress(OSError, msgspec.DecodeError):
         cached = msgspec.json.decode(read_file(cached_in), type=_Cached)
         if cached.text == text and cached.reader == _READER:
-            return YamlSource(file, cached.values, dict(cached.lines))
+            return YamlSource(file, cached.values, dict(cached.lines), dict(cached.columns))
     from core.settings.yaml_source import parse_yaml
 
     source = parse_yaml(file, text)
-    _store(_Cached(_READER, text, source.values, list(source.lines.items())), cached_in)
+    _store(_Cached(_READER, text, source.values, list(source.lines.items()), list(source.columns.items())), cached_in)
     return source
 
 

@@ -39,9 +39,10 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = problem[:1].lower() + problem[1:]
         value = _look_up(values, path)
         found = "" if isinstance(value, dict) or not path else f" is {value!r}"
+        problem = _form_of(struct, path) or problem
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [display]))) or "settings"
-        raise SettingsError(source.file, f"{name}{found}: {problem}", line=source.line_of((*at, *path))) from None
+        raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *path))) from None
 
 
 def refuse_unknown_keys(
@@ -59,7 +60,7 @@ def refuse_unknown_keys(
             where = f"{'.'.join(at)} has no key" if at else "there is no key"
             nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
             cure = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(fields)}."
-            raise SettingsError(source.file, f"{where} {key!r}: {cure}", line=source.line_of(here))
+            raise SettingsError(source.file, f"{where} {key!r}: {cure}", **source.place_of(here))
         if not isinstance(value, dict):
             continue
         if (inner := _struct(fields[key].type)) is not None:
@@ -78,7 +79,7 @@ def _refuse_non_finite(source: YamlSource, values: Mapping[str, Any], path: KeyP
                 _refuse_non_finite(source, each, here)
             elif isinstance(each, float) and not math.isfinite(each):
                 raise SettingsError(
-                    source.file, f"{'.'.join(here)} is {each}: expected a number", line=source.line_of(here)
+                    source.file, f"{'.'.join(here)} is {each}: expected a number", **source.place_of(here)
                 )
 
 
@@ -119,6 +120,17 @@ def _path_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, An
         else:
             display += f"[{step['index']}]"
     return tuple(path), display
+
+
+def _form_of(struct: type[msgspec.Struct], path: KeyPath) -> str | None:
+    """Return how a field says what it accepts, since nobody reads that in a regular expression."""
+    annotation: Any = struct
+    for name in path:
+        if (inner := _struct(annotation)) is None:
+            return None
+        annotation = next((field.type for field in msgspec.structs.fields(inner) if field.name == name), None)
+    notes = (note.extra or {} for note in getattr(annotation, "__metadata__", ()) if isinstance(note, msgspec.Meta))
+    return next((note["form"] for note in notes if "form" in note), None)
 
 
 def _guilty_key(entries: Any, entry_type: Any) -> str | None:

@@ -82,9 +82,12 @@ def in_one_form(source: YamlSource) -> YamlSource:
         raise SettingsError(
             source.file,
             "promotion is given both at the top and under policy: keep policy.promotion and remove the other",
-            line=source.lines.get(("promotion",)),
+            **source.place_of(("promotion",)),
         )
     values = {key: value for key, value in source.values.items() if key != "promotion"}
     values["policy"] = {**policy, "promotion": source.values["promotion"]}
-    lines = {(("policy", *path) if path[0] == "promotion" else path): line for path, line in source.lines.items()}
-    return YamlSource(source.file, values, lines)
+    lines, columns = (
+        {(("policy", *path) if path[0] == "promotion" else path): number for path, number in places.items()}
+        for places in (source.lines, source.columns)
+    )
+    return YamlSource(source.file, values, lines, columns)

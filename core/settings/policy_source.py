@@ -118,8 +118,10 @@ def as_settings(source: YamlSource) -> YamlSource:
     sections = source.values.keys() & set(Policy.__struct_fields__)
     if not sections or source.values.keys() & set(Settings.__struct_fields__):
         return source
-    lines = {("policy", *path): line for path, line in source.lines.items()}
-    return YamlSource(source.file, {"policy": source.values}, lines)
+    lines, columns = (
+        {("policy", *path): number for path, number in places.items()} for places in (source.lines, source.columns)
+    )
+    return YamlSource(source.file, {"policy": source.values}, lines, columns)
 
 
 def _mark(file: Path) -> tuple[str, int, int, int]:

@@ -5,14 +5,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.address import ListenAddress
+
 
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings of `bondx serve` and `bondx run --api`; command-line flags override them."""
 
-    listen: Annotated[
-        str,
-        Meta(pattern=r"^(.*:)?[0-9]{1,5}$", description="HOST:PORT to listen on; without a host, this machine only."),
-    ] = "127.0.0.1:8501"
+    listen: ListenAddress = "127.0.0.1:8501"
     local_reads: Annotated[
         bool, Meta(description="Whether callers on this machine may read and predict without a token.")
     ] = True

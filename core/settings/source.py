@@ -1,7 +1,7 @@
 """One parsed settings file: its text, its values, and their positions."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from core.plain_files import open_plain
 from core.settings.errors import SettingsError
@@ -11,6 +11,13 @@ MOST_BYTES = 1 << 20
 KeyPath = tuple[str, ...]
 
 
+class Place(TypedDict):
+    """Where a key stands in its file, counted from 1."""
+
+    line: int | None
+    column: int | None
+
+
 class YamlSource(NamedTuple):
     """One parsed file: its values, and the lines of its keys."""
 
@@ -18,14 +25,18 @@ class YamlSource(NamedTuple):
     values: dict[str, Any]
     lines: dict[KeyPath, int]
     columns: dict[KeyPath, int] = {}
-    """The columns of its keys, from 1; empty where the text itself was not parsed."""
+    """The columns of its keys, from 1."""
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of a key, or of the nearest key above it."""
+        return self.place_of(path)["line"]
+
+    def place_of(self, path: KeyPath) -> Place:
+        """Return line and column of a key, or of the nearest key above it, for an error."""
         for length in range(len(path), 0, -1):
             if (line := self.lines.get(path[:length])) is not None:
-                return line
-        return None
+                return Place(line=line, column=self.columns.get(path[:length]))
+        return Place(line=None, column=None)
 
 
 def read_text(file: Path) -> str:

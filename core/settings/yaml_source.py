@@ -13,7 +13,7 @@ import yaml
 
 from core.escape import is_shown_as_is, spelled_out
 from core.settings.errors import SettingsError
-from core.settings.source import KeyPath, YamlSource, read_text
+from core.settings.source import KeyPath, Place, YamlSource, read_text
 from core.settings.yaml_words import surprise_of
 
 MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bounded before it
@@ -51,14 +51,14 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     if node is None:
         return YamlSource(file, {}, {})
     if not isinstance(node, yaml.MappingNode):
-        raise SettingsError(file, "expected `key: value` lines at the top of the file", line=_line(node))
+        raise SettingsError(file, "expected `key: value` lines at the top of the file", **_place(node))
     lines: dict[KeyPath, int] = {}
     columns: dict[KeyPath, int] = {}
     source = YamlSource(file, _mapping(file, node, (), lines, columns), lines, columns)
     for path, text in _texts(source.values, ()):
         if not is_shown_as_is(text, keep="\n\t"):
             problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
-            raise SettingsError(file, problem, line=source.line_of(path))
+            raise SettingsError(file, problem, **source.place_of(path))
     return source
 
 
@@ -107,6 +107,10 @@ def _line(mark_bearer: Any) -> int:
     return int(mark_bearer.start_mark.line) + 1
 
 
+def _place(mark_bearer: Any) -> Place:
+    return Place(line=_line(mark_bearer), column=int(mark_bearer.start_mark.column) + 1)
+
+
 def _mapping(
     file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], columns: dict[KeyPath, int]
 ) -> dict[str, Any]:
@@ -115,10 +119,11 @@ def _mapping(
         line = _line(key_node)
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, str):
-            raise SettingsError(file, "a key must be plain text", line=line)
+            raise SettingsError(file, "a key must be plain text", **_place(key_node))
         here = (*path, key)
         if key in values:
-            raise SettingsError(file, f"{'.'.join(here)} is given twice (first on line {lines[here]})", line=line)
+            problem = f"{'.'.join(here)} is given twice (first on line {lines[here]})"
+            raise SettingsError(file, problem, **_place(key_node))
         lines[here], columns[here] = line, int(key_node.start_mark.column) + 1
         values[key] = _value(file, value_node, here, lines, columns)
     return values
@@ -130,12 +135,12 @@ def _value(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]
     if isinstance(node, yaml.SequenceNode):
         return [_value(file, item, path, lines, columns) for item in node.value]
     if not isinstance(node, yaml.ScalarNode):
-        raise SettingsError(file, f"{'.'.join(path)}: unknown structure", line=_line(node))
+        raise SettingsError(file, f"{'.'.join(path)}: unknown structure", **_place(node))
     kind = node.tag.removeprefix(_TAGS)
     if (not node.style or kind != "str") and (surprise := surprise_of(node.value, kind)):
-        raise SettingsError(file, f"{'.'.join(path)}: {surprise}", line=_line(node))
+        raise SettingsError(file, f"{'.'.join(path)}: {surprise}", **_place(node))
     try:
         return yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         problem = getattr(error, "problem", None) or str(error)
-        raise SettingsError(file, f"{'.'.join(path)}: {problem}", line=_line(node)) from None
+        raise SettingsError(file, f"{'.'.join(path)}: {problem}", **_place(node)) from None

@@ -189,7 +189,7 @@ def test_a_bad_settings_file_is_named_with_its_line_and_nothing_is_queued(home, 
     code, _, err = answer("session", "start", "--config", config)
 
     assert code == 2
-    assert f"{config}, line 2: patience is -1" in err
+    assert f"{config}, line 2, column 1: patience is -1" in err
     assert json.loads(answer("session", "list", "--json")[1]) == []
 
 

@@ -115,6 +115,8 @@ def test_the_samples_are_valid_by_the_printed_schema(answer):
         "policy: {canary: {max_share: 2}}",
         "policy: {overrides: {spread: {canry: {}}}}",
         "console: {mouse: 1}",
+        "serving: {listen: 127.0.0.1:8501-8510}",
+        "serving: {listen: '127.0.0.1:65536'}",
     ],
 )
 def test_the_schema_refuses_what_the_reader_refuses(text, answer, tmp_path):

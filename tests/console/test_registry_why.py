@@ -40,7 +40,7 @@ async def test_a_blocked_version_shows_the_failing_gates_and_their_limits(open_c
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [("spread/1.2.0", "spread 1.2.0 is already in Production."), ("spread/1.1.0", "go from Archived to Staging")],
+    [("spread/1.2.0", "spread 1.2.0 is live already."), ("spread/1.1.0", "go from Archived to Staging")],
     ids=["live", "archived"],
 )
 async def test_every_version_has_an_answer(open_console, key, says):

@@ -114,7 +114,7 @@ def test_a_rollout_follows_the_named_policy(answer, rollouts, tmp_path, workspac
     ("arguments", "code", "says"),
     [
         pytest.param(("start", "downgrade", "1.3.0"), 3, "already has an active rollout: ro-0002", id="one is active"),
-        pytest.param(("start", "spread", "1.2.0"), 3, "is already in Production", id="live already"),
+        pytest.param(("start", "spread", "1.2.0"), 3, "spread 1.2.0 is live already", id="live already"),
         pytest.param(("start", "spread", "9.9.9"), 2, "no version 9.9.9", id="no such version"),
         pytest.param(("start", "spread", "1.3.0", "--share", "0.9"), 3, "ceiling", id="beyond the ceiling"),
         pytest.param(("start", "spread", "1.3.0", "--share", "2"), 2, "'2' must be a share", id="no share"),

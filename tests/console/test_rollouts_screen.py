@@ -230,7 +230,7 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
         ("canary spread 1.3.0", "Start a rollout (canary) of spread 1.3.0"),
         ("canary spread 1.3.0 shadow", "Start a rollout (shadow) of spread 1.3.0"),
         ("canary downgrade 1.3.0", "already has an active rollout: ro-0002"),
-        ("canary spread 1.2.0", "is already in Production"),
+        ("canary spread 1.2.0", "1.2.0 is live already"),
         ("advance ro-0002", "step 3 of 3, 20%"),
         ("hold ro-0002", "Hold ro-0002"),
         ("abort ro-0002", "all traffic to 1.2.0"),

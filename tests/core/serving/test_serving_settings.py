@@ -105,12 +105,16 @@ def test_local_callers_need_a_token_if_the_settings_say_so(configured, started, 
         pytest.param("{max_rows: 0}", "serving.max_rows is 0", id="range"),
         pytest.param("{workers: many}", "serving.workers is 'many'", id="type"),
         pytest.param("{listen: nowhere}", "serving.listen is 'nowhere'", id="address"),
+        pytest.param("{listen: 127.0.0.1:8501-8510}", "with one port from 0 to 65535", id="a range of ports"),
+        pytest.param("{listen: '8501:8510'}", "with one port from 0 to 65535", id="a range that looks like a host"),
+        pytest.param("{listen: 0.0.0.0:65536}", "with one port from 0 to 65535", id="a port beyond the last"),
+        pytest.param("{listen: 99999}", "with one port from 0 to 65535", id="a number"),
         pytest.param("{answer_seconds: .inf}", "serving.answer_seconds is inf", id="not finite"),
     ],
 )
 def test_a_wrong_value_names_file_field_and_cure(configured, workspace, capsys, block, says):
     configured(block)
-    with pytest.raises(SettingsError, match="line 2"):
+    with pytest.raises(SettingsError, match=r"bondx\.yaml, line 2, column [1-9]"):
         load_settings(workspace.settings_file)
     assert main(["--workspace", str(workspace.root), "serve"]) == 2
     assert says in capsys.readouterr().err

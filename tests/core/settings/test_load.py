@@ -52,15 +52,15 @@ def test_a_models_block_names_the_whole_set_to_train(write):
     ("text", "says"),
     [
         pytest.param(
-            "max_epoch: 3", "line 1: there is no key 'max_epoch': did you mean max_epochs?", id="typing error"
+            "max_epoch: 3", "line 1, column 1: there is no key 'max_epoch': did you mean max_epochs?", id="typing error"
         ),
         pytest.param(
             "max_epochs: 3\nquality_gates:\n  coverage_mn: 3",
-            "line 3: quality_gates has no key 'coverage_mn': did you mean coverage_min?",
+            "line 3, column 3: quality_gates has no key 'coverage_mn': did you mean coverage_min?",
             id="typing error in a block",
         ),
         pytest.param("zzzz: 1", "the keys are random_seed, max_epochs", id="nothing is near"),
-        pytest.param("\nmax_epochs: 0", "line 2: max_epochs is 0: expected int >= 1", id="out of range"),
+        pytest.param("\nmax_epochs: 0", "line 2, column 1: max_epochs is 0: expected int >= 1", id="out of range"),
         pytest.param("max_epochs: many", "max_epochs is 'many': expected int, got str", id="wrong type"),
         pytest.param("training_split: .nan", "training_split is nan: expected a number", id="not a number"),
         pytest.param("training_split: .inf", "training_split is inf: expected a number", id="infinite"),
@@ -105,7 +105,7 @@ def test_a_path_that_is_not_a_file_is_named(tmp_path, make):
 def test_the_error_names_the_file_at_fault(write):
     good, bad = write("max_epochs: 3", "good.yaml"), write("patience: 0", "bad.yaml")
 
-    with pytest.raises(SettingsError, match=r"bad\.yaml, line 1: patience is 0"):
+    with pytest.raises(SettingsError, match=r"bad\.yaml, line 1, column 1: patience is 0"):
         load_settings(bad, good)
 
 

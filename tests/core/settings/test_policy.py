@@ -106,8 +106,12 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("canry: {}\ndrift: {}", "line 1: policy has no key 'canry': did you mean canary?", id="section"),
-        pytest.param("canary:\n  dwell: 3", "line 2: policy.canary has no key 'dwell': did you mean", id="key"),
+        pytest.param(
+            "canry: {}\ndrift: {}", "line 1, column 1: policy has no key 'canry': did you mean canary?", id="section"
+        ),
+        pytest.param(
+            "canary:\n  dwell: 3", "line 2, column 3: policy.canary has no key 'dwell': did you mean", id="key"
+        ),
         pytest.param("drift: {feature: -1}", "policy.drift.feature is -1: expected float > 0", id="range"),
         pytest.param("drift: {feature: .inf}", "policy.drift.feature is inf: expected a number", id="infinite"),
         pytest.param(
@@ -122,12 +126,12 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
         pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected object", id="entry"),
         pytest.param(
             "overrides:\n  spread:\n    promotion: {min_acuracy: 1}",
-            "line 3: policy.overrides.spread.promotion has no key 'min_acuracy': did you mean min_accuracy?",
+            "line 3, column 17: policy.overrides.spread.promotion has no key 'min_acuracy': did you mean min_accuracy?",
             id="key of an override",
         ),
         pytest.param(
             "overrides:\n  'x*':\n    promotion: {min_accuracy: 7}",
-            "line 3: policy.overrides.x*.promotion.min_accuracy is 7: expected float <= 1",
+            "line 3, column 17: policy.overrides.x*.promotion.min_accuracy is 7: expected float <= 1",
             id="range in an override",
         ),
         pytest.param(
