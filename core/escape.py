@@ -49,19 +49,24 @@ def spelled_out(text: str) -> str:
     return "".join(each if is_shown_as_is(each) else ascii(each)[1:-1] for each in text)
 
 
-def shown(value: object, *, most: int = 80) -> str:
-    """Return how an error shows a value of a caller's program, whatever that value is.
+def shown(value: object, *, most: int = 60) -> str:
+    """Return how an error shows a value from outside, whatever that value is; a text is quoted.
 
     Spelling it may fail (Python spells no integer of 5,000 digits) or take many pages.
 
-    >>> shown(3.5), shown("a\\x1b"), shown(10**5000)
-    ('3.5', "'a\\\\x1b'", 'a value of type int')
+    >>> shown(3.5), shown("a\\x1b"), shown("abcdef", most=3), shown(10**5000)
+    ('3.5', "'a\\\\x1b'", "'abc…'", 'a value of type int')
     """
+    if isinstance(value, str):
+        return spelled_out(str.__repr__(_cut(value, most)))
     try:
-        spelled = repr(value)
+        return spelled_out(_cut(repr(value), most))
     except Exception:  # it runs the code of the value's own class
         return f"a value of type {type(value).__name__}"
-    return spelled_out(spelled[:most])
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def unshown_text(value: object, *, keep: str = "\n\t") -> str | None:

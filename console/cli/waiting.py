@@ -53,7 +53,7 @@ def wait_for(
     has_ended: Callable[[Document], bool],
     timeout_seconds: float | None = None,
 ) -> Document:
-    """Wait until a document has ended or the time is up, and report each change in a line on stderr.
+    """Wait until a document has ended or the time is up, and report each change before that in a line on stderr.
 
     Args:
         workspace: The workspace with the document.
@@ -71,12 +71,12 @@ def wait_for(
     reported = ""
     while True:
         found = look()
+        rest = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
+        if has_ended(found) or rest <= 0:
+            return found  # the last state is the result, which the caller prints on stdout
         if (line := describe(found)) != reported:
             reported = line
             print_or_drop(printable(line), "stderr")
-        rest = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
-        if has_ended(found) or rest <= 0:
-            return found
         watch.wait(min(rest, _LOOK_SECONDS), never)
 
 

@@ -202,7 +202,7 @@ def change(args: argparse.Namespace) -> int:
     registry = Registry(workspace, policy=PolicySource(workspace.root, config=getattr(args, "config", None)))
     plan = _plan(registry, args)
     if not args.json:
-        _print_plan(plan)
+        _print_plan(plan, is_dry_run=args.dry_run)
     elif args.dry_run:
         print_json(plan)
     if args.dry_run:
@@ -249,12 +249,11 @@ def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
             return registry.plan_undo(args.model)
 
 
-def _print_plan(plan: "Plan") -> None:
+def _print_plan(plan: "Plan", *, is_dry_run: bool) -> None:
     from console.cli.output import gate_line, printable
 
-    if plan.from_stage:
-        to = f" -> {plan.to_stage}" if plan.to_stage else ", the last stage"
-        print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage}{to}")
+    if plan.changes:
+        print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
     for gate in plan.gates:
         print(f"  {gate_line(gate)}")
     for effect in plan.effects:
@@ -263,3 +262,5 @@ def _print_plan(plan: "Plan") -> None:
         print(f"  warning: {printable(warning)}")
     if plan.undo:
         print(f"  to undo: {printable(plan.undo)}")
+    if is_dry_run and plan.refusal:  # else it is the error
+        print(f"refused: {printable(plan.refusal)}")

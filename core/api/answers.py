@@ -7,6 +7,7 @@ from numbers import Real
 from pathlib import Path
 
 from core.errors import CoreError, UsageError
+from core.escape import shown
 from core.losses import AnswerForm, AnswerKind, RecordedAnswer, pack_probabilities
 from core.rollout.answers import form_of_model, form_of_signature
 from core.state import Workspace
@@ -38,7 +39,7 @@ class RecordedAnswers:
             return _of_probabilities(form, value)
         if not isinstance(value, Real):
             raise UsageError(
-                f"The value of a prediction is {ascii(value)[:60]}; it must be a number, the name of a class, or the "
+                f"The value of a prediction is {shown(value)}; it must be a number, the name of a class, or the "
                 "probability of each class by its name."
             )
         return RecordedAnswer(form, float(value))

@@ -10,7 +10,7 @@ import orjson
 from core.alerts import Alert
 from core.alerts.store import DATABASE as ALERTS
 from core.errors import CoreError
-from core.escape import spelled_out
+from core.escape import shown, spelled_out
 from core.governance.head import DATABASE as AUDIT
 from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
@@ -28,7 +28,6 @@ from core.tracking.run_reader import DATABASE as RUNS
 from core.training.session import Session
 from core.training.sessions import DATABASE as SESSIONS
 
-_MOST_SHOWN = 60
 _ABSENT = object()
 
 
@@ -131,7 +130,7 @@ def _with_value(problem: str, document: Mapping[str, Any]) -> str:
     name = place.rstrip("`").partition(".")[0].partition("[")[0]
     if not found or name not in document:
         return spelled_out(problem)
-    return spelled_out(f"{problem}; {name} is {document[name]!r:.{_MOST_SHOWN}}")
+    return spelled_out(f"{problem}; {name} is {shown(document[name])}")
 
 
 def _repaired(
@@ -154,8 +153,8 @@ def _repaired(
         if found is _ABSENT:
             return None, ()
         repaired[name] = found
-        was = "is missing" if value is _ABSENT else f"{value!r:.{_MOST_SHOWN}}"
-        changes.append(spelled_out(f"{name} {was} → {found!r:.{_MOST_SHOWN}}"))
+        was = "is missing" if value is _ABSENT else f"{shown(value)}"
+        changes.append(spelled_out(f"{name} {was} → {shown(found)}"))
     return (repaired, tuple(changes)) if _problem(repaired, struct) is None else (None, ())
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
+from core.escape import shown
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
 from core.settings.yaml_words import SWITCH_HINT
@@ -38,7 +39,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = _AT.sub("", message).replace("`", "")
         problem = problem[:1].lower() + problem[1:]
         value = _look_up(values, path)
-        found = "" if isinstance(value, dict) or not path else f" is {value!r}"
+        found = "" if isinstance(value, dict) or not path else f" is {shown(value)}"
         problem = _form_of(struct, path) or problem
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [display]))) or "settings"

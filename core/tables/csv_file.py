@@ -8,9 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from core.columnwise import columnwise
+from core.escape import shown
 from core.tables import limits
 from core.tables.csv_head import CsvHead, read_head
-from core.tables.errors import TableError, shown
+from core.tables.errors import TableError
 from core.tables.reading_of_column import Reading
 from core.tables.rules import ReadingRules
 from core.tables.salvage import read_or_salvage

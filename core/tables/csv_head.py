@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from core.tables.errors import TableError, shown
+from core.escape import shown
+from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
 from core.tables.source import Source, text_lines
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.escape import shown
 from core.tables.date_forms import DAY_FIRST, MONTH_FIRST, look_like_dates, read_dates
-from core.tables.errors import as_typed, shown
+from core.tables.errors import as_typed
 from core.tables.number_columns import GAP_WORDS, SAMPLE
 from core.tables.reading_of_column import Complain, Distinct, Doubt, Reading, all_match, mask_of
 from core.tables.rules import ColumnRules

@@ -4,8 +4,7 @@ import shlex
 from pathlib import Path
 
 from core.errors import UsageError
-
-MOST_SHOWN = 60
+from core.escape import shown
 
 
 class TableError(UsageError):
@@ -28,17 +27,6 @@ class InputError(UsageError):
         self.row, self.column, self.problem, self.cure = row, column, problem, cure
         where = f"column {shown(column)}" if row is None else f"row {row}, column {shown(column)}"
         super().__init__(f"{where}: {problem}. {cure}")
-
-
-def shown(value: object) -> str:
-    """Quote a value for a message: escaped, so that it cannot move a cursor, and shortened where it is long.
-
-    >>> shown("a\\x1b[2J")
-    "'a\\\\x1b[2J'"
-    """
-    text = value if isinstance(value, str) else repr(value)
-    cut = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
-    return repr(cut) if isinstance(value, str) else cut
 
 
 def as_typed(text: str) -> str:

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from core.arrays import FloatArray
+from core.escape import shown
 from core.tables import limits
-from core.tables.errors import TableError, shown
+from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
 from core.tables.number_columns import EMPTY_WORDS, GAP_WORDS, refine, without_numbers
 from core.tables.reading_of_column import Complain, Reading

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.escape import shown
 from core.tables import limits
-from core.tables.errors import TableError, shown
+from core.tables.errors import TableError
 
 # A spreadsheet runs text that begins with one of these; our reports are opened in spreadsheets.
 FORMULA_STARTS = ("=", "+", "-", "@")

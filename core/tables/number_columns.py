@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import BoolArray, FloatArray
-from core.tables.errors import as_typed, shown
+from core.escape import shown
+from core.tables.errors import as_typed
 from core.tables.number_forms import (
     PERCENT,
     Marks,

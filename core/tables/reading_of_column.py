@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from core.tables.errors import TableError, shown
+from core.escape import shown
+from core.tables.errors import TableError
 from core.tables.signature import ColumnForm, ColumnKind
 
 PLAIN = ColumnForm()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import UsageError
-from core.tables.errors import shown
+from core.escape import shown
 from core.tables.signature import ColumnForm, ColumnKind
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from core.escape import shown
 from core.plain_files import read_file
-from core.tables.errors import InputError, TableError, shown
+from core.tables.errors import InputError, TableError
 
 SIGNATURE_NAME = "signature.json"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, IntArray
-from core.tables.errors import TableError, shown
+from core.escape import shown
+from core.tables.errors import TableError
 from core.tables.reading_of_column import Reading
 from core.tables.settling import settled
 from core.tables.signature import ColumnForm, ColumnKind

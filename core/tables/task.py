@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from core.arrays import BoolArray, FloatArray
+from core.escape import shown
 from core.tables import limits
 from core.tables.date_forms import look_like_dates
-from core.tables.errors import shown
 from core.tables.magnitude import require_scale
 from core.tables.signature import (
     NUMERIC,

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import FloatArray
+from core.escape import shown
 from core.tables.clock_times import are_clock_times, clock_minutes, read_clock
 from core.tables.date_columns import are_dates, read_times
 from core.tables.date_forms import look_like_dates
-from core.tables.errors import as_typed, shown
+from core.tables.errors import as_typed
 from core.tables.number_columns import (
     EMPTY_WORDS,
     GAP_WORDS,

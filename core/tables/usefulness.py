@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.escape import shown
 from core.tables import limits
-from core.tables.errors import as_typed, shown
+from core.tables.errors import as_typed
 from core.tables.row_numbers import count_rows, names_rows
 from core.tables.signature import ColumnKind
 from core.tables.table import Table

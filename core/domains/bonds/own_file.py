@@ -19,13 +19,12 @@ from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
-from core.escape import spelled_out
+from core.escape import shown, spelled_out
 from core.models import Model, scores
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
 from core.tables import ReadingRules, TaskRequest, describe, read_table
-from core.tables.errors import shown
 from core.tables.held_rows import split_rows
 from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.table import Table

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 from core.errors import UsageError
+from core.escape import shown
 from core.losses import Actual, RecordedAnswer, refusal_of, refusal_of_loss
 from core.telemetry.predictions.records import OutcomeRecord
 
@@ -85,21 +86,14 @@ def _number(value: Any, field: str, limit: float) -> float | None:
         return value  # 1 or 0, and still known not to be a number
     if not isinstance(value, Real):
         what = "a number or the name of a class" if field == "actual" else "a number"
-        raise OutcomeError(f"is {_short(value)}; it must be {what}", field)
+        raise OutcomeError(f"is {shown(value)}; it must be {what}", field)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or abs(number) > limit:
         raise OutcomeError(
-            f"is {_short(value)}; it must be a finite number from {-limit:g} to {limit:g} (serving.outcome_limit)",
+            f"is {shown(value)}; it must be a finite number from {-limit:g} to {limit:g} (serving.outcome_limit)",
             field,
         )
     return number
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    text = ascii(value) if not isinstance(value, int) or abs(value) < 10**20 else "a whole number of many digits"
-    return text if len(text) <= 60 else f"{text[:60]}…"
