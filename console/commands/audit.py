@@ -30,6 +30,19 @@ def add_parser(commands: Subparsers) -> None:
     listing.add_argument("-n", type=count, metavar="N", help="only the newest N")
     add_json_argument(listing)
     listing.set_defaults(command=list_records)
+    epochs = command_parser(
+        verbs, "epochs", help="the records of a session's epochs, oldest first; the log holds their Merkle root"
+    )
+    epochs.add_argument("session", metavar="SESSION", help="s-0001")
+    epochs.add_argument("-n", type=count, default=20, metavar="N", help="number of epochs (default 20)")
+    add_json_argument(epochs)
+    epochs.set_defaults(command=list_epochs)
+    prove = command_parser(
+        verbs, "prove", help="print the proof that an epoch is in the log, as JSON: checked without this workspace"
+    )
+    prove.add_argument("session", metavar="SESSION", help="s-0001")
+    prove.add_argument("epoch", type=count, metavar="EPOCH", help="its number")
+    prove.set_defaults(command=prove_epoch)
     verify = command_parser(
         verbs,
         "verify",
@@ -66,6 +79,23 @@ def list_records(args: argparse.Namespace) -> int:
     )
     found = AuditLog(open_workspace(args)).search(wanted, limit=args.n)
     return _print_records(found[::-1], args, empty="no record matches")
+
+
+def list_epochs(args: argparse.Namespace) -> int:
+    """Print the records of a session's newest epochs."""
+    from core.governance import AuditLog
+
+    found = AuditLog(open_workspace(args)).epochs(args.session, limit=args.n)
+    return _print_records(found[::-1], args, empty="no epoch can be read")
+
+
+def prove_epoch(args: argparse.Namespace) -> int:
+    """Print the proof that the log sealed an epoch."""
+    from console.cli.output import print_json
+    from core.governance import AuditLog
+
+    print_json(AuditLog(open_workspace(args)).prove_epoch(args.session, args.epoch))
+    return ExitCode.GOOD
 
 
 def _print_records(records: "Sequence[AuditRecord]", args: argparse.Namespace, *, empty: str) -> int:

@@ -11,6 +11,7 @@ from core.governance.anchors import Anchor, append_anchor, read_anchors, spelled
 from core.governance.audit import audited
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
+from core.governance.epoch_proof import EpochProof
 from core.governance.errors import AuditKeyError, GovernanceError
 from core.governance.outbox import AuditedChange
 from core.governance.record import AuditRecord, Evidence
@@ -24,6 +25,7 @@ __all__ = [
     "AuditRecord",
     "AuditVerdict",
     "AuditedChange",
+    "EpochProof",
     "Evidence",
     "GovernanceError",
     "append_anchor",

@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +18,12 @@ from core.errors import NotFoundError
 from core.governance.anchors import Anchor
 from core.governance.audit_filter import AuditFilter
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
+from core.governance.epoch_proof import EpochProof, prove
 from core.governance.head import DATABASE, AuditHead, HeadStore, remember
 from core.governance.journal import Journal
 from core.governance.keys import AuditKeys
+from core.governance.ledgers import SEAL_VERB, LedgerFiles, LedgerWalk
+from core.governance.log_writer import LogWriter
 from core.governance.outbox import entry_by_engine, outbox_of
 from core.governance.record import AuditEntry, AuditRecord
 from core.governance.sealed import Witness
@@ -75,6 +79,7 @@ class AuditLog:
         self._clock = clock
         self._sign_every = sign_every
         self._journal = Journal(workspace.audit_file)
+        self._ledgers = LedgerFiles(workspace.audit_dir)
         self._keys = AuditKeys(workspace.keys_dir)
         self._heads = HeadStore(workspace)
         self._opened: Seal | None = None
@@ -165,6 +170,36 @@ class AuditLog:
         start = self._offset_after(after)
         return next(filter(wanted.accepts, _readable(self._journal.lines(start, self._journal.size()))), None)
 
+    def epochs(self, session: str, *, limit: int | None = None) -> list[AuditRecord]:
+        """Return the records of a session's epochs, newest first.
+
+        Args:
+            session: Its id.
+            limit: The maximum number of records; None is no limit.
+        """
+        ledger = self._ledger_of(session)
+        return list(itertools.islice(_readable(lines_backwards(ledger.file, 0, ledger.size())), limit))
+
+    def prove_epoch(self, session: str, epoch: int) -> EpochProof:
+        """Prove that an epoch is among those that the log sealed; `EpochProof.holds` checks it anywhere.
+
+        Args:
+            session: Its id.
+            epoch: The number of the epoch.
+
+        Raises:
+            NotFoundError: The session has no sealed epoch of this number.
+        """
+        ledger = self._ledger_of(session)
+        seals = self.search(AuditFilter(verb=SEAL_VERB, object=session))
+        seal = next((record for record in seals if record.object == session), None)
+        return prove(session, epoch, ledger, seal)
+
+    def _ledger_of(self, session: str) -> Journal:
+        if session not in (known := self._ledgers.sessions()):
+            raise NotFoundError(f"No epoch of {session!a} has been recorded. Recorded: {', '.join(known) or 'none'}.")
+        return self._ledgers.journal(session)
+
     def n_waiting(self) -> int:
         """Count committed changes that are not yet in the log; more than a few mean that the log cannot be written."""
         head = self._heads.load() or AuditHead()
@@ -195,14 +230,16 @@ class AuditLog:
             anchors: Positions that were kept elsewhere; the log must contain each.
         """
         with self._journal.locked(shared=True):
-            head, size = self._heads.load(), self._journal.size()
+            head, size, sizes = self._heads.load(), self._journal.size(), self._ledgers.sizes()
             # A change is in the outbox until it is in the log, so both together cover every document read here.
             states = {name: self._workspace.database(name).storage.read() for name in self._databases()}
         if size == 0 and head is None:
-            verdict = verify_unwritten(states, self._keys.present())
+            verdict = verify_unwritten(states, self._keys.present(), sizes)
         else:
-            witness = Witness()
-            verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head, anchors, witness)
+            witness, ledgers = Witness(), LedgerWalk(self._ledgers, sizes, self._seal)
+            verdict = verify_log(
+                self._journal.lines(0, size), self._seal, self._keys, head, anchors, witness=witness, ledgers=ledgers
+            )
             if verdict.ok:
                 verdict = compare_states(verdict, witness, states, partial(self._is_posted_here, head))
         return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
@@ -212,14 +249,16 @@ class AuditLog:
         self.begin()  # a key without a head would look like a log that was removed
         heard = Witness(remembers=True)
         with self._journal.locked(shared=True):
-            head, size = self._heads.load(), self._journal.size()
+            head, size, sizes = self._heads.load(), self._journal.size(), self._ledgers.sizes()
             waiting = {name: outbox_of(self._workspace.database(name)).readable()[0] for name in self._databases()}
-        sequence = 0
+        sequence, ledgers = 0, LedgerWalk(self._ledgers, sizes, self._seal)
         for item in follow(self._journal.lines(0, size), self._seal, Link()):
             if isinstance(item, ChainFault):
                 break
             sequence = item[1].sequence
+            heard.hear_all(ledgers.before(sequence))
             heard.hear(sequence, orjson.loads(item[0]))
+        heard.hear_all(ledgers.before(math.inf))
         for name, entries in waiting.items():
             for entry in entries:
                 if self._is_posted_here(head, name, entry):
@@ -244,32 +283,35 @@ class AuditLog:
         if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
             databases = self._databases()
         entries, drained = self._collect(databases, head, standing)
-        n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
+        heads = head.ledgers if head and not standing.alarm else {}
+        writer = LogWriter(
+            self._journal,
+            self._ledgers,
+            self._seal,
+            link=standing.link,
+            start=standing.start,
+            size=standing.size,
+            clock=self._clock,
+        )
+        writer.write(entries, heads)
+        n_unsigned = writer.link.sequence - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
-        link, lines = standing.link, []
-        for entry in entries:
-            line, link = self._seal.line(entry, link)
-            lines.append(line)
         if is_signed:
-            line, link = self._seal.line(self._signature(link), link)
-            lines.append(line)
-        start, size = standing.start, standing.size
-        if lines:
-            begin = self._journal.append(b"".join(lines))
-            size = begin + sum(map(len, lines))
-            start = size - len(lines[-1])
+            writer.write_record(self._signature(writer.link))
+        writer.flush()
         newest = AuditHead(
-            sequence=link.sequence,
-            hash=link.hash,
-            start=start,
-            size=size,
-            signed_sequence=link.sequence if is_signed else standing.signed_sequence,
+            sequence=writer.link.sequence,
+            hash=writer.link.hash,
+            start=writer.start,
+            size=writer.size,
+            signed_sequence=writer.link.sequence if is_signed else standing.signed_sequence,
             drained=drained,
+            ledgers=writer.heads(heads),
             seals_outbox=True,
         )
         if head is None or not newest.says_the_same_as(head):
             self._heads.store(newest, self._seal)
-        return len(lines)
+        return writer.n_written
 
     def _collect(
         self, databases: Sequence[str], head: AuditHead | None, standing: _Standing

@@ -73,14 +73,19 @@ class Seal:
         content = orjson.dumps([database, line_fields(entry, 0)], option=orjson.OPT_SORT_KEYS)
         return self.hash_of(b"outbox " + content)
 
-    def line(self, entry: AuditEntry, after: Link) -> tuple[bytes, Link]:
+    def line(self, entry: AuditEntry, after: Link, **more: int) -> tuple[bytes, Link]:
         """Write an entry as the line that follows `after`.
+
+        Args:
+            entry: The entry.
+            after: The link of the line before.
+            more: Further fields of the line.
 
         Returns:
             The line with its newline, and its own link.
         """
         fields = line_fields(entry, after.sequence + 1)
-        body = orjson.dumps({**fields, "previous_hash": after.hash})[:-1]
+        body = orjson.dumps({**fields, **more, "previous_hash": after.hash})[:-1]
         link = Link(after.sequence + 1, self.hash_of(body))
         return body + _HASH_FIELD + link.hash.encode() + _CLOSING + b"\n", link
 

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from core.governance.chain import GENESIS, Link, Seal
+from core.governance.ledgers import LedgerHead
 from core.governance.record import AuditEntry
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0  # end of the line: the size of the log
     signed_sequence: int = 0
     drained: dict[str, tuple[str, ...]] = {}
+    ledgers: dict[str, LedgerHead] = {}  # the ends of the newest ledgers, by session
     seals_outbox: bool = False  # waiting entries have seals, and the tag covers `drained`; not in earlier releases
     tag: str = ""
     revision: int = 0
@@ -54,7 +56,10 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
         position = f"head {self.sequence} {self.hash} {self.signed_sequence}".encode()
         if not self.seals_outbox:
             return seal.hash_of(position)
-        return seal.hash_of(position + orjson.dumps(self.drained, option=orjson.OPT_SORT_KEYS))
+        covered = orjson.dumps(self.drained, option=orjson.OPT_SORT_KEYS)
+        if self.ledgers:  # the tag of a head of an earlier release stays valid
+            covered += orjson.dumps(msgspec.to_builtins(self.ledgers), option=orjson.OPT_SORT_KEYS)
+        return seal.hash_of(position + covered)
 
     def says_the_same_as(self, other: "AuditHead") -> bool:
         """Say whether two heads differ at most in tag and revision."""

@@ -39,6 +39,12 @@ class Journal:
         finally:
             unlock(descriptor)
 
+    def make_folder(self) -> None:
+        """Make the folder of the file, durably, if it does not exist yet."""
+        if not self._folder.exists():
+            self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            sync(self._folder.parent)
+
     def size(self) -> int:
         """Return the size in bytes; 0 if there is no file yet."""
         try:
@@ -58,6 +64,20 @@ class Journal:
                 yield line if position <= end else line[: end - position]
                 if position >= end:
                     return
+
+    def lines_in_blocks(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the same as `lines`, without keeping the file open between two blocks of lines."""
+        while start < end:
+            with open_plain(self.file) as file:
+                file.seek(start)
+                block = file.readlines(min(_BLOCK, end - start))
+            for line in block:
+                yield line if start + len(line) <= end else line[: end - start]
+                start += len(line)
+                if start >= end:
+                    return
+            if not block:
+                return
 
     def ends_with(self, hash_: str, start: int, size: int) -> bool:
         """Say whether a whole line that carries a hash lies exactly between two offsets."""

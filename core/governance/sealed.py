@@ -110,6 +110,11 @@ class Witness:
             if self._ever is not None:
                 self._ever.add((name, found))
 
+    def hear_all(self, records: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+        """Read several records, each with its position."""
+        for sequence, record in records:
+            self.hear(sequence, record)
+
     @property
     def databases(self) -> set[str]:
         """The databases of which some document must exist."""

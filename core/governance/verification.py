@@ -1,6 +1,7 @@
 """Verification of a log: its lines in order, its end against the newest head, and the state files against it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import orjson
@@ -9,6 +10,7 @@ from core.governance.anchors import Anchor
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow
 from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
+from core.governance.ledgers import SEAL_VERB, LedgerWalk
 from core.governance.record import AuditEntry
 from core.governance.sealed import Mismatch, Witness, name_of, spelled
 from core.state.encoding import Tables
@@ -23,6 +25,7 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: bool
     n_records: int  # valid records before the first fault
+    n_epochs: int = 0  # valid records of epochs, in the ledgers of the sessions
     first_bad_sequence: int | None = None
     damage: Damage | None = None
     reason: str
@@ -42,7 +45,9 @@ def verify_log(
     keys: AuditKeys,
     head: AuditHead | None,
     anchors: Sequence[Anchor] = (),
-    witness: Witness | None = None,
+    *,
+    witness: Witness,
+    ledgers: LedgerWalk,
 ) -> AuditVerdict:
     """Judge a whole log.
 
@@ -53,41 +58,53 @@ def verify_log(
         head: The newest head kept in the state files.
         anchors: Positions that were kept elsewhere.
         witness: Hears what each intact record says about documents.
+        ledgers: The epochs beside the log.
 
     Raises:
         AuditKeyError: There are signatures, but no key to check them with.
     """
-    walk = _Walk(seal, keys, head, anchors, witness or Witness())
+    walk = _Walk(seal, keys, head, anchors, witness, ledgers)
     fault = walk.over(lines)
     # After the head, an unreadable line is an interrupted write.
     torn = fault is not None and fault.damage is Damage.UNREADABLE and head is not None and walk.n_bytes >= head.size
     if fault is None or torn:
-        fault = _judge_end(walk.link, head, seal) or _judge_anchors(walk.link, anchors)
+        fault = _judge_end(walk.link, head, seal) or _judge_anchors(walk.link, anchors) or walk.over_last_epochs()
     n = walk.link.sequence
     if fault is not None:
         return AuditVerdict(
             ok=False,
             n_records=n,
-            first_bad_sequence=fault.sequence,
+            n_epochs=ledgers.n_epochs,
+            first_bad_sequence=fault.sequence or None,
             damage=fault.damage,
             reason=fault.sentence,
             torn_tail=torn,
             n_signatures=walk.n_signatures,
         )
-    reason = f"all {n} records are intact, in order and complete" if n else "the log is empty"
+    epochs = f" and {ledgers.n_epochs} epochs" if ledgers.n_epochs else ""
+    reason = f"all {n} records{epochs} are intact, in order and complete" if n else "the log is empty"
     if torn:
         reason += "; the last write was cut short by a crash, and the next change moves the partial line aside"
-    return AuditVerdict(ok=True, n_records=n, reason=reason, torn_tail=torn, n_signatures=walk.n_signatures)
+    return AuditVerdict(
+        ok=True,
+        n_records=n,
+        n_epochs=ledgers.n_epochs,
+        reason=reason,
+        torn_tail=torn,
+        n_signatures=walk.n_signatures,
+    )
 
 
-def verify_unwritten(states: Mapping[str, Tables], key_files: Sequence[str]) -> AuditVerdict:
+def verify_unwritten(states: Mapping[str, Tables], key_files: Sequence[str], ledgers: Collection[str]) -> AuditVerdict:
     """Judge a workspace without a log and without a head: is there anything that must have been recorded?
 
     Args:
         states: The tables of each state file.
         key_files: The names of the key files that exist.
+        ledgers: The sessions with records of epochs.
     """
     left = [f"state/{name}.json" for name, tables in states.items() if any(tables.values())]
+    left += [f"audit/epochs/{session}.jsonl" for session in ledgers]
     left += [f"keys/{name}" for name in key_files]
     if not left:
         return AuditVerdict(ok=True, n_records=0, reason="nothing has been recorded yet")
@@ -159,7 +176,13 @@ class _Walk:
     """The verified part of a log, by chain and by signatures."""
 
     def __init__(
-        self, seal: Seal, keys: AuditKeys, head: AuditHead | None, anchors: Sequence[Anchor], witness: Witness
+        self,
+        seal: Seal,
+        keys: AuditKeys,
+        head: AuditHead | None,
+        anchors: Sequence[Anchor],
+        witness: Witness,
+        ledgers: LedgerWalk,
     ) -> None:
         self.link = Link()
         self.n_bytes = 0
@@ -169,6 +192,7 @@ class _Walk:
         self._head = head
         self._anchored = {anchor.sequence: anchor for anchor in anchors}
         self._witness = witness
+        self._ledgers = ledgers
 
     def over(self, lines: Iterable[bytes]) -> ChainFault | None:
         """Go over the lines, up to the first fault."""
@@ -193,11 +217,22 @@ class _Walk:
                 )
             if _ABOUT_THE_LOG in line and (fault := self._judge_own_record(line, link)) is not None:
                 return fault
+            self._witness.hear_all(self._ledgers.before(link.sequence))
             fields = orjson.loads(line)
+            if fields["verb"] == SEAL_VERB:
+                self._ledgers.judge_seal(fields["object"], fields["after"])
+            if self._ledgers.fault is not None:
+                return self._ledgers.fault
             self._witness.hear(link.sequence, fields)
             self.link = link
             self.n_bytes += len(line)
         return None
+
+    def over_last_epochs(self) -> ChainFault | None:
+        """Go over the epochs after the last record, and compare the ends of all ledgers with the newest head."""
+        self._witness.hear_all(self._ledgers.before(math.inf))
+        self._ledgers.judge_ends(self._head.ledgers if self._head else {})
+        return self._ledgers.fault
 
     def _judge_own_record(self, line: bytes, link: Link) -> ChainFault | None:
         fields = orjson.loads(line)

@@ -8,7 +8,7 @@ from litestar import Controller, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert
-from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict
+from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict, EpochProof
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
 from core.serving.authenticator import Caller
@@ -170,6 +170,21 @@ class RecordRoutes(Controller):
             raise BadRequestError("needs an offset, such as Z", field=naive)
         wanted = AuditFilter(actor=actor, verb=verb, object=about, by_people=people, **instants)
         return AuditLog(workspace).search(wanted, limit=n)
+
+    @get("/audit/epochs/{session_id:str}", opt=LOOK, sync_to_thread=True)
+    def list_epochs(
+        self,
+        workspace: Given[Workspace],
+        session_id: FromPath[str],
+        n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100,
+    ) -> list[AuditRecord]:
+        """Return the records of the newest N epochs of a session, newest first."""
+        return AuditLog(workspace).epochs(session_id, limit=n)
+
+    @get("/audit/epochs/{session_id:str}/{epoch:int}/proof", opt=LOOK, sync_to_thread=True)
+    def prove_epoch(self, workspace: Given[Workspace], session_id: FromPath[str], epoch: FromPath[int]) -> EpochProof:
+        """Return the proof that an epoch is among those that the log sealed."""
+        return AuditLog(workspace).prove_epoch(session_id, epoch)
 
     @get("/audit/verification", opt=LOOK, sync_to_thread=True)
     def verify_audit(self, workspace: Given[Workspace]) -> AuditVerdict:

@@ -92,7 +92,10 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     assert msgspec.json.decode((reports / "dashboard_metrics.json").read_bytes())["phase"] == "finished"
     verbs = [record.verb for record in AuditLog(workspace).tail(100)]
     assert verbs[0] == "engine.acquire"
-    assert {"session.start", "run.start", "epoch.complete", "version.register", "run.finish"} <= set(verbs)
+    assert {"session.start", "run.start", "epochs.seal", "version.register", "run.finish"} <= set(verbs)
+    assert [record.after["epoch"] for record in AuditLog(workspace).epochs(session.session_id)] == [2, 1]
+    assert AuditLog(workspace).prove_epoch(session.session_id, 2).holds()
+    assert AuditLog(workspace).verify().ok
 
 
 def test_a_second_engine_is_refused_with_the_name_of_the_holder(workspace, engine, person):

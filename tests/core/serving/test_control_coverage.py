@@ -82,6 +82,8 @@ PATHS = {
     "data generate bonds": LEFT_OUT,
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",
+    "audit epochs": "get /api/v1/audit/epochs/{session_id}",
+    "audit prove": "get /api/v1/audit/epochs/{session_id}/{epoch}/proof",
     "audit list": "get /api/v1/audit",
     "audit verify": "get /api/v1/audit/verification",
     "logs": LEFT_OUT,

@@ -73,7 +73,7 @@ def test_every_moment_shows_the_state_of_that_moment(workspace, time, recorder, 
             lambda: registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=MIRA, reason="passed [review]"),
             lambda: sessions.start(Settings().training, name="nightly", actor=MIRA),
             lambda: sessions.observe(
-                "s-0001", "epoch.complete", actor=MIRA, phase=SessionPhase.RUNNING, score=float("1e-300")
+                "s-0001", "session.running", actor=MIRA, phase=SessionPhase.RUNNING, score=float("1e-300")
             ),
             lambda: alerts.fire("gate_failed", labels={"session": "s-0001"}, summary="coverage", now=time.now),
             lambda: alerts.clear("gate_failed", labels={"session": "s-0001"}, now=time.now),
