@@ -71,6 +71,8 @@ class Changes:
             self._app.say(done, "good")
             if then is not None:
                 then()
+        if confirmed.offer.settle is not None:
+            confirmed.offer.settle()
 
     def _refuse(self, title: str, error: CoreError) -> None:
         lines = [Line(((line, ""),)) for line in str(error).splitlines()]

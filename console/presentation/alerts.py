@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.presentation.cells import age_cell
 from console.presentation.keys import sign_of, with_keys
-from console.presentation.phrases import NOTHING, instant, number
+from console.presentation.phrases import NOTHING, counted, instant, number
 from core.alerts import Alert, AlertState, Severity
 from core.view.retired import retired_models
 from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
@@ -65,6 +65,11 @@ def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
 
 def _state_cell(alert: Alert) -> Cell:
     return Cell(str(alert.state), _STATE_TONES.get(alert.state, ""), rank=_STATE_ORDER[alert.state])
+
+
+def n_open(snapshot: "Snapshot") -> int:
+    """Count the open alerts, for every screen that tells their number."""
+    return sum(alert.state.is_open for alert in snapshot.alerts)
 
 
 def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
@@ -153,6 +158,19 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
             )
         )
     return rows
+
+
+def wrong_words(snapshot: "Snapshot", n_rows: int) -> str:
+    """Count the problems for the frame of their list: the open alerts as `Alerts` counts them, the others apart.
+
+    Args:
+        snapshot: The alerts.
+        n_rows: The number of all problems in the list.
+    """
+    alerts = n_open(snapshot)
+    other = n_rows - alerts
+    words = (counted(alerts, "open alert") if alerts else "", counted(other, "other problem") if other else "")
+    return ", ".join(filter(None, words))
 
 
 def retired_lines(model: str, snapshot: "Snapshot") -> list[Line]:

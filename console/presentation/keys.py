@@ -17,6 +17,7 @@ _USUAL = {
     "console.why": "w",
     "registry.canary": "C",
     "registry.compare": "c",
+    "registry.fold": "f",
     "registry.mark": "Space",
     "registry.roll_back_version": "R",
     "registry.tree": "t",

@@ -21,6 +21,8 @@ class Offer:
     refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
     commit: Commit | None = None
+    settle: Callable[[], object] | None = None
+    """Called in the console once it was carried out, also if only in part."""
 
 
 class AskAgainError(RefusedError):

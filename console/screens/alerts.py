@@ -1,6 +1,8 @@
 """Screen 5: which alerts fire, since when, who acknowledged them, and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,8 +11,9 @@ from textual.containers import Horizontal
 from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
-from console.screens.marking import marked_words, toggled
-from console.verbs.alert import ALERT, AlertGroup
+from console.screens.marking import Marks, row_keys
+from console.verbs.alert import ALERT
+from console.verbs.chosen import Chosen, spared_sentences
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -24,6 +27,20 @@ from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 
+class _Decided(NamedTuple):
+    """The alert under the cursor that a decision was about, the rows shown then, and all that were decided."""
+
+    alert: Alert
+    rows: Sequence[str]
+    keys: Collection[str]
+
+    def following(self, by_key: Mapping[str, Alert]) -> str | None:
+        """Return the next row with an open alert that was not decided; else the nearest one before."""
+        at = self.rows.index(self.alert.fingerprint)
+        near = (*self.rows[at + 1 :], *reversed(self.rows[:at]))
+        return next((key for key in near if key in by_key and by_key[key].state.is_open and key not in self.keys), None)
+
+
 class AlertsScreen(ConsoleScreen):
     """Alerts, with the way to their suspects and to the rollback."""
 
@@ -34,7 +51,8 @@ class AlertsScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._marked: tuple[str, ...] = ()
+        self._marks = Marks()
+        self._decided: _Decided | None = None
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""
@@ -50,15 +68,18 @@ class AlertsScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
         app = self.console_app
-        table.set_rows(
-            alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=[each.fingerprint for each in self._group()])
-        )
-        n_open = sum(alert.state.is_open for alert in snapshot.alerts)
-        self.set_title(table, "Alerts", self._words(table, f"{n_open} open"))
+        if app.frozen_at is None:
+            self._marks.keep({alert.fingerprint for alert in snapshot.alerts if alert.state.is_open})
+        table.set_rows(alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys))
+        self._leave_decided()
+        self._show_words()
         self._show_details()
 
-    def _words(self, table: LiveTable, counted: str) -> str:
-        return "  ".join(filter(None, (marked_words(len(self._group())), self.filter_words(table) or counted)))
+    def _show_words(self) -> None:
+        """Count the marks and the open alerts in the frame of the list."""
+        table = self.main_table()
+        counted = self.filter_words(table) or f"{alerts.n_open(self.snapshot)} open"
+        self.set_title(table, "Alerts", "  ".join(filter(None, (self._marks.words(row_keys(table)), counted))))
 
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
@@ -80,15 +101,44 @@ class AlertsScreen(ConsoleScreen):
         if alert is None:
             return {ALERT: None, SUSPECT: None, SESSION: None}
         return {
-            ALERT: self._group() or (alert,),
+            ALERT: self._chosen(alert),
             SUSPECT: suspect_of(alert, self.snapshot),
             SESSION: alerts.session_of(alert, self.snapshot),
         }
 
-    def _group(self) -> AlertGroup:
-        """Return the marked alerts that are open: there is nothing to decide about the others."""
-        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts if alert.state.is_open}
-        return tuple(by_key[key] for key in self._marked if key in by_key)
+    def _chosen(self, current: Alert) -> Chosen[Alert]:
+        """Return the marked alerts that are shown, or the alert under the cursor."""
+        rows = self.main_table().rows
+        shown = self._marks.shown({row.key for row in rows})
+        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts}
+        unmarked = current.full_name if shown and current.fingerprint not in shown else None
+        return Chosen(
+            things=tuple(by_key[key] for key in shown) or (current,),
+            are_marked=bool(shown),
+            spared=spared_sentences("alert", unmarked, len(self._marks.keys) - len(shown)),
+            end=partial(self._end, current, [row.key for row in rows]),
+        )
+
+    def _end(self, current: Alert, shown: Sequence[str], done: Collection[Alert]) -> None:
+        """End the marks of the alerts that were decided, and let the cursor go on to the next open alert."""
+        keys = {alert.fingerprint for alert in done}
+        self._marks.end(keys)
+        if current.fingerprint in keys:
+            self._decided = _Decided(current, shown, keys)
+        self.refresh_all()
+
+    def _leave_decided(self) -> None:
+        """Go on to the next open alert once the decided one has moved: the cursor would follow it down the list."""
+        decided = self._decided
+        if decided is None:
+            return
+        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts}
+        now = by_key.get(decided.alert.fingerprint)
+        if now is not None and now.state is decided.alert.state:
+            return
+        self._decided = None
+        if self.main_table().cursor_key == decided.alert.fingerprint and (key := decided.following(by_key)):
+            self.main_table().move_to(key)
 
     def action_mark(self) -> None:
         """Mark the alert under the cursor, or remove its mark."""
@@ -96,16 +146,18 @@ class AlertsScreen(ConsoleScreen):
         if alert is not None and not alert.state.is_open:
             self.say(f"This alert is {alert.state}: there is nothing to decide.", "muted")
         elif alert is not None:
-            self._marked = toggled(self._marked, alert.fingerprint)
+            self._marks.toggle(alert.fingerprint)
             self.refresh_all()
 
-    def leave_view(self) -> bool:
-        """Clear the marks."""
-        if not self._marked:
-            return False
-        self._marked = ()
+    def action_mark_all(self) -> None:
+        """Mark every open alert that is shown, or remove all these marks."""
+        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts if alert.state.is_open}
+        self._marks.toggle_all([row.key for row in self.main_table().rows if row.key in by_key])
         self.refresh_all()
-        return True
+
+    def clear_marks(self) -> bool:
+        """Clear the marks."""
+        return self._marks.clear()
 
     @on(LiveTable.RowHighlighted, "#alerts")
     def _another_alert(self) -> None:

@@ -169,15 +169,21 @@ class ConsoleScreen(FramedScreen):
         return self.has_class("-open") and not (self.has_class("-wide") or self.has_class("-huge"))
 
     async def action_back(self) -> None:
-        """Go back one level: zoom, details over the list, focus in the details, filter, view, and the jump before."""
+        """Go back one level: zoom, details over the list, focus in them, marks, filter, view, and the jump before."""
         if self.is_zoomed:
             self.unzoom()
         elif self.is_covered:
             self._close_details()
         elif self.focused is not self.main_table():
             self.main_table().focus()
+        elif self.clear_marks():
+            self.refresh_all()
         elif not (self._clear_filter() or self.leave_view()):
             await self.console_app.go_back()
+
+    def clear_marks(self) -> bool:
+        """Clear the marks; False on a screen without any."""
+        return False
 
     def leave_view(self) -> bool:
         """Show the list again where another view has replaced it; False on a screen that shows its usual list."""

@@ -1,6 +1,6 @@
-"""Marking rows: two to compare them, or several for one change."""
+"""Marking rows: two to compare them, or several for one change. Nothing acts on a mark that is not shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
 
 from console.presentation.keys import with_keys
 from core.errors import UsageError
@@ -8,6 +8,7 @@ from core.registry import ModelVersion
 from core.tracking import Run
 from core.tracking.run import run_number
 from core.view.snapshot import Snapshot
+from widgets.live_table import LiveTable
 
 N_COMPARED = 2
 
@@ -22,13 +23,68 @@ def toggled(marked: tuple[str, ...], key: str, *, limit: int | None = None) -> t
     return others if key in marked else (*others, key)[-(limit or 0) :]
 
 
-def marked_words(n_marked: int) -> str:
-    """Count the marks for the frame of a list; empty without any.
+class Marks:
+    """The marked rows of a screen, in the order of marking."""
 
-    >>> marked_words(3)
-    '3 marked, Esc clears'
-    """
-    return f"{n_marked} marked, Esc clears" if n_marked else ""
+    def __init__(self, *, limit: int | None = None) -> None:
+        """Take the greatest number of marks; beyond it, the oldest goes."""
+        self._limit = limit
+        self._keys: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether any row is marked."""
+        return bool(self._keys)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the marked rows, shown or not."""
+        return self._keys
+
+    def shown(self, shown: Container[str]) -> tuple[str, ...]:
+        """Return the marked rows among those that a list shows: all that an action may be about."""
+        return tuple(key for key in self._keys if key in shown)
+
+    def toggle(self, key: str) -> None:
+        """Mark a row, or remove its mark."""
+        self._keys = toggled(self._keys, key, limit=self._limit)
+
+    def toggle_all(self, keys: Sequence[str]) -> None:
+        """Mark these rows as well, or remove their marks if all of them are marked."""
+        if all(key in self._keys for key in keys):
+            self.end(keys)
+        else:
+            self._keys = tuple(dict.fromkeys((*self._keys, *keys)))
+
+    def end(self, keys: Collection[str]) -> None:
+        """Remove the marks of these rows."""
+        self._keys = tuple(key for key in self._keys if key not in keys)
+
+    def keep(self, known: Container[str]) -> None:
+        """Forget the rows that no longer exist, or are nothing to act on any more."""
+        self._keys = tuple(key for key in self._keys if key in known)
+
+    def clear(self) -> bool:
+        """Remove all marks; False if there was none."""
+        had_any = bool(self._keys)
+        self._keys = ()
+        return had_any
+
+    def words(self, shown: Container[str]) -> str:
+        """Count the marks for the frame of a list; empty without any.
+
+        >>> marks = Marks()
+        >>> marks.toggle_all(["a", "b", "c"])
+        >>> marks.words({"a", "b", "c"}), marks.words({"a", "b"})
+        ('3 marked, Esc clears', '3 marked (1 not shown), Esc clears')
+        """
+        n_hidden = len(self._keys) - len(self.shown(shown))
+        hidden = f" ({n_hidden} not shown)" if n_hidden else ""
+        return f"{len(self._keys)} marked{hidden}, Esc clears" if self._keys else ""
+
+
+def row_keys(table: LiveTable) -> frozenset[str]:
+    """Return the keys of the rows that pass the filter of a list."""
+    return frozenset(row.key for row in table.rows)
 
 
 def versions_to_compare(
@@ -38,7 +94,7 @@ def versions_to_compare(
 
     Args:
         snapshot: The models and their versions.
-        marked: The keys of the marked versions, in the order of marking.
+        marked: The keys of the marked versions that are shown, in the order of marking.
         current: The version under the cursor.
     Raises:
         UsageError: There are not two, or they are of different models.
@@ -74,7 +130,7 @@ def runs_to_compare(
 
     Args:
         snapshot: The runs.
-        marked: The ids of the marked runs.
+        marked: The ids of the marked runs that are shown.
         current: The run under the cursor.
         shown: The ids of the runs of the list, from top to bottom.
     Raises:

@@ -13,6 +13,7 @@ from console.presentation import alerts, audit, epochs, resources, sessions, ver
 from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
 from console.verbs.alert import ALERT
+from console.verbs.chosen import Chosen
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -98,7 +99,7 @@ class OverviewScreen(ConsoleScreen):
         wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self._share_room(wrong.n_all_rows)
-        self.set_title(wrong, "What is wrong", f"{wrong.n_all_rows} open" if wrong.n_all_rows else "")
+        self.set_title(wrong, "What is wrong", alerts.wrong_words(snapshot, wrong.n_all_rows))
 
         live = self.main_table()
         live.set_rows(
@@ -156,7 +157,7 @@ class OverviewScreen(ConsoleScreen):
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
         snapshot, alert = self.snapshot, self.selected_alert()
-        group = (alert,) if alert else None
+        group = Chosen(things=(alert,)) if alert else None
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
             return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}

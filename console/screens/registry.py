@@ -1,5 +1,7 @@
 """Screen 3: every version of every model, its stage and its evidence."""
 
+from collections.abc import Collection
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,7 +11,8 @@ from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
-from console.screens.marking import marked_words, toggled, versions_to_compare
+from console.screens.marking import Marks, row_keys, versions_to_compare
+from console.verbs.chosen import Chosen, spared_sentences
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, VERSION, VERSIONS, VersionName
@@ -35,7 +38,7 @@ class RegistryScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._marked: tuple[str, ...] = ()
+        self._marks = Marks()
         self._only_live = False
         self._is_opened_fold = False
 
@@ -76,23 +79,30 @@ class RegistryScreen(ConsoleScreen):
         return self.has_class("-folded")
 
     @property
+    def _lists_models(self) -> bool:
+        """Whether the rows are models: the lineage lies over a folded list, too."""
+        return self._is_folded and not self._draws_lineage
+
+    @property
     def _draws_lineage(self) -> bool:
         return self.has_class("-tree")
 
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         app, table = self.console_app, self._list
+        if app.frozen_at is None:
+            self._marks.keep({version.key for version in snapshot.versions})
         known = [version for version in snapshot.versions if version.stage is Stage.PRODUCTION or not self._only_live]
         quarantined = {found.key for found in snapshot.quarantined}
         table.set_rows(
-            versions.version_rows(known, app.now(), app.glyphs, marked=self._marked, quarantined=quarantined)
+            versions.version_rows(known, app.now(), app.glyphs, marked=self._marks.keys, quarantined=quarantined)
         )
         n_versions, n_models = (
             counted(len(known), "version"),
             counted(len({version.model for version in known}), "model"),
         )
         counts = self.filter_words(table) or f"{n_versions} of {n_models}"
-        marks = marked_words(len(self._marked_versions()))
+        marks = self._marks.words(row_keys(table))
         hidden = self._hidden("version", len(snapshot.versions) - len(known))
         self.set_title(table, "Versions", "  ".join(filter(None, (marks, hidden, counts))))
         if self._is_folded:
@@ -110,13 +120,15 @@ class RegistryScreen(ConsoleScreen):
         table.set_rows(versions.model_rows(snapshot, app.now(), app.glyphs, only_live=self._only_live))
         folded = f"{counted(len(snapshot.versions), 'version')} folded into {counted(table.n_all_rows, 'model')}"
         hidden = self._hidden("model", len(snapshot.models) - table.n_all_rows)
-        self.set_title(table, "Models", "  ".join(filter(None, (hidden, self.filter_words(table) or folded))))
+        words = (self._marks.words(()), hidden, self.filter_words(table) or folded)
+        self.set_title(table, "Models", "  ".join(filter(None, words)))
 
     def _show_lineage(self) -> None:
         pane, app = self.lineage, self.console_app
-        pane.show(self.snapshot, app.now(), app.glyphs, marked=self._marked)
+        pane.show(self.snapshot, app.now(), app.glyphs, marked=self._marks.keys)
         n_versions = self.filter_words(pane.table) or counted(pane.n_versions, "version")
-        self.set_title(pane.table, f"Lineage of {pane.model}, newest first", n_versions)
+        words = "  ".join(filter(None, (self._marks.words(row_keys(pane.table)), n_versions)))
+        self.set_title(pane.table, f"Lineage of {pane.model}, newest first", words)
         self.set_title(pane.facts, pane.facts_title)
 
     def _show_details(self, *, from_top: bool = False) -> None:
@@ -133,28 +145,41 @@ class RegistryScreen(ConsoleScreen):
 
     def _version(self) -> ModelVersion | None:
         key = self.main_table().cursor_key
-        if self._is_folded and not self._draws_lineage:
+        if self._lists_models:
             key = versions.live_or_newest(self.snapshot, key or "")
         return next((version for version in self.snapshot.versions if version.key == key), None)
 
     def under_cursor(self) -> Things:
         """Return the version under the cursor, and its model; of a folded model only the model."""
-        if self._is_folded and not self._draws_lineage:
+        if self._lists_models:
             model = self._models.cursor_key
             return {MODEL: model, SUSPECT: standing_of(model, None, self.snapshot)} if model else {}
         if (version := self._version()) is None:
             return {}
         return {
             VERSION: VersionName(version.model, version.version),
-            VERSIONS: self._marked_versions() or (VersionName(version.model, version.version),),
+            VERSIONS: self._chosen(version),
             MODEL: version.model,
             SUSPECT: standing_of(version.model, version.version, self.snapshot),
         }
 
-    def _marked_versions(self) -> tuple[VersionName, ...]:
+    def _chosen(self, current: ModelVersion) -> Chosen[VersionName]:
+        """Return the marked versions that are shown, or the version under the cursor."""
+        shown = self._marks.shown(row_keys(self.main_table()))
         by_key = {version.key: version for version in self.snapshot.versions}
-        found = (by_key[key] for key in self._marked if key in by_key)
-        return tuple(VersionName(version.model, version.version) for version in found)
+        chosen = [by_key[key] for key in shown if key in by_key] or [current]
+        unmarked = f"{current.model} {current.version}" if shown and current not in chosen else None
+        return Chosen(
+            things=tuple(VersionName(version.model, version.version) for version in chosen),
+            are_marked=bool(shown),
+            spared=spared_sentences("version", unmarked, len(self._marks.keys) - len(shown)),
+            end=self._end,
+        )
+
+    def _end(self, done: Collection[VersionName]) -> None:
+        """End the marks of the versions that were moved."""
+        self._marks.end({f"{name.model}/{name.version}" for name in done})
+        self.refresh_all()
 
     @on(LiveTable.RowHighlighted, "#models")
     @on(LiveTable.RowHighlighted, "#versions")
@@ -218,7 +243,7 @@ class RegistryScreen(ConsoleScreen):
         self._another_version()
 
     def leave_view(self) -> bool:
-        """Go back to the list, with the cursor on the version selected in the lineage; then clear the marks."""
+        """Go back to the list, with the cursor on the version selected in the lineage, or fold it again."""
         if self._draws_lineage:
             key = self.main_table().cursor_key
             self.lineage.table.filter_words = ""
@@ -226,10 +251,6 @@ class RegistryScreen(ConsoleScreen):
             self.show_row(key or "")
             self._list.focus()
             self._another_version()
-            return True
-        if self._marked:
-            self._marked = ()
-            self.refresh_all()
             return True
         if self._is_folded or self._is_opened_fold:
             self.action_fold()
@@ -264,17 +285,36 @@ class RegistryScreen(ConsoleScreen):
             self._row_chosen()
 
     def action_mark(self) -> None:
-        """Mark the version to compare or to archive it, or remove its mark."""
+        """Mark the version to compare or to archive it, or remove its mark; a folded model has no version to mark."""
         version = self._version()
-        if version is not None:
-            self._marked = toggled(self._marked, version.key)
-            self.show(self.snapshot)
-            self.tick()
+        if self._lists_models:
+            self.say(with_keys("{registry.fold} unfolds the versions first: a mark is on one version."), "warn")
+        elif version is not None:
+            self._marks.toggle(version.key)
+            self.refresh_all()
+
+    def action_mark_all(self) -> None:
+        """Mark every version that is shown and that `archive` may move together with others, or remove these marks."""
+        if self._lists_models:
+            self.action_mark()
+            return
+        resting = {v.key for v in self.snapshot.versions if v.stage not in (Stage.PRODUCTION, Stage.ARCHIVED)}
+        keys = [row.key for row in self.main_table().rows if row.key in resting]
+        if keys:
+            self._marks.toggle_all(keys)
+            self.refresh_all()
+        else:
+            self.say("Every version shown is live or archived: none is marked.", "muted")
+
+    def clear_marks(self) -> bool:
+        """Clear the marks."""
+        return self._marks.clear()
 
     def action_compare(self) -> None:
         """Compare the two marked versions, or the version with the marked or live one."""
         try:
-            before, after = versions_to_compare(self.snapshot, self._marked, self._version())
+            shown = self._marks.shown(row_keys(self.main_table()))
+            before, after = versions_to_compare(self.snapshot, shown, self._version())
         except UsageError as error:
             self.say(str(error), "warn")
         else:

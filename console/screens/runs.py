@@ -11,7 +11,7 @@ from console.presentation import runs
 from console.presentation.keys import with_keys
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
-from console.screens.marking import N_COMPARED, runs_to_compare, toggled
+from console.screens.marking import N_COMPARED, Marks, row_keys, runs_to_compare
 from console.verbs.run import RUN
 from console.verbs.verb import Things
 from core.errors import UsageError
@@ -37,7 +37,7 @@ class RunsScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._marked: tuple[str, ...] = ()
+        self._marks = Marks(limit=N_COMPARED)
         self._expression = ""
         self._matches: Callable[[Run], bool] = lambda _: True
 
@@ -80,10 +80,11 @@ class RunsScreen(ConsoleScreen):
         app, table = self.console_app, self.main_table()
         known = snapshot.runs or ()
         matching = [run for run in known if self._matches(run)]
-        table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marked, flat=table.order is not None))
+        table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marks.keys, flat=table.order is not None))
         all_runs = counted(len(known), "run")
         found = f"{self._expression}: {len(matching)} of {all_runs}" if self._expression else all_runs
-        self.set_title(table, "Runs", self.filter_words(table) or found)
+        words = (self._marks.words(row_keys(table)), self.filter_words(table) or found)
+        self.set_title(table, "Runs", "  ".join(filter(None, words)))
         self._show_details()
 
     def _show_details(self, *, from_top: bool = False) -> None:
@@ -129,17 +130,22 @@ class RunsScreen(ConsoleScreen):
         """Mark the run for comparison, or remove its mark; a third mark replaces the first."""
         run = self._run()
         if run is not None:
-            self._marked = toggled(self._marked, run.run_id, limit=N_COMPARED)
+            self._marks.toggle(run.run_id)
             self.show(self.snapshot)
             self.tick()
 
+    def clear_marks(self) -> bool:
+        """Clear the marks."""
+        return self._marks.clear()
+
     def action_charts(self) -> None:
-        """Draw every metric of the marked runs and of the row, the runs over each other."""
+        """Draw every metric of the marked runs that are shown and of the row, the runs over each other."""
         from console.dialogs.charts import ChartsDialog
         from console.presentation.charts import line_names, run_charts
         from console.runtime.histories import histories_of
 
-        wanted = {*self._marked, self.main_table().cursor_key}
+        table = self.main_table()
+        wanted = {*self._marks.shown(row_keys(table)), table.cursor_key}
         names = line_names([run for run in self.snapshot.runs or () if run.run_id in wanted])
         if not names:
             self.say(with_keys("Select a run first; then {training.charts} draws its metrics."), "muted")
@@ -156,7 +162,7 @@ class RunsScreen(ConsoleScreen):
         """Compare the two marked runs, the run with the marked run, or with the run below it."""
         shown = [row.key for row in self.main_table().rows]
         try:
-            older, newer = runs_to_compare(self.snapshot, self._marked, self._run(), shown)
+            older, newer = runs_to_compare(self.snapshot, self._marks.shown(shown), self._run(), shown)
         except UsageError as error:
             self.say(str(error), "warn")
         else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import Offer
-from console.presentation.phrases import counted
+from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
 from console.verbs.several import carry_out_each
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
@@ -16,28 +16,32 @@ if TYPE_CHECKING:
     from core.alerts import Alerts
     from core.view.snapshot import Snapshot
 
-AlertGroup = tuple[Alert, ...]
-"""The marked alerts, or the alert under the cursor."""
 
-
-def _named(snapshot: "Snapshot", words: Sequence[str]) -> AlertGroup:
+def _named(snapshot: "Snapshot", words: Sequence[str]) -> Chosen[Alert]:
     found = tuple(alert for alert in snapshot.alerts if alert.fingerprint == words[0])
     if not found:
         raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see the alerts.")
-    return found
+    return Chosen(things=found)
 
 
 ALERT_WORD = Argument("ALERT", lambda snapshot, _: [alert.fingerprint for alert in snapshot.alerts])
-ALERT: Noun[AlertGroup] = Noun(group="alerts", arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
+ALERT: Noun[Chosen[Alert]] = Noun(group="alerts", arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
+"""The marked alerts that are shown, or the alert under the cursor."""
 MARK_ALERT = ScreenAction(
     "mark",
     Key("space", "mark", "Mark an alert, to decide about several together; Esc clears the marks", sign="Space"),
     noun=ALERT,
     on=("alerts",),
 )
+MARK_ALL_ALERTS = ScreenAction(
+    "mark_all",
+    Key("asterisk", "mark all", "Mark every open alert shown, for example those of a filter; again: none", sign="*"),
+    noun=ALERT,
+    on=("alerts",),
+)
 
 
-class AlertDecision(Change[AlertGroup]):
+class AlertDecision(Change[Chosen[Alert]]):
     """A decision about alerts, in the state shown at the key press. Those that it does not suit are left out."""
 
     noun = ALERT
@@ -49,7 +53,7 @@ class AlertDecision(Change[AlertGroup]):
         """Return the reason why an alert does not allow it, or None."""
         raise NotImplementedError
 
-    def effects(self, group: AlertGroup) -> tuple[str, ...]:
+    def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the consequences."""
         raise NotImplementedError
 
@@ -57,44 +61,47 @@ class AlertDecision(Change[AlertGroup]):
         """Decide about one alert."""
         raise NotImplementedError
 
-    def refusal(self, thing: AlertGroup) -> str | None:
+    def refusal(self, thing: Chosen[Alert]) -> str | None:
         """Refuse if it suits none of the alerts."""
-        refusals = [self.refuses(alert) for alert in thing]
+        refusals = [self.refuses(alert) for alert in thing.things]
         return None if not refusals or None in refusals else refusals[0]
 
-    def offer(self, context: OfferContext, thing: AlertGroup, *options: Any) -> Offer:
+    def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
         """Offer it for every alert that it suits."""
         from core.alerts import Alerts
 
         alerts = Alerts(context.workspace)
-        group = tuple(alert for alert in thing if self.refuses(alert) is None)
+        group = tuple(alert for alert in thing.things if self.refuses(alert) is None)
+        done: list[Alert] = []
 
         def commit(reason: str) -> str:
             names = carry_out_each(
-                group, lambda alert: alert.rule, lambda alert: self.carry_out(alerts, alert, context, reason)
+                group, lambda alert: alert.full_name, lambda alert: self.carry_out(alerts, alert, context, reason), done
             )
             return f"{self.participle} {names}."
 
-        left_out = [f"{alert.summary}: {self.refuses(alert)}" for alert in thing if alert not in group]
+        left_out = [f"{alert.full_name}: {self.refuses(alert)}" for alert in thing.things if alert not in group]
         lines = [
             line
             for alert in group
             for line in (
-                Line(((f"{alert.severity}  ", "bad"), (alert.rule, "strong"))),
+                Line(((f"{alert.severity}  ", "bad"), (alert.full_name, "strong"))),
                 Line(((alert.summary, ""),)),
             )
         ]
-        what = "an alert" if len(group) == 1 else counted(len(group), "alert")
+        is_one = len(group) == 1 and not thing.are_marked
         return Offer(
-            title=f"{self.confirm} {what}",
+            title=f"{self.confirm} {'an alert' if is_one else thing.counted('alert', len(group))}",
             lines=(
                 *lines,
+                *thing.spared_lines(),
                 *section("Left out", left_out),
                 *section("What will happen", self.effects(group)),
                 *section("How to undo it", (self.way_back,)),
             ),
             confirm=self.confirm,
             commit=commit,
+            settle=lambda: thing.end(done),
         )
 
 
@@ -111,7 +118,7 @@ class Acknowledge(AlertDecision):
         """Refuse an alert that is not firing."""
         return None if alert.state is AlertState.FIRING else f"This alert is already {alert.state}."
 
-    def effects(self, group: AlertGroup) -> tuple[str, ...]:
+    def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the acknowledgement, which lasts as long as the alert."""
         return (
             "It stays on the list under your name until its condition ends, or until it is resolved.",
@@ -136,12 +143,12 @@ class Resolve(AlertDecision):
         """Refuse an alert that is resolved."""
         return None if alert.state.is_open else f"This alert is already {alert.state}."
 
-    def effects(self, group: AlertGroup) -> tuple[str, ...]:
+    def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Say what makes the alerts fire again: it differs between conditions and events."""
         from core.alerts.rules import is_condition
 
-        lasting = [alert.rule for alert in group if is_condition(alert.rule)]
-        events = [alert.rule for alert in group if not is_condition(alert.rule)]
+        lasting = [alert.full_name for alert in group if is_condition(alert.rule)]
+        events = [alert.full_name for alert in group if not is_condition(alert.rule)]
         return (
             *((f"Fires again only after its condition has ended: {', '.join(lasting)}.",) if lasting else ()),
             *((f"Fires again the next time it happens: {', '.join(events)}.",) if events else ()),

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
+from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
 from console.verbs.several import carry_out_each
 from console.verbs.stage_move import move_lines, offer_move, typed_version
@@ -57,13 +59,13 @@ VERSION: Noun[VersionName] = Noun(
 )
 
 
-VERSIONS: Noun[tuple[VersionName, ...]] = Noun(
+VERSIONS: Noun[Chosen[VersionName]] = Noun(
     group="registry",
     arguments=(),
     missing="No version is selected.",
-    find=lambda _snapshot, words: (VersionName(*words),),
+    find=lambda _snapshot, words: Chosen(things=(VersionName(*words),)),
 )
-"""The marked versions, or the version under the cursor."""
+"""The marked versions that are shown, or the version under the cursor."""
 
 
 class Promote(Change[VersionName]):
@@ -140,24 +142,25 @@ class Archive(Change[VersionName]):
         return offer_move(context, lambda registry: registry.plan_archive(*thing))
 
 
-class ArchiveMarked(Change[tuple[VersionName, ...]]):
+class ArchiveMarked(Change[Chosen[VersionName]]):
     """Archive the marked versions, or the version under the cursor."""
 
     name = "archive_marked"
     noun = VERSIONS
     key = Key("X", "archive", "Archive the version, or the marked versions (asks first)")
 
-    def offer(self, context: OfferContext, thing: tuple[VersionName, ...], *options: Any) -> Offer:
+    def offer(self, context: OfferContext, thing: Chosen[VersionName], *options: Any) -> Offer:
         """Offer every move that the registry plans; of several versions, none may be live."""
-        if len(thing) == 1:
-            return ARCHIVE.offer(context, thing[0])
+        if len(thing.things) == 1:
+            return self._offer_alone(context, thing)
         from core.registry import Registry
 
         registry = Registry(context.workspace)
-        plans = [registry.plan_archive(*name) for name in thing]
+        plans = [registry.plan_archive(*name) for name in thing.things]
         refused = [plan.refusal or "" for plan in plans if not plan.allowed]
         refused += [f"{plan.model} {plan.version} is live; archive it alone." for plan in plans if typed_version(plan)]
         n_moved: Counter[str] = Counter()
+        done: list[Plan] = []
 
         def apply(plan: "Plan", reason: str) -> None:
             # A move of an earlier one of them raises the model's revision, and makes no other of these plans stale.
@@ -168,20 +171,57 @@ class ArchiveMarked(Change[tuple[VersionName, ...]]):
             n_moved[plan.model] += 1
 
         def commit(reason: str) -> str:
-            names = carry_out_each(plans, lambda plan: f"{plan.model} {plan.version}", lambda plan: apply(plan, reason))
+            names = carry_out_each(
+                plans, lambda plan: f"{plan.model} {plan.version}", lambda plan: apply(plan, reason), done
+            )
             return f"Archived {names}."
 
         lines = [line for plan in plans for line in move_lines(plan, context.glyphs)]
         return Offer(
-            title=f"Archive {len(thing)} versions",
+            title=f"Archive {thing.counted('version', len(plans))}",
             lines=(
                 *lines,
-                *section("How to undo it", (f"{sign_of('registry.undo')} undoes each of them, the last first.",)),
+                *thing.spared_lines(),
+                *(() if refused else _consequences(plans)),
             ),
             confirm="Archive",
             refusal=" ".join(refused) or None,
             commit=commit,
+            settle=lambda: thing.end([VersionName(plan.model, plan.version) for plan in done]),
         )
+
+    @staticmethod
+    def _offer_alone(context: OfferContext, thing: Chosen[VersionName]) -> Offer:
+        """Offer the move of a single version, which may be live."""
+        offer = ARCHIVE.offer(context, thing.things[0])
+        done: list[VersionName] = []
+
+        def commit(reason: str) -> str:
+            sentence = offer.commit(reason) if offer.commit else ""
+            done.extend(thing.things)
+            return sentence
+
+        return replace(
+            offer, lines=(*thing.spared_lines(), *offer.lines), commit=commit, settle=lambda: thing.end(done)
+        )
+
+
+def _consequences(plans: Sequence["Plan"]) -> list[Line]:
+    """Say what the moves of several versions lead to, and how each version comes back."""
+    models = {plan.model: None for plan in plans}
+    return [
+        *section("What will happen", [effect for plan in plans for effect in plan.effects]),
+        *section("How to undo it", [_way_back(model, plans) for model in models]),
+    ]
+
+
+def _way_back(model: str, plans: Sequence["Plan"]) -> str:
+    """Say how the versions of one model come back: each undo takes back one move of the model under the cursor."""
+    undo = sign_of("registry.undo")
+    numbers = [plan.version for plan in reversed(plans) if plan.model == model]
+    if len(numbers) == 1:
+        return f"{undo} on a version of {model} undoes it."
+    return f"{undo} on a version of {model}, {len(numbers)} times, undoes it: {', then '.join(numbers)}."
 
 
 ARCHIVE, ARCHIVE_MARKED = Archive(), ArchiveMarked()
@@ -290,4 +330,10 @@ MARK = ScreenAction(
     "mark",
     Key("space", "mark", "Mark a version, to compare two or archive several; Esc clears", sign="Space"),
     noun=VERSION,
+)
+MARK_ALL = ScreenAction(
+    "mark_all",
+    Key("asterisk", "mark all", "Mark every version shown that is neither live nor archived; again: none", sign="*"),
+    noun=VERSION,
+    on=("registry",),
 )

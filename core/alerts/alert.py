@@ -60,6 +60,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
     @property
+    def full_name(self) -> str:
+        """The rule with the labels, as the audit log has it: several alerts of one rule differ only by their labels."""
+        labels = ",".join(f"{name}={value}" for name, value in sorted(self.labels.items()))
+        return f"{self.rule}{{{labels}}}" if labels else self.rule
+
+    @property
     def is_of_machine(self) -> bool:
         """Whether the alert is about the machine, and not about a session, a model or another labelled object."""
         return not self.labels

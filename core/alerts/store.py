@@ -135,6 +135,5 @@ class _AlreadyOpenError(Exception):
 
 
 def _record(change: AuditedChange, verb: str, before: Alert | None, after: Alert) -> None:
-    labels = ",".join(f"{name}={value}" for name, value in sorted(after.labels.items()))
     facts = [None if alert is None else {fact: getattr(alert, fact) for fact in _FACTS} for alert in (before, after)]
-    change.record(verb, f"{after.rule}{{{labels}}}" if labels else after.rule, before=facts[0], after=facts[1])
+    change.record(verb, after.full_name, before=facts[0], after=facts[1])

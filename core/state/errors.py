@@ -167,7 +167,7 @@ class StaleRevisionError(StateError, ConflictError):
         super().__init__(
             f"{table} {key!r} was changed{author} since you viewed it: revision {expected} is now {found}"
             + (f" ({what})" if what else "")
-            + ". Nothing was done; review the change and decide again."
+            + ". This change was not made; review the other and decide again."
         )
 
     @classmethod
@@ -190,8 +190,8 @@ class LockHeldError(StateError, ConflictError):
 
     def __init__(self, path: Path, holder: str, seconds: float) -> None:
         super().__init__(
-            f"{path} is still locked after {seconds:.0f} s by {holder}; nothing was changed. If that process is not "
-            "a change under way, end it and try again; `bondx doctor` checks who may lock the files."
+            f"{path} is still locked after {seconds:.0f} s by {holder}; this change was not made. If that process is "
+            "not a change under way, end it and try again; `bondx doctor` checks who may lock the files."
         )
 
 

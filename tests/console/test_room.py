@@ -30,6 +30,21 @@ async def test_what_is_wrong_grows_with_what_is_wrong(open_console, workspace, s
     assert many >= few + 3
 
 
+async def test_overview_and_alerts_count_the_same_open_alerts(open_console, workspace):
+    """The list of problems also has rows about files, the engine and models: they are counted apart."""
+    raise_alerts(workspace, 30)
+    async with open_console((160, 48)) as console:
+        console.app.snapshot = replace(console.app.snapshot, problems=("models.json cannot be read",))
+        console.screen.refresh_all()
+        await console.settled()
+        n_open = sum(alert.state.is_open for alert in console.app.snapshot.alerts)
+        n_other = console.screen.query_one("#wrong").n_all_rows - n_open
+        assert n_other
+        assert f"{n_open} open alerts, {n_other} other problem" in console.text()
+        await console.press("5")
+        assert f"{n_open} open" in console.text()
+
+
 async def test_without_a_problem_the_room_is_the_models(open_console):
     async with open_console((80, 24)) as console:
         console.app.snapshot = replace(console.app.snapshot, alerts=(), sessions=(), rollouts=())

@@ -65,7 +65,7 @@ def test_when_two_operators_promote_at_once_one_wins_and_the_other_is_told_what_
             (winner,) = (name for name, answer in answers.items() if answer["won"])
             (loser,) = operators.keys() - {winner}
             assert answers[loser]["exit_code"] == 4
-            for fact in (f"{winner}@desk", f"{versions[winner]} Development → Staging", "Nothing was done"):
+            for fact in (f"{winner}@desk", f"{versions[winner]} Development → Staging", "This change was not made"):
                 assert fact in answers[loser]["sentence"]
             assert registry.get("spread", versions[winner]).stage == "Staging"
             assert registry.get("spread", versions[loser]).stage == "Development"

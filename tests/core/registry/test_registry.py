@@ -216,7 +216,7 @@ def test_a_stale_plan_is_refused_with_what_changed_who_and_when(register, regist
     with pytest.raises(StaleRevisionError) as refusal:
         registry.apply(mine, actor=ana)
     sentence = str(refusal.value)
-    for fact in ("ben@desk", "2026-03-02 09:0", "1.1.0 Development → Staging", "Nothing was done"):
+    for fact in ("ben@desk", "2026-03-02 09:0", "1.1.0 Development → Staging", "This change was not made"):
         assert fact in sentence
     assert refusal.value.exit_code is ExitCode.CONFLICT
     assert registry.get("spread", "1.0.0").stage is Stage.DEVELOPMENT
