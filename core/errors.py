@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     CONFLICT = 4
     INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
     OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
+    STUCK = 75  # EX_TEMPFAIL of sysexits.h: a server ended while a model was still computing
     TIMED_OUT = 124  # a wait ended before its object did; timeout(1) exits with it, too
     INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
     READER_LEFT = 141  # 128 + SIGPIPE, as of ls, grep and git: `bondx … | head` has what it wanted

@@ -41,6 +41,7 @@ EXIT_CODES: Mapping[int, str] = {
     ExitCode.CONFLICT: "conflict",
     ExitCode.INTERNAL_ERROR: "internal error",
     ExitCode.OUTPUT_LOST: "the output could not be written",
+    ExitCode.STUCK: "a server ended while a model was still computing",
     ExitCode.TIMED_OUT: "a wait timed out",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.READER_LEFT: "the reader of the output left",

@@ -96,13 +96,13 @@ class UnblockedWriter(io.TextIOBase):
             self._waiting.put(for_terminal(text).encode(self._encoding, "backslashreplace"))
         return len(text)
 
-    def drain(self) -> None:
-        """Wait until everything is written, or until the reader has taken nothing for a while."""
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Wait until everything is written, or until the reader has taken nothing for these seconds."""
         self._waiting.put(None)
         n_before = -1
         while self._thread.is_alive() and self._waiting.qsize() != n_before:
             n_before = self._waiting.qsize()
-            self._thread.join(DRAIN_SECONDS)
+            self._thread.join(seconds)
 
     def _write_all(self) -> None:
         while (content := self._waiting.get()) is not None:

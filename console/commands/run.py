@@ -82,14 +82,14 @@ def _api(workspace: "Workspace", address: str | None) -> "Iterator[str | None]":
     if address is None:
         yield None
         return
-    from console.commands.serve import start_server
+    from console.commands.serve import start_server, stop_server
 
     server = start_server(workspace, address)
     print(f"serving on {server.url}", file=sys.stderr, flush=True)
     try:
         yield server.url
     finally:
-        server.stop()
+        stop_server(server)
 
 
 def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":

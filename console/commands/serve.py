@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 1.0  # for a reader of the log that takes nothing
 LIMIT_FLAGS = {
     "max_body_mib": "--max-body-mib",
     "max_rows": "--max-rows",
@@ -114,7 +116,7 @@ def _serve(args: argparse.Namespace) -> int:
     server = make_server(workspace, args.listen, args, place)
     server.load()
     if place is not None:  # a worker that still loads leaves requests to the others
-        server.wait_until_loaded(stop.is_set)
+        server.wait_until_loaded(stop.is_set, meanwhile=place.beat)
     server.answer()
     if place is None:
         print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
@@ -122,15 +124,46 @@ def _serve(args: argparse.Namespace) -> int:
         if place is not None:
             _report(place, server, stop)
     failed = not (stop.is_set() or drain.is_set())
-    server.drain() if drain.is_set() else server.stop()
+    stop_server(server, drains=drain.is_set())
     return ExitCode.FAILING if failed else ExitCode.GOOD
+
+
+def stop_server(server: "Server", *, drains: bool = False) -> None:
+    """Stop a server at the end of its process; end the process beside a model that never returns.
+
+    Its records are stored first. The process has ended `serving.stop_seconds` and `STORE_SECONDS` after this call.
+    """
+    from core.serving.stuck import STORE_SECONDS
+
+    last_resort = threading.Timer(server.stop_seconds + STORE_SECONDS, _leave, ["its records are not stored in time"])
+    last_resort.daemon = True
+    last_resort.start()
+    stuck = server.drain() if drains else server.stop()
+    last_resort.cancel()
+    if stuck:
+        _leave("; ".join(stuck))
+
+
+def _leave(why: str) -> None:
+    from console.cli.unread_output import UnblockedWriter
+    from core.registry.trial_child import end_trials
+
+    logging.getLogger(__name__).error("the server process ends with exit code %d: %s", ExitCode.STUCK, why)
+    end_trials()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, UnblockedWriter):
+            stream.drain(_LAST_WORDS_SECONDS)
+        else:
+            with suppress(OSError, ValueError):  # nobody reads, or it is closed
+                stream.flush()
+    os._exit(ExitCode.STUCK)
 
 
 def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> None:
     """Tell the supervisor and the other workers how this worker fares."""
     server.publish_counts()
-    if server.table.is_complete:
-        place.tell_ready()
+    if server.is_responsive:
+        place.tell_ready() if server.table.is_complete else place.beat()
     if place.is_orphaned():
         stop.set()
 
@@ -141,6 +174,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.serving import parse_address
     from core.serving.authenticator import Authenticator
     from core.serving.server import listen
+    from core.serving.stuck import STORE_SECONDS
     from core.serving.supervisor import Supervisor
 
     settings = serving_settings(workspace, args)
@@ -159,8 +193,17 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
         return asked
 
     with listener:
-        has_run = Supervisor(listener, command, settings.processes).run(stop.is_set, takes_restart)
-    return ExitCode.GOOD if has_run else ExitCode.FAILING
+        supervisor = Supervisor(
+            listener,
+            command,
+            settings.processes,
+            silence_seconds=settings.silence_seconds,
+            end_seconds=settings.stop_seconds + 2 * STORE_SECONDS,
+        )
+        has_run = supervisor.run(stop.is_set, takes_restart)
+    if not has_run:
+        return ExitCode.FAILING
+    return ExitCode.STUCK if supervisor.has_stuck_worker else ExitCode.GOOD
 
 
 def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:

@@ -187,6 +187,11 @@ def try_folder(folder: Path, *, memory_mib: int, seconds: float) -> TrialOutcome
     return _child.run(TrialRequest(folder=str(folder), memory_mib=memory_mib, seconds=seconds))
 
 
+def end_trials() -> None:
+    """End the child of this process, and the trial that it is at."""
+    _child.close()
+
+
 _child = TrialChild()
 atexit.register(_child.close)
 os.register_at_fork(after_in_child=_child.forget)

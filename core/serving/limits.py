@@ -23,6 +23,7 @@ class ServingLimits:
     workers: int = 2
     outcome_limit: float = 1e12
     memory_bytes: int = 0
+    stop_seconds: float = 15.0
 
     @classmethod
     def of(cls, settings: ServingSettings) -> Self:
@@ -45,4 +46,5 @@ class ServingLimits:
             workers=settings.workers,
             outcome_limit=settings.outcome_limit,
             memory_bytes=int(settings.memory_mib * (1 << 20)),
+            stop_seconds=settings.stop_seconds,
         )

@@ -89,12 +89,14 @@ class Loader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop; a version that is being loaded is finished first."""
+        """Stop to watch and to publish; a version that is being loaded at this moment is not waited for."""
         self._stopping = True
         self._wake.set()
-        if self._thread.ident is not None:  # only if it was started
-            self._thread.join()
-        self._worker.shutdown(cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def threads(self) -> list[threading.Thread]:
+        """List its threads, of which those that work at this moment outlive `stop`."""
+        return [self._thread, *self._worker._threads]
 
     def ask_for(self, model: str, version: str) -> "Future[LoadedVersion]":
         """Request a version that is registered, but not loaded; the result may be an error."""

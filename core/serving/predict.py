@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import logging
 import secrets
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -148,6 +149,10 @@ class Predictor:
     def close(self) -> None:
         """Release the workers; waiting batches are cancelled."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def threads(self) -> list[threading.Thread]:
+        """List its workers, of which those that compute at this moment outlive `close`."""
+        return list(self._pool._threads)
 
     def new_id(self) -> str:
         """Return the id of a request that came without one."""

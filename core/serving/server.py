@@ -29,6 +29,7 @@ from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
+from core.serving.stuck import described
 from core.serving.table import ServingTable
 from core.settings import load_settings
 from core.settings.address import ADDRESS_FORM, host_and_port
@@ -37,8 +38,10 @@ from core.view.source import take_snapshot
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 10
 _LOOK_SECONDS = 0.02
+_ANSWERING_PART = 2 / 3  # of the time to stop: for the pending requests
+_TURN_SECONDS = 0.5  # for a thread to notice that it is to end
+_TICKS_SECONDS = 1.0  # within which an event loop that runs has ticked ten times
 _OWN_DESCRIPTORS = 256  # files, stores, libraries
 # A computing thread yields to the answering thread after a fifth of a millisecond, not after five.
 _SWITCH_SECONDS = 0.0002
@@ -136,6 +139,11 @@ class Server:
         host, port = self._socket.getsockname()[:2]
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
+    @property
+    def stop_seconds(self) -> float:
+        """How long `stop` may take before it stores the queued records."""
+        return self._limits.stop_seconds
+
     def start(self) -> None:
         """Load the live versions in the background, and start to answer."""
         self.load()
@@ -145,10 +153,16 @@ class Server:
         """Load the live versions in the background."""
         self._loader.start()
 
-    def wait_until_loaded(self, gives_up: Callable[[], bool]) -> None:
-        """Wait until the live versions are loaded, at most as long as a request for one would wait."""
+    def wait_until_loaded(self, gives_up: Callable[[], bool], *, meanwhile: Callable[[], None]) -> None:
+        """Wait until the live versions are loaded, at most as long as a request for one would wait.
+
+        Args:
+            gives_up: Whether to wait no longer.
+            meanwhile: Called again and again.
+        """
         until = time.monotonic() + self._limits.answer_seconds
         while not (self.table.is_complete or gives_up() or time.monotonic() >= until):
+            meanwhile()
             time.sleep(_LOOK_SECONDS)
 
     def answer(self) -> None:
@@ -156,30 +170,56 @@ class Server:
         self._thread.start()
         log.info("serving on %s", self.url)
 
-    def stop(self) -> None:
-        """Answer the pending requests, store the queued records, and stop. Safe to repeat."""
+    def stop(self) -> tuple[str, ...]:
+        """Answer the pending requests, store the queued records, and stop. Safe to repeat.
+
+        Takes at most `serving.stop_seconds`, and the time to store the records.
+
+        Returns:
+            What still computes, such as a model that never returns: its process would not end by itself.
+        """
+        until = time.monotonic() + self._limits.stop_seconds
         self._uvicorn.should_exit = True
         if self._thread.ident is not None:  # only if it was started
-            self._thread.join()
+            self._thread.join(self._limits.stop_seconds * _ANSWERING_PART + _TICKS_SECONDS)
         self._loader.stop()
         self._predictor.close()
+        stuck = self._wait_for_threads(until)
         self._recorder.close()
         self._socket.close()
         self.publish_counts()
+        for each in stuck:
+            log.error("still computing %g s after the server was stopped: %s", self._limits.stop_seconds, each)
+        return stuck
 
-    def drain(self) -> None:
+    def _wait_for_threads(self, until: float) -> tuple[str, ...]:
+        """Wait for the threads of this server, and describe those that do not end in time."""
+        mine = [self._thread, *self._loader.threads(), *self._predictor.threads()]
+        mine = [thread for thread in mine if thread.ident is not None]
+        until = max(until, time.monotonic() + _TURN_SECONDS)
+        for thread in mine:
+            thread.join(max(until - time.monotonic(), 0.0))
+        return tuple(described([thread for thread in mine if thread.is_alive()]))
+
+    def drain(self) -> tuple[str, ...]:
         """Make room for a successor on the same socket: accept nothing more, and stop.
 
         Each connection ends with its next answer. A connection at rest is closed only after a while, since its caller
         may be about to use it.
         """
         self._front_door.is_draining = True
-        self.stop()
+        return self.stop()
 
     def publish_counts(self) -> None:
         """Write the counters of this process for the other processes of this server."""
         if self._shared is not None:
             self._shared.write(Counts.of(self._stats, self._recorder.health()))
+
+    @property
+    def is_responsive(self) -> bool:
+        """Whether the event loop has had a turn lately, or has not begun: else nothing is answered."""
+        ticked_at = self._uvicorn.ticked_at
+        return not ticked_at or time.monotonic() - ticked_at < _TICKS_SECONDS
 
     @property
     def is_running(self) -> bool:
@@ -205,9 +245,19 @@ class Server:
             log.exception("the API server failed")
 
 
+class _TickingServer(uvicorn.Server):
+    """uvicorn, with the time at which its event loop last had a turn."""
+
+    ticked_at = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        self.ticked_at = time.monotonic()
+        return await super().on_tick(counter)
+
+
 def _uvicorn_server(
     front_door: FrontDoor, limits: ServingLimits, certificate: Path | None, key: Path | None
-) -> uvicorn.Server:
+) -> _TickingServer:
     """Configure uvicorn.
 
     Raises:
@@ -225,7 +275,7 @@ def _uvicorn_server(
         server_header=False,
         backlog=limits.connections,
         timeout_keep_alive=limits.idle_seconds,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(limits.stop_seconds * _ANSWERING_PART)),
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
@@ -233,7 +283,7 @@ def _uvicorn_server(
         config.load()
     except OSError as error:  # includes TLS errors
         raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
-    return uvicorn.Server(config)
+    return _TickingServer(config)
 
 
 def _allow_descriptors(n: int) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from core.backoff import BackOff
+from core.errors import ExitCode
 from core.serving.counts import SharedCounts
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 VARIABLE = "BONDX_SERVE_WORKER"
 STOP, DRAIN = signal.SIGTERM, signal.SIGHUP
 _LOOK_SECONDS = 0.05
+_LONGEST_LOOK_SECONDS = 0.5  # counts of a pause between looks: a supervisor that was frozen has heard nobody
+_START_SECONDS = 120.0  # a worker's imports on a busy machine, before its first sign
+_READY, _ALIVE = b"1", b"."
+_STATES = {"T": "stopped by a signal", "t": "stopped by a debugger", "D": "waiting for a device", "R": "computing"}
 _LONG_ENOUGH_SECONDS = 10.0  # a worker that has lived longer is replaced without a pause when it ends
 _BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 
@@ -37,7 +42,7 @@ class WorkerPlace:
     """What a worker gets from its supervisor."""
 
     listener: int  # descriptor of the listening socket
-    ready: int  # descriptor of the pipe that it writes to once it is ready; -1 after that
+    pulse: int  # descriptor of the pipe that it writes to while it runs, and once it is ready
     counts: str  # folder of the counters of all workers
     name: str
     supervisor: int  # process id
@@ -53,34 +58,51 @@ class WorkerPlace:
         return os.getppid() != self.supervisor
 
     def tell_ready(self) -> None:
-        """Report to the supervisor that this worker answers for every live version; a second call does nothing."""
-        if self.ready < 0:
-            return
-        with suppress(BrokenPipeError):  # the supervisor has died
-            os.write(self.ready, b"1")
-        os.close(self.ready)
-        self.ready = -1
+        """Report to the supervisor that this worker answers for every live version."""
+        self._write(_READY)
+
+    def beat(self) -> None:
+        """Report to the supervisor that this worker runs."""
+        self._write(_ALIVE)
+
+    def _write(self, sign: bytes) -> None:
+        with suppress(BrokenPipeError, BlockingIOError):  # the supervisor has died, or is frozen and knows enough
+            os.write(self.pulse, sign)
 
 
 @dataclass(slots=True)
 class _Worker:
     name: str
     process: subprocess.Popen[bytes]
-    ready: int
+    pulse: int
     begun: float = field(default_factory=time.monotonic)
     is_ready: bool = False
     is_draining: bool = False
+    has_begun: bool = False
+    silent_seconds: float = 0.0  # without a sign, in the supervisor's own running time
 
-    def look(self) -> None:
-        """Notice whether it has become ready."""
-        if self.ready < 0:
-            return
+    def look(self, seconds: float) -> None:
+        """Notice signs of life, and whether it has become ready.
+
+        Args:
+            seconds: The time since the last look.
+        """
         try:
-            self.is_ready = os.read(self.ready, 1) == b"1"
+            signs = os.read(self.pulse, 65_536)
         except BlockingIOError:
+            self.silent_seconds += seconds
             return
-        os.close(self.ready)
-        self.ready = -1
+        self.has_begun = self.has_begun or bool(signs)
+        self.is_ready = self.is_ready or _READY in signs
+        self.silent_seconds = 0.0 if signs else self.silent_seconds + seconds
+
+    def state(self) -> str:
+        """Say what the system knows about the process; empty if nothing special."""
+        try:
+            letter = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            return ""
+        return _STATES.get(letter, "")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -91,14 +113,28 @@ class _Worker:
 class Supervisor:
     """Keeps workers running."""
 
-    def __init__(self, listener: socket.socket, command: list[str], n_workers: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        command: list[str],
+        n_workers: int,
+        *,
+        silence_seconds: float = 10.0,
+        end_seconds: float = 25.0,
+    ) -> None:
         """Prepare.
 
         Args:
             listener: Listens already.
             command: Starts a worker, which finds its place in the environment.
             n_workers: How many run at a time.
+            silence_seconds: How long a worker may give no sign before it is replaced.
+            end_seconds: How long a worker may take to end once it is told to.
         """
+        self.has_stuck_worker = False  # whether one had to be ended, or ended beside a model that did not return
+        self._silence_seconds = silence_seconds
+        self._end_seconds = end_seconds
+        self._looked = time.monotonic()
         self._listener = listener
         self._command = command
         self._n_workers = n_workers
@@ -141,6 +177,7 @@ class Supervisor:
             name = f"worker-{self._n_started}"
             read_end, write_end = os.pipe()
             os.set_blocking(read_end, False)
+            os.set_blocking(write_end, False)
             descriptor = self._listener.fileno()
             place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
             process = subprocess.Popen(
@@ -163,9 +200,12 @@ class Supervisor:
         self._start(self._n_workers)
 
     def _look(self) -> None:
-        """Notice which workers are ready or have ended; continue a restart."""
+        """Notice which workers are ready, silent or have ended; continue a restart."""
+        now = time.monotonic()
+        seconds, self._looked = min(now - self._looked, _LONGEST_LOOK_SECONDS), now
         for worker in self._workers:
-            worker.look()
+            worker.look(seconds)
+            self._end_if_silent(worker)
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._lost(worker)
         if not self._is_restarting:
@@ -176,12 +216,29 @@ class Supervisor:
             for worker in self._workers:
                 if worker.name in self._old:
                     worker.is_draining = True
+                    worker.silent_seconds = 0.0
                     worker.send(DRAIN)
+
+    def _end_if_silent(self, worker: _Worker) -> None:
+        """Kill a worker that gives no sign: the connections that it has accepted would wait for ever."""
+        limit = self._silence_seconds if worker.has_begun else _START_SECONDS
+        if worker.is_draining:  # it answers what it has accepted, and gives no more signs
+            limit = self._end_seconds
+        if worker.silent_seconds < limit or worker.process.poll() is not None:
+            return
+        self._kill(worker, f"has given no sign for {limit:g} s")
+
+    def _kill(self, worker: _Worker, why: str) -> None:
+        state = worker.state()
+        log.error(
+            "%s, process %d, %s%s: it is killed", worker.name, worker.process.pid, why, f" ({state})" if state else ""
+        )
+        worker.process.kill()
+        worker.silent_seconds = 0.0
 
     def _lost(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        if worker.ready >= 0:
-            os.close(worker.ready)
+        os.close(worker.pulse)
         SharedCounts(self._counts, worker.name).settle()
         if worker.is_draining:
             log.info("%s has been replaced", worker.name)
@@ -193,6 +250,7 @@ class Supervisor:
             for other in self._workers:
                 if other.name not in self._old:
                     other.is_draining = True
+                    other.silent_seconds = 0.0
                     other.send(STOP)
         now = time.monotonic()
         self._n_failures = 1 if now - worker.begun > _LONG_ENOUGH_SECONDS else self._n_failures + 1
@@ -206,7 +264,12 @@ class Supervisor:
     def _end(self) -> None:
         for worker in self._workers:
             worker.send(STOP)
+        until = time.monotonic() + self._end_seconds
         for worker in self._workers:
-            worker.process.wait()
-            if worker.ready >= 0:
-                os.close(worker.ready)
+            try:
+                code = worker.process.wait(max(until - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                self._kill(worker, f"has not ended within {self._end_seconds:g} s")
+                code = worker.process.wait()
+            self.has_stuck_worker |= code in (ExitCode.STUCK, -signal.SIGKILL)
+            os.close(worker.pulse)

@@ -47,6 +47,12 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     processes: Annotated[
         int, Meta(ge=0, le=256, description="Server processes below a supervisor; 0: serve in the main process.")
     ] = 0
+    stop_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time to stop; then the process ends, whatever still computes.")
+    ] = 15.0
+    silence_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="Silence after which a supervisor replaces a server process.")
+    ] = 10.0
     outcome_limit: Annotated[
         float, Meta(gt=0, le=1e100, description="Largest absolute value of an outcome; larger values are refused.")
     ] = 1e12

@@ -1,0 +1,205 @@
+"""A server ends within its time to stop, whatever its models do, and workers that give no sign are replaced."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import threading
+
+import pytest
+
+from core.errors import ExitCode
+from core.serving.limits import ServingLimits
+from core.serving.scoring.scorer import CompiledScorer
+from core.serving.server import Server
+from core.serving.supervisor import Supervisor, _Worker
+from core.state import Workspace
+from core.telemetry.predictions import PredictionReader
+from tests.core.serving.test_workers import workers_of
+from tests.packages import installed
+from tests.waiting import PATIENCE_SECONDS, until
+
+PATH = "/api/v1/predict/"
+SETTINGS = (
+    "policy: {promotion: {min_accuracy: 0}}\nserving: {stop_seconds: 1.5, silence_seconds: 1, answer_seconds: 60}\n"
+)
+STUCK_MODEL = '''
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from core.models.interface import Model
+from core.models.persistence.archive import read_model, write_model
+
+
+class StuckModel(Model):
+    """Answers, but for the rows that name a column `forever`."""
+
+    name = "stuck"
+    task = "regression"
+    label = "loss"
+    algorithms = ("auto",)
+
+    def update(self, panel, *, seed):
+        self.n_updates += 1
+
+    def predict(self, frame):
+        if "forever" in frame:
+            Path(os.environ["STUCK_MODEL_BEGUN"]).touch()
+            threading.Event().wait()
+        return np.zeros(len(frame))
+
+    def evaluate(self, panel):
+        return {"loss": 0.0}
+
+    def feature_importance(self):
+        return {}
+
+    def report(self):
+        return {}
+
+    def save(self, folder):
+        return write_model(folder, {"model": self.name}, {})
+
+    @classmethod
+    def load(cls, folder):
+        read_model(folder)
+        return cls()
+'''
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "stuck_model.py").write_text(STUCK_MODEL)
+    with installed(folder, "stuck", {"bondx.models": {"stuck": "stuck_model:StuckModel"}}):
+        yield
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create(tmp_path / "workspace", settings_text=SETTINGS)
+
+
+def post(port, model, row):
+    """Send a request, and return its connection with the answer still to come."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    headers = {"content-type": "application/json"}
+    connection.request("POST", PATH + model, json.dumps({"row": row}), headers)
+    return connection
+
+
+def log_of(workspace):
+    return (workspace.logs_dir / "serve.log").read_text()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "1")], ids=["alone", "supervised"])
+def test_a_server_ends_in_time_beside_a_model_that_never_returns(
+    package, workspace, put_live, running, tmp_path, monkeypatch, arguments
+):
+    from stuck_model import StuckModel
+
+    begun = tmp_path / "begun"
+    monkeypatch.setenv("STUCK_MODEL_BEGUN", str(begun))
+    StuckModel().save(tmp_path / "stuck")
+    put_live(workspace, "stuck", tmp_path / "stuck")
+    with running(workspace, *arguments) as server:
+        assert server.ask(PATH + "stuck", {"row": {"amount": 1.0}}, headers={"x-request-id": "asked"}).status == 200
+        stuck = post(server.port, "stuck", {"forever": 1.0})
+        until(begun.exists, "the model computing")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE_SECONDS) == ExitCode.STUCK
+        stuck.close()
+    named = r"still computing 1\.5 s after the server was stopped: stuck 1\.0\.0 in wait \(threading\.py, line \d+\)"
+    assert re.search(named, log_of(workspace))
+    assert PredictionReader(workspace.predictions_file).holds("asked")
+
+
+def test_a_model_that_holds_the_event_loop_holds_up_no_stop(workspace, artifacts, put_live, rows_of, monkeypatch):
+    put_live(workspace, "spread", artifacts / "spread")
+    begun, released = threading.Event(), threading.Event()
+
+    def answer(self, rows):
+        begun.set()
+        released.wait()
+        raise ArithmeticError
+
+    server = Server(workspace, "127.0.0.1", 0, limits=ServingLimits(stop_seconds=0.3))
+    server.start()
+    until(lambda: server.table.is_complete, "every version being loaded")
+    assert server.is_responsive
+    (row,) = rows_of("spread", 1)
+    monkeypatch.setattr(CompiledScorer, "answer", answer)
+    asking = post(int(server.url.rpartition(":")[2]), "spread", row)
+    begun.wait(PATIENCE_SECONDS)
+    (stuck,) = server.stop()
+    assert re.match(r"spread 1\.0\.0 in wait ", stuck)
+    until(lambda: not server.is_responsive, "a loop without a turn")
+    released.set()
+    asking.close()
+    assert server.stop() == ()
+
+
+def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace, artifacts, put_live, running, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    (row,) = rows_of("spread", 1)
+    with running(workspace, "--workers", "2") as server:
+        until(lambda: len(workers_of(server.process)) == 2, "two workers")
+        before = workers_of(server.process)
+        server.connection.close()  # it may be one of the frozen worker
+        os.kill(before[0], signal.SIGSTOP)
+        try:
+
+            def is_replaced():
+                answer = post(server.port, "spread", row)  # a connection of its own
+                assert answer.getresponse().status == 200
+                answer.close()
+                now = workers_of(server.process)
+                return before[0] not in now and len(now) == 2
+
+            until(is_replaced, "a successor of the frozen worker")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(before[0], signal.SIGCONT)
+        assert before[1] in workers_of(server.process)
+    named = rf"worker-\d, process {before[0]}, has given no sign for 1 s \(stopped by a signal\): it is killed"
+    assert re.search(named, log_of(workspace))
+
+
+def test_a_supervisor_that_was_frozen_itself_counts_no_silence():
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    worker = _Worker("worker-1", None, read_end)
+    try:
+        os.write(write_end, b".")
+        worker.look(0.5)
+        assert (worker.has_begun, worker.silent_seconds) == (True, 0.0)
+        worker.look(0.5)
+        assert worker.silent_seconds == 0.5
+        supervisor = Supervisor(None, [], 1)
+        supervisor._workers = [worker]
+        supervisor._looked -= 3600  # frozen for an hour
+        worker.process = Running()
+        supervisor._look()
+        assert worker.silent_seconds == 1.0
+        assert not worker.process.is_killed
+    finally:
+        os.close(write_end)
+        os.close(read_end)
+
+
+class Running:
+    """A process that runs."""
+
+    pid = 0
+    is_killed = False
+
+    def poll(self):
+        return None
+
+    def kill(self):
+        self.is_killed = True
