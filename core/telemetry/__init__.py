@@ -1,7 +1,8 @@
 """Time series in SQLite: samples by the second and the minute, and the metrics of each epoch.
 
 `writer.py` is the committing thread, `store.py` writes; `reader.py` reads; `chunk.py` and `histogram.py` are the packed
-forms; `recovery.py` recovers a damaged file.
+forms; `recovery.py` recovers a damaged file. `epoch_store.py` and `epoch_reader.py` are the part for epochs: `spans.py`
+is what is kept of many epochs, `courses.py` the lines that are drawn from it, `epoch_page.py` the epochs in a table.
 """
 
 from core.telemetry.errors import TelemetryDamagedError, TelemetryError

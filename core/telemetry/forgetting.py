@@ -7,8 +7,8 @@ from core.telemetry.errors import translated
 from core.telemetry.schema import connect_to_write
 from core.telemetry.writing import WriteConnection
 
-BY_RUN = ("epoch",)
-"""The tables whose rows belong to a run, by their columns `run` and `epoch`."""
+BY_RUN = ("epoch_series", "epoch_span", "epoch")
+"""The tables whose rows belong to a run, by their columns `run` and `epoch`; what leads to the others goes first."""
 _SLICE = 20_000
 _END_OF_SLICE = "SELECT epoch FROM {table} WHERE run = ? ORDER BY epoch LIMIT 1 OFFSET ?"
 

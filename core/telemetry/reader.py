@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from core.clock import Clock, utc_now
 from core.telemetry.chunk import MINUTE_US, SECOND_US, to_us, unpack
+from core.telemetry.epoch_reader import FOREVER_US, EpochReader, newest_values, unmeasured
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
 from core.telemetry.schema import connect_to_read, fetch
@@ -27,12 +29,6 @@ _LATEST = """
 SELECT at, samples FROM sample WHERE series = (SELECT id FROM series WHERE name = ?) ORDER BY at DESC LIMIT 1"""
 _IS_FINITE = "abs(value) < 9e999"  # beyond every float: SQLite reads it as infinity
 _EPOCHS = f"SELECT name, epoch, value FROM epoch WHERE run = ? AND at <= ? AND {_IS_FINITE} ORDER BY epoch, name"
-# SQLite takes `value` from the row that has the maximum.
-_LATEST_OF_RUN = f"SELECT name, value, max(epoch) FROM epoch WHERE run = ? AND {_IS_FINITE} GROUP BY name"
-_UNMEASURED_OF_RUN = f"""
-SELECT name FROM (SELECT name, value, max(epoch) FROM epoch WHERE run = ? GROUP BY name)
-WHERE NOT {_IS_FINITE} ORDER BY name"""
-_FOREVER_US = (1 << 63) - 1
 _POINTS_OF_RAW = timedelta(minutes=15)
 _POINTS_OF_SECONDS = timedelta(hours=3)
 
@@ -78,6 +74,8 @@ class TelemetryReader:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
+        self.of_epochs = EpochReader(self._fetch)
+        """Reads parts of the history of epochs: the new, the newest, a page, spans."""
 
     def samples(self, series: str, start: datetime, end: datetime) -> list[tuple[float, float]]:
         """Return the samples at or after `start` and before `end` as (unix seconds, value), in order of time."""
@@ -134,24 +132,34 @@ class TelemetryReader:
         )
 
     def epochs(self, run_id: str, until: datetime | None = None) -> dict[str, list[tuple[int, float]]]:
-        """Return the metrics of a run by name, each as (epoch, value) in order of epochs.
+        """Return the whole history of a run by metric, each as (epoch, value) in order of epochs.
+
+        This grows with the run. What is read again and again uses `of_epochs` or `EpochCourses`.
 
         Args:
             run_id: Which run.
             until: Leave out what came after this instant.
         """
         metrics: dict[str, list[tuple[int, float]]] = {}
-        for name, epoch, value in self._fetch(_EPOCHS, run_id, to_us(until) if until else _FOREVER_US):
+        for name, epoch, value in self._fetch(_EPOCHS, run_id, to_us(until) if until else FOREVER_US):
             metrics.setdefault(name, []).append((epoch, value))
         return metrics
 
     def latest_metrics(self, run_id: str) -> dict[str, float]:
         """Return the newest finite value of each metric of a run."""
-        return {name: value for name, value, _ in self._fetch(_LATEST_OF_RUN, run_id)}
+        return newest_values(self.of_epochs.series(run_id))
 
     def unmeasured(self, run_id: str) -> tuple[str, ...]:
         """Return the metrics of a run whose newest value is not finite, by name."""
-        return tuple(name for (name,) in self._fetch(_UNMEASURED_OF_RUN, run_id))
+        return unmeasured(self.of_epochs.series(run_id))
+
+    @property
+    def generation(self) -> Hashable:
+        """A value that changes when another file takes the store's place, or the store another format."""
+        with self._lock, translated(self._path):
+            if (connection := self._connected()) is None:
+                return None
+            return self._file_id, connection.execute("PRAGMA user_version").fetchone()
 
     def close(self) -> None:
         """Close the connection; the next question opens one again."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.telemetry.epoch_store import build_spans
 from core.telemetry.errors import TelemetryDamagedError, translated
 from core.telemetry.schema import connect_to_read, connect_to_write
 
@@ -66,6 +67,8 @@ def recover(path: Path, *, now: datetime) -> Recovery:
                 with fresh.transaction():
                     for row in _readable_rows(aside, table):
                         n_rows[table] += fresh.execute(statement, row).rowcount
+            with fresh.transaction():
+                build_spans(fresh)
     finally:
         fresh.close()
     return Recovery(aside, n_rows)

@@ -1,5 +1,6 @@
 """The tables of the time series store, and how a connection to it is opened."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable
@@ -8,10 +9,14 @@ from typing import Any
 
 from core.files import create_private
 from core.plain_files import require_plain
+from core.telemetry import epoch_store
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.writing import WriteConnection
 
-VERSION = 1
+log = logging.getLogger(__name__)
+
+VERSION = 2
+"""Of the format: 1 had no spans of epochs."""
 BUSY_SECONDS = 5.0
 _WAL_KEPT_BYTES = 16 << 20
 
@@ -27,15 +32,25 @@ CREATE TABLE IF NOT EXISTS second (
 CREATE TABLE IF NOT EXISTS minute (
     series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, total REAL NOT NULL, low REAL NOT NULL,
     high REAL NOT NULL, histogram BLOB NOT NULL, PRIMARY KEY (series, at)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch (
-    run TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL,
-    PRIMARY KEY (run, epoch, name)) WITHOUT ROWID;
 """
 
 
 def connect_to_write(file: Path) -> WriteConnection:
     """Open the time series for writing, and make them if there are none; raises as `open_to_write` does."""
-    return open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
+    return open_to_write(
+        file,
+        _TABLES + epoch_store.TABLES,
+        version=VERSION,
+        wal_kept_bytes=_WAL_KEPT_BYTES,
+        upgrade=lambda connection, _found: _add_spans(file, connection),
+    )
+
+
+def _add_spans(file: Path, connection: sqlite3.Connection) -> None:
+    log.info("bringing %s to format %d: summarising the epochs of every run", file, VERSION)
+    for statement in filter(str.strip, epoch_store.TABLES.split(";")):
+        connection.execute(statement)
+    epoch_store.build_spans(connection)
 
 
 def open_to_write(

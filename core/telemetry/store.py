@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from core.settings import TelemetrySettings
 from core.telemetry.chunk import MINUTE_US, SECOND_US, pack, to_us, unpack
+from core.telemetry.epoch_store import EpochMetric, put_epochs
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
 from core.telemetry.schema import connect_to_write
@@ -28,7 +29,6 @@ INSERT INTO second (series, at, n, total, low, high) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET n = n + excluded.n, total = total + excluded.total,
     low = min(low, excluded.low), high = max(high, excluded.high)"""
 _PUT_MINUTE = "INSERT OR {} INTO minute (series, at, n, total, low, high, histogram) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_EPOCH = "INSERT OR REPLACE INTO epoch (run, epoch, name, at, value) VALUES (?, ?, ?, ?, ?)"
 _EXPIRE = """
 DELETE FROM {table} WHERE series = ?1 AND at IN
     (SELECT at FROM {table} WHERE series = ?1 AND at < ?2 ORDER BY at LIMIT ?3)"""
@@ -38,16 +38,6 @@ class MetricSample(NamedTuple):
     """One value of one series; a plain tuple, since thousands come a second."""
 
     series: str
-    at_us: int
-    value: float
-
-
-class EpochMetric(NamedTuple):
-    """One metric of one epoch of a run."""
-
-    run_id: str
-    epoch: int
-    name: str
     at_us: int
     value: float
 
@@ -92,7 +82,7 @@ class TelemetryStore:
                 self._add_chunks(connection, series, points, open_chunks)
                 connection.executemany(_ADD_SECOND, _seconds(series, points))
                 touched.update((series, at_us // MINUTE_US * 60) for at_us, _ in points)
-            connection.executemany(_PUT_EPOCH, epochs)
+            put_epochs(connection, epochs)
         self._open_chunks, self._series_ids = open_chunks, series_ids
         if self._unrolled is not None:
             self._unrolled |= touched

@@ -13,8 +13,9 @@ from core.clock import Clock, utc_now
 from core.settings import TelemetrySettings
 from core.telemetry.chunk import MAX_VALUE, to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
+from core.telemetry.epoch_store import EpochMetric
 from core.telemetry.errors import TelemetryError
-from core.telemetry.store import EpochMetric, MetricSample, TelemetryStore
+from core.telemetry.store import MetricSample, TelemetryStore
 
 log = logging.getLogger(__name__)
 

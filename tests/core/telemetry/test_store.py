@@ -9,7 +9,8 @@ import pytest
 from core.settings import TelemetrySettings
 from core.telemetry import TelemetryReader
 from core.telemetry.chunk import to_us
-from core.telemetry.store import EpochMetric, MetricSample, TelemetryStore
+from core.telemetry.epoch_store import EpochMetric
+from core.telemetry.store import MetricSample, TelemetryStore
 
 T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 
