@@ -86,12 +86,12 @@ def add_request_parsers(
     Args:
         verbs: The subparsers of the noun.
         consequences: The effect of each verb, for its help.
-        target: The kind of document, such as SESSION.
+        target: How its argument `named` is spelled, such as SESSION.
         command: The function that carries them out.
     """
     for verb, consequence in consequences.items():
         request = command_parser(verbs, verb, help=consequence)
-        request.add_argument(f"{target.lower()}_id", metavar=target)
+        request.add_argument("named", metavar=target)
         add_reason_argument(request)
         add_json_argument(request)
         request.set_defaults(command=command, verb=verb)

@@ -43,7 +43,7 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(listing)
     listing.set_defaults(command=list_rollouts)
     show = command_parser(verbs, "show", help="one rollout: traffic, what each guard says, events")
-    show.add_argument("rollout_id", metavar="ROLLOUT")
+    show.add_argument("named", metavar="ROLLOUT|MODEL", help="a model means its newest rollout")
     add_json_argument(show)
     show.set_defaults(command=show_rollout)
     status = command_parser(
@@ -76,7 +76,7 @@ def add_parser(commands: Subparsers) -> None:
     add_policy_argument(start, "start")
     add_change_arguments(start)
     start.set_defaults(command=start_rollout)
-    add_request_parsers(verbs, REQUESTS, target="ROLLOUT", command=request_change)
+    add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:
@@ -125,7 +125,7 @@ def show_rollout(args: argparse.Namespace) -> int:
     """Print one rollout."""
     from core.rollout import Rollouts
 
-    return _print_rollout(Rollouts(open_workspace(args)).get(args.rollout_id), as_json=args.json)
+    return _print_rollout(_meant(Rollouts(open_workspace(args)).all(), args.named), as_json=args.json)
 
 
 def show_status(args: argparse.Namespace) -> int:
@@ -234,7 +234,7 @@ def request_change(args: argparse.Namespace) -> int:
         "promote": rollouts.promote_now,
         "abort": rollouts.abort,
     }[args.verb]
-    rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
+    rollout = ask(args.named, actor=person(), reason=args.reason)
     if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:

@@ -201,7 +201,7 @@ def request_change(args: argparse.Namespace) -> int:
 
     desired, _ = REQUESTS[args.verb]
     sessions = Sessions(open_workspace(args))
-    session = sessions.request(args.session_id, DesiredSession(desired), actor=person(), reason=args.reason)
+    session = sessions.request(args.named, DesiredSession(desired), actor=person(), reason=args.reason)
     return _print_session(session, as_json=args.json)
 
 

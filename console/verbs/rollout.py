@@ -9,7 +9,7 @@ from console.verbs.offer import OfferContext
 from console.verbs.stage_move import evidence_lines
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from console.verbs.version import ROLL_BACK, UNDO
-from core.errors import NotFoundError, RefusedError
+from core.errors import RefusedError
 from core.view.suspects import VersionStanding, standing_of
 from widgets.line import Line, section
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout":
-    if (rollout := snapshot.rollout(words[0])) is None:
-        known = ", ".join(rollout.rollout_id for rollout in snapshot.rollouts) or "none yet"
-        raise NotFoundError(f"There is no rollout {words[0]}. Rollouts to choose from: {known}.")
-    return rollout
+    from core.rollout.naming import rollout_named
+
+    return rollout_named(snapshot.rollouts, words[0])
 
 
 def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
-    return [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
+    active = [rollout for rollout in snapshot.rollouts if rollout.is_active]
+    return [*(rollout.rollout_id for rollout in active), *(rollout.model for rollout in active)]
 
 
 class Asked(TypedDict):
@@ -40,7 +40,7 @@ class Asked(TypedDict):
     expected_revision: int
 
 
-ROLLOUT_WORD = Argument("ROLLOUT", _active)
+ROLLOUT_WORD = Argument("ROLLOUT|MODEL", _active)
 ROLLOUT: "Noun[Rollout]" = Noun(
     group="rollouts",
     arguments=(ROLLOUT_WORD,),

@@ -166,12 +166,19 @@ class CanaryDeploymentManager:
 
     @checked
     def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
-        """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse."""
+        """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse.
+
+        Args:
+            rollout_id: The rollout, or the model's name for its active rollout.
+            reason: Why, for the audit log.
+        Raises:
+            NotFoundError: There is neither.
+        """
         return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason)
 
     @checked
     def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
-        """Return all traffic to the stable version immediately."""
+        """Return all traffic to the stable version immediately; names the rollout as `promote_canary` does."""
         return self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
 
     @checked

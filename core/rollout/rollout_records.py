@@ -14,6 +14,7 @@ from core.registry import HashMismatchError, PromotionRefusedError, Registry, St
 from core.registry.holds import Holds, ModelHolds
 from core.rollout.errors import RolloutRefusedError
 from core.rollout.held_versions import HoldsCorrection, corrections, holds_of
+from core.rollout.naming import rollout_named
 from core.rollout.planner import refusal_of
 from core.rollout.progress import RolloutChange
 from core.rollout.rollout import ObservedRollout, Rollout
@@ -68,6 +69,18 @@ class RolloutRecords:
             NotFoundError: There is no rollout of this id; the message names the known ids.
         """
         return self._documents.get(rollout_id)
+
+    def named(self, name: str) -> Rollout:
+        """Return the rollout of an id, or the active rollout of a model.
+
+        Raises:
+            NotFoundError: There is neither; the message names the active rollouts.
+            UsageError: The model has several active rollouts.
+        """
+        try:
+            return self.get(name)
+        except NotFoundError:
+            return rollout_named(self.all(), name)
 
     def active(self, model: str) -> Rollout | None:
         """Return the rollout in which a candidate of this model is being judged, if there is one."""

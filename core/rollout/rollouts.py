@@ -190,7 +190,7 @@ class Rollouts(RolloutRecords):
 
     def request(
         self,
-        rollout_id: str,
+        name: str,
         desired: DesiredRollout | None,
         *,
         actor: Actor,
@@ -204,7 +204,7 @@ class Rollouts(RolloutRecords):
         no engine is running, the abort also ends the rollout, so that another may start.
 
         Args:
-            rollout_id: The rollout.
+            name: The rollout's id, or the model's name for its active rollout.
             desired: The desired state; None, with a step, keeps the present one.
             actor: Who requests it.
             reason: Why, for the record.
@@ -212,7 +212,7 @@ class Rollouts(RolloutRecords):
             expected_revision: The revision that the decision was based on. Later progress does not matter; a later
                 request of someone else does.
         Raises:
-            NotFoundError: There is no such rollout.
+            NotFoundError: There is no such rollout, and no active rollout of such a model.
             RolloutRefusedError: It has ended, the same was already requested, or it cannot do that.
             StaleRevisionError: It was changed by someone else first.
         """
@@ -221,7 +221,8 @@ class Rollouts(RolloutRecords):
         # An engine that starts only now finds it ended; if an engine dies only now, a second abort ends it.
         ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            before = self._documents.get(rollout_id)
+            before = self.named(name)
+            rollout_id = before.rollout_id
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, rollout_id, before, expected=expected_revision)
             desired = desired or before.desired
@@ -258,7 +259,7 @@ class Rollouts(RolloutRecords):
 
     def advance(
         self,
-        rollout_id: str,
+        name: str,
         *,
         actor: Actor,
         reason: str = "",
@@ -268,7 +269,7 @@ class Rollouts(RolloutRecords):
         """Go a step further without waiting for dwell time and samples; raises as `request` does.
 
         Args:
-            rollout_id: The rollout.
+            name: The rollout's id, or the model's name for its active rollout.
             actor: Who requests it.
             reason: Why, for the record.
             step: The step to go to. A screen names the step it showed, so that a key pressed just after the engine
@@ -276,42 +277,38 @@ class Rollouts(RolloutRecords):
             expected_revision: As for `request`.
         """
         return self.request(
-            rollout_id,
+            name,
             None,
             actor=actor,
             reason=reason,
-            step=self.get(rollout_id).observed.step + 1 if step is None else step,
+            step=self.named(name).observed.step + 1 if step is None else step,
             expected_revision=expected_revision,
         )
 
-    def hold(self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
+    def hold(self, name: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
         """Stay at this share; raises as `request` does."""
         return self.request(
-            rollout_id, DesiredRollout.PAUSED, actor=actor, reason=reason, expected_revision=expected_revision
+            name, DesiredRollout.PAUSED, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
-    def resume(
-        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
-    ) -> Rollout:
+    def resume(self, name: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
         """Continue after a hold or, with a new deadline, after an inconclusive verdict; raises as `request` does."""
         return self.request(
-            rollout_id, DesiredRollout.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
+            name, DesiredRollout.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
-    def abort(
-        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
-    ) -> Rollout:
+    def abort(self, name: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
         """Return all traffic to the stable version and end the rollout; raises as `request` does."""
         return self.request(
-            rollout_id, DesiredRollout.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
+            name, DesiredRollout.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
     def promote_now(
-        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+        self, name: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
     ) -> Rollout:
         """Go live without waiting for proof, gates permitting; raises as `request` does."""
         return self.request(
-            rollout_id, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
+            name, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
     def _slices(self, model: str, candidate: str, strategy: Strategy, policy: CanaryPolicy) -> tuple[Slice, ...]:

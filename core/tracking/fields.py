@@ -1,6 +1,7 @@
 """The named fields of a run: `metrics.mae`, `params.model`, `tags.owner`, `status`, `started_at`."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,20 +52,27 @@ _ATTRIBUTES: Mapping[str, RunField] = {
 def field_named(text: str) -> RunField | None:
     """Return the field of a name, or None if there is none.
 
-    >>> field_named("metrics.mae").kind
-    <FieldKind.NUMBER: 'number'>
+    >>> field_named("metrics.mae").kind, field_named('metrics."test mae"').kind
+    (<FieldKind.NUMBER: 'number'>, <FieldKind.NUMBER: 'number'>)
     """
     head, dot, name = text.partition(".")
     if not dot:
         return _ATTRIBUTES.get(head)
     if head in ("run", "attribute", "attributes"):
-        return _ATTRIBUTES.get(name)
+        return _ATTRIBUTES.get(_unquoted(name))
     section = _OTHER_WORDS.get(head, head)
     if section not in _SECTIONS or not name:
         return None
-    values, key = _SECTIONS[section], name.strip("`")
+    values, key = _SECTIONS[section], _unquoted(name)
     kind = FieldKind.NUMBER if section == "metrics" else FieldKind.ANY
     return RunField(lambda run: values(run).get(key), kind)
+
+
+def _unquoted(name: str) -> str:
+    """Take a name out of its backticks or its double quotes, in which a backslash takes the next character as it is."""
+    if name[:1] == "`":
+        return name[1:-1]
+    return re.sub(r"\\(.)", r"\1", name[1:-1], flags=re.DOTALL) if name[:1] == '"' else name
 
 
 def nearest_field(text: str) -> str:

@@ -8,8 +8,10 @@
                  | field ["not"] "like" text          with % for any characters
                  | field "is" ["not"] "null"
     field       := ("metrics" | "params" | "tags" | "data") "." name | attribute
-    name        := words with dots, dashes and slashes, or anything inside backticks
+    name        := words with dots, dashes and slashes, or anything in backticks or double quotes
     value       := number | 'text' | "text" | true | false
+
+Names in quotes are those of MLflow: metrics."avg model score", params.`batch size`.
 
 Whole numbers compare exactly, whatever their length. In quotes, a backslash takes the next character as it is:
 `'it\\'s'`, `"C:\\\\data"`, and after `like` a literal `\\%`. A field that is a time takes a day or an instant:
@@ -55,7 +57,7 @@ _TOKEN = re.compile(
       | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
       | (?P<operator><=|>=|!=|<>|==|[=<>])
       | (?P<mark>[(),])
-      | (?P<word>[A-Za-z_](?:[\w./:-]*[\w])?(?:\.`[^`]+`)?)
+      | (?P<word>[A-Za-z_]\w*\.(?:`[^`]+`|"(?:[^"\\]|\\.)+")|[A-Za-z_](?:[\w./:-]*[\w])?)
     )""",
     re.VERBOSE,
 )
@@ -94,7 +96,8 @@ def parse(text: str) -> Predicate:
         ExpressionError: It cannot be read; the message names the place and what is expected there.
     """
     if len(text) > MAX_CHARACTERS:
-        raise UsageError(f"The expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
+        problem = f"the expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read"
+        raise ExpressionError(text, MAX_CHARACTERS, problem)
     parser = _Parser(text, _tokens(text))
     predicate = parser.expression(0)
     parser.expect_end()
@@ -108,11 +111,18 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
             at = position + len(text[position:]) - len(text[position:].lstrip())
-            problem = "this text has no closing quote" if text[at] in "'\"" else f"{text[at]!r} is not expected here"
-            raise ExpressionError(text, at, problem)
+            raise ExpressionError(text, at, _unexpected(text, at))
         tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         position = match.end()
     return [*tokens, _Token("end", "", len(text))]
+
+
+def _unexpected(text: str, at: int) -> str:
+    if text[at] in "'\"":
+        return "this text has no closing quote"
+    if text[at] == "." and text[at + 1 : at + 2] in ("`", '"'):
+        return "a name in quotes follows a section, such as metrics, and has a character and a closing quote"
+    return f"{text[at]!r} is not expected here"
 
 
 class _Parser:
@@ -309,4 +319,4 @@ def _unquoted(token: _Token) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

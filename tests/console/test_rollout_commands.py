@@ -69,6 +69,22 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
 
 
+def test_a_verb_takes_the_name_of_a_model_for_its_active_rollout(answer, rollouts):
+    for verb, desired in (("hold", DesiredRollout.PAUSED), ("resume", DesiredRollout.RUNNING)):
+        assert answer(verb, "downgrade")[0] == 0
+        assert rollouts.get("ro-0002").desired is desired
+    assert answer("advance", "downgrade")[0] == 0
+    assert rollouts.get("ro-0002").desired_step == 2
+    assert answer("promote", "downgrade")[0] == 0
+    assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
+    code, out, _ = answer("abort", "downgrade")
+    assert (code, "ro-0002 is aborted" in out) == (0, True)
+    code, _, err = answer("abort", "downgrade")
+    assert code == 2
+    assert "No rollout of downgrade is active; the newest, ro-0002, has ended. Active rollouts: none" in err
+    assert "ro-0002" in answer("show", "downgrade")[1]
+
+
 def test_status_shows_active_rollouts_and_that_none_is_judged_without_an_engine(answer, capsys):
     assert main(["status", "--json"]) == 1
     (rollout,) = json.loads(capsys.readouterr().out)["rollouts"]
@@ -121,6 +137,8 @@ def test_a_rollout_follows_the_named_policy(answer, rollouts, tmp_path, workspac
         pytest.param(("hold", "ro-0001"), 3, "it has ended", id="ended"),
         pytest.param(("resume", "ro-0002"), 3, "already asked for that", id="runs already"),
         pytest.param(("show", "ro-0404"), 2, "ro-0404", id="unknown"),
+        pytest.param(("abort", "ro-0404"), 2, "Active rollouts: ro-0002 (downgrade).", id="unknown to abort"),
+        pytest.param(("hold", "liquidity_shock"), 2, "the newest, ro-0001, has ended. Active", id="none is active"),
     ],
 )
 def test_a_refusal_has_a_sentence_and_an_exit_code(answer, arguments, code, says):

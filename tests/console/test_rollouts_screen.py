@@ -233,6 +233,8 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
         ("canary spread 1.2.0", "1.2.0 is live already"),
         ("advance ro-0002", "step 3 of 3, 20%"),
         ("hold ro-0002", "Hold ro-0002"),
+        ("hold downgrade", "Hold ro-0002"),
+        ("abort downgrade", "Abort ro-0002 of downgrade"),
         ("abort ro-0002", "all traffic to 1.2.0"),
     ],
 )
@@ -246,7 +248,10 @@ async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("abort ro-0009", "There is no rollout ro-0009. Rollouts to choose from: ro-0002, ro-0001."),
+        (
+            "abort ro-0009",
+            "There is no rollout ro-0009, and no model ro-0009 with a rollout. Active rollouts: ro-0002 (downgrade).",
+        ),
         ("abort ro-0001", "has ended"),
         ("resume ro-0002", "is neither held nor inconclusive"),
         ("canary spread 1.3.0 purple", "There is no strategy purple."),

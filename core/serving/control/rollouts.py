@@ -80,7 +80,10 @@ class RolloutRoutes(Controller):
         rollout_id: FromPath[str],
         data: JSONBody[RolloutRequestBody],
     ) -> Rollout:
-        """Hold, resume, abort or advance a rollout, or promote its candidate now."""
+        """Hold, resume, abort or advance a rollout, or promote its candidate now.
+
+        Instead of its id, the path may name a model, which means the active rollout of that model.
+        """
         rollouts = Rollouts(workspace)
         if data.advance == (data.desired is not None):
             raise BadRequestError("Give either `desired` or `advance`.")

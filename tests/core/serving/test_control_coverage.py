@@ -138,7 +138,7 @@ READS = {
     "lacking_approvals lineage "
     "load_path models opened plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production "
     "pruned quarantined try_version verify versions went_live",
-    Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds",
+    Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
     Runs: "all children close compare find get latest metric_history prunable search",

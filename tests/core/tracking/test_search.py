@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.errors import UsageError
 from core.tracking import ExpressionError, Run, RunStatus
 from core.tracking.search import parse
 
@@ -19,9 +18,24 @@ RUN = Run(
     started_at=AT,
     started_by="ana@desk",
     ended_at=datetime(2026, 3, 2, 9, 31, tzinfo=UTC),
-    parameters={"model": "spread", "trees": {"depth": 6}, "stacked": True, "rate": 0.1, "seed": 12345678901234567},
+    parameters={
+        "model": "spread",
+        "trees": {"depth": 6},
+        "stacked": True,
+        "rate": 0.1,
+        "batch size": 32,
+        "seed": 12345678901234567,
+    },
     metrics={"mae": 0.15, "downgrade.auc": 0.8, "test mae": 0.2},
-    tags={"desk": "credit", "fold": "3", "path": r"C:\data\it's", "share": "50%", "seed": "12345678901234567"},
+    tags={
+        "desk": "credit",
+        'say "hi"': "yes",
+        "a\\b": "back",
+        "fold": "3",
+        "path": r"C:\data\it's",
+        "share": "50%",
+        "seed": "12345678901234567",
+    },
     data_hashes={"train": "ab12"},
     updated_at=AT,
     updated_by="ana@desk",
@@ -37,6 +51,15 @@ RUN = Run(
         ("metrics.mae <= 1.5e-1", True),
         ("metrics.downgrade.auc >= 0.8", True),
         ("metrics.`test mae` = 0.2", True),
+        ('metrics."test mae" = 0.2', True),
+        ('metrics."test mae" > 0.2', False),
+        ('params."batch size" = 32 and params.`batch size` in (32, 64)', True),
+        ('tags."say \\"hi\\"" = \'yes\'', True),
+        ("tags.`say \"hi\"` = 'yes'", True),
+        ("tags.`a\\b` = 'back'", True),
+        ('tags."a\\\\b" = "back"', True),
+        ('attributes."name" = "nightly"', True),
+        ('metrics."nothing here" is null', True),
         ("params.trees.depth = 6", True),
         ("params.trees.depth != 6", False),
         ("params.trees.depth in (4, 6)", True),
@@ -121,16 +144,25 @@ def test_an_expression_means_what_it_says(expression: str, matches: bool | None)
         pytest.param("name not = 'a'", "expected `in` or `like` after name", id="not equal"),
         pytest.param("name is 'a'", "expected `null` instead of 'a'", id="is"),
         pytest.param("name in ('a'", "expected ) instead of the end", id="open list"),
+        pytest.param('metrics."test mae = 1', "name in quotes follows a section", id="open name"),
+        pytest.param('metrics."" = 1', "name in quotes follows a section, such as metrics", id="empty name"),
+        pytest.param('metrics.a."b" = 1', "name in quotes follows a section, such as metrics", id="half in quotes"),
+        pytest.param('metricz."test mae" = 1', 'did you mean metrics."test mae"?', id="section before quotes"),
+        pytest.param(
+            'metrics."test mae" 1', 'expected =, !=, <, <=, >, >=, `in`, `like` or `is` after metrics."te', id="q"
+        ),
         pytest.param("name in ()", "expected a number or text in quotes instead of )", id="empty list"),
         pytest.param("(" * 60 + "name = 'a'" + ")" * 60, "nested more than 50 deep", id="deep"),
-        pytest.param("not " * 5000 + "name = 'a'", "at most 10,000 are read", id="long"),
+        pytest.param("not " * 5000 + "name = 'a'", "at most 10,000 are read, at character 10001: …", id="long"),
         pytest.param("and = 1", "expected a field such as metrics.mae instead of and", id="keyword"),
     ],
 )
 def test_a_wrong_expression_is_refused_with_the_place_and_what_is_expected(expression: str, says: str) -> None:
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(ExpressionError) as refusal:
         parse(expression)
     assert says in str(refusal.value)
+    assert f"at character {refusal.value.position + 1}: " in str(refusal.value)
+    assert "▸" in str(refusal.value)
 
 
 def test_many_negations_do_not_recurse_deeply() -> None:
@@ -138,7 +170,7 @@ def test_many_negations_do_not_recurse_deeply() -> None:
 
 
 FIELDS = st.sampled_from(
-    ["metrics.mae", "params.seed", "params.model", "tags.path", "tags.x", "started_at", "ended_at"]
+    ["metrics.mae", 'metrics."test mae"', "params.seed", "tags.`x y`", "tags.path", "tags.x", "started_at", "ended_at"]
 )
 NUMBERS = st.one_of(st.integers(), st.integers(10**300, 10**4000), st.floats(allow_nan=False, allow_infinity=False))
 QUOTED = st.text(max_size=8).map(lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
