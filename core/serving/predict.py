@@ -112,7 +112,9 @@ class Predictor:
             request_id = _checked_id(asked.request_id, dialect.id_field) or own
         except Exception:  # the slow path meets the same error and answers it
             return None
-        return self._reply(dialect, assignment, asked, values, request_id, begin, content)
+        return self._reply(
+            dialect, assignment, asked, values, request_id, begin, content, is_stranger=not caller.has_token
+        )
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request."""
@@ -137,7 +139,16 @@ class Predictor:
         except Exception as error:
             await self._refuse(target, error, send)
             return
-        reply = self._reply(target.dialect, assignment, asked, values, request_id, begin, content)
+        reply = self._reply(
+            target.dialect,
+            assignment,
+            asked,
+            values,
+            request_id,
+            begin,
+            content,
+            is_stranger=not caller.has_token,
+        )
         fields = [
             *reply.speech.fields(reply.body),
             (b"x-request-id", request_id.encode()),
@@ -230,7 +241,7 @@ class Predictor:
             failure = error
         if fallback is None:
             self._note_failure(assignment, request_id, begin, failure, dialect, content)
-            self._copy_to_shadow(dialect, assignment, content, request_id)
+            self._copy_to_shadow(dialect, assignment, content, request_id, is_stranger)
             raise failure
         try:
             asked, values = await self._score(dialect, fallback, content)
@@ -296,6 +307,8 @@ class Predictor:
         request_id: str,
         begin: float,
         content: bytes,
+        *,
+        is_stranger: bool,
     ) -> PredictReply:
         """Encode the answer, count it and record it."""
         version = assignment.version
@@ -305,16 +318,21 @@ class Predictor:
         version.stats.answered(seconds, len(values))
         slices = assignment.slicer.of(asked.rows) if assignment.slicer is not None else ()
         self._recorder.predicted(request_id, assignment, seconds, values, slices=slices)
-        self._copy_to_shadow(dialect, assignment, content, request_id)
+        self._copy_to_shadow(dialect, assignment, content, request_id, is_stranger)
         return PredictReply(version.speech(dialect), request_id, body)
 
-    def _copy_to_shadow(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
+    def _copy_to_shadow(
+        self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, is_stranger: bool
+    ) -> None:
         if assignment.shadow is not None:
-            task = asyncio.get_running_loop().create_task(self._answer_copy(dialect, assignment, content, request_id))
+            answering = self._answer_copy(dialect, assignment, content, request_id, is_stranger)
+            task = asyncio.get_running_loop().create_task(answering)
             self._shadows.add(task)
             task.add_done_callback(self._shadows.discard)
 
-    async def _answer_copy(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
+    async def _answer_copy(
+        self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, is_stranger: bool
+    ) -> None:
         """Let the version that does not answer the caller answer a copy of the request, only to record it."""
         assert assignment.shadow is not None
         shadow, begin = assignment.shadow, time.perf_counter()
@@ -328,7 +346,8 @@ class Predictor:
         except CallerFaultError:
             return
         except Exception as error:
-            self._note_failure(copy, request_id, begin, error, dialect, content)
+            if not (is_stranger and isinstance(error, BadRequestError)):  # as for an answer that a caller waits for
+                self._note_failure(copy, request_id, begin, error, dialect, content)
             return
         shadow.stats.n_shadow += 1
         self._recorder.predicted(request_id, copy, time.perf_counter() - begin, values)

@@ -58,6 +58,8 @@ class ServingSignature:
         classes: Of a classification: the names of its classes, in the order of their probabilities.
     """
 
+    is_open = False  # whether it takes any fields
+
     def __init__(self, fields: Sequence[Field], *, output: str = "prediction", unit: str = "") -> None:
         self.numbers = tuple(field for field in fields if field.kind in NUMERIC)
         self.texts = tuple(field for field in fields if field.kind not in NUMERIC)
@@ -287,6 +289,8 @@ class ServingSignature:
 
 class OpenSignature(ServingSignature):
     """The signature of a model that does not declare its fields: any plain values by name."""
+
+    is_open = True
 
     def __init__(self) -> None:
         super().__init__(())

@@ -116,7 +116,8 @@ class Routing:
         self._loaded = loaded
         self._stable = loaded[table.stable]
         self._arms = [loaded[number] for number in table.versions if number in loaded]
-        self._reads_alike = len({version.signature.demands for version in self._arms}) == 1
+        self._reads_alike = len({(version.signature.demands, type(version.scorer)) for version in self._arms}) == 1
+        self._is_open = any(version.signature.is_open for version in self._arms)
         self._slicers = {
             number: Slicer(table.slices, loaded[number].signature)
             for number in table.versions
@@ -145,16 +146,19 @@ class Routing:
         )
 
     def comparing(self, assignment: Assignment, dialect: Dialect, content: bytes) -> Assignment:
-        """Keep a request in the rollout only if both versions can read it; else the stable version alone answers.
+        """Keep a stranger's request in the rollout only if both versions can read it; else stable alone answers.
 
         Whoever sends what one version refuses could decide the rollout. Such a request is left out whichever side it
-        falls on, so the two sides stay comparable.
+        falls on, so the two sides stay comparable. A version that does not declare its fields refuses nothing before
+        it computes, so no request without a token says anything about it.
         """
+        if self._is_open:
+            return self._stable.alone
         if self._reads_alike:
             return assignment
         try:
             for version in self._arms:
-                version.speech(dialect).read(content)
+                version.scorer.check(version.speech(dialect).read(content).rows)
         except BadRequestError:
             return self._stable.alone
         return assignment

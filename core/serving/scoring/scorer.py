@@ -33,6 +33,13 @@ class Scorer(ABC):
     def answer(self, rows: Rows) -> FloatArray:
         """Return the predictions of `Model.predict`, shape (n,). Safe to call from several threads."""
 
+    def check(self, rows: Rows) -> None:  # noqa: B027 - most scorers refuse nothing that their signature allows
+        """Refuse rows that the signature allows and `answer` would refuse.
+
+        Raises:
+            BadRequestError: What cannot be read.
+        """
+
 
 class CompiledScorer(Scorer):
     """A model's own scorer for single rows, with the decoders of its fields.
@@ -57,6 +64,10 @@ class FrameScorer(Scorer):
     def __init__(self, model: Model, signature: ServingSignature) -> None:
         self._model = model
         self.signature = signature
+
+    @override
+    def check(self, rows: Rows) -> None:
+        frame_of(self.signature, rows)
 
     @override
     def answer(self, rows: Rows) -> FloatArray:
