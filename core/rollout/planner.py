@@ -1,5 +1,7 @@
 """What starting a rollout would do, decided before anything is done."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from core.actor import Actor
@@ -11,6 +13,7 @@ from core.rollout.expectations import Expectations, expect
 from core.rollout.plan import RolloutPlan, at_most
 from core.rollout.rollout import Rollout
 from core.rollout.strategies import Strategy
+from core.rollout.stricter import stricter_line
 from core.rollout.unjudged import in_a_line, not_judged
 from core.rollout.usual_traffic import UsualTraffic
 
@@ -28,6 +31,7 @@ class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     refusal: str | None = None
     effects: tuple[str, ...] = ()
+    refused_newly: tuple[str, ...] = ()  # requests that the stable version accepts and the candidate refuses
     usual: UsualTraffic | None = None  # what the model did lately; None: nothing is known
     expected: Expectations | None = None  # how long each verdict takes in that traffic
     warning: str = ""  # why no verdict is to be expected before the deadline
@@ -43,6 +47,7 @@ def propose(
     *,
     actor: Actor | None = None,
     usual: UsualTraffic | None = None,
+    refused_newly: Sequence[str] = (),
 ) -> RolloutProposal:
     """Read everything a start depends on; change nothing.
 
@@ -54,6 +59,7 @@ def propose(
         active: The rollout of the model that is still active.
         actor: Who will start it, if known.
         usual: The usual traffic of the model, if known.
+        refused_newly: Requests that the stable version accepts and the candidate refuses.
     Raises:
         ModelNotFoundError: Nothing was registered under this name.
         VersionNotFoundError: The model has no such version.
@@ -74,7 +80,9 @@ def propose(
     if live and refusal is None:
         first, *others = _effects(model, candidate, live.version, plan)
         durations = duration_lines(model, live.version, plan, usual, expected)
-        effects = (first, *filter(None, (warning,)), *others, *durations)  # a small screen shows the first lines only
+        stricter = stricter_line(live.version, candidate, refused_newly)
+        # A small screen shows the first lines only.
+        effects = (first, *filter(None, (warning, stricter)), *others, *durations)
     return RolloutProposal(
         model=model,
         stable=live.version if live else "",
@@ -84,6 +92,7 @@ def propose(
         allowed=refusal is None,
         refusal=refusal,
         effects=effects,
+        refused_newly=tuple(refused_newly),
         usual=usual,
         expected=expected,
         warning=warning,

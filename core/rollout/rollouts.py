@@ -25,6 +25,7 @@ from core.rollout.rollout import END, DesiredRollout, ObservedRollout, Rollout, 
 from core.rollout.rollout_records import DATABASE, TABLE, RolloutRecords, rollout_number, summary_of
 from core.rollout.slices import Slice, make_slices
 from core.rollout.strategies import Strategy
+from core.rollout.stricter import newly_refused
 from core.rollout.usual_traffic import UsualTraffic, usual_traffic
 from core.settings.policy import CanaryPolicy
 from core.state import StaleRevisionError, read_lease
@@ -106,7 +107,18 @@ class Rollouts(RolloutRecords):
                 )
             except ValueError as error:
                 raise RolloutRefusedError(f"No {strategy.value} rollout of {model} {candidate}: {error}.") from error
-        proposal = propose(self._registry, model, candidate, policy, self.active(model), actor=actor, usual=usual)
+        live, version = self._registry.production(model), self._registry.get(model, candidate)
+        refused = () if live is None else newly_refused(self._workspace, live, version)
+        proposal = propose(
+            self._registry,
+            model,
+            candidate,
+            policy,
+            self.active(model),
+            actor=actor,
+            usual=usual,
+            refused_newly=refused,
+        )
         return msgspec.structs.replace(
             proposal, policy_sha256=rules.sha256, policy_files=tuple(file.name for file in self._policy.files())
         )
