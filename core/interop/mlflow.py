@@ -17,6 +17,7 @@ import msgspec
 
 from core.actor import Actor
 from core.interop.mlflow_access import opened
+from core.interop.run_files import copy_run_files
 from core.state import Workspace
 from core.tracking.comparison import flatten
 from core.tracking.run import Run, RunStatus
@@ -107,6 +108,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         UsageError: MLflow is not installed, or the store cannot be written.
         RunNotFoundError: There is no such run.
         HashMismatchError: The files of a version are not those that were registered.
+        ChangedRunFileError: A file of the run is not the one that was recorded.
     """
     from core.registry import Registry
 
@@ -116,6 +118,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
     made = [version for version in registry.versions() if version.run_id == run_id]
     with ExitStack() as copies, opened(store, reads=False) as client:
         # Private copies, verified on the way: what is exported is what was registered.
+        files = copy_run_files(workspace, run, Path(copies.enter_context(tempfile.TemporaryDirectory())))
         folders = [(version, copies.enter_context(registry.opened(version.model, version.version))) for version in made]
         started_ms = int(run.started_at.timestamp() * 1000)
         theirs = client.create_run(
@@ -126,9 +129,8 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         )
         mlflow_run_id: str = theirs.info.run_id
         _log_values(client, mlflow_run_id, run.parameters, runs.metric_history(run_id), started_ms)
-        for artifact in run.artifacts:
-            if (file := workspace.root / artifact.path).is_file():
-                client.log_artifact(mlflow_run_id, str(file))
+        for file in files:
+            client.log_artifact(mlflow_run_id, str(file))
         numbers = {}
         for version, folder in folders:
             client.log_artifacts(mlflow_run_id, str(folder), f"models/{version.model}")
