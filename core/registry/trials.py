@@ -24,8 +24,9 @@ from core.governance.audit import audited
 from core.plain_files import read_file
 from core.registry.contents import MODEL_NAME, NO_MODEL
 from core.registry.documents import ModelVersion
+from core.registry.free_memory import SHORT_MIB, free_mib
 from core.registry.records import DATABASE
-from core.registry.trial_child import TrialOutcome, try_folder
+from core.registry.trial_child import TrialFailedError, TrialOutcome, end_trials, try_folder
 from core.settings import ServingSettings, load_settings
 from core.state import Workspace
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 TABLE = "quarantine"
 TRIED_NAME = ".tried"
+_TRIALS = 2  # that must be fatal before a version is quarantined
+_LOADED_SIZE = 4  # a loaded model takes about as many times the size of its files, at most
 
 
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,20 +94,51 @@ class Trials:
             version: The version.
             folder: Its files, checked against the registered hashes.
         Raises:
-            TrialFailedError: No trial can take place.
+            TrialFailedError: No trial can take place, or the machine is too short of memory for one to prove anything.
         """
         if (found := self.known(version)) is not None:
             return found
         if not (folder / MODEL_NAME).is_file():
             return TrialOutcome(problem=NO_MODEL)
-        limits = self._limits()
-        found = try_folder(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
+        found = self._confirmed(version, folder)
         if found.is_fatal:
             self._put_away(version, found.problem)
         elif not found.problem:
             with contextlib.suppress(CoreError):  # it is tried again then
                 write_file(self._mark(version), _software(), durable=False)
         return found
+
+    def _confirmed(self, version: ModelVersion, folder: Path) -> TrialOutcome:
+        """Try a version, and again each time it is fatal, each time in a child of its own.
+
+        One death proves little: the machine may be short of memory, or a library may stumble. A version that loaded
+        before needs one more.
+        """
+        limits = self._limits()
+        n_trials = _TRIALS + 1 if self._has_loaded(version) else _TRIALS
+        found = TrialOutcome()
+        for number in range(n_trials):
+            if number:
+                end_trials()
+            found = try_folder(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
+            if not found.is_fatal:
+                return found
+            if (free := free_mib()) < max(SHORT_MIB, version.n_bytes * _LOADED_SIZE >> 20):
+                raise TrialFailedError(
+                    f"it failed ({found.problem}), but the machine has only {free:,} MiB of memory free"
+                )
+            log.warning(
+                "%s %s: %s (trial %d of %d)", version.model, version.version, found.problem, number + 1, n_trials
+            )
+        return msgspec.structs.replace(found, problem=f"{found.problem}, in {n_trials} of {n_trials} trials")
+
+    def _has_loaded(self, version: ModelVersion) -> bool:
+        """Whether these files loaded before, with whatever software."""
+        mark = self._mark(version)
+        try:
+            return all(map(_is_ours, (mark.parent, mark)))
+        except OSError:
+            return False
 
     def release(self, version: ModelVersion, *, actor: Actor, reason: str = "") -> Quarantine:
         """Let a quarantined version be tried again, in a child as before.

@@ -20,6 +20,7 @@ from core.registry import (
     PromotionRefusedError,
     QuarantinedError,
     Registry,
+    free_memory,
     trial_child,
     trials,
 )
@@ -214,6 +215,62 @@ def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
         assert child.run(TrialRequest(folder=str(source / "none"), memory_mib=4096, seconds=60)).problem
     finally:
         child.close()
+
+
+FATAL = TrialOutcome(problem="loading it killed the process (SIGSEGV)", is_fatal=True)
+
+
+@pytest.fixture
+def outcomes(monkeypatch):
+    """The outcomes of the next trials, and how often a child was ended between them."""
+    coming, ended = [], []
+    monkeypatch.setattr(trials, "try_folder", lambda *_, **__: coming.pop(0))
+    monkeypatch.setattr(trials, "end_trials", lambda: ended.append(1))
+    monkeypatch.setattr(trials, "free_mib", lambda: 100_000)
+    return coming, ended
+
+
+@pytest.mark.parametrize(("has_loaded", "n_trials"), [(False, 2), (True, 3)])
+def test_one_death_of_a_child_quarantines_no_version(
+    workspace, registry, artifacts, register, outcomes, monkeypatch, has_loaded, n_trials
+):
+    coming, ended = outcomes
+    version = register(workspace, "spread", artifacts / "spread").version
+    if has_loaded:
+        coming.append(TrialOutcome())
+        assert registry.try_version("spread", version) is None
+        monkeypatch.setattr(trials, "_software", lambda: b"another release")
+    coming += [FATAL] * (n_trials - 1) + [TrialOutcome()]
+    assert registry.try_version("spread", version) is None
+    assert (registry.quarantined(), len(ended)) == ([], n_trials - 1)
+    monkeypatch.setattr(trials, "_software", lambda: b"a third release")
+    has_loaded_by_now = 3
+    coming += [FATAL] * has_loaded_by_now
+    assert "in 3 of 3 trials" in registry.try_version("spread", version)
+    assert [found.version for found in registry.quarantined()] == [version]
+
+
+def test_a_machine_short_of_memory_is_told_from_a_version_that_kills(
+    workspace, registry, artifacts, register, outcomes, monkeypatch
+):
+    coming, _ = outcomes
+    version = register(workspace, "spread", artifacts / "spread").version
+    monkeypatch.setattr(trials, "free_mib", lambda: 200)
+    coming += [FATAL] * 2
+    with pytest.raises(trial_child.TrialFailedError, match="but the machine has only 200 MiB of memory free"):
+        registry.try_version("spread", version)
+    assert (registry.quarantined(), open_alerts(workspace)) == ([], [])
+
+
+def test_the_free_memory_is_that_of_the_container_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(free_memory, "_CGROUP", tmp_path)
+    on_machine = free_memory.free_mib()
+    assert on_machine > 0
+    (tmp_path / "memory.max").write_text(f"{300 << 20}\n")
+    (tmp_path / "memory.current").write_text(f"{290 << 20}\n")
+    assert free_memory.free_mib() == min(10, on_machine)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory.free_mib() > 10
 
 
 def test_words_in_an_error_are_no_proof_of_a_lack_of_memory():
