@@ -63,6 +63,9 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     seconds_hours: Annotated[float, Meta(gt=0, le=720, description="One point a second.")] = 24.0
     minutes_days: Annotated[float, Meta(gt=0, le=3650, description="One histogram a minute.")] = 90.0
     past_hours: Annotated[float, Meta(gt=0, le=720, description="States of documents, for playback.")] = 24.0
+    past_mib: Annotated[
+        float, Meta(ge=1, le=1_048_576, description="Size of the recorded past; beyond it, the oldest goes earlier.")
+    ] = 256.0
     predictions: Annotated[PredictionRetention, Meta(description="Predictions, which wait for their outcomes.")] = (
         PredictionRetention()
     )

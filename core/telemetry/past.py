@@ -1,40 +1,55 @@
 """Documents over time: every state of every document with the instant it was seen, in `telemetry/past.db`.
 
-Only differences from the previous state are written, so an idle workspace costs nothing. Times are integers,
-microseconds since 1970. The file is perishable: losing it loses the past, but nothing of the present.
+Only states that differ from the previous one are written, so an idle workspace costs nothing, and a state is written as
+its difference from a whole one: the document of a session at work changes every second, and little of it. Times are
+integers, microseconds since 1970. The file is perishable: losing it loses the past, but nothing of the present.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from core.files import make_folder
-from core.telemetry.chunk import from_us, to_us
+from core.telemetry.chunk import SECOND_US, from_us, to_us
+from core.telemetry.compaction import pages_of, shrink
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.schema import connect_to_read, fetch, open_to_write, place_of
 
-VERSION = 1
+VERSION = 2  # 2: differences
+_MOST_OF_WHOLE = 0.6  # a difference that is larger than this share of the whole state is not worth its second row
+_WHOLE_EVERY_US = 3_600 * SECOND_US  # so that a whole state does not outlive its time for the sake of its differences
+_WINDOW_BYTES = 32 << 10  # how far back zlib sees
 _WAL_KEPT_BYTES = 8 << 20
+_LEAST_PAST = timedelta(minutes=10)  # of which no budget takes anything
 
-# A body of NULL means that the document was gone. `moment` holds the instants of changes in the audit log, `span` the
-# periods in which the workspace was watched.
+# A body of NULL means that the document was gone. `base` is the instant of the whole state that a difference needs:
+# that state is the dictionary of zlib, so a difference is small, and two rows give a state however long the past is.
+# `moment` holds the instants of changes in the audit log, `span` the periods in which the workspace was watched.
 _TABLES = """
-CREATE TABLE object (id INTEGER PRIMARY KEY, part TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (part, key));
-CREATE TABLE state (
-    object INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB, PRIMARY KEY (object, at)) WITHOUT ROWID;
-CREATE TABLE moment (at INTEGER PRIMARY KEY);
-CREATE TABLE span (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS object (id INTEGER PRIMARY KEY, part TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (part, key));
+CREATE TABLE IF NOT EXISTS state (
+    object INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB, base INTEGER, PRIMARY KEY (object, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS moment (at INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS span (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);
 """
 _AS_OF = """
-SELECT part, key, body FROM object JOIN state ON object = id
-WHERE at = (SELECT max(at) FROM state WHERE object = id AND at <= ?) AND body IS NOT NULL ORDER BY id"""
+SELECT part, key, state.body, whole.body FROM object JOIN state ON state.object = id
+LEFT JOIN state AS whole ON whole.object = id AND whole.at = state.base
+WHERE state.at = (SELECT max(at) FROM state WHERE object = id AND at <= ?) AND state.body IS NOT NULL ORDER BY id"""
+_NEWEST_WHOLE = """
+SELECT at, body FROM state WHERE object = ? AND base IS NULL AND body IS NOT NULL AND at > ? AND at < ?
+ORDER BY at DESC LIMIT 1"""
 # The newest state before the horizon still applies after it, unless the document was gone.
 _EXPIRE = (
-    """DELETE FROM state WHERE at <
+    """DELETE FROM state WHERE base IS NOT NULL AND at <
         (SELECT max(at) FROM state AS later WHERE later.object = state.object AND later.at <= ?1)""",
+    """DELETE FROM state WHERE base IS NULL AND at <
+        (SELECT max(at) FROM state AS later WHERE later.object = state.object AND later.at <= ?1)
+        AND (object, at) NOT IN (SELECT object, base FROM state AS later WHERE base IS NOT NULL)""",
     "DELETE FROM state WHERE at < ?1 AND body IS NULL",
     "DELETE FROM object WHERE id NOT IN (SELECT object FROM state)",
     "DELETE FROM moment WHERE at < ?1",
@@ -75,14 +90,16 @@ class PastWriter:
         """
         self._file = file
         make_folder(file.parent)
-        self._connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
+        self._connection = open_to_write(
+            file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES, upgrade=_from_earlier_format
+        )
         self._place = place_of(file)
 
     def newest(self) -> dict[PastKey, bytes]:
         """Return the newest state of every existing document."""
         with translated(self._file):
             rows = self._connection.execute(_AS_OF, (1 << 62,)).fetchall()
-        return {PastKey(part, key): body for part, key, body in rows}
+        return {PastKey(part, key): _unpacked(body, whole) for part, key, body, whole in rows}
 
     def write(self, at: datetime, states: Mapping[PastKey, bytes | None], *, since: datetime, is_moment: bool) -> None:
         """Write states, all or none.
@@ -100,20 +117,40 @@ class PastWriter:
         with self._transaction() as connection:
             for (part, key), body in states.items():
                 connection.execute("INSERT OR IGNORE INTO object (part, key) VALUES (?, ?)", (part, key))
-                connection.execute(
-                    "INSERT OR REPLACE INTO state SELECT id, ?, ? FROM object WHERE part = ? AND key = ?",
-                    (at_us, body, part, key),
-                )
+                statement = "SELECT id FROM object WHERE part = ? AND key = ?"
+                (number,) = connection.execute(statement, (part, key)).fetchone()
+                packed, base = (None, None) if body is None else _packed(connection, number, at_us, body)
+                connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)", (number, at_us, packed, base))
             if is_moment:
                 connection.execute("INSERT OR IGNORE INTO moment VALUES (?)", (at_us,))
             connection.execute("INSERT OR REPLACE INTO span VALUES (?, ?)", (to_us(since), at_us))
 
-    def expire(self, horizon: datetime) -> None:
-        """Delete states before an instant, except states still current then."""
-        horizon_us = to_us(horizon)
+    def expire(self, horizon: datetime, *, most_bytes: int | None = None, now: datetime | None = None) -> datetime:
+        """Delete states before an instant, except states still current then, and give their space back.
+
+        Args:
+            horizon: The instant.
+            most_bytes: If the rest takes more, the oldest states go, too, a tenth of the time at once.
+            now: The end of the time; needed with `most_bytes`.
+        Returns:
+            The instant before which states were deleted.
+        """
+        self._delete_before(horizon)
+        while most_bytes is not None and now is not None and now - horizon > _LEAST_PAST and self._used() > most_bytes:
+            horizon += (now - horizon) / 10
+            self._delete_before(horizon)
+        with translated(self._file):
+            shrink(self._connection)
+        return horizon
+
+    def _delete_before(self, horizon: datetime) -> None:
         with self._transaction() as connection:
             for statement in _EXPIRE:
-                connection.execute(statement, (horizon_us,) if "?" in statement else ())
+                connection.execute(statement, (to_us(horizon),) if "?" in statement else ())
+
+    def _used(self) -> int:
+        with translated(self._file):
+            return pages_of(self._connection).used_bytes
 
     def forget_from(self, instant: datetime) -> None:
         """Delete all records after an instant, which a clock that was set back has not reached again.
@@ -136,6 +173,33 @@ class PastWriter:
             yield self._connection
 
 
+def _packed(connection: sqlite3.Connection, number: int, at_us: int, body: bytes) -> tuple[bytes, int | None]:
+    """Pack a state as its difference from the newest whole state, or whole; return the instant of the former, too."""
+    whole = zlib.compress(body)
+    found = connection.execute(_NEWEST_WHOLE, (number, at_us - _WHOLE_EVERY_US, at_us)).fetchone()
+    if found is None:
+        return whole, None
+    squeeze = zlib.compressobj(zdict=_window(found[1]))
+    difference = squeeze.compress(body) + squeeze.flush()
+    return (difference, found[0]) if len(difference) < _MOST_OF_WHOLE * len(whole) else (whole, None)
+
+
+def _unpacked(body: bytes, whole: bytes | None) -> bytes:
+    """Unpack a state; `whole` is the packed state that it is the difference from, if it is one."""
+    if whole is None:
+        return zlib.decompress(body)
+    return zlib.decompressobj(zdict=_window(whole)).decompress(body)
+
+
+def _window(whole: bytes) -> bytes:
+    return zlib.decompress(whole)[-_WINDOW_BYTES:]
+
+
+def _from_earlier_format(connection: sqlite3.Connection, _found: int) -> None:
+    """Add what format 1 lacks: the whole states that differences need. Its own states are all whole."""
+    connection.execute("ALTER TABLE state ADD COLUMN base INTEGER")
+
+
 class PastReader:
     """Reads states; a missing file has none. Each query opens the file again, since queries are rare.
 
@@ -149,7 +213,8 @@ class PastReader:
 
     def as_of(self, when: datetime) -> list[tuple[PastKey, bytes]]:
         """Return all documents at an instant, in the order of their creation."""
-        return [(PastKey(part, key), body) for part, key, body in self._rows(_AS_OF, to_us(when))]
+        rows = self._rows(_AS_OF, to_us(when))
+        return [(PastKey(part, key), _unpacked(body, whole)) for part, key, body, whole in rows]
 
     def moment_before(self, when: datetime) -> datetime | None:
         """Return the last moment before an instant, or None."""

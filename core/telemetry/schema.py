@@ -76,12 +76,10 @@ def open_to_write(
     """
     with translated(file):
         create_private(file)
-        connection = sqlite3.connect(
-            file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=WriteConnection
-        )
-        connection.file, connection.patience_seconds = file, BUSY_SECONDS
+        connection = connect_as_it_is(file)
         try:
             with connection.alone():
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; see `compaction`
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA journal_size_limit = {wal_kept_bytes}")
             (found,) = connection.execute("PRAGMA user_version").fetchone()
@@ -96,6 +94,19 @@ def open_to_write(
             connection.close()
             raise
         return connection
+
+
+def connect_as_it_is(file: Path) -> WriteConnection:
+    """Open an existing store for writing, in whatever format it is.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+    """
+    connection = sqlite3.connect(
+        file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=WriteConnection
+    )
+    connection.file, connection.patience_seconds = file, BUSY_SECONDS
+    return connection
 
 
 def _bring_up(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from core.settings import TelemetrySettings
 from core.telemetry.chunk import MINUTE_US, SECOND_US, pack, to_us, unpack
+from core.telemetry.compaction import shrink
 from core.telemetry.epoch_store import EpochMetric, put_epochs
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
@@ -135,6 +136,15 @@ class TelemetryStore:
                 for series in series_ids:
                     n_deleted += connection.execute(statement, (series, limit, _SLICE)).rowcount
         return n_deleted
+
+    def shrink(self) -> int:
+        """Give some of the space of deleted rows back to the disk, if there is much of it; return the bytes.
+
+        Raises:
+            TelemetryError: The store cannot be written now.
+        """
+        with translated(self._file):
+            return shrink(self._connection)
 
     def wal_bytes(self) -> int:
         """Return the size of the write-ahead log; it grows while some reader keeps a transaction open."""

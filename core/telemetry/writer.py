@@ -166,6 +166,7 @@ class TelemetryWriter(Committer):
         self._next_maintenance = now + _MAINTENANCE_EVERY
         store.roll_up(now)
         store.expire(now)
+        store.shrink()
         if self._wal_bytes > WAL_ALARM_BYTES:
             log.warning(
                 "%s-wal has grown to %d MB: a reader keeps a transaction open", self._file, self._wal_bytes >> 20

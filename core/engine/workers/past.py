@@ -27,8 +27,13 @@ class PastRecorder(Worker):
     @override
     def step(self) -> float:
         if self._recorder is None:
-            hours = self._context.settings.telemetry.past_hours
-            self._recorder = DocumentRecorder(self._context.workspace, hours=hours, clock=self._context.clock)
+            kept = self._context.settings.telemetry
+            self._recorder = DocumentRecorder(
+                self._context.workspace,
+                hours=kept.past_hours,
+                most_bytes=int(kept.past_mib * 2**20),
+                clock=self._context.clock,
+            )
         self._recorder.look()
         return LOOK_SECONDS
 

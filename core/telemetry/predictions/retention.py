@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.errors import CoreError
 from core.settings.telemetry import PredictionRetention
-from core.telemetry.chunk import to_us
+from core.telemetry.chunk import from_us, to_us
 from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, segments_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,25 @@ class Expiry:
                         for model, since in held.items()
                     ):
                         continue
+                self._say(chain, segment, ended_us, now)
                 drop_segment(connection, segment)
+
+    def _say(self, chain: str, segment: Segment, ended_us: int, now: datetime) -> None:
+        """Log what is deleted, and warn if the limit of rows took predictions before their time."""
+        age, kept = now - from_us(ended_us), self._retention.kept(chain)
+        of = f" of {chain}" if chain else ""
+        if age < kept:
+            log.warning(
+                "deleted %d predictions%s, %.1f h old: telemetry.predictions.keep_rows (%d) keeps fewer than keep_days "
+                "(%g) asks for",
+                segment.n,
+                of,
+                age.total_seconds() / 3600,
+                self._retention.rows(chain),
+                kept / timedelta(days=1),
+            )
+        else:
+            log.info("deleted %d predictions%s older than %g days", segment.n, of, kept / timedelta(days=1))
 
     def _held(self) -> Mapping[str, datetime] | None:
         try:

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from core.clock import Clock, utc_now
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
+from core.telemetry.compaction import shrink
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.retention import Expiry, segment_to_write
@@ -26,6 +27,7 @@ from core.telemetry.writing import WriteConnection
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 100_000
+_SHRINK_EVERY = timedelta(minutes=1)
 _BATCH = 20_000  # a transaction of 0.1 s: another server process waits no longer than that
 
 _ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -81,6 +83,7 @@ class PredictionWriter(Committer):
         """
         super().__init__(file, commit_seconds)
         self._clock = clock
+        self._next_shrinking = clock() + _SHRINK_EVERY
         self._max_waiting = max_waiting
         self._retention = retention or PredictionRetention()
         self._expiry = Expiry(self._retention, held_since)
@@ -142,6 +145,18 @@ class PredictionWriter(Committer):
                 if n_done < len(batch):
                     return False
                 n_left -= n_done
+        return self._shrink()
+
+    def _shrink(self) -> bool:
+        """Give the space of dropped segments back, now and then; return False if the store cannot be written now."""
+        now = self._clock()
+        if self._connection is not None and now >= self._next_shrinking:
+            self._next_shrinking = now + _SHRINK_EVERY
+            try:
+                with translated(self._file):
+                    shrink(self._connection)
+            except TelemetryError as error:  # nothing is lost: all records are stored
+                log.warning("%s could not be shrunk: %s", self._file.name, error)
         return True
 
     def _store(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> int:

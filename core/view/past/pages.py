@@ -1,7 +1,6 @@
 """A snapshot taken apart into documents that can be stored one by one, and put together again."""
 
 import functools
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,9 +29,9 @@ def documents_of(snapshot: Snapshot) -> dict[PastKey, Any]:
     return documents
 
 
-def packed(document: Any) -> bytes:
+def encoded(document: Any) -> bytes:
     """Encode one document; the same document gives the same bytes."""
-    return zlib.compress(msgspec.msgpack.encode(document))
+    return msgspec.msgpack.encode(document)
 
 
 def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:
     documents: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for (field, key), body in pages:
         if field in decoders:  # other fields belong to parts of another version of the program
-            documents[field][key] = decoders[field].decode(zlib.decompress(body))
+            documents[field][key] = decoders[field].decode(body)
     fields = {}
     for stored in _stored_fields(parts.PARTS):
         of_field = documents[stored.field]

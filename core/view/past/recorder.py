@@ -1,5 +1,7 @@
 """Recording of the past: audited changes immediately, other changes in coarse steps."""
 
+import hashlib
+import logging
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +10,10 @@ from core.clock import Clock, utc_now
 from core.state import Workspace
 from core.telemetry.past import PastKey, PastWriter
 from core.view.parts.histories import audit_mark
-from core.view.past.pages import documents_of, packed
+from core.view.past.pages import documents_of, encoded
 from core.view.source import SnapshotSource
+
+log = logging.getLogger(__name__)
 
 COARSE_SECONDS = 10.0
 """The interval between recorded figures of a running rollout; every second, they would fill 150 MB a day."""
@@ -20,12 +24,15 @@ _MAINTENANCE_EVERY = timedelta(minutes=10)
 class DocumentRecorder:
     """Records the documents of one workspace. A new recorder continues where the last one stopped."""
 
-    def __init__(self, workspace: Workspace, *, hours: float, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, workspace: Workspace, *, hours: float, most_bytes: int | None = None, clock: Clock = utc_now
+    ) -> None:
         """Open the store.
 
         Args:
             workspace: The recorded workspace.
             hours: How far back the past is kept.
+            most_bytes: How large it may become; beyond that, the oldest of it goes earlier.
             clock: The time.
 
         Raises:
@@ -34,6 +41,7 @@ class DocumentRecorder:
         self._workspace = workspace
         self._clock = clock
         self._kept = timedelta(hours=hours)
+        self._most_bytes = most_bytes
         self._source = SnapshotSource(workspace, clock=clock, documents_only=True)
         self._writer = PastWriter(workspace.past_file)
         self._mark: Hashable = None
@@ -43,7 +51,7 @@ class DocumentRecorder:
     def _begin(self, now: datetime) -> None:
         """Continue from the states recorded up to an instant."""
         self._writer.forget_from(now)
-        self._stored: dict[PastKey, bytes] = self._writer.newest()
+        self._stored = {key: _mark(body) for key, body in self._writer.newest().items()}
         self._seen: dict[PastKey, Any] = {}
         self._since = self._next_maintenance = now
         self._written_at = None
@@ -66,15 +74,29 @@ class DocumentRecorder:
             return
         documents = documents_of(self._source.take())
         now = self._clock()
-        fresh = {key: packed(each) for key, each in documents.items() if not self._is_known(key, each)}
-        states: dict[PastKey, bytes | None] = {k: body for k, body in fresh.items() if self._stored.get(k) != body}
+        fresh = {key: encoded(each) for key, each in documents.items() if not self._is_known(key, each)}
+        marks = {key: _mark(body) for key, body in fresh.items()}
+        states: dict[PastKey, bytes | None] = {
+            key: body for key, body in fresh.items() if self._stored.get(key) != marks[key]
+        }
         states.update(dict.fromkeys(self._stored.keys() - documents.keys()))
         self._writer.write(now, states, since=self._since, is_moment=is_moment)
         self._seen, self._mark, self._written_at = documents, mark, now
-        self._stored = {key: fresh.get(key) or self._stored[key] for key in documents}
+        self._stored = {key: marks.get(key) or self._stored[key] for key in documents}
         if now >= self._next_maintenance:
             self._next_maintenance = now + _MAINTENANCE_EVERY
-            self._writer.expire(now - self._kept)
+            self._expire(now)
+
+    def _expire(self, now: datetime) -> None:
+        wanted = now - self._kept
+        horizon = self._writer.expire(wanted, most_bytes=self._most_bytes, now=now)
+        if horizon > wanted:
+            reach = (now - horizon).total_seconds() / 3600
+            log.warning(
+                "telemetry.past_mib keeps %.1f h of the past, not the %g h of telemetry.past_hours",
+                reach,
+                self._kept.total_seconds() / 3600,
+            )
 
     def _is_due(self) -> bool:
         return self._written_at is None or self._clock() - self._written_at >= _COARSE
@@ -83,3 +105,8 @@ class DocumentRecorder:
         """Whether a document is unchanged since it was last seen; cheap for documents that were not read again."""
         seen = self._seen.get(key)
         return seen is document or (seen is not None and seen == document)
+
+
+def _mark(body: bytes) -> bytes:
+    """Return what tells states apart: a digest, since ten thousand states would take the memory of their bodies."""
+    return hashlib.blake2b(body, digest_size=16).digest()
