@@ -44,6 +44,7 @@ class Program:
             os.execvp(argv[0], list(argv))
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.output = bytearray()
+        self.last_byte = self.started
 
     def read(self, seconds: float) -> bytes:
         """Return the next output, or nothing after the given time."""
@@ -55,6 +56,7 @@ class Program:
         except OSError:
             return b""
         self.output += chunk
+        self.last_byte = time.perf_counter()
         for question, answer in ANSWERS:
             for match in question.finditer(chunk):
                 os.write(self._fd, answer(match))

@@ -1,0 +1,267 @@
+"""Figures of one workspace for `bench_scale.py`: what people and machines wait for, and what a process costs.
+
+Each figure is a function from a workspace to values by name, and leaves the workspace as it found it, but for the
+promotions and their records.
+"""
+
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+from terminal_meter import Program
+from timing import timed
+
+BONDX = str(Path(sys.executable).with_name("bondx"))
+PATIENCE_SECONDS = 60
+SCREENS = {
+    "versions": (b"3",),
+    "runs": (b":runs", b"\r"),
+    "points": (b":runs", b"\r"),
+    "epochs": (b"2", b"\r", b"\t"),
+    "audit": (b"9",),
+    "alerts": (b"5",),
+}
+"""The keys that open the list of a fill's records."""
+
+Figures = dict[str, float]
+
+
+def first_paint(workspace: Path, _: str) -> Figures:
+    """Open a console that may change nothing, until its first screen and until it has read everything."""
+    painted, read = [], []
+    for _ in range(3):
+        program = _console(workspace)
+        painted.append(program.wait_for("Overview", seconds=PATIENCE_SECONDS) * 1000)
+        program.settle(quiet_seconds=1.0, most_seconds=PATIENCE_SECONDS)
+        read.append((program.last_byte - program.started) * 1000)
+        program.end()
+    return {"first paint ms": statistics.median(painted), "screen complete ms": statistics.median(read)}
+
+
+def keys(workspace: Path, fill: str) -> Figures:
+    """Move through the list of the fill's own screen in a console at rest; then its memory and its CPU."""
+    program = _console(workspace)
+    program.wait_for("Overview", seconds=PATIENCE_SECONDS)
+    program.settle(quiet_seconds=1.0, most_seconds=PATIENCE_SECONDS)
+    for key in SCREENS.get(fill, (b"2",)):
+        program.press(key)
+        program.settle(quiet_seconds=1.0, most_seconds=PATIENCE_SECONDS)
+    took = _presses(program)
+    program.settle(quiet_seconds=1.0, most_seconds=10)
+    n_bytes, cpu = program.idle(8)
+    found = {
+        **({"key median ms": statistics.median(took), "key p99 ms": took[int(0.99 * (len(took) - 1))]} if took else {}),
+        **_memory("console", program.pid),
+        "console CPU %": cpu,
+        "console B/s": n_bytes,
+    }
+    program.end()
+    return found
+
+
+def status(workspace: Path, _: str) -> Figures:
+    """Ask for the status, which lists what is wrong."""
+    took, peaks, lines = [], [], 0
+    for _ in range(3):
+        begin = time.perf_counter()
+        process = subprocess.Popen([BONDX, "--workspace", str(workspace), "status"], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        lines = len(process.stdout.readlines())
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        process.stdout.close()
+        took.append((time.perf_counter() - begin) * 1000)
+        peaks.append(usage.ru_maxrss / 1024)
+    return {"status ms": statistics.median(took), "status peak MiB": statistics.median(peaks), "status lines": lines}
+
+
+def metrics(workspace: Path, _: str) -> Figures:
+    """Scrape a prediction server's metrics, and rest."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with _running("serve", workspace, "--listen", f"127.0.0.1:{port}") as process:
+        url = f"http://127.0.0.1:{port}/metrics"
+        _until(lambda: _answers(url))
+        took = [timed(_read, url) for _ in range(20)]
+        cpu = _cpu_percent(process.pid, 5)
+        return {"/metrics ms": statistics.median(took), **_memory("server", process.pid), "server CPU %": cpu}
+
+
+def engine(workspace: Path, _: str) -> Figures:
+    """Run an engine that has nothing to do."""
+    with _running("run", workspace, "--headless", "--no-session", "--stay") as process:
+        _until(lambda: psutil.Process(process.pid).num_threads() > 4)
+        time.sleep(8)  # start-up recovery
+        cpu = _cpu_percent(process.pid, 8)
+        return {**_memory("engine", process.pid), "engine CPU %": cpu}
+
+
+def promotion(workspace: Path, _: str) -> Figures:
+    """Promote versions to Staging, durably, in a process of its own."""
+    with get_context("fork").Pool(1) as pool:
+        took, peak = pool.apply(_promotions, (workspace, 20))
+    if not took:
+        return {}
+    return {
+        "promotion median ms": statistics.median(took),
+        "promotion p99 ms": took[int(0.99 * (len(took) - 1))],
+        "promoting MiB": peak,
+    }
+
+
+def verify(workspace: Path, _: str) -> Figures:
+    """Verify the audit log with the command."""
+    command = [BONDX, "--workspace", str(workspace), "audit", "verify"]
+    took = timed(lambda: subprocess.run(command, check=True, capture_output=True))
+    return {"audit verify ms": took}
+
+
+def consoles(workspace: Path, _: str, *, number: int = 20) -> Figures:
+    """Attach consoles to one engine at rest: the CPU and memory of each, and of the engine."""
+    with _running("run", workspace, "--headless", "--no-session", "--stay") as process:
+        _until(lambda: psutil.Process(process.pid).num_threads() > 4)
+        opened = []
+        for _ in range(number):
+            opened.append(_console(workspace, read_only=False))
+            opened[-1].wait_for("Overview", seconds=PATIENCE_SECONDS)
+            opened[-1].settle(quiet_seconds=0.3, most_seconds=3)
+        _drained(opened, 5)
+        before, begin = [program.cpu_seconds() for program in opened], time.perf_counter()
+        engine_before = _cpu_seconds(process.pid)
+        _drained(opened, 10)
+        elapsed = time.perf_counter() - begin
+        cpu = [
+            100 * (program.cpu_seconds() - earlier) / elapsed for program, earlier in zip(opened, before, strict=True)
+        ]
+        found = {
+            f"one of {number} consoles CPU %": statistics.mean(cpu),
+            f"one of {number} consoles PSS MiB": statistics.mean(_pss_mib(program.pid) for program in opened),
+            f"engine with {number} consoles CPU %": 100 * (_cpu_seconds(process.pid) - engine_before) / elapsed,
+        }
+        for program in opened:
+            program.end()
+        return found
+
+
+FIGURES: dict[str, Callable[[Path, str], Figures]] = {
+    "first-paint": first_paint,
+    "keys": keys,
+    "status": status,
+    "metrics": metrics,
+    "engine": engine,
+    "promotion": promotion,
+    "verify": verify,
+    "consoles": consoles,
+}
+
+
+def _console(workspace: Path, *, read_only: bool = True) -> Program:
+    return Program([BONDX, "--workspace", str(workspace), *(["--read-only"] if read_only else [])])
+
+
+def _presses(program: Program, *, most_seconds: float = 15.0) -> list[float]:
+    """Press j and k, and return the milliseconds until the last byte, ascending; nothing if the list is empty."""
+    took: list[float] = []
+    end = time.perf_counter() + most_seconds
+    # A list of epochs stands on its last row, any other list on its first.
+    there, back = (b"j", b"k") if program.press(b"j").n_bytes else (b"k", b"j")
+    for key in (there, there, back) * 40:
+        burst = program.press(key)
+        if not burst.n_bytes or time.perf_counter() > end:
+            break
+        took.append(burst.last_ms)
+    return sorted(took)
+
+
+def _drained(programs: list[Program], seconds: float) -> None:
+    """Read what the programs write for some seconds, so that none of them waits for its terminal."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for program in programs:
+            program.read(0)
+        time.sleep(0.05)
+
+
+@contextmanager
+def _running(command: str, workspace: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [BONDX, "--workspace", str(workspace), command, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.perf_counter() + PATIENCE_SECONDS
+    while not holds():
+        if time.perf_counter() > end:
+            raise TimeoutError("the process did not start in time")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        _read(url)
+    except OSError:
+        return False
+    return True
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def _memory(name: str, pid: int) -> Figures:
+    return {f"{name} PSS MiB": _pss_mib(pid), f"{name} RSS MiB": psutil.Process(pid).memory_info().rss / 2**20}
+
+
+def _pss_mib(pid: int) -> float:
+    return float(psutil.Process(pid).memory_full_info().pss) / 2**20
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def _cpu_percent(pid: int, seconds: float) -> float:
+    before, begin = _cpu_seconds(pid), time.perf_counter()
+    time.sleep(seconds)
+    return 100 * (_cpu_seconds(pid) - before) / (time.perf_counter() - begin)
+
+
+def _promotions(workspace: Path, number: int) -> tuple[list[float], float]:
+    from core.actor import Actor, Origin
+    from core.registry import Registry, Stage
+    from core.state import Workspace
+
+    registry = Registry(Workspace.open(workspace))
+    actor = Actor("bench", "localhost", Origin.COMMAND_LINE)
+    waiting = [version for version in registry.versions() if version.stage is Stage.DEVELOPMENT][: number + 1]
+    took = [
+        timed(lambda v=version: registry.apply(registry.plan_promotion(v.model, v.version), actor=actor))
+        for version in waiting
+    ]
+    return sorted(took[1:]), psutil.Process().memory_info().rss / 2**20  # the first one reads the registry
