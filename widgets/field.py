@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from textual.widgets import Input
 
+from widgets.line import clean
+
 
 class TextField(Input):
     """A field that calls back on Enter; Textual's own posts a message, which the keys behind Enter overtake."""
@@ -23,6 +25,10 @@ class TextField(Input):
         )
         self.cursor_blink = False  # a blinking cursor would send bytes all the time
         self._entered = entered
+
+    def validate_value(self, value: str) -> str:
+        """Leave out what no terminal shows as a character: a pasted escape sequence must not reach the terminal."""
+        return clean(value, replacement="")
 
     async def action_submit(self) -> None:
         """Hand the text on."""

@@ -13,11 +13,17 @@ from core.errors import UsageError
 SPACE = "Space"
 MOVES = "jkgG"
 """Keys of every list."""
-CONFIRMS = "Y"
-"""The key of every dialog: as the key of a verb, held down it would ask and answer."""
+ANSWERS: Mapping[str, str] = {
+    "Y": "it confirms in dialogs, and a key held down repeats",
+    "y": "it answers a question, and copies in dialogs",
+    "n": "it answers a question, and finds the next match in logs",
+    "N": "it answers a question, and finds the previous match in logs",
+    ".": "it is part of a version that is typed in a dialog",
+}
+"""Keys that dialogs read: once the dialog is gone, the next one of them would reach the verb behind it."""
 _NEVER = (
-    "Keys are one printable character or Space: Ctrl, Alt and Backspace belong to terminals and multiplexers, Enter "
-    "and Esc are fixed"
+    "Keys are one printable character or Space: Ctrl, Alt and Backspace belong to terminals and multiplexers; Enter, "
+    "Esc and Tab are fixed; choose another key"
 )
 MOVABLE: Mapping[str, Verb[Any]] = {
     verb.id: verb for verb in VERBS if verb.key and verb.key.keys not in ("", "escape") and verb not in GO
@@ -101,10 +107,10 @@ def _moved(verb_id: str, text: str) -> Key:
         raise KeyProblemError(verb_id, f"there is no such id: {hint}")
     if text != SPACE and not (len(text) == 1 and text.isascii() and text.isprintable() and text != " "):
         raise KeyProblemError(verb_id, _NEVER)
-    if text in CONFIRMS:
-        raise KeyProblemError(verb_id, f"{text} is fixed: it confirms in dialogs, and a key held down repeats")
+    if text in ANSWERS and text != verb.key.display:
+        raise KeyProblemError(verb_id, f"{text} is fixed: {ANSWERS[text]}; choose another key")
     if text in MOVES or text.isdigit():
-        raise KeyProblemError(verb_id, f"{text} is fixed: j, k, g and G move, digits show screens")
+        raise KeyProblemError(verb_id, f"{text} is fixed: j, k, g and G move, digits show screens; choose another key")
     is_capital = len(text) == 1 and text.isupper()
     if verb.changes and not is_capital:
         raise KeyProblemError(

@@ -10,12 +10,14 @@ import pytest
 
 from console.app.app import BondxApp
 from console.app.keys import checked_keymap
+from console.dialogs.change import ChangeDialog
 from console.presentation import keys
 from console.runtime.preferences import UserPreferences, preferences_file, read_preferences
 from console.verbs.catalog import VERBS
-from console.verbs.keymap import MOVABLE, Keymap
+from console.verbs.keymap import MOVABLE, Keymap, KeyProblemError
 from core.settings import SettingsError, load_settings
 from tests.console.test_verbs import MULTIPLEXERS
+from widgets.textual_internals import key_named
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -74,11 +76,17 @@ async def test_two_keys_may_change_places(open_console, workspace):
         ("registry.promote: b", "lowercase never changes anything"),
         ('registry.promote: "+"', "so its key is a capital"),
         ("console.sort: B", "so its key must not be a capital"),
-        ('registry.promote: "Y"', "Y is fixed"),
+        ('registry.promote: "Y"', "Y is fixed: it confirms in dialogs"),
+        ('registry.promote: "N"', "N is fixed: it answers a question"),
+        ('console.sort: "n"', "n is fixed: it answers a question"),
+        ('console.sort: "y"', "y is fixed: it answers a question"),
+        ('console.sort: "."', ". is fixed: it is part of a version"),
+        ("console.sort: Tab", "Esc and Tab are fixed; choose another key"),
+        ("console.sort: Esc", "Esc and Tab are fixed; choose another key"),
         ("console.sort: j", "j is fixed"),
         ('console.sort: "3"', "3 is fixed"),
         ("console.back: x", "there is no such id"),
-        ("console.sort: Enter", "Enter and Esc are fixed"),
+        ("console.sort: Enter", "Enter, Esc and Tab are fixed"),
         ('console.sort: "é"', "one printable character"),
         ('console.sort: ""', "one printable character"),
         ("console.sort: d", "d is also the key of console.details on"),
@@ -94,6 +102,33 @@ def test_a_key_that_breaks_the_rule_is_refused_with_its_line(workspace, line, to
     name = line.partition(":")[0]
     assert f"bondx.yaml, line {number}, column 5: console.keys.{name} is" in str(refused.value)
     assert told in str(refused.value)
+
+
+def test_no_key_that_the_dialog_of_a_change_reads_is_bound_to_a_verb(workspace):
+    read = set()
+    for key in (key for binding in ChangeDialog.BINDINGS for key in binding.key.split(",")):
+        sign = next((sign for sign in map(chr, range(33, 127)) if key_named(sign) == key), None)
+        if sign is not None:
+            read.add(sign)
+            with pytest.raises(KeyProblemError, match="choose another key"):
+                Keymap({"registry.promote" if sign.isupper() else "console.sort": sign})
+    assert {"Y", "j", "k", "0", "9", "."} <= read
+
+
+async def test_a_key_of_the_settings_does_nothing_behind_a_dialog(open_console, workspace):
+    configure(workspace, "    console.sort: x\n    console.zoom: e\n    registry.promote: B\n    console.filter: '='\n")
+    async with open_console((160, 48)) as console:
+        await console.press("3")
+        assert console.screen.main_table().move_to("spread/1.2.0")
+        await console.settled()
+        dialog = await console.dialog("R")
+        console.time.pass_deafness()
+        await console.press("x", "e", "B", "equals_sign")
+        assert console.app.screen is dialog
+        assert not console.screen.is_zoomed
+        assert not console.screen.is_asking
+        await console.press("escape")
+        assert console.screen.main_table().order is None
 
 
 def test_two_changed_keys_that_meet_are_refused(workspace):

@@ -1,6 +1,8 @@
 """Whatever a person types into the console, it lives on: it may hold the engine that trains."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -8,10 +10,13 @@ from hypothesis import strategies as st
 from textual.widgets import Input
 
 from console.dialogs.dialog import Dialog
+from console.dialogs.logs import LogDialog
 from console.screen_catalog import SCREENS
 from console.verbs.catalog import COMMANDS
+from core.registry import Registry, Stage
 
-N_LINES, N_FILTERS, N_REASONS = 50, 4, 6
+ROOT = Path(__file__).parents[2]
+N_LINES, N_FILTERS, N_REASONS, N_VERSIONS = 50, 4, 6, 8
 
 INSTANTS = st.datetimes(timezones=st.timezones() | st.none()).map(lambda at: at.isoformat())
 EDGES = st.sampled_from(["0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00", "1969-12-31", "02:50+23:59", "-1", "\x00"])
@@ -103,6 +108,58 @@ async def test_no_reason_and_no_typed_version_ends_the_console(open_console):
             await console.press("Y")
             assert lives(console), text
             await close_dialogs(console)
+
+
+TYPED = st.sampled_from(["1.3.0", "1.2.0", " 1.3.0 ", "1.3", "", "Y", "n", "\x1b[2J", "9" * 60]) | st.text(max_size=40)
+
+
+async def test_no_version_typed_to_promote_ends_the_console_and_only_the_right_one_promotes(open_console, workspace):
+    async with open_console() as console:
+        await console.press("3")
+        assert console.screen.main_table().move_to("spread/1.3.0")
+        await console.settled()
+        for text in (*drawn(TYPED, N_VERSIONS), "1.3.0"):
+            dialog = await console.dialog("P")
+            console.time.pass_deafness()
+            field = dialog.query_one("#typed", Input)
+            assert field.display
+            await type_in(console, field, text)
+            is_right = field.value.strip() == "1.3.0"
+            assert dialog.query_one("#confirm").disabled is not is_right, text
+            assert all(row.isprintable() for row in console.text().splitlines()), text
+            if not is_right:
+                await console.press("Y")
+                assert console.app.screen is dialog, text
+            assert lives(console), text
+            await close_dialogs(console)
+            assert Registry(workspace).get("spread", "1.3.0").stage is Stage.STAGING
+
+
+async def test_no_search_in_the_logs_ends_the_console(open_console):
+    async with open_console() as console:
+        await console.press("l")
+        await console.until(lambda: isinstance(console.app.screen, LogDialog), "the logs")
+        for text in drawn(st.text(max_size=40) | EDGES, N_FILTERS):
+            await console.press("slash")
+            await console.until(lambda: console.app.screen.query("#log-search"), "the field")
+            await type_in(console, console.app.screen.query_one("#log-search", Input), text)
+            await console.press("enter", "n", "N")
+            assert lives(console), text
+            assert all(row.isprintable() for row in console.text().splitlines()), text
+
+
+def test_every_field_takes_part():
+    """A new field needs a test here, and its name below."""
+    fields = {
+        keyword.value.value
+        for folder in ("console", "widgets")
+        for file in (ROOT / folder).rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and str(getattr(call.func, "id", "")).endswith(("Input", "Field", "TextArea"))
+        for keyword in call.keywords
+        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
+    }
+    assert fields == {"prompt-input", "typed", "reason", "log-search"}
 
 
 def alternating(*lines: str) -> Iterator[str]:
