@@ -1,16 +1,23 @@
 """Log files that only their owner reads, and log lines that no logged text can break or colour."""
 
+import errno
 import io
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 
 from typing_extensions import override
 
 from core.escape import escaped
 from core.files import PRIVATE_FILE
+from core.lock_files import locked_within, unlock
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+FORMAT_WITH_PROCESS = FORMAT.replace("%(name)s", "%(name)s[%(process)d]")
 
 
 class LogLines(logging.Formatter):
@@ -30,11 +37,49 @@ class LogLines(logging.Formatter):
 
 
 class LogFile(RotatingFileHandler):
-    """A rotated log file with the mode 0600; a write error is ignored, as a full disk would print one for each line."""
+    """A rotated log file with the mode 0600, to which several processes may write.
 
-    def __init__(self, file: os.PathLike[str], *, max_bytes: int, n_kept: int) -> None:
+    A write error is ignored, as a full disk would print one for each line.
+    """
+
+    def __init__(self, file: os.PathLike[str], *, max_bytes: int, n_kept: int, form: str = FORMAT) -> None:
         super().__init__(file, maxBytes=max_bytes, backupCount=n_kept, encoding="utf-8", delay=True)
-        self.setFormatter(LogLines())
+        self.setFormatter(LogLines(form))
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._was_rotated():
+            self._close_stream()
+        super().emit(record)
+
+    @override
+    def doRollover(self) -> None:
+        """Rotate, unless another process does so now or has just done it."""
+        with suppress(OSError), _only_one_rotates(os.path.dirname(self.baseFilename)):
+            if self._was_rotated():
+                self._close_stream()
+            else:
+                super().doRollover()
+        if self.stream is None:
+            self.stream = self._open()
+
+    def _was_rotated(self) -> bool:
+        """Whether another process has given the open file its rotated name."""
+        if self.stream is None:
+            return False
+        try:
+            here, named = os.fstat(self.stream.fileno()), os.stat(self.baseFilename)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return (here.st_dev, here.st_ino) != (named.st_dev, named.st_ino)
+
+    def _close_stream(self) -> None:
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
     @override
     def _open(self) -> io.TextIOWrapper:
@@ -48,3 +93,19 @@ class LogFile(RotatingFileHandler):
     @override
     def handleError(self, record: logging.LogRecord) -> None:
         pass
+
+
+@contextmanager
+def _only_one_rotates(folder: str) -> Iterator[None]:
+    """Lock the folder of a log, without waiting.
+
+    Raises:
+        OSError: Another process rotates a log of this folder now.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not locked_within(descriptor, 0, pause_seconds=0):
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process rotates", folder)
+        yield
+    finally:
+        unlock(descriptor)

@@ -13,7 +13,9 @@ FOLLOW_SECONDS = 0.25
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = command_parser(commands, "logs", help="the newest lines of all logs: engine, trainer, console, bondx")
+    parser = command_parser(
+        commands, "logs", help="the newest lines of all logs: engine, trainer, serve, console, bondx"
+    )
     parser.add_argument("--follow", "-f", action="store_true", help="print new lines as they come, until interrupted")
     parser.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only lines of this severity or worse")
     parser.add_argument("--grep", default="", metavar="TEXT", help="only lines with this text, ignoring case")

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,10 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode, UsageError
-from core.log_file import LogLines
+from core.log_file import FORMAT_WITH_PROCESS, LogFile, LogLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from core.serving import Server
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
+MAX_LOG_BYTES = 100 << 20
+N_LOGS_KEPT = 4
 _LAST_WORDS_SECONDS = 1.0  # for a reader of the log that takes nothing
 LIMIT_FLAGS = {
     "max_body_mib": "--max-body-mib",
@@ -106,7 +108,26 @@ def _serve(args: argparse.Namespace) -> int:
     from core.serving.supervisor import WorkerPlace
 
     workspace = open_workspace(args)
-    place = WorkerPlace.of(os.environ)
+    with _logged(workspace):
+        return _serve_workspace(workspace, args, WorkerPlace.of(os.environ))
+
+
+@contextmanager
+def _logged(workspace: "Workspace") -> "Iterator[None]":
+    """Write what goes to stderr to `logs/serve.log`, too, with the number of the process: workers share the file."""
+    handler = LogFile(
+        workspace.logs_dir / "serve.log", max_bytes=MAX_LOG_BYTES, n_kept=N_LOGS_KEPT, form=FORMAT_WITH_PROCESS
+    )
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        with suppress(OSError):  # an error about the last line, which still cannot be written
+            handler.close()
+
+
+def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "WorkerPlace | None") -> int:
     if place is None and serving_settings(workspace, args).processes:
         return _supervise(workspace, args)
     stop, drain = threading.Event(), threading.Event()

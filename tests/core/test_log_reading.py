@@ -1,5 +1,6 @@
 """The logs of a workspace read as one: newest lines, growth, rotation, severity, hostile content, bounded memory."""
 
+import fcntl
 import logging
 import os
 import tracemalloc
@@ -64,6 +65,36 @@ def test_a_log_is_followed_across_its_rotations_without_losing_or_repeating_a_li
     assert texts(seen) == [f"line {number}" for number in range(60)]
     assert texts(reader.newest(3)) == ["line 57", "line 58", "line 59"]
     assert len(reader.newest(99)) > len((tmp_path / "engine.log").read_text().splitlines())  # rotated files, too
+
+
+def test_processes_that_share_a_log_rotate_it_without_losing_a_line(tmp_path):
+    writers = [LogFile(tmp_path / "serve.log", max_bytes=500, n_kept=99) for _ in range(3)]
+    logs = [logging.Logger(f"core.{number}") for number in range(3)]
+    for log, writer in zip(logs, writers, strict=True):
+        log.addHandler(writer)
+    for number in range(120):
+        logs[number % 3].info("line %d", number)
+    for writer in writers:
+        writer.close()
+    files = [*tmp_path.glob("serve.log*")]
+    found = sorted(int(line.rpartition(" ")[2]) for file in files for line in file.read_text().splitlines())
+    assert found == [*range(120)]
+    assert len(files) > 10
+    assert all(file.stat().st_size <= 500 for file in files)
+
+
+def test_a_log_that_another_process_rotates_now_is_written_on(tmp_path):
+    writer = LogFile(tmp_path / "serve.log", max_bytes=100, n_kept=2)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    log = logging.Logger("core.test")
+    log.addHandler(writer)
+    for number in range(9):
+        log.info("line %d", number)
+    os.close(folder)
+    writer.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["serve.log"]
+    assert "line 8" in (tmp_path / "serve.log").read_text()
 
 
 def test_half_a_line_waits_for_its_end_and_a_new_log_is_noticed(tmp_path, reader):

@@ -113,12 +113,12 @@ def running(workspace: Workspace, *arguments: str, port: int | None = None) -> I
     port = port or free_port()
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", *arguments]
     command += ["--listen", f"127.0.0.1:{port}"]
-    with (workspace.logs_dir / "serve.log").open("ab") as log:
+    with (workspace.logs_dir / "serve.err").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
     server = RunningServer(process, port)
 
     def is_ready() -> bool:
-        assert process.poll() is None, (workspace.logs_dir / "serve.log").read_text()
+        assert process.poll() is None, (workspace.logs_dir / "serve.err").read_text()
         try:
             answer = server.ask("/ready")
             return answer.status == 200 or LOADING not in answer.json.get("reasons", [LOADING])  # or nothing to serve

@@ -94,7 +94,7 @@ def post(port, model, row):
 
 
 def log_of(workspace):
-    return (workspace.logs_dir / "serve.log").read_text()
+    return (workspace.logs_dir / "serve.err").read_text()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--workers", "1")], ids=["alone", "supervised"])

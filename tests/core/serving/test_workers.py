@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.main import main
 from core.serving.counts import Counts, SharedCounts, total
 from core.serving.stats import ServerStats
 from core.telemetry.predictions import PredictionHealth
@@ -164,3 +165,14 @@ class TestTheSum:
         (tmp_path / "worker-1.json").write_text("torn")
         assert SharedCounts(tmp_path, "worker-2").total(self.counts(1)).versions[0][2].n_requests == 1
         SharedCounts(tmp_path, "worker-3").settle()
+
+
+def test_the_log_of_every_worker_is_a_log_of_the_workspace(workspace, running, capsys):
+    with running(workspace, "--workers", "2") as server:
+        wanted = [f"[{pid}]: serving on " for pid in workers_of(server.process)]
+        log = workspace.logs_dir / "serve.log"
+        until(lambda: all(line in log.read_text() for line in wanted), "a line of each worker")
+        assert f"[{server.process.pid}]: worker-1 started, process " in log.read_text()
+    assert main(["--workspace", str(workspace.root), "logs"]) == 0
+    shown = capsys.readouterr().out
+    assert all(any(line.startswith("serve: ") and each in line for line in shown.splitlines()) for each in wanted)
