@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.errors import CoreError
+from core.interop.mlmodel_file import check_description
 from core.plain_files import read_file
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def _served(downloaded: Path, target: str) -> "TableModel":
 
     from core.domains.table.models.imported import imported_trees
 
+    check_description(downloaded / "MLmodel")
     theirs = Model.load(str(downloaded))  # parses YAML; loading what it describes is another call
     flavors = {name: dict(settings) for name, settings in theirs.flavors.items() if name != "python_function"}
     found = flavors.get("lightgbm")

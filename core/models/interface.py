@@ -182,7 +182,16 @@ class Model(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> list[Path]:
-        """Write the model with all it needs to continue training; the same model always gives the same bytes."""
+        """Write the model with all it needs to continue training; the same model always gives the same bytes.
+
+        Nothing is written outside the folder, no link is followed, and nothing is replaced but an earlier save;
+        `core.models.persistence.archive.write_model` keeps to that.
+
+        Returns:
+            Every path written.
+        Raises:
+            ArtifactError: A name is taken by something that no save wrote; nothing was written.
+        """
 
     @classmethod
     @abstractmethod

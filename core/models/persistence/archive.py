@@ -2,6 +2,8 @@
 
 import io
 import json
+import math
+import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 from core.arrays import AnyArray
 from core.files import digest, make_folder, write_file
 from core.models.errors import ArtifactError
-from core.plain_files import read_file
+from core.plain_files import open_regular, what_it_is
 
 HEADER = "model.json"
 FORMAT = 1
@@ -52,19 +54,43 @@ def unpack_arrays(blob: bytes, *, name: str) -> dict[str, AnyArray]:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise ArtifactError(f"{name} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB")
             return {
-                entry.removesuffix(".npy"): np.load(io.BytesIO(archive.read(entry)), allow_pickle=False)
+                entry.removesuffix(".npy"): _read_array(archive.read(entry), f"{name}, {entry},")
                 for entry in archive.namelist()
             }
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise ArtifactError(f"{name} is damaged: {error}") from error
+
+
+def _read_array(member: bytes, what: str) -> AnyArray:
+    """Read an array, if the member is as long as its shape says: NumPy would reserve the memory first.
+
+    Raises:
+        ArtifactError: It is not.
+        ValueError: It is no array.
+    """
+    content = io.BytesIO(member)
+    version = np.lib.format.read_magic(content)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read_header(content)
+    if not kind.hasobject and math.prod(shape) * kind.itemsize != len(member) - content.tell():
+        raise ArtifactError(f"{what} is damaged: it has another size than its shape {list(shape)}")
+    content.seek(0)
+    found: AnyArray = np.load(content, allow_pickle=False)
+    return found
 
 
 def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, bytes]) -> list[Path]:
     """Write a model's files and, last, the header that lists them with size and SHA-256.
 
+    Only files directly in the folder are written. An earlier save is replaced; anything else under one of the names
+    (a link, a folder, the `model.json` of another program) is refused, before anything is written.
+
     Returns:
         Every path written, the header first.
+    Raises:
+        ArtifactError: A name leads out of the folder, or is taken by something that no save wrote.
     """
+    _check_targets(folder, files)
     make_folder(folder)
     listed = {name: {"sha256": digest(content), "n_bytes": len(content)} for name, content in sorted(files.items())}
     text = json.dumps({"format": FORMAT, **header, "files": listed}, indent=2, sort_keys=True, allow_nan=False)
@@ -73,27 +99,65 @@ def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, byt
     return [folder / HEADER, *(folder / name for name in listed)]
 
 
+def _check_targets(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name in files:
+        if not _is_own_name(name) or name == HEADER:
+            raise ArtifactError(f"a model cannot write {name!r}: it writes files in its own folder, and {HEADER} last")
+    for name in (*files, HEADER):
+        try:
+            mode = (folder / name).lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ArtifactError(f"{folder / name} cannot be written: {error.strerror or error}") from error
+        if not stat.S_ISREG(mode):
+            what = "a link" if stat.S_ISLNK(mode) else what_it_is(mode)
+            raise ArtifactError(f"{folder / name} is {what}, which no save of a model wrote; choose another folder")
+        if name == HEADER and not _is_ours(folder / HEADER):
+            raise ArtifactError(f"{folder / HEADER} was written by another program; choose another folder")
+
+
+def _is_own_name(name: str) -> bool:
+    """Whether a name is that of a file directly in a folder."""
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name
+
+
+def _is_ours(header: Path) -> bool:
+    """Whether a header was written by `write_model`, of whatever release."""
+    try:
+        found = json.loads(_content(header))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"format", "files"} <= found.keys()
+
+
+def _content(file: Path) -> bytes:
+    """Return the content of a file that is no link, raising as `open_regular` does."""
+    with open_regular(file) as content:
+        return content.read()
+
+
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read what `write_model` wrote, checking every file against the header before using any.
+    """Read what `write_model` wrote, checking every file against the header before using any. No link is followed.
 
     Raises:
         ArtifactError: A file is missing or differs from the header, or the header itself cannot be read.
     """
     try:
-        header = json.loads(read_file(folder / HEADER))
+        header = json.loads(_content(folder / HEADER))
         listed = {str(name): dict(entry) for name, entry in header["files"].items()}
         if header["format"] != FORMAT:
             raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
     except OSError as error:
         raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
     files: dict[str, bytes] = {}
     for name, entry in listed.items():
-        if Path(name).name != name:
+        if not _is_own_name(name):
             raise ArtifactError(f"{folder / HEADER} lists a file outside its folder: {name!r}")
         try:
-            content = read_file(folder / name)
+            content = _content(folder / name)
         except OSError as error:
             raise ArtifactError(
                 f"{folder / name} is listed in {HEADER} but cannot be read: {error.strerror or error}"
