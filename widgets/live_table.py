@@ -23,6 +23,7 @@ __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
 _LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...]]
+_LEAST_BESIDE_SPLIT = 3  # rows in view beside one that takes two lines
 _NO_LAYOUT: _LayoutKey = (-1, 0, (), ())
 
 
@@ -94,6 +95,11 @@ class LiveTable(Painted, can_focus=True):
         self._show_header = show_header
         self.sortable = sortable and show_header
         """Whether the operator may choose the order; the order of a graph is its meaning."""
+        self.row_in_full = ""
+        """The key of the row that takes a second line where a text of it is cut."""
+        self.column_in_full = ""
+        """The key of the column of that text."""
+        self._split_at: int | None = None  # the place of that row among the rows in view
         self._order: Order | None = None
         self._wanted: tuple[str, ...] = ()
         self._all_rows: tuple[Row, ...] = ()
@@ -270,6 +276,7 @@ class LiveTable(Painted, can_focus=True):
         if offset is None:
             return
         index = self._top + offset.y - self._show_header
+        index -= self._split_at is not None and index > self._top + self._split_at
         if index < self._top or index >= len(self._rows):
             return
         self._put_cursor(index)
@@ -349,7 +356,8 @@ class LiveTable(Painted, can_focus=True):
 
     def n_lines(self, width: int) -> int:
         """Count the lines of the whole list, header included."""
-        return self._show_header + max(1, len(self._rows))
+        self._fit_columns(width)
+        return self._show_header + max(1, len(self._rows)) + (self._split() is not None)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the header and the rows in view."""
@@ -357,6 +365,11 @@ class LiveTable(Painted, can_focus=True):
         self._scroll(n_visible)
         overflows = len(self._rows) > n_visible
         self._fit_columns(width - overflows)
+        self._split_at = self._place_of_split(n_visible)
+        if self._split_at is not None:
+            n_visible -= 1
+            overflows = len(self._rows) > n_visible
+            self._fit_columns(width - overflows)
         lines = [self._header()] if self._show_header else []
         if not self._rows:
             return lines + self._empty_lines(width)
@@ -364,7 +377,39 @@ class LiveTable(Painted, can_focus=True):
             self._row_line(index, width - overflows)
             for index in range(self._top, min(self._top + n_visible, len(self._rows)))
         ]
+        if self._split_at is not None:
+            body[self._split_at : self._split_at + 1] = self._in_two_lines(body[self._split_at])
         return lines + (self._with_thumb(body, n_visible, width) if overflows else body)
+
+    def _split(self) -> tuple[int, int, str, str] | None:
+        """Split the text that its column cuts, of the row in full: place of its span, width, head and rest."""
+        row = next((row for row in self._rows if row.key == self.row_in_full), None)
+        for position, (index, width) in enumerate(self._layout):
+            if row is not None and self._columns[index].key == self.column_in_full:
+                text = clean(getattr(row.cells[index], "brief", "") or row.text(index))
+                if cell_len(row.text(index)) <= width or cell_len(text) <= width:
+                    return None
+                head = (wrap(text, width) or [""])[0]
+                return position, width, head, text[len(head) :].strip()
+        return None
+
+    def _place_of_split(self, n_visible: int) -> int | None:
+        """Return the place of the row in two lines among the rows in view; None without it, or without the room."""
+        if not self.row_in_full or n_visible <= _LEAST_BESIDE_SPLIT or self._split() is None:
+            return None
+        place = next(index for index, row in enumerate(self._rows) if row.key == self.row_in_full) - self._top
+        fits = 0 <= place < n_visible - 1 and self._cursor < self._top + n_visible - 1
+        return place if fits else None
+
+    def _in_two_lines(self, line: Line) -> list[Line]:
+        """Let the text of a row end with a whole word, and go on in a second line."""
+        if (split := self._split()) is None:
+            return [line]
+        position, width, head, rest = split
+        at = 1 + 2 * position  # each cell but the first has a gap before it
+        spans = list(line.spans)
+        spans[at] = (fit(head, width, ellipsis=self.glyphs.ellipsis), spans[at][1])
+        return [Line(tuple(spans), line.ground), Line(((f"  {rest}", spans[at][1]),), line.ground)]
 
     def _header(self) -> Line:
         spans: list[Span] = [(" ", "")]

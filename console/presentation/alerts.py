@@ -78,6 +78,12 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
 
 
+def worst_key(snapshot: "Snapshot") -> str:
+    """Return the fingerprint of the worst open alert; "" without one."""
+    worst = worst_first([alert for alert in snapshot.alerts if alert.state.is_open])
+    return worst[0].fingerprint if worst else ""
+
+
 def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: Sequence[str] = ()) -> list[Row]:
     """Draw each alert as a row of `COLUMNS`, the worst first."""
     return [

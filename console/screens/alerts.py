@@ -70,6 +70,8 @@ class AlertsScreen(ConsoleScreen):
         app = self.console_app
         if app.frozen_at is None:
             self._marks.keep({alert.fingerprint for alert in snapshot.alerts if alert.state.is_open})
+        table.column_in_full = "summary"
+        table.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         table.set_rows(alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys))
         self._leave_decided()
         self._show_words()

@@ -166,6 +166,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
 
     @property
+    def is_small(self) -> bool:
+        """Whether it is smaller than 80x24: the top line and one list."""
+        return self.has_class("-cramped") or self.has_class("-low")
+
+    @property
     def is_asking(self) -> bool:
         """Whether the prompt is open."""
         return self.has_class("-asking")

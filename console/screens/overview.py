@@ -96,6 +96,8 @@ class OverviewScreen(ConsoleScreen):
         history: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
 
         wrong = self.query_one("#wrong", LiveTable)
+        wrong.column_in_full = "summary"
+        wrong.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self._share_room(wrong.n_all_rows)

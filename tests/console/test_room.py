@@ -67,6 +67,27 @@ async def test_40x12_shows_what_is_wrong_first(open_console, workspace):
         assert sum("model_" in row for row in rows[1:7]) >= 3, "long names stay apart"
 
 
+@pytest.mark.parametrize("n", [1, 30])
+async def test_40x12_tells_the_worst_alert_in_two_lines(open_console, workspace, n):
+    raise_alerts(workspace, n)
+    async with open_console((40, 12)) as console:
+        first, second = console.text().splitlines()[2:4]
+        assert "…_model_00" in first
+        assert second.strip(" ┃") == "is not what was registered"
+        table = console.screen.query_one("#wrong", LiveTable)
+        table.focus()
+        await console.press("j", "j")
+        assert table.cursor_index == 2
+        assert "▌" in console.text().splitlines()[4], "the cursor is on the row below both lines"
+        table.action_last()
+        await console.settled()
+        assert any("▌" in row for row in console.text().splitlines()), "the last row is in view"
+        await console.press("5")
+        drawn = console.text().splitlines()
+        assert "critic" in drawn[2]
+        assert "critic" not in drawn[3], "the second line of the first alert"
+
+
 async def test_recent_actions_are_whole_lines(open_console):
     async with open_console((120, 40)) as console:
         pane = console.screen.query_one("#changes")
