@@ -39,5 +39,5 @@ def require_whole(workspace: Workspace) -> None:
 
     settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
     keymap_in_force(settings, workspace.settings_file, UserPreferences())
-    if problems := SnapshotSource(workspace, history_seconds=60).take().problems:
+    if problems := SnapshotSource(workspace, history_seconds=60, looks_at_epochs=False).take().problems:
         raise RefusedError(" ".join(problems))

@@ -19,7 +19,7 @@ from console.cli.output import printable
 if TYPE_CHECKING:
     from core.quality.gate import GateResult
     from core.training.records import EpochRecord
-    from core.training.session import Session
+    from core.training.session import ObservedSession, Session
     from core.view.snapshot import Snapshot
 
 Event = Mapping[str, Any]
@@ -35,12 +35,21 @@ class SessionFeed:
     Attributes:
         session_id: The session.
         report_of: Reads the report of an epoch of the session; a snapshot has the gates of the last epoch only.
+        metrics_after: Reads the metrics of the session's epochs after an epoch: those before it are not read.
+        before: The progress of the session before this process began, which is not reported again.
     """
 
     session_id: str
     report_of: "Callable[[Session, int], EpochRecord | None]"
+    metrics_after: "Callable[[Session, int], Mapping[int, Mapping[str, float]]]"
+    before: "ObservedSession | None" = None
     _reported: dict[str, Any] = field(default_factory=dict)
     _epoch: int = 0
+
+    def __post_init__(self) -> None:
+        if self.before is not None:
+            self._epoch = self.before.epoch
+            self._reported["failures"] = (self.before.n_failed_epochs, self.before.failure)
 
     def events(self, snapshot: "Snapshot") -> Iterator[Event]:
         """Yield the events of the session since the previous snapshot."""
@@ -50,7 +59,7 @@ class SessionFeed:
         observed = session.observed
         base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
         yield from self._news(base, "notice", (*observed.warnings, *observed.announcements))
-        yield from self._epochs(snapshot, session, base)
+        yield from self._epochs(session, base)
         if observed.epoch > self._epoch and not observed.phase.is_at_rest:
             return  # the figures of an epoch are written a moment after it; later events are reported after it
         if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
@@ -68,20 +77,15 @@ class SessionFeed:
                 "registered": list(observed.registered),
             }
 
-    def _epochs(self, snapshot: "Snapshot", session: "Session", base: Event) -> Iterator[Event]:
-        series = snapshot.epochs.get(session.run_id or "", {})
-        by_epoch: dict[int, dict[str, float]] = {}
-        for name, points in series.items():
-            for epoch, value in points:
-                if epoch > self._epoch:
-                    by_epoch.setdefault(epoch, {})[name] = value
+    def _epochs(self, session: "Session", base: Event) -> Iterator[Event]:
+        by_epoch = self.metrics_after(session, self._epoch)
         for epoch in sorted(by_epoch):
             self._epoch = epoch
             eta = session.observed.eta_seconds if epoch == session.observed.epoch else None
             report = self.report_of(session, epoch)
             learned = report is None or report.learned
             about = {**base, "epoch": epoch, "learned": learned}
-            yield {**about, "event": "epoch", "eta_seconds": eta, "metrics": by_epoch[epoch]}
+            yield {**about, "event": "epoch", "eta_seconds": eta, "metrics": dict(by_epoch[epoch])}
             if report is not None and not learned:
                 gates = [gate for gate in report.gates if gate.blocks]
                 yield {**about, "event": "draw_rejected", "reason": _reason(gates), "gates": gates}

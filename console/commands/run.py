@@ -14,12 +14,12 @@ from console.commands.session import add_training_arguments, start_from_argument
 from core.errors import ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from console.cli.headless import LinePrinter
     from core.state import Workspace
-    from core.training.session import Session
+    from core.training.session import ObservedSession, Session
 
 POLL_SECONDS = 0.25
 
@@ -119,6 +119,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.engine import Engine
 
     printer = LinePrinter(sys.stdout, log_json=args.log_json)
+    before = _progress(workspace)
     engine = Engine(workspace, mode="headless", actor=person())
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
@@ -130,7 +131,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
             session, resumed = find_or_start(workspace, args)
             printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
         shown = None if args.stay or session is None else session.session_id
-        tell_rest = _tell_events(workspace, printer, stop, shown, lambda: engine.loss is not None)
+        tell_rest = _tell_events(workspace, printer, stop, shown, lambda: engine.loss is not None, before)
     finally:
         engine.stop()
     if engine.loss is not None:
@@ -147,15 +148,30 @@ def _tell_events(
     stop: threading.Event,
     session_id: str | None,
     is_over: "Callable[[], bool]",
+    before: "Mapping[str, ObservedSession]",
 ) -> "Callable[[], bool]":
-    """Print events until the session is at rest, or forever without a session; return the function for the rest."""
+    """Print events until the session is at rest, or forever without a session; return the function for the rest.
+
+    Args:
+        workspace: The workspace.
+        printer: Prints the events.
+        stop: Set by a signal.
+        session_id: The only session to print; by default every session at work.
+        is_over: Whether the engine has ended.
+        before: The progress of each session before the engine started, which is not printed again.
+    """
     from console.cli.headless import SessionFeed
+    from core.telemetry import TelemetryReader
     from core.training.session_files import SessionFiles
     from core.view.source import SnapshotSource
 
-    source = SnapshotSource(workspace)
+    source = SnapshotSource(workspace, looks_at_epochs=False)
     report_of = SessionFiles(workspace).read_epoch
+    telemetry = TelemetryReader(workspace.telemetry_file)
     feeds: dict[str, SessionFeed] = {}
+
+    def metrics_after(session: "Session", epoch: int) -> "Mapping[int, Mapping[str, float]]":
+        return telemetry.of_epochs.rows(session.run_id, epoch + 1) if session.run_id else {}
 
     def tell() -> bool:
         snapshot = source.take()
@@ -163,19 +179,26 @@ def _tell_events(
             is_at_rest = session.observed.phase.is_at_rest
             if session.session_id != session_id and (session_id or (is_at_rest and session.session_id not in feeds)):
                 continue
-            feed = feeds.setdefault(session.session_id, SessionFeed(session.session_id, report_of))
+            if (feed := feeds.get(session.session_id)) is None:
+                feed = feeds[session.session_id] = SessionFeed(
+                    session.session_id, report_of, metrics_after, before.get(session.session_id)
+                )
             for event in feed.events(snapshot):
                 printer.print(event)
             if session.session_id == session_id and is_at_rest:
                 return True
-        source.follow(
-            [session.run_id for session in snapshot.sessions if session.session_id in feeds and session.run_id]
-        )
         return False
 
     while not stop.is_set() and not is_over() and not tell():
         stop.wait(POLL_SECONDS)
     return tell
+
+
+def _progress(workspace: "Workspace") -> "dict[str, ObservedSession]":
+    """Return the progress of every session, by its id."""
+    from core.training.sessions import Sessions
+
+    return {session.session_id: session.observed for session in Sessions(workspace).all()}
 
 
 def _stop_on_signal(printer: "LinePrinter") -> threading.Event:

@@ -38,7 +38,7 @@ def status(args: argparse.Namespace) -> int:
     if args.at is not None:
         return _status_at(args)
     # The samples that matter are the newest ones; a console keeps the longer history.
-    source = SnapshotSource(open_workspace(args), history_seconds=60)
+    source = SnapshotSource(open_workspace(args), history_seconds=60, looks_at_epochs=False)
     snapshot = source.take()
     facts = facts_of(snapshot)
     _print(facts, args)

@@ -41,7 +41,7 @@ def _row(recent: "RecentWorkspace") -> dict[str, Any]:
     row: dict[str, Any] = {"name": recent.name, "path": recent.path, "opened_at": recent.opened_at}
     if not recent.exists:
         return row | {"state": "missing", "engine": None}
-    facts = facts_of(SnapshotSource(Workspace(Path(recent.path)), history_seconds=60).take())
+    facts = facts_of(SnapshotSource(Workspace(Path(recent.path)), history_seconds=60, looks_at_epochs=False).take())
     n_firing = sum(alert["state"] == "firing" for alert in facts["alerts"])
     engine = facts["engine"]
     silence = f", silent since {printable(engine['silent_since'])}" if engine and engine["silent_since"] else ""

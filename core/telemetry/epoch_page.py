@@ -4,16 +4,13 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from core.telemetry.epoch_reader import FOREVER_US, EpochReader, range_of
+from core.telemetry.epoch_reader import EpochReader, Row, range_of
 from core.telemetry.epoch_store import StoredSeries
 from core.telemetry.series_watch import SeriesSeen
 
 PAGE_EPOCHS = 512
 """How many epochs a page has: more than any screen has lines, so that the cursor moves long before it needs another."""
 _QUARTER = PAGE_EPOCHS // 4
-
-Row = Mapping[str, float]
-"""The metrics of one epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class RunPage:
             return
         since = self._unchanged_until(series, start) if old.start <= start <= old.end + 1 else start
         rows: dict[int, Row] = {epoch: row for epoch, row in old.rows.items() if start <= epoch < since}
-        rows.update(_rows(self._epochs, self._run_id, since, end))
+        rows.update(self._epochs.rows(self._run_id, since, end))
         self._known = series
         self.shown = EpochPage(*reach, _count(series), start, end, MappingProxyType(rows))
 
@@ -131,31 +128,27 @@ def page_range(first: int, newest: int, around: int | None) -> tuple[int, int]:
     return start, start + PAGE_EPOCHS - 1
 
 
-def page_as_of(epochs: EpochReader, run_id: str, until_us: int, newest: int | None) -> EpochPage:
-    """Return the newest page of a run at an instant.
+def page_as_of(
+    epochs: EpochReader, run_id: str, until_us: int, newest: int | None, around: int | None = None
+) -> EpochPage:
+    """Return a page of a run at an instant.
 
     Args:
         epochs: Reads the store.
         run_id: The run.
         until_us: The instant.
         newest: The newest epoch at that instant; None if there was none.
+        around: An epoch that the page shall have; by default the newest.
     """
     series = epochs.series(run_id)
     reach = range_of(series.values())
     if reach is None or newest is None:
         return NO_EPOCHS
-    start, end = page_range(reach[0], newest, None)
+    start, end = page_range(reach[0], newest, around)
     n_recorded = min(_count(series), newest - reach[0] + 1)
     return EpochPage(
-        reach[0], newest, n_recorded, start, end, MappingProxyType(_rows(epochs, run_id, start, end, until_us))
+        reach[0], newest, n_recorded, start, end, MappingProxyType(epochs.rows(run_id, start, end, until_us=until_us))
     )
-
-
-def _rows(epochs: EpochReader, run_id: str, first: int, last: int, until_us: int = FOREVER_US) -> dict[int, Row]:
-    rows: dict[int, dict[str, float]] = {}
-    for epoch, name, _, value in epochs.values(run_id, first, last, until_us=until_us):
-        rows.setdefault(epoch, {})[name] = value
-    return {epoch: MappingProxyType(row) for epoch, row in rows.items()}
 
 
 def _count(series: Mapping[str, StoredSeries]) -> int:

@@ -6,6 +6,7 @@ from every value that it has.
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from core.telemetry.epoch_store import SPAN_COLUMNS, StoredSeries
@@ -35,6 +36,8 @@ Fetch = Callable[..., list[Any]]
 """Runs a statement with its parameters, and returns all rows."""
 EpochValue = tuple[int, str, int, float]
 """An epoch, a metric, the time in µs, and a value."""
+Row = Mapping[str, float]
+"""The metrics of one epoch."""
 Spans = dict[str, dict[int, EpochSpan]]
 """By metric and first epoch."""
 
@@ -73,6 +76,15 @@ class EpochReader:
         """Return the finite values of some epochs, in order of epochs and metrics."""
         rows = self._fetch(_VALUES, run_id, first, last, until_us)
         return [row for row in rows if math.isfinite(row[3])]
+
+    def rows(
+        self, run_id: str, first: int = _FIRST, last: int = _LAST, *, until_us: int = FOREVER_US
+    ) -> dict[int, Row]:
+        """Return the finite values of some epochs by epoch, in order of epochs."""
+        rows: dict[int, dict[str, float]] = {}
+        for epoch, name, _, value in self.values(run_id, first, last, until_us=until_us):
+            rows.setdefault(epoch, {})[name] = value
+        return {epoch: MappingProxyType(row) for epoch, row in rows.items()}
 
     def spans(
         self,

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
+    from core.telemetry.epoch_page import EpochPage
     from core.tracking import Run
     from core.training.session import Session
 
 SeriesPoint = tuple[float, float]  # unix seconds, value
-EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]  # metric -> (epoch, value) by epoch
+EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]
+"""By metric: (epoch, value) by epoch. Of a long run these are the points that draw its course, extremes included."""
 
 NO_ENGINE = "no engine is running"
 SILENT_ENGINE = "the engine is silent"
@@ -53,6 +55,7 @@ class Snapshot:
     alerts: "tuple[Alert, ...]" = ()
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
+    epoch_pages: "Mapping[str, EpochPage]" = field(default_factory=lambda: _NOTHING)  # by run id; the newest epochs
     resources: Mapping[str, tuple[SeriesPoint, ...]] = field(default_factory=lambda: _NOTHING)  # oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
     problems: tuple[str, ...] = ()

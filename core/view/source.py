@@ -32,6 +32,7 @@ class SnapshotSource:
         clock: Clock = utc_now,
         history_seconds: float = HISTORY_SECONDS,
         documents_only: bool = False,
+        looks_at_epochs: bool = True,
     ) -> None:
         """Prepare to take snapshots; nothing is read yet.
 
@@ -41,6 +42,8 @@ class SnapshotSource:
             history_seconds: How far the samples reach back.
             documents_only: Every document, and nothing that is kept as a history of its own: samples, epochs and the
                 audit record.
+            looks_at_epochs: Whether the metrics of epochs are read: who wants only the state of sessions finds their
+                newest values in their documents.
         """
         self._clock = clock
         self._look = PartSource(
@@ -49,6 +52,7 @@ class SnapshotSource:
             seen=unread_snapshot(workspace, clock),
             history=timedelta(seconds=history_seconds),
             looks_at_runs=documents_only,
+            looks_at_epochs=looks_at_epochs,
         )
         wanted = (each for each in parts.PARTS if not documents_only or issubclass(each, DocumentPart))
         self._parts = tuple(part(self._look) for part in wanted)
@@ -60,6 +64,11 @@ class SnapshotSource:
     def follow(self, run_ids: Iterable[str]) -> None:
         """Ask for the epoch history of these runs, beside that of the active session."""
         self._look.followed = frozenset(run_ids)
+
+    def look_around(self, run_id: str, epoch: int | None) -> None:
+        """Ask for the page of a run's epochs that has this epoch; None asks for the newest page."""
+        others = {other: place for other, place in self._look.around.items() if other != run_id}
+        self._look.around = others if epoch is None else {**others, run_id: epoch}
 
     def look_at_runs(self, wanted: bool) -> None:
         """Include the runs in snapshots, or keep their last state: logging changes runs every second."""
@@ -115,7 +124,7 @@ def unread_snapshot(workspace: "Workspace", clock: Clock) -> Snapshot:
 
 @functools.lru_cache(maxsize=4)
 def _source_of(workspace: "Workspace") -> SnapshotSource:
-    return SnapshotSource(workspace)
+    return SnapshotSource(workspace, looks_at_epochs=False)
 
 
 def take_snapshot(workspace: "Workspace") -> Snapshot:
@@ -124,6 +133,6 @@ def take_snapshot(workspace: "Workspace") -> Snapshot:
     Args:
         workspace: An open workspace.
     Returns:
-        Its present state; `problems` names the parts that could not be read.
+        Its present state, without the metrics of epochs; `problems` names the parts that could not be read.
     """
     return _source_of(workspace).take()

@@ -4,7 +4,6 @@ import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
@@ -27,7 +26,7 @@ def seen(epochs: dict[int, float], **observed: object) -> Snapshot:
         name="",
         created_at=NOW,
         created_by="ada@desk",
-        settings={},
+        settings={"scores": epochs},
         desired_by="ada@desk",
         desired_at=NOW,
         run_id="r-0001",
@@ -35,8 +34,7 @@ def seen(epochs: dict[int, float], **observed: object) -> Snapshot:
             **{"phase": SessionPhase.RUNNING, "n_epochs": 3, "epoch": max(epochs, default=0), **observed}
         ),
     )
-    series = MappingProxyType({"score": tuple(epochs.items())})
-    return Snapshot(taken_at=NOW, workspace=Path("/w"), sessions=(session,), epochs={"r-0001": series})
+    return Snapshot(taken_at=NOW, workspace=Path("/w"), sessions=(session,))
 
 
 def report(epoch: int, *gates: GateResult) -> EpochRecord:
@@ -55,9 +53,13 @@ def report(epoch: int, *gates: GateResult) -> EpochRecord:
     )
 
 
-def feed_of(*reports: EpochRecord) -> SessionFeed:
+def metrics_after(session: Session, epoch: int) -> dict[int, dict[str, float]]:
+    return {number: {"score": score} for number, score in session.settings["scores"].items() if number > epoch}
+
+
+def feed_of(*reports: EpochRecord, before: ObservedSession | None = None) -> SessionFeed:
     by_epoch = {each.epoch: each for each in reports}
-    return SessionFeed("s-0001", lambda _session, epoch: by_epoch.get(epoch))
+    return SessionFeed("s-0001", lambda _session, epoch: by_epoch.get(epoch), metrics_after, before)
 
 
 def kinds(feed: SessionFeed, snapshot: Snapshot) -> list[str]:
@@ -70,6 +72,16 @@ def test_each_epoch_is_reported_once_even_when_several_arrive_together():
     assert [event["epoch"] for event in feed.events(seen({1: 0.5, 2: 0.6})) if event["event"] == "epoch"] == [1, 2]
     assert kinds(feed, seen({1: 0.5, 2: 0.6})) == []
     assert kinds(feed, seen({1: 0.5, 2: 0.6, 3: 0.7})) == ["epoch"]
+
+
+def test_what_happened_before_this_process_began_is_not_reported_again():
+    earlier = seen({1: 0.5, 2: 0.6}, n_failed_epochs=1, failed_epoch=2, failure="killed")
+    (session,) = earlier.sessions
+    feed = feed_of(before=session.observed)
+
+    assert kinds(feed, earlier) == ["phase"]
+    (event,) = feed.events(seen({1: 0.5, 2: 0.6, 3: 0.7}, n_failed_epochs=1, failed_epoch=2, failure="killed"))
+    assert (event["event"], event["epoch"]) == ("epoch", 3)
 
 
 def test_events_after_an_epoch_wait_for_its_figures():

@@ -1,6 +1,6 @@
 """The parts that keep their own past: samples, epochs and the audit record."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,9 @@ from core.view.snapshot import SeriesPoint
 if TYPE_CHECKING:
     from core.governance import AuditRecord
     from core.state import Workspace
+    from core.telemetry.courses import EpochCourses
+    from core.telemetry.epoch_page import EpochPages
+    from core.telemetry.series_watch import SeriesWatch
 
 RESOURCE_SERIES = (
     "resource.cpu_percent",
@@ -65,29 +68,59 @@ class ResourcesPart(HistoryPart):
 
 
 class EpochsPart(HistoryPart):
-    """The metrics of each epoch of the active session's run and of the followed runs."""
+    """The metrics of the active session's run and of the followed runs: their course, thinned, and a page of epochs.
+
+    Both are brought up to date by what is new: their cost does not grow with a run.
+    """
 
     name = "epochs"
 
+    def __init__(self, look: PartSource) -> None:
+        super().__init__(look)
+        self._watch: SeriesWatch | None = None
+        self._courses: EpochCourses | None = None
+        self._pages: EpochPages | None = None
+
+    @property
+    @override
+    def is_wanted(self) -> bool:
+        return self._look.looks_at_epochs
+
     @override
     def mark(self) -> Hashable:
-        return file_mark(self._workspace.telemetry_file), self._look.run_ids
+        around = tuple(sorted(self._look.around.items()))
+        return file_mark(self._workspace.telemetry_file), self._look.run_ids, around
 
     @override
     def read(self) -> Mapping[str, Any]:
-        return self._read(self._look.run_ids, None)
+        from core.telemetry.courses import EpochCourses
+        from core.telemetry.epoch_page import EpochPages
+        from core.telemetry.series_watch import SeriesWatch
+
+        if self._watch is None or self._courses is None or self._pages is None:
+            reader = self._look.telemetry
+            self._watch = SeriesWatch(reader)
+            self._courses, self._pages = EpochCourses(reader.of_epochs), EpochPages(reader.of_epochs)
+        seen = self._watch.look(self._look.run_ids)
+        return {
+            "epochs": self._courses.follow(seen),
+            "epoch_pages": self._pages.follow(seen, self._look.around),
+        }
 
     @override
     def read_as_of(self, when: datetime) -> Mapping[str, Any]:
-        return self._read(self._look.run_ids, when)
+        from core.telemetry.chunk import to_us
+        from core.telemetry.courses import courses_as_of
+        from core.telemetry.epoch_page import page_as_of
 
-    def _read(self, run_ids: Iterable[str], until: datetime | None) -> Mapping[str, Any]:
-        found = {run_id: self._look.telemetry.epochs(run_id, until) for run_id in sorted(run_ids)}
-        epochs = {
-            run_id: MappingProxyType({metric: tuple(points) for metric, points in metrics.items()})
-            for run_id, metrics in found.items()
-        }
-        return {"epochs": MappingProxyType(epochs)}
+        epochs, until_us = self._look.telemetry.of_epochs, to_us(when)
+        courses, pages = {}, {}
+        for run_id in sorted(self._look.run_ids):
+            courses[run_id] = courses_as_of(epochs, run_id, until_us)
+            newest = max((points[-1][0] for points in courses[run_id].values()), default=None)
+            around = self._look.around.get(run_id)
+            pages[run_id] = page_as_of(epochs, run_id, until_us, newest, around)
+        return {"epochs": MappingProxyType(courses), "epoch_pages": MappingProxyType(pages)}
 
 
 class AuditPart(HistoryPart):

@@ -29,7 +29,9 @@ class PartSource:
     seen: Snapshot  # the newest snapshot, with the fields of the next one that have been read so far
     history: timedelta = timedelta(seconds=HISTORY_SECONDS)  # how far samples reach back
     followed: frozenset[str] = frozenset()  # runs whose epochs are wanted, beside those of the active session
+    around: Mapping[str, int] = field(default_factory=dict)  # by run, the epoch around which a page is wanted
     looks_at_runs: bool = True
+    looks_at_epochs: bool = True
     _reader: "TelemetryReader | None" = field(default=None, init=False, repr=False)
 
     @property

@@ -52,7 +52,7 @@ def test_a_session_completes_with_scikit_learn_and_warns_everywhere(workspace, s
     assert {entry["candidate"] for entry in spread["report"]["candidates"]} == {"linear", "hist_gradient_boosting"}
     assert Registry(workspace).get("spread", "1.0.0").metrics["attainment"] > 0.5
     assert "session.warn" in {record.verb for record in AuditLog(workspace).tail(100)}
-    feed = SessionFeed(session_id, SessionFiles(workspace).read_epoch)
+    feed = SessionFeed(session_id, SessionFiles(workspace).read_epoch, lambda _session, _epoch: {})
     lines = [plain_line(event) for event in feed.events(SnapshotSource(workspace).take())]
     assert f"note: {warning}" in lines
 
