@@ -141,6 +141,9 @@ class ScreenContext(ConsoleContext, Protocol):
     def follow(self, run_id: str | None) -> None:
         """Include the epochs of this run in the snapshots."""
 
+    def look_around(self, run_id: str, epoch: int | None) -> None:
+        """Include the page of a run's epochs that has this epoch; None follows the newest again."""
+
     def look_at_runs(self, wanted: bool) -> None:
         """Include the tracked runs in the snapshots while a screen shows them."""
 

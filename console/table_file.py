@@ -20,6 +20,7 @@ class TableFile(msgspec.Struct, frozen=True):
     path: Path
     text: str
     n_rows: int
+    n_unread: int
     replaces: bool
 
     @classmethod
@@ -41,7 +42,7 @@ class TableFile(msgspec.Struct, frozen=True):
             file = _place_of(path or ".", usual, app.workspace.root)
         except (OSError, RuntimeError, ValueError) as error:  # also a name too long, an unknown `~name`
             raise UsageError(f"{path} cannot be a file: {getattr(error, 'strerror', None) or error}.") from None
-        return cls(file, csv_text(table.chosen_columns, table.rows), len(table.rows), replaces)
+        return cls(file, csv_text(table.chosen_columns, table.rows), len(table.rows), table.n_unread, replaces)
 
     async def write(self, app: ConsoleControls) -> None:
         """Write the file whole or not at all, and say where it is."""
@@ -52,7 +53,8 @@ class TableFile(msgspec.Struct, frozen=True):
         except OSError as error:
             app.say(f"{self.path} cannot be replaced: {error.strerror or error}.", "warn")
         else:
-            app.say(f"Wrote {counted(self.n_rows, 'row')} to {self.path}", "good")
+            page = f", the page around the cursor of {self.n_rows + self.n_unread:,}," if self.n_unread else ""
+            app.say(f"Wrote {counted(self.n_rows, 'row')}{page} to {self.path}", "good")
 
     def _write(self) -> None:
         content = self.text.encode("utf-8", "replace")

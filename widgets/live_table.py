@@ -17,7 +17,7 @@ from widgets.filtering import filter_rows
 from widgets.line import Line, Span, clean, fit, fit_line
 from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
-from widgets.rows import Cell, Row
+from widgets.rows import Cell, Row, RowPage
 
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
@@ -102,8 +102,9 @@ class LiveTable(Painted, can_focus=True):
         self._split_at: int | None = None  # the place of that row among the rows in view
         self._order: Order | None = None
         self._wanted: tuple[str, ...] = ()
-        self._all_rows: tuple[Row, ...] = ()
-        self._rows: tuple[Row, ...] = ()
+        self._page: RowPage | None = None  # of a list that is read page by page
+        self._all_rows: tuple[Row, ...] = ()  # that were read
+        self._rows: Sequence[Row] = ()
         self._filter = ""
         self._cursor = 0
         self._top = 0
@@ -117,9 +118,13 @@ class LiveTable(Painted, can_focus=True):
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its row, or on its place when that row is gone.
 
+        Of a list that is read page by page, a filter and an order act on the page.
+
         Raises:
             ValueError: Two rows share a key, or a row has not one cell per column.
         """
+        self._page = rows if isinstance(rows, RowPage) else None
+        rows = rows.loaded if isinstance(rows, RowPage) else rows
         if len({row.key for row in rows}) != len(rows):
             raise ValueError("two rows share a key")
         if any(len(row.cells) != len(self._columns) for row in rows):
@@ -138,7 +143,7 @@ class LiveTable(Painted, can_focus=True):
         fits = len(columns) == len(self._columns)
         self._columns = tuple(columns)
         self._layout_key = _NO_LAYOUT
-        self.set_rows(self._all_rows if fits else ())
+        self.set_rows((self._page or self._all_rows) if fits else ())
 
     @property
     def filter_words(self) -> str:
@@ -181,13 +186,18 @@ class LiveTable(Painted, can_focus=True):
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The rows that pass the filter."""
-        return self._rows
+        """The rows that pass the filter; of a list that is read page by page, those that were read."""
+        return self._rows.loaded if isinstance(self._rows, RowPage) else tuple(self._rows)
 
     @property
     def n_all_rows(self) -> int:
         """The number of rows without the filter."""
-        return len(self._all_rows)
+        return len(self._all_rows if self._page is None else self._page)
+
+    @property
+    def n_unread(self) -> int:
+        """The number of rows outside the page that was read."""
+        return 0 if self._page is None else len(self._page) - len(self._page.loaded)
 
     @property
     def shown_columns(self) -> tuple[Column, ...]:
@@ -241,11 +251,10 @@ class LiveTable(Painted, can_focus=True):
         Returns:
             False when no row that is shown has this key.
         """
-        for index, row in enumerate(self._rows):
-            if row.key == key:
-                self._put_cursor(index)
-                return True
-        return False
+        if (place := self._place_of(key)) is None:
+            return False
+        self._put_cursor(place)
+        return True
 
     # Keys and mouse
 
@@ -302,17 +311,22 @@ class LiveTable(Painted, can_focus=True):
 
     def _select_rows(self) -> None:
         before, was_at_top = self.cursor_key, self._cursor == 0
-        self._rows = filter_rows(self._all_rows, self._columns, self._filter) if self._filter else self._all_rows
+        rows = filter_rows(self._all_rows, self._columns, self._filter) if self._filter else self._all_rows
         if self._order is not None and (by := self._index_of(self._order.key)) is not None:
-            self._rows = tuple(sort_rows(self._rows, by, descending=self._order.descending))
+            rows = tuple(sort_rows(rows, by, descending=self._order.descending))
+        is_paged = self._page is not None and rows is self._all_rows
+        self._rows = self._page if is_paged and self._page is not None else rows
         self._cursor = 0 if self._sticky and was_at_top else self._place_near(before)
-        keys = {row.key for row in self._rows}
+        keys = {row.key for row in rows}
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in keys}
         self.resize_to_content()
         self._announce(before)
 
     def _place_near(self, key: str | None) -> int:
         """Find the row with a key; if a filter hides it, the nearest row of the list; if it is gone, the same place."""
+        if isinstance(self._rows, RowPage):
+            place = self._rows.place_of(key)
+            return max(0, min(self._cursor, len(self._rows) - 1)) if place is None else place
         places = {row.key: index for index, row in enumerate(self._rows)}
         if key in places:
             return places[key]
@@ -321,6 +335,11 @@ class LiveTable(Painted, can_focus=True):
             return max(0, min(self._cursor, len(self._rows) - 1))
         shown = [(abs(index - here), places[row.key]) for index, row in enumerate(self._all_rows) if row.key in places]
         return min(shown)[1]
+
+    def _place_of(self, key: str) -> int | None:
+        if isinstance(self._rows, RowPage):
+            return self._rows.place_of(key)
+        return next((index for index, row in enumerate(self._rows) if row.key == key), None)
 
     def _index_of(self, key: str) -> int | None:
         return next((index for index, column in enumerate(self._columns) if column.key == key), None)

@@ -344,6 +344,12 @@ class BondxApp(BugExit):
         self._poller.follow(run_id)
         self.playback.follow(run_id)
 
+    def look_around(self, run_id: str, epoch: int | None) -> None:
+        """Include the page of a run's epochs that has this epoch; None follows the newest again."""
+        self._poller.look_around(run_id, epoch)
+        self.playback.look_around(run_id, epoch)
+        self.run_worker(asyncio.to_thread(self._poller.look))
+
     def look_at_runs(self, wanted: bool) -> None:
         """Include the runs in the snapshots while a screen shows them."""
         self._poller.look_at_runs(wanted)

@@ -36,7 +36,7 @@ def show(args: argparse.Namespace) -> int:
     from widgets.glyphs import ASCII
 
     workspace = open_workspace(args)
-    source = SnapshotSource(workspace)
+    source = SnapshotSource(workspace, looks_at_epochs=args.screen in ("overview", "training"))
     source.look_at_runs(args.screen == "runs")
 
     def limits() -> "AlertSettings":

@@ -1,7 +1,8 @@
 """The models of a session and their course from epoch to epoch, as rows and as series for a chart."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from console.presentation.cells import duration_cell, number_cell, share_cell
 from console.presentation.headline import headline_text
@@ -9,7 +10,10 @@ from core.training.session import Session
 from core.view.snapshot import EpochSeries
 from widgets.chart import Series
 from widgets.columns import Column
-from widgets.rows import Cell, Row
+from widgets.rows import Cell, Row, RowPage
+
+if TYPE_CHECKING:
+    from core.telemetry.epoch_page import EpochPage
 
 MODEL_METRIC_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=18, cut="middle"),
@@ -92,40 +96,68 @@ def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
     return (*_COLUMNS, quality, seconds, *columns)
 
 
-def epoch_rows(epochs: EpochSeries, models: Sequence[str], *, diverged: Sequence[str] = ()) -> list[Row]:
+def epoch_rows(
+    epochs: Mapping[int, Mapping[str, float]], models: Sequence[str], *, diverged: Sequence[str] = ()
+) -> list[Row]:
     """Draw each epoch as a row of `epoch_columns`, the newest first.
 
     Args:
-        epochs: The metrics by epoch.
+        epochs: The metrics of each epoch.
         models: The models, each a column.
         diverged: The losses that have no value now; from the first epoch without one, their model says so.
     """
-    by_metric = {metric: dict(points) for metric, points in epochs.items()}
-    numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
-    skipped = by_metric.get(_SKIPPED, {})
+    return [_epoch_row(epoch, epochs[epoch], models, diverged) for epoch in sorted(epochs, reverse=True)]
 
-    def at(metric: str, epoch: int) -> float | None:
-        return by_metric.get(metric, {}).get(epoch)
 
-    def reached(model: str, epoch: int) -> Cell:
-        if any(name.startswith(f"{model}.") and at(name, epoch) is None for name in diverged):
+def page_rows(page: "EpochPage | None", models: Sequence[str], *, diverged: Sequence[str] = ()) -> Sequence[Row]:
+    """Draw a page of epochs as rows of `epoch_columns`; rows of other pages are there, and unread."""
+    if page is None:
+        return ()
+    if page.is_whole:
+        return epoch_rows(page.rows, models, diverged=diverged)
+    every = {epoch: page.rows.get(epoch, {}) for epoch in range(page.start, page.end + 1)}
+    return RowPage(
+        epoch_rows(every, models, diverged=diverged),
+        n_before=page.newest - page.end,
+        n_after=page.start - page.first,
+        key_at=lambda place: str(page.newest - place),
+        place_of=lambda key: page.newest - int(key),
+    )
+
+
+def recorded(page: "EpochPage | None", *, is_sorted: bool = False) -> str:
+    """Say how many epochs a table of epochs has, and which of them an order acts on.
+
+    >>> from core.telemetry.epoch_page import EpochPage
+    >>> recorded(EpochPage(1, 36_000, 36_000, 101, 612, {}), is_sorted=True)
+    '101 to 612 of 36,000, sorted'
+    """
+    if page is None:
+        return "0 recorded"
+    if is_sorted and not page.is_whole:
+        return f"{page.start:,} to {page.end:,} of {page.n_recorded:,}, sorted"
+    return f"{page.n_recorded:,} recorded"
+
+
+def _epoch_row(epoch: int, metrics: Mapping[str, float], models: Sequence[str], diverged: Sequence[str]) -> Row:
+    is_skipped = _SKIPPED in metrics
+
+    def reached(model: str) -> Cell:
+        if metrics and any(name.startswith(f"{model}.") and name not in metrics for name in diverged):
             return _DIVERGED
-        return share_cell(at(f"{model}.attainment", epoch))
+        return share_cell(metrics.get(f"{model}.attainment"))
 
-    return [
-        Row(
-            str(epoch),
-            (
-                Cell(str(epoch), value=epoch),
-                Cell("skipped", "warn") if epoch in skipped else share_cell(at("score", epoch), tone="strong"),
-                share_cell(at("quality.score", epoch)),
-                _took(at("epoch.seconds", epoch)),
-                *(share_cell(None) if epoch in skipped else reached(model, epoch) for model in models),
-            ),
-            "muted" if epoch in skipped else "",
-        )
-        for epoch in numbers
-    ]
+    return Row(
+        str(epoch),
+        (
+            Cell(str(epoch), value=epoch),
+            Cell("skipped", "warn") if is_skipped else share_cell(metrics.get("score"), tone="strong"),
+            share_cell(metrics.get("quality.score")),
+            _took(metrics.get("epoch.seconds")),
+            *(share_cell(None) if is_skipped else reached(model) for model in models),
+        ),
+        "muted" if is_skipped else "",
+    )
 
 
 def _took(seconds: float | None) -> Cell:

@@ -54,10 +54,11 @@ def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     rows = sessions.session_rows(snapshot.sessions, now, glyphs, absence=snapshot.absence)
     tables = [ScreenTable("Sessions", sessions.COLUMNS, rows, "No session yet.")]
     if (session := snapshot.active_session()) is not None:
-        models, history = epochs.models_of(session), snapshot.epochs.get(session.run_id or "", {})
+        models, page = epochs.models_of(session), snapshot.epoch_pages.get(session.run_id or "")
         columns = epochs.epoch_columns(models)
-        rows = epochs.epoch_rows(history, models, diverged=session.observed.diverged)
-        tables.append(ScreenTable(f"Epochs of {session.session_id}", columns, rows, "No epoch yet."))
+        rows = epochs.epoch_rows(page.rows if page else {}, models, diverged=session.observed.diverged)
+        newest = "" if page is None or page.is_whole else f", the newest {len(rows)} of {page.n_recorded:,}"
+        tables.append(ScreenTable(f"Epochs of {session.session_id}{newest}", columns, rows, "No epoch yet."))
     return tables
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -61,6 +61,7 @@ class Playback:
         self._host = host
         self._steps: list[Step] = []
         self._is_reading = False
+        self._around: Mapping[str, int] = {}
         self.at: Moment = None
         """The moment that is shown, unless it is the present."""
 
@@ -95,6 +96,13 @@ class Playback:
     def follow(self, run_id: str | None) -> None:
         """Include the epochs of this run in the shown snapshot."""
         if self.at is not None and run_id is not None and run_id not in self._host.snapshot.epochs:
+            at = self.at
+            self._read(lambda _past: (at, ""), follow=(run_id,))
+
+    def look_around(self, run_id: str, epoch: int | None) -> None:
+        """Include the page of a run's epochs that has this epoch in the shown snapshot."""
+        self._around = {} if epoch is None else {run_id: epoch}
+        if self.at is not None:
             at = self.at
             self._read(lambda _past: (at, ""), follow=(run_id,))
 
@@ -141,7 +149,7 @@ class Playback:
         when, sentence = find(past)
         if when is None:
             return None, sentence or "This is now."
-        snapshot = past.at(when, follow=follow)
+        snapshot = past.at(when, follow=follow, around=self._around)
         return snapshot, sentence or last_change(snapshot, begins=past.before(when) is None)
 
 

@@ -44,6 +44,10 @@ class Poller(threading.Thread):
         """Include the epoch history of this run in every snapshot from now on."""
         self._source.follow([run_id] if run_id else [])
 
+    def look_around(self, run_id: str, epoch: int | None) -> None:
+        """Include the page of a run's epochs that has this epoch from now on; None follows the newest."""
+        self._source.look_around(run_id, epoch)
+
     def look_at_runs(self, wanted: bool) -> None:
         """Include the runs in every snapshot from now on, or leave them out."""
         self._source.look_at_runs(wanted)

@@ -40,6 +40,10 @@ class TrainingScreen(ConsoleScreen):
         **dict.fromkeys(("#attainment", "#loss", "#epochs"), "epochs"),
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn_page: tuple[object, ...] = ()
+
     def compose_body(self) -> ComposeResult:
         """Yield sessions and gates on the left, models and epochs on the right."""
         with Vertical(id="session", classes="pane side"):
@@ -111,6 +115,7 @@ class TrainingScreen(ConsoleScreen):
         if session is None:
             return
         history: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
+        page = self.snapshot.epoch_pages.get(session.run_id or "")
         models = epochs.models_of(session)
         absence = self.snapshot.absence
         self.set_title(pane, sessions.title(session, glyphs, absence=absence))
@@ -141,8 +146,23 @@ class TrainingScreen(ConsoleScreen):
             pane.notice = READING if is_awaited else self.notice_of("epochs")
         if by_epoch.columns != (columns := epochs.epoch_columns(models)):
             by_epoch.set_columns(columns)
-        by_epoch.set_rows(epochs.epoch_rows(history, models, diverged=session.observed.diverged))
-        self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
+        if self._drawn_page != (drawn := (page, models, session.observed.diverged)):
+            self._drawn_page = drawn
+            by_epoch.set_rows(epochs.page_rows(page, models, diverged=session.observed.diverged))
+        self.set_title(by_epoch, "Epochs", epochs.recorded(page, is_sorted=by_epoch.order is not None))
+
+    @on(LiveTable.RowHighlighted, "#epochs")
+    def _another_epoch(self, message: LiveTable.RowHighlighted) -> None:
+        """Ask for the page around the cursor when it comes near the end of the page that was read."""
+        session = self.selected_session()
+        if session is None or session.run_id is None or message.row_key is None or message.table.order is not None:
+            return
+        from core.telemetry.epoch_page import page_range
+
+        page, epoch = self.snapshot.epoch_pages.get(session.run_id), int(message.row_key)
+        if page is None or page.is_whole or page_range(page.first, page.newest, epoch) == (page.start, page.end):
+            return
+        self.console_app.look_around(session.run_id, None if message.table.cursor_index == 0 else epoch)
 
     async def action_runs(self) -> None:
         """Show the tracked runs of sessions and of people's own programs."""

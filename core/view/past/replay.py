@@ -1,7 +1,7 @@
 """Snapshots of past instants."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -55,12 +55,13 @@ class RecordedPast:
         """Return the moment that was recorded because of a change, or None if the past ends before it."""
         return self._reader.moment_after(change.at - timedelta(microseconds=1))
 
-    def at(self, when: datetime, *, follow: Iterable[str] = ()) -> Snapshot:
+    def at(self, when: datetime, *, follow: Iterable[str] = (), around: Mapping[str, int] | None = None) -> Snapshot:
         """Return the workspace at a past instant.
 
         Args:
             when: The instant.
             follow: Runs whose epochs are wanted, beside those of the session that was at work.
+            around: By run, the epoch around which a page of epochs is wanted; by default the newest.
 
         Returns:
             The snapshot of that instant. If no engine was recording then, it shows the last recorded state, and
@@ -88,17 +89,21 @@ class RecordedPast:
             gap = f"No engine recorded at this time: this is the last recorded state, of {to_iso(span.until)}."
             fields |= {"problems": (gap,), "engine": None}
         snapshot = Snapshot(taken_at=when, workspace=self._workspace.root, **fields)
-        return self._with_histories(snapshot, follow)
+        return self._with_histories(snapshot, follow, around or {})
 
     def _log(self) -> "AuditLog":
         from core.governance import AuditLog
 
         return AuditLog(self._workspace)
 
-    def _with_histories(self, snapshot: Snapshot, follow: Iterable[str]) -> Snapshot:
+    def _with_histories(self, snapshot: Snapshot, follow: Iterable[str], around: Mapping[str, int]) -> Snapshot:
         """Add the parts with their own history: samples, epochs, audit records."""
         look = PartSource(
-            workspace=self._workspace, clock=lambda: snapshot.taken_at, seen=snapshot, followed=frozenset(follow)
+            workspace=self._workspace,
+            clock=lambda: snapshot.taken_at,
+            seen=snapshot,
+            followed=frozenset(follow),
+            around=around,
         )
         try:
             for part in parts.PARTS:

@@ -206,7 +206,7 @@ def test_a_warning_appears_below_the_score_and_in_the_details(snapshot):
 
 def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):
     history = snapshot.epochs["r-0001"]
-    rows = epochs.epoch_rows(history, ["spread"])
+    rows = epochs.epoch_rows(snapshot.epoch_pages["r-0001"].rows, ["spread"])
     assert texts(rows[0])[0] == "41"
     assert texts(rows[0])[4] == share(epoch_metrics(41)["spread.attainment"])
     assert len(epochs.epoch_columns(["spread"])) == len(rows[0].cells)
@@ -644,7 +644,10 @@ def test_a_diverged_loss_is_named_in_the_list_of_sessions_and_in_the_epochs(snap
     )
     assert texts(sessions.session_rows([ill], NOW, UNICODE)[0])[4] == "diverged"
     assert "diverged: spread.loss" in [line.text for line in sessions.summary_lines(ill, UNICODE)]
-    history = {"spread.attainment": ((1, 0.5), (2, 0.5)), "spread.loss": ((1, 2.0),), "score": ((1, 0.5), (2, 0.5))}
+    history = {
+        1: {"spread.attainment": 0.5, "spread.loss": 2.0, "score": 0.5},
+        2: {"spread.attainment": 0.5, "score": 0.5},
+    }
     newest, first = epochs.epoch_rows(history, ["spread", "alert"], diverged=ill.observed.diverged)
     assert (texts(newest)[4:], texts(first)[4:]) == (["diverged", "–"], ["50.0%", "–"])
     by_model = {row.key: texts(row) for row in epochs.model_metric_rows(ill, {}, lambda _: "")}
