@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def _held(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout | Session":
-    return ROLLOUT.find(snapshot, words) if words[0].startswith("ro-") else SESSION.find(snapshot, words)
+    name = words[0]
+    is_session = any(session.session_id == name for session in snapshot.sessions)
+    is_rollout = name.startswith("ro-") or any(rollout.model == name for rollout in snapshot.rollouts)
+    return ROLLOUT.find(snapshot, words) if is_rollout and not is_session else SESSION.find(snapshot, words)
 
 
 HELD_WORD = Argument(

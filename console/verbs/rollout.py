@@ -28,8 +28,7 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout":
 
 
 def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
-    active = [rollout for rollout in snapshot.rollouts if rollout.is_active]
-    return [*(rollout.rollout_id for rollout in active), *(rollout.model for rollout in active)]
+    return [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
 
 
 class Asked(TypedDict):

@@ -10,6 +10,7 @@ from console.dialogs.text import TextDialog
 from console.presentation import rollout_evidence, rollout_progress
 from console.presentation.rollouts import seconds_to_decision
 from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
+from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.registry import Registry, Stage
 from core.rollout import DesiredRollout, GuardSource, RolloutPhase, Rollouts, Strategy
@@ -222,6 +223,14 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
         await confirm(console, *"1.3.0")
         await console.until(lambda: rollouts.active("spread") is not None)
         assert rollouts.active("spread").created_by == str(console.app.actor)
+
+
+async def test_resume_takes_the_model_of_a_held_rollout(open_console, rollouts):
+    rollouts.hold("downgrade", actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+    async with open_console() as console:
+        console.app.commands.run("resume downgrade")
+        await console.dialog()
+        assert "Resume ro-0002 of downgrade" in console.text()
 
 
 @pytest.mark.parametrize(
