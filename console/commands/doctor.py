@@ -18,6 +18,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from core.maintenance.environment import EnvironmentItem
+    from core.state import Workspace
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -41,6 +42,16 @@ def add_parser(commands: Subparsers) -> None:
         help="close the files to other accounts, and repair documents that do not read as their type; each old "
         "document is kept, and the audit log records it",
     )
+    what.add_argument(
+        "--space",
+        action="store_true",
+        help="print the size of every store, its growth a day, its limit, and when the disk will be full",
+    )
+    what.add_argument(
+        "--compact",
+        action="store_true",
+        help="rewrite the stores without the space of deleted rows, and give it back to the disk",
+    )
     add_json_argument(parser)
     add_reason_argument(parser)
     parser.set_defaults(command=doctor)
@@ -62,6 +73,10 @@ def doctor(args: argparse.Namespace) -> int:
         else:
             print(outcome)
         return ExitCode.GOOD
+    if args.space:
+        return print_space(workspace, as_json=args.json)
+    if args.compact:
+        return compact_stores(workspace, as_json=args.json)
     from core.maintenance.doctor import examine
     from core.maintenance.stored_documents import TABLES, TableOf
     from core.serving.access import DATABASE, Token
@@ -85,6 +100,53 @@ def doctor(args: argparse.Namespace) -> int:
         if not findings:
             print(f"{workspace.root}: no damage found")
     return ExitCode.FAILING if findings else ExitCode.GOOD
+
+
+def print_space(workspace: "Workspace", *, as_json: bool) -> int:
+    """Print what every store takes, and when the disk will be full."""
+    from console.cli.output import print_json, print_table
+    from console.presentation.phrases import size
+    from core.maintenance.space import measure
+    from core.settings import load_settings
+
+    space = measure(workspace, load_settings(workspace.settings_file))
+    if as_json:
+        print_json(space)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "store": store.store,
+            "size": size(store.n_bytes),
+            "files": f"{store.n_files:,}",
+            "reusable": size(store.free_bytes) if store.free_bytes else "-",
+            "a day": "-" if store.bytes_per_day is None else size(store.bytes_per_day),
+            "limit": store.rule or "none",
+        }
+        for store in space.stores
+    ]
+    print_table(rows, ("store", "size", "files", "reusable", "a day", "limit"), empty="no store")
+    outlook = space.forecast.sentence if space.forecast else "was not observed by an engine for half an hour yet"
+    print(f"workspace {size(space.n_bytes)}; disk {size(space.disk_free_bytes)} of {size(space.disk_total_bytes)} free")
+    print(f"the disk {outlook}")
+    return ExitCode.GOOD
+
+
+def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:
+    """Rewrite the stores without the space of deleted rows."""
+    from console.cli.output import print_json
+    from console.presentation.phrases import size
+    from core.telemetry.compaction import compact
+
+    files = (workspace.telemetry_file, workspace.predictions_file, workspace.past_file)
+    done = {file.name: compact(file) for file in files if file.exists()}
+    if as_json:
+        print_json({name: {"n_bytes_before": before, "n_bytes": after} for name, (before, after) in done.items()})
+        return ExitCode.GOOD
+    for name, (before, after) in done.items():
+        print(f"{name}: {size(before)} before, {size(after)} now")
+    if not done:
+        print("there is no store to compact yet")
+    return ExitCode.GOOD
 
 
 def examine_machine(*, as_json: bool) -> int:

@@ -29,6 +29,7 @@ MACHINE_COLUMNS = (
 """The gauges as a table, where there is none to draw; the name of the series has the unit of the values."""
 _PROCESSES = ("engine", "trainer")
 _SENT, _RECEIVED = "resource.net_sent_bytes_per_second", "resource.net_received_bytes_per_second"
+_DAYS = ("disk.days_until_full", "disk.days_until_full_low", "disk.days_until_full_high")
 _OLD_SECONDS = 60.0
 HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not with every sample
 
@@ -58,7 +59,12 @@ def machine_rows(snapshot: Snapshot, limits: AlertSettings) -> list[Row]:
         for way, series in zip(("in", "out"), (_RECEIVED, _SENT), strict=True)
         if (used := snapshot.latest(series)) is not None
     ]
-    return [Row(str(cells[-1]), cells) for cells in (*shares, *rates)]
+    days: list[tuple[str | Cell, ...]] = [
+        (label, Cell(f"{left:,.1f} days", value=left), NOTHING, series)
+        for label, series in zip(("disk full", "  earliest", "  latest"), _DAYS, strict=True)
+        if (left := snapshot.latest(series)) is not None
+    ]
+    return [Row(str(cells[-1]), cells) for cells in (*shares, *days, *rates)]
 
 
 def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_history: bool) -> Gauge:
@@ -96,6 +102,16 @@ def network(snapshot: Snapshot) -> str:
     if sent is None and received is None:
         return NOTHING
     return f"in {rate(received)}  out {rate(sent)}"
+
+
+def outlook(snapshot: Snapshot) -> str:
+    """Say when the disk will be full, with the interval; empty while it does not fill up."""
+    days, low, high = map(snapshot.latest, _DAYS)
+    if days is None:
+        return ""
+    from core.monitoring.disk_forecast import days_sentence  # not before the first frame: it imports psutil
+
+    return f"disk full in {days_sentence(days, low, high)}"
 
 
 def process_rows(snapshot: Snapshot) -> list[Row]:

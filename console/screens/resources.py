@@ -58,7 +58,7 @@ class ResourcesScreen(ConsoleScreen):
         self.set_title(table, "BondX processes", self.filter_words(table))
         machine, network = self.query_one("#machine", LineChart), self.query_one("#network", LineChart)
         machine.set_series(resources.machine_series(snapshot))
-        self.set_title(machine, resources.span_title(snapshot, self.console_app.now()))
+        self.set_title(machine, resources.span_title(snapshot, self.console_app.now()), resources.outlook(snapshot))
         network.set_series(resources.network_series(snapshot))
         self.set_title(network, "Network")
 

@@ -24,6 +24,9 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     disk_percent_max: Annotated[
         PositivePercent, Meta(description="Alert when the workspace's disk is fuller than this, %.")
     ] = 90.0
+    disk_full_days: Annotated[
+        float, Meta(gt=0, le=3650, description="Alert when the disk will be full within this many days.")
+    ] = 7.0
     resource_for_seconds: Annotated[
         float, Meta(ge=0, description="How long CPU or memory must stay above its limit before an alert fires.")
     ] = 60.0

@@ -1,7 +1,7 @@
-"""Rules on the machine, evaluated on each sample, once a second."""
+"""Rules on the machine, evaluated on each sample, once a second; the forecast of its disk once a minute."""
 
 from core.alerts.alert import Severity
-from core.alerts.rule import AlertSubject, Condition, Rule, Wrong, percent
+from core.alerts.rule import AlertSubject, Condition, EventRule, Rule, Wrong, percent
 from core.settings import AlertSettings
 
 
@@ -48,5 +48,11 @@ RULES: tuple[Rule, ...] = (
         threshold=lambda settings: settings.disk_percent_max,
         clear_seconds=_dwell,
         advice="Free some space now: move old datasets/ and reports/ away. A full disk refuses every change.",
+    ),
+    EventRule(
+        name="disk_filling",
+        severity=Severity.WARNING,
+        advice="Find the store that grows with bondx doctor --space; then prune it, or set a limit under retention: "
+        "or telemetry:.",
     ),
 )

@@ -4,6 +4,7 @@ sampler.py        measures the machine and our processes once a second, and eval
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
 past.py           records every document, so that a console can go back through the past
 silent_runs.py    marks runs as lost if their processes stop reporting
+housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
 The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It
@@ -14,9 +15,10 @@ from collections.abc import Callable
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
 from core.engine.workers.silent_runs import SilentRuns
 
-WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (Sampler, RolloutLoop, PastRecorder, SilentRuns)
+WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (Sampler, RolloutLoop, PastRecorder, SilentRuns, Housekeeping)

@@ -11,11 +11,13 @@ from core.alerts import Alert
 from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict, EpochProof
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
+from core.maintenance.space import WorkspaceSpace, measure
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.versions import Words
 from core.serving.errors import BadRequestError
 from core.serving.table import ServingTable
+from core.settings import load_settings
 from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Run, RunComparison, Runs
@@ -151,6 +153,11 @@ class RecordRoutes(Controller):
     def examine_workspace(self, workspace: Given[Workspace]) -> list[Finding]:
         """Check every file of the workspace and report damage; repairs are made on the machine itself."""
         return examine(workspace)
+
+    @get("/doctor/space", opt=LOOK, sync_to_thread=True)
+    def measure_space(self, workspace: Given[Workspace]) -> WorkspaceSpace:
+        """Measure every store: its size, growth a day and limit, and the forecast of the day the disk is full."""
+        return measure(workspace, load_settings(workspace.settings_file))
 
     @get("/audit", opt=LOOK, sync_to_thread=True)
     def list_audit(

@@ -652,3 +652,15 @@ def test_a_diverged_loss_is_named_in_the_list_of_sessions_and_in_the_epochs(snap
     assert (texts(newest)[4:], texts(first)[4:]) == (["diverged", "–"], ["50.0%", "–"])
     by_model = {row.key: texts(row) for row in epochs.model_metric_rows(ill, {}, lambda _: "")}
     assert by_model["spread"][2] == "diverged"
+
+
+def test_the_day_on_which_the_disk_is_full_has_its_interval(snapshot):
+    days = {"disk.days_until_full": 12.3, "disk.days_until_full_low": 8.76, "disk.days_until_full_high": 20.0}
+    seen = replace(snapshot, resources={series: ((1.0, value),) for series, value in days.items()})
+    assert resources.outlook(seen) == "disk full in 12 days (95 %: 8.8 to 20)"
+    assert [row.cells[:2] for row in resources.machine_rows(seen, AlertSettings())] == [
+        ("disk full", Cell("12.3 days", value=12.3)),
+        ("  earliest", Cell("8.8 days", value=8.76)),
+        ("  latest", Cell("20.0 days", value=20.0)),
+    ]
+    assert resources.outlook(replace(snapshot, resources={})) == ""

@@ -261,6 +261,13 @@ def test_the_workspace_is_examined_and_nothing_is_repaired(api, workspace):
     assert file.read_text() == "{torn"
 
 
+def test_the_space_of_every_store_is_measured(api):
+    space = api.get("/api/v1/doctor/space").json()
+    assert {"telemetry", "reports", "past"} <= {store["store"] for store in space["stores"]}
+    assert space["n_bytes"] == sum(store["n_bytes"] for store in space["stores"])
+    assert space["forecast"] is None
+
+
 def test_runs_are_listed_and_compared(api, workspace, ana):
     with Runs(workspace) as runs:
         first, second = (

@@ -1,0 +1,68 @@
+"""Measure the stores, forecast the day the disk is full, and delete what the settings limit."""
+
+import logging
+import shutil
+import threading
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
+from core.monitoring.disk_forecast import DiskForecast
+from core.telemetry import TelemetryReader
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 60.0
+_STORES_EVERY = timedelta(minutes=10)
+RULE = "disk_filling"
+_CLEAR_FACTOR = 1.2
+"""An alert ends once the day is this much further away than its limit, so that it does not come and go."""
+
+
+class Housekeeping(Worker):
+    """Looks once a minute at the disk, and every ten minutes at every store."""
+
+    name: ClassVar[str] = "housekeeping"
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to look."""
+        self.wake = threading.Event()
+        self._context = context
+        self._next_stores: datetime | None = None
+
+    @override
+    def step(self) -> float:
+        now = self._context.clock()
+        usage = shutil.disk_usage(self._context.workspace.root)
+        self._context.telemetry.add(USED_SERIES, now, float(usage.used))
+        if self._next_stores is None or now >= self._next_stores:
+            self._next_stores = now + _STORES_EVERY
+            record(self._context.workspace, self._context.telemetry, now)
+        self.judge(self._forecast(usage.free, now), now)
+        return STEP_SECONDS
+
+    def judge(self, found: DiskForecast | None, now: datetime) -> None:
+        """Store a forecast, and raise or clear its alert."""
+        if found is None:
+            return
+        days = (found.days_until_full, found.days_until_full_low, found.days_until_full_high)
+        if found.is_growing:
+            for series, value in zip(DAYS_SERIES, days, strict=True):
+                if value is not None:
+                    self._context.telemetry.add(series, now, value)
+        limit = self._context.settings.alerts.disk_full_days
+        alerts = self._context.alerts
+        if found.is_growing and found.days_until_full is not None and found.days_until_full < limit:
+            summary = f"the workspace's disk {found.sentence}"
+            alerts.fire(RULE, labels={}, summary=summary, now=now, value=found.days_until_full, threshold=limit)
+        elif not found.is_growing or (found.days_until_full or 0) > _CLEAR_FACTOR * limit:
+            alerts.clear(RULE, labels={}, now=now, reason="the disk no longer fills within the limit")
+
+    def _forecast(self, free_bytes: int, now: datetime) -> DiskForecast | None:
+        with closing(TelemetryReader(self._context.workspace.telemetry_file, clock=self._context.clock)) as reader:
+            return disk_forecast(reader, free_bytes, now)

@@ -1,0 +1,65 @@
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.alerts import Alerts
+from core.engine.workers.housekeeping import Housekeeping
+from core.maintenance.space import series_of, sizes
+from core.settings import AlertSettings
+from core.telemetry import TelemetryReader, TelemetryWriter
+from tests.clocks import HandClock
+
+GB = 10**9
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk whose use a test sets."""
+    use = {"used": 50 * GB}
+    real = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type(real)(100 * GB, use["used"], 100 * GB - use["used"]))
+    return use
+
+
+@pytest.fixture
+def housekeeping(context, clock, workspace):
+    with TelemetryWriter(workspace.telemetry_file, clock=clock) as telemetry:
+        alerts = Alerts(workspace, settings=AlertSettings())
+        yield Housekeeping(replace(context, clock=clock, telemetry=telemetry, alerts=alerts))
+
+
+def pass_minutes(housekeeping, clock, disk, minutes, *, bytes_a_minute):
+    for _ in range(minutes):
+        disk["used"] += bytes_a_minute
+        clock.now += timedelta(minutes=1)
+        housekeeping.step()
+        housekeeping._context.telemetry.flush()
+
+
+def test_a_disk_that_fills_up_raises_an_alert_with_its_day_and_resolves_it(housekeeping, clock, disk, workspace):
+    alerts = Alerts(workspace)
+    pass_minutes(housekeeping, clock, disk, 20, bytes_a_minute=5_000_000)
+    assert alerts.open() == []
+    pass_minutes(housekeeping, clock, disk, 40, bytes_a_minute=5_000_000)
+    (alert,) = alerts.open()
+    assert alert.rule == "disk_filling"
+    assert alert.summary.startswith("the workspace's disk will be full in 6.9 days (95 %: 6.")
+    assert alert.summary.endswith("at 7.2 GB a day")
+    assert TelemetryReader(workspace.telemetry_file).latest("disk.days_until_full")[1] == pytest.approx(6.9, abs=0.1)
+    disk["used"] = 20 * GB
+    pass_minutes(housekeeping, clock, disk, 3, bytes_a_minute=0)
+    assert alerts.open() == []
+
+
+def test_the_size_of_every_store_is_sampled_every_ten_minutes(housekeeping, clock, disk, workspace):
+    pass_minutes(housekeeping, clock, disk, 20, bytes_a_minute=0)
+    reader = TelemetryReader(workspace.telemetry_file, clock=clock)
+    for store in sizes(workspace):
+        assert len(reader.samples(series_of(store.store), clock() - timedelta(hours=1), clock())) == 2

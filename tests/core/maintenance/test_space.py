@@ -1,0 +1,44 @@
+from datetime import timedelta
+
+import pytest
+
+from core.maintenance.space import measure, series_of, sizes
+from core.settings import Settings
+from core.telemetry import TelemetryWriter
+from tests.clocks import HandClock
+
+
+def test_every_file_belongs_to_one_store(workspace):
+    for name in ("reports/s-0001/epochs/a", "artifacts/spread/1.0.0/model", "artifacts/.checkpoints/s-0001/x", "own"):
+        path = workspace.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 10_000)
+    found = {store.store: store for store in sizes(workspace)}
+    assert {name: store.n_files for name, store in found.items() if store.n_bytes >= 10_000} == {
+        "reports": 1,
+        "artifacts": 1,
+        "checkpoints": 1,
+        "other": found["other"].n_files,
+    }
+    n_files = sum(1 for path in workspace.root.rglob("*") if path.is_file())
+    assert sum(store.n_files for store in found.values()) == n_files
+
+
+def test_growth_is_what_a_store_gained_since_it_was_first_measured(workspace):
+    clock = HandClock()
+    with TelemetryWriter(workspace.telemetry_file, clock=clock) as telemetry:
+        telemetry.add(series_of("reports"), clock(), 0.0)
+        telemetry.flush()
+        clock.now += timedelta(hours=12)
+        (workspace.reports_dir / "big").write_bytes(b"x" * 1_000_000)
+        telemetry.flush()  # rolls the first minute up
+        found = {store.store: store for store in measure(workspace, Settings(), clock=clock).stores}
+    assert found["reports"].bytes_per_day == pytest.approx(2_000_000, rel=0.01)
+    assert found["logs"].bytes_per_day is None
+    assert found["past"].rule == "24 h or 256 MiB"
+
+
+def test_a_young_workspace_has_no_forecast(workspace):
+    space = measure(workspace, Settings())
+    assert space.forecast is None
+    assert space.n_bytes == sum(store.n_bytes for store in space.stores)
