@@ -251,7 +251,9 @@ def _alarm(workspace: Workspace, session_id: str, now: datetime) -> None:
     stalled = {"session": "s-0001"}
     alerts.observe("training_stalled", labels=stalled, value=2.4, now=now - timedelta(hours=6))
     alerts.observe("training_stalled", labels=stalled, value=0.0, now=now - timedelta(hours=5))
-    taken = alerts.observe("quality_low", labels={"session": session_id}, value=0.87, now=now - timedelta(minutes=9))
+    taken = alerts.observe(
+        "quality_low", labels={"session": session_id}, value=0.87, now=now - timedelta(minutes=9), is_last=True
+    )
     if taken is not None:
         alerts.acknowledge(taken.fingerprint, OPERATOR)
 

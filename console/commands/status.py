@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from core.view.snapshot import Snapshot
 
 WATCH_SECONDS = 1.0
+N_ALERTS = 10
+"""The alerts that the text lists without `--all`: with 2,000, the rest of the status would be off the screen."""
 GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
 
 
@@ -24,6 +26,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--plain", action="store_true", help="one fact per line, not aligned, for screen readers")
     parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
+    parser.add_argument("--all", action="store_true", help=f"list every open alert, and not only the worst {N_ALERTS}")
     parser.add_argument(
         "--at", metavar="TIME", help="show the workspace at a past time, such as 02:50 or 2026-03-01T02:50 (UTC)"
     )
@@ -175,11 +178,11 @@ def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
         else:
             print_json(facts)
         return
-    for name, sentence in _sentences(facts):
+    for name, sentence in _sentences(facts, n_alerts=None if args.all else N_ALERTS):
         print(f"{name}: {printable(sentence)}" if args.plain else f"{name:<10}  {printable(sentence)}")
 
 
-def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str, str]]:
     from console.cli.output import printable
     from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 
@@ -224,11 +227,22 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
                 f"{rollout['phase']}, step {rollout['step']} of {rollout['n_steps']}, {given}{judged}",
             )
         )
-    lines += [("alert", f"{alert['severity']} {alert['state']} {alert['summary']}") for alert in facts["alerts"]] or [
-        ("alert", "none")
-    ]
+    lines += [("alert", sentence) for sentence in _alert_sentences(facts["alerts"], n_alerts)]
     if facts["resources"]:
         sampled = f" as of {printable(facts['resources_at'])}" if facts["resources_at"] else ""
         gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())
         lines.append(("resources", gauges + sampled))
     return lines + [("problem", problem) for problem in facts["problems"]]
+
+
+def _alert_sentences(alerts: list[dict[str, Any]], limit: int | None) -> list[str]:
+    """List the worst alerts, the newest of equals first, and count the others by severity."""
+    from core.alerts import Severity
+
+    ranked = sorted(alerts, key=lambda alert: (-alert["severity"].rank, alert["state"] != "firing"))
+    shown, others = ranked[:limit], [alert["severity"] for alert in ranked[len(ranked[:limit]) :]]
+    sentences = [f"{alert['severity']} {alert['state']} {alert['summary']}" for alert in shown]
+    if others:
+        counts = [f"{n:,} {severity}" for severity in reversed(Severity) if (n := others.count(severity))]
+        sentences.append(f"and {len(others):,} more ({', '.join(counts)}): --all lists them")
+    return sentences or ["none"]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from core.actor import Actor
 from core.alerts.alert import Alert, AlertState, fingerprint_of
-from core.alerts.lifecycle import Dwell, NextStep, next_step
+from core.alerts.lifecycle import AT_ONCE, Dwell, NextStep, next_step
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
@@ -70,7 +70,15 @@ class Alerts:
         for rule in conditions_of(subject):
             self.observe(rule.name, labels=labels, value=rule.read(seen), now=now)
 
-    def observe(self, rule_name: str, *, labels: Mapping[str, str], value: float | None, now: datetime) -> Alert | None:
+    def observe(
+        self,
+        rule_name: str,
+        *,
+        labels: Mapping[str, str],
+        value: float | None,
+        now: datetime,
+        is_last: bool = False,
+    ) -> Alert | None:
         """Evaluate a condition rule on a value; fire, keep or resolve its alert.
 
         Args:
@@ -78,6 +86,7 @@ class Alerts:
             labels: The measured object: {"session": "s-0001"}; empty for the machine.
             value: The value, in the unit of its limit in the settings. None or NaN changes nothing.
             now: The time of the measurement.
+            is_last: No other measurement will follow for now, so that the dwell of the rule would never end.
 
         Returns:
             The alert as it is now; an alert in state pending, which is not stored, while the condition has not lasted
@@ -96,11 +105,11 @@ class Alerts:
         fingerprint = fingerprint_of(rule_name, labels)
         if value is None or math.isnan(value):
             return self._store.documents.find(fingerprint)
-        settings = self._limits()
+        settings = self.limits
         threshold = rule.threshold(settings)
         summary = rule.summary(labels, value, threshold)
         reading = _reading(rule, labels, summary, now, value=value, threshold=threshold)
-        dwell = Dwell(timedelta(seconds=rule.for_seconds(settings)), timedelta(seconds=rule.clear_seconds(settings)))
+        dwell = AT_ONCE if is_last else Dwell.of_seconds(rule.for_seconds(settings), rule.clear_seconds(settings))
         is_breached = rule.is_breached(value, threshold)
         stored = self._store.documents.find(fingerprint)
         step = next_step(
@@ -130,6 +139,7 @@ class Alerts:
         value: float | None = None,
         threshold: float | None = None,
         actor: Actor | None = None,
+        dwell: Dwell = AT_ONCE,
     ) -> Alert:
         """Report an event: a failed gate, a failed epoch, a file that differs from its registration.
 
@@ -143,6 +153,10 @@ class Alerts:
             value: The value that caused the event, if there is one.
             threshold: The limit of the value.
             actor: The reporter; by default the engine.
+            dwell: How long the event must recur, without a `clear` between, before it fires.
+
+        Returns:
+            The alert as it is now; an alert in state pending, which is not stored, during the dwell.
 
         Raises:
             NotFoundError: There is no such rule.
@@ -150,23 +164,49 @@ class Alerts:
         event = _reading(_rule(rule_name), labels, summary, now, value=value, threshold=threshold)
         stored = self._store.documents.find(event.fingerprint)
         if stored is not None and stored.state.is_open:
+            self._changed_at.pop(event.fingerprint, None)
             return self._store.say_still_so(event)
+        event = replace(event, first_at=self._changed_at.setdefault(event.fingerprint, now))
+        if not self._has_lasted(event.fingerprint, dwell.to_fire, now):
+            return replace(event, state=AlertState.PENDING)
         return self._store.fire(event, actor or Actor.engine())
 
-    def clear(self, rule_name: str, *, labels: Mapping[str, str], now: datetime, reason: str = "") -> Alert | None:
+    def clear(
+        self,
+        rule_name: str,
+        *,
+        labels: Mapping[str, str],
+        now: datetime,
+        reason: str = "",
+        dwell: Dwell = AT_ONCE,
+    ) -> Alert | None:
         """Resolve the alert of a rule and labels because the problem is over; without an alert, do nothing.
+
+        Args:
+            rule_name: An event rule: "gate_failed".
+            labels: The affected object.
+            now: The time.
+            reason: The reason, for the audit log.
+            dwell: How long the problem must stay away, without a `fire` between, before the alert resolves.
 
         Raises:
             NotFoundError: There is no such rule.
         """
         fingerprint = fingerprint_of(_rule(rule_name).name, labels)
-        self._changed_at.pop(fingerprint, None)
         stored = self._store.documents.find(fingerprint)
-        if stored is not None and stored.outlasted:
-            return self._store.rearm(fingerprint)
         if stored is None or not stored.state.is_open:
+            self._changed_at.pop(fingerprint, None)
+            return self._store.rearm(fingerprint) if stored is not None and stored.outlasted else stored
+        if not self._has_lasted(fingerprint, dwell.to_clear, now):
             return stored
         return self._resolve_by_itself(fingerprint, now, reason)
+
+    def _has_lasted(self, fingerprint: str, dwell: timedelta, now: datetime) -> bool:
+        """Whether what contradicts the stored state has lasted for the dwell, which begins with the first call."""
+        if now - self._changed_at.setdefault(fingerprint, now) < dwell:
+            return False
+        self._changed_at.pop(fingerprint)
+        return True
 
     def acknowledge(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""
@@ -261,7 +301,9 @@ class Alerts:
             expected_revision=expected_revision,
         )
 
-    def _limits(self) -> AlertSettings:
+    @property
+    def limits(self) -> AlertSettings:
+        """The limits and dwells, read from the workspace's settings on first use."""
         if self._settings is None:
             self._settings = load_settings(self._workspace.settings_file).alerts
         return self._settings

@@ -28,6 +28,14 @@ class Dwell:
     to_fire: timedelta = timedelta()
     to_clear: timedelta = timedelta()
 
+    @classmethod
+    def of_seconds(cls, to_fire: float, to_clear: float) -> "Dwell":
+        """Return the dwell of two settings; Prometheus calls them `for` and `keep_firing_for`."""
+        return cls(timedelta(seconds=to_fire), timedelta(seconds=to_clear))
+
+
+AT_ONCE = Dwell()
+
 
 def next_step(
     alert: Alert | None, *, is_breached: bool, changed_at: datetime | None, dwell: Dwell, now: datetime

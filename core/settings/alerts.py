@@ -15,6 +15,14 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Share, Meta(description="Alert when the score of an epoch (mean attainment) after the fifth is below this.")
     ] = 0.88
     quality_min: Annotated[Share, Meta(description="Alert when the quality score of a data set is below this.")] = 0.90
+    quality_for_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long every draw must have low quality, or fail a gate, before an alert fires."),
+    ] = 60.0
+    quality_keep_firing_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long every draw must be good before an alert about quality or a gate resolves."),
+    ] = 300.0
     cpu_percent_max: Annotated[
         PositivePercent, Meta(description="Alert when other programs use more of the machine's CPU than this, %.")
     ] = 80.0

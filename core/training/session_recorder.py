@@ -274,6 +274,7 @@ class SessionRecorder:
 
     def _waiting(self, session: Session, verb: str, phase: SessionPhase) -> Session:
         self._telemetry.flush()
+        self._calls.rests(session)
         session = self._observe(session, verb, phase=phase, eta_seconds=None)
         self._write_dashboard(session)
         return session
@@ -293,6 +294,7 @@ class SessionRecorder:
         observed |= {"ended_at": self._clock(), "eta_seconds": None}
         ended = replace(session, observed=replace(session.observed, **observed), updated_at=observed["ended_at"])
         self._runs.close(session, status, reason=reason)
+        self._calls.rests(session)
         self._write_health(ended)
         if history is not None:
             self._dashboard = session.session_id, history, ()

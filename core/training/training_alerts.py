@@ -1,10 +1,13 @@
 """When a session needs an operator's attention: the alert rules based on its epochs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from core.alerts import Alerts, AlertSubject
+from core.alerts.lifecycle import AT_ONCE, Dwell
 from core.alerts.rules import conditions_of
 from core.clock import Clock
+from core.quality.gate import GateResult
 from core.training.records import EpochRecord
 from core.training.session import Session
 
@@ -16,25 +19,24 @@ class TrainingAlerts:
         self._alerts = alerts
         self._clock = clock
 
+    def rests(self, session: Session) -> None:
+        """Judge the last draw of a session that ends or waits: no later draw will end the dwell of its alerts."""
+        if session.observed.quality_score is None:
+            return  # no epoch has ended
+        now, labels = self._clock(), {"session": session.session_id}
+        quality = session.observed.quality_score
+        self._alerts.observe("quality_low", labels=labels, value=quality, now=now, is_last=True)
+        self._judge_gates(session.session_id, session.observed.epoch, session.observed.gates, AT_ONCE, now)
+
     def epoch_done(self, session: Session, record: EpochRecord) -> None:
         """Evaluate an epoch's score, quality and gates, and clear the failure of an earlier attempt."""
         now, labels = self._clock(), {"session": session.session_id}
         self._alerts.judge(AlertSubject.EPOCH, record, labels=labels, now=now)
         self._alerts.clear("epoch_failed", labels=labels, now=now, reason=f"epoch {record.epoch} is done")
-        for gate in record.gates:
-            of_gate = {**labels, "gate": gate.name}
-            if gate.blocks:
-                self._alerts.fire(
-                    "gate_failed",
-                    labels=of_gate,
-                    summary=f"{session.session_id}, epoch {record.epoch}: {gate.name} {gate.reason}; epoch skipped",
-                    now=now,
-                    value=gate.value,
-                    threshold=gate.threshold,
-                )
-            else:
-                reason = f"it passes in epoch {record.epoch}"
-                self._alerts.clear("gate_failed", labels=of_gate, now=now, reason=reason)
+        dwell = Dwell.of_seconds(
+            self._alerts.limits.quality_for_seconds, self._alerts.limits.quality_keep_firing_seconds
+        )
+        self._judge_gates(session.session_id, record.epoch, record.gates, dwell, now)
 
     def epoch_failed(self, session: Session, error: Exception) -> None:
         """Report a failed attempt."""
@@ -61,6 +63,25 @@ class TrainingAlerts:
     def thread_failed(self, name: str, error: Exception) -> None:
         """Report that a thread of the engine failed; it restarts automatically."""
         self._fire("engine_trouble", f"the {name} failed: {type(error).__name__}: {error}", thread=name)
+
+    def _judge_gates(
+        self, session_id: str, epoch: int, gates: Sequence[GateResult], dwell: Dwell, now: datetime
+    ) -> None:
+        for gate in gates:
+            labels = {"session": session_id, "gate": gate.name}
+            if gate.blocks:
+                self._alerts.fire(
+                    "gate_failed",
+                    labels=labels,
+                    summary=f"{session_id}, epoch {epoch}: {gate.name} {gate.reason}; epoch skipped",
+                    now=now,
+                    value=gate.value,
+                    threshold=gate.threshold,
+                    dwell=dwell,
+                )
+            else:
+                reason = f"it passes in epoch {epoch}"
+                self._alerts.clear("gate_failed", labels=labels, now=now, reason=reason, dwell=dwell)
 
     def _fire(self, rule: str, summary: str, **labels: str) -> None:
         self._alerts.fire(rule, labels=labels, summary=summary, now=self._clock())

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from console.cli.main import main
-from console.commands.status import facts_of
+from console.commands.status import N_ALERTS, facts_of
 from console.table_file import TableFile
+from core.alerts import Alerts
 from core.errors import RefusedError
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
@@ -33,5 +34,25 @@ def test_a_link_is_not_replaced_by_a_list(tmp_path):
     target.write_text("kept")
     link.symlink_to(target)
     with pytest.raises(RefusedError, match="is a link to"):
-        TableFile(link, "a list", 1, replaces=True)._write()
+        TableFile(link, "a list", 1, 0, replaces=True)._write()
     assert (link.is_symlink(), target.read_text()) == (True, "kept")
+
+
+def test_the_worst_alerts_are_listed_and_the_others_counted(workspace, called):
+    alerts = Alerts(workspace)
+    for number in range(30):
+        alerts.fire("gate_failed", labels={"session": f"s-{number:04d}"}, summary=f"gate {number}", now=NOW)
+    alerts.fire("hash_mismatch", labels={"session": "s-0001"}, summary="epoch_0002: forged", now=NOW)
+    n_open = len(alerts.open())
+
+    def lines(*options):
+        out = called(main, "--workspace", workspace.root, "status", *options)[1]
+        return [line.removeprefix("alert: ") for line in out.splitlines() if line.startswith("alert: ")]
+
+    worst = lines("--plain")
+    assert worst[0].startswith("critical firing")
+    assert "critical firing epoch_0002: forged" in worst
+    assert len(worst) == N_ALERTS + 1
+    assert worst[-1].startswith(f"and {n_open - N_ALERTS} more (")
+    assert worst[-1].endswith("): --all lists them")
+    assert len(lines("--plain", "--all")) == n_open

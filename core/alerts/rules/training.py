@@ -28,6 +28,8 @@ RULES: tuple[Rule, ...] = (
         subject=AlertSubject.EPOCH,
         read=lambda record: record.quality_score,
         threshold=lambda settings: settings.quality_min,
+        for_seconds=lambda settings: settings.quality_for_seconds,
+        clear_seconds=lambda settings: settings.quality_keep_firing_seconds,
         advice="Look at the failed gates of the last epoch and at the rows they name before trusting its models.",
     ),
     Condition(

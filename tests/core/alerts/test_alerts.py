@@ -1,11 +1,13 @@
 """Alerts in a workspace: fired once, taken on by people, resolved, pruned, and all of it audited."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState
+from core.alerts.lifecycle import Dwell
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
 from core.settings import AlertSettings
@@ -48,6 +50,43 @@ def test_one_spike_does_not_fire_an_alert(alerts, workspace):
     assert alerts.all() == []
     assert alerts.observe("cpu_high", labels={}, value=99, now=at(62)).first_at == at(2)
     assert verbs(workspace) == ["alert.fire"]
+
+
+def firings(alerts: Alerts, dwell: Dwell, *, share: float, seed: int) -> int:
+    """Judge six draws a second for an hour, of which a share fails, and count the firings."""
+    chance = random.Random(seed)
+    for draw in range(6 * 3600):
+        if chance.random() < share:
+            alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(draw / 6), dwell=dwell)
+        else:
+            alerts.clear("gate_failed", labels=GATE, now=at(draw / 6), dwell=dwell)
+    return sum(alert.n_fired for alert in alerts.all())
+
+
+@pytest.mark.parametrize(
+    ("share", "fired"),
+    [
+        pytest.param(0.05, 0, id="draws that fail now and then"),
+        pytest.param(0.5, 0, id="every other draw"),
+        pytest.param(1.0, 1, id="every draw"),
+    ],
+)
+def test_only_draws_that_fail_without_a_break_fire(alerts, share, fired):
+    usual = Dwell.of_seconds(AlertSettings().quality_for_seconds, AlertSettings().quality_keep_firing_seconds)
+    assert firings(alerts, usual, share=share, seed=1) == fired
+
+
+def test_an_alert_about_a_flapping_gate_stays_one_alert(alerts):
+    # Without the dwell, this hour has some thousand firings, each with two records in the log.
+    assert firings(alerts, Dwell.of_seconds(0, 300), share=0.05, seed=2) == 1
+
+
+def test_a_pending_event_is_as_old_as_its_first_report(alerts):
+    dwell = Dwell.of_seconds(60, 300)
+    report = {"labels": GATE, "summary": "coverage", "dwell": dwell}
+    assert alerts.fire("gate_failed", now=at(0), **report).state is AlertState.PENDING
+    fired = alerts.fire("gate_failed", now=at(60), **report)
+    assert (fired.state, fired.first_at) == (AlertState.FIRING, at(0))
 
 
 def test_observing_an_unchanged_condition_writes_nothing(alerts, workspace):

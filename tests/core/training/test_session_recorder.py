@@ -118,21 +118,70 @@ def test_a_damaged_checkpoint_raises_an_alert(recorder, alerts, session):
     assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
 
 
-def test_a_refused_draw_raises_an_alert_until_its_gate_passes(recorder, alerts, session, done):
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def epochs(workspace, telemetry, alerts, session, done, clock):
+    """Record epochs, each after some seconds."""
+    recorder = SessionRecorder(workspace, telemetry, alerts, actor=Actor.engine(), clock=clock)
+
+    def record(*records, seconds):
+        seen = session
+        for each in records:
+            clock.pass_by(seconds)
+            seen = recorder.epoch_done(seen, done(each), [EpochScore(each.score, each.quality_score)], [1.0])
+        return recorder, seen
+
+    return record
+
+
+def a_refused_draw(epoch, **changes):
     failed = judge("coverage", 80.0, ">=", 90.0)
-    refused = a_record(1, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage")
-    session = recorder.epoch_done(session, done(refused), [EpochScore(None, 0.99)], [1.0])
+    return a_record(epoch, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage", **changes)
+
+
+def test_a_gate_that_fails_for_a_minute_raises_an_alert_until_it_passes_for_five(epochs, alerts):
+    _, session = epochs(a_refused_draw(1), seconds=1)
     assert (session.observed.n_rejected_epochs, session.observed.best_epoch) == (1, None)
+    assert alerts.open() == []
+    epochs(a_refused_draw(2), seconds=59)
+    assert alerts.open() == []
+    epochs(a_refused_draw(3), seconds=1)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
-    recorder.epoch_done(session, done(a_record(2)), [EpochScore(None, 0.99), SCORED], [1.0, 1.0])
+    epochs(a_record(4), a_refused_draw(5), a_record(6), seconds=1)
+    epochs(a_record(7), seconds=299)
+    assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
+    epochs(a_record(8), seconds=1)
+    assert [alert.state for alert in alerts.all()] == [AlertState.RESOLVED]
+
+
+def test_a_failed_draw_now_and_then_is_no_alert(epochs, alerts):
+    epochs(*(a_refused_draw(n, quality_score=0.5) if n % 3 else a_record(n) for n in range(1, 200)), seconds=1)
+    assert alerts.all() == []
+
+
+@pytest.mark.parametrize("end", ["stopped", "paused"])
+def test_the_last_draw_of_a_session_waits_for_no_later_draw(epochs, alerts, end):
+    recorder, session = epochs(a_refused_draw(1, quality_score=0.5), seconds=1)
+    getattr(recorder, end)(session)
+    assert {alert.rule for alert in alerts.open()} == {"gate_failed", "quality_low"}
+
+
+def test_a_session_that_ends_on_a_good_draw_leaves_no_alert(epochs, alerts):
+    epochs(a_refused_draw(1), a_refused_draw(2), seconds=60)
+    recorder, session = epochs(a_record(3), seconds=1)
+    assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
+    recorder.stopped(session)
     assert alerts.open() == []
 
 
-def test_low_attainment_and_low_quality_raise_alerts_that_resolve(recorder, alerts, session, done):
-    poor = a_record(6, score=0.5, quality_score=0.5)
-    session = recorder.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
+def test_low_attainment_and_low_quality_raise_alerts_that_resolve(epochs, alerts):
+    epochs(*(a_record(epoch, score=0.5, quality_score=0.5) for epoch in (6, 7)), seconds=60)
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
-    recorder.epoch_done(session, done(a_record(7)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
+    epochs(*(a_record(epoch) for epoch in (8, 9)), seconds=300)
     assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}
 
 
