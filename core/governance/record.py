@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from core.clock import to_iso
+from core.state.brief import whole
 from core.state.encoding import builtins_of
 
 
@@ -77,7 +78,7 @@ def line_fields(entry: AuditEntry, sequence: int) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Turn a document into plain JSON values (mappings with text keys, lists, text, numbers)."""
-    return builtins_of(value, "The audit record", str_keys=True)
+    return builtins_of(whole(value), "The audit record", str_keys=True)
 
 
 def differing(before: Any, after: Any) -> tuple[Any, Any]:

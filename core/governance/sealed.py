@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from core.files import digest
-from core.state.encoding import Tables
+from core.state.encoding import StoredDocument, Tables, fields_of
 
 _NEVER = frozenset({"outbox", "alerts", "holds"})
 """Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
@@ -47,13 +47,13 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
     """
     changed = {}
     for table in {**before, **after}:
-        if not is_recorded(table):
-            continue
         old, new = before.get(table, {}), after.get(table, {})
-        for number in {**old, **new}:
-            if old.get(number) is not new.get(number):
-                name = name_of(database, table, number)
-                changed[name] = digest_of(table, new[number]) if number in new else REMOVED
+        if old is new or not is_recorded(table):
+            continue
+        for number, document in new.items():
+            if old.get(number) is not document:
+                changed[name_of(database, table, number)] = digest_of(table, document)
+        changed |= {name_of(database, table, number): REMOVED for number in old if number not in new}
     return changed
 
 
@@ -67,11 +67,11 @@ def is_recorded(table: str) -> bool:
     return table not in _NEVER
 
 
-def digest_of(table: str, document: Mapping[str, Any]) -> str:
+def digest_of(table: str, document: StoredDocument) -> str:
     """Return 128 bits of the SHA-256 of the recorded fields of a document, as hex digits."""
-    recorded = dict(document)
+    recorded = fields_of(document)
     if table == _ROLLOUTS:
-        recorded = {name: value for name, value in document.items() if name not in _STAMPS}
+        recorded = {name: value for name, value in recorded.items() if name not in _STAMPS}
         observed = recorded.get(_ENGINES_PART) or {}
         recorded[_ENGINES_PART] = {name: value for name, value in observed.items() if name in _DECIDED}
     return digest(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS))[:32]

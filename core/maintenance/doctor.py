@@ -12,12 +12,13 @@ from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.maintenance.access import REPAIR, examine_access
 from core.maintenance.finding import Finding
 from core.maintenance.repair import KEPT_IN
-from core.maintenance.state_files import state_files
+from core.maintenance.state_files import archive_files, state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_documents
 from core.plain_files import read_file
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
+from core.state.archive import archive_damage, copy_of
 from core.state.errors import DamagedFileError, DocumentFormatError
 from core.state.generation import good_generation, load, previous_of
 from core.state.workspace import Workspace
@@ -42,6 +43,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         *_examine_disk(workspace),
         *examine_access(workspace),
         *_examine_state(workspace, tables),
+        *_examine_archives(workspace),
         *_examine_holds(workspace),
         *_examine_audit(workspace),
         *_examine_telemetry(workspace),
@@ -73,7 +75,8 @@ def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[
             cure = f"no earlier generation is readable: restore a backup, or move it and {previous.name} aside"
             if error.good_generation is not None:
                 cure = f"bondx doctor --restore {path.name} restores the intact {previous.name}"
-            yield Finding(file=str(path), problem=error.damage, cure=cure)
+            if error.path == path:  # else an archive file, which is reported below
+                yield Finding(file=str(path), problem=error.damage, cure=cure)
         except CoreError as error:
             yield Finding(file=str(path), problem=str(error), cure="check its permissions and the disk")
         else:
@@ -84,6 +87,24 @@ def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[
                     problem="the generation kept for restoring is damaged",
                     cure=f"nothing to do: {path.name} is intact, and its next change replaces this; check the disk",
                 )
+
+
+def _examine_archives(workspace: Workspace) -> Iterator[Finding]:
+    """Compare every archive file, and its second copy, with the digest in its name."""
+    for path in archive_files(workspace):
+        copy = copy_of(path)
+        damage, copy_damage = archive_damage(path), archive_damage(copy)
+        if damage is not None:
+            cure = f"its copy {copy.name} is damaged, too: restore a backup"
+            if copy_damage is None:
+                cure = f"bondx doctor --restore {path.name} restores it from its copy {copy.name}"
+            yield Finding(file=str(path), problem=damage, cure=cure)
+        elif copy_damage is not None:
+            yield Finding(
+                file=str(copy),
+                problem=f"the copy kept for restoring cannot serve: {copy_damage}",
+                cure=f"copy {path.name}, which is whole, over it; check the disk",
+            )
 
 
 def _examine_documents(workspace: Workspace, path: Path, tables: Sequence[TableOf]) -> Iterator[Finding]:

@@ -8,14 +8,15 @@ import msgspec
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
-from core.files import access_error, sha256_of
+from core.files import access_error, sha256_of, write_file
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
 from core.governance.sealed import changed_documents, unvouched_sentence
-from core.maintenance.state_files import state_files
+from core.maintenance.state_files import archive_file, archive_files, state_files
 from core.plain_files import read_file
+from core.state.archive import FOLDER, archive_damage, copy_of, database_of
 from core.state.encoding import decode
 from core.state.errors import DamagedFileError
 from core.state.fair_lock import FairLock
@@ -33,12 +34,15 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     kept_as: str | None  # the file with the damaged bytes; None if the file was missing
     n_documents: int
     unaudited_because: str | None = None
+    is_copy: bool = False  # an archive file: the same bytes again
     is_partial: bool = False  # telemetry: the readable rows instead of a generation
     unvouched: tuple[str, ...] = ()  # documents that no record left like this; `verify` goes on to name them
     n_lost: int = 0  # documents that the last records left, and that are gone
 
     def __str__(self) -> str:
         kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
+        if self.is_copy:
+            return f"{self.file} was restored with all of its {self.n_documents:,} documents{kept}."
         if self.is_partial and self.n_documents == 0:
             return f"{self.file} is new and empty{kept}."
         if self.is_partial:
@@ -54,6 +58,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """Restore a damaged state file to its previous generation, and keep the damaged bytes beside it.
+
+    An archive file of older documents never changes, and is restored from its second copy.
 
     The telemetry has no generations: its readable rows are saved into a new file. Predictions and the recorded past
     start with an empty file.
@@ -74,13 +80,15 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     for perishable in (workspace.predictions_file, workspace.past_file):
         if file.name in (perishable.name, perishable.stem):
             return _begin_anew(workspace, perishable)
+    if (archived := archive_file(workspace, file)) is not None:
+        return _restore_archive(workspace, archived, actor)
     path = _state_file(workspace, file)
     try:
         with FairLock(path).held():
             damage = _damage(path)
             kept_as = _keep_aside(path)
             encoded = read_file(previous_of(path))
-            tables = decode(encoded)
+            tables = load(path, previous=True).tables
             replace(path, encoded, tables, keep_previous=False)
     except OSError as error:
         raise access_error(path, "restore", error) from error
@@ -95,6 +103,28 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     except CoreError as error:  # the file is restored nevertheless; the message must state both
         return msgspec.structs.replace(restored, unaudited_because=str(error))
     return restored
+
+
+def _restore_archive(workspace: Workspace, path: Path, actor: Actor) -> Restored:
+    """Restore an archive file from its second copy: the very same bytes, so no change is lost."""
+    copy, database = copy_of(path), database_of(path)
+    try:
+        with FairLock(workspace.state_file(database)).held():
+            if (damage := archive_damage(path)) is None:
+                raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+            if archive_damage(copy) is not None:
+                raise DamagedFileError(path, damage, None)
+            encoded = read_file(copy)
+            kept_as = _keep_aside(path)
+            write_file(path, encoded)
+    except OSError as error:
+        raise access_error(path, "restore", error) from error
+    kept = str(kept_as) if kept_as else None
+    n_documents = sum(map(len, decode(encoded).values()))
+    with audited(workspace, database, actor=actor, reason=f"{path.name}: {damage}") as change:
+        after = {"n_documents": n_documents, "kept_as": kept}
+        change.record("state.restore", f"state/{FOLDER}/{path.name}", after=after)
+    return Restored(file=str(path), damage=damage, kept_as=kept, n_documents=n_documents, is_copy=True)
 
 
 def _restore_telemetry(workspace: Workspace) -> Restored:
@@ -135,7 +165,7 @@ def _state_file(workspace: Workspace, file: Path) -> Path:
     for path in files:
         if file.absolute() == path or str(file) in (path.name, path.stem, f"{workspace.state_dir.name}/{path.name}"):
             return path
-    choices = ", ".join(path.name for path in files) or "none yet"
+    choices = ", ".join(path.name for path in (*files, *archive_files(workspace))) or "none yet"
     raise NotFoundError(f"{file} is not a state file of {workspace.root}. State files: {choices}.")
 
 

@@ -4,6 +4,7 @@ import logging
 
 from core.actor import Actor
 from core.governance import AuditLog
+from core.maintenance.archiving import archive_documents
 from core.registry import Registry
 from core.rollout.rollouts import Rollouts
 from core.state import Workspace
@@ -22,6 +23,7 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
         workspace: The workspace.
         actor: The engine.
     """
+    archive_documents(workspace, actor=actor)  # first, so that nothing else reads a large file whole
     Rollouts(workspace).settle_holds()  # before anything is swept or pruned
     AuditLog(workspace).drain()  # with the records of corrected holds
     sweep = Registry(workspace).sweep(actor)

@@ -19,7 +19,8 @@ from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, Regist
 from core.registry.approvals import Approval
 from core.registry.records import DATABASE as REGISTRY
 from core.rollout.rollout import Rollout
-from core.state.generation import load, previous_of
+from core.state.encoding import fields_of
+from core.state.generation import load
 from core.state.workspace import Workspace
 from core.tracking import Run
 from core.tracking.removal import TABLE as REMOVED_RUNS
@@ -91,11 +92,12 @@ def unreadable_documents(
     stored = load(file).tables
     before: Mapping[str, Any] | None = None
     for kind in tables_of(database, tables):
-        for doc_id, document in stored.get(kind.table, {}).items():
+        for doc_id, found in stored.get(kind.table, {}).items():
+            document = fields_of(found)
             if (problem := _problem(document, kind.struct)) is None:
                 continue
             before = _previous(file) if before is None else before
-            earlier = before.get(kind.table, {}).get(doc_id, {})
+            earlier = fields_of(before.get(kind.table, {}).get(doc_id, {}))
             repaired, changes = _repaired(document, kind.struct, earlier)
             yield UnreadableDocument(
                 file=file,
@@ -111,7 +113,7 @@ def unreadable_documents(
 
 def _previous(file: Path) -> Mapping[str, Any]:
     try:
-        return load(previous_of(file)).tables
+        return load(file, previous=True).tables
     except CoreError:
         return {}
 

@@ -1,7 +1,7 @@
 """What the registry's database holds: models, their versions, and every move of a version between stages."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,6 +11,9 @@ from core.registry.stages import Stage, TransitionVerb
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable artifact of a registered model, and its stage."""
+
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates")
+    ALIKE: ClassVar[tuple[str, ...]] = ("model", "created_by", "session_id", "bump", "updated_by")
 
     key: str  # "spread/1.4.0"
     model: str

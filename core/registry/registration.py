@@ -26,6 +26,7 @@ from core.registry.records import DATABASE, Records
 from core.registry.stages import Stage
 from core.registry.version_bump import Makeup, bump_record, part_to_raise
 from core.state import Workspace
+from core.state.brief import whole
 from core.state.encoding import plain
 from core.tracking.environment import software
 
@@ -180,7 +181,7 @@ class Registrar:
             same = version.model == model and version.manifest_sha256 == manifest_sha256
             # An adopted version has lost its run; only its own run can produce these bytes again.
             if same and run_id and version.run_id in ("", run_id):
-                return version
+                return whole(version)
         return None
 
     def _reclaim(self, adopted: ModelVersion, run_id: str, session_id: str, actor: Actor) -> ModelVersion:

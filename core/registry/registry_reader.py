@@ -28,6 +28,7 @@ from core.registry.trials import Quarantine, QuarantinedError, Trials
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from core.state.brief import whole
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,15 @@ class RegistryReader:
         """Return the versions of one model, or of all, by model and ascending number."""
         if model is not None:
             self._records.model(model)
-        return self._records.versions_of(model)
+        return [whole(version) for version in self._records.versions_of(model)]
+
+    def versions_in_brief(self) -> list[ModelVersion]:
+        """Return the versions of all models as `versions` does, for a reader who lists them and looks into few.
+
+        The lineage and the gates of an archived version are read from its file whenever they are asked for, so ten
+        thousand versions take little memory. Pass a version through `core.state.brief.whole` to encode it.
+        """
+        return self._records.versions_of(None)
 
     def get(self, model: str, version: str) -> ModelVersion:
         """Return one version.

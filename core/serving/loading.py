@@ -110,7 +110,7 @@ class Loader:
         """Bring the table up to date with the registry and the loaded versions; start to load missing versions."""
         models = {model.model: model for model in self._registry.models()}
         versions: dict[str, list[ModelVersion]] = {name: [] for name in models}
-        for version in self._registry.versions():
+        for version in self._registry.versions_in_brief():
             versions.setdefault(version.model, []).append(version)
         self._routings.read()
         self._take_loaded()

@@ -3,7 +3,7 @@
 import copy
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -13,7 +13,7 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from core.state.documents import Documents
-from core.state.encoding import plain
+from core.state.encoding import ArchivedDocument, fields_of, plain
 from core.state.generation import FileSignature
 from core.state.storage import GenerationStorage
 
@@ -67,15 +67,25 @@ class SafeTable(Table):
         """Get documents by query or id as TinyDB does, as copies that may be changed."""
         return copy.deepcopy(super().get(*args, **kwargs))
 
+    def _read_table(self) -> dict[str, Mapping[Any, Any]]:
+        stored = self.storage.read().get(self.name, {})
+        return {number: fields_of(document) for number, document in stored.items()}
+
     @_in_transaction
     def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
         # TinyDB changes documents in place and lets callers put their own objects into them: hence a copy on the way
         # out and another on the way in. Where speed counts, `Documents` copies only what changes.
         where = f"{self.name} "
         stored = self.storage.read().get(self.name, {})
-        table: dict[int, Any] = {int(doc_id): plain(document, where + doc_id) for doc_id, document in stored.items()}
+        table: dict[int, Any] = {
+            int(doc_id): plain(fields_of(document), where + doc_id) for doc_id, document in stored.items()
+        }
         updater(table)
         changed = {str(doc_id): plain(document, f"{where}{doc_id}") for doc_id, document in table.items()}
+        for doc_id, document in changed.items():
+            before = stored.get(doc_id)
+            if isinstance(before, ArchivedDocument) and fields_of(before) == document:
+                changed[doc_id] = before  # what nobody changed stays in its archive file
         self.storage.write_table(self.name, changed)
 
 

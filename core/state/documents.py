@@ -1,14 +1,15 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import orjson
 
 from core.escape import is_shown_as_is
-from core.state.encoding import StoredTable, spelled
+from core.state.brief import brief_type, in_brief, whole
+from core.state.encoding import ArchivedDocument, StoredDocument, StoredTable, fields_of, spelled
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
@@ -29,19 +30,29 @@ _NO_DOCUMENTS: StoredTable = {}
 class _View(Generic[T]):
     """A table at one instant, and its documents converted so far."""
 
-    __slots__ = ("converted", "doc_ids", "stored")
+    __slots__ = ("converted", "doc_ids", "keys", "stored")
 
-    def __init__(self, stored: StoredTable, key: str, before: "_View[T] | None" = None) -> None:
+    def __init__(self, stored: StoredTable, keys: dict[str, Any], doc_ids: dict[Any, str], converted: dict[str, T]):
         self.stored = stored
-        self.doc_ids = {document.get(key): doc_id for doc_id, document in stored.items()}
-        self.converted: dict[str, T] = {}
-        if before is not None:
-            # Stored documents are replaced and never changed in place: the same object is the same document.
-            self.converted.update(
-                (doc_id, document)
-                for doc_id, document in before.converted.items()
-                if stored.get(doc_id) is before.stored[doc_id]
-            )
+        self.keys = keys  # by number
+        self.doc_ids = doc_ids  # by key
+        self.converted = converted
+
+    def of(self, stored: StoredTable, key_of: Callable[[Any], Any]) -> "_View[T]":
+        """Return the view of a later or earlier state of the table."""
+        # Stored documents are replaced and never changed in place: the same object is the same document.
+        seen, keys = self.stored, self.keys
+        keys = {n: keys[n] if seen.get(n) is document else key_of(document) for n, document in stored.items()}
+        converted = {n: document for n, document in self.converted.items() if stored.get(n) is seen[n]}
+        return _View(stored, keys, {key: doc_id for doc_id, key in keys.items()}, converted)
+
+    def changed(self, stored: StoredTable, doc_id: str, key: Any) -> "_View[T]":
+        """Return the view after a change of one document: cheaper than `of`, which looks at all."""
+        keys, doc_ids, converted = dict(self.keys), dict(self.doc_ids), dict(self.converted)
+        keys[doc_id] = key
+        doc_ids[key] = doc_id
+        converted.pop(doc_id, None)
+        return _View(stored, keys, doc_ids, converted)
 
 
 class Documents(Generic[T]):
@@ -60,25 +71,30 @@ class Documents(Generic[T]):
         self._struct = struct
         self._key = key
         self._takes_any_name: bool = getattr(struct, "TAKES_ANY_NAME", False)
-        self._committed = _View[T](_NO_DOCUMENTS, key)
+        self._key_only = msgspec.defstruct("_KeyOnly", [(key, Any, None)])
+        self._brief = brief_type(struct)
+        self._committed = _View[T](_NO_DOCUMENTS, {}, {}, {})
         self._uncommitted = self._committed
         self._superseded: OrderedDict[tuple[str, int], T] = OrderedDict()
 
     def all(self) -> list[T]:
-        """Return every document, in the order in which they were first stored."""
+        """Return every document, in the order in which they were first stored.
+
+        The large fields of archived documents are read when somebody asks for them (`core.state.brief`).
+        """
         view = self._view()
-        return [self._document(view, doc_id) for doc_id in view.stored]
+        return [self._listed(view, doc_id) for doc_id in view.stored]
 
     def readable(self) -> tuple[list[T], dict[str, DocumentFormatError]]:
         """Return the documents that can be read, in the order of `all`, and by key why the others cannot."""
         view = self._view()
         found: list[T] = []
         problems: dict[str, DocumentFormatError] = {}
-        for doc_id, stored in view.stored.items():
+        for doc_id in view.stored:
             try:
-                found.append(self._document(view, doc_id))
+                found.append(self._listed(view, doc_id))
             except DocumentFormatError as error:
-                problems[str(stored.get(self._key))] = error
+                problems[str(view.keys[doc_id])] = error
         return found, problems
 
     def find(self, key: str) -> T | None:
@@ -155,7 +171,9 @@ class Documents(Generic[T]):
             current = self._document(view, doc_id)
             if expected_revision is not None and _revision(current) != expected_revision:
                 raise self._stale(expected_revision, current)
-            self._exchange(view, {other: document for other, document in view.stored.items() if other != doc_id})
+            stored = {other: document for other, document in view.stored.items() if other != doc_id}
+            self._storage.write_table(self._table, stored)
+            self._uncommitted = view.of(stored, self._stored_key)
 
     def _view(self) -> _View[T]:
         """Return the table as the calling thread sees it now."""
@@ -163,7 +181,7 @@ class Documents(Generic[T]):
         committed, uncommitted = self._committed, self._uncommitted
         if stored is committed.stored:
             return committed
-        view = uncommitted if stored is uncommitted.stored else _View(stored, self._key, committed)
+        view = uncommitted if stored is uncommitted.stored else committed.of(stored, self._stored_key)
         if self._storage.in_transaction:
             self._uncommitted = view
         else:
@@ -174,19 +192,38 @@ class Documents(Generic[T]):
         return view
 
     def _document(self, view: _View[T], doc_id: str) -> T:
+        """Return one document with all of its fields."""
         document = view.converted.get(doc_id)
-        if document is None:
-            document = view.converted[doc_id] = self._convert(view.stored[doc_id])
+        if document is None or (self._brief is not None and isinstance(document, self._brief)):
+            document = self._convert(view.stored[doc_id])
+            view.converted.setdefault(doc_id, document)
         return document
 
-    def _convert(self, stored: dict[str, Any]) -> T:
+    def _listed(self, view: _View[T], doc_id: str) -> T:
+        """Return one of many documents; if it is archived, in brief."""
+        document = view.converted.get(doc_id)
+        if document is None:
+            document = view.converted[doc_id] = self._convert(view.stored[doc_id], brief=True)
+        return document
+
+    def _convert(self, stored: StoredDocument, *, brief: bool = False) -> T:
         try:
+            if isinstance(stored, ArchivedDocument):
+                if brief and self._brief is not None:
+                    return in_brief(stored, self._brief)
+                document: T = msgspec.json.decode(stored.read(), type=self._struct)
+                return document
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.
             return msgspec.json.decode(orjson.dumps(stored), type=self._struct)
         except msgspec.ValidationError as error:
-            name = stored.get(self._key)
+            name = fields_of(stored).get(self._key)
             raise DocumentFormatError(self._storage.path, self._table, name, str(error)) from error
+
+    def _stored_key(self, stored: StoredDocument) -> Any:
+        if isinstance(stored, ArchivedDocument):
+            return getattr(msgspec.json.decode(stored.read(), type=self._key_only), self._key)
+        return stored.get(self._key)
 
     def _doc_id(self, view: _View[T], key: str) -> str:
         doc_id = view.doc_ids.get(key)
@@ -196,8 +233,10 @@ class Documents(Generic[T]):
 
     def _write(self, view: _View[T], doc_id: str, document: T) -> T:
         where = f"{self._table} {self._key_of(document)}"
-        stored = spelled(document, where)
-        new_names = _unshown_names(stored) - _unshown_names(view.stored.get(doc_id, {}))  # an old one may stay
+        stored = spelled(whole(document), where)
+        new_names = _unshown_names(stored)
+        if new_names:  # an old one may stay
+            new_names -= _unshown_names(fields_of(view.stored.get(doc_id, {})))
         for name in () if self._takes_any_name else new_names:
             raise UnstorableValueError(where, f"has the name {name!a}, with characters that no terminal shows")
         # A struct does not check its fields when it is made: a document of the wrong type would be unreadable for good.
@@ -205,12 +244,10 @@ class Documents(Generic[T]):
             read_back = self._convert(stored)
         except DocumentFormatError as error:
             raise UnstorableValueError(where, f"would not read back: {error.problem}") from None
-        self._exchange(view, view.stored | {doc_id: stored})
+        table = view.stored | {doc_id: stored}
+        self._storage.write_table(self._table, table)
+        self._uncommitted = view.changed(table, doc_id, stored.get(self._key))
         return read_back
-
-    def _exchange(self, view: _View[T], stored: StoredTable) -> None:
-        self._storage.write_table(self._table, stored)
-        self._uncommitted = _View(stored, self._key, view)
 
     def _stale(self, expected: int, current: T) -> StaleRevisionError:
         key = self._key_of(current)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 import orjson
@@ -10,7 +10,33 @@ import orjson
 from core.state.errors import UnstorableValueError
 
 # Documents by number, tables by name: the layout of every TinyDB file.
-StoredTable: TypeAlias = dict[str, dict[str, Any]]
+
+
+class ReadableFile(Protocol):
+    """A file of spelled documents."""
+
+    def read(self, start: int, end: int) -> memoryview:
+        """Return the bytes between two offsets."""
+
+
+class ArchivedDocument:
+    """A document in an archive file, as its place there."""
+
+    __slots__ = ("_file", "end", "start")
+
+    def __init__(self, file: ReadableFile, start: int, end: int) -> None:
+        self._file = file
+        self.start = start
+        self.end = end
+
+    def read(self) -> memoryview:
+        """Return the bytes that spell it."""
+        return self._file.read(self.start, self.end)
+
+
+# A document is a dict or its place in an archive file: `fields_of` reads both.
+StoredDocument: TypeAlias = dict[str, Any] | ArchivedDocument
+StoredTable: TypeAlias = dict[str, Any]
 Tables: TypeAlias = dict[str, StoredTable]
 
 
@@ -71,10 +97,19 @@ def decode(encoded: bytes) -> Tables:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ValueError(f"its table {name!r} is not an object of documents")
+        is_list_of_files = name == "archive"  # which `core.state.archive` checks
         for doc_id, document in table.items():
-            if not (doc_id.isascii() and doc_id.isdigit() and isinstance(document, dict)):
+            if not (is_list_of_files or (doc_id.isascii() and doc_id.isdigit() and isinstance(document, dict))):
                 raise ValueError(f"its table {name!r} holds {doc_id!r}, which is not a numbered document")
     return tables
+
+
+def fields_of(document: StoredDocument) -> dict[str, Any]:
+    """Return the fields of a stored document, archived or not; to be read only."""
+    if isinstance(document, ArchivedDocument):
+        fields: dict[str, Any] = orjson.loads(document.read())
+        return fields
+    return document
 
 
 def plain(value: Any, where: str) -> Any:

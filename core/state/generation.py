@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from core.files import PRIVATE_FILE, InDoubtError, access_error, sync, write_all
-from core.plain_files import NotPlainError, open_plain
+from core.files import PRIVATE_FILE, FileAccessError, InDoubtError, access_error, sync, write_all
+from core.plain_files import NotPlainError, open_plain, read_file
+from core.state.archive import TABLE as ARCHIVE
+from core.state.archive import Archive, read_archive
 from core.state.encoding import Tables, decode
-from core.state.errors import DamagedFileError, WorkspaceGoneError
+from core.state.errors import DamagedFileError, StateError, WorkspaceGoneError
 
 
 class FileSignature(NamedTuple):
@@ -33,11 +35,30 @@ class Generation:
     It keeps the file open, so that the inode is not reused while its signature may still be compared.
     """
 
-    __slots__ = ("_descriptor", "signature", "tables")
+    __slots__ = ("_descriptor", "archive", "recent", "signature", "tables")
 
-    def __init__(self, signature: FileSignature, tables: Tables, descriptor: int | None) -> None:
+    def __init__(
+        self,
+        signature: FileSignature,
+        tables: Tables,
+        descriptor: int | None,
+        *,
+        recent: Tables | None = None,
+        archive: Archive | None = None,
+    ) -> None:
+        """Describe a generation.
+
+        Args:
+            signature: Its identity.
+            tables: All of its documents, archived or not.
+            descriptor: The open file.
+            recent: The documents in the file itself; by default all.
+            archive: Its archive files, if there are any.
+        """
         self.signature = signature
         self.tables = tables
+        self.recent = tables if recent is None else recent
+        self.archive = archive
         self._descriptor = descriptor
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
@@ -65,16 +86,31 @@ def signature_of(path: Path) -> FileSignature:
         raise access_error(path, "read", error) from error
 
 
-def load(path: Path) -> Generation:
+def load(path: Path, *, previous: bool = False) -> Generation:
     """Read and parse the current generation, without any lock.
 
+    Args:
+        path: The state file.
+        previous: Read its previous generation instead.
+
     Raises:
-        DamagedFileError: The file is not a complete TinyDB file, or is missing while an earlier generation exists.
+        DamagedFileError: The file is not a complete TinyDB file, or is missing while an earlier generation exists; or
+            one of its archive files is damaged or missing.
         WorkspaceGoneError: Its folder does not exist.
         FileAccessError: The operating system refuses to read it.
     """
+    while True:
+        before = signature_of(path)
+        try:
+            return _loaded(path, previous_of(path) if previous else path)
+        except DamagedFileError:
+            if signature_of(path) == before:  # else a later generation has other archive files
+                raise
+
+
+def _loaded(path: Path, generation_of_it: Path) -> Generation:
     try:
-        generation = _read(path)
+        generation = _read(generation_of_it, path)
     except ValueError as error:
         raise DamagedFileError(path, str(error), good_generation(path)) from error
     except NotPlainError as error:
@@ -93,12 +129,20 @@ def good_generation(path: Path) -> Path | None:
     """Return the file of the previous generation if it is readable and complete."""
     previous = previous_of(path)
     try:
-        return previous if _read(previous).signature is not ABSENT else None
-    except (ValueError, OSError):
+        return previous if _read(previous, path).signature is not ABSENT else None
+    except (ValueError, OSError, StateError, FileAccessError):
         return None
 
 
-def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool = True) -> Generation:
+def replace(
+    path: Path,
+    encoded: bytes,
+    tables: Tables,
+    *,
+    recent: Tables | None = None,
+    archive: Archive | None = None,
+    keep_previous: bool = True,
+) -> Generation:
     """Replace the current generation with the next one, durably and atomically.
 
     Must be called with the file's lock held. After a crash at any instant, the file is one complete generation, the
@@ -107,7 +151,9 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
     Args:
         path: The state file.
         encoded: Its next content.
-        tables: The same content, parsed.
+        tables: The same content, parsed, with the archived documents.
+        recent: The same without the archived documents; by default, there are none.
+        archive: The archive files that the content lists.
         keep_previous: Keep the current generation as `.prev`; False when the current one is damaged.
 
     Returns:
@@ -142,7 +188,7 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise access_error(path, "write", error) from error
-    generation = Generation(signature, tables, descriptor)
+    generation = Generation(signature, tables, descriptor, recent=recent, archive=archive)
     try:
         sync(path.parent)
     except OSError as error:
@@ -150,7 +196,20 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
     return generation
 
 
-def _read(path: Path) -> Generation:
+def listed_archive(path: Path) -> dict[str, Any]:
+    """Return the table of archive files of a state file, or of its previous generation; empty without one.
+
+    Raises:
+        ValueError: The file is not a complete TinyDB file.
+        OSError: It cannot be read.
+    """
+    try:
+        return decode(read_file(path)).get(ARCHIVE, {})
+    except FileNotFoundError:
+        return {}
+
+
+def _read(path: Path, state_file: Path | None = None) -> Generation:
     try:
         file = open_plain(path)
     except FileNotFoundError:
@@ -159,7 +218,13 @@ def _read(path: Path) -> Generation:
         encoded = file.read()
         descriptor = os.dup(file.fileno())
     try:
-        return Generation(_signature(os.fstat(descriptor)), decode(encoded), descriptor)
+        recent = decode(encoded)
+        signature = _signature(os.fstat(descriptor))
+        listed = recent.pop(ARCHIVE, None)
+        if not listed:
+            return Generation(signature, recent, descriptor)
+        archive = read_archive(state_file or path, listed)
+        return Generation(signature, archive.merged_with(recent), descriptor, recent=recent, archive=archive)
     except BaseException:
         os.close(descriptor)
         raise

@@ -3,17 +3,28 @@
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tinydb.storages import Storage
 
 from core.files import access_error
+from core.state.archive import TABLE as ARCHIVE
+from core.state.archive import Archive, Archived, older_documents, sweep, write_archive
 from core.state.encoding import Speller, StoredTable, Tables
 from core.state.errors import ForbiddenCommitError, TransactionError
 from core.state.fair_lock import FairLock
-from core.state.generation import ABSENT, FileSignature, Generation, load, replace, signature_of
+from core.state.generation import (
+    ABSENT,
+    FileSignature,
+    Generation,
+    listed_archive,
+    load,
+    previous_of,
+    replace,
+    signature_of,
+)
 
 
 class _Transaction:
@@ -23,14 +34,28 @@ class _Transaction:
         self.pid = os.getpid()
         self.base = base
         self.tables = dict(base.tables)  # tables are replaced, never changed in place, so a shallow copy is enough
+        self.archive = base.archive
+        self.moved: dict[str, StoredTable] = {}  # documents that `archive` has put there
         self.failure: BaseException | None = None
         self.after_commit: list[Callable[[], None]] = []
+
+    def take_over_archived(self) -> None:
+        """Let the documents that were moved into an archive file be the archived ones, unless they changed since."""
+        for name, moved in self.moved.items():
+            archived = self.archive.tables[name] if self.archive else {}
+            if (table := self.tables.get(name)) is not None:
+                self.tables[name] = {
+                    number: archived[number] if moved.get(number) is document else document
+                    for number, document in table.items()
+                }
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to commit."""
-        return self.tables.keys() != self.base.tables.keys() or any(
-            table is not self.base.tables[name] for name, table in self.tables.items()
+        return (
+            self.archive is not self.base.archive
+            or self.tables.keys() != self.base.tables.keys()
+            or any(table is not self.base.tables[name] for name, table in self.tables.items())
         )
 
 
@@ -89,6 +114,49 @@ class GenerationStorage(Storage):
             TransactionError: There is no transaction: what was read before it may be out of date.
         """
         self.write(self.read() | {name: table})
+
+    def has_older_documents(self, *, keep: Container[str] = ()) -> bool:
+        """Say whether enough documents in the state file itself are old for an archive file.
+
+        Args:
+            keep: Tables that stay in the state file.
+        """
+        return bool(older_documents(self._generation().recent, keep=keep))
+
+    def archive(self, *, keep: Container[str] = ()) -> Archived:
+        """Move the older documents of the state file into an archive file.
+
+        The documents stay what they are for every reader; the next changes write fewer bytes. The state file lists the
+        archive file once the transaction commits.
+
+        Args:
+            keep: Tables that stay in the state file.
+
+        Returns:
+            What was moved.
+
+        Raises:
+            TransactionError: There is no transaction.
+            DiskFullError: There is no room; nothing was changed.
+            FileAccessError: The operating system refuses; nothing was changed.
+        """
+        if (transaction := self._own_transaction()) is None:
+            raise TransactionError(f"{self.path} can only be written inside a transaction.")
+        before, tables = transaction.archive, transaction.tables
+        recent = tables if before is None else before.recent_of(tables)
+        moved = older_documents(recent, keep=keep, however_few=True)
+        self._sweep_archive(transaction.base)
+        transaction.archive, archived = write_archive(self.path, before, moved, tables)
+        transaction.moved = moved
+        return archived
+
+    def _sweep_archive(self, base: Generation) -> None:
+        """Remove archive files that neither the present generation nor the previous one lists."""
+        try:
+            previous = listed_archive(previous_of(self.path))
+        except (ValueError, OSError):
+            return  # nobody knows which it lists
+        sweep(self.path, previous, base.archive.entries if base.archive else {})
 
     def signature(self) -> FileSignature:
         """Return the identity of the current generation with one stat call.
@@ -178,7 +246,16 @@ class GenerationStorage(Storage):
         if transaction.failure is not None:
             raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure
         if transaction.is_changed:
-            self._current = replace(self.path, self._speller.encode(transaction.tables), transaction.tables)
+            transaction.take_over_archived()
+            self._current = self._replace(transaction.tables, transaction.archive)
+
+    def _replace(self, tables: Tables, archive: Archive | None) -> Generation:
+        if archive is None:
+            return replace(self.path, self._speller.encode(tables), tables)
+        archive = archive.without_removed(tables)
+        recent = archive.recent_of(tables)
+        encoded = self._speller.encode({**recent, ARCHIVE: archive.listed()})
+        return replace(self.path, encoded, tables, recent=recent, archive=archive)
 
     def _generation(self) -> Generation:
         current = self._current

@@ -7,5 +7,5 @@ from core.training.sessions import Sessions
 
 def runs_in_use(workspace: Workspace) -> frozenset[str]:
     """Return the ids of the runs that produced versions or that sessions write to."""
-    made = {version.run_id for version in Registry(workspace).versions()}
+    made = {version.run_id for version in Registry(workspace).versions_in_brief()}
     return frozenset(made | {session.run_id for session in Sessions(workspace).all() if session.run_id})

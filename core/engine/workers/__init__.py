@@ -3,6 +3,7 @@
 sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
 past.py           records every document, so that a console can go back through the past
+archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
@@ -15,10 +16,18 @@ from collections.abc import Callable
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.engine.workers.archiver import Archiver
 from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
 from core.engine.workers.silent_runs import SilentRuns
 
-WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (Sampler, RolloutLoop, PastRecorder, SilentRuns, Housekeeping)
+WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
+    Sampler,
+    RolloutLoop,
+    PastRecorder,
+    SilentRuns,
+    Archiver,
+    Housekeeping,
+)

@@ -56,7 +56,7 @@ class RegistryPart(_OfDatabase):
         moves = {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
         return {
             "models": models,
-            "versions": tuple(registry.versions()),
+            "versions": tuple(registry.versions_in_brief()),
             "aliases": tuple(registry.all_aliases()),
             "pruned": tuple(registry.pruned()),
             "quarantined": tuple(registry.quarantined()),

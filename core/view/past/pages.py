@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from core.state.brief import whole
 from core.telemetry.past import PastKey
 from core.view import parts
 from core.view.parts.part import DocumentPart
@@ -31,7 +32,7 @@ def documents_of(snapshot: Snapshot) -> dict[PastKey, Any]:
 
 def encoded(document: Any) -> bytes:
     """Encode one document; the same document gives the same bytes."""
-    return msgspec.msgpack.encode(document)
+    return msgspec.msgpack.encode(whole(document))
 
 
 def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:
