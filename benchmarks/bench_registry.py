@@ -1,6 +1,6 @@
 """Time of a promotion in a registry of a thousand versions, and of loading a large artifact.
 
-    python benchmarks/bench_registry.py [--versions 1000] [--rounds 200] [--artifact-mb 500] [--peers PYTHON]
+    python benchmarks/bench_registry.py [--versions 1000] [--archive] [--rounds 200] [--artifact-mb 500] [--peers PY]
 
 Prints one JSON object. The floor is the minimum for any durable registry in one file: write, fsync and rename the same
 bytes, and append the audit record with a second fsync. MLflow with SQLite runs alternately with ours, in a separate
@@ -22,6 +22,7 @@ from peers import MlflowPeer, add_peers_argument, mlflow_peer
 from timing import quantiles, timed
 
 from core.actor import Actor, Origin
+from core.maintenance.archiving import archive_documents
 from core.quality.gate import judge
 from core.registry import Registry, Stage
 from core.state import Workspace
@@ -34,6 +35,7 @@ MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", type=int, default=1000, help="versions in the registry")
+    parser.add_argument("--archive", action="store_true", help="archive older documents first, as the engine does")
     parser.add_argument("--rounds", type=int, default=200, help="promotions and rollbacks to time")
     parser.add_argument(
         "--artifact-mb", type=int, default=500, help="size of the artifact to load, hash check included"
@@ -43,13 +45,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         with mlflow_peer(arguments.peers, Path(folder)) as mlflow:
-            answer = measure(Path(folder), arguments.versions, arguments.rounds, mlflow)
+            answer = measure(Path(folder), arguments.versions, arguments.rounds, mlflow, archives=arguments.archive)
         answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
         answer |= measure_load(Path(folder), arguments.artifact_mb)
         print(json.dumps(answer, indent=2))
 
 
-def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | None) -> dict[str, object]:
+def measure(
+    folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | None, *, archives: bool = False
+) -> dict[str, object]:
     """Fill a registry and time an operator's verbs in milliseconds, alternately with MLflow's."""
     # As in real use, the policy requires a second person, so that the times include approvals.
     settings = "policy: {overrides: {'*': {promotion: {min_accuracy: 0, required_approvals: 1}}}}\n"
@@ -57,6 +61,8 @@ def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | N
     registry = Registry(workspace)
     took: dict[str, list[float]] = defaultdict(list)
     took["register_ms"] = fill(registry, folder, n_versions)
+    if archives:
+        archive_documents(workspace, actor=Actor.engine())
     if mlflow:
         mlflow.ask("fill", models=MODELS, n_versions=n_versions)
     model = MODELS[0]

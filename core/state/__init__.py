@@ -5,6 +5,8 @@ recent_workspaces.py  the workspaces that a person has opened lately
 encoding.py       JSON that reads back exactly, or is refused
 generation.py     reading a file, and replacing it with its next generation
 fair_lock.py      the order of writers
+archive.py        files of older documents
+brief.py          documents whose large fields are read when asked for
 storage.py        transactions
 database.py       TinyDB on top of it
 documents.py      typed documents with revisions

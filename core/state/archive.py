@@ -28,7 +28,7 @@ from core.state.errors import DamagedFileError
 TABLE = "archive"
 FOLDER = "archive"
 _DIGITS = 16
-_KEPT_BYTES = 64 << 10
+NEWEST_BYTES = 64 << 10
 """How much of each table stays in the state file: the newest documents, which change most."""
 _WORTH_BYTES = 256 << 10
 _BLOCK_BYTES = 256 << 10
@@ -51,6 +51,7 @@ class Archived(NamedTuple):
     file: Path
     n_documents: int
     n_files: int  # archive files of the state file from now on
+    content: dict[str, StoredTable]  # every document of the new file as it was before, moved or merged
 
 
 class ArchiveFile:
@@ -59,7 +60,7 @@ class ArchiveFile:
     It is read in blocks: whoever reads all documents in order reads each block once.
     """
 
-    __slots__ = ("__weakref__", "_block", "_descriptor", "_path", "tables")
+    __slots__ = ("__weakref__", "_as_read", "_block", "_descriptor", "_path", "is_spoilt", "tables")
 
     def __init__(self, path: Path, encoded: bytes, descriptor: int) -> None:
         """Find the documents.
@@ -71,7 +72,9 @@ class ArchiveFile:
         """
         self._path = path
         self._descriptor = descriptor
+        self._as_read = _state_of(descriptor)
         self._block = (0, b"")
+        self.is_spoilt = False  # somebody has written into the file, so it must be read again
         self.tables: dict[str, dict[str, ArchivedDocument]] = {}
         place = 0
         for name, table in msgspec.json.decode(encoded, type=dict[str, dict[str, msgspec.Raw]]).items():
@@ -88,13 +91,17 @@ class ArchiveFile:
         """Return the bytes between two offsets.
 
         Raises:
-            DamagedFileError: Somebody has cut the file short.
+            DamagedFileError: Somebody has written into the file.
         """
         begin, block = self._block
         if not begin <= start <= end <= begin + len(block):
-            begin, block = self._block = start, os.pread(self._descriptor, max(_BLOCK_BYTES, end - start), start)
-        if end > begin + len(block):
-            raise DamagedFileError(self._path, "it was cut short while it was in use", copy_of(self._path))
+            begin, block = start, os.pread(self._descriptor, max(_BLOCK_BYTES, end - start), start)
+            if _state_of(self._descriptor) != self._as_read:  # looked at after it was read
+                self.is_spoilt = True
+                copy = copy_of(self._path)
+                good = copy if archive_damage(copy) is None else None
+                raise DamagedFileError(self._path, "it was changed while it was in use", good)
+            self._block = begin, block
         return memoryview(block)[start - begin : end - begin]
 
 
@@ -120,6 +127,11 @@ class Archive:
                 for number in numbers:
                     self.tables.get(table, {}).pop(number, None)
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether somebody has written into a file of it."""
+        return any(file.is_spoilt for file in self.files.values())
+
     def without_removed(self, tables: Tables) -> "Archive":
         """Return the archive without the documents that tables lack: the very same, if there are none."""
         removed = {
@@ -141,7 +153,8 @@ class Archive:
         """Return all documents of a state file, archived or not, in the order of their numbers."""
         merged: Tables = {name: {} for name in recent}
         for name, documents in self.tables.items():
-            merged[name] = dict(documents)
+            if documents or name in recent:
+                merged[name] = dict(documents)
         for name, table in recent.items():
             if name not in self.tables:
                 merged[name] = table
@@ -192,12 +205,15 @@ def read_archive(state_file: Path, listed: Mapping[str, Any]) -> Archive:
     return Archive(entries, files)
 
 
-def older_documents(recent: Tables, *, keep: Container[str] = (), however_few: bool = False) -> dict[str, StoredTable]:
+def older_documents(
+    recent: Tables, *, keep: Container[str] = (), newest_bytes: int = NEWEST_BYTES, however_few: bool = False
+) -> dict[str, StoredTable]:
     """Choose the documents to archive: of each table all but the newest, if that is worth a file.
 
     Args:
         recent: The documents in the state file itself.
         keep: Tables of which all documents stay.
+        newest_bytes: How much of every other table stays.
         however_few: Choose even if they would make a small file.
     """
     older: dict[str, StoredTable] = {}
@@ -206,7 +222,7 @@ def older_documents(recent: Tables, *, keep: Container[str] = (), however_few: b
         n_kept = 0
         for number in () if name in keep else reversed(table):
             size = len(orjson.dumps(table[number]))
-            if n_kept < _KEPT_BYTES:
+            if n_kept < newest_bytes:
                 n_kept += size
             else:
                 older.setdefault(name, {})[number] = table[number]
@@ -267,7 +283,7 @@ def write_archive(
     entries = {} if before is None else {n: msgspec.structs.replace(before.entries[n], removed={}) for n in kept}
     entries[name] = ArchiveEntry(sha256=sha256, n_documents=n_documents, removed=removed)
     archive = Archive(entries, {**kept, name: _read_once(path, sha256)})
-    return archive, Archived(path, sum(map(len, moved.values())), len(entries))
+    return archive, Archived(path, sum(map(len, moved.values())), len(entries), content)
 
 
 def sweep(state_file: Path, *lists: Mapping[str, Any]) -> None:
@@ -318,6 +334,11 @@ def archive_damage(path: Path) -> str | None:
     return None if digest(encoded)[:_DIGITS] == expected else _OTHER_CONTENT
 
 
+def _state_of(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
+
+
 def _is_to_merge(name: str, file: ArchiveFile, archive: Archive, tables: Tables) -> bool:
     """Whether a file is small, or fewer than half of its documents are still the current ones."""
     n_live = n_bytes = 0
@@ -344,7 +365,7 @@ def _is_name(state_file: Path, name: str) -> bool:
 def _read_once(path: Path, sha256: str) -> ArchiveFile:
     with _read_lock:
         file = _read_files.get((path, sha256))
-        if file is None:
+        if file is None or file.is_spoilt:
             file = _read_files[path, sha256] = _read(path, sha256)
         return file
 

@@ -45,6 +45,7 @@ def brief_type(struct: type[T]) -> type[T] | None:
     for name in names:
         setattr(brief, name, _read_when_asked(place, name, types[name]))
     brief.WHOLE = struct  # type: ignore[attr-defined]
+    brief.__eq__ = _equal  # type: ignore[method-assign]
     return brief
 
 
@@ -67,6 +68,10 @@ def whole(document: D) -> D:
     if struct is None:
         return document
     return struct(**{name: getattr(document, name) for name in struct.__struct_fields__})  # type: ignore[no-any-return]
+
+
+def _equal(document: Any, other: object) -> bool:
+    return document is other or bool(whole(document) == whole(other))
 
 
 def _read_when_asked(slot: Any, name: str, type_: Any) -> property:

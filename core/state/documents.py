@@ -203,19 +203,17 @@ class Documents(Generic[T]):
         """Return one of many documents; if it is archived, in brief."""
         document = view.converted.get(doc_id)
         if document is None:
-            document = view.converted[doc_id] = self._convert(view.stored[doc_id], brief=True)
+            document = view.converted[doc_id] = self._convert(view.stored[doc_id], brief=self._brief)
         return document
 
-    def _convert(self, stored: StoredDocument, *, brief: bool = False) -> T:
+    def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:
         try:
-            if isinstance(stored, ArchivedDocument):
-                if brief and self._brief is not None:
-                    return in_brief(stored, self._brief)
-                document: T = msgspec.json.decode(stored.read(), type=self._struct)
-                return document
+            if brief is not None and isinstance(stored, ArchivedDocument):
+                return in_brief(stored, brief)
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.
-            return msgspec.json.decode(orjson.dumps(stored), type=self._struct)
+            spelled_out = stored.read() if isinstance(stored, ArchivedDocument) else orjson.dumps(stored)
+            return msgspec.json.decode(spelled_out, type=self._struct)
         except msgspec.ValidationError as error:
             name = fields_of(stored).get(self._key)
             raise DocumentFormatError(self._storage.path, self._table, name, str(error)) from error

@@ -10,8 +10,8 @@ from pathlib import Path
 from tinydb.storages import Storage
 
 from core.files import access_error
+from core.state.archive import NEWEST_BYTES, Archive, Archived, older_documents, sweep, write_archive
 from core.state.archive import TABLE as ARCHIVE
-from core.state.archive import Archive, Archived, older_documents, sweep, write_archive
 from core.state.encoding import Speller, StoredTable, Tables
 from core.state.errors import ForbiddenCommitError, TransactionError
 from core.state.fair_lock import FairLock
@@ -40,12 +40,13 @@ class _Transaction:
         self.after_commit: list[Callable[[], None]] = []
 
     def take_over_archived(self) -> None:
-        """Let the documents that were moved into an archive file be the archived ones, unless they changed since."""
-        for name, moved in self.moved.items():
-            archived = self.archive.tables[name] if self.archive else {}
+        """Let the documents that `archive` has written be those in its file, unless they changed since."""
+        written, self.moved = self.moved, {}
+        for name, moved in written.items():
+            archived = self.archive.tables.get(name, {}) if self.archive else {}
             if (table := self.tables.get(name)) is not None:
                 self.tables[name] = {
-                    number: archived[number] if moved.get(number) is document else document
+                    number: archived[number] if number in moved and moved[number] is document else document
                     for number, document in table.items()
                 }
 
@@ -123,7 +124,7 @@ class GenerationStorage(Storage):
         """
         return bool(older_documents(self._generation().recent, keep=keep))
 
-    def archive(self, *, keep: Container[str] = ()) -> Archived:
+    def archive(self, *, keep: Container[str] = (), newest_bytes: int = NEWEST_BYTES) -> Archived:
         """Move the older documents of the state file into an archive file.
 
         The documents stay what they are for every reader; the next changes write fewer bytes. The state file lists the
@@ -131,6 +132,7 @@ class GenerationStorage(Storage):
 
         Args:
             keep: Tables that stay in the state file.
+            newest_bytes: How much of every other table stays, too: the newest documents.
 
         Returns:
             What was moved.
@@ -142,12 +144,13 @@ class GenerationStorage(Storage):
         """
         if (transaction := self._own_transaction()) is None:
             raise TransactionError(f"{self.path} can only be written inside a transaction.")
+        transaction.take_over_archived()
         before, tables = transaction.archive, transaction.tables
         recent = tables if before is None else before.recent_of(tables)
-        moved = older_documents(recent, keep=keep, however_few=True)
+        moved = older_documents(recent, keep=keep, newest_bytes=newest_bytes, however_few=True)
         self._sweep_archive(transaction.base)
         transaction.archive, archived = write_archive(self.path, before, moved, tables)
-        transaction.moved = moved
+        transaction.moved = archived.content
         return archived
 
     def _sweep_archive(self, base: Generation) -> None:
@@ -259,9 +262,13 @@ class GenerationStorage(Storage):
 
     def _generation(self) -> Generation:
         current = self._current
-        if current is None or current.signature != signature_of(self.path) or current.signature == ABSENT:
+        if current is None or self._is_outdated(current):
             current = self._current = load(self.path)
         return current
+
+    def _is_outdated(self, current: Generation) -> bool:
+        is_another = current.signature != signature_of(self.path) or current.signature == ABSENT
+        return is_another or (current.archive is not None and current.archive.is_spoilt)
 
     def _own_transaction(self) -> _Transaction | None:
         return self._transaction if self._owner == threading.get_ident() else None

@@ -285,6 +285,12 @@ class DocumentsBehaveAsADictionary(RuleBasedStateMachine):
             self._instance(which).remove(key)
             del self.model[key]
 
+    @rule(which=st.integers(0, 1), newest_bytes=st.integers(0, 400))
+    def archive(self, which, newest_bytes):
+        database = self.databases[0 if self.transaction is not None else which]
+        with database.transaction():
+            database.storage.archive(newest_bytes=newest_bytes)
+
     @precondition(lambda self: self.transaction is None)
     @rule()
     def begin(self):

@@ -1,0 +1,280 @@
+"""Archive files: the same documents for every reader, few bytes for every change, and a crash at every point."""
+
+import os
+from itertools import count
+from typing import Any, ClassVar
+
+import msgspec
+import orjson
+import pytest
+from tinydb import TinyDB
+
+from core.state import DamagedFileError, Database, DocumentFormatError, StaleRevisionError
+from core.state.archive import copy_of, folder_of
+from core.state.brief import whole
+from core.state.encoding import ArchivedDocument
+from core.state.generation import load, previous_of
+from tests.processes import dies
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("gates", "lineage")
+
+    key: str
+    stage: str = "Development"
+    gates: tuple[float, ...] = ()
+    lineage: dict[str, Any] = {}
+    revision: int = 0
+
+
+N = 40
+
+
+@pytest.fixture
+def versions(database):
+    documents = database.documents("versions", Version, "key")
+    with database.transaction():
+        for n in range(N):
+            documents.insert(Version(key=f"spread/1.{n}.0", gates=(n / 7,), lineage={"seed": n}))
+    return documents
+
+
+@pytest.fixture
+def archived(database, versions):
+    archive(database)
+    return versions
+
+
+def archive(database, **options):
+    with database.transaction():
+        return database.storage.archive(**{"newest_bytes": 0, **options})
+
+
+def archive_files(database):
+    return sorted(folder_of(database.path).glob("*.json"))
+
+
+def in_file(database):
+    return orjson.loads(database.path.read_bytes())
+
+
+def elsewhere(database):
+    """The same documents, as another process sees them."""
+    return Database(database.path).documents("versions", Version, "key")
+
+
+def changed(document, **fields):
+    return msgspec.structs.replace(document, **fields)
+
+
+def test_archived_documents_are_the_same_for_every_reader(database, versions):
+    before = [whole(version) for version in versions.all()]
+    moved = archive(database)
+    assert (moved.n_documents, moved.n_files) == (N, 1)
+    assert in_file(database)["versions"] == {}
+    for documents in (versions, elsewhere(database)):
+        assert [whole(version) for version in documents.all()] == before
+        assert documents.all() == before
+        assert documents.get("spread/1.3.0") == before[3]
+    assert [row["key"] for row in database.table("versions")] == [version.key for version in before]
+
+
+def test_an_archive_file_is_a_plain_tinydb_file(database, archived):
+    (file,) = archive_files(database)
+    with TinyDB(file) as plain:
+        assert [row["key"] for row in plain.table("versions").all()] == [version.key for version in archived.all()]
+
+
+def test_the_newest_documents_of_each_table_and_kept_tables_stay_in_the_state_file(database, versions):
+    with database.transaction():
+        database.table("outbox").insert({"id": "a"})
+    moved = archive(database, keep={"outbox"}, newest_bytes=200)
+    assert 0 < N - moved.n_documents < 4
+    assert list(in_file(database)["versions"]) == [str(n + 1) for n in range(moved.n_documents, N)]
+    assert in_file(database)["outbox"] == {"1": {"id": "a"}}
+
+
+def test_a_change_writes_only_what_is_not_archived(database, archived, monkeypatch):
+    small = len(database.path.read_bytes())
+    version = archived.get("spread/1.7.0")
+    archived.replace(changed(version, stage="Production"))
+    assert list(in_file(database)["versions"]) == ["8"]
+    assert len(database.path.read_bytes()) < small + 200
+    assert elsewhere(database).get("spread/1.7.0") == changed(version, stage="Production", revision=2)
+
+
+def test_a_change_reads_no_other_archived_document(database, archived, monkeypatch):
+    archived.all()
+    read = []
+    monkeypatch.setattr(
+        ArchivedDocument, "read", lambda self, as_it_is=ArchivedDocument.read: read.append(self) or as_it_is(self)
+    )
+    archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
+    archived.all()
+    assert len(read) <= 3  # the one: found, and compared with what it becomes
+
+
+def test_a_reader_reads_nothing_again_after_a_change_of_another_process(database, archived, monkeypatch):
+    reader = elsewhere(database)
+    before = reader.all()
+    archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
+    read = []
+    monkeypatch.setattr(ArchivedDocument, "read", read.append)
+    after = reader.all()
+    assert read == []
+    assert [old.key for old, new in zip(before, after, strict=True) if old is not new] == ["spread/1.7.0"]
+
+
+def test_a_stale_change_of_an_archived_document_is_refused_with_what_changed(database, archived):
+    seen = elsewhere(database).get("spread/1.7.0")
+    archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
+    archive(database)
+    with pytest.raises(StaleRevisionError, match="revision 1 is now 2"):
+        elsewhere(database).replace(changed(seen, stage="Staging"))
+
+
+def test_a_removed_document_stays_removed_when_files_are_merged_and_its_number_is_used_again(database, archived):
+    archived.remove("spread/1.39.0")
+    archived.remove("spread/1.3.0")
+    assert elsewhere(database).find("spread/1.3.0") is None
+    archived.insert(Version(key="spread/2.0.0"))  # takes the number of the last
+    expected = [version.key for version in archived.all()]
+    for _ in range(2):
+        archive(database)
+        assert [version.key for version in elsewhere(database).all()] == expected
+    assert "spread/2.0.0" in expected
+    assert "spread/1.3.0" not in expected
+
+
+def test_a_large_file_is_left_alone_until_half_of_it_is_out_of_date(database, archived, monkeypatch):
+    monkeypatch.setattr("core.state.archive._MERGED_BELOW_BYTES", 0)
+    (first,) = archive_files(database)
+    for n in range(N // 2):
+        archived.replace(changed(archived.get(f"spread/1.{n}.0"), stage="Archived"))
+    assert archive(database).n_files == 2
+    assert first in archive_files(database)
+    archived.replace(changed(archived.get(f"spread/1.{N - 1}.0"), stage="Archived"))
+    assert archive(database).n_files == 2  # the second, whole, and a third with what was left of the first
+    assert [version.stage for version in elsewhere(database).all()].count("Archived") == N // 2 + 1
+
+
+def test_files_that_no_generation_lists_are_removed_and_those_of_the_previous_one_stay(database, archived):
+    (first,) = archive_files(database)
+    archived.insert(Version(key="spread/2.0.0"))
+    archive(database)
+    assert first in archive_files(database)
+    assert len(load(database.path, previous=True).tables["versions"]) == N + 1
+    archived.insert(Version(key="spread/2.1.0"))
+    archive(database)
+    assert first not in archive_files(database)
+    assert not copy_of(first).exists()
+
+
+def test_a_reader_between_two_generations_reads_the_later_one(database, archived, monkeypatch):
+    """The list was read, and its files were replaced by others before they were."""
+    from core.state import generation
+
+    stale, as_it_is = [generation.decode(database.path.read_bytes())], generation.decode
+    for n in range(2):
+        archived.insert(Version(key=f"spread/2.{n}.0"))
+        archive(database)
+    archived.insert(Version(key="spread/3.0.0"))
+
+    def decode(encoded):
+        if not stale:
+            return as_it_is(encoded)
+        database.path.touch()
+        return stale.pop()
+
+    monkeypatch.setattr(generation, "decode", decode)
+    monkeypatch.setattr("core.state.archive._read_files", {})
+    assert len(load(database.path).tables["versions"]) == N + 3
+
+
+@pytest.mark.parametrize("harm", ["edited", "cut short", "removed", "a folder"])
+def test_a_damaged_archive_file_is_named_with_its_copy(database, archived, harm, monkeypatch):
+    (file,) = archive_files(database)
+    content = file.read_bytes()
+    file.unlink()
+    if harm == "edited":
+        file.write_bytes(content.replace(b"Development", b"Production "))
+    elif harm == "cut short":
+        file.write_bytes(content[:-40])
+    elif harm == "a folder":
+        file.mkdir()
+    monkeypatch.setattr("core.state.archive._read_files", {})
+    with pytest.raises(DamagedFileError, match=f"bondx doctor --restore {file.name}"):
+        elsewhere(database).all()
+
+
+def test_a_list_that_leads_out_of_the_folder_is_damage(database, archived):
+    text = database.path.read_text().replace('"registry-', '"../registry-')
+    database.path.write_text(text)
+    with pytest.raises(DamagedFileError, match="is not the name of its archive file"):
+        elsewhere(database).all()
+
+
+def test_an_archive_file_that_is_written_into_while_in_use_is_damage_and_not_a_crash(database, archived, monkeypatch):
+    monkeypatch.setattr("core.state.archive._BLOCK_BYTES", 0)
+    archived.all()
+    (file,) = archive_files(database)
+    os.truncate(file, 10)
+    with pytest.raises(DamagedFileError, match="changed while it was in use"):
+        _ = archived.all()[0].gates
+    with pytest.raises(DamagedFileError, match="SHA-256"):
+        archived.all()
+    file.write_bytes(copy_of(file).read_bytes())
+    assert archived.all()[0].gates == (0.0,)
+
+
+def test_a_document_in_brief_is_the_whole_one_to_every_reader(database, archived):
+    (brief,) = (version for version in archived.all() if version.key == "spread/1.7.0")
+    assert (brief.gates, brief.lineage) == ((1.0,), {"seed": 7})
+    assert isinstance(brief, Version)
+    assert brief == archived.get("spread/1.7.0")
+    assert archived.get("spread/1.7.0") == brief
+    assert brief != archived.get("spread/1.8.0")
+    assert type(whole(brief)) is Version
+    moved = archived.replace(changed(brief, stage="Staging"))
+    assert (moved.gates, moved.stage) == ((1.0,), "Staging")
+    with pytest.raises(TypeError):  # loudly, not as something else
+        msgspec.json.encode(brief)
+
+
+def test_an_archived_document_of_another_form_is_named(database, archived):
+    class Other(msgspec.Struct, frozen=True, kw_only=True):
+        key: str
+        stage: int
+        revision: int = 0
+
+    with pytest.raises(DocumentFormatError, match=r"table versions, document 'spread/1.0.0'"):
+        database.documents("versions", Other, "key").all()
+
+
+def test_a_table_that_is_dropped_is_gone(database, archived):
+    database.drop_table("versions")
+    assert elsewhere(database).all() == []
+    assert "versions" not in Database(database.path).tables()
+
+
+def test_tinydb_changes_one_archived_row_and_leaves_the_others_in_their_file(database, archived):
+    from tinydb import where
+
+    database.table("versions").update({"stage": "Staging"}, where("key") == "spread/1.7.0")
+    assert list(in_file(database)["versions"]) == ["8"]
+
+
+@pytest.mark.crash
+def test_archiving_killed_at_any_point_leaves_every_document(database, versions):
+    expected = [whole(version) for version in versions.all()]
+    for round_ in range(2):  # the second one merges the file of the first
+        for point in count(1):
+            if not dies(point, lambda: archive(Database(database.path))):
+                break
+            assert elsewhere(database).all() == expected, f"point {point}"
+            assert not previous_of(database.path).exists() or load(database.path, previous=True)
+        versions.replace(changed(versions.get(f"spread/1.{round_}.0"), stage="Staging"))
+        expected = [whole(version) for version in versions.all()]
+    archive(database)
+    assert elsewhere(database).all() == expected
+    assert not list(folder_of(database.path).glob(".*"))
