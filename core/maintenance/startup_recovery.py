@@ -3,6 +3,7 @@
 import logging
 
 from core.actor import Actor
+from core.errors import CoreError
 from core.governance import AuditLog
 from core.maintenance.archiving import archive_documents
 from core.registry import Registry
@@ -23,7 +24,7 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
         workspace: The workspace.
         actor: The engine.
     """
-    archive_documents(workspace, actor=actor)  # first, so that nothing else reads a large file whole
+    _archive(workspace, actor)  # first, so that nothing else reads a large file whole
     Rollouts(workspace).settle_holds()  # before anything is swept or pruned
     AuditLog(workspace).drain()  # with the records of corrected holds
     sweep = Registry(workspace).sweep(actor)
@@ -35,3 +36,10 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
         if not run.is_over and run.lost_after_seconds is None and run.session_id not in alive:
             runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
     runs.complete_removals(actor=actor)
+
+
+def _archive(workspace: Workspace, actor: Actor) -> None:
+    try:
+        archive_documents(workspace, actor=actor)
+    except (CoreError, OSError) as error:  # a full disk, for one: the engine works without, and tries again later
+        log.warning("older documents stay in their state files: %s", error)
