@@ -32,6 +32,7 @@ COMMANDS = (
     "workspaces",
     "config",
     "doctor",
+    "prune",
 )
 EXIT_CODES: Mapping[int, str] = {
     ExitCode.GOOD: "success",

@@ -9,6 +9,7 @@ version.py   promote, roll back, undo, archive, …    stage_move.py the offer o
 suspect.py   roll back, or abort, from any row       run.py     tracked runs
 rollout.py   advance, hold, resume, abort            canary.py  start one
 session.py   start, pause, stop                      resume.py  a session or a rollout
+prune.py     delete what retention drops
 alert.py     acknowledge, resolve                    screens.py from screen to screen
 engine.py    start it here; leave
 table.py     the list in focus: its order, its columns, its rows as a file

@@ -5,6 +5,7 @@ import msgspec
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.policy import Policy
+from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
 from core.settings.telemetry import TelemetrySettings
 from core.settings.training import TrainingSettings
@@ -17,6 +18,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     alerts: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    retention: RetentionSettings = RetentionSettings()
     serving: ServingSettings = ServingSettings()
 
     @property

@@ -1,10 +1,12 @@
 """Deleting the history of runs that were removed, in slices, so that other writers never wait for long."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from core.telemetry.errors import translated
-from core.telemetry.schema import connect_to_write
+from core.telemetry.schema import connect_to_read, connect_to_write, fetch
+from core.telemetry.spans import LEVEL_BITS, start_of
 from core.telemetry.writing import WriteConnection
 
 BY_RUN = ("epoch_series", "epoch_span", "epoch")
@@ -52,3 +54,48 @@ def _forget(connection: WriteConnection, run_id: str, heartbeats: str) -> int:
         statement = "DELETE FROM epoch WHERE run = ? AND epoch = 0 AND name = ?"
         n_deleted += connection.execute(statement, (heartbeats, run_id)).rowcount
     return n_deleted
+
+
+def values_before(file: Path, run_id: str, keep: int) -> int | None:
+    """Return the epoch before which a run's single values are no longer kept, or None if there is none.
+
+    It is the first epoch of a span, so that no span loses a part of its values.
+
+    Args:
+        file: The time series.
+        run_id: The run.
+        keep: The number of newest epochs that keep each value.
+    Raises:
+        TelemetryError: The store cannot be read now.
+    """
+    if not file.exists():
+        return None
+    with translated(file), closing(connect_to_read(file)) as connection:
+        ((newest,),) = fetch(connection, "SELECT max(epoch) FROM epoch_series WHERE run = ?", run_id) or [(None,)]
+        if newest is None:
+            return None
+        before = start_of(newest - keep + 1, LEVEL_BITS)
+        is_there = fetch(connection, "SELECT 1 FROM epoch WHERE run = ? AND epoch < ? LIMIT 1", run_id, before)
+        return before if is_there else None
+
+
+def forget_values(file: Path, run_id: str, *, before: int) -> int:
+    """Delete the single values of a run before an epoch; the spans, of which curves are drawn, stay.
+
+    Deleting twice, or after a crash in the middle, deletes what is left.
+
+    Returns:
+        How many values were deleted.
+    Raises:
+        TelemetryError: The store cannot be written now.
+    """
+    n_deleted = 0
+    with translated(file), closing(connect_to_write(file)) as connection:
+        while True:
+            with connection.transaction():
+                end = connection.execute(_END_OF_SLICE.format(table="epoch"), (run_id, _SLICE)).fetchone()
+                last = before - 1 if end is None else min(int(end[0]), before - 1)
+                statement = "DELETE FROM epoch WHERE run = ? AND epoch <= ?"
+                n_deleted += connection.execute(statement, (run_id, last)).rowcount
+            if last == before - 1:
+                return n_deleted

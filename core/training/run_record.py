@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.actor import Actor
 from core.clock import Clock
+from core.settings.retention import LEAST_EPOCHS
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Run, Runs, RunStatus
@@ -60,7 +61,8 @@ class RunRecord:
         assert session.run_id is not None
         history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
         committed = {epoch for epoch, _ in history.get(EVERY_EPOCH, ())}
-        for epoch in range(1, session.observed.epoch + 1):
+        first = max(1, session.observed.epoch - LEAST_EPOCHS + 1)  # earlier values may have been pruned
+        for epoch in range(first, session.observed.epoch + 1):
             if epoch not in committed and (record := self._files.read_epoch(session, epoch)) is not None:
                 self.log(session, record, {})
 

@@ -90,8 +90,12 @@ class SessionFiles:
     def _folder(self, session: Session) -> Path:
         return self._workspace.reports_dir / session.session_id
 
+    def epoch_reports_of(self, session: Session) -> Path:
+        """Name the folder of the reports of a session's epochs."""
+        return self._folder(session) / "epochs"
+
     def _reports_of(self, session: Session) -> EpochReports:
-        folder = self._folder(session) / "epochs"
+        folder = self.epoch_reports_of(session)
         if folder not in self._reports:
             self._reports[folder] = EpochReports(folder)
         return self._reports[folder]

@@ -55,4 +55,9 @@ RULES: tuple[Rule, ...] = (
         advice="Find the store that grows with bondx doctor --space; then prune it, or set a limit under retention: "
         "or telemetry:.",
     ),
+    EventRule(
+        name="retention_applied",
+        severity=Severity.INFO,
+        advice="The engine followed a rule of retention: in bondx.yaml. The audit log names all that was deleted.",
+    ),
 )

@@ -11,15 +11,19 @@ from typing_extensions import override
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.maintenance.pruning import Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
+from core.settings import load_settings
 from core.telemetry import TelemetryReader
 
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 60.0
 _STORES_EVERY = timedelta(minutes=10)
+_PRUNE_EVERY = timedelta(hours=1)
 RULE = "disk_filling"
+PRUNED = "retention_applied"
 _CLEAR_FACTOR = 1.2
 """An alert ends once the day is this much further away than its limit, so that it does not come and go."""
 
@@ -34,6 +38,7 @@ class Housekeeping(Worker):
         self.wake = threading.Event()
         self._context = context
         self._next_stores: datetime | None = None
+        self._next_prune = context.clock() + timedelta(seconds=STEP_SECONDS)  # an engine that starts has more to do
 
     @override
     def step(self) -> float:
@@ -44,7 +49,22 @@ class Housekeeping(Worker):
             self._next_stores = now + _STORES_EVERY
             record(self._context.workspace, self._context.telemetry, now)
         self.judge(self._forecast(usage.free, now), now)
+        if now >= self._next_prune:
+            self._next_prune = now + _PRUNE_EVERY
+            self.prune(now)
         return STEP_SECONDS
+
+    def prune(self, now: datetime) -> None:
+        """Delete what the settings limit, and say so on the screen."""
+        settings = load_settings(self._context.workspace.settings_file).retention
+        pruning = Pruning(self._context.workspace, settings, clock=self._context.clock)
+        said = ""
+        if kinds := pruning.automatic():
+            said = pruning.carry_out(pruning.plan(kinds), actor=self._context.actor, reason="")
+        if said:
+            self._context.alerts.fire(PRUNED, labels={}, summary=f"the engine {said}", now=now)
+        else:
+            self._context.alerts.clear(PRUNED, labels={}, now=now, reason="nothing more was deleted for an hour")
 
     def judge(self, found: DiskForecast | None, now: datetime) -> None:
         """Store a forecast, and raise or clear its alert."""

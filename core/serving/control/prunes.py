@@ -7,11 +7,12 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from core.maintenance.pruning import Pruning, WorkspacePlan
 from core.registry import PruneCandidate, PrunePlan, Registry
 from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, LOOK, Given
 from core.serving.errors import PlanChangedError
-from core.settings import PolicySource
+from core.settings import PolicySource, load_settings
 from core.state import Workspace
 from core.tracking import Run, Runs
 from core.training.runs_in_use import runs_in_use
@@ -53,11 +54,39 @@ class RunsPlan(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[str]  # ids, oldest first
 
 
+class KindsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The kinds to prune: runs, versions, epochs, reports."""
+
+    kinds: list[str] | None = None  # by default those whose rule is set under retention:
+
+
+class KindsPrune(KindsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to delete."""
+
+    expected: list[str]  # "runs:r-0001" for each thing that the plan deletes
+    reason: str = ""
+
+
 class PruneRoutes(Controller):
     """Pruning."""
 
     path = "/prunes"
     tags = ["pruning"]
+
+    @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
+    def plan_kinds(self, workspace: Given[Workspace], data: JSONBody[KindsWish]) -> WorkspacePlan:
+        """List what the retention rules drop, by kind; nothing is deleted."""
+        return _plan(workspace, data)[1]
+
+    @post("/", opt=ADMINISTER, status_code=200, sync_to_thread=True)
+    def prune_kinds(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[KindsPrune]
+    ) -> WorkspacePlan:
+        """Delete what the retention rules drop, if the reviewed plan still holds."""
+        pruning, plan = _plan(workspace, data)
+        _same(data.expected, [item.key for item in plan.items])
+        pruning.carry_out(plan, actor=caller.actor, reason=data.reason)
+        return plan
 
     @post("/versions/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_versions(self, workspace: Given[Workspace], data: JSONBody[VersionsWish]) -> PrunePlan:
@@ -91,6 +120,11 @@ class PruneRoutes(Controller):
             _same(data.expected, [run.run_id for run in doomed])
             runs.prune(keep=keep, referenced=referenced, only=data.expected, actor=caller.actor, reason=data.reason)
             return doomed
+
+
+def _plan(workspace: Workspace, wish: KindsWish) -> tuple[Pruning, WorkspacePlan]:
+    pruning = Pruning(workspace, load_settings(workspace.settings_file).retention)
+    return pruning, pruning.plan(pruning.automatic() if wish.kinds is None else wish.kinds)
 
 
 def _runs_to_keep(workspace: Workspace, wish: RunsWish) -> int:

@@ -252,6 +252,21 @@ def test_runs_are_found_tagged_and_pruned(api, workspace, ana):
     assert [run["run_id"] for run in api.get("/api/v1/runs").json()] == ["r-0003"]
 
 
+def test_every_kind_is_pruned_by_a_reviewed_plan(api, workspace, ana):
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="n", actor=ana).run_id, RunStatus.FINISHED, actor=ana)
+    (kind,) = api.post("/api/v1/prunes/plans", json={}).json()["kinds"]
+    assert (kind["kind"], kind["is_automatic"]) == ("runs", True)
+    assert [item["name"] for item in kind["items"]] == ["r-0001", "r-0002"]
+    assert api.post("/api/v1/prunes", json={"expected": ["runs:r-0001"]}).status_code == 409
+    expected = ["runs:r-0001", "runs:r-0002"]
+    assert api.post("/api/v1/prunes", json={"expected": expected, "reason": "tidy"}).status_code == 200
+    assert [run["run_id"] for run in api.get("/api/v1/runs").json()] == ["r-0003"]
+    assert api.post("/api/v1/prunes/plans", json={"kinds": ["models"]}).status_code == 400
+
+
 def test_the_workspace_is_examined_and_nothing_is_repaired(api, workspace):
     assert api.get("/api/v1/doctor").json() == []
     file = workspace.state_dir / "sessions.json"

@@ -93,6 +93,7 @@ PATHS = {
     "config schema": LEFT_OUT,
     "config keys": LEFT_OUT,
     "doctor": "get /api/v1/doctor",
+    "prune": "post /api/v1/prunes",
 }
 
 
@@ -202,6 +203,7 @@ FACES: dict[str, tuple[Face, Face]] = {
 # Verbs of the console that change something, and that core knows nothing of or calls otherwise.
 ON_THE_CONSOLE_ALONE = {
     "engine": Because("it starts a thread of the console; in a shell it is `bondx run`"),
+    "prune": Because("core.maintenance.pruning.Pruning plans it and carries it out; in a shell it is `bondx prune`"),
     "undo_promotion": Because("the same as undo, for the model of a rollout"),
 }
 

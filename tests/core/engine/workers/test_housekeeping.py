@@ -9,6 +9,7 @@ from core.engine.workers.housekeeping import Housekeeping
 from core.maintenance.space import series_of, sizes
 from core.settings import AlertSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
+from core.tracking import Runs, RunStatus
 from tests.clocks import HandClock
 
 GB = 10**9
@@ -63,3 +64,20 @@ def test_the_size_of_every_store_is_sampled_every_ten_minutes(housekeeping, cloc
     reader = TelemetryReader(workspace.telemetry_file, clock=clock)
     for store in sizes(workspace):
         assert len(reader.samples(series_of(store.store), clock() - timedelta(hours=1), clock())) == 2
+
+
+def test_the_engine_follows_a_rule_once_it_is_set_and_says_so(housekeeping, clock, disk, workspace, person):
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    pass_minutes(housekeeping, clock, disk, 3, bytes_a_minute=0)
+    assert len(Runs(workspace).all()) == 3
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+    clock.now += timedelta(hours=1)
+    pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
+    assert len(Runs(workspace).all()) == 1
+    (alert,) = Alerts(workspace).open()
+    assert (alert.rule, alert.summary) == ("retention_applied", "the engine deleted 2 runs with their metrics")
+    clock.now += timedelta(hours=1)
+    pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
+    assert Alerts(workspace).open() == []

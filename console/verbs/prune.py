@@ -1,0 +1,64 @@
+"""Delete what the retention rules drop."""
+
+from typing import Any
+
+from console.presentation.offer import Offer
+from console.presentation.phrases import size
+from console.verbs.offer import OfferContext
+from console.verbs.verb import Argument, Change, Command
+from widgets.line import Line, section
+
+_MOST_SHOWN = 200
+
+
+class Prune(Change[None]):
+    """Delete runs, versions, values of early epochs, or reports of epochs."""
+
+    name = "prune"
+    command = Command(
+        "delete what the retention rules drop: runs, versions, epochs or reports",
+        options=(Argument("KIND", choices=lambda _snapshot, _before: ("runs", "versions", "epochs", "reports")),),
+    )
+
+    def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
+        """Offer exactly what goes, with the rule of each kind; without a kind, what the settings switch on."""
+        from core.maintenance.pruning import Pruning
+        from core.settings import load_settings
+
+        pruning = Pruning(context.workspace, load_settings(context.workspace.settings_file).retention)
+        plan = pruning.plan(options or pruning.automatic())
+
+        def commit(reason: str) -> str:
+            said = pruning.carry_out(plan, actor=context.actor, reason=reason)
+            return f"{said[:1].upper()}{said[1:]}."
+
+        rules = [f"{kind.kind}: {kind.rule}." for kind in plan.kinds]
+        goes = [
+            Line(((f"{item.name}  ", "strong"), (item.what, ""), (_size_of(item.n_bytes), "muted")))
+            for item in plan.items[:_MOST_SHOWN]
+        ]
+        more = len(plan.items) - len(goes)
+        rest = [Line(((f"and {more:,} more; bondx prune lists them all", "muted"),))] if more > 0 else []
+        return Offer(
+            title="Prune the workspace",
+            lines=(
+                *section("Rules", rules),
+                *section("What will be deleted", ()),
+                *goes,
+                *rest,
+                *section("How to undo it", ("It cannot be undone. The audit log names all that was deleted.",)),
+            ),
+            confirm="Delete",
+            refusal=None if plan.items else _nothing(bool(plan.kinds)),
+            commit=commit,
+        )
+
+
+def _nothing(has_rules: bool) -> str:
+    if has_rules:
+        return "There is nothing to delete."
+    return "No rule of retention: is set in bondx.yaml; name a kind, such as :prune runs."
+
+
+def _size_of(n_bytes: int | None) -> str:
+    return f"  {size(n_bytes)}" if n_bytes else ""

@@ -1,0 +1,331 @@
+"""Deleting what the retention rules drop: listed first, then exactly that, each thing whole, with an audit record.
+
+A rule of the `retention` settings is off until it is set; then the engine follows it once an hour. A person may prune
+any kind at any time. A process that is killed in the middle leaves what the next prune, or the next engine, completes.
+"""
+
+import logging
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import RefusedError, UsageError
+from core.governance.audit import audited
+from core.registry import Registry
+from core.settings import PolicySource
+from core.settings.retention import RetentionSettings
+from core.state import Workspace
+from core.telemetry.forgetting import forget_values, values_before
+from core.tracking import Runs
+from core.tracking.run_reader import DATABASE as RUNS
+from core.training.runs_in_use import runs_in_use
+from core.training.session_files import SessionFiles
+from core.training.sessions import DATABASE as SESSIONS
+from core.training.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+USUAL_EPOCHS = 100_000
+USUAL_REPORT_DAYS = 30.0
+
+
+class Prunable(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a prune would delete."""
+
+    kind: str
+    name: str  # "r-0001", "spread/1.0.0", "s-0001"
+    what: str
+    n_bytes: int | None = None  # None: it is a part of a shared file
+
+    @property
+    def key(self) -> str:
+        """Its kind and its name, for requests: "runs:r-0001"."""
+        return f"{self.kind}:{self.name}"
+
+
+class KindPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prune would delete of one kind, and by which rule."""
+
+    kind: str
+    rule: str
+    is_automatic: bool  # the engine follows the rule once an hour
+    items: tuple[Prunable, ...]
+
+
+class WorkspacePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prune would delete."""
+
+    kinds: tuple[KindPlan, ...]
+
+    @property
+    def items(self) -> tuple[Prunable, ...]:
+        """Everything that would be deleted."""
+        return tuple(item for kind in self.kinds for item in kind.items)
+
+
+class _Kind(ABC):
+    """One kind of things with its rule."""
+
+    name: ClassVar[str]
+
+    def __init__(self, workspace: Workspace, settings: RetentionSettings, policy: PolicySource, clock: Clock) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.policy = policy
+        self.clock = clock
+
+    @property
+    @abstractmethod
+    def is_automatic(self) -> bool:
+        """Whether the settings switch it on."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> str:
+        """Say what stays."""
+
+    @abstractmethod
+    def items(self) -> list[Prunable]:
+        """List what would be deleted."""
+
+    @abstractmethod
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+        """Delete these things, or refuse."""
+
+    def complete(self, *, actor: Actor) -> None:
+        """Delete what a killed process had begun to delete; the other kinds list it again by themselves."""
+        return
+
+
+class _RunsKind(_Kind):
+    name = "runs"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.runs is not None
+
+    @property
+    def keep(self) -> int:
+        return self.settings.runs or self.policy.policy().tracking.keep_runs
+
+    @property
+    def rule(self) -> str:
+        return f"{self.keep:,} runs stay, and runs that a version, a session or another run needs"
+
+    def items(self) -> list[Prunable]:
+        with Runs(self.workspace, clock=self.clock) as runs:
+            doomed = runs.prunable(keep=self.keep, referenced=runs_in_use(self.workspace))
+        return [Prunable(kind=self.name, name=run.run_id, what=f"run {run.name}, with its metrics") for run in doomed]
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+        with Runs(self.workspace, clock=self.clock) as runs:
+            runs.prune(
+                keep=self.keep,
+                referenced=runs_in_use(self.workspace),
+                only=[item.name for item in items],
+                actor=actor,
+                reason=reason,
+            )
+
+    def complete(self, *, actor: Actor) -> None:
+        with Runs(self.workspace, clock=self.clock) as runs:
+            runs.complete_removals(actor=actor)
+
+
+class _VersionsKind(_Kind):
+    name = "versions"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.versions
+
+    @property
+    def rule(self) -> str:
+        return "what policy.retention keeps of each stage stays, and versions that serve or are needed"
+
+    def items(self) -> list[Prunable]:
+        plan = self._registry().plan_prune()
+        return [
+            Prunable(
+                kind=self.name,
+                name=f"{found.model}/{found.version}",
+                what=f"{found.stage}, {found.reason}",
+                n_bytes=found.n_bytes,
+            )
+            for found in plan.doomed
+        ]
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+        registry, wanted = self._registry(), {item.name for item in items}
+        plan = registry.plan_prune()
+        chosen = tuple(found for found in plan.doomed if f"{found.model}/{found.version}" in wanted)
+        if len(chosen) < len(wanted):
+            raise RefusedError("A version of the list must stay now; nothing was removed. Review the plan again.")
+        registry.prune(msgspec.structs.replace(plan, candidates=chosen), actor=actor, reason=reason)
+
+    def _registry(self) -> Registry:
+        return Registry(self.workspace, policy=self.policy)
+
+
+class _EpochsKind(_Kind):
+    name = "epochs"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.epochs is not None
+
+    @property
+    def keep(self) -> int:
+        return self.settings.epochs or USUAL_EPOCHS
+
+    @property
+    def rule(self) -> str:
+        return f"each value of the newest {self.keep:,} epochs of a run stays, and the curves of all epochs"
+
+    def items(self) -> list[Prunable]:
+        with Runs(self.workspace, clock=self.clock) as runs:
+            run_ids = [run.run_id for run in runs.all()]
+        found = ((run_id, values_before(self.workspace.telemetry_file, run_id, self.keep)) for run_id in run_ids)
+        return [
+            Prunable(kind=self.name, name=run_id, what=f"the single values of the epochs before {before:,}")
+            for run_id, before in found
+            if before is not None
+        ]
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+        for item in items:
+            before = values_before(self.workspace.telemetry_file, item.name, self.keep)
+            if before is not None:
+                with audited(self.workspace, RUNS, actor=actor, reason=reason, clock=self.clock) as change:
+                    change.record("run.thin", item.name, after={"single_values_from_epoch": before})
+                forget_values(self.workspace.telemetry_file, item.name, before=before)
+
+
+class _ReportsKind(_Kind):
+    name = "reports"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.report_days is not None
+
+    @property
+    def days(self) -> float:
+        return self.settings.report_days or USUAL_REPORT_DAYS
+
+    @property
+    def rule(self) -> str:
+        return f"reports of epochs stay for {self.days:g} days after their session ended, and final reports for ever"
+
+    def items(self) -> list[Prunable]:
+        horizon = self.clock() - timedelta(days=self.days)
+        files = SessionFiles(self.workspace)
+        found = []
+        for session in Sessions(self.workspace).all():
+            observed, folder = session.observed, files.epoch_reports_of(session)
+            if session.has_ended and observed.ended_at is not None and observed.ended_at < horizon and folder.is_dir():
+                n_bytes = sum(file.stat().st_size for file in folder.iterdir())
+                what = f"the reports of {observed.epoch:,} epochs"
+                found.append(Prunable(kind=self.name, name=session.session_id, what=what, n_bytes=n_bytes))
+        return found
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+        still = {item.name for item in self.items()}
+        files, sessions = SessionFiles(self.workspace), Sessions(self.workspace)
+        for item in items:
+            if item.name not in still:
+                raise RefusedError(f"The reports of {item.name} must stay now. Review the plan again.")
+            with audited(self.workspace, SESSIONS, actor=actor, reason=reason, clock=self.clock) as change:
+                change.record("session.prune_reports", item.name, before={"n_bytes": item.n_bytes})
+            shutil.rmtree(files.epoch_reports_of(sessions.get(item.name)))
+
+
+_KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _EpochsKind, _ReportsKind)
+KINDS = tuple(kind.name for kind in _KINDS)
+"""The kinds that can be pruned."""
+
+
+class Pruning:
+    """Plans and carries out the prunes of one workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: RetentionSettings,
+        *,
+        policy: PolicySource | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            workspace: The workspace.
+            settings: The rules; for a kind without one, the usual numbers apply once a person asks.
+            policy: The policy, for versions and runs; by default that of the workspace.
+            clock: The time.
+        """
+        source = policy or PolicySource(workspace.root)
+        self._kinds = {kind.name: kind(workspace, settings, source, clock) for kind in _KINDS}
+
+    def automatic(self) -> tuple[str, ...]:
+        """Return the kinds that the settings switch on."""
+        return tuple(name for name, kind in self._kinds.items() if kind.is_automatic)
+
+    def plan(self, kinds: Iterable[str] = KINDS) -> WorkspacePlan:
+        """List what a prune of some kinds would delete; nothing is changed.
+
+        Raises:
+            UsageError: There is no such kind.
+        """
+        return WorkspacePlan(
+            kinds=tuple(
+                KindPlan(kind=name, rule=kind.rule, is_automatic=kind.is_automatic, items=tuple(kind.items()))
+                for name, kind in self._chosen(kinds)
+            )
+        )
+
+    def carry_out(self, plan: WorkspacePlan, *, actor: Actor, reason: str) -> str:
+        """Delete what a plan lists.
+
+        Args:
+            plan: The plan that was reviewed.
+            actor: Who deletes.
+            reason: Why, for the audit log.
+        Returns:
+            What was deleted, in one line; empty if there was nothing.
+        Raises:
+            RefusedError: Something of it must stay now; nothing of its kind was deleted.
+        """
+        done = []
+        for kind in plan.kinds:
+            self._kinds[kind.kind].complete(actor=actor)
+            if kind.items:
+                self._kinds[kind.kind].remove(kind.items, actor=actor, reason=reason or f"retention: {kind.rule}")
+                done.append(_counted(kind))
+        said = f"deleted {', '.join(done)}" if done else ""
+        if said:
+            log.warning("%s, for %s", said, actor)
+        return said
+
+    def _chosen(self, kinds: Iterable[str]) -> list[tuple[str, _Kind]]:
+        wanted: Collection[str] = list(kinds)
+        if unknown := next((kind for kind in wanted if kind not in self._kinds), None):
+            raise UsageError(f"{unknown!r} cannot be pruned: choose of {', '.join(KINDS)}.")
+        return [(name, kind) for name, kind in self._kinds.items() if name in wanted]
+
+
+_WORDS = {
+    "runs": "{n} runs with their metrics",
+    "versions": "{n} versions with their files",
+    "epochs": "single values of early epochs of {n} runs",
+    "reports": "the reports of the epochs of {n} sessions",
+}
+
+
+def _counted(kind: KindPlan) -> str:
+    return _WORDS[kind.kind].format(n=f"{len(kind.items):,}")

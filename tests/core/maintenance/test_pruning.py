@@ -1,0 +1,147 @@
+import shutil
+from contextlib import closing
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from core.actor import Actor
+from core.errors import RefusedError, UsageError
+from core.governance import AuditLog
+from core.maintenance.pruning import Pruning
+from core.settings import TrainingSettings
+from core.settings.retention import RetentionSettings
+from core.telemetry import TelemetryReader
+from core.telemetry.schema import connect_to_read
+from core.tracking import Runs, RunStatus
+from core.training.session import SessionPhase
+from core.training.sessions import Sessions
+from tests.clocks import HandClock
+from tests.processes import dies
+
+SET = RetentionSettings(runs=2, epochs=10_000, report_days=30.0)
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def pruning(workspace, clock):
+    return Pruning(workspace, SET, clock=clock)
+
+
+@pytest.fixture
+def runs(workspace, clock, person):
+    """Four ended runs, a long one the last."""
+    with Runs(workspace, clock=clock) as opened:
+        for number, n_epochs in enumerate((3, 3, 3, 10_500), start=1):
+            run = opened.start(name=f"n{number}", actor=person)
+            for epoch in range(1, n_epochs + 1):
+                opened.log_metrics(run.run_id, epoch, {"mae": 1 / epoch})
+            opened._telemetry().flush()
+            opened.finish(run.run_id, RunStatus.FINISHED, actor=person)
+        yield opened
+
+
+def keys(plan):
+    return [item.key for item in plan.items]
+
+
+def n_values(workspace, run_id):
+    with closing(connect_to_read(workspace.telemetry_file)) as connection:
+        return connection.execute("SELECT count(*) FROM epoch WHERE run = ?", (run_id,)).fetchone()[0]
+
+
+def test_nothing_is_automatic_until_a_rule_is_set(workspace, runs):
+    pruning = Pruning(workspace, RetentionSettings())
+    assert pruning.automatic() == ()
+    assert pruning.plan(pruning.automatic()).items == ()
+    assert keys(pruning.plan()) == []
+
+
+def test_a_plan_changes_nothing_and_is_carried_out_exactly(workspace, pruning, runs, person):
+    assert pruning.automatic() == ("runs", "epochs", "reports")
+    plan = pruning.plan()
+    assert keys(plan) == ["runs:r-0001", "runs:r-0002", "epochs:r-0004"]
+    assert keys(pruning.plan()) == keys(plan)
+    said = pruning.carry_out(plan, actor=person, reason="tidy")
+    assert said == "deleted 2 runs with their metrics, single values of early epochs of 1 runs"
+    assert keys(pruning.plan()) == []
+    assert [run.run_id for run in runs.all()] == ["r-0003", "r-0004"]
+    records = AuditLog(workspace).tail(20)
+    verbs = [record.verb for record in records if record.reason == "tidy"]
+    assert verbs == ["run.prune", "run.prune", "run.thin"]
+
+
+def test_curves_outlast_the_single_values_of_early_epochs(workspace, pruning, runs, person):
+    reader = TelemetryReader(workspace.telemetry_file)
+    spans = "SELECT level, epoch, n, total, low, high FROM epoch_span WHERE run = 'r-0004' ORDER BY level, epoch"
+    with closing(connect_to_read(workspace.telemetry_file)) as connection:
+        before = connection.execute(spans).fetchall()
+        pruning.carry_out(pruning.plan(["epochs"]), actor=person, reason="")
+        assert connection.execute(spans).fetchall() == before
+    assert n_values(workspace, "r-0004") == 10_500 - 496 + 1
+    assert reader.epochs("r-0004")["mae"][0][0] == 496
+    assert reader.latest_metrics("r-0004") == {"mae": pytest.approx(1 / 10_500)}
+    assert n_values(workspace, "r-0003") == 3
+
+
+def test_reports_of_long_ended_sessions_go_and_final_reports_stay(workspace, pruning, clock, person):
+    sessions = Sessions(workspace, clock=clock)
+    old, young, running = (sessions.start(TrainingSettings(), name="", actor=person).session_id for _ in range(3))
+    for session_id, days in ((old, 40), (young, 20)):
+        sessions.observe(
+            session_id,
+            "session.test",
+            actor=Actor.engine(),
+            phase=SessionPhase.FINISHED,
+            ended_at=clock() - timedelta(days=days),
+        )
+    for session_id in (old, young, running):
+        folder = workspace.reports_dir / session_id / "epochs"
+        folder.mkdir(parents=True)
+        (folder / "epochs_000001.jsonl").write_text("{}")
+        (folder.parent / "final_report.json").write_text("{}")
+    assert keys(pruning.plan(["reports"])) == [f"reports:{old}"]
+    pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
+    assert not (workspace.reports_dir / old / "epochs").exists()
+    assert (workspace.reports_dir / old / "final_report.json").exists()
+    assert all((workspace.reports_dir / session_id / "epochs").is_dir() for session_id in (young, running))
+
+
+def test_a_plan_that_no_longer_holds_is_refused(workspace, pruning, clock, person):
+    sessions = Sessions(workspace, clock=clock)
+    session_id = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    sessions.observe(
+        session_id,
+        "session.test",
+        actor=Actor.engine(),
+        phase=SessionPhase.FINISHED,
+        ended_at=clock() - timedelta(days=40),
+    )
+    folder = workspace.reports_dir / session_id / "epochs"
+    folder.mkdir(parents=True)
+    plan = pruning.plan(["reports"])
+    shutil.rmtree(folder)
+    with pytest.raises(RefusedError, match="must stay now"):
+        pruning.carry_out(plan, actor=person, reason="")
+
+
+def test_an_unknown_kind_is_refused_with_the_choices(pruning):
+    with pytest.raises(UsageError, match="'models' cannot be pruned: choose of runs, versions, epochs, reports"):
+        pruning.plan(["models"])
+
+
+@pytest.mark.crash
+def test_kill_9_in_the_middle_of_a_prune_is_completed_by_the_next(workspace, pruning, runs, person):
+    for point in count(1):
+        was_killed = dies(point, lambda: pruning.carry_out(pruning.plan(), actor=person, reason=""))
+        if not was_killed:
+            break
+        stored = {run.run_id for run in runs.all()}
+        assert {"r-0003", "r-0004"} <= stored
+    assert keys(pruning.plan()) == []
+    assert n_values(workspace, "r-0001") == n_values(workspace, "r-0002") == 0
+    assert n_values(workspace, "r-0004") == 10_500 - 496 + 1
