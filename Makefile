@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens golden bare truth crash powercut busy interop tables wheel release clean
+.PHONY: help install run test check format bench screens golden bare truth crash powercut busy soak interop tables wheel release clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,9 @@ crash: $(VENV)/.dev ## Kill writers ten thousand times and engines fifty times, 
 
 powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and check that no acknowledged change is lost
 	@$(BIN)/python tests/crash/power_cuts.py --cuts "$(or $(N),10)" $(ARGS)
+
+soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES=…): nothing lost, every curve judged, soak.svg
+	@$(BIN)/python benchmarks/soak.py --minutes "$(or $(MINUTES),10)" --picture soak.svg $(ARGS)
 
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)

@@ -1,0 +1,157 @@
+"""What the processes of a soak use over time: samples, the slope of each curve with its interval, and a picture."""
+
+import math
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from scipy.stats import t as student
+
+N_BLOCKS = 10
+TOLERATED_SHARE_PER_HOUR = 0.05
+"""A curve whose slope is surely below this share of its level an hour is flat, however narrow its interval."""
+
+Point = tuple[float, float]  # seconds, value
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The growth of a curve an hour, with its 95 % interval."""
+
+    per_hour: float
+    low: float
+    high: float
+    level: float
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the curve is flat, grows or falls; "unclear" if the soak was too short to say."""
+        tolerated = TOLERATED_SHARE_PER_HOUR * abs(self.level)
+        if self.low > tolerated:
+            return "growing"
+        if self.high < -tolerated:
+            return "falling"
+        return "flat" if self.low <= 0.0 <= self.high or max(abs(self.low), abs(self.high)) <= tolerated else "unclear"
+
+
+def slope_of(points: Sequence[Point]) -> Slope | None:
+    """Fit a line through the means of ten blocks; None for fewer than three blocks.
+
+    Samples a second apart resemble each other, and so would make the interval far too narrow; means of long blocks
+    hardly do.
+
+    Source:
+        Law, Simulation Modeling and Analysis, 5th edition, section 9.5.3 (batch means).
+    """
+    if len(points) < 3:
+        return None
+    size = max(1, len(points) // N_BLOCKS)
+    blocks = [points[start : start + size] for start in range(0, len(points) - size + 1, size)]
+    x = [statistics.fmean(at for at, _ in block) / 3600 for block in blocks]
+    y = [statistics.fmean(value for _, value in block) for block in blocks]
+    if len(blocks) < 3 or (spread := sum((at - statistics.fmean(x)) ** 2 for at in x)) == 0.0:
+        return None
+    line = statistics.linear_regression(x, y)
+    residual = sum((value - line.intercept - line.slope * at) ** 2 for at, value in zip(x, y, strict=True))
+    n_free = len(blocks) - 2
+    half = float(student.ppf(0.975, n_free)) * math.sqrt(residual / n_free / spread)
+    return Slope(line.slope, line.slope - half, line.slope + half, statistics.fmean(y))
+
+
+class Curves:
+    """The curves of all processes, and of the disk."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._cpu: dict[int, tuple[float, float]] = {}
+        self.points: dict[str, list[Point]] = defaultdict(list)
+        self.marks: list[tuple[float, str]] = []
+
+    def seconds(self) -> float:
+        """Return the seconds since the beginning."""
+        return time.monotonic() - self._began
+
+    def mark(self, word: str) -> None:
+        """Note an event, such as a kill."""
+        self.marks.append((self.seconds(), word))
+
+    def sample(self, processes: Mapping[str, int], workspace: Path) -> None:
+        """Measure every process that lives, children included, and the bytes of the workspace."""
+        now = self.seconds()
+        for name, pid in processes.items():
+            try:
+                family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+                self.points[f"{name} memory, MiB"].append((now, sum(each.memory_info().rss for each in family) / 2**20))
+                self.points[f"{name} descriptors"].append((now, sum(each.num_fds() for each in family)))
+                if (cpu := self._cpu_percent(pid, family[0])) is not None:
+                    self.points[f"{name} CPU, %"].append((now, cpu))
+            except psutil.Error:
+                continue  # it was just killed
+        self.points["disk, MiB"].append((now, _bytes_below(workspace) / 2**20))
+
+    def slopes(self, since: float) -> dict[str, Slope]:
+        """Return the slope of every curve from an instant on."""
+        found = {name: slope_of([point for point in points if point[0] >= since]) for name, points in self._sorted()}
+        return {name: slope for name, slope in found.items() if slope is not None}
+
+    def picture(self, since: float) -> str:
+        """Draw every curve as one SVG, kills as lines, and the judged part darker."""
+        curves = self._sorted()
+        width, height = 360, 120
+        rows = -(-len(curves) // 3)
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{3 * width}" height="{rows * height}" '
+            'font-family="sans-serif" font-size="11">',
+            '<rect width="100%" height="100%" fill="white"/>',
+        ]
+        for index, (name, points) in enumerate(curves):
+            x, y = index % 3 * width, index // 3 * height
+            parts.append(f'<g transform="translate({x + 10},{y + 16})">{self._panel(name, points, since)}</g>')
+        return "\n".join([*parts, "</svg>"])
+
+    def _sorted(self) -> list[tuple[str, list[Point]]]:
+        return sorted(self.points.items(), key=lambda curve: (curve[0].rpartition(" ")[2], curve[0]))
+
+    def _panel(self, name: str, points: Sequence[Point], since: float) -> str:
+        width, height = 330.0, 84.0
+        end = max(self.seconds(), 1.0)
+        low, high = min(value for _, value in points), max(value for _, value in points)
+        span = (high - low) or 1.0
+
+        def place(point: Point) -> str:
+            return f"{point[0] / end * width:.1f},{height - (point[1] - low) / span * height:.1f}"
+
+        def line(part: Iterable[Point], colour: str) -> str:
+            return f'<polyline fill="none" stroke="{colour}" points="{" ".join(map(place, part))}"/>'
+
+        kills = "".join(
+            f'<line x1="{at / end * width:.1f}" x2="{at / end * width:.1f}" y1="0" y2="{height}" stroke="#ddd">'
+            f"<title>{word}</title></line>"
+            for at, word in self.marks
+        )
+        early, late = [p for p in points if p[0] <= since], [p for p in points if p[0] >= since]
+        title = f'<text y="-4">{name}: {low:.1f} to {high:.1f}</text>'
+        return title + kills + line(early, "#9ab") + line(late, "#036")
+
+    def _cpu_percent(self, pid: int, process: psutil.Process) -> float | None:
+        times = process.cpu_times()
+        now, used = time.monotonic(), times.user + times.system + times.children_user + times.children_system
+        before = self._cpu.get(pid)
+        self._cpu[pid] = now, used
+        return None if before is None or now == before[0] else 100 * (used - before[1]) / (now - before[0])
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(place, name)).st_blocks * 512
+            except OSError:
+                continue  # replaced meanwhile
+    return total
