@@ -10,6 +10,8 @@ counts; ratios are medians of the ratios within each round.
 httptools that parses the same body and answers a constant.
 `same_trees`: one LightGBM model and one V2 request with the same bytes, sent to our server, to MLServer with its own
 LightGBM runtime (`parallel_workers=0`), and to a simple ASGI application that calls `Booster.predict`.
+`anonymous_parses` is what a rollout between versions that read differently costs a request without a token, in
+microseconds: its first reading, and the reading by the other version.
 `booster_predict` is that call alone, in an otherwise idle process. Our server uses LightGBM's call for single rows, so
 it can be faster than `Booster.predict`.
 `make interop` installs MLServer; without it, the other servers are measured.
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,17 +34,24 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import msgspec
 import numpy as np
 from load import OWN, WRK, Question, ask, generator, warm
 from peers import add_peers_argument, has_peers
 
 from core.actor import Actor, Origin
+from core.clock import utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create
 from core.domains.table.models.imported import imported_trees
 from core.quality.gate import judge
 from core.registry import Registry
+from core.rollout.routing import RoutingTable
+from core.serving.dialects.json_rows import JsonRows
 from core.serving.scoring.warming import warm_scorer
+from core.serving.signature import ServingSignature
+from core.serving.stats import ServerStats
+from core.serving.table import LoadedVersion, Routing
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 
@@ -127,6 +137,7 @@ def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> 
         "n_cores": os.cpu_count(),
         "load_by": arguments.load,
         "booster_predict": bare_predict(trees, cells),
+        "anonymous_parses": anonymous_parses(workspace, row),
     }
     for n_connections in arguments.connections:
         answer[f"connections_{n_connections}"] = {
@@ -165,6 +176,32 @@ def bare_predict(trees: Path, cells: list[float]) -> dict[str, float]:
         "p50_ms": round(statistics.median(durations) * 1e3, 4),
         "p99_ms": round(durations[int(0.99 * len(durations))] * 1e3, 4),
     }
+
+
+def anonymous_parses(workspace: Workspace, row: dict[str, Any]) -> dict[str, float]:
+    """Return how long one reading of a row takes, and the further reading by the other version of a rollout."""
+    with Registry(workspace).opened(MODEL, "1.0.0") as folder:
+        first, second = warm_scorer(folder), warm_scorer(folder)
+    stats = ServerStats().of(MODEL, "1.0.0")
+    looser = [msgspec.structs.replace(field, required=False) for field in second.signature.fields]
+    second.signature = ServingSignature(looser, unit=second.signature.unit)
+    stable, candidate = (
+        LoadedVersion(MODEL, number, scorer, stats, loaded_at=utc_now(), seconds=0.0)
+        for number, scorer in (("1.0.0", first), ("1.1.0", second))
+    )
+    table = RoutingTable(model=MODEL, stable="1.0.0", candidate="1.1.0", rollout_id="ro-0001", share=0.5)
+    routing = Routing(table, {"1.0.0": stable, "1.1.0": candidate})
+    dialect, content = JsonRows(), json.dumps({"row": row}).encode()
+    assignment = routing.assign(None, "one")
+    return {
+        "first_us": microseconds(lambda: assignment.version.speech(dialect).read(content)),
+        "other_us": microseconds(lambda: routing.comparing(assignment, dialect, content)),
+    }
+
+
+def microseconds(act: Callable[[], object], n: int = 2_000) -> float:
+    """Return how long a call takes, the best of five batches."""
+    return round(min(timeit.repeat(act, number=n, repeat=5)) / n * 1e6, 2)
 
 
 def timed(act: Callable[[], object]) -> float:
