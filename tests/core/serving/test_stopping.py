@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -19,6 +21,7 @@ from core.state import Workspace
 from core.telemetry.predictions import PredictionReader
 from tests.core.serving.test_workers import workers_of
 from tests.packages import installed
+from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
 PATH = "/api/v1/predict/"
@@ -117,6 +120,38 @@ def test_a_server_ends_in_time_beside_a_model_that_never_returns(
     named = r"still computing 1\.5 s after the server was stopped: stuck 1\.0\.0 in wait \(threading\.py, line \d+\)"
     assert re.search(named, log_of(workspace))
     assert PredictionReader(workspace.predictions_file).holds("asked")
+
+
+def test_an_engine_that_serves_ends_in_time_too(package, workspace, put_live, tmp_path, monkeypatch):
+    from stuck_model import StuckModel
+
+    begun, port = tmp_path / "begun", free_port()
+    monkeypatch.setenv("STUCK_MODEL_BEGUN", str(begun))
+    StuckModel().save(tmp_path / "stuck")
+    put_live(workspace, "stuck", tmp_path / "stuck")
+    command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "run", "--headless"]
+    command += ["--no-session", "--api", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: answers(port), "an answer")
+        stuck = post(port, "stuck", {"forever": 1.0})
+        until(begun.exists, "the model computing")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == ExitCode.STUCK
+        stuck.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port):
+    try:
+        connection = post(port, "stuck", {"amount": 1.0})
+        status = connection.getresponse().status
+    except OSError:
+        return False
+    connection.close()
+    return status == 200
 
 
 def test_a_model_that_holds_the_event_loop_holds_up_no_stop(workspace, artifacts, put_live, rows_of, monkeypatch):
