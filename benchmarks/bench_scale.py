@@ -3,9 +3,9 @@
     python benchmarks/bench_scale.py [--fill epochs=36000]... [--figure keys]... [--folder DIR]
 
 Without --fill, every fill of the goals runs, each in a workspace of its own: 10,000 versions of 50 models, 5,000 runs,
-one run of 1,000,000 points, one session of 36,000 epochs, 100,000 audit records and 2,000 alerts. `--fill
-runs=5000,audit=100000` puts several into one workspace. Fills write through the product's own stores, and `bondx
-doctor` examines the result. With --folder, filled workspaces are kept, and used again by the next run.
+one run of 1,000,000 points, one session of 36,000 epochs, the reports of 36,000 epochs, 100,000 audit records and 2,000
+alerts. `--fill runs=5000,audit=100000` puts several into one workspace. Fills write through the product's own stores,
+and `bondx doctor` examines the result. With --folder, filled workspaces are kept, and used again by the next run.
 """
 
 import argparse
@@ -22,8 +22,16 @@ import sample_configs
 from core.maintenance.doctor import examine
 from core.state import Workspace
 
-GOALS = ("versions=10000", "runs=5000", "points=1000000", "epochs=36000", "audit=100000", "alerts=2000")
-USUAL = ("first-paint", "keys", "status", "metrics", "engine", "promotion", "verify")
+GOALS = (
+    "versions=10000",
+    "runs=5000",
+    "points=1000000",
+    "epochs=36000",
+    "reports=36000",
+    "audit=100000",
+    "alerts=2000",
+)
+USUAL = ("first-paint", "keys", "status", "metrics", "engine", "promotion", "verify", "space")
 EMPTY = "empty"
 
 

@@ -21,6 +21,9 @@ import psutil
 from terminal_meter import Program
 from timing import timed
 
+from core.maintenance.space import sizes
+from core.state import Workspace
+
 BONDX = str(Path(sys.executable).with_name("bondx"))
 PATIENCE_SECONDS = 60
 SCREENS = {
@@ -67,6 +70,13 @@ def keys(workspace: Path, fill: str) -> Figures:
     }
     program.end()
     return found
+
+
+def space(workspace: Path, _: str) -> Figures:
+    """Measure what every store takes, as `bondx doctor --space` does."""
+    stores = sizes(Workspace.open(workspace))
+    found = {"files": float(sum(store.n_files for store in stores))}
+    return found | {f"{store.store} MiB": store.n_bytes / 2**20 for store in stores if store.n_bytes}
 
 
 def status(workspace: Path, _: str) -> Figures:
@@ -163,6 +173,7 @@ FIGURES: dict[str, Callable[[Path, str], Figures]] = {
     "promotion": promotion,
     "verify": verify,
     "consoles": consoles,
+    "space": space,
 }
 
 

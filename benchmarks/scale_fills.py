@@ -37,7 +37,10 @@ from core.state import Documents, Workspace
 from core.telemetry.store import EpochMetric, TelemetryStore
 from core.tracking import Run, RunStatus
 from core.tracking.run_reader import DATABASE as RUNS
+from core.training.convergence import EpochScore
+from core.training.records import DrawRecord, EpochRecord
 from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
+from core.training.session_files import SessionFiles
 from core.training.sessions import DATABASE as SESSIONS
 
 BENCH = Actor("bench", "localhost", Origin.COMMAND_LINE)
@@ -108,6 +111,18 @@ def fill_epochs(workspace: Workspace, number: int) -> None:
     _insert(workspace, SESSIONS, sessions, [_session(session_id, run.run_id, number, began)], "session.paused")
 
 
+def fill_reports(workspace: Workspace, number: int) -> None:
+    """Write the reports of the epochs of a paused session, and its dashboard."""
+    sessions = workspace.database(SESSIONS).documents("sessions", Session, "session_id")
+    session_id = f"s-{len(sessions.all()) + 1:04d}"
+    session = _session(session_id, f"r-{len(sessions.all()) + 1:04d}", number, utc_now() - timedelta(seconds=number))
+    _insert(workspace, SESSIONS, sessions, [session], "session.paused")
+    files = SessionFiles(workspace)
+    for epoch in range(1, number + 1):
+        files.write_epoch(session, _record(epoch))
+    files.write_dashboard(session, [EpochScore(0.95, 0.98)] * number, [1.0] * 10)
+
+
 def fill_audit(workspace: Workspace, number: int) -> None:
     """Append records to the audit log, signed as often as the engine signs."""
     AuditLog(workspace).begin()
@@ -150,6 +165,7 @@ FILLS: dict[str, Callable[[Workspace, int], None]] = {
     "runs": fill_runs,
     "points": fill_points,
     "epochs": fill_epochs,
+    "reports": fill_reports,
     "audit": fill_audit,
     "alerts": fill_alerts,
 }
@@ -284,6 +300,30 @@ def _session(session_id: str, run_id: str, n_epochs: int, began: datetime) -> Se
         run_id=run_id,
         updated_at=now,
         updated_by=str(BENCH),
+    )
+
+
+def _record(epoch: int) -> EpochRecord:
+    """Make the record of an epoch of the size that a session on bonds writes: forty gates, twice."""
+    offending = tuple(f"B-{epoch:06d}-{row:06d} 2024-01-31" for row in range(20))
+    gates = tuple(
+        judge(f"check_of_the_data_{gate:02d}", 90.0 + epoch % 97 / 10, ">=", 90.0, n_samples=7500, offending=offending)
+        if gate < 2
+        else judge(f"check_of_the_data_{gate:02d}", 90.0 + epoch % 97 / 10, ">=", 90.0, n_samples=7500)
+        for gate in range(40)
+    )
+    return EpochRecord(
+        epoch=epoch,
+        learned=True,
+        draw=DrawRecord(purpose="draw", seed=epoch, n_rows=7500, n_groups=20, sha256=digest(str(epoch).encode())),
+        n_learned_rows=6000,
+        n_holdout_rows=1500,
+        gates=gates,
+        learned_gates=gates,
+        quality_score=0.98,
+        score=0.95,
+        metrics={name: 1.0 / (1 + epoch % 997 + column) for column, name in enumerate(EPOCH_METRICS)},
+        holdout={name: 1.0 / (2 + epoch % 997 + column) for column, name in enumerate(EPOCH_METRICS)},
     )
 
 

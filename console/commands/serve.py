@@ -320,12 +320,16 @@ def show_predictions(args: argparse.Namespace) -> int:
             "keep_days": found.keep_days,
             "keep_rows": found.keep_rows,
             "mib": found.mib,
+            "days_at_this_rate": found.days_at_this_rate,
             "mib_at_this_rate": found.mib_at_this_rate,
             "mib_at_most": found.mib_at_most,
         }
         for found in usage.models
     ]
-    columns = ("model", "rows", "oldest", "keep_days", "keep_rows", "mib", "mib_at_this_rate", "mib_at_most")
+    columns = (
+        *("model", "rows", "oldest", "keep_days", "keep_rows", "days_at_this_rate"),
+        *("mib", "mib_at_this_rate", "mib_at_most"),
+    )
     print_table(rows, columns, empty="")
     print(
         f"{usage.n_outcomes:,} outcomes are stored; {usage.n_unmatched:,} more wait for their prediction, for "

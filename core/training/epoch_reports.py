@@ -1,6 +1,6 @@
 """The reports of a session's epochs, a line each, in segments: few files, however long the session runs.
 
-`epochs/epochs_000001.jsonl` holds the epochs 1 to 1,000. Once the next segment begins, it is packed into
+`epochs/epochs_000001.jsonl` holds the epochs 1 to 200. Once the next segment begins, it is packed into
 `epochs_000001.jsonl.gz`. An epoch that is repeated after a crash replaces its line and every later line, so the same
 session leaves the same bytes. Folders of earlier releases, with a file for each epoch, stay readable.
 """
@@ -16,7 +16,8 @@ import msgspec
 from core.files import UNFINISHED, remove_file, replace_end, write_file
 from core.plain_files import open_plain, read_file
 
-SEGMENT_EPOCHS = 1_000
+SEGMENT_EPOCHS = 200
+"""At 22 kB an epoch, a reader holds 4 MB."""
 _PACKED = ".gz"
 _GZIP = 16 + zlib.MAX_WBITS
 _TAIL_BYTES = 1 << 16

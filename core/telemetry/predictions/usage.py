@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +42,7 @@ class ModelUsage(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: float
     keep_rows: int
     mib: float
+    days_at_this_rate: float | None  # that they are kept: `keep_days`, or less where `keep_rows` comes first
     mib_at_this_rate: float | None  # once the time of retention is full; None: too young to say
     mib_at_most: float  # at `keep_rows`
 
@@ -94,8 +95,11 @@ def _usage_of(
     kept, keep_rows = retention.kept(name), retention.rows(name)
     oldest_at = None if chain is None else datetime.fromtimestamp(chain.oldest_us / 1e6, UTC)
     expected: float | None = None
+    days: float | None = None
     if chain is not None and oldest_at is not None and (now - oldest_at).total_seconds() >= 60:
         rows = chain.n * max(kept / (now - oldest_at), 1.0)
+        rows_a_day = chain.n / ((now - oldest_at) / timedelta(days=1))
+        days = min(kept / timedelta(days=1), keep_rows / rows_a_day) if rows_a_day else None
         expected = round(min(rows, keep_rows) * bytes_per_row / _MIB, 2)
     return ModelUsage(
         model=name,
@@ -104,6 +108,7 @@ def _usage_of(
         keep_days=kept.total_seconds() / 86_400,
         keep_rows=keep_rows,
         mib=round((chain.n if chain is not None else 0) * bytes_per_row / _MIB, 2),
+        days_at_this_rate=None if days is None else round(days, 3),
         mib_at_this_rate=expected,
         mib_at_most=round(keep_rows * bytes_per_row / _MIB, 1),
     )
