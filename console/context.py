@@ -101,8 +101,15 @@ class ConsoleContext(Protocol):
     def now(self) -> datetime:
         """Return the time that the screens show: the present, or a moment of the past."""
 
+    @property
+    def frozen_at(self) -> datetime | None:
+        """The time at which the screen was frozen, or the shown moment of the past."""
+
+    def circumstances(self) -> Circumstances:
+        """Return the facts of the top line that no snapshot has."""
+
     def say(self, text: str, tone: str = "") -> None:
-        """Show the operator a sentence on the current screen."""
+        """Show the operator a sentence on the current screen, and in a dialog over it that shows answers."""
 
     def copy(self, text: str) -> None:
         """Copy a text to the operator's clipboard, or show it where no clipboard accepts it."""
@@ -128,9 +135,6 @@ class ScreenContext(ConsoleContext, Protocol):
     @property
     def commands(self) -> CommandEntry:
         """The command line."""
-
-    def circumstances(self) -> Circumstances:
-        """Return the facts of the top line that no snapshot has."""
 
     def silence(self) -> float:
         """Return the seconds since the workspace was last polled."""
@@ -174,10 +178,6 @@ class ConsoleControls(ScreenContext, Protocol):
     @property
     def has_engine(self) -> bool:
         """Whether an engine is running on the workspace now, even if a frozen screen shows otherwise."""
-
-    @property
-    def frozen_at(self) -> datetime | None:
-        """The time at which the screen was frozen, or the shown moment of the past."""
 
     @property
     def clock(self) -> Clock:

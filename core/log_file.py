@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
@@ -21,7 +22,9 @@ FORMAT_WITH_PROCESS = FORMAT.replace("%(name)s", "%(name)s[%(process)d]")
 
 
 class LogLines(logging.Formatter):
-    """One line for each message, whatever text is in it; a traceback follows on lines of its own."""
+    """One line for each message, whatever text is in it; a traceback follows on lines of its own. Times are UTC."""
+
+    converter = time.gmtime
 
     def __init__(self, form: str = FORMAT) -> None:
         super().__init__(form)

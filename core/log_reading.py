@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -23,6 +24,7 @@ _MAX_BLOCK_LINES = 500  # below one head: a traceback is shorter
 _BLOCK_BYTES = 1 << 16
 _MAX_POLL_BYTES = 1 << 20  # from one file at once: what is left comes with the next poll
 _HEAD = re.compile(rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+) +(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+_END_OF_TIME = b"~"  # behind every digit
 _NO_HEAD = (b"", logging.INFO)
 
 
@@ -62,13 +64,15 @@ class LogReader:
         self._folder = folder
         self._growing: dict[str, _GrowingFile] = {}
 
-    def newest(self, n: int, wanted: LogFilter = EVERY_LINE) -> list[LogLine]:
+    def newest(self, n: int, wanted: LogFilter = EVERY_LINE, *, until: datetime | None = None) -> list[LogLine]:
         """Return the newest wanted lines of all logs in the order of time; `poll` continues behind them.
 
         Args:
             n: The maximum number of lines.
             wanted: Which lines count.
+            until: Only lines written up to this moment count.
         """
+        end = _END_OF_TIME if until is None else _spelled(until)
         self.close()
         logs = self._logs()
         self._growing = {name: _GrowingFile(name, path, at_end=True) for name, path in logs.items()}
@@ -78,7 +82,9 @@ class LogReader:
             key=lambda entry: entry.time,
             reverse=True,
         )
-        lines = (line for entry in entries for line in reversed(entry.lines) if wanted.accepts(line))
+        lines = (
+            line for entry in entries if entry.time <= end for line in reversed(entry.lines) if wanted.accepts(line)
+        )
         return list(itertools.islice(lines, n))[::-1]
 
     def poll(self) -> list[LogLine]:
@@ -193,6 +199,11 @@ def lines_backwards(path: Path, start: int, end: int) -> Iterator[bytes]:
             rest = first + (b"\n" if lines else b"")
         if line := rest.rstrip(b"\n"):
             yield line
+
+
+def _spelled(moment: datetime) -> bytes:
+    """Spell a moment as the lines of a log do."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}".encode()
 
 
 def _head_of(line: bytes) -> tuple[bytes, int] | None:

@@ -21,7 +21,7 @@ from textual.screen import Screen
 from console.app.commands import Commands
 from console.app.messages import HostingChanged, SnapshotReady
 from console.app.opening import keys_to_bind, require_whole
-from console.dialogs.dialog import Dialog
+from console.dialogs.dialog import Dialog, ReadOnlyDialog
 from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances, attached_to
@@ -387,6 +387,8 @@ class BondxApp(BugExit):
         """Show the operator a sentence on the current screen."""
         if (screen := self.shown_screen()) is not None:
             screen.say(text, tone)
+        if isinstance(top := screen_on_top(self), ReadOnlyDialog) and top.is_mounted:
+            top.say(text, tone)
 
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""

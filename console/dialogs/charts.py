@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from console.dialogs.dialog import ReadOnlyDialog
+from console.dialogs.dialog import FullScreenDialog
 from console.presentation.charts import Chart
 from widgets.chart import AUTOMATIC, ChartView, y_range
 from widgets.line import Line, clean, key_line
@@ -19,10 +19,11 @@ from widgets.lines_pane import Caption
 LOOK_SECONDS = 2.0
 _LEAST_ROWS = 9  # of one chart in its frame: below it the axis has no room for its numbers
 _MOST_CHARTS = 4
+_BESIDE_ROWS = 5  # the top line, the frame, the state and the keys
 _SCALES = ("automatic", "from zero", "fixed")
 
 
-class ChartsDialog(ReadOnlyDialog):
+class ChartsDialog(FullScreenDialog):
     """Several charts below each other; the cursor of one is the cursor of all."""
 
     AUTO_FOCUS = None
@@ -70,7 +71,7 @@ class ChartsDialog(ReadOnlyDialog):
         self.set_interval(LOOK_SECONDS, self._read)
 
     def _read(self) -> None:
-        self.run_worker(self.look_up(self._look, self._found, lambda reason: self._say(reason, "bad")), exclusive=True)
+        self.run_worker(self.look_up(self._look, self._found, lambda reason: self._tell(reason, "bad")), exclusive=True)
 
     def _found(self, charts: Sequence[Chart]) -> None:
         self._charts = tuple(charts)
@@ -86,7 +87,7 @@ class ChartsDialog(ReadOnlyDialog):
 
     def _in_view(self) -> Sequence[Chart]:
         """Return the charts that there is room for, the chosen one among them."""
-        room = 1 if self._is_zoomed else max(1, min(_MOST_CHARTS, (self.size.height - 4) // _LEAST_ROWS))
+        room = 1 if self._is_zoomed else max(1, min(_MOST_CHARTS, (self.size.height - _BESIDE_ROWS) // _LEAST_ROWS))
         first = max(0, min(self._chosen - room // 2, len(self._charts) - room))
         return self._charts[first : first + room]
 
@@ -115,16 +116,16 @@ class ChartsDialog(ReadOnlyDialog):
 
     def _show_state(self) -> None:
         if not self._charts:
-            self._say("There is nothing to draw yet.", "muted")
+            self._tell("There is nothing to draw yet.", "muted")
             return
         where = "newest values"
         if self._cursor is not None:
             where = f"{self._chart.x_title if self._chart else ''} {self._cursor:g}"
-        self._say(f"{where}  chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}", "")
+        self._tell(f"{where}  chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}", "")
         keys = (("h l", "cursor"), ("G", "now"), ("j k", "chart"), ("+", "zoom"), ("s", "scale"), ("x", "log"))
-        self.query_one("#dialog-hint", Caption).show([key_line(("Esc", "closes"), *keys, ("y", "copies"))])
+        self.hint(key_line(("Esc", "closes"), *keys, ("y", "copies")))
 
-    def _say(self, text: str, tone: str) -> None:
+    def _tell(self, text: str, tone: str) -> None:
         self.query_one("#chart-state", Caption).show([Line(((text, tone),))])
 
     def action_move(self, n: int) -> None:

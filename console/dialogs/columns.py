@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.dialogs.dialog import ReadOnlyDialog
-from widgets.line import Line, key_line
+from widgets.line import key_line
 from widgets.lines_pane import Caption
 from widgets.live_table import Cell, Column, LiveTable, Row
 
@@ -29,11 +29,12 @@ class ColumnsDialog(ReadOnlyDialog):
     def compose_body(self) -> ComposeResult:
         """Yield the columns and the keys."""
         yield LiveTable(_COLUMNS, show_header=False, id="dialog-body")
-        yield Caption([key_line(("Space", "shows or hides"), ("Esc", "closes"))], id="dialog-hint")
+        yield Caption(id="dialog-hint")
 
     def on_mount(self) -> None:
         """Show them."""
         self.entitle("Columns of this list")
+        self.hint(key_line(("Space", "shows or hides"), ("Esc", "closes")))
         self._show()
         self.call_after_refresh(self.become_readable)
 
@@ -54,7 +55,7 @@ class ColumnsDialog(ReadOnlyDialog):
         key = self.query_one("#dialog-body", LiveTable).cursor_key
         turned = self._shown ^ {key} if key else self._shown
         if not turned or key in {column.key for column in self._titled() if column.is_key}:
-            self.query_one("#dialog-hint", Caption).show([Line((("It cannot be hidden: keys act on it.", "warn"),))])
+            self.say("It cannot be hidden: keys act on it.", "warn")
             return
         self._shown = turned
         # Columns shown before keep their places; one that is shown again comes last.

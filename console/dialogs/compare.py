@@ -51,7 +51,7 @@ class CompareDialog(ReadOnlyDialog):
         self.query_one(DiffView).set_diff(both.left, both.right, rows, only_changed=only_changed)
         notes = f"  {' '.join(both.notes)}" if both.notes else ""
         what = views[(self._view + 1) % len(views)][2]
-        self.query_one("#dialog-hint", Caption).show([key_line(("Esc", "closes"), ("a", f"shows {what}{notes}"))])
+        self.hint(key_line(("Esc", "closes"), ("a", f"shows {what}{notes}")))
 
     def _views(self, both: Comparison) -> list[tuple[Sequence[Difference], bool, str]]:
         """Return what `a` goes through: rows, whether equal rows are left out, and the name of the view."""
@@ -61,7 +61,7 @@ class CompareDialog(ReadOnlyDialog):
         return [*first, (both.rows, True, differences), (both.rows, False, "everything")]
 
     def _refuse(self, reason: str) -> None:
-        self.query_one("#dialog-hint", Caption).show([Line(((reason, "bad"),))])
+        self.hint(Line(((reason, "bad"),)))
 
     def action_all(self) -> None:
         """Show more, and after everything the first rows again."""

@@ -17,10 +17,12 @@ from textual.widget import Widget
 
 from console.context import ConsoleContext
 from console.presentation.phrases import BUG
+from console.presentation.status import status_of
 from core.errors import CoreError
 from themes import screen_sheet
 from widgets.line import Line, clean
 from widgets.lines_pane import Caption
+from widgets.status_line import StatusLine
 from widgets.textual_internals import PromptFrames
 from widgets.wire import LeanScreen
 
@@ -32,6 +34,9 @@ _Found = TypeVar("_Found")
 DEAF_SECONDS = 0.4
 """How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
 
+ANSWER_SECONDS = 12.0
+"""How long a read-only dialog shows the answer to a key, as long as a screen does."""
+STATUS_SECONDS = 1.0
 FRAME_ROWS = 2
 TITLE_MARGIN = 4
 """The cells of the frame beside its title."""
@@ -128,11 +133,34 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
 
 class ReadOnlyDialog(Dialog[None]):
-    """A dialog that changes nothing: it accepts keys from the start."""
+    """A dialog that changes nothing: it accepts keys from the start. It shows answers, since it may hide the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "cancel", "Close", show=False)]
 
     ignores_early_keys = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hint = Line()
+        self._answer: Line | None = None
+        self._answer_expiry: Timer | None = None
+
+    def hint(self, line: Line) -> None:
+        """Name the keys; an answer stays in their place for its time."""
+        self._hint = line
+        self._show_hint()
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Show an answer in the place of the keys, which return after a while."""
+        if self._answer_expiry is not None:
+            self._answer_expiry.stop()
+        self._answer = Line(((clean(text), tone),)) if text else None
+        self._show_hint()
+        self._answer_expiry = self.set_timer(ANSWER_SECONDS, lambda: self.say("")) if text else None
+
+    def _show_hint(self) -> None:
+        if self.is_mounted:
+            self.query_one("#dialog-hint", Caption).show([self._answer or self._hint])
 
     @staticmethod
     async def look_up(
@@ -148,6 +176,23 @@ class ReadOnlyDialog(Dialog[None]):
             refuse(BUG)
         else:
             show(found)
+
+
+class FullScreenDialog(ReadOnlyDialog):
+    """A dialog as large as the screen, below the top line: the workspace, its engine and its alerts stay in view."""
+
+    def compose(self) -> ComposeResult:
+        """Keep the top line."""
+        yield StatusLine(id="status")
+        yield from super().compose()
+
+    def on_mount(self) -> None:
+        """Keep the top line true."""
+        self._show_status()
+        self.set_interval(STATUS_SECONDS, self._show_status)
+
+    def _show_status(self) -> None:
+        self.query_one(StatusLine).set_status(status_of(self.context.snapshot, self.context.circumstances()))
 
 
 def _height(row: Widget) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.dialogs.dialog import ReadOnlyDialog
+from console.dialogs.dialog import FullScreenDialog
 from console.presentation.phrases import counted
 from core.log_reading import LogFilter, LogLine, LogReader
 from widgets.field import TextField
@@ -29,8 +30,8 @@ _HEAD = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d)[,.]\d+ +([A-Z]+) +")
 _TONES = {logging.WARNING: "warn", logging.ERROR: "bad", logging.CRITICAL: "alarm", logging.DEBUG: "muted"}
 
 
-class LogDialog(ReadOnlyDialog):
-    """The newest lines of all logs, and every line that is written from then on."""
+class LogDialog(FullScreenDialog):
+    """The newest lines of all logs, and every line that is written from then on; of the past, up to its moment."""
 
     AUTO_FOCUS = "LogPane"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,10 +43,11 @@ class LogDialog(ReadOnlyDialog):
         Binding("y", "copy", "Copy", show=False),
     ]
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder of the logs."""
+    def __init__(self, folder: Path, *, until: datetime | None = None) -> None:
+        """Take the folder of the logs, and the moment at which they end, if a past one is shown."""
         super().__init__()
         self._reader = LogReader(folder)
+        self._until = until
         self._severity = 0
         self._sought = ""
         self._n_found = 0
@@ -61,9 +63,10 @@ class LogDialog(ReadOnlyDialog):
 
     def on_mount(self) -> None:
         """Read what is there, then look for more."""
-        self.entitle("Logs")
+        self.entitle("Logs" if self._until is None else f"Logs until {self._until:%Y-%m-%d %H:%M:%S} UTC")
         self.become_readable()
-        self.set_interval(POLL_SECONDS, self.read_more)
+        if self._until is None:
+            self.set_interval(POLL_SECONDS, self.read_more)
         self.read_more()
         self._show_state()
 
@@ -86,7 +89,9 @@ class LogDialog(ReadOnlyDialog):
             self._is_reading = False
 
     def _find(self) -> list[LogLine]:
-        return self._reader.poll() if self._has_read else self._reader.newest(MAX_LINES)
+        if not self._has_read:
+            return self._reader.newest(MAX_LINES, until=self._until)
+        return self._reader.poll() if self._until is None else []
 
     def on_unmount(self) -> None:
         """Close the files."""
@@ -95,7 +100,9 @@ class LogDialog(ReadOnlyDialog):
     @on(LogPane.Moved)
     def _show_state(self) -> None:
         pane = self.query_one(LogPane)
-        if pane.follows:
+        if self._until is not None:
+            state, tone = "no later lines: this is the past", "warn"
+        elif pane.follows:
             state, tone = "following", "good"
         elif pane.n_unseen:
             state, tone = f"paused, {counted(pane.n_unseen, 'new line')} below; G follows", "warn"
@@ -105,11 +112,12 @@ class LogDialog(ReadOnlyDialog):
         if self._sought:
             facts.append(f"/{self._sought}: {counted(self._n_found, 'line')}")
         if not pane.n_shown and self._has_read:
-            none = "No log line matches." if self._severity else "No log has been written yet."
+            unwritten = "No log had been written." if self._until else "No log has been written yet."
+            none = "No log line matches." if self._severity else unwritten
             facts = [none, _SEVERITIES[self._severity][1]]
         self.query_one("#log-state", Caption).show([Line(((state, tone), ("  ", ""), ("  ".join(facts), "muted")))])
         keys = (("Esc", "closes"), ("/ n N", "search"), ("s", "severity"), ("w", "cuts" if pane.wraps else "wraps"))
-        self.query_one("#dialog-hint", Caption).show([key_line(*keys, ("y", "copies"))])
+        self.hint(key_line(*keys, ("y", "copies")))
 
     def action_severity(self) -> None:
         """Show only more severe lines; after the most severe, all lines again."""

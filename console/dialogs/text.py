@@ -41,12 +41,13 @@ class TextDialog(ReadOnlyDialog):
     def compose_body(self) -> ComposeResult:
         """Yield the text and the hint how to leave."""
         yield LinesPane(id="dialog-body")
-        yield Caption([key_line(("Esc", "closes"), ("y", "copies"))], id="dialog-hint")
+        yield Caption(id="dialog-hint")
 
     def on_mount(self) -> None:
         """Show the text."""
         if not self.is_current:
             return  # Esc came within the frame that opened it
+        self.hint(key_line(("Esc", "closes"), ("y", "copies")))
         frame = self.query_one("#dialog")
         self.entitle(self._title)
         frame.set_class(self._is_warning, "-alerting")

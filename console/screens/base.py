@@ -230,7 +230,7 @@ class ConsoleScreen(FramedScreen):
         """Follow the logs."""
         from console.dialogs.logs import LogDialog
 
-        self.app.push_screen(LogDialog(self.console_app.workspace.logs_dir))
+        self.app.push_screen(LogDialog(self.console_app.workspace.logs_dir, until=self.console_app.frozen_at))
 
     def action_why(self) -> None:
         """Show the gates and the evidence."""

@@ -37,7 +37,7 @@ def legends(console) -> list[str]:
 async def test_runs_are_drawn_over_each_other_and_one_cursor_moves_in_all_charts(open_console, two_runs):
     async with open_console((100, 30)) as console:
         await open_charts(console)
-        assert "─ r-0007, r-0006 ─" in console.text().splitlines()[0]
+        assert "─ r-0007, r-0006 ─" in console.text().splitlines()[1]
         (loss, score) = legends(console)
         assert re.search(r"deep 0\.001 .*wide 0\.01\b", loss)
         assert re.search(r"deep 0\.5 .*wide 0\.5\b", score)

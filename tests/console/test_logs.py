@@ -1,15 +1,20 @@
 """The logs live: in the console with `l`, in a shell with `bondx logs`."""
 
 import json
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from console.cli.main import main
+from core.log_file import LogLines
 from tests.waiting import until
 from widgets.log_pane import MAX_LINES, LogPane
 
@@ -49,7 +54,7 @@ async def test_the_logs_are_followed_until_one_scrolls_up_and_again_at_the_end(o
     async with open_console((80, 24)) as console:
         await open_logs(console)
         await console.until(lambda: "line 59" in console.text(), "the newest line")
-        assert "─ Logs ─" in console.text().splitlines()[0]
+        assert "─ Logs ─" in console.text().splitlines()[1]
         engine_log("fresh one")
         await more(console, "fresh one")
         await console.press("k", "k")
@@ -155,3 +160,32 @@ def test_a_shell_follows_the_logs_until_interrupted(workspace, engine_log, tmp_p
         process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     assert "skip a" not in out.read_text()
+
+
+async def test_logs_of_a_past_moment_end_there_and_say_so(open_console, workspace, engine_log):
+    engine_log("at the moment")
+    with (workspace.logs_dir / "engine.log").open("a") as stream:
+        stream.write(stamped(6, "INFO", "a second later"))
+    async with open_console((80, 24)) as console:
+        console.app.show_past(replace(console.app.snapshot, taken_at=datetime(2026, 3, 2, 3, 4, 5, tzinfo=UTC)))
+        await console.press("l")
+        await console.until(lambda: "at the moment" in console.text(), "the lines")
+        engine_log("written now")
+        await more(console, "at the moment")
+        await console.settled()
+        assert "─ Logs until 2026-03-02 03:04:05 UTC ─" in console.text()
+        assert "a second later" not in console.text()
+        assert "written now" not in console.text()
+        assert "following" not in console.text()
+
+
+def test_a_log_line_carries_utc_in_any_time_zone(monkeypatch):
+    record = logging.makeLogRecord({"created": 1_772_420_645.0, "msecs": 123.0, "levelname": "INFO", "msg": "x"})
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            assert LogLines().format(record).startswith("2026-03-02 03:04:05,123 INFO")
+        finally:
+            patch.undo()
+            time.tzset()

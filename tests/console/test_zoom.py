@@ -2,6 +2,7 @@
 
 import pytest
 
+from console.dialogs.dialog import FullScreenDialog
 from console.screen_catalog import SCREENS
 from widgets.painted import Painted
 
@@ -43,3 +44,35 @@ async def test_a_row_that_is_looked_for_ends_the_zoom(open_console):
         await console.settled()
 
         assert not console.screen.is_zoomed
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)], ids=str)
+@pytest.mark.parametrize(("screen", "key"), [("resources", "v"), ("training", "v"), ("overview", "l")], ids="-".join)
+async def test_charts_and_logs_keep_the_top_line_and_the_way_out(open_console, monkeypatch, screen, key, size):
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    async with open_console(size) as console:
+        await console.app.action_go(screen)
+        await console.settled()
+        before = console.text().splitlines()[0]
+        await console.press(key)
+        await console.until(lambda: isinstance(console.app.screen, FullScreenDialog), "the charts or logs")
+        await console.until(lambda: "Esc closes" in console.text().splitlines()[-2], "the way out")
+        assert console.text().splitlines()[0] == before
+        dialog = console.app.screen.query_one("#dialog")
+        assert dialog.region == (0, 1, size[0], size[1] - 1)
+
+
+async def test_a_copy_from_the_charts_says_what_became_of_it(open_console, monkeypatch):
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    async with open_console((80, 24)) as console:
+        await console.press("7", "v")
+        await console.until(lambda: "chart 1 of" in console.text(), "the charts")
+        await console.press("y")
+        assert "Sent to the terminal (unconfirmed): " in console.text()
+        await console.press("j")
+        assert "Sent to the terminal (unconfirmed): " in console.text(), "it stays for its time"
+        console.app.screen.say("")
+        await console.settled()
+        assert "Esc closes" in console.text()
