@@ -24,10 +24,9 @@ FORMAT_WITH_PROCESS = FORMAT.replace("%(name)s", "%(name)s[%(process)d]")
 class LogLines(logging.Formatter):
     """One line for each message, whatever text is in it; a traceback follows on lines of its own. Times are UTC."""
 
-    converter = time.gmtime
-
     def __init__(self, form: str = FORMAT) -> None:
         super().__init__(form)
+        self.converter = time.gmtime
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
@@ -22,9 +23,9 @@ from widgets.rows import Cell, Row, RowPage
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
-_LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...]]
 _LEAST_BESIDE_SPLIT = 3  # rows in view beside one that takes two lines
-_NO_LAYOUT: _LayoutKey = (-1, 0, (), ())
+_LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...], str]
+_NO_LAYOUT: _LayoutKey = (-1, 0, (), (), "")
 
 
 class LiveTable(Painted, can_focus=True):
@@ -230,7 +231,10 @@ class LiveTable(Painted, can_focus=True):
     def order_out_of_sight(self) -> str:
         """Name the column that the rows are sorted by if there is no room for it and its arrow."""
         order = self._order
-        if order is None or any(column.key == order.key for column in self.shown_columns):
+        if order is None or any(
+            self._columns[index].key == order.key and _has_room_for_arrow(self._columns[index], width)
+            for index, width in self._layout
+        ):
             return ""
         title = next((column.title for column in self._columns if column.key == order.key), order.key)
         return f"by {title} {self.glyphs.down if order.descending else self.glyphs.up}"
@@ -441,8 +445,8 @@ class LiveTable(Painted, can_focus=True):
     def _heading(self, column: Column, width: int) -> str:
         """Write a column's title, with an arrow if the rows are sorted by it."""
         glyphs, title = self.glyphs, column.title
-        if self._order is not None and self._order.key == column.key:
-            title = title[: width - 1] + (glyphs.down if self._order.descending else glyphs.up)
+        if self._order is not None and self._order.key == column.key and _has_room_for_arrow(column, width):
+            title += glyphs.down if self._order.descending else glyphs.up
         return fit(title, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
 
     def _row_line(self, index: int, width: int) -> Line:
@@ -495,8 +499,21 @@ class LiveTable(Painted, can_focus=True):
             lines.append(Line((*line.spans, (padding, ""), mark), line.ground))
         return lines
 
+    def _fit(self, columns: list[Column], width: int, longest: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Fit the columns, with a cell for the arrow of the sorted one, unless a column would be lost to it."""
+        fitted = fit_columns(columns, width, gap=self._gap, longest=longest)
+        key = self._order.key if self._order else ""
+        with_arrow = [
+            msgspec.structs.replace(column, width=max(column.width, cell_len(column.title) + 1))
+            if column.key == key
+            else column
+            for column in columns
+        ]
+        refitted = fit_columns(with_arrow, width, gap=self._gap, longest=longest)
+        return refitted if [place for place, _ in refitted] == [place for place, _ in fitted] else fitted
+
     def _fit_columns(self, width: int) -> None:
-        key = (width, id(self.glyphs), self._longest, self._wanted)
+        key = (width, id(self.glyphs), self._longest, self._wanted, self._order.key if self._order else "")
         if self._layout_key == key:
             return
         self._drawn.clear()
@@ -504,5 +521,9 @@ class LiveTable(Painted, can_focus=True):
         self._gap = 2 if width >= 70 else 1
         chosen = self._chosen()
         longest = [self._longest[index] for index in chosen] if self._longest else ()
-        fitted = fit_columns([self._columns[index] for index in chosen], width - 1, gap=self._gap, longest=longest)
+        fitted = self._fit([self._columns[index] for index in chosen], width - 1, longest)
         self._layout = tuple((chosen[place], cells) for place, cells in fitted)
+
+
+def _has_room_for_arrow(column: Column, width: int) -> bool:
+    return cell_len(column.title) < width

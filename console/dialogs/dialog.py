@@ -159,8 +159,8 @@ class ReadOnlyDialog(Dialog[None]):
         self._answer_expiry = self.set_timer(ANSWER_SECONDS, lambda: self.say("")) if text else None
 
     def _show_hint(self) -> None:
-        if self.is_mounted:
-            self.query_one("#dialog-hint", Caption).show([self._answer or self._hint])
+        for caption in self.query("#dialog-hint").results(Caption):  # none before the dialog is composed
+            caption.show([self._answer or self._hint])
 
     @staticmethod
     async def look_up(

@@ -52,11 +52,15 @@ def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
     """Draw stable and candidate side by side as rows of `GUARD_COLUMNS`: traffic first, then every metric."""
     observed = rollout.observed
     given, actual = share_set(rollout), observed.actual_share
+    # How the registry routes an ended rollout's model now is not the rollout's to say.
+    set_by = "share set" if rollout.is_active else "final share"
     if rollout.strategy is Strategy.SHADOW:
         traffic = [_side_by_side("copies", share(1.0, 0), share(given, 0), "of requests")]
     else:
         traffic = [
-            _side_by_side("share set", share(1 - given), share(given), ""),
+            _side_by_side(set_by, NOTHING, NOTHING, "moved in registry")
+            if rollout.is_cut_short
+            else _side_by_side(set_by, share(1 - given), share(given), ""),
             _side_by_side(
                 "share actual",
                 share(1 - actual if actual is not None else None),

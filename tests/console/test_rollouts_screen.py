@@ -8,13 +8,16 @@ import pytest
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import rollout_evidence, rollout_progress
+from console.presentation.phrases import NOTHING
 from console.presentation.rollouts import seconds_to_decision
 from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.registry import Registry, Stage
 from core.rollout import DesiredRollout, GuardSource, RolloutPhase, Rollouts, Strategy
+from core.rollout.rollout import END, RolloutEvent
 from core.state import Lease
+from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 
@@ -205,6 +208,21 @@ async def test_a_promoted_candidate_is_rolled_back_in_the_registry(open_console,
         await console.dialog("R")
         await confirm(console)
         await console.until(lambda: Registry(workspace).production("downgrade").version == "1.2.0")
+
+
+@pytest.mark.parametrize(
+    ("phase", "verb", "shares"),
+    [
+        (RolloutPhase.ABORTED, END, [NOTHING, NOTHING, "moved in registry"]),
+        (RolloutPhase.ROLLED_BACK, "rollout.roll_back", ["100.0%", "0.0%", ""]),
+    ],
+    ids=["by a move in the registry", "by its guards"],
+)
+def test_the_shares_of_an_ended_rollout_are_of_its_end_and_unknown_after_a_registry_move(rollout, phase, verb, shares):
+    event = RolloutEvent(at=NOW, verb=verb, reason="1.1.0 is in Production now", step=1, share=0.0, by="engine")
+    row = rollout_evidence.guard_rows(rollout(phase=phase, share=0.0, events=(event,)), UNICODE)[0]
+    assert row.text(0) == "final share"
+    assert [row.text(1), row.text(2), row.text(4)] == shares
 
 
 async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_console, rollouts):

@@ -4,6 +4,8 @@ import pytest
 
 from console.screen_catalog import IN_ROW
 from core.registry import Registry
+from widgets.live_table import LiveTable
+from widgets.ordering import Order
 
 ALERTS_BY_AGE = "alerts, the youngest first"
 
@@ -34,6 +36,28 @@ async def test_s_goes_through_the_columns_and_back_to_the_usual_order(open_conso
         assert [row.key for row in table.rows] == before
         await console.press("i")
         assert "s sorts" in console.sentence
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (97, 30), (120, 40), (160, 48)], ids=str)
+async def test_the_arrow_of_the_order_takes_no_letter_of_a_header(open_console, size):
+    async with open_console(size) as console:
+        for screen in IN_ROW:
+            await console.app.action_go(screen.name)
+            await console.settled()
+            for table in console.screen.query(LiveTable):
+                if not (table.sortable and table.size.width and table.size.height > 1):
+                    continue
+                table.order = None
+                whole = table.paint(*table.size)[0].text.split()
+                columns = [column for column in table.shown_columns if column.is_titled]
+                for column in columns:
+                    table.order = Order(column.key, descending=True)
+                    header = table.paint(*table.size)[0].text
+                    assert header.replace("▼", " ").split() == whole, (screen.name, table.id, column.key)
+                    if f"{column.title}▼" not in header:
+                        assert table.order_out_of_sight == f"by {column.title} ▼"
+                    assert [each for each in table.shown_columns if each.is_titled] == columns
+                table.order = None
 
 
 async def test_a_named_column_and_direction_sort_the_list(open_console):
