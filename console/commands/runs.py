@@ -1,6 +1,7 @@
 """`bondx runs`: the tracked record of every training."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from console.commands.opening import (
     Subparsers,
@@ -15,6 +16,11 @@ from console.commands.opening import (
 )
 from console.commands.registry_artifacts import pair
 from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.tracking import Runs
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -31,6 +37,12 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument("run_id", metavar="RUN")
     add_json_argument(show)
     show.set_defaults(command=show_run)
+    metrics = command_parser(verbs, "metrics", help="the history of a run's metrics as CSV, a row for each epoch")
+    metrics.add_argument("run_id", metavar="RUN")
+    metrics.add_argument("--after", type=int, metavar="EPOCH", help="only the epochs after this one")
+    metrics.add_argument("--limit", type=count, metavar="N", help="only the first N epochs")
+    add_json_argument(metrics)
+    metrics.set_defaults(command=run_metrics)
     compare = command_parser(verbs, "compare", help="runs side by side: what differs in parameters and metrics")
     compare.add_argument("run_ids", metavar="RUN", nargs="+")
     add_json_argument(compare)
@@ -119,6 +131,41 @@ def show_run(args: argparse.Namespace) -> int:
     facts |= {f"artifact {artifact.path}": artifact.sha256 for artifact in run.artifacts}
     print_facts(facts)
     return ExitCode.GOOD
+
+
+def run_metrics(args: argparse.Namespace) -> int:
+    """Print the history of a run, page by page: a run of any length takes the same memory."""
+    import csv
+    import itertools
+    import sys
+
+    from core.tracking import Runs
+
+    runs = Runs(open_workspace(args))
+    names = runs.metric_names(args.run_id)
+    rows = itertools.islice(_metric_rows(runs, args.run_id, args.after), args.limit)
+    if args.json:
+        from console.cli.escaped_text import json_text
+
+        begin = "["
+        for row in rows:
+            print(f"{begin}\n{json_text(row)}", end="")
+            begin = ","
+        print("[]" if begin == "[" else "\n]")
+        return ExitCode.GOOD
+    table = csv.DictWriter(sys.stdout, ["epoch", *names], restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return ExitCode.GOOD
+
+
+def _metric_rows(runs: "Runs", run_id: str, after: int | None) -> "Iterator[dict[str, float]]":
+    for page in runs.metric_pages(run_id, after=after):
+        rows: dict[int, dict[str, float]] = {}
+        for name, points in page.items():
+            for epoch, value in points:
+                rows.setdefault(epoch, {"epoch": epoch})[name] = value
+        yield from (rows[epoch] for epoch in sorted(rows))
 
 
 def compare_runs(args: argparse.Namespace) -> int:

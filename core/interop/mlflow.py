@@ -6,7 +6,7 @@ stays in MLflow, with the reason. `mlflow_model` decides which of the other mode
 
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from core.interop.run_files import copy_run_files
 from core.state import Workspace
 from core.tracking.comparison import flatten
 from core.tracking.run import Run, RunStatus
+from core.tracking.run_reader import MetricHistory
 from core.tracking.runs import Runs
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
             tags={**run.tags, "bondx.run_id": run_id, "bondx.started_by": run.started_by},
         )
         mlflow_run_id: str = theirs.info.run_id
-        _log_values(client, mlflow_run_id, run.parameters, runs.metric_history(run_id), started_ms)
+        _log_values(client, mlflow_run_id, run.parameters, runs.metric_pages(run_id), started_ms)
         for file in files:
             client.log_artifact(mlflow_run_id, str(file))
         numbers = {}
@@ -233,7 +234,7 @@ def _log_values(
     client: Any,
     run_id: str,
     parameters: Mapping[str, Any],
-    metrics: Mapping[str, list[tuple[int, float]]],
+    pages: Iterable[MetricHistory],
     started_ms: int,
 ) -> None:
     from mlflow.entities import Metric, Param
@@ -241,7 +242,12 @@ def _log_values(
     texts = (Param(name, str(value)[:_MOST_CHARACTERS]) for name, value in flatten(parameters).items())
     while some := list(islice(texts, _MOST_PARAMETERS)):
         client.log_batch(run_id, params=some)
-    points = (Metric(name, value, started_ms, step) for name, history in metrics.items() for step, value in history)
+    points = (
+        Metric(name, value, started_ms, step)
+        for page in pages
+        for name, history in page.items()
+        for step, value in history
+    )
     while some_points := list(islice(points, _BATCH)):
         client.log_batch(run_id, metrics=some_points)
 

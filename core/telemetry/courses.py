@@ -7,10 +7,14 @@ from the first and the newest epoch alone, so that what was read piece by piece 
 
 from collections.abc import Collection, Hashable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from core.telemetry.epoch_reader import EpochReader, range_of
 from core.telemetry.epoch_store import StoredSeries
 from core.telemetry.series_watch import SeriesSeen
+
+if TYPE_CHECKING:
+    from core.telemetry.reader import TelemetryReader
 from core.telemetry.spans import EpochSpan, Point, bits_for, merged, span_of, start_of
 
 MOST_SPANS = 128
@@ -159,6 +163,20 @@ class EpochCourses:
 
     def _run(self, run_id: str) -> RunCourses:
         return self._runs.get(run_id) or RunCourses(self._epochs, run_id, most=self._most, window=self._window)
+
+
+def courses_now(reader: "TelemetryReader", run_id: str, *, most: int, window: Window | None = None) -> Courses:
+    """Return the courses of a run as they are now, for a caller that asks once.
+
+    Args:
+        reader: Reads the store.
+        run_id: The run.
+        most: The largest number of spans of a metric.
+        window: The epochs that are wanted; by default all.
+    """
+    run = RunCourses(reader.of_epochs, run_id, most=most, window=window)
+    run.follow(reader.of_epochs.series(run_id))
+    return run.shown
 
 
 def courses_as_of(epochs: EpochReader, run_id: str, until_us: int, *, most: int = MOST_SPANS) -> Courses:

@@ -24,7 +24,9 @@ _IS_FINITE = "abs(value) < 9e999"  # beyond every float: SQLite reads it as infi
 _NEWEST_OF_1 = "SELECT name, max(epoch), value FROM epoch WHERE run = ? GROUP BY name ORDER BY name"
 _FIRST_OF_1 = "SELECT name, min(epoch) FROM epoch WHERE run = ? GROUP BY name"
 _FINITE_OF_1 = f"SELECT name, count(*), max(epoch), value FROM epoch WHERE run = ? AND {_IS_FINITE} GROUP BY name"
+_FIRST_VALUE = "SELECT epoch FROM epoch WHERE run = ? ORDER BY epoch LIMIT 1"
 _NEWEST = "SELECT epoch FROM epoch WHERE run = ? ORDER BY epoch DESC LIMIT 1"
+_END_OF_PAGE = "SELECT DISTINCT epoch FROM epoch WHERE run = ? AND epoch > ? ORDER BY epoch LIMIT 1 OFFSET ?"
 _VALUES = """
 SELECT epoch, name, at, value FROM epoch
 WHERE run = ? AND epoch >= ? AND epoch <= ? AND at <= ? ORDER BY epoch, name"""
@@ -77,6 +79,18 @@ class EpochReader:
         rows = self._fetch(_VALUES, run_id, first, last, until_us)
         return [row for row in rows if math.isfinite(row[3])]
 
+    def page_after(self, run_id: str, after: int | None, n_epochs: int) -> tuple[list[EpochValue], int | None]:
+        """Return the finite values of the next epochs of a run, and the epoch after which more follow, if any do.
+
+        Args:
+            run_id: The run.
+            after: The epoch before the first; by default the page is the first.
+            n_epochs: How many epochs.
+        """
+        first = _FIRST if after is None else after + 1
+        end = next((epoch for (epoch,) in self._fetch(_END_OF_PAGE, run_id, first - 1, n_epochs)), None)
+        return self.values(run_id, first, _LAST if end is None else end - 1), None if end is None else end - 1
+
     def rows(
         self, run_id: str, first: int = _FIRST, last: int = _LAST, *, until_us: int = FOREVER_US
     ) -> dict[int, Row]:
@@ -120,6 +134,8 @@ class EpochReader:
     ) -> Iterable[tuple[int, str, EpochSpan]]:
         """Yield the spans of one level; for a span that an instant cuts, its parts of the level below."""
         if level == 0:
+            if self.has_spans:
+                yield from self._pruned(run_id, first, last, until_us)
             for epoch, name, at_us, value in self.values(run_id, first, last, until_us=until_us):
                 yield epoch, name, span_of(epoch, at_us, value)
             return
@@ -135,6 +151,14 @@ class EpochReader:
             for part in self._at(level - 1, run_id, epoch, epoch + width - 1, until_us):
                 if part[1] in names:
                     yield part
+
+    def _pruned(self, run_id: str, first: int, last: int, until_us: int) -> Iterable[tuple[int, str, EpochSpan]]:
+        """Yield the spans of the lowest level of those epochs whose single values were pruned."""
+        kept = next((epoch for (epoch,) in self._fetch(_FIRST_VALUE, run_id)), _LAST)
+        if first < kept:
+            for epoch, name, *row in self._fetch(_SPANS, run_id, 1, start_of(first, LEVEL_BITS), last, until_us):
+                if epoch < start_of(kept, LEVEL_BITS):
+                    yield epoch, name, EpochSpan._make(row)
 
     def missing(self, run_id: str, name: str, last: int) -> list[int]:
         """Return the epochs from 1 to `last` that have no finite value of a metric, reading only around the gaps."""

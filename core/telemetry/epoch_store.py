@@ -158,12 +158,25 @@ def _fold_anew(connection: sqlite3.Connection, run_id: str, name: str, epochs: I
             if level == 1:
                 values = connection.execute(_VALUES_IN, (run_id, *within)).fetchall()
                 whole = folded(span_of(*value) for value in values if math.isfinite(value[2]))
+                whole = _with_pruned(connection, (run_id, level, start, name), whole)
             else:
                 whole = folded(map(EpochSpan._make, connection.execute(_SPANS_IN, (run_id, level - 1, *within))))
             if whole is None:
                 connection.execute(_DROP_SPAN, (run_id, level, start, name))
             else:
                 connection.execute(_PUT_SPAN, (run_id, level, start, name, *whole))
+
+
+def _with_pruned(
+    connection: sqlite3.Connection, key: tuple[str, int, int, str], whole: EpochSpan | None
+) -> EpochSpan | None:
+    """Keep the part of a span whose values were pruned: a value that comes late must not replace all of them."""
+    run_id, level, start, name = key
+    for other, *row in connection.execute(_SPANS_AT, (run_id, level, start)).fetchall():
+        stored = EpochSpan._make(row)
+        if other == name and whole is not None and stored.n > whole.n + 1:
+            return merged(stored, whole)._replace(n=stored.n)
+    return whole
 
 
 def _recounted(
@@ -184,8 +197,6 @@ def _recounted(
 
 def build_spans(connection: sqlite3.Connection) -> None:
     """Make the spans and the newest values of all runs from the values of their epochs; within a transaction."""
-    connection.execute("DELETE FROM epoch_span")
-    connection.execute("DELETE FROM epoch_series")
     for (run_id,) in connection.execute("SELECT DISTINCT run FROM epoch").fetchall():
         if not run_id.startswith(OUTSIDE_RUNS):
             _build_run(connection, run_id)

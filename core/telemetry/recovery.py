@@ -11,8 +11,16 @@ from typing import Any
 from core.telemetry.epoch_store import build_spans
 from core.telemetry.errors import TelemetryDamagedError, translated
 from core.telemetry.schema import connect_to_read, connect_to_write
+from core.telemetry.writing import WriteConnection
 
 _TABLES = {"series": 2, "epoch": 5, "minute": 7, "second": 6, "sample": 4}  # with their columns; most valuable first
+_OF_MANY_EPOCHS = {"epoch_series": 9, "epoch_span": 16}  # also of epochs whose single values were pruned
+_KEYS = {
+    "series": "id {0}",
+    "epoch": "run {0}, epoch {0}, name {0}",
+    "epoch_series": "run {0}, name {0}",
+    "epoch_span": "run {0}, level {0}, epoch {0}, name {0}",
+}
 _COMPANIONS = ("", "-wal", "-shm")
 
 
@@ -67,11 +75,19 @@ def recover(path: Path, *, now: datetime) -> Recovery:
                 with fresh.transaction():
                     for row in _readable_rows(aside, table):
                         n_rows[table] += fresh.execute(statement, row).rowcount
-            with fresh.transaction():
-                build_spans(fresh)
+            _recover_spans(aside, fresh)
     finally:
         fresh.close()
     return Recovery(aside, n_rows)
+
+
+def _recover_spans(aside: Path, fresh: WriteConnection) -> None:
+    """Make the spans of the saved values, and then save the readable spans over them, which know more."""
+    with fresh.transaction():
+        build_spans(fresh)
+        for table, n_columns in _OF_MANY_EPOCHS.items():
+            statement = f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * n_columns)})"
+            fresh.executemany(statement, _readable_rows(aside, table))
 
 
 def set_aside(path: Path, *, now: datetime) -> Path:
@@ -93,7 +109,7 @@ def set_aside(path: Path, *, now: datetime) -> Path:
 
 def _readable_rows(file: Path, table: str) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a table from its beginning up to the damage, then from its end back to it."""
-    key = {"series": "id", "epoch": "run {0}, epoch {0}, name {0}"}.get(table, "series {0}, at {0}")
+    key = _KEYS.get(table, "series {0}, at {0}")
     for direction in ("ASC", "DESC"):
         try:
             connection = sqlite3.connect(file, isolation_level=None)

@@ -1,8 +1,8 @@
 """Reading runs: the record of every training, and which runs may be removed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from core.telemetry import TelemetryReader
 
 DATABASE = "runs"
+PAGE_EPOCHS = 10_000
+"""How many epochs of a history are read at once."""
+
+MetricHistory: TypeAlias = dict[str, list[tuple[int, float]]]
+"""The values of each metric by epoch."""
 
 
 class RunReader:
@@ -81,8 +86,64 @@ class RunReader:
         return run
 
     def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
-        """Return the value of every metric of a run by epoch."""
+        """Return the value of every metric of a run by epoch. `metric_pages` takes a long run in pieces.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
         return self._reader().epochs(self.get(run_id).run_id)
+
+    def metric_page(
+        self, run_id: str, *, after: int | None = None, n_epochs: int = PAGE_EPOCHS
+    ) -> tuple[MetricHistory, int | None]:
+        """Return the value of every metric of a run in its next epochs, and the epoch after which more follow.
+
+        Args:
+            run_id: The run.
+            after: The epoch before the first; by default the page is the first.
+            n_epochs: How many epochs.
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        values, next_after = self._reader().of_epochs.page_after(self.get(run_id).run_id, after, n_epochs)
+        history: MetricHistory = {}
+        for epoch, name, _, value in values:
+            history.setdefault(name, []).append((epoch, value))
+        return history, next_after
+
+    def metric_pages(self, run_id: str, *, after: int | None = None) -> Iterator[MetricHistory]:
+        """Yield the value of every metric of a run by epoch, some thousand epochs at a time.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        page, next_after = self.metric_page(run_id, after=after)
+        yield page
+        while next_after is not None:
+            page, next_after = self.metric_page(run_id, after=next_after)
+            yield page
+
+    def metric_course(self, run_id: str, *, most_spans: int) -> MetricHistory:
+        """Return the points that draw the course of each metric of a run: extremes and the newest are among them.
+
+        Args:
+            run_id: The run.
+            most_spans: The largest number of spans that a course is divided into; each has up to four points.
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        from core.telemetry.courses import courses_now
+
+        courses = courses_now(self._reader(), self.get(run_id).run_id, most=most_spans)
+        return {name: list(points) for name, points in courses.items()}
+
+    def metric_names(self, run_id: str) -> list[str]:
+        """Return the names of the metrics of a run.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        return sorted(self._reader().of_epochs.series(self.get(run_id).run_id))
 
     def compare(self, run_ids: Sequence[str]) -> RunComparison:
         """Compare runs.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from core.actor import Actor
 from core.clock import Clock
-from core.settings.retention import LEAST_EPOCHS
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Run, Runs, RunStatus
@@ -59,11 +58,13 @@ class RunRecord:
     def restore(self, session: Session) -> None:
         """Add the metrics that a killed engine had not committed yet, from the reports of the epochs."""
         assert session.run_id is not None
-        history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
-        committed = {epoch for epoch, _ in history.get(EVERY_EPOCH, ())}
-        first = max(1, session.observed.epoch - LEAST_EPOCHS + 1)  # earlier values may have been pruned
-        for epoch in range(first, session.observed.epoch + 1):
-            if epoch not in committed and (record := self._files.read_epoch(session, epoch)) is not None:
+        reader = TelemetryReader(self._workspace.telemetry_file)
+        try:
+            missing = reader.of_epochs.missing(session.run_id, EVERY_EPOCH, session.observed.epoch)
+        finally:
+            reader.close()
+        for epoch in missing:
+            if (record := self._files.read_epoch(session, epoch)) is not None:
                 self.log(session, record, {})
 
     def close(self, session: Session, status: RunStatus, *, reason: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, patch
+from litestar import Controller, Response, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert
@@ -21,10 +21,15 @@ from core.settings import load_settings
 from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Run, RunComparison, Runs
+from core.tracking.run_reader import PAGE_EPOCHS
 from core.training.session import Session
 from core.view.parts.histories import RESOURCE_SERIES
 from core.view.snapshot import Snapshot
 from core.view.source import take_snapshot
+
+MAX_EPOCH = (1 << 53) - 1
+"""The largest whole number that every reader of JSON keeps."""
+RUN_METRICS = "/api/v1/runs/{}/metrics"
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +130,35 @@ class RecordRoutes(Controller):
             return runs.get(run_id)
 
     @get("/runs/{run_id:str}/metrics", opt=LOOK, sync_to_thread=True)
-    def get_metrics(self, workspace: Given[Workspace], run_id: FromPath[str]) -> dict[str, list[tuple[int, float]]]:
-        """Return the history of a run's metrics, as epoch and value."""
+    def get_metrics(
+        self,
+        workspace: Given[Workspace],
+        run_id: FromPath[str],
+        after: Annotated[
+            int | None, QueryParameter(ge=-MAX_EPOCH, le=MAX_EPOCH, description="The epoch before the first.")
+        ] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=PAGE_EPOCHS, description="Epochs of one page.")] = PAGE_EPOCHS,
+        spans: Annotated[
+            int | None,
+            QueryParameter(
+                ge=1,
+                le=1024,
+                description="Return the course of the whole run instead, in at most N spans of up to four points.",
+            ),
+        ] = None,
+    ) -> Response[dict[str, list[tuple[int, float]]]]:
+        """Return the history of a run's metrics, as epoch and value, page by page.
+
+        If more follows, the header `Link` names the next page with `rel="next"`. `spans` returns the points that draw
+        the whole course instead: the extremes and the newest value are among them.
+        """
         with Runs(workspace) as runs:
-            runs.get(run_id)
-            return runs.metric_history(run_id)
+            if spans is not None:
+                return Response(runs.metric_course(run_id, most_spans=spans))
+            page, next_after = runs.metric_page(run_id, after=after, n_epochs=limit)
+        query = f"after={next_after}&limit={limit}"
+        links = {"Link": f'<{RUN_METRICS.format(run_id)}?{query}>; rel="next"'} if next_after is not None else {}
+        return Response(page, headers=links)
 
     @patch("/runs/{run_id:str}/tags", opt=OPERATE, sync_to_thread=True)
     def set_tags(

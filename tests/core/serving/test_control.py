@@ -292,6 +292,7 @@ def test_runs_are_listed_and_compared(api, workspace, ana):
     assert [run["name"] for run in api.get("/api/v1/runs").json()] == ["b", "a"]
     assert api.get(f"/api/v1/runs/{first.run_id}").json()["parameters"] == {"depth": 1}
     assert api.get(f"/api/v1/runs/{first.run_id}/metrics").json() == {"loss": [[1, 0.5]]}
+    assert "link" not in api.get(f"/api/v1/runs/{first.run_id}/metrics").headers
     compared = api.get("/api/v1/runs/compare", params={"run_id": [first.run_id, second.run_id]}).json()
     assert {"section": "parameters", "name": "depth", "values": [1, 2]}.items() <= next(
         row for row in compared["rows"] if row["name"] == "depth"
@@ -381,3 +382,25 @@ def test_a_bug_is_a_500_without_a_traceback(api, monkeypatch, caplog):
     assert answer.status_code == 500
     assert "middle" not in answer.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_long_history_is_read_page_by_page_or_as_its_course(workspace, api, ana):
+    with Runs(workspace) as runs:
+        run = runs.start(name="long", actor=ana)
+        for step in range(2_000):
+            runs.log_metrics(run.run_id, step, {"loss": 7.0 if step == 1_234 else 1 / (1 + step)})
+    path, found, links = f"/api/v1/runs/{run.run_id}/metrics", [], 0
+    answer = api.get(path, params={"limit": 900})
+    while True:
+        found += answer.json()["loss"]
+        if "next" not in answer.links:
+            break
+        links += 1
+        answer = api.get(answer.links["next"]["url"])
+    assert links == 2
+    assert [step for step, _ in found] == list(range(2_000))
+    course = api.get(path, params={"spans": 16}).json()["loss"]
+    assert len(course) <= 4 * 16
+    assert [1_234, 7.0] in course
+    assert course[-1][0] == 1_999
+    assert api.get(path, params={"limit": 0}).status_code == 400

@@ -46,6 +46,7 @@ PATHS = {
     "session stop": SESSION,
     "runs list": "get /api/v1/runs",
     "runs show": "get /api/v1/runs/{run_id}",
+    "runs metrics": "get /api/v1/runs/{run_id}/metrics",
     "runs compare": "get /api/v1/runs/compare",
     "runs tag": "patch /api/v1/runs/{run_id}/tags",
     "runs prune": "post /api/v1/prunes/runs",
@@ -142,7 +143,8 @@ READS = {
     Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
-    Runs: "all children close compare find get latest metric_history prunable search",
+    Runs: "all children close compare find get latest metric_course metric_history metric_names metric_page "
+    "metric_pages prunable search",
     Tokens: "all",
 }
 Face = tuple[str, ...] | Because

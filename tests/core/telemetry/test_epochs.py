@@ -5,15 +5,17 @@ import logging
 import math
 import random
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from core.settings import TelemetrySettings
-from core.telemetry import TelemetryReader
+from core.telemetry import TelemetryReader, recover
 from core.telemetry.courses import MOST_SPANS, EpochCourses, courses_as_of
 from core.telemetry.epoch_page import NO_EPOCHS, PAGE_EPOCHS, EpochPages, page_as_of
 from core.telemetry.epoch_store import EpochMetric, build_spans
+from core.telemetry.forgetting import forget_values, values_before
 from core.telemetry.schema import connect_to_write
 from core.telemetry.series_watch import SeriesWatch
 from core.telemetry.store import TelemetryStore
@@ -317,3 +319,27 @@ def test_a_window_is_read_at_its_own_resolution(store, reader):
 def test_what_is_no_run_has_no_spans(store, path):
     store.write([], [EpochMetric("~heartbeats", 0, "r-0001", 0, 1.0)])
     assert tables(path) == [[], []]
+
+
+def test_pruned_values_keep_their_spans_their_count_and_their_place_in_a_course(store, path, reader):
+    fill(store, LONG)
+    before = EpochCourses(reader.of_epochs).follow(SeriesWatch(reader).look([RUN]))
+    first = values_before(path, RUN, LONG // 2)
+    forget_values(path, RUN, before=first)
+    assert EpochCourses(reader.of_epochs).follow(SeriesWatch(reader).look([RUN])) == before
+    near = EpochCourses(reader.of_epochs, window=(101, 140)).follow(SeriesWatch(reader).look([RUN]))[RUN]["loss"]
+    assert 1 < len(near) <= 4 * 4, "an early window is drawn from the spans"
+    assert max(near, key=lambda point: point[1])[1] >= max(wave(epoch) * 5 for epoch in range(101, 141))
+    assert reader.of_epochs.missing(RUN, "loss", LONG) == []
+    store.write([], [metric(107, 500.0)])
+    late = EpochCourses(reader.of_epochs).follow(SeriesWatch(reader).look([RUN]))[RUN]["loss"]
+    assert {(107, 500.0)} | {point for point in before[RUN]["loss"] if point[0] < 80} <= set(late)
+
+
+def test_a_recovery_saves_the_spans_of_pruned_values(store, path, reader):
+    fill(store, LONG)
+    before = EpochCourses(reader.of_epochs).follow(SeriesWatch(reader).look([RUN]))
+    forget_values(path, RUN, before=values_before(path, RUN, LONG // 2))
+    store.close()
+    recover(path, now=datetime(2026, 1, 2, tzinfo=UTC))
+    assert EpochCourses(reader.of_epochs).follow(SeriesWatch(reader).look([RUN])) == before
