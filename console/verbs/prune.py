@@ -6,7 +6,7 @@ from console.presentation.offer import Offer
 from console.presentation.phrases import size
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command
-from widgets.line import Line, section
+from widgets.line import section
 
 _MOST_SHOWN = 200
 
@@ -33,19 +33,14 @@ class Prune(Change[None]):
             return f"{said[:1].upper()}{said[1:]}."
 
         rules = [f"{kind.kind}: {kind.rule}." for kind in plan.kinds]
-        goes = [
-            Line(((f"{item.name}  ", "strong"), (item.what, ""), (_size_of(item.n_bytes), "muted")))
-            for item in plan.items[:_MOST_SHOWN]
-        ]
-        more = len(plan.items) - len(goes)
-        rest = [Line(((f"and {more:,} more; bondx prune lists them all", "muted"),))] if more > 0 else []
+        goes = [f"{item.name}: {item.what}{_size_of(item.n_bytes)}." for item in plan.items[:_MOST_SHOWN]]
+        if (more := len(plan.items) - len(goes)) > 0:
+            goes.append(f"and {more:,} more; bondx prune lists them all.")
         return Offer(
             title="Prune the workspace",
             lines=(
                 *section("Rules", rules),
-                *section("What will be deleted", ()),
-                *goes,
-                *rest,
+                *section("What will be deleted", goes),
                 *section("How to undo it", ("It cannot be undone. The audit log names all that was deleted.",)),
             ),
             confirm="Delete",
@@ -61,4 +56,4 @@ def _nothing(has_rules: bool) -> str:
 
 
 def _size_of(n_bytes: int | None) -> str:
-    return f"  {size(n_bytes)}" if n_bytes else ""
+    return f", {size(n_bytes)}" if n_bytes else ""

@@ -320,12 +320,13 @@ class Pruning:
 
 
 _WORDS = {
-    "runs": "{n} runs with their metrics",
-    "versions": "{n} versions with their files",
-    "epochs": "single values of early epochs of {n} runs",
-    "reports": "the reports of the epochs of {n} sessions",
+    "runs": ("run", "{n} with the metrics"),
+    "versions": ("version", "{n} with the files"),
+    "epochs": ("run", "single values of early epochs of {n}"),
+    "reports": ("session", "the reports of the epochs of {n}"),
 }
 
 
 def _counted(kind: KindPlan) -> str:
-    return _WORDS[kind.kind].format(n=f"{len(kind.items):,}")
+    noun, words = _WORDS[kind.kind]
+    return words.format(n=f"{len(kind.items):,} {noun}{'' if len(kind.items) == 1 else 's'}")

@@ -67,7 +67,7 @@ def test_a_plan_changes_nothing_and_is_carried_out_exactly(workspace, pruning, r
     assert keys(plan) == ["runs:r-0001", "runs:r-0002", "epochs:r-0004"]
     assert keys(pruning.plan()) == keys(plan)
     said = pruning.carry_out(plan, actor=person, reason="tidy")
-    assert said == "deleted 2 runs with their metrics, single values of early epochs of 1 runs"
+    assert said == "deleted 2 runs with the metrics, single values of early epochs of 1 run"
     assert keys(pruning.plan()) == []
     assert [run.run_id for run in runs.all()] == ["r-0003", "r-0004"]
     records = AuditLog(workspace).tail(20)

@@ -77,7 +77,7 @@ def test_the_engine_follows_a_rule_once_it_is_set_and_says_so(housekeeping, cloc
     pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
     assert len(Runs(workspace).all()) == 1
     (alert,) = Alerts(workspace).open()
-    assert (alert.rule, alert.summary) == ("retention_applied", "the engine deleted 2 runs with their metrics")
+    assert (alert.rule, alert.summary) == ("retention_applied", "the engine deleted 2 runs with the metrics")
     clock.now += timedelta(hours=1)
     pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
     assert Alerts(workspace).open() == []
