@@ -106,6 +106,7 @@ class LiveTable(Painted, can_focus=True):
         self._page: RowPage | None = None  # of a list that is read page by page
         self._all_rows: tuple[Row, ...] = ()  # that were read
         self._rows: Sequence[Row] = ()
+        self._keys: frozenset[str] = frozenset()
         self._filter = ""
         self._cursor = 0
         self._top = 0
@@ -124,6 +125,11 @@ class LiveTable(Painted, can_focus=True):
         Raises:
             ValueError: Two rows share a key, or a row has not one cell per column.
         """
+        if not isinstance(rows, RowPage) and self._page is None and tuple(rows) == self._all_rows:
+            return  # the check is quick where the rows are the same objects
+        self._take_rows(rows)
+
+    def _take_rows(self, rows: Sequence[Row]) -> None:
         self._page = rows if isinstance(rows, RowPage) else None
         rows = rows.loaded if isinstance(rows, RowPage) else rows
         if len({row.key for row in rows}) != len(rows):
@@ -144,7 +150,7 @@ class LiveTable(Painted, can_focus=True):
         fits = len(columns) == len(self._columns)
         self._columns = tuple(columns)
         self._layout_key = _NO_LAYOUT
-        self.set_rows((self._page or self._all_rows) if fits else ())
+        self._take_rows((self._page or self._all_rows) if fits else ())
 
     @property
     def filter_words(self) -> str:
@@ -189,6 +195,11 @@ class LiveTable(Painted, can_focus=True):
     def rows(self) -> tuple[Row, ...]:
         """The rows that pass the filter; of a list that is read page by page, those that were read."""
         return self._rows.loaded if isinstance(self._rows, RowPage) else tuple(self._rows)
+
+    @property
+    def row_keys(self) -> frozenset[str]:
+        """The keys of the rows that pass the filter."""
+        return self._keys
 
     @property
     def n_all_rows(self) -> int:
@@ -321,8 +332,8 @@ class LiveTable(Painted, can_focus=True):
         is_paged = self._page is not None and rows is self._all_rows
         self._rows = self._page if is_paged and self._page is not None else rows
         self._cursor = 0 if self._sticky and was_at_top else self._place_near(before)
-        keys = {row.key for row in rows}
-        self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in keys}
+        self._keys = frozenset(row.key for row in rows)
+        self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in self._keys}
         self.resize_to_content()
         self._announce(before)
 

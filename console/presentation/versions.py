@@ -1,5 +1,6 @@
 """Models and their versions as rows, facts and evidence."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from console.presentation.cells import age_cell, share_cell
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, instant, number, size
+from console.presentation.phrases import NOTHING, age, instant, number, size
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
+from core.view.remembered import of_the_same
 from core.view.snapshot import EpochSeries, Snapshot
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
@@ -61,14 +63,25 @@ def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
     return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""), str(stage), _STAGE_RANKS[stage])
 
 
+@functools.lru_cache(maxsize=4096)  # models share most of their numbers
 def _number_of(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
+@of_the_same
 def newest_first(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
-    """Order versions by model, then by number, newest first."""
+    """Order versions by model, then by number, newest first. The list is shared, and must not be changed."""
     by_number = sorted(versions, key=lambda v: (_number_of(v.version), v.created_at), reverse=True)
     return sorted(by_number, key=lambda v: v.model)
+
+
+@of_the_same
+def newest_by_model(versions: Sequence[ModelVersion]) -> dict[str, ModelVersion]:
+    """Return the newest version of each model. The result is shared, and must not be changed."""
+    newest: dict[str, ModelVersion] = {}
+    for version in newest_first(versions):
+        newest.setdefault(version.model, version)
+    return newest
 
 
 def version_rows(
@@ -87,26 +100,43 @@ def version_rows(
         marked: The keys of the marked versions.
         quarantined: The keys of the versions that no process loads; they say so in the place of their gates.
     """
-    return [
-        Row(
-            version.key,
-            (
-                _sign(version.key, marked, quarantined, glyphs),
-                version.model,
-                Cell(version.version, "strong"),
-                stage_cell(version.stage, glyphs),
-                share_cell(attainment(version.metrics)),
-                Cell(f"{glyphs.failed} quarantined", "bad", "quarantined")
-                if version.key in quarantined
-                else summary(version.gates, glyphs),
-                age_cell(version.created_at, now),
-                version.created_by,
-                version.session_id,
-            ),
-            "muted" if version.stage is Stage.ARCHIVED else "",
-        )
-        for version in newest_first(versions)
-    ]
+    before, now_drawn = dict(_drawn), {}
+    for version in newest_first(versions):
+        key = version.key
+        looks = (glyphs, key in marked, key in quarantined, age(version.created_at, now))
+        known = before.get(key)
+        if known is None or known[0] is not version or known[1] != looks:
+            known = version, looks, _version_row(version, now, glyphs, marked, quarantined)
+        now_drawn[key] = known
+    _drawn.clear()
+    _drawn.update(now_drawn)
+    return [row for _, _, row in now_drawn.values()]
+
+
+# The rows of the last list, because most versions look the same in the next one: the version, its looks and its row.
+_drawn: dict[str, tuple[ModelVersion, tuple[object, ...], Row]] = {}
+
+
+def _version_row(
+    version: ModelVersion, now: datetime, glyphs: Glyphs, marked: Sequence[str], quarantined: Container[str]
+) -> Row:
+    return Row(
+        version.key,
+        (
+            _sign(version.key, marked, quarantined, glyphs),
+            version.model,
+            Cell(version.version, "strong"),
+            stage_cell(version.stage, glyphs),
+            share_cell(attainment(version.metrics)),
+            Cell(f"{glyphs.failed} quarantined", "bad", "quarantined")
+            if version.key in quarantined
+            else summary(version.gates, glyphs),
+            age_cell(version.created_at, now),
+            version.created_by,
+            version.session_id,
+        ),
+        "muted" if version.stage is Stage.ARCHIVED else "",
+    )
 
 
 def _sign(key: str, marked: Sequence[str], quarantined: Container[str], glyphs: Glyphs) -> Cell:
@@ -132,10 +162,7 @@ def live_rows(
         glyphs: The signs of this terminal.
         trend: Turns numbers into a sparkline.
     """
-    by_key = {version.key: version for version in snapshot.versions}
-    newest: dict[str, ModelVersion] = {}
-    for version in newest_first(snapshot.versions):
-        newest.setdefault(version.model, version)
+    by_key, newest = snapshot.versions_by_key, newest_by_model(snapshot.versions)
     rows = []
     for model in sorted(snapshot.models, key=lambda model: model.model):
         live = by_key.get(f"{model.model}/{model.production}")
@@ -160,7 +187,8 @@ def live_or_newest(snapshot: Snapshot, model: str) -> str | None:
     live = next((known.production for known in snapshot.models if known.model == model), None)
     if live is not None:
         return f"{model}/{live}"
-    return next((version.key for version in newest_first(snapshot.versions) if version.model == model), None)
+    newest = newest_by_model(snapshot.versions).get(model)
+    return newest.key if newest else None
 
 
 def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: bool = False) -> list[Row]:

@@ -84,7 +84,7 @@ class Marks:
 
 def row_keys(table: LiveTable) -> frozenset[str]:
     """Return the keys of the rows that pass the filter of a list."""
-    return frozenset(row.key for row in table.rows)
+    return table.row_keys
 
 
 def versions_to_compare(
@@ -99,7 +99,7 @@ def versions_to_compare(
     Raises:
         UsageError: There are not two, or they are of different models.
     """
-    by_key = {version.key: version for version in snapshot.versions}
+    by_key = snapshot.versions_by_key
     chosen = [by_key[key] for key in marked if key in by_key]
     if len(chosen) > N_COMPARED:
         compare = with_keys("{registry.compare} compares two")

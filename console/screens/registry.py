@@ -91,8 +91,10 @@ class RegistryScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         app, table = self.console_app, self._list
         if app.frozen_at is None:
-            self._marks.keep({version.key for version in snapshot.versions})
-        known = [version for version in snapshot.versions if version.stage is Stage.PRODUCTION or not self._only_live]
+            self._marks.keep(snapshot.versions_by_key)
+        known = snapshot.versions
+        if self._only_live:
+            known = tuple(version for version in known if version.stage is Stage.PRODUCTION)
         quarantined = {found.key for found in snapshot.quarantined}
         table.set_rows(
             versions.version_rows(known, app.now(), app.glyphs, marked=self._marks.keys, quarantined=quarantined)
@@ -147,7 +149,7 @@ class RegistryScreen(ConsoleScreen):
         key = self.main_table().cursor_key
         if self._lists_models:
             key = versions.live_or_newest(self.snapshot, key or "")
-        return next((version for version in self.snapshot.versions if version.key == key), None)
+        return self.snapshot.versions_by_key.get(key or "")
 
     def under_cursor(self) -> Things:
         """Return the version under the cursor, and its model; of a folded model only the model."""
@@ -166,7 +168,7 @@ class RegistryScreen(ConsoleScreen):
     def _chosen(self, current: ModelVersion) -> Chosen[VersionName]:
         """Return the marked versions that are shown, or the version under the cursor."""
         shown = self._marks.shown(row_keys(self.main_table()))
-        by_key = {version.key: version for version in self.snapshot.versions}
+        by_key = self.snapshot.versions_by_key
         chosen = [by_key[key] for key in shown if key in by_key] or [current]
         unmarked = f"{current.model} {current.version}" if shown and current not in chosen else None
         return Chosen(
@@ -231,7 +233,7 @@ class RegistryScreen(ConsoleScreen):
     def draw_lineage(self, key: str | None) -> None:
         """Draw the ancestors and descendants of a version."""
         key = key or self.main_table().cursor_key
-        version = next((version for version in self.snapshot.versions if version.key == key), None)
+        version = self.snapshot.versions_by_key.get(key or "")
         if version is None:
             self.say(with_keys("Select a version first; then {registry.tree} draws its lineage."), "muted")
             return

@@ -3,6 +3,7 @@
 Both become folder names below `artifacts/`, so the rules also keep paths inside that folder.
 """
 
+import functools
 import re
 from typing import Literal, NamedTuple
 
@@ -24,6 +25,7 @@ class SemanticVersion(NamedTuple):
     patch: int
 
     @classmethod
+    @functools.lru_cache(maxsize=4096)  # models share most of their numbers
     def parse(cls, text: str) -> "SemanticVersion":
         """Read `major.minor.patch`.
 

@@ -95,7 +95,9 @@ class ArchiveFile:
         """
         begin, block = self._block
         if not begin <= start <= end <= begin + len(block):
-            begin, block = start, os.pread(self._descriptor, max(_BLOCK_BYTES, end - start), start)
+            is_in_order = 0 <= start - (begin + len(block)) < _BLOCK_BYTES  # else a block would be read in vain
+            n_bytes = max(_BLOCK_BYTES if is_in_order else 0, end - start)
+            begin, block = start, os.pread(self._descriptor, n_bytes, start)
             if _state_of(self._descriptor) != self._as_read:  # looked at after it was read
                 self.is_spoilt = True
                 copy = copy_of(self._path)

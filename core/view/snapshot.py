@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from core.view.remembered import of_the_same
+
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
@@ -117,4 +119,14 @@ class Snapshot:
 
     def version(self, model: str, version: str) -> "ModelVersion | None":
         """Return one version of a model, if there is one."""
-        return next((v for v in self.versions if v.model == model and v.version == version), None)
+        return self.versions_by_key.get(f"{model}/{version}")
+
+    @property
+    def versions_by_key(self) -> "Mapping[str, ModelVersion]":
+        """Every version by its key, such as "spread/1.4.0"."""
+        return _by_key(self.versions)
+
+
+@of_the_same
+def _by_key(versions: "tuple[ModelVersion, ...]") -> "Mapping[str, ModelVersion]":
+    return {version.key: version for version in versions}

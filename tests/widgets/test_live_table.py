@@ -50,6 +50,24 @@ async def test_only_the_changed_cell_is_sent(stage):
         assert app.n_bytes < 60
 
 
+async def test_rows_that_are_the_same_are_not_laid_out_again(stage, monkeypatch):
+    table = LiveTable(COLUMNS)
+    app = stage(table)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table.set_rows(same := rows(20))
+        await settled(pilot)
+        with monkeypatch.context() as patch:
+            patch.setattr(LiveTable, "_select_rows", lambda _: pytest.fail("the rows were chosen again"))
+            table.set_rows(list(same))
+        table.set_columns(COLUMNS[:3])  # which drops them
+        assert table.rows == ()
+        assert table.row_keys == frozenset()
+        table.set_columns(COLUMNS)
+        table.set_rows(same)
+        table.filter_words = "model1"
+        assert table.row_keys == {"r1", *(f"r{n}" for n in range(10, 20))}
+
+
 async def test_unchanged_rows_send_nothing(stage):
     table = LiveTable(COLUMNS)
     app = stage(table)

@@ -109,6 +109,19 @@ def test_versions_are_listed_by_model_newest_first(snapshot):
     assert texts(marked)[:5] == ["→", "spread", "1.2.0", "● Production", "94.2%"]
 
 
+def test_a_list_of_versions_draws_anew_only_the_rows_that_look_different(snapshot):
+    first = versions.version_rows(snapshot.versions, NOW, UNICODE)
+    again = versions.version_rows(snapshot.versions, NOW + timedelta(seconds=1), UNICODE)
+    assert all(before is after for before, after in zip(first, again, strict=True))
+    marked = versions.version_rows(snapshot.versions, NOW, UNICODE, marked=("spread/1.2.0",))
+    assert [after.key for before, after in zip(first, marked, strict=True) if before is not after] == ["spread/1.2.0"]
+    older = versions.version_rows(snapshot.versions, NOW + timedelta(days=400), UNICODE)
+    assert all(row.text(6).endswith("d") for row in older)
+    assert versions.version_rows(snapshot.versions, NOW, ASCII)[0].text(5) != first[0].text(5)
+    quarantined = versions.version_rows(snapshot.versions, NOW, UNICODE, quarantined={"spread/1.2.0"})
+    assert sum("quarantined" in row.text(5) for row in quarantined) == 1
+
+
 def test_version_1_10_is_newer_than_1_9(snapshot):
     nine, ten = (msgspec.structs.replace(snapshot.versions[0], version=number) for number in ("1.9.0", "1.10.0"))
     assert [version.version for version in versions.newest_first([nine, ten])] == ["1.10.0", "1.9.0"]
