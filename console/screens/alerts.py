@@ -149,13 +149,13 @@ class AlertsScreen(ConsoleScreen):
             self.say(f"This alert is {alert.state}: there is nothing to decide.", "muted")
         elif alert is not None:
             self._marks.toggle(alert.fingerprint)
-            self.refresh_all()
+            self.show_marks(self._marks.words(row_keys(self.main_table())))
 
     def action_mark_all(self) -> None:
         """Mark every open alert that is shown, or remove all these marks."""
         by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts if alert.state.is_open}
         self._marks.toggle_all([row.key for row in self.main_table().rows if row.key in by_key])
-        self.refresh_all()
+        self.show_marks(self._marks.words(row_keys(self.main_table())))
 
     def clear_marks(self) -> bool:
         """Clear the marks."""

@@ -177,9 +177,15 @@ class ConsoleScreen(FramedScreen):
         elif self.focused is not self.main_table():
             self.main_table().focus()
         elif self.clear_marks():
-            self.refresh_all()
+            self.show_marks("")
         elif not (self._clear_filter() or self.leave_view()):
             await self.console_app.go_back()
+
+    def show_marks(self, words: str) -> None:
+        """Draw the marks; a small screen has no frame that counts them, so its footer does."""
+        self.refresh_all()
+        if self.is_small:
+            self.say(words, "muted")
 
     def clear_marks(self) -> bool:
         """Clear the marks; False on a screen without any."""

@@ -220,6 +220,7 @@ class RegistryScreen(ConsoleScreen):
         """Show only what is live, or all again."""
         self._only_live = not self._only_live
         self.refresh_all()
+        self.show_marks(self._marks.words(row_keys(self.main_table())))
 
     # The lineage in the list's place
 
@@ -293,7 +294,7 @@ class RegistryScreen(ConsoleScreen):
             self.say(with_keys("{registry.fold} unfolds the versions first: a mark is on one version."), "warn")
         elif version is not None:
             self._marks.toggle(version.key)
-            self.refresh_all()
+            self.show_marks(self._marks.words(row_keys(self.main_table())))
 
     def action_mark_all(self) -> None:
         """Mark every version that is shown and that `archive` may move together with others, or remove these marks."""
@@ -304,7 +305,7 @@ class RegistryScreen(ConsoleScreen):
         keys = [row.key for row in self.main_table().rows if row.key in resting]
         if keys:
             self._marks.toggle_all(keys)
-            self.refresh_all()
+            self.show_marks(self._marks.words(row_keys(self.main_table())))
         else:
             self.say("Every version shown is live or archived: none is marked.", "muted")
 

@@ -131,8 +131,7 @@ class RunsScreen(ConsoleScreen):
         run = self._run()
         if run is not None:
             self._marks.toggle(run.run_id)
-            self.show(self.snapshot)
-            self.tick()
+            self.show_marks(self._marks.words(row_keys(self.main_table())))
 
     def clear_marks(self) -> bool:
         """Clear the marks."""

@@ -234,3 +234,14 @@ def test_the_way_back_of_several_versions_of_one_model_is_in_the_order_of_undo(w
     registry = Registry(workspace)
     plans = [registry.plan_archive("spread", version) for version in ("1.3.0", "1.1.0")]
     assert _way_back("spread", plans) == "U on a version of spread, 2 times, undoes it: 1.1.0, then 1.3.0."
+
+
+async def test_a_small_screen_without_frames_counts_the_marks_in_its_footer(open_console):
+    async with open_console((40, 12)) as console:
+        await at(console, "anomaly/1.3.0")
+        await console.press("space")
+        assert console.sentence == "1 marked, Esc clears"
+        await console.press("o")
+        assert console.sentence == "1 marked (1 not shown), Esc clears"
+        await console.press("escape")
+        assert console.sentence == ""
