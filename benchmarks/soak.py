@@ -18,10 +18,10 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +214,7 @@ class Soak:
             try:
                 with urllib.request.urlopen(request, timeout=10) as answer:
                     answer.read()
-            except OSError:
+            except (OSError, HTTPException):
                 time.sleep(0.1)  # the server was killed
             else:
                 self.journal.note("prediction", (time.monotonic(), name), into=self.journal.predictions)

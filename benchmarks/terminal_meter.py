@@ -89,6 +89,10 @@ class Program:
             n_bytes += len(chunk)
         return Burst(first, last, n_bytes)
 
+    def type(self, keys: bytes) -> None:
+        """Send keys without waiting for an answer."""
+        os.write(self._fd, keys)
+
     def idle(self, seconds: float) -> tuple[float, float]:
         """Return bytes per second and CPU percent of one core during some seconds without a key."""
         before, cpu_before, start = len(self.output), self.cpu_seconds(), time.perf_counter()

@@ -40,6 +40,18 @@ def change_lines(records: "Sequence[AuditRecord]", now: datetime) -> list[Line]:
     ]
 
 
+def newer_words(records: "Sequence[AuditRecord]", seen: int | None) -> str:
+    """Count the records that came since the reader moved last, with the key that shows them; "" if there are none.
+
+    Args:
+        records: The newest records, the newest first.
+        seen: The sequence of the newest record when the reader moved; None if there was none.
+    """
+    n_newer = sum(record.sequence > seen for record in records) if seen is not None else 0
+    more = "+" if n_newer and n_newer == len(records) else ""
+    return f", {n_newer}{more} newer: g" if n_newer else ""
+
+
 def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
     """Draw each record as a row of `COLUMNS`, in the order given."""
     return [

@@ -26,6 +26,10 @@ class AuditScreen(ConsoleScreen):
     NOUNS = (EVIDENCE,)
     PARTS = dict.fromkeys(("#records", "#details"), "audit")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: int | None = None  # the newest record when the cursor was moved last
+
     def compose_body(self) -> ComposeResult:
         """Yield the records, and the record under the cursor in full beside them."""
         with Horizontal(classes="list-and-details"):
@@ -40,8 +44,14 @@ class AuditScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
         table.set_rows(audit.audit_rows(snapshot.audit, self.console_app.now()))
-        self.set_title(table, "Audit log", self.filter_words(table) or f"newest {table.n_all_rows}")
+        if self._seen is None:
+            self._see_newest()
+        words = self.filter_words(table) or f"newest {table.n_all_rows}"
+        self.set_title(table, "Audit log", words + audit.newer_words(snapshot.audit, self._seen))
         self._show_details()
+
+    def _see_newest(self) -> None:
+        self._seen = self.snapshot.audit[0].sequence if self.snapshot.audit else None
 
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
@@ -55,6 +65,8 @@ class AuditScreen(ConsoleScreen):
 
     @on(LiveTable.RowHighlighted, "#records")
     def _another_record(self) -> None:
+        self._see_newest()
+        self.show(self.snapshot)
         self._show_details(from_top=True)
         self.tick()
 

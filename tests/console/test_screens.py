@@ -435,3 +435,19 @@ async def test_a_console_beside_a_running_engine_says_to_which_it_attaches(open_
         async with open_console(embed=True) as console:
             await console.until(lambda: "Attached to the running engine: headless" in console.sentence, "the sentence")
             assert f"pid {lease.holder.pid}" in console.sentence
+
+
+async def test_the_audit_list_counts_the_records_that_came_while_its_cursor_rested(open_console, workspace):
+    async with open_console((120, 40)) as console:
+        await console.press("9", "j")
+        rested_on = console.screen.main_table().cursor_key
+        assert "newer" not in console.text()
+        for number in range(2):
+            labels = {"session": f"s-09{number:02d}"}
+            Alerts(workspace).fire("epoch_failed", labels=labels, summary="no memory", now=NOW)
+        await console.until(lambda: "2 newer: g" in console.text(), "the count of newer records")
+        assert console.screen.main_table().cursor_key == rested_on
+
+        await console.press("g")
+        await console.until(lambda: "newer" not in console.text(), "the newest record")
+        assert console.screen.main_table().cursor_key == str(console.app.snapshot.audit[0].sequence)
