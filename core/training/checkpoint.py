@@ -1,7 +1,8 @@
 """Checkpoints: everything a session needs to continue after its last epoch, hashed, one folder each.
 
 A rename makes each folder appear complete. `checkpoint.json` names the SHA-256 of every file beside it, so its own hash
-covers the whole checkpoint; a checkpoint that does not match is skipped in favour of the previous one.
+covers the whole checkpoint; a checkpoint that does not match is skipped in favour of the previous one. The scores of
+all but the last epochs are in segments that the checkpoints share (`score_history`).
 """
 
 import re
@@ -17,6 +18,7 @@ from core.plain_files import read_file
 from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
+from core.training.score_history import ScoreHistory
 
 MANIFEST = "checkpoint.json"
 MODELS = "models"
@@ -24,11 +26,13 @@ _FOLDER = re.compile(r"epoch_(\d+)")
 
 
 class CheckpointManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `checkpoint.json` holds: the history so far, and the hashes of the models."""
+    """What `checkpoint.json` holds: the last scores, what leads to the earlier ones, and the hashes of the models."""
 
     record: EpochRecord
-    history: tuple[EpochScore, ...]
+    history: tuple[EpochScore, ...]  # of the epochs that are in no segment
     files: dict[str, str]
+    n_in_segments: int = 0
+    last_segment_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Checkpoint:
     folder: Path
     sha256: str
     manifest: CheckpointManifest
+    history: tuple[EpochScore, ...]
+    """The scores of all epochs so far."""
 
     @property
     def epoch(self) -> int:
@@ -55,6 +61,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._scores = ScoreHistory(folder / "scores")
 
     def write(self, record: EpochRecord, history: tuple[EpochScore, ...], save: Callable[[Path], None]) -> Checkpoint:
         """Save the state after an epoch.
@@ -67,12 +74,19 @@ class Checkpoints:
 
         def fill(unfinished: Path) -> None:
             save(unfinished / MODELS)
-            manifest = CheckpointManifest(record=record, history=history, files=_hashes(unfinished))
+            manifest = CheckpointManifest(
+                record=record,
+                history=history[n_in_segments:],
+                files=_hashes(unfinished),
+                n_in_segments=n_in_segments,
+                last_segment_sha256=last,
+            )
             (unfinished / MANIFEST).write_bytes(to_json(manifest))
 
+        n_in_segments, last = self._scores.write(history)  # before the checkpoint that names them
         folder = self._folder_of(record.epoch)
         write_folder(folder, fill)
-        return _read(folder)
+        return Checkpoint(folder, *_read(folder), history)
 
     def newest(self) -> tuple[Checkpoint | None, tuple[CheckpointDamagedError, ...]]:
         """Return the newest intact checkpoint, and what was wrong with any newer one."""
@@ -90,7 +104,10 @@ class Checkpoints:
         Raises:
             CheckpointDamagedError: It is missing, or differs from what was written.
         """
-        checkpoint = _read(self._folder_of(epoch))
+        folder = self._folder_of(epoch)
+        sha256, manifest = _read(folder)
+        earlier = self._scores.read(manifest.n_in_segments, manifest.last_segment_sha256)
+        checkpoint = Checkpoint(folder, sha256, manifest, (*earlier, *manifest.history))
         for name, expected in checkpoint.manifest.files.items():
             file = checkpoint.folder / name
             if not file.is_file():
@@ -126,9 +143,9 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
 
 
-def _read(folder: Path) -> Checkpoint:
+def _read(folder: Path) -> tuple[str, CheckpointManifest]:
     file = folder / MANIFEST
     try:
-        return Checkpoint(folder, sha256_of(file), msgspec.json.decode(read_file(file), type=CheckpointManifest))
+        return sha256_of(file), msgspec.json.decode(read_file(file), type=CheckpointManifest)
     except (OSError, msgspec.DecodeError) as error:
         raise CheckpointDamagedError(f"{file} cannot be read: {error}") from None

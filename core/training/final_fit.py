@@ -65,7 +65,7 @@ class FinalFit:
         if (record := self._kept()) is not None:
             return record
         newest, _ = self._checkpoints.newest()
-        history = newest.manifest.history if newest else ()
+        history = newest.history if newest else ()
         best = best_epoch(history)
         if newest is None or best is None:
             raise NothingLearnedError(len(history))

@@ -62,7 +62,7 @@ class SessionWork:
         """Say after which epoch the session continues."""
         newest = self._newest
         return Prepared(
-            history=newest.manifest.history if newest else (),
+            history=newest.history if newest else (),
             record=newest.manifest.record if newest else None,
             checkpoint=str(newest.folder) if newest else None,
             checkpoint_sha256=newest.sha256 if newest else None,
@@ -76,7 +76,7 @@ class SessionWork:
         Raises:
             ValueError: The epoch is not the next one.
         """
-        history = self._newest.manifest.history if self._newest else ()
+        history = self._newest.history if self._newest else ()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         watch = Stopwatch()

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from core.training.checkpoint import Checkpoints
@@ -42,7 +44,7 @@ def test_a_session_continues_from_the_newest_checkpoint(checkpoints):
     newest, damaged = checkpoints.newest()
     assert (newest.epoch, damaged) == (2, ())
     assert (newest.models / "spread" / "model.txt").read_text() == "epoch 2"
-    assert len(newest.manifest.history) == 2
+    assert len(newest.history) == 2
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,62 @@ def test_without_a_checkpoint_a_session_starts_from_scratch(tmp_path):
     assert Checkpoints(tmp_path / "none").newest() == (None, ())
     with pytest.raises(CheckpointDamagedError):
         Checkpoints(tmp_path / "none").read(1)
+
+
+def scores(n):
+    return tuple(EpochScore(None if epoch % 7 == 0 else epoch / 1000, 0.9) for epoch in range(n))
+
+
+def test_a_checkpoint_does_not_grow_with_the_session(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.training.score_history.SEGMENT_EPOCHS", 10)
+    kept = Checkpoints(tmp_path / "s-0001")
+    sizes = {}
+    for epoch in range(1, 236):
+        written = kept.write(a_record(epoch), scores(epoch), a_model("the same"))
+        assert written.history == scores(epoch)
+        sizes[epoch] = (written.folder / "checkpoint.json").stat().st_size
+        kept.keep_only({epoch})
+    assert sizes[235] < sizes[25] + 10
+    assert len(list((tmp_path / "s-0001" / "scores").iterdir())) == 23
+    newest, damaged = Checkpoints(tmp_path / "s-0001").newest()
+    assert (newest.history, damaged) == (scores(235), ())
+
+
+def test_a_session_that_continues_from_an_earlier_checkpoint_leaves_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.training.score_history.SEGMENT_EPOCHS", 10)
+
+    def bytes_below(folder):
+        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    for name, epochs in (("peaceful", range(1, 36)), ("violent", [*range(1, 31), *range(19, 36)])):
+        kept = Checkpoints(tmp_path / name)
+        for epoch in epochs:
+            if epoch == 19:
+                kept = Checkpoints(tmp_path / name)  # another process
+                kept.read(18)
+            kept.write(a_record(epoch), scores(epoch), a_model("the same"))
+    assert bytes_below(tmp_path / "violent") == bytes_below(tmp_path / "peaceful")
+
+
+def test_a_checkpoint_whose_earlier_scores_were_changed_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.training.score_history.SEGMENT_EPOCHS", 10)
+    kept = Checkpoints(tmp_path / "s-0001")
+    for epoch in (9, 25):
+        kept.write(a_record(epoch), scores(epoch), a_model("the same"))
+    segment = tmp_path / "s-0001" / "scores" / "scores_000001.json"
+    segment.write_bytes(segment.read_bytes().replace(b"0.001", b"0.999"))
+    newest, (problem,) = Checkpoints(tmp_path / "s-0001").newest()
+    assert newest.epoch == 9
+    assert "scores_000001.json: its hash differs" in str(problem)
+    segment.unlink()
+    assert "cannot be read" in str(Checkpoints(tmp_path / "s-0001").newest()[1][0])
+
+
+def test_a_checkpoint_of_an_earlier_release_keeps_its_whole_history(tmp_path):
+    kept = Checkpoints(tmp_path / "s-0001")
+    written = kept.write(a_record(3), scores(3), a_model("the same"))
+    file = written.folder / "checkpoint.json"
+    document = json.loads(file.read_bytes())
+    del document["n_in_segments"], document["last_segment_sha256"]
+    file.write_text(json.dumps(document))
+    assert Checkpoints(tmp_path / "s-0001").read(3).history == scores(3)
