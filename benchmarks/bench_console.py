@@ -19,6 +19,15 @@ from pathlib import Path
 from terminal_meter import Program
 
 BONDX = str(Path(sys.executable).with_name("bondx"))
+SCREENS = {
+    b"1": "Overview",
+    b"2": "Training",
+    b"3": "Registry",
+    b"4": "Rollouts",
+    b"5": "Alerts",
+    b"7": "Resources",
+    b"9": "Audit",
+}
 BARE = """
 from textual.app import App
 from textual.widgets import Static
@@ -49,6 +58,7 @@ def main() -> None:
         at_rest(console, "with an engine that samples the machine once per second")
         leaving(console)
         training(workspace)
+        small_screens(workspace)
 
 
 def fill(workspace: Path, n_versions: int) -> None:
@@ -130,6 +140,24 @@ def keys(program: Program, what: str) -> None:
     moves = [program.press(key) for key in (b"j", b"k") * 50]
     report(f"keys, {what}, j and k in the list of versions", moves)
     report(f"keys, {what}, switching screens", [program.press(key) for key in (b"1", b"3") * 10])
+
+
+def small_screens(workspace: Path) -> None:
+    """Measure every screen of a second console at 80x24, as over SSH, while an engine trains at full speed."""
+    config = str(workspace / "endless.yaml")
+    command = [BONDX, "--workspace", str(workspace), "run", "--headless", "--stay", "--config", config]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as engine:
+        program = Program([BONDX, "--workspace", str(workspace), "--read-only"], columns=80, rows=24)
+        program.press(b"2")
+        program.wait_for("running", seconds=120)
+        print(f"\n{'80x24, an engine trains':<24}{'bytes/s':>10}{'CPU %':>10}  (goal 1,000, 2.0)")
+        for key, name in SCREENS.items():
+            program.press(key)
+            program.settle(quiet_seconds=0.3, most_seconds=3)
+            n_bytes, cpu = program.idle(10)
+            print(f"{name:<24}{n_bytes:>10.0f}{cpu:>10.1f}")
+        program.end()
+        engine.terminate()
 
 
 def report(what: str, bursts: list) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
         "--figure",
         action="append",
         choices=FIGURES,
-        help=f"repeat for more (default: {', '.join(USUAL)}; `consoles` opens twenty)",
+        help=f"repeat for more (default: {', '.join(USUAL)}; `consoles` and `training` open twenty)",
     )
     parser.add_argument("--folder", type=Path, help="keep the filled workspaces here, and use them again")
     parser.add_argument("--fill-only", action="store_true", help="measure nothing")

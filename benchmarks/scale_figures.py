@@ -169,6 +169,47 @@ def consoles(workspace: Path, _: str, *, number: int = 20) -> Figures:
         return found
 
 
+def training(workspace: Path, _: str, *, number: int = 20) -> Figures:
+    """Attach consoles to an engine that trains at full speed: what each costs, and what the training loses."""
+    config = workspace / "endless.yaml"
+    config.write_text("dataset_size: 1000\nmax_epochs: 100000\npatience: 100000\n")
+    with _running("run", workspace, "--headless", "--stay", "--config", str(config)):
+        _until(lambda: _epoch(workspace) > 2)
+        opened: list[Program] = []
+        alone, _, _ = _watched(workspace, opened, 15)
+        for _ in range(number):
+            opened.append(_console(workspace))
+            _drained(opened, 1)
+        _drained(opened, 5)
+        together, cpu, n_bytes = _watched(workspace, opened, 15)
+        for program in opened:
+            program.end()
+    return {
+        "epochs a second alone": alone,
+        f"epochs a second, {number} consoles": together,
+        f"one of {number} consoles, training CPU %": cpu,
+        f"one of {number} consoles, training B/s": n_bytes,
+    }
+
+
+def _watched(workspace: Path, programs: list[Program], seconds: float) -> tuple[float, float, float]:
+    """Return epochs a second, and the mean CPU percent and bytes a second of each console."""
+    epoch, cpu, begin = _epoch(workspace), [each.cpu_seconds() for each in programs], time.perf_counter()
+    n_bytes = sum(len(each.output) for each in programs)
+    _drained(programs, seconds)
+    elapsed, n = time.perf_counter() - begin, max(1, len(programs))
+    used = sum(each.cpu_seconds() - before for each, before in zip(programs, cpu, strict=True))
+    n_bytes = sum(len(each.output) for each in programs) - n_bytes
+    return (_epoch(workspace) - epoch) / elapsed, 100 * used / elapsed / n, n_bytes / elapsed / n
+
+
+def _epoch(workspace: Path) -> int:
+    from core.state import Workspace
+    from core.training.sessions import Sessions
+
+    return max((session.observed.epoch for session in Sessions(Workspace.open(workspace)).all()), default=0)
+
+
 FIGURES: dict[str, Callable[[Path, str], Figures]] = {
     "first-paint": first_paint,
     "keys": keys,
@@ -178,6 +219,7 @@ FIGURES: dict[str, Callable[[Path, str], Figures]] = {
     "promotion": promotion,
     "verify": verify,
     "consoles": consoles,
+    "training": training,
     "space": space,
 }
 
