@@ -150,8 +150,8 @@ class Soak:
             time.sleep(0.05)
 
     def _is_fresh(self, at: float) -> bool:
-        """Whether a kill came before the server had promised to have stored an answer."""
-        return any(0 <= kill - at < RECORDED_WITHIN for kill in self.journal.server_kills)
+        """Whether the server was killed before it had promised to have stored an answer, read just before or after."""
+        return any(-1.0 < kill - at < RECORDED_WITHIN for kill in self.journal.server_kills)
 
     def _start(self, name: str, arguments: list[str]) -> None:
         command = [BONDX, "--workspace", str(self.workspace.root), *arguments]

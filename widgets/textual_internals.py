@@ -126,8 +126,20 @@ def write_frame(pane: Widget, *, title: str, subtitle: str) -> None:
 
 def _write_border(pane: Widget, place: Literal["border_title", "border_subtitle"], text: str) -> None:
     content = Content(clean(text)) if text else None
-    if getattr(pane, f"_{place}") != content:  # the public attribute answers with markup, not with what was put there
-        setattr(pane, place, content)
+    before: Content | None = getattr(pane, f"_{place}")  # the public attribute answers with markup, not with this
+    if before == content:
+        return
+    # Set by its public name, a title has its whole pane sent again: a network rate in a frame cost 800 bytes a second.
+    setattr(pane, f"_{place}", content)
+    width, height = pane.outer_size
+    if not pane.is_mounted or not width:
+        pane.refresh()
+        return
+    # Beside the title are the corner, a line and a space; the subtitle is aligned to the right.
+    n_cells = min(width, max(each.cell_length if each else 0 for each in (before, content)) + 5)
+    is_title = place == "border_title"
+    region = Region(0, 0, n_cells, 1) if is_title else Region(width - n_cells, height - 1, n_cells, 1)
+    pane.refresh(region.translate(-pane.content_offset))
 
 
 class BugExit(App[None]):

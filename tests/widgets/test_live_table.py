@@ -202,6 +202,24 @@ async def test_data_is_shown_and_never_obeyed(stage, text):
             assert text[:10] in lines[2]
 
 
+async def test_another_title_repaints_the_cells_of_the_title_alone(stage):
+    table = LiveTable(COLUMNS, classes="pane")
+    app = stage(table)
+    async with app.run_test(size=(60, 6)) as pilot:
+        write_frame(table, title="Versions of all models", subtitle="120 of 300")
+        await settled(pilot)
+        for title, subtitle in (("Versions", "9"), ("", ""), ("Versions", "120 of 300")):
+            write_frame(table, title=title, subtitle=subtitle)
+            repainted = set(table._repaint_regions)
+            await settled(pilot)
+            lines = app.text()
+
+            assert {(region.y, region.height) for region in repainted} == {(0, 1), (table.outer_size.height - 1, 1)}
+            assert max(region.width for region in repainted) < 30
+            frame = lines[0].strip("╭─╮ "), lines[table.outer_size.height - 1].strip("╰─╯ ")
+            assert frame == (title, subtitle)
+
+
 async def test_wide_characters_keep_the_columns_in_line(stage):
     table = LiveTable(COLUMNS)
     app = stage(table)
