@@ -5,14 +5,14 @@ document in it takes precedence over an archived document of the same number. An
 named after its SHA-256. It is complete and durable before a state file names it, and it never changes, so a crash at
 any instant leaves either the old list with the old files, or the new list with the new files.
 
-In memory, an archived document is its place in the file (`ArchivedDocument`) until somebody reads it.
+In memory, an archived document is its place in the file (`core.state.document_file`) until somebody reads it.
 """
 
 import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ import orjson
 
 from core.files import access_error, digest, make_folder, write_file
 from core.plain_files import NotPlainError, open_plain, read_file
-from core.state.encoding import ArchivedDocument, StoredTable, Tables
+from core.state.document_file import DocumentFile
+from core.state.encoding import DocumentInFile, StoredTable, Tables
 from core.state.errors import DamagedFileError
 
 TABLE = "archive"
@@ -31,7 +32,6 @@ _DIGITS = 16
 NEWEST_BYTES = 64 << 10
 """How much of each table stays in the state file: the newest documents, which change most."""
 _WORTH_BYTES = 256 << 10
-_BLOCK_BYTES = 256 << 10
 _OTHER_CONTENT = "its content is not that which was written: its SHA-256 differs"
 _MERGED_BELOW_BYTES = 4 << 20  # a smaller archive file is merged into the next one, so that there are few files
 
@@ -54,65 +54,12 @@ class Archived(NamedTuple):
     content: dict[str, StoredTable]  # every document of the new file as it was before, moved or merged
 
 
-class ArchiveFile:
-    """One archive file, kept open, and the places of its documents.
-
-    It is read in blocks: whoever reads all documents in order reads each block once.
-    """
-
-    __slots__ = ("__weakref__", "_as_read", "_block", "_descriptor", "_path", "is_spoilt", "tables")
-
-    def __init__(self, path: Path, encoded: bytes, descriptor: int) -> None:
-        """Find the documents.
-
-        Args:
-            path: The file, for messages.
-            encoded: Its content.
-            descriptor: The open file, which is closed with this object.
-        """
-        self._path = path
-        self._descriptor = descriptor
-        self._as_read = _state_of(descriptor)
-        self._block = (0, b"")
-        self.is_spoilt = False  # somebody has written into the file, so it must be read again
-        self.tables: dict[str, dict[str, ArchivedDocument]] = {}
-        place = 0
-        for name, table in msgspec.json.decode(encoded, type=dict[str, dict[str, msgspec.Raw]]).items():
-            documents = self.tables[name] = {}
-            for number, spelled in table.items():
-                place = encoded.index(memoryview(spelled), place)
-                documents[number] = ArchivedDocument(self, place, place + memoryview(spelled).nbytes)
-                place = documents[number].end
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        close(self._descriptor)
-
-    def read(self, start: int, end: int) -> memoryview:
-        """Return the bytes between two offsets.
-
-        Raises:
-            DamagedFileError: Somebody has written into the file.
-        """
-        begin, block = self._block
-        if not begin <= start <= end <= begin + len(block):
-            is_in_order = 0 <= start - (begin + len(block)) < _BLOCK_BYTES  # else a block would be read in vain
-            n_bytes = max(_BLOCK_BYTES if is_in_order else 0, end - start)
-            begin, block = start, os.pread(self._descriptor, n_bytes, start)
-            if _state_of(self._descriptor) != self._as_read:  # looked at after it was read
-                self.is_spoilt = True
-                copy = copy_of(self._path)
-                good = copy if archive_damage(copy) is None else None
-                raise DamagedFileError(self._path, "it was changed while it was in use", good)
-            self._block = begin, block
-        return memoryview(block)[start - begin : end - begin]
-
-
 class Archive:
     """The archive files of one generation of a state file, and their documents that are not removed."""
 
     __slots__ = ("entries", "files", "tables")
 
-    def __init__(self, entries: dict[str, ArchiveEntry], files: dict[str, ArchiveFile]) -> None:
+    def __init__(self, entries: dict[str, ArchiveEntry], files: dict[str, DocumentFile]) -> None:
         """Merge archive files.
 
         Args:
@@ -121,7 +68,7 @@ class Archive:
         """
         self.entries = entries
         self.files = files
-        self.tables: dict[str, dict[str, ArchivedDocument]] = {}
+        self.tables: dict[str, dict[str, DocumentInFile]] = {}
         for name, entry in entries.items():
             for table, documents in files[name].tables.items():
                 self.tables.setdefault(table, {}).update(documents)
@@ -171,7 +118,7 @@ class Archive:
         return {name: self._recent(table, self.tables.get(name)) for name, table in tables.items()}
 
     @staticmethod
-    def _recent(table: StoredTable, archived: Mapping[str, ArchivedDocument] | None) -> StoredTable:
+    def _recent(table: StoredTable, archived: Mapping[str, DocumentInFile] | None) -> StoredTable:
         if not archived:
             return table
         return {number: document for number, document in table.items() if archived.get(number) is not document}
@@ -223,7 +170,7 @@ def older_documents(
     for name, table in recent.items():
         n_kept = 0
         for number in () if name in keep else reversed(table):
-            size = len(orjson.dumps(table[number]))
+            size = _size_of(table[number])
             if n_kept < newest_bytes:
                 n_kept += size
             else:
@@ -336,12 +283,7 @@ def archive_damage(path: Path) -> str | None:
     return None if digest(encoded)[:_DIGITS] == expected else _OTHER_CONTENT
 
 
-def _state_of(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_size, status.st_mtime_ns
-
-
-def _is_to_merge(name: str, file: ArchiveFile, archive: Archive, tables: Tables) -> bool:
+def _is_to_merge(name: str, file: DocumentFile, archive: Archive, tables: Tables) -> bool:
     """Whether a file is small, or fewer than half of its documents are still the current ones."""
     n_live = n_bytes = 0
     for table, documents in file.tables.items():
@@ -351,8 +293,12 @@ def _is_to_merge(name: str, file: ArchiveFile, archive: Archive, tables: Tables)
     return n_bytes < _MERGED_BELOW_BYTES or 2 * n_live < archive.entries[name].n_documents
 
 
+def _size_of(document: Any) -> int:
+    return document.end - document.start if isinstance(document, DocumentInFile) else len(orjson.dumps(document))
+
+
 def _spelled(document: Any) -> msgspec.Raw:
-    spelled = document.read() if isinstance(document, ArchivedDocument) else orjson.dumps(document)
+    spelled = document.read() if isinstance(document, DocumentInFile) else orjson.dumps(document)
     return msgspec.Raw(bytes(spelled))
 
 
@@ -364,7 +310,7 @@ def _is_name(state_file: Path, name: str) -> bool:
     return re.fullmatch(rf"{re.escape(state_file.stem)}-[0-9a-f]{{{_DIGITS}}}\.json", name) is not None
 
 
-def _read_once(path: Path, sha256: str) -> ArchiveFile:
+def _read_once(path: Path, sha256: str) -> DocumentFile:
     with _read_lock:
         file = _read_files.get((path, sha256))
         if file is None or file.is_spoilt:
@@ -372,13 +318,13 @@ def _read_once(path: Path, sha256: str) -> ArchiveFile:
         return file
 
 
-def _read(path: Path, sha256: str) -> ArchiveFile:
+def _read(path: Path, sha256: str) -> DocumentFile:
     damage = "it is missing"
     try:
         with open_plain(path) as file:
             encoded = file.read()
             if digest(encoded) == sha256:
-                return ArchiveFile(path, encoded, os.dup(file.fileno()))
+                return DocumentFile(path, encoded, os.dup(file.fileno()), lambda: _good_copy(path))
         damage = _OTHER_CONTENT
     except FileNotFoundError:
         pass
@@ -386,12 +332,16 @@ def _read(path: Path, sha256: str) -> ArchiveFile:
         damage = str(error.strerror)
     except OSError as error:
         raise access_error(path, "read", error) from error
+    raise DamagedFileError(path, damage, _good_copy(path))
+
+
+def _good_copy(path: Path) -> Path | None:
     copy = copy_of(path)
-    raise DamagedFileError(path, damage, copy if archive_damage(copy) is None else None)
+    return copy if archive_damage(copy) is None else None
 
 
 # Archive files never change, so one reading serves all generations that list the file.
-_read_files: "weakref.WeakValueDictionary[tuple[Path, str], ArchiveFile]" = weakref.WeakValueDictionary()
+_read_files: "weakref.WeakValueDictionary[tuple[Path, str], DocumentFile]" = weakref.WeakValueDictionary()
 _read_lock = threading.Lock()
 # A fork while another thread holds the lock would leave it locked in the child forever.
 os.register_at_fork(before=_read_lock.acquire, after_in_parent=_read_lock.release, after_in_child=_read_lock.release)

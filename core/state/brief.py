@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from core.state.encoding import ArchivedDocument
+from core.state.encoding import DocumentInFile
 
 T = TypeVar("T", bound=msgspec.Struct)
 D = TypeVar("D")
@@ -49,7 +49,7 @@ def brief_type(struct: type[T]) -> type[T] | None:
     return brief
 
 
-def in_brief(stored: ArchivedDocument, brief: type[T]) -> T:
+def in_brief(stored: DocumentInFile, brief: type[T]) -> T:
     """Read an archived document, but not its large fields.
 
     Raises:
@@ -79,10 +79,10 @@ def _read_when_asked(slot: Any, name: str, type_: Any) -> property:
     decoder = msgspec.json.Decoder(only)
 
     def read(document: Any) -> Any:
-        stored: ArchivedDocument = slot.__get__(document)
+        stored: DocumentInFile = slot.__get__(document)
         return getattr(decoder.decode(stored.read()), name)
 
-    def write(document: Any, stored: ArchivedDocument) -> None:
+    def write(document: Any, stored: DocumentInFile) -> None:
         slot.__set__(document, stored)
 
     return property(read, write)  # documents are frozen: only `force_setattr` reaches the setter

@@ -13,7 +13,7 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from core.state.documents import Documents
-from core.state.encoding import ArchivedDocument, fields_of, plain
+from core.state.encoding import DocumentInFile, fields_of, plain
 from core.state.generation import FileSignature
 from core.state.storage import GenerationStorage
 
@@ -84,7 +84,7 @@ class SafeTable(Table):
         changed = {str(doc_id): plain(document, f"{where}{doc_id}") for doc_id, document in table.items()}
         for doc_id, document in changed.items():
             before = stored.get(doc_id)
-            if isinstance(before, ArchivedDocument) and fields_of(before) == document:
+            if isinstance(before, DocumentInFile) and fields_of(before) == document:
                 changed[doc_id] = before  # what nobody changed stays in its archive file
         self.storage.write_table(self.name, changed)
 

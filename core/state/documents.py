@@ -9,7 +9,7 @@ import orjson
 
 from core.escape import is_shown_as_is
 from core.state.brief import brief_type, in_brief, whole
-from core.state.encoding import ArchivedDocument, StoredDocument, StoredTable, fields_of, spelled
+from core.state.encoding import DocumentInFile, StoredDocument, StoredTable, fields_of, spelled
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
@@ -208,18 +208,18 @@ class Documents(Generic[T]):
 
     def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:
         try:
-            if brief is not None and isinstance(stored, ArchivedDocument):
+            if brief is not None and isinstance(stored, DocumentInFile):
                 return in_brief(stored, brief)
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.
-            spelled_out = stored.read() if isinstance(stored, ArchivedDocument) else orjson.dumps(stored)
+            spelled_out = stored.read() if isinstance(stored, DocumentInFile) else orjson.dumps(stored)
             return msgspec.json.decode(spelled_out, type=self._struct)
         except msgspec.ValidationError as error:
             name = fields_of(stored).get(self._key)
             raise DocumentFormatError(self._storage.path, self._table, name, str(error)) from error
 
     def _stored_key(self, stored: StoredDocument) -> Any:
-        if isinstance(stored, ArchivedDocument):
+        if isinstance(stored, DocumentInFile):
             return getattr(msgspec.json.decode(stored.read(), type=self._key_only), self._key)
         return stored.get(self._key)
 

@@ -19,8 +19,8 @@ class ReadableFile(Protocol):
         """Return the bytes between two offsets."""
 
 
-class ArchivedDocument:
-    """A document in an archive file, as its place there."""
+class DocumentInFile:
+    """A document that stays in its file, an archive file or a large state file, as its place there."""
 
     __slots__ = ("_file", "end", "start")
 
@@ -34,8 +34,8 @@ class ArchivedDocument:
         return self._file.read(self.start, self.end)
 
 
-# A document is a dict or its place in an archive file: `fields_of` reads both.
-StoredDocument: TypeAlias = dict[str, Any] | ArchivedDocument
+# A document is a dict or its place in a file: `fields_of` reads both.
+StoredDocument: TypeAlias = dict[str, Any] | DocumentInFile
 StoredTable: TypeAlias = dict[str, Any]
 Tables: TypeAlias = dict[str, StoredTable]
 
@@ -66,7 +66,7 @@ class Speller:
             for table in tables.values():
                 for document in table.values():
                     identity = id(document)
-                    spelled[identity] = known.get(identity) or (document, orjson.Fragment(orjson.dumps(document)))
+                    spelled[identity] = known.get(identity) or (document, _fragment(document))
             fragments = {
                 name: {doc_id: spelled[id(document)][1] for doc_id, document in table.items()}
                 for name, table in tables.items()
@@ -76,6 +76,12 @@ class Speller:
             raise UnstorableValueError("The state", f"cannot be represented in JSON ({error})") from error
         self._spelled = spelled
         return encoded
+
+
+def _fragment(document: StoredDocument) -> orjson.Fragment:
+    if isinstance(document, DocumentInFile):
+        return orjson.Fragment(bytes(document.read()))
+    return orjson.Fragment(orjson.dumps(document))
 
 
 def decode(encoded: bytes) -> Tables:
@@ -105,8 +111,8 @@ def decode(encoded: bytes) -> Tables:
 
 
 def fields_of(document: StoredDocument) -> dict[str, Any]:
-    """Return the fields of a stored document, archived or not; to be read only."""
-    if isinstance(document, ArchivedDocument):
+    """Return the fields of a stored document, in memory or in a file; to be read only."""
+    if isinstance(document, DocumentInFile):
         fields: dict[str, Any] = orjson.loads(document.read())
         return fields
     return document

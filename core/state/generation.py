@@ -8,12 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from core.files import PRIVATE_FILE, FileAccessError, InDoubtError, access_error, sync, write_all
 from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.archive import TABLE as ARCHIVE
 from core.state.archive import Archive, read_archive
-from core.state.encoding import Tables, decode
+from core.state.document_file import DocumentFile, require_documents
+from core.state.encoding import Tables, decode, fields_of
 from core.state.errors import DamagedFileError, StateError, WorkspaceGoneError
+
+_PARSED_BELOW_BYTES = 1 << 20
+"""The documents of a larger file stay there until somebody reads them."""
 
 
 class FileSignature(NamedTuple):
@@ -35,7 +41,7 @@ class Generation:
     It keeps the file open, so that the inode is not reused while its signature may still be compared.
     """
 
-    __slots__ = ("_descriptor", "archive", "recent", "signature", "tables")
+    __slots__ = ("_descriptor", "_file", "archive", "recent", "signature", "tables")
 
     def __init__(
         self,
@@ -45,6 +51,7 @@ class Generation:
         *,
         recent: Tables | None = None,
         archive: Archive | None = None,
+        file: DocumentFile | None = None,
     ) -> None:
         """Describe a generation.
 
@@ -54,12 +61,21 @@ class Generation:
             descriptor: The open file.
             recent: The documents in the file itself; by default all.
             archive: Its archive files, if there are any.
+            file: The file itself, if its documents stay there until somebody reads them.
         """
         self.signature = signature
         self.tables = tables
         self.recent = tables if recent is None else recent
         self.archive = archive
+        self._file = file
         self._descriptor = descriptor
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether somebody has written into a file whose documents stay there."""
+        return (self._file is not None and self._file.is_spoilt) or (
+            self.archive is not None and self.archive.is_spoilt
+        )
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # Bound early: when the interpreter shuts down, the module's `os` may be gone before its last generation.
@@ -204,9 +220,17 @@ def listed_archive(path: Path) -> dict[str, Any]:
         OSError: It cannot be read.
     """
     try:
-        return decode(read_file(path)).get(ARCHIVE, {})
+        return msgspec.json.decode(read_file(path), type=_ArchiveOnly).archive
     except FileNotFoundError:
         return {}
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
+class _ArchiveOnly(msgspec.Struct):
+    """The only table read from a file to find its archive files."""
+
+    archive: dict[str, Any] = {}
 
 
 def _read(path: Path, state_file: Path | None = None) -> Generation:
@@ -218,16 +242,31 @@ def _read(path: Path, state_file: Path | None = None) -> Generation:
         encoded = file.read()
         descriptor = os.dup(file.fileno())
     try:
-        recent = decode(encoded)
         signature = _signature(os.fstat(descriptor))
-        listed = recent.pop(ARCHIVE, None)
+        places = (
+            None if len(encoded) < _PARSED_BELOW_BYTES else _places_in(path, state_file or path, encoded, descriptor)
+        )
+        recent: Tables = decode(encoded) if places is None else dict(places.tables)
+        listed = {number: fields_of(entry) for number, entry in recent.pop(ARCHIVE, {}).items()}
         if not listed:
-            return Generation(signature, recent, descriptor)
+            return Generation(signature, recent, descriptor, file=places)
         archive = read_archive(state_file or path, listed)
-        return Generation(signature, archive.merged_with(recent), descriptor, recent=recent, archive=archive)
+        return Generation(
+            signature, archive.merged_with(recent), descriptor, recent=recent, archive=archive, file=places
+        )
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _places_in(path: Path, state_file: Path, encoded: bytes, descriptor: int) -> DocumentFile:
+    """Find the documents of a large file: as objects, they would take ten times its size."""
+    try:
+        require_documents(encoded)
+    except (ValueError, msgspec.MsgspecError) as error:
+        decode(encoded)  # says what the damage is, in the words of every file
+        raise ValueError(str(error)) from error
+    return DocumentFile(path, encoded, os.dup(descriptor), lambda: good_generation(state_file))
 
 
 def _link_over(path: Path, name: Path) -> None:

@@ -268,7 +268,7 @@ class GenerationStorage(Storage):
 
     def _is_outdated(self, current: Generation) -> bool:
         is_another = current.signature != signature_of(self.path) or current.signature == ABSENT
-        return is_another or (current.archive is not None and current.archive.is_spoilt)
+        return is_another or current.is_spoilt
 
     def _own_transaction(self) -> _Transaction | None:
         return self._transaction if self._owner == threading.get_ident() else None

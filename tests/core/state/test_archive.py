@@ -12,7 +12,7 @@ from tinydb import TinyDB
 from core.state import DamagedFileError, Database, DocumentFormatError, StaleRevisionError
 from core.state.archive import copy_of, folder_of
 from core.state.brief import whole
-from core.state.encoding import ArchivedDocument
+from core.state.encoding import DocumentInFile
 from core.state.generation import load, previous_of
 from tests.processes import dies
 
@@ -107,7 +107,7 @@ def test_a_change_reads_no_other_archived_document(database, archived, monkeypat
     archived.all()
     read = []
     monkeypatch.setattr(
-        ArchivedDocument, "read", lambda self, as_it_is=ArchivedDocument.read: read.append(self) or as_it_is(self)
+        DocumentInFile, "read", lambda self, as_it_is=DocumentInFile.read: read.append(self) or as_it_is(self)
     )
     archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
     archived.all()
@@ -119,7 +119,7 @@ def test_a_reader_reads_nothing_again_after_a_change_of_another_process(database
     before = reader.all()
     archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
     read = []
-    monkeypatch.setattr(ArchivedDocument, "read", read.append)
+    monkeypatch.setattr(DocumentInFile, "read", read.append)
     after = reader.all()
     assert read == []
     assert [old.key for old, new in zip(before, after, strict=True) if old is not new] == ["spread/1.7.0"]
@@ -215,7 +215,7 @@ def test_a_list_that_leads_out_of_the_folder_is_damage(database, archived):
 
 
 def test_an_archive_file_that_is_written_into_while_in_use_is_damage_and_not_a_crash(database, archived, monkeypatch):
-    monkeypatch.setattr("core.state.archive._BLOCK_BYTES", 0)
+    monkeypatch.setattr("core.state.document_file._BLOCK_BYTES", 0)
     archived.all()
     (file,) = archive_files(database)
     os.truncate(file, 10)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from core.files import DiskFullError, FileAccessError, InDoubtError
-from core.state import DamagedFileError
+from core.state import DamagedFileError, Database
 from core.state import generation as module
-from core.state.encoding import Speller
+from core.state.encoding import DocumentInFile, Speller, fields_of
 from core.state.generation import ABSENT, good_generation, load, previous_of, replace, signature_of
 
 
@@ -170,3 +170,44 @@ def test_a_change_without_a_synced_folder_is_in_doubt(path, monkeypatch):
     with pytest.raises(InDoubtError, match="in doubt"):
         put(path, 3)
     assert counted(path) == 3
+
+
+def test_the_documents_of_a_large_file_stay_there_until_they_are_read(database, monkeypatch):
+    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    for n in range(3):
+        database.table("t").insert({"n": n, "text": "Zürich"})
+    elsewhere = Database(database.path)
+    stored = elsewhere.storage.read()["t"]
+    assert all(isinstance(document, DocumentInFile) for document in stored.values())
+    assert elsewhere.table("t").all() == database.table("t").all()
+    elsewhere.table("t").update({"n": 7}, doc_ids=[2])
+    assert [row["n"] for row in Database(database.path).table("t").all()] == [0, 7, 2]
+    assert elsewhere.storage.read()["t"]["1"] is stored["1"]  # known to be unchanged
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"t": {"1"', b'{"t": {"1": {"a": tru}}}', b'{"t": {"x": {}}}', b'{"t": []}', b"[]"]
+)
+def test_damage_of_a_large_file_is_that_of_a_small_one(database, monkeypatch, content):
+    database.table("t").insert({"n": 1})
+    database.table("t").insert({"n": 2})
+    database.path.write_bytes(content)
+    said = []
+    for limit in (1 << 20, 0):
+        monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", limit)
+        with pytest.raises(DamagedFileError) as damaged:
+            load(database.path)
+        said.append(str(damaged.value))
+    assert said[0] == said[1]
+
+
+def test_a_large_file_written_into_while_it_is_in_use_is_read_again(database, monkeypatch):
+    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    monkeypatch.setattr("core.state.document_file._BLOCK_BYTES", 0)
+    database.table("t").insert({"n": 1})
+    reader = Database(database.path)
+    before = reader.storage.read()["t"]["1"]
+    database.path.write_bytes(database.path.read_bytes().replace(b'"n":1', b'"n":25'))
+    with pytest.raises(DamagedFileError, match="changed while it was in use"):
+        fields_of(before)
+    assert reader.table("t").all() == [{"n": 25}]
