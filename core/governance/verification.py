@@ -13,7 +13,7 @@ from core.governance.keys import AuditKeys
 from core.governance.ledgers import SEAL_VERB, LedgerWalk
 from core.governance.record import AuditEntry
 from core.governance.sealed import Mismatch, Witness, name_of, spelled
-from core.state.encoding import Tables
+from core.state.encoding import Tables, fields_of
 
 SIGNATURE_VERB = "audit.sign"
 ALARM_VERB = "audit.alarm"
@@ -158,7 +158,8 @@ def _hear_waiting(
     tables: Tables,
     is_posted_here: Callable[[str, AuditEntry], bool],
 ) -> Iterator[Mismatch]:
-    for number, waiting in tables.get("outbox", {}).items():
+    for number, entry in tables.get("outbox", {}).items():
+        waiting = fields_of(entry)
         if witness.has_heard(waiting.get("id", "")):
             continue  # logged already; the next change of the database removes it
         try:

@@ -285,3 +285,16 @@ def _line(anchor) -> str:
     from core.governance import spelled_anchor
 
     return spelled_anchor(anchor)
+
+
+def test_a_large_state_file_is_verified_with_the_records_that_wait_in_it(workspace, write_notes, monkeypatch):
+    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    write_notes(2)
+    workspace.database("registry").close()
+    with monkeypatch.context() as patch:
+        patch.setattr("core.governance.audit._drain", lambda *_: None)  # as in a process killed before it
+        write_notes(1)
+    workspace.database("registry").close()
+    verdict = AuditLog(workspace).verify()
+    assert verdict.ok, verdict.reason
+    assert verdict.n_waiting == 1
