@@ -1,5 +1,6 @@
 """Charts on the whole screen: their scales, and one cursor through all of them that shows the values at it."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from textual.content import Content
 
 from console.dialogs.dialog import FullScreenDialog
 from console.presentation.charts import Chart
+from console.runtime.histories import Window
 from widgets.chart import AUTOMATIC, ChartView, y_range
 from widgets.line import Line, clean, key_line
 from widgets.line_chart import LineChart
@@ -20,6 +22,19 @@ LOOK_SECONDS = 2.0
 _LEAST_ROWS = 9  # of one chart in its frame: below it the axis has no room for its numbers
 _MOST_CHARTS = 4
 _BESIDE_ROWS = 5  # the top line, the frame, the state and the keys
+_CLOSER = 4.0
+_LEAST_STEPS = 8.0
+"""The narrowest part of an axis of steps; of an axis of minutes, a sixteenth of it."""
+_KEYS = (
+    ("h l", "cursor"),
+    ("G", "now"),
+    ("i o", "closer"),
+    ("j k", "chart"),
+    ("+", "zoom"),
+    ("s", "scale"),
+    ("x", "log"),
+    ("y", "copies"),
+)
 _SCALES = ("automatic", "from zero", "fixed")
 
 
@@ -38,13 +53,20 @@ class ChartsDialog(FullScreenDialog):
         Binding("j,down,tab", "choose(1)", "Next chart", show=False),
         Binding("k,up,shift+tab", "choose(-1)", "Previous chart", show=False),
         Binding("plus", "zoom", "Zoom", show=False),
+        Binding("i", "closer", "Closer", show=False),
+        Binding("o", "farther", "Farther", show=False),
         Binding("s", "scale", "Scale", show=False),
         Binding("x", "log", "Logarithmic", show=False),
         Binding("y", "copy", "Copy", show=False),
     ]
 
-    def __init__(self, title: str, look: Callable[[], Sequence[Chart]]) -> None:
-        """Take the title, and the function that reads the charts; it runs in a thread, again and again."""
+    def __init__(self, title: str, look: Callable[[Window], Sequence[Chart]]) -> None:
+        """Take the title, and the function that reads the charts; it runs in a thread, again and again.
+
+        Args:
+            title: The title.
+            look: Reads the charts at the resolution of the part of the horizontal axis that is looked at.
+        """
         super().__init__()
         self._title = title
         self._look = look
@@ -54,6 +76,8 @@ class ChartsDialog(FullScreenDialog):
         self._chosen = 0
         self._is_zoomed = False
         self._cursor: float | None = None
+        self._window: Window = None
+        self._whole: Window = None
 
     def compose_body(self) -> ComposeResult:
         """Yield the charts and the keys."""
@@ -71,10 +95,18 @@ class ChartsDialog(FullScreenDialog):
         self.set_interval(LOOK_SECONDS, self._read)
 
     def _read(self) -> None:
-        self.run_worker(self.look_up(self._look, self._found, lambda reason: self._tell(reason, "bad")), exclusive=True)
+        window = self._window
+        look = self.look_up(
+            lambda: self._look(window),
+            lambda charts: self._found(charts, window),
+            lambda reason: self._tell(reason, "bad"),
+        )
+        self.run_worker(look, exclusive=True)
 
-    def _found(self, charts: Sequence[Chart]) -> None:
+    def _found(self, charts: Sequence[Chart], window: Window) -> None:
         self._charts = tuple(charts)
+        if window is None and (places := [place for chart in charts for place in chart.places]):
+            self._whole = min(places), max(places)
         self._show()
 
     def on_resize(self) -> None:
@@ -105,8 +137,8 @@ class ChartsDialog(FullScreenDialog):
             pane.border_title = Content(clean(chart.title))
             pane.border_subtitle = self._scale_words(chart)
             pane.set_titles(x=chart.x_title, y=chart.y_title)
-            pane.view = msgspec.structs.replace(self._view_of(chart), cursor=self._cursor)
-            pane.set_series(chart.series)
+            pane.view = msgspec.structs.replace(self._view_of(chart), cursor=self._cursor, x_range=self._window)
+            pane.set_series(chart.within(self._window).series)
         self._show_state()
 
     def _scale_words(self, chart: Chart) -> str:
@@ -121,16 +153,19 @@ class ChartsDialog(FullScreenDialog):
         where = "newest values"
         if self._cursor is not None:
             where = f"{self._chart.x_title if self._chart else ''} {self._cursor:g}"
-        self._tell(f"{where}  chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}", "")
-        keys = (("h l", "cursor"), ("G", "now"), ("j k", "chart"), ("+", "zoom"), ("s", "scale"), ("x", "log"))
-        self.hint(key_line(("Esc", "closes"), *keys, ("y", "copies")))
+        part = ""
+        if self._window is not None:
+            low, high = self._window
+            part = f"  {self._chart.x_title if self._chart else ''} {low:,.0f} to {high:,.0f}"
+        self._tell(f"{where}  chart {min(self._chosen, len(self._charts) - 1) + 1} of {len(self._charts)}{part}", "")
+        self.hint(key_line(("Esc", "closes"), *_KEYS))
 
     def _tell(self, text: str, tone: str) -> None:
         self.query_one("#chart-state", Caption).show([Line(((text, tone),))])
 
     def action_move(self, n: int) -> None:
-        """Move the cursor from value to value, in all charts."""
-        places = sorted({x for chart in self._in_view() for series in chart.series for x, _ in series.points})
+        """Move the cursor from value to value, in all charts; at the end of a part the next part comes."""
+        places = sorted({place for chart in self._in_view() for place in chart.within(self._window).places})
         if not places:
             return
         if self._cursor is None:
@@ -139,12 +174,41 @@ class ChartsDialog(FullScreenDialog):
             cursor = self._cursor
             here = min(range(len(places)), key=lambda index: abs(places[index] - cursor))
         self._cursor = places[max(0, min(len(places) - 1, here + n))]
+        if self._window is not None and not 0 <= here + n < len(places):
+            low, high = self._window
+            self._look_at((low + high) / 2 + math.copysign((high - low) / 2, n), high - low)
         self._show()
 
     def action_newest(self) -> None:
         """Remove the cursor: the legends show the newest values again."""
         self._cursor = None
+        if self._window is not None and self._whole is not None:
+            self._look_at(self._whole[1], self._window[1] - self._window[0])
         self._show()
+
+    def action_closer(self) -> None:
+        """Look at a fourth of the axis, around the cursor or at the newest values, at its own resolution."""
+        if (now := self._window or self._whole) is None or self._whole is None:
+            return
+        is_steps = self._chart is not None and self._chart.x_title != "minutes"
+        least = _LEAST_STEPS if is_steps else (self._whole[1] - self._whole[0]) / _CLOSER**2
+        self._look_at(now[1] if self._cursor is None else self._cursor, max(least, (now[1] - now[0]) / _CLOSER))
+
+    def action_farther(self) -> None:
+        """Look at four times as much of the axis."""
+        if self._window is not None:
+            low, high = self._window
+            self._look_at((low + high) / 2 if self._cursor is None else self._cursor, (high - low) * _CLOSER)
+
+    def _look_at(self, middle: float, width: float) -> None:
+        """Read a part of the axis anew; a part as wide as the whole is the whole."""
+        if self._whole is None:
+            return
+        first, last = self._whole
+        low = max(first, min(last - width, middle - width / 2))
+        self._window = None if width >= last - first else (low, low + width)
+        self._show()
+        self._read()
 
     def action_choose(self, n: int) -> None:
         """Choose another chart: scales apply to it."""

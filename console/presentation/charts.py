@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from console.presentation import epochs, resources
 from widgets.chart import Series
 
@@ -24,12 +26,31 @@ class Chart:
     y_title: str
     series: tuple[Series, ...]
 
+    @property
+    def places(self) -> list[float]:
+        """The places on the horizontal axis that have a value, in order."""
+        return sorted({x for series in self.series for x, _ in series.points})
 
-def session_charts(history: "EpochSeries", models: Sequence[str]) -> list[Chart]:
-    """Draw what a session measures: attainment and loss of all models, then every other metric by its name."""
+    def within(self, window: tuple[float, float] | None) -> "Chart":
+        """Return the part of the chart that lies in a window; None is all of it."""
+        if window is None:
+            return self
+        low, high = window
+        series = (replace(one, points=tuple(p for p in one.points if low <= p[0] <= high)) for one in self.series)
+        return Chart(self.title, self.x_title, self.y_title, tuple(series))
+
+
+def session_charts(history: "EpochSeries", models: Sequence[str], *, whole: "EpochSeries | None" = None) -> list[Chart]:
+    """Draw what a session measures: attainment and loss of all models, then every other metric by its name.
+
+    Args:
+        history: The metrics to draw.
+        models: The models of the session.
+        whole: The metrics of the whole session, if `history` is a part: losses are in percent of its first.
+    """
     charts = [
         Chart("Attainment", "epoch", "% of the best", tuple(epochs.attainment_series(history, models))),
-        Chart("Loss", "epoch", "% of the first", tuple(epochs.loss_series(history, models))),
+        Chart("Loss", "epoch", "% of the first", tuple(epochs.loss_series(history, models, whole=whole))),
     ]
     return [chart for chart in charts if chart.series] + run_charts({"": history})
 

@@ -71,12 +71,19 @@ def _measured(epochs: EpochSeries, metric: str) -> list[tuple[int, float]]:
     return [(epoch, math.nan if epoch in skipped else value) for epoch, value in epochs.get(metric, ())]
 
 
-def loss_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
-    """Draw the loss of each model in percent of its first: losses of different models share no unit."""
+def loss_series(epochs: EpochSeries, models: Sequence[str], *, whole: EpochSeries | None = None) -> list[Series]:
+    """Draw the loss of each model in percent of its first: losses of different models share no unit.
+
+    Args:
+        epochs: The metrics to draw.
+        models: The models.
+        whole: The metrics that have the first loss, if those to draw are a part of them.
+    """
     series = []
     for model in models:
         points = _measured(epochs, f"{model}.loss")
-        first = next((value for _, value in points if math.isfinite(value) and value != 0), None)
+        since = points if whole is None else _measured(whole, f"{model}.loss")
+        first = next((value for _, value in since if math.isfinite(value) and value != 0), None)
         if first is not None:
             series.append(Series(model, tuple((float(epoch), value / first * 100) for epoch, value in points)))
     return series

@@ -68,7 +68,7 @@ class ResourcesScreen(ConsoleScreen):
         from console.presentation.charts import machine_charts
 
         app = self.console_app
-        self.app.push_screen(ChartsDialog("Machine", lambda: machine_charts(app.snapshot)))
+        self.app.push_screen(ChartsDialog("Machine", lambda _window: machine_charts(app.snapshot)))
 
     def sampled_panes(self) -> Sequence[Painted]:
         """Return the panes that age with the samples of the machine: all of them."""

@@ -153,7 +153,9 @@ class RunsScreen(ConsoleScreen):
         self.app.push_screen(
             ChartsDialog(
                 ", ".join(names),
-                lambda: run_charts({names[run_id]: history for run_id, history in histories(list(names)).items()}),
+                lambda window: run_charts(
+                    {names[run_id]: history for run_id, history in histories(list(names), window).items()}
+                ),
             )
         )
 

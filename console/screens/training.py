@@ -9,6 +9,7 @@ from textual.events import ScreenResume
 
 from console.navigation import RUNS_SCREEN
 from console.presentation import epochs, sessions
+from console.presentation.charts import Chart
 from console.presentation.gates import judged, summary
 from console.presentation.keys import with_keys
 from console.presentation.versions import TREND_WIDTH
@@ -172,18 +173,22 @@ class TrainingScreen(ConsoleScreen):
         """Draw every metric of the session on the whole screen."""
         from console.dialogs.charts import ChartsDialog
         from console.presentation.charts import session_charts
-        from console.runtime.histories import histories_of
+        from console.runtime.histories import Window, histories_of
 
         session = self.selected_session()
         if session is None or session.run_id is None:
             self.say("There is no session whose epochs could be drawn.", "muted")
             return
         models, run_id, histories = epochs.models_of(session), session.run_id, histories_of(self.console_app)
-        self.app.push_screen(
-            ChartsDialog(
-                f"{session.session_id} {session.name}", lambda: session_charts(histories([run_id])[run_id], models)
-            )
-        )
+        whole: EpochSeries = {}
+
+        def look(window: Window) -> Sequence[Chart]:
+            nonlocal whole
+            history = histories([run_id], window)[run_id]
+            whole = history if window is None else whole
+            return session_charts(history, models, whole=whole)
+
+        self.app.push_screen(ChartsDialog(f"{session.session_id} {session.name}", look))
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Show everything about the session: who asked for it, its gates, its settings."""

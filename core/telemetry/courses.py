@@ -100,11 +100,7 @@ class RunCourses:
         self.shown = MappingProxyType({name: self._points[name] for name in sorted(self._points)})
 
     def _reach(self, series: Mapping[str, StoredSeries]) -> Window:
-        first, last = range_of(series.values()) or (0, 0)
-        if self._window is None:
-            return first, last
-        begin, end = self._window
-        return max(first, begin), max(first, begin, min(last, end))
+        return _within(range_of(series.values()) or (0, 0), self._window)
 
     def _read_anew(self, names: Collection[str], reach: Window) -> None:
         first, last = reach
@@ -120,6 +116,14 @@ class RunCourses:
         for epoch, name, at_us, value in self._epochs.values(self._run_id, max(since, reach[0])):
             if name in names and epoch > self._known[name].newest_epoch and (self._window is None or epoch <= last):
                 self._courses.setdefault(name, Course({})).add(epoch, at_us, value, self._bits)
+
+
+def _within(reach: Window, window: Window | None) -> Window:
+    """Return the part of the epochs of a run that lies in a window."""
+    if window is None:
+        return reach
+    first, last = max(reach[0], window[0]), min(reach[1], window[1])
+    return first, max(first, last)
 
 
 def _is_appended(known: StoredSeries | None, now: StoredSeries) -> bool:
@@ -179,7 +183,9 @@ def courses_now(reader: "TelemetryReader", run_id: str, *, most: int, window: Wi
     return run.shown
 
 
-def courses_as_of(epochs: EpochReader, run_id: str, until_us: int, *, most: int = MOST_SPANS) -> Courses:
+def courses_as_of(
+    epochs: EpochReader, run_id: str, until_us: int, *, most: int = MOST_SPANS, window: Window | None = None
+) -> Courses:
     """Return the courses of a run at an instant, without what came after it.
 
     Args:
@@ -187,14 +193,15 @@ def courses_as_of(epochs: EpochReader, run_id: str, until_us: int, *, most: int 
         run_id: The run.
         until_us: The instant.
         most: The largest number of spans of a metric.
+        window: The epochs that are wanted; by default all.
     """
     reach = range_of(epochs.series(run_id).values())
     if reach is None:
         return MappingProxyType({})
-    first, last = reach
+    first, last = _within(reach, window)
     bits = bits_for(first, last, most)
-    spans = epochs.spans(run_id, bits, until_us=until_us)
+    spans = epochs.spans(run_id, bits, first=first, last=last, until_us=until_us)
     ended = max((span.last_epoch for one in spans.values() for span in one.values()), default=first)
     if bits_for(first, ended, most) < bits:
-        spans = epochs.spans(run_id, bits_for(first, ended, most), last=ended, until_us=until_us)
+        spans = epochs.spans(run_id, bits_for(first, ended, most), first=first, last=ended, until_us=until_us)
     return MappingProxyType({name: Course(one).points() for name, one in sorted(spans.items())})

@@ -81,3 +81,34 @@ async def test_charts_open_at_every_size_from_every_screen_that_has_them(open_co
         await console.until(lambda: "chart 1 of" in console.text(), "the charts")
         await console.press("h", "s", "x", "plus", "escape")
         assert console.app.screen is console.screen
+
+
+async def test_a_part_of_a_long_run_is_looked_at_at_its_own_resolution(open_console, workspace):
+    with Runs(workspace) as runs:
+        run = runs.start(name="long", actor=ANA)
+        for step in range(4_000):
+            runs.log_metrics(run.run_id, step, {"loss": 9.0 if step == 1_234 else step % 10 / 10})
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    async with open_console((100, 30)) as console:
+        await console.press("2", "r")
+        await console.until(lambda: console.screen.NAME == "runs" and console.screen.main_table().rows, "the runs")
+        await console.press("g", "v")
+        await console.until(lambda: "chart 1 of 1" in console.text(), "the charts")
+        chart = console.app.screen.query(LineChart).first()
+
+        def places() -> list[float]:
+            return [x for x, _ in chart._series[0].points]
+
+        assert len(places()) <= 1_024
+        assert (1_234.0, 9.0) in chart._series[0].points
+        for _ in range(4):
+            await console.press("i")
+        await console.until(lambda: len(places()) > 8 and places() == [*range(int(places()[0]), 4_000)], "single steps")
+        assert "step 3,983 to 3,999" in console.text()
+        before = places()[0]
+        await console.press("h", *["h"] * len(places()))
+        await console.until(lambda: places()[0] < before, "the part before")
+        for _ in range(5):
+            await console.press("o")
+        await console.until(lambda: places()[0] == 0.0, "the whole run")
+        assert " to 3,999" not in console.text()
