@@ -26,14 +26,14 @@ _CLOSER = 4.0
 _LEAST_STEPS = 8.0
 """The narrowest part of an axis of steps; of an axis of minutes, a sixteenth of it."""
 _KEYS = (
-    ("h l", "cursor"),
+    ("h l", "move"),
     ("G", "now"),
-    ("i o", "closer"),
+    ("i o", "zoom"),
     ("j k", "chart"),
-    ("+", "zoom"),
+    ("+", "alone"),
     ("s", "scale"),
-    ("x", "log"),
     ("y", "copies"),
+    ("x", "log"),
 )
 _SCALES = ("automatic", "from zero", "fixed")
 
