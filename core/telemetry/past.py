@@ -97,9 +97,13 @@ class PastWriter:
 
     def newest(self) -> dict[PastKey, bytes]:
         """Return the newest state of every existing document."""
+        return dict(self.newest_states())
+
+    def newest_states(self) -> Iterator[tuple[PastKey, bytes]]:
+        """Yield the newest state of every existing document, one at a time: together they may be large."""
         with translated(self._file):
-            rows = self._connection.execute(_AS_OF, (1 << 62,)).fetchall()
-        return {PastKey(part, key): _unpacked(body, whole) for part, key, body, whole in rows}
+            for part, key, body, whole in self._connection.execute(_AS_OF, (1 << 62,)):
+                yield PastKey(part, key), _unpacked(body, whole)
 
     def write(self, at: datetime, states: Mapping[PastKey, bytes | None], *, since: datetime, is_moment: bool) -> None:
         """Write states, all or none.

@@ -51,7 +51,7 @@ class DocumentRecorder:
     def _begin(self, now: datetime) -> None:
         """Continue from the states recorded up to an instant."""
         self._writer.forget_from(now)
-        self._stored = {key: _mark(body) for key, body in self._writer.newest().items()}
+        self._stored = {key: _mark(body) for key, body in self._writer.newest_states()}
         self._seen: dict[PastKey, Any] = {}
         self._since = self._next_maintenance = now
         self._written_at = None
@@ -74,11 +74,14 @@ class DocumentRecorder:
             return
         documents = documents_of(self._source.take())
         now = self._clock()
-        fresh = {key: encoded(each) for key, each in documents.items() if not self._is_known(key, each)}
-        marks = {key: _mark(body) for key, body in fresh.items()}
-        states: dict[PastKey, bytes | None] = {
-            key: body for key, body in fresh.items() if self._stored.get(key) != marks[key]
-        }
+        marks: dict[PastKey, bytes] = {}
+        states: dict[PastKey, bytes | None] = {}
+        for key, each in documents.items():
+            if not self._is_known(key, each):
+                body = encoded(each)
+                marks[key] = _mark(body)
+                if self._stored.get(key) != marks[key]:
+                    states[key] = body
         states.update(dict.fromkeys(self._stored.keys() - documents.keys()))
         self._writer.write(now, states, since=self._since, is_moment=is_moment)
         self._seen, self._mark, self._written_at = documents, mark, now
