@@ -309,7 +309,7 @@ class Pruning:
                 done.append(_counted(kind))
         said = f"deleted {', '.join(done)}" if done else ""
         if said:
-            log.warning("%s, for %s", said, actor)
+            log.info("%s, for %s", said, actor)
         return said
 
     def _chosen(self, kinds: Iterable[str]) -> list[tuple[str, _Kind]]:

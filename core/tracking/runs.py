@@ -293,7 +293,7 @@ class Runs(RunReader):
                 self._documents.remove(run.run_id)
                 change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
             self._removals.add(doomed, self._clock())
-        log.warning("removed %d runs, %s to %s: %s", len(doomed), doomed[0].run_id, doomed[-1].run_id, why)
+        log.info("removed %d runs, %s to %s: %s", len(doomed), doomed[0].run_id, doomed[-1].run_id, why)
         self._removals.complete(actor=actor)
         return len(doomed)
 

@@ -226,7 +226,7 @@ def log_three_runs(workspace: Workspace) -> None:
 def test_a_removed_run_leaves_no_metrics_and_no_heartbeat(workspace: Workspace, caplog) -> None:
     log_three_runs(workspace)
     assert metrics_of(workspace) == {"r-0001": 5, "r-0002": 5, "r-0003": 5}
-    with caplog.at_level("WARNING"):
+    with caplog.at_level("INFO"):
         assert Runs(workspace).prune(keep=1, referenced=(), actor=ANA) == 2
     assert metrics_of(workspace) == {"r-0003": 5}
     assert "removed 2 runs, r-0001 to r-0002: only 1 runs are kept" in caplog.text
