@@ -211,12 +211,7 @@ def write_archive(
         }
     for name, documents in moved.items():
         content[name] = {**content.get(name, {}), **documents}
-    spelled = {
-        name: {number: _spelled(documents[number]) for number in sorted(documents, key=int)}
-        for name, documents in content.items()
-        if documents
-    }
-    encoded = msgspec.json.encode(spelled) + b"\n"
+    encoded = _spelled(content)
     sha256 = digest(encoded)
     name = _name_of(state_file, sha256)
     path = folder_of(state_file) / name
@@ -228,7 +223,7 @@ def write_archive(
         for table in {table for file in kept.values() for table in file.tables}
         if (gone := {n for f in kept.values() for n in f.tables.get(table, ())} - tables.get(table, {}).keys())
     }
-    n_documents = sum(map(len, spelled.values()))
+    n_documents = sum(map(len, content.values()))
     entries = {} if before is None else {n: msgspec.structs.replace(before.entries[n], removed={}) for n in kept}
     entries[name] = ArchiveEntry(sha256=sha256, n_documents=n_documents, removed=removed)
     archive = Archive(entries, {**kept, name: _read_once(path, sha256)})
@@ -297,9 +292,21 @@ def _size_of(document: Any) -> int:
     return document.end - document.start if isinstance(document, DocumentInFile) else len(orjson.dumps(document))
 
 
-def _spelled(document: Any) -> msgspec.Raw:
-    spelled = document.read() if isinstance(document, DocumentInFile) else orjson.dumps(document)
-    return msgspec.Raw(bytes(spelled))
+def _spelled(content: Mapping[str, StoredTable]) -> bytes:
+    """Spell the content of an archive file, one document at a time: together they may be large."""
+    spelled = bytearray(b"{")
+    for name, table in content.items():
+        if table:
+            spelled += (b"," if len(spelled) > 1 else b"") + orjson.dumps(name) + b":"
+            opening = b"{"
+            for number in sorted(table, key=int):
+                document = table[number]
+                spelled += opening + orjson.dumps(number) + b":"
+                spelled += document.read() if isinstance(document, DocumentInFile) else orjson.dumps(document)
+                opening = b","
+            spelled += b"}"
+    spelled += b"}\n"
+    return bytes(spelled)
 
 
 def _name_of(state_file: Path, sha256: str) -> str:
