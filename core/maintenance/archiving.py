@@ -1,5 +1,6 @@
 """Keep state files small: the engine moves older documents into archive files, so that a change writes few bytes."""
 
+import ctypes
 import logging
 
 from core.actor import Actor
@@ -49,4 +50,12 @@ def _archive(workspace: Workspace, database: str, actor: Actor) -> str:
         change.record("state.archive", f"state/{database}.json", after=after)
     sentence = f"{archived.n_documents:,} documents of {database}.json moved to {archived.file.name}"
     log.info("%s", sentence)
+    _return_memory()
     return sentence
+
+
+def _return_memory() -> None:
+    """Give the memory of the moved documents back to the system: glibc keeps freed blocks of a size it has seen."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none, and need none
+    if trim is not None:
+        trim(0)

@@ -6,6 +6,7 @@ encoding.py       JSON that reads back exactly, or is refused
 generation.py     reading a file, and replacing it with its next generation
 fair_lock.py      the order of writers
 archive.py        files of older documents
+document_file.py  documents that stay in their file until somebody reads them
 brief.py          documents whose large fields are read when asked for
 storage.py        transactions
 database.py       TinyDB on top of it
