@@ -56,6 +56,7 @@ class CommandEntry(Protocol):
     """The logic behind the `:` line."""
 
     history: list[str]
+    filters: list[str]
 
     def complete(self, line: str) -> Sequence[str]:
         """Return the completions of a line."""

@@ -29,11 +29,13 @@ _N_SYNCS = 8
 
 
 class FileAccessError(CoreError):
-    """The operating system refused to read or write a file; nothing was changed."""
+    """The operating system refused to read or write a file, which stays as it was."""
 
     def __init__(self, path: Path, action: str, reason: str) -> None:
         self.path = path
-        super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
+        # Other changes of the same command may have been made before: the sentence is about this one alone.
+        kept = "" if action == "read" else " This change was not made."
+        super().__init__(f"Cannot {action} {path}: {reason}.{kept}")
 
 
 class DiskFullError(FileAccessError):

@@ -19,6 +19,8 @@ class Commands:
         self._app = app
         self.history: list[str] = []
         """The lines entered so far, which all screens share."""
+        self.filters: list[str] = []
+        """The filters entered so far, which all screens share."""
 
     def complete(self, line: str) -> Sequence[str]:
         """Complete a command line."""

@@ -29,6 +29,13 @@ COLUMNS = (
     Column("n", "TIMES", 5, align="right", priority=2),
     Column("who", "ACK BY", 12, priority=3),
 )
+SMALL_COLUMNS = (
+    *COLUMNS[:1],
+    Column("severity", "SEV", 3),
+    Column("state", "ST", 2),
+    *COLUMNS[3:],
+)
+"""The columns of a screen below 80x24: a glyph and letters instead of words, so that names fit."""
 WRONG_COLUMNS = (
     Column("severity", "SEVERITY", 10),
     Column("summary", "WHAT", 36, flex=1),
@@ -60,11 +67,13 @@ def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
     """Draw the severity with a glyph, a word and a tone."""
     glyph = {Severity.CRITICAL: glyphs.failed, Severity.WARNING: glyphs.warned}.get(alert.severity, glyphs.dot)
     tone = "muted" if alert.state is AlertState.RESOLVED else _SEVERITY_TONES[alert.severity]
-    return Cell(f"{glyph} {alert.severity}", tone, str(alert.severity), alert.severity.rank)
+    brief = f"{glyph} {alert.severity[0].upper()}"
+    return Cell(f"{glyph} {alert.severity}", tone, str(alert.severity), alert.severity.rank, brief=brief)
 
 
 def _state_cell(alert: Alert) -> Cell:
-    return Cell(str(alert.state), _STATE_TONES.get(alert.state, ""), rank=_STATE_ORDER[alert.state])
+    tone, brief = _STATE_TONES.get(alert.state, ""), alert.state[0].upper()
+    return Cell(str(alert.state), tone, rank=_STATE_ORDER[alert.state], brief=brief)
 
 
 def n_open(snapshot: "Snapshot") -> int:
@@ -127,12 +136,19 @@ def unattended(snapshot: "Snapshot") -> str | None:
     return f"{', '.join(waiting)} {verb} for an engine; {start}"
 
 
-def summary_cell(told: str, alert: Alert, tone: str = "") -> Cell:
-    """Draw what an alert tells; where that does not fit, its long names are cut in the middle."""
-    brief = told
+def summary_cell(told: str, alert: Alert, tone: str = "", *, brief: str = "") -> Cell:
+    """Draw what an alert tells; where that does not fit, the brief words, with long names cut in the middle."""
+    brief = brief or told
     for name in alert.labels.values():
         brief = brief.replace(name, shorten(name, _BRIEF_NAME))
     return Cell(told, tone, brief=brief)
+
+
+def _located_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
+    """Draw what an alert tells; where that does not fit, that the live version is not affected comes first."""
+    located, spared = locate(alert, snapshot), _live_cell(alert, snapshot)
+    brief = f"live {spared.text}: {alert.summary}" if spared.tone == "good" else alert.summary
+    return summary_cell(located.told, alert, brief=brief)
 
 
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
@@ -157,7 +173,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
                 alert.fingerprint,
                 (
                     severity_cell(alert, glyphs),
-                    summary_cell(locate(alert, snapshot).told, alert),
+                    _located_cell(alert, snapshot),
                     _state_cell(alert),
                     age_cell(alert.first_at, now),
                 ),

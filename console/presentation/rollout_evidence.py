@@ -62,7 +62,7 @@ def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
             if rollout.is_cut_short
             else _side_by_side(set_by, share(1 - given), share(given), ""),
             _side_by_side(
-                "share actual",
+                "share seen",
                 share(1 - actual if actual is not None else None),
                 share(actual),
                 f"of {observed.n_step_stable + observed.n_step_candidate:,} this step"

@@ -1,8 +1,7 @@
 """Screen 5: which alerts fire, since when, who acknowledged them, and what to do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,6 +10,7 @@ from textual.containers import Horizontal
 from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
+from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen, spared_sentences
@@ -27,20 +27,6 @@ from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 
-class _Decided(NamedTuple):
-    """The alert under the cursor that a decision was about, the rows shown then, and all that were decided."""
-
-    alert: Alert
-    rows: Sequence[str]
-    keys: Collection[str]
-
-    def following(self, by_key: Mapping[str, Alert]) -> str | None:
-        """Return the next row with an open alert that was not decided; else the nearest one before."""
-        at = self.rows.index(self.alert.fingerprint)
-        near = (*self.rows[at + 1 :], *reversed(self.rows[:at]))
-        return next((key for key in near if key in by_key and by_key[key].state.is_open and key not in self.keys), None)
-
-
 class AlertsScreen(ConsoleScreen):
     """Alerts, with the way to their suspects and to the rollback."""
 
@@ -52,7 +38,7 @@ class AlertsScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._marks = Marks()
-        self._decided: _Decided | None = None
+        self._decided = DecidedAlerts()
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""
@@ -70,10 +56,11 @@ class AlertsScreen(ConsoleScreen):
         app = self.console_app
         if app.frozen_at is None:
             self._marks.keep({alert.fingerprint for alert in snapshot.alerts if alert.state.is_open})
+        table.set_columns(alerts.SMALL_COLUMNS if self.is_small else alerts.COLUMNS)
         table.column_in_full = "summary"
         table.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         table.set_rows(alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys))
-        self._leave_decided()
+        self._decided.leave(table, snapshot.alerts)
         self._show_words()
         self._show_details()
 
@@ -123,24 +110,9 @@ class AlertsScreen(ConsoleScreen):
 
     def _end(self, current: Alert, shown: Sequence[str], done: Collection[Alert]) -> None:
         """End the marks of the alerts that were decided, and let the cursor go on to the next open alert."""
-        keys = {alert.fingerprint for alert in done}
-        self._marks.end(keys)
-        if current.fingerprint in keys:
-            self._decided = _Decided(current, shown, keys)
+        self._marks.end({alert.fingerprint for alert in done})
+        self._decided.take(current, shown, done)
         self.refresh_all()
-
-    def _leave_decided(self) -> None:
-        """Go on to the next open alert once the decided one has moved: the cursor would follow it down the list."""
-        decided = self._decided
-        if decided is None:
-            return
-        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts}
-        now = by_key.get(decided.alert.fingerprint)
-        if now is not None and now.state is decided.alert.state:
-            return
-        self._decided = None
-        if self.main_table().cursor_key == decided.alert.fingerprint and (key := decided.following(by_key)):
-            self.main_table().move_to(key)
 
     def action_mark(self) -> None:
         """Mark the alert under the cursor, or remove its mark."""

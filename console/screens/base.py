@@ -104,8 +104,8 @@ class ConsoleScreen(FramedScreen):
         return self.focused if isinstance(self.focused, LiveTable) and self.focused.sortable else self.main_table()
 
     async def action_filter(self) -> None:
-        """Ask for the words of the filter."""
-        await self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)
+        """Ask for the words of a filter; the present filter stays until something is typed."""
+        await self.query_one(Prompt).ask(Asking.FILTER)
 
     async def action_command(self) -> None:
         """Ask for a command."""

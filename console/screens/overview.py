@@ -1,6 +1,6 @@
 """Screen 1: problems, live models, the training session, and the machine."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -12,6 +12,7 @@ from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
+from console.screens.decided import DecidedAlerts
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen
 from console.verbs.session import SESSION
@@ -60,6 +61,10 @@ class OverviewScreen(ConsoleScreen):
         "#resource-line": "resources",
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._decided = DecidedAlerts()
+
     def compose_body(self) -> ComposeResult:
         """Yield problems and live models on the left, training and the machine on the right."""
         with Vertical(id="left"):
@@ -99,6 +104,7 @@ class OverviewScreen(ConsoleScreen):
         wrong.column_in_full = "summary"
         wrong.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
+        self._decided.leave(wrong, snapshot.alerts)
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self._share_room(wrong.n_all_rows)
         self.set_title(wrong, "What is wrong", alerts.wrong_words(snapshot, wrong.n_all_rows))
@@ -159,7 +165,7 @@ class OverviewScreen(ConsoleScreen):
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
         snapshot, alert = self.snapshot, self.selected_alert()
-        group = Chosen(things=(alert,)) if alert else None
+        group = self._chosen(alert) if alert else None
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
             return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}
@@ -175,6 +181,16 @@ class OverviewScreen(ConsoleScreen):
             ALERT: group,
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
+
+    def _chosen(self, alert: Alert) -> Chosen[Alert]:
+        """Return the alert for a decision, after which the cursor goes on to the next open alert."""
+        rows = [row.key for row in self.query_one("#wrong", LiveTable).rows]
+
+        def end(done: Collection[Alert]) -> None:
+            self._decided.take(alert, rows, done)
+            self.refresh_all()
+
+        return Chosen(things=(alert,), end=end)
 
     def _retired(self) -> str | None:
         """Return the model under the cursor of the list of problems, if it is there because no version is live."""

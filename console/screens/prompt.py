@@ -76,15 +76,19 @@ class Prompt(Horizontal):
 
         return self.query_one("#prompt-input", Input)
 
-    async def ask(self, asking: Asking, text: str = "") -> None:
-        """Open the row with a text to begin with."""
+    @property
+    def _history(self) -> list[str]:
+        return self._commands.filters if self._asking is Asking.FILTER else self._commands.history
+
+    async def ask(self, asking: Asking) -> None:
+        """Open the row with an empty field."""
         if not self.children:
             await self._fill()
         self._asking = asking
-        self._place = len(self._commands.history)
+        self._place = len(self._history)
         self.screen.add_class("-asking")
         self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
-        self._put(text)
+        self._put("")
         self.screen.set_focus(self._field)  # immediately: keys typed after the sign belong in the field
         self._find_candidates()
 
@@ -107,10 +111,13 @@ class Prompt(Horizontal):
             self._show_candidates()
 
     def action_recall(self, steps: int) -> None:
-        """Insert an earlier line."""
-        if self._asking is Asking.COMMAND and self._commands.history:
-            self._place = max(0, min(len(self._commands.history) - 1, self._place + steps))
-            self._put(self._commands.history[self._place])
+        """Insert an earlier line of the same kind; a filter takes effect immediately."""
+        if not self._history:
+            return
+        self._place = max(0, min(len(self._history) - 1, self._place + steps))
+        self._put(self._history[self._place])
+        if self._asking is Asking.FILTER:
+            self._asker.filter_edited(self._history[self._place])
 
     def action_abandon(self) -> None:
         """Close the row without effect."""
@@ -142,8 +149,8 @@ class Prompt(Horizontal):
 
     def _submit(self, text: str) -> None:
         """Hand the line on."""
-        if self._asking is Asking.COMMAND and text.strip():
-            self._commands.history.append(text)
+        if text.strip() and self._history[-1:] != [text]:
+            self._history.append(text)
         if (asked := self._close()) is not None:
             self._asker.prompt_entered(asked, text)
 

@@ -150,15 +150,15 @@ class ArchiveMarked(Change[Chosen[VersionName]]):
     key = Key("X", "archive", "Archive the version, or the marked versions (asks first)")
 
     def offer(self, context: OfferContext, thing: Chosen[VersionName], *options: Any) -> Offer:
-        """Offer every move that the registry plans; of several versions, none may be live."""
+        """Offer the moves that the registry plans; of several versions, what cannot be archived is left out."""
         if len(thing.things) == 1:
             return self._offer_alone(context, thing)
         from core.registry import Registry
 
         registry = Registry(context.workspace)
-        plans = [registry.plan_archive(*name) for name in thing.things]
-        refused = [plan.refusal or "" for plan in plans if not plan.allowed]
-        refused += [f"{plan.model} {plan.version} is live; archive it alone." for plan in plans if typed_version(plan)]
+        planned = [registry.plan_archive(*name) for name in thing.things]
+        plans = [plan for plan in planned if _left_out(plan) is None]
+        left_out = [reason for plan in planned if (reason := _left_out(plan)) is not None]
         n_moved: Counter[str] = Counter()
         done: list[Plan] = []
 
@@ -176,16 +176,17 @@ class ArchiveMarked(Change[Chosen[VersionName]]):
             )
             return f"Archived {names}."
 
-        lines = [line for plan in plans for line in move_lines(plan, context.glyphs)]
+        lines = [line for plan in plans or planned for line in move_lines(plan, context.glyphs)]
         return Offer(
-            title=f"Archive {thing.counted('version', len(plans))}",
+            title=f"Archive {thing.counted('version', len(plans or planned))}",
             lines=(
                 *lines,
                 *thing.spared_lines(),
-                *(() if refused else _consequences(plans)),
+                *section("Left out", left_out if plans else ()),
+                *(_consequences(plans) if plans else ()),
             ),
             confirm="Archive",
-            refusal=" ".join(refused) or None,
+            refusal=None if plans else " ".join(left_out),
             commit=commit,
             settle=lambda: thing.end([VersionName(plan.model, plan.version) for plan in done]),
         )
@@ -204,6 +205,13 @@ class ArchiveMarked(Change[Chosen[VersionName]]):
         return replace(
             offer, lines=(*thing.spared_lines(), *offer.lines), commit=commit, settle=lambda: thing.end(done)
         )
+
+
+def _left_out(plan: "Plan") -> str | None:
+    """Say why a version is not archived together with others; None if it is."""
+    if not plan.allowed:
+        return plan.refusal or f"{plan.model} {plan.version} cannot be archived."
+    return f"{plan.model} {plan.version} is live; archive it alone." if typed_version(plan) else None
 
 
 def _consequences(plans: Sequence["Plan"]) -> list[Line]:

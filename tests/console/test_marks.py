@@ -3,6 +3,7 @@
 import pytest
 
 from console.dialogs.text import TextDialog
+from console.presentation.alerts import worst_key
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.registry import Registry, Stage
 from tests.console.conftest import NOW
@@ -181,6 +182,40 @@ async def test_the_cursor_goes_on_to_the_next_open_alert(open_console, workspace
         assert table.cursor_index == 0
 
 
+async def test_the_cursor_of_the_overview_goes_on_to_the_next_open_alert(open_console, workspace, two_of_one_rule):
+    async with open_console() as console:
+        await console.until(lambda: console.screen.query_one("#wrong").rows, "the problems")
+        wrong = console.screen.query_one("#wrong")
+        wrong.focus()
+        keys = [row.key for row in wrong.rows]
+        at_first = keys.index(worst_key(console.app.snapshot))
+        before, following = keys[at_first : at_first + 2]
+        wrong.move_to(before)
+        await console.settled()
+        await console.dialog("K")
+        await confirm(console)
+        await console.until(lambda: wrong.rows[at_first].key == following, "the list in its new order")
+        assert before in [row.key for row in wrong.rows]
+        assert wrong.cursor_key == following
+
+
+async def test_archiving_marked_versions_leaves_out_what_is_live_or_archived_and_says_so(open_console, workspace):
+    async with open_console((160, 48)) as console:
+        for key in ("spread/1.3.0", "spread/1.2.0", "spread/1.1.0"):
+            await at(console, key)
+            await console.press("space")
+        dialog = await console.dialog("X")
+        body = dialog.query_one("#dialog-body").text
+        assert "Left out" in body
+        assert "spread 1.2.0 is live; archive it alone." in body
+        assert "spread 1.1.0 is already in Archived." in body
+        assert "spread 1.3.0 goes from Staging to Archived." in body
+        await confirm(console)
+        await console.until(lambda: stage_of(workspace, "spread", "1.3.0") is Stage.ARCHIVED, "the suitable version")
+        await console.until(lambda: console.sentence == "Archived spread 1.3.0.")
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
 async def test_a_cursor_that_was_moved_meanwhile_stays(open_console, workspace, two_of_one_rule):
     async with open_console((160, 48)) as console:
         await on_alert(console, two_of_one_rule[0])
@@ -189,7 +224,7 @@ async def test_a_cursor_that_was_moved_meanwhile_stays(open_console, workspace, 
         console.screen.main_table().move_to(last)
         await confirm(console)
         await console.until(lambda: console.screen.selected_alert() is not None and "Resolved" in console.sentence)
-        await console.until(lambda: not console.app.snapshot.alerts or console.screen._decided is None, "the new list")
+        await console.until(lambda: not console.app.snapshot.alerts or not console.screen._decided, "the new list")
         assert console.screen.main_table().cursor_key == last
 
 

@@ -451,3 +451,36 @@ async def test_the_audit_list_counts_the_records_that_came_while_its_cursor_rest
         await console.press("g")
         await console.until(lambda: "newer" not in console.text(), "the newest record")
         assert console.screen.main_table().cursor_key == str(console.app.snapshot.audit[0].sequence)
+
+
+async def test_a_filter_starts_empty_and_arrow_up_recalls_the_last_one(open_console):
+    async with open_console() as console:
+        await console.press("3", "slash", *"spread prod", "enter", "slash")
+        table, field = console.screen.main_table(), console.screen.query_one("#prompt-input")
+        assert (field.value, table.filter_words) == ("", "spread prod")
+        await console.press(*"anomaly", "enter", "slash", "up")
+        assert (field.value, table.filter_words) == ("anomaly", "anomaly")
+        await console.press("up")
+        assert (field.value, table.filter_words) == ("spread prod", "spread prod")
+        await console.press("escape", "1", "slash", "up")
+        assert console.screen.query_one("#prompt-input").value == "anomaly", "every screen shares them"
+        await console.press("escape", "colon", "up")
+        assert console.screen.query_one("#prompt-input").value == "", "commands have a history of their own"
+
+
+async def test_a_long_sentence_takes_one_line_of_the_footer_and_shows_that_it_is_cut(open_console):
+    async with open_console() as console:
+        before = console.text().splitlines()
+        console.screen.say("Acknowledged " + "a_long_rule{model=spread,version=1.3.0}, " * 5)
+        await console.settled()
+        after = console.text().splitlines()
+        assert after[:-1] == before[:-1]
+        assert after[-1].rstrip().endswith("…")
+
+
+async def test_alerts_at_40_columns_leave_the_room_to_what_is_wrong(open_console):
+    async with open_console((40, 12)) as console:
+        await console.press("5")
+        assert "SEV ST WHAT" in console.text()
+        row = next(line for line in console.text().splitlines() if "✗ C F" in line)
+        assert "downgrade 1.0.0:" in row

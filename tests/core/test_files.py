@@ -114,7 +114,7 @@ def test_a_disk_that_refuses_is_told_apart_from_a_full_one(tmp_path, monkeypatch
         lambda: create_once(tmp_path / "a", b""),
         lambda: write_folder(tmp_path / "a", fill),
     ):
-        with pytest.raises(FileAccessError, match=r"Read-only file system\. Nothing was changed") as refused:
+        with pytest.raises(FileAccessError, match=r"Read-only file system\. This change was not made") as refused:
             write()
         assert not isinstance(refused.value, DiskFullError)
     assert list(tmp_path.iterdir()) == []

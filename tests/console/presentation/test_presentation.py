@@ -269,6 +269,16 @@ def _about(snapshot, **labels):
     return alert, replace(snapshot, alerts=(alert,))
 
 
+def test_a_narrow_list_says_first_that_the_live_version_is_not_affected(snapshot):
+    _, around = _about(snapshot, model="spread", version="1.3.0")
+    (row,) = alerts.wrong_rows(around, NOW, UNICODE)
+    summary = row.cells[1]
+    assert summary.text.endswith("; live 1.2.0 is not affected")
+    assert summary.brief.startswith("live 1.2.0 ok: ")
+    _, affected = _about(snapshot, model="spread", version="1.2.0")
+    assert alerts.wrong_rows(affected, NOW, UNICODE)[0].cells[1].brief == affected.alerts[0].summary
+
+
 @pytest.mark.parametrize(
     ("labels", "told", "key"),
     [

@@ -28,7 +28,7 @@ def test_a_full_disk_refuses_the_change_and_loses_nothing(small_disk):
     database = Database(small_disk / "state.json")
     table = database.table("t")
     with pytest.raises(
-        DiskFullError, match=r"Cannot (write|lock) .*free some space and try again\. Nothing was changed"
+        DiskFullError, match=r"Cannot (write|lock) .*free some space and try again\. This change was not made"
     ):
         while True:
             table.insert({"ballast": "x" * 10_000})

@@ -143,7 +143,7 @@ def test_a_full_disk_at_any_step_changes_nothing_and_says_so(path, step, monkeyp
 
     before = path.read_bytes()
     monkeypatch.setattr(module, "os", Recorder(step, fail))
-    with pytest.raises(DiskFullError, match=r"no space left on device; free .* Nothing was changed"):
+    with pytest.raises(DiskFullError, match=r"no space left on device; free .* This change was not made"):
         put(path, 3)
     monkeypatch.undo()
     assert path.read_bytes() == before
@@ -157,7 +157,7 @@ def test_a_failing_disk_is_distinguished_from_a_full_disk(path, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(module, "os", Recorder(5, fail))
-    with pytest.raises(FileAccessError, match=r"Cannot write .*Input/output error. Nothing was changed"):
+    with pytest.raises(FileAccessError, match=r"Cannot write .*Input/output error. This change was not made"):
         put(path, 3)
     assert counted(path) == 2
 
