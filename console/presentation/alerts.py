@@ -147,7 +147,7 @@ def summary_cell(told: str, alert: Alert, tone: str = "", *, brief: str = "") ->
 def _located_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
     """Draw what an alert tells; where that does not fit, that the live version is not affected comes first."""
     located, spared = locate(alert, snapshot), _live_cell(alert, snapshot)
-    brief = f"live {spared.text}: {alert.summary}" if spared.tone == "good" else alert.summary
+    brief = f"live ok: {alert.summary}" if spared.tone == "good" else alert.summary
     return summary_cell(located.told, alert, brief=brief)
 
 
