@@ -18,7 +18,7 @@ from core.errors import NotFoundError
 from core.governance.anchors import Anchor
 from core.governance.audit_filter import AuditFilter
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
-from core.governance.epoch_proof import EpochProof, prove
+from core.governance.epoch_proof import EpochProof, not_sealed, prove
 from core.governance.head import DATABASE, AuditHead, HeadStore, remember
 from core.governance.journal import Journal
 from core.governance.keys import AuditKeys
@@ -139,7 +139,7 @@ class AuditLog:
             return self._write(databases or self._databases(), sign=False)
 
     def sign(self) -> None:
-        """Drain everything and sign the newest head, unless it is signed already."""
+        """Drain everything, seal all epochs, and sign the newest head, unless it is signed already."""
         with self._journal.locked():
             self._write(self._databases(), sign=True)
 
@@ -151,7 +151,7 @@ class AuditLog:
             until: Omit records after this instant.
         """
         end = None if until is None else self._offset_after(until)
-        return list(_readable(self._journal.last_lines(n, end=end)))
+        return list(self._records(self._journal.last_lines(n, end=end)))
 
     def search(self, wanted: AuditFilter, *, limit: int | None = None) -> list[AuditRecord]:
         """Return the wanted records, newest first, reading no more of the log than they need.
@@ -162,13 +162,13 @@ class AuditLog:
         """
         start = 0 if wanted.since is None else self._offset_after(wanted.since - _TICK)
         end = self._journal.size() if wanted.until is None else self._offset_after(wanted.until)
-        found = filter(wanted.accepts, _readable(lines_backwards(self._journal.file, start, end)))
+        found = filter(wanted.accepts, self._records(lines_backwards(self._journal.file, start, end)))
         return list(itertools.islice(found, limit))
 
     def next_change(self, wanted: AuditFilter, after: datetime) -> AuditRecord | None:
         """Return the first wanted record after an instant, if there is one."""
         start = self._offset_after(after)
-        return next(filter(wanted.accepts, _readable(self._journal.lines(start, self._journal.size()))), None)
+        return next(filter(wanted.accepts, self._records(self._journal.lines(start, self._journal.size()))), None)
 
     def epochs(self, session: str, *, limit: int | None = None) -> list[AuditRecord]:
         """Return the records of a session's epochs, newest first.
@@ -178,7 +178,7 @@ class AuditLog:
             limit: The maximum number of records; None is no limit.
         """
         ledger = self._ledger_of(session)
-        return list(itertools.islice(_readable(lines_backwards(ledger.file, 0, ledger.size())), limit))
+        return list(itertools.islice(self._records(lines_backwards(ledger.file, 0, ledger.size())), limit))
 
     def prove_epoch(self, session: str, epoch: int) -> EpochProof:
         """Prove that an epoch is among those that the log sealed; `EpochProof.holds` checks it anywhere.
@@ -189,11 +189,23 @@ class AuditLog:
 
         Raises:
             NotFoundError: The session has no sealed epoch of this number.
+            TamperedError: The epochs are not what the log sealed.
         """
         ledger = self._ledger_of(session)
-        seals = self.search(AuditFilter(verb=SEAL_VERB, object=session))
-        seal = next((record for record in seals if record.object == session), None)
-        return prove(session, epoch, ledger, seal)
+        for line in lines_backwards(self._journal.file, 0, self._journal.size()):
+            if SEAL_VERB.encode() in line and self._seal.holds(line):
+                record = msgspec.json.decode(line, type=AuditRecord)
+                if (record.verb, record.object) == (SEAL_VERB, session):
+                    return prove(epoch, ledger, record, line.rstrip(b"\n").decode())
+        raise not_sealed(epoch, session)
+
+    def _records(self, lines: Iterable[bytes]) -> Iterator[AuditRecord]:
+        """Read the lines that a holder of the key wrote; `verify` names the others."""
+        if self._is_new():
+            return
+        for line in filter(self._seal.holds, lines):
+            with contextlib.suppress(msgspec.DecodeError):
+                yield msgspec.json.decode(line, type=AuditRecord)
 
     def _ledger_of(self, session: str) -> Journal:
         if session not in (known := self._ledgers.sessions()):
@@ -215,7 +227,8 @@ class AuditLog:
         Raises:
             NotFoundError: Nothing has been recorded yet.
         """
-        self.drain()
+        with self._journal.locked():
+            self._write(self._databases(), sign=False, seals=True)  # an anchor covers what the log seals
         head = self._heads.load()
         if head is None or head.sequence == 0:
             raise NotFoundError(f"Nothing has been recorded in {self._workspace.root} yet; there is nothing to anchor.")
@@ -277,7 +290,7 @@ class AuditLog:
         files = sorted(self._workspace.state_dir.glob("*.json"))
         return tuple(file.stem for file in files if file.stem != DATABASE)
 
-    def _write(self, databases: Sequence[str], *, sign: bool) -> int:
+    def _write(self, databases: Sequence[str], *, sign: bool, seals: bool = False) -> int:
         head = self._begun()
         standing = self._find_standing(head)
         if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
@@ -294,6 +307,8 @@ class AuditLog:
             clock=self._clock,
         )
         writer.write(entries, heads)
+        if sign or seals:
+            writer.seal_ledgers(heads)
         n_unsigned = writer.link.sequence - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
         if is_signed:
@@ -383,12 +398,6 @@ class AuditLog:
                 newest = link
         size = self._journal.size()
         return _Standing(newest, size, size, signed_sequence, frozenset(ids), alarm)
-
-
-def _readable(lines: Iterable[bytes]) -> Iterator[AuditRecord]:
-    for line in lines:
-        with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(line, type=AuditRecord)
 
 
 def _is_later(line: bytes, instant: datetime) -> bool | None:

@@ -4,6 +4,7 @@ import msgspec
 import orjson
 
 from core.errors import NotFoundError
+from core.governance.errors import TamperedError
 from core.governance.journal import Journal
 from core.governance.merkle import leads_to, leaf_hash, path_to, root_of
 from core.governance.record import AuditRecord
@@ -20,33 +21,51 @@ class EpochProof(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[str, ...]  # SHA-256 hashes in hexadecimal, the lowest first
     root: str
     sealed_by: int  # the sequence of the record `epochs.seal`
-    record_hash: str  # of that record
+    record: str  # that record as it is in the log, with the same root
 
     def holds(self) -> bool:
-        """Say whether the line is under the root."""
-        path = [bytes.fromhex(step) for step in self.path]
-        return leads_to(bytes.fromhex(self.root), leaf_hash(self.line.encode()), self.index, self.n_epochs, path)
+        """Say whether the line is under the root, and the root in the record."""
+        try:
+            record = orjson.loads(self.record)
+            after = record["after"]
+            said = record["verb"], record["object"], record["sequence"], after["epochs"], after["root"]
+            path = [bytes.fromhex(step) for step in self.path]
+            root = bytes.fromhex(self.root)
+        except (ValueError, KeyError, TypeError):
+            return False
+        is_recorded = said == ("epochs.seal", self.session, self.sealed_by, self.n_epochs, self.root)
+        return is_recorded and leads_to(root, leaf_hash(self.line.encode()), self.index, self.n_epochs, path)
 
 
-def prove(session: str, epoch: int, ledger: Journal, seal: AuditRecord | None) -> EpochProof:
+def not_sealed(epoch: int, session: str) -> NotFoundError:
+    """Return the refusal of an epoch that no record of the log covers."""
+    cure = "The log seals epochs whenever something else happens to the session, and every 256 epochs."
+    return NotFoundError(f"The log has sealed no epoch {epoch} of {session}. {cure}")
+
+
+def prove(epoch: int, ledger: Journal, seal: AuditRecord, record: str) -> EpochProof:
     """Prove that an epoch is among those that a record sealed.
 
     Args:
-        session: Whose epoch.
         epoch: Its number.
         ledger: The ledger of the session.
-        seal: The newest record that sealed it.
+        seal: The newest record that sealed it, intact.
+        record: Its line.
 
     Raises:
         NotFoundError: No sealed line is about this epoch.
+        TamperedError: The lines are not those that were sealed.
     """
-    n = seal.after["epochs"] if seal else 0
+    session, n = seal.object, seal.after["epochs"]
     lines = [line.rstrip(b"\n") for _, line in zip(range(n), ledger.lines(0, ledger.size()), strict=False)]
-    index = next((at for at in reversed(range(len(lines))) if _epoch_of(lines[at]) == epoch), None)
-    if seal is None or index is None:
-        cure = "The log seals epochs whenever something else happens to the session, and every 256 epochs."
-        raise NotFoundError(f"The log has sealed no epoch {epoch} of {session}. {cure}")
     leaves = [leaf_hash(line) for line in lines]
+    if root_of(leaves).hex() != seal.after["root"]:
+        raise TamperedError(
+            f"The epochs of {session} are not those that record {seal.sequence} sealed; `bondx audit verify` says more."
+        )
+    index = next((at for at in reversed(range(n)) if _epoch_of(lines[at]) == epoch), None)
+    if index is None:
+        raise not_sealed(epoch, session)
     return EpochProof(
         session=session,
         epoch=epoch,
@@ -54,9 +73,9 @@ def prove(session: str, epoch: int, ledger: Journal, seal: AuditRecord | None) -
         index=index,
         n_epochs=n,
         path=tuple(step.hex() for step in path_to(index, leaves)),
-        root=root_of(leaves).hex(),
+        root=seal.after["root"],
         sealed_by=seal.sequence,
-        record_hash=seal.hash,
+        record=record,
     )
 
 

@@ -19,3 +19,7 @@ class AuditKeyError(GovernanceError):
             f"The audit key {file} {problem}. Nothing can be changed or verified without it: "
             f"restore the original file from a backup (it was written once, when the workspace was created)."
         )
+
+
+class TamperedError(GovernanceError):
+    """What should be proved was changed outside the program."""

@@ -12,6 +12,7 @@ from core.plain_files import open_plain
 from core.state.file_lock import wait_for_lock
 
 _BLOCK = 1 << 16
+_LONGEST = 1 << 20  # bytes of a line that is read in blocks; what is longer comes in parts, none of which is a record
 
 
 class Journal:
@@ -66,11 +67,14 @@ class Journal:
                     return
 
     def lines_in_blocks(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the same as `lines`, without keeping the file open between two blocks of lines."""
+        """Yield the same as `lines`, but keep the file closed between blocks, and part a line that is too long."""
         while start < end:
             with open_plain(self.file) as file:
                 file.seek(start)
-                block = file.readlines(min(_BLOCK, end - start))
+                block, n_bytes = [], 0
+                while n_bytes < _BLOCK and (line := file.readline(_LONGEST)):
+                    block.append(line)
+                    n_bytes += len(line)
             for line in block:
                 yield line if start + len(line) <= end else line[: end - start]
                 start += len(line)

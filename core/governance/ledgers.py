@@ -10,6 +10,7 @@ records has it.
 
 import heapq
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,12 @@ class LedgerFiles:
         return sorted(file.stem for file in self._folder.glob("*.jsonl") if _SESSION.fullmatch(file.stem))
 
     def sizes(self) -> dict[str, int]:
-        """Return the present size of every ledger, in bytes."""
-        return {session: self.journal(session).size() for session in self.sessions()}
+        """Return the present size of every ledger, in bytes; -1 for what is no plain file."""
+        return {session: self._size_of(session) for session in self.sessions()}
+
+    def _size_of(self, session: str) -> int:
+        found = self.journal(session).file.lstat()
+        return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 class Ledger:
@@ -190,11 +195,12 @@ class LedgerWalk:
 
         Args:
             files: The ledgers.
-            sizes: The bytes of each that are looked at; a running engine writes on.
+            sizes: The bytes of each that are looked at, as of `LedgerFiles.sizes`; a running engine writes on.
             seal: The key of the chain.
         """
         self.fault: ChainFault | None = None
         self.n_epochs = 0
+        self.torn: str | None = None  # a ledger whose last write was interrupted
         self._open = {session: _Walked(session, files.journal(session), size, seal) for session, size in sizes.items()}
         self._next: list[tuple[int, str]] = []  # a heap: after which record the next line of each ledger was written
         for ledger in self._open.values():
@@ -215,6 +221,8 @@ class LedgerWalk:
             self._look_ahead(ledger)
 
     def _look_ahead(self, ledger: "_Walked") -> None:
+        if ledger.is_torn:
+            self.torn = ledger.session
         self.fault = self.fault or ledger.fault
         if ledger.fields:
             heapq.heappush(self._next, (ledger.fields["after_record"], ledger.session))
@@ -246,13 +254,18 @@ class _Walked:
     def __init__(self, session: str, journal: Journal, size: int, seal: Seal) -> None:
         self.session = session
         self.fault: ChainFault | None = None
+        self.is_torn = False
         self.fields: dict[str, Any] = {}  # of the line ahead; empty after the last
         self._peaks = Peaks()
         self._link = self._link_ahead = genesis(session)
         self._ahead = b""
         # Read in blocks and closed between them: a workspace has more sessions than a process has descriptors.
-        self._links = follow(journal.lines_in_blocks(0, size), seal, self._link)
-        self._read()
+        self._lines = journal.lines_in_blocks(0, size)
+        self._links = follow(self._lines, seal, self._link)
+        if size < 0:
+            self.fault = ChainFault(0, Damage.UNREADABLE, f"audit/epochs/{session}.jsonl is not a plain file")
+        else:
+            self._read()
 
     @property
     def n_passed(self) -> int:
@@ -274,7 +287,8 @@ class _Walked:
         item = next(self._links, None)
         self.fields = {}
         if isinstance(item, ChainFault):
-            if item.damage is not Damage.UNREADABLE:  # a torn end; lines that are missing show at the next seal
+            self.is_torn = item.damage is Damage.UNREADABLE and next(self._lines, None) is None
+            if not self.is_torn:
                 self.fault = ChainFault(0, item.damage, f"audit/epochs/{self.session}.jsonl: {item.sentence}")
         elif item is not None:
             self._ahead, self._link_ahead = item

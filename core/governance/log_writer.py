@@ -59,6 +59,12 @@ class LogWriter:
                     self._seal_epochs(self._open(entry.object, heads))
                 self.write_record(entry)
 
+    def seal_ledgers(self, heads: dict[str, LedgerHead]) -> None:
+        """Seal the epochs of every session that no seal covers yet."""
+        for session in {**heads, **self._ledgers}:
+            if session in self._ledgers or _is_unsealed(heads.get(session)):
+                self._seal_epochs(self._open(session, heads))
+
     def write_record(self, entry: AuditEntry) -> None:
         """Write an entry to the log itself."""
         self._flush_epochs()

@@ -85,12 +85,14 @@ def verify_log(
     reason = f"all {n} records{epochs} are intact, in order and complete" if n else "the log is empty"
     if torn:
         reason += "; the last write was cut short by a crash, and the next change moves the partial line aside"
+    if ledgers.torn:
+        reason += f"; the last epoch of audit/epochs/{ledgers.torn}.jsonl was cut short by a crash, and does not count"
     return AuditVerdict(
         ok=True,
         n_records=n,
         n_epochs=ledgers.n_epochs,
         reason=reason,
-        torn_tail=torn,
+        torn_tail=torn or ledgers.torn is not None,
         n_signatures=walk.n_signatures,
     )
 

@@ -1,6 +1,8 @@
 """The epochs of a session: beside the log, sealed by it, and verified with it."""
 
 import multiprocessing
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from core.actor import Actor
 from core.errors import NotFoundError
 from core.governance import AuditFilter, AuditLog, EpochProof, audited
 from core.governance.chain import Damage
+from core.governance.errors import TamperedError
 from core.governance.journal import Journal
 from core.governance.ledgers import SEAL_EVERY, SEAL_VERB
+from core.governance.merkle import leaf_hash
 from core.state import Workspace
 from tests.core.governance.test_crashes import KilledError, append_half, kill_at
 
@@ -245,11 +249,87 @@ def test_an_epoch_is_proved_to_somebody_without_the_workspace(workspace, log, tr
         assert proof.holds()
         assert orjson.loads(proof.line)["after"]["epoch"] == epoch
         (sealing,) = [record for record in log.tail(9) if record.sequence == proof.sealed_by]
-        assert (sealing.after["root"], sealing.hash) == (proof.root, proof.record_hash)
+        assert orjson.loads(proof.record)["hash"] == sealing.hash
         forged = msgspec.structs.replace(proof, line=proof.line.replace('"engine"', '"nobody"', 1))
         assert forged != proof
         assert not forged.holds()
         assert not msgspec.structs.replace(proof, index=proof.index + 1).holds()
+        leaf = leaf_hash(forged.line.encode()).hex()
+        alone = msgspec.structs.replace(forged, index=0, n_epochs=1, path=(), root=leaf)
+        assert not alone.holds()
+
+
+def test_an_epoch_that_was_edited_is_neither_proved_nor_shown(workspace, log, train):
+    train(3)
+    _pause(workspace)
+    _edit(
+        _ledger(workspace), lambda lines: [lines[0], lines[1].replace(b'"epoch":2', b'"epoch":2,"score":1'), lines[2]]
+    )
+
+    with pytest.raises(TamperedError, match="are not those that record 2 sealed"):
+        log.prove_epoch("s-0001", 2)
+    assert [record.after["epoch"] for record in log.epochs("s-0001")] == [3, 1]
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_forged_epoch_at_the_end_is_found_and_not_shown(workspace, log, train, is_sealed):
+    train(3)
+    if is_sealed:
+        _pause(workspace)
+    last = _ledger(workspace).read_bytes().splitlines()[-1]
+    _edit(_ledger(workspace), lambda lines: [*lines, last.replace(b'"epoch":3', b'"epoch":4')])  # without a newline
+
+    assert log.verify().damage is Damage.EDITED
+    assert [record.after["epoch"] for record in log.epochs("s-0001")] == [3, 2, 1]
+
+
+def test_bytes_at_the_end_of_a_ledger_are_named(workspace, log, train):
+    train(2)
+    whole = _ledger(workspace).read_bytes()
+    _ledger(workspace).write_bytes(whole + whole[:70])
+    verdict = log.verify()
+    assert (verdict.ok, verdict.torn_tail) == (True, True)
+    assert "s-0001.jsonl was cut short by a crash" in verdict.reason
+    _ledger(workspace).write_bytes(whole + b"\x00nonsense\nmore")
+    assert log.verify().damage is Damage.UNREADABLE
+
+
+def test_an_anchor_and_a_signature_cover_every_epoch_so_far(workspace, log, train, tmp_path):
+    train(2)
+    copy = tmp_path / "copy"
+    shutil.copytree(workspace.root, copy)
+    train(3)
+    anchor = log.anchor()
+    assert _seals(log) == [("s-0001", 5)]
+    assert AuditLog(workspace).verify([anchor]).ok
+    assert AuditLog(Workspace(copy)).verify([anchor]).damage is Damage.CUT_OFF
+
+    train(1)
+    log.sign()
+    assert _seals(log) == [("s-0001", 5), ("s-0001", 6)]
+    assert log.verify().ok
+
+
+@pytest.mark.parametrize("stray", ["folder", "link", "loop", "pipe", "one endless line"])
+def test_a_stray_entry_among_the_ledgers_is_named(workspace, log, train, stray):
+    train(1)
+    path = _ledger(workspace, "s-0099")
+    match stray:
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to("/dev/zero")
+        case "loop":
+            path.symlink_to(path)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            with path.open("wb") as file:
+                file.truncate(3 << 30)
+
+    verdict = log.verify()
+    assert (verdict.ok, verdict.damage) == (False, Damage.UNREADABLE)
+    assert "s-0099" in verdict.reason
 
 
 def test_an_unsealed_epoch_has_no_proof_yet(workspace, log, train):
