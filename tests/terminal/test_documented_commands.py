@@ -43,6 +43,7 @@ WOULD = {
     "make truth": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m truth",
     "make powercut N=10": "tests/crash/power_cuts.py --cuts",
     "make busy": "tools/busy_suite.sh",
+    "make soak MINUTES=10": "benchmarks/soak.py",
     "make interop": "interop/prove.py",
     "make tables": "benchmarks/bench_tables.py",
     "make release VERSION=0.2.0": "-m tools.release",
