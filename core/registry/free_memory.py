@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from core.plain_files import read_file
+
 SHORT_MIB = 512
 """A machine with less is short of memory: the libraries alone take some 300 MiB in the child that tries versions."""
 
@@ -31,6 +33,6 @@ def free_mib() -> int:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        return read_file(file).decode().strip()
     except OSError:
         return ""
