@@ -15,7 +15,7 @@ from console.presentation.offer import Offer
 from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
 from console.runtime.engine_host import EngineHost
-from console.runtime.jumps import Place
+from console.runtime.jumps import ScreenPlace
 from console.runtime.playback import Playback
 from console.runtime.preferences import UserPreferences
 from core.actor import Actor
@@ -42,10 +42,10 @@ class ShownScreen(Protocol):
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
 
-    def place(self) -> Place:
+    def place(self) -> ScreenPlace:
         """Return where the operator is: the list in focus and the row under its cursor."""
 
-    def return_to(self, place: Place) -> None:
+    def return_to(self, place: ScreenPlace) -> None:
         """Put the focus and the cursor where they were when the place was left."""
 
     def action_help(self) -> None:

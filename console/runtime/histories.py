@@ -18,7 +18,7 @@ MOST_SPANS = 256
 
 Window: TypeAlias = "tuple[float, float] | None"
 """The first and the last step to read; None is the whole run, also as it goes on."""
-Look: TypeAlias = Callable[[Sequence[str], Window], dict[str, EpochSeries]]
+ReadHistories: TypeAlias = Callable[[Sequence[str], Window], dict[str, EpochSeries]]
 
 
 class Shows(Protocol):
@@ -85,6 +85,6 @@ class Histories:
         return {run_id: found[run_id] for run_id in run_ids}
 
 
-def histories_of(app: Shows) -> Look:
+def histories_of(app: Shows) -> ReadHistories:
     """Return a function that reads the metrics of runs by their ids; call it in a thread."""
     return Histories(app.workspace, app.frozen_at).read

@@ -7,7 +7,7 @@ from textual import events
 from textual.widget import Widget
 
 from console.presentation.keys import sign_of, with_keys
-from console.runtime.jumps import Place
+from console.runtime.jumps import ScreenPlace
 from console.screens.frame import FramedScreen
 from console.screens.prompt import Asking, Prompt
 from console.verbs.catalog import EVERYWHERE, own_verbs, verb_named
@@ -201,12 +201,12 @@ class ConsoleScreen(FramedScreen):
         if not self.main_table().move_to(key) and self._clear_filter():
             self.main_table().move_to(key)
 
-    def place(self) -> Place:
+    def place(self) -> ScreenPlace:
         """Return where the operator is: the list in focus and the row under its cursor."""
         table = self.focused if isinstance(self.focused, LiveTable) else self.main_table()
-        return Place(self.NAME, table.id or "", table.cursor_key)
+        return ScreenPlace(self.NAME, table.id or "", table.cursor_key)
 
-    def return_to(self, place: Place) -> None:
+    def return_to(self, place: ScreenPlace) -> None:
         """Put the focus and the cursor where they were when the place was left."""
         shown = (each for each in self.query(LiveTable) if each.id == place.table and each.display)
         table = next(shown, self.main_table())

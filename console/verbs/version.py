@@ -125,7 +125,7 @@ class Undo(Change[str]):
 ROLL_BACK, UNDO = RollBack(), Undo()
 
 
-class Archive(Change[VersionName]):
+class ArchiveVersion(Change[VersionName]):
     """Archive a version."""
 
     name = "archive"
@@ -232,7 +232,7 @@ def _way_back(model: str, plans: Sequence["Plan"]) -> str:
     return f"{undo} on a version of {model}, {len(numbers)} times, undoes it: {', then '.join(numbers)}."
 
 
-ARCHIVE, ARCHIVE_MARKED = Archive(), ArchiveMarked()
+ARCHIVE, ARCHIVE_MARKED = ArchiveVersion(), ArchiveMarked()
 
 
 class Release(Change[VersionName]):

@@ -12,7 +12,7 @@ from core.escape import shown
 from core.tables.errors import as_typed
 from core.tables.number_forms import (
     PERCENT,
-    Marks,
+    NumberMarks,
     NumbersRead,
     Written,
     best_fit,
@@ -36,7 +36,7 @@ SAMPLE = 1_000  # distinct values that are tried before all of them are
 MOST_EXACT = 2**53
 MOST_DIGITS = 16  # from here on a float cannot distinguish neighbouring whole numbers
 NUMERIC = (ColumnKind.NUMBER, ColumnKind.INTEGER)
-_GROUPED = Marks(",", ".")
+_GROUPED = NumberMarks(",", ".")
 
 
 def plain_numbers(
@@ -166,7 +166,7 @@ def not_a_number(name: str, distinct: Distinct, complain: Complain, rules: Colum
     written = taken_apart(distinct.names)
     fits = best_fit(written) if not rules.decimal else _fits_decimal(written, rules.decimal)
     if (fits | is_gap).all():
-        fits = written.fits(Marks(rules.decimal or ".", ""))
+        fits = written.fits(NumberMarks(rules.decimal or ".", ""))
     row = distinct.first(~(fits | is_gap))
     cell = distinct.at(row)
     mark = {",": " with a decimal comma", ".": " with a decimal point"}.get(rules.decimal, "")
@@ -175,7 +175,7 @@ def not_a_number(name: str, distinct: Distinct, complain: Complain, rules: Colum
 
 
 def _fits_decimal(written: Written, decimal: str) -> BoolArray:
-    marks = [Marks(decimal, thousands) for thousands in ("", ",", ".", "'", " ") if thousands != decimal]
+    marks = [NumberMarks(decimal, thousands) for thousands in ("", ",", ".", "'", " ") if thousands != decimal]
     return max((written.fits(one) for one in marks), key=lambda fits: int(fits.sum()))
 
 

@@ -31,7 +31,7 @@ PERCENT = ("%", "‰")
 SCALED = 0.1  # from this share of scaled cells on, 12k is a number; one such cell among plain numbers is an error
 
 
-class Marks(NamedTuple):
+class NumberMarks(NamedTuple):
     """The decimal mark and the thousands separator of a form."""
 
     decimal: str
@@ -53,14 +53,14 @@ class Marks(NamedTuple):
 
 
 FORMS = (
-    Marks(".", ""),
-    Marks(",", ""),
-    Marks(".", ","),
-    Marks(",", "."),
-    Marks(".", "'"),
-    Marks(",", "'"),
-    Marks(".", " "),
-    Marks(",", " "),
+    NumberMarks(".", ""),
+    NumberMarks(",", ""),
+    NumberMarks(".", ","),
+    NumberMarks(",", "."),
+    NumberMarks(".", "'"),
+    NumberMarks(",", "'"),
+    NumberMarks(".", " "),
+    NumberMarks(",", " "),
 )
 
 
@@ -90,12 +90,12 @@ class Written:
         """Whether digits start with a zero, as in 007."""
         return bool(pc.any(pc.match_substring_regex(self.cores, _CODE)).as_py())
 
-    def fits(self, marks: Marks) -> BoolArray:
+    def fits(self, marks: NumberMarks) -> BoolArray:
         """Return which cells are numbers of a form."""
         found = pc.match_substring_regex(self.cores, marks.pattern).fill_null(False)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
-    def values(self, marks: Marks) -> FloatArray:
+    def values(self, marks: NumberMarks) -> FloatArray:
         """Read the cells that fit a form; NaN elsewhere."""
         cores = pc.if_else(pa.array(self.fits(marks)), self.cores, None)
         if marks.thousands:
@@ -121,7 +121,7 @@ class NumbersRead:
         others: Further readings of the same cells, by their decimal mark.
     """
 
-    marks: Marks
+    marks: NumberMarks
     values: FloatArray
     decimal: str
     others: dict[str, "NumbersRead"] = field(default_factory=dict)

@@ -23,7 +23,7 @@ _NEAR = 256
 """What is at most so many epochs new is read by itself; otherwise the spans are read anew, which costs less."""
 
 Courses = Mapping[str, tuple[Point, ...]]
-Window = tuple[int, int]
+EpochWindow = tuple[int, int]
 """The first and the last epoch that are wanted."""
 
 
@@ -65,7 +65,7 @@ class Course:
 class RunCourses:
     """The courses of all metrics of one run."""
 
-    def __init__(self, epochs: EpochReader, run_id: str, *, most: int, window: Window | None) -> None:
+    def __init__(self, epochs: EpochReader, run_id: str, *, most: int, window: EpochWindow | None) -> None:
         self._epochs, self._run_id, self._most, self._window = epochs, run_id, most, window
         self._bits = -1
         self._known: dict[str, StoredSeries] = {}
@@ -99,10 +99,10 @@ class RunCourses:
         self._known = dict(series)
         self.shown = MappingProxyType({name: self._points[name] for name in sorted(self._points)})
 
-    def _reach(self, series: Mapping[str, StoredSeries]) -> Window:
+    def _reach(self, series: Mapping[str, StoredSeries]) -> EpochWindow:
         return _within(range_of(series.values()) or (0, 0), self._window)
 
-    def _read_anew(self, names: Collection[str], reach: Window) -> None:
+    def _read_anew(self, names: Collection[str], reach: EpochWindow) -> None:
         first, last = reach
         found = self._epochs.spans(self._run_id, self._bits, first=first, last=last, names=names)
         for name in names:
@@ -110,7 +110,7 @@ class RunCourses:
             self._points.pop(name, None)
         self._courses.update({name: Course(spans) for name, spans in found.items()})
 
-    def _append(self, names: Collection[str], reach: Window) -> None:
+    def _append(self, names: Collection[str], reach: EpochWindow) -> None:
         since = min(self._known[name].newest_epoch for name in names) + 1
         last = start_of(reach[1], self._bits) + (1 << self._bits) - 1
         for epoch, name, at_us, value in self._epochs.values(self._run_id, max(since, reach[0])):
@@ -118,7 +118,7 @@ class RunCourses:
                 self._courses.setdefault(name, Course({})).add(epoch, at_us, value, self._bits)
 
 
-def _within(reach: Window, window: Window | None) -> Window:
+def _within(reach: EpochWindow, window: EpochWindow | None) -> EpochWindow:
     """Return the part of the epochs of a run that lies in a window."""
     if window is None:
         return reach
@@ -139,7 +139,7 @@ def _is_appended(known: StoredSeries | None, now: StoredSeries) -> bool:
 class EpochCourses:
     """The courses of some runs, kept up to date. Not for two threads at once."""
 
-    def __init__(self, epochs: EpochReader, *, most: int = MOST_SPANS, window: Window | None = None) -> None:
+    def __init__(self, epochs: EpochReader, *, most: int = MOST_SPANS, window: EpochWindow | None = None) -> None:
         """Read nothing yet.
 
         Args:
@@ -169,7 +169,7 @@ class EpochCourses:
         return self._runs.get(run_id) or RunCourses(self._epochs, run_id, most=self._most, window=self._window)
 
 
-def courses_now(reader: "TelemetryReader", run_id: str, *, most: int, window: Window | None = None) -> Courses:
+def courses_now(reader: "TelemetryReader", run_id: str, *, most: int, window: EpochWindow | None = None) -> Courses:
     """Return the courses of a run as they are now, for a caller that asks once.
 
     Args:
@@ -184,7 +184,7 @@ def courses_now(reader: "TelemetryReader", run_id: str, *, most: int, window: Wi
 
 
 def courses_as_of(
-    epochs: EpochReader, run_id: str, until_us: int, *, most: int = MOST_SPANS, window: Window | None = None
+    epochs: EpochReader, run_id: str, until_us: int, *, most: int = MOST_SPANS, window: EpochWindow | None = None
 ) -> Courses:
     """Return the courses of a run at an instant, without what came after it.
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from core.telemetry.epoch_reader import EpochReader, Row, range_of
+from core.telemetry.epoch_reader import EpochReader, EpochRow, range_of
 from core.telemetry.epoch_store import StoredSeries
 from core.telemetry.series_watch import SeriesSeen
 
@@ -31,7 +31,7 @@ class EpochPage:
     n_recorded: int
     start: int
     end: int
-    rows: Mapping[int, Row]
+    rows: Mapping[int, EpochRow]
 
     @property
     def is_whole(self) -> bool:
@@ -67,7 +67,7 @@ class RunPage:
         if series == self._known and (start, end) == (old.start, old.end):
             return
         since = self._unchanged_until(series, start) if old.start <= start <= old.end + 1 else start
-        rows: dict[int, Row] = {epoch: row for epoch, row in old.rows.items() if start <= epoch < since}
+        rows: dict[int, EpochRow] = {epoch: row for epoch, row in old.rows.items() if start <= epoch < since}
         rows.update(self._epochs.rows(self._run_id, since, end))
         self._known = series
         self.shown = EpochPage(*reach, _count(series), start, end, MappingProxyType(rows))

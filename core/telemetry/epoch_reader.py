@@ -38,7 +38,7 @@ Fetch = Callable[..., list[Any]]
 """Runs a statement with its parameters, and returns all rows."""
 EpochValue = tuple[int, str, int, float]
 """An epoch, a metric, the time in µs, and a value."""
-Row = Mapping[str, float]
+EpochRow = Mapping[str, float]
 """The metrics of one epoch."""
 Spans = dict[str, dict[int, EpochSpan]]
 """By metric and first epoch."""
@@ -93,7 +93,7 @@ class EpochReader:
 
     def rows(
         self, run_id: str, first: int = _FIRST, last: int = _LAST, *, until_us: int = FOREVER_US
-    ) -> dict[int, Row]:
+    ) -> dict[int, EpochRow]:
         """Return the finite values of some epochs by epoch, in order of epochs."""
         rows: dict[int, dict[str, float]] = {}
         for epoch, name, _, value in self.values(run_id, first, last, until_us=until_us):

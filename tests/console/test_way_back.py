@@ -1,6 +1,6 @@
 """Esc leads back one layer, and at last to where one came from: screen, pane and row."""
 
-from console.runtime.jumps import N_KEPT, Jumps, Place
+from console.runtime.jumps import N_KEPT, Jumps, ScreenPlace
 
 
 def here(console) -> tuple[str, str | None]:
@@ -76,8 +76,8 @@ async def test_runs_lead_back_to_where_they_were_opened_from(open_console):
 def test_a_place_is_kept_once_and_the_oldest_are_forgotten():
     jumps = Jumps()
     for number in range(N_KEPT + 5):
-        jumps.leave(Place("alerts", "alerts", str(number)))
-        jumps.leave(Place("alerts", "alerts", str(number)))
+        jumps.leave(ScreenPlace("alerts", "alerts", str(number)))
+        jumps.leave(ScreenPlace("alerts", "alerts", str(number)))
     walked = []
     while (place := jumps.back()) is not None:
         walked.append(place.row)
