@@ -254,6 +254,38 @@ def remove_file(path: Path) -> None:
         raise access_error(path, "remove", error) from error
 
 
+def remove_tree(path: Path, *, root: Path) -> None:
+    """Remove a folder below a root with all it holds; no link is followed, neither on the way to it nor inside.
+
+    Each folder on the way is opened from the one above it, so that none can be swapped for a link meanwhile.
+
+    Raises:
+        FileAccessError: It could not be removed whole, or a component of its path below the root is a link.
+    """
+    import shutil
+
+    *parents, name = path.relative_to(root).parts
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(root, flags)
+        try:
+            for parent in parents:
+                inner = os.open(parent, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            shutil.rmtree(name, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise access_error(path, "remove", error) from error
+
+
+def link_on_the_way(path: Path, *, root: Path) -> Path | None:
+    """Return the first component of a path below a root that is a symbolic link, the last one included."""
+    way = [path, *path.parents][: len(path.relative_to(root).parts)]
+    return next((place for place in reversed(way) if place.is_symlink()), None)
+
+
 def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool:
     """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 

@@ -5,7 +5,6 @@ any kind at any time. A process that is killed in the middle leaves what the nex
 """
 
 import logging
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
+from core.files import FileAccessError, link_on_the_way, remove_tree
 from core.governance.audit import audited
 from core.registry import Registry
 from core.settings import PolicySource
@@ -79,6 +79,8 @@ class _Kind(ABC):
         self.settings = settings
         self.policy = policy
         self.clock = clock
+        self.left: list[str] = []
+        """What the last removal had to leave, and why."""
 
     @property
     @abstractmethod
@@ -240,9 +242,16 @@ class _ReportsKind(_Kind):
         for item in items:
             if item.name not in still:
                 raise RefusedError(f"The reports of {item.name} must stay now. Review the plan again.")
+            folder = files.epoch_reports_of(sessions.get(item.name))
+            if link := link_on_the_way(folder, root=self.workspace.root):
+                self.left.append(f"the reports of {item.name}: {link} is a link, and may lead to files of others")
+                continue
             with audited(self.workspace, SESSIONS, actor=actor, reason=reason, clock=self.clock) as change:
                 change.record("session.prune_reports", item.name, before={"n_bytes": item.n_bytes})
-            shutil.rmtree(files.epoch_reports_of(sessions.get(item.name)))
+            try:
+                remove_tree(folder, root=self.workspace.root)
+            except FileAccessError as error:
+                self.left.append(f"the reports of {item.name}: {error}")
 
 
 _KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _EpochsKind, _ReportsKind)
@@ -297,19 +306,27 @@ class Pruning:
             actor: Who deletes.
             reason: Why, for the audit log.
         Returns:
-            What was deleted, in one line; empty if there was nothing.
+            What was deleted, and what was left because a link leads to it, in one line; empty if there was nothing.
         Raises:
             RefusedError: Something of it must stay now; nothing of its kind was deleted.
         """
-        done = []
-        for kind in plan.kinds:
-            self._kinds[kind.kind].complete(actor=actor)
-            if kind.items:
-                self._kinds[kind.kind].remove(kind.items, actor=actor, reason=reason or f"retention: {kind.rule}")
-                done.append(_counted(kind))
+        done, left = [], []
+        for listed in plan.kinds:
+            kind = self._kinds[listed.kind]
+            kind.complete(actor=actor)
+            if listed.items:
+                kind.left = []
+                kind.remove(listed.items, actor=actor, reason=reason or f"retention: {listed.rule}")
+                left += kind.left
+                if n_deleted := len(listed.items) - len(kind.left):
+                    done.append(_counted(listed.kind, n_deleted))
+        for what in left:
+            log.warning("not deleted: %s", what)
         said = f"deleted {', '.join(done)}" if done else ""
         if said:
             log.info("%s, for %s", said, actor)
+        if left:
+            said = "; ".join((said or "deleted nothing", *(f"left {what}" for what in left)))
         return said
 
     def _chosen(self, kinds: Iterable[str]) -> list[tuple[str, _Kind]]:
@@ -327,6 +344,6 @@ _WORDS = {
 }
 
 
-def _counted(kind: KindPlan) -> str:
-    noun, words = _WORDS[kind.kind]
-    return words.format(n=f"{len(kind.items):,} {noun}{'' if len(kind.items) == 1 else 's'}")
+def _counted(kind: str, n_deleted: int) -> str:
+    noun, words = _WORDS[kind]
+    return words.format(n=f"{n_deleted:,} {noun}{'' if n_deleted == 1 else 's'}")

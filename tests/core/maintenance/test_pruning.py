@@ -7,6 +7,7 @@ import pytest
 
 from core.actor import Actor
 from core.errors import RefusedError, UsageError
+from core.files import FileAccessError, remove_tree
 from core.governance import AuditLog
 from core.maintenance.pruning import Pruning
 from core.settings import TrainingSettings
@@ -127,6 +128,27 @@ def test_a_plan_that_no_longer_holds_is_refused(workspace, pruning, clock, perso
     shutil.rmtree(folder)
     with pytest.raises(RefusedError, match="must stay now"):
         pruning.carry_out(plan, actor=person, reason="")
+
+
+@pytest.mark.parametrize("linked", ["reports", "reports/{}", "reports/{}/epochs"])
+def test_nothing_is_deleted_through_a_link(workspace, pruning, clock, person, tmp_path, caplog, linked):
+    sessions = Sessions(workspace, clock=clock)
+    name = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    ended = clock() - timedelta(days=40)
+    sessions.observe(name, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=ended)
+    folder = workspace.reports_dir / name / "epochs"
+    folder.mkdir(parents=True)
+    (folder / "precious").write_text("{}")
+    link, victim = workspace.root / linked.format(name), tmp_path / "victim"
+    link.rename(victim)
+    link.symlink_to(victim)
+    said = pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
+    assert said.startswith(f"deleted nothing; left the reports of {name}: {link} is a link")
+    assert "not deleted: the reports of" in caplog.text
+    assert (folder / "precious").exists()
+    with pytest.raises(FileAccessError):  # also where the link comes between the look and the deletion
+        remove_tree(folder, root=workspace.root)
+    assert (folder / "precious").exists()
 
 
 def test_an_unknown_kind_is_refused_with_the_choices(pruning):
