@@ -264,6 +264,7 @@ def test_a_machine_short_of_memory_is_told_from_a_version_that_kills(
 
 def test_the_free_memory_is_that_of_the_container_too(monkeypatch, tmp_path):
     monkeypatch.setattr(free_memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(free_memory, "_OWN", tmp_path / "none")
     on_machine = free_memory.free_mib()
     assert on_machine > 0
     (tmp_path / "memory.max").write_text(f"{300 << 20}\n")
@@ -271,6 +272,20 @@ def test_the_free_memory_is_that_of_the_container_too(monkeypatch, tmp_path):
     assert free_memory.free_mib() == min(10, on_machine)
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory.free_mib() > 10
+
+
+@pytest.mark.parametrize("own", ["/", "/box/engine", "/../elsewhere"])
+def test_a_full_cache_of_files_is_no_lack_of_memory(monkeypatch, tmp_path, own):
+    monkeypatch.setattr(free_memory, "_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(free_memory, "_OWN", tmp_path / "own")
+    (tmp_path / "own").write_text(f"4:memory:/another\n0::{own}\n")
+    folder = tmp_path / "cgroup" / ("" if ".." in own else own.lstrip("/"))
+    folder.mkdir(parents=True)
+    (folder / "memory.max").write_text(f"{60 << 20}\n")
+    (folder / "memory.current").write_text(f"{59 << 20}\n")
+    assert free_memory.free_mib() == 1
+    (folder / "memory.stat").write_text(f"anon {19 << 20}\ninactive_file {40 << 20}\nactive_file 0\n")
+    assert free_memory.free_mib() == 41
 
 
 def test_words_in_an_error_are_no_proof_of_a_lack_of_memory():
