@@ -178,10 +178,7 @@ def person() -> "Actor":
 
 def count(text: str) -> int:
     """Read a number of 1 or more from an argument (an argparse type)."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, at least 1")
     return number

@@ -57,7 +57,10 @@ def read_text(file: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError(file, f"not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+        before = raw[: error.start].decode("utf-8-sig")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        problem = f"not UTF-8 text (byte {error.start}): save it as UTF-8"
+        raise SettingsError(file, problem, line=line, column=column) from None
     if "\x00" in text:
         raise SettingsError(file, "holds NUL bytes, so it is not a text file")
     return text

@@ -47,7 +47,7 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
         place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
         raise SettingsError(file, f"not valid YAML: {problem}", **place) from None
     except _HostileStructureError as error:
-        raise SettingsError(file, str(error)) from None
+        raise SettingsError(file, str(error), **error.place) from None
     if node is None:
         return YamlSource(file, {}, {})
     if not isinstance(node, yaml.MappingNode):
@@ -78,6 +78,10 @@ def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 class _HostileStructureError(Exception):
     """The text is valid YAML, but not in the form of a settings file."""
 
+    def __init__(self, problem: str, place: Place) -> None:
+        super().__init__(problem)
+        self.place = place
+
 
 def _compose(text: str) -> yaml.Node | None:
     try:
@@ -94,11 +98,11 @@ def _refuse_hostile_structure(text: str, loader: Any) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _HostileStructureError(f"anchors and aliases are not supported (line {_line(event)}): write it out")
+            raise _HostileStructureError("anchors and aliases are not supported: write it out", _place(event))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MOST_DEPTH:
-                raise _HostileStructureError(f"nested more than {MOST_DEPTH} deep (line {_line(event)})")
+                raise _HostileStructureError(f"nested more than {MOST_DEPTH} deep", _place(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

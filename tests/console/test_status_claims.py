@@ -1,10 +1,12 @@
 """What `bondx status`, `bondx logs` and `:export!` claim about times and files."""
 
+from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import pytest
 
 from console.cli.main import main
+from console.commands.opening import count
 from console.commands.status import N_ALERTS, facts_of
 from console.table_file import TableFile
 from core.alerts import Alerts
@@ -27,6 +29,12 @@ def test_figures_that_nobody_measures_any_more_say_when_they_were_measured(works
 
 def test_a_reader_may_wait_for_new_lines_alone(workspace, called):
     assert called(main, "--workspace", workspace.root, "logs", "-n", "0")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("text", ["٢", "1_0", "２", "0", "-1", "9" * 5000])
+def test_a_count_is_written_in_ascii_digits(text):
+    with pytest.raises(ArgumentTypeError, match="must be a whole number"):
+        count(text)
 
 
 def test_a_link_is_not_replaced_by_a_list(tmp_path):

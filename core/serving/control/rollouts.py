@@ -54,8 +54,8 @@ class RolloutRoutes(Controller):
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
     def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:
-        """Return one rollout with its evidence and events."""
-        return Rollouts(workspace).get(rollout_id)
+        """Return one rollout with its evidence and events; a model in place of an id means its active rollout."""
+        return Rollouts(workspace).named(rollout_id)
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_rollout(

@@ -214,6 +214,7 @@ def test_a_rollout_is_planned_started_held_and_aborted(api, workspace, artifacts
     assert api.post(f"{where}/requests", json={"advance": True, "step": 0}).status_code == 422  # there already
     of_model = "/api/v1/rollouts/spread/requests"
     assert api.post(of_model, json={"desired": "running"}).json()["rollout_id"] == rollout["rollout_id"]
+    assert api.get("/api/v1/rollouts/spread").json()["rollout_id"] == rollout["rollout_id"]
     assert api.post(of_model, json={"desired": "aborted"}).json()["desired"] == "aborted"
     nothing = api.post("/api/v1/rollouts/nothing/requests", json={"desired": "aborted"})
     assert (nothing.status_code, "no model nothing with a rollout" in nothing.text) == (404, True)

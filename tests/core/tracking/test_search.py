@@ -189,11 +189,13 @@ LETTERS = st.text(alphabet="metrics.a <>=!'\"()`%andornotlikeisull,0123456789e-+
 
 @given(st.one_of(LETTERS, st.text(max_size=60), EXPRESSIONS))
 @example("started_at > '0001-01-01T00:00+05:00'")
+@example("params.seed = " + "9" * 11_000)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         parse(text)(RUN)
     except ExpressionError as error:
-        place = error.position
+        place, said = error.position, str(error)
     else:
-        place = 0
+        place, said = 0, "at character 1: "
     assert 0 <= place <= len(text)
+    assert f"at character {place + 1}: " in said
