@@ -6,6 +6,7 @@ leftovers in the staging area differ from a copy in progress by their lock, whic
 
 import fcntl
 import io
+import logging
 import os
 import secrets
 import shutil
@@ -17,12 +18,23 @@ from typing import BinaryIO
 import msgspec
 
 from core.escape import is_shown_as_is
-from core.files import PRIVATE_FOLDER, digest, make_folder, sync, write_new
+from core.files import (
+    PRIVATE_FOLDER,
+    FileAccessError,
+    digest,
+    link_on_the_way,
+    make_folder,
+    remove_tree,
+    sync,
+    write_new,
+)
 from core.plain_files import open_regular
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
 from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk
 from core.registry.numbering import SemanticVersion, checked_model_name
+
+log = logging.getLogger(__name__)
 
 STAGING_NAME = ".staging"
 RESERVED = frozenset({MANIFEST_NAME, CARD_NAME})
@@ -185,21 +197,32 @@ class ArtifactStore:
     def withdraw(self, model: str, version: str) -> None:
         """Remove a folder whose registration was abandoned after `publish`."""
         doomed = self.root / STAGING_NAME / f"withdrawn-{secrets.token_hex(8)}"
-        with suppress(OSError):
-            self.folder(model, version).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+        folder = self.folder(model, version)
+        if link := self._link_to(folder) or self._link_to(doomed):
+            log.warning("not deleted: %s: %s is a link, and may lead to files of others", folder, link)
+            return
+        with suppress(OSError, FileAccessError):
+            folder.rename(doomed)
+            remove_tree(doomed, root=self.root.parent)
 
     def clear_staging(self) -> int:
         """Remove the copies that killed processes left in the staging area, and return their number."""
         n_removed = 0
+        if link := self._link_to(self.root / STAGING_NAME):
+            log.warning("not cleared: %s is a link, and may lead to files of others", link)
+            return 0
         for name in self._folders(self.root / STAGING_NAME):
             folder = self.root / STAGING_NAME / name
             with suppress(OSError):
                 lock = _lock_folder(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(FileAccessError):
+                    remove_tree(folder, root=self.root.parent)
+                    n_removed += 1
                 os.close(lock)
-                n_removed += 1
         return n_removed
+
+    def _link_to(self, folder: Path) -> Path | None:
+        return link_on_the_way(folder, root=self.root.parent)  # `artifacts/` itself may be a link, too
 
     def _new_staging_folder(self) -> tuple[Path, int]:
         area = self.root / STAGING_NAME

@@ -191,3 +191,19 @@ def test_every_kind_of_tampering_is_named(store: ArtifactStore, source: Path, ta
     problems = check(folder, sha256)
     assert len(problems) == 1
     assert clause in problems[0]
+
+
+@pytest.mark.parametrize("linked", ["", "spread", ".staging"])
+def test_no_folder_is_deleted_through_a_link(tmp_path, linked):
+    store = ArtifactStore(tmp_path / "artifacts")
+    for name in ("spread/1.0.0", ".staging/left"):
+        (store.root / name).mkdir(parents=True)
+        (store.root / name / "precious").touch()
+    link, victim = store.root / linked, tmp_path / "victim"
+    link.rename(victim)
+    link.symlink_to(victim)
+    before = sorted(victim.rglob("*"))
+    store.withdraw("spread", "1.0.0")
+    if linked != "spread":
+        assert store.clear_staging() == 0
+    assert sorted(victim.rglob("*")) == before
