@@ -5,6 +5,7 @@ covers the whole checkpoint; a checkpoint that does not match is skipped in favo
 all but the last epochs are in segments that the checkpoints share (`score_history`).
 """
 
+import logging
 import re
 import shutil
 from collections.abc import Callable, Collection
@@ -19,6 +20,8 @@ from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
 from core.training.score_history import ScoreHistory
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "checkpoint.json"
 MODELS = "models"
@@ -124,6 +127,9 @@ class Checkpoints:
 
     def keep_only(self, epochs: Collection[int]) -> None:
         """Remove every other checkpoint, and what a killed writer left behind."""
+        if any(place.is_symlink() for place in (self.folder, *self.folder.parents[:2])):
+            log.warning("no checkpoint removed: %s is reached through a link", self.folder)
+            return
         for epoch in set(self.epochs()) - set(epochs):
             shutil.rmtree(self._folder_of(epoch), ignore_errors=True)
         for leftover in self.folder.glob(f"*{UNFINISHED}"):

@@ -5,6 +5,7 @@
 session leaves the same bytes. Folders of earlier releases, with a file for each epoch, stay readable.
 """
 
+import logging
 import os
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import msgspec
 
 from core.files import UNFINISHED, remove_file, replace_end, write_file
 from core.plain_files import open_plain, read_file
+
+log = logging.getLogger(__name__)
 
 SEGMENT_EPOCHS = 200
 """At 22 kB an epoch, a reader holds 4 MB."""
@@ -99,6 +102,9 @@ class EpochReports:
         return self._folder / f"epochs_{first:06d}.jsonl"
 
     def _pack_all_but(self, newest: Path) -> None:
+        if any(place.is_symlink() for place in (self._folder, *self._folder.parents[:2])):
+            log.warning("not packed: %s is reached through a link, and may hold files of others", self._folder)
+            return
         for leftover in self._folder.glob(f".epochs_*{UNFINISHED}"):  # of a killed engine
             remove_file(leftover)
         for segment in sorted(self._folder.glob("epochs_*.jsonl")):

@@ -108,3 +108,12 @@ def test_kill_9_while_reports_are_written_loses_no_written_report(reports, folde
     assert point > 10
     EpochReports(folder).write(21, report(21))
     assert sorted(content(folder)) == ["epochs_000001.jsonl.gz", "epochs_000011.jsonl.gz", "epochs_000021.jsonl"]
+
+
+def test_nothing_is_packed_through_a_link(reports, folder, tmp_path, caplog):
+    (tmp_path / "victim").mkdir()
+    folder.symlink_to(tmp_path / "victim")
+    (folder / "epochs_000000.jsonl").write_text("{}")
+    reports.write(1, report(1))
+    assert "not packed" in caplog.text
+    assert sorted(content(folder)) == ["epochs_000000.jsonl", "epochs_000001.jsonl"]
