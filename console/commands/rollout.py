@@ -238,14 +238,15 @@ def request_change(args: argparse.Namespace) -> int:
     if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:
-        print(_outcome_of(rollout, args.verb), end="\n\n")
+        print(_outcome_of(rollout, args.verb, absence=absence_of(workspace)), end="\n\n")
     return _print_rollout(rollout, as_json=args.json)
 
 
-def _outcome_of(rollout: "Rollout", verb: str) -> str:
+def _outcome_of(rollout: "Rollout", verb: str, *, absence: str | None) -> str:
     """Report a request; the facts below do not show yet how the engine acts on it."""
     if verb != "abort":
-        return f"{rollout.rollout_id}: {verb} requested; the engine carries it out."
+        how = f"it waits: {absence}" if absence else "the engine carries it out"
+        return f"{rollout.rollout_id}: {verb} requested; {how}."
     rest = ", and the rollout has ended" if not rollout.is_active else "; the engine ends the rollout"
     return (
         f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests as soon as the servers see it{rest}."

@@ -18,6 +18,7 @@ class FieldKind(StrEnum):
     ANY = "any"
     NUMBER = "number"
     TIME = "time"
+    STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ _OTHER_WORDS = {"metric": "metrics", "param": "params", "parameter": "params", "
 _ATTRIBUTES: Mapping[str, RunField] = {
     "run_id": RunField(lambda run: run.run_id),
     "name": RunField(lambda run: run.name),
-    "status": RunField(lambda run: str(run.status)),
+    "status": RunField(lambda run: str(run.status), FieldKind.STATUS),
     "diverged": RunField(lambda run: bool(run.diverged)),
     "session_id": RunField(lambda run: run.session_id or None),
     "parent_id": RunField(lambda run: run.parent_id or None),

@@ -30,7 +30,7 @@ from typing import Any, TypeAlias
 from core.clock import as_utc, to_iso
 from core.errors import UsageError
 from core.tracking.fields import FieldKind, RunField, field_named, nearest_field
-from core.tracking.run import Run
+from core.tracking.run import Run, RunStatus
 
 Predicate: TypeAlias = Callable[[Run], bool]
 Value: TypeAlias = float | int | str | bool
@@ -222,11 +222,17 @@ class _Parser:
         if kind is FieldKind.NUMBER:
             raise self._error(token, f"expected a number instead of {token}")
         if token.kind == "text":
-            return _unquoted(token)
+            return self._status(token) if kind is FieldKind.STATUS else _unquoted(token)
         if token.keyword in ("true", "false"):
             return token.keyword == "true"
         hint = "; put text in quotes" if token.kind == "word" else ""
         raise self._error(token, f"expected a number or text in quotes instead of {token}{hint}")
+
+    def _status(self, token: _Token) -> str:
+        """Read a status in capitals or not; MLflow writes them in capitals."""
+        if (status := _unquoted(token).lower()) not in list(RunStatus):
+            raise self._error(token, f"there is no status {token}: write one of {', '.join(RunStatus)}")
+        return status
 
     def _instant(self, token: _Token) -> str:
         """Write a day or an instant in the format of runs, so that text sorts as time does."""

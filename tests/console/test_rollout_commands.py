@@ -65,7 +65,8 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
         assert rollouts.get(rollout_id).desired is desired
     assert answer("advance", "ro-0002")[0] == 0
     assert rollouts.get("ro-0002").desired_step == 2
-    assert answer("promote", "ro-0002")[0] == 0
+    code, out, err = answer("promote", "ro-0002")
+    assert (code, "promote requested; it waits: " in out, "no engine runs here" in err) == (0, True, True)
     assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
 
 
