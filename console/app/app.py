@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,6 +57,7 @@ from widgets.textual_internals import (
 )
 
 if TYPE_CHECKING:
+    from console.app.changes import Changes
     from console.presentation.offer import Offer
 
 # Modules that the first frame does not need are imported at first use: start-up is mostly imports.
@@ -146,9 +147,13 @@ class BondxApp(BugExit):
 
     def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
         """Open the dialog of a change, which is carried out once confirmed."""
+        self._changes.offer(look, then=then)
+
+    @cached_property
+    def _changes(self) -> "Changes":
         from console.app.changes import Changes
 
-        Changes(self).offer(look, then=then)
+        return Changes(self)
 
     @property
     def refusal(self) -> str | None:

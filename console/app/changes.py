@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 
 from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
@@ -23,6 +24,7 @@ class Changes:
 
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
+        self._under_way: set[Future[None]] = set()
 
     def offer(
         self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None, again: bool = False
@@ -35,16 +37,25 @@ class Changes:
             again: The question follows a `Y` that answered an older one, and that may still be held down.
         """
 
+        before = tuple(self._under_way)
+
+        def look_afterwards() -> Offer:
+            wait(before)  # a change confirmed a moment ago is still being carried out: the plan must know it
+            return look()
+
         def answered(confirmed: Confirmed | None) -> None:
             if confirmed is not None:
-                self._app.run_worker(self._carry_out(confirmed, then))
+                ended: Future[None] = Future()
+                self._under_way.add(ended)
+                self._app.run_worker(self._carry_out(confirmed, then, ended))
 
         # Pushed immediately: the next key already belongs to the dialog, which ignores it.
-        self._app.push_screen(ChangeDialog(look, again=again), answered)
+        self._app.push_screen(ChangeDialog(look_afterwards, again=again), answered)
 
-    async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None) -> None:
+    async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None, ended: Future[None]) -> None:
         commit = confirmed.offer.commit
         if commit is None:
+            self._end(ended)
             return
         loop = asyncio.get_running_loop()
 
@@ -53,7 +64,10 @@ class Changes:
 
         tell_waiting.set(say_waiting)  # the thread below inherits it
         try:
-            done = await asyncio.to_thread(commit, confirmed.reason)
+            try:
+                done = await asyncio.to_thread(commit, confirmed.reason)
+            finally:
+                self._end(ended)
         except AskAgainError as error:
             self.offer(error.look, then=then, again=True)
         except LockHeldError as error:
@@ -73,6 +87,10 @@ class Changes:
                 then()
         if confirmed.offer.settle is not None:
             confirmed.offer.settle()
+
+    def _end(self, ended: Future[None]) -> None:
+        self._under_way.discard(ended)
+        ended.set_result(None)
 
     def _refuse(self, title: str, error: CoreError) -> None:
         lines = [Line(((line, ""),)) for line in str(error).splitlines()]

@@ -74,10 +74,17 @@ class AlertsScreen(ConsoleScreen):
         pane = self.query_one("#details", LinesPane)
         alert = self.selected_alert()
         if alert is None:
-            pane.show([Line((("All is well.", "muted"),))])
+            pane.show([Line(((self._why_none(), "muted"),))])
         else:
             pane.show(alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs), from_top=from_top)
         self.set_title(pane, "What to do")
+
+    def _why_none(self) -> str:
+        """Say why no alert is selected: a filter may hide those that are there."""
+        n_open, text = alerts.n_open(self.snapshot), self.main_table().filter_words
+        if text and self.snapshot.alerts:
+            return f"No alert matches /{text}/; {n_open} {'is' if n_open == 1 else 'are'} open."
+        return "All is well." if n_open == 0 else f"No alert is selected; {n_open} open."
 
     def selected_alert(self) -> Alert | None:
         """Return the alert under the cursor."""

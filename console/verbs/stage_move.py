@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from console.presentation.offer import Commit, Offer
+from console.presentation.offer import AskAgainError, Commit, Offer
 from console.verbs.offer import OfferContext
 from core.registry.stages import Stage
 from core.registry.stages import TransitionVerb as Move
@@ -18,13 +18,19 @@ _CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Un
 
 def offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -> Offer:
     """Offer the move that the registry plans."""
-    from core.registry import Registry
+    from core.registry import PromotionRefusedError, Registry
 
     registry = Registry(context.workspace)
     plan = plan_with(registry)
 
     def commit(reason: str) -> str:
-        moved = registry.apply(plan, actor=context.actor, reason=reason)
+        try:
+            moved = registry.apply(plan, actor=context.actor, reason=reason)
+        except PromotionRefusedError as error:
+            now = plan_with(registry)
+            if now.allowed and now.ends_rollout != plan.ends_rollout:
+                raise AskAgainError(str(error), lambda: offer_move(context, plan_with)) from error
+            raise
         return "; ".join(f"{version.model} {version.version} is in {version.stage}" for version in moved) + "."
 
     return plan_offer(plan, context.glyphs, commit)

@@ -1,6 +1,8 @@
 """Dialogs before a change: nothing confirms by accident, and nothing is done that was not shown."""
 
 import asyncio
+import threading
+from concurrent import futures
 
 import pytest
 
@@ -13,6 +15,7 @@ from core.governance import AuditLog
 from core.registry import Quarantine, Registry, Stage
 from core.registry.holds import RunningRollout
 from core.registry.planning import with_rollout
+from core.rollout import Rollouts, Strategy
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
@@ -457,3 +460,70 @@ async def test_a_question_that_became_old_is_asked_again_and_a_y_held_down_does_
         await console.press("Y")
         await console.until(lambda: done, "the answer")
         await console.until(lambda: console.sentence == "Done.", "the sentence that says so")
+
+
+async def test_a_dialog_opened_while_a_rollout_is_being_started_knows_it(open_console, monkeypatch):
+    begun, may_start, start = threading.Event(), threading.Event(), Rollouts.start
+    waits_for, plan, seen = futures.wait, Registry.plan_promotion, []
+
+    def slow_start(*args, **options):
+        begun.set()
+        may_start.wait()
+        return start(*args, **options)
+
+    def seen_to_wait(*args, **options):
+        seen.append("waits")
+        return waits_for(*args, **options)
+
+    def seen_to_plan(*args, **options):
+        seen.append("plans")
+        return plan(*args, **options)
+
+    monkeypatch.setattr(Rollouts, "start", slow_start)
+    monkeypatch.setattr(Registry, "plan_promotion", seen_to_plan)
+    monkeypatch.setattr("console.app.changes.wait", seen_to_wait, raising=False)
+    async with open_console() as console:
+        try:
+            await at(console, "spread/1.3.0")
+            dialog = await console.dialog("C")
+            console.time.pass_deafness()
+            await console.press(*"1.3.0")
+            while dialog.query_one("#dialog-body").n_unseen:
+                await console.press("Y")
+            console.time.pass_deafness()
+            console.send("Y")
+            await console.until(begun.is_set, "the start")
+            seen.clear()
+            console.send("P")
+            await console.until(lambda: seen, "the look at the state")
+            assert seen == ["waits"], "no plan is made while the start is under way"
+        finally:
+            may_start.set()
+        await console.until(lambda: getattr(console.app.screen, "_offer", None), "the plan")
+        await console.settled()
+        assert "Ends rollout" in console.text()
+
+
+async def test_a_plan_that_omits_a_rollout_is_asked_again(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        old = await console.dialog("P")
+        assert "Ends rollout" not in console.text()
+        rollouts = Rollouts(workspace)
+        rollouts.start(rollouts.plan("spread", "1.3.0", Strategy.CANARY), actor=OPERATOR, reason="meanwhile")
+        console.time.pass_deafness()
+        await console.press(*"1.3.0", "Y")
+        await console.until(lambda: isinstance(console.app.screen, ChangeDialog) and console.app.screen is not old)
+        await console.until(lambda: console.app.screen._offer, "the new plan")
+        await console.settled()
+        assert "Ends rollout" in console.text()
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.STAGING
+
+
+async def test_alerts_hidden_by_a_filter_are_not_called_well(open_console):
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        await console.until(lambda: console.screen.NAME == "alerts" and console.screen.main_table().rows)
+        await console.press("/", *"zzz", "enter")
+        assert "All is well." not in console.text()
+        assert "No alert matches /zzz/" in console.text()
