@@ -27,9 +27,16 @@ def rollout_named(rollouts: Sequence[Rollout], name: str) -> Rollout:
         raise UsageError(f"{name} has several active rollouts, {ids}: name one of them by its id.")
     if active:
         return active[0]
-    choices = [f"{rollout.rollout_id} ({rollout.model})" for rollout in rollouts if rollout.is_active]
-    known = ", ".join(choices[-_N_NAMED:]) or "none; bondx rollout start MODEL VERSION starts a rollout"
+    active_ones = [rollout for rollout in rollouts if rollout.is_active]
+    named = ", ".join(f"{rollout.rollout_id} ({rollout.model})" for rollout in (active_ones or rollouts)[-_N_NAMED:])
+    if active_ones:
+        known = f"Active rollouts: {named}."
+    elif rollouts:
+        known = f"No rollout is active; ended: {named}."
+    else:
+        known = "There are no rollouts; bondx rollout start MODEL VERSION starts one."
     if of_model:
-        ended = f"the newest, {of_model[-1].rollout_id}, has ended"
-        raise NotFoundError(f"No rollout of {name} is active; {ended}. Active rollouts: {known}.")
-    raise NotFoundError(f"There is no rollout {name}, and no model {name} with a rollout. Active rollouts: {known}.")
+        raise NotFoundError(
+            f"No rollout of {name} is active; the newest, {of_model[-1].rollout_id}, has ended. {known}"
+        )
+    raise NotFoundError(f"There is no rollout {name}, and no model {name} with a rollout. {known}")

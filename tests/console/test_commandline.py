@@ -48,6 +48,10 @@ def a_session(number: int, phase: SessionPhase, desired: DesiredSession = Desire
     )
 
 
+def _version(model: str, version: str, stage: Stage) -> Object:
+    return Object(key=f"{model}/{version}", model=model, version=version, stage=stage)
+
+
 def a_rollout(number: int, phase: RolloutPhase, desired: DesiredRollout = DesiredRollout.RUNNING) -> Object:
     is_held = desired is DesiredRollout.PAUSED
     return Object(
@@ -75,11 +79,11 @@ WORDS = Snapshot(
         Object(model="anomaly", production="2.0.0", previous_production=()),
     ),
     versions=(
-        Object(model="spread", version="1.1.0", stage=Stage.STAGING),
-        Object(model="spread", version="1.0.0", stage=Stage.PRODUCTION),
-        Object(model="spread", version="0.9.0", stage=Stage.ARCHIVED),
-        Object(model="anomaly", version="2.1.0", stage=Stage.STAGING),
-        Object(model="anomaly", version="2.0.0", stage=Stage.PRODUCTION),
+        _version("spread", "1.1.0", Stage.STAGING),
+        _version("spread", "1.0.0", Stage.PRODUCTION),
+        _version("spread", "0.9.0", Stage.ARCHIVED),
+        _version("anomaly", "2.1.0", Stage.STAGING),
+        _version("anomaly", "2.0.0", Stage.PRODUCTION),
     ),
     transitions={"spread": (Object(verb="promote"),)},
     sessions=(

@@ -82,7 +82,7 @@ def test_a_verb_takes_the_name_of_a_model_for_its_active_rollout(answer, rollout
     assert (code, "ro-0002 is aborted" in out) == (0, True)
     code, _, err = answer("abort", "downgrade")
     assert code == 2
-    assert "No rollout of downgrade is active; the newest, ro-0002, has ended. Active rollouts: none" in err
+    assert "No rollout of downgrade is active; the newest, ro-0002, has ended. No rollout is active; ended: " in err
     assert "ro-0002" in answer("show", "downgrade")[1]
 
 

@@ -27,7 +27,9 @@ def test_several_active_rollouts_of_a_model_are_named_and_none_is_chosen():
 
 
 def test_without_an_active_rollout_the_error_says_what_there_is():
-    with pytest.raises(NotFoundError, match=r"the newest, ro-0001, has ended\. Active rollouts: none; bondx rollout"):
+    with pytest.raises(
+        NotFoundError, match=r"the newest, ro-0001, has ended\. No rollout is active; ended: ro-0001 \(spread\)"
+    ):
         rollout_named([ENDED], "spread")
     with pytest.raises(NotFoundError, match=r"no model x with a rollout\. Active rollouts: ro-0002 \(spread\)\."):
         rollout_named([ACTIVE], "x")

@@ -320,7 +320,8 @@ def test_a_step_requested_while_someone_else_holds_the_rollout_leaves_it_held(
     worker.tick(clock.now)
     seen = rollouts.get(rollout.rollout_id)
     rollouts.hold(rollout.rollout_id, actor=BEN, reason="the desk asked")
-    monkeypatch.setattr(rollouts, "get", lambda _: seen)  # what was looked at just before the hold
+    looks, named = [seen], rollouts.named  # what was looked at just before the hold
+    monkeypatch.setattr(rollouts, "named", lambda name: looks.pop() if looks else named(name))
     rollouts.advance(rollout.rollout_id, actor=ana)
     monkeypatch.undo()
     asked = rollouts.get(rollout.rollout_id)
