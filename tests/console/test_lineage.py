@@ -80,7 +80,9 @@ async def test_the_keys_of_the_list_work_in_the_graph(open_console):
         assert "Why trust spread 1.3.0" in console.text()
         await console.press("escape", "slash", *"prod", "enter")
         assert drawn(console) == ["●1.2.0 →"]  # a list with gaps has no lines
-        await console.press("escape")
+        await console.press("escape")  # the mark
+        assert len(drawn(console)) == 1
+        await console.press("escape")  # the filter
         assert len(drawn(console)) == 4
         await console.dialog("P")
         assert "spread" in console.text()

@@ -84,8 +84,8 @@ async def test_40x12_tells_the_worst_alert_in_two_lines(open_console, workspace,
         assert any("▌" in row for row in console.text().splitlines()), "the last row is in view"
         await console.press("5")
         drawn = console.text().splitlines()
-        assert "critic" in drawn[2]
-        assert "critic" not in drawn[3], "the second line of the first alert"
+        assert "✗ C F" in drawn[2]
+        assert "✗" not in drawn[3], "the second line of the first alert"
 
 
 async def test_recent_actions_are_whole_lines(open_console):
