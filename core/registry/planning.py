@@ -143,8 +143,16 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
 
 
 def with_rollout(plan: Plan, running: RunningRollout | None) -> Plan:
-    """Say which rollout a plan ends: its stable version leaves Production, or its candidate enters it another way."""
-    if running is None or not plan.allowed:
+    """Say which rollout a plan ends: its stable version leaves Production, or its candidate enters it another way.
+
+    A rollback that is refused says how the candidate loses its traffic: that is what the person may have meant.
+    """
+    if running is None:
+        return plan
+    if plan.refusal is not None and plan.verb is TransitionVerb.ROLL_BACK:
+        cure = f"`bondx rollout abort {running.rollout_id}` returns all traffic to {running.stable}"
+        return msgspec.structs.replace(plan, refusal=f"{plan.refusal} Rollout {running} is active: {cure}.")
+    if not plan.allowed:
         return plan
     goes_live = any(change.version == running.candidate and change.after is Stage.PRODUCTION for change in plan.changes)
     is_left = any(change.version == running.stable and change.before is Stage.PRODUCTION for change in plan.changes)

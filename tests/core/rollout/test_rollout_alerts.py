@@ -153,6 +153,14 @@ def test_a_move_is_refused_if_a_rollout_that_it_would_end_started_since(registry
     registry.apply(registry.plan_promotion("spread", newer), actor=ana)
 
 
+def test_a_rollback_without_an_earlier_version_says_how_the_candidate_loses_its_traffic(registry, start) -> None:
+    rollout = start()
+    refusal = registry.plan_rollback("spread").refusal
+    assert refusal is not None
+    assert refusal.startswith("spread has no earlier Production version to roll back to. Rollout ro-0001, ")
+    assert refusal.endswith(f"`bondx rollout abort ro-0001` returns all traffic to {rollout.stable}.")
+
+
 def test_a_move_that_leaves_both_versions_where_they_are_ends_no_rollout(registry, register, start) -> None:
     other = register(Stage.DEVELOPMENT)
     start()
