@@ -88,7 +88,7 @@ def validate_files(args: argparse.Namespace) -> int:
     for file in args.files or files_of(root):
         try:
             read_policy(file)
-            _check_keys(file)
+            check_keys(file)
         except SettingsError as error:
             results.append({"file": str(file), "ok": False, "problem": str(error)})
         else:
@@ -106,8 +106,12 @@ def validate_files(args: argparse.Namespace) -> int:
     return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
 
 
-def _check_keys(file: Path) -> None:
-    """Refuse keys that the console would refuse, in a settings file."""
+def check_keys(file: Path) -> None:
+    """Refuse keys that the console would refuse, in a settings file.
+
+    Raises:
+        SettingsError: The file cannot be read, or the console would refuse its keys.
+    """
     from core.settings import load_settings
     from core.settings.yaml_source import read_yaml
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
@@ -11,7 +12,9 @@ from core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.state import Workspace
     from core.view.snapshot import Snapshot
+    from core.view.source import SnapshotSource
 
 WATCH_SECONDS = 1.0
 N_ALERTS = 10
@@ -41,18 +44,40 @@ def status(args: argparse.Namespace) -> int:
     if args.at is not None:
         return _status_at(args)
     # The samples that matter are the newest ones; a console keeps the longer history.
-    source = SnapshotSource(open_workspace(args), history_seconds=60, looks_at_epochs=False)
-    snapshot = source.take()
-    facts = facts_of(snapshot)
+    workspace = open_workspace(args)
+    source = SnapshotSource(workspace, history_seconds=60, looks_at_epochs=False)
+    facts = _facts_now(source, workspace)
     _print(facts, args)
     while args.watch:
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
-        snapshot = source.take()
-        if (now := facts_of(snapshot)) != facts:
+        if (now := _facts_now(source, workspace)) != facts:
             facts = now
             _print(facts, args)
     return exit_code(facts)
+
+
+def _facts_now(source: "SnapshotSource", workspace: "Workspace") -> dict[str, Any]:
+    facts = facts_of(source.take())
+    if not facts["problems"] and (problem := _problem_with_keys(workspace.settings_file)):
+        facts["problems"] = [problem]
+    return facts
+
+
+def _problem_with_keys(settings_file: Path) -> str | None:
+    """Say why the console would refuse the keys of the settings; without keys, nothing of the console is imported."""
+    from console.commands.config import check_keys
+    from core.plain_files import read_file
+    from core.settings import SettingsError
+
+    try:
+        if b"keys" in read_file(settings_file):
+            check_keys(settings_file)
+    except OSError:
+        return None  # no settings file, or one that the snapshot names already
+    except SettingsError as error:
+        return str(error)
+    return None
 
 
 def _status_at(args: argparse.Namespace) -> int:

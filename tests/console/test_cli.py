@@ -98,7 +98,12 @@ def test_status_of_an_empty_workspace_exits_with_0(home, answer):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("bondx.yaml", "max_epochs: 010\n"), ("policy.yaml", "{"), ("production_policy.yaml", "promotion: 3\n")],
+    [
+        ("bondx.yaml", "max_epochs: 010\n"),
+        ("bondx.yaml", "console: {keys: {registry.promote: q}}\n"),
+        ("policy.yaml", "{"),
+        ("production_policy.yaml", "promotion: 3\n"),
+    ],
 )
 def test_status_names_a_settings_file_that_cannot_be_used(home, answer, name, text):
     (home / name).write_text(text)
