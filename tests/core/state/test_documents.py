@@ -105,6 +105,17 @@ def test_a_change_increments_the_revision_and_keeps_other_fields(versions):
     assert versions.get("spread/1.0.0") == second
 
 
+def test_only_recent_revisions_are_kept_to_say_what_changed_since(versions):
+    seen = [versions.insert(A_VERSION)]
+    for number in range(80):
+        versions.all()  # as a screen does that refreshes
+        seen.append(versions.replace(changed(seen[-1], metrics={"r2": number / 100})))
+    for base, is_kept in ((seen[-10], True), (seen[10], False)):
+        with pytest.raises(StaleRevisionError) as stale:
+            versions.replace(changed(base, stage=Stage.STAGING))
+        assert bool(stale.value.changes) is is_kept
+
+
 def test_a_change_based_on_an_old_revision_is_refused_with_changes_and_author(versions, elsewhere):
     seen = versions.insert(A_VERSION)
     versions.all()
