@@ -1,7 +1,6 @@
 """Whatever a person types into the console, it lives on: it may hold the engine that trains."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,8 @@ from console.dialogs.logs import LogDialog
 from console.screen_catalog import SCREENS
 from console.verbs.catalog import COMMANDS
 from core.registry import Registry, Stage
+from core.training.session import DesiredSession
+from core.training.sessions import Sessions
 
 ROOT = Path(__file__).parents[2]
 N_LINES, N_FILTERS, N_REASONS, N_VERSIONS = 50, 4, 6, 8
@@ -95,13 +96,22 @@ async def test_no_filter_ends_the_console(open_console, name):
             assert lives(console), text
 
 
-async def test_no_reason_and_no_typed_version_ends_the_console(open_console):
+async def test_no_reason_and_no_typed_version_ends_the_console(open_console, workspace):
+    sessions = Sessions(workspace)
+
+    def desired() -> DesiredSession:
+        return sessions.get("s-0002").desired
+
+    def shown() -> DesiredSession:
+        return next(each.desired for each in console.app.snapshot.sessions if each.session_id == "s-0002")
+
     async with open_console() as console:
-        lines = alternating("pause s-0002", "resume s-0002")
         for text in drawn(st.text(max_size=40), N_REASONS):
             await ask(console, ":", "promote spread 1.2.0")
             await close_dialogs(console)
-            dialog = await console.dialog(":", *(("space" if c == " " else c) for c in next(lines)), "enter")
+            await console.until(lambda: shown() is desired(), "the session as it is")
+            line = "resume s-0002" if desired() is DesiredSession.PAUSED else "pause s-0002"
+            dialog = await console.dialog(":", *(("space" if c == " " else c) for c in line), "enter")
             for field in dialog.query(Input):
                 await type_in(console, field, text)
             console.time.pass_deafness()
@@ -160,8 +170,3 @@ def test_every_field_takes_part():
         if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
     }
     assert fields == {"prompt-input", "typed", "reason", "log-search"}
-
-
-def alternating(*lines: str) -> Iterator[str]:
-    while True:
-        yield from lines
