@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
@@ -59,20 +58,21 @@ def status(args: argparse.Namespace) -> int:
 
 def _facts_now(source: "SnapshotSource", workspace: "Workspace") -> dict[str, Any]:
     facts = facts_of(source.take())
-    if not facts["problems"] and (problem := _problem_with_keys(workspace.settings_file)):
-        facts["problems"] = [problem]
+    named = str(workspace.settings_file)
+    if not any(named in problem for problem in facts["problems"]) and (problem := _problem_with_keys(workspace)):
+        facts["problems"].append(problem)
     return facts
 
 
-def _problem_with_keys(settings_file: Path) -> str | None:
+def _problem_with_keys(workspace: "Workspace") -> str | None:
     """Say why the console would refuse the keys of the settings; without keys, nothing of the console is imported."""
     from console.commands.config import check_keys
     from core.plain_files import read_file
     from core.settings import SettingsError
 
     try:
-        if b"keys" in read_file(settings_file):
-            check_keys(settings_file)
+        if b"keys" in read_file(workspace.settings_file):
+            check_keys(workspace.settings_file)
     except OSError:
         return None  # no settings file, or one that the snapshot names already
     except SettingsError as error:

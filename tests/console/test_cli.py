@@ -114,6 +114,14 @@ def test_status_names_a_settings_file_that_cannot_be_used(home, answer, name, te
     assert f"{home / name}, line 1" in line
 
 
+def test_status_names_refused_keys_beside_another_problem(home, answer):
+    (home / "bondx.yaml").write_text("console: {keys: {registry.promote: q}}\n")
+    (home / "policy.yaml").write_text("{")
+
+    problems = [line for line in answer("status", "--plain")[1].splitlines() if line.startswith("problem: ")]
+    assert [name in line for name, line in zip(("policy.yaml", "bondx.yaml"), problems, strict=True)] == [True, True]
+
+
 def test_status_shows_the_workspace_at_a_past_time(home, answer):
     workspace = Workspace.open(home)
     at = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
