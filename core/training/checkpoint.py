@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import UNFINISHED, sha256_of, write_folder
+from core.files import UNFINISHED, link_on_the_way, sha256_of, write_folder
 from core.plain_files import read_file
 from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
@@ -127,8 +127,8 @@ class Checkpoints:
 
     def keep_only(self, epochs: Collection[int]) -> None:
         """Remove every other checkpoint, and what a killed writer left behind."""
-        if any(place.is_symlink() for place in (self.folder, *self.folder.parents[:2])):
-            log.warning("no checkpoint removed: %s is reached through a link", self.folder)
+        if link := link_on_the_way(self.folder, root=self.folder.parents[2]):
+            log.warning("no checkpoint removed: %s is reached through the link %s", self.folder, link)
             return
         for epoch in set(self.epochs()) - set(epochs):
             shutil.rmtree(self._folder_of(epoch), ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from core.files import UNFINISHED, remove_file, replace_end, write_file
+from core.files import UNFINISHED, link_on_the_way, remove_file, replace_end, write_file
 from core.plain_files import open_plain, read_file
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ class EpochReports:
         return self._folder / f"epochs_{first:06d}.jsonl"
 
     def _pack_all_but(self, newest: Path) -> None:
-        if any(place.is_symlink() for place in (self._folder, *self._folder.parents[:2])):
-            log.warning("not packed: %s is reached through a link, and may hold files of others", self._folder)
+        if link := link_on_the_way(self._folder, root=self._folder.parents[2]):
+            log.warning("not packed: %s is reached through the link %s", self._folder, link)
             return
         for leftover in self._folder.glob(f".epochs_*{UNFINISHED}"):  # of a killed engine
             remove_file(leftover)
