@@ -296,7 +296,6 @@ class AuditLog:
         if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
             databases = self._databases()
         entries, drained = self._collect(databases, head, standing)
-        heads = head.ledgers if head and not standing.alarm else {}
         writer = LogWriter(
             self._journal,
             self._ledgers,
@@ -304,11 +303,12 @@ class AuditLog:
             link=standing.link,
             start=standing.start,
             size=standing.size,
+            heads=head.ledgers if head and not standing.alarm else {},
             clock=self._clock,
         )
-        writer.write(entries, heads)
+        writer.write(entries)
         if sign or seals:
-            writer.seal_ledgers(heads)
+            writer.seal_ledgers()
         n_unsigned = writer.link.sequence - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
         if is_signed:
@@ -321,7 +321,7 @@ class AuditLog:
             size=writer.size,
             signed_sequence=writer.link.sequence if is_signed else standing.signed_sequence,
             drained=drained,
-            ledgers=writer.heads(heads),
+            ledgers=writer.heads(),
             seals_outbox=True,
         )
         if head is None or not newest.says_the_same_as(head):

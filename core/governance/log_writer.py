@@ -1,6 +1,6 @@
 """Writing entries in their order, each to the log or to the ledger of its session."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.clock import Clock
 from core.governance.chain import Link, Seal
@@ -19,7 +19,16 @@ class LogWriter:
     """
 
     def __init__(
-        self, journal: Journal, ledgers: LedgerFiles, seal: Seal, *, link: Link, start: int, size: int, clock: Clock
+        self,
+        journal: Journal,
+        ledgers: LedgerFiles,
+        seal: Seal,
+        *,
+        link: Link,
+        start: int,
+        size: int,
+        heads: Mapping[str, LedgerHead],
+        clock: Clock,
     ) -> None:
         """Continue a log.
 
@@ -30,12 +39,14 @@ class LogWriter:
             link: The last record.
             start: The offset of its line, in bytes.
             size: The end of its line.
+            heads: The newest ends of the ledgers.
             clock: The time.
         """
         self.link, self.start, self.size = link, start, size
         self.n_written = 0
         self._journal = journal
         self._files = ledgers
+        self._heads = heads
         self._seal = seal
         self._clock = clock
         self._lines: list[bytes] = []
@@ -43,27 +54,20 @@ class LogWriter:
         self._ledger: Ledger | None = None  # of those epochs
         self._ledgers: dict[str, Ledger] = {}
 
-    def write(self, entries: Iterable[AuditEntry], heads: dict[str, LedgerHead]) -> None:
-        """Write entries; `flush` completes it.
-
-        Args:
-            entries: What to write, in order.
-            heads: The newest ends of the ledgers.
-        """
+    def write(self, entries: Iterable[AuditEntry]) -> None:
+        """Write entries in order; `flush` completes it."""
         for entry in entries:
             session = ledger_of(entry)
             if session is not None:
-                self._write_epoch(entry, self._open(session, heads))
+                self._write_epoch(entry, self._open(session))
             else:
-                if entry.object in self._ledgers or _is_unsealed(heads.get(entry.object)):
-                    self._seal_epochs(self._open(entry.object, heads))
+                self._seal_if_needed(entry.object)
                 self.write_record(entry)
 
-    def seal_ledgers(self, heads: dict[str, LedgerHead]) -> None:
+    def seal_ledgers(self) -> None:
         """Seal the epochs of every session that no seal covers yet."""
-        for session in {**heads, **self._ledgers}:
-            if session in self._ledgers or _is_unsealed(heads.get(session)):
-                self._seal_epochs(self._open(session, heads))
+        for session in {**self._heads, **self._ledgers}:
+            self._seal_if_needed(session)
 
     def write_record(self, entry: AuditEntry) -> None:
         """Write an entry to the log itself."""
@@ -71,9 +75,9 @@ class LogWriter:
         line, self.link = self._seal.line(entry, self.link)
         self._lines.append(line)
 
-    def heads(self, before: dict[str, LedgerHead]) -> dict[str, LedgerHead]:
+    def heads(self) -> dict[str, LedgerHead]:
         """Return the ends of the ledgers that must be remembered now, the newest last."""
-        untouched = {session: head for session, head in before.items() if session not in self._ledgers}
+        untouched = {session: head for session, head in self._heads.items() if session not in self._ledgers}
         return remembered({**untouched, **{session: ledger.head() for session, ledger in self._ledgers.items()}})
 
     def flush(self) -> None:
@@ -81,10 +85,10 @@ class LogWriter:
         self._flush_epochs()
         self._flush_records()
 
-    def _open(self, session: str, heads: dict[str, LedgerHead]) -> Ledger:
+    def _open(self, session: str) -> Ledger:
         if session not in self._ledgers:
             self._flush_epochs()
-            ledger = Ledger(session, self._files.journal(session), self._seal, heads.get(session))
+            ledger = Ledger(session, self._files.journal(session), self._seal, self._heads.get(session))
             self._ledgers[session] = ledger
             if ledger.alarm:
                 self.write_record(entry_by_engine(ALARM_VERB, "audit log", clock=self._clock, reason=ledger.alarm))
@@ -100,6 +104,11 @@ class LogWriter:
         self._epochs.append(entry)
         if ledger.n_unsealed + len(self._epochs) >= SEAL_EVERY:
             self._seal_epochs(ledger)
+
+    def _seal_if_needed(self, session: str) -> None:
+        head = self._heads.get(session)
+        if session in self._ledgers or (head is not None and head.n_sealed < head.sequence):
+            self._seal_epochs(self._open(session))
 
     def _seal_epochs(self, ledger: Ledger) -> None:
         self._flush_epochs()
@@ -120,7 +129,3 @@ class LogWriter:
             self.start = self.size - len(self._lines[-1])
             self.n_written += len(self._lines)
             self._lines = []
-
-
-def _is_unsealed(head: LedgerHead | None) -> bool:
-    return head is not None and head.n_sealed < head.sequence

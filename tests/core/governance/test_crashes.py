@@ -41,7 +41,7 @@ def append_half(journal: Journal, lines: bytes) -> None:
         file.write(lines[: len(lines) // 2])
 
 
-@pytest.mark.parametrize(
+at_any_point = pytest.mark.parametrize(
     ("target", "first"),
     [
         pytest.param("core.governance.journal.Journal.append", None, id="before the append"),
@@ -50,6 +50,9 @@ def append_half(journal: Journal, lines: bytes) -> None:
         pytest.param("core.governance.head.HeadStore.store", None, id="before the head is stored"),
     ],
 )
+
+
+@at_any_point
 def test_a_drain_killed_at_any_point_neither_loses_nor_repeats_a_record(
     workspace, write_notes, monkeypatch, target, first
 ):

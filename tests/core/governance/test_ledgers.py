@@ -19,7 +19,7 @@ from core.governance.journal import Journal
 from core.governance.ledgers import SEAL_EVERY, SEAL_VERB
 from core.governance.merkle import leaf_hash
 from core.state import Workspace
-from tests.core.governance.test_crashes import KilledError, append_half, kill_at
+from tests.core.governance.test_crashes import KilledError, at_any_point, kill_at
 
 ENGINE = Actor.engine()
 _forked = multiprocessing.get_context("fork")
@@ -105,15 +105,7 @@ def test_what_one_epoch_writes_does_not_grow_with_the_session(workspace, train, 
     assert (log.stat().st_size - before[1]) / 56 < 100
 
 
-@pytest.mark.parametrize(
-    ("target", "first"),
-    [
-        pytest.param("core.governance.journal.Journal.append", None, id="before the append"),
-        pytest.param("core.governance.journal.Journal.append", append_half, id="in the middle of the append"),
-        pytest.param("core.governance.journal.Journal.append", Journal.append, id="after the append"),
-        pytest.param("core.governance.head.HeadStore.store", None, id="before the head is stored"),
-    ],
-)
+@at_any_point
 def test_a_drain_killed_at_any_point_neither_loses_nor_repeats_an_epoch(
     workspace, train, write_notes, monkeypatch, target, first
 ):
