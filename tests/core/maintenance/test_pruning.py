@@ -5,11 +5,13 @@ from itertools import count
 
 import pytest
 
+from console.commands.prune import KINDS as ON_THE_COMMAND_LINE
+from console.verbs.prune import Prune
 from core.actor import Actor
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
 from core.governance import AuditLog
-from core.maintenance.pruning import Pruning
+from core.maintenance.pruning import KINDS, Pruning
 from core.settings import TrainingSettings
 from core.settings.retention import RetentionSettings
 from core.telemetry import TelemetryReader
@@ -167,3 +169,9 @@ def test_kill_9_in_the_middle_of_a_prune_is_completed_by_the_next(workspace, pru
     assert keys(pruning.plan()) == []
     assert n_values(workspace, "r-0001") == n_values(workspace, "r-0002") == 0
     assert n_values(workspace, "r-0004") == 10_500 - 496 + 1
+
+
+def test_the_console_spells_every_kind_that_can_be_pruned():
+    """It spells them itself, so that neither `--help` nor a completion imports what prunes."""
+    (argument,) = Prune.command.options
+    assert tuple(argument.choices(None, ())) == ON_THE_COMMAND_LINE == KINDS
