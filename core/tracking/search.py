@@ -5,17 +5,19 @@
     part        := "not" part | "(" expression ")" | comparison
     comparison  := field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
                  | field ["not"] "in" "(" value ("," value)* ")"
-                 | field ["not"] "like" text          with % for any characters
+                 | field ["not"] ("like" | "ilike") text
                  | field "is" ["not"] "null"
     field       := ("metrics" | "params" | "tags" | "data") "." name | attribute
     name        := words with dots, dashes and slashes, or anything in backticks or double quotes
     value       := number | 'text' | "text" | true | false
 
-Names in quotes are those of MLflow: metrics."avg model score", params.`batch size`.
+MLflow's filters are read as MLflow reads them: metrics."avg model score", params.`batch size`, attributes.run_name,
+attr.start_time > 1664067852747 (milliseconds since 1970), status = 'KILLED'. A status is read without regard to case.
 
 Whole numbers compare exactly, whatever their length. In quotes, a backslash takes the next character as it is:
-`'it\\'s'`, `"C:\\\\data"`, and after `like` a literal `\\%`. A field that is a time takes a day or an instant:
-`'2026-03-01'`, `'2026-03-01T10:30+01:00'`; without an offset it is UTC.
+`'it\\'s'`, `"C:\\\\data"`. After `like`, `%` stands for any characters and `_` for one; `\\%` and `\\_` are these
+characters. `ilike` ignores case. A field that is a time takes a day or an instant: `'2026-03-01'`,
+`'2026-03-01T10:30+01:00'`; without an offset it is UTC.
 
 A run that lacks a field fails every comparison of it except `is null`. Nothing is ever evaluated as code.
 """
@@ -24,12 +26,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from core.clock import as_utc, to_iso
 from core.errors import UsageError
 from core.tracking.fields import FieldKind, RunField, field_named, nearest_field
+from core.tracking.patterns import like_pattern, unescaped
 from core.tracking.run import Run, RunStatus
 
 Predicate: TypeAlias = Callable[[Run], bool]
@@ -49,15 +52,19 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 _EQUALITIES = frozenset({"=", "==", "!=", "<>"})
-_KEYWORDS = frozenset({"and", "or", "not", "in", "like", "is", "null", "true", "false"})
-_PIECE_OF_PATTERN = re.compile(r"%+|(?:\\.|[^%\\])+", re.DOTALL)
+_KEYWORDS = frozenset({"and", "or", "not", "in", "like", "ilike", "is", "null", "true", "false"})
+_STATUSES: Mapping[str, RunStatus] = {**{str(status): status for status in RunStatus}, "killed": RunStatus.STOPPED}
+_STATUSES_IN_WORDS = f"{', '.join(RunStatus)}, in quotes"
+_FIRST_MILLISECONDS = 100_000_000_000  # in 1973; a smaller number counts seconds, or is a date without dashes
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+        (?P<number>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?![\w.]))
       | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
       | (?P<operator><=|>=|!=|<>|==|[=<>])
       | (?P<mark>[(),])
-      | (?P<word>[A-Za-z_]\w*\.(?:`[^`]+`|"(?:[^"\\]|\\.)+")|[A-Za-z_](?:[\w./:-]*[\w])?)
+      | (?P<word>(?:[A-Za-z_]\w*|`[^`]+`)\.(?:`[^`]+`|"(?:[^"\\]|\\.)+")
+               |`[^`]+`(?:\.[\w./:-]*\w)?
+               |[A-Za-z_](?:[\w./:-]*\w)?)
     )""",
     re.VERBOSE,
 )
@@ -164,7 +171,7 @@ class _Parser:
 
     def _comparison(self) -> Predicate:
         token = self._take()
-        if token.kind != "word" or token.keyword:
+        if token.keyword or (token.kind != "word" and token.text[:1] != '"'):
             raise self._error(token, f"expected a field such as metrics.mae instead of {token}")
         field = self._field(token)
         of_run = field.of_run
@@ -176,15 +183,14 @@ class _Parser:
         negated = self._take_keyword("not")
         if self._take_keyword("in"):
             return _present(of_run, self._choices(field.kind), negated)
-        if self._take_keyword("like"):
-            pattern = self._pattern()
-            return lambda run: (
-                isinstance(found := of_run(run), str) and (pattern.fullmatch(found) is not None) != negated
-            )
+        if self._next.keyword in ("like", "ilike"):
+            return self._likeness(token, field, negated)
         sign = self._take()
         if negated or sign.kind != "operator":
-            wanted = "`in` or `like`" if negated else "=, !=, <, <=, >, >=, `in`, `like` or `is`"
+            wanted = "`in`, `like` or `ilike`" if negated else "=, !=, <, <=, >, >=, `in`, `like`, `ilike` or `is`"
             raise self._error(sign, f"expected {wanted} after {token} instead of {sign}")
+        if field.kind is FieldKind.STATUS and sign.text not in _EQUALITIES:
+            raise self._error(sign, f"statuses have no order: compare with =, != or `in`, with {_STATUSES_IN_WORDS}")
         at = self._next
         value = self._value(field.kind)
         if isinstance(value, bool) and sign.text not in _EQUALITIES:
@@ -196,6 +202,25 @@ class _Parser:
             raise self._error(token, f"there is no field {token}: {nearest_field(token.text)}")
         return field
 
+    def _likeness(self, name: _Token, field: RunField, negated: bool) -> Predicate:
+        """Read `like` or `ilike` and its pattern; a pattern that no status has is refused, as a status is."""
+        word, token = self._take(), self._take()
+        if field.kind in (FieldKind.NUMBER, FieldKind.TRUTH):
+            raise self._error(word, f"`{word.keyword}` compares text, and {name} is not text")
+        is_status = field.kind is FieldKind.STATUS
+        if token.kind != "text":
+            say = f"; the statuses are {_STATUSES_IN_WORDS}" if is_status else ""
+            raise self._error(token, f"expected text in quotes after `{word.keyword}` instead of {token}{say}")
+        pattern = like_pattern(token.text[1:-1], ignore_case=is_status or word.keyword == "ilike")
+        of_run = field.of_run
+        if not is_status:
+            return lambda run: (
+                (found := of_run(run)) is not None and (pattern.fullmatch(_text(found)) is not None) != negated
+            )
+        if not (matched := {status for text, status in _STATUSES.items() if pattern.fullmatch(text)}):
+            raise self._error(token, f"no status is like {token}: the statuses are {', '.join(RunStatus)}")
+        return lambda run: (run.status in matched) != negated
+
     def _choices(self, kind: FieldKind) -> list[Value]:
         self._expect_mark("(")
         values = [self._value(kind)]
@@ -204,42 +229,57 @@ class _Parser:
         self._expect_mark(")")
         return values
 
-    def _pattern(self) -> re.Pattern[str]:
-        token = self._take()
-        if token.kind != "text":
-            raise self._error(token, f"expected text in quotes after `like` instead of {token}")
-        pieces = _PIECE_OF_PATTERN.findall(token.text[1:-1])
-        return re.compile(
-            "".join(".*" if "%" in each[:1] else re.escape(_unescaped(each)) for each in pieces), re.DOTALL
-        )
-
     def _value(self, kind: FieldKind) -> Value:
         token = self._take()
-        if kind is FieldKind.TIME:
-            return self._instant(token)
+        if kind in (FieldKind.TIME, FieldKind.MILLISECONDS):
+            return self._instant(token, kind)
+        if kind is FieldKind.STATUS:
+            return self._status(token)
+        if kind is FieldKind.TRUTH:
+            return self._truth(token)
         if token.kind == "number":
             return _number(token.text)
         if kind is FieldKind.NUMBER:
             raise self._error(token, f"expected a number instead of {token}")
         if token.kind == "text":
-            return self._status(token) if kind is FieldKind.STATUS else _unquoted(token)
+            return _unquoted(token)
         if token.keyword in ("true", "false"):
             return token.keyword == "true"
         hint = "; put text in quotes" if token.kind == "word" else ""
         raise self._error(token, f"expected a number or text in quotes instead of {token}{hint}")
 
     def _status(self, token: _Token) -> str:
-        """Read a status in capitals or not; MLflow writes them in capitals."""
-        if (status := _unquoted(token).lower()) not in list(RunStatus):
+        """Read a status in capitals or not; MLflow writes them in capitals, and calls a stopped run killed."""
+        if token.kind != "text":
+            raise self._error(token, f"expected a status instead of {token}: write one of {_STATUSES_IN_WORDS}")
+        if (status := _STATUSES.get(_unquoted(token).lower())) is None:
             raise self._error(token, f"there is no status {token}: write one of {', '.join(RunStatus)}")
-        return status
+        return str(status)
 
-    def _instant(self, token: _Token) -> str:
+    def _truth(self, token: _Token) -> bool:
+        word = _unquoted(token).lower() if token.kind == "text" else token.keyword
+        if word not in ("true", "false"):
+            raise self._error(token, f"expected true or false instead of {token}")
+        return word == "true"
+
+    def _instant(self, token: _Token, kind: FieldKind) -> str:
         """Write a day or an instant in the format of runs, so that text sorts as time does."""
+        if kind is FieldKind.MILLISECONDS and token.kind == "number":
+            return self._instant_of_number(token)
         try:
             return to_iso(as_utc(datetime.fromisoformat(_unquoted(token) if token.kind == "text" else "")))
         except ValueError:
-            raise self._error(token, f"expected a time such as '2026-03-01' instead of {token}") from None
+            also = " or milliseconds since 1970" if kind is FieldKind.MILLISECONDS else ""
+            raise self._error(token, f"expected a time such as '2026-03-01'{also} instead of {token}") from None
+
+    def _instant_of_number(self, token: _Token) -> str:
+        number = _number(token.text)
+        if 0 < number < _FIRST_MILLISECONDS:
+            raise self._error(token, f"{token} is in 1970 to 1973 as milliseconds; write a time such as '2026-03-01'")
+        try:
+            return to_iso(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number))
+        except (OverflowError, ValueError):
+            raise self._error(token, f"{token} milliseconds since 1970 are beyond the calendar") from None
 
     @property
     def _next(self) -> _Token:
@@ -321,8 +361,4 @@ def _text(value: Any) -> str:
 
 
 def _unquoted(token: _Token) -> str:
-    return _unescaped(token.text[1:-1])
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    return unescaped(token.text[1:-1])
