@@ -15,7 +15,7 @@ from widgets.rows import Row
 MISSING = frozenset({"", "–", "-"})
 """Texts of cells without a value; they stand last in either direction."""
 
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"([0-9]+)")
 
 
 class Order(msgspec.Struct, frozen=True):

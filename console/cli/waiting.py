@@ -39,7 +39,7 @@ def seconds(text: str) -> float:
     >>> [seconds(text) for text in ("90", "90s", "1.5h")]
     [90.0, 90.0, 5400.0]
     """
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", text)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number with s, m, h or d, such as 10m")
     return float(found[1]) * _SECONDS_OF_UNIT[found[2] or "s"]

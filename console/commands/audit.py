@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, count, noun_parser, open_workspace
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
 if TYPE_CHECKING:

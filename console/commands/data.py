@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from console.commands.opening import Subparsers, command_parser, count, noun_parser
+from console.commands.opening import Subparsers, command_parser, noun_parser
+from console.commands.typed_numbers import count, whole
 from core.errors import ExitCode
 
 FORMATS: tuple[Literal["parquet", "csv", "jsonl"], ...] = ("parquet", "csv", "jsonl")
@@ -18,7 +19,7 @@ def add_parser(commands: Subparsers) -> None:
     kinds = generate.add_subparsers(title="kinds", metavar="KIND", required=True)
     bonds = command_parser(kinds, "bonds", help="a panel of corporate and sovereign bonds, with labels and truth")
     bonds.add_argument("--rows", type=count, default=1000, metavar="N", help="bonds to draw (default 1000)")
-    bonds.add_argument("--seed", type=int, default=42, metavar="S", help="same seed, same bytes (default 42)")
+    bonds.add_argument("--seed", type=whole, default=42, metavar="S", help="same seed, same bytes (default 42)")
     bonds.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, created if missing")
     bonds.add_argument(
         "--format",

@@ -4,7 +4,8 @@ import argparse
 import select
 import sys
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
+from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
+from console.commands.typed_numbers import count
 from core.errors import ExitCode
 from core.log_reading import LEVELS, LogFilter, LogLine, LogReader
 

@@ -174,11 +174,3 @@ def person() -> "Actor":
     from core.actor import Actor, Origin
 
     return Actor.current(Origin.COMMAND_LINE)
-
-
-def count(text: str) -> int:
-    """Read a number of 1 or more from an argument (an argparse type)."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, at least 1")
-    return number

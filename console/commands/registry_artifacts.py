@@ -10,10 +10,10 @@ from console.commands.opening import (
     add_policy_argument,
     add_reason_argument,
     command_parser,
-    count,
     open_workspace,
     person,
 )
+from console.commands.typed_numbers import count, number
 from core.errors import ExitCode
 
 LINEAGE_REACH = 10  # versions around the requested one that are never folded
@@ -181,7 +181,4 @@ def pair(text: str) -> tuple[str, str]:
 def metric(text: str) -> tuple[str, float]:
     """Read NAME=NUMBER (an argparse type)."""
     name, value = pair(text)
-    try:
-        return name, float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
+    return name, number(value)

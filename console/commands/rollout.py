@@ -17,6 +17,7 @@ from console.commands.opening import (
     person,
     why_nothing_happens,
 )
+from console.commands.typed_numbers import share
 from core.errors import ExitCode
 from core.rollout.strategies import Strategy
 
@@ -69,7 +70,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     start.add_argument(
         "--share",
-        type=_share,
+        type=share,
         metavar="SHARE",
         help="traffic share of the first step, of the A/B split, or of the copies (default: the policy's)",
     )
@@ -320,13 +321,3 @@ def _cells(reading: "GuardReading") -> dict[str, object]:
         "not_excluded": reading.cannot_exclude,
         "reason": reading.reason.removeprefix(f"{reading.guard}: "),
     }
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a share above 0 and at most 1, such as 0.1")
-    return share

@@ -9,12 +9,12 @@ from console.commands.opening import (
     add_json_argument,
     add_reason_argument,
     command_parser,
-    count,
     noun_parser,
     open_workspace,
     person,
 )
 from console.commands.registry_artifacts import pair
+from console.commands.typed_numbers import count, whole
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_parser(commands: Subparsers) -> None:
     show.set_defaults(command=show_run)
     metrics = command_parser(verbs, "metrics", help="the history of a run's metrics as CSV, a row for each epoch")
     metrics.add_argument("run_id", metavar="RUN")
-    metrics.add_argument("--after", type=int, metavar="EPOCH", help="only the epochs after this one")
+    metrics.add_argument("--after", type=whole, metavar="EPOCH", help="only the epochs after this one")
     metrics.add_argument("--limit", type=count, metavar="N", help="only the first N epochs")
     add_json_argument(metrics)
     metrics.set_defaults(command=run_metrics)

@@ -20,6 +20,7 @@ from console.commands.opening import (
     open_workspace,
     person,
 )
+from console.commands.typed_numbers import number, whole
 from core.errors import ExitCode, UsageError
 from core.log_file import FORMAT_WITH_PROCESS, LogFile, LogLines
 
@@ -54,7 +55,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--workers",
         dest="processes",
-        type=int,
+        type=whole,
         metavar="N",
         help="server processes, which SIGHUP replaces without a gap (default: serving.processes, 0: only this one)",
     )
@@ -62,10 +63,10 @@ def add_parser(commands: Subparsers) -> None:
     tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
     tls.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
     limits = parser.add_argument_group("limits of one request", "All of them are in the `serving` block of bondx.yaml.")
-    limits.add_argument("--max-body-mib", type=float, metavar="N", help="size of the body (8)")
-    limits.add_argument("--max-rows", type=int, metavar="N", help="rows of a batch (10000)")
+    limits.add_argument("--max-body-mib", type=number, metavar="N", help="size of the body (8)")
+    limits.add_argument("--max-rows", type=whole, metavar="N", help="rows of a batch (10000)")
     limits.add_argument(
-        "--time-out", dest="answer_seconds", type=float, metavar="SECONDS", help="to answer a batch (30)"
+        "--time-out", dest="answer_seconds", type=number, metavar="SECONDS", help="to answer a batch (30)"
     )
     parser.set_defaults(command=serve)
     nouns = parser.add_subparsers(title="access and records", metavar="NOUN")
@@ -80,7 +81,7 @@ def add_parser(commands: Subparsers) -> None:
     create.add_argument("name", metavar="NAME", help="its purpose, named in the audit log")
     create.add_argument("--person", metavar="ACCOUNT", help="the person responsible for it (default: you)")
     create.add_argument("--role", choices=ROLES, default="viewer", help="its role (default: %(default)s)")
-    create.add_argument("--days", type=float, metavar="N", help="how long it is valid (default: without limit)")
+    create.add_argument("--days", type=number, metavar="N", help="how long it is valid (default: without limit)")
     add_reason_argument(create)
     add_json_argument(create)
     create.set_defaults(command=create_token)
@@ -231,8 +232,8 @@ def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:
     def on_signal(_number: int, _frame: "FrameType | None") -> None:
         act()
 
-    for number in numbers:
-        signal.signal(number, on_signal)
+    for signal_number in numbers:
+        signal.signal(signal_number, on_signal)
 
 
 def serving_settings(workspace: "Workspace", args: argparse.Namespace | None) -> "ServingSettings":

@@ -11,12 +11,12 @@ from console.commands.opening import (
     add_reason_argument,
     add_request_parsers,
     command_parser,
-    count,
     noun_parser,
     open_workspace,
     person,
     why_nothing_happens,
 )
+from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
+from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
+from console.commands.typed_numbers import count
 from core.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ _SEVERITIES = (
     (logging.WARNING, "warnings and worse"),
     (logging.ERROR, "errors and worse"),
 )
-_HEAD = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d)[,.]\d+ +([A-Z]+) +")
+_HEAD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([0-9]{2}:[0-9]{2}:[0-9]{2})[,.][0-9]+ +([A-Z]+) +")
 _TONES = {logging.WARNING: "warn", logging.ERROR: "bad", logging.CRITICAL: "alarm", logging.DEBUG: "muted"}
 
 

@@ -65,7 +65,7 @@ def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
 
 @functools.lru_cache(maxsize=4096)  # models share most of their numbers
 def _number_of(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+    return tuple(int(part) for part in version.split(".") if part.isascii() and part.isdecimal())
 
 
 @of_the_same

@@ -109,7 +109,7 @@ def _moved(verb_id: str, text: str) -> Key:
         raise KeyProblemError(verb_id, _NEVER)
     if text in ANSWERS and text != verb.key.display:
         raise KeyProblemError(verb_id, f"{text} is fixed: {ANSWERS[text]}; choose another key")
-    if text in MOVES or text.isdigit():
+    if text in MOVES or text in "0123456789":
         raise KeyProblemError(verb_id, f"{text} is fixed: j, k, g and G move, digits show screens; choose another key")
     is_capital = len(text) == 1 and text.isupper()
     if verb.changes and not is_capital:

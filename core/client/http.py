@@ -214,4 +214,4 @@ def _reason(answer: HttpAnswer) -> tuple[str, str | None]:
 
 def _retry_after(headers: httpx.Headers) -> float | None:
     text = headers.get("retry-after", "")
-    return float(text) if text.isdecimal() else None
+    return float(text) if text.isascii() and text.isdecimal() else None

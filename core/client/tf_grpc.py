@@ -220,7 +220,7 @@ class TfGrpc(Wire):
 def _spec(which: Which, signature: str = "") -> Any:
     spec = tf_messages.ModelSpec(name=which.model, signature_name=signature, version_label=which.label or "")
     if which.version is not None:
-        if not which.version.isdecimal():
+        if not (which.version.isascii() and which.version.isdecimal()):
             raise NotSpokenError(
                 f"{which.version!a} is not a TensorFlow Serving version: versions are whole numbers.", field="version"
             )

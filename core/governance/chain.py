@@ -13,6 +13,7 @@ from enum import StrEnum
 import orjson
 
 from core.governance.record import AuditEntry, line_fields
+from core.typed_numbers import whole_number
 
 GENESIS = "0" * 64
 """The previous hash of the first record."""
@@ -165,4 +166,7 @@ def _sequence_of(line: bytes) -> int:
     if not line.startswith(_SEQUENCE_FIELD):
         return -1
     digits = line[len(_SEQUENCE_FIELD) : line.find(b",", len(_SEQUENCE_FIELD))]
-    return int(digits) if digits.isdigit() else -1
+    try:
+        return whole_number(digits.decode("ascii"))
+    except ValueError:
+        return -1

@@ -36,7 +36,7 @@ SEAL_EVERY = 256
 REMEMBERED = 8
 """The number of sealed ledgers whose ends stay in the head: enough for the sessions that may still continue."""
 
-_SESSION = re.compile(r"s-\d{4,12}")
+_SESSION = re.compile(r"s-[0-9]{4,12}")
 
 
 class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):

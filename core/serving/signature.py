@@ -24,10 +24,10 @@ Unreadable = msgspec.DecodeError | RecursionError | UnicodeDecodeError
 
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
-_INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
+_INDICES = re.compile(r"(?:\[(?:[0-9]+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
 _VAST = 1e30  # no measurement is larger; a linear model overflows at its square
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", flags=re.ASCII)
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -41,7 +41,7 @@ def _type_of(field: Field) -> Any:
     elif field.kind == "bool":
         found = bool | Annotated[int, Meta(ge=0, le=1)]
     elif field.kind == "date":
-        found = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}")]
+        found = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")]
     else:
         found = Literal[field.categories] if field.categories and field.strict else str
     return found | None if field.nullable or not field.required else found

@@ -16,7 +16,7 @@ from core.settings.yaml_words import SWITCH_HINT
 T = TypeVar("T", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
-_STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|\d+)\]")
+_STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|[0-9]+)\]")
 
 
 def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: KeyPath = ()) -> T:

@@ -67,4 +67,4 @@ def run_number(run_id: str) -> int:
     12
     """
     prefix, _, digits = run_id.partition("-")
-    return int(digits) if prefix == "r" and digits.isdecimal() else 0
+    return int(digits) if prefix == "r" and digits.isascii() and digits.isdecimal() else 0

@@ -34,6 +34,7 @@ from core.errors import UsageError
 from core.tracking.fields import FieldKind, RunField, field_named, nearest_field
 from core.tracking.patterns import like_pattern, unescaped
 from core.tracking.run import Run, RunStatus
+from core.typed_numbers import decimal_number, whole_number
 
 Predicate: TypeAlias = Callable[[Run], bool]
 Value: TypeAlias = float | int | str | bool
@@ -351,9 +352,9 @@ def _number(text: str) -> int | float:
         ValueError: It is none.
     """
     try:
-        return int(text)
+        return whole_number(text)
     except ValueError:  # a fraction, or more digits than are read into a whole number
-        return float(text)
+        return decimal_number(text)
 
 
 def _text(value: Any) -> str:

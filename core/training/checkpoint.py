@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "checkpoint.json"
 MODELS = "models"
-_FOLDER = re.compile(r"epoch_(\d+)")
+_FOLDER = re.compile(r"epoch_([0-9]+)")
 
 
 class CheckpointManifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from console.cli.main import main
-from console.commands.opening import count
 from console.commands.status import N_ALERTS, facts_of
+from console.commands.typed_numbers import count
 from console.table_file import TableFile
 from core.alerts import Alerts
 from core.errors import RefusedError

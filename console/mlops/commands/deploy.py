@@ -3,6 +3,7 @@
 import argparse
 
 from console.commands.opening import Subparsers, add_reason_argument, open_workspace, person
+from console.commands.typed_numbers import share
 from console.mlops.opening import add_model_argument, verb_parser
 from core.errors import ExitCode, RefusedError
 
@@ -13,7 +14,10 @@ def add_parser(commands: Subparsers) -> None:
     add_model_argument(parser)
     parser.add_argument("--version", required=True, metavar="V", help="the candidate")
     parser.add_argument(
-        "--traffic", type=_share, metavar="SHARE", help="traffic share of the first step (default: the policy's)"
+        "--traffic",
+        type=_step_share,
+        metavar="SHARE",
+        help="traffic share of the first step (default: the policy's)",
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
@@ -48,11 +52,7 @@ def deploy(args: argparse.Namespace) -> int:
     return ExitCode.GOOD
 
 
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
+def _step_share(text: str) -> float:
+    if (found := share(text)) == 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a share between 0 and 1, such as 0.1")
-    return share
+    return found

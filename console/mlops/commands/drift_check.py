@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers
+from console.commands.typed_numbers import count
 from console.mlops.opening import add_reading_arguments, reading_rules, verb_parser
 from core.errors import ExitCode
 
@@ -22,7 +23,7 @@ def add_parser(commands: Subparsers) -> None:
     dependent = parser.add_mutually_exclusive_group()
     dependent.add_argument("--group", metavar="COL", help="the column that groups rows which depend on each other")
     dependent.add_argument(
-        "--block", type=int, metavar="N", help="rows follow each other in time: N consecutive rows form a block"
+        "--block", type=count, metavar="N", help="rows follow each other in time: N consecutive rows form a block"
     )
     add_reading_arguments(parser)
     parser.set_defaults(command=check)

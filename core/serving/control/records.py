@@ -217,7 +217,7 @@ class RecordRoutes(Controller):
         """Return the records of the newest N epochs of a session, newest first."""
         return AuditLog(workspace).epochs(session_id, limit=n)
 
-    @get("/audit/epochs/{session_id:str}/{epoch:int}/proof", opt=LOOK, sync_to_thread=True)
+    @get("/audit/epochs/{session_id:str}/{epoch:str}/proof", opt=LOOK, sync_to_thread=True)
     def prove_epoch(self, workspace: Given[Workspace], session_id: FromPath[str], epoch: FromPath[int]) -> EpochProof:
         """Return the proof that an epoch is among those that the log sealed."""
         return AuditLog(workspace).prove_epoch(session_id, epoch)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -251,6 +252,14 @@ def test_runs_are_found_tagged_and_pruned(api, workspace, ana):
     gone = api.post("/api/v1/prunes/runs", json={"keep": 1, "expected": plan["runs"], "reason": "tidy"})
     assert [run["run_id"] for run in gone.json()] == plan["runs"]
     assert [run["run_id"] for run in api.get("/api/v1/runs").json()] == ["r-0003"]
+
+
+def test_a_number_that_is_not_one_in_ascii_is_refused_in_a_query_and_in_a_path(api):
+    proof = "/api/v1/audit/epochs/s-0001/{}/proof"
+    for text in ("1_000", "\u0661\u0662", "\uff13", "\u00b2", " 5", "nan", "inf", "9" * 5000):
+        for where in ("/api/v1/runs?limit={}", "/api/v1/audit?n={}", "/api/v1/resources?seconds={}", proof):
+            assert (where, api.get(where.format(quote(text))).status_code) == (where, 400)
+    assert api.get(proof.format(1)).status_code == 404
 
 
 def test_every_kind_is_pruned_by_a_reviewed_plan(api, workspace, ana):
