@@ -1,6 +1,5 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
@@ -22,8 +21,9 @@ from core.state.storage import GenerationStorage
 T = TypeVar("T", bound=msgspec.Struct)
 
 _N_SUPERSEDED = 64
-"""How many earlier revisions are cached, to report the changes since. A session's revision takes 20 KiB, and each epoch
-makes one: with 512, every process grew by 11 MiB in its first 512 epochs. A minute of an engine's changes is enough."""
+_SUPERSEDED_BYTES = 256 << 10
+"""How many earlier revisions of a table are cached, to report the changes since: in JSON, whose objects would take four
+times as much. Each epoch makes a revision of its session, of 13 KiB; a minute of an engine's changes is enough."""
 
 _NO_DOCUMENTS: StoredTable = {}
 
@@ -76,7 +76,7 @@ class Documents(Generic[T]):
         self._brief = brief_type(struct)
         self._committed = _View[T](_NO_DOCUMENTS, {}, {}, {})
         self._uncommitted = self._committed
-        self._superseded: OrderedDict[tuple[str, int], T] = OrderedDict()
+        self._superseded: dict[tuple[str, int], T | bytes] = {}
 
     def all(self) -> list[T]:
         """Return every document, in the order in which they were first stored.
@@ -189,7 +189,7 @@ class Documents(Generic[T]):
             self._committed = view
             for doc_id, document in committed.converted.items():
                 if stored.get(doc_id) is not committed.stored[doc_id]:
-                    self._remember(document)
+                    self._remember(document, stored.get(doc_id))
         return view
 
     def _document(self, view: _View[T], doc_id: str) -> T:
@@ -273,12 +273,20 @@ class Documents(Generic[T]):
         known = committed.converted.get(committed.doc_ids.get(key, ""))
         if known is not None and _revision(known) == revision:
             return known
-        return self._superseded.get((key, revision))
+        superseded = self._superseded.get((key, revision))
+        return msgspec.json.decode(superseded, type=self._struct) if isinstance(superseded, bytes) else superseded
 
-    def _remember(self, document: T) -> None:
-        self._superseded[self._key_of(document), _revision(document)] = document
-        while len(self._superseded) > _N_SUPERSEDED:
-            self._superseded.popitem(last=False)
+    def _remember(self, document: T, now: StoredDocument | None) -> None:
+        """Cache a document that another has replaced; a document that was only read again has the same revision."""
+        name = (self._key_of(document), _revision(document))
+        if name in self._superseded or (isinstance(now, dict) and now.get("revision") == name[1]):
+            return
+        # A document in brief is small, and its large fields are still in their file.
+        is_brief = self._brief is not None and isinstance(document, self._brief)
+        superseded = {**self._superseded, name: document if is_brief else msgspec.json.encode(document)}
+        while len(superseded) > _N_SUPERSEDED or sum(map(_n_bytes, superseded.values())) > _SUPERSEDED_BYTES:
+            del superseded[next(iter(superseded))]
+        self._superseded = superseded  # replaced whole: another thread may be doing the same
 
     def _key_of(self, document: T) -> str:
         key: str = getattr(document, self._key)
@@ -298,6 +306,10 @@ def _unshown_names(value: Any) -> frozenset[str]:
 def _tags_of(document: dict[str, Any]) -> Iterable[Any]:
     tags = document.get("tags")
     return tags.values() if isinstance(tags, dict) else ()
+
+
+def _n_bytes(superseded: Any) -> int:
+    return len(superseded) if isinstance(superseded, bytes) else 0
 
 
 def _revision(document: Any) -> int:

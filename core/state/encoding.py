@@ -110,6 +110,31 @@ def decode(encoded: bytes) -> Tables:
     return tables
 
 
+def with_known(tables: Tables, known: Tables) -> Tables:
+    """Return tables that were read again, with every unchanged document as the object that it was before.
+
+    Other caches recognise an unchanged document by its identity: without this, each change by another process would
+    make a reader convert all documents of the file again. A table without any change is the known table itself.
+
+    Args:
+        tables: Just read; nobody else has them yet.
+        known: The tables of an earlier generation of the file.
+    """
+    for name, table in tables.items():
+        before = known.get(name, {})
+        for number, document in table.items():
+            if (seen := before.get(number)) is not None and _is_same(seen, document):
+                table[number] = seen
+        if list(table) == list(before) and all(table[number] is before[number] for number in table):
+            tables[name] = before
+    return tables
+
+
+def _is_same(seen: StoredDocument, document: StoredDocument) -> bool:
+    # Equal is not the same: True, 1 and 1.0 are equal, and differ in the file.
+    return seen == document and orjson.dumps(seen) == orjson.dumps(document)
+
+
 def fields_of(document: StoredDocument) -> dict[str, Any]:
     """Return the fields of a stored document, in memory or in a file; to be read only."""
     if isinstance(document, DocumentInFile):

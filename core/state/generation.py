@@ -15,7 +15,7 @@ from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.archive import TABLE as ARCHIVE
 from core.state.archive import Archive, read_archive
 from core.state.document_file import DocumentFile, require_documents
-from core.state.encoding import Tables, decode, fields_of
+from core.state.encoding import Tables, decode, fields_of, with_known
 from core.state.errors import DamagedFileError, StateError, WorkspaceGoneError
 
 _PARSED_BELOW_BYTES = 1 << 20
@@ -102,12 +102,13 @@ def signature_of(path: Path) -> FileSignature:
         raise access_error(path, "read", error) from error
 
 
-def load(path: Path, *, previous: bool = False) -> Generation:
+def load(path: Path, *, previous: bool = False, known: Generation | None = None) -> Generation:
     """Read and parse the current generation, without any lock.
 
     Args:
         path: The state file.
         previous: Read its previous generation instead.
+        known: A generation read earlier, whose documents are used again where they are unchanged.
 
     Raises:
         DamagedFileError: The file is not a complete TinyDB file, or is missing while an earlier generation exists; or
@@ -118,15 +119,15 @@ def load(path: Path, *, previous: bool = False) -> Generation:
     while True:
         before = signature_of(path)
         try:
-            return _loaded(path, previous_of(path) if previous else path)
+            return _loaded(path, previous_of(path) if previous else path, known)
         except DamagedFileError:
             if signature_of(path) == before:  # else a later generation has other archive files
                 raise
 
 
-def _loaded(path: Path, generation_of_it: Path) -> Generation:
+def _loaded(path: Path, generation_of_it: Path, known: Generation | None) -> Generation:
     try:
-        generation = _read(generation_of_it, path)
+        generation = _read(generation_of_it, path, known)
     except ValueError as error:
         raise DamagedFileError(path, str(error), good_generation(path)) from error
     except NotPlainError as error:
@@ -233,7 +234,7 @@ class _ArchiveOnly(msgspec.Struct):
     archive: dict[str, Any] = {}
 
 
-def _read(path: Path, state_file: Path | None = None) -> Generation:
+def _read(path: Path, state_file: Path | None = None, known: Generation | None = None) -> Generation:
     try:
         file = open_plain(path)
     except FileNotFoundError:
@@ -248,6 +249,8 @@ def _read(path: Path, state_file: Path | None = None) -> Generation:
         )
         recent: Tables = decode(encoded) if places is None else dict(places.tables)
         listed = {number: fields_of(entry) for number, entry in recent.pop(ARCHIVE, {}).items()}
+        if known is not None and places is None:
+            recent = with_known(recent, known.recent)
         if not listed:
             return Generation(signature, recent, descriptor, file=places)
         archive = read_archive(state_file or path, listed)

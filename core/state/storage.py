@@ -263,7 +263,7 @@ class GenerationStorage(Storage):
     def _generation(self) -> Generation:
         current = self._current
         if current is None or self._is_outdated(current):
-            current = self._current = load(self.path)
+            current = self._current = load(self.path, known=current)
         return current
 
     def _is_outdated(self, current: Generation) -> bool:

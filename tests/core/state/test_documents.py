@@ -1,5 +1,7 @@
 # ruff: noqa: PT012 - what is to fail here is the end of a whole transaction
+import gc
 import tempfile
+import tracemalloc
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +116,42 @@ def test_only_recent_revisions_are_kept_to_say_what_changed_since(versions):
         with pytest.raises(StaleRevisionError) as stale:
             versions.replace(changed(base, stage=Stage.STAGING))
         assert bool(stale.value.changes) is is_kept
+
+
+def test_a_change_elsewhere_leaves_the_unchanged_documents_the_objects_that_they_were(versions, elsewhere):
+    for minor in range(50):
+        versions.insert(Version(key=f"spread/1.{minor}.0"))
+    before = versions.all()
+    after_n = []
+    for number in range(5):
+        elsewhere.replace(changed(elsewhere.get("spread/1.7.0"), metrics={"r2": number / 10}))
+        now = versions.all()
+        after_n.append([one.key for one, other in zip(before, now, strict=True) if one is not other])
+    assert after_n == [["spread/1.7.0"]] * 5
+
+
+def test_earlier_revisions_take_a_bounded_number_of_bytes(versions, elsewhere):
+    large = {f"feature_{number}": number / 7 for number in range(2_000)}
+    seen = elsewhere.insert(changed(A_VERSION, metrics=large))
+    versions.all()
+    tracemalloc.start()
+    try:
+        for number in range(60):
+            seen = elsewhere.replace(changed(seen, metrics={**large, "r2": number / 100}))
+            versions.all()
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3 << 20  # 60 revisions of 60 KiB in JSON, some 250 KiB as objects
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), (0.0, -0.0)])
+def test_equal_values_of_another_kind_are_noticed(database, before, after):
+    database.table("values").insert({"value": before})
+    assert repr(database.table("values").all()[0]["value"]) == repr(before)
+    Database(database.path).table("values").update({"value": after})
+    assert repr(database.table("values").all()[0]["value"]) == repr(after)
 
 
 def test_a_change_based_on_an_old_revision_is_refused_with_changes_and_author(versions, elsewhere):
