@@ -4,7 +4,8 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -15,7 +16,7 @@ from core.settings.yaml_words import SWITCH_HINT
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
+_AT = re.compile(r" - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|[0-9]+)\]")
 
 
@@ -35,15 +36,16 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         return msgspec.convert(values, struct)
     except msgspec.ValidationError as error:
         message = str(error)
-        path, display = _path_of(message, struct, values)
+        fault = _fault_of(message, struct, values)
         problem = _AT.sub("", message).replace("`", "")
         problem = problem[:1].lower() + problem[1:]
-        value = _look_up(values, path)
-        found = "" if isinstance(value, dict) or not path else f" is {shown(value)}"
-        problem = _form_of(struct, path) or problem
+        found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
+        found = f" has the key {shown(fault.value)}" if fault.is_key else found
+        if isinstance(fault.value, str):  # else its type is at fault, which the problem names
+            problem = _form_of(fault.annotation) or problem
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
-        name = ".".join((*at, *filter(None, [display]))) or "settings"
-        raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *path))) from None
+        name = ".".join((*at, *filter(None, [fault.display]))) or "settings"
+        raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *fault.path))) from None
 
 
 def refuse_unknown_keys(
@@ -98,10 +100,20 @@ def _struct_of_entries(annotation: Any) -> type[msgspec.Struct] | None:
     return _struct(get_args(bare)[1]) if get_origin(bare) is dict else None
 
 
-def _path_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, Any]) -> tuple[KeyPath, str]:
-    """Find the key in a validation message; list positions are kept."""
+class _Fault(NamedTuple):
+    """The place of a refused value or key."""
+
+    path: KeyPath = ()  # of the key in the file; list positions are left out
+    display: str = ""  # the path in words, with list positions
+    value: Any = None
+    annotation: Any = None
+    is_key: bool = False  # the key of a mapping is at fault, not its value
+
+
+def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, Any]) -> _Fault:
+    """Find the place that a validation message names."""
     if (match := _AT.search(message)) is None:
-        return (), ""
+        return _Fault()
     path: list[str] = []
     display = ""
     here: Any = values
@@ -112,42 +124,49 @@ def _path_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, An
             annotation = get_args(_bare(annotation))[1]
             name = _guilty_key(here, annotation)
         elif name is not None:
-            fields = msgspec.structs.fields(annotation) if _struct(annotation) else ()
+            block = next(filter(None, map(_struct, _choices(annotation))), None)
+            fields = msgspec.structs.fields(block) if block else ()
             annotation = next((field.type for field in fields if field.name == name), None)
         if name is not None:
             path.append(name)
             display += f".{name}" if display else name
             here = here.get(name) if isinstance(here, dict) else None
-        else:
+        elif step["index"] is not None:
             display += f"[{step['index']}]"
-    return tuple(path), display
+            here = here[int(step["index"])] if isinstance(here, list) else None
+            annotation = next(iter(get_args(_bare(annotation))), None)
+    if match["key"] is None:
+        return _Fault(tuple(path), display, here, annotation)
+    of_keys = get_args(_bare(annotation))[0]
+    guilty = next((key for key in here if not _fits(key, of_keys)), None)
+    return _Fault((*path, *([] if guilty is None else [guilty])), display, guilty, of_keys, is_key=True)
 
 
-def _form_of(struct: type[msgspec.Struct], path: KeyPath) -> str | None:
+def _form_of(annotation: Any) -> str | None:
     """Return how a field says what it accepts, since nobody reads that in a regular expression."""
-    annotation: Any = struct
-    for name in path:
-        if (inner := _struct(annotation)) is None:
-            return None
-        annotation = next((field.type for field in msgspec.structs.fields(inner) if field.name == name), None)
+    choices = _choices(annotation)
+    if len(choices) > 1:
+        return next(filter(None, map(_form_of, choices)), None)
     notes = (note.extra or {} for note in getattr(annotation, "__metadata__", ()) if isinstance(note, msgspec.Meta))
     return next((note["form"] for note in notes if "form" in note), None)
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the types that a field may have."""
+    is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
+    return get_args(annotation) if is_union else (annotation,)
 
 
 def _guilty_key(entries: Any, entry_type: Any) -> str | None:
     """Name the entry of a mapping that msgspec only calls `[...]`, by converting each one alone."""
     if not isinstance(entries, dict):
         return None
-    for name, entry in entries.items():
-        try:
-            msgspec.convert(entry, entry_type)
-        except msgspec.ValidationError:
-            return str(name)
-    return None
+    return next((str(name) for name, entry in entries.items() if not _fits(entry, entry_type)), None)
 
 
-def _look_up(values: Mapping[str, Any], path: KeyPath) -> Any:
-    here: Any = values
-    for name in path:
-        here = here.get(name) if isinstance(here, Mapping) else None
-    return here
+def _fits(value: Any, annotation: Any) -> bool:
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        return False
+    return True

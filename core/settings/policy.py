@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import ModelPattern, Name
 from core.settings.overlay import overlay
 from core.settings.promotion import PromotionSettings
 from core.settings.units import PositiveShare
@@ -33,7 +34,7 @@ MAX_CUTS = 12
 class SliceRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A column of the requests by whose levels candidates are judged, and how its values are divided."""
 
-    column: Annotated[str, Meta(min_length=1, description="A column that the model reads.")]
+    column: Annotated[Name, Meta(description="A column that the model reads.")]
     levels: Annotated[
         tuple[str, ...],
         Meta(description="Values of a categorical column that are judged separately; by default its first twelve."),
@@ -122,7 +123,7 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         bool, Meta(description="false: both versions score every row, and their losses are compared row by row.")
     ] = True
     slices: Annotated[
-        tuple[str | SliceRule, ...],
+        tuple[Name | SliceRule, ...],
         Meta(max_length=MAX_SLICES, description="Columns by whose levels a candidate is judged, at most five."),
     ] = ()
     difference_tolerance: Annotated[
@@ -197,7 +198,7 @@ class TrackingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = 60.0  # a heartbeat reaches the disk within a second or two
     keep_runs: Annotated[int, Meta(ge=1, description="Number of runs that `bondx runs prune` keeps.")] = 1000
     required_tags: Annotated[
-        tuple[str, ...], Meta(description="Tags that every run of another process must have.")
+        tuple[Name, ...], Meta(description="Tags that every run of another process must have.")
     ] = ()
 
     def __post_init__(self) -> None:
@@ -233,7 +234,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     retention: RetentionPolicy = RetentionPolicy()
     tracking: TrackingPolicy = TrackingPolicy()
     overrides: Annotated[
-        dict[str, dict[str, Any]],
+        dict[ModelPattern, dict[str, Any]],
         Meta(description="Keys of the sections above for some models, by name (`spread`) or pattern (`desk_*`)."),
     ] = {}
 

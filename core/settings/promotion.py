@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import Name
+
 
 class PromotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Gates between Staging and Production."""
@@ -13,8 +15,8 @@ class PromotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         float, Meta(ge=0, le=1, description="Minimum attainment: the share of the best attainable score, 0 to 1.")
     ] = 0.85
     accuracy_metric: Annotated[
-        str,
-        Meta(min_length=1, description="The metric that both judge; auto: attainment, else accuracy, else r2."),
+        Name,
+        Meta(description="The metric that both judge; auto: attainment, else accuracy, else r2."),
     ] = "auto"
     max_attainment_drop: Annotated[
         float, Meta(ge=0, le=1, description="Maximum loss of attainment against the replaced version.")

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import Name
 from core.settings.units import Percent
 
 
@@ -24,5 +25,5 @@ class QualityGates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Meta(description="Maximum share of bonds that mature before observation or issue, or past 100 years, %."),
     ] = 0.1
     custom_gates: Annotated[
-        tuple[str, ...], Meta(description="Further gates by name, from installed packages (entry point bondx.gates).")
+        tuple[Name, ...], Meta(description="Further gates by name, from installed packages (entry point bondx.gates).")
     ] = ()

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import ModelPattern
+
 
 class ModelRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long the predictions of a model wait for their outcomes; a key left out is as for all models."""
@@ -26,7 +28,7 @@ class PredictionRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         float, Meta(gt=0, le=8760, description="Hours that an outcome without its prediction waits for it.")
     ] = 24.0
     models: Annotated[
-        dict[str, ModelRetention],
+        dict[ModelPattern, ModelRetention],
         Meta(description="keep_days and keep_rows of single models, by name (`downgrade`) or pattern (`desk_*`)."),
     ] = {}
 

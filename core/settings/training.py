@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import Name
 from core.settings.quality import QualityGates
 
 BaseModel = Literal[
@@ -25,10 +26,10 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """One entry of the `models` block."""
 
     algorithm: Annotated[
-        str, Meta(description="The algorithm; auto compares suitable algorithms and keeps the best.")
+        Name, Meta(description="The algorithm; auto compares suitable algorithms and keeps the best.")
     ] = "auto"
     parameters: Annotated[
-        dict[str, float | int | bool | str], Meta(description="Parameters of the algorithm, passed through unchanged.")
+        dict[Name, float | int | bool | str], Meta(description="Parameters of the algorithm, passed through unchanged.")
     ] = {}
 
 
@@ -65,7 +66,7 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     enable_hyperparameter_tuning: Annotated[bool, Meta(description="Search parameters before training.")] = False
     tuning_method: Literal["grid_search", "random_search", "bayesian"] = "random_search"
     parameter_ranges: Annotated[
-        dict[str, tuple[float | int | str | bool, ...]], Meta(description="Candidate values, by parameter.")
+        dict[Name, tuple[float | int | str | bool, ...]], Meta(description="Candidate values, by parameter.")
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
     ensemble_strategy: Literal["voting", "stacking", "blending"] = "stacking"
@@ -113,14 +114,14 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float, Meta(gt=0, le=8760, description="Time limit after which an unconverged session ends gracefully.")
     ] = 24.0
     models: Annotated[
-        dict[str, ModelSettings], Meta(description="The models to train, by name; empty: all models of the domain.")
+        dict[Name, ModelSettings], Meta(description="The models to train, by name; empty: all models of the domain.")
     ] = {}
     quality_gates: QualityGates = QualityGates()
     ensemble: EnsembleSettings = EnsembleSettings()
     stress_testing: StressTestingSettings = StressTestingSettings()
     advanced: AdvancedSettings = AdvancedSettings()
     trainer: TrainerSettings = TrainerSettings()
-    domain: Annotated[str, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
+    domain: Annotated[Name, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
     domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
 
 

@@ -1,7 +1,9 @@
 """What a settings file may hold, and how it is refused otherwise."""
 
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
+import msgspec
 import pytest
 
 from core.errors import ExitCode
@@ -94,6 +96,71 @@ def test_a_bad_file_gets_one_error_that_names_file_field_and_cure(write, text, s
     assert str(refusal.value).startswith(str(file))
     assert says in str(refusal.value)
     assert refusal.value.exit_code is ExitCode.USAGE
+
+
+NAME = "expected the name of a model"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('telemetry:\n  predictions:\n    models:\n      "": {}', "4, column 7: telemetry.predictions.models has"),
+        ("telemetry: {predictions: {models: {' ': {}}}}", f"telemetry.predictions.models has the key ' ': {NAME}"),
+        ("telemetry: {predictions: {models: {Spread: {}}}}", f"models has the key 'Spread': {NAME}"),
+        ("telemetry: {predictions: {models: {'a b': {}}}}", f"models has the key 'a b': {NAME}"),
+        ("telemetry: {predictions: {models: {'a[': {}}}}", f"models has the key 'a[': {NAME}"),
+        ('policy:\n  overrides:\n    a*: {}\n    "\\t": {drift: {}}', "4, column 5: policy.overrides has the key '"),
+        ("models: {'': {}}", "1, column 10: models has the key '': expected text that is not blank"),
+        ("models: {spread: {algorithm: ' '}}", "models.spread.algorithm is ' ': expected text that is not blank"),
+        ("models: {spread: {parameters: {'': 1}}}", "models.spread.parameters has the key '': expected text"),
+        ("quality_gates: {custom_gates: [a, '']}", "quality_gates.custom_gates[1] is '': expected text that is not"),
+        ("policy: {tracking: {required_tags: [' ']}}", "policy.tracking.required_tags[0] is ' ': expected text that"),
+        ("policy: {canary: {slices: [a, '']}}", "policy.canary.slices[1] is '': expected text that is not blank"),
+        ("policy: {canary: {slices: [{column: ' '}]}}", "canary.slices[0].column is ' ': expected text that is not"),
+        ("policy: {overrides: {a: {canary: {slices: ['']}}}}", "policy.overrides.a.canary.slices[0] is '': expected"),
+        ("policy: {promotion: {accuracy_metric: ' '}}", "accuracy_metric is ' ': expected text that is not blank"),
+        ("domain: ''", "line 1, column 1: domain is '': expected text that is not blank"),
+    ],
+)  # fmt: skip
+def test_a_name_or_pattern_that_can_match_nothing_is_refused_with_its_line_and_column(write, text, says):
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(write(text))
+    assert says in str(refusal.value)
+    assert refusal.value.exit_code is ExitCode.USAGE
+
+
+def test_every_pattern_that_can_match_a_model_is_taken(write):
+    patterns = ["spread", "*", "desk_*", "desk-?", "desk_[ab]*", "[!a]*", "7*"]
+    text = "".join(f"      '{pattern}': {{keep_days: 3}}\n" for pattern in patterns)
+    assert (
+        list(load_settings(write(f"telemetry:\n  predictions:\n    models:\n{text}")).telemetry.predictions.models)
+        == patterns
+    )
+
+
+CHECKED_ELSEWHERE = {"console.keys", "policy.canary.slices.levels"}  # by the keymap; a level of a column may be blank
+
+
+def plain_texts(struct: type[msgspec.Struct], at: str = "") -> set[str]:
+    """Find mappings by any text, and lists of any text."""
+    found = set()
+    for field in msgspec.structs.fields(struct):
+        found |= _plain_texts(field.type, f"{at}{field.name}")
+    return found
+
+
+def _plain_texts(annotation: Any, at: str) -> set[str]:
+    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        return plain_texts(bare, f"{at}.")
+    parts = get_args(bare)
+    is_plain = get_origin(bare) in (dict, tuple) and parts[0] is str
+    is_open = get_origin(bare) is dict and parts[1] is Any  # the settings of a domain
+    return set().union(*(_plain_texts(part, at) for part in parts)) | ({at} if is_plain and not is_open else set())
+
+
+def test_no_setting_takes_a_blank_name_or_pattern():
+    assert plain_texts(Settings) == CHECKED_ELSEWHERE
 
 
 @pytest.mark.parametrize("make", [lambda p: p / "missing.yaml", lambda p: p], ids=["missing", "folder"])
