@@ -79,6 +79,18 @@ class LinesPane(Painted, can_focus=True):
         self._content: tuple[Line, ...] = tuple(lines)
         self._top = 0
         self._n_seen, self._seen_width = 0, 0
+        self._scroll_keys = "j, PgDn"
+
+    @property
+    def scroll_keys(self) -> str:
+        """The keys that show the lines below, as the mark in the last row names them."""
+        return self._scroll_keys
+
+    @scroll_keys.setter
+    def scroll_keys(self, keys: str) -> None:
+        if keys != self._scroll_keys:
+            self._scroll_keys = keys
+            self.repaint()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -116,7 +128,7 @@ class LinesPane(Painted, can_focus=True):
         shown = wrapped[self._top : self._top + height]
         n_below = len(wrapped) - self._top - height
         if n_below > 0 and height > 1:
-            shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines: j, PgDn", "muted"),))
+            shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines: {self._scroll_keys}", "muted"),))
         return shown
 
     def _draw(self) -> list[Line]:

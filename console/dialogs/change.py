@@ -21,7 +21,7 @@ from console.presentation.offer import Offer
 from console.presentation.phrases import counted
 from core.errors import CoreError
 from widgets.field import TextField
-from widgets.line import Line
+from widgets.line import Line, Span
 from widgets.lines_pane import Caption
 
 HELD_SECONDS = 1.0
@@ -113,6 +113,10 @@ class ChangeDialog(Dialog[Confirmed]):
             field.display = False
         self.run_worker(self._look_up())
 
+    def on_resize(self) -> None:
+        """Judge again: other line breaks may leave lines that have not been on the screen."""
+        self.call_after_refresh(self._judge)
+
     def is_deaf_to(self, event: events.Event) -> bool:
         """Return whether this input must be ignored; a `Y` that is still held down keeps the dialog deaf."""
         is_deaf = super().is_deaf_to(event)
@@ -140,7 +144,6 @@ class ChangeDialog(Dialog[Confirmed]):
             lines = [Line(((offer.refusal, "bad"),)), *([Line()] if lines else []), *lines]
         self.query_one("#dialog-body", Caption).show(lines)
         confirm = self.query_one("#confirm", ConfirmButton)
-        confirm.label = offer.confirm or "Confirm"
         confirm.display = offer.refusal is None
         self.query_one("#cancel", Button).label = "Close" if offer.refusal else "Cancel"
         typed = self.query_one("#typed", Input)
@@ -177,32 +180,60 @@ class ChangeDialog(Dialog[Confirmed]):
         offer = self._offer
         if offer is None:
             return
-        self.query_one("#confirm", ConfirmButton).disabled = not self._may_confirm
+        n_unseen = 0 if offer.refusal else self._n_unseen
+        confirm = self.query_one("#confirm", ConfirmButton)
+        confirm.disabled = not (n_unseen or self._may_confirm)
+        if str(confirm.label) != (label := "Show more" if n_unseen else offer.confirm or "Confirm"):
+            confirm.label = label
+        self.query_one("#dialog-body", Caption).scroll_keys = "PgDn" if self._writes_reason else "Y, PgDn"
         if offer.refusal:
             hint = Line((("Esc or Enter closes; nothing was changed.", "muted"),))
         elif not self._listens:
-            hint = Line((("One moment: keys typed ahead are ignored.", "muted"),))
-        elif not self._is_typed:
-            typed, wanted = self.query_one("#typed", Input).value.strip(), offer.typed or ""
-            is_wrong = typed and (wants_to_confirm or not wanted.startswith(typed))
-            wrong = ((f"You typed {typed}, not {wanted}. ", "bad"),) if is_wrong else ()
-            hint = Line((*wrong, ("Type ", ""), (wanted, "strong"), (", then Y confirms. Esc cancels.", "")))
-        elif n_unseen := self._n_unseen:
-            more = counted(n_unseen, "line")
-            hint = Line((("Y ", "key"), (f"shows {more} more; only then it confirms. ", ""), ("Esc cancels.", "muted")))
+            hint = self._that_fits(
+                Line((("One moment: keys typed ahead are ignored.", "muted"),)), Line((("One moment…", "muted"),))
+            )
         else:
-            # In the reason a Y is a letter like any other.
-            before = (("Enter", "key"), (" ends the reason, then ", "")) if self._writes_reason else ()
-            confirms = (("Y ", "key"), (f"confirms: {offer.confirm.lower()}. ", ""))
-            hint = Line((*before, *confirms, ("Esc cancels.", "muted")))
-        self.query_one("#dialog-hint", Caption).show([hint])
+            hint = self._next_keys(offer, wants_to_confirm=wants_to_confirm)
+        shown = self.query_one("#dialog-hint", Caption)
+        if shown.lines != (hint,):
+            shown.show([hint])
+            self.fit_body()
+            # By then other lines may have been on the screen.
+            self.call_after_refresh(self._judge, wants_to_confirm=wants_to_confirm)
+
+    def _next_keys(self, offer: Offer, *, wants_to_confirm: bool) -> Line:
+        """Name the keys from now to the confirmation, in their order: all lines, the version, `Y`."""
+        typed, wanted = self.query_one("#typed", Input).value.strip(), offer.typed or ""
+        is_wrong = typed and not self._is_typed and (wants_to_confirm or not wanted.startswith(typed))
+        wrong: list[Span] = [(f"You typed {typed}, not {wanted}. ", "bad")] if is_wrong else []
+        # In the reason a Y and a digit are letters like any other.
+        leaving: list[Span] = [("Enter", "key"), (" ends the reason, then ", "")] if self._writes_reason else []
+        n_unseen, y = self._n_unseen, ("Y", "key")
+        typing: list[Span] = [("type " if leaving or n_unseen else "Type ", ""), (wanted, "strong"), (", then ", "")]
+        confirming: list[Span] = [("confirms. ", "")] if self._is_typed else [*typing, y, (" confirms. ", "")]
+        if n_unseen:
+            more = f" shows {counted(n_unseen, 'more line')}"
+            keys, brief = [y, (f"{more}, then ", ""), *confirming], [y, (f"{more}.", "")]
+        elif not self._is_typed:
+            keys, brief = confirming, [*typing, y, (".", "")]
+        else:
+            brief = keys = [y, (f" confirms: {offer.confirm.lower()}. ", "")]
+        leaving_briefly: list[Span] = [("Enter", "key"), (", then ", "")] if leaving else []
+        return self._that_fits(
+            Line((*wrong, *leaving, *keys, ("Esc cancels.", "muted"))),
+            Line(tuple(wrong or [*leaving_briefly, *brief])),
+        )
+
+    def _that_fits(self, line: Line, brief: Line) -> Line:
+        """Choose the line that is drawn whole: a second line would be taken from the text that is to be read."""
+        return line if line.width <= (self.query_one("#dialog-hint").size.width or line.width) else brief
 
     def action_confirm(self) -> None:
-        """Return the offer once everything required has been typed."""
-        if self._offer is None or not self._may_confirm:
-            self.action_explain()
-        elif self._n_unseen:
+        """Show the lines that have not been on the screen; then return the offer if all that is required was typed."""
+        if self._offer is not None and not self._offer.refusal and self._n_unseen:
             self._show_more()
+        elif self._offer is None or not self._may_confirm:
+            self.action_explain()
         elif self.context.monotonic() - self._scrolled_at >= DEAF_SECONDS:  # else a Y that is held down
             self.dismiss(Confirmed(self._offer, self.query_one("#reason", Input).value.strip()))
 

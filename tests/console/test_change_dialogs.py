@@ -21,6 +21,7 @@ from core.training.sessions import Sessions
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
+from widgets.line import Line
 
 
 def stage_of(workspace, model, version) -> Stage:
@@ -395,7 +396,7 @@ async def test_y_confirms_only_what_was_on_the_screen(open_console, workspace, s
         await console.press(*"1.3.0")
         body = dialog.query_one("#dialog-body")
         hint = dialog.query_one("#dialog-hint")
-        await console.until(lambda: "only then it confirms" in " ".join(hint.text.split()), "the hint")
+        await console.until(lambda: " more line" in hint.text, "the hint")
         assert body.n_unseen, "a plan that is longer than the dialog"
         await console.press("Y")
         await console.settled()
@@ -409,6 +410,52 @@ async def test_y_confirms_only_what_was_on_the_screen(open_console, workspace, s
         console.time.pass_deafness()
         await console.press("Y")
         await console.until(lambda: stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION, "the promotion")
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 16), (80, 24)], ids=str)
+async def test_a_question_longer_than_the_screen_says_from_the_start_what_y_does_next(open_console, workspace, size):
+    async with open_console(size) as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        body, hint, typed = (dialog.query_one(name) for name in ("#dialog-body", "#dialog-hint", "#typed"))
+        dialog.query_one("#dialog-body").show([*body.lines, *(Line(((f"effect {n}", ""),)) for n in range(20))])
+        await console.settled()
+        console.time.pass_deafness()
+        dialog.begin_to_listen()
+        await console.settled()
+
+        def drawn() -> str:
+            rows = (line.text.strip() for line in hint.paint(hint.size.width, hint.size.height))
+            return " ".join(rows)
+
+        n_unseen, is_wide = body.n_unseen, size[0] == 80
+        more = f"Y shows {n_unseen} more lines"
+        assert drawn() == (f"{more}, then type 1.3.0, then Y confirms. Esc cancels." if is_wide else f"{more}.")
+        assert f"{n_unseen} more lines: Y, PgDn" in console.text()
+        assert "Show more" in console.text()
+        while body.n_unseen:
+            await console.press("Y")
+        assert dialog.is_current
+        assert typed.value == ""
+        assert drawn() == ("Type 1.3.0, then Y confirms. Esc cancels." if is_wide else "Type 1.3.0, then Y.")
+        console.time.pass_deafness()
+        await console.press("Y")
+        assert dialog.is_current, "nothing is confirmed before the version was typed"
+        await console.press(*"1.3.0")
+        assert drawn() == "Y confirms: promote. Esc cancels."
+        assert "effect 19" in console.text()
+
+
+async def test_a_smaller_terminal_leaves_lines_to_show_before_y_confirms(open_console, workspace):
+    async with open_console((120, 40)) as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        await console.press(*"1.3.0")
+        await console.until(lambda: "Y confirms: promote." in console.text(), "the hint")
+        await console.pilot.resize_terminal(40, 12)
+        await console.until(lambda: "Show more" in console.text(), "the hint")
+        assert dialog.query_one("#dialog-body").n_unseen
 
 
 async def test_the_worst_effect_is_the_first_line(open_console, workspace):

@@ -31,13 +31,14 @@ def show_only(console, words: str) -> None:
 def promote(console, version: str, to_stage: str) -> None:
     console.press("P")
     console.wait_for(f"→ {to_stage}")
-    if "then Y confirms" in console.wait_for("Y confirms"):
+    if f"ype {version}, then Y confirms" in console.wait_for(r"Y confirms|then confirms"):
         console.type(version)
     confirm(console)
 
 
 def confirm(console) -> None:
-    console.wait_for("Y confirms: ")
+    while "Show more" in console.wait_for("Y confirms: |Show more"):
+        console.press("Y")
     console.press("Y")
     console.wait_until(lambda screen: "Y confirms" not in screen, "the dialog closed")
 
