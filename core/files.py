@@ -4,6 +4,9 @@ The functions that put a file or folder in its place (`write_file`, `write_folde
 `FileAccessError` if the operating system refuses, `DiskFullError` for a full disk, and `InDoubtError` if the change is
 in place and the disk did not confirm it. The single steps (`sync`, `write_all`, `write_new`) raise `OSError`, for
 callers with their own sequence and errors.
+
+Everything here keeps the rule of links of `core.confinement`, and nothing else in the tree writes or removes files by
+itself (`tests/core/test_files.py`): below a workspace, no link is followed out of it.
 """
 
 import errno
@@ -14,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from core.confinement import require_inside
 from core.errors import CoreError
 from core.plain_files import open_plain, require_plain, require_plain_descriptor
 
@@ -118,9 +122,21 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: It could not be made.
     """
-    if not path.parent.is_dir():
-        make_folder(path.parent)
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    require_inside(path)
     path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def new_folder(path: Path) -> None:
+    """Make a folder that no other account can enter, in an existing folder.
+
+    Raises:
+        OSError: It exists, or could not be made.
+    """
+    require_inside(path, follows=False)
+    path.mkdir(mode=PRIVATE_FOLDER)
 
 
 def create_private(path: Path) -> None:
@@ -131,10 +147,48 @@ def create_private(path: Path) -> None:
     Raises:
         OSError: It could not be created, or something else than a plain file has the name.
     """
+    require_inside(path)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
     except FileExistsError:
         require_plain(path)
+
+
+def open_to_write(path: Path, flags: int) -> int:
+    """Open a file for its owner alone, to write into it in place, and return its descriptor.
+
+    A pipe that nobody reads does not block it; the caller looks at what was opened.
+
+    Args:
+        path: The file.
+        flags: Of `os.open`; `O_CREAT` makes a missing file.
+    Raises:
+        OSError: It cannot be opened.
+    """
+    require_inside(path)
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+
+
+def rename(path: Path, name: Path) -> None:
+    """Give a file or folder another name; a file of that name is replaced.
+
+    Raises:
+        OSError: It could not be renamed.
+    """
+    for place in (path, name):
+        require_inside(place, follows=False)
+    os.rename(path, name)
+
+
+def give_second_name(path: Path, name: Path) -> None:
+    """Give a file, or a link itself, a second name.
+
+    Raises:
+        OSError: The name is taken, or it could not be given.
+    """
+    for place in (path, name):
+        require_inside(place, follows=False)
+    os.link(path, name, follow_symlinks=False)
 
 
 def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durable: bool = True) -> tuple[str, int]:
@@ -150,6 +204,7 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durabl
     """
     import hashlib
 
+    require_inside(path, follows=False)
     hashed, size = hashlib.sha256(), 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -183,6 +238,7 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
     """
     unfinished = _beside(path)
     try:
+        require_inside(path, follows=False)
         make_folder(path.parent)
         _write_unfinished(unfinished, content, durable=durable)
         os.replace(unfinished, path)
@@ -203,7 +259,7 @@ def append_line(path: Path, line: str) -> None:
         OSError: It cannot be written, or is no plain file.
     """
     # A pipe that nobody reads would block an open for writing alone.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
+    descriptor = open_to_write(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         require_plain_descriptor(descriptor)
         size = os.fstat(descriptor).st_size
@@ -226,7 +282,7 @@ def replace_end(path: Path, offset: int, content: bytes) -> None:
     is_new = not path.exists()
     try:
         make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
+        descriptor = open_to_write(path, os.O_RDWR | os.O_CREAT)
         try:
             require_plain_descriptor(descriptor)
             if os.fstat(descriptor).st_size > offset:
@@ -243,12 +299,13 @@ def replace_end(path: Path, offset: int, content: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file, if it is there; of a link, the link itself.
 
     Raises:
         FileAccessError: It could not be removed.
     """
     try:
+        require_inside(path, follows=False)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise access_error(path, "remove", error) from error
@@ -280,12 +337,6 @@ def remove_tree(path: Path, *, root: Path) -> None:
         raise access_error(path, "remove", error) from error
 
 
-def link_on_the_way(path: Path, *, root: Path) -> Path | None:
-    """Return the first component of a path below a root that is a symbolic link, the last one included."""
-    way = [path, *path.parents][: len(path.relative_to(root).parts)]
-    return next((place for place in reversed(way) if place.is_symlink()), None)
-
-
 def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool:
     """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 
@@ -297,6 +348,7 @@ def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool
     """
     unfinished = _beside(path)
     try:
+        require_inside(path, follows=False)
         make_folder(path.parent)
         _write_unfinished(unfinished, content, mode=mode)
         try:
@@ -323,6 +375,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """
     unfinished = _beside(path)
     try:
+        require_inside(path, follows=False)
         make_folder(path.parent)
         _remove(unfinished)
         unfinished.mkdir(mode=PRIVATE_FOLDER)
@@ -391,6 +444,7 @@ def _beside(path: Path) -> Path:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):
+        require_inside(path, follows=False)
         if path.is_dir() and not path.is_symlink():
             import shutil
 

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from core.files import PRIVATE_FILE
+from core.files import open_to_write
 
 
 def open_lock(path: Path) -> int:
@@ -15,7 +15,7 @@ def open_lock(path: Path) -> int:
         OSError: It can be neither opened nor created.
     """
     # For reading, which is enough to lock it; without waiting for the other end of a pipe of this name.
-    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+    return open_to_write(path, os.O_RDONLY | os.O_CREAT)
 
 
 def locked_within(descriptor: int, seconds: float, *, pause_seconds: float) -> bool:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from typing_extensions import override
 
+from core.confinement import require_inside
 from core.escape import escaped
-from core.files import PRIVATE_FILE
+from core.files import open_to_write
 from core.lock_files import locked_within, unlock
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -61,6 +63,7 @@ class LogFile(RotatingFileHandler):
             if self._was_rotated():
                 self._close_stream()
             else:
+                require_inside(Path(self.baseFilename), follows=False)
                 super().doRollover()
         if self.stream is None:
             self.stream = self._open()
@@ -86,7 +89,7 @@ class LogFile(RotatingFileHandler):
     @override
     def _open(self) -> io.TextIOWrapper:
         def private(path: str, flags: int) -> int:
-            return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+            return open_to_write(Path(path), flags)
 
         stream = open(self.baseFilename, self.mode, encoding=self.encoding, opener=private)  # noqa: SIM115 - closed by the handler
         assert isinstance(stream, io.TextIOWrapper)

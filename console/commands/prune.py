@@ -36,9 +36,9 @@ def prune(args: argparse.Namespace) -> int:
     workspace = open_workspace(args)
     pruning = Pruning(workspace, load_settings(workspace.settings_file).retention)
     plan = pruning.plan(args.kinds or pruning.automatic())
-    said = pruning.carry_out(plan, actor=person(), reason=args.reason) if args.yes else ""
+    result = pruning.carry_out(plan, actor=person(), reason=args.reason) if args.yes else None
     if args.json:
-        print_json({"dry_run": not args.yes, "kinds": plan.kinds})
+        print_json({"dry_run": not args.yes, "kinds": plan.kinds, "left": result.left if result else ()})
         return ExitCode.GOOD
     for kind in plan.kinds:
         print(f"{kind.kind}: {kind.rule}" + ("; the engine follows this once an hour" if kind.is_automatic else ""))
@@ -47,7 +47,7 @@ def prune(args: argparse.Namespace) -> int:
     ]
     if rows:
         print_table(rows, ("kind", "name", "size", "what"), empty="")
-        print(said or "nothing was deleted; add --yes")
+        print(result.summary if result else "nothing was deleted; add --yes")
     else:
         none = "no rule of retention: is set in bondx.yaml; name what to prune: bondx prune " + " ".join(KINDS)
         print("nothing to prune" if plan.kinds else none)

@@ -105,8 +105,10 @@ def prune_versions(args: argparse.Namespace) -> int:
     registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
     plan = registry.plan_prune(args.model, keep=args.keep)
     gone = registry.prune(plan, actor=person(), reason=args.reason) if args.yes else ()
+    removed = {(c.model, c.version): c for c in gone}
+    candidates = [removed.get((c.model, c.version), c) for c in plan.candidates]
     if args.json:
-        print_json({"dry_run": not args.yes, "n_bytes": plan.n_bytes, "versions": plan.candidates})
+        print_json({"dry_run": not args.yes, "n_bytes": plan.n_bytes, "versions": candidates})
         return ExitCode.GOOD
     goes = "removed" if args.yes else "would go"
     rows = [
@@ -115,9 +117,9 @@ def prune_versions(args: argparse.Namespace) -> int:
             "version": c.version,
             "stage": c.stage,
             "decision": goes if c.goes else "stays",
-            "why": c.reason,
+            "why": f"{c.reason}; its files stay: {c.files_left}" if c.files_left else c.reason,
         }
-        for c in plan.candidates
+        for c in candidates
     ]
     print_table(rows, ("model", "version", "stage", "decision", "why"), empty="no versions to prune")
     if args.yes:

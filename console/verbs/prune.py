@@ -29,7 +29,7 @@ class Prune(Change[None]):
         plan = pruning.plan(options or pruning.automatic())
 
         def commit(reason: str) -> str:
-            said = pruning.carry_out(plan, actor=context.actor, reason=reason)
+            said = pruning.carry_out(plan, actor=context.actor, reason=reason).summary
             return f"{said[:1].upper()}{said[1:]}."
 
         rules = [f"{kind.kind}: {kind.rule}." for kind in plan.kinds]

@@ -75,6 +75,7 @@ class Engine:
         with self._lock:
             if self._threads:
                 raise RuntimeError("an engine can start only once")
+            self._workspace.require_own_folders()
             settings = load_settings(self._workspace.settings_file)
             with ExitStack() as undo:
                 lease = undo.enter_context(

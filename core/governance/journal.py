@@ -3,10 +3,10 @@
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.files import PRIVATE_FILE, PRIVATE_FOLDER, sync, write_all, write_new
+from core.files import new_folder, open_to_write, sync, write_all, write_new
 from core.lock_files import open_lock, unlock
 from core.plain_files import open_plain
 from core.state.file_lock import wait_for_lock
@@ -31,7 +31,9 @@ class Journal:
             LockHeldError: Others have not released it in time; the message names the holder.
             OSError: The lock file can be neither opened nor created.
         """
-        self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)  # without its parents: a lost workspace stays lost
+        if not self._folder.is_dir():
+            with suppress(FileExistsError):
+                new_folder(self._folder)  # without its parents: a lost workspace stays lost
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
         descriptor = open_lock(self._lock_file)
         try:
@@ -43,7 +45,8 @@ class Journal:
     def make_folder(self) -> None:
         """Make the folder of the file, durably, if it does not exist yet."""
         if not self._folder.exists():
-            self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            with suppress(FileExistsError):
+                new_folder(self._folder)
             sync(self._folder.parent)
 
     def size(self) -> int:
@@ -101,7 +104,7 @@ class Journal:
             The offset at which they begin.
         """
         is_new = not self.file.exists()
-        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        descriptor = open_to_write(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: leave it unchanged
@@ -132,7 +135,7 @@ class Journal:
             number += 1
         write_new(aside, io.BytesIO(torn))
         sync(self._folder)
-        descriptor = os.open(self.file, os.O_RDWR)
+        descriptor = open_to_write(self.file, os.O_RDWR)
         try:
             os.ftruncate(descriptor, offset)
             os.fsync(descriptor)

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 import msgspec
 
 from core.actor import Actor
+from core.files import new_folder
 from core.interop.mlflow_access import opened
 from core.interop.run_files import copy_run_files
 from core.state import Workspace
@@ -203,7 +204,7 @@ def _download(client: Any, theirs: Any, place: Path) -> Path | None:
         if found is None:
             return None
         address, folder = theirs.info.artifact_uri, found
-    place.mkdir()
+    new_folder(place)
     uri = client.tracking_uri
     files = get_artifact_repository(address, tracking_uri=uri, registry_uri=uri)
     return Path(files.download_artifacts(folder, dst_path=str(place)))

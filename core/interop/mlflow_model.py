@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.errors import CoreError
+from core.files import write_file
 from core.interop.mlmodel_file import check_description
 from core.plain_files import read_file
 
@@ -45,7 +46,7 @@ def lay_out(downloaded: Path, artifact: Path, *, target: str) -> str:
     model.save(artifact)
     report = {**model.report(), "feature_importance": model.feature_importance()}
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
-    (artifact / "report.json").write_bytes(content + b"\n")
+    write_file(artifact / "report.json", content + b"\n", durable=False)
     return ""
 
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from core.confinement import links_out_of
 from core.errors import CoreError
 from core.escape import spelled_out
 from core.governance.audit_log import AuditLog
@@ -42,6 +43,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
     return [
         *_examine_disk(workspace),
         *examine_access(workspace),
+        *_examine_links(workspace),
         *_examine_state(workspace, tables),
         *_examine_archives(workspace),
         *_examine_holds(workspace),
@@ -63,6 +65,16 @@ def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
             file=str(workspace.state_dir),
             problem="this account has no write permission",
             cure="use the account that owns the workspace, or change the folder's permissions",
+        )
+
+
+def _examine_links(workspace: Workspace) -> Iterator[Finding]:
+    """Find links that lead out of the workspace, through which nothing is written."""
+    for link in links_out_of(workspace.root):
+        yield Finding(
+            file=str(link),
+            problem=f"it is a link that leads out of the workspace, to {os.path.realpath(link)}; changes are refused",
+            cure="put the files in its place, mount their disk there, or move the whole workspace and link that",
         )
 
 

@@ -14,8 +14,9 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
+from core.confinement import link_on_the_way
 from core.errors import RefusedError, UsageError
-from core.files import FileAccessError, link_on_the_way, remove_tree
+from core.files import FileAccessError, remove_tree
 from core.governance.audit import audited
 from core.registry import Registry
 from core.settings import PolicySource
@@ -69,6 +70,36 @@ class WorkspacePlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(item for kind in self.kinds for item in kind.items)
 
 
+class LeftThing(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing that a prune could not delete, or not whole."""
+
+    kind: str
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        noun = {"reports": "the reports of ", "versions": "the files of "}.get(self.kind, "")
+        return f"{noun}{self.name}: {self.why}"
+
+
+class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prune did."""
+
+    kinds: tuple[KindPlan, ...]
+    left: tuple[LeftThing, ...]
+
+    @property
+    def summary(self) -> str:
+        """Say in one line what was deleted, and what was left; empty if there was nothing to delete."""
+        left = {(thing.kind, thing.name) for thing in self.left}
+        n_deleted = {kind.kind: sum((kind.kind, item.name) not in left for item in kind.items) for kind in self.kinds}
+        deleted = [_counted(kind, n) for kind, n in n_deleted.items() if n]
+        said = f"deleted {', '.join(deleted)}" if deleted else ""
+        if self.left:
+            said = "; ".join((said or "deleted nothing", *(f"left {thing}" for thing in self.left)))
+        return said
+
+
 class _Kind(ABC):
     """One kind of things with its rule."""
 
@@ -79,8 +110,6 @@ class _Kind(ABC):
         self.settings = settings
         self.policy = policy
         self.clock = clock
-        self.left: list[str] = []
-        """What the last removal had to leave, and why."""
 
     @property
     @abstractmethod
@@ -97,8 +126,8 @@ class _Kind(ABC):
         """List what would be deleted."""
 
     @abstractmethod
-    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
-        """Delete these things, or refuse."""
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
+        """Delete these things, or refuse; return what had to be left."""
 
     def complete(self, *, actor: Actor) -> None:
         """Delete what a killed process had begun to delete; the other kinds list it again by themselves."""
@@ -125,7 +154,7 @@ class _RunsKind(_Kind):
             doomed = runs.prunable(keep=self.keep, referenced=runs_in_use(self.workspace))
         return [Prunable(kind=self.name, name=run.run_id, what=f"run {run.name}, with its metrics") for run in doomed]
 
-    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         with Runs(self.workspace, clock=self.clock) as runs:
             runs.prune(
                 keep=self.keep,
@@ -134,6 +163,7 @@ class _RunsKind(_Kind):
                 actor=actor,
                 reason=reason,
             )
+        return []
 
     def complete(self, *, actor: Actor) -> None:
         with Runs(self.workspace, clock=self.clock) as runs:
@@ -163,13 +193,18 @@ class _VersionsKind(_Kind):
             for found in plan.doomed
         ]
 
-    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         registry, wanted = self._registry(), {item.name for item in items}
         plan = registry.plan_prune()
         chosen = tuple(found for found in plan.doomed if f"{found.model}/{found.version}" in wanted)
         if len(chosen) < len(wanted):
             raise RefusedError("A version of the list must stay now; nothing was removed. Review the plan again.")
-        registry.prune(msgspec.structs.replace(plan, candidates=chosen), actor=actor, reason=reason)
+        gone = registry.prune(msgspec.structs.replace(plan, candidates=chosen), actor=actor, reason=reason)
+        return [
+            LeftThing(kind=self.name, name=f"{each.model}/{each.version}", why=each.files_left)
+            for each in gone
+            if each.files_left
+        ]
 
     def _registry(self) -> Registry:
         return Registry(self.workspace, policy=self.policy)
@@ -200,13 +235,14 @@ class _EpochsKind(_Kind):
             if before is not None
         ]
 
-    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         for item in items:
             before = values_before(self.workspace.telemetry_file, item.name, self.keep)
             if before is not None:
                 with audited(self.workspace, RUNS, actor=actor, reason=reason, clock=self.clock) as change:
                     change.record("run.thin", item.name, after={"single_values_from_epoch": before})
                 forget_values(self.workspace.telemetry_file, item.name, before=before)
+        return []
 
 
 class _ReportsKind(_Kind):
@@ -236,22 +272,25 @@ class _ReportsKind(_Kind):
                 found.append(Prunable(kind=self.name, name=session.session_id, what=what, n_bytes=n_bytes))
         return found
 
-    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> None:
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         still = {item.name for item in self.items()}
         files, sessions = SessionFiles(self.workspace), Sessions(self.workspace)
+        left = []
         for item in items:
             if item.name not in still:
                 raise RefusedError(f"The reports of {item.name} must stay now. Review the plan again.")
             folder = files.epoch_reports_of(sessions.get(item.name))
             if link := link_on_the_way(folder, root=self.workspace.root):
-                self.left.append(f"the reports of {item.name}: {link} is a link, and may lead to files of others")
+                why = f"{link} is a link, and may lead to files of others"
+                left.append(LeftThing(kind=self.name, name=item.name, why=why))
                 continue
             with audited(self.workspace, SESSIONS, actor=actor, reason=reason, clock=self.clock) as change:
                 change.record("session.prune_reports", item.name, before={"n_bytes": item.n_bytes})
             try:
                 remove_tree(folder, root=self.workspace.root)
             except FileAccessError as error:
-                self.left.append(f"the reports of {item.name}: {error}")
+                left.append(LeftThing(kind=self.name, name=item.name, why=str(error)))
+        return left
 
 
 _KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _EpochsKind, _ReportsKind)
@@ -298,7 +337,7 @@ class Pruning:
             )
         )
 
-    def carry_out(self, plan: WorkspacePlan, *, actor: Actor, reason: str) -> str:
+    def carry_out(self, plan: WorkspacePlan, *, actor: Actor, reason: str) -> PruneResult:
         """Delete what a plan lists.
 
         Args:
@@ -306,28 +345,22 @@ class Pruning:
             actor: Who deletes.
             reason: Why, for the audit log.
         Returns:
-            What was deleted, and what was left because a link leads to it, in one line; empty if there was nothing.
+            What was deleted, and what was left and why.
         Raises:
             RefusedError: Something of it must stay now; nothing of its kind was deleted.
         """
-        done, left = [], []
+        left: list[LeftThing] = []
         for listed in plan.kinds:
             kind = self._kinds[listed.kind]
             kind.complete(actor=actor)
             if listed.items:
-                kind.left = []
-                kind.remove(listed.items, actor=actor, reason=reason or f"retention: {listed.rule}")
-                left += kind.left
-                if n_deleted := len(listed.items) - len(kind.left):
-                    done.append(_counted(listed.kind, n_deleted))
-        for what in left:
-            log.warning("not deleted: %s", what)
-        said = f"deleted {', '.join(done)}" if done else ""
-        if said:
-            log.info("%s, for %s", said, actor)
-        if left:
-            said = "; ".join((said or "deleted nothing", *(f"left {what}" for what in left)))
-        return said
+                left += kind.remove(listed.items, actor=actor, reason=reason or f"retention: {listed.rule}")
+        for thing in left:
+            log.warning("not deleted: %s", thing)
+        result = PruneResult(kinds=plan.kinds, left=tuple(left))
+        if result.summary:
+            log.info("%s, for %s", result.summary, actor)
+        return result
 
     def _chosen(self, kinds: Iterable[str]) -> list[tuple[str, _Kind]]:
         wanted: Collection[str] = list(kinds)

@@ -8,7 +8,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
-from core.files import access_error, sha256_of, write_file
+from core.files import access_error, give_second_name, rename, sha256_of, write_file
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
@@ -187,9 +187,9 @@ def _keep_aside(path: Path) -> Path | None:
     if not os.path.lexists(path):
         return None
     if path.is_file():
-        os.link(path, aside, follow_symlinks=False)
+        give_second_name(path, aside)
     else:  # a folder, a pipe or a dangling link, which a file cannot replace, or which has no second name
-        path.rename(aside)
+        rename(path, aside)
     return aside
 
 

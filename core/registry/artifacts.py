@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -17,14 +16,15 @@ from typing import BinaryIO
 
 import msgspec
 
+from core.confinement import link_on_the_way
 from core.escape import is_shown_as_is
 from core.files import (
-    PRIVATE_FOLDER,
     FileAccessError,
     digest,
-    link_on_the_way,
     make_folder,
+    new_folder,
     remove_tree,
+    rename,
     sync,
     write_new,
 )
@@ -107,7 +107,8 @@ class ArtifactStore:
                 raise ArtifactRefusedError(f"{source} could not be copied: {error.strerror or error}.") from error
             yield StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=digest(content))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileAccessError):
+                remove_tree(folder, root=self.root.parent)
             os.close(lock)
 
     def publish(self, staged: StagedArtifact, model: str, version: str) -> None:
@@ -125,7 +126,7 @@ class ArtifactStore:
                 )
             if target.exists():  # a rename would silently replace an empty folder
                 raise ArtifactRefusedError(f"{target} already exists.")
-            staged.folder.rename(target)
+            rename(staged.folder, target)
             sync(target.parent)
             sync(self.root)
         except OSError as error:
@@ -169,7 +170,8 @@ class ArtifactStore:
                     raise ChangedFileError(f"{name} was changed")
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileAccessError):
+                remove_tree(folder, root=self.root.parent)
             os.close(lock)
 
     def names(self, model: str, version: str, manifest_sha256: str) -> frozenset[str]:
@@ -194,16 +196,24 @@ class ArtifactStore:
         finally:
             os.close(lock)
 
-    def withdraw(self, model: str, version: str) -> None:
-        """Remove a folder whose registration was abandoned after `publish`."""
+    def withdraw(self, model: str, version: str) -> str:
+        """Remove the folder of a version without a record; return why it stays, if it does."""
         doomed = self.root / STAGING_NAME / f"withdrawn-{secrets.token_hex(8)}"
         folder = self.folder(model, version)
         if link := self._link_to(folder) or self._link_to(doomed):
-            log.warning("not deleted: %s: %s is a link, and may lead to files of others", folder, link)
-            return
-        with suppress(OSError, FileAccessError):
-            folder.rename(doomed)
+            why = f"{link} is a link, and may lead to files of others"
+            log.warning("not deleted: %s: %s", folder, why)
+            return why
+        try:
+            rename(folder, doomed)
             remove_tree(doomed, root=self.root.parent)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return f"{folder} cannot be moved aside: {error.strerror or error}"
+        except FileAccessError as error:
+            return str(error)
+        return ""
 
     def clear_staging(self) -> int:
         """Remove the copies that killed processes left in the staging area, and return their number."""
@@ -229,7 +239,7 @@ class ArtifactStore:
         make_folder(area)
         while True:
             folder = area / secrets.token_hex(8)
-            folder.mkdir(mode=PRIVATE_FOLDER)
+            new_folder(folder)
             with suppress(OSError):  # a sweep saw the folder before it was locked, and took it for an orphan
                 lock = _lock_folder(folder)
                 if folder.exists():

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from core.actor import Actor
 from core.clock import Clock
 from core.errors import RefusedError
@@ -75,9 +77,9 @@ class Pruner:
                 self._records.pruned.insert(self._tombstone(version, actor))
                 was = {"stage": version.stage, "run_id": version.run_id, "metrics": version.metrics}
                 change.record("version.prune", version.key, before=was, evidence=[evidence(version)])
-        for candidate in plan.doomed:  # if the process is killed here, the next sweep finishes the work
-            self._store.withdraw(candidate.model, candidate.version)
-        return plan.doomed
+        # If the process is killed here, the next sweep finishes the work.
+        left = [self._store.withdraw(candidate.model, candidate.version) for candidate in plan.doomed]
+        return tuple(replace(each, files_left=why) for each, why in zip(plan.doomed, left, strict=True))
 
     def _decide(self, name: str, children: dict[str, str], keep: int | None) -> Sequence[PruneCandidate]:
         model = self._records.model(name)

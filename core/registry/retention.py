@@ -27,6 +27,7 @@ class PruneCandidate(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     goes: bool
     reason: str
+    files_left: str = ""  # why its files could not be deleted with its record, if they could not
 
 
 class PrunePlan(msgspec.Struct, frozen=True, kw_only=True):

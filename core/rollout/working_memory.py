@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import digest, write_file
+from core.files import FileAccessError, digest, remove_file, write_file
 from core.plain_files import read_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
@@ -97,8 +97,8 @@ class WorkingMemory:
     def forget(self, rollout_id: str) -> None:
         """Remove the file of a rollout that has ended; a file that cannot be removed is only a waste of room."""
         try:
-            self._workspace.evidence_file(rollout_id).unlink(missing_ok=True)
-        except OSError as error:
+            remove_file(self._workspace.evidence_file(rollout_id))
+        except FileAccessError as error:
             log.warning("could not remove the working memory of %s: %s", rollout_id, error)
 
     def _read(self, rollout: Rollout) -> _Stored | None:

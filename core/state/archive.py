@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from core.files import access_error, digest, make_folder, write_file
+from core.files import FileAccessError, access_error, digest, make_folder, remove_file, write_file
 from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.document_file import DocumentFile
 from core.state.encoding import DocumentInFile, StoredTable, Tables
@@ -246,8 +246,8 @@ def sweep(state_file: Path, *lists: Mapping[str, Any]) -> None:
 
 def _remove(*paths: Path) -> None:
     for path in paths:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        with suppress(FileAccessError):
+            remove_file(path)
 
 
 def copy_of(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from core.confinement import require_inside
 from core.files import PRIVATE_FILE, FileAccessError, InDoubtError, access_error, sync, write_all
 from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.archive import TABLE as ARCHIVE
@@ -184,6 +185,7 @@ def replace(
     new = path.with_name(path.name + ".new")
     descriptor: int | None = None
     try:
+        require_inside(path)
         new.unlink(missing_ok=True)  # left by a killed process, or put there to be written into
         current = os.stat(path) if path.exists() else None
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)

@@ -13,7 +13,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
-from core.files import PRIVATE_FILE, access_error, write_all
+from core.files import access_error, open_to_write, write_all
 from core.lock_files import locked_within, unlock
 from core.state.errors import LeaseHeldError
 from core.state.workspace import Workspace
@@ -89,7 +89,7 @@ class Lease:
             beat_seconds=beat_seconds,
         )
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+            descriptor = open_to_write(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise access_error(path, "open", error) from error
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.confinement import LeadsOutError, confine, require_inside
 from core.files import access_error, make_folder, sync, write_file
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
@@ -24,6 +25,9 @@ class Workspace:
 
     root: Path
     _databases: "dict[str, Database]" = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        confine(self.root)
 
     @staticmethod
     def locate(flag: Path | None, environ: Mapping[str, str]) -> Path:
@@ -171,13 +175,23 @@ class Workspace:
         found = self._databases.get(name)
         if found is None:
             path = self.state_file(name)
-            # A link that leads to no file keeps its own name, so that it is reported and not taken for an empty file.
-            resolved = path.resolve() if path.is_file() else path.parent.resolve() / path.name
-            found = self._databases[name] = _shared_database(resolved)
+            found = self._databases[name] = _shared_database(_real_path(path))
         return found
 
-    def _make_folders(self) -> None:
-        folders = (
+    def require_own_folders(self) -> None:
+        """Refuse a workspace of which a folder is a link that leads out of it: nothing would be written there.
+
+        Raises:
+            FileAccessError: There is such a link; the message names it.
+        """
+        for folder in self._folders():
+            try:
+                require_inside(folder)
+            except OSError as error:
+                raise access_error(folder, "write", error) from error
+
+    def _folders(self) -> tuple[Path, ...]:
+        return (
             self.state_dir,
             self.telemetry_file.parent,
             self.audit_dir,
@@ -187,8 +201,10 @@ class Workspace:
             self.logs_dir,
             self.keys_dir,
         )
+
+    def _make_folders(self) -> None:
         try:
-            for folder in folders:
+            for folder in self._folders():
                 make_folder(folder)
         except OSError as error:
             raise access_error(Path(error.filename or self.root), "make", error) from error
@@ -199,6 +215,16 @@ class Workspace:
             sync(self.root.parent)  # the name of the workspace itself, too
         except OSError as error:
             raise access_error(self.settings_file, "write", error) from error
+
+
+def _real_path(path: Path) -> Path:
+    """Return the one path of a state file; of a link that may not be followed, its own."""
+    try:
+        require_inside(path)
+    except LeadsOutError:
+        return path  # it can be read, and every change is refused with the name of the link
+    # A link that leads to no file keeps its own name, so that it is reported and not taken for an empty file.
+    return path.resolve() if path.is_file() else path.parent.resolve() / path.name
 
 
 def _shared_database(path: Path) -> "Database":

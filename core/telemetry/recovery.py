@@ -1,6 +1,5 @@
 """Recovery of a damaged store: move it aside, and save its readable rows into a new store."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.files import rename
 from core.telemetry.epoch_store import build_spans
 from core.telemetry.errors import TelemetryDamagedError, translated
-from core.telemetry.schema import connect_to_read, connect_to_write
+from core.telemetry.schema import connect_as_it_is, connect_to_read, connect_to_write
 from core.telemetry.writing import WriteConnection
 
 _TABLES = {"series": 2, "epoch": 5, "minute": 7, "second": 6, "sample": 4}  # with their columns; most valuable first
@@ -100,10 +100,11 @@ def set_aside(path: Path, *, now: datetime) -> Path:
         Where it is now.
     """
     aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
-    for companion in _COMPANIONS:
-        file = path.with_name(path.name + companion)
-        if file.exists():
-            os.rename(file, aside.with_name(aside.name + companion))
+    with translated(path):
+        for companion in _COMPANIONS:
+            file = path.with_name(path.name + companion)
+            if file.exists():
+                rename(file, aside.with_name(aside.name + companion))
     return aside
 
 
@@ -112,7 +113,7 @@ def _readable_rows(file: Path, table: str) -> Iterator[tuple[Any, ...]]:
     key = _KEYS.get(table, "series {0}, at {0}")
     for direction in ("ASC", "DESC"):
         try:
-            connection = sqlite3.connect(file, isolation_level=None)
+            connection = connect_as_it_is(file)
             try:
                 yield from connection.execute(f"SELECT * FROM {table} ORDER BY {key.format(direction)}")
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.confinement import require_inside
 from core.files import create_private
 from core.plain_files import require_plain
 from core.telemetry import epoch_store
@@ -101,7 +102,9 @@ def connect_as_it_is(file: Path) -> WriteConnection:
 
     Raises:
         sqlite3.Error: It cannot be opened.
+        OSError: It leads out of the workspace.
     """
+    require_inside(file)
     connection = sqlite3.connect(
         file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=WriteConnection
     )

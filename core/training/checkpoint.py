@@ -7,14 +7,15 @@ all but the last epochs are in segments that the checkpoints share (`score_histo
 
 import logging
 import re
-import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from core.files import UNFINISHED, link_on_the_way, sha256_of, write_folder
+from core.confinement import link_on_the_way
+from core.files import UNFINISHED, FileAccessError, remove_tree, sha256_of, write_file, write_folder
 from core.plain_files import read_file
 from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
@@ -84,7 +85,7 @@ class Checkpoints:
                 n_in_segments=n_in_segments,
                 last_segment_sha256=last,
             )
-            (unfinished / MANIFEST).write_bytes(to_json(manifest))
+            write_file(unfinished / MANIFEST, to_json(manifest), durable=False)
 
         n_in_segments, last = self._scores.write(history)  # before the checkpoint that names them
         folder = self._folder_of(record.epoch)
@@ -130,10 +131,10 @@ class Checkpoints:
         if link := link_on_the_way(self.folder, root=self.folder.parents[2]):
             log.warning("no checkpoint removed: %s is reached through the link %s", self.folder, link)
             return
-        for epoch in set(self.epochs()) - set(epochs):
-            shutil.rmtree(self._folder_of(epoch), ignore_errors=True)
-        for leftover in self.folder.glob(f"*{UNFINISHED}"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        others = [self._folder_of(epoch) for epoch in set(self.epochs()) - set(epochs)]
+        for folder in (*others, *self.folder.glob(f"*{UNFINISHED}")):
+            with suppress(FileAccessError):
+                remove_tree(folder, root=self.folder.parents[2])
 
     def _folder_of(self, epoch: int) -> Path:
         return self.folder / f"epoch_{epoch:04d}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 import core
-from core.files import create_private, make_folder
+from core.files import make_folder, open_to_write, rename
 from core.own_python import ONE_THREAD, module_command, signal_name
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
@@ -43,8 +43,7 @@ class ChildProcess:
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         _rotate(log_file)
-        create_private(log_file)
-        with log_file.open("ab") as log:
+        with os.fdopen(open_to_write(log_file, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab") as log:
             self._process = subprocess.Popen(
                 module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb),
                 stdin=subprocess.DEVNULL,
@@ -154,7 +153,7 @@ def _rotate(log_file: Path) -> None:
     """Rotate a full log; the child itself writes little but the traceback of its death."""
     make_folder(log_file.parent)
     if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
-        log_file.replace(log_file.with_name(log_file.name + ".1"))
+        rename(log_file, log_file.with_name(log_file.name + ".1"))
 
 
 def _environment() -> dict[str, str]:

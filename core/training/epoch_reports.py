@@ -14,7 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from core.files import UNFINISHED, link_on_the_way, remove_file, replace_end, write_file
+from core.confinement import link_on_the_way
+from core.files import UNFINISHED, remove_file, replace_end, write_file
 from core.plain_files import open_plain, read_file
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
-from core.files import sha256_of, write_folder
+from core.files import sha256_of, write_file, write_folder
 from core.models import Model, Panel
 from core.plain_files import read_file
 from core.seeds import derive_seed
@@ -169,7 +169,7 @@ class FinalFit:
                 draws=made.draws,
                 models=models,
             )
-            (folder / RECORD).write_bytes(to_json(record))
+            write_file(folder / RECORD, to_json(record), durable=False)
 
         write_folder(self._folder, fill)
         assert record is not None
@@ -194,9 +194,8 @@ def _save_model(
     account = plain(model.report(), name, "report", domain=domain)
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics}
-    (place / REPORT).write_bytes(
-        msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2) + b"\n"
-    )
+    content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
+    write_file(place / REPORT, content + b"\n", durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,

@@ -8,6 +8,7 @@ from statistics import fmean
 
 import msgspec
 
+from core.confinement import confine
 from core.progress import begins
 from core.quality import QualityReport, assess
 from core.seeds import derive_seed
@@ -157,6 +158,7 @@ class Workbench:
     def answer(self, request: ChildRequest) -> ChildReply:
         """Carry out a request."""
         if isinstance(request, Prepare):
+            confine(Path(request.folder).parents[2])  # the workspace, which is not opened here
             self._work = None  # free one session's panels and models before loading the next session's
             self._work = SessionWork(msgspec.convert(request.settings, TrainingSettings), Path(request.folder))
             return self._work.where_it_stands()

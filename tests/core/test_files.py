@@ -31,6 +31,72 @@ SEQUENCES_OF_THEIR_OWN = {
 }
 
 
+WRITERS_OF_THEIR_OWN = {
+    ("core/state/generation.py", "os.open"): "the sequence of a state file; `require_inside` comes first",
+    ("core/state/generation.py", "os.rename"): "likewise",
+    ("core/state/generation.py", "os.link"): "likewise",
+    ("core/state/generation.py", "unlink"): "likewise",
+    ("core/telemetry/schema.py", "sqlite3.connect"): "SQLite opens by name; `require_inside` comes first",
+    ("core/maintenance/access.py", "chmod"): "takes rights away, of no link",
+    ("core/training/child.py", "write_text"): "the kernel's file",
+    ("core/serving/scoring/trial.py", "write_text"): "the kernel's file",
+    ("core/domains/bonds/data/files.py", "open"): "into the folder that `write_folder` made",
+    ("core/interop/mlflow_model.py", "shutil.copytree"): "into a temporary folder",
+    ("console/runtime/hangup.py", "os.open"): "/dev/null",
+    ("console/cli/streams.py", "os.open"): "/dev/null",
+    ("console/cli/streams.py", "open"): "/dev/null",
+    ("bondx/mlops/drift.py", "rename"): "of the columns of a table",
+}
+OS_CHANGES = frozenset(
+    f"os.{name}"
+    for name in [
+        "remove",
+        "unlink",
+        "rename",
+        "replace",
+        "rmdir",
+        "removedirs",
+        "mkdir",
+        "makedirs",
+        "link",
+        "symlink",
+        "truncate",
+        "chmod",
+    ]
+)
+PATH_CHANGES = frozenset(
+    ["unlink", "rename", "rmdir", "mkdir", "touch", "write_text", "write_bytes", "symlink_to", "hardlink_to", "chmod"],
+)
+SHUTIL_LOOKS = frozenset({"shutil.which", "shutil.disk_usage", "shutil.get_terminal_size"})
+
+
+def changes_of(file: Path) -> set[str]:
+    """Return by which calls a module writes, renames or removes files by itself."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name, text = ast.unparse(node.func), ast.unparse(node)
+        last = name.rpartition(".")[2]
+        values = [*node.args, *(word.value for word in node.keywords if word.arg == "mode")]
+        modes = [each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        writes = any(set(mode) & set("wax+") and set(mode) <= set("rwaxbt+") for mode in modes)
+        if name in OS_CHANGES or name == "sqlite3.connect" or (name.startswith("shutil.") and name not in SHUTIL_LOOKS):
+            found.add(name)
+        elif name == "os.open":
+            if any(flag in text for flag in ("O_WRONLY", "O_RDWR", "O_CREAT")):
+                found.add(name)
+        elif (isinstance(node.func, ast.Attribute) and last in PATH_CHANGES) or (last == "open" and writes):
+            found.add(last)
+    return found
+
+
+def test_files_are_written_renamed_and_removed_in_one_module_alone_which_follows_no_link_out_of_a_workspace():
+    files = (path for tree in (*TREES, "bondx") for path in (ROOT / tree).rglob("*.py"))
+    found = {(file.relative_to(ROOT).as_posix(), call) for file in files for call in changes_of(file)}
+    assert {entry for entry in found if entry[0] != OURS} == WRITERS_OF_THEIR_OWN.keys()
+
+
 def calls_of(tree: ast.AST, module: str) -> set[str]:
     return {
         node.attr

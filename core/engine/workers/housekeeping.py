@@ -60,7 +60,7 @@ class Housekeeping(Worker):
         pruning = Pruning(self._context.workspace, settings, clock=self._context.clock)
         said = ""
         if kinds := pruning.automatic():
-            said = pruning.carry_out(pruning.plan(kinds), actor=self._context.actor, reason="")
+            said = pruning.carry_out(pruning.plan(kinds), actor=self._context.actor, reason="").summary
         if said:
             self._context.alerts.fire(PRUNED, labels={}, summary=f"the engine {said}", now=now)
         else:

@@ -7,7 +7,7 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from core.maintenance.pruning import Pruning, WorkspacePlan
+from core.maintenance.pruning import PruneResult, Pruning, WorkspacePlan
 from core.registry import PruneCandidate, PrunePlan, Registry
 from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, LOOK, Given
@@ -81,12 +81,11 @@ class PruneRoutes(Controller):
     @post("/", opt=ADMINISTER, status_code=200, sync_to_thread=True)
     def prune_kinds(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[KindsPrune]
-    ) -> WorkspacePlan:
-        """Delete what the retention rules drop, if the reviewed plan still holds."""
+    ) -> PruneResult:
+        """Delete what the retention rules drop, if the reviewed plan still holds; `left` names what could not go."""
         pruning, plan = _plan(workspace, data)
         _same(data.expected, [item.key for item in plan.items])
-        pruning.carry_out(plan, actor=caller.actor, reason=data.reason)
-        return plan
+        return pruning.carry_out(plan, actor=caller.actor, reason=data.reason)
 
     @post("/versions/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_versions(self, workspace: Given[Workspace], data: JSONBody[VersionsWish]) -> PrunePlan:

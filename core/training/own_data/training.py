@@ -14,6 +14,7 @@ from core.actor import Actor
 from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
+from core.files import write_file
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.quality.gate import GateResult
@@ -193,9 +194,9 @@ def _register(
     with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
         folder = Path(place)
         prepared.model.save(folder)
-        (folder / SIGNATURE_NAME).write_bytes(prepared.signature.to_bytes())
+        write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
         content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
-        (folder / REPORT_NAME).write_bytes(content + b"\n")
+        write_file(folder / REPORT_NAME, content + b"\n", durable=False)
         return Registry(workspace).register(
             request.model,
             folder,

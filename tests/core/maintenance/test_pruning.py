@@ -70,7 +70,7 @@ def test_a_plan_changes_nothing_and_is_carried_out_exactly(workspace, pruning, r
     assert keys(plan) == ["runs:r-0001", "runs:r-0002", "epochs:r-0004"]
     assert keys(pruning.plan()) == keys(plan)
     said = pruning.carry_out(plan, actor=person, reason="tidy")
-    assert said == "deleted 2 runs with the metrics, single values of early epochs of 1 run"
+    assert said.summary == "deleted 2 runs with the metrics, single values of early epochs of 1 run"
     assert keys(pruning.plan()) == []
     assert [run.run_id for run in runs.all()] == ["r-0003", "r-0004"]
     records = AuditLog(workspace).tail(20)
@@ -144,8 +144,9 @@ def test_nothing_is_deleted_through_a_link(workspace, pruning, clock, person, tm
     link, victim = workspace.root / linked.format(name), tmp_path / "victim"
     link.rename(victim)
     link.symlink_to(victim)
-    said = pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
-    assert said.startswith(f"deleted nothing; left the reports of {name}: {link} is a link")
+    result = pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
+    assert result.summary.startswith(f"deleted nothing; left the reports of {name}: {link} is a link")
+    assert [(thing.kind, thing.name) for thing in result.left] == [("reports", name)]
     assert "not deleted: the reports of" in caplog.text
     assert (folder / "precious").exists()
     with pytest.raises(FileAccessError):  # also where the link comes between the look and the deletion

@@ -15,7 +15,7 @@ from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import digest, sha256_of, write_folder
+from core.files import digest, sha256_of, write_file, write_folder
 from core.plain_files import read_file
 
 PanelFormat = Literal["parquet", "csv", "jsonl"]
@@ -107,10 +107,9 @@ def write_panel(
         files = {path.name: _record(path, bonds.num_rows) for path in sorted(unfinished.iterdir())}
         lineage = _lineage(panel, files)
         encoded = msgspec.json.format(msgspec.json.encode(lineage, order="sorted"))
-        (unfinished / LINEAGE_FILE).write_bytes(encoded + b"\n")
-        (unfinished / NOTICE_FILE).write_text(
-            f"{NOTICE}\nHow these files were made: {LINEAGE_FILE}\n", encoding="utf-8"
-        )
+        write_file(unfinished / LINEAGE_FILE, encoded + b"\n", durable=False)
+        notice = f"{NOTICE}\nHow these files were made: {LINEAGE_FILE}\n"
+        write_file(unfinished / NOTICE_FILE, notice.encode(), durable=False)
 
     write_folder(folder, fill)
     assert lineage is not None
