@@ -1,6 +1,5 @@
 import errno
 import os
-from types import SimpleNamespace
 
 import pytest
 
@@ -55,8 +54,6 @@ def test_a_lock_that_cannot_be_created_is_a_file_access_error(database, monkeypa
     def fail(*args):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(
-        "core.lock_files.os", SimpleNamespace(open=fail, O_RDONLY=0, O_CREAT=0, O_NONBLOCK=0, O_CLOEXEC=0)
-    )
+    monkeypatch.setattr("core.lock_files.open_to_write", fail)
     with pytest.raises(kind, match=r"Cannot lock .*registry\.json"):
         database.table("t").insert({})

@@ -133,4 +133,4 @@ def test_no_other_module_opens_a_connection_that_writes() -> None:
         for path in (root / folder).rglob("*.py")
         if "sqlite3.connect(" in path.read_text(encoding="utf-8")
     }
-    assert found == {"core/telemetry/schema.py", "core/telemetry/recovery.py"}
+    assert found == {"core/telemetry/schema.py"}
