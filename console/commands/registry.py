@@ -101,7 +101,8 @@ def list_versions(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from core.registry import Registry, SemanticVersion
 
-    versions = Registry(open_workspace(args)).versions(args.model)
+    registry = Registry(open_workspace(args))
+    versions = registry.versions(args.model) if args.json else registry.versions_in_brief(args.model)
     versions.sort(key=lambda version: SemanticVersion.parse(version.version), reverse=True)
     versions.sort(key=lambda version: version.model)
     shown = [version for version in versions if args.stage in (None, version.stage)]

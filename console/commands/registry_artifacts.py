@@ -141,7 +141,7 @@ def show_lineage(args: argparse.Namespace) -> int:
     if args.json:
         print_json(graph)
         return ExitCode.GOOD
-    tree = ancestry(graph, registry.versions(), registry.all_aliases())
+    tree = ancestry(graph, registry.versions_in_brief(), registry.all_aliases())
     near = registry.get(args.model, args.version).key if args.version else ""
     rows: list[dict[str, object]] = []
     is_folded = False

@@ -117,7 +117,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
     runs = Runs(workspace)
     run = runs.get(run_id)
     registry = Registry(workspace)
-    made = [version for version in registry.versions() if version.run_id == run_id]
+    made = [version for version in registry.versions_in_brief() if version.run_id == run_id]
     with ExitStack() as copies, opened(store, reads=False) as client:
         # Private copies, verified on the way: what is exported is what was registered.
         files = copy_run_files(workspace, run, Path(copies.enter_context(tempfile.TemporaryDirectory())))

@@ -39,12 +39,22 @@ class Records:
         """
         if (version := self.versions.find(version_key(model, number))) is None:
             self.model(model)
-            raise VersionNotFoundError(model, number, [version.version for version in self.versions_of(model)])
+            raise VersionNotFoundError(model, number, self.numbers_of(model))
         return version
 
     def versions_of(self, model: str | None) -> list[ModelVersion]:
-        """Return the versions of one model, or of all, by model and ascending number."""
-        return [version for version in self._in_order() if model in (None, version.model)]
+        """Return the versions of one model, or of all, by model and ascending number; no other is read."""
+        if model is None:
+            return list(self._in_order())
+        return sorted(self.versions.listed(self._keys_of(model)), key=_order)
+
+    def numbers_of(self, model: str) -> list[str]:
+        """Return the numbers of a model's versions, ascending, without reading a version."""
+        return sorted((key.partition("/")[2] for key in self._keys_of(model)), key=SemanticVersion.parse)
+
+    def _keys_of(self, model: str) -> list[str]:
+        beginning = f"{model}/"
+        return [key for key in self.versions.all_keys() if key.startswith(beginning)]
 
     def transitions_of(self, model: RegisteredModel, *, after: int = 0) -> list[Transition]:
         """Return the moves of a model's versions, ascending, from those numbered above `after`."""

@@ -91,8 +91,7 @@ class Registrar:
     def sweep(self, actor: Actor) -> Sweep:
         """Account for every folder below `artifacts/`; see `Registry.sweep`."""
         n_removed = self._store.clear_staging()
-        known = {version.key for version in self._records.versions.all()}
-        pruned = {version.key for version in self._records.pruned.all()}
+        known, pruned = set(self._records.versions.all_keys()), set(self._records.pruned.all_keys())
         adopted, left = [], []
         for model, number in self._store.published():
             key = version_key(model, number)
@@ -177,10 +176,10 @@ class Registrar:
 
     def _twin(self, model: str, manifest_sha256: str, run_id: str) -> ModelVersion | None:
         """Find the identical version that the same run registered before."""
-        for version in self._records.versions.all():
-            same = version.model == model and version.manifest_sha256 == manifest_sha256
+        for version in self._records.versions_of(model) if run_id else ():
+            same = version.manifest_sha256 == manifest_sha256
             # An adopted version has lost its run; only its own run can produce these bytes again.
-            if same and run_id and version.run_id in ("", run_id):
+            if same and version.run_id in ("", run_id):
                 return whole(version)
         return None
 
@@ -198,7 +197,7 @@ class Registrar:
     def _number(self, card: RegistrationCard, folder: Path, bump: Bump, wanted: str | None) -> tuple[str, str]:
         """Decide the number of a new version, and say why if the registry judged it."""
         # Folders count, too: the number of an artifact is never reused.
-        recorded = [version.version for version in self._records.versions_of(card.model)]
+        recorded = self._records.numbers_of(card.model)
         recorded += [pruned.version for pruned in self._records.pruned.all() if pruned.model == card.model]
         taken = [SemanticVersion.parse(number) for number in recorded] + self._store.numbers(card.model)
         newest = max(taken, default=None)
@@ -216,9 +215,10 @@ class Registrar:
         """Decide which part of the number to raise, compared with the newest version."""
         if bump != "auto":
             return bump, ""
-        newest = next(reversed(self._records.versions_of(card.model)), None)
-        if newest is None:
+        number = next(reversed(self._records.numbers_of(card.model)), None)
+        if number is None:
             return "minor", ""  # all versions were pruned
+        newest = self._records.version(card.model, number)
         before = Makeup.of(self._store.folder(newest.model, newest.version), newest.lineage)
         part, why = part_to_raise(before, Makeup.of(folder, card.lineage))
         return part, bump_record(part, why, newest.version)

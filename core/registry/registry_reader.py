@@ -85,13 +85,19 @@ class RegistryReader:
             self._records.model(model)
         return [whole(version) for version in self._records.versions_of(model)]
 
-    def versions_in_brief(self) -> list[ModelVersion]:
-        """Return the versions of all models as `versions` does, for a reader who lists them and looks into few.
+    def numbers(self, model: str) -> list[str]:
+        """Return the numbers of a model's versions, ascending, without reading the versions."""
+        return self._records.numbers_of(self._records.model(model).model)
+
+    def versions_in_brief(self, model: str | None = None) -> list[ModelVersion]:
+        """Return what `versions` does, for a reader who lists versions and looks into few.
 
         The lineage and the gates of an archived version are read from its file whenever they are asked for, so ten
         thousand versions take little memory. Pass a version through `core.state.brief.whole` to encode it.
         """
-        return self._records.versions_of(None)
+        if model is not None:
+            self._records.model(model)
+        return self._records.versions_of(model)
 
     def get(self, model: str, version: str) -> ModelVersion:
         """Return one version.

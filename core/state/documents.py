@@ -44,7 +44,8 @@ class _View(Generic[T]):
         # Stored documents are replaced and never changed in place: the same object is the same document.
         seen, keys = self.stored, self.keys
         keys = {n: keys[n] if seen.get(n) is document else key_of(document) for n, document in stored.items()}
-        converted = {n: document for n, document in self.converted.items() if stored.get(n) is seen[n]}
+        known = dict(self.converted)  # a copy: other threads convert documents at the same time
+        converted = {n: document for n, document in known.items() if stored.get(n) is seen[n]}
         return _View(stored, keys, {key: doc_id for doc_id, key in keys.items()}, converted)
 
     def changed(self, stored: StoredTable, doc_id: str, key: Any) -> "_View[T]":
@@ -84,7 +85,23 @@ class Documents(Generic[T]):
         The large fields of archived documents are read when somebody asks for them (`core.state.brief`).
         """
         view = self._view()
+        if len(view.converted) < len(view.stored):
+            with self._storage.one_reader():
+                return [self._listed(view, doc_id) for doc_id in view.stored]
         return [self._listed(view, doc_id) for doc_id in view.stored]
+
+    def all_keys(self) -> list[str]:
+        """Return the key of every document, in the order of `all`, without reading one."""
+        return list(self._view().doc_ids)
+
+    def listed(self, keys: Iterable[str]) -> list[T]:
+        """Return the documents with these keys, in the order of the keys, as `all` does.
+
+        Raises:
+            DocumentNotFoundError: There is none of a key; the message names the nearest keys.
+        """
+        view = self._view()
+        return [self._listed(view, self._doc_id(view, key)) for key in keys]
 
     def readable(self) -> tuple[list[T], dict[str, DocumentFormatError]]:
         """Return the documents that can be read, in the order of `all`, and by key why the others cannot."""
@@ -179,17 +196,25 @@ class Documents(Generic[T]):
     def _view(self) -> _View[T]:
         """Return the table as the calling thread sees it now."""
         stored = self._storage.read().get(self._table, _NO_DOCUMENTS)
+        if stored is self._committed.stored:
+            return self._committed
+        if self._storage.in_transaction:
+            uncommitted = self._uncommitted
+            if stored is not uncommitted.stored:
+                uncommitted = self._uncommitted = self._committed.of(stored, self._stored_key)
+            return uncommitted
+        with self._storage.one_reader():
+            return self._newly_committed(stored)
+
+    def _newly_committed(self, stored: StoredTable) -> _View[T]:
         committed, uncommitted = self._committed, self._uncommitted
-        if stored is committed.stored:
+        if stored is committed.stored:  # another thread was faster
             return committed
         view = uncommitted if stored is uncommitted.stored else committed.of(stored, self._stored_key)
-        if self._storage.in_transaction:
-            self._uncommitted = view
-        else:
-            self._committed = view
-            for doc_id, document in committed.converted.items():
-                if stored.get(doc_id) is not committed.stored[doc_id]:
-                    self._remember(document, stored.get(doc_id))
+        self._committed = view
+        for doc_id, document in dict(committed.converted).items():
+            if stored.get(doc_id) is not committed.stored[doc_id]:
+                self._remember(document, stored.get(doc_id))
         return view
 
     def _document(self, view: _View[T], doc_id: str) -> T:
@@ -204,7 +229,8 @@ class Documents(Generic[T]):
         """Return one of many documents; if it is archived, in brief."""
         document = view.converted.get(doc_id)
         if document is None:
-            document = view.converted[doc_id] = self._convert(view.stored[doc_id], brief=self._brief)
+            found = self._convert(view.stored[doc_id], brief=self._brief)
+            document = view.converted.setdefault(doc_id, found)  # all threads share one object
         return document
 
     def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:

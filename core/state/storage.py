@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Container, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from tinydb.storages import Storage
@@ -74,6 +74,7 @@ class GenerationStorage(Storage):
         self.path = Path(path)
         self._thread_lock = threading.RLock()
         self._process_lock = FairLock(self.path)
+        self._reading = threading.RLock()
         self._transaction: _Transaction | None = None
         self._owner = 0
         self._current: Generation | None = None
@@ -161,6 +162,10 @@ class GenerationStorage(Storage):
             return  # nobody knows which it lists
         sweep(self.path, previous, base.archive.entries if base.archive else {})
 
+    def one_reader(self) -> AbstractContextManager[object]:
+        """Let one thread at a time read a new generation: the others share what it has read, in one copy."""
+        return self._reading
+
     def signature(self) -> FileSignature:
         """Return the identity of the current generation with one stat call.
 
@@ -222,6 +227,7 @@ class GenerationStorage(Storage):
         """Drop the locks and the transaction in a forked child; they belong to the parent."""
         self._thread_lock = threading.RLock()
         self._process_lock.forget()
+        self._reading = threading.RLock()
         self._transaction, self._owner = None, 0
 
     @contextmanager
@@ -263,7 +269,10 @@ class GenerationStorage(Storage):
     def _generation(self) -> Generation:
         current = self._current
         if current is None or self._is_outdated(current):
-            current = self._current = load(self.path, known=current)
+            with self.one_reader():
+                current = self._current
+                if current is None or self._is_outdated(current):
+                    current = self._current = load(self.path, known=current)
         return current
 
     def _is_outdated(self, current: Generation) -> bool:

@@ -65,7 +65,7 @@ def _bump_to(registry: Registry, model: str, version: str) -> NumberPart:
     """Find the part to raise so that the next version has the wanted number."""
     wanted = SemanticVersion.parse(version)
     try:
-        taken = [SemanticVersion.parse(found.version) for found in registry.versions(model)]
+        taken = [SemanticVersion.parse(number) for number in registry.numbers(model)]
     except ModelNotFoundError:
         taken = []
     parts: dict[SemanticVersion, NumberPart] = (

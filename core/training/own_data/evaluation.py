@@ -36,14 +36,14 @@ def chosen_version(registry: Registry, model: str, version: str | None, stage: S
     """
     if version is not None:
         return registry.get(model, version)
-    versions = registry.versions(model)
     if stage is None and (live := registry.production(model)) is not None:
         return live
+    versions = registry.versions_in_brief(model)
     found = [candidate for candidate in versions if stage in (None, candidate.stage)]
     if not found:
         standing = ", ".join(f"{candidate.version} in {candidate.stage}" for candidate in versions[-5:])
         raise NotFoundError(f"{model} has no version in {stage}; its versions: {standing or 'none'}.")
-    return found[-1]
+    return registry.get(model, found[-1].version)
 
 
 def evaluate_on_file(

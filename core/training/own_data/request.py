@@ -103,6 +103,6 @@ def trained_before(registry: Registry, model: str, version: str) -> ModelVersion
     """Find the live version of a model, else a named one; None if there is neither."""
     try:
         live = registry.production(model)
-        return live or next((found for found in registry.versions(model) if found.version == version), None)
+        return live or (registry.get(model, version) if version in registry.numbers(model) else None)
     except ModelNotFoundError:
         return None

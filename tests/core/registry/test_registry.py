@@ -1,12 +1,14 @@
 import msgspec
 import pytest
 
+from core.actor import Actor
 from core.errors import ExitCode
 from core.governance.audit_log import AuditLog
 from core.quality.gate import judge
 from core.registry import (
     InvalidNameError,
     ModelNotFoundError,
+    ModelVersion,
     PromotionRefusedError,
     Registry,
     Stage,
@@ -14,7 +16,7 @@ from core.registry import (
     VersionNotFoundError,
 )
 from core.settings.promotion import PromotionSettings
-from core.state import StaleRevisionError, UnstorableValueError
+from core.state import Database, Documents, StaleRevisionError, UnstorableValueError, Workspace
 
 FAILED = (judge("coverage", 10.0, ">=", 90.0, unit="%"),)
 
@@ -434,3 +436,55 @@ def test_another_process_sees_a_move_immediately(register, registry, promote, wo
     assert elsewhere.production("spread") is None
     promote("1.0.0")
     assert elsewhere.production("spread").version == "1.0.0"
+
+
+@pytest.fixture
+def read_versions(monkeypatch):
+    """The versions that were read from the state file, one entry each time."""
+    read, convert = [], Documents._convert
+
+    def noted(self, stored, **how):
+        document = convert(self, stored, **how)
+        if isinstance(document, ModelVersion):
+            read.append(document.key)
+        return document
+
+    monkeypatch.setattr(Documents, "_convert", noted)
+    return read
+
+
+@pytest.fixture
+def elsewhere(workspace, monkeypatch):
+    """The same registry as another process opens it, which has read nothing."""
+
+    def opened():
+        monkeypatch.setattr("core.state.workspace._shared_database", Database)
+        return Registry(Workspace.open(workspace.root))
+
+    return opened
+
+
+def test_a_reader_of_one_model_reads_the_versions_of_that_model_alone(registry, register, elsewhere, read_versions):
+    for model in ("spread", "downgrade", "spread", "downgrade", "spread2"):
+        register(model)
+    there = elsewhere()
+    read_versions.clear()
+    assert there.numbers("downgrade") == ["1.0.0", "1.1.0"]
+    with pytest.raises(VersionNotFoundError, match=r"1\.1\.0"):
+        there.get("downgrade", "9.9.9")
+    assert read_versions == []
+    assert [version.key for version in there.versions_in_brief("spread")] == ["spread/1.0.0", "spread/1.1.0"]
+    assert there.versions("spread") == registry.versions("spread")
+    there.plan_promotion("spread", "1.1.0")
+    assert set(read_versions) == {"spread/1.0.0", "spread/1.1.0"}
+
+
+def test_a_registration_reads_the_newest_version_of_its_model_alone(register, elsewhere, workspace, read_versions):
+    for model in ("spread", "spread", "downgrade"):
+        register(model)
+    (source := workspace.root / "again").mkdir()
+    (source / "model.txt").write_text("another tree")
+    there = elsewhere()
+    read_versions.clear()
+    there.register("spread", source, metrics={}, lineage={}, gates=(), actor=Actor.engine(), bump="auto")
+    assert set(read_versions) == {"spread/1.1.0", "spread/1.2.0"}

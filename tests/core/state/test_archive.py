@@ -1,6 +1,7 @@
 """Archive files: the same documents for every reader, few bytes for every change, and a crash at every point."""
 
 import os
+import threading
 from itertools import count
 from typing import Any, ClassVar
 
@@ -9,12 +10,19 @@ import orjson
 import pytest
 from tinydb import TinyDB
 
-from core.state import DamagedFileError, Database, DocumentFormatError, StaleRevisionError
+from core.state import (
+    DamagedFileError,
+    Database,
+    DocumentFormatError,
+    DocumentNotFoundError,
+    StaleRevisionError,
+)
 from core.state.archive import copy_of, folder_of
 from core.state.brief import whole
 from core.state.encoding import DocumentInFile
 from core.state.generation import load, previous_of
 from tests.processes import dies
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,3 +286,64 @@ def test_archiving_killed_at_any_point_leaves_every_document(database, versions)
     archive(database)
     assert elsewhere(database).all() == expected
     assert not list(folder_of(database.path).glob(".*"))
+
+
+class AnnouncingLock:
+    """A lock that says when a second thread comes to it."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.owner = None
+        self.is_wanted = threading.Event()
+
+    def __enter__(self):
+        if self.owner not in (None, threading.get_ident()):
+            self.is_wanted.set()
+        self.lock.acquire()
+        self.owner = threading.get_ident()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def test_threads_that_read_a_new_generation_at_once_share_one_copy_of_it(archived, database, monkeypatch):
+    fresh = Database(database.path)
+    lock = fresh.storage._reading = AnnouncingLock()
+    documents, found = fresh.documents("versions", Version, "key"), {}
+    n_loads, n_read = count(), count()
+    convert = type(documents)._convert
+
+    def load_while_another_waits(path, **how):
+        if next(n_loads) == 0:
+            second.start()
+            assert lock.is_wanted.wait(PATIENCE_SECONDS)
+        return load(path, **how)
+
+    def read():
+        found[threading.get_ident()] = documents.all()
+
+    def counted(self, stored, **how):
+        next(n_read)
+        return convert(self, stored, **how)
+
+    monkeypatch.setattr("core.state.storage.load", load_while_another_waits)
+    monkeypatch.setattr(type(documents), "_convert", counted)
+    second = threading.Thread(target=read)
+    read()
+    second.join()
+    ours, theirs = found.values()
+    assert all(one is other for one, other in zip(ours, theirs, strict=True))
+    assert (next(n_loads), next(n_read)) == (1, N)
+
+
+def test_keys_are_listed_without_reading_a_document(archived, database, monkeypatch):
+    fresh = Database(database.path).documents("versions", Version, "key")
+    monkeypatch.setattr(type(fresh), "_convert", lambda *_, **__: pytest.fail("a document was read"))
+    assert fresh.all_keys() == [f"spread/1.{n}.0" for n in range(N)]
+
+
+def test_documents_are_listed_by_their_keys_in_the_order_of_the_keys(archived, database):
+    chosen = ["spread/1.30.0", "spread/1.2.0"]
+    assert [version.key for version in elsewhere(database).listed(chosen)] == chosen
+    with pytest.raises(DocumentNotFoundError):
+        elsewhere(database).listed(["spread/9.9.9"])
