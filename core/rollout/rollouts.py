@@ -39,6 +39,7 @@ _USUAL_PAST = timedelta(days=7)
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
 _LEAST_OUTCOMES = 20  # fewer may be a trial of the door
 
+_NOT_OPEN = "its first step is not open yet; once an engine has opened it, it can be advanced and promoted"
 _VERBS = {
     DesiredRollout.RUNNING: "rollout.resume",
     DesiredRollout.PAUSED: "rollout.hold",
@@ -377,6 +378,8 @@ def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, end
     if rollout.desired is DesiredRollout.ABORTED:
         return f"{rollout.desired_by} aborted it at {rollout.desired_at:%H:%M} UTC"
     if step is not None:
+        if step > rollout.observed.step and not rollout.is_open:
+            return _NOT_OPEN
         if step > rollout.plan.last_step:
             cure = (
                 "promote it now, or let" if rollout.strategy.promotes else f"{rollout.strategy.value} has no more; let"
@@ -384,9 +387,11 @@ def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, end
             return f"there is no step after the last; {cure} the evidence decide"
         if step <= rollout.observed.step:
             return f"it is already at step {rollout.observed.step + 1} of {len(rollout.plan.steps)}"
-        return None if phase is not RolloutPhase.PENDING else "its first step has not opened yet"
+        return None
     if desired is DesiredRollout.PROMOTE_NOW and not rollout.strategy.promotes:
         return f"strategy {rollout.strategy.value} ends with a finding; promote {rollout.candidate} separately"
+    if desired is DesiredRollout.PROMOTE_NOW and not rollout.is_open:
+        return _NOT_OPEN  # else it went live whenever an engine starts, without one request to show harm
     if rollout.desired is desired and not (desired is DesiredRollout.RUNNING and phase is RolloutPhase.INCONCLUSIVE):
         return f"{rollout.desired_by} already asked for that at {rollout.desired_at:%H:%M} UTC"
     return None

@@ -56,6 +56,9 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert "no engine runs here" in err
     rollout_id = json.loads(out)["rollout_id"]
     assert [step.share for step in rollouts.get(rollout_id).plan.steps] == [0.1, 0.2]
+    for forward in ("advance", "promote"):
+        code, out, err = answer(forward, rollout_id)
+        assert (code, out, "its first step is not open yet" in err) == (3, "", True)
     for verb, desired in (
         ("hold", DesiredRollout.PAUSED),
         ("resume", DesiredRollout.RUNNING),

@@ -6,7 +6,7 @@ import pytest
 from bondx.mlops import CanaryDeploymentManager, MLOpsConfig, ModelRegistry
 from core.clock import utc_now
 from core.errors import NotFoundError, UsageError
-from core.rollout import RolloutWorker
+from core.rollout import RolloutRefusedError, RolloutWorker
 
 
 @pytest.fixture
@@ -116,8 +116,11 @@ def test_a_canary_is_rolled_back_in_the_name_of_a_person(canaries, candidate, as
     assert all(not canaries.route_prediction("risk")[0] for _ in range(50))
 
 
-def test_a_canary_goes_live_on_request(canaries, candidate):
+def test_a_canary_goes_live_on_request_once_its_first_step_is_open(canaries, candidate, config):
     deployment = canaries.create_canary_deployment("risk", candidate)
+    with pytest.raises(RolloutRefusedError, match="its first step is not open yet"):
+        canaries.promote_canary(deployment.deployment_id, "ana")
+    RolloutWorker(config.workspace).tick(utc_now())
 
     assert canaries.promote_canary(deployment.deployment_id, "ana").rollout.desired == "promote_now"
 

@@ -278,7 +278,7 @@ def test_a_request_based_on_a_stale_view_is_refused_but_progress_makes_no_view_s
         pytest.param(["resume"], "already asked for that", id="running already"),
         pytest.param(["hold", "hold"], "already asked for that", id="held already"),
         pytest.param(["abort", "resume"], "aborted it at", id="an abort is final"),
-        pytest.param(["advance"], "has not opened yet", id="no step before the first"),
+        pytest.param(["advance"], "is not open yet", id="no step before the first"),
     ],
 )
 def test_an_impossible_request_is_refused_with_the_reason(rollouts, start, ana, asked, says) -> None:
@@ -336,6 +336,21 @@ def test_a_rollout_held_before_its_first_step_gets_no_traffic(workspace, rollout
     rollouts.resume(rollout.rollout_id, actor=ana)
     worker.tick(clock.pass_by(1))
     assert rollouts.get(rollout.rollout_id).share == 0.05
+
+
+@pytest.mark.parametrize("strategy", [Strategy.CANARY, Strategy.BLUE_GREEN])
+def test_before_its_first_step_is_open_a_rollout_goes_back_but_not_forward(
+    rollouts, start, worker, clock, ana, strategy
+):
+    rollout = start(strategy)
+    for forward in (rollouts.advance, rollouts.promote_now):
+        with pytest.raises(RolloutRefusedError, match="its first step is not open yet"):
+            forward(rollout.rollout_id, actor=ana)
+    assert rollouts.get(rollout.rollout_id) == rollout
+    rollouts.hold(rollout.rollout_id, actor=ana)
+    rollouts.resume(rollout.rollout_id, actor=ana)
+    worker.tick(clock.now)
+    assert rollouts.promote_now(rollout.rollout_id, actor=ana).is_asked_live
 
 
 def test_an_experiment_is_not_promoted_from_within(rollouts, start, ana) -> None:

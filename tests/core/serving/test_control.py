@@ -213,6 +213,9 @@ def test_a_rollout_is_planned_started_held_and_aborted(api, workspace, artifacts
     assert api.post(f"{where}/requests", json={"desired": "paused", "advance": True}).status_code == 400
     assert api.post(f"{where}/requests", json={"desired": "paused", "step": 1}).json()["field"] == "step"
     assert api.post(f"{where}/requests", json={"advance": True, "step": 0}).status_code == 422  # there already
+    for forward in ({"advance": True}, {"desired": "promote_now"}):
+        refusal = api.post(f"{where}/requests", json=forward)
+        assert (refusal.status_code, "its first step is not open yet" in refusal.json()["error"]) == (422, True)
     of_model = "/api/v1/rollouts/spread/requests"
     assert api.post(of_model, json={"desired": "running"}).json()["rollout_id"] == rollout["rollout_id"]
     assert api.get("/api/v1/rollouts/spread").json()["rollout_id"] == rollout["rollout_id"]
