@@ -80,16 +80,17 @@ def _spelled(value: object) -> str:
 def validate_files(args: argparse.Namespace) -> int:
     """Check files, each by itself, then the policy in force."""
     from console.cli.output import print_json, print_table
+    from core.errors import CoreError
     from core.settings import SettingsError
-    from core.settings.policy_source import files_of, load_policy, read_policy
+    from core.settings.policy_source import files_of, load_policy
 
     root = workspace_root(args)
     results = []
     for file in args.files or files_of(root):
         try:
-            read_policy(file)
+            check_session(file)
             check_keys(file)
-        except SettingsError as error:
+        except CoreError as error:
             results.append({"file": str(file), "ok": False, "problem": str(error)})
         else:
             results.append({"file": str(file), "ok": True, "problem": None})
@@ -104,6 +105,19 @@ def validate_files(args: argparse.Namespace) -> int:
         rows = [{**result, "result": "ok" if result["ok"] else "INVALID"} for result in results]
         print_table(rows, ("file", "result", "problem"), empty="no settings file here: bondx init writes one")
     return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
+
+
+def check_session(file: Path) -> None:
+    """Refuse what a session would refuse, in a settings file.
+
+    Raises:
+        SettingsError: The file cannot be used.
+        UsageError: It names a gate, a model, an algorithm or an extra that is not installed.
+    """
+    from core.settings import load_settings
+    from core.training.session_domain import checked
+
+    checked(load_settings(file).training)
 
 
 def check_keys(file: Path) -> None:

@@ -97,10 +97,11 @@ def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Se
 
     An unfinished session is resumed if the arguments ask for no other settings than its own.
     """
+    from core.training.session_domain import checked
     from core.training.sessions import Sessions
 
     asks_for_nothing = args.config is None and args.epochs is None
-    wanted = training_settings(args)
+    wanted = checked(training_settings(args))  # as a session keeps them
     for session in Sessions(workspace).all():
         unfinished = not session.observed.phase.is_at_rest
         if unfinished and (asks_for_nothing or session.training == wanted):

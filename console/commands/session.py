@@ -160,23 +160,22 @@ def _progress(session: "Session", *, absence: str | None) -> str:
 def start_session(args: argparse.Namespace) -> int:
     """Queue a session; the running engine starts it immediately, else the next engine does."""
     from console.cli.output import complain
+    from core.settings import announcements
 
     workspace = open_workspace(args)
     session = start_from_arguments(args)
+    for sentence in announcements(session.training):
+        complain(sentence)
     if (why := why_nothing_happens(workspace, "bondx run --headless, or bondx")) is not None:
         complain(f"{session.session_id} is queued, but {why}")
     return _print_session(session, as_json=args.json)
 
 
 def start_from_arguments(args: argparse.Namespace) -> "Session":
-    """Queue a session with the settings of the arguments, and name those that this release cannot follow."""
-    from console.cli.output import complain
-    from core.settings import unavailable_features
+    """Queue a session with the settings of the arguments."""
     from core.training.sessions import Sessions
 
     settings = training_settings(args)
-    for sentence in unavailable_features(settings):
-        complain(sentence)
     reason = getattr(args, "reason", "")
     return Sessions(open_workspace(args)).start(settings, name=args.name, actor=person(), reason=reason)
 

@@ -169,7 +169,7 @@ class Start(Change[None]):
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
         from core.domains.registry import find_domain
-        from core.settings import load_settings, unavailable_features
+        from core.settings import announcements, load_settings
         from core.training.sessions import Sessions
 
         training = load_settings(context.workspace.settings_file).training
@@ -186,7 +186,7 @@ class Start(Change[None]):
         effect = "A new session trains the models and registers the versions that beat the previous versions."
         lines = [
             *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
-            *(Line(((note, "warn"),)) for note in unavailable_features(training)),
+            *(Line(((note, "warn"),)) for note in announcements(training)),
             *section("What will happen", (effect, *_ahead(sessions.all(), None), *context.without_engine())),
             *section("How to undo it", ("S on it stops it after its epoch; the versions it has registered stay.",)),
         ]

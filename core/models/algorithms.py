@@ -3,7 +3,10 @@
 Light to import: settings are checked without loading a learner. A new learner is a class and an entry here.
 """
 
+from importlib.util import find_spec
 from typing import NamedTuple
+
+from core.models.errors import MissingExtraError
 
 AUTO = "auto"  # tries the suitable candidates and ships the winner on groups held out
 IMPORTED = "imported_lightgbm"  # never used for training
@@ -15,10 +18,12 @@ class Algorithm(NamedTuple):
     Attributes:
         continuing: The learner that continues from panel to panel, or None.
         fit_once: The learner that trains once, on a table, or None.
+        extra: The optional extra that it needs, or None; the module has the same name.
     """
 
     continuing: str | None = None
     fit_once: str | None = None
+    extra: str | None = None
 
 
 ALGORITHMS = {
@@ -29,10 +34,21 @@ ALGORITHMS = {
     "hist_gradient_boosting": Algorithm(
         "reservoir:HistGradientBoostingReservoir", "ensembles:HistGradientBoostingLearner"
     ),
-    "xgboost": Algorithm("reservoir:XGBoostReservoir"),
+    "xgboost": Algorithm("reservoir:XGBoostReservoir", extra="xgboost"),
     "isolation_forest": Algorithm(fit_once="isolation_forest:IsolationForestLearner"),
     "constant": Algorithm(fit_once="constant:ConstantLearner"),
     "blend": Algorithm(fit_once="blend:BlendLearner"),
     IMPORTED: Algorithm(fit_once="lightgbm_trees:ImportedTreesLearner"),
 }
 SUPERVISED = (AUTO, *(name for name, learners in ALGORITHMS.items() if learners.continuing))
+
+
+def require_extra(algorithm: str) -> None:
+    """Check, without importing it, that the optional extra of an algorithm is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    known = ALGORITHMS.get(algorithm)
+    if known is not None and known.extra is not None and find_spec(known.extra) is None:
+        raise MissingExtraError(algorithm, known.extra)

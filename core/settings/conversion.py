@@ -3,9 +3,9 @@
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -43,16 +43,29 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
         if isinstance(fault.value, str):  # else its type is at fault, which the problem names
             problem = _form_of(fault.annotation) or problem
+        if problem.startswith("invalid enum value"):
+            problem = f"expected one of {', '.join(_values_of(fault.annotation))}"
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [fault.display]))) or "settings"
         raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *fault.path))) from None
 
 
 def refuse_unknown_keys(
-    source: YamlSource, struct: type[msgspec.Struct], values: Mapping[str, Any], at: KeyPath = ()
+    source: YamlSource,
+    struct: type[msgspec.Struct],
+    values: Mapping[str, Any],
+    at: KeyPath = (),
+    *,
+    also: Sequence[str] = (),
 ) -> None:
     """Refuse an unknown key, and suggest the nearest known key.
 
+    Args:
+        source: The file with the keys, for errors.
+        struct: The type that has these keys.
+        values: The keys with their values.
+        at: The position of the keys in the file.
+        also: Further keys to suggest, which stand for others.
     Raises:
         SettingsError: There is an unknown key.
     """
@@ -61,7 +74,7 @@ def refuse_unknown_keys(
         here = (*at, key)
         if key not in fields:
             where = f"{'.'.join(at)} has no key" if at else "there is no key"
-            nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            nearest = difflib.get_close_matches(key, [*fields, *also], n=1, cutoff=0.5)
             cure = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(fields)}."
             raise SettingsError(source.file, f"{where} {key!r}: {cure}", **source.place_of(here))
         if not isinstance(value, dict):
@@ -149,6 +162,16 @@ def _form_of(annotation: Any) -> str | None:
         return next(filter(None, map(_form_of, choices)), None)
     notes = (note.extra or {} for note in getattr(annotation, "__metadata__", ()) if isinstance(note, msgspec.Meta))
     return next((note["form"] for note in notes if "form" in note), None)
+
+
+def _values_of(annotation: Any) -> list[str]:
+    """List the values of a type that has few."""
+    bare = _bare(annotation)
+    if get_origin(bare) is Literal:
+        return [str(value) for value in get_args(bare)]
+    if bare is bool:
+        return ["true", "false"]
+    return [value for choice in _choices(bare) if choice is not annotation for value in _values_of(choice)]
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from core.settings.conversion import convert, refuse_unknown_keys
-from core.settings.errors import SettingsError
 from core.settings.overlay import overlay
 from core.settings.policy import ModelPolicy, Policy
 from core.settings.settings import Settings
 from core.settings.source import YamlSource
+from core.settings.spellings import POLICY_SECTIONS, canonical
 
 OVERRIDES = ("policy", "overrides")
 
@@ -45,8 +45,8 @@ def settings_of(sources: list[YamlSource]) -> Settings:
         SettingsError: A file holds an unknown key or a value out of its range.
     """
     merged: dict[str, Any] = {}
-    for source in map(in_one_form, sources):
-        refuse_unknown_keys(source, Settings, source.values)
+    for source in map(canonical, sources):
+        refuse_unknown_keys(source, Settings, source.values, also=POLICY_SECTIONS)
         _convert(source)  # each file is validated separately, so that the error names the right file
         merged = overlay(merged, source.values)
     if not sources:
@@ -67,27 +67,3 @@ def _check_overrides(source: YamlSource, policy: Policy) -> None:
         here = (*OVERRIDES, pattern)
         refuse_unknown_keys(source, ModelPolicy, entry, here)
         convert(source, ModelPolicy, overlay(shared, entry), here)
-
-
-def in_one_form(source: YamlSource) -> YamlSource:
-    """Treat `promotion:` at the top of a file, the spelling of the first workspaces, as `policy.promotion`.
-
-    Raises:
-        SettingsError: The file has both, which is ambiguous.
-    """
-    if "promotion" not in source.values:
-        return source
-    policy = source.values.get("policy", {})
-    if not isinstance(policy, dict) or "promotion" in policy:
-        raise SettingsError(
-            source.file,
-            "promotion is given both at the top and under policy: keep policy.promotion and remove the other",
-            **source.place_of(("promotion",)),
-        )
-    values = {key: value for key, value in source.values.items() if key != "promotion"}
-    values["policy"] = {**policy, "promotion": source.values["promotion"]}
-    lines, columns = (
-        {(("policy", *path) if path[0] == "promotion" else path): number for path, number in places.items()}
-        for places in (source.lines, source.columns)
-    )
-    return YamlSource(source.file, values, lines, columns)

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from core.settings.load import in_one_form, settings_of
-from core.settings.policy_source import ENVIRONMENT_VARIABLE, SETTINGS_NAME, PolicySource, as_settings
+from core.settings.load import settings_of
+from core.settings.policy_source import ENVIRONMENT_VARIABLE, SETTINGS_NAME, PolicySource
 from core.settings.source import KeyPath, YamlSource
+from core.settings.spellings import canonical
 
 DEFAULT = "default"
 
@@ -45,7 +46,7 @@ def setting_origins(root: Path, *, config: Path | None = None) -> list[SettingOr
     from core.settings.yaml_source import read_yaml
 
     policies = PolicySource(root, config=config)
-    sources = [(in_one_form(as_settings(read_yaml(file))), _why(policies, file, config)) for file in policies.files()]
+    sources = [(canonical(read_yaml(file)), _why(policies, file, config)) for file in policies.files()]
     settings = settings_of([source for source, _ in sources])
     return [_origin_of(path, value, sources) for path, value in _leaves(settings, ())]
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from core.settings.errors import SettingsError
 from core.settings.load import settings_of
 from core.settings.policy import Policy
-from core.settings.settings import Settings
-from core.settings.source import YamlSource
 
 ENVIRONMENT_VARIABLE = "BONDX_ENV"
 SETTINGS_NAME = "bondx.yaml"
@@ -104,24 +102,13 @@ def read_policy(file: Path) -> Policy:
 def _policy_of(files: tuple[Path, ...]) -> Policy:
     from core.settings.yaml_source import read_yaml
 
-    return settings_of([as_settings(read_yaml(file)) for file in files]).policy
+    return settings_of([read_yaml(file) for file in files]).policy
 
 
 def files_of(root: Path) -> tuple[Path, ...]:
     """Return the settings file and every policy file of a workspace, in force or not."""
     found = [root / SETTINGS_NAME, root / POLICY_NAME, *sorted(root.glob(f"*_{POLICY_NAME}"))]
     return tuple(file for file in found if file.exists())
-
-
-def as_settings(source: YamlSource) -> YamlSource:
-    """Accept a policy file without the line `policy:` at its top."""
-    sections = source.values.keys() & set(Policy.__struct_fields__)
-    if not sections or source.values.keys() & set(Settings.__struct_fields__):
-        return source
-    lines, columns = (
-        {("policy", *path): number for path, number in places.items()} for places in (source.lines, source.columns)
-    )
-    return YamlSource(source.file, {"policy": source.values}, lines, columns)
 
 
 def _mark(file: Path) -> tuple[str, int, int, int]:

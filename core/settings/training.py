@@ -8,16 +8,9 @@ from msgspec import Meta
 from core.settings.names import Name
 from core.settings.quality import QualityGates
 
-BaseModel = Literal[
-    "auto",
-    "linear",
-    "lightgbm",
-    "random_forest",
-    "gradient_boosting",
-    "hist_gradient_boosting",
-    "xgboost",
-    "isolation_forest",
-    "residual",
+BaseModels = Annotated[
+    tuple[str, ...],
+    Meta(description="The members: algorithms, or models of the domain (`spread`, also written `spread_model`)."),
 ]
 Folds = Annotated[int, Meta(ge=2, le=20)]
 
@@ -38,12 +31,11 @@ class EnsembleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     enable_stacking: Annotated[bool, Meta(description="Stack the base models out of fold.")] = False
     enable_blending: Annotated[bool, Meta(description="Blend the base models with optimised weights.")] = False
-    base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = (
-        "lightgbm",
-        "random_forest",
-        "linear",
-    )
-    meta_learner: Annotated[Literal["linear", "lightgbm"], Meta(description="The model that combines them.")] = "linear"
+    base_models: BaseModels = ("lightgbm", "random_forest", "linear")
+    meta_learner: Annotated[
+        Literal["linear", "lightgbm", "random_forest", "gradient_boosting", "hist_gradient_boosting", "xgboost"],
+        Meta(description="The model that combines them."),
+    ] = "linear"
     cross_validation_folds: Annotated[Folds, Meta(description="Number of folds; a group is in one fold only.")] = 5
 
 
@@ -70,7 +62,7 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
     ensemble_strategy: Literal["voting", "stacking", "blending"] = "stacking"
-    base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = ("lightgbm", "random_forest")
+    base_models: BaseModels = ("lightgbm", "random_forest")
     enable_feature_selection: Annotated[bool, Meta(description="Drop uninformative features.")] = False
     selection_method: Literal["importance", "mutual_information", "recursive"] = "importance"
     max_features: Annotated[int, Meta(ge=1, le=10_000, description="Maximum number of features.")] = 30
@@ -106,7 +98,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float,
         Meta(ge=0, le=1, description="Minimum mean quality score of the data for a session to converge."),
     ] = 0.95
-    dataset_size: Annotated[int, Meta(ge=100, le=10_000_000, description="Rows drawn each epoch.")] = 150
+    dataset_size: Annotated[int, Meta(ge=2, le=10_000_000, description="Rows drawn each epoch.")] = 150
     training_split: Annotated[
         float, Meta(ge=0.5, le=0.95, description="Share of each draw's groups used for training; the rest validates.")
     ] = 0.8
@@ -123,6 +115,24 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     trainer: TrainerSettings = TrainerSettings()
     domain: Annotated[Name, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
     domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
+
+
+FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model
+
+
+def cautions(settings: TrainingSettings) -> tuple[str, ...]:
+    """List, a sentence each, the settings that are allowed but weaken what a session shows."""
+    if settings.dataset_size >= FEW_ROWS:
+        return ()
+    return (
+        f"dataset_size is {settings.dataset_size}: with fewer than {FEW_ROWS} rows an epoch, the scores depend more "
+        "on the draw than on the models.",
+    )
+
+
+def announcements(settings: TrainingSettings) -> tuple[str, ...]:
+    """List, a sentence each, what a person should know about these settings before a session starts with them."""
+    return (*unavailable_features(settings), *cautions(settings))
 
 
 def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:

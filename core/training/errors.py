@@ -1,6 +1,6 @@
 """Training errors that some caller handles differently."""
 
-from core.errors import CoreError, ExitCode, RefusedError
+from core.errors import CoreError, ExitCode, RefusedError, UsageError
 from core.quality.gate import GateResult
 
 GATE = "the gate "
@@ -50,6 +50,16 @@ class LearningError(TrainingError):
     def is_hopeless(self) -> bool:
         """Whether a retry would only fail again: the settings are wrong, or the machine lacks something."""
         return self.kind in ("refused", "environment")
+
+
+class UnsplittableDrawError(UsageError):
+    """A draw is too small for training rows and hold-out."""
+
+    def __init__(self, n_rows: int, rows: str, groups: str) -> None:
+        super().__init__(
+            f"A draw of {n_rows} {rows} has fewer than two {groups}, so that none can be held out to judge the models. "
+            "Raise dataset_size."
+        )
 
 
 class CheckpointDamagedError(TrainingError):

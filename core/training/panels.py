@@ -12,6 +12,7 @@ from core.models import Panel, PanelLike
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.digest import digest_of
+from core.training.errors import UnsplittableDrawError
 from core.training.records import DrawRecord
 from core.training.session_domain import domain_of, domain_settings
 
@@ -57,9 +58,13 @@ class SessionPanels:
 
         Returns:
             The training rows and the hold-out; together they hold every row, and no group is in both.
+        Raises:
+            UnsplittableDrawError: The draw has a single group.
         """
         group = self._groups(panel.frame)
         names = np.sort(group.unique())
+        if len(names) < 2:
+            raise UnsplittableDrawError(len(panel.frame), self.domain.rows, self.domain.groups)
         order = np.random.default_rng(derive_seed(self._settings.random_seed, "split", number)).permutation(len(names))
         n_learned = min(max(round(self._settings.training_split * len(names)), 1), len(names) - 1)
         learned = group.isin(names[order[:n_learned]]).to_numpy()

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from core.domains.catalogue import algorithms_of
+from core.domains.catalogue import algorithms_of, known_models
 from core.domains.domain import SessionDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
+from core.escape import shown
+from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
+from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings
 
 
@@ -43,19 +46,47 @@ def domain_settings(settings: TrainingSettings) -> msgspec.Struct:
 
 
 def checked(settings: TrainingSettings) -> TrainingSettings:
-    """Check the settings of a session against its domain, and fill in the models to train where none are named.
+    """Check the settings of a session against its domain and this installation.
+
+    Returns:
+        The settings, with the models to train where none are named, and the members of ensembles by their own names.
 
     Raises:
-        UsageError: There is no such domain, or its settings are invalid.
+        UsageError: There is no such domain, or its settings are invalid; or an ensemble has an unknown member.
+        UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
+        MissingExtraError: An algorithm needs an optional extra that is not installed.
     """
     domain = domain_of(settings)
     domain_settings(settings)
+    custom.require_known(settings.quality_gates.custom_gates)
     if not settings.models:
         settings = msgspec.structs.replace(settings, models={name: ModelSettings() for name in domain.models})
     for name, model in settings.models.items():
         algorithms = algorithms_of(name, domain)
         if model.algorithm not in algorithms:
             raise UnknownAlgorithmError(name, model.algorithm, algorithms)
-    return settings
+        require_extra(model.algorithm)
+    return _with_known_members(settings, known_models(domain))
+
+
+def _with_known_members(settings: TrainingSettings, models: tuple[str, ...]) -> TrainingSettings:
+    """Replace the members of ensembles by their own names; `spread_model` is the model `spread`."""
+    blocks = {}
+    for name in ("ensemble", "advanced"):
+        block = getattr(settings, name)
+        members = tuple(_member(value, f"{name}.base_models[{i}]", models) for i, value in enumerate(block.base_models))
+        blocks[name] = msgspec.structs.replace(block, base_models=members)
+    return msgspec.structs.replace(settings, **blocks)
+
+
+def _member(value: str, place: str, models: tuple[str, ...]) -> str:
+    model = value.removesuffix("_model")
+    if value in (*ALGORITHMS, "residual", *models):
+        return value
+    if model in models:
+        return model
+    raise UsageError(
+        f"{place} is {shown(value)}: expected an algorithm ({', '.join(SUPERVISED)}) or a model ({', '.join(models)})."
+    )

@@ -12,7 +12,7 @@ from core.confinement import confine
 from core.progress import begins
 from core.quality import QualityReport, assess
 from core.seeds import derive_seed
-from core.settings import TrainingSettings
+from core.settings import TrainingSettings, cautions
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.convergence import EpochScore, best_epoch
 from core.training.final_fit import FinalFit
@@ -68,7 +68,7 @@ class SessionWork:
             checkpoint=str(newest.folder) if newest else None,
             checkpoint_sha256=newest.sha256 if newest else None,
             damaged=self._damaged,
-            warnings=self._model_set.warnings,
+            warnings=(*cautions(self._settings), *self._model_set.warnings),
         )
 
     def run_epoch(self, number: int) -> EpochDone:

@@ -9,7 +9,6 @@ from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.escape import is_shown_as_is
 from core.governance import Evidence, audited
-from core.quality import custom
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
@@ -58,7 +57,6 @@ class Sessions:
                 algorithm.
             UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         """
-        custom.require_known(settings.quality_gates.custom_gates)
         if not is_shown_as_is(name) or len(name) > _MAX_NAME:
             raise UsageError(
                 f"{name[:_MAX_NAME]!a} is not a session name: it must be one line of at most {_MAX_NAME} characters."

@@ -184,8 +184,8 @@ class BoostedLearner(ContinuingLearner):
         n_before = len(self.values)
         n_more = int(self.parameters["trees_per_epoch" if n_before else "first_trees"])
         n_more = min(n_more, int(self.parameters["max_trees"]) - n_before)
-        if n_more <= 0:
-            return
+        if n_more <= 0 or len(sample.target) < 2 * int(self.parameters["min_data_in_leaf"]):
+            return  # LightGBM fails where no column can be split
         target, weight, task = sample.target, sample.weight, self.task
 
         def loss(trees_score: FloatArray, _: "lgb.Dataset") -> tuple[FloatArray, FloatArray]:

@@ -71,7 +71,9 @@ def test_a_models_block_names_the_whole_set_to_train(write):
         pytest.param(
             "models: {spread: {algoritm: auto}}", "models.spread has no key 'algoritm': did you mean", id="model's key"
         ),
-        pytest.param("ensemble: {base_models: [lightgbm, nonsense]}", "ensemble.base_models[1]", id="in a list"),
+        pytest.param(
+            "ensemble: {base_models: [lightgbm, 3]}", "ensemble.base_models[1] is 3: expected str", id="in a list"
+        ),
         pytest.param("a: [1, 2", "line 1, column 9: not valid YAML", id="torn YAML"),
         pytest.param("- 1\n- 2", "expected `key: value` lines", id="a list"),
         pytest.param("a: &x [1]\nb: *x", "anchors and aliases are not supported", id="alias bomb"),

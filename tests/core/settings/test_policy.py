@@ -107,7 +107,7 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
     ("text", "says"),
     [
         pytest.param(
-            "canry: {}\ndrift: {}", "line 1, column 1: policy has no key 'canry': did you mean canary?", id="section"
+            "canry: {}\ndrift: {}", "line 1, column 1: there is no key 'canry': did you mean canary?", id="section"
         ),
         pytest.param(
             "canary:\n  dwell: 3", "line 2, column 3: policy.canary has no key 'dwell': did you mean", id="key"

@@ -3,6 +3,7 @@ import pytest
 
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.training import panels as panels_module
+from core.training.errors import UnsplittableDrawError
 from core.training.panels import SessionPanels
 from core.training.session_work import SessionWork
 
@@ -115,3 +116,17 @@ def test_old_checkpoints_are_removed_and_the_best_is_kept(tmp_path):
 def test_epochs_cannot_be_skipped(tmp_path):
     with pytest.raises(ValueError, match="epoch 1 is next"):
         SessionWork(ONE, tmp_path).run_epoch(2)
+
+
+@pytest.mark.parametrize("n_rows", [18, 20, 50])
+def test_few_rows_train_all_models_with_a_caution(tmp_path, n_rows):
+    session = SessionWork(msgspec.structs.replace(ALL_FOUR, dataset_size=n_rows, max_epochs=1), tmp_path)
+
+    assert f"dataset_size is {n_rows}" in session.where_it_stands().warnings[0]
+    session.run_epoch(1)
+    assert [model.name for model in session.finish().models] == ["spread", "downgrade", "liquidity_shock", "anomaly"]
+
+
+def test_a_draw_of_one_issuer_says_that_it_cannot_be_split(tmp_path):
+    with pytest.raises(UnsplittableDrawError, match=r"10 bonds has fewer than two issuers.*Raise dataset_size"):
+        SessionWork(msgspec.structs.replace(ALL_FOUR, dataset_size=10), tmp_path).run_epoch(1)
