@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.main import main
+from console.cli.main import build_parser, main
+from console.commands.run import find_or_start
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
 from tests.waiting import PATIENCE_SECONDS
@@ -214,6 +215,23 @@ def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, 
 
     assert code == 0
     assert "enable_stress_testing is on, but this release has no engine for it" in err
+
+
+def test_a_run_with_the_file_of_an_unfinished_session_resumes_it(home, tmp_path, answer):
+    config = tmp_path / "mine.yaml"
+    config.write_text("max_epochs: 3\nensemble: {base_models: [spread_model]}\n")
+    started = json.loads(answer("session", "start", "--config", config, "--json")[1])
+
+    again = find_or_start(
+        Workspace.open(home), build_parser().parse_args(["run", "--headless", "--config", str(config)])
+    )
+    config.write_text("max_epochs: 4\n")
+    other = find_or_start(
+        Workspace.open(home), build_parser().parse_args(["run", "--headless", "--config", str(config)])
+    )
+
+    assert (again[0].session_id, again[1]) == (started["session_id"], True)
+    assert (other[0].session_id, other[1]) == ("s-0002", False)
 
 
 def test_generated_data_is_the_same_for_the_same_seed(tmp_path, answer):

@@ -108,6 +108,24 @@ def test_the_samples_are_valid_by_the_printed_schema(answer):
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("quality_gates: {custom_gates: [nothing]}", "There is no custom gate 'nothing'"),
+        ("models: {spread: {algorithm: splines}}", "spread cannot be trained with algorithm 'splines'"),
+        ("advanced: {base_models: [nothing]}", "advanced.base_models[0] is 'nothing'"),
+    ],
+)
+def test_a_file_that_no_session_would_take_is_invalid(text, says, answer, tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+
+    code, out, _ = answer("config", "validate", "--json", file)
+
+    assert code == 1
+    assert says in json.loads(out)[0]["problem"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "max_epoch: 3",
