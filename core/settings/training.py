@@ -9,7 +9,7 @@ from core.settings.names import Name
 from core.settings.quality import QualityGates
 
 BaseModels = Annotated[
-    tuple[str, ...],
+    tuple[Name, ...],
     Meta(description="The members: algorithms, or models of the domain (`spread`, also written `spread_model`)."),
 ]
 Folds = Annotated[int, Meta(ge=2, le=20)]
