@@ -45,6 +45,10 @@ def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
         if follow_links and path.is_symlink():
             raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
         raise
+    except OSError as error:
+        if error.errno == errno.ELOOP and follow_links:
+            raise NotPlainError(errno.ELOOP, "it is a link that leads to itself") from None
+        raise
     try:
         require_plain_descriptor(descriptor)
     except NotPlainError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from core.confinement import links_out_of
 from core.errors import CoreError
 from core.escape import spelled_out
+from core.files import FileAccessError
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.maintenance.access import REPAIR, examine_access
@@ -20,12 +21,13 @@ from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
 from core.state.archive import archive_damage, copy_of
-from core.state.errors import DamagedFileError, DocumentFormatError
+from core.state.errors import DamagedFileError, DocumentFormatError, NewerLayoutError
 from core.state.generation import good_generation, load, previous_of
 from core.state.workspace import Workspace
 from core.telemetry import TelemetryError, check
 
 _LOW_SPACE_BYTES = 64 * 2**20
+_CHECK_ACCESS = "check its permissions and the disk"
 
 
 def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list[Finding]:
@@ -89,8 +91,13 @@ def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[
                 cure = f"bondx doctor --restore {path.name} restores the intact {previous.name}"
             if error.path == path:  # else an archive file, which is reported below
                 yield Finding(file=str(path), problem=error.damage, cure=cure)
+        except NewerLayoutError as error:
+            yield Finding(file=str(path), problem=str(error), cure="use the newer release; do not restore this file")
+        except FileAccessError as error:
+            if error.path == path:  # else an archive file, likewise
+                yield Finding(file=str(path), problem=str(error), cure=_CHECK_ACCESS)
         except CoreError as error:
-            yield Finding(file=str(path), problem=str(error), cure="check its permissions and the disk")
+            yield Finding(file=str(path), problem=str(error), cure=_CHECK_ACCESS)
         else:
             yield from _examine_documents(workspace, path, tables)
             if previous.exists() and good_generation(path) is None:
@@ -105,7 +112,11 @@ def _examine_archives(workspace: Workspace) -> Iterator[Finding]:
     """Compare every archive file, and its second copy, with the digest in its name."""
     for path in archive_files(workspace):
         copy = copy_of(path)
-        damage, copy_damage = archive_damage(path), archive_damage(copy)
+        try:
+            damage, copy_damage = archive_damage(path), archive_damage(copy)
+        except FileAccessError as error:
+            yield Finding(file=str(error.path), problem=str(error), cure=_CHECK_ACCESS)
+            continue
         if damage is not None:
             cure = f"its copy {copy.name} is damaged, too: restore a backup"
             if copy_damage is None:

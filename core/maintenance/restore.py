@@ -113,7 +113,7 @@ def _restore_archive(workspace: Workspace, path: Path, actor: Actor) -> Restored
             if (damage := archive_damage(path)) is None:
                 raise RefusedError(f"{path} is whole, so there is nothing to restore.")
             if archive_damage(copy) is not None:
-                raise DamagedFileError(path, damage, None)
+                raise DamagedFileError(path, damage, None, is_archive=True)
             encoded = read_file(copy)
             kept_as = _keep_aside(path)
             write_file(path, encoded)
@@ -173,7 +173,7 @@ def _damage(path: Path) -> str:
     try:
         load(path)
     except DamagedFileError as error:
-        if error.good_generation is None:
+        if error.good_generation is None or error.path != path:  # an archive file is restored without a loss
             raise
         return error.damage
     raise RefusedError(f"{path} is whole, so there is nothing to restore.")

@@ -268,7 +268,7 @@ def archive_damage(path: Path) -> str | None:
     """
     try:
         encoded = read_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "it is missing"
     except NotPlainError as error:
         return str(error.strerror)
@@ -331,20 +331,24 @@ def _read(path: Path, sha256: str) -> DocumentFile:
         with open_plain(path) as file:
             encoded = file.read()
             if digest(encoded) == sha256:
-                return DocumentFile(path, encoded, os.dup(file.fileno()), lambda: _good_copy(path))
+                return DocumentFile(encoded, os.dup(file.fileno()), lambda damage: _damaged(path, damage))
         damage = _OTHER_CONTENT
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except NotPlainError as error:
         damage = str(error.strerror)
     except OSError as error:
         raise access_error(path, "read", error) from error
-    raise DamagedFileError(path, damage, _good_copy(path))
+    raise _damaged(path, damage)
 
 
-def _good_copy(path: Path) -> Path | None:
+def _damaged(path: Path, damage: str) -> DamagedFileError:
     copy = copy_of(path)
-    return copy if archive_damage(copy) is None else None
+    try:
+        is_good = archive_damage(copy) is None
+    except FileAccessError:
+        is_good = False
+    return DamagedFileError(path, damage, copy if is_good else None, is_archive=True)
 
 
 # Archive files never change, so one reading serves all generations that list the file.

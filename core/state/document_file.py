@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -20,23 +19,21 @@ class DocumentFile:
     It is read in blocks: whoever reads all documents in order reads each block once.
     """
 
-    __slots__ = ("__weakref__", "_as_read", "_block", "_descriptor", "_good_copy", "_path", "is_spoilt", "tables")
+    __slots__ = ("__weakref__", "_as_read", "_block", "_damaged", "_descriptor", "is_spoilt", "tables")
 
-    def __init__(self, path: Path, encoded: bytes, descriptor: int, good_copy: Callable[[], Path | None]) -> None:
+    def __init__(self, encoded: bytes, descriptor: int, damaged: Callable[[str], DamagedFileError]) -> None:
         """Find the documents.
 
         Args:
-            path: The file, for messages.
             encoded: Its content.
             descriptor: The open file, which is closed with this object.
-            good_copy: Finds the file from which it could be restored.
+            damaged: Makes the error for a description of its damage.
 
         Raises:
             ValueError: The content is no TinyDB file.
         """
-        self._path = path
         self._descriptor = descriptor
-        self._good_copy = good_copy
+        self._damaged = damaged
         self._as_read = _state_of(descriptor)
         self._block = (0, b"")
         self.is_spoilt = False  # somebody has written into the file, so it must be read again
@@ -70,7 +67,7 @@ class DocumentFile:
 
     def _complain(self) -> NoReturn:
         self.is_spoilt = True
-        raise DamagedFileError(self._path, "it was changed while it was in use", self._good_copy())
+        raise self._damaged("it was changed while it was in use")
 
 
 def require_documents(encoded: bytes) -> None:

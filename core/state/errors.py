@@ -48,11 +48,16 @@ class UnsuitableFilesystemError(StateError, RefusedError):
 class DamagedFileError(StateError, RefusedError):
     """A state file cannot be read; it is left unchanged."""
 
-    def __init__(self, path: Path, damage: str, good_generation: Path | None) -> None:
+    def __init__(self, path: Path, damage: str, good_generation: Path | None, *, is_archive: bool = False) -> None:
         self.path = path
         self.damage = damage
         self.good_generation = good_generation
-        if good_generation is None:
+        if is_archive and good_generation is None:
+            way_back = f"Its copy {path.name}.prev is damaged, too: restore a backup of either of the two."
+        elif is_archive:
+            restore = f"`bondx doctor --restore {path.name}`"
+            way_back = f"Its copy {path.name}.prev is intact: {restore} restores it, and nothing is lost."
+        elif good_generation is None:
             way_back = (
                 "No earlier generation of it is readable: restore a backup, or start empty by moving it "
                 f"and {path.name}.prev aside."
@@ -61,6 +66,16 @@ class DamagedFileError(StateError, RefusedError):
             restore = f"`bondx doctor --restore {path.name}`"
             way_back = f"The previous generation, {good_generation}, is intact: {restore} restores it."
         super().__init__(f"{path} is damaged: {damage}. Every byte was kept. {way_back}")
+
+
+class NewerLayoutError(StateError, RefusedError):
+    """A state file was written by a later release, with another layout; it is left unchanged."""
+
+    def __init__(self, path: Path, found: object, known: int) -> None:
+        super().__init__(
+            f"{path} was written by a newer release of bondx (layout {found}; this release reads up to {known}). "
+            "Use that release. Nothing was changed, and nothing is damaged."
+        )
 
 
 class UnstorableValueError(StateError, UsageError):

@@ -17,8 +17,10 @@ from core.state.archive import TABLE as ARCHIVE
 from core.state.archive import Archive, read_archive
 from core.state.document_file import DocumentFile, require_documents
 from core.state.encoding import Tables, decode, fields_of, with_known
-from core.state.errors import DamagedFileError, StateError, WorkspaceGoneError
+from core.state.errors import DamagedFileError, NewerLayoutError, StateError, WorkspaceGoneError
 
+LAYOUT_TABLE = "layout"
+LAYOUT = 1
 _PARSED_BELOW_BYTES = 1 << 20
 """The documents of a larger file stay there until somebody reads them."""
 
@@ -250,6 +252,7 @@ def _read(path: Path, state_file: Path | None = None, known: Generation | None =
             None if len(encoded) < _PARSED_BELOW_BYTES else _places_in(path, state_file or path, encoded, descriptor)
         )
         recent: Tables = decode(encoded) if places is None else dict(places.tables)
+        _require_known_layout(state_file or path, recent)
         listed = {number: fields_of(entry) for number, entry in recent.pop(ARCHIVE, {}).items()}
         if known is not None and places is None:
             recent = with_known(recent, known.recent)
@@ -264,6 +267,21 @@ def _read(path: Path, state_file: Path | None = None, known: Generation | None =
         raise
 
 
+def _require_known_layout(path: Path, tables: Tables) -> None:
+    """Refuse a file of a later release that lays documents out in another way.
+
+    A file without the table has layout 1, which includes archive files. A release that changes the layout so that this
+    one would read too little, or lose something, writes the table.
+
+    Raises:
+        NewerLayoutError: It is such a file.
+    """
+    for document in tables.get(LAYOUT_TABLE, {}).values():
+        found = fields_of(document).get("layout")
+        if not isinstance(found, int) or found > LAYOUT:
+            raise NewerLayoutError(path, found, LAYOUT)
+
+
 def _places_in(path: Path, state_file: Path, encoded: bytes, descriptor: int) -> DocumentFile:
     """Find the documents of a large file: as objects, they would take ten times its size."""
     try:
@@ -271,7 +289,11 @@ def _places_in(path: Path, state_file: Path, encoded: bytes, descriptor: int) ->
     except (ValueError, msgspec.MsgspecError) as error:
         decode(encoded)  # says what the damage is, in the words of every file
         raise ValueError(str(error)) from error
-    return DocumentFile(path, encoded, os.dup(descriptor), lambda: good_generation(state_file))
+    return DocumentFile(
+        encoded,
+        os.dup(descriptor),
+        lambda damage: DamagedFileError(path, damage, good_generation(state_file)),
+    )
 
 
 def _link_over(path: Path, name: Path) -> None:
