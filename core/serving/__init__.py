@@ -1,4 +1,4 @@
-"""Serving over HTTP: three predict dialects over one core, and the control API.
+"""Serving over HTTP: four predict dialects over one core, and the control API.
 
 server.py      the server, in a thread; supervisor.py keeps several processes of it
 app.py         routes by path; connection.py limits the time of each connection

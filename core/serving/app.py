@@ -51,6 +51,7 @@ class FrontDoor:
         self._targets: dict[str, Target] = {}
         self.fast_path = FastPath(predictor, self.target)
         self._predict = [(dialect, _pattern(dialect.predict_path)) for dialect in dialects]
+        self._only = {dialect.only_path: Target(dialect, model=None) for dialect in dialects if dialect.only_path}
         self._describe = [
             (partial(reads.describe, dialect=dialect, asked=path), _pattern(path.path), path.method)
             for dialect in dialects
@@ -115,7 +116,7 @@ class FrontDoor:
 
     def target(self, path: str) -> Target | None:
         """Return the target of a predict path; None for any other path."""
-        if (known := self._targets.get(path)) is not None:
+        if (known := self._targets.get(path) or self._only.get(path)) is not None:
             return known
         for dialect, pattern in self._predict:
             if found := pattern.fullmatch(path):

@@ -51,7 +51,7 @@ class Target(NamedTuple):
     """The target of a predict path: a dialect, a model, and optionally a version or label."""
 
     dialect: Dialect
-    model: str
+    model: str | None  # None: the only live model
     version: str | None = None
     label: str | None = None
 
@@ -97,7 +97,7 @@ class Predictor:
             caller = self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
             given = _given_id(headers)
             own = given or self.new_id()
-            served = self.table.model(target.model)
+            served = self._served(target)
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
@@ -125,7 +125,7 @@ class Predictor:
             begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
             given = _given_id(headers)
             own: str = given or scope[REQUEST_ID]
-            served = self.table.model(target.model)
+            served = self._served(target)
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None:
                 assignment = await self._loaded(target, served, caller)
@@ -168,6 +168,11 @@ class Predictor:
     def new_id(self) -> str:
         """Return the id of a request that came without one."""
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
+
+    def _served(self, target: Target) -> ServedModel:
+        if target.model is not None:
+            return self.table.model(target.model)
+        return self.table.only_model(target.dialect.predict_path)
 
     def _assigned(
         self, target: Target, served: ServedModel, headers: Headers, given: str | None, caller: Caller
@@ -370,7 +375,7 @@ class Predictor:
 
     async def _refuse(self, target: Target, error: Exception, send: Send) -> None:
         if not isinstance(error, CoreError):
-            log.error("a request to %s could not be answered", target.model, exc_info=error)
+            log.error("a request to %s could not be answered", target.model or "the only model", exc_info=error)
             error = ServingError("The model failed on this request; see the server log for details.")
         status = status_of(error)
         dialect = target.dialect

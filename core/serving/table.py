@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VersionKey = tuple[str, str]  # model, version
 
 LOADING = "models are being loaded"
+_NAMED = 20  # models in a refusal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -282,6 +283,25 @@ class ServingTable:
         if found is None:
             raise UnknownVersionError("model", name, list(self.read_models()))
         return found
+
+    def only_model(self, path: str) -> ServedModel:
+        """Return the only live model, for a request that names none.
+
+        Args:
+            path: The path that names a model, for the refusal.
+        Raises:
+            BadRequestError: Several models are live.
+            UnavailableError: None is, or the registry has not been read yet.
+        """
+        self.read_models()
+        live = self.expected()
+        if not live:
+            raise UnavailableError(f"There is no model to answer: {self._why_nothing_is_served()}.")
+        if len(live) > 1:
+            paths = ", ".join(path.replace("{which}", served.model) for served in live[:_NAMED])
+            more = f" and {len(live) - _NAMED} more" if len(live) > _NAMED else ""
+            raise BadRequestError(f"This server serves {len(live)} models; name one in the path: {paths}{more}.")
+        return live[0]
 
     def troubles(self) -> list[str]:
         """List the reasons why live versions do not answer, a sentence each; empty if there are some and all do."""

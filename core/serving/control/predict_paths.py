@@ -96,6 +96,7 @@ def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
     paths = [
         _predict(dialect.predict_path.replace("{which}", which), dialect) for dialect in dialects for which in _WHICH
     ]
+    paths += [_predict(dialect.only_path, dialect) for dialect in dialects if dialect.only_path]
     paths += [
         _look(path.path.replace("{which}", which), f"{path.summary} ({dialect.title})", method=path.method)
         for dialect in dialects

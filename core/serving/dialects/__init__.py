@@ -1,4 +1,4 @@
-"""The three predict dialects over one core: TensorFlow Serving's REST form, Open Inference V2, JSON rows.
+"""The predict dialects over one core: JSON rows, TensorFlow Serving's REST form, Open Inference V2, MLflow's form.
 
 dialect.py  the interface of a dialect; schemas.py has the parts of its OpenAPI description
 Each other module is one dialect. A new one is a module and an entry in `DIALECTS`: routes, OpenAPI document and metrics
@@ -7,6 +7,7 @@ follow that list.
 
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest, refusal
 from core.serving.dialects.json_rows import JsonRows
+from core.serving.dialects.mlflow import Mlflow
 from core.serving.dialects.open_inference import OpenInference
 from core.serving.dialects.tf_serving import TfServing
 
@@ -15,6 +16,7 @@ __all__ = [
     "Answered",
     "Dialect",
     "JsonRows",
+    "Mlflow",
     "OpenInference",
     "ReadRequest",
     "Reader",
@@ -22,4 +24,4 @@ __all__ = [
     "refusal",
 ]
 
-DIALECTS: tuple[Dialect, ...] = (JsonRows(), TfServing(), OpenInference())
+DIALECTS: tuple[Dialect, ...] = (JsonRows(), TfServing(), OpenInference(), Mlflow())

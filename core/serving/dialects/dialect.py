@@ -124,6 +124,7 @@ class Dialect(ABC):
     name: ClassVar[str]  # the label of its metrics
     title: ClassVar[str]  # for people, and for the OpenAPI document
     predict_path: ClassVar[str]  # of POST requests; `{which}` stands for the model, a version of it, or a label
+    only_path: ClassVar[str] = ""  # of POST requests that name no model, where the protocol has one model
     request_schema: ClassVar[Schema]
     answer_schema: ClassVar[Schema]
     refusal_schema: ClassVar[Schema] = FAULT
