@@ -1,9 +1,10 @@
 """Figures of one workspace for `bench_scale.py`: what people and machines wait for, and what a process costs.
 
 Each figure is a function from a workspace to values by name, and leaves the workspace as it found it, but for the
-promotions and their records.
+promotions and their records. Beside each wait stands its CPU time, which other programs on the machine hardly change.
 """
 
+import resource
 import signal
 import socket
 import statistics
@@ -41,7 +42,8 @@ import resource, subprocess, sys, time
 begin = time.perf_counter()
 subprocess.run(sys.argv[1:])
 took = time.perf_counter() - begin
-print(took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(took, used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
 
 Figures = dict[str, float]
@@ -67,11 +69,13 @@ def keys(workspace: Path, fill: str) -> Figures:
     for key in SCREENS.get(fill, (b"2",)):
         program.press(key)
         program.settle(quiet_seconds=1.0, most_seconds=PATIENCE_SECONDS)
+    cpu_before = program.cpu_seconds()
     took = _presses(program)
+    cpu_ms = 1000 * (program.cpu_seconds() - cpu_before) / max(1, len(took))
     program.settle(quiet_seconds=1.0, most_seconds=10)
     n_bytes, cpu = program.idle(8)
     found = {
-        **({"key median ms": statistics.median(took), "key p99 ms": took[int(0.99 * (len(took) - 1))]} if took else {}),
+        **(_waits("key", took) | {"key CPU ms": cpu_ms} if took else {}),
         **_memory("console", program.pid),
         "console CPU %": cpu,
         "console B/s": n_bytes,
@@ -90,14 +94,20 @@ def space(workspace: Path, _: str) -> Figures:
 def status(workspace: Path, _: str) -> Figures:
     """Ask for the status, which lists what is wrong."""
     command = [sys.executable, "-c", _PEAK_OF, BONDX, "--workspace", str(workspace), "status"]
-    took, peaks, lines = [], [], 0
+    took, used, peaks, lines = [], [], [], 0
     for _ in range(3):
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-        seconds, peak = map(float, answer[-1].split())
+        seconds, cpu_seconds, peak = map(float, answer[-1].split())
         took.append(seconds * 1000)
+        used.append(cpu_seconds * 1000)
         peaks.append(peak / 1024)
         lines = len(answer) - 1
-    return {"status ms": statistics.median(took), "status peak MiB": statistics.median(peaks), "status lines": lines}
+    return {
+        "status ms": statistics.median(took),
+        "status CPU ms": statistics.median(used),
+        "status peak MiB": statistics.median(peaks),
+        "status lines": lines,
+    }
 
 
 def metrics(workspace: Path, _: str) -> Figures:
@@ -108,9 +118,16 @@ def metrics(workspace: Path, _: str) -> Figures:
     with _running("serve", workspace, "--listen", f"127.0.0.1:{port}") as process:
         url = f"http://127.0.0.1:{port}/metrics"
         _until(lambda: _answers(url))
-        took = [timed(_read, url) for _ in range(20)]
+        cpu_before = _cpu_seconds(process.pid)
+        took = [timed(_read, url) for _ in range(100)]
+        cpu_ms = 10 * (_cpu_seconds(process.pid) - cpu_before)
         cpu = _cpu_percent(process.pid, 5)
-        return {"/metrics ms": statistics.median(took), **_memory("server", process.pid), "server CPU %": cpu}
+        return {
+            "/metrics ms": statistics.median(took),
+            "/metrics CPU ms": cpu_ms,
+            **_memory("server", process.pid),
+            "server CPU %": cpu,
+        }
 
 
 def engine(workspace: Path, _: str) -> Figures:
@@ -125,21 +142,20 @@ def engine(workspace: Path, _: str) -> Figures:
 def promotion(workspace: Path, _: str) -> Figures:
     """Promote versions to Staging, durably, in a process of its own."""
     with get_context("fork").Pool(1) as pool:
-        took, peak = pool.apply(_promotions, (workspace, 20))
+        took, used, peak = pool.apply(_promotions, (workspace, 20))
     if not took:
         return {}
-    return {
-        "promotion median ms": statistics.median(took),
-        "promotion p99 ms": took[int(0.99 * (len(took) - 1))],
-        "promoting MiB": peak,
-    }
+    return {**_waits("promotion", took), "promotion CPU ms": statistics.median(used), "promoting MiB": peak}
 
 
 def verify(workspace: Path, _: str) -> Figures:
     """Verify the audit log with the command."""
     command = [BONDX, "--workspace", str(workspace), "audit", "verify"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     took = timed(lambda: subprocess.run(command, check=True, capture_output=True))
-    return {"audit verify ms": took}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"audit verify ms": took, "audit verify CPU ms": 1000 * used}
 
 
 def consoles(workspace: Path, _: str, *, number: int = 20) -> Figures:
@@ -242,6 +258,11 @@ def _presses(program: Program, *, most_seconds: float = 15.0) -> list[float]:
     return sorted(took)
 
 
+def _waits(name: str, took: list[float]) -> Figures:
+    """Describe milliseconds, ascending."""
+    return {f"{name} median ms": statistics.median(took), f"{name} p99 ms": took[int(0.99 * (len(took) - 1))]}
+
+
 def _drained(programs: list[Program], seconds: float) -> None:
     """Read what the programs write for some seconds, so that none of them waits for its terminal."""
     end = time.perf_counter() + seconds
@@ -310,7 +331,8 @@ def _cpu_percent(pid: int, seconds: float) -> float:
     return 100 * (_cpu_seconds(pid) - before) / (time.perf_counter() - begin)
 
 
-def _promotions(workspace: Path, number: int) -> tuple[list[float], float]:
+def _promotions(workspace: Path, number: int) -> tuple[list[float], list[float], float]:
+    """Return the milliseconds of promotions, ascending, their milliseconds of CPU, and the memory of the process."""
     from core.actor import Actor, Origin
     from core.registry import Registry, Stage
     from core.state import Workspace
@@ -318,8 +340,10 @@ def _promotions(workspace: Path, number: int) -> tuple[list[float], float]:
     registry = Registry(Workspace.open(workspace))
     actor = Actor("bench", "localhost", Origin.COMMAND_LINE)
     waiting = [version for version in registry.versions() if version.stage is Stage.DEVELOPMENT][: number + 1]
-    took = [
-        timed(lambda v=version: registry.apply(registry.plan_promotion(v.model, v.version), actor=actor))
-        for version in waiting
-    ]
-    return sorted(took[1:]), psutil.Process().memory_info().rss / 2**20  # the first one reads the registry
+    took, used = [], []
+    for version in waiting:
+        cpu_before = time.process_time()
+        took.append(timed(lambda v=version: registry.apply(registry.plan_promotion(v.model, v.version), actor=actor)))
+        used.append(1000 * (time.process_time() - cpu_before))
+    peak = psutil.Process().memory_info().rss / 2**20
+    return sorted(took[1:]), used[1:], peak  # the first one reads the registry

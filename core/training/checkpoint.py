@@ -17,10 +17,11 @@ import msgspec
 from core.confinement import link_on_the_way
 from core.files import UNFINISHED, FileAccessError, remove_tree, sha256_of, write_file, write_folder
 from core.plain_files import read_file
-from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
 from core.training.score_history import ScoreHistory
+from core.training.scores import EpochScore, Scores
+from core.training.wire import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Checkpoint:
     folder: Path
     sha256: str
     manifest: CheckpointManifest
-    history: tuple[EpochScore, ...]
+    history: Scores
     """The scores of all epochs so far."""
 
     @property
@@ -67,7 +68,7 @@ class Checkpoints:
         self.folder = folder
         self._scores = ScoreHistory(folder / "scores")
 
-    def write(self, record: EpochRecord, history: tuple[EpochScore, ...], save: Callable[[Path], None]) -> Checkpoint:
+    def write(self, record: EpochRecord, history: Scores, save: Callable[[Path], None]) -> Checkpoint:
         """Save the state after an epoch.
 
         Args:
@@ -110,8 +111,7 @@ class Checkpoints:
         """
         folder = self._folder_of(epoch)
         sha256, manifest = _read(folder)
-        earlier = self._scores.read(manifest.n_in_segments, manifest.last_segment_sha256)
-        checkpoint = Checkpoint(folder, sha256, manifest, (*earlier, *manifest.history))
+        checkpoint = Checkpoint(folder, sha256, manifest, self.history_of(manifest))
         for name, expected in checkpoint.manifest.files.items():
             file = checkpoint.folder / name
             if not file.is_file():
@@ -119,6 +119,15 @@ class Checkpoints:
             if sha256_of(file) != expected:
                 raise CheckpointDamagedError(f"{checkpoint.folder}: the hash of {name} differs from the recorded hash.")
         return checkpoint
+
+    def history_of(self, end: CheckpointManifest | Prepared) -> Scores:
+        """Return the scores of all epochs up to a checkpoint.
+
+        Raises:
+            CheckpointDamagedError: A segment is missing, or differs from what was written.
+        """
+        earlier = self._scores.read(end.n_in_segments, end.last_segment_sha256)
+        return Scores.joined((earlier, Scores(end.history)))
 
     def epochs(self) -> list[int]:
         """Return the epochs that have a checkpoint, intact or damaged."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from statistics import fmean, median, pvariance
 
 from core.settings import TrainingSettings
+from core.training.scores import Scores
 
 RECENT_EPOCHS = 10
 
@@ -30,19 +31,6 @@ class EndReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EpochScore:
-    """What convergence looks at in one epoch.
-
-    Attributes:
-        score: Mean attainment of the models on the validation panel; None for a skipped epoch.
-        quality_score: The quality of the data drawn in this epoch, 0 to 1.
-    """
-
-    score: float | None
-    quality_score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """Whether to end, and the reason in words."""
 
@@ -50,32 +38,7 @@ class Judgement:
     reason: str
 
 
-def best_epoch(history: Sequence[EpochScore]) -> int | None:
-    """Return the number, from 1, of the first epoch with the highest score; None when no epoch has a score."""
-    scores = [(entry.score, -index) for index, entry in enumerate(history, start=1) if entry.score is not None]
-    return -max(scores)[1] if scores else None
-
-
-def epochs_without_improvement(history: Sequence[EpochScore], threshold: float) -> int:
-    """Count the epochs since a score last beat the previous best by at least `threshold`.
-
-    A skipped epoch counts as an epoch without improvement: a session whose data keeps failing its gates
-    must end, too.
-
-    >>> epochs_without_improvement([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)], 0.001)
-    1
-    """
-    best: float | None = None
-    since = 0
-    for entry in history:
-        if entry.score is not None and (best is None or entry.score >= best + threshold):
-            best, since = entry.score, 0
-        else:
-            since += 1
-    return since
-
-
-def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_seconds: float) -> Judgement:
+def judge(history: Scores, settings: TrainingSettings, *, trained_seconds: float) -> Judgement:
     """Decide whether a session has ended, after its latest epoch.
 
     Args:
@@ -86,11 +49,11 @@ def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_
         The reason to end, or None with a sentence on what is still missing.
     """
     n_epochs = len(history)
-    since = epochs_without_improvement(history, settings.convergence_threshold)
+    since = history.without_improvement(settings.convergence_threshold)
     unimproved = f"{since} epochs without an improvement of {settings.convergence_threshold:g}"
     blocker = ""
     if since >= settings.patience:
-        quality = [entry.quality_score for entry in history[-settings.patience :]]
+        quality = history.recent_quality(settings.patience)
         variance, mean = pvariance(quality), fmean(quality)
         if variance >= STEADY_QUALITY_VARIANCE:
             blocker = f"the quality score varies too much ({variance:.4f} >= {STEADY_QUALITY_VARIANCE:g})"

@@ -7,7 +7,7 @@ done. The test panels are drawn after that and used once; no choice depends on t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,12 +24,12 @@ from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
-from core.training.convergence import EpochScore, best_epoch
 from core.training.errors import CheckpointDamagedError
 from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
+from core.training.scores import Scores
 
 FOLDER = "final"
 RECORD = "final.json"
@@ -65,8 +65,8 @@ class FinalFit:
         if (record := self._kept()) is not None:
             return record
         newest, _ = self._checkpoints.newest()
-        history = newest.history if newest else ()
-        best = best_epoch(history)
+        history = newest.history if newest else Scores()
+        best = history.best_epoch
         if newest is None or best is None:
             raise NothingLearnedError(len(history))
         source = self._best(best, newest)
@@ -98,7 +98,7 @@ class FinalFit:
         }
         return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
 
-    def _pool(self, history: Sequence[EpochScore]) -> tuple[Panel, DrawRecord]:
+    def _pool(self, history: Scores) -> tuple[Panel, DrawRecord]:
         """Draw the training draws again, newest first, as far as the budget goes."""
         draws: list[Draw] = []
         n_rows = 0

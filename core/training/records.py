@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.quality.gate import GateResult
-from core.training.convergence import EpochScore
+from core.training.scores import EpochScore
 
 
 class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):

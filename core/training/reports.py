@@ -12,8 +12,9 @@ import msgspec
 
 from core.clock import to_iso
 from core.quality.gate import GateResult
-from core.training.convergence import EpochScore, Judgement
+from core.training.convergence import Judgement
 from core.training.records import EpochRecord, FinalModel, FinalRecord
+from core.training.scores import Scores
 from core.training.session import Session
 
 N_IMPORTANT = 8
@@ -27,7 +28,7 @@ def epoch_report(record: EpochRecord, *, notice: str) -> bytes:
 
 def final_report(
     settings: dict[str, Any],
-    history: Sequence[EpochScore],
+    history: Scores,
     last: EpochRecord,
     final: FinalRecord,
     *,
@@ -52,7 +53,7 @@ def final_report(
         "notice": notice,
         "end": {"reason": str(judgement.end), "explanation": judgement.reason},
         "n_epochs": len(history),
-        "n_rejected_epochs": sum(1 for entry in history if entry.score is None),
+        "n_rejected_epochs": history.n_skipped,
         "best_epoch": final.best_epoch,
         "score": final.score,
         "not_done": list(announcements),
@@ -123,7 +124,7 @@ def final_report_markdown(
     return "\n".join(lines).encode()
 
 
-def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> bytes:
+def dashboard_metrics(session: Session, history: Scores, durations: Sequence[float]) -> bytes:
     """Write the state of a session for dashboards: its newest epochs, and earlier epochs at even steps."""
     observed = session.observed
     epochs = thinned(len(history))

@@ -10,8 +10,8 @@ import msgspec
 
 from core.files import digest, write_file
 from core.plain_files import read_file
-from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
+from core.training.scores import EpochScore, Scores
 
 SEGMENT_EPOCHS = 1_000
 
@@ -33,7 +33,7 @@ class ScoreHistory:
         self._folder = folder
         self._last = 0, ""  # the epochs in segments that are known to be there, and the SHA-256 of the last segment
 
-    def write(self, history: tuple[EpochScore, ...]) -> tuple[int, str]:
+    def write(self, history: Scores) -> tuple[int, str]:
         """Put every full segment of a history on the disk.
 
         Args:
@@ -51,7 +51,7 @@ class ScoreHistory:
         self._last = n, last
         return n, last
 
-    def read(self, n: int, last: str) -> tuple[EpochScore, ...]:
+    def read(self, n: int, last: str) -> Scores:
         """Return the epochs of the segments that a checkpoint names.
 
         Args:
@@ -63,10 +63,10 @@ class ScoreHistory:
         expected, segments = last, []
         for start in range(n - SEGMENT_EPOCHS, -1, -SEGMENT_EPOCHS):
             segment = self._segment(start, expected)
-            segments.append(segment.scores)
+            segments.append(Scores(EpochScore(*entry) for entry in segment.scores))
             expected = segment.previous
         self._last = n, last
-        return tuple(EpochScore(*entry) for scores in reversed(segments) for entry in scores)
+        return Scores.joined(reversed(segments))
 
     def _segment(self, start: int, expected: str) -> _Segment:
         file = self._file(start)

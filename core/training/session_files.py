@@ -8,7 +8,7 @@ import msgspec
 from core.files import write_file
 from core.governance import Evidence
 from core.state import Workspace
-from core.training.convergence import EpochScore, Judgement
+from core.training.convergence import Judgement
 from core.training.epoch_reports import EpochReports
 from core.training.records import EpochRecord, FinalRecord
 from core.training.reports import (
@@ -19,6 +19,7 @@ from core.training.reports import (
     final_report_markdown,
     system_health_report,
 )
+from core.training.scores import Scores
 from core.training.session import Session
 from core.training.session_domain import domain_of
 
@@ -54,7 +55,7 @@ class SessionFiles:
         self,
         session: Session,
         final: FinalRecord,
-        history: Sequence[EpochScore],
+        history: Scores,
         last: EpochRecord,
         judgement: Judgement,
     ) -> Evidence:
@@ -75,7 +76,7 @@ class SessionFiles:
         file = folder / "final_report.json"
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
-    def write_dashboard(self, session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> None:
+    def write_dashboard(self, session: Session, history: Scores, durations: Sequence[float]) -> None:
         """Write the state of a session; it can be written again, so the disk is not waited for."""
         content = dashboard_metrics(session, history, durations)
         write_file(self._folder(session) / "dashboard_metrics.json", content, durable=False)

@@ -21,11 +21,12 @@ from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
 from core.tracking.divergence import is_loss
-from core.training.convergence import RECENT_EPOCHS, EpochScore, Judgement, best_epoch, remaining_seconds
+from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_seconds
 from core.training.errors import LearningError
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
+from core.training.scores import Scores
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
@@ -71,7 +72,7 @@ class SessionRecorder:
         self._calls = TrainingAlerts(alerts, clock)
         self.files = SessionFiles(workspace)
         """The files of the sessions."""
-        self._dashboard: tuple[str, Sequence[EpochScore], Sequence[float]] = ("", (), ())
+        self._dashboard: tuple[str, Scores, Sequence[float]] = ("", Scores(), ())
         self._dashboard_at: datetime | None = None
         self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
@@ -105,8 +106,14 @@ class SessionRecorder:
             stop_reason=None,
         )
 
-    def taken_up(self, session: Session, prepared: Prepared) -> Session:
-        """Record where a session continues, adding epochs in its checkpoint that a crash left unrecorded."""
+    def taken_up(self, session: Session, prepared: Prepared, history: Scores) -> Session:
+        """Record where a session continues, adding epochs in its checkpoint that a crash left unrecorded.
+
+        Args:
+            session: The session.
+            prepared: What the child reports.
+            history: The scores of all epochs up to its checkpoint.
+        """
         for problem in prepared.damaged:
             log.error("%s: %s", session.session_id, problem)
             self._calls.checkpoint_damaged(session, problem)
@@ -121,24 +128,22 @@ class SessionRecorder:
                 checkpoint_sha256=prepared.checkpoint_sha256 or "",
                 stage_seconds={},
             )
-            return self.epoch_done(session, done, prepared.history, [])
+            return self.epoch_done(session, done, history, [])
         epoch = record.epoch if record is not None else 0
         log.info("%s continues after epoch %d", session.session_id, epoch)
         return self._observe(
             session, "session.running", phase=SessionPhase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
         )
 
-    def epoch_done(
-        self, session: Session, done: EpochDone, history: Sequence[EpochScore], durations: Sequence[float]
-    ) -> Session:
+    def epoch_done(self, session: Session, done: EpochDone, history: Scores, durations: Sequence[float]) -> Session:
         """Record an epoch.
 
         Args:
             session: The session.
             done: What the child reports.
             history: The scores of all epochs, this one included.
-            durations: Seconds of the epochs timed by this engine, this one last; empty for an epoch that an earlier
-                engine completed.
+            durations: Seconds of the newest epochs timed by this engine, this one last; empty for an epoch that an
+                earlier engine completed.
         """
         now, record = self._clock(), done.record
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
@@ -146,7 +151,7 @@ class SessionRecorder:
             timings["epoch.seconds"] = durations[-1]
         self.files.write_epoch(session, record)
         self._runs.log(session, record, timings)
-        best = best_epoch(history)
+        best = history.best_epoch
         checkpoint = self.files.relative(Path(done.checkpoint))
         session = self._observe(
             session,
@@ -166,7 +171,7 @@ class SessionRecorder:
             last_progress_at=now,
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
-            n_rejected_epochs=sum(1 for entry in history if entry.score is None),
+            n_rejected_epochs=history.n_skipped,
             checkpoint=checkpoint,
             checkpoint_sha256=done.checkpoint_sha256,
         )
@@ -232,7 +237,7 @@ class SessionRecorder:
         self,
         session: Session,
         final: FinalRecord,
-        history: Sequence[EpochScore],
+        history: Scores,
         last: EpochRecord,
         judgement: Judgement,
     ) -> Session:
@@ -286,7 +291,7 @@ class SessionRecorder:
         status: RunStatus,
         *,
         reason: str,
-        history: Sequence[EpochScore] | None = None,
+        history: Scores | None = None,
         evidence: tuple[Evidence, ...] = (),
         **observed: Any,
     ) -> Session:

@@ -13,10 +13,12 @@ from typing import TypeVar
 
 from core.backoff import BackOff
 from core.errors import CoreError
+from core.training.checkpoint import Checkpoints
 from core.training.child_process import ChildProcess
-from core.training.convergence import EpochScore, judge
+from core.training.convergence import RECENT_EPOCHS, judge
 from core.training.errors import ChildStalledError, LearningError
 from core.training.records import EpochRecord
+from core.training.scores import Scores
 from core.training.session import DesiredSession, Session
 from core.training.session_recorder import SessionRecorder
 from core.training.watchdog import Watchdog, usage_of
@@ -68,7 +70,7 @@ class SessionRunner:
         self._stopping = stopping
         self._start_child = start_child
         self._stop_child = stop_child
-        self._history: tuple[EpochScore, ...] = ()
+        self._history = Scores()
         self._last: EpochRecord | None = None
         self._durations: list[float] = []
         self._is_prepared = False
@@ -102,16 +104,16 @@ class SessionRunner:
     def _prepare(self) -> None:
         folder = self._recorder.files.checkpoints_of(self._session)
         prepared = self._ask(Prepare(settings=self._session.settings, folder=str(folder)), Prepared)
-        self._history, self._last = prepared.history, prepared.record
+        self._history, self._last = Checkpoints(folder).history_of(prepared), prepared.record
         self._is_prepared = True
-        self._session = self._recorder.taken_up(self._session, prepared)
+        self._session = self._recorder.taken_up(self._session, prepared, self._history)
 
     def _run_epoch(self) -> None:
         started = time.monotonic()
         done = self._ask(RunEpoch(number=len(self._history) + 1), EpochDone)
-        self._history = (*self._history, done.record.as_score)
+        self._history = self._history.then(done.record.as_score)
         self._last = done.record
-        self._durations.append(time.monotonic() - started)
+        self._durations = [*self._durations[1 - RECENT_EPOCHS :], time.monotonic() - started]
         self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
 
     def _end_if_due(self) -> bool:

@@ -14,12 +14,12 @@ from core.quality import QualityReport, assess
 from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.convergence import EpochScore, best_epoch
 from core.training.final_fit import FinalFit
 from core.training.metrics import finite
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
+from core.training.scores import Scores
 from core.training.session_domain import checked
 from core.training.stopwatch import Stopwatch
 from core.training.wire import (
@@ -63,7 +63,9 @@ class SessionWork:
         """Say after which epoch the session continues."""
         newest = self._newest
         return Prepared(
-            history=newest.history if newest else (),
+            history=newest.manifest.history if newest else (),
+            n_in_segments=newest.manifest.n_in_segments if newest else 0,
+            last_segment_sha256=newest.manifest.last_segment_sha256 if newest else "",
             record=newest.manifest.record if newest else None,
             checkpoint=str(newest.folder) if newest else None,
             checkpoint_sha256=newest.sha256 if newest else None,
@@ -77,7 +79,7 @@ class SessionWork:
         Raises:
             ValueError: The epoch is not the next one.
         """
-        history = self._newest.history if self._newest else ()
+        history = self._newest.history if self._newest else Scores()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         watch = Stopwatch()
@@ -89,7 +91,7 @@ class SessionWork:
         record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         watch.lap("learn")
         begins("the checkpoint")
-        self._newest = self._keep(record, (*history, record.as_score))
+        self._newest = self._keep(record, history.then(record.as_score))
         watch.lap("checkpoint")
         return EpochDone(
             record=record,
@@ -142,10 +144,10 @@ class SessionWork:
             holdout={},
         )
 
-    def _keep(self, record: EpochRecord, history: tuple[EpochScore, ...]) -> Checkpoint:
+    def _keep(self, record: EpochRecord, history: Scores) -> Checkpoint:
         kept = self._checkpoints.write(record, history, self._model_set.save)
         newest = range(record.epoch, record.epoch - KEPT_CHECKPOINTS, -1)
-        self._checkpoints.keep_only({*newest, best_epoch(history) or record.epoch})
+        self._checkpoints.keep_only({*newest, history.best_epoch or record.epoch})
         return kept
 
 

@@ -4,8 +4,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from core.training.convergence import EpochScore
 from core.training.records import EpochRecord, FinalRecord
+from core.training.scores import EpochScore
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
@@ -28,7 +28,9 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish"):
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
     """The session is ready to continue after its last checkpoint, or to start."""
 
-    history: tuple[EpochScore, ...]
+    history: tuple[EpochScore, ...]  # the epochs that are in no segment of `score_history`
+    n_in_segments: int = 0
+    last_segment_sha256: str = ""
     record: EpochRecord | None
     checkpoint: str | None
     checkpoint_sha256: str | None

@@ -1,7 +1,8 @@
 import pytest
 
 from core.settings import TrainingSettings
-from core.training.convergence import EndReason, EpochScore, best_epoch, epochs_without_improvement, judge
+from core.training.convergence import EndReason, judge
+from core.training.scores import EpochScore, Scores
 
 SETTINGS = TrainingSettings(
     max_epochs=20, patience=3, convergence_threshold=0.01, quality_threshold=0.9, convergence_timeout_hours=1
@@ -12,7 +13,7 @@ POOR = [0.8] * 20
 
 
 def a_history(scores, quality=STEADY):
-    return [EpochScore(score, quality[index]) for index, score in enumerate(scores)]
+    return Scores(EpochScore(score, quality[index]) for index, score in enumerate(scores))
 
 
 @pytest.mark.parametrize(
@@ -62,9 +63,9 @@ def test_a_quality_variance_at_the_limit_is_not_steady():
     ],
 )
 def test_epochs_without_improvement_are_counted_from_the_last_one(scores, since):
-    assert epochs_without_improvement(a_history(scores), 0.01) == since
+    assert a_history(scores).without_improvement(0.01) == since
 
 
 def test_the_best_epoch_is_the_first_of_the_highest_scores():
-    assert best_epoch(a_history([0.5, None, 0.9, 0.9, 0.8])) == 3
-    assert best_epoch(a_history([None])) is None
+    assert a_history([0.5, None, 0.9, 0.9, 0.8]).best_epoch == 3
+    assert a_history([None]).best_epoch is None
