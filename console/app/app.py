@@ -28,6 +28,7 @@ from console.presentation.status import Circumstances, attached_to
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.engine_host import EngineHost, Hosting
+from console.runtime.frozen import FrozenEpochs
 from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
 from console.runtime.jumps import Jumps
 from console.runtime.playback import Playback
@@ -125,6 +126,7 @@ class BondxApp(BugExit):
         self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
+        self._frozen_epochs = FrozenEpochs(self)
         self.newest = self.snapshot
         self._news = threading.Lock()
         self._is_announced = False
@@ -348,11 +350,13 @@ class BondxApp(BugExit):
         """Include the epochs of this run in the snapshots, beside those of the active session."""
         self._poller.follow(run_id)
         self.playback.follow(run_id)
+        self._frozen_epochs.follow(run_id)
 
     def look_around(self, run_id: str, epoch: int | None) -> None:
         """Include the page of a run's epochs that has this epoch; None follows the newest again."""
         self._poller.look_around(run_id, epoch)
         self.playback.look_around(run_id, epoch)
+        self._frozen_epochs.look_around(run_id, epoch)
         self.run_worker(asyncio.to_thread(self._poller.look))
 
     def look_at_runs(self, wanted: bool) -> None:
@@ -418,6 +422,16 @@ class BondxApp(BugExit):
         """Show a snapshot of the past, or the present again without a snapshot."""
         self.frozen_at = snapshot.taken_at if snapshot else None
         self.snapshot = snapshot or self.newest
+        self._refresh_all()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the screens show the moment at which they were frozen, and not the recorded past."""
+        return self.frozen_at is not None and self.playback.at is None
+
+    def show_frozen(self, snapshot: Snapshot) -> None:
+        """Show the frozen snapshot with epochs that were not read when it was taken."""
+        self.snapshot = snapshot
         self._refresh_all()
 
     def send(self, sequence: str) -> None:

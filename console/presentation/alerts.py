@@ -42,6 +42,11 @@ WRONG_COLUMNS = (
     Column("state", "STATE", 12, priority=1),
     Column("age", "FOR", 4, align="right", field="first_at"),
 )
+CRAMPED_WRONG_COLUMNS = (
+    Column("severity", "SEV", 3),
+    *WRONG_COLUMNS[1:],
+)
+"""The columns of a screen narrower than 80 columns: a glyph and a letter instead of a word."""
 _BRIEF_NAME = 20
 NO_ENGINE = "no-engine"
 NO_LIVE = "no-live-version/"
@@ -69,6 +74,10 @@ def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
     tone = "muted" if alert.state is AlertState.RESOLVED else _SEVERITY_TONES[alert.severity]
     brief = f"{glyph} {alert.severity[0].upper()}"
     return Cell(f"{glyph} {alert.severity}", tone, str(alert.severity), alert.severity.rank, brief=brief)
+
+
+def _kind_cell(glyph: str, kind: str, tone: str) -> Cell:
+    return Cell(f"{glyph} {kind}", tone, brief=f"{glyph} {kind[0].upper()}")
 
 
 def _state_cell(alert: Alert) -> Cell:
@@ -154,7 +163,7 @@ def _located_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
     """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts."""
     rows = [
-        Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
+        Row(f"problem-{index}", (_kind_cell(glyphs.failed, "damage", "alarm"), Cell(problem, "bad"), "", ""))
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
@@ -162,11 +171,11 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
         waits = with_keys("work waits; {console.command}engine starts an engine")
         brief = waits if holder is None else f"silent; kill -CONT {holder.pid} wakes it, kill {holder.pid} ends it"
         what = Cell(idle, "warn", brief=brief)
-        rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), what, "", "")))
+        rows.append(Row(NO_ENGINE, (_kind_cell(glyphs.warned, "engine", "warn"), what, "", "")))
     for retired in retired_models(snapshot):
         age = age_cell(retired.since, now) if retired.since else Cell("")
         what = Cell(str(retired), "warn", brief=f"{shorten(retired.model, _BRIEF_NAME)} has no live version")
-        rows.append(Row(f"{NO_LIVE}{retired.model}", (Cell(f"{glyphs.warned} model", "warn"), what, "", age)))
+        rows.append(Row(f"{NO_LIVE}{retired.model}", (_kind_cell(glyphs.warned, "model", "warn"), what, "", age)))
     for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
         rows.append(
             Row(

@@ -10,7 +10,7 @@ from console.presentation.keys import sign_of, with_keys
 from console.runtime.jumps import ScreenPlace
 from console.screens.frame import FramedScreen
 from console.screens.prompt import Asking, Prompt
-from console.verbs.catalog import EVERYWHERE, own_verbs, verb_named
+from console.verbs.catalog import EVERYWHERE, by_need, own_verbs, verb_named
 from console.verbs.keys import bindings, help_lines
 from console.verbs.verb import Noun, Thing, Things, Verb
 from core.errors import CoreError
@@ -54,12 +54,12 @@ class ConsoleScreen(FramedScreen):
         return None
 
     def key_hints(self) -> list[KeyHint]:
-        """Return the verbs of this screen, then those of every screen."""
+        """Return the keys of this screen, the most needed first."""
         things, keymap = self.under_cursor(), self.console_app.keymap
         way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
         return way_out + [
             KeyHint(key.display, key.label, enabled=self._refused(verb, things) is None, pinned=key.pinned)
-            for verb in (*self.VERBS, *EVERYWHERE)
+            for verb in by_need((*self.VERBS, *EVERYWHERE))
             if (key := keymap.key_of(verb)) is not None and key.label
         ]
 

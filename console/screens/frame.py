@@ -11,6 +11,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from console.context import ConsoleControls
+from console.presentation.keys import with_keys
 from console.presentation.status import status_of
 from console.screen_catalog import IN_ROW
 from console.screens.prompt import Asking, Prompt
@@ -29,6 +30,7 @@ SENTENCE_SECONDS = 12.0
 FRAME_CELLS = 6  # of a pane, beside its title
 READING = "Reading…"
 UNREADABLE = "This cannot be read; 1 shows why."
+NOT_FROZEN = "Not read before the screen was frozen; {console.freeze} unfreezes it."
 
 
 class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
@@ -158,7 +160,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         """Say that a part was not read, or cannot be; "" if it was read."""
         unread, unreadable = self.snapshot.unread, self.snapshot.unreadable
         is_unread = part in unread if part else bool(unread - unreadable - {"runs"})
-        return "" if not is_unread else UNREADABLE if part in unreadable else READING
+        if not is_unread:
+            return ""
+        if part in unreadable:
+            return UNREADABLE
+        return READING if self.console_app.frozen_at is None else with_keys(NOT_FROZEN)
 
     @property
     def is_whole(self) -> bool:

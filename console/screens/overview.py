@@ -49,7 +49,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (SUSPECT, MODEL, SESSION, ALERT, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, ALERT, SESSION, EVIDENCE)
     PARTS = {
         "#wrong": "",
         "#live": "registry",
@@ -101,6 +101,8 @@ class OverviewScreen(ConsoleScreen):
         history: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
 
         wrong = self.query_one("#wrong", LiveTable)
+        is_cramped = self.has_class("-cramped")
+        wrong.set_columns(alerts.CRAMPED_WRONG_COLUMNS if is_cramped else alerts.WRONG_COLUMNS)
         wrong.column_in_full = "summary"
         wrong.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))

@@ -1,9 +1,10 @@
 """Every verb of the console, once. A new verb needs an entry here, and nothing else outside its module.
 
 The palette and completion use this order. In a footer, verbs that change something come first, sorted by the
-screen's nouns.
+screen's nouns; then those of `_IN_FOOTER`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from console.verbs import (
@@ -96,12 +97,27 @@ VERBS: tuple[Verb[Any], ...] = (
 )
 COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
+_IN_FOOTER = (
+    *("why", "details", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
+    *("tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command"),
+)
+"""The verbs that only look, in the order in which an operator needs them: a narrow footer drops the last."""
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
 
 def verb_named(name: str) -> Verb[Any]:
     """Return a verb by its name."""
     return _BY_NAME[name]
+
+
+def by_need(verbs: Iterable[Verb[Any]]) -> list[Verb[Any]]:
+    """Sort the verbs of a footer: those that change something first, in their order; then as they are needed.
+
+    Args:
+        verbs: The verbs that have a key on the screen.
+    """
+    places = {name: place for place, name in enumerate(_IN_FOOTER)}
+    return sorted(verbs, key=lambda verb: -1 if verb.changes else places.get(verb.name, len(places)))
 
 
 def own_verbs(screen: str, nouns: tuple[Noun[Any], ...]) -> tuple[Verb[Any], ...]:

@@ -1,5 +1,8 @@
 """Sessions of many epochs: the table reads a page around its cursor, and the charts a bounded number of points."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from console.presentation import epochs
@@ -57,6 +60,45 @@ async def test_the_table_of_epochs_pages_around_its_cursor(open_console):
         assert table.cursor_key == "1", "the cursor stays on its epoch"
         await console.press("home")
         await console.until(lambda: texts(table, str(LAST)), "the newest epochs again")
+
+
+@pytest.mark.usefixtures("long_session")
+async def test_a_frozen_table_of_epochs_shows_its_frozen_rows_on_every_page(open_console, workspace):
+    async with open_console((160, 48)) as console:
+        table = await epochs_of(console)
+        await console.press("p")
+        store = TelemetryStore(workspace.telemetry_file, TelemetrySettings())
+        later = to_us(NOW + timedelta(minutes=1))
+        store.write([], [EpochMetric("r-0001", LAST + 1, "score", later, 0.5)])
+        store.close()
+        await console.press("end")
+        await console.until(lambda: texts(table, "1"), "the first epochs")
+        assert UNREAD_TEXT not in console.text().split("Epochs")[-1].splitlines()[3]
+        assert texts(table, "1") != texts(table, "2")
+        await console.press("home")
+        await console.until(lambda: texts(table, str(LAST)), "the newest frozen epochs")
+        assert table.cursor_key == str(LAST), "no epoch from after the freeze"
+        assert "[frozen" in console.text()
+
+
+async def test_another_session_chosen_on_a_frozen_screen_shows_its_epochs(open_console, workspace):
+    async with open_console((160, 48)) as console:
+        await console.press("2")
+        await console.press("p")
+        console.app.snapshot = replace(console.app.snapshot, epochs={}, epoch_pages={})
+        console.app.follow("r-0001")
+        await console.until(lambda: "r-0001" in console.app.snapshot.epochs, "the epochs")
+        assert console.app.snapshot.epoch_pages["r-0001"].newest == 41
+
+
+async def test_runs_that_were_not_read_before_the_screen_was_frozen_say_so(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("p")
+        await console.press("2", "r")
+        assert "Not read before the screen was frozen; p unfreezes it." in console.text()
+        assert "Reading" not in console.text()
+        await console.press("p")
+        await console.until(lambda: "r-0002" in console.text(), "the runs")
 
 
 @pytest.mark.usefixtures("long_session")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.screen_catalog import SCREENS
+from console.verbs import catalog
 from console.verbs.catalog import COMMANDS, EVERYWHERE, VERBS, own_verbs
 from console.verbs.keys import MOVING
 from console.verbs.verb import Change, ScreenAction
@@ -98,3 +99,21 @@ def test_the_readme_explains_every_key(verb):
 def test_the_readme_explains_no_missing_key():
     known = {verb.key.display for verb in WITH_KEYS} | {"Enter", "PgUp", "PgDn"}
     assert set(readme_keys()) <= known | {sign for key in MOVING for sign in key.display.split()}
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "9"])
+async def test_the_footer_of_every_screen_names_the_keys_of_an_incident_first(open_console, key):
+    for size in ((80, 24), (120, 40), (160, 48)):
+        async with open_console(size) as console:
+            await console.press(key)
+            footer = console.text().splitlines()[-1]
+            shown = re.findall(r"(\S+) [a-z/]+(?: [a-z]+)?\)?(?:  |$)", footer)
+            assert shown[-2:] == ["?", "q"], footer
+            if size[0] >= 120:
+                assert {"d", "/", "l", "p", "<"} <= set(shown), footer
+            assert not ("*" in shown and "<" not in shown), footer
+
+
+def test_every_verb_of_a_footer_that_only_looks_has_its_place_there():
+    looking = {verb.name for verb in catalog.VERBS if verb.key and verb.key.label and not verb.changes}
+    assert looking - {"help", "quit"} == set(catalog._IN_FOOTER)
