@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from core.registry.trial_child import end_trials
-
 
 @contextlib.contextmanager
 def installed(folder: Path, name: str, entry_points: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
@@ -30,9 +28,7 @@ def installed(folder: Path, name: str, entry_points: Mapping[str, Mapping[str, s
         patch.syspath_prepend(str(folder))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
         importlib.invalidate_caches()
-        end_trials()  # the child that tries versions has the packages of its start
         yield folder
-    end_trials()
     for module in folder.glob("*.py"):
         sys.modules.pop(module.stem, None)
 

@@ -1,7 +1,8 @@
 """The child process in which a version's files are parsed first: its crash or hang costs no other process anything.
 
 One child tries many versions, since its imports cost seconds and a trial milliseconds. It ends with this process, after
-a minute without work, or with the version that kills it; the next trial then starts another.
+a minute without work, with the version that kills it, or when a package was installed; the next trial then starts
+another.
 """
 
 import atexit
@@ -17,13 +18,17 @@ from pathlib import Path
 import msgspec
 
 from core.errors import CoreError
+from core.installed_packages import installed_packages
 from core.own_python import ONE_THREAD, module_command, signal_name
 
 MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and not imported
 START_SECONDS = 120.0
 """How long a child may take to import its libraries on a busy machine; on an idle one it takes about two seconds."""
 
-_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # ends that prove nothing about a version's files
+IDLE_EXIT = 75
+"""How the child ends after a time without work: an exit with 0 in the middle of a trial is the version's."""
+
+_FROM_OUTSIDE = (IDLE_EXIT, -signal.SIGKILL, -signal.SIGTERM)  # ends that prove nothing about a version's files
 
 
 class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,7 @@ class TrialChild:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._packages: frozenset[str] = frozenset()
 
     def run(self, request: TrialRequest) -> TrialOutcome:
         """Try one version.
@@ -97,9 +103,11 @@ class TrialChild:
         self._lock, self._process = threading.Lock(), None
 
     def _ready(self) -> "subprocess.Popen[bytes]":
-        if self._process is not None and self._process.poll() is None:
+        packages = installed_packages()
+        if self._process is not None and self._process.poll() is None and packages == self._packages:
             return self._process
-        self.close()
+        self.close()  # also where packages were installed since: the child knows only those of its start
+        self._packages = packages
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             self._process = subprocess.Popen(

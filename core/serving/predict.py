@@ -392,10 +392,11 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
     """Compute.
 
     Raises:
-        ArithmeticError: An answer is not a number.
+        ArithmeticError: An answer is not a number, or is not one for each row.
+        ModelEndedError: The model raised what would end the program.
         CallerFaultError: An answer is not a number, and the row is far from the training data.
     """
-    answers = version.scorer.answer(asked.rows)
+    answers = version.scorer.checked_answer(asked.rows)
     if not np.isfinite(answers).all():
         version.signature.check_familiar(asked.rows)
         raise ArithmeticError(f"{version.model} {version.version} returned a prediction that is not a finite number")

@@ -76,7 +76,7 @@ def _give_up(failure: Failed, next_request: Callable[[], ChildRequest], replies:
 def _attempt(answer: Callable[[ChildRequest], ChildReply], request: ChildRequest) -> ChildReply:
     try:
         return answer(request)
-    except Exception as error:
+    except BaseException as error:  # an exit in a plug-in's code is a fault of the plug-in, and no end of the child
         return failure_of(error)
 
 

@@ -15,7 +15,7 @@ _MISTAKES = (AttributeError, TypeError, NameError, NotImplementedError)
 _PARAMETERS_REFUSED = ("InvalidParameterError", "LightGBMError", "XGBoostError")
 
 
-def failure_of(error: Exception) -> Failed:
+def failure_of(error: BaseException) -> Failed:
     """Turn an exception into a wire message; call it where the exception is being handled.
 
     >>> failure_of(OSError("libgomp.so.1: cannot open shared object file")).kind
@@ -32,7 +32,7 @@ def failure_of(error: Exception) -> Failed:
         kind, reason = "refused", f"{text.rstrip('. ')}. Cure: correct the model's parameters in the settings"
     elif isinstance(error, ImportError) or _is_from_the_loader(error):
         kind, reason = "environment", f"{text}. Cure: {cure_for(text)}"
-    elif isinstance(error, _MISTAKES) and (plugin := _plugin_of(error)) is not None:
+    elif _is_at_fault(error) and (plugin := _plugin_of(error)) is not None:
         kind = "refused"
         reason = f"{plugin} is at fault: {type(error).__name__}: {text.rstrip('. ')}. Cure: correct the package"
     else:
@@ -40,7 +40,11 @@ def failure_of(error: Exception) -> Failed:
     return Failed(kind=kind, reason=reason, details=traceback.format_exc())
 
 
-def _plugin_of(error: Exception) -> str | None:
+def _is_at_fault(error: BaseException) -> bool:
+    return isinstance(error, _MISTAKES) or not isinstance(error, Exception)  # such as SystemExit
+
+
+def _plugin_of(error: BaseException) -> str | None:
     """Name the plug-in whose code raised an error, and the line; None if no code of a plug-in took part."""
     from core.domains.catalogue import plugin_packages
 
@@ -52,6 +56,6 @@ def _plugin_of(error: Exception) -> str | None:
     return None
 
 
-def _is_from_the_loader(error: Exception) -> bool:
+def _is_from_the_loader(error: BaseException) -> bool:
     """Tell the error `ctypes` raises for a library it cannot load from errors of the disk and the network."""
     return isinstance(error, OSError) and any(words in str(error) for words in ("shared object", "ELF header"))

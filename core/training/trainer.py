@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+from core.installed_packages import installed_packages
 from core.state import Workspace
 from core.training.child_process import ChildProcess
 from core.training.session import DesiredSession, Session, SessionPhase
@@ -38,6 +39,7 @@ class Trainer:
         self._stopping = threading.Event()
         self._child: ChildProcess | None = None
         self._child_limit_mb = 0
+        self._packages = installed_packages()
 
     @property
     def child_pid(self) -> int | None:
@@ -79,6 +81,9 @@ class Trainer:
         return work
 
     def _drive(self, session: Session) -> None:
+        if (packages := installed_packages()) != self._packages:
+            self._stop_child()  # it knows only the packages of its start
+            self._packages = packages
         runner = SessionRunner(
             session,
             self._recorder,

@@ -1,6 +1,7 @@
 """Scorers of checked rows: the model's own scorer for single rows, or the model through a table."""
 
 from abc import ABC, abstractmethod
+from concurrent.futures import CancelledError
 
 import numpy as np
 from typing_extensions import override
@@ -14,6 +15,25 @@ from core.serving.errors import BadRequestError
 from core.serving.renamed_signature import signature_of
 from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.signature import OpenSignature, ServingSignature
+
+_MOST_CLASSES = 1_000
+_NOT_FOR_MODELS = (StopIteration, TimeoutError, CancelledError)
+"""A future of asyncio cannot hold the first; the others would be taken for an answer that came late."""
+
+
+class WrongShapeError(ArithmeticError):
+    """A model's answer has another shape than one answer for each row."""
+
+    def __init__(self, shape: tuple[int, ...], n_rows: int, n_classes: int) -> None:
+        wanted = f"({n_rows},)" + (f" or ({n_rows}, {n_classes})" if n_classes > 2 else "")
+        super().__init__(f"its answer to {n_rows:,} rows has the shape {shape} instead of {wanted}")
+
+
+class ModelEndedError(RuntimeError):
+    """A model raised an error that is meant for the program or its event loop, such as `SystemExit`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"the model raised {error!r} instead of answering")
 
 
 class Scorer(ABC):
@@ -33,12 +53,40 @@ class Scorer(ABC):
     def answer(self, rows: Rows) -> FloatArray:
         """Return the predictions of `Model.predict`, shape (n,). Safe to call from several threads."""
 
+    def checked_answer(self, rows: Rows) -> FloatArray:
+        """Return the predictions, whatever the code of a plug-in does.
+
+        Raises:
+            WrongShapeError: They are not one for each row.
+            ModelEndedError: The model raised what would end the program, or confuse the loop that waits for it.
+        """
+        try:
+            answers = self.answer(rows)
+        except _NOT_FOR_MODELS as error:
+            raise ModelEndedError(error) from error
+        except Exception:
+            raise
+        except BaseException as error:
+            raise ModelEndedError(error) from error
+        n_rows, n_classes = len(rows), len(self.form.classes)
+        is_one_each = answers.shape == (n_rows,)
+        if not is_one_each and not (
+            answers.ndim == 2 and len(answers) == n_rows and answers.shape[1] in _widths(n_classes)
+        ):
+            raise WrongShapeError(answers.shape, n_rows, n_classes)
+        return answers
+
     def check(self, rows: Rows) -> None:  # noqa: B027 - most scorers refuse nothing that their signature allows
         """Refuse rows that the signature allows and `answer` would refuse.
 
         Raises:
             BadRequestError: What cannot be read.
         """
+
+
+def _widths(n_classes: int) -> range:
+    """Return how many probabilities an answer may have: those of all classes, if the classes are known."""
+    return range(n_classes, n_classes + 1) if n_classes else range(1, _MOST_CLASSES + 1)
 
 
 class CompiledScorer(Scorer):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.registry.trial_child import TrialOutcome, TrialRequest
+from core.registry.trial_child import IDLE_EXIT, TrialOutcome, TrialRequest
 
 IDLE_SECONDS = 60.0
 _MIB = 1 << 20
@@ -36,15 +36,17 @@ def main() -> None:
         with _Limits(request):
             outcome = _tried(request, warm_scorer)
         os.write(replies, msgspec.json.encode(outcome) + b"\n")
+    os._exit(IDLE_EXIT)  # also where a model has left threads behind
 
 
 def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
     try:
         warm(Path(request.folder))
-    except Exception as error:
+    except BaseException as error:  # an exit in a model's code is a fault of the version, and no end of the child
         if _was_refused_memory(error):
             return _over_memory(request)
-        return TrialOutcome(problem=(f"{error}" or repr(error))[:1_000])
+        said = f"{error}" if isinstance(error, Exception) else f"it ends its process by {error!r}"
+        return TrialOutcome(problem=(said or repr(error))[:1_000])
     return TrialOutcome()
 
 

@@ -47,8 +47,8 @@ def warm_scorer(folder: Path) -> Scorer:
     scorer.form = form_of_model(model.task) if described is None else form_of_signature(described)
     scorer.signature.classes = scorer.form.classes
     if not isinstance(scorer, OpenScorer):  # a model without declared fields cannot be verified
-        scorer.answer(probes(scorer.signature))
-        scorer.answer(_first(probes(scorer.signature)))
+        scorer.checked_answer(probes(scorer.signature))
+        scorer.checked_answer(_first(probes(scorer.signature)))
     return scorer
 
 
