@@ -21,7 +21,7 @@ from core.plain_files import open_plain, read_file
 log = logging.getLogger(__name__)
 
 SEGMENT_EPOCHS = 200
-"""At 22 kB an epoch, a reader holds 4 MB."""
+"""At 22 kB an epoch, a reader of a packed segment holds 4 MB. Of the newest segment, it holds the last line."""
 _PACKED = ".gz"
 _GZIP = 16 + zlib.MAX_WBITS
 _TAIL_BYTES = 1 << 16
@@ -44,8 +44,9 @@ class _Segment(NamedTuple):
 
     file: Path
     mark: tuple[int, int, int]
-    content: bytes
     lines: dict[int, _Line]
+    unpacked: bytes  # the content of a packed segment; a plain one is read line by line
+    newest: bytes  # its last line
 
 
 class EpochReports:
@@ -88,11 +89,11 @@ class EpochReports:
         segment = self._segment_of(epoch)
         for file in (segment, _packed(segment)):
             try:
-                content, lines = self._lines_of(file)
+                report = self._report_in(file, epoch)
             except FileNotFoundError:
                 continue
-            if (line := lines.get(epoch)) is not None:
-                return content[line.start : line.end - 1]
+            if report is not None:
+                return report
         try:
             return read_file(self._folder / f"epoch_{epoch:04d}.json")  # of an earlier release
         except FileNotFoundError:
@@ -114,35 +115,54 @@ class EpochReports:
                 write_file(_packed(segment), squeeze.compress(read_file(segment)) + squeeze.flush())
                 remove_file(segment)
 
-    def _lines_of(self, file: Path) -> tuple[bytes, dict[int, _Line]]:
-        """Return a segment and the place of each epoch in it; what was read before is not read again."""
+    def _report_in(self, file: Path, epoch: int) -> bytes | None:
+        while True:
+            with open_plain(file) as stream:
+                segment = self._read = self._look_at(file, stream)
+                if (line := segment.lines.get(epoch)) is None:
+                    return None
+                if file.suffix == _PACKED:
+                    return segment.unpacked[line.start : line.end - 1]
+                stream.seek(line.start)
+                report = stream.read(line.end - 1 - line.start)
+                if _mark(stream) == segment.mark:  # else an epoch that is repeated was written meanwhile
+                    return report
+
+    def _look_at(self, file: Path, stream: BinaryIO) -> "_Segment":
+        """Find the place of each epoch in a segment; what was read before is not read again."""
         known = self._read if self._read is not None and self._read.file == file else None
-        with open_plain(file) as stream:
-            status = os.fstat(stream.fileno())
-            mark = status.st_ino, status.st_mtime_ns, status.st_size
-            if known is not None and known.mark == mark:
-                return known.content, known.lines
-            lines: dict[int, _Line]
-            if file.suffix == _PACKED:
-                content, lines = zlib.decompress(stream.read(), wbits=_GZIP), {}
-            else:
-                content, lines = _unchanged(known, stream)
-        start = max((line.end for line in lines.values()), default=0)
-        lines |= {line.epoch: line for line in _lines_in(content, start)}
-        self._read = _Segment(file, mark, content, lines)
-        return content, lines
+        mark = _mark(stream)
+        if known is not None and known.mark == mark:
+            return known
+        if file.suffix == _PACKED:
+            content = zlib.decompress(stream.read(), wbits=_GZIP)
+            return _Segment(file, mark, {line.epoch: line for line in _lines_in(content)}, content, b"")
+        lines: dict[int, _Line] = {}
+        begin, rest = _unread(known, stream)
+        if known is not None and begin:
+            lines = dict(known.lines)
+        newest = b""
+        for line in _lines_in(rest):
+            lines[line.epoch] = _Line(line.epoch, begin + line.start, begin + line.end)
+            newest = rest[line.start : line.end]
+        return _Segment(file, mark, lines, b"", newest)
 
 
-def _unchanged(known: "_Segment | None", stream: BinaryIO) -> tuple[bytes, dict[int, _Line]]:
-    """Read a segment, from the last known line on if that is still in its place."""
+def _mark(stream: BinaryIO) -> tuple[int, int, int]:
+    status = os.fstat(stream.fileno())
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _unread(known: "_Segment | None", stream: BinaryIO) -> tuple[int, bytes]:
+    """Read a segment from the last known line on, if that is still in its place; return where that is, too."""
     if known is not None and known.lines:
         last = known.lines[max(known.lines)]
         stream.seek(last.start)
         rest = stream.read()
-        if rest.startswith(known.content[last.start : last.end]):
-            return known.content[: last.start] + rest, dict(known.lines)
+        if rest.startswith(known.newest):
+            return last.start, rest
     stream.seek(0)
-    return stream.read(), {}
+    return 0, stream.read()
 
 
 def _packed(segment: Path) -> Path:

@@ -1,9 +1,11 @@
 import gzip
 import json
+import tracemalloc
 from itertools import count
 
 import pytest
 
+import core.training.epoch_reports as module
 from core.training.epoch_reports import EpochReports
 from tests.processes import dies
 
@@ -44,6 +46,36 @@ def test_a_reader_sees_what_another_writes(reports, folder):
         assert reader.read(epoch) is None
         reports.write(epoch, report(epoch))
         assert reader.read(epoch) == report(epoch)
+
+
+def test_a_reader_that_follows_a_session_holds_the_places_of_its_reports_and_not_the_reports(folder):
+    reports, reader = EpochReports(folder), EpochReports(folder)
+    size = 20_000
+    tracemalloc.start()
+    try:
+        for epoch in range(1, 101):
+            reports.write(epoch, report(epoch, size))
+            assert reader.read(epoch) == report(epoch, size)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 10 * size
+    assert [reader.read(epoch) for epoch in (1, 50, 100)] == [report(epoch, size) for epoch in (1, 50, 100)]
+
+
+def test_a_reader_notices_a_report_that_is_repeated_while_it_reads(reports, folder, monkeypatch):
+    for epoch in (1, 2):
+        reports.write(epoch, report(epoch))
+    looks = []
+
+    def look(stream, as_it_is=module._mark):
+        looks.append(stream)
+        if len(looks) == 2:  # after the line was read
+            EpochReports(folder).write(2, report(2, 500))
+        return as_it_is(stream)
+
+    monkeypatch.setattr(module, "_mark", look)
+    assert EpochReports(folder).read(2) == report(2, 500)
 
 
 @pytest.mark.parametrize("again", [24, 22, 21, 20, 15, 10, 3])
