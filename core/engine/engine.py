@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from core.actor import Actor
 from core.alerts import Alerts
+from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.engine.context import EngineContext
 from core.engine.guard import LeaseGuard
@@ -76,6 +77,7 @@ class Engine:
             if self._threads:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
+            limit_arenas()
             settings = load_settings(self._workspace.settings_file)
             with ExitStack() as undo:
                 lease = undo.enter_context(

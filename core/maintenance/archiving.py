@@ -1,9 +1,9 @@
 """Keep state files small: the engine moves older documents into archive files, so that a change writes few bytes."""
 
-import ctypes
 import logging
 
 from core.actor import Actor
+from core.allocator import return_memory
 from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.outbox import TABLE as OUTBOX
@@ -50,12 +50,5 @@ def _archive(workspace: Workspace, database: str, actor: Actor) -> str:
         change.record("state.archive", f"state/{database}.json", after=after)
     sentence = f"{archived.n_documents:,} documents of {database}.json moved to {archived.file.name}"
     log.info("%s", sentence)
-    _return_memory()
+    return_memory()
     return sentence
-
-
-def _return_memory() -> None:
-    """Give the memory of the moved documents back to the system: glibc keeps freed blocks of a size it has seen."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none, and need none
-    if trim is not None:
-        trim(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
@@ -95,6 +96,7 @@ class Server:
             ListenError: The server cannot listen on the address, other machines can reach the address while there
                 is no token, or the certificate cannot be used.
         """
+        limit_arenas()
         settings = load_settings(workspace.settings_file)
         authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
         self._socket = listener or listen(authenticator, host, port)

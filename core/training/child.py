@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from core.allocator import limit_arenas
 from core.escape import escaped
 from core.progress import listen
 from core.training.failure import failure_of
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     requests_fd, replies_fd, parent_pid, memory_limit_mb = map(int, arguments)
     _die_with_parent(parent_pid)
     _yield_to_others()
+    limit_arenas()
     if memory_limit_mb:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mb << 20, resource.RLIM_INFINITY))
     requests = _read_in_background(os.fdopen(requests_fd, "rb"))
