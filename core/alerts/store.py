@@ -124,9 +124,8 @@ class AlertStore:
             for i, alert in enumerate(resolved)
             if i >= KEEP_RESOLVED_COUNT or now - (alert.resolved_at or alert.last_at) > KEEP_RESOLVED
         ]
-        for alert in old:
-            self.documents.remove(alert.fingerprint)
         if old:
+            self.documents.remove_all(alert.fingerprint for alert in old)
             change.record("alert.prune", "alerts", before={alert.fingerprint: alert.summary for alert in old})
 
 

@@ -53,7 +53,7 @@ def audited(
         if change.n_recorded == 0:
             raise RuntimeError(f"a change of {database!r} by {actor} ended without an audit record")
         sealed = functools.partial(log_of_workspace.sealed, database)
-        change.post(drained=log_of_workspace.drained_ids(database), sealed=sealed)
+        change.post(drained=frozenset(log_of_workspace.drained_ids(database)), sealed=sealed)
     if is_outermost:
         _drain(log_of_workspace, database)
 

@@ -99,12 +99,12 @@ class AuditedChange:
         written |= dict.fromkeys(self._lost, REMOVED)
         written = {name: found for name, found in written.items() if name not in self._unvouched}
         outbox = outbox_of(self.db)
-        for entry in outbox.all():
-            if entry.id in drained:
-                outbox.remove(entry.id)
-        for number, entry in enumerate(self._entries, start=1):
-            is_last = number == len(self._entries)
-            outbox.insert(sealed(msgspec.structs.replace(entry, documents=written if is_last else {})))
+        outbox.remove_all(entry_id for entry_id in outbox.all_keys() if entry_id in drained)
+        last = len(self._entries) - 1
+        outbox.insert_all(
+            sealed(msgspec.structs.replace(entry, documents=written if index == last else {}))
+            for index, entry in enumerate(self._entries)
+        )
 
 
 def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, reason: str = "") -> AuditEntry:  # noqa: A002

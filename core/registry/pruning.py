@@ -65,6 +65,7 @@ class Pruner:
             children = retention.children_of(self._records.versions_of(None))
             names = dict.fromkeys(candidate.model for candidate in plan.doomed)
             now_decided = {(c.model, c.version): c for name in names for c in self._decide(name, children, plan.keep)}
+            removed: list[ModelVersion] = []
             for candidate in plan.doomed:
                 current = now_decided.get((candidate.model, candidate.version))
                 if current is None or not current.goes:
@@ -73,10 +74,11 @@ class Pruner:
                         f"{candidate.model} {candidate.version} {why}; nothing was removed. Review the plan again."
                     )
                 version = self._records.version(candidate.model, candidate.version)
-                self._records.versions.remove(version.key)
-                self._records.pruned.insert(self._tombstone(version, actor))
+                removed.append(version)
                 was = {"stage": version.stage, "run_id": version.run_id, "metrics": version.metrics}
                 change.record("version.prune", version.key, before=was, evidence=[evidence(version)])
+            self._records.versions.remove_all(version.key for version in removed)
+            self._records.pruned.insert_all(self._tombstone(version, actor) for version in removed)
         # If the process is killed here, the next sweep finishes the work.
         left = [self._store.withdraw(candidate.model, candidate.version) for candidate in plan.doomed]
         return tuple(replace(each, files_left=why) for each, why in zip(plan.doomed, left, strict=True))

@@ -1,6 +1,6 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -48,12 +48,22 @@ class _View(Generic[T]):
         converted = {n: document for n, document in known.items() if stored.get(n) is seen[n]}
         return _View(stored, keys, {key: doc_id for doc_id, key in keys.items()}, converted)
 
-    def changed(self, stored: StoredTable, doc_id: str, key: Any) -> "_View[T]":
-        """Return the view after a change of one document: cheaper than `of`, which looks at all."""
+    def changed(self, stored: StoredTable, changed: Mapping[str, Any], removed: Iterable[str] = ()) -> "_View[T]":
+        """Return the view after a change of some documents: cheaper than `of`, which looks at all.
+
+        Args:
+            stored: The table now.
+            changed: The keys of the documents that were written, by number.
+            removed: The numbers of those that were removed.
+        """
         keys, doc_ids, converted = dict(self.keys), dict(self.doc_ids), dict(self.converted)
-        keys[doc_id] = key
-        doc_ids[key] = doc_id
-        converted.pop(doc_id, None)
+        for doc_id in removed:
+            del doc_ids[keys.pop(doc_id)]
+            converted.pop(doc_id, None)
+        for doc_id, key in changed.items():
+            keys[doc_id] = key
+            doc_ids[key] = doc_id
+            converted.pop(doc_id, None)
         return _View(stored, keys, doc_ids, converted)
 
 
@@ -140,13 +150,28 @@ class Documents(Generic[T]):
             DocumentExistsError: A document with this key already exists.
             UnstorableValueError: JSON cannot represent a value exactly.
         """
-        key = self._key_of(document)
+        return self.insert_all([document])[0]
+
+    def insert_all(self, documents: Iterable[T]) -> list[T]:
+        """Store new documents: one step of work for each, where `insert` looks at the whole table each time.
+
+        Returns:
+            The documents at revision 1.
+
+        Raises:
+            DocumentExistsError: A document with one of the keys already exists; nothing was stored.
+            UnstorableValueError: JSON cannot represent a value exactly; nothing was stored.
+        """
         with self._storage.transaction():
             view = self._view()
-            if key in view.doc_ids:
-                raise DocumentExistsError(self._table, key)
-            doc_id = str(max(map(int, view.stored), default=0) + 1)
-            return self._write(view, doc_id, msgspec.structs.replace(document, revision=1))
+            number = max(map(int, view.stored), default=0)
+            new: dict[str, T] = {}
+            for document in documents:
+                key = self._key_of(document)
+                if key in view.doc_ids or key in new:
+                    raise DocumentExistsError(self._table, key)
+                new[key] = msgspec.structs.replace(document, revision=1)
+            return self._write(view, {str(number + n): document for n, document in enumerate(new.values(), start=1)})
 
     def replace(self, document: T, *, expected_revision: int | None = None) -> T:
         """Replace the document with the same key, unless someone else has changed it first.
@@ -170,7 +195,7 @@ class Documents(Generic[T]):
             current = self._document(view, doc_id)
             if _revision(current) != expected:
                 raise self._stale(expected, current)
-            return self._write(view, doc_id, msgspec.structs.replace(document, revision=expected + 1))
+            return self._write(view, {doc_id: msgspec.structs.replace(document, revision=expected + 1)})[0]
 
     def remove(self, key: str, *, expected_revision: int | None = None) -> None:
         """Remove a document.
@@ -185,13 +210,24 @@ class Documents(Generic[T]):
         """
         with self._storage.transaction():
             view = self._view()
-            doc_id = self._doc_id(view, key)
-            current = self._document(view, doc_id)
-            if expected_revision is not None and _revision(current) != expected_revision:
-                raise self._stale(expected_revision, current)
-            stored = {other: document for other, document in view.stored.items() if other != doc_id}
+            if expected_revision is not None:
+                current = self._document(view, self._doc_id(view, key))
+                if _revision(current) != expected_revision:
+                    raise self._stale(expected_revision, current)
+            self.remove_all([key])
+
+    def remove_all(self, keys: Iterable[str]) -> None:
+        """Remove documents: one step of work for each, where `remove` looks at the whole table each time.
+
+        Raises:
+            DocumentNotFoundError: There is none of a key; nothing was removed.
+        """
+        with self._storage.transaction():
+            view = self._view()
+            going = {self._doc_id(view, key) for key in keys}
+            stored = {doc_id: document for doc_id, document in view.stored.items() if doc_id not in going}
             self._storage.write_table(self._table, stored)
-            self._uncommitted = view.of(stored, self._stored_key)
+            self._uncommitted = view.changed(stored, {}, going)
 
     def _view(self) -> _View[T]:
         """Return the table as the calling thread sees it now."""
@@ -256,7 +292,18 @@ class Documents(Generic[T]):
             raise DocumentNotFoundError(self._table, key, map(str, view.doc_ids))
         return doc_id
 
-    def _write(self, view: _View[T], doc_id: str, document: T) -> T:
+    def _write(self, view: _View[T], documents: Mapping[str, T]) -> list[T]:
+        """Write documents by their numbers; return them as they read back."""
+        spelled_out, read_back = {}, []
+        for doc_id, document in documents.items():
+            spelled_out[doc_id], found = self._spelled(view, doc_id, document)
+            read_back.append(found)
+        table = view.stored | spelled_out
+        self._storage.write_table(self._table, table)
+        self._uncommitted = view.changed(table, {doc_id: one.get(self._key) for doc_id, one in spelled_out.items()})
+        return read_back
+
+    def _spelled(self, view: _View[T], doc_id: str, document: T) -> tuple[dict[str, Any], T]:
         where = f"{self._table} {self._key_of(document)}"
         stored = spelled(whole(document), where)
         new_names = _unshown_names(stored)
@@ -269,10 +316,7 @@ class Documents(Generic[T]):
             read_back = self._convert(stored)
         except DocumentFormatError as error:
             raise UnstorableValueError(where, f"would not read back: {error.problem}") from None
-        table = view.stored | {doc_id: stored}
-        self._storage.write_table(self._table, table)
-        self._uncommitted = view.changed(table, doc_id, stored.get(self._key))
-        return read_back
+        return stored, read_back
 
     def _stale(self, expected: int, current: T) -> StaleRevisionError:
         key = self._key_of(current)

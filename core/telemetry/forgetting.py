@@ -1,5 +1,6 @@
 """Deleting the history of runs that were removed, in slices, so that other writers never wait for long."""
 
+from collections import deque
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from core.telemetry.writing import WriteConnection
 
 BY_RUN = ("epoch_series", "epoch_span", "epoch")
 """The tables whose rows belong to a run, by their columns `run` and `epoch`; what leads to the others goes first."""
+_HEARTBEATS = "heartbeats"  # in the table `epoch`, under a name of their own
 _SLICE = 20_000
 _END_OF_SLICE = "SELECT epoch FROM {table} WHERE run = ? ORDER BY epoch LIMIT 1 OFFSET ?"
 
@@ -31,29 +33,31 @@ def forget_runs(file: Path, run_ids: Iterable[str], *, heartbeats: str) -> int:
     """
     if not file.exists():
         return 0
-    with translated(file):
-        connection = connect_to_write(file)
-        try:
-            return sum(_forget(connection, run_id, heartbeats) for run_id in run_ids)
-        finally:
-            connection.close()
+    places = deque((run_id, table) for run_id in run_ids for table in (*BY_RUN, _HEARTBEATS))
+    with translated(file), closing(connect_to_write(file)) as connection:
+        n_deleted = 0
+        while places:
+            with connection.transaction():  # small runs share one
+                left = _SLICE
+                while places and left > 0:
+                    n, is_done = _forget_some(connection, *places[0], heartbeats, most=left)
+                    n_deleted, left = n_deleted + n, left - max(1, n)
+                    if is_done:
+                        places.popleft()
+        return n_deleted
 
 
-def _forget(connection: WriteConnection, run_id: str, heartbeats: str) -> int:
-    n_deleted = 0
-    for table in BY_RUN:
-        is_left = True
-        while is_left:
-            with connection.transaction():
-                end = connection.execute(_END_OF_SLICE.format(table=table), (run_id, _SLICE)).fetchone()
-                is_left = end is not None
-                # The epoch at the end goes, too, if it fills a slice on its own.
-                within = f"AND epoch <= {int(end[0])}" if end is not None else ""
-                n_deleted += connection.execute(f"DELETE FROM {table} WHERE run = ? {within}", (run_id,)).rowcount
-    with connection.transaction():
+def _forget_some(
+    connection: WriteConnection, run_id: str, table: str, heartbeats: str, *, most: int
+) -> tuple[int, bool]:
+    """Delete about as many rows of a run; return how many there were, and whether none is left in this table."""
+    if table == _HEARTBEATS:
         statement = "DELETE FROM epoch WHERE run = ? AND epoch = 0 AND name = ?"
-        n_deleted += connection.execute(statement, (heartbeats, run_id)).rowcount
-    return n_deleted
+        return connection.execute(statement, (heartbeats, run_id)).rowcount, True
+    end = connection.execute(_END_OF_SLICE.format(table=table), (run_id, most)).fetchone()
+    # The epoch at the end goes, too, if it fills a slice on its own.
+    within = f"AND epoch <= {int(end[0])}" if end is not None else ""
+    return connection.execute(f"DELETE FROM {table} WHERE run = ? {within}", (run_id,)).rowcount, end is None
 
 
 def values_before(file: Path, run_id: str, keep: int) -> int | None:

@@ -47,8 +47,7 @@ class Removals:
 
     def add(self, runs: Sequence[Run], now: datetime) -> None:
         """List runs as removed, within the transaction that removes their documents."""
-        for run in runs:
-            self._documents.insert(RemovedRun(run_id=run.run_id, removed_at=now))
+        self._documents.insert_all(RemovedRun(run_id=run.run_id, removed_at=now) for run in runs)
 
     def complete(self, *, actor: Actor) -> int:
         """Delete the metrics of every removed run, those of a killed process included, and record it.
@@ -65,18 +64,12 @@ class Removals:
 
         n_rows = forget_runs(self._workspace.telemetry_file, pending, heartbeats=HEARTBEATS)
         with audited(self._workspace, self._database, actor=actor, reason="removed runs", clock=self._clock) as change:
-            highest = self.highest_number()
-            for run_id in pending:
-                removed = self._documents.find(run_id)
-                if removed is None:  # another process completed it, too
-                    continue
-                if run_number(run_id) == highest:
+            highest, done = self.highest_number(), set(pending)  # what another process completed, too, is not listed
+            gone = [removed for removed in self._documents.all() if removed.run_id in done or not removed.has_metrics]
+            self._documents.remove_all(removed.run_id for removed in gone if run_number(removed.run_id) < highest)
+            for removed in gone:
+                if removed.has_metrics and run_number(removed.run_id) == highest:
                     self._documents.replace(msgspec.structs.replace(removed, has_metrics=False))
-                else:
-                    self._documents.remove(run_id)
-            for removed in self._documents.all():
-                if not removed.has_metrics and run_number(removed.run_id) < highest:
-                    self._documents.remove(removed.run_id)
             change.record(
                 "run.forget", f"{pending[0]} to {pending[-1]}", after={"n_runs": len(pending), "n_rows": n_rows}
             )

@@ -290,8 +290,8 @@ class Runs(RunReader):
             for run in doomed:
                 if run.run_id not in still:
                     raise RefusedError(f"{run.run_id} must stay now; nothing was removed. Review the plan again.")
-                self._documents.remove(run.run_id)
                 change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
+            self._documents.remove_all(run.run_id for run in doomed)
             self._removals.add(doomed, self._clock())
         log.info("removed %d runs, %s to %s: %s", len(doomed), doomed[0].run_id, doomed[-1].run_id, why)
         self._removals.complete(actor=actor)

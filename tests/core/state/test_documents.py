@@ -371,3 +371,38 @@ class DocumentsBehaveAsADictionary(RuleBasedStateMachine):
 
 DocumentsBehaveAsADictionary.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestDocumentsBehaveAsADictionary = DocumentsBehaveAsADictionary.TestCase
+
+
+def test_documents_stored_together_are_as_if_stored_one_by_one(database, versions):
+    stored = versions.insert_all(Version(key=f"spread/1.{n}.0") for n in range(3))
+    assert stored == versions.all() == database.documents("versions", Version, "key").all()
+    assert [version.revision for version in stored] == [1, 1, 1]
+    versions.insert(Version(key="spread/1.3.0"))
+    versions.remove_all(["spread/1.2.0", "spread/1.0.0"])
+    assert versions.all_keys() == [version.key for version in versions.all()] == ["spread/1.1.0", "spread/1.3.0"]
+    assert versions.find("spread/1.0.0") is None
+
+
+@pytest.mark.parametrize("keys", [("a", "b", "a"), ("a", "there")])
+def test_if_one_of_several_documents_exists_none_is_stored(database, versions, keys):
+    versions.insert(Version(key="there"))
+    with pytest.raises(DocumentExistsError):
+        versions.insert_all(Version(key=key) for key in keys)
+    assert versions.all_keys() == ["there"]
+
+
+def test_if_one_of_several_documents_is_missing_none_is_removed(database, versions):
+    versions.insert_all(Version(key=key) for key in "ab")
+    with pytest.raises(DocumentNotFoundError):
+        versions.remove_all(["a", "missing"])
+    assert versions.all_keys() == ["a", "b"]
+
+
+def test_documents_removed_and_stored_within_one_transaction_are_seen_at_once(database, versions):
+    versions.insert_all(Version(key=key) for key in "abc")
+    with database.transaction():
+        versions.remove_all(["b"])
+        versions.insert_all([Version(key="b"), Version(key="d")])
+        assert versions.all_keys() == ["a", "c", "b", "d"]
+        assert versions.get("b").revision == 1
+    assert versions.all_keys() == ["a", "c", "b", "d"]

@@ -11,9 +11,11 @@ from core.actor import Actor, Origin
 from core.errors import ExitCode, RefusedError, UsageError
 from core.governance.audit_log import AuditLog
 from core.state import UnstorableValueError, Workspace
+from core.state.storage import GenerationStorage
 from core.telemetry import TelemetryWriter
 from core.telemetry.forgetting import BY_RUN
 from core.telemetry.schema import connect_to_read
+from core.telemetry.writing import WriteConnection
 from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
 from tests.clocks import HandClock
 from tests.processes import dies
@@ -237,6 +239,32 @@ def test_rows_of_a_large_run_are_deleted_in_slices(workspace: Workspace, monkeyp
     log_three_runs(workspace)
     assert Runs(workspace).prune(keep=2, referenced=(), actor=ANA) == 1
     assert metrics_of(workspace) == {"r-0002": 5, "r-0003": 5}
+
+
+def test_a_prune_of_many_runs_writes_no_more_often_than_one_of_few(workspace: Workspace, monkeypatch) -> None:
+    written: list[str] = []
+
+    def counted(owner, name):
+        original = getattr(owner, name)
+
+        def noted(self, *args, **kwargs):
+            written.append(name)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    counted(GenerationStorage, "write_table")
+    counted(WriteConnection, "transaction")
+    n_written = []
+    for n_runs in (2, 20):
+        with Runs(workspace) as runs:
+            for _ in range(n_runs):
+                runs.finish(runs.start(name="night", actor=ANA).run_id, RunStatus.FINISHED, actor=ANA)
+            written.clear()
+            assert runs.prune(keep=0, referenced=(), actor=ANA) == n_runs
+        n_written.append(Counter(written))
+    few, many = n_written
+    assert few == many
 
 
 def test_every_table_that_belongs_to_runs_is_emptied(workspace: Workspace) -> None:
