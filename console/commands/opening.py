@@ -80,7 +80,7 @@ def add_request_parsers(
     *,
     target: str,
     command: Callable[[argparse.Namespace], int],
-) -> None:
+) -> dict[str, argparse.ArgumentParser]:
     """Add the verbs that request a change of one document: its id, the reason, and `verb` for the command.
 
     Args:
@@ -88,13 +88,18 @@ def add_request_parsers(
         consequences: The effect of each verb, for its help.
         target: How its argument `named` is spelled, such as SESSION.
         command: The function that carries them out.
+    Returns:
+        The parser of each verb.
     """
+    parsers = {}
     for verb, consequence in consequences.items():
         request = command_parser(verbs, verb, help=consequence)
         request.add_argument("named", metavar=target)
         add_reason_argument(request)
         add_json_argument(request)
         request.set_defaults(command=command, verb=verb)
+        parsers[verb] = request
+    return parsers
 
 
 def workspace_root(args: argparse.Namespace) -> Path:

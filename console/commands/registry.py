@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from console.cli.consent import add_consent_to_go_live, require_typed
 from console.commands import registry_artifacts, registry_metadata
 from console.commands.opening import (
     Subparsers,
@@ -52,9 +53,12 @@ def add_parser(commands: Subparsers) -> None:
     promote = command_parser(verbs, "promote", help="promote a version one stage, or to --stage, through the gates")
     _add_version_arguments(promote)
     promote.add_argument(
-        "--stage", choices=[*map(str, reachable(TransitionVerb.PROMOTE))], help="target stage (default: the next stage)"
+        "--stage",
+        choices=[*map(str, reachable(TransitionVerb.PROMOTE))],
+        help="target stage, by every step on the way or none (default: the next)",
     )
     add_policy_argument(promote, "judge")
+    add_consent_to_go_live(promote)
     add_change_arguments(promote)
     promote.set_defaults(command=change, verb="promote")
     rollback = command_parser(verbs, "rollback", help="roll back to the previous Production version")
@@ -196,22 +200,30 @@ def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
     from console.cli.output import print_json
     from core.registry import Registry
-    from core.registry.planning import require_confirmed
+    from core.registry.planning import reason_for, require_confirmed
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
     registry = Registry(workspace, policy=PolicySource(workspace.root, config=getattr(args, "config", None)))
-    plan = _plan(registry, args)
+    plans = _plans(registry, args)
+    plan = plans[-1]
+    refused = next((step for step in plans if not step.allowed), None)
     if not args.json:
-        _print_plan(plan, is_dry_run=args.dry_run)
+        for step in plans:
+            _print_plan(step, is_dry_run=args.dry_run)
     elif args.dry_run:
-        print_json(plan)
+        print_json(plan if len(plans) == 1 else plans)
     if args.dry_run:
-        return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
-    if not plan.allowed:
-        raise RefusedError(plan.refusal or f"{plan.verb} of {args.model} is not allowed")
+        return ExitCode.GOOD if refused is None else ExitCode.REFUSED
+    if refused is not None:
+        raise RefusedError(refused.refusal or f"{plan.verb} of {args.model} is not allowed")
     require_confirmed(plan, getattr(args, "confirm", ""))
-    moved = registry.apply(plan, actor=person(), reason=args.reason)
+    reason = args.reason
+    if args.verb == "promote":
+        reason = reason_for(plan, args.reason, args.override)
+        if plan.to_stage is Stage.PRODUCTION:
+            require_typed(plan.model, plan.version, yes=args.yes)
+    moved = registry.apply_all(plans, actor=person(), reason=reason)
     if args.json:
         print_json(moved)
     else:
@@ -237,17 +249,18 @@ def verify_artifacts(args: argparse.Namespace) -> int:
     return ExitCode.GOOD if all(result.ok for result in results) else ExitCode.FAILING
 
 
-def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
+def _plans(registry: "Registry", args: argparse.Namespace) -> "list[Plan]":
     match args.verb:
+        case "promote" if args.stage:
+            return registry.plan_promotions(args.model, args.version, Stage(args.stage), actor=person())
         case "promote":
-            stage = Stage(args.stage) if args.stage else None
-            return registry.plan_promotion(args.model, args.version, stage, actor=person())
+            return [registry.plan_promotion(args.model, args.version, actor=person())]
         case "archive":
-            return registry.plan_archive(args.model, args.version)
+            return [registry.plan_archive(args.model, args.version)]
         case "rollback":
-            return registry.plan_rollback(args.model)
+            return [registry.plan_rollback(args.model)]
         case _:
-            return registry.plan_undo(args.model)
+            return [registry.plan_undo(args.model)]
 
 
 def _print_plan(plan: "Plan", *, is_dry_run: bool) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from console.cli.consent import add_yes_argument, require_typed
 from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
@@ -77,7 +78,8 @@ def add_parser(commands: Subparsers) -> None:
     add_policy_argument(start, "start")
     add_change_arguments(start)
     start.set_defaults(command=start_rollout)
-    add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
+    requests = add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
+    add_yes_argument(requests["promote"])
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:
@@ -224,7 +226,7 @@ def start_rollout(args: argparse.Namespace) -> int:
 
 def request_change(args: argparse.Namespace) -> int:
     """Write the desired state of a rollout."""
-    from core.rollout import Rollouts
+    from core.rollout import DesiredRollout, Rollouts
 
     workspace = open_workspace(args)
     rollouts = Rollouts(workspace)
@@ -235,6 +237,9 @@ def request_change(args: argparse.Namespace) -> int:
         "promote": rollouts.promote_now,
         "abort": rollouts.abort,
     }[args.verb]
+    if args.verb == "promote":
+        meant = rollouts.requestable(args.named, DesiredRollout.PROMOTE_NOW)
+        require_typed(meant.model, meant.candidate, yes=args.yes)
     rollout = ask(args.named, actor=person(), reason=args.reason)
     if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")

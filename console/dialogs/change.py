@@ -149,7 +149,10 @@ class ChangeDialog(Dialog[Confirmed]):
         typed = self.query_one("#typed", Input)
         typed.display = bool(offer.typed) and not offer.refusal
         typed.placeholder = f"type {offer.typed}"
-        self.query_one("#reason", Input).display = offer.asks_reason and not offer.refusal
+        reason = self.query_one("#reason", Input)
+        reason.display = offer.asks_reason and not offer.refusal
+        if offer.needs_reason:
+            reason.placeholder = "why nevertheless (required, for the audit log)"
         self._judge()
         self.fit_body()
 
@@ -168,8 +171,13 @@ class ChangeDialog(Dialog[Confirmed]):
         return self.focused is not None and self.focused.id == "reason"
 
     @property
+    def _lacks_reason(self) -> bool:
+        needs_reason = self._offer is not None and self._offer.needs_reason
+        return needs_reason and not self.query_one("#reason", Input).value.strip()
+
+    @property
     def _may_confirm(self) -> bool:
-        return self._offer is not None and not self._offer.refusal and self._is_typed
+        return self._offer is not None and not self._offer.refusal and self._is_typed and not self._lacks_reason
 
     @property
     def _n_unseen(self) -> int:
@@ -208,14 +216,19 @@ class ChangeDialog(Dialog[Confirmed]):
         wrong: list[Span] = [(f"You typed {typed}, not {wanted}. ", "bad")] if is_wrong else []
         # In the reason a Y and a digit are letters like any other.
         leaving: list[Span] = [("Enter", "key"), (" ends the reason, then ", "")] if self._writes_reason else []
+        why: list[Span] = []
+        if self._lacks_reason:
+            leaving = [("Type the required reason. ", ""), *leaving] if leaving else []
+            why = [] if leaving else [("Tab", "key"), (" to the required reason, then ", "")]
         n_unseen, y = self._n_unseen, ("Y", "key")
         typing: list[Span] = [("type " if leaving or n_unseen else "Type ", ""), (wanted, "strong"), (", then ", "")]
-        confirming: list[Span] = [("confirms. ", "")] if self._is_typed else [*typing, y, (" confirms. ", "")]
+        pending = [*([] if self._is_typed else typing), *why]
+        confirming: list[Span] = [*pending, y, (" confirms. ", "")] if pending else [("confirms. ", "")]
         if n_unseen:
             more = f" shows {counted(n_unseen, 'more line')}"
             keys, brief = [y, (f"{more}, then ", ""), *confirming], [y, (f"{more}.", "")]
-        elif not self._is_typed:
-            keys, brief = confirming, [*typing, y, (".", "")]
+        elif pending:
+            keys, brief = confirming, [*pending, y, (".", "")]
         else:
             brief = keys = [y, (f" confirms: {offer.confirm.lower()}. ", "")]
         leaving_briefly: list[Span] = [("Enter", "key"), (", then ", "")] if leaving else []
@@ -265,6 +278,7 @@ class ChangeDialog(Dialog[Confirmed]):
         self.set_focus(typed)
 
     @on(Input.Changed, "#typed")
+    @on(Input.Changed, "#reason")
     @on(events.DescendantFocus)
     def _hint_changed(self) -> None:
         self._judge()

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, command_parser
+from console.commands.opening import Subparsers, command_parser, person
 
 if TYPE_CHECKING:
+    from core.actor import Actor
     from core.registry import Stage
     from core.settings import Settings
     from core.state import Workspace
@@ -65,6 +66,16 @@ def reading_rules(args: argparse.Namespace) -> "ReadingRules":
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--model`."""
     parser.add_argument("--model", required=True, metavar="NAME", help="the model's name in the registry")
+
+
+def add_user_argument(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Accept `--user`: a claim of the account, which the record names, too."""
+    parser.add_argument("--user", metavar="NAME", help=f"who {verb}, for the audit log (default: your account)")
+
+
+def named_person(args: argparse.Namespace) -> "Actor":
+    """Return the person who typed the command, in the name of `--user`."""
+    return person().in_the_name_of(args.user) if args.user else person()
 
 
 def stage(text: str) -> "Stage":

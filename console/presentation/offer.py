@@ -20,6 +20,7 @@ class Offer:
     typed: str | None = None  # must be typed before anything can be confirmed
     refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
+    needs_reason: bool = False  # nothing is confirmed without a reason
     commit: Commit | None = None
     settle: Callable[[], object] | None = None
     """Called in the console once it was carried out, also if only in part."""

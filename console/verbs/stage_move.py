@@ -19,13 +19,14 @@ _CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Un
 def offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -> Offer:
     """Offer the move that the registry plans."""
     from core.registry import PromotionRefusedError, Registry
+    from core.registry.planning import reason_for
 
     registry = Registry(context.workspace)
     plan = plan_with(registry)
 
     def commit(reason: str) -> str:
         try:
-            moved = registry.apply(plan, actor=context.actor, reason=reason)
+            moved = registry.apply(plan, actor=context.actor, reason=reason_for(plan, reason, override=reason))
         except PromotionRefusedError as error:
             now = plan_with(registry)
             if now.allowed and now.ends_rollout != plan.ends_rollout:
@@ -43,7 +44,8 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     live version, by whatever move.
     """
     confirm = _CONFIRM[plan.verb]
-    lines = [*(Line(((effect, "bad"),)) for effect in plan.worst), *move_lines(plan, glyphs)]
+    worst = (*plan.worst, *filter(None, [plan.overrides]))
+    lines = [*(Line(((effect, "bad"),)) for effect in worst), *move_lines(plan, glyphs)]
     lines += evidence_lines(plan, glyphs)
     lines += section("What will happen", [effect for effect in plan.effects if effect not in plan.worst])
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
@@ -53,6 +55,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
         lines=tuple(lines),
         confirm=confirm,
         typed=typed_version(plan),
+        needs_reason=bool(plan.overrides),
         refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
         commit=commit,
     )
@@ -69,7 +72,8 @@ def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
     from console.presentation.gates import gate_lines
 
     gates = [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)] if plan.gates else []
-    return [*gates, *(Line(((warning, "warn"),)) for warning in plan.warnings)]
+    warnings = [warning for warning in plan.warnings if not plan.overrides or warning not in plan.overrides]
+    return [*gates, *(Line(((warning, "warn"),)) for warning in warnings)]
 
 
 def move_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:

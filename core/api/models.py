@@ -19,7 +19,7 @@ from core.registry import (
     Stage,
     VersionDiff,
 )
-from core.registry.planning import require_confirmed
+from core.registry.planning import reason_for, require_confirmed
 from core.registry.registration import Bump
 
 if TYPE_CHECKING:
@@ -88,15 +88,23 @@ class ModelRegistry:
 
     @checked
     def promote_model(
-        self, name: str, version: str, stage: Stage | str | None = None, *, reason: str = ""
+        self, name: str, version: str, stage: Stage | str | None = None, *, reason: str = "", override: str = ""
     ) -> ModelVersion:
         """Move a version one stage up, or to `stage`, through the gates.
 
+        Args:
+            name: The model.
+            version: The version.
+            stage: The target; the next stage by default.
+            reason: Why, for the audit log.
+            override: Why a version that its newest rollout has rolled back goes live nevertheless.
         Raises:
+            RefusedError: Its newest rollout has rolled it back (`overrides` of the plan), and `override` is empty.
             PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
             HashMismatchError: The files differ from the registered files.
         """
-        return self._apply(self.plan_promotion(name, version, stage), reason)
+        plan = self.plan_promotion(name, version, stage)
+        return self._apply(plan, reason_for(plan, reason, override))
 
     @checked
     def plan_rollback(self, name: str) -> Plan:

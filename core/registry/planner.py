@@ -67,6 +67,7 @@ class Planner:
         *,
         actor: Actor | None = None,
         tries: bool = False,
+        after: Stage | None = None,
     ) -> Plan:
         """Plan a move of a model at its current revision; the plan is stale once the revision grows.
 
@@ -77,16 +78,26 @@ class Planner:
             stage: The target of a promotion.
             actor: Who will do it, if known.
             tries: Whether a version that was never loaded is tried now, which takes seconds; else it is left out.
+            after: The stage that an earlier step of the same promotion leads to; by default the present stage.
         """
-        plan = self._planned(verb, name, number, stage, actor=actor, tries=tries)
+        plan = self._planned(verb, name, number, stage, actor=actor, tries=tries, after=after)
         return planning.with_rollout(plan, self._holds.running(name))
 
     def _planned(
-        self, verb: TransitionVerb, name: str, number: str, stage: Stage | None, *, actor: Actor | None, tries: bool
+        self,
+        verb: TransitionVerb,
+        name: str,
+        number: str,
+        stage: Stage | None,
+        *,
+        actor: Actor | None,
+        tries: bool,
+        after: Stage | None,
     ) -> Plan:
         model = self._records.model(name)
         if verb is TransitionVerb.PROMOTE:
             candidate = self._records.version(name, number)
+            candidate = msgspec.structs.replace(candidate, stage=after or candidate.stage)
             target = stage or next_stage(candidate.stage)
             is_step = target is not None and is_allowed(verb, candidate.stage, target)
             gates: tuple[GateResult, ...] = ()
@@ -95,8 +106,10 @@ class Planner:
                 is_tried = tries and not any(gate.blocks for gate in gates)
                 gates += self._servable_gates(candidate, target, tries=is_tried, replacing=model.production)
             plan = planning.promotion(model, candidate, target, gates)
-            warnings = (*self._holds.warnings(name, number), *self.warnings(candidate))
-            return msgspec.structs.replace(plan, warnings=warnings)
+            verdicts = self._holds.warnings(name, number)
+            overrides = " ".join(verdicts) if target is Stage.PRODUCTION else ""
+            warnings = (*verdicts, *self.warnings(candidate))
+            return msgspec.structs.replace(plan, warnings=warnings, overrides=overrides)
         if verb is TransitionVerb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.

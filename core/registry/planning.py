@@ -38,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo reverses
     unreplaced: str | None = None  # the version that leaves Production without a successor: no version answers then
+    overrides: str = ""  # the verdict of a rollout that the version goes live against: it takes a reason
     ends_rollout: RunningRollout | None = None  # the rollout that ends because one of its two versions moves
 
     @property
@@ -245,6 +246,27 @@ def require_confirmed(plan: Plan, named: str) -> None:
         raise RefusedError(
             f"This leaves {plan.model} without a live version. Confirm it by naming {plan.unreplaced}; {said}."
         )
+
+
+def reason_for(plan: Plan, reason: str, override: str) -> str:
+    """Return the reason to record with a move; a move against the verdict of a rollout takes one of its own.
+
+    Args:
+        plan: The move.
+        reason: Why, if the person said so.
+        override: Why the verdict of the rollout does not count.
+    Raises:
+        RefusedError: The move overrides a verdict, and no reason was given for that.
+    """
+    override = override.strip()
+    if plan.allowed and plan.overrides and not override:
+        raise RefusedError(
+            f"{plan.overrides} {plan.model} {plan.version} goes to Production against this verdict only with a reason: "
+            "--override REASON (`override` over HTTP and in Python)."
+        )
+    if not plan.overrides or not override:
+        return reason
+    return f"override: {override}" if reason in ("", override) else f"{reason} (override: {override})"
 
 
 def _unreplaced(changes: Sequence[StageChange]) -> str | None:

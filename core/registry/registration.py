@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -204,7 +204,11 @@ class Registrar:
         if wanted is not None:
             number = SemanticVersion.parse(wanted)
             if newest is not None and number <= newest:
-                raise ArtifactRefusedError(f"{wanted} does not come after {newest}, the newest number of {card.model}.")
+                free = ", ".join(str(newest.bump(part)) for part in get_args(NumberPart))
+                raise ArtifactRefusedError(
+                    f"{wanted} does not come after {newest}, the newest number of {card.model}. Numbers only grow, so "
+                    f"that the newest version is the one registered last: choose {free} or any higher number."
+                )
             return str(number), ""
         if newest is None:
             return str(FIRST_VERSION), ""

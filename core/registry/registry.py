@@ -200,19 +200,48 @@ class Registry(RegistryReader):
             HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids it.
         """
-        decided = self._planner.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor, tries=True)
-        if self._records.model(plan.model).revision != plan.expected_revision:
-            raise stale(self._records, plan)
-        if not decided.allowed:
-            raise self._refusal(decided)
+        return self.apply_all([plan], actor=actor, reason=reason)
+
+    def apply_all(self, plans: Sequence[Plan], *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
+        """Carry out the steps of one promotion in one transaction: all of them or none.
+
+        Args:
+            plans: The steps, as `plan_promotions` returns them.
+            actor: Who promotes.
+            reason: Why, for the audit log.
+        Returns:
+            The versions that moved in the last step, the promoted one first.
+        Raises:
+            StaleRevisionError: Someone else moved a version of this model first.
+            HashMismatchError: The files of the version differ from the registered files.
+            PromotionRefusedError: A rule or a gate forbids a step.
+        """
+        decided, here = [], None
+        for plan in plans:
+            decided.append(
+                self._planner.propose(
+                    plan.verb, plan.model, plan.version, plan.to_stage, actor=actor, tries=True, after=here
+                )
+            )
+            here = plan.to_stage
+        first = plans[0]
+        if self._records.model(first.model).revision != first.expected_revision:
+            raise stale(self._records, first)
+        if (refused := next((step for step in decided if not step.allowed), None)) is not None:
+            raise self._refusal(refused)
+        moved: tuple[ModelVersion, ...] = ()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             # At this revision every version of the model is in the stage it had then, so the decision is still valid.
-            if self._records.model(plan.model).revision != plan.expected_revision:
-                raise stale(self._records, plan)
-            shown_rollout = plan.ends_rollout.rollout_id if plan.ends_rollout else None
-            if (refusal := self._planner.late_refusal(decided, actor, shown_rollout=shown_rollout)) is not None:
-                raise PromotionRefusedError(refusal)
-            return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
+            if self._records.model(first.model).revision != first.expected_revision:
+                raise stale(self._records, first)
+            for plan, step in zip(plans, decided, strict=True):
+                shown_rollout = plan.ends_rollout.rollout_id if plan.ends_rollout else None
+                if (refusal := self._planner.late_refusal(step, actor, shown_rollout=shown_rollout)) is not None:
+                    raise PromotionRefusedError(refusal)
+                moved = move(
+                    self._records, self._approvals, change, step, actor=actor, reason=reason, clock=self._clock
+                )
+        return moved
 
     # Quarantine
 

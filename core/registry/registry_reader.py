@@ -23,7 +23,7 @@ from core.registry.pruning import Pruner
 from core.registry.records import Records
 from core.registry.registration import Registrar
 from core.registry.retention import PrunePlan
-from core.registry.stages import Stage, TransitionVerb
+from core.registry.stages import Stage, TransitionVerb, promotions
 from core.registry.trials import Quarantine, QuarantinedError, Trials
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
@@ -204,6 +204,24 @@ class RegistryReader:
         """
         number = self._aliases.resolve(model, version)
         return self._planner.propose(TransitionVerb.PROMOTE, model, number, stage, actor=actor)
+
+    def plan_promotions(self, model: str, version: str, stage: Stage, *, actor: Actor | None = None) -> list[Plan]:
+        """Plan every step up to a stage; `Registry.apply_all` carries out all of them or none.
+
+        Args:
+            model: Whose version.
+            version: The version.
+            stage: The target stage.
+            actor: Who will promote it, if known: their own approval does not count.
+        """
+        number = self._aliases.resolve(model, version)
+        here = self._records.version(model, number).stage
+        plans: list[Plan] = []
+        for step in promotions(here, stage):
+            after = here if plans else None
+            plans.append(self._planner.propose(TransitionVerb.PROMOTE, model, number, step, actor=actor, after=after))
+            here = step
+        return plans
 
     def plan_rollback(self, model: str) -> Plan:
         """Say what rolling back to the previous Production version would do."""

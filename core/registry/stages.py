@@ -84,6 +84,22 @@ def reachable(verb: TransitionVerb) -> tuple[Stage, ...]:
     return tuple(stage for stage in Stage if any(after is stage for _, after in ALLOWED.get(verb, ())))
 
 
+def promotions(before: Stage, after: Stage) -> tuple[Stage, ...]:
+    """Return the stages of every promotion on the way to a stage; where there is no way, the stage itself.
+
+    >>> [str(stage) for stage in promotions(Stage.DEVELOPMENT, Stage.PRODUCTION)]
+    ['Staging', 'Production']
+    """
+    way: list[Stage] = []
+    step = next_stage(before)
+    while step is not None:
+        way.append(step)
+        if step is after:
+            return tuple(way)
+        step = next_stage(step)
+    return (after,)
+
+
 def next_stage(stage: Stage) -> Stage | None:
     """Return the stage that one promotion leads to, or None from the last one.
 

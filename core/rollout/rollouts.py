@@ -201,6 +201,14 @@ class Rollouts(RolloutRecords):
             return None
         return problem and f"{proposal.model} {proposal.candidate} cannot be served: {problem}."
 
+    def requestable(self, name: str, desired: DesiredRollout) -> Rollout:
+        """Return the rollout that a request is about, if it would be accepted now; raises as `request` does."""
+        rollout = self.named(name)
+        ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
+        if (refusal := _refusal(rollout, desired, None, ends_here=ends_here)) is not None:
+            raise RolloutRefusedError(f"{rollout.rollout_id}: {refusal}.")
+        return rollout
+
     def request(
         self,
         name: str,

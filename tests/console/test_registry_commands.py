@@ -72,7 +72,7 @@ def test_a_folder_is_registered_with_its_metadata(register, answer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("--metric", "mae=low"), "'low' is not a number", id="metric"),
+        pytest.param(("--metric", "mae=low"), "'low' must be a finite number", id="metric"),
         pytest.param(("--tag", "owner"), "'owner' is not NAME=VALUE", id="tag"),
         pytest.param(("--run", "r-0404"), "There is no run 'r-0404'", id="run"),
         pytest.param(("--parent", "7.0.0"), "No model spread is registered", id="parent"),
@@ -103,7 +103,7 @@ def test_a_policy_that_asks_for_four_eyes_gets_them(register, answer, workspace)
         .replace("explainability: true", "explainability: false")
     )
     register("a")
-    promote = ("registry", "promote", "spread", "1.0.0", "--config", workspace.root / "production_policy.yaml")
+    promote = ("registry", "promote", "spread", "1.0.0", "--yes", "--config", workspace.root / "production_policy.yaml")
     assert answer(*promote)[0] == 0
     code, _, err = answer(*promote)
     assert code == 3
@@ -122,7 +122,7 @@ def test_a_policy_named_for_one_command_asks_for_no_fewer_approvals(register, an
     (workspace.root / "policy.yaml").write_text("promotion: {required_approvals: 1, require_quality_gates: false}\n")
     (tmp_path / "lax.yaml").write_text("promotion: {required_approvals: 0, require_quality_gates: false}\n")
     register("a")
-    promote = ("registry", "promote", "spread", "1.0.0", "--config", tmp_path / "lax.yaml")
+    promote = ("registry", "promote", "spread", "1.0.0", "--yes", "--config", tmp_path / "lax.yaml")
     assert answer(*promote)[0] == 0
     code, _, err = answer(*promote)
     assert code == 3

@@ -68,7 +68,7 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
         assert rollouts.get(rollout_id).desired is desired
     assert answer("advance", "ro-0002")[0] == 0
     assert rollouts.get("ro-0002").desired_step == 2
-    code, out, err = answer("promote", "ro-0002")
+    code, out, err = answer("promote", "ro-0002", "--yes")
     assert (code, "promote requested; it waits: " in out, "no engine runs here" in err) == (0, True, True)
     assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
 
@@ -79,7 +79,7 @@ def test_a_verb_takes_the_name_of_a_model_for_its_active_rollout(answer, rollout
         assert rollouts.get("ro-0002").desired is desired
     assert answer("advance", "downgrade")[0] == 0
     assert rollouts.get("ro-0002").desired_step == 2
-    assert answer("promote", "downgrade")[0] == 0
+    assert answer("promote", "downgrade", "--yes")[0] == 0
     assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
     code, out, _ = answer("abort", "downgrade")
     assert (code, "ro-0002 is aborted" in out) == (0, True)

@@ -19,7 +19,7 @@ from core.registry import (
     TransitionVerb,
     VersionDiff,
 )
-from core.registry.planning import require_confirmed
+from core.registry.planning import reason_for, require_confirmed
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -39,6 +39,7 @@ class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     expected_revision: int  # of the plan that the decision was made on
     confirm: str = ""  # if the plan has `unreplaced`: that version
+    override: str = ""  # if the plan has `overrides`: why that verdict does not count
     reason: str = ""
 
 
@@ -124,7 +125,8 @@ class Models(Controller):
             _plan(registry, model, data, caller.actor), expected_revision=data.expected_revision
         )
         require_confirmed(plan, data.confirm)
-        return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
+        reason = reason_for(plan, data.reason, data.override)
+        return list(registry.apply(plan, actor=caller.actor, reason=reason))
 
 
 def _plan(registry: Registry, model: str, wish: ModelRequest, actor: Actor) -> Plan:

@@ -74,7 +74,7 @@ def live(train, answer):
     train()
     train("more.csv")
     for stage, version in (("staging", "1.0.0"), ("production", "1.0.0"), ("staging", "1.1.0")):
-        code, _, err = answer(f"promote --model price --version {version} --stage {stage} --user ana")
+        code, _, err = answer(f"promote --model price --version {version} --stage {stage} --user ana --yes")
         assert (code, err) == (0, "")
 
 
@@ -149,7 +149,9 @@ def test_a_name_given_with_user_is_not_a_second_approver(train, answer, home, fi
     )
     workspace = Workspace.open(home)
     Registry(workspace).approve("price", "1.0.0", actor=Actor.current(Origin.COMMAND_LINE))
-    promote = f"promote --model price --version 1.0.0 --stage production --config {tmp_path / 'strict.yaml'} --user ben"
+    promote = (
+        f"promote --model price --version 1.0.0 --stage production --config {tmp_path / 'strict.yaml'} --user ben --yes"
+    )
     code, _, err = answer(promote)
     assert code == 3
     assert "cannot approve their own promotion" in err
@@ -259,17 +261,18 @@ def test_a_dry_run_to_production_judges_both_steps(least, code, train, answer, t
     dry = answer(
         "promote --model price --version 1.0.0 --stage production --dry-run --config", tmp_path / "policy.yaml"
     )
-    real = answer("promote --model price --version 1.0.0 --stage production --config", tmp_path / "policy.yaml")
+    real = answer("promote --model price --version 1.0.0 --stage production --yes --config", tmp_path / "policy.yaml")
 
     assert (dry[0], real[0]) == (code, code)
-    assert "on the way to Production" in dry[1]
+    assert "Development -> Staging" in dry[1]
+    assert "Staging -> Production" in dry[1]
 
 
 def test_a_dry_run_that_is_refused_says_why(live, answer):
     code, out, _ = answer("promote --model price --version 1.0.0 --stage production --dry-run")
 
     assert code == 3
-    assert "refused: price 1.0.0 is in Production and cannot be promoted further." in out
+    assert "refused: price 1.0.0 is live already." in out
 
 
 def test_the_config_file_may_stand_before_the_command_or_behind_it(live, answer, tmp_path):
@@ -285,7 +288,8 @@ def test_the_config_file_may_stand_before_the_command_or_behind_it(live, answer,
 def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_path):
     (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
 
-    code, _, err = answer("promote --model price --version 1.1.0 --stage production --config", tmp_path / "strict.yaml")
+    promote = "promote --model price --version 1.1.0 --stage production --config"
+    code, _, err = answer(promote, tmp_path / "strict.yaml")
 
     assert code == 3
     assert "min_accuracy" in err
@@ -294,23 +298,55 @@ def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_
 def test_the_way_to_production_leads_through_staging_and_its_gates(train, answer, home):
     train()
 
-    code, out, err = answer("promote --model price --version 1.0.0 --stage production")
+    code, out, err = answer("promote --model price --version 1.0.0 --stage production --yes")
 
     assert (code, err) == (0, "")
-    assert out.index("is now in Staging") < out.index("is now in Production")
+    assert "price 1.0.0 is now in Production" in out
     moves = Registry(Workspace.open(home)).history("price")
     assert [str(move.to_stage) for move in moves] == ["Production", "Staging"]
+    assert answer("promote --model price --version 1.0.0 --stage production --yes")[0] == 3
 
 
-def test_a_version_that_may_not_serve_gets_no_further_than_staging(train, answer, tmp_path, home):
+def test_a_version_that_may_not_serve_stays_where_it_is(train, answer, tmp_path, home):
     train()
     (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
 
-    code, _, err = answer("promote --model price --version 1.0.0 --stage production --config", tmp_path / "strict.yaml")
+    promote = "promote --model price --version 1.0.0 --stage production --yes --config"
+    code, _, err = answer(promote, tmp_path / "strict.yaml")
 
     assert code == 3
     assert "min_accuracy" in err
-    assert str(Registry(Workspace.open(home)).get("price", "1.0.0").stage) == "Staging"
+    assert "1.0.0 stays in Development" in err
+    assert str(Registry(Workspace.open(home)).get("price", "1.0.0").stage) == "Development"
+    assert Registry(Workspace.open(home)).history("price") == []
+
+
+@pytest.mark.parametrize(("stage", "code"), [("staging", 0), ("production", 2)])
+def test_production_takes_a_yes_where_nobody_can_be_asked(stage, code, train, answer, home):
+    train()
+
+    got, _, err = answer(f"promote --model price --version 1.0.0 --stage {stage}")
+
+    assert got == code
+    assert ("confirm it with --yes" in err) == (code == 2)
+    assert (str(Registry(Workspace.open(home)).get("price", "1.0.0").stage) == "Development") == (code == 2)
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blue-green", "ab", "shadow"])
+def test_every_strategy_deploys_in_the_name_of_a_user(strategy, live, answer):
+    code, _, err = answer(f"deploy --model price --version 1.1.0 --user admin --strategy {strategy}")
+
+    assert (code, err) == (0, "")
+    (listed,) = json.loads(answer("list --deployments --json")[1])
+    assert listed["plan"]["strategy"] == strategy.replace("-", "_")
+    assert listed["created_by"].startswith("admin@")
+
+
+def test_an_unknown_strategy_is_named_with_the_strategies_there_are(live, answer):
+    code, _, err = answer("deploy --model price --version 1.1.0 --strategy rainbow")
+
+    assert code == 2
+    assert "'rainbow' is not a strategy: choose from canary, blue_green, ab, shadow" in err
 
 
 def test_a_canary_is_started_once_and_listed(live, answer):

@@ -60,7 +60,10 @@ def test_a_number_may_be_chosen_if_it_comes_after_all_others(register) -> None:
     assert register(version="2.3.0").version == "2.3.0"
     assert register().version == "2.4.0"
     for taken in ("2.3.0", "2.4.0", "1.9.9"):
-        with pytest.raises(ArtifactRefusedError, match=r"does not come after 2\.4\.0, the newest number of spread"):
+        with pytest.raises(
+            ArtifactRefusedError,
+            match=r"does not come after 2\.4\.0, the newest number of spread.*choose 3\.0\.0, 2\.5\.0, 2\.4\.1",
+        ):
             register(version=taken)
     with pytest.raises(InvalidNameError):
         register(version="next")

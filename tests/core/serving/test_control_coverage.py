@@ -137,10 +137,10 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 # What only reads, or previews; every other public method is a verb.
 READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
-    "lacking_approvals lineage "
-    "load_path models numbers opened plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates "
-    "production pruned quarantined try_version verify versions versions_in_brief went_live",
-    Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds named",
+    "lacking_approvals lineage load_path models numbers opened plan_archive plan_promotion plan_promotions "
+    "plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version verify versions "
+    "versions_in_brief went_live",
+    Rollouts: "active all get needed_since plan readable refusal_to_continue requestable wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
     Runs: "all children close compare find get latest metric_course metric_history metric_names metric_page "
@@ -161,6 +161,10 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Registry.apply": (
         ("promote", "rollback", "undo", "archive", "archive_marked"),
         ("registry promote", "registry rollback", "registry undo", "registry archive", "mlops promote"),
+    ),
+    "Registry.apply_all": (
+        Because("the console asks for each step by itself"),
+        ("registry promote", "mlops promote"),
     ),
     "Registry.release": (("release",), ("registry release",)),
     "Registry.prune": (SELDOM, ("registry prune",)),

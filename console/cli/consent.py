@@ -1,0 +1,38 @@
+"""Consent on the command line: a promotion to Production is confirmed as in the console, by typing the version."""
+
+import argparse
+import sys
+
+from core.errors import RefusedError, UsageError
+
+
+def add_yes_argument(parser: argparse.ArgumentParser) -> None:
+    """Accept `--yes`, for verbs that put a version live."""
+    parser.add_argument("--yes", action="store_true", help="go to Production without typing the version again")
+
+
+def add_consent_to_go_live(parser: argparse.ArgumentParser) -> None:
+    """Accept `--yes` and `--override`, for verbs that promote a version."""
+    add_yes_argument(parser)
+    parser.add_argument(
+        "--override",
+        default="",
+        metavar="REASON",
+        help="put a version live that its newest rollout has rolled back, for this reason",
+    )
+
+
+def require_typed(model: str, version: str, *, yes: bool) -> None:
+    """Ask the person at the terminal to type the version that goes live; elsewhere `--yes` must say so.
+
+    Raises:
+        RefusedError: Something else was typed.
+        UsageError: Nobody can be asked, and `--yes` is missing.
+    """
+    if yes:
+        return
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        raise UsageError(f"{model} {version} goes to Production: confirm it with --yes, since no terminal can ask.")
+    print(f"Type {version} to put {model} {version} into Production: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != version:
+        raise RefusedError(f"{model} {version} was not confirmed; nothing was changed.")

@@ -1,0 +1,108 @@
+"""A version goes live from the command line only if a person types it, or says --yes where nobody can be asked."""
+
+import functools
+import sys
+
+import pexpect
+import pytest
+
+from console.cli.main import main
+from core.actor import Actor, Origin
+from core.api import ModelRegistry
+from core.api.config import MLOpsConfig
+from core.errors import RefusedError
+from core.governance import AuditLog
+from core.registry import Registry, Stage
+from core.registry.planning import reason_for
+from tests.console.test_change_dialogs import at, stage_of
+from tests.waiting import PATIENCE_SECONDS
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+HARMFUL = ("liquidity_shock", "1.3.0")  # ro-0001 rolled it back, and it is in Staging
+
+
+@pytest.fixture
+def answer(workspace, monkeypatch, called):
+    monkeypatch.setenv("BONDX_HOME", str(workspace.root))
+    return functools.partial(called, main)
+
+
+def test_without_a_terminal_nothing_goes_live_unless_yes_says_so(workspace, answer):
+    code, _, err = answer("registry", "promote", "spread", "1.3.0")
+    assert (code, stage_of(workspace, "spread", "1.3.0")) == (2, Stage.STAGING)
+    assert "spread 1.3.0 goes to Production: confirm it with --yes" in err
+
+    assert answer("registry", "promote", "spread", "1.3.0", "--yes")[0] == 0
+    assert stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "stage"),
+    [("1.3.0", 0, Stage.PRODUCTION), ("1.3.1", 3, Stage.STAGING), ("y", 3, Stage.STAGING), ("", 3, Stage.STAGING)],
+    ids=["the version", "another", "y", "nothing"],
+)
+def test_at_a_terminal_the_version_is_typed(typed, code, stage, workspace):
+    command = ["-m", "bondx", "--workspace", str(workspace.root), "registry", "promote", "spread", "1.3.0"]
+    with pexpect.spawn(sys.executable, command, timeout=PATIENCE_SECONDS, encoding="utf-8") as child:
+        child.expect_exact("Type 1.3.0 to put spread 1.3.0 into Production: ")
+        child.sendline(typed)
+        child.expect(pexpect.EOF)
+        child.wait()
+
+    assert (child.exitstatus, stage_of(workspace, "spread", "1.3.0")) == (code, stage)
+
+
+def test_a_dry_run_and_a_refusal_ask_nothing(workspace, answer):
+    assert answer("registry", "promote", "spread", "1.3.0", "--dry-run")[0] == 0
+    (workspace.root / "policy.yaml").write_text("promotion: {min_accuracy: 0.9999}\n")
+    code, _, err = answer("registry", "promote", "spread", "1.3.0")
+    assert (code, "--yes" in err) == (3, False)
+
+
+def test_a_version_that_its_rollout_rolled_back_goes_live_only_with_a_reason_against_the_verdict(workspace, answer):
+    promote = ("registry", "promote", *HARMFUL, "--yes")
+    code, _, err = answer(*promote)
+    assert (code, stage_of(workspace, *HARMFUL)) == (3, Stage.STAGING)
+    assert "ro-0001 rolled back 1.3.0" in err
+    assert "--override REASON" in err
+    assert answer(*promote, "--override", "  ")[0] == 3
+
+    assert answer(*promote, "--reason", "drill", "--override", "the panel was wrong")[0] == 0
+    assert stage_of(workspace, *HARMFUL) is Stage.PRODUCTION
+    assert Registry(workspace).went_live("liquidity_shock").reason == "drill (override: the panel was wrong)"
+    assert AuditLog(workspace).tail(1)[0].reason == "drill (override: the panel was wrong)"
+
+
+def test_the_python_face_takes_the_same_reason(workspace):
+    models = ModelRegistry(MLOpsConfig.from_yaml(workspace=workspace.root))
+    with pytest.raises(RefusedError, match="ro-0001 rolled back"):
+        models.promote_model(*HARMFUL)
+    assert models.promote_model(*HARMFUL, override="the panel was wrong").stage is Stage.PRODUCTION
+
+
+@pytest.mark.parametrize(
+    ("reason", "override", "kept"),
+    [("drill", "", "drill"), ("drill", "wrong panel", "drill"), ("", "wrong panel", "")],
+)
+def test_a_reason_against_a_verdict_is_kept_only_where_there_is_a_verdict(workspace, reason, override, kept):
+    plan = Registry(workspace).plan_promotion("spread", "1.3.0")
+    assert reason_for(plan, reason, override) == kept
+
+
+async def test_the_console_asks_for_the_reason_before_it_overrides_a_verdict(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "/".join(HARMFUL))
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        dialog.begin_to_listen()
+        assert "ro-0001 rolled back 1.3.0" in console.text()
+        while dialog._n_unseen:
+            await console.press("Y")
+            console.time.pass_deafness()
+        await console.press(*"1.3.0", "Y")
+        await console.until(lambda: "Tab to the required reason, then Y confirms" in console.text(), "the hint")
+        assert stage_of(workspace, *HARMFUL) is Stage.STAGING
+
+        await console.press("tab", *"wrong", "enter", "Y")
+        await console.until(lambda: stage_of(workspace, *HARMFUL) is Stage.PRODUCTION, "the promotion")
+        assert Registry(workspace).went_live("liquidity_shock").reason == "override: wrong"
