@@ -5,11 +5,14 @@ argparse and no more.
 """
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from console.cli.escaped_text import KEPT
+from console.cli.parser import CommandParser
 from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode, UsageError
@@ -49,6 +52,20 @@ EXIT_CODES: Mapping[int, str] = {
 }
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
 MAX_LOG_BYTES = 10_000_000
+_OF_FILES = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""Errors of the file that a command names, or of its disk; any other error of the system is a bug."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,9 +112,23 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         code = int(error.exit_code)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except OSError as error:
+        if (problem := _of_a_file(error)) is None:
+            return _judge_output() or _report_bug(args, error)
+        from console.cli.output import complain
+
+        complain(problem)
+        code = ExitCode.USAGE
     except Exception as error:
         return _judge_output() or _report_bug(args, error)
     return _judge_output() or code
+
+
+def _of_a_file(error: OSError) -> str | None:
+    """Say what is wrong with the file that a command could not use; None if the error is not of a file."""
+    if error.filename is None or error.errno not in _OF_FILES:
+        return None
+    return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
 
 
 def _require_shown(words: Sequence[str]) -> None:
@@ -133,7 +164,7 @@ def spelled_exit_codes() -> str:
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """Assemble the parser from the modules of these commands, each of which brings its own arguments."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
         epilog=f"Without a command, the console opens. Exit codes: {spelled_exit_codes()}.",

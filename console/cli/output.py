@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from console.cli.escaped_text import json_text
+from console.cli.parser import shortened
 from core.escape import escaped
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 def complain(message: str) -> None:
     """Print an error to stderr, each line prefixed with the program's name."""
     with contextlib.suppress(OSError):  # a stderr that takes nothing is not a second error
-        for line in message.splitlines() or [""]:
+        for line in shortened(message).splitlines() or [""]:
             print(f"bondx: {printable(line)}", file=sys.stderr, flush=True)
 
 

@@ -128,9 +128,12 @@ def show_policy(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_facts, print_json
+    from core.registry.numbering import checked_model_name
     from core.settings.policy_source import PolicySource
     from core.tracking.comparison import flatten
 
+    if args.model is not None:
+        checked_model_name(args.model)
     source = PolicySource(open_workspace(args).root, config=args.config)
     policy = source.policy()
     found = msgspec.to_builtins(policy.for_model(args.model) if args.model else policy)

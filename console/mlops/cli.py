@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from console.cli.main import add_about_arguments, carry_out, spelled_exit_codes
+from console.cli.parser import CommandParser
 from console.commands.opening import add_workspace_argument
 from console.mlops.opening import add_config_argument
 
@@ -19,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Assemble the parser from the modules of `console.mlops.commands`, each of which brings its own arguments."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bondx-mlops",
         description="Train on your own data, compare, register, promote, deploy and watch for drift.",
         epilog=f"Exit codes: {spelled_exit_codes()}.",

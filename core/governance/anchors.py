@@ -67,9 +67,33 @@ def append_anchor(file: Path, anchor: Anchor) -> None:
     """Append an anchor to a file, durably.
 
     Raises:
-        UsageError: The file cannot be written.
+        UsageError: The file cannot be written, or has content that is not anchors.
     """
     try:
+        if file.is_file() and file.stat().st_size:
+            _require_anchors(file)
         append_line(file, spelled_anchor(anchor))
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def _require_anchors(file: Path) -> None:
+    """Refuse a file of something else, to which a mistyped name would add a line.
+
+    Raises:
+        OSError: The file cannot be read.
+        UsageError: No line of it is an anchor, nor is it a first line that an interrupted write cut short.
+    """
+    with open_plain(file) as opened:
+        content = opened.read(MAX_BYTES)
+    is_torn = content.startswith(b"{") and b"\n" not in content
+    if not is_torn and not any(map(_is_anchor, content.splitlines())):
+        raise UsageError(f"{file} has content, and no line of it is an anchor; name a new file, or a file of anchors.")
+
+
+def _is_anchor(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=Anchor)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

@@ -48,7 +48,11 @@ class Pruner:
 
     def plan(self, model: str | None, keep: int | None) -> PrunePlan:
         """Decide about every version of one model, or of all; `keep` is how many of each stage stay."""
-        names = [self._records.model(model).model] if model else sorted(m.model for m in self._records.models.all())
+        names = (
+            [self._records.model(model).model]
+            if model is not None
+            else sorted(m.model for m in self._records.models.all())
+        )
         children = retention.children_of(self._records.versions_of(None))
         decided = (found for name in names for found in self._decide(name, children, keep))
         return PrunePlan(candidates=tuple(decided), keep=keep)

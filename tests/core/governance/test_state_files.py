@@ -225,6 +225,20 @@ def test_the_progress_of_a_rollout_is_no_change_and_its_decisions_are():
     assert recorded(desired="aborted") != recorded()
 
 
+@pytest.mark.parametrize("content", ["root:x:0:0\n", "\x00\x01", '{"at": 1}\n', "torn", "\n\n"])
+def test_an_anchor_is_not_appended_to_a_file_of_something_else(workspace, write_notes, tmp_path, content):
+    write_notes(1)
+    other = tmp_path / "passwd"
+    other.write_text(content)
+    with pytest.raises(UsageError, match="has content, and no line of it is an anchor"):
+        append_anchor(other, AuditLog(workspace).anchor())
+    assert other.read_text() == content
+    other.write_text("")
+    append_anchor(other, AuditLog(workspace).anchor())
+    append_anchor(other, AuditLog(workspace).anchor())
+    assert len(read_anchors(other)) == 2
+
+
 def test_an_anchor_kept_elsewhere_shows_a_workspace_replaced_as_a_whole(workspace, write_notes, tmp_path):
     write_notes(2)
     backup = tmp_path / "backup"

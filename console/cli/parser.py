@@ -1,0 +1,44 @@
+"""The parser of both programs: it takes every word as it was typed, and no blank word for a name."""
+
+import argparse
+import re
+from typing import Any, NoReturn
+
+from typing_extensions import override
+
+FREE_TEXT = frozenset({"reason", "description", "filter", "name"})
+"""The arguments that may be blank, which means the same as leaving them out."""
+
+_LONG = re.compile(r"\S{401,}")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser of commands; their subparsers are of this class, too."""
+
+    @override
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Read the words of an argument.
+
+        A blank word is most often a shell variable that is not set: `prune "$MODEL"` would prune every model.
+        """
+        is_command = isinstance(action, argparse._SubParsersAction)
+        if not is_command and action.dest not in FREE_TEXT and not all(map(str.strip, arg_strings)):
+            raise argparse.ArgumentError(action, "is blank: leave it out or give a value; is a shell variable not set?")
+        if arg_strings == ["--"] and action.nargs is None and not is_command:
+            value = self._get_value(action, "--")  # argparse of Python 3.11 takes it for the end of the options
+            self._check_value(action, value)
+            return value
+        return super()._get_values(action, arg_strings)
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        super().error(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """Cut the middle out of every endless word of a message.
+
+    >>> len(shortened(f"there is no model {'x' * 5000}"))
+    319
+    """
+    return _LONG.sub(lambda word: f"{word[0][:200]}…{word[0][-100:]}", message)
