@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,17 +17,16 @@ from core.escape import shown
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
-from core.tables.number_columns import EMPTY_WORDS, GAP_WORDS, refine, without_numbers
+from core.tables.number_columns import EMPTY_WORDS, GAP_WORDS, MOST_FLOAT, exceed_floats, refine, without_numbers
 from core.tables.reading_of_column import Complain, Reading
 from core.tables.rules import ColumnRules, ReadingRules
 from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
-from core.tables.text_columns import read_quoted
+from core.tables.text_columns import read_quoted, read_text
 
 CHECKED_FOR_REPEATED_KEYS = 1_000  # lines; a writer that repeats a key does so on each line
-MOST_FLOAT = sys.float_info.max
 _NOTHING = type(None)
 
 
@@ -146,6 +144,10 @@ def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) 
     wanted = rules.wanted
     values, words = _without_words(values, rules)
     kinds = {type(value) for value in values} - {_NOTHING}
+    if kinds == {int} and wanted is None:
+        filled = [value for value in values if value is not None]
+        if exceed_floats(min(filled), max(filled)):
+            return read_text(name, _texts(values), complain, rules)
     if kinds <= {int, float} and wanted not in (ColumnKind.CATEGORY, ColumnKind.FLAG):
         numbers, gaps = without_numbers(_numbers(name, values, complain), rules.missing)
         return replace(refine(name, numbers, complain, wanted=wanted), gaps=words | gaps)

@@ -1,6 +1,8 @@
 """Columns of numbers: plain ones, and those with separators, units and words for an empty cell."""
 
+import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,7 @@ GAP_WORDS = (
 )
 SAMPLE = 1_000  # distinct values that are tried before all of them are
 MOST_EXACT = 2**53
+MOST_FLOAT = sys.float_info.max
 MOST_DIGITS = 16  # from here on a float cannot distinguish neighbouring whole numbers
 NUMERIC = (ColumnKind.NUMBER, ColumnKind.INTEGER)
 _GROUPED = NumberMarks(",", ".")
@@ -208,12 +211,23 @@ def without_numbers(values: FloatArray, words: tuple[str, ...]) -> tuple[FloatAr
 
 
 def are_codes(cells: pa.Array) -> bool:
-    """Return whether digits are identifiers: 007, or an account number whose last digits a float would lose."""
+    """Return whether digits are identifiers: 007, or account numbers, where a float would make one of two."""
     zeros = cells.filter(pc.starts_with(cells, "0"))
     if pc.any(pc.match_substring_regex(zeros, r"^0[0-9]")).as_py():
         return True
     longest = pc.max(pc.binary_length(cells)).as_py() or 0
-    return longest >= MOST_DIGITS and all_match(pc.match_substring_regex(cells, rf"^[0-9]{{{MOST_DIGITS},}}$"))
+    if longest < MOST_DIGITS or not all_match(pc.match_substring_regex(cells, r"^[+-]?[0-9]+$")):
+        return False
+    n_digits = pc.binary_length(pc.utf8_ltrim(cells, "+-"))
+    if pc.min(n_digits).as_py() >= MOST_DIGITS:
+        return True
+    large = pc.unique(cells.filter(pc.greater_equal(n_digits, MOST_DIGITS)))
+    return len(pc.unique(large.cast(pa.float64()))) < len(large)
+
+
+def exceed_floats(lowest: Any, highest: Any) -> bool:
+    """Return whether some whole numbers between two have no float of their own: their text decides what they are."""
+    return lowest is not None and MOST_EXACT < max(abs(lowest), abs(highest)) <= MOST_FLOAT
 
 
 def are_written_numbers(names: pa.Array) -> bool:

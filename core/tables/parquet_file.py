@@ -14,7 +14,7 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
-from core.tables.number_columns import NUMERIC, refine, without_numbers
+from core.tables.number_columns import NUMERIC, exceed_floats, refine, without_numbers
 from core.tables.parquet_types import as_numbers, as_text, is_clock_or_duration, is_flat, is_text
 from core.tables.reading_of_column import Complain, Distinct, Reading
 from core.tables.rules import ColumnRules, ReadingRules
@@ -103,6 +103,12 @@ def _as_codes(cells: Any) -> Any:
         return cells
 
 
+def _are_large_whole_numbers(cells: Any) -> bool:
+    kind = cells.type
+    is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0)
+    return is_whole and exceed_floats(*pc.min_max(cells).as_py().values())
+
+
 def _read(name: str, cells: Any, rules: ColumnRules, complain: Complain) -> Reading:
     kind, wanted = cells.type, rules.wanted
     if is_text(kind):
@@ -120,6 +126,8 @@ def _read(name: str, cells: Any, rules: ColumnRules, complain: Complain) -> Read
         return Reading.of_times(instants.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
     if wanted is ColumnKind.CATEGORY:
         return Reading(ColumnKind.CATEGORY, Distinct.of(_as_codes(cells).cast(pa.string())).categories())
+    if wanted is None and _are_large_whole_numbers(cells):
+        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, rules)
     values = np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
     if pa.types.is_boolean(kind) and wanted in (None, ColumnKind.FLAG):
         return Reading.of_flags(values)

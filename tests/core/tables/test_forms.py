@@ -63,7 +63,7 @@ def read(tmp_path):
         pytest.param(["#DIV/0!", "2", "n.a."], [NAN, 2, NAN], {"missing": ("#DIV/0!", "n.a.")}, id="errors"),
         pytest.param(["1.257", "1257"], [1.257, 1257], {}, id="no thousands beside an ungrouped number"),
         pytest.param(["0.125", "0.250"], [0.125, 0.25], {}, id="a zero before the point"),
-        pytest.param(["9007199254740993", "1"], [9007199254740992.0, 1], {}, id="beyond 2^53"),
+        pytest.param(["9007199254740993", "1"], [9007199254740992.0, 1], {}, id="beyond 2^53, and none merged"),
     ],
 )
 def test_numbers_are_read_in_the_one_form_that_fits_all_cells(cells, values, form, read):
