@@ -86,6 +86,7 @@ class ModelRegistry:
             version=version,
             tags=tags,
             description=description,
+            reads=True,
         )
 
     @checked

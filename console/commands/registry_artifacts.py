@@ -86,12 +86,14 @@ def register_path(args: argparse.Namespace) -> int:
         tags=dict(args.tag),
         description=args.description,
         reason=args.reason,
+        reads=True,
     )
     if args.json:
         print_json(version)
     else:
         why = f" ({version.bump})" if version.bump else ""
         print(f"{version.model} {version.version} is registered in {version.stage}{why}")
+        print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
     return ExitCode.GOOD
 
 

@@ -64,7 +64,7 @@ class ModelRegistry:
             bump: By default the registry raises major for another schema, minor for other data or parameters, else
                 patch.
         Raises:
-            ArtifactRefusedError: The files cannot become an artifact; nothing was registered.
+            ArtifactRefusedError: The files cannot become an artifact, or hold a model that cannot be loaded.
         """
         return self._registry.register(
             name,
@@ -78,6 +78,7 @@ class ModelRegistry:
             tags=tags,
             description=description,
             bump=bump,
+            reads=True,
         )
 
     @checked

@@ -182,6 +182,7 @@ def _import_model(
             run_id=run.run_id,
             bump="auto",
             description=f"from MLflow, {run.name}",
+            reads=True,
         )
     except ArtifactRefusedError as refusal:
         return None, f"Its model stays in MLflow. {refusal}"

@@ -9,9 +9,16 @@ from core.plain_files import open_regular
 
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
 NO_MODEL = f"its files hold no {MODEL_NAME}, so this program cannot serve it"
+ANSWERED = "it was loaded and answered rows of its own signature"
+NOT_CHECKED = "not checked"
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"
 ENVIRONMENT_NAME = "environment.json"
+
+
+def onnx_files(folder: Path) -> list[Path]:
+    """Return the ONNX files in a folder of an artifact."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".onnx")
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable artifact of a registered model, and its stage."""
 
     READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates")
-    ALIKE: ClassVar[tuple[str, ...]] = ("model", "created_by", "session_id", "bump", "updated_by")
+    ALIKE: ClassVar[tuple[str, ...]] = ("model", "created_by", "session_id", "bump", "checked", "updated_by")
 
     key: str  # "spread/1.4.0"
     model: str
@@ -34,6 +34,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     n_files: int
     n_bytes: int
     bump: str = ""  # which part of the number was raised, and why, if the registry decided it
+    checked: str = ""  # what a trial at its registration found, or why there was none; empty for our own training
     tags: dict[str, str] = {}
     updated_at: datetime
     updated_by: str

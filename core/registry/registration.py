@@ -1,7 +1,7 @@
 """How a version enters the registry: by registering a folder, or by a sweep that finds a lost folder."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -65,19 +65,29 @@ class Registrar:
         wanted: str | None,
         tags: Mapping[str, str],
         reason: str,
+        read: Callable[[Path, str], str] | None = None,
     ) -> ModelVersion:
         """Copy a folder into the artifacts and record it; see `Registry.register`."""
         self._store.clear_staging()
         with self._store.staged(source, _additions(card)) as staged:
             if (twin := self._twin(card.model, staged.manifest_sha256, run_id)) is not None:
                 return twin if twin.run_id else self._reclaim(twin, run_id, session_id, actor)
+            checked = read(staged.folder, staged.manifest_sha256) if read is not None else ""
             number = ""
             try:
                 with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
                     number, why = self._number(card, staged.folder, bump, wanted)
                     self._store.publish(staged, card.model, number)
                     version = self._insert(
-                        card, staged, number, actor, run_id=run_id, session_id=session_id, bump=why, tags=tags
+                        card,
+                        staged,
+                        number,
+                        actor,
+                        run_id=run_id,
+                        session_id=session_id,
+                        bump=why,
+                        tags=tags,
+                        checked=checked,
                     )
                     _record(change, "version.register", version)
             except InDoubtError:
@@ -142,6 +152,7 @@ class Registrar:
         session_id: str,
         bump: str = "",
         tags: Mapping[str, str] | None = None,
+        checked: str = "",
     ) -> ModelVersion:
         now, author = self._clock(), str(actor)
         if self._records.models.find(card.model) is None:
@@ -168,6 +179,7 @@ class Registrar:
                 n_files=len(staged.manifest.files),
                 n_bytes=staged.manifest.n_bytes,
                 bump=bump,
+                checked=checked,
                 tags=dict(tags or {}),
                 updated_at=now,
                 updated_by=author,
@@ -264,5 +276,5 @@ def _additions(card: RegistrationCard) -> dict[str, bytes]:
 
 def _record(change: AuditedChange, verb: str, version: ModelVersion) -> None:
     recorded = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
-    after = {name: getattr(version, name) for name in recorded}
+    after = {name: getattr(version, name) for name in (*recorded, *(("checked",) if version.checked else ()))}
     change.record(verb, version.key, after=after, evidence=[evidence(version)])

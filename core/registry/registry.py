@@ -53,6 +53,7 @@ class Registry(RegistryReader):
         tags: Mapping[str, str] | None = None,
         description: str = "",
         reason: str = "",
+        reads: bool = False,
     ) -> ModelVersion:
         """Register a folder as the next version of a model, in Development.
 
@@ -77,9 +78,12 @@ class Registry(RegistryReader):
             tags: Words to find it by; unlike everything else here they may change later.
             description: One line for people.
             reason: Why, for the audit log.
+            reads: Load the model once in a child process first, and let it answer rows of its own signature: for files
+                that were made elsewhere.
         Raises:
             InvalidNameError: The model's name is not valid.
-            ArtifactRefusedError: The folder holds something an artifact must not hold, or could not be copied.
+            ArtifactRefusedError: The folder holds something an artifact must not hold, could not be copied, or holds a
+                model that cannot be loaded.
             UnstorableValueError: A metric or the lineage cannot be stored as JSON.
         """
         if parents:
@@ -95,6 +99,7 @@ class Registry(RegistryReader):
             wanted=version,
             tags=tags or {},
             reason=reason,
+            read=self._trials.read_once if reads else None,
         )
 
     def set_tags(

@@ -22,8 +22,9 @@ from core.errors import CoreError, RefusedError
 from core.files import write_file
 from core.governance.audit import audited
 from core.plain_files import read_file
-from core.registry.contents import MODEL_NAME, NO_MODEL
+from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, onnx_files
 from core.registry.documents import ModelVersion
+from core.registry.errors import ArtifactRefusedError
 from core.registry.free_memory import SHORT_MIB, free_mib
 from core.registry.records import DATABASE
 from core.registry.trial_child import TrialFailedError, TrialOutcome, end_trials, try_folder
@@ -81,7 +82,7 @@ class Trials:
         if (quarantine := self.quarantined(version)) is not None:
             return TrialOutcome(problem=quarantine.problem, is_fatal=True)
         try:
-            mark = self._mark(version)
+            mark = self._mark(version.manifest_sha256)
             is_known = all(map(_is_ours, (mark.parent, mark))) and read_file(mark) == _software()
         except OSError:
             return None
@@ -104,9 +105,42 @@ class Trials:
         if found.is_fatal:
             self._put_away(version, found.problem)
         elif not found.problem:
-            with contextlib.suppress(CoreError):  # it is tried again then
-                write_file(self._mark(version), _software(), durable=False)
+            self._remember(version.manifest_sha256)
         return found
+
+    def read_once(self, folder: Path, manifest_sha256: str) -> str:
+        """Load a model that is about to be registered, in the child, and let it answer rows of its own signature.
+
+        Args:
+            folder: Its complete files, copied and hashed.
+            manifest_sha256: The hash of their manifest.
+        Returns:
+            What was done, or why nothing could be; the version is tried again before it goes live in any case.
+        Raises:
+            ArtifactRefusedError: It cannot be loaded, or does not answer.
+        """
+        if not (folder / MODEL_NAME).exists() and not onnx_files(folder):
+            return f"{NOT_CHECKED}: {NO_MODEL}"
+        limits, found = self._limits(), TrialOutcome()
+        try:
+            for _ in range(_TRIALS):
+                found = try_folder(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
+                if not found.is_fatal:
+                    break
+                if (free := free_mib()) < SHORT_MIB:
+                    return f"{NOT_CHECKED}: {found.problem}, but the machine has only {free:,} MiB of memory free"
+        except TrialFailedError as error:
+            return f"{NOT_CHECKED}: {error}"
+        if found.problem:
+            problem = found.problem.replace(f"{folder}/", "").replace(str(folder), "its folder")
+            raise ArtifactRefusedError(f"The model cannot be used: {problem.rstrip('.')}.")
+        if found.found == ANSWERED:
+            self._remember(manifest_sha256)
+        return found.found
+
+    def _remember(self, manifest_sha256: str) -> None:
+        with contextlib.suppress(CoreError):  # it is tried again then
+            write_file(self._mark(manifest_sha256), _software(), durable=False)
 
     def _confirmed(self, version: ModelVersion, folder: Path) -> TrialOutcome:
         """Try a version, and again each time it is fatal, each time in a child of its own.
@@ -134,7 +168,7 @@ class Trials:
 
     def _has_loaded(self, version: ModelVersion) -> bool:
         """Whether these files loaded before, with whatever software."""
-        mark = self._mark(version)
+        mark = self._mark(version.manifest_sha256)
         try:
             return all(map(_is_ours, (mark.parent, mark)))
         except OSError:
@@ -177,8 +211,8 @@ class Trials:
             now=self._clock(),
         )
 
-    def _mark(self, version: ModelVersion) -> Path:
-        return self._workspace.artifacts_dir / TRIED_NAME / version.manifest_sha256
+    def _mark(self, manifest_sha256: str) -> Path:
+        return self._workspace.artifacts_dir / TRIED_NAME / manifest_sha256
 
     def _limits(self) -> ServingSettings:
         try:

@@ -8,12 +8,15 @@ import resource
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from core.registry.contents import ANSWERED, MODEL_NAME, NOT_CHECKED, onnx_files
 from core.registry.trial_child import IDLE_EXIT, TrialOutcome, TrialRequest
 
 IDLE_SECONDS = 60.0
@@ -40,14 +43,42 @@ def main() -> None:
 
 
 def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
+    folder = Path(request.folder)
     try:
-        warm(Path(request.folder))
+        if (folder / MODEL_NAME).exists():
+            warm(folder)
+            return TrialOutcome(found=ANSWERED)
+        return TrialOutcome(found=_parsed_onnx(onnx_files(folder)))
     except BaseException as error:  # an exit in a model's code is a fault of the version, and no end of the child
         if _was_refused_memory(error):
             return _over_memory(request)
         said = f"{error}" if isinstance(error, Exception) else f"it ends its process by {error!r}"
         return TrialOutcome(problem=(said or repr(error))[:1_000])
-    return TrialOutcome()
+
+
+def _parsed_onnx(files: Sequence[Path]) -> str:
+    """Parse ONNX files by whichever of its libraries is installed.
+
+    Source:
+        `onnx.checker.check_model` and `onnxruntime.InferenceSession` take the path of a model file.
+    """
+    for library, check in (("onnx", _check_by_onnx), ("onnxruntime", _check_by_onnxruntime)):
+        try:
+            module = import_module(library)
+        except ImportError:
+            continue
+        for file in files:
+            check(module, str(file))
+        return f"its ONNX files were parsed by {library}"
+    return f"{NOT_CHECKED}: neither onnx nor onnxruntime is installed"
+
+
+def _check_by_onnx(onnx: Any, file: str) -> None:
+    onnx.checker.check_model(file)
+
+
+def _check_by_onnxruntime(onnxruntime: Any, file: str) -> None:
+    onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
 
 def _was_refused_memory(error: BaseException | None) -> bool:

@@ -45,6 +45,7 @@ def register_path(
         gates=(),
         actor=actor,
         bump=_bump_to(registry, model, version) if version else "auto",
+        reads=True,
     )
 
 

@@ -24,6 +24,7 @@ from core.registry import (
     trial_child,
     trials,
 )
+from core.registry.contents import ANSWERED
 from core.registry.trial_child import TrialOutcome, TrialRequest
 from core.rollout import RolloutRefusedError, Strategy
 from core.serving.loading import Loader
@@ -34,6 +35,7 @@ from core.state import Workspace
 from tests.core.serving.in_process import serving
 
 TREES = "lightgbm.trees.txt"
+ANSWERS = TrialOutcome(found=ANSWERED)
 DYING_CHILD = """
 import os, signal, sys
 os.write(1, b"ready\\n")
@@ -207,7 +209,7 @@ def test_what_hangs_or_needs_too_much_memory_is_fatal(artifacts, monkeypatch):
     source = artifacts / "spread"
     child = trial_child.TrialChild()
     try:
-        assert child.run(TrialRequest(folder=str(source), memory_mib=4096, seconds=60)) == TrialOutcome()
+        assert child.run(TrialRequest(folder=str(source), memory_mib=4096, seconds=60)) == ANSWERS
         outcome = child.run(TrialRequest(folder=str(source), memory_mib=0, seconds=60))
         assert outcome.is_fatal
         outcome = child.run(TrialRequest(folder=str(source), memory_mib=4096, seconds=0.0))
@@ -339,7 +341,7 @@ def test_a_child_that_is_ended_from_outside_says_nothing_about_the_version(artif
         with pytest.raises(trial_child.TrialFailedError, match="ended from outside"):
             child.run(request)
         monkeypatch.setattr(trial_child, "_line", line)
-        assert child.run(request) == TrialOutcome()
+        assert child.run(request) == ANSWERS
     finally:
         child.close()
 
