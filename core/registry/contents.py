@@ -16,6 +16,11 @@ SIGNATURE_NAME = "signature.json"
 ENVIRONMENT_NAME = "environment.json"
 
 
+def is_own_header(path: Path) -> bool:
+    """Return whether a `model.json` was written by this program, of whatever release."""
+    return {"format", "files"} <= read_object(path).keys()
+
+
 def onnx_files(folder: Path) -> list[Path]:
     """Return the ONNX files in a folder of an artifact."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".onnx")

@@ -22,7 +22,7 @@ from core.errors import CoreError, RefusedError
 from core.files import write_file
 from core.governance.audit import audited
 from core.plain_files import read_file
-from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, onnx_files
+from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, is_own_header, onnx_files
 from core.registry.documents import ModelVersion
 from core.registry.errors import ArtifactRefusedError
 from core.registry.free_memory import SHORT_MIB, free_mib
@@ -119,7 +119,10 @@ class Trials:
         Raises:
             ArtifactRefusedError: It cannot be loaded, or does not answer.
         """
-        if not (folder / MODEL_NAME).exists() and not onnx_files(folder):
+        if (folder / MODEL_NAME).exists():
+            if not is_own_header(folder / MODEL_NAME):  # XGBoost's models often have this name
+                return f"{NOT_CHECKED}: its {MODEL_NAME} was written by another program"
+        elif not onnx_files(folder):
             return f"{NOT_CHECKED}: {NO_MODEL}"
         limits, found = self._limits(), TrialOutcome()
         try:

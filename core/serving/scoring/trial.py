@@ -45,10 +45,10 @@ def main() -> None:
 def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
     folder = Path(request.folder)
     try:
-        if (folder / MODEL_NAME).exists():
-            warm(folder)
-            return TrialOutcome(found=ANSWERED)
-        return TrialOutcome(found=_parsed_onnx(onnx_files(folder)))
+        if not (folder / MODEL_NAME).exists() and (files := onnx_files(folder)):
+            return TrialOutcome(found=_parsed_onnx(files))
+        warm(folder)
+        return TrialOutcome(found=ANSWERED)
     except BaseException as error:  # an exit in a model's code is a fault of the version, and no end of the child
         if _was_refused_memory(error):
             return _over_memory(request)

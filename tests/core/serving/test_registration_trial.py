@@ -68,7 +68,7 @@ def test_the_command_and_python_refuse_it_too(workspace, broken, capsys):
     assert main(command) == ExitCode.USAGE
     assert "The model cannot be used" in capsys.readouterr().err
     with pytest.raises(ArtifactRefusedError, match="The model cannot be used"):
-        ModelRegistry(MLOpsConfig(workspace)).register_model("spread", broken)
+        ModelRegistry(MLOpsConfig.from_yaml(workspace=workspace.root)).register_model("spread", broken)
 
 
 def test_a_command_says_what_was_checked(workspace, artifacts, tmp_path, capsys):
@@ -85,6 +85,12 @@ def test_files_without_a_model_are_registered_unchecked(workspace, tmp_path, mon
     monkeypatch.setattr(trials, "try_folder", None)
     (tmp_path / "model.txt").write_text("tree")
     assert register(workspace, tmp_path / "model.txt").checked.startswith("not checked: its files hold no model.json")
+
+
+def test_a_model_json_of_another_program_is_registered_unchecked(workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "try_folder", None)
+    (tmp_path / "model.json").write_text('{"learner": {}, "version": [3, 0, 0]}')
+    assert "was written by another program" in register(workspace, tmp_path / "model.json").checked
 
 
 def test_an_onnx_file_is_parsed_where_a_library_for_it_is_installed(workspace, tmp_path):
