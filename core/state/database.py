@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
+import orjson
 from tinydb import TinyDB
 from tinydb.table import Document, Table
 
@@ -84,8 +85,8 @@ class SafeTable(Table):
         changed = {str(doc_id): plain(document, f"{where}{doc_id}") for doc_id, document in table.items()}
         for doc_id, document in changed.items():
             before = stored.get(doc_id)
-            if isinstance(before, DocumentInFile) and fields_of(before) == document:
-                changed[doc_id] = before  # what nobody changed stays in its archive file
+            if isinstance(before, DocumentInFile) and before.read() == orjson.dumps(document):
+                changed[doc_id] = before  # what nobody changed stays where it is; equal is not the same: True is 1
         self.storage.write_table(self.name, changed)
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from core.escape import is_shown_as_is
 from core.state.brief import brief_type, in_brief, whole
-from core.state.encoding import DocumentInFile, StoredDocument, StoredTable, fields_of, spelled
+from core.state.encoding import DocumentInFile, SpelledDocument, StoredDocument, StoredTable, fields_of, spelled
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
@@ -271,7 +271,7 @@ class Documents(Generic[T]):
 
     def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:
         try:
-            if brief is not None and isinstance(stored, DocumentInFile):
+            if brief is not None and isinstance(stored, DocumentInFile) and not isinstance(stored, SpelledDocument):
                 return in_brief(stored, brief)
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.

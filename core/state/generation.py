@@ -16,12 +16,12 @@ from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.archive import TABLE as ARCHIVE
 from core.state.archive import Archive, read_archive
 from core.state.document_file import DocumentFile, require_documents
-from core.state.encoding import Tables, decode, fields_of, with_known
+from core.state.encoding import Tables, decode, fields_of, spelled_documents
 from core.state.errors import DamagedFileError, NewerLayoutError, StateError, WorkspaceGoneError
 
 LAYOUT_TABLE = "layout"
 LAYOUT = 1
-_PARSED_BELOW_BYTES = 1 << 20
+_IN_MEMORY_BELOW_BYTES = 1 << 20
 """The documents of a larger file stay there until somebody reads them."""
 
 
@@ -249,13 +249,12 @@ def _read(path: Path, state_file: Path | None = None, known: Generation | None =
     try:
         signature = _signature(os.fstat(descriptor))
         places = (
-            None if len(encoded) < _PARSED_BELOW_BYTES else _places_in(path, state_file or path, encoded, descriptor)
+            None if len(encoded) < _IN_MEMORY_BELOW_BYTES else _places_in(path, state_file or path, encoded, descriptor)
         )
-        recent: Tables = decode(encoded) if places is None else dict(places.tables)
+        seen = {} if known is None else known.recent
+        recent = dict(spelled_documents(encoded, seen) if places is None else places.tables)
         _require_known_layout(state_file or path, recent)
         listed = {number: fields_of(entry) for number, entry in recent.pop(ARCHIVE, {}).items()}
-        if known is not None and places is None:
-            recent = with_known(recent, known.recent)
         if not listed:
             return Generation(signature, recent, descriptor, file=places)
         archive = read_archive(state_file or path, listed)

@@ -302,7 +302,7 @@ def _line(anchor) -> str:
 
 
 def test_a_large_state_file_is_verified_with_the_records_that_wait_in_it(workspace, write_notes, monkeypatch):
-    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    monkeypatch.setattr("core.state.generation._IN_MEMORY_BELOW_BYTES", 0)
     write_notes(2)
     workspace.database("registry").close()
     with monkeypatch.context() as patch:

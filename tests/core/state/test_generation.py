@@ -1,5 +1,6 @@
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def put(path: Path, n: int) -> None:
 
 
 def counted(path: Path) -> int:
-    return load(path).tables["counts"]["1"]["n"]
+    return fields_of(load(path).tables["counts"]["1"])["n"]
 
 
 @pytest.fixture
@@ -50,6 +51,27 @@ def test_every_generation_has_a_later_time_even_when_the_clock_goes_back(path, m
         before.append(signature_of(path))
     times = [signature.mtime_ns for signature in before]
     assert times == sorted(set(times))
+
+
+def test_a_reader_holds_the_bytes_of_documents_and_not_their_objects(tmp_path):
+    path = tmp_path / "state.json"
+    tables = {
+        "readings": {
+            str(n): {"guards": [{"name": f"guard {k}", "value": k / 7} for k in range(40)]} for n in range(200)
+        }
+    }
+    replace(path, Speller().encode(tables), tables)
+    load(path)  # imports
+    tracemalloc.start()
+    try:
+        generation = load(path)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = path.stat().st_size
+    assert held < 1.5 * size
+    assert most < 3 * size  # the file, its documents, and the objects of one of them
+    assert fields_of(generation.tables["readings"]["7"]) == tables["readings"]["7"]
 
 
 def test_the_permissions_of_the_file_are_kept(path):
@@ -173,7 +195,7 @@ def test_a_change_without_a_synced_folder_is_in_doubt(path, monkeypatch):
 
 
 def test_the_documents_of_a_large_file_stay_there_until_they_are_read(database, monkeypatch):
-    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    monkeypatch.setattr("core.state.generation._IN_MEMORY_BELOW_BYTES", 0)
     for n in range(3):
         database.table("t").insert({"n": n, "text": "Zürich"})
     elsewhere = Database(database.path)
@@ -194,7 +216,7 @@ def test_damage_of_a_large_file_is_that_of_a_small_one(database, monkeypatch, co
     database.path.write_bytes(content)
     said = []
     for limit in (1 << 20, 0):
-        monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", limit)
+        monkeypatch.setattr("core.state.generation._IN_MEMORY_BELOW_BYTES", limit)
         with pytest.raises(DamagedFileError) as damaged:
             load(database.path)
         said.append(str(damaged.value))
@@ -202,7 +224,7 @@ def test_damage_of_a_large_file_is_that_of_a_small_one(database, monkeypatch, co
 
 
 def test_a_large_file_written_into_while_it_is_in_use_is_read_again(database, monkeypatch):
-    monkeypatch.setattr("core.state.generation._PARSED_BELOW_BYTES", 0)
+    monkeypatch.setattr("core.state.generation._IN_MEMORY_BELOW_BYTES", 0)
     monkeypatch.setattr("core.state.document_file._BLOCK_BYTES", 0)
     database.table("t").insert({"n": 1})
     reader = Database(database.path)
