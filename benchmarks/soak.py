@@ -6,7 +6,16 @@ Every round registers a version, promotes it to Staging, lets it answer beside t
 it, and records a tracked run. Meanwhile a session trains without end, a client sends predictions, somebody reads a
 console, and a script follows the status. In the first half of the time, engine and server are killed in turn. All that
 was acknowledged is written into a journal outside the workspace, and compared with the workspace at the end. The
-curves of the second half are judged: memory, CPU, descriptors and disk. Exit code 1 if anything was lost.
+curves of the second half are judged: memory, CPU, descriptors, children, zombies and disk. Exit code 1 if anything was
+lost.
+
+A verdict is "growing", "filling" (it has grown, and at its end by less than half of its mean growth), "flat" or
+"falling". The growth is printed with each of them. These grow by design, up to their limits:
+- the state files, until one is larger than 1 MiB and the engine archives its older documents (`ARCHIVE_ABOVE_BYTES`);
+  every process holds them as bytes, and what it reads as objects;
+- the samples of the last ten minutes (`HISTORY_SECONDS`), in whatever takes snapshots;
+- the disk, with versions, predictions and epochs, until the retention of each store.
+So ten minutes are the least that says something, and the second half of thirty is after both limits.
 """
 
 import argparse
@@ -279,9 +288,10 @@ def report(ended: tuple[Soak, float], arguments: argparse.Namespace) -> list[str
         f"acknowledged: {len(journal.versions)} versions, {len(journal.live)} of them live, {len(journal.runs)} runs, "
         f"{len(journal.predictions):,} predictions, {soak._epoch():,} epochs"
     )
-    print(f"\n{'curve':<30}{'level':>10}{'an hour':>12}  95 % interval")
+    print(f"\n{'curve':<30}{'level':>10}{'an hour':>12}{'at the end':>12}  95 % interval")
     for name, slope in soak.curves.slopes(since).items():
-        print(f"{name:<30}{slope.level:>10.1f}{slope.per_hour:>+12.1f}  {_interval(slope)}  {slope.verdict}")
+        figures = f"{slope.level:>10.1f}{slope.per_hour:>+12.1f}{slope.at_end:>+12.1f}  {_interval(slope)}"
+        print(f"{name:<30}{figures}  {slope.verdict}")
     if arguments.picture:
         arguments.picture.write_text(soak.curves.picture(since))
     lost = soak.losses()

@@ -1,6 +1,5 @@
 """What the processes of a soak use over time: samples, the slope of each curve with its interval, and a picture."""
 
-import math
 import os
 import statistics
 import time
@@ -9,8 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 from scipy.stats import t as student
+
+from core.arrays import FloatArray
 
 N_BLOCKS = 10
 TOLERATED_SHARE_PER_HOUR = 0.05
@@ -21,26 +23,32 @@ Point = tuple[float, float]  # seconds, value
 
 @dataclass(frozen=True)
 class Slope:
-    """The growth of a curve an hour, with its 95 % interval."""
+    """The growth of a curve an hour, with its 95 % interval; the same at its end, if the curve is a parabola."""
 
     per_hour: float
     low: float
     high: float
     level: float
+    at_end: float
+    is_slowing: bool  # the parabola is surely bent towards a level
 
     @property
     def verdict(self) -> str:
-        """Say whether the curve is flat, grows or falls; "unclear" if the soak was too short to say."""
+        """Say whether the curve is flat, fills, grows or falls; "unclear" if the soak was too short to say.
+
+        A curve that fills has grown, but at its end by less than half of its mean growth: a cache on its way to its
+        limit. A curve that grows as fast at its end is growing, whatever its cause.
+        """
         tolerated = TOLERATED_SHARE_PER_HOUR * abs(self.level)
         if self.low > tolerated:
-            return "growing"
+            return "filling" if self.is_slowing and self.at_end < self.per_hour / 2 else "growing"
         if self.high < -tolerated:
             return "falling"
         return "flat" if self.low <= 0.0 <= self.high or max(abs(self.low), abs(self.high)) <= tolerated else "unclear"
 
 
 def slope_of(points: Sequence[Point]) -> Slope | None:
-    """Fit a line through the means of ten blocks; None for fewer than three blocks.
+    """Fit a line through the means of ten blocks, and a parabola; None for fewer than three blocks.
 
     Samples a second apart resemble each other, and so would make the interval far too narrow; means of long blocks
     hardly do.
@@ -48,19 +56,28 @@ def slope_of(points: Sequence[Point]) -> Slope | None:
     Source:
         Law, Simulation Modeling and Analysis, 5th edition, section 9.5.3 (batch means).
     """
-    if len(points) < 3:
-        return None
     size = max(1, len(points) // N_BLOCKS)
     blocks = [points[start : start + size] for start in range(0, len(points) - size + 1, size)]
-    x = [statistics.fmean(at for at, _ in block) / 3600 for block in blocks]
-    y = [statistics.fmean(value for _, value in block) for block in blocks]
-    if len(blocks) < 3 or (spread := sum((at - statistics.fmean(x)) ** 2 for at in x)) == 0.0:
+    x = np.array([statistics.fmean(at for at, _ in block) / 3600 for block in blocks])
+    y = np.array([statistics.fmean(value for _, value in block) for block in blocks])
+    if len(np.unique(x)) < 3:
         return None
-    line = statistics.linear_regression(x, y)
-    residual = sum((value - line.intercept - line.slope * at) ** 2 for at, value in zip(x, y, strict=True))
-    n_free = len(blocks) - 2
-    half = float(student.ppf(0.975, n_free)) * math.sqrt(residual / n_free / spread)
-    return Slope(line.slope, line.slope - half, line.slope + half, statistics.fmean(y))
+    from_middle = x - x.mean()
+    (_, slope), (_, half) = _fitted(np.stack([np.ones_like(x), from_middle], axis=1), y)
+    at_end, is_slowing = float(slope), False
+    if len(x) > 3:
+        (_, steep, bend), (_, _, bend_half) = _fitted(np.stack([from_middle**n for n in range(3)], axis=1), y)
+        at_end, is_slowing = float(steep + 2 * bend * from_middle[-1]), bool(abs(bend) > bend_half and bend * slope < 0)
+    return Slope(float(slope), float(slope - half), float(slope + half), float(y.mean()), at_end, is_slowing)
+
+
+def _fitted(design: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Fit by least squares; return the coefficients, and the half widths of their 95 % intervals."""
+    inverse = np.linalg.pinv(design.T @ design)
+    found = inverse @ design.T @ y
+    n_free = len(y) - design.shape[1]
+    variance = float(((y - design @ found) ** 2).sum()) / n_free
+    return found, float(student.ppf(0.975, n_free)) * np.sqrt(variance * np.diag(inverse))
 
 
 class Curves:
@@ -81,18 +98,33 @@ class Curves:
         self.marks.append((self.seconds(), word))
 
     def sample(self, processes: Mapping[str, int], workspace: Path) -> None:
-        """Measure every process that lives, children included, and the bytes of the workspace."""
+        """Measure every process that lives, its children apart, and the bytes of the workspace."""
         now = self.seconds()
         for name, pid in processes.items():
             try:
-                family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-                self.points[f"{name} memory, MiB"].append((now, sum(each.memory_info().rss for each in family) / 2**20))
-                self.points[f"{name} descriptors"].append((now, sum(each.num_fds() for each in family)))
-                if (cpu := self._cpu_percent(pid, family[0])) is not None:
-                    self.points[f"{name} CPU, %"].append((now, cpu))
+                process = psutil.Process(pid)
+                with process.oneshot():
+                    memory, n_descriptors = process.memory_info().rss, process.num_fds()
+                children = process.children(recursive=True)
+                cpu = self._cpu_percent(pid, process)
             except psutil.Error:
                 continue  # it was just killed
+            living = [found for found in map(_memory_and_descriptors, children) if found is not None]
+            of_children = sum(of_child for of_child, _ in living)
+            values = {
+                "memory, MiB": memory / 2**20,
+                "children memory, MiB": of_children / 2**20 if children else None,
+                "descriptors": n_descriptors + sum(n for _, n in living),
+                "children": len(children),
+                "zombies": sum(map(_is_zombie, children)),
+                "CPU, %": cpu,
+            }
+            for what, value in values.items():
+                if value is not None:
+                    self.points[f"{name} {what}"].append((now, value))
         self.points["disk, MiB"].append((now, _bytes_below(workspace) / 2**20))
+        state = (workspace / "state").glob("*.json")
+        self.points["state files, MiB"].append((now, sum(map(_size, state)) / 2**20))
 
     def slopes(self, since: float) -> dict[str, Slope]:
         """Return the slope of every curve from an instant on."""
@@ -144,6 +176,28 @@ class Curves:
         before = self._cpu.get(pid)
         self._cpu[pid] = now, used
         return None if before is None or now == before[0] else 100 * (used - before[1]) / (now - before[0])
+
+
+def _memory_and_descriptors(process: psutil.Process) -> tuple[int, int] | None:
+    try:
+        return process.memory_info().rss, process.num_fds()
+    except psutil.Error:
+        return None  # it has ended
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """Whether a child has ended, and nobody has waited for it."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # replaced meanwhile
 
 
 def _bytes_below(folder: Path) -> int:

@@ -1,10 +1,13 @@
 """The soak in short: two rounds of everything at once, with two kills, and the judgement of its curves."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HOUR = 3600.0
@@ -44,6 +47,49 @@ def test_a_curve_is_judged_by_the_interval_of_its_slope(slope_of, a_second, verd
 
     assert slope.verdict == verdict
     assert slope.low <= a_second * HOUR <= slope.high
+
+
+def a_cache(at: float) -> float:
+    return 100.0 + 20.0 * (1 - math.exp(-at / 150))
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict"),
+    [
+        pytest.param(a_cache, "filling", id="a cache that is nearly full"),
+        pytest.param(lambda at: 100.0 + at / 60, "growing", id="a line"),
+        pytest.param(lambda at: 100.0 + (at / 200) ** 2, "growing", id="ever faster"),
+        pytest.param(lambda at: 100.0 + at / 60 - (at / 600) ** 2, "growing", id="a little slower"),
+        pytest.param(lambda at: 220.0 - a_cache(at), "falling", id="a fall that slows down"),
+    ],
+)
+def test_a_curve_fills_only_if_it_has_nearly_stopped_to_grow(slope_of, curve, verdict):
+    slope = slope_of([(float(at), curve(at) + (at % 7) / 100) for at in range(600)])
+
+    assert slope.verdict == verdict
+    assert slope.per_hour * (-1 if verdict == "falling" else 1) > 0  # what it has grown stays visible
+
+
+def test_a_child_that_nobody_waits_for_is_counted(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from soak_curves import Curves
+
+    (tmp_path / "state").mkdir()
+    program = "import subprocess, sys; subprocess.Popen(['true']); print('born', flush=True); sys.stdin.read()"
+    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert parent.stdout.readline() == b"born\n"
+        curves = Curves()
+
+        def zombies():
+            curves.sample({"parent": parent.pid}, tmp_path)
+            return curves.points["parent zombies"][-1][1]
+
+        until(lambda: zombies() == 1, "the end of the child")
+        assert curves.points["parent children"][-1][1] == 1
+        assert curves.points["parent memory, MiB"][-1][1] > 0
+    finally:
+        parent.communicate()
 
 
 def test_two_samples_have_no_slope(slope_of):
