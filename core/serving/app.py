@@ -13,7 +13,7 @@ from core.serving.asgi import REQUEST_ID, Application, Message, Receive, Scope, 
 from core.serving.crowd import Crowd
 from core.serving.dialects import DIALECTS, Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ServerPath
-from core.serving.errors import NoSuchPathError, UnavailableError, WrongMethodError
+from core.serving.errors import NoSuchPathError, ServingError, UnavailableError, WrongMethodError
 from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target, is_id
 from core.serving.reads import Reads
@@ -103,6 +103,11 @@ class FrontDoor:
             await send_json(
                 self._with_id(scope, send), error.status, refusal(error), headers=((b"connection", b"close"),)
             )
+
+    async def refuse(self, error: ServingError, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Refuse a request by its head alone, and end its connection: its body cannot be read."""
+        send = partial(_send_last, self._with_id(scope, send))
+        await send_json(send, error.status, refusal(error))
 
     def new_id(self) -> str:
         """Return the id of a request that came without one."""

@@ -7,16 +7,27 @@ minute, or a body that nobody reads would be held forever, and a thousand of the
 import re
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
+from functools import partial
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from core.serving.crowd import Admission, Crowd
 from core.serving.dialects import refusal
-from core.serving.errors import BadRequestError, ServingError, TookTooLongError, TooLargeError, UnavailableError
+from core.serving.errors import (
+    BadRequestError,
+    ServingError,
+    TookTooLongError,
+    TooLargeError,
+    TooLongUrlError,
+    UnavailableError,
+    UnknownCodingError,
+)
 from core.serving.limits import ServingLimits
+from core.serving.upgrades import OneProtocol
 
 MAX_HEAD_BYTES = 64 << 10
+_TOO_LARGE_HEAD = f"The request head is over the limit of {MAX_HEAD_BYTES:,} bytes."
 # The reader of a body reports its own time-out; this limit is for bodies that nobody reads.
 _BODY_GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
@@ -33,7 +44,7 @@ class _Wire:
         self.close = close
 
 
-class TimedProtocol(HttpToolsProtocol):
+class TimedProtocol(OneProtocol):
     """uvicorn's protocol with limits on idle time, heads and bodies."""
 
     _is_between_requests = True
@@ -136,8 +147,9 @@ class TimedProtocol(HttpToolsProtocol):
         if not self._is_head_whole:
             self._n_head_bytes += len(data)
             if self._n_head_bytes > MAX_HEAD_BYTES:
-                problem = f"The request head is over the limit of {MAX_HEAD_BYTES:,} bytes."
-                self._hang_up(TooLargeError(problem), 431)
+                is_url = not self.headers  # the first field has not begun
+                error = TooLongUrlError(MAX_HEAD_BYTES) if is_url else TooLargeError(_TOO_LARGE_HEAD)
+                self._hang_up(error, 414 if is_url else 431)
                 return
         if self._timer is None:
             self._expect_request()
@@ -151,6 +163,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        if self._is_offer:
+            return
         self._clear_timer()
         self.note_use()
         self._is_head_whole = True
@@ -158,8 +172,20 @@ class TimedProtocol(HttpToolsProtocol):
             # RFC 9112, 3.2.2: the host in the request target counts, and the header field does not.
             self.headers[:] = [(name, value) for name, value in self.headers if name != b"host"]
             self.headers.append((b"host", _authority(self.url)))
+        app = self.app
+        if (error := self._unanswerable()) is not None:
+            self.app = partial(self.config.app.refuse, error)  # type: ignore[union-attr]
         super().on_headers_complete()
+        self.app = app
         self.cycle.transport = self._wire  # type: ignore[assignment]
+
+    def _unanswerable(self) -> ServingError | None:
+        """Find a reason in the head why no path can answer the request."""
+        if len(self.url) >= MAX_HEAD_BYTES:  # it may arrive in one piece
+            self.url = b"/"
+            return TooLongUrlError(MAX_HEAD_BYTES)
+        coding = next((value for name, value in self.headers if name == b"transfer-encoding"), b"chunked")
+        return None if coding.lower() == b"chunked" else UnknownCodingError(coding)
 
     @override
     def on_response_complete(self) -> None:
@@ -174,6 +200,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        if self._is_offer:
+            return
         self._clear_timer()
         self._is_between_requests = True
         super().on_message_complete()

@@ -45,6 +45,25 @@ class TooLargeError(ServingError, UsageError):
     status = 413
 
 
+class TooLongUrlError(ServingError, UsageError):
+    """The request target is longer than any path of this server."""
+
+    status = 414
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The URL is over the limit of {most:,} bytes.")
+
+
+class UnknownCodingError(ServingError, UsageError):
+    """The body has a transfer coding that cannot be decoded; RFC 9112, section 6.1, asks for 501."""
+
+    status = 501
+
+    def __init__(self, coding: bytes) -> None:
+        shown = coding[:80].decode("latin-1")
+        super().__init__(f"The transfer coding {shown!a} is not supported: send the body plain or chunked.")
+
+
 class UnsupportedMediaError(ServingError, UsageError):
     """The body has an unsupported encoding."""
 

@@ -214,3 +214,29 @@ def test_nobody_keeps_the_places_of_probes(start, sent):
         for _ in range(2 * RESERVE):
             held.enter_context(connect()).sendall(sent)
         assert answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+def test_a_url_over_the_limit_is_a_414(start, in_pieces):
+    connect = start()
+    sent = b"GET /v1/models/" + b"m" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start_of_piece in range(0, len(sent), 9_000 if in_pieces else len(sent)):
+            connection.sendall(sent[start_of_piece:][: 9_000 if in_pieces else None])
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, answer.getheader("connection")) == (414, "close")
+        assert "65,536 bytes" in json.loads(answer.read())["error"]
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip,chunked", b"deflate, chunked"])
+@pytest.mark.parametrize("path", [b"/v1/models/spread:predict", b"/api/v1/sessions", b"/nothing"])
+def test_an_unknown_transfer_coding_is_a_501(start, path, coding):
+    with start()() as connection:
+        fields = b"Host: localhost\r\nTransfer-Encoding: " + coding
+        connection.sendall(b"POST " + path + b" HTTP/1.1\r\n" + fields + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, answer.getheader("connection")) == (501, "close")
+        assert coding.decode() in json.loads(answer.read())["error"]
