@@ -28,38 +28,31 @@ EpochWindow = tuple[int, int]
 
 
 class Course:
-    """The thinned course of one metric."""
+    """The thinned course of one metric: its points, and the span that is still open."""
 
     def __init__(self, spans: Mapping[int, EpochSpan]) -> None:
-        self._spans = dict(spans)
+        """Begin with spans of one width, by their first epochs."""
         self._closed: list[Point] = []  # the points of all spans but the last
-        self._last = -1 if not spans else max(spans)
+        self._last = max(spans, default=-1)
+        self._open = spans.get(self._last)
         for start in sorted(spans):
             if start != self._last:
                 self._closed += spans[start].points()
 
     def add(self, epoch: int, at_us: int, value: float, bits: int) -> None:
         """Append a value, unless it was read before."""
-        if self._spans and epoch <= self._spans[self._last].last_epoch:
+        if self._open is not None and epoch <= self._open.last_epoch:
             return
         start, span = start_of(epoch, bits), span_of(epoch, at_us, value)
-        if start in self._spans:
-            span = merged(self._spans[start], span)
-        elif self._spans:
-            self._closed += self._spans[self._last].points()
-        self._spans[start], self._last = span, start
-
-    def widened(self, bits: int) -> "Course":
-        """Return the same course in wider spans."""
-        wider: dict[int, EpochSpan] = {}
-        for epoch in sorted(self._spans):
-            start = start_of(epoch, bits)
-            wider[start] = merged(wider[start], self._spans[epoch]) if start in wider else self._spans[epoch]
-        return Course(wider)
+        if self._open is not None and start == self._last:
+            span = merged(self._open, span)
+        elif self._open is not None:
+            self._closed += self._open.points()
+        self._last, self._open = start, span
 
     def points(self) -> tuple[Point, ...]:
         """Return the points to draw, by epoch."""
-        return (*self._closed, *self._spans[self._last].points()) if self._spans else ()
+        return (*self._closed, *self._open.points()) if self._open is not None else ()
 
 
 class RunCourses:
@@ -80,12 +73,9 @@ class RunCourses:
             return
         reach = self._reach(series)
         bits = bits_for(*reach, self._most)
-        if bits < self._bits or not series.keys() >= self._known.keys():
-            self._known.clear()  # another run under the same name
+        if bits != self._bits or not series.keys() >= self._known.keys():
+            self._known.clear()  # wider spans, which the store has; or another run under the same name
             self._courses.clear()
-            self._points.clear()
-        elif bits > self._bits >= 0:
-            self._courses = {name: course.widened(bits) for name, course in self._courses.items()}
             self._points.clear()
         self._bits = bits
         grown = {name for name, now in series.items() if now != self._known.get(name)}

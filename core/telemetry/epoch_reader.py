@@ -5,7 +5,7 @@ from every value that it has.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,10 @@ from core.telemetry.spans import LEVEL_BITS, N_LEVELS, EpochSpan, merged, span_o
 
 FOREVER_US = (1 << 63) - 1
 _FIRST, _LAST = -(1 << 62), 1 << 62
+_BLOCK = 64
+"""Epochs, or spans, that one statement reads: with fifty metrics, half a megabyte of rows."""
+_LONGEST = 1 << 13
+"""A longer stretch is read by one statement: a chart and a page of epochs ask for less."""
 
 _FORMAT = "PRAGMA user_version"
 _SERIES = """
@@ -96,8 +100,9 @@ class EpochReader:
     ) -> dict[int, EpochRow]:
         """Return the finite values of some epochs by epoch, in order of epochs."""
         rows: dict[int, dict[str, float]] = {}
-        for epoch, name, _, value in self.values(run_id, first, last, until_us=until_us):
-            rows.setdefault(epoch, {})[name] = value
+        for begin, end in _blocks(first, last, 0):
+            for epoch, name, _, value in self.values(run_id, begin, end, until_us=until_us):
+                rows.setdefault(epoch, {})[name] = value
         return {epoch: MappingProxyType(row) for epoch, row in rows.items()}
 
     def spans(
@@ -136,16 +141,18 @@ class EpochReader:
         if level == 0:
             if self.has_spans:
                 yield from self._pruned(run_id, first, last, until_us)
-            for epoch, name, at_us, value in self.values(run_id, first, last, until_us=until_us):
-                yield epoch, name, span_of(epoch, at_us, value)
+            for begin, end in _blocks(first, last, 0):
+                for epoch, name, at_us, value in self.values(run_id, begin, end, until_us=until_us):
+                    yield epoch, name, span_of(epoch, at_us, value)
             return
         cut: dict[int, set[str]] = {}
-        for epoch, name, *row in self._fetch(_SPANS, run_id, level, first, last, until_us):
-            span = EpochSpan._make(row)
-            if span.last_at <= until_us:
-                yield epoch, name, span
-            else:
-                cut.setdefault(epoch, set()).add(name)
+        for begin, end in _blocks(first, last, level * LEVEL_BITS):
+            for epoch, name, *row in self._fetch(_SPANS, run_id, level, begin, end, until_us):
+                span = EpochSpan._make(row)
+                if span.last_at <= until_us:
+                    yield epoch, name, span
+                else:
+                    cut.setdefault(epoch, set()).add(name)
         for epoch, names in cut.items():
             width = 1 << level * LEVEL_BITS
             for part in self._at(level - 1, run_id, epoch, epoch + width - 1, until_us):
@@ -176,6 +183,18 @@ class EpochReader:
             elif span.n < 1 << bits and (span.n, span.first_epoch, span.last_epoch) != (end - begin + 1, begin, end):
                 found += self._missing(run_id, name, begin, end, level - 1)
         return found
+
+
+def _blocks(first: int, last: int, bits: int) -> Iterator[tuple[int, int]]:
+    """Divide epochs into blocks, each read by one statement: the rows of all of them would take megabytes at once."""
+    if last - first > _LONGEST << bits:  # no end was given
+        yield first, last
+        return
+    begin, step = first, _BLOCK << bits
+    while begin <= last:
+        end = start_of(begin, bits) + step - 1
+        yield begin, min(end, last)
+        begin = end + 1
 
 
 def newest_values(series: Mapping[str, StoredSeries]) -> dict[str, float]:

@@ -20,6 +20,8 @@ VERSION = 2
 """Of the format: 1 had no spans of epochs."""
 BUSY_SECONDS = 5.0
 _WAL_KEPT_BYTES = 16 << 20
+_READ_CACHE_KIB = 256
+"""Pages that a reader keeps: it reads what is new, which no cache has."""
 
 # Times are integers since 1970: microseconds in `sample` and `epoch`, seconds in `second` and `minute`.
 _TABLES = """
@@ -148,13 +150,15 @@ def connect_to_read(file: Path) -> sqlite3.Connection:
     """
     with translated(file):
         require_plain(file)  # SQLite itself would wait for whoever writes into a pipe
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"{file.absolute().as_uri()}?mode=ro",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
+        return connection
 
 
 def fetch(connection: sqlite3.Connection, statement: str, *parameters: object) -> list[Any]:

@@ -18,6 +18,7 @@ from core.telemetry.epoch_store import EpochMetric, build_spans
 from core.telemetry.forgetting import forget_values, values_before
 from core.telemetry.schema import connect_to_write
 from core.telemetry.series_watch import SeriesWatch
+from core.telemetry.spans import EpochSpan
 from core.telemetry.store import TelemetryStore
 
 RUN = "r-0001"
@@ -37,16 +38,17 @@ def store(path: Path) -> TelemetryStore:
 class CountingReader(TelemetryReader):
     """Counts the rows and the statements that it reads."""
 
-    n_rows = n_statements = 0
+    n_rows = n_statements = n_rows_at_once = 0
 
     def _fetch(self, statement: str, *parameters: object):
         rows = super()._fetch(statement, *parameters)
         self.n_rows += len(rows)
         self.n_statements += 1
+        self.n_rows_at_once = max(self.n_rows_at_once, len(rows))
         return rows
 
     def reset(self) -> None:
-        self.n_rows = self.n_statements = 0
+        self.n_rows = self.n_statements = self.n_rows_at_once = 0
 
 
 @pytest.fixture
@@ -171,6 +173,28 @@ def test_the_first_look_at_a_long_history_reads_a_bounded_number_of_rows(store, 
         EpochPages(reader.of_epochs).follow(seen, {})
         costs.append(reader.n_rows)
     assert max(costs) <= MOST_SPANS * 16 + PAGE_EPOCHS + 10
+
+
+@pytest.mark.parametrize("n", [300, 2_000, LONG])
+def test_the_first_look_at_a_history_holds_few_rows_at_once(store, reader, n):
+    names = tuple(f"metric {number}" for number in range(10))
+    fill(store, n, names=names)
+    courses, pages = EpochCourses(reader.of_epochs), EpochPages(reader.of_epochs)
+    seen = SeriesWatch(reader).look([RUN])
+    reader.reset()
+    courses.follow(seen)
+    pages.follow(seen, {})
+    assert reader.n_rows_at_once <= 64 * len(names)
+    assert reader.n_statements <= 50
+
+
+def test_a_course_keeps_its_points_and_not_the_spans_behind_them(store, reader):
+    fill(store, LONG)
+    courses = EpochCourses(reader.of_epochs)
+    courses.follow(SeriesWatch(reader).look([RUN]))
+    found = courses._runs[RUN]._courses["loss"]
+    assert sum(isinstance(value, EpochSpan) for value in vars(found).values()) == 1
+    assert not any(isinstance(value, dict) for value in vars(found).values())
 
 
 def test_one_batch_of_new_epochs_costs_the_writer_the_same_at_any_length(store, path):
