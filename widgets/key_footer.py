@@ -1,4 +1,4 @@
-"""The last line: the keys that work now, or a sentence that answers the last action."""
+"""The last line: the keys that work now. A sentence that answers the last action stands above them for its time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import msgspec
 from rich.cells import cell_len
 
 from widgets.line import Line, Span, clean
+from widgets.lines_pane import wrap
 from widgets.painted import Painted
+
+MOST_SENTENCE_LINES = 3
+"""The lines of a sentence that are shown: the list above must stay a list."""
 
 
 class KeyHint(msgspec.Struct, frozen=True):
@@ -36,9 +40,9 @@ class KeyFooter(Painted):
             self.repaint()
 
     def say(self, sentence: str, tone: str = "") -> None:
-        """Show a sentence instead of the keys; "" brings the keys back."""
+        """Show a sentence above the keys; "" takes it away."""
         self._sentence = (clean(sentence), tone) if sentence else None
-        self.repaint()
+        self.resize_to_content()
 
     @property
     def sentence(self) -> str:
@@ -46,19 +50,27 @@ class KeyFooter(Painted):
         return self._sentence[0] if self._sentence else ""
 
     def n_lines(self, width: int) -> int:
-        """Always one line."""
-        return 1
+        """Count the lines of the sentence, and the line of the keys."""
+        return len(self._sentence_lines(width)) + 1
+
+    def _sentence_lines(self, width: int) -> list[Line]:
+        """Break the sentence into lines; the last one that there is room for is cut."""
+        if self._sentence is None:
+            return []
+        lines = wrap(Line(((" ", ""), self._sentence)), width)
+        if len(lines) > MOST_SENTENCE_LINES:
+            rest = " ".join(line.text.strip() for line in lines[MOST_SENTENCE_LINES - 1 :])
+            lines = [*lines[: MOST_SENTENCE_LINES - 1], Line(((f" {rest}", self._sentence[1]),))]
+        return lines
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw the sentence, or as many keys as fit."""
-        if self._sentence:
-            return [Line(((" ", ""), self._sentence))]
+        """Draw the sentence, and as many keys as fit."""
         hints = list(self._hints)
         while hints and 1 + sum(map(_hint_width, hints)) > width:
             droppable = [hint for hint in hints if not hint.pinned]
             dim = [hint for hint in droppable if not hint.enabled]  # a dim key never takes the room of a usable one
             hints.remove((dim or droppable or hints)[-1])
-        return [Line(((" ", ""), *(span for hint in hints for span in _spans(hint))))]
+        return [*self._sentence_lines(width), Line(((" ", ""), *(span for hint in hints for span in _spans(hint))))]
 
 
 def _spans(hint: KeyHint) -> tuple[Span, ...]:

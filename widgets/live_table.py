@@ -181,8 +181,9 @@ class LiveTable(Painted, can_focus=True):
 
     @empty.setter
     def empty(self, text: str) -> None:
-        self._empty = text
-        self.repaint()
+        if text != self._empty:
+            self._empty = text
+            self.resize_to_content()
 
     # State of the table
 
@@ -391,7 +392,9 @@ class LiveTable(Painted, can_focus=True):
     def n_lines(self, width: int) -> int:
         """Count the lines of the whole list, header included."""
         self._fit_columns(width)
-        return self._show_header + max(1, len(self._rows)) + (self._split() is not None)
+        if not self._rows:
+            return self._show_header + len(self._empty_lines(width))
+        return self._show_header + len(self._rows) + (self._split() is not None)
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the header and the rows in view."""

@@ -106,6 +106,12 @@ class StatusLine(Painted):
             pieces.append((1, ((f"  [{clean(status.frozen)}]", "warn"),)))
         return pieces
 
+    def _calm(self) -> str:
+        """Say that no alert is firing; without an engine at work, nothing looks for a reason to fire one."""
+        if self._status.n_acknowledged:
+            return f"{self._status.n_acknowledged} acknowledged"
+        return "alerts unchecked" if self._status.engine in ("none", "silent") else "no alerts"
+
     def _right(self, *, brief: bool = False) -> list[Piece]:
         status, glyphs = self._status, self.glyphs
         pieces: list[Piece] = []
@@ -120,8 +126,7 @@ class StatusLine(Painted):
         if not status.knows_alerts:
             pieces.append((2, (("alerts unknown  ", "muted"),)))
         elif not (status.n_critical or status.n_warning or status.n_info):
-            calm = f"{status.n_acknowledged} acknowledged  " if status.n_acknowledged else "no alerts  "
-            pieces.append((7, ((calm, "muted"),)))
+            pieces.append((7, ((f"{self._calm()}  ", "muted"),)))
         pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))
         if status.clock:
             pieces.append((1, ((f" {clean(status.clock)} ", ""),)))

@@ -40,6 +40,7 @@ def list_alerts(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_json, print_table
+    from console.presentation.calm import unchecked
     from core.alerts import Alerts, AlertState
     from core.view.source import take_snapshot
     from core.view.suspects import locate
@@ -52,7 +53,8 @@ def list_alerts(args: argparse.Namespace) -> int:
     else:
         rows = [msgspec.structs.asdict(alert) | {"summary": alert.told} for alert in alerts]
         columns = ("fingerprint", "severity", "state", "rule", "last_at", "summary")
-        print_table(rows, columns, empty="no open alerts")
+        reason = unchecked(snapshot)
+        print_table(rows, columns, empty=f"no open alerts, but {reason}" if reason else "no open alerts")
     return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD
 
 

@@ -171,6 +171,7 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
             name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
         },
         "resources_at": _stopped_at(snapshot),
+        "unreadable": sorted(snapshot.unreadable),
         "problems": [*([silence] if silence else []), *snapshot.problems],
     }
 
@@ -239,7 +240,7 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
             ("production", f"{retired['model']} has no live version{since}; the last was {retired['version']}")
         )
     if not facts["production"] and not facts["without_live_version"]:
-        lines.append(("production", "nothing"))
+        lines.append(("production", "unknown: it cannot be read" if "registry" in facts["unreadable"] else "nothing"))
     for rollout in facts["rollouts"]:
         copies = "copies of " if rollout["mirror_share"] else ""
         given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g}% of the requests"
@@ -253,6 +254,9 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
             )
         )
     lines += [("alert", sentence) for sentence in _alert_sentences(facts["alerts"], n_alerts)]
+    if not facts["alerts"]:
+        known = f"none open, but {absence}, so nothing is checked" if absence else "none"
+        lines.append(("alert", "unknown: they cannot be read" if "alerts" in facts["unreadable"] else known))
     if facts["resources"]:
         sampled = f" as of {printable(facts['resources_at'])}" if facts["resources_at"] else ""
         gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())
@@ -270,4 +274,4 @@ def _alert_sentences(alerts: list[dict[str, Any]], limit: int | None) -> list[st
     if others:
         counts = [f"{n:,} {severity}" for severity in reversed(Severity) if (n := others.count(severity))]
         sentences.append(f"and {len(others):,} more ({', '.join(counts)}): --all lists them")
-    return sentences or ["none"]
+    return sentences

@@ -133,7 +133,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
 
 class ReadOnlyDialog(Dialog[None]):
-    """A dialog that changes nothing: it accepts keys from the start. It shows answers, since it may hide the footer."""
+    """A dialog that changes nothing: it accepts keys from the start. It shows the answers to keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "cancel", "Close", show=False)]
 
@@ -146,12 +146,12 @@ class ReadOnlyDialog(Dialog[None]):
         self._answer_expiry: Timer | None = None
 
     def hint(self, line: Line) -> None:
-        """Name the keys; an answer stays in their place for its time."""
+        """Name the keys; an answer stays above them for its time."""
         self._hint = line
         self._show_hint()
 
     def say(self, text: str, tone: str = "") -> None:
-        """Show an answer in the place of the keys, which return after a while."""
+        """Show an answer above the keys for a while."""
         if self._answer_expiry is not None:
             self._answer_expiry.stop()
         self._answer = Line(((clean(text), tone),)) if text else None
@@ -160,7 +160,8 @@ class ReadOnlyDialog(Dialog[None]):
 
     def _show_hint(self) -> None:
         for caption in self.query("#dialog-hint").results(Caption):  # none before the dialog is composed
-            caption.show([self._answer or self._hint])
+            caption.show([self._answer, self._hint] if self._answer else [self._hint])
+            self.fit_body()
 
     @staticmethod
     async def look_up(

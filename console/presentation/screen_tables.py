@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.presentation import alerts, audit, epochs, resources, rollouts, runs, sessions, versions
+from console.presentation import alerts, audit, calm, epochs, resources, rollouts, runs, sessions, versions
 from core.settings import AlertSettings
 from core.view.snapshot import Snapshot
 from widgets.columns import Column
@@ -44,7 +44,7 @@ def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     wrong = alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot))
     live = versions.live_rows(snapshot, {}, now, glyphs, lambda _points: "")
     return [
-        ScreenTable("What is wrong", alerts.WRONG_COLUMNS, wrong, "Nothing is wrong."),
+        ScreenTable("What is wrong", alerts.WRONG_COLUMNS, wrong, calm.nothing_wrong(snapshot)),
         ScreenTable("Live", versions.LIVE_COLUMNS, live, "No model is live."),
         *_training(snapshot, now, glyphs),
     ]
@@ -80,7 +80,7 @@ def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
 
 
 def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    return [ScreenTable("Alerts", alerts.COLUMNS, alerts.alert_rows(snapshot, now, glyphs), "No recent alerts.")]
+    return [ScreenTable("Alerts", alerts.COLUMNS, alerts.alert_rows(snapshot, now, glyphs), calm.no_alerts(snapshot))]
 
 
 def _resources(snapshot: Snapshot, limits: AlertSettings) -> list[ScreenTable]:

@@ -51,7 +51,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         n_warning=severities["warning"],
         n_info=severities["info"],
         n_acknowledged=sum(alert.state is AlertState.ACKNOWLEDGED for alert in snapshot.alerts),
-        knows_alerts="alerts" not in snapshot.unread,
+        knows_alerts="alerts" not in snapshot.unread | snapshot.unreadable and not around.is_blind,
         clock=clock(around.now),
         frozen=frozen,
     )

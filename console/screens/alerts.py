@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console.navigation import open_alert
-from console.presentation import alerts
+from console.presentation import alerts, calm
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
@@ -84,7 +84,14 @@ class AlertsScreen(ConsoleScreen):
         n_open, text = alerts.n_open(self.snapshot), self.main_table().filter_words
         if text and self.snapshot.alerts:
             return f"No alert matches /{text}/; {n_open} {'is' if n_open == 1 else 'are'} open."
-        return "All is well." if n_open == 0 else f"No alert is selected; {n_open} open."
+        if n_open == 0:
+            return calm.none_open(self.snapshot, is_old=self.is_old)
+        return f"No alert is selected; {n_open} open."
+
+    def tick(self) -> None:
+        """Let no list without a row claim more than is known."""
+        super().tick()
+        self.main_table().empty = calm.no_alerts(self.snapshot, is_old=self.is_old)
 
     def selected_alert(self) -> Alert | None:
         """Return the alert under the cursor."""

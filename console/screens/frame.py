@@ -172,6 +172,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
 
     @property
+    def is_old(self) -> bool:
+        """Whether the workspace could not be read lately: what is shown was true once."""
+        return stale_text(self.console_app.silence()) is not None
+
+    @property
     def is_small(self) -> bool:
         """Whether it is smaller than 80x24: the top line and one list."""
         return self.has_class("-cramped") or self.has_class("-low")
@@ -218,7 +223,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:
-        """Show an answer in the footer's place; the keys return after a while."""
+        """Show an answer above the keys for a while."""
         self.query_one(KeyFooter).say(text, tone)
         if self._sentence_expiry is not None:
             self._sentence_expiry.stop()

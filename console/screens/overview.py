@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
-from console.presentation import alerts, audit, epochs, resources, sessions, versions
+from console.presentation import alerts, audit, calm, epochs, resources, sessions, versions
 from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
@@ -128,6 +128,11 @@ class OverviewScreen(ConsoleScreen):
         self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
         self._show_session(session, history)
         self._show_resources(snapshot)
+
+    def tick(self) -> None:
+        """Let no list without a row claim more than is known."""
+        super().tick()
+        self.query_one("#wrong", LiveTable).empty = calm.nothing_wrong(self.snapshot, is_old=self.is_old)
 
     def _share_room(self, n_wrong: int) -> None:
         """Let the list of problems grow with them."""

@@ -572,5 +572,6 @@ async def test_alerts_hidden_by_a_filter_are_not_called_well(open_console):
         await console.press("5")
         await console.until(lambda: console.screen.NAME == "alerts" and console.screen.main_table().rows)
         await console.press("/", *"zzz", "enter")
-        assert "All is well." not in console.text()
+        assert "No alert matches /zzz/" in console.text()
+        assert "No alert is open" not in console.text()
         assert "No alert matches /zzz/" in console.text()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.alerts import Alerts
+from core.state import LeaseHolder
 from tests.console.conftest import NOW
 from widgets.live_table import Column, LiveTable, Row
 
@@ -47,7 +48,8 @@ async def test_overview_and_alerts_count_the_same_open_alerts(open_console, work
 
 async def test_without_a_problem_the_room_is_the_models(open_console):
     async with open_console((80, 24)) as console:
-        console.app.snapshot = replace(console.app.snapshot, alerts=(), sessions=(), rollouts=())
+        engine = LeaseHolder(user="mira", host="desk-4", pid=4711, mode="headless", acquired_at=NOW)
+        console.app.snapshot = replace(console.app.snapshot, alerts=(), sessions=(), rollouts=(), engine=engine)
         console.screen.refresh_all()
         await console.settled()
         wrong, live = (console.screen.query_one(name) for name in ("#wrong", "#live"))

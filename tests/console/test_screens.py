@@ -308,7 +308,8 @@ async def test_an_empty_workspace_says_what_to_do(open_console, tmp_path, monkey
     empty = Workspace.create(tmp_path / "empty", settings_text="")
     async with open_console((80, 24), ready=False, workspace=empty) as console:
         await console.until(lambda: "No model is registered yet" in console.text())
-        assert "Nothing is wrong." in console.text()
+        assert "No problem is known, but no engine is running, so nothing is checked." in console.text()
+        assert "Nothing is wrong" not in console.text()
         for key in (screen.key for screen in IN_ROW):
             await console.press(key, "d", "w", "c", "space", "enter", "escape", "y", "P", "R", "U", "H", "K")
         assert console.app.return_code is None
@@ -468,14 +469,16 @@ async def test_a_filter_starts_empty_and_arrow_up_recalls_the_last_one(open_cons
         assert console.screen.query_one("#prompt-input").value == "", "commands have a history of their own"
 
 
-async def test_a_long_sentence_takes_one_line_of_the_footer_and_shows_that_it_is_cut(open_console):
+async def test_a_long_sentence_takes_three_lines_above_the_keys_and_shows_that_it_is_cut(open_console):
     async with open_console() as console:
         before = console.text().splitlines()
-        console.screen.say("Acknowledged " + "a_long_rule{model=spread,version=1.3.0}, " * 5)
+        console.screen.say("Acknowledged " + "a_long_rule{model=spread,version=1.3.0}, " * 15)
         await console.settled()
         after = console.text().splitlines()
-        assert after[:-1] == before[:-1]
-        assert after[-1].rstrip().endswith("…")
+        assert after[:2] == before[:2]
+        assert after[-1] == before[-1]
+        assert after[-2].rstrip().endswith("…")
+        assert "Acknowledged" in after[-4]
 
 
 async def test_alerts_at_40_columns_leave_the_room_to_what_is_wrong(open_console):

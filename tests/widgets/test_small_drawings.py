@@ -181,7 +181,9 @@ async def test_the_status_line_drops_details_first_and_alarms_never(stage, width
         (Status(engine="here"), "● engine in this console"),
         (Status(engine="headless", pid=4711), "● engine headless pid 4711"),
         (Status(engine="none", n_acknowledged=2), "2 acknowledged"),
-        (Status(engine="none"), "no alerts"),
+        (Status(engine="none"), "alerts unchecked"),
+        (Status(engine="silent", engine_age="2m"), "alerts unchecked"),
+        (Status(engine="headless"), "no alerts"),
     ],
 )
 async def test_the_status_line_says_where_the_engine_is_and_forgets_no_open_alert(stage, status, present):
@@ -191,7 +193,8 @@ async def test_the_status_line_says_where_the_engine_is_and_forgets_no_open_aler
         line.set_status(status)
         await settled(pilot)
         assert present in app.text()[0]
-        assert ("no alerts" in app.text()[0]) is (status.n_acknowledged == 0)
+        is_checked = status.engine not in ("none", "silent")
+        assert ("no alerts" in app.text()[0]) is (status.n_acknowledged == 0 and is_checked)
 
 
 async def test_an_unchanged_status_sends_nothing(stage):
@@ -238,7 +241,7 @@ async def test_a_key_that_does_not_work_is_in_parentheses(stage):
         assert app.text()[-1] == " (P promote)  Enter open"
         footer.say("Promoted spread 1.4.0.", "good")
         await settled(pilot)
-        assert app.text()[-1] == " Promoted spread 1.4.0."
+        assert app.text()[-2:] == [" Promoted spread 1.4.0.", " (P promote)  Enter open"]
         footer.say("")
         await settled(pilot)
         assert "Enter open" in app.text()[-1]
