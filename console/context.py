@@ -213,10 +213,11 @@ class ConsoleControls(ScreenContext, Protocol):
     def leave(self, following: Path | None = None) -> None:
         """Leave the console, or the workspace for a following one."""
 
-    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None, key: str = "") -> None:
         """Open the dialog of a change.
 
         Args:
             look: Looks up the change; runs in a thread.
             then: Called once the change has been carried out.
+            key: The key of the change; the keys of other changes are not taken for an answer.
         """

@@ -6,6 +6,7 @@ from typing import ClassVar
 from rich.cells import cell_len, chop_cells
 from textual.binding import Binding, BindingType
 from textual.events import MouseScrollDown, MouseScrollUp
+from textual.message import Message
 
 from widgets.line import Line, Span, clean
 from widgets.painted import Painted
@@ -74,6 +75,9 @@ class LinesPane(Painted, can_focus=True):
         Binding("pageup", "scroll_pages(-1)", "Page up", show=False),
     ]
 
+    class Seen(Message):
+        """Other lines than before have been on the screen, or have not been on it."""
+
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._content: tuple[Line, ...] = tuple(lines)
@@ -134,12 +138,15 @@ class LinesPane(Painted, can_focus=True):
     def _draw(self) -> list[Line]:
         """Draw what goes onto the screen, and remember how far it went."""
         lines = super()._draw()
+        before = self.n_unseen
         width, height = self.size
         if width != self._seen_width:  # other line breaks
             self._n_seen, self._seen_width = 0, width
         end = self._top + height
         n_lines = len(self._wrapped(width))
         self._n_seen = max(self._n_seen, end - 1 if end < n_lines and height > 1 else end)
+        if self.n_unseen != before:
+            self.post_message(self.Seen())
         return lines
 
     def action_scroll_lines(self, n_lines: int) -> None:

@@ -101,6 +101,16 @@ def typed_key(event: Key) -> Key:
     return Key(_character_to_key(character), character)
 
 
+def behind_escape(event: Key) -> Key | None:
+    """Return the key behind an Esc that arrived together with it, which Textual takes for Alt and that key.
+
+    A slow line delivers both at once. No key of ours has Alt: multiplexers use those.
+    """
+    if not event.key.startswith("alt+") or event.character is None or not event.character.isprintable():
+        return None
+    return Key(_character_to_key(event.character), event.character)
+
+
 async def handle_now(app: App[Any], event: Key | Paste) -> None:
     """Handle a key, or a pasted text, completely before any key behind it.
 

@@ -50,6 +50,7 @@ from widgets.glyphs import choose_glyphs
 from widgets.textual_internals import (
     BugExit,
     SteadyStylesheet,
+    behind_escape,
     handle_now,
     screen_on_top,
     send_no_colours,
@@ -147,9 +148,9 @@ class BondxApp(BugExit):
             return name
         return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
 
-    def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
+    def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None, key: str = "") -> None:
         """Open the dialog of a change, which is carried out once confirmed."""
-        self._changes.offer(look, then=then)
+        self._changes.offer(look, then=then, key=key)
 
     @cached_property
     def _changes(self) -> "Changes":
@@ -262,6 +263,10 @@ class BondxApp(BugExit):
         if isinstance(event, Key):
             event = typed_key(event)
         screen = screen_on_top(self)
+        if isinstance(screen, Dialog) and isinstance(event, Key) and (behind := behind_escape(event)) is not None:
+            await handle_now(self, Key("escape", None))
+            await self.on_event(behind)
+            return
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
         if isinstance(event, Key | Paste) and not event.is_forwarded and _answers_in_order(screen):

@@ -10,6 +10,7 @@ from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offer import AskAgainError, Offer
 from console.presentation.phrases import BUG
+from console.verbs.catalog import keys_of_changes
 from console.verbs.several import PartlyDoneError
 from core.errors import ConflictError, CoreError
 from core.state.errors import LockHeldError
@@ -27,7 +28,12 @@ class Changes:
         self._under_way: set[Future[None]] = set()
 
     def offer(
-        self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None, again: bool = False
+        self,
+        look: Callable[[], Offer],
+        *,
+        then: Callable[[], object] | None = None,
+        again: bool = False,
+        key: str = "",
     ) -> None:
         """Open the dialog of a change.
 
@@ -35,6 +41,7 @@ class Changes:
             look: Looks up the change; runs in a thread.
             then: Called once the change has been carried out.
             again: The question follows a `Y` that answered an older one, and that may still be held down.
+            key: The key of the change: held down, it is not taken for the key of another change.
         """
 
         before = tuple(self._under_way)
@@ -47,12 +54,15 @@ class Changes:
             if confirmed is not None:
                 ended: Future[None] = Future()
                 self._under_way.add(ended)
-                self._app.run_worker(self._carry_out(confirmed, then, ended))
+                self._app.run_worker(self._carry_out(confirmed, then, ended, key))
 
         # Pushed immediately: the next key already belongs to the dialog, which ignores it.
-        self._app.push_screen(ChangeDialog(look_afterwards, again=again), answered)
+        others = keys_of_changes(self._app.keymap.key_of) - {key}
+        self._app.push_screen(ChangeDialog(look_afterwards, again=again, other_keys=others), answered)
 
-    async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None, ended: Future[None]) -> None:
+    async def _carry_out(
+        self, confirmed: Confirmed, then: Callable[[], object] | None, ended: Future[None], key: str
+    ) -> None:
         commit = confirmed.offer.commit
         if commit is None:
             self._end(ended)
@@ -69,7 +79,7 @@ class Changes:
             finally:
                 self._end(ended)
         except AskAgainError as error:
-            self.offer(error.look, then=then, again=True)
+            self.offer(error.look, then=then, again=True, key=key)
         except LockHeldError as error:
             self._refuse("Nothing was changed: the files are locked", error)
         except PartlyDoneError as error:

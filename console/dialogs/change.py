@@ -5,8 +5,8 @@ Enter never confirms. `Y` or a click does; before a version enters Production it
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from textual import events, on
@@ -22,7 +22,7 @@ from console.presentation.phrases import counted
 from core.errors import CoreError
 from widgets.field import TextField
 from widgets.line import Line, Span
-from widgets.lines_pane import Caption
+from widgets.lines_pane import Caption, LinesPane
 
 HELD_SECONDS = 1.0
 """How long a question is deaf that follows the `Y` of another: a held key repeats after 0.25 to 0.7 seconds."""
@@ -79,21 +79,28 @@ class ChangeDialog(Dialog[Confirmed]):
         Binding("pageup", "body('scroll_pages', -1)", show=False),
     ]
 
-    def __init__(self, look: Callable[[], Offer], *, again: bool = False) -> None:
+    def __init__(
+        self, look: Callable[[], Offer], *, again: bool = False, other_keys: Collection[str] = frozenset()
+    ) -> None:
         """Take the function that looks up the change; it runs in a thread.
 
         Args:
             look: Looks up the change.
             again: An older question was just answered by a `Y`: while that is held down, it does not answer this one.
+            other_keys: The capitals of other changes. After one of them a `Y` may be meant for that change.
         """
         super().__init__()
         self._look = look
         self._is_asked_again = again
+        self._other_keys = other_keys
+        self._other_key = ""
         if again:
             self.deaf_seconds = HELD_SECONDS
         self._offer: Offer | None = None
         self._listens = False
         self._scrolled_at = -DEAF_SECONDS
+        self._n_unseen_told = 0
+        self._wants_to_confirm = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
@@ -114,16 +121,36 @@ class ChangeDialog(Dialog[Confirmed]):
         self.run_worker(self._look_up())
 
     def on_resize(self) -> None:
-        """Judge again: other line breaks may leave lines that have not been on the screen."""
+        """Judge again: other line breaks may leave lines that have not been on the screen.
+
+        A `Y` pressed for the screen as it was before is too early for the new one.
+        """
+        self._scrolled_at = self.context.monotonic()
         self.call_after_refresh(self._judge)
+
+    @on(LinesPane.Seen)
+    def _more_was_seen(self) -> None:
+        self._judge(wants_to_confirm=self._wants_to_confirm)
 
     def is_deaf_to(self, event: events.Event) -> bool:
         """Return whether this input must be ignored; a `Y` that is still held down keeps the dialog deaf."""
+        if isinstance(event, events.Key) and event.character in self._other_keys and not self._writes_reason:
+            self._confuse_with(event.character or "")
+            return True
         is_deaf = super().is_deaf_to(event)
         is_y = isinstance(event, events.Key) and event.character == "Y"
         if is_deaf and is_y and self._is_asked_again and self._readable_at is not None:
             self.become_readable()
         return is_deaf
+
+    def _confuse_with(self, key: str) -> None:
+        """Confirm nothing after the key of another change: whoever pressed it may believe to answer that one."""
+        if self._other_key:
+            return
+        self._other_key = key
+        if self._offer is not None:
+            self._show(self._offer)
+            self.set_focus(self.query_one("#cancel"))
 
     async def _look_up(self) -> None:
         try:
@@ -137,6 +164,12 @@ class ChangeDialog(Dialog[Confirmed]):
         self.call_after_refresh(self.become_readable)
 
     def _show(self, offer: Offer) -> None:
+        if self._other_key and offer.refusal is None:
+            refusal = (
+                f"{self._other_key} is the key of another change, but this asks: {offer.title}. "
+                "Close this, then press the key that you mean."
+            )
+            offer = replace(offer, refusal=refusal)
         self._offer = offer
         self.entitle(offer.title)
         lines = list(offer.lines)
@@ -188,7 +221,8 @@ class ChangeDialog(Dialog[Confirmed]):
         offer = self._offer
         if offer is None:
             return
-        n_unseen = 0 if offer.refusal else self._n_unseen
+        self._wants_to_confirm = wants_to_confirm
+        n_unseen = self._n_unseen_told = 0 if offer.refusal else self._n_unseen
         confirm = self.query_one("#confirm", ConfirmButton)
         confirm.disabled = not (n_unseen or self._may_confirm)
         if str(confirm.label) != (label := "Show more" if n_unseen else offer.confirm or "Confirm"):
@@ -243,7 +277,9 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def action_confirm(self) -> None:
         """Show the lines that have not been on the screen; then return the offer if all that is required was typed."""
-        if self._offer is not None and not self._offer.refusal and self._n_unseen:
+        if self._offer is not None and not self._offer.refusal and self._n_unseen != self._n_unseen_told:
+            self._judge()  # the key was pressed for a hint that is not true any more
+        elif self._offer is not None and not self._offer.refusal and self._n_unseen:
             self._show_more()
         elif self._offer is None or not self._may_confirm:
             self.action_explain()

@@ -1,4 +1,4 @@
-"""The frame of every dialog: it ignores keys typed ahead, focuses Cancel, and closes on Esc."""
+"""The frame of every dialog: it ignores keys typed ahead, focuses Cancel, and closes on Esc at any time."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 _Found = TypeVar("_Found")
 
 DEAF_SECONDS = 0.4
-"""How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
+"""How long a dialog ignores all input but Esc once it can be read: keys typed ahead were not meant for it."""
 
 ANSWER_SECONDS = 12.0
 """How long a read-only dialog shows the answer to a key, as long as a screen does."""
@@ -57,7 +57,6 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def __init__(self) -> None:
         super().__init__()
         self._listening: Timer | None = None
-        self._opened_at: float | None = None
         self._readable_at: float | None = None
         self._title_text = ""
 
@@ -77,8 +76,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Remember when it opened."""
-        self._opened_at = self.context.monotonic()
+        """Show the title."""
         self._fit_title()
 
     def on_resize(self) -> None:
@@ -117,15 +115,15 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         """Announce that keys count from now on; a dialog without an announcement does nothing."""
 
     def is_deaf_to(self, event: events.Event) -> bool:
-        """Return whether this input must be ignored. The app asks before any other handler sees the event."""
+        """Return whether this input must be ignored. The app asks before any other handler sees the event.
+
+        Esc is never ignored: it confirms nothing, and the key behind it is meant for the screen.
+        """
         is_input = isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp)
-        if not (is_input and self.ignores_early_keys):
+        is_escape = isinstance(event, events.Key) and event.key == "escape"
+        if not (is_input and self.ignores_early_keys) or is_escape:
             return False
-        now = self.context.monotonic()
-        if self._opened_at is None or now - (self._readable_at or self._opened_at) < self.deaf_seconds:
-            return True
-        # Still looking up: nothing can be confirmed yet, but the operator may leave.
-        return self._readable_at is None and not (isinstance(event, events.Key) and event.key == "escape")
+        return self._readable_at is None or self.context.monotonic() - self._readable_at < self.deaf_seconds
 
     def action_cancel(self) -> None:
         """Leave without an answer."""

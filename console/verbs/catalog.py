@@ -4,7 +4,7 @@ The palette and completion use this order. In a footer, verbs that change someth
 screen's nouns; then those of `_IN_FOOTER`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from console.verbs import (
@@ -23,7 +23,7 @@ from console.verbs import (
     view,
     workspace,
 )
-from console.verbs.verb import Noun, Verb
+from console.verbs.verb import Key, Noun, Verb
 
 VERBS: tuple[Verb[Any], ...] = (
     *screens.GO,
@@ -108,6 +108,16 @@ _BY_NAME = {verb.name: verb for verb in VERBS}
 def verb_named(name: str) -> Verb[Any]:
     """Return a verb by its name."""
     return _BY_NAME[name]
+
+
+def keys_of_changes(key_of: Callable[[Verb[Any]], Key | None]) -> frozenset[str]:
+    """Return the capitals that change something, on whatever screen.
+
+    Args:
+        key_of: Returns the key of a verb, as the settings have it.
+    """
+    keys = (key_of(verb) for verb in VERBS if verb.changes)
+    return frozenset(key.display for key in keys if key is not None and key.display.isupper())
 
 
 def by_need(verbs: Iterable[Verb[Any]]) -> list[Verb[Any]]:

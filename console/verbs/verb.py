@@ -165,7 +165,8 @@ class Change(Verb[Thing]):
 
     def do(self, app: "ConsoleControls", thing: Thing, *options: Any) -> None:
         """Open the dialog."""
-        app.offer(partial(self.offer, OfferContext.of(app), thing, *options))
+        key = app.keymap.key_of(self)
+        app.offer(partial(self.offer, OfferContext.of(app), thing, *options), key=key.display if key else "")
 
 
 class ScreenAction(Verb[None]):

@@ -37,6 +37,8 @@ class ConsoleSeconds(HandSeconds):
 def key_event(key: str) -> events.Key:
     if len(key) == 1:
         return events.Key(key if key.isalnum() else _character_to_key(key), key)
+    if key.startswith("alt+shift+"):
+        return events.Key(key, key[-1].upper())
     try:
         return events.Key(key, unicodedata.lookup(key.replace("_", " ")))
     except KeyError:

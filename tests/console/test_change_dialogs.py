@@ -28,6 +28,10 @@ def stage_of(workspace, model, version) -> Stage:
     return Registry(workspace).get(model, version).stage
 
 
+ALT_U = "alt+shift+u"
+"""Esc and U in one burst, as Textual reads it."""
+
+
 async def at(console, key: str) -> None:
     """Put the registry's cursor on a version."""
     await console.press("3")
@@ -65,8 +69,8 @@ async def test_a_version_typed_wrongly_promotes_nothing(open_console, workspace,
 
 @pytest.mark.parametrize(
     "keys",
-    [("enter",), ("y",), ("Y",), ("1", "full_stop", "3", "full_stop", "0", "Y"), ("tab", "enter"), ("escape",)],
-    ids=["enter", "y", "Y", "the version and Y", "tab and enter", "escape"],
+    [("enter",), ("y",), ("Y",), ("1", "full_stop", "3", "full_stop", "0", "Y"), ("tab", "enter")],
+    ids=["enter", "y", "Y", "the version and Y", "tab and enter"],
 )
 async def test_keys_typed_ahead_neither_confirm_nor_cancel(open_console, workspace, keys):
     async with open_console() as console:
@@ -82,7 +86,7 @@ async def test_keys_typed_ahead_neither_confirm_nor_cancel(open_console, workspa
 async def test_keys_behind_the_capital_in_one_burst_reach_nothing_else(open_console, workspace):
     async with open_console() as console:
         await at(console, "spread/1.2.0")
-        await console.burst("R", "Y", "U", "Y", "q", "enter", "escape")
+        await console.burst("R", "Y", "U", "Y", "q", "enter")
         await console.until(lambda: isinstance(console.app.screen, ChangeDialog))
         await console.settled()
         assert isinstance(console.app.screen, ChangeDialog)
@@ -575,3 +579,88 @@ async def test_alerts_hidden_by_a_filter_are_not_called_well(open_console):
         assert "No alert matches /zzz/" in console.text()
         assert "No alert is open" not in console.text()
         assert "No alert matches /zzz/" in console.text()
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["deaf", "still being read"])
+async def test_esc_leaves_at_any_time_and_the_key_behind_it_is_about_the_screen(open_console, workspace, is_read):
+    may_read = threading.Event()
+
+    def look() -> Offer:
+        may_read.wait()
+        return Offer(title="A question", lines=(), confirm="Go", commit=lambda _: "Done.")
+
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        try:
+            if is_read:
+                console.app.offer(look)
+                await console.pilot.pause(0)
+            else:
+                await console.dialog("R")
+            console.send("escape")
+            await console.until(lambda: console.app.screen is console.screen, "the way out")
+        finally:
+            may_read.set()
+        await console.settled()
+        await console.dialog("U")
+        assert "Undo spread" in console.text()
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: AuditLog(workspace).tail(1)[0].verb == "version.undo", "the undo")
+
+
+@pytest.mark.parametrize("burst", [("escape", "U"), (ALT_U,)], ids=["two keys", "read as Alt"])
+async def test_esc_in_a_burst_leaves_before_the_next_key(open_console, burst):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("R")
+        await console.burst(*burst)
+        await console.until(lambda: getattr(console.app.screen, "_offer", None), "the next question")
+        await console.settled()
+        assert "Undo spread" in console.text()
+
+
+@pytest.mark.parametrize("is_deaf", [True, False], ids=["deaf", "listening"])
+async def test_after_the_key_of_another_change_y_confirms_nothing(open_console, workspace, is_deaf):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        if not is_deaf:
+            console.time.pass_deafness()
+        await console.press("U")
+        console.time.pass_by(HELD_SECONDS * 10)
+        assert "U is the key of another change, but this asks: Roll back" in console.text()
+        await console.press("Y")
+        assert console.app.screen is dialog
+        await console.press("escape")
+        assert console.app.screen is console.screen
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+async def test_the_key_of_the_change_itself_may_be_held_down_and_a_reason_may_have_any_capital(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        await console.press(*"RRR")
+        console.time.pass_deafness()
+        dialog.query_one("#reason").focus()
+        await console.press(*"UP", "enter", "Y")
+        await console.until(lambda: stage_of(workspace, "spread", "1.1.0") is Stage.PRODUCTION, "the rollback")
+        assert Registry(workspace).history("spread")[0].reason == "UP"
+
+
+@pytest.mark.parametrize(("before", "after"), [((50, 16), (80, 24)), ((120, 40), (40, 12))], ids=["larger", "smaller"])
+async def test_the_hint_is_true_after_the_terminal_has_changed_its_size(open_console, before, after):
+    async with open_console(before) as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("U")
+        console.time.pass_deafness()
+        dialog.begin_to_listen()
+        await console.settled()
+        body, hint = dialog.query_one("#dialog-body"), dialog.query_one("#dialog-hint")
+        assert ("more line" in hint.text) is (before == (50, 16))
+        await console.pilot.resize_terminal(*after)
+        await console.settled()
+        assert ("more line" in hint.text) is bool(body.n_unseen) is (after == (40, 12))
+        await console.press("Y")
+        assert dialog.is_current, "a Y for the screen as it was is too early for the new one"
