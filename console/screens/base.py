@@ -114,7 +114,7 @@ class ConsoleScreen(FramedScreen):
     def filter_edited(self, text: str) -> None:
         """Filter the list."""
         self.main_table().filter_words = text
-        self.show(self.snapshot)
+        self.show_now()
         self.tick()
 
     def prompt_entered(self, asking: Asking, text: str) -> None:
@@ -136,7 +136,7 @@ class ConsoleScreen(FramedScreen):
         if not table.filter_words:
             return False
         table.filter_words = ""
-        self.show(self.snapshot)
+        self.show_now()
         self.tick()
         return True
 

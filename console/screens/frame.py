@@ -15,6 +15,7 @@ from console.presentation.keys import with_keys
 from console.presentation.status import status_of
 from console.screen_catalog import IN_ROW
 from console.screens.prompt import Asking, Prompt
+from core.errors import CoreError
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
@@ -146,9 +147,16 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         """Show the present snapshot, the status and the keys."""
         if self.is_whole:
             self._mark_unread_panes()
-            self.show(self.snapshot)
+            self.show_now()
             self._show_keys()
             self.tick()
+
+    def show_now(self) -> None:
+        """Update the panes from the present snapshot; a document that cannot be read any more costs no console."""
+        try:
+            self.show(self.snapshot)
+        except CoreError as error:  # its large fields are in a file that somebody has changed
+            self.say(str(error), "bad")
 
     def _mark_unread_panes(self) -> None:
         """Let no pane claim anything about a part of the workspace that was not read."""

@@ -72,7 +72,7 @@ class RunsScreen(ConsoleScreen):
         """
         self._matches = parse(expression) if expression else lambda _: True
         self._expression = expression
-        self.show(self.snapshot)
+        self.show_now()
         self.tick()
 
     def show(self, snapshot: Snapshot) -> None:

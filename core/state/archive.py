@@ -331,7 +331,13 @@ def _read(path: Path, sha256: str) -> DocumentFile:
         with open_plain(path) as file:
             encoded = file.read()
             if digest(encoded) == sha256:
-                return DocumentFile(encoded, os.dup(file.fileno()), lambda damage: _damaged(path, damage))
+                descriptor = os.dup(file.fileno())
+                return DocumentFile(
+                    encoded,
+                    descriptor,
+                    lambda damage: _damaged(path, damage),
+                    open_copy=lambda: _opened_if_whole(copy_of(path), sha256),
+                )
         damage = _OTHER_CONTENT
     except (FileNotFoundError, NotADirectoryError):
         pass
@@ -340,6 +346,14 @@ def _read(path: Path, sha256: str) -> DocumentFile:
     except OSError as error:
         raise access_error(path, "read", error) from error
     raise _damaged(path, damage)
+
+
+def _opened_if_whole(path: Path, sha256: str) -> int | None:
+    try:
+        with open_plain(path) as file:
+            return os.dup(file.fileno()) if digest(file.read()) == sha256 else None
+    except OSError:
+        return None
 
 
 def _damaged(path: Path, damage: str) -> DamagedFileError:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from typing import NoReturn
 
 import msgspec
 import orjson
@@ -19,21 +18,30 @@ class DocumentFile:
     It is read in blocks: whoever reads all documents in order reads each block once.
     """
 
-    __slots__ = ("__weakref__", "_as_read", "_block", "_damaged", "_descriptor", "is_spoilt", "tables")
+    __slots__ = ("__weakref__", "_as_read", "_block", "_damaged", "_descriptor", "_open_copy", "is_spoilt", "tables")
 
-    def __init__(self, encoded: bytes, descriptor: int, damaged: Callable[[str], DamagedFileError]) -> None:
+    def __init__(
+        self,
+        encoded: bytes,
+        descriptor: int,
+        damaged: Callable[[str], DamagedFileError],
+        *,
+        open_copy: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Find the documents.
 
         Args:
             encoded: Its content.
             descriptor: The open file, which is closed with this object.
             damaged: Makes the error for a description of its damage.
+            open_copy: Opens a whole file with the very same bytes, if there is one.
 
         Raises:
             ValueError: The content is no TinyDB file.
         """
         self._descriptor = descriptor
         self._damaged = damaged
+        self._open_copy = open_copy
         self._as_read = _state_of(descriptor)
         self._block = (0, b"")
         self.is_spoilt = False  # somebody has written into the file, so it must be read again
@@ -60,14 +68,24 @@ class DocumentFile:
             is_in_order = 0 <= start - (begin + len(block)) < _BLOCK_BYTES  # else a block would be read in vain
             n_bytes = max(_BLOCK_BYTES if is_in_order else 0, end - start)
             begin, block = start, os.pread(self._descriptor, n_bytes, start)
-            if _state_of(self._descriptor) != self._as_read:  # looked at after it was read
-                self._complain()
+            while _state_of(self._descriptor) != self._as_read:  # looked at after it was read
+                self._turn_to_copy()
+                block = os.pread(self._descriptor, n_bytes, start)
             self._block = begin, block
         return memoryview(block)[start - begin : end - begin]
 
-    def _complain(self) -> NoReturn:
+    def _turn_to_copy(self) -> None:
+        """Read from the copy from now on: a screen that shows these documents lives on, and the next reader complains.
+
+        Raises:
+            DamagedFileError: There is no whole copy.
+        """
         self.is_spoilt = True
-        raise self._damaged("it was changed while it was in use")
+        if (copy := self._open_copy()) is None:
+            raise self._damaged("it was changed while it was in use")
+        os.dup2(copy, self._descriptor, inheritable=False)  # in one step, for readers in other threads
+        os.close(copy)
+        self._as_read = _state_of(self._descriptor)
 
 
 def require_documents(encoded: bytes) -> None:

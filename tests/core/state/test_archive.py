@@ -227,10 +227,16 @@ def test_an_archive_file_that_is_written_into_while_in_use_is_damage_and_not_a_c
     archived.all()
     (file,) = archive_files(database)
     os.truncate(file, 10)
-    with pytest.raises(DamagedFileError, match="changed while it was in use"):
-        _ = archived.all()[0].gates
+    in_use = archived.all()
+    assert in_use[0].gates == (0.0,), "read from the copy"
     with pytest.raises(DamagedFileError, match="SHA-256"):
         archived.all()
+    assert in_use[1].gates == (1 / 7,)
+    whole_copy = copy_of(file).read_bytes()
+    os.truncate(copy_of(file), 10)
+    with pytest.raises(DamagedFileError, match="changed while it was in use"):
+        _ = in_use[2].gates
+    copy_of(file).write_bytes(whole_copy)
     file.write_bytes(copy_of(file).read_bytes())
     assert archived.all()[0].gates == (0.0,)
 
