@@ -8,6 +8,7 @@ import pytest
 from console.app.app import BondxApp
 from console.runtime.poller import Poller
 from console.screen_catalog import SCREENS
+from core.errors import RefusedError
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 from tests.console.test_leaving import finish, start
@@ -97,3 +98,18 @@ async def test_epochs_of_a_run_that_was_not_read_yet_are_awaited(open_console, w
 
         assert "Reading" in console.text()
         assert "No epoch has ended yet" not in console.text()
+
+
+async def test_a_document_that_cannot_be_read_any_more_is_said_and_ends_no_console(open_console, monkeypatch):
+    async with open_console((80, 24)) as console:
+        await console.press("3")
+        await console.until(lambda: console.screen.NAME == "registry", "the registry")
+
+        def show(*_):
+            raise RefusedError("registry-1f0c.json is damaged: its copy is damaged, too.")
+
+        monkeypatch.setattr(type(console.screen), "show", show)
+        console.screen.refresh_all()
+        await console.until(lambda: "is damaged" in console.text(), "the sentence")
+        await console.press("1")
+        await console.until(lambda: console.screen.NAME == "overview", "another screen")
