@@ -6,6 +6,7 @@ from datetime import datetime
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, instant, share
+from core.training.criterion import Criterion
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 from widgets.columns import Column
@@ -204,6 +205,7 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     lines += [
         Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
     ]
+    lines += criteria_lines(session, glyphs)
     lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
     lines += [Line(), Line((("Settings", "title"),))]
     lines += [
@@ -212,6 +214,21 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         if not isinstance(value, dict) or name == "models"
     ]
     return lines
+
+
+def criteria_lines(session: Session, glyphs: Glyphs) -> list[Line]:
+    """Write out where the criteria stand that end a session which is not at rest."""
+    observed = session.observed
+    if observed.phase.is_at_rest or not observed.criteria:
+        return []
+    title = Line((("Until it ends", "title"), ("  converged: the first three; plateau: the fourth", "muted")))
+    limit = f"epoch {observed.epoch} of {observed.n_epochs} at most"
+    return [Line(), title, *(_criterion_line(each, glyphs) for each in observed.criteria), Line(((limit, "muted"),))]
+
+
+def _criterion_line(criterion: Criterion, glyphs: Glyphs) -> Line:
+    sign, tone = (glyphs.passed, "good") if criterion.is_met else (glyphs.hollow, "muted")
+    return Line(((f"{sign} ", tone), (criterion.text, "")))
 
 
 def _setting(value: object) -> str:

@@ -21,6 +21,25 @@ STEADY_QUALITY_VARIANCE = 0.01
 PLATEAU_PATIENCES = 2
 
 
+QUALITY_BANDS = ((0.95, "excellent"), (0.90, "good"), (0.80, "acceptable"))
+
+
+def quality_band(score: float) -> str:
+    """Name the band of a quality score.
+
+    >>> [quality_band(score) for score in (0.97, 0.93, 0.80, 0.5)]
+    ['excellent', 'good', 'acceptable', 'below acceptable']
+    """
+    return next((band for least, band in QUALITY_BANDS if score >= least), "below acceptable")
+
+
+def expectation(quality: float, threshold: float) -> str:
+    """Say how a session on data of this mean quality can end."""
+    if quality >= threshold:
+        return "such data let a session converge as soon as its scores stop improving"
+    return f"below quality_threshold {threshold:g} a session ends on a plateau or at a limit, and does not converge"
+
+
 class EndReason(StrEnum):
     """Why a session ends automatically."""
 

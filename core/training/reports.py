@@ -6,13 +6,14 @@ machine) are in `dashboard_metrics.json` and `system_health_report.json`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import msgspec
 
 from core.clock import to_iso
 from core.quality.gate import GateResult
-from core.training.convergence import Judgement
+from core.training.convergence import Judgement, expectation, quality_band
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.scores import Scores
 from core.training.session import Session
@@ -49,6 +50,7 @@ def final_report(
         notice: The notice shown before any figure.
         warnings: Where training differed from what the settings suggest.
     """
+    quality = fmean(entry.quality_score for entry in history)
     return {
         "notice": notice,
         "end": {"reason": str(judgement.end), "explanation": judgement.reason},
@@ -56,6 +58,11 @@ def final_report(
         "n_rejected_epochs": history.n_skipped,
         "best_epoch": final.best_epoch,
         "score": final.score,
+        "data_quality": {
+            "mean": quality,
+            "band": quality_band(quality),
+            "expectation": expectation(quality, settings["quality_threshold"]),
+        },
         "not_done": list(announcements),
         "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
@@ -78,7 +85,7 @@ def final_report_markdown(
     report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult], *, groups: str
 ) -> bytes:
     """Format the final report as a page; `groups` is the domain's word for its groups."""
-    end = report["end"]
+    end, quality = report["end"], report["data_quality"]
     lines = [
         "# Training report",
         "",
@@ -86,7 +93,8 @@ def final_report_markdown(
         "",
         f"Ended after {report['n_epochs']} epochs: **{end['reason']}** ({end['explanation']}).  ",
         f"Score on the test panels (mean attainment over {len(final.models)} models): **{final.score:.4f}**. "
-        f"Attainment is the share of the best attainable score on these data.",
+        f"Attainment is the share of the best attainable score on these data.  ",
+        f"Data quality: {quality['mean']:.3f}, {quality['band']}; {quality['expectation']}.",
         *(f"- Warning: {sentence}" for sentence in report["warnings"]),
         *(f"- Not done: {sentence}" for sentence in report["not_done"]),
         "",

@@ -29,11 +29,13 @@ class _Improvement:
     threshold: float
     best: float | None = None
     since: int = 0
+    gain: float | None = None  # of the newest score over that score
 
     def then(self, score: float | None) -> "_Improvement":
+        gain = None if score is None or self.best is None else score - self.best
         if score is not None and (self.best is None or score >= self.best + self.threshold):
-            return _Improvement(self.threshold, score, 0)
-        return _Improvement(self.threshold, self.best, self.since + 1)
+            return _Improvement(self.threshold, score, 0, gain)
+        return _Improvement(self.threshold, self.best, self.since + 1, gain)
 
 
 class Scores(Sequence[EpochScore]):
@@ -105,12 +107,23 @@ class Scores(Sequence[EpochScore]):
         >>> Scores([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)]).without_improvement(0.001)
         1
         """
+        return self._improved(threshold).since
+
+    def newest_gain(self, threshold: float) -> float | None:
+        """Return by how much the newest score beat the last improvement of `threshold`; None if there is none.
+
+        >>> round(Scores([EpochScore(0.8, 1), EpochScore(0.7, 1)]).newest_gain(0.001), 4)
+        -0.1
+        """
+        return self._improved(threshold).gain
+
+    def _improved(self, threshold: float) -> _Improvement:
         if self._improvement is None or self._improvement.threshold != threshold:
             found = _Improvement(threshold)
             for score in self._scores[: self._n]:
                 found = found.then(None if math.isnan(score) else score)
             self._improvement = found
-        return self._improvement.since
+        return self._improvement
 
     def recent_quality(self, n_epochs: int) -> Sequence[float]:
         """Return the quality scores of the newest epochs."""

@@ -22,6 +22,7 @@ from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
 from core.tracking.divergence import is_loss
 from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_seconds
+from core.training.criteria import criteria
 from core.training.errors import LearningError
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
@@ -172,6 +173,7 @@ class SessionRecorder:
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
             n_rejected_epochs=history.n_skipped,
+            criteria=criteria(history, session.training),
             checkpoint=checkpoint,
             checkpoint_sha256=done.checkpoint_sha256,
         )

@@ -26,6 +26,7 @@ from core.registry import Registry
 from core.rollout import DesiredRollout, RolloutPhase
 from core.settings import AlertSettings
 from core.state import LeaseHolder, Workspace
+from core.training.criterion import Criterion
 from core.training.session import DesiredSession, SessionPhase
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
@@ -215,6 +216,18 @@ def test_a_warning_appears_below_the_score_and_in_the_details(snapshot):
     details = plain(sessions.detail_lines(warned, UNICODE))
     assert "scikit-learn trains in its place" in details
     assert "a note" in details
+
+
+def test_the_details_of_a_running_session_say_where_the_criteria_of_its_end_stand(snapshot):
+    session = next(session for session in snapshot.sessions if session.observed.phase is SessionPhase.RUNNING)
+    met = Criterion(name="patience", value=3.0, limit=3.0, is_met=True, at_epoch=41, text="3 of 3 epochs")
+    still_open = msgspec.structs.replace(met, name="plateau", is_met=False, text="3 of 6 epochs: earliest epoch 44")
+    observed = msgspec.structs.replace(session.observed, criteria=(met, still_open))
+    details = plain(sessions.detail_lines(msgspec.structs.replace(session, observed=observed), UNICODE))
+    assert "✓ 3 of 3 epochs" in details
+    assert "○ 3 of 6 epochs: earliest epoch 44" in details
+    ended = msgspec.structs.replace(observed, phase=SessionPhase.FINISHED)
+    assert "earliest" not in plain(sessions.detail_lines(msgspec.structs.replace(session, observed=ended), UNICODE))
 
 
 def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):

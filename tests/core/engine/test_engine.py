@@ -1,5 +1,7 @@
 """The engine with its real child, on sessions as small as they come."""
 
+import json
+
 import msgspec
 import psutil
 import pytest
@@ -177,6 +179,13 @@ def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(works
     (sentence,) = observed.announcements
     assert "ensemble.enable_stacking" in sentence
     assert sentence in (workspace.reports_dir / session.session_id / "final_report.md").read_text()
+    assert [criterion.name for criterion in observed.criteria] == ["improvement", "patience", "quality", "plateau"]
+    report = json.loads((workspace.reports_dir / session.session_id / "final_report.json").read_text())
+    assert report["data_quality"]["band"] == "excellent"
+    assert (
+        f"{report['data_quality']['mean']:.3f}, excellent"
+        in (workspace.reports_dir / session.session_id / "final_report.md").read_text()
+    )
 
 
 def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(tmp_path, person, until):
