@@ -1,3 +1,4 @@
+import json
 import shutil
 from contextlib import closing
 from datetime import timedelta
@@ -5,9 +6,11 @@ from itertools import count
 
 import pytest
 
+from console.cli.main import main
 from console.commands.prune import KINDS as ON_THE_COMMAND_LINE
 from console.verbs.prune import Prune
 from core.actor import Actor
+from core.clock import utc_now
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
 from core.governance import AuditLog
@@ -23,6 +26,11 @@ from tests.clocks import HandClock
 from tests.processes import dies
 
 SET = RetentionSettings(runs=2, epochs=10_000, report_days=30.0)
+
+
+@pytest.fixture
+def ana(person):
+    return person
 
 
 @pytest.fixture
@@ -152,6 +160,23 @@ def test_nothing_is_deleted_through_a_link(workspace, pruning, clock, person, tm
     with pytest.raises(FileAccessError):  # also where the link comes between the look and the deletion
         remove_tree(folder, root=workspace.root)
     assert (folder / "precious").exists()
+
+
+def test_the_command_and_the_control_api_name_what_was_left_and_why(workspace, person, api, tmp_path, capsys):
+    sessions = Sessions(workspace)
+    name = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    ended = utc_now() - timedelta(days=40)
+    sessions.observe(name, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=ended)
+    (tmp_path / "victim" / "epochs").mkdir(parents=True)
+    link = workspace.reports_dir / name
+    link.symlink_to(tmp_path / "victim")
+    why = f"{link} is a link, and may lead to files of others"
+    left = [{"kind": "reports", "name": name, "why": why}]
+    assert main(["--workspace", str(workspace.root), "prune", "reports", "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == left
+    wish = {"kinds": ["reports"], "expected": [f"reports:{name}"]}
+    assert api.post("/api/v1/prunes", json=wish).json()["left"] == left
+    assert (tmp_path / "victim" / "epochs").is_dir()
 
 
 def test_an_unknown_kind_is_refused_with_the_choices(pruning):
