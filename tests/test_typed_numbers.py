@@ -53,6 +53,7 @@ CONVERSIONS = {
     "core/serving/server.py": {"limits.stop_seconds * _ANSWERING_PART"},
     "core/serving/signature.py": {"cell", "n"},
     "core/settings/address.py": {"port"},
+    "core/settings/conversion.py": {"step['index']"},
     "core/settings/yaml_source.py": {
         "key_node.start_mark.column",
         "mark_bearer.start_mark.column",

@@ -1,8 +1,11 @@
 """`bondx logs`: the newest lines of all logs of the workspace, and what is written from then on."""
 
 import argparse
+import errno
+import os
 import select
 import sys
+from pathlib import Path
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from console.commands.typed_numbers import count
@@ -37,7 +40,9 @@ def show_logs(args: argparse.Namespace) -> int:
     import logging
 
     wanted = LogFilter(getattr(logging, args.level.upper()), args.grep)
-    reader = LogReader(open_workspace(args).logs_dir)
+    folder = open_workspace(args).logs_dir
+    _require_readable(folder)
+    reader = LogReader(folder)
     lines = reader.newest(args.n, wanted)
     if not lines and args.n and not args.follow and not args.json:
         print("no log line matches" if args.grep or wanted.level > logging.DEBUG else "no log has been written yet")
@@ -52,6 +57,17 @@ def show_logs(args: argparse.Namespace) -> int:
         if _reader_left_within(FOLLOW_SECONDS):
             return ExitCode.READER_LEFT
         lines = reader.poll()
+
+
+def _require_readable(folder: Path) -> None:
+    """Refuse logs that this account may not read: they would look empty.
+
+    Raises:
+        PermissionError: The folder, or one of its logs.
+    """
+    for place in (folder, *folder.glob("*.log")):
+        if place.exists() and not os.access(place, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 def _reader_left_within(seconds: float) -> bool:

@@ -14,6 +14,7 @@ import uvicorn
 
 from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
+from core.plain_files import open_plain
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
@@ -282,6 +283,8 @@ def _uvicorn_server(
         ssl_keyfile=key,
     )
     try:
+        for file in filter(None, (certificate, key)):
+            open_plain(file).close()  # a pipe would be waited for
         config.load()
     except OSError as error:  # includes TLS errors
         raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error

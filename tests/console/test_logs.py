@@ -135,6 +135,15 @@ def test_a_shell_prints_the_newest_wanted_lines(workspace, engine_log, called):
     assert called(main, *command, "--level", "loud")[0] == 2
 
 
+def test_a_log_that_this_account_may_not_read_is_not_called_empty(workspace, engine_log, called, monkeypatch):
+    engine_log("hello", "INFO")
+    may = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: "engine.log" not in str(path) and may(path, mode))
+    code, out, err = called(main, "--workspace", workspace.root, "logs")
+    assert (code, out) == (2, "")
+    assert err == f"bondx: {workspace.logs_dir / 'engine.log'} cannot be used: Permission denied.\n"
+
+
 def test_a_shell_follows_the_logs_until_interrupted(workspace, engine_log, tmp_path):
     engine_log("note before")
     out = tmp_path / "out.txt"

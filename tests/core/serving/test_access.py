@@ -1,5 +1,6 @@
 """Access: every change requires a token, and only this machine may read without one."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -190,7 +191,8 @@ def test_an_invalid_address_is_refused_in_one_sentence(workspace, capsys):
 
 def test_an_invalid_certificate_is_refused_in_one_sentence(workspace, capsys, tmp_path):
     (tmp_path / "chain.pem").write_text("no certificate")
-    for name in ("chain.pem", "nowhere.pem"):
+    os.mkfifo(tmp_path / "pipe.pem")
+    for name in ("chain.pem", "nowhere.pem", "pipe.pem"):
         arguments = ["--listen", "127.0.0.1:0", "--certificate", str(tmp_path / name)]
         assert main(["--workspace", str(workspace.root), "serve", *arguments]) == 2
         assert "The certificate or its key cannot be used" in capsys.readouterr().err
