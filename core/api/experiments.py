@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,18 @@ class ExperimentTracker:
 
     @checked
     def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
-        """Return every metric of a run as (step, value)."""
+        """Return every metric of a run as (step, value); `metric_pages` takes a long run in pieces."""
         return Runs(self._config.workspace).metric_history(run_id)
+
+    @checked
+    def metric_pages(self, run_id: str) -> Iterator[dict[str, list[tuple[int, float]]]]:
+        """Return every metric of a run as `metric_history` does, ten thousand steps at a time, in order of the steps.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        runs = Runs(self._config.workspace)
+        return runs.metric_pages(runs.get(run_id).run_id)
 
     def _stack(self) -> list[ActiveRun]:
         stack: list[ActiveRun] = getattr(self._active, "stack", [])

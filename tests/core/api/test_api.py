@@ -16,7 +16,7 @@ from core.rollout import NotRoutedError, RoutingTable
 from core.rollout.slices import Slice
 from core.settings import SettingsError
 from core.telemetry.predictions import Cursor, PredictionReader
-from core.tracking import Runs, RunStatus
+from core.tracking import RunNotFoundError, Runs, RunStatus
 
 
 @pytest.fixture
@@ -65,6 +65,21 @@ def test_one_run_is_active_at_a_time_unless_nested(tracker: ExperimentTracker) -
         tracker.end_run("gone")
     assert tracker.end_run().status is RunStatus.FINISHED
     assert tracker.search_runs("status = 'failed'")[0].parent_id == "r-0001"
+
+
+def test_a_long_history_is_read_in_pages(tracker: ExperimentTracker, monkeypatch) -> None:
+    run = tracker.start_run("long")
+    for step in range(25):
+        tracker.log_metrics({"loss": step / 100, "mae": 1.0}, step=step)
+    tracker.end_run()
+    page_of = Runs.metric_page
+    monkeypatch.setattr(Runs, "metric_page", lambda *args, **how: page_of(*args, **how, n_epochs=10))
+    pages = list(tracker.metric_pages(run.run_id))
+    assert [len(page["loss"]) for page in pages] == [10, 10, 5]
+    whole = tracker.metric_history(run.run_id)
+    assert {name: [point for page in pages for point in page[name]] for name in whole} == whole
+    with pytest.raises(RunNotFoundError):
+        tracker.metric_pages("r-0404")
 
 
 def test_the_audit_log_names_who_acts(config: MLOpsConfig, tracker: ExperimentTracker) -> None:
