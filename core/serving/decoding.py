@@ -20,6 +20,10 @@ T = TypeVar("T")
 _HALF = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|[c-fC-F][0-9a-fA-F]{2})", flags=re.ASCII
 )
+_SPECIAL = re.compile(
+    rb'((?:[^"NI-]++|"(?:[^"\\]++|\\.)*+"?|(?!NaN|-?Infinity).)*+)(NaN|-?Infinity|\Z)', flags=re.DOTALL
+)  # always matches, so that no body is read more than once
+_SPELLED = {b"NaN": b"null", b"Infinity": b"1e999", b"-Infinity": b"-1e999", b"": b""}
 _PAIR = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}", flags=re.ASCII)
 
 
@@ -57,8 +61,27 @@ def reading(read: Callable[[bytes], T], content: bytes) -> T:
         raise CallerFaultError("The request cannot be read; check the types and the size of its values.") from error
 
 
+def spelled_as_json(content: bytes) -> bytes | None:
+    """Spell the numbers that JSON lacks as a decoder reads them; None if a body has none.
+
+    NaN is a missing value, as in the bytes of a tensor. An infinite number is one that no field takes.
+
+    Source: https://www.tensorflow.org/tfx/serving/api_rest, "JSON conformance"; Triton accepts them, too
+    (https://github.com/triton-inference-server/server/issues/3711)
+
+    >>> spelled_as_json(b'{"NaN": [NaN, -Infinity]}'), spelled_as_json(b'{"NaN": 1}')
+    (b'{"NaN": [null, -1e999]}', None)
+    """
+    if b"NaN" not in content and b"Infinity" not in content:
+        return None
+    spelled = _SPECIAL.sub(lambda found: found[1] + _SPELLED[found[2]], content)
+    return None if spelled == content else spelled
+
+
 def syntax_problem(content: bytes, problem: str) -> str:
-    """Describe why a decoder stopped; it calls half of a character truncated input."""
+    """Describe why a decoder stopped; it calls half of a character, and no body at all, truncated input."""
+    if not content.strip():
+        return "the body is empty"
     without_pairs = _PAIR.sub(lambda found: b"_" * len(found[0]), content)
     if found := _HALF.search(without_pairs):
         return f"half of a character, {found[0].decode()}, at position {found.start()}"

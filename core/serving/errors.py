@@ -33,6 +33,10 @@ class CallerFaultError(BadRequestError):
     """The request would be wrong for any version: never a failure of the version that it reached."""
 
 
+class NotJsonError(CallerFaultError):
+    """The body is not JSON."""
+
+
 class WrongMethodError(ServingError, UsageError):
     """The path exists, but accepts other methods only."""
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.decoding import syntax_problem
-from core.serving.errors import BadRequestError, CallerFaultError
+from core.serving.errors import BadRequestError, CallerFaultError, NotJsonError
 
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 """The errors of a decoder on a bad request; a deeply nested request raises `RecursionError`."""
@@ -248,7 +248,7 @@ class ServingSignature:
         if isinstance(error, RecursionError):
             return CallerFaultError("The request is nested too deeply.")
         if not isinstance(error, msgspec.ValidationError):
-            return CallerFaultError(f"The request is not valid JSON: {syntax_problem(content, str(error))}.")
+            return NotJsonError(f"The request is not valid JSON: {syntax_problem(content, str(error))}.")
         match = _PATH.match(str(error))
         assert match is not None
         problem, path = match["problem"], match["path"] or ""

@@ -13,9 +13,9 @@ import orjson
 
 from core.errors import CoreError
 from core.models.scoring.fields import Rows
-from core.serving.decoding import check_utf8, reading
+from core.serving.decoding import check_utf8, reading, spelled_as_json
 from core.serving.dialects.schemas import FAULT, Schema
-from core.serving.errors import status_of
+from core.serving.errors import NotJsonError, status_of
 from core.serving.signature import ServingSignature
 
 Reply: TypeAlias = tuple[int, Any]
@@ -161,10 +161,22 @@ class Dialect(ABC):
         """
         check_utf8(content)
 
+    def spelled(self, content: bytes) -> bytes | None:
+        """Spell NaN and Infinity in a body that is otherwise JSON; None if it has none."""
+        return spelled_as_json(content)
+
     def read_with(self, read: Reader, content: bytes) -> ReadRequest:
         """Read a body with a reader of this dialect; every failure of the reader is the body's fault."""
         self.check(content)
-        return reading(read, content)
+        try:
+            return reading(read, content)
+        except NotJsonError:
+            if (spelled := self.spelled(content)) is None:
+                raise
+        try:
+            return reading(read, spelled)
+        except NotJsonError as error:
+            raise NotJsonError(f"{str(error).rstrip('.')}, where each NaN counts as null.") from None
 
     def refusal(self, error: CoreError) -> bytes:
         """Encode a refusal."""

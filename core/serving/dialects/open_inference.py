@@ -16,7 +16,7 @@ import orjson
 from typing_extensions import override
 
 from core.models.scoring.fields import Rows
-from core.serving.decoding import check_keys, check_utf8
+from core.serving.decoding import check_keys, check_utf8, spelled_as_json
 from core.serving.dialects.dialect import Answered, Dialect, ListPath, ModelPath, Reader, ReadRequest, ServerPath
 from core.serving.dialects.open_inference_models import (
     class_names,
@@ -152,6 +152,13 @@ class OpenInference(Dialect):
     @override
     def check(self, content: bytes) -> None:
         check_utf8(_json_of(content))
+
+    @override
+    def spelled(self, content: bytes) -> bytes | None:
+        head = spelled_as_json(_json_of(content))
+        if head is None or not isinstance(content, FramedBody):
+            return head
+        return FramedBody.of(head + content[content.n_json :], len(head))
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:

@@ -178,7 +178,7 @@ class TfServing(Dialect):
                 rows = signature.from_columns(named)
             except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
                 check_keys(content, 0)
-                rows = signature.convert_columns(_flat(_texts(plain(asked.inputs))))
+                rows = signature.convert_columns(_flat(plain(asked.inputs), signature))
             return ReadRequest(rows, form="outputs")
 
         return read
@@ -195,8 +195,9 @@ def _rows_by_name(asked: Any, signature: ServingSignature) -> Any:
         return asked
     names = [field.name for field in signature.fields]
     rows = []
-    for number, instance in enumerate(map(_texts, instances)):
-        values = [instance] if len(names) == 1 and not isinstance(instance, dict | list) else instance
+    for number, instance in enumerate(instances):
+        is_value = not isinstance(instance, dict | list) or _is_b64(instance)
+        values = [instance] if len(names) == 1 and is_value else instance
         if isinstance(values, list):
             if len(values) != len(names):
                 raise BadRequestError(
@@ -204,29 +205,39 @@ def _rows_by_name(asked: Any, signature: ServingSignature) -> Any:
                     field=f"instances[{number}]",
                 )
             values = dict(zip(names, values, strict=True))
-        rows.append(values)
+        rows.append(_with_texts(values, signature) if isinstance(values, dict) else values)
     return asked | {"instances": rows}
 
 
-def _texts(value: Any) -> Any:
-    """Replace every `{"b64": …}` by the text that it stands for."""
+def _is_b64(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"b64"}
+
+
+def _with_texts(values: Mapping[str, Any], signature: ServingSignature) -> dict[str, Any]:
+    """Replace every `{"b64": …}` in the fields of a model; fields that it does not read stay as they are."""
+    read = {field.name for field in signature.fields}
+    return {name: _texts(value, name) if name in read or signature.is_open else value for name, value in values.items()}
+
+
+def _texts(value: Any, field: str) -> Any:
+    """Replace every `{"b64": …}` in a value by the text that it stands for."""
     if isinstance(value, list):
-        return [_texts(each) for each in value]
-    if not isinstance(value, dict):
+        return [_texts(each, field) for each in value]
+    if not _is_b64(value):
         return value
-    if value.keys() != {"b64"}:
-        return {name: _texts(each) for name, each in value.items()}
     try:
         return base64.b64decode(value["b64"], validate=True).decode()
     except (TypeError, ValueError, binascii.Error):  # includes UnicodeDecodeError
-        raise BadRequestError("must be a text, as UTF-8 in base 64", field="b64") from None
+        raise BadRequestError(
+            'holds a b64 that is not a text: it must be {"b64": UTF-8 in base 64}', field=field
+        ) from None
 
 
-def _flat(inputs: Any) -> Mapping[str, list[Any]]:
+def _flat(inputs: Any, signature: ServingSignature) -> Mapping[str, list[Any]]:
     if not isinstance(inputs, dict):
         raise BadRequestError("must be an object of columns by name", field="inputs")
     flat: dict[str, list[Any]] = {}
-    for name, values in inputs.items():
+    for name, values in _with_texts(inputs, signature).items():
         column = values if isinstance(values, list) else [values]
         flat[name] = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in column]
     return flat

@@ -76,7 +76,7 @@ def spoiled(body):
     yield body.decode().encode("utf-16"), b"UTF-8"
     yield b"\xef\xbb\xbf" + body, b"(byte 0)"
     yield gzip.compress(body), b"UTF-8"
-    yield b"", b"not valid JSON"
+    yield b"", b"not valid JSON: the body is empty"
     yield b"\x00" * 9, b"not valid JSON"
 
 

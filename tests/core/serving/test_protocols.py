@@ -235,6 +235,13 @@ class TestV1:
         answer = server.ask(f"/v1/models/{MODEL}:predict", {"instances": instances})
         assert answer.json == {"predictions": [expected]}
 
+    def test_a_field_that_the_model_does_not_read_may_hold_anything(self, server, expected):
+        row = ROW | {"image": {"b64": "/w=="}}
+        for body in ({"instances": [row]}, {"instances": [row, row]}):
+            answer = server.ask(f"/v1/models/{MODEL}:predict", body)
+            assert answer.json == {"predictions": [expected] * len(body["instances"])}
+        assert server.ask(f"/v1/models/{MODEL}:predict", {"inputs": row}).json == {"outputs": [expected]}
+
     def test_takes_columns_with_a_text_in_base_64(self, server, expected):
         answer = server.ask(f"/v1/models/{MODEL}:predict", {"inputs": ROW | {"food": [{"b64": "bWVhdA=="}]}})
         assert answer.json == {"outputs": [expected]}
@@ -245,7 +252,8 @@ class TestV1:
             ([30.5, 4], "has 2 values; the model takes 3: size, legs, food"),
             (ROW | {"food": {"b64": "!"}}, "b64"),
             (ROW | {"food": {"b64": "/w=="}}, "b64"),
-            (ROW | {"food": {"b64": 1}}, "b64"),
+            (ROW | {"food": {"b64": 1}}, "The field food holds a b64 that is not a text"),
+            ({"image": {"b64": "/w=="}, "size": 30.5, "legs": 4}, "The field food is missing"),
             ([30.5, "four", "meat"], "legs"),
             (30.5, "wrong form"),
         ],
