@@ -50,12 +50,12 @@ def fit_columns(
         columns: The columns, in the order shown.
         width: The available cells.
         gap: The blanks between two columns.
-        longest: The width of the longest cell of each column, as far as it is known.
+        longest: The width of the longest cell of each column; empty if it is not known.
 
     Returns:
         (index of the column, its width) from left to right. Columns of the highest priority number are dropped until
         the rest fits and names can be told apart. What is left over goes to names until the longest is whole, then
-        to flexible columns by their shares.
+        to flexible columns by their shares. Cells that no word of a column fills go to columns whose words are cut.
 
     >>> fit_columns([Column("model", "MODEL", 6, flex=1), Column("note", "NOTE", 20, priority=1)], 20)
     ((0, 20),)
@@ -95,4 +95,24 @@ def fit_columns(
             widths[index] += part
             handed += part
         spare -= handed
+    if longest:
+        _share_unfilled(columns, kept, widths, longest)
     return tuple((index, widths[index]) for index in kept)
+
+
+def _share_unfilled(
+    columns: Sequence[Column], kept: Sequence[int], widths: dict[int, int], longest: Sequence[int]
+) -> None:
+    """Hand the cells that no word of a column fills to columns whose words are cut, names first.
+
+    Columns of numbers keep their width: their longest value changes with each measurement, and the list would jump.
+    """
+    words = [index for index in kept if columns[index].align == "left" and columns[index].is_titled]
+    unfilled = {index: widths[index] - max(longest[index], len(columns[index].title) + 1) for index in words}
+    for taker in sorted(words, key=lambda index: columns[index].cut != "middle"):
+        for giver in sorted(words, key=lambda index: -unfilled[index]):
+            part = min(longest[taker] - widths[taker], unfilled[giver])
+            if giver != taker and part > 0:
+                widths[taker] += part
+                widths[giver] -= part
+                unfilled[giver] -= part

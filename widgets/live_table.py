@@ -112,7 +112,7 @@ class LiveTable(Painted, can_focus=True):
         self._top = 0
         self._layout: tuple[tuple[int, int], ...] = ()  # (index of the column, its width) from left to right
         self._layout_key: _LayoutKey = _NO_LAYOUT
-        self._longest: tuple[int, ...] = ()  # the longest cell of each column of names, 0 for other columns
+        self._longest: tuple[int, ...] = ()  # the longest cell of each column of words, 0 for numbers
         self._drawn: dict[str, tuple[Row, Line]] = {}
 
     # Input of the table
@@ -138,7 +138,9 @@ class LiveTable(Painted, can_focus=True):
             raise ValueError(f"every row needs {len(self._columns)} cells")
         self._all_rows = tuple(rows)
         self._longest = tuple(
-            max(len(column.title), *(len(row.text(index)) for row in rows), 0) if column.cut == "middle" else 0
+            max(len(column.title), *(len(row.text(index)) for row in rows), 0)
+            if column.align == "left" or column.cut == "middle"
+            else 0
             for index, column in enumerate(self._columns)
         )
         self._select_rows()
@@ -530,13 +532,16 @@ class LiveTable(Painted, can_focus=True):
         key = (width, id(self.glyphs), self._longest, self._wanted, self._order.key if self._order else "")
         if self._layout_key == key:
             return
-        self._drawn.clear()
+        same_cells = self._layout_key[:2] == key[:2]
         self._layout_key = key
         self._gap = 2 if width >= 70 else 1
         chosen = self._chosen()
         longest = [self._longest[index] for index in chosen] if self._longest else ()
         fitted = self._fit([self._columns[index] for index in chosen], width - 1, longest)
-        self._layout = tuple((chosen[place], cells) for place, cells in fitted)
+        layout = tuple((chosen[place], cells) for place, cells in fitted)
+        if layout != self._layout or not same_cells:
+            self._layout = layout
+            self._drawn.clear()
 
 
 def _has_room_for_arrow(column: Column, width: int) -> bool:

@@ -334,3 +334,14 @@ async def test_without_colour_the_cursor_is_one_reversed_bar(stage, theme, monke
 def test_in_too_little_room_words_are_cut_and_numbers_are_not():
     columns = [Column("stage", "STAGE", 14), Column("score", "SCORE", 7, align="right")]
     assert fit_columns(columns, 16) == ((0, 8), (1, 7))
+
+
+def test_cells_that_no_word_fills_go_to_the_column_whose_words_are_cut():
+    columns = [
+        Column("name", "NAME", 8, cut="middle"),
+        Column("state", "STATE", 12),
+        Column("n", "N", 6, align="right"),
+    ]
+    assert fit_columns(columns, 28, longest=(14, 7, 1)) == ((0, 13), (1, 7), (2, 6))
+    assert fit_columns(columns, 28, longest=(8, 12, 6)) == ((0, 8), (1, 12), (2, 6)), "nothing is cut"
+    assert fit_columns(columns, 28, longest=(14, 12, 1)) == ((0, 8), (1, 12), (2, 6)), "numbers keep their width"
