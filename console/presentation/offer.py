@@ -1,7 +1,7 @@
 """The question of a dialog: one change with its evidence, its effects and how to undo it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from core.errors import RefusedError
 from widgets.line import Line
@@ -37,3 +37,15 @@ class AskAgainError(RefusedError):
         """Take the sentence for callers without a dialog, and the new question."""
         super().__init__(message)
         self.look = look
+
+
+def told_first(offer: Offer, news: Sequence[str]) -> Offer:
+    """Return a question that is asked again, with what has changed since as its first lines; unchanged without news."""
+    if not news:
+        return offer
+    lines = (
+        Line((("Since the question was asked, this changed:", "warn"),)),
+        *(Line(((each, ""),)) for each in news),
+        *([] if offer.lines and not offer.lines[0].text else [Line()]),
+    )
+    return replace(offer, lines=(*lines, *offer.lines))

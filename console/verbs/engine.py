@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.presentation.offer import AskAgainError, Offer
+from console.presentation.offer import AskAgainError, Offer, told_first
 from console.presentation.status import attached_to, is_here
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
-from widgets.line import Line, section
+from widgets.line import section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
@@ -95,27 +95,22 @@ def leave_offer(
         *((f"Predictions are no longer served at {serves_at}.",) if serves_at else ()),
         "The next engine continues from there: start bondx again, or bondx run --headless.",
     ]
-    return Offer(
+    offer = Offer(
         title="Leave, and stop the engine",
-        lines=(*_changed_lines(asked, shown), *section("What will happen", effects)),
+        lines=tuple(section("What will happen", effects)),
         confirm="Leave",
         asks_reason=False,
         commit=commit,
     )
+    return told_first(offer, _changes_since(asked, shown))
 
 
-def _changed_lines(asked: Mapping[str, str] | None, shown: Mapping[str, str]) -> list[Line]:
+def _changes_since(asked: Mapping[str, str] | None, shown: Mapping[str, str]) -> list[str]:
     """Say first what an earlier question did not tell; nothing if this is the first question."""
     if asked is None:
         return []
     met = [f"{name} no longer needs the engine." for name in asked if name not in shown]
-    changed = [*_new_needs(asked, shown), *met]
-    if not changed:
-        return []
-    return [
-        Line((("Since the question was asked, this changed:", "warn"),)),
-        *(Line(((each, ""),)) for each in changed),
-    ]
+    return [*_new_needs(asked, shown), *met]
 
 
 def _new_needs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

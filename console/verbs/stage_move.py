@@ -1,9 +1,9 @@
 """The offer of a move between stages: the changes, their evidence, what must be typed, and how to undo it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from console.presentation.offer import AskAgainError, Commit, Offer
+from console.presentation.offer import AskAgainError, Commit, Offer, told_first
 from console.verbs.offer import OfferContext
 from core.registry.stages import Stage
 from core.registry.stages import TransitionVerb as Move
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 _CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Undo", Move.ARCHIVE: "Archive"}
 
 
-def offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -> Offer:
-    """Offer the move that the registry plans."""
-    from core.registry import PromotionRefusedError, Registry
+def offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]", *, news: Sequence[str] = ()) -> Offer:
+    """Offer the move that the registry plans.
+
+    Args:
+        context: The workspace and the person.
+        plan_with: Plans the move.
+        news: What has changed since the question was asked before.
+    """
+    from core.registry import Registry, StalePlanError
     from core.registry.planning import reason_for
 
     registry = Registry(context.workspace)
@@ -27,14 +33,12 @@ def offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -
     def commit(reason: str) -> str:
         try:
             moved = registry.apply(plan, actor=context.actor, reason=reason_for(plan, reason, override=reason))
-        except PromotionRefusedError as error:
-            now = plan_with(registry)
-            if now.allowed and now.ends_rollout != plan.ends_rollout:
-                raise AskAgainError(str(error), lambda: offer_move(context, plan_with)) from error
-            raise
+        except StalePlanError as error:
+            told = error.news
+            raise AskAgainError(str(error), lambda: offer_move(context, plan_with, news=told)) from error
         return "; ".join(f"{version.model} {version.version} is in {version.stage}" for version in moved) + "."
 
-    return plan_offer(plan, context.glyphs, commit)
+    return told_first(plan_offer(plan, context.glyphs, commit), news)
 
 
 def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:

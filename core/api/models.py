@@ -19,6 +19,7 @@ from core.registry import (
     Stage,
     VersionDiff,
 )
+from core.registry.plan_changes import as_reviewed
 from core.registry.planning import reason_for, require_confirmed
 from core.registry.registration import Bump
 
@@ -89,7 +90,14 @@ class ModelRegistry:
 
     @checked
     def promote_model(
-        self, name: str, version: str, stage: Stage | str | None = None, *, reason: str = "", override: str = ""
+        self,
+        name: str,
+        version: str,
+        stage: Stage | str | None = None,
+        *,
+        reason: str = "",
+        override: str = "",
+        reviewed: Plan | None = None,
     ) -> ModelVersion:
         """Move a version one stage up, or to `stage`, through the gates.
 
@@ -99,13 +107,15 @@ class ModelRegistry:
             stage: The target; the next stage by default.
             reason: Why, for the audit log.
             override: Why a version that its newest rollout has rolled back goes live nevertheless.
+            reviewed: The plan that the decision was made on: then every change since is refused.
         Raises:
+            StalePlanError: A rollout, a verdict or a gate is other than in the reviewed plan.
             RefusedError: Its newest rollout has rolled it back (`overrides` of the plan), and `override` is empty.
             PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
             HashMismatchError: The files differ from the registered files.
         """
         plan = self.plan_promotion(name, version, stage)
-        return self._apply(plan, reason_for(plan, reason, override))
+        return self._apply(as_reviewed(plan, reviewed), reason_for(plan, reason, override))
 
     @checked
     def plan_rollback(self, name: str) -> Plan:
@@ -113,9 +123,9 @@ class ModelRegistry:
         return self._registry.plan_rollback(name)
 
     @checked
-    def rollback_model(self, name: str, *, reason: str = "") -> ModelVersion:
-        """Roll back to the previous Production version; raises as `promote_model` does."""
-        return self._apply(self.plan_rollback(name), reason)
+    def rollback_model(self, name: str, *, reason: str = "", reviewed: Plan | None = None) -> ModelVersion:
+        """Roll back to the previous Production version; arguments and errors are those of `promote_model`."""
+        return self._apply(as_reviewed(self.plan_rollback(name), reviewed), reason)
 
     @checked
     def plan_undo(self, name: str) -> Plan:

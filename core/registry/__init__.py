@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         InvalidNameError,
         ModelNotFoundError,
         PromotionRefusedError,
+        StalePlanError,
         VersionNotFoundError,
     )
     from core.registry.integrity import IntegrityResult
@@ -78,6 +79,7 @@ __all__ = [
     "SemanticVersion",
     "Stage",
     "StageChange",
+    "StalePlanError",
     "Sweep",
     "Transition",
     "TransitionVerb",
@@ -116,6 +118,7 @@ _HOMES = {
     "Registry": "registry",
     "SemanticVersion": "numbering",
     "StageChange": "documents",
+    "StalePlanError": "errors",
     "Sweep": "registration",
     "Transition": "documents",
     "VersionDiff": "diff",

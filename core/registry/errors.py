@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.errors import CoreError, NotFoundError, RefusedError, UsageError
+from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
 
 _SHOWN = 60  # characters of a hostile name that are repeated in a message
 
@@ -76,6 +76,20 @@ class CopyFailedError(CoreError):
 
     def __init__(self, folder: object, error: OSError) -> None:
         super().__init__(f"The version could not be copied to {folder}: {error.strerror or error}.")
+
+
+class StalePlanError(ConflictError):
+    """The person was shown another plan than is true now; nothing was changed.
+
+    Attributes:
+        news: What has changed since, in sentences.
+    """
+
+    def __init__(self, what: str, news: Sequence[str]) -> None:
+        super().__init__(
+            f"Since you reviewed the plan, this changed: {' '.join(news)} {what} was not moved; review the plan again."
+        )
+        self.news = tuple(news)
 
 
 class PromotionRefusedError(RefusedError):

@@ -66,9 +66,11 @@ class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):
     stable: str
     candidate: str
     share: float  # of the requests that the candidate answers
+    is_aborting: bool = False  # a person has asked for its end, and the engine has not ended it yet
 
     def __str__(self) -> str:
-        return f"{self.rollout_id}, {self.candidate} at {self.share * 100:g}%"
+        aborting = ", being aborted" if self.is_aborting else ""
+        return f"{self.rollout_id}, {self.candidate} at {self.share * 100:g}%{aborting}"
 
 
 class Holds:
@@ -139,6 +141,7 @@ class Holds:
 
 _WAS_ACTIVE = frozenset({"pending", "running", "paused", "inconclusive"})
 _WAS_ROLLED_BACK = "rolled_back"
+_WAS_ABORTED = "aborted"
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -157,6 +160,7 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     stable: str
     candidate: str
+    desired: str = ""
     observed: _Observed = _Observed()
     revision: int = 0
 
@@ -171,5 +175,9 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
     def running(self) -> RunningRollout:
         """What a move of its versions ends."""
         return RunningRollout(
-            rollout_id=self.rollout_id, stable=self.stable, candidate=self.candidate, share=self.observed.share
+            rollout_id=self.rollout_id,
+            stable=self.stable,
+            candidate=self.candidate,
+            share=self.observed.share,
+            is_aborting=self.desired == _WAS_ABORTED,
         )

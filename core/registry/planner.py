@@ -105,11 +105,7 @@ class Planner:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
                 is_tried = tries and not any(gate.blocks for gate in gates)
                 gates += self._servable_gates(candidate, target, tries=is_tried, replacing=model.production)
-            plan = planning.promotion(model, candidate, target, gates)
-            verdicts = self._holds.warnings(name, number)
-            overrides = " ".join(verdicts) if target is Stage.PRODUCTION else ""
-            warnings = (*verdicts, *self.warnings(candidate))
-            return msgspec.structs.replace(plan, warnings=warnings, overrides=overrides)
+            return self._with_verdicts(planning.promotion(model, candidate, target, gates))
         if verb is TransitionVerb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.
@@ -124,19 +120,27 @@ class Planner:
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(plan)
 
-    def late_refusal(self, plan: Plan, actor: Actor, *, shown_rollout: str | None) -> str | None:
+    def judged_again(self, plan: Plan) -> Plan:
+        """Judge a plan again by what rollouts report, under the lock: they change while the model's revision does not.
+
+        Args:
+            plan: The plan.
+        """
+        if plan.verb is TransitionVerb.PROMOTE:
+            plan = self._with_verdicts(plan)
+        bare = msgspec.structs.replace(plan, ends_rollout=None)
+        ends = planning.with_rollout(bare, self._holds.running(plan.model)).ends_rollout
+        return msgspec.structs.replace(plan, ends_rollout=ends)
+
+    def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
         """Check again, under the lock, what may have changed while the model's revision did not.
 
         Args:
             plan: The plan.
             actor: Who carries it out.
-            shown_rollout: The rollout that the actor knows the plan to end.
         """
         if plan.verb in (TransitionVerb.ARCHIVE, TransitionVerb.UNDO):
             return self._unless_held(plan).refusal
-        ends = planning.with_rollout(plan, self._holds.running(plan.model)).ends_rollout
-        if ends is not None and ends.rollout_id != shown_rollout:
-            return f"Rollout {ends} has started since, and this would end it. Review the plan again."
         if plan.verb is not TransitionVerb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
@@ -273,6 +277,15 @@ class Planner:
                 return True
             self._hold_a_model[version.manifest_sha256] = known
         return known
+
+    def _with_verdicts(self, plan: Plan) -> Plan:
+        """Name the verdict of a rollout that a promotion goes against, and how this environment differs."""
+        if not plan.version:
+            return plan
+        verdicts = self._holds.warnings(plan.model, plan.version)
+        overrides = " ".join(verdicts) if plan.to_stage is Stage.PRODUCTION else ""
+        warnings = (*verdicts, *self.warnings(self._records.version(plan.model, plan.version)))
+        return msgspec.structs.replace(plan, warnings=warnings, overrides=overrides)
 
     def _unless_held(self, plan: Plan) -> Plan:
         held = self._holds.of(plan.model)

@@ -17,8 +17,9 @@ from core.registry import planning
 from core.registry.aliases import Alias
 from core.registry.approvals import Approval
 from core.registry.documents import ModelVersion
-from core.registry.errors import HashMismatchError, PromotionRefusedError
+from core.registry.errors import HashMismatchError, PromotionRefusedError, StalePlanError
 from core.registry.gates import VERIFIED_ARTIFACT
+from core.registry.plan_changes import news_since
 from core.registry.planning import Plan
 from core.registry.records import DATABASE
 from core.registry.registration import Bump, Sweep, card_of
@@ -196,12 +197,14 @@ class Registry(RegistryReader):
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
         """Carry out a plan, if it is still valid.
 
-        Rules, gates and files are judged again; only the requested move and the revision of the plan are trusted.
+        Rules, gates and files are judged again; only the requested move and the revision of the plan are trusted. What
+        the plan said of rollouts, verdicts and gates must still be true.
 
         Returns:
             The versions that moved, the plan's own first.
         Raises:
             StaleRevisionError: Someone else moved a version of this model first; the message says who, when and what.
+            StalePlanError: A rollout, a verdict or a gate is other than the plan says; the message says which.
             HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids it.
         """
@@ -218,6 +221,7 @@ class Registry(RegistryReader):
             The versions that moved in the last step, the promoted one first.
         Raises:
             StaleRevisionError: Someone else moved a version of this model first.
+            StalePlanError: A rollout, a verdict or a gate is other than a plan says.
             HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids a step.
         """
@@ -240,9 +244,10 @@ class Registry(RegistryReader):
             if self._records.model(first.model).revision != first.expected_revision:
                 raise stale(self._records, first)
             for plan, step in zip(plans, decided, strict=True):
-                shown_rollout = plan.ends_rollout.rollout_id if plan.ends_rollout else None
-                if (refusal := self._planner.late_refusal(step, actor, shown_rollout=shown_rollout)) is not None:
+                if (refusal := self._planner.late_refusal(step, actor)) is not None:
                     raise PromotionRefusedError(refusal)
+                if news := news_since(plan, self._planner.judged_again(step)):
+                    raise StalePlanError(f"{plan.model} {plan.version}", news)
                 moved = move(
                     self._records, self._approvals, change, step, actor=actor, reason=reason, clock=self._clock
                 )

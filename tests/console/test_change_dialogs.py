@@ -664,3 +664,23 @@ async def test_the_hint_is_true_after_the_terminal_has_changed_its_size(open_con
         assert ("more line" in hint.text) is bool(body.n_unseen) is (after == (40, 12))
         await console.press("Y")
         assert dialog.is_current, "a Y for the screen as it was is too early for the new one"
+
+
+async def test_a_promotion_that_names_a_rollout_asks_again_once_that_was_aborted(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "downgrade/1.3.0")
+        old = await console.dialog("P")
+        assert "Ends rollout ro-0002, 1.3.0 at 10%" in console.text()
+        Rollouts(workspace).abort("ro-0002", actor=OPERATOR, reason="no")
+        console.time.pass_deafness()
+        await console.press(*"1.3.0")
+        while old.query_one("#dialog-body").n_unseen:
+            await console.press("Y")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: isinstance(console.app.screen, ChangeDialog) and console.app.screen is not old)
+        await console.until(lambda: console.app.screen._offer, "the new plan")
+        await console.settled()
+        assert "Since the question was asked, this changed:" in console.text()
+        assert "Rollout ro-0002, 1.3.0 at 10% has ended since." in console.text()
+        assert stage_of(workspace, "downgrade", "1.3.0") is not Stage.PRODUCTION

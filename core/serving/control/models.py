@@ -19,6 +19,7 @@ from core.registry import (
     TransitionVerb,
     VersionDiff,
 )
+from core.registry.plan_changes import as_reviewed
 from core.registry.planning import reason_for, require_confirmed
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
@@ -40,6 +41,7 @@ class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expected_revision: int  # of the plan that the decision was made on
     confirm: str = ""  # if the plan has `unreplaced`: that version
     override: str = ""  # if the plan has `overrides`: why that verdict does not count
+    reviewed: Plan | None = None  # the plan as `plans` returned it: refused if its rollout, verdicts or gates changed
     reason: str = ""
 
 
@@ -126,6 +128,9 @@ class Models(Controller):
         )
         require_confirmed(plan, data.confirm)
         reason = reason_for(plan, data.reason, data.override)
+        if data.reviewed is not None:
+            shown = msgspec.structs.replace(data.reviewed, expected_revision=data.expected_revision)
+            plan = as_reviewed(plan, shown)
         return list(registry.apply(plan, actor=caller.actor, reason=reason))
 
 

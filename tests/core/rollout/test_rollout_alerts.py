@@ -1,10 +1,13 @@
 """The alerts of a rollout, and when they are cleared."""
 
+import msgspec
 import pytest
 
 from core.alerts import Alerts, AlertState
 from core.governance import AuditLog
-from core.registry import PromotionRefusedError, Stage
+from core.quality.gate import GateVerdict
+from core.registry import Stage, StalePlanError
+from core.registry.plan_changes import as_reviewed, news_since
 from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutWorker
 from tests.core.rollout.conftest import ANA, a_plan
 
@@ -148,9 +151,70 @@ def test_a_move_is_refused_if_a_rollout_that_it_would_end_started_since(registry
     newer = register(Stage.STAGING)
     plan = registry.plan_promotion("spread", newer)
     rollout = start()
-    with pytest.raises(PromotionRefusedError, match=f"Rollout {rollout.rollout_id}, .* has started since"):
+    with pytest.raises(StalePlanError, match=f"Rollout {rollout.rollout_id}, .* has started since"):
         registry.apply(plan, actor=ana)
     registry.apply(registry.plan_promotion("spread", newer), actor=ana)
+
+
+@pytest.mark.parametrize("move", ["promote", "rollback"])
+@pytest.mark.parametrize("since", ["aborting", "aborted", "advanced", "rolled back"])
+def test_a_move_is_refused_if_the_rollout_that_it_ends_is_not_as_it_was_shown(
+    registry, register, rollouts, worker, source, clock, ana, move, since
+) -> None:
+    live = [register(Stage.PRODUCTION) for _ in range(2)][-1]
+    rollout = _of_newest(registry, register, rollouts)
+    worker.tick(clock.now)
+    plan = (
+        registry.plan_promotion("spread", rollout.candidate) if move == "promote" else registry.plan_rollback("spread")
+    )
+    assert plan.ends_rollout.rollout_id == rollout.rollout_id
+    if since in ("aborting", "aborted"):
+        rollouts.abort(rollout.rollout_id, actor=ana)
+    elif since == "advanced":
+        rollouts.advance(rollout.rollout_id, actor=ana)
+    else:
+        source.serve(Arm.STABLE, 2_000, share=0.05)
+        source.serve(Arm.CANDIDATE, 100, share=0.05, n_failed=50)
+    if since != "aborting":
+        worker.tick(clock.pass_by(30))
+    told = {
+        "aborting": "Rollout ro-0001 is being aborted",
+        "aborted": "Rollout ro-0001, .* at 5% has ended since",
+        "advanced": f"Rollout ro-0001 gives {rollout.candidate} 20% of the requests, and no longer 5%",
+        "rolled back": "Rollout ro-0001, .* at 5% has ended since"
+        + (rf".* ro-0001 rolled back {rollout.candidate} at" if move == "promote" else ""),
+    }[since]
+    with pytest.raises(StalePlanError, match=told) as refused:
+        registry.apply(plan, actor=ana)
+    assert refused.value.exit_code == 4
+    assert registry.production("spread").version == live
+
+
+def test_a_plan_without_news_is_carried_out_and_a_reviewed_plan_is_held_to_what_it_said(
+    registry, register, rollouts, worker, clock, ana
+) -> None:
+    register(Stage.PRODUCTION)
+    rollout = _of_newest(registry, register, rollouts)
+    worker.tick(clock.now)
+    reviewed = registry.plan_promotion("spread", rollout.candidate)
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    now = registry.plan_promotion("spread", rollout.candidate)
+    assert news_since(now, now) == ()
+    with pytest.raises(StalePlanError, match="has ended since"):
+        registry.apply(as_reviewed(now, reviewed), actor=ana)
+    registry.apply(as_reviewed(now, now), actor=ana)
+
+
+def test_a_gate_that_changed_is_news_and_a_gate_that_was_judged_late_and_passes_is_not(registry, register) -> None:
+    plan = registry.plan_promotion("spread", register(Stage.STAGING))
+    gate = plan.gates[0]
+    other = msgspec.structs.replace(gate, threshold=gate.threshold + 1, verdict=GateVerdict.WARN)
+    late = msgspec.structs.replace(gate, name="late")
+    assert news_since(plan, msgspec.structs.replace(plan, gates=(*plan.gates, late))) == ()
+    (told,) = news_since(plan, msgspec.structs.replace(plan, gates=(other, *plan.gates[1:])))
+    assert told.startswith(f"Gate {gate.name}: ")
+    assert told.endswith("(warn).")
 
 
 def test_a_rollback_without_an_earlier_version_says_how_the_candidate_loses_its_traffic(registry, start) -> None:

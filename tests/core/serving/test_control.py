@@ -120,6 +120,17 @@ class TestTheRegistry:
         assert "Confirm it by naming 1.0.0" in refused.json()["error"]
         assert api.post("/api/v1/models/spread/moves", json=wish | {"confirm": "1.0.0"}).status_code == 200
 
+    def test_refuses_a_reviewed_plan_that_said_something_else(self, api, workspace, artifacts, put_live):
+        put_live(workspace, "spread", artifacts / "spread")
+        wish = {"verb": "archive", "version": "1.0.0"}
+        plan = api.post("/api/v1/models/spread/plans", json=wish).json()
+        move = wish | {"expected_revision": plan["expected_revision"], "confirm": "1.0.0"}
+        old = plan | {"warnings": ["ro-0001 rolled back 1.0.0."]}
+        refused = api.post("/api/v1/models/spread/moves", json=move | {"reviewed": old})
+        assert refused.status_code == 409
+        assert "No longer true: ro-0001 rolled back 1.0.0. spread 1.0.0 was not moved" in refused.json()["error"]
+        assert api.post("/api/v1/models/spread/moves", json=move | {"reviewed": plan}).status_code == 200
+
     def test_refuses_with_the_reason_of_the_plan(self, api, workspace, artifacts, put_live):
         put_live(workspace, "spread", artifacts / "spread")
         wish = {"verb": "rollback"}
