@@ -57,10 +57,14 @@ def attainment(metrics: Mapping[str, float]) -> float | None:
     return metrics.get("attainment")
 
 
+_BRIEF_STAGES = {Stage.DEVELOPMENT: "Dev", Stage.STAGING: "Stag", Stage.PRODUCTION: "Prod", Stage.ARCHIVED: "Arch"}
+
+
 def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
     """Draw a stage with a glyph, its word and a tone: a filled dot is live."""
     glyph = glyphs.dot if stage is Stage.PRODUCTION else glyphs.hollow if stage is Stage.STAGING else " "
-    return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""), str(stage), _STAGE_RANKS[stage])
+    brief = f"{glyph} {_BRIEF_STAGES[stage]}"
+    return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""), str(stage), _STAGE_RANKS[stage], brief=brief)
 
 
 @functools.lru_cache(maxsize=4096)  # models share most of their numbers

@@ -92,6 +92,18 @@ async def test_40x12_tells_the_worst_alert_in_two_lines(open_console, workspace,
         assert "✗" not in drawn[3], "the second line of the first alert"
 
 
+async def test_a_small_screen_has_no_frames_in_ascii_either_and_whole_words_for_stages(open_console, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    async with open_console((40, 12)) as console:
+        assert console.app.glyphs.name == "ascii"
+        await console.press("3")
+        text = console.text()
+        assert "+--" not in text
+        assert " Prod " in text
+        assert "Prod~" not in text
+        assert len([row for row in text.splitlines() if "1." in row]) == 9
+
+
 async def test_recent_actions_are_whole_lines(open_console):
     async with open_console((120, 40)) as console:
         pane = console.screen.query_one("#changes")
