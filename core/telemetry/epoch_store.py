@@ -8,7 +8,7 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.telemetry.spans import LEVEL_BITS, N_LEVELS, EpochSpan, folded, merged, span_of, start_of
 
@@ -203,7 +203,7 @@ def build_spans(connection: sqlite3.Connection) -> None:
 
 
 def _build_run(connection: sqlite3.Connection, run_id: str) -> None:
-    series: dict[str, StoredSeries] = {}
+    series: dict[str, list[Any]] = {}
     rows: list[tuple[object, ...]] = []
     for row in _all_spans(connection, run_id, series):
         rows.append(row)
@@ -215,23 +215,47 @@ def _build_run(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def _all_spans(
-    connection: sqlite3.Connection, run_id: str, series: dict[str, StoredSeries]
+    connection: sqlite3.Connection, run_id: str, series: dict[str, list[Any]]
 ) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of all spans of a run from one pass over its values, and collect its series."""
-    is_open: list[dict[str, EpochSpan]] = [{} for _ in range(N_LEVELS)]  # by name, the lowest level first
+    """Yield the rows of all spans of a run from one pass over its values, and collect the fields of its series.
+
+    All writers wait for this pass, so a value changes lists in place: an object for each would take three times longer.
+    """
+    lowest: dict[str, list[Any]] = {}  # the fields of the open spans of the lowest level, by name
+    above: list[dict[str, EpochSpan]] = [{} for _ in range(N_LEVELS - 1)]  # the open spans of the other levels
     previous: int | None = None
     statement = "SELECT epoch, name, at, value FROM epoch WHERE run = ? ORDER BY epoch, name"
     for epoch, name, at_us, value in connection.execute(statement, (run_id,)):
         if previous is not None and epoch >> LEVEL_BITS != previous >> LEVEL_BITS:
-            yield from _closed(run_id, is_open, _n_ended(previous, epoch))
+            yield from _closed(run_id, lowest, above, _n_ended(previous, epoch))
         previous = epoch
-        before = series.get(name) or StoredSeries(epoch, value, 0, epoch, None, None, 0)
-        series[name] = before.followed_by(epoch, value)
+        one = series.get(name)
+        if one is None:
+            one = series[name] = list(StoredSeries(epoch, value, 0, epoch, None, None, 0))
+        one[0], one[1] = epoch, value
         if math.isfinite(value):
-            span = span_of(epoch, at_us, value)
-            lowest = is_open[0]
-            lowest[name] = merged(lowest[name], span) if name in lowest else span
-    yield from _closed(run_id, is_open, N_LEVELS)
+            one[2], one[4], one[5] = one[2] + 1, epoch, value
+            span = lowest.get(name)
+            if span is None:
+                lowest[name] = list(span_of(epoch, at_us, value))
+            else:
+                _extend(span, epoch, at_us, value)
+    yield from _closed(run_id, lowest, above, N_LEVELS)
+
+
+def _extend(span: list[Any], epoch: int, at_us: int, value: float) -> None:
+    """Add a later epoch to the fields of a span, as `merged` does."""
+    span[0] += 1
+    if at_us < span[1]:
+        span[1] = at_us
+    if at_us > span[2]:
+        span[2] = at_us
+    span[3] += value
+    span[6], span[7] = epoch, value
+    if value < span[9]:
+        span[8], span[9] = epoch, value
+    if value > span[11]:
+        span[10], span[11] = epoch, value
 
 
 def _n_ended(previous: int, epoch: int) -> int:
@@ -239,12 +263,16 @@ def _n_ended(previous: int, epoch: int) -> int:
     return sum(previous >> level * LEVEL_BITS != epoch >> level * LEVEL_BITS for level in range(1, N_LEVELS + 1))
 
 
-def _closed(run_id: str, is_open: list[dict[str, EpochSpan]], n_levels: int) -> Iterator[tuple[object, ...]]:
+def _closed(
+    run_id: str, lowest: dict[str, list[Any]], above: list[dict[str, EpochSpan]], n_levels: int
+) -> Iterator[tuple[object, ...]]:
     """Close the spans of the lowest levels: yield their rows, and pass each on to the level above."""
+    closing = {name: EpochSpan._make(fields) for name, fields in lowest.items()} if n_levels else {}
     for level in range(1, n_levels + 1):
-        for name, span in is_open[level - 1].items():
+        for name, span in closing.items():
             yield run_id, level, start_of(span.first_epoch, level * LEVEL_BITS), name, *span
             if level < N_LEVELS:
-                above = is_open[level]
-                above[name] = merged(above[name], span) if name in above else span
-        is_open[level - 1].clear()
+                wider = above[level - 1]
+                wider[name] = merged(wider[name], span) if name in wider else span
+        (lowest if level == 1 else above[level - 2]).clear()
+        closing = dict(above[level - 1]) if level < n_levels else {}

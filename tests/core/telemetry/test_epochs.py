@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import TelemetrySettings
-from core.telemetry import TelemetryReader, recover
+from core.telemetry import TelemetryReader, recover, spans
 from core.telemetry.courses import MOST_SPANS, EpochCourses, courses_as_of
 from core.telemetry.epoch_page import NO_EPOCHS, PAGE_EPOCHS, EpochPages, page_as_of
 from core.telemetry.epoch_store import EpochMetric, build_spans
@@ -328,6 +328,24 @@ def test_another_store_in_the_same_place_is_read_anew(store, path, reader, tmp_p
         path.with_name(path.name + companion).unlink(missing_ok=True)
     other.rename(path)
     assert len(courses.follow(watch.look([RUN]))[RUN]["loss"]) == 3
+
+
+def test_the_spans_of_an_earlier_store_are_built_without_a_merge_for_each_value(store, path, monkeypatch):
+    fill(store, LONG)
+    store.write([], [metric(77, math.inf), metric(78, -3.0, at=5), metric(79, -3.0, at=9)])
+    before, merges = tables(path), []
+    monkeypatch.setattr(
+        "core.telemetry.epoch_store.merged", lambda one, other: merges.append(1) or spans.merged(one, other)
+    )
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM epoch_span")
+        connection.execute("DELETE FROM epoch_series")
+        build_spans(connection)
+    assert len(merges) <= 2 * LONG / 14
+    (rebuilt, series), (stored, known) = tables(path), before
+    assert [row[:7] + row[8:] for row in rebuilt] == [row[:7] + row[8:] for row in stored]
+    assert [row[7] for row in rebuilt] == pytest.approx([row[7] for row in stored])
+    assert [row[:-1] for row in series] == [row[:-1] for row in known]
 
 
 def test_a_window_is_read_at_its_own_resolution(store, reader):
