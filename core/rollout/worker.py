@@ -96,6 +96,7 @@ class RolloutWorker:
             if not rollout.is_active:
                 self._forget(rollout.rollout_id)
                 self._unstored.discard(rollout.rollout_id)
+                self._uneven.pop(rollout.rollout_id, None)
                 continue
             try:
                 if (change := self._drive(rollout, now)) is not None:

@@ -69,6 +69,15 @@ def test_a_canary_that_fails_more_often_is_rolled_back_with_the_reason(
     assert [record.verb for record in AuditLog(workspace).tail(2)] == ["rollout.roll_back", "alert.fire"]
 
 
+def test_nothing_of_an_ended_rollout_stays_in_the_worker(start, traffic, worker, clock) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    traffic.flow(rollout.rollout_id, ticks=60, stable=0.01, candidate=0.1)
+    worker.tick(clock.pass_by(1))
+    kept = {name: value for name, value in vars(worker).items() if isinstance(value, dict | set)}
+    assert [name for name, value in kept.items() if rollout.rollout_id in value] == []
+
+
 def test_promoting_a_rolled_back_version_by_hand_shows_a_warning(
     registry, rollouts, start, traffic, worker, clock, lease, ana, candidate
 ) -> None:
