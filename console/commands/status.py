@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 1.0
 N_ALERTS = 10
 """The alerts that the text lists without `--all`: with 2,000, the rest of the status would be off the screen."""
+OLD_SECONDS = 15.0
+"""An engine stores a sample a second: with none for as long, the figures are old."""
 GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
 
 
@@ -57,7 +59,9 @@ def status(args: argparse.Namespace) -> int:
 
 
 def _facts_now(source: "SnapshotSource", workspace: "Workspace") -> dict[str, Any]:
-    facts = facts_of(source.take())
+    from core.clock import utc_now
+
+    facts = facts_of(source.take(), now=utc_now())
     named = str(workspace.settings_file)
     if not any(named in problem for problem in facts["problems"]) and (problem := _problem_with_keys(workspace)):
         facts["problems"].append(problem)
@@ -95,10 +99,14 @@ def _status_at(args: argparse.Namespace) -> int:
     return exit_code(facts)
 
 
-def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
+def facts_of(snapshot: "Snapshot", *, now: "datetime | None" = None) -> dict[str, Any]:
     """Reduce a snapshot to the facts a script asks for; JSON-ready but for instants.
 
     Ages are left to the reader: a fact that changes every second would make `--watch` print forever.
+
+    Args:
+        snapshot: The workspace.
+        now: When the facts are asked for; by default when the snapshot was taken.
     """
     from core.alerts import AlertState
     from core.view.retired import retired_models
@@ -170,20 +178,24 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
         "resources": {
             name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
         },
-        "resources_at": _stopped_at(snapshot),
+        "resources_at": _stopped_at(snapshot, now or snapshot.taken_at),
         "unreadable": sorted(snapshot.unreadable),
+        "unwritable": snapshot.unwritable or None,
         "problems": [*([silence] if silence else []), *snapshot.problems],
     }
 
 
-def _stopped_at(snapshot: "Snapshot") -> "datetime | None":
-    """Return when the machine was last sampled if nobody samples it now: then its figures are old."""
+def _stopped_at(snapshot: "Snapshot", now: "datetime") -> "datetime | None":
+    """Return when the machine was last sampled if its figures are old: nobody samples it, or no sample is stored."""
     points = snapshot.resources.get(f"resource.{GAUGES[0]}", ())
-    if snapshot.absence is None or not points:
+    if not points:
+        return None
+    sampled_at = points[-1][0]
+    if snapshot.absence is None and now.timestamp() - sampled_at < OLD_SECONDS:
         return None
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(round(points[-1][0]), tz=UTC)
+    return datetime.fromtimestamp(round(sampled_at), tz=UTC)
 
 
 def exit_code(facts: dict[str, Any]) -> int:
@@ -219,7 +231,10 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
         holder = f"{engine['mode']}, {who}, since {printable(engine['acquired_at'])}"
         if engine["silent_since"]:
             holder += f", silent since {printable(engine['silent_since'])}"
-    lines = [("workspace", facts["workspace"]), ("engine", holder)]
+    lines = [("workspace", facts["workspace"])]
+    if facts["unwritable"]:
+        lines.append(("critical", facts["unwritable"]))
+    lines.append(("engine", holder))
     for session in facts["sessions"]:
         score = f", score {session['score']:.4f}" if session["score"] is not None else ""
         failing = f", failing gates: {', '.join(session['failing_gates'])}" if session["failing_gates"] else ""
@@ -261,7 +276,7 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
         sampled = f" as of {printable(facts['resources_at'])}" if facts["resources_at"] else ""
         gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())
         lines.append(("resources", gauges + sampled))
-    return lines + [("problem", problem) for problem in facts["problems"]]
+    return lines + [("problem", problem) for problem in facts["problems"] if problem != facts["unwritable"]]
 
 
 def _alert_sentences(alerts: list[dict[str, Any]], limit: int | None) -> list[str]:

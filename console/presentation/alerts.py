@@ -48,6 +48,7 @@ CRAMPED_WRONG_COLUMNS = (
 )
 """The columns of a screen narrower than 80 columns: a glyph and a letter instead of a word."""
 _BRIEF_NAME = 20
+_PROBLEM = "problem-"
 NO_ENGINE = "no-engine"
 NO_LIVE = "no-live-version/"
 """Begins the key of the row of a model that had a live version, and has none now."""
@@ -97,7 +98,9 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
 
 
 def worst_key(snapshot: "Snapshot") -> str:
-    """Return the fingerprint of the worst open alert; "" without one."""
+    """Return the key of the worst problem: that nothing can be written, else the worst open alert; "" without one."""
+    if snapshot.unwritable:
+        return f"{_PROBLEM}0"
     worst = worst_first([alert for alert in snapshot.alerts if alert.state.is_open])
     return worst[0].fingerprint if worst else ""
 
@@ -163,7 +166,7 @@ def _located_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
     """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts."""
     rows = [
-        Row(f"problem-{index}", (_kind_cell(glyphs.failed, "damage", "alarm"), Cell(problem, "bad"), "", ""))
+        Row(f"{_PROBLEM}{index}", (*_problem_cells(problem, snapshot, glyphs), "", ""))
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
@@ -189,6 +192,23 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
             )
         )
     return rows
+
+
+def _problem_cells(problem: str, snapshot: "Snapshot", glyphs: Glyphs) -> tuple[Cell, Cell]:
+    if problem != snapshot.unwritable:
+        return _kind_cell(glyphs.failed, "damage", "alarm"), Cell(problem, "bad")
+    return _kind_cell(glyphs.failed, "critical", "alarm"), Cell(problem, "alarm", brief=unwritable_in_brief(problem))
+
+
+def unwritable_in_brief(problem: str) -> str:
+    """Say in a few words that nothing can be recorded.
+
+    >>> unwritable_in_brief("the disk of /srv/bonds is full: 0 KiB free. Free some space.")
+    'disk full: nothing can be written'
+    >>> unwritable_in_brief("the last change was refused: Cannot write /srv/bonds/state/alerts.json: I/O error.")
+    'writes fail: nothing is recorded'
+    """
+    return "disk full: nothing can be written" if " is full: " in problem else "writes fail: nothing is recorded"
 
 
 def wrong_words(snapshot: "Snapshot", n_rows: int) -> str:

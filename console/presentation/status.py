@@ -47,7 +47,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         engine_age=age(engine.silent_since or engine.acquired_at, around.frozen_at or around.now) if engine else "",
         pid=engine.pid if engine and not is_here(engine) else None,
         armed=around.standing.armed and not around.is_past,
-        n_critical=severities["critical"],
+        n_critical=severities["critical"] + bool(snapshot.unwritable),
         n_warning=severities["warning"],
         n_info=severities["info"],
         n_acknowledged=sum(alert.state is AlertState.ACKNOWLEDGED for alert in snapshot.alerts),

@@ -224,7 +224,8 @@ class OverviewScreen(ConsoleScreen):
                 lines = alerts.retired_lines(retired, self.snapshot)
                 return f"{retired} has no live version", lines
             if self.snapshot.problems:
-                return "Unreadable files", [Line(((problem, ""),)) for problem in self.snapshot.problems]
+                title = "Nothing can be recorded" if self.snapshot.unwritable else "Unreadable files"
+                return title, [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
         version = self.snapshot.version(model.model, model.production) if model and model.production else None
         if version is not None:

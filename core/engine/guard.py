@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from typing_extensions import override
@@ -10,6 +11,7 @@ from typing_extensions import override
 from core.engine.worker import Worker
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS
+from core.state.write_health import REFUSED_WRITES
 
 
 class LeaseGuard(Worker):
@@ -50,6 +52,8 @@ class LeaseGuard(Worker):
                 return f"{root} was mounted read-only"
             if not self._lease.beat():
                 return f"{self._workspace.lease_file} was removed or replaced, so another engine may start"
+            with suppress(OSError):  # the lease holds; it only cannot say more
+                self._lease.tell(REFUSED_WRITES.within(root) or "")
         except FileNotFoundError:
             return f"{root} was deleted, moved or unmounted"
         except OSError as error:

@@ -218,4 +218,9 @@ class _Workspace(Collector):
             if session.observed.score is not None:
                 scores.add_metric((session.session_id,), session.observed.score)
         yield from (sessions, scores)
+        yield GaugeMetricFamily(
+            "bondx_workspace_writable",
+            "0 while nothing can be recorded: the disk is full, or refuses writes.",
+            value=float(not snapshot.unwritable),
+        )
         yield GaugeMetricFamily("bondx_state_problems", "Files that cannot be read.", value=len(snapshot.problems))

@@ -22,23 +22,36 @@ class Reads:
     """Answers read-only requests."""
 
     def __init__(
-        self, authenticator: Authenticator, metrics: ServingMetrics, table: Callable[[], ServingTable]
+        self,
+        authenticator: Authenticator,
+        metrics: ServingMetrics,
+        table: Callable[[], ServingTable],
+        unwritable: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
         self._table = table
+        self._unwritable = unwritable
 
     async def health(self, scope: Scope, send: Send) -> None:
         """Report that the server is alive; open to everyone, since probes carry no tokens."""
         await send_json(send, 200, b'{"status":"up","live":true}')
 
     async def ready(self, scope: Scope, send: Send) -> None:
-        """Report whether the server can answer and, to authorised callers, for which models it cannot and why."""
+        """Report whether the server can answer and, to authorised callers, for which models it cannot and why.
+
+        It answers from a full disk, too, and says that it can record nothing.
+        """
         table = self._table()
         is_ready = table.is_ready
         content: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "ready": is_ready}
+        unwritable = self._unwritable()
+        if unwritable is not None:
+            content["writable"] = False
         try:
             self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
+            if unwritable is not None:
+                content["unwritable"] = unwritable
             content["models"] = {served.model: served.is_ready for served in table.expected()}
             content["reasons"] = table.troubles()
             if kept := [served.model for served in table.models.values() if served.is_kept_as_files]:

@@ -36,6 +36,7 @@ from core.serving.table import ServingTable
 from core.settings import load_settings
 from core.settings.address import ADDRESS_FORM, host_and_port
 from core.state import Workspace
+from core.state.write_health import write_problem
 from core.view.source import take_snapshot
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class Server:
             self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace), shared
         )
         self._shared = shared
-        reads = Reads(authenticator, metrics, lambda: self.table)
+        reads = Reads(authenticator, metrics, lambda: self.table, lambda: write_problem(workspace.root))
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         try:

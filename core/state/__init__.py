@@ -12,6 +12,7 @@ storage.py        transactions
 database.py       TinyDB on top of it
 documents.py      typed documents with revisions
 lease.py          the engine's exclusive right to a workspace
+write_health.py   what keeps a workspace from being written
 change_watch.py   notice of other processes' commits
 """
 

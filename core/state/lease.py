@@ -29,6 +29,7 @@ process_id = os.getpid
 # Covers an engine that is just leaving, or just writing its record.
 _PATIENCE_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
+_RECORD_BYTES = 2048
 
 
 class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
     acquired_at: datetime
     beat_seconds: float = 0.0  # how often it shows that it is alive; 0: never
     silent_since: datetime | None = None  # set by the reader: the last sign of life of a process that does not move
+    refused: str = ""  # why the holder's writes are refused, which it can record nowhere else
 
     @property
     def silence(self) -> str | None:
@@ -97,7 +99,7 @@ class Lease:
                 if _is_held(descriptor):
                     raise LeaseHeldError(_held_by(read_lease(workspace), workspace))
             os.ftruncate(descriptor, 0)
-            write_all(descriptor, msgspec.json.encode(holder) + b"\n")
+            write_all(descriptor, _record(holder))
         except OSError as error:
             os.close(descriptor)
             raise access_error(path, "write", error) from error
@@ -130,6 +132,20 @@ class Lease:
             return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
         except FileNotFoundError:
             return False
+
+    def tell(self, refused: str) -> None:
+        """Say in the lease why the holder's writes are refused; "" once they succeed.
+
+        The record is overwritten in place, for which a full disk has room.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if (descriptor := self._descriptor) is None or refused == self.holder.refused:
+            return
+        holder = msgspec.structs.replace(self.holder, refused=refused)
+        os.pwrite(descriptor, _record(holder), 0)
+        self.holder = holder
 
     def forget_inherited(self) -> None:
         """Let go of the lease in a forked child, so that it ends with the parent and not with the last child."""
@@ -179,6 +195,15 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
             time.sleep(_PAUSE_SECONDS)
     finally:
         os.close(descriptor)
+
+
+def _record(holder: LeaseHolder) -> bytes:
+    """Encode a holder, always in as many bytes, so that another record of it fits in its place."""
+    encoded = msgspec.json.encode(holder)
+    if len(encoded) >= _RECORD_BYTES:
+        kept = holder.refused[: _RECORD_BYTES // 4]
+        encoded = msgspec.json.encode(msgspec.structs.replace(holder, refused=kept))
+    return encoded.ljust(_RECORD_BYTES - 1) + b"\n"
 
 
 def _heard(holder: LeaseHolder, beat_at: float) -> LeaseHolder:

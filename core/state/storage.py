@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinydb.storages import Storage
 
-from core.files import access_error
+from core.files import FileAccessError, access_error
 from core.state.archive import NEWEST_BYTES, Archive, Archived, older_documents, sweep, write_archive
 from core.state.archive import TABLE as ARCHIVE
 from core.state.encoding import Speller, StoredTable, Tables
@@ -25,6 +25,7 @@ from core.state.generation import (
     replace,
     signature_of,
 )
+from core.state.write_health import REFUSED_WRITES
 
 
 class _Transaction:
@@ -244,8 +245,18 @@ class GenerationStorage(Storage):
             try:
                 stack.enter_context(self._process_lock.held())
             except OSError as error:
-                raise access_error(self.path, "lock", error) from error
+                refused = access_error(self.path, "lock", error)
+                self._remember(refused, error)
+                raise refused from error
             yield
+
+    def _remember(self, refused: FileAccessError, cause: BaseException | None) -> None:
+        """Keep what was refused for those who show the workspace: it cannot be written as an alert.
+
+        An account that may not write is no fault of the disk.
+        """
+        if not isinstance(cause, PermissionError):
+            REFUSED_WRITES.refused(self.path, refused)
 
     def _commit(self, transaction: _Transaction) -> None:
         if transaction.pid != os.getpid():
@@ -256,7 +267,12 @@ class GenerationStorage(Storage):
             raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure
         if transaction.is_changed:
             transaction.take_over_archived()
-            self._current = self._replace(transaction.tables, transaction.archive)
+            try:
+                self._current = self._replace(transaction.tables, transaction.archive)
+            except FileAccessError as error:
+                self._remember(error, error.__cause__)
+                raise
+            REFUSED_WRITES.written(self.path)
 
     def _replace(self, tables: Tables, archive: Archive | None) -> Generation:
         if archive is None:

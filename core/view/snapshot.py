@@ -60,7 +60,8 @@ class Snapshot:
     epoch_pages: "Mapping[str, EpochPage]" = field(default_factory=lambda: _NOTHING)  # by run id; the newest epochs
     resources: Mapping[str, tuple[SeriesPoint, ...]] = field(default_factory=lambda: _NOTHING)  # oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # the first is `unwritable`, if it is not empty
+    unwritable: str = ""  # why nothing can be recorded now, an alert about it included
     unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact
     unreadable: frozenset[str] = frozenset()  # parts that cannot be read now: what stands here for them is old
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.state.write_health import write_problem
 from core.view import parts
 from core.view.parts.part import DocumentPart, Part, PartSource
 from core.view.snapshot import HISTORY_SECONDS, Snapshot
@@ -83,11 +84,19 @@ class SnapshotSource:
                         self._refresh(part)
             else:
                 self._miss_the_folder()
-            problems = tuple(dict.fromkeys(self._problems.values()))
-            self._look_at({"problems": problems, "unreadable": frozenset(self._problems)})
+            unwritable = self._unwritable()
+            problems = tuple(dict.fromkeys((*filter(None, (unwritable,)), *self._problems.values())))
+            self._look_at({"problems": problems, "unreadable": frozenset(self._problems), "unwritable": unwritable})
             if self._look.seen is not self._last:
                 self._last = self._look.seen = replace(self._look.seen, taken_at=self._clock())
             return self._last
+
+    def _unwritable(self) -> str:
+        """Say why this process, or the engine, cannot write; "" while both can. No alert can be written about it."""
+        if (own := write_problem(self._look.workspace.root)) is not None:
+            return own
+        engine = self._look.seen.engine
+        return f"the engine's last change was refused: {engine.refused}" if engine and engine.refused else ""
 
     def _miss_the_folder(self) -> None:
         """Name the one problem of a workspace that is gone: without its files, every part would read as empty."""

@@ -60,6 +60,7 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[Alert, ...]  # open
     resources: dict[str, float]
     problems: tuple[str, ...]
+    unwritable: str | None  # why nothing can be recorded now, an alert about it included
 
 
 class RecordRoutes(Controller):
@@ -84,6 +85,7 @@ class RecordRoutes(Controller):
             resources=_latest(snapshot),
             problems=((snapshot.engine.silence,) if snapshot.engine and snapshot.engine.silence else ())
             + snapshot.problems,
+            unwritable=snapshot.unwritable or None,
         )
 
     @get("/resources", opt=LOOK, sync_to_thread=True)

@@ -272,6 +272,16 @@ def test_health_and_readiness(server):
     assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": [], "models": models}
 
 
+def test_a_server_on_a_full_disk_answers_and_says_that_it_records_nothing(server, monkeypatch):
+    monkeypatch.setattr("core.serving.server.write_problem", lambda root: f"the disk of {root} is full")
+    monkeypatch.setattr("core.view.source.write_problem", lambda root: f"the disk of {root} is full")
+    answer = server.ask("/ready")
+    assert (answer.status, answer.json["writable"]) == (200, False)
+    assert "is full" in answer.json["unwritable"]
+    assert "is full" in server.ask("/api/v1/status").json["unwritable"]
+    assert "bondx_workspace_writable 0.0" in server.ask("/metrics").body.decode()
+
+
 def test_metrics_are_valid_prometheus_text(server, rows_of):
     server.ask("/v1/models/downgrade:predict", {"instances": rows_of("downgrade", 3)})
     server.ask("/v1/models/downgrade:predict", {"instances": "none"})

@@ -1,27 +1,19 @@
 # ruff: noqa: PT012 - the disk is filled until it is full
 import os
-import subprocess
 
 import pytest
 
 from core.files import DiskFullError
 from core.maintenance.doctor import examine
 from core.state import Database, Workspace
+from tests.disks import filled, mounted
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 256 KiB."""
-    mounted_at = tmp_path / "disk"
-    mounted_at.mkdir()
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mounted_at], capture_output=True, text=True
-    )
-    if mounting.returncode != 0:
-        pytest.skip(f"needs the right to mount a small disk: {mounting.stderr.strip()}")
-    yield mounted_at
-    # Lazily: the traceback of a failed test keeps a file open, and a mount left behind breaks every later clean-up.
-    subprocess.run(["umount", "--lazy", mounted_at], check=True)
+    with mounted(tmp_path / "disk", "256k") as folder:
+        yield folder
 
 
 def test_a_full_disk_refuses_the_change_and_loses_nothing(small_disk):
@@ -43,13 +35,8 @@ def test_a_full_disk_refuses_the_change_and_loses_nothing(small_disk):
 def test_work_continues_once_there_is_space_again(small_disk):
     database = Database(small_disk / "state.json")
     database.table("t").insert({"n": 1})
-    filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    with pytest.raises(DiskFullError):
+    with filled(small_disk), pytest.raises(DiskFullError):
         database.table("t").insert({"n": 2, "ballast": "x" * 10_000})
-    filler.unlink()
     database.table("t").insert({"n": 2})
     assert database.table("t").all() == [{"n": 1}, {"n": 2}]
 

@@ -15,7 +15,7 @@ from core.view.past.replay import RecordedPast
 from core.view.snapshot import Snapshot
 from core.view.source import SnapshotSource
 
-OF_NO_PART = {"taken_at", "workspace", "problems", "unread", "unreadable"}  # written by the source itself
+OF_NO_PART = {"taken_at", "workspace", "problems", "unwritable", "unread", "unreadable"}  # written by the source itself
 
 
 @pytest.fixture

@@ -1,0 +1,69 @@
+"""A full disk, about which no alert can be written: every face says it, and says it first."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from console.cli.main import main
+from console.commands.status import facts_of
+from console.presentation.alerts import worst_key, wrong_rows
+from console.presentation.status import Circumstances, status_of
+from console.presentation.write_access import WriteAccess
+from core.alerts import Alerts
+from core.state import LeaseHolder, Workspace
+from core.view.source import SnapshotSource, take_snapshot
+from tests.console.conftest import NOW
+from tests.disks import filled, mounted
+from widgets.glyphs import UNICODE
+
+
+@pytest.fixture
+def small(tmp_path):
+    with mounted(tmp_path / "disk", "8m") as folder:
+        yield Workspace.create(folder / "ws", settings_text="")
+
+
+def test_status_says_it_first_and_fails(small, called):
+    with filled(small.root.parent):
+        code, out, _ = called(main, "--workspace", small.root, "status")
+        facts = json.loads(called(main, "--workspace", small.root, "status", "--json")[1])
+    assert code == 1
+    assert out.splitlines()[1].startswith("critical")
+    assert out.count("is full: 0 KiB free") == 1
+    assert facts["unwritable"] == facts["problems"][0]
+    assert called(main, "--workspace", small.root, "status")[0] == 0
+
+
+def test_it_comes_before_every_alert_and_counts_as_critical(small):
+    Alerts(small).fire("hash_mismatch", labels={"model": "spread"}, summary="forged", now=NOW)
+    with filled(small.root.parent):
+        snapshot = take_snapshot(small)
+    first = wrong_rows(snapshot, NOW, UNICODE)[0]
+    assert first.key == worst_key(snapshot)
+    assert first.texts[0] == "✗ critical"
+    assert "is full" in first.texts[1]
+    assert first.cells[1].brief == "disk full: nothing can be written"
+    around = Circumstances(now=NOW, standing=WriteAccess())
+    assert status_of(snapshot, around).n_critical == 2
+
+
+async def test_the_overview_never_says_that_nothing_is_wrong(open_console, monkeypatch):
+    monkeypatch.setattr("core.view.source.write_problem", lambda root: f"the disk of {root} is full: 0 KiB free.")
+    async with open_console() as console:
+        wrong = console.screen.query_one("#wrong")
+        await console.until(lambda: wrong.rows and "is full" in wrong.rows[0].texts[1], "the full disk")
+        wrong.focus()
+        title, lines = console.screen.why()
+        assert title == "Nothing can be recorded"
+        assert "is full" in lines[0].text
+
+
+def test_figures_of_an_engine_that_cannot_store_its_samples_say_when_they_were_measured(workspace):
+    snapshot = SnapshotSource(workspace, clock=lambda: NOW).take()
+    sampled = {"resource.cpu_percent": ((NOW.timestamp(), 12.0),)}
+    holder = LeaseHolder(user="mira", host="desk-4", pid=4711, mode="headless", acquired_at=NOW)
+    at_work = replace(snapshot, engine=holder, resources=sampled)
+    assert facts_of(at_work, now=NOW + timedelta(seconds=5))["resources_at"] is None
+    assert facts_of(at_work, now=NOW + timedelta(seconds=70))["resources_at"] == NOW

@@ -1,0 +1,39 @@
+"""Small disks that tests fill."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Mount an empty disk of a size such as 256k; skip the test where this account may not."""
+    folder.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounting.returncode != 0:
+        pytest.skip(f"needs the right to mount a small disk: {mounting.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        # Lazily: the traceback of a failed test keeps a file open, and a mount left behind breaks every later clean-up.
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """Fill a disk to its last byte, and free it afterwards."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    assert not shutil.disk_usage(disk).free
+    try:
+        yield
+    finally:
+        filler.unlink()
