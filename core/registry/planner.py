@@ -110,15 +110,25 @@ class Planner:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
-            return planning.rollback(model, previous, self._integrity_gates(previous, tries=tries))
+            return self._by_rules_at_hand(
+                planning.rollback(model, previous, self._integrity_gates(previous, tries=tries))
+            )
         if verb is TransitionVerb.UNDO:
             moves = self._records.transitions_of(model)
             returning = planning.version_to_return(next_to_undo(moves))
             served = self._records.versions.find(version_key(name, returning)) if returning else None
             stages = {version.version: version.stage for version in self._records.versions_of(name)}
-            return self._unless_held(planning.undo(model, moves, stages, self._integrity_gates(served, tries=tries)))
+            plan = planning.undo(model, moves, stages, self._integrity_gates(served, tries=tries))
+            return self._unless_held(self._by_rules_at_hand(plan))
         plan = planning.archiving(model, self._records.version(name, number))
-        return self._unless_held(plan)
+        return self._unless_held(self._by_rules_at_hand(plan))
+
+    def _by_rules_at_hand(self, plan: Plan) -> Plan:
+        """Say which rules decide about a return while the settings cannot be used: a typo must not forbid it."""
+        if self._promotion is not None or not plan.allowed:
+            return plan
+        _, problem = self._policy.to_return_by()
+        return plan if problem is None else planning.without_settings(plan, str(problem))
 
     def judged_again(self, plan: Plan) -> Plan:
         """Judge a plan again by what rollouts report, under the lock: they change while the model's revision does not.
@@ -178,6 +188,12 @@ class Planner:
             return named
         return msgspec.structs.replace(named, required_approvals=own.required_approvals)
 
+    def _rules_to_return(self, model: str) -> PromotionSettings:
+        if self._promotion is not None:
+            return self._promotion
+        policy, _ = self._policy.to_return_by()
+        return policy.for_model(model).promotion
+
     def policy_gates(self, candidate: ModelVersion) -> tuple[GateResult, ...]:
         """Judge a version by the policy's gates for serving; its files are hashed only when it moves."""
         model = self._records.model(candidate.model)
@@ -211,7 +227,7 @@ class Planner:
     def _integrity_gates(self, version: ModelVersion | None, *, tries: bool) -> tuple[GateResult, ...]:
         if version is None:
             return ()
-        gate = integrity_gate(version, self.examine(version).problems, self.promotion_settings(version.model))
+        gate = integrity_gate(version, self.examine(version).problems, self._rules_to_return(version.model))
         return (gate, *self._servable_gates(version, Stage.PRODUCTION, tries=tries and not gate.blocks))
 
     def _servable_gates(

@@ -17,6 +17,7 @@ from core.registry.undo import next_to_undo
 
 _ENDS_ROLLOUT = "Ends rollout "
 _LEAVES = "Leaves "
+WITHOUT_SETTINGS = "Decided by earlier settings"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +144,17 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
     return _decided(model, TransitionVerb.ARCHIVE, [change], None, ())
 
 
+def without_settings(plan: Plan, problem: str) -> Plan:
+    """Say that a return to an earlier state is decided without the settings, which cannot be read.
+
+    Args:
+        plan: The rollback, undo or archiving.
+        problem: What is wrong with the settings.
+    """
+    warning = f"{WITHOUT_SETTINGS}, last read or default, since the present ones cannot be used: {problem}"
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
+
+
 def with_rollout(plan: Plan, running: RunningRollout | None) -> Plan:
     """Say which rollout a plan ends: its stable version leaves Production, or its candidate enters it another way.
 
@@ -267,6 +279,19 @@ def reason_for(plan: Plan, reason: str, override: str) -> str:
     if not plan.overrides or not override:
         return reason
     return f"override: {override}" if reason in ("", override) else f"{reason} (override: {override})"
+
+
+def reason_to_record(plans: Sequence[Plan], reason: str) -> str:
+    """Return the reason to record: it tells of a move that was decided without the present settings.
+
+    Args:
+        plans: The steps of the move.
+        reason: Why, if the person said so.
+    """
+    if not any(warning.startswith(WITHOUT_SETTINGS) for plan in plans for warning in plan.warnings):
+        return reason
+    note = f"{WITHOUT_SETTINGS[0].lower()}{WITHOUT_SETTINGS[1:]}: the present ones cannot be used"
+    return f"{reason} ({note})" if reason else note
 
 
 def _unreplaced(changes: Sequence[StageChange]) -> str | None:

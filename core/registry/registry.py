@@ -239,6 +239,7 @@ class Registry(RegistryReader):
         if (refused := next((step for step in decided if not step.allowed), None)) is not None:
             raise self._refusal(refused)
         moved: tuple[ModelVersion, ...] = ()
+        reason = planning.reason_to_record(decided, reason)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             # At this revision every version of the model is in the stage it had then, so the decision is still valid.
             if self._records.model(first.model).revision != first.expected_revision:

@@ -18,6 +18,8 @@ SETTINGS_NAME = "bondx.yaml"
 POLICY_NAME = "policy.yaml"
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_last_read: dict[Path, Policy] = {}
+"""By workspace: several sources of one process read the same files, and most live for one change."""
 _Generation = tuple[tuple[str, int, int, int], ...]
 
 
@@ -48,7 +50,21 @@ class PolicySource:
         # Reading YAML takes as long as a promotion itself.
         if self._read is None or self._read[0] != generation:
             self._read = generation, _policy_of(files)
+            if self._config is None:  # a file named for one command is not the workspace's rule
+                _last_read[self._root] = self._read[1]
         return self._read[1]
+
+    def to_return_by(self) -> tuple[Policy, SettingsError | None]:
+        """Return the policy for a move back to an earlier state, which no broken file may forbid.
+
+        Returns:
+            The policy in force and None; else the policy that this process last read for the workspace, or the
+            defaults, and what is wrong with the files.
+        """
+        try:
+            return self.policy(), None
+        except SettingsError as error:
+            return _last_read.get(self._root, Policy()), error
 
     @property
     def environment(self) -> str:

@@ -139,6 +139,17 @@ class TestTheRegistry:
         move = api.post("/api/v1/models/spread/moves", json=wish | {"expected_revision": plan["expected_revision"]})
         assert (move.status_code, move.json()["error"]) == (422, plan["refusal"])
 
+    def test_goes_back_when_the_settings_cannot_be_used(self, api, workspace, artifacts, put_live):
+        put_live(workspace, "spread", artifacts / "spread")
+        put_live(workspace, "spread", artifacts / "spread_other")
+        workspace.settings_file.write_text("alertz: {a: 1}\n")
+        wish = {"verb": "rollback"}
+        plan = api.post("/api/v1/models/spread/plans", json=wish).json()
+        assert "alertz" in plan["warnings"][-1]
+        wish["expected_revision"] = plan["expected_revision"]
+        assert api.post("/api/v1/models/spread/moves", json=wish).status_code == 200
+        assert api.post("/api/v1/models/spread/plans", json={"verb": "promote", "version": "1.1.0"}).status_code != 200
+
     @pytest.mark.parametrize(
         ("path", "body", "status", "sentence"),
         [
