@@ -204,11 +204,11 @@ def unwritable_in_brief(problem: str) -> str:
     """Say in a few words that nothing can be recorded.
 
     >>> unwritable_in_brief("the disk of /srv/bonds is full: 0 KiB free. Free some space.")
-    'disk full: nothing can be written'
+    'disk full: free space; nothing is recorded'
     >>> unwritable_in_brief("the last change was refused: Cannot write /srv/bonds/state/alerts.json: I/O error.")
-    'writes fail: nothing is recorded'
+    'writes are refused: nothing is recorded'
     """
-    return "disk full: nothing can be written" if " is full: " in problem else "writes fail: nothing is recorded"
+    return "disk full: free space; nothing is recorded" if " is full: " in problem else "writes are refused: nothing is recorded"
 
 
 def wrong_words(snapshot: "Snapshot", n_rows: int) -> str:

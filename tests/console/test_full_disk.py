@@ -44,7 +44,7 @@ def test_it_comes_before_every_alert_and_counts_as_critical(small):
     assert first.key == worst_key(snapshot)
     assert first.texts[0] == "✗ critical"
     assert "is full" in first.texts[1]
-    assert first.cells[1].brief == "disk full: nothing can be written"
+    assert first.cells[1].brief == "disk full: free space; nothing is recorded"
     around = Circumstances(now=NOW, standing=WriteAccess())
     assert status_of(snapshot, around).n_critical == 2
 
