@@ -208,7 +208,11 @@ def unwritable_in_brief(problem: str) -> str:
     >>> unwritable_in_brief("the last change was refused: Cannot write /srv/bonds/state/alerts.json: I/O error.")
     'writes are refused: nothing is recorded'
     """
-    return "disk full: free space; nothing is recorded" if " is full: " in problem else "writes are refused: nothing is recorded"
+    return (
+        "disk full: free space; nothing is recorded"
+        if " is full: " in problem
+        else "writes are refused: nothing is recorded"
+    )
 
 
 def wrong_words(snapshot: "Snapshot", n_rows: int) -> str:

@@ -15,6 +15,8 @@ def unchecked(snapshot: Snapshot) -> str:
     >>> unchecked(unread_snapshot(Workspace(Path("desk")), lambda: datetime.now(UTC)))
     'no engine is running, so nothing is checked'
     """
+    if snapshot.unwritable:
+        return "no alert can be recorded now"
     return f"{snapshot.absence}, so nothing is checked" if snapshot.absence else ""
 
 

@@ -9,6 +9,7 @@ import pytest
 from console.cli.main import main
 from console.commands.status import facts_of
 from console.presentation.alerts import worst_key, wrong_rows
+from console.presentation.calm import no_alerts
 from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
 from core.alerts import Alerts
@@ -40,6 +41,7 @@ def test_it_comes_before_every_alert_and_counts_as_critical(small):
     Alerts(small).fire("hash_mismatch", labels={"model": "spread"}, summary="forged", now=NOW)
     with filled(small.root.parent):
         snapshot = take_snapshot(small)
+    assert "no alert can be recorded now" in no_alerts(replace(snapshot, alerts=()))
     first = wrong_rows(snapshot, NOW, UNICODE)[0]
     assert first.key == worst_key(snapshot)
     assert first.texts[0] == "✗ critical"
