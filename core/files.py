@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -217,6 +218,24 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durabl
     finally:
         os.close(descriptor)
     return hashed.hexdigest(), size
+
+
+def takes_another(file: Path) -> bool:
+    """Try whether the folder of a file takes another file of its size, which is removed again.
+
+    Args:
+        file: The file whose next content could not be written.
+    """
+    trial = file.with_name(f"{file.name}.trial-{os.getpid()}")
+    try:
+        n_bytes = file.stat().st_size if file.exists() else 1
+        try:
+            write_new(trial, BytesIO(b"\0" * n_bytes), durable=False)
+        finally:
+            trial.unlink(missing_ok=True)
+    except (OSError, CoreError):
+        return False
+    return True
 
 
 # Whole files and folders

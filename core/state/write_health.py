@@ -8,8 +8,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+
+from core.files import takes_another
 
 FULL_BELOW_BYTES = 1 << 20
 """A disk with less room counts as full: the next generation of a state file takes about as much."""
@@ -68,25 +69,9 @@ class RefusedWrites:
         with self._lock:
             if self._monotonic() >= self._next_trial_at:
                 self._next_trial_at = self._monotonic() + TRIAL_SECONDS
-                self._refused = {file: why for file, why in self._refused.items() if not _takes_another(file)}
+                self._refused = {file: why for file, why in self._refused.items() if not takes_another(file)}
             told = [why for file, why in self._refused.items() if root in file.parents]
         return told[-1] if told else None
-
-
-def _takes_another(file: Path) -> bool:
-    """Try whether the folder of a file takes a copy of its size, which is removed again."""
-    trial = file.with_name(f"{file.name}.trial-{os.getpid()}")
-    try:
-        n_bytes = file.stat().st_size if file.exists() else 1
-        try:
-            with trial.open("xb") as stream:
-                stream.write(b"\0" * max(n_bytes, 1))
-        finally:
-            with suppress(FileNotFoundError):
-                trial.unlink()
-    except OSError:
-        return False
-    return True
 
 
 REFUSED_WRITES = RefusedWrites()
