@@ -41,7 +41,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = problem[:1].lower() + problem[1:]
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
-        if isinstance(fault.value, str):  # else its type is at fault, which the problem names
+        if isinstance(fault.value, str | int | float) and not isinstance(fault.value, bool):  # else the type says more
             problem = _form_of(fault.annotation) or problem
         if problem.startswith("invalid enum value"):
             problem = f"expected one of {', '.join(_values_of(fault.annotation))}"

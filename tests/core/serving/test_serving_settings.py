@@ -120,11 +120,19 @@ def test_a_wrong_value_names_file_field_and_cure(configured, workspace, capsys, 
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("typed", ["nan", "inf", "1e999"])
+def test_a_flag_that_is_not_finite_is_refused_by_name(workspace, capsys, typed):
+    with pytest.raises(SystemExit) as refusal:
+        build_parser().parse_args(["serve", "--max-body-mib", typed])
+    assert refusal.value.code == 2
+    assert f"argument --max-body-mib: '{typed}' must be a finite number" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
         (("--max-rows", "0"), "--max-rows 0: expected `int` >= 1."),
-        (("--max-body-mib", "nan"), "--max-body-mib nan"),
+        (("--max-body-mib", "0"), "--max-body-mib 0: expected `float`"),
         (("--time-out", "-1"), "--time-out -1: expected `float` > 0.0."),
     ],
 )
