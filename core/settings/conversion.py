@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -41,10 +41,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = problem[:1].lower() + problem[1:]
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
-        if isinstance(fault.value, str | int | float) and not isinstance(fault.value, bool):  # else the type says more
-            problem = _form_of(fault.annotation) or problem
-        if problem.startswith("invalid enum value"):
-            problem = f"expected one of {', '.join(_values_of(fault.annotation))}"
+        problem = _form_of(fault.annotation, fault.value) or problem
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [fault.display]))) or "settings"
         raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *fault.path))) from None
@@ -155,23 +152,14 @@ def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, A
     return _Fault((*path, *([] if guilty is None else [guilty])), display, guilty, of_keys, is_key=True)
 
 
-def _form_of(annotation: Any) -> str | None:
+def _form_of(annotation: Any, value: Any) -> str | None:
     """Return how a field says what it accepts, since nobody reads that in a regular expression."""
-    choices = _choices(annotation)
-    if len(choices) > 1:
-        return next(filter(None, map(_form_of, choices)), None)
-    notes = (note.extra or {} for note in getattr(annotation, "__metadata__", ()) if isinstance(note, msgspec.Meta))
-    return next((note["form"] for note in notes if "form" in note), None)
-
-
-def _values_of(annotation: Any) -> list[str]:
-    """List the values of a type that has few."""
-    bare = _bare(annotation)
-    if get_origin(bare) is Literal:
-        return [str(value) for value in get_args(bare)]
-    if bare is bool:
-        return ["true", "false"]
-    return [value for choice in _choices(bare) if choice is not annotation for value in _values_of(choice)]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None  # the type is at fault, which the problem names
+    wanted = ("form", "form_of_text") if isinstance(value, str) else ("form",)
+    metas = (each for choice in _choices(annotation) for each in getattr(choice, "__metadata__", ()))
+    notes = [meta.extra or {} for meta in metas if isinstance(meta, msgspec.Meta)]
+    return next((note[key] for note in notes for key in wanted if key in note), None)
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

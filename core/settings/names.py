@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Name = Annotated[str, Meta(pattern=r"\S", extra={"form": "expected text that is not blank"})]
+Name = Annotated[str, Meta(pattern=r"\S", extra={"form_of_text": "expected text that is not blank"})]
 
 ModelPattern = Annotated[
     str,
@@ -12,7 +12,7 @@ ModelPattern = Annotated[
         # The rule of model names (core/registry/numbering.py), and the wildcards of `fnmatch`.
         pattern=r"^(?:[a-z0-9_*?-]|\[[^\]\s]+\])+(?![\s\S])",
         extra={
-            "form": "expected the name of a model, or a pattern such as desk_*: "
+            "form_of_text": "expected the name of a model, or a pattern such as desk_*: "
             "lowercase letters, digits, - and _, with * and ? as wildcards"
         },
     ),
