@@ -253,9 +253,10 @@ def _outcome_of(rollout: "Rollout", verb: str, *, absence: str | None) -> str:
     if verb != "abort":
         how = f"it waits: {absence}" if absence else "the engine carries it out"
         return f"{rollout.rollout_id}: {verb} requested; {how}."
-    rest = ", and the rollout has ended" if not rollout.is_active else "; the engine ends the rollout"
+    how, end = ("being aborted", "ends once the engine answers") if rollout.is_active else ("aborted", "has ended")
     return (
-        f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests as soon as the servers see it{rest}."
+        f"{rollout.rollout_id} is {how}: {rollout.stable} answers all requests as soon as the servers see it, and the "
+        f"rollout {end}."
     )
 
 

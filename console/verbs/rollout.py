@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from console.presentation.keys import sign_of
-from console.presentation.offer import Commit, Offer
+from console.presentation.offer import AskAgainError, Commit, Offer, told_first
 from console.verbs.offer import OfferContext
 from console.verbs.stage_move import evidence_lines
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from console.verbs.version import ROLL_BACK, UNDO
 from core.errors import RefusedError
+from core.view.snapshot import NO_ENGINE
 from core.view.suspects import VersionStanding, standing_of
 from widgets.line import Line, section
 
@@ -63,7 +64,6 @@ class RolloutRequest(Change["Rollout"]):
 
     noun = ROLLOUT
     confirm: str
-    needs_engine = True
 
     def refusal(self, thing: "Rollout") -> str | None:
         """Refuse for a rollout that has ended or is being aborted."""
@@ -73,7 +73,8 @@ class RolloutRequest(Change["Rollout"]):
             ended = words(thing.observed.phase)
             return f"{thing.rollout_id} has ended: {ended}. Start another in the Registry: 3, then C."
         if thing.is_aborting:
-            return f"{thing.rollout_id} is already being aborted by {thing.desired_by}; the engine ends it."
+            asked = f"{thing.rollout_id} is already being aborted by {thing.desired_by}"
+            return f"{asked}; it ends once the engine answers."
         return self.refuses(thing)
 
     def refuses(self, rollout: "Rollout") -> str | None:
@@ -88,14 +89,18 @@ class RolloutRequest(Change["Rollout"]):
         """Send the request to core, and report it."""
         raise NotImplementedError
 
+    def late(self, context: OfferContext) -> tuple[str, ...]:
+        """Say what waits for an engine, if something does."""
+        return context.without_engine()
+
+    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
+        """Return what the question says of a rollout: if it is not true any more, the question is asked again."""
+        return (_now(rollout), self.wording(rollout))
+
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer it, with the share of the traffic now and then."""
-        from console.presentation.phrases import share
-        from console.presentation.rollouts import phase_text, share_set
-
         then, effects, way_back, guard = self.wording(thing)
-        now = f"{phase_text(thing)}, {share(share_set(thing), 0)} of the traffic"
-        late = context.without_engine() if self.needs_engine else ()
+        now, late = _now(thing), self.late(context)
         lines = [
             move_line(thing.model, thing.stable, thing.candidate, context.glyphs),
             Line((("now      ", "muted"), (now, ""))),
@@ -111,12 +116,17 @@ class RolloutRequest(Change["Rollout"]):
         )
 
     def commit(self, context: OfferContext, rollout: "Rollout") -> Commit:
-        """Return the function that sends the request, unless another request came first."""
+        """Return the function that sends the request, unless another request came first, or the engine's next step."""
         from core.rollout import Rollouts
 
         rollouts = Rollouts(context.workspace)
 
         def commit(reason: str) -> str:
+            now = rollouts.get(rollout.rollout_id)
+            is_stepped = now.desired_revision <= rollout.revision and self.refusal(now) is None
+            if is_stepped and self.promised(now) != self.promised(rollout):
+                news = f"{now.rollout_id} is {_now(now)}; it was {_now(rollout)}."
+                raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
             asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
             return self.ask(rollouts, rollout, asked)
 
@@ -128,6 +138,10 @@ class GoLive(RolloutRequest):
 
     name = "go_live"
     confirm = "Promote"
+
+    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
+        """Return the share, and which guards are not proven: their figures change with every request."""
+        return (_now(rollout), [found.what for found in rollout.not_judged])
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the promotion."""
@@ -276,15 +290,27 @@ class Abort(RolloutRequest):
     key = Key("A", "abort", "Return all traffic to the stable version (asks first)")
     command = Command("return all traffic to the stable version")
     confirm = "Abort"
-    needs_engine = False
+
+    def late(self, context: OfferContext) -> tuple[str, ...]:
+        """Say when the rollout ends: without an engine now, with an engine that does not move once that moves."""
+        if context.absence is None:
+            return ("The rollout ends.",)
+        if context.absence == NO_ENGINE:
+            return (f"{context.absence.capitalize()}: the rollout ends now.",)
+        return (
+            f"{context.absence.capitalize()}: the traffic returns now, and the rollout ends once the engine answers.",
+        )
+
+    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
+        """An abort is asked only once: it is right at any share."""
+        return ()
 
     def wording(self, rollout: "Rollout") -> Wording:
         """Describe the abort: it is immediate, and the evidence stays."""
         return Wording(
             then=f"aborted, 0%; all traffic to {rollout.stable}",
             effects=(
-                f"{rollout.stable} answers all requests as soon as the servers see this, and the rollout ends.",
-                "No engine is needed.",
+                f"{rollout.stable} answers all requests as soon as the servers see this.",
                 f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
             ),
             way_back="Start a new rollout; its evidence starts from zero.",
@@ -292,8 +318,8 @@ class Abort(RolloutRequest):
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Request the abort."""
-        rollouts.abort(rollout.rollout_id, **asked)
-        return f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests."
+        after = rollouts.abort(rollout.rollout_id, **asked)
+        return f"{abort_words(after)}: {rollout.stable} answers all requests."
 
 
 ADVANCE, HOLD, RESUME_ROLLOUT, ABORT = Advance(), Hold(), ResumeRollout(), Abort()
@@ -370,6 +396,20 @@ class UndoPromotion(Change["Rollout"]):
                 f"Registry goes back change by change. {plan.refusal or plan.effects[0]}"
             )
         return UNDO.offer(context, thing.model)
+
+
+def abort_words(rollout: "Rollout") -> str:
+    """Say how far an abort is that was requested a moment ago: an engine has yet to end the rollout."""
+    if rollout.is_active:
+        return f"{rollout.rollout_id} is being aborted, and ends once the engine answers"
+    return f"{rollout.rollout_id} is aborted"
+
+
+def _now(rollout: "Rollout") -> str:
+    from console.presentation.phrases import share
+    from console.presentation.rollouts import phase_text, share_set
+
+    return f"{phase_text(rollout)}, {share(share_set(rollout), 0)} of the traffic"
 
 
 def _share_at(rollout: "Rollout", step: int) -> str:

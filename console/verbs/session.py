@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of, with_keys
-from console.presentation.offer import Offer
+from console.presentation.offer import AskAgainError, Offer, told_first
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from core.errors import NotFoundError
@@ -68,12 +68,21 @@ class SessionRequest(Change[Session]):
         sessions = Sessions(context.workspace)
 
         def commit(reason: str) -> str:
+            now = sessions.get(thing.session_id)
+            is_stepped = now.desired_revision <= thing.revision and self.refusal(now) is None
+            if is_stepped and promised(now) != shown:
+                news = f"{now.session_id} is {now.observed.phase}; it was {thing.observed.phase}."
+                raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
             sessions.request(
                 thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision
             )
             return f"Asked {thing.session_id} to {self.confirm.lower()}."
 
-        queue = _ahead(sessions.all(), thing) if self.desired is DesiredSession.RUNNING else ()
+        def promised(session: Session) -> tuple[str, ...]:
+            queue = _ahead(sessions.all(), session) if self.desired is DesiredSession.RUNNING else ()
+            return (self.effect(session), *queue)
+
+        shown = promised(thing)
         observed = thing.observed
         move = (
             (f"{thing.session_id} {thing.name}  ", "strong"),
@@ -84,7 +93,7 @@ class SessionRequest(Change[Session]):
         lines = [
             Line(move),
             Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
-            *section("What will happen", (self.effect(thing), *queue, *context.without_engine())),
+            *section("What will happen", (*shown, *context.without_engine())),
             *section("How to undo it", (with_keys(self.way_back),)),
         ]
         return Offer(
@@ -174,8 +183,13 @@ class Start(Change[None]):
 
         training = load_settings(context.workspace.settings_file).training
         sessions = Sessions(context.workspace)
+        known = {session.session_id for session in sessions.all()}
 
         def commit(reason: str) -> str:
+            begun = [session for session in sessions.all() if session.session_id not in known]
+            if begun:
+                news = [f"{session.created_by} started {session.session_id}." for session in begun]
+                raise AskAgainError(" ".join(news), lambda: told_first(self.offer(context, None), news))
             started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
