@@ -1,11 +1,12 @@
-"""The counters of all processes of one server: each process keeps a file of its own, and any of them answers the sum.
+"""The figures of all processes of one server: each process keeps a file of its own, and any of them answers the sum.
 
 A Prometheus counter never falls, whichever process answers. So a process writes its own file first and then adds up
 files only. The file of an ended process stays, because its requests were answered.
 """
 
 import logging
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,17 +19,44 @@ from core.telemetry.predictions import PredictionHealth
 
 log = logging.getLogger(__name__)
 
+_NEWEST = "process_start_time_seconds"
+_COUNTER = "_total"
 _NOTHING = PredictionHealth(0, 0, 0, None)
+
+Values = dict[str, float]
+"""Values of the standard metrics of a process, by the name of a sample and the values of its labels."""
+
+
+class LoadedFacts(msgspec.Struct):
+    """The facts about a version that a process, or several, have loaded."""
+
+    model: str
+    version: str
+    stage: str
+    load_seconds: float  # the longest
+    loaded_at: float  # the latest
+    n_bytes: float  # of all
+
+
+class TableFacts(msgspec.Struct):
+    """What the processes have loaded, or cannot load."""
+
+    is_ready: bool = False  # whether each of them is
+    models_ready: dict[str, bool] = {}
+    loaded: list[LoadedFacts] = []
+    failed: list[tuple[str, str]] = []  # model, version
 
 
 class Counts(msgspec.Struct):
-    """The counters of one process, or of several."""
+    """The counters of one process, or of several, and their present state."""
 
     versions: list[tuple[str, str, VersionStats]] = []
     refused: list[tuple[str, int, int]] = []  # dialect, status, how many
     n_outcomes_refused: int = 0
     n_evicted: int = 0
     health: PredictionHealth = _NOTHING
+    process: Values = {}
+    table: TableFacts | None = None  # None: it still loads, or has ended
 
     @classmethod
     def of(cls, stats: ServerStats, health: PredictionHealth) -> "Counts":
@@ -39,6 +67,7 @@ class Counts(msgspec.Struct):
 
 def total(parts: Iterable[Counts]) -> Counts:
     """Add up counters; recording has failed if it has failed in one process."""
+    parts = list(parts)
     stats, health = ServerStats(), _NOTHING
     for part in parts:
         for model, version, counted in part.versions:
@@ -53,7 +82,51 @@ def total(parts: Iterable[Counts]) -> Counts:
             if field.name != "failure"
         }
         health = PredictionHealth(**sums, failure=health.failure or part.health.failure)
-    return Counts.of(stats, health)
+    found = Counts.of(stats, health)
+    found.process = added(part.process for part in parts)
+    found.table = _joined([part.table for part in parts if part.table is not None])
+    return found
+
+
+def _joined(parts: list[TableFacts]) -> TableFacts | None:
+    """Join what several processes have loaded; a model is ready if it is in all of them. The first knows the stages."""
+    loaded: dict[tuple[str, str], LoadedFacts] = {}
+    ready: dict[str, bool] = {}
+    for part in parts:
+        for model, is_ready in part.models_ready.items():
+            ready[model] = ready.get(model, True) and is_ready
+        for facts in part.loaded:
+            key = (facts.model, facts.version)
+            if (known := loaded.get(key)) is None:
+                loaded[key] = facts
+            else:
+                known.n_bytes += facts.n_bytes
+                known.load_seconds = max(known.load_seconds, facts.load_seconds)
+                known.loaded_at = max(known.loaded_at, facts.loaded_at)
+    failed = list(dict.fromkeys(key for part in parts for key in part.failed))
+    return TableFacts(all(part.is_ready for part in parts), ready, list(loaded.values()), failed) if parts else None
+
+
+def added(parts: Iterable[Mapping[str, float]]) -> Values:
+    """Add up the values of several processes; the start is that of the newest, so that it changes with every restart.
+
+    >>> added([{"process_open_fds": 3.0, "process_start_time_seconds": 5.0}, {"process_start_time_seconds": 9.0}])
+    {'process_open_fds': 3.0, 'process_start_time_seconds': 9.0}
+    """
+    sums: Values = defaultdict(float)
+    for part in parts:
+        for key, value in part.items():
+            sums[key] = max(sums[key], value) if key == _NEWEST else sums[key] + value
+    return dict(sums)
+
+
+def lasting(values: Mapping[str, float]) -> Values:
+    """Return the values that an ended process leaves behind: its counters.
+
+    >>> lasting({"process_open_fds": 3.0, "process_cpu_seconds_total": 1.5})
+    {'process_cpu_seconds_total': 1.5}
+    """
+    return {key: value for key, value in values.items() if key.partition(" ")[0].endswith(_COUNTER)}
 
 
 class SharedCounts:
@@ -74,20 +147,21 @@ class SharedCounts:
         write_file(self._folder / self._name, msgspec.json.encode(own), durable=False)
 
     def settle(self) -> None:
-        """Note that the process has ended: its counters stay, without records that wait and without a failure."""
+        """Note that the process has ended: its counters stay, and nothing of its state."""
         file = self._folder / self._name
         try:
             left = msgspec.json.decode(read_file(file), type=Counts)
         except (OSError, msgspec.DecodeError):  # it ended before it counted anything
             return
         left.health = replace(left.health, n_waiting=0, failure=None)
+        left.process, left.table = lasting(left.process), None
         self.write(left)
 
     def total(self, own: Counts) -> Counts:
         """Add up the counters of all processes; a file that cannot be read is left out and logged."""
         self.write(own)
         parts = []
-        for file in sorted(self._folder.glob("[!.]*.json")):
+        for file in sorted(self._folder.glob("[!.]*.json"), key=lambda file: (file.name != self._name, file.name)):
             try:
                 parts.append(msgspec.json.decode(read_file(file), type=Counts))
             except (OSError, msgspec.DecodeError) as error:

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
-from core.serving.counts import Counts, SharedCounts
+from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
+from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
 from core.serving.rollout_metrics import RolloutMetrics
-from core.serving.stats import BOUNDS_SECONDS, ServerStats
+from core.serving.stats import BOUNDS_SECONDS
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
 
@@ -25,29 +26,23 @@ class ServingMetrics:
 
     def __init__(
         self,
-        stats: ServerStats,
+        own: Callable[[], Counts],
         recorder: PredictionRecorder,
-        table: Callable[[], ServingTable],
         snapshot: Callable[[], Snapshot],
         shared: SharedCounts | None = None,
     ) -> None:
         """Prepare.
 
         Args:
-            stats: The counters of this process.
+            own: Returns the counters of this process.
             recorder: Records predictions.
-            table: Returns the versions served now.
             snapshot: Returns the workspace.
             shared: The counters of all processes of this server, if there are several.
         """
         self._registry = CollectorRegistry()
-        if shared is None:  # of several processes, these would be facts about any one of them
-            ProcessCollector(registry=self._registry)
-            PlatformCollector(registry=self._registry)
-            GCCollector(registry=self._registry)
-        self._registry.register(_Counted(stats, recorder, shared))
+        PlatformCollector(registry=self._registry)
+        self._registry.register(_Counted(own, shared))
         self._registry.register(_Stored(recorder))
-        self._registry.register(_Versions(table))
         self._registry.register(_Workspace(snapshot))
         self._registry.register(RolloutMetrics(snapshot))
 
@@ -57,17 +52,21 @@ class ServingMetrics:
 
 
 class _Counted(Collector):
-    def __init__(self, stats: ServerStats, recorder: PredictionRecorder, shared: SharedCounts | None) -> None:
-        self._stats = stats
-        self._recorder = recorder
+    """The counters and the state of all processes, from one reading of them."""
+
+    def __init__(self, own: Callable[[], Counts], shared: SharedCounts | None) -> None:
+        self._own = own
         self._shared = shared
+        self._process = ProcessMetrics()
 
     def collect(self) -> Iterable[Metric]:
-        counts = Counts.of(self._stats, self._recorder.health())
+        counts = self._own()
         if self._shared is not None:
             counts = self._shared.total(counts)
+        yield from self._process.families(counts.process)
         yield from _answers(counts)
         yield from _recording(counts)
+        yield from _versions(counts.table or TableFacts())
 
 
 def _answers(counts: Counts) -> Iterable[Metric]:
@@ -155,39 +154,56 @@ class _Stored(Collector):
         yield from (rows, sizes)
 
 
-class _Versions(Collector):
-    def __init__(self, table: Callable[[], ServingTable]) -> None:
-        self._table = table
+def table_facts(table: ServingTable) -> TableFacts:
+    """Say what this process has loaded, or cannot load."""
+    loaded = [
+        LoadedFacts(
+            served.model,
+            number,
+            str(served.registered.get(number, "")),
+            version.load_seconds,
+            version.loaded_at.timestamp(),
+            version.n_bytes,
+        )
+        for served in table.models.values()
+        for number, version in served.versions.items()
+    ]
+    failed = [
+        (served.model, number)
+        for served in table.models.values()
+        if not served.is_kept_as_files
+        for number in served.failures
+    ]
+    ready = {served.model: served.trouble is None for served in table.expected()}
+    return TableFacts(table.is_ready, ready, loaded, failed)
 
-    def collect(self) -> Iterable[Metric]:
-        table = self._table()
-        yield GaugeMetricFamily("bondx_ready", "1 while the server can answer.", value=float(table.is_ready))
-        ready = GaugeMetricFamily("bondx_model_ready", "1 while the live version is ready.", labels=("model",))
-        for served in table.expected():
-            ready.add_metric((served.model,), float(served.trouble is None))
-        yield ready
-        info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
-        loading = GaugeMetricFamily(
-            "bondx_version_load_seconds", "Time to check, load and warm the version.", labels=_MODEL
-        )
-        since = GaugeMetricFamily(
-            "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", labels=_MODEL
-        )
-        sizes = GaugeMetricFamily(
-            "bondx_version_memory_bytes", "Memory that the process took to load the version.", labels=_MODEL
-        )
-        failed = GaugeMetricFamily(
-            "bondx_version_load_failed", "1 for each version that cannot be loaded.", labels=_MODEL
-        )
-        for served in table.models.values():
-            for number, loaded in served.versions.items():
-                info.add_metric((served.model, number, str(served.registered.get(number, ""))), 1.0)
-                loading.add_metric((served.model, number), loaded.load_seconds)
-                sizes.add_metric((served.model, number), loaded.n_bytes)
-                since.add_metric((served.model, number), loaded.loaded_at.timestamp())
-            for number in () if served.is_kept_as_files else served.failures:
-                failed.add_metric((served.model, number), 1.0)
-        yield from (info, loading, since, sizes, failed)
+
+def _versions(table: TableFacts) -> Iterable[Metric]:
+    yield GaugeMetricFamily("bondx_ready", "1 while the server can answer.", value=float(table.is_ready))
+    ready = GaugeMetricFamily("bondx_model_ready", "1 while the live version is ready.", labels=("model",))
+    for model, is_ready in table.models_ready.items():
+        ready.add_metric((model,), float(is_ready))
+    yield ready
+    info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
+    loading = GaugeMetricFamily(
+        "bondx_version_load_seconds", "Time to check, load and warm the version.", labels=_MODEL
+    )
+    since = GaugeMetricFamily(
+        "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", labels=_MODEL
+    )
+    sizes = GaugeMetricFamily(
+        "bondx_version_memory_bytes", "Memory that the processes took to load the version.", labels=_MODEL
+    )
+    for facts in table.loaded:
+        labels = (facts.model, facts.version)
+        info.add_metric((*labels, facts.stage), 1.0)
+        loading.add_metric(labels, facts.load_seconds)
+        sizes.add_metric(labels, facts.n_bytes)
+        since.add_metric(labels, facts.loaded_at)
+    failed = GaugeMetricFamily("bondx_version_load_failed", "1 for each version that cannot be loaded.", labels=_MODEL)
+    for labels in table.failed:
+        failed.add_metric(labels, 1.0)
+    yield from (info, loading, since, sizes, failed)
 
 
 class _Workspace(Collector):

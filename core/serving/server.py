@@ -26,8 +26,9 @@ from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
 from core.serving.local_callers import is_loopback
-from core.serving.metrics import ServingMetrics
+from core.serving.metrics import ServingMetrics, table_facts
 from core.serving.predict import Predictor, quiet_arithmetic
+from core.serving.process_metrics import ProcessMetrics
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
@@ -116,9 +117,8 @@ class Server:
         self._loader = self._predictor.loader = Loader(
             workspace, self._stats, self._publish, memory_bytes=self._limits.memory_bytes, clock=clock
         )
-        metrics = ServingMetrics(
-            self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace), shared
-        )
+        self._process = ProcessMetrics()
+        metrics = ServingMetrics(self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
         self._shared = shared
         reads = Reads(authenticator, metrics, lambda: self.table, lambda: write_problem(workspace.root))
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
@@ -217,7 +217,14 @@ class Server:
     def publish_counts(self) -> None:
         """Write the counters of this process for the other processes of this server."""
         if self._shared is not None:
-            self._shared.write(Counts.of(self._stats, self._recorder.health()))
+            self._shared.write(self._counts())
+
+    def _counts(self) -> Counts:
+        """Return the counters and the state of this process."""
+        counts = Counts.of(self._stats, self._recorder.health())
+        counts.process = self._process.values()
+        counts.table = table_facts(self.table) if self.table.is_complete or self._shared is None else None
+        return counts
 
     @property
     def is_responsive(self) -> bool:

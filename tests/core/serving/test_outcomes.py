@@ -8,6 +8,7 @@ from core.losses import AnswerForm, AnswerKind, pack_probabilities
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
+from core.serving.counts import Counts
 from core.serving.limits import ServingLimits
 from core.serving.metrics import ServingMetrics
 from core.serving.recording import PredictionRecorder
@@ -100,7 +101,7 @@ def test_unmatched_outcomes_are_counted_and_matched_when_their_prediction_comes(
     assert found == {"n_accepted": 2, "n_matched": 1, "n_unmatched": 1}
     assert api.get("/api/v1/predictions/usage").json()["n_unmatched"] == 1
     stats = ServerStats()
-    metrics = ServingMetrics(stats, recorder, ServingTable, lambda: take_snapshot(workspace))
+    metrics = ServingMetrics(lambda: Counts.of(stats, recorder.health()), recorder, lambda: take_snapshot(workspace))
     told = metrics.text().decode()
     assert 'bondx_outcomes_total{state="unmatched"} 1.0' in told
     assert 'bondx_outcomes_total{state="matched"} 1.0' in told

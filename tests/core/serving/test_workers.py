@@ -3,8 +3,11 @@
 import http.client
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 from itertools import count
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from console.cli.main import main
-from core.serving.counts import Counts, SharedCounts, total
+from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts, total
 from core.serving.stats import ServerStats
 from core.telemetry.predictions import PredictionHealth
 from tests.waiting import PATIENCE_SECONDS, until
@@ -26,6 +29,17 @@ def answered(server):
     server.connection.close()  # the next worker that is free answers
     lines = server.ask("/metrics").body.decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith("bondx_predict_rows_total{"))
+
+
+def metrics_of(server):
+    """The value of each series, of the metrics of any process."""
+    server.connection.close()
+    lines = server.ask("/metrics").body.decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def memory_of(process_id):
+    return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def facts_of(process_id):
@@ -110,6 +124,29 @@ def test_a_restart_loses_no_request_and_the_counters_go_on(workspace, running, r
         server.connection.close()
 
 
+def test_every_figure_is_that_of_all_workers(workspace, running):
+    memory = 'bondx_version_memory_bytes{model="spread",version="1.0.0"}'
+    with running(workspace, "--workers", "1") as server:
+        alone = metrics_of(server)
+    with running(workspace, "--workers", "2") as server:
+        until(lambda: metrics_of(server)[memory] > 1.5 * alone[memory], "the memory of both workers")
+        found = metrics_of(server)
+        assert {name.partition("{")[0] for name in alone} == {name.partition("{")[0] for name in found}
+        processes = workers_of(server.process)
+        assert found["process_resident_memory_bytes"] > 0.9 * sum(map(memory_of, processes))
+        assert found["process_max_fds"] == 2 * alone["process_max_fds"]
+        assert found["bondx_ready"] == found['bondx_model_ready{model="spread"}'] == 1.0
+        os.kill(processes[0], signal.SIGKILL)
+        started = "process_start_time_seconds"
+        until(lambda: metrics_of(server)[started] > found[started], "a start that says that a worker was replaced")
+        assert metrics_of(server)["process_cpu_seconds_total"] >= found["process_cpu_seconds_total"]
+        if shutil.which("promtool"):
+            text = server.ask("/metrics").body
+            checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+            assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+        server.connection.close()
+
+
 def test_workers_end_with_their_supervisor(workspace, running):
     with running(workspace, "--workers", "1") as server:
         until(lambda: len(workers_of(server.process)) == 1, "a worker")
@@ -160,6 +197,45 @@ class TestTheSum:
         found = second.total(self.counts(1))
         assert found.versions[0][2].n_requests == 3
         assert (found.health.n_waiting, found.health.failure) == (1, None)
+
+    def state(self, *, is_ready, n_bytes, memory):
+        counts = self.counts(1)
+        counts.process = {"process_resident_memory_bytes": memory, "process_cpu_seconds_total": 2.0}
+        counts.process["process_start_time_seconds"] = n_bytes
+        loaded = LoadedFacts("spread", "1.0.0", "Production", 1.0 / n_bytes, n_bytes, n_bytes)
+        counts.table = TableFacts(is_ready, {"spread": is_ready}, [loaded], [] if is_ready else [("spread", "1.1.0")])
+        return counts
+
+    def test_joins_the_state_of_all_that_have_loaded(self, tmp_path):
+        loading = self.counts(1)
+        found = total(
+            [
+                self.state(is_ready=True, n_bytes=4.0, memory=5.0),
+                loading,
+                self.state(is_ready=False, n_bytes=9.0, memory=7.0),
+            ]
+        )
+        assert found.table == TableFacts(
+            False,
+            {"spread": False},
+            [LoadedFacts("spread", "1.0.0", "Production", 0.25, 9.0, 13.0)],
+            [("spread", "1.1.0")],
+        )
+        assert found.process == {
+            "process_resident_memory_bytes": 12.0,
+            "process_cpu_seconds_total": 4.0,
+            "process_start_time_seconds": 9.0,
+        }
+        assert total([loading]).table is None
+
+    def test_keeps_the_counters_of_an_ended_process_alone(self, tmp_path):
+        first = SharedCounts(tmp_path, "worker-1")
+        first.write(self.state(is_ready=False, n_bytes=4.0, memory=5.0))
+        first.settle()
+        found = SharedCounts(tmp_path, "worker-2").total(self.state(is_ready=True, n_bytes=1.0, memory=1.0))
+        assert (found.table.is_ready, found.table.loaded[0].n_bytes, found.table.failed) == (True, 1.0, [])
+        assert found.process["process_resident_memory_bytes"] == 1.0
+        assert found.process["process_cpu_seconds_total"] == 4.0
 
     def test_leaves_out_a_file_that_cannot_be_read(self, tmp_path):
         (tmp_path / "worker-1.json").write_text("torn")
