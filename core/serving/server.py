@@ -1,6 +1,5 @@
 """The API server, in a thread of its own."""
 
-import gc
 import logging
 import resource
 import socket
@@ -14,6 +13,7 @@ import uvicorn
 
 from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
+from core.collector import freeze
 from core.plain_files import open_plain
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
@@ -243,8 +243,7 @@ class Server:
         if is_first:
             # Half a million objects of libraries and models are permanent; each garbage collection over them would stop
             # all answers for a tenth of a second.
-            gc.collect()
-            gc.freeze()
+            freeze()
 
     def _run(self) -> None:
         quiet_arithmetic()
