@@ -115,7 +115,7 @@ def show_run(args: argparse.Namespace) -> int:
     """Print one run."""
     from console.cli.output import print_facts, print_json
     from core.tracking import Runs
-    from core.tracking.divergence import DIVERGED
+    from core.tracking.divergence import words_for_values
 
     run = Runs(open_workspace(args)).get(args.run_id)
     if args.json:
@@ -127,7 +127,8 @@ def show_run(args: argparse.Namespace) -> int:
     for section in ("parameters", "metrics", "environment", "data_hashes", "tags"):
         facts |= {f"{section}.{name}": value for name, value in sorted(getattr(run, section).items())}
         if section == "metrics":
-            facts |= {f"metrics.{name}": DIVERGED for name in run.diverged}
+            words = words_for_values(run.diverged, run.undefined)
+            facts |= {f"metrics.{name}": word for name, word in words.items()}
     facts |= {f"artifact {artifact.path}": artifact.sha256 for artifact in run.artifacts}
     print_facts(facts)
     return ExitCode.GOOD

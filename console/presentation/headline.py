@@ -1,5 +1,6 @@
 """The most telling of many metrics, for lists with room for one; spelled as short as possible."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,15 @@ def headline_metric(
 
 
 def headline_of_run(run: "Run") -> str:
-    """Spell the most telling metric of a run: a diverged loss before any value."""
-    if run.diverged:
-        from core.tracking.divergence import DIVERGED  # the first frame has no runs, and is spared the import
+    """Spell the most telling metric of a run, which may be undefined: a diverged loss before any value."""
+    if run.diverged or run.undefined:
+        from core.tracking.divergence import words_for_values  # the first frame has no runs, and is spared the import
 
-        return f"{run.diverged[0]} {DIVERGED}"
+        words = words_for_values(run.diverged, run.undefined)
+        found = headline_metric({**run.metrics, **dict.fromkeys(run.undefined, math.nan)})
+        name = run.diverged[0] if run.diverged else found[0] if found else ""
+        if name in words:
+            return f"{name} {words[name]}"
     return headline_text(run.metrics)
 
 

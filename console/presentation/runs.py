@@ -9,7 +9,7 @@ from console.presentation.headline import headline_of_run
 from console.presentation.phrases import NOTHING, duration, instant, number, size
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
-from core.tracking.divergence import DIVERGED
+from core.tracking.divergence import words_for_values
 from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
 from widgets.columns import Column
@@ -128,13 +128,14 @@ def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -
 
 
 def _metrics(run: Run, epochs: EpochSeries, glyphs: Glyphs) -> list[Line]:
-    names = sorted({*run.metrics, *epochs, *run.diverged})
+    words = words_for_values(run.diverged, run.undefined)
+    names = sorted({*run.metrics, *epochs, *words})
     width = _width_of(names)
     lines = []
     for name in names:
         values = [value for _, value in epochs.get(name, ())]
         last = number(run.metrics.get(name, values[-1] if values else None))
-        word, tone = (DIVERGED, "bad") if name in run.diverged else (last, "strong")
+        word, tone = words.get(name, last), "bad" if name in run.diverged else "strong"
         trend = sparkline(values, _TREND_WIDTH, glyphs=glyphs) if len(values) > 1 else ""
         lines.append(Line(((f"{name:<{width}}  ", "muted"), (f"{word:>8}  ", tone), (trend, "accent"))))
     return _section("Metrics", lines)

@@ -3,7 +3,7 @@
 run.py          the record of one training
 environment.py  where it ran
 runs.py         the record of all trainings; run_reader.py reads it
-divergence.py   losses that became NaN or infinite
+divergence.py   metrics whose last value is NaN or infinite
 active.py       a run logged by this process
 heartbeat.py    signs of life of processes that log
 search.py       finding runs by an expression; fields.py its fields

@@ -5,14 +5,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.tracking.divergence import DIVERGED
+from core.tracking.divergence import words_for_values
 from core.tracking.run import Run
 
 RunSection = Literal["metrics", "parameters", "data", "environment", "git", "tags"]
 
 
 _SECTIONS: dict[RunSection, Callable[[Run], Mapping[str, Any]]] = {
-    "metrics": lambda run: {**run.metrics, **dict.fromkeys(run.diverged, DIVERGED)},
+    "metrics": lambda run: {**run.metrics, **words_for_values(run.diverged, run.undefined)},
     "parameters": lambda run: run.parameters,
     "data": lambda run: run.data_hashes,
     "environment": lambda run: run.environment,

@@ -38,6 +38,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     metrics: dict[str, float] = {}  # the last value of each metric; the history is in the telemetry
     diverged: tuple[str, ...] = ()  # the losses whose last value is NaN or infinite; they have no value in `metrics`
+    undefined: tuple[str, ...] = ()  # the other metrics whose last value is NaN or infinite; they have no value, either
     artifacts: tuple[RunArtifact, ...] = ()
     environment: dict[str, Any] = {}
     git: dict[str, Any] | None = None

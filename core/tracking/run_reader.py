@@ -169,8 +169,7 @@ class RunReader:
     def _with_metrics(self, run: Run) -> Run:
         if run.ended_at is not None:
             return run
-        metrics, diverged = last_values(self._reader(), run.run_id, run.metrics)
-        return msgspec.structs.replace(run, metrics=metrics, diverged=diverged)
+        return msgspec.structs.replace(run, **last_values(self._reader(), run.run_id, run.metrics)._asdict())
 
     def _silent(self, runs: Sequence[Run]) -> frozenset[str]:
         if not any(run.lost_after_seconds and not run.is_over for run in runs):

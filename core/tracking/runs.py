@@ -238,8 +238,8 @@ class Runs(RunReader):
             self._writer.flush()
 
         def edit(run: Run) -> dict[str, Any]:
-            metrics, diverged = last_values(self._reader(), run_id, run.metrics)
-            return {"status": status, "ended_at": self._clock(), "metrics": metrics, "diverged": diverged}
+            last = last_values(self._reader(), run_id, run.metrics)
+            return {"status": status, "ended_at": self._clock(), **last._asdict()}
 
         return self._update(run_id, actor, verb="run.finish", reason=reason, edit=edit)
 

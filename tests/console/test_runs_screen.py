@@ -106,6 +106,26 @@ async def test_a_loss_that_became_nan_says_diverged_where_its_value_would_stand(
     assert json.loads(called(main, *command, "show", run.run_id, "--json")[1])["diverged"] == ["loss"]
 
 
+async def test_a_metric_that_became_nan_says_undefined_where_its_value_would_stand(open_console, workspace, called):
+    with Runs(workspace) as runs:
+        run = runs.start(name="empty class", actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+        for epoch, accuracy in enumerate((0.9, 0.95, float("nan"))):
+            runs.log_metrics(run.run_id, epoch, {"accuracy": accuracy, "depth": 3.0})
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+    async with open_console((120, 40)) as console:
+        await open_runs(console)
+        await console.press("g")
+        await console.until(lambda: re.search(r"accuracy +undefined", console.text()), "the details")
+        assert re.search(r"empty class +✓ finished +accuracy undefined", console.text())
+    command = ["--workspace", workspace.root, "runs"]
+    assert "accuracy undefined" in called(main, *command, "list")[1]
+    assert re.search(r"^metrics\.accuracy +undefined$", called(main, *command, "show", run.run_id)[1], re.MULTILINE)
+    shown = json.loads(called(main, *command, "show", run.run_id, "--json")[1])
+    assert (shown["metrics"], shown["undefined"]) == ({"depth": 3.0}, ["accuracy"])
+    filtered = called(main, *command, "list", "--filter", "metrics.accuracy > 0.5", "--json")[1]
+    assert json.loads(filtered) == []
+
+
 async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_one_below(open_console):
     async with open_console((120, 40)) as console:
         await open_runs(console)

@@ -111,10 +111,29 @@ def test_a_run_that_is_over_takes_nothing_more_until_it_is_reopened(runs: Runs) 
     assert runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA).is_over
 
 
-def test_a_metric_that_was_not_measured_in_the_end_is_left_out(runs: Runs) -> None:
+def test_a_metric_that_was_never_finite_is_named_without_a_value(runs: Runs) -> None:
     run = runs.start(name="nightly", actor=ANA)
     runs.log_metrics(run.run_id, 1, {"score": 0.5, "downgrade.auc": float("nan")})
-    assert runs.finish(run.run_id, RunStatus.FAILED, actor=ANA).metrics == {"score": 0.5}
+    ended = runs.finish(run.run_id, RunStatus.FAILED, actor=ANA)
+    assert (ended.metrics, ended.undefined, ended.diverged) == ({"score": 0.5}, ("downgrade.auc",), ())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_metric_whose_last_value_is_not_finite_has_no_value_and_no_filter_on_values_finds_it(
+    runs: Runs, value: float, workspace: Workspace
+) -> None:
+    with TelemetryWriter(workspace.telemetry_file) as telemetry, Runs(workspace, telemetry=telemetry) as live:
+        run = live.start(name="nightly", actor=ANA)
+        for epoch, accuracy in enumerate((0.9, 0.95, value)):
+            live.log_metrics(run.run_id, epoch, {"accuracy": accuracy})
+        telemetry.flush()
+        assert (runs.get(run.run_id).metrics, runs.get(run.run_id).undefined) == ({}, ("accuracy",))  # while it runs
+        live.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    ended = runs.get(run.run_id)
+    assert (ended.metrics, ended.diverged, ended.undefined) == ({}, (), ("accuracy",))
+    assert runs.search("metrics.accuracy > 0.5") == runs.search("metrics.accuracy <= 0.95") == []
+    assert runs.search("metrics.accuracy is null") == [ended]
+    assert runs.metric_history(run.run_id) == {"accuracy": [(0, 0.9), (1, 0.95)]}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -123,7 +142,8 @@ def test_a_loss_that_is_not_finite_in_the_end_has_diverged(runs: Runs, value: fl
     runs.log_metrics(run.run_id, 1, {"val/loss": 0.5, "auc": 0.9})
     runs.log_metrics(run.run_id, 2, {"val/loss": value, "auc": value})
     ended = runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
-    assert (ended.metrics, ended.diverged) == ({"auc": 0.9}, ("val/loss",))  # an undefined score is no divergence
+    assert (ended.metrics, ended.diverged) == ({}, ("val/loss",))
+    assert ended.undefined == ("auc",)  # an undefined score has not diverged
     assert runs.metric_history(run.run_id)["val/loss"] == [(1, 0.5)]
     assert [found.run_id for found in runs.search("diverged = true")] == [run.run_id]
     assert runs.search("metrics.`val/loss` < 1") == []
@@ -140,13 +160,14 @@ def test_a_loss_that_recovers_has_not_diverged(runs: Runs, workspace: Workspace)
     assert (ended.metrics, ended.diverged) == ({"loss": 0.4}, ())
 
 
-def test_a_comparison_says_which_loss_diverged(runs: Runs) -> None:
-    for loss in (0.4, float("nan")):
+def test_a_comparison_says_which_loss_diverged_and_which_metric_is_undefined(runs: Runs) -> None:
+    for value in (0.4, float("nan")):
         run = runs.start(name="nightly", actor=ANA)
-        runs.log_metrics(run.run_id, 1, {"loss": loss})
+        runs.log_metrics(run.run_id, 1, {"loss": value, "auc": value})
         runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
     compared = runs.compare(["r-0001", "r-0002"])
     assert next(row.values for row in compared.rows if row.name == "loss") == (0.4, "diverged")
+    assert next(row.values for row in compared.rows if row.name == "auc") == (0.4, "undefined")
 
 
 def test_a_run_cannot_end_as_running(runs: Runs) -> None:

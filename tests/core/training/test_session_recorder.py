@@ -196,7 +196,7 @@ def test_a_loss_that_diverged_is_named_by_the_session_and_by_its_run(workspace, 
 
     assert session.observed.diverged == ("spread.loss",)
     run = Runs(workspace).get(session.run_id)
-    assert run.diverged == ("spread.loss",)
+    assert (run.diverged, run.undefined) == (("spread.loss",), ("spread.auc",))
     assert TelemetryReader(workspace.telemetry_file).unmeasured(run.run_id) == ("spread.auc", "spread.loss")
     assert recorder.files.read_epoch(session, 2) == diverged
 
