@@ -26,7 +26,9 @@ GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = command_parser(
-        commands, "status", help="what is live, running and wrong: exit code 1 if an alert fires or a gate fails"
+        commands,
+        "status",
+        help="what is live, running and wrong: exit code 1 if an alert fires, a gate fails or a rollout is not judged",
     )
     parser.add_argument("--plain", action="store_true", help="one fact per line, not aligned, for screen readers")
     parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
@@ -199,10 +201,11 @@ def _stopped_at(snapshot: "Snapshot", now: "datetime") -> "datetime | None":
 
 
 def exit_code(facts: dict[str, Any]) -> int:
-    """Return 1 while an alert fires, a gate of a running session fails or a file is damaged."""
+    """Return 1 while an alert fires, a session's gate fails, a file is damaged, or nobody judges an active rollout."""
     firing = any(alert["state"] == "firing" for alert in facts["alerts"])
     failing = any(session["failing_gates"] for session in facts["sessions"])
-    return ExitCode.FAILING if firing or failing or facts["problems"] else ExitCode.GOOD
+    unjudged = facts["rollouts"] and (facts["engine"] is None or facts["engine"]["silent_since"])
+    return ExitCode.FAILING if firing or failing or unjudged or facts["problems"] else ExitCode.GOOD
 
 
 def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:

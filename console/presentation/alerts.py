@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from console.presentation.cells import age_cell
 from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, counted, instant, number
+from console.presentation.unattended import Unattended
 from core.alerts import Alert, AlertState, Severity
 from core.view.retired import retired_models
 from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
@@ -52,11 +53,6 @@ _PROBLEM = "problem-"
 NO_ENGINE = "no-engine"
 NO_LIVE = "no-live-version/"
 """Begins the key of the row of a model that had a live version, and has none now."""
-NO_ENGINE_ADVICE = (
-    "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back. "
-    "{console.command}engine starts an engine in this console; "
-    "bondx run --headless --no-session starts an engine that outlives it."
-)
 _SESSION_ADVICE = (
     "Enter shows the session: {console.why} shows which gates failed and why, {console.logs} shows the log, "
     "{training.pause_or_resume} pauses it."
@@ -105,8 +101,23 @@ def worst_key(snapshot: "Snapshot") -> str:
     return worst[0].fingerprint if worst else ""
 
 
-def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: Sequence[str] = ()) -> list[Row]:
-    """Draw each alert as a row of `COLUMNS`, the worst first."""
+def alert_rows(
+    snapshot: "Snapshot",
+    now: datetime,
+    glyphs: Glyphs,
+    *,
+    marked: Sequence[str] = (),
+    shows_live: bool = False,
+) -> list[Row]:
+    """Draw each alert as a row of `COLUMNS`, the worst first.
+
+    Args:
+        snapshot: The alerts, and the versions that they are about.
+        now: The present.
+        glyphs: The signs to use.
+        marked: The fingerprints of the marked alerts.
+        shows_live: Whether the column LIVE has room; else a cut summary begins with what it would say.
+    """
     return [
         Row(
             alert.fingerprint,
@@ -114,7 +125,7 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
                 Cell(glyphs.mark if alert.fingerprint in marked else " ", "accent"),
                 severity_cell(alert, glyphs),
                 _state_cell(alert),
-                summary_cell(alert.summary, alert),
+                summary_cell(alert.summary, alert) if shows_live else _spared_first(alert.summary, alert, snapshot),
                 _live_cell(alert, snapshot),
                 age_cell(alert.first_at, now),
                 Cell(str(alert.n_fired), value=alert.n_fired),
@@ -136,18 +147,6 @@ def _live_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
     return Cell(f"{suspect.live} ok", "good")
 
 
-def unattended(snapshot: "Snapshot") -> str | None:
-    """Say what waits because no engine is running, and what to do; None where nothing waits."""
-    if snapshot.engine is not None:
-        return snapshot.engine.silence
-    waiting = [session.session_id for session in snapshot.sessions if session.wants_work]
-    waiting += [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
-    if not waiting:
-        return None
-    verb, start = "waits" if len(waiting) == 1 else "wait", with_keys("{console.command}engine starts it")
-    return f"{', '.join(waiting)} {verb} for an engine; {start}"
-
-
 def summary_cell(told: str, alert: Alert, tone: str = "", *, brief: str = "") -> Cell:
     """Draw what an alert tells; where that does not fit, the brief words, with long names cut in the middle."""
     brief = brief or told
@@ -156,24 +155,20 @@ def summary_cell(told: str, alert: Alert, tone: str = "", *, brief: str = "") ->
     return Cell(told, tone, brief=brief)
 
 
-def _located_cell(alert: Alert, snapshot: "Snapshot") -> Cell:
+def _spared_first(told: str, alert: Alert, snapshot: "Snapshot") -> Cell:
     """Draw what an alert tells; where that does not fit, that the live version is not affected comes first."""
-    located, spared = locate(alert, snapshot), _live_cell(alert, snapshot)
-    brief = f"live ok: {alert.summary}" if spared.tone == "good" else alert.summary
-    return summary_cell(located.told, alert, brief=brief)
+    brief = f"live ok: {alert.summary}" if _live_cell(alert, snapshot).tone == "good" else alert.summary
+    return summary_cell(told, alert, brief=brief)
 
 
-def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
+def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Unattended | None = None) -> list[Row]:
     """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts."""
     rows = [
         Row(f"{_PROBLEM}{index}", (*_problem_cells(problem, snapshot, glyphs), "", ""))
         for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
-        holder = snapshot.engine
-        waits = with_keys("work waits; {console.command}engine starts an engine")
-        brief = waits if holder is None else f"silent; kill -CONT {holder.pid} wakes it, kill {holder.pid} ends it"
-        what = Cell(idle, "warn", brief=brief)
+        what = Cell(idle.told, "warn", brief=idle.brief)
         rows.append(Row(NO_ENGINE, (_kind_cell(glyphs.warned, "engine", "warn"), what, "", "")))
     for retired in retired_models(snapshot):
         age = age_cell(retired.since, now) if retired.since else Cell("")
@@ -185,7 +180,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
                 alert.fingerprint,
                 (
                     severity_cell(alert, glyphs),
-                    _located_cell(alert, snapshot),
+                    _spared_first(locate(alert, snapshot).told, alert, snapshot),
                     _state_cell(alert),
                     age_cell(alert.first_at, now),
                 ),

@@ -107,6 +107,11 @@ def standing_text(rollout: Rollout, glyphs: Glyphs) -> str:
     return f"{rollout.rollout_id}, {move}: {phase_text(rollout)}, {step}, {share_given}"
 
 
+def active_first(rollouts: Sequence[Rollout]) -> list[Rollout]:
+    """Order rollouts: active before ended, each in the order given."""
+    return sorted(rollouts, key=lambda rollout: not rollout.is_active)
+
+
 def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, absence: str | None) -> list[Row]:
     """Draw each rollout as a row of `COLUMNS`, in the order given."""
     return [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.presentation import alerts, audit, calm, epochs, resources, rollouts, runs, sessions, versions
+from console.presentation.unattended import unattended
 from core.settings import AlertSettings
 from core.view.snapshot import Snapshot
 from widgets.columns import Column
@@ -41,7 +42,7 @@ def screen_tables(
 
 
 def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    wrong = alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot))
+    wrong = alerts.wrong_rows(snapshot, now, glyphs, idle=unattended(snapshot, starts_here=False))
     live = versions.live_rows(snapshot, {}, now, glyphs, lambda _points: "")
     return [
         ScreenTable("What is wrong", alerts.WRONG_COLUMNS, wrong, calm.nothing_wrong(snapshot)),
@@ -51,7 +52,7 @@ def _overview(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
 
 
 def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    rows = sessions.session_rows(snapshot.sessions, now, glyphs, absence=snapshot.absence)
+    rows = sessions.session_rows(sessions.active_first(snapshot.sessions), now, glyphs, absence=snapshot.absence)
     tables = [ScreenTable("Sessions", sessions.COLUMNS, rows, "No session yet.")]
     if (session := snapshot.active_session()) is not None:
         models, page = epochs.models_of(session), snapshot.epoch_pages.get(session.run_id or "")
@@ -75,7 +76,7 @@ def _registry(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
 
 
 def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
-    rows = rollouts.rollout_rows(snapshot.rollouts, now, glyphs, absence=snapshot.absence)
+    rows = rollouts.rollout_rows(rollouts.active_first(snapshot.rollouts), now, glyphs, absence=snapshot.absence)
     return [ScreenTable("Rollouts", rollouts.COLUMNS, rows, "No rollout yet.")]
 
 

@@ -71,6 +71,25 @@ def epochs_text(session: Session) -> str:
     return f"{observed.epoch}/{observed.n_epochs}" if observed.n_epochs else str(observed.epoch)
 
 
+def active_first(sessions: Sequence[Session]) -> list[Session]:
+    """Order sessions: at work, then queued in the order in which they start, then paused, then ended.
+
+    Args:
+        sessions: The newest first, which is kept among the paused and among the ended.
+    """
+    queue = [session for session in sessions if session.wants_work and not session.observed.phase.is_at_work]
+    places = {session.session_id: place for place, session in enumerate(reversed(queue))}
+
+    def rank(session: Session) -> tuple[int, int]:
+        if session.observed.phase.is_at_work:
+            return 0, 0
+        if session.session_id in places:
+            return 1, places[session.session_id]
+        return 3 if session.observed.phase.is_at_rest else 2, 0
+
+    return sorted(sessions, key=rank)
+
+
 def session_rows(
     sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, absence: str | None = None
 ) -> list[Row]:

@@ -59,7 +59,9 @@ class AlertsScreen(ConsoleScreen):
         table.set_columns(alerts.SMALL_COLUMNS if self.is_small else alerts.COLUMNS)
         table.column_in_full = "summary"
         table.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
-        table.set_rows(alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys))
+        shows_live = not (self.is_small or self.has_class("-narrow"))
+        rows = alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys, shows_live=shows_live)
+        table.set_rows(rows)
         self._decided.leave(table, snapshot.alerts)
         self._show_words()
         self._show_details()

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, calm, epochs, resources, sessions, versions
 from console.presentation.keys import with_keys
+from console.presentation.unattended import advice, unattended
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.verbs.alert import ALERT
@@ -105,7 +106,7 @@ class OverviewScreen(ConsoleScreen):
         wrong.set_columns(alerts.CRAMPED_WRONG_COLUMNS if is_cramped else alerts.WRONG_COLUMNS)
         wrong.column_in_full = "summary"
         wrong.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
-        wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
+        wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=unattended(snapshot, starts_here=self._may_start)))
         self._decided.leave(wrong, snapshot.alerts)
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self._share_room(wrong.n_all_rows)
@@ -189,6 +190,10 @@ class OverviewScreen(ConsoleScreen):
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
 
+    @property
+    def _may_start(self) -> bool:
+        return not self.console_app.standing.read_only
+
     def _chosen(self, alert: Alert) -> Chosen[Alert]:
         """Return the alert for a decision, after which the cursor goes on to the next open alert."""
         rows = [row.key for row in self.query_one("#wrong", LiveTable).rows]
@@ -218,8 +223,8 @@ class OverviewScreen(ConsoleScreen):
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
                 holder = self.snapshot.engine
                 title = "No engine is running" if holder is None else "The engine is silent"
-                advice = with_keys(alerts.NO_ENGINE_ADVICE) if holder is None else f"{holder.silence}."
-                return title, [Line(((advice, ""),))]
+                told = advice(starts_here=self._may_start) if holder is None else f"{holder.silence}."
+                return title, [Line(((told, ""),))]
             if (retired := self._retired()) is not None:
                 lines = alerts.retired_lines(retired, self.snapshot)
                 return f"{retired} has no live version", lines

@@ -61,7 +61,8 @@ class RolloutsScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
         absence = snapshot.absence
-        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.now(), app.glyphs, absence=absence))
+        ordered = rollouts.active_first(snapshot.rollouts)
+        table.set_rows(rollouts.rollout_rows(ordered, app.now(), app.glyphs, absence=absence))
         self._turn_to_what_started(snapshot)
         n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
         self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")

@@ -84,7 +84,8 @@ class TrainingScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
         app, absence = self.console_app, snapshot.absence
-        table.set_rows(sessions.session_rows(snapshot.sessions, app.now(), app.glyphs, absence=absence))
+        ordered = sessions.active_first(snapshot.sessions)
+        table.set_rows(sessions.session_rows(ordered, app.now(), app.glyphs, absence=absence))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
 

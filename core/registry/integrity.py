@@ -60,7 +60,7 @@ def tell_operator(workspace: Workspace, result: IntegrityResult, *, now: datetim
         if result.ok:
             Alerts(workspace).clear("hash_mismatch", labels=labels, now=now, reason="all files are as registered")
         else:
-            summary = f"{result.model} {result.version} ({result.stage}): {'; '.join(result.problems[:3])}"
+            summary = f"{result.model} {result.version}: {'; '.join(result.problems[:3])}"
             Alerts(workspace).fire("hash_mismatch", labels=labels, summary=summary, now=now)
     except (CoreError, OSError):
         log.exception("could not update the alert on the files of %s %s", result.model, result.version)

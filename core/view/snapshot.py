@@ -70,6 +70,11 @@ class Snapshot:
         """Why no engine is at work: none is running, or it does not move; None while one works."""
         return absence(self.engine)
 
+    @property
+    def unjudged(self) -> "tuple[Rollout, ...]":
+        """The active rollouts while no engine is at work: none is judged, and none rolled back for harm."""
+        return tuple(rollout for rollout in self.rollouts if rollout.is_active) if self.absence else ()
+
     def latest(self, series: str) -> float | None:
         """Return the newest sample of a resource series, or None before the first."""
         points = self.resources.get(series, ())

@@ -81,7 +81,7 @@ async def test_the_overview_shows_problems_live_models_and_training(open_console
             "1.2.0",
             "epoch 41 of 100",
             "○ no engine",
-            "work waits; :engine starts an engine",
+            "not judged: downgrade 1.3.0 at 10%",
             "59%",
         ):
             assert fact in text

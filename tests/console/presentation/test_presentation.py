@@ -14,6 +14,7 @@ from console.presentation.offer import AskAgainError
 from console.presentation.phrases import age, duration, number, share, size
 from console.presentation.rollout_progress import summary_lines
 from console.presentation.status import HOST, Circumstances, attached_to, status_of
+from console.presentation.unattended import advice, unattended
 from console.presentation.write_access import WriteAccess
 from console.verbs.engine import leave_offer, needs_of
 from console.verbs.offer import OfferContext
@@ -180,11 +181,20 @@ def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
 
 
 def test_waiting_for_an_engine_is_a_problem_until_an_engine_runs(snapshot):
-    assert alerts.unattended(snapshot) == "s-0002, ro-0002 wait for an engine; :engine starts it"
+    idle = unattended(snapshot)
+    assert idle.told == (
+        "canary of downgrade 1.3.0 at 10% is not judged: no engine; s-0002 waits; :engine starts an engine"
+    )
+    assert idle.brief == "not judged: downgrade 1.3.0 at 10%"
+    assert unattended(snapshot, starts_here=False).told.endswith("; bondx run --headless starts one")
+    sessions_alone = unattended(replace(snapshot, rollouts=()), starts_here=False)
+    assert sessions_alone.told == "s-0002 waits for an engine; bondx run --headless starts one"
+    assert sessions_alone.brief == "work waits; bondx run --headless starts one"
+    assert ":engine" not in advice(starts_here=False)
     holder = LeaseHolder(user="mira", host="desk-4", pid=1, mode="headless", acquired_at=NOW)
-    assert alerts.unattended(replace(snapshot, engine=holder)) is None
-    assert alerts.unattended(replace(snapshot, sessions=(), rollouts=())) is None
-    rows = alerts.wrong_rows(replace(snapshot, alerts=()), NOW, ASCII, idle=alerts.unattended(snapshot))
+    assert unattended(replace(snapshot, engine=holder)) is None
+    assert unattended(replace(snapshot, sessions=(), rollouts=())) is None
+    rows = alerts.wrong_rows(replace(snapshot, alerts=()), NOW, ASCII, idle=unattended(snapshot))
     assert [row.key for row in rows] == [alerts.NO_ENGINE]
 
 
@@ -288,6 +298,8 @@ def test_a_narrow_list_says_first_that_the_live_version_is_not_affected(snapshot
     summary = row.cells[1]
     assert summary.text.endswith("; live 1.2.0 is not affected")
     assert summary.brief.startswith("live ok: ")
+    (listed,) = alerts.alert_rows(around, NOW, UNICODE)
+    assert listed.cells[3].brief.startswith("live ok: ")
     _, affected = _about(snapshot, model="spread", version="1.2.0")
     assert alerts.wrong_rows(affected, NOW, UNICODE)[0].cells[1].brief == affected.alerts[0].summary
 
@@ -447,9 +459,12 @@ def test_a_silent_engine_judges_nothing_trains_nothing_and_watches_for_no_harm(w
     asked = plain(Hold().offer(context, rollout).lines)
     assert "Nobody watches for harm: the engine is silent." in asked
     assert "still rolls it back" not in asked
-    rows = alerts.wrong_rows(silent, NOW, UNICODE, idle=alerts.unattended(silent))
+    rows = alerts.wrong_rows(silent, NOW, UNICODE, idle=unattended(silent))
     (row,) = [row for row in rows if row.key == alerts.NO_ENGINE]
-    assert row.cells[1].brief.startswith("silent; kill -CONT 4711 wakes it")
+    assert row.cells[1].text.startswith("canary of downgrade 1.3.0 at 10% is not judged: engine silent; engine pid")
+    assert row.cells[1].brief == "not judged: downgrade 1.3.0 at 10%"
+    without = replace(silent, rollouts=())
+    assert unattended(without).brief.startswith("silent; kill -CONT 4711 wakes it")
     assert attached_to(holder).startswith("Nothing is at work: engine pid 4711 on desk-4 holds the lease and is silent")
 
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from console.commands.status import exit_code, facts_of
-from console.presentation.alerts import unattended
 from console.presentation.status import Circumstances, status_of
+from console.presentation.unattended import unattended
 from console.presentation.write_access import WriteAccess
 from core.clock import utc_now
 from core.engine import Engine
@@ -107,7 +107,7 @@ def test_a_stopped_engine_shows_as_silent_everywhere_and_wakes_again(tmp_path, p
         assert f"engine pid {process.pid} " in snapshot.engine.silence
         assert "holds the lease and is silent since" in snapshot.engine.silence
         assert status_of(snapshot, circumstances()).engine == "silent"
-        assert unattended(snapshot) == snapshot.engine.silence
+        assert unattended(snapshot).told == snapshot.engine.silence
         facts = facts_of(snapshot)
         assert facts["problems"] == [snapshot.engine.silence]
         assert exit_code(facts) == ExitCode.FAILING

@@ -1,0 +1,42 @@
+"""Newer objects that are idle must not hide the object at work."""
+
+import msgspec
+
+from console.presentation import rollouts, sessions
+from core.rollout.rollouts import Rollouts
+from core.settings import TrainingSettings
+from core.training.sessions import Sessions
+from tools.demo import OPERATOR
+
+
+def queue(workspace, n):
+    for _ in range(n):
+        Sessions(workspace).start(TrainingSettings(), name="later", actor=OPERATOR)
+
+
+def test_sessions_at_work_come_first_then_the_queue_then_the_ended(workspace):
+    queue(workspace, 3)
+    shown = sessions.active_first(tuple(reversed(Sessions(workspace).all())))
+    assert [each.session_id for each in shown] == ["s-0002", "s-0003", "s-0004", "s-0005", "s-0001"]
+
+
+async def test_a_fresh_console_stands_on_the_running_session(open_console, workspace):
+    queue(workspace, 3)
+    async with open_console((80, 24)) as console:
+        await console.press("2")
+        assert console.screen.selected_session().session_id == "s-0002"
+        assert [row.key for row in console.screen.main_table().rows][:3] == ["s-0002", "s-0003", "s-0004"]
+
+
+async def test_a_fresh_console_stands_on_the_active_rollout(open_console, workspace):
+    active = next(each for each in Rollouts(workspace).all() if each.is_active)
+    async with open_console((80, 24)) as console:
+        await console.press("4")
+        assert console.screen.main_table().cursor_key == active.rollout_id
+
+
+def test_active_rollouts_come_before_newer_ended_ones(workspace):
+    every = Rollouts(workspace).all()
+    active = next(each for each in every if each.is_active)
+    ended = msgspec.structs.replace(next(each for each in every if not each.is_active), rollout_id="ro-0009")
+    assert [each.rollout_id for each in rollouts.active_first([ended, active])] == [active.rollout_id, "ro-0009"]
