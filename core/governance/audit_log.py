@@ -15,6 +15,7 @@ import orjson
 
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
+from core.escape import shown
 from core.governance.anchors import Anchor
 from core.governance.audit_filter import AuditFilter
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
@@ -209,7 +210,9 @@ class AuditLog:
 
     def _ledger_of(self, session: str) -> Journal:
         if session not in (known := self._ledgers.sessions()):
-            raise NotFoundError(f"No epoch of {session!a} has been recorded. Recorded: {', '.join(known) or 'none'}.")
+            raise NotFoundError(
+                f"No epoch of {shown(session)} has been recorded. Recorded: {', '.join(known) or 'none'}."
+            )
         return self._ledgers.journal(session)
 
     def n_waiting(self) -> int:

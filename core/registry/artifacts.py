@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from core.confinement import link_on_the_way
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
 from core.files import (
     FileAccessError,
     digest,
@@ -274,7 +274,7 @@ def _contents(source: Path) -> tuple[Path, list[str]]:
 
 def _checked(name: str, place: Path) -> str:
     if not is_shown_as_is(name):  # control characters, and bytes that are not UTF-8
-        raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
+        raise ArtifactRefusedError(f"{shown(name)} cannot be written in a manifest; rename the file.")
     if PurePosixPath(name).suffix.lower() in PICKLED:
         raise ArtifactRefusedError(f"{name} is a pickle, which is code; save LightGBM text, skops, npz or JSON.")
     if name in RESERVED:

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
-
-_SHOWN = 60  # characters of a hostile name that are repeated in a message
+from core.escape import shown
 
 
 class InvalidNameError(UsageError):
     """A model name, alias or version number is not valid."""
 
     def __init__(self, kind: str, text: str, rule: str) -> None:
-        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        super().__init__(f"{shown!a} is not a valid {kind}: it must be {rule}.")
+        super().__init__(f"{shown(text)} is not a valid {kind}: it must be {rule}.")
 
 
 class ModelNotFoundError(NotFoundError):
@@ -37,7 +35,7 @@ class AliasNotFoundError(NotFoundError):
 
     def __init__(self, model: str, alias: str, known: Sequence[str]) -> None:
         choices = ", ".join(known) or f"none yet; `bondx registry alias {model} {alias} VERSION` sets one"
-        super().__init__(f"{model} has no alias {alias[:_SHOWN]!a}. Aliases to choose from: {choices}.")
+        super().__init__(f"{model} has no alias {shown(alias)}. Aliases to choose from: {choices}.")
 
 
 class ApprovalNotFoundError(NotFoundError):

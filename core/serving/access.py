@@ -15,7 +15,7 @@ import msgspec
 from core.actor import RESERVED, Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import UsageError
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
 from core.governance import audited
 from core.state import Documents, Workspace
 
@@ -101,15 +101,15 @@ class Tokens:
             UsageError: The name is not one line of plain text, or the person is not an account name or is reserved.
         """
         if not name.strip() or not is_shown_as_is(name) or len(name) > _MAX_NAME:
-            raise UsageError(f"{name[:_MAX_NAME]!a} is not a valid token name: use 1 to {_MAX_NAME} characters.")
+            raise UsageError(f"{shown(name)} is not a valid token name: use 1 to {_MAX_NAME} characters.")
         if person is not None and _PERSON.fullmatch(person) is None:
             raise UsageError(
-                f"{person[:_MAX_NAME]!a} is not a valid account name: use 1 to {_MAX_NAME} letters, digits, "
+                f"{shown(person)} is not a valid account name: use 1 to {_MAX_NAME} letters, digits, "
                 "'.', '_', '-', '+' or '@'."
             )
         owner = person or actor.name
         if owner.casefold() in RESERVED:
-            raise UsageError(f"{owner!a} is reserved for changes that no person made; use another account name.")
+            raise UsageError(f"{shown(owner)} is reserved for changes that no person made; use another account name.")
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:

@@ -9,6 +9,7 @@ from functools import partial
 
 import orjson
 
+from core.escape import shown
 from core.serving.asgi import REQUEST_ID, Application, Message, Receive, Scope, Send, send_json
 from core.serving.crowd import Crowd
 from core.serving.dialects import DIALECTS, Dialect, refusal
@@ -213,5 +214,5 @@ async def _refuse_method(send: Send, allowed: bytes, dialect: Dialect | None = N
 
 
 async def _no_such_path(send: Send, path: str) -> None:
-    error = NoSuchPathError(f"There is no path {path[:200]!a}. /api/v1/openapi.json lists every path.")
+    error = NoSuchPathError(f"There is no path {shown(path, most=200)}. /api/v1/openapi.json lists every path.")
     await send_json(send, error.status, refusal(error))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from core.errors import CoreError
+from core.escape import shown
 from core.serving.errors import CallerFaultError
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise CallerFaultError(f"The request has the key {key[:100]!a} twice in one object.")
+            raise CallerFaultError(f"The request has the key {shown(key)} twice in one object.")
         seen.add(key)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
+from core.escape import shown
 from core.files import InDoubtError
 from core.state.errors import StateError
 
@@ -64,8 +65,8 @@ class UnknownCodingError(ServingError, UsageError):
     status = 501
 
     def __init__(self, coding: bytes) -> None:
-        shown = coding[:80].decode("latin-1")
-        super().__init__(f"The transfer coding {shown!a} is not supported: send the body plain or chunked.")
+        found = shown(coding.decode("latin-1"))
+        super().__init__(f"The transfer coding {found} is not supported: send the body plain or chunked.")
 
 
 class UnsupportedMediaError(ServingError, UsageError):
@@ -80,7 +81,7 @@ class UnknownVersionError(ServingError, NotFoundError):
     status = 404
 
     def __init__(self, kind: str, wanted: str, choices: Sequence[str]) -> None:
-        super().__init__(f"There is no {kind} {wanted!a}. Choose from: {', '.join(choices) or 'none yet'}.")
+        super().__init__(f"There is no {kind} {shown(wanted)}. Choose from: {', '.join(choices) or 'none yet'}.")
 
 
 class NoSuchPathError(ServingError, NotFoundError):

@@ -14,6 +14,7 @@ import uvicorn
 from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.collector import freeze
+from core.escape import shown
 from core.plain_files import open_plain
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
@@ -61,7 +62,7 @@ def parse_address(text: str) -> tuple[str, int]:
     (('127.0.0.1', 8501), ('::1', 80))
     """
     if (found := host_and_port(text)) is None:
-        raise ListenError(f"{text!a} is not an address to listen on: {ADDRESS_FORM}.")
+        raise ListenError(f"{shown(text)} is not an address to listen on: {ADDRESS_FORM}.")
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Meta
 from typing_extensions import override
 
+from core.escape import shown
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.decoding import syntax_problem
 from core.serving.errors import BadRequestError, CallerFaultError, NotJsonError
@@ -319,10 +320,10 @@ def _typed(cell: str, name: str, kind: Kind) -> float | bool | str | None:
         return None
     if kind == "bool":
         if (flag := _FLAGS.get(cell.lower())) is None:
-            raise BadRequestError(f"has the value {cell!a}; it must be true or false", field=name)
+            raise BadRequestError(f"has the value {shown(cell)}; it must be true or false", field=name)
         return flag
     if kind in NUMERIC:
         if _NUMBER.fullmatch(cell) is None:
-            raise BadRequestError(f"has the value {cell!a}; it must be a number", field=name)
+            raise BadRequestError(f"has the value {shown(cell)}; it must be a number", field=name)
         return float(cell)
     return cell

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import orjson
 
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
 from core.state.brief import brief_type, in_brief, whole
 from core.state.encoding import DocumentInFile, SpelledDocument, StoredDocument, StoredTable, fields_of, spelled
 from core.state.errors import (
@@ -310,7 +310,7 @@ class Documents(Generic[T]):
         if new_names:  # an old one may stay
             new_names -= _unshown_names(fields_of(view.stored.get(doc_id, {})))
         for name in () if self._takes_any_name else new_names:
-            raise UnstorableValueError(where, f"has the name {name!a}, with characters that no terminal shows")
+            raise UnstorableValueError(where, f"has the name {shown(name)}, with characters that no terminal shows")
         # A struct does not check its fields when it is made: a document of the wrong type would be unreadable for good.
         try:
             read_back = self._convert(stored)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.errors import NotFoundError, RefusedError
+from core.escape import shown
 
 
 class RunNotFoundError(NotFoundError):
@@ -10,7 +11,7 @@ class RunNotFoundError(NotFoundError):
 
     def __init__(self, run_id: str, known: Sequence[str]) -> None:
         newest = ", ".join(known[-8:]) or "none yet; `bondx run` starts one"
-        super().__init__(f"There is no run {run_id!a}. Runs to choose from: {newest}.")
+        super().__init__(f"There is no run {shown(run_id)}. Runs to choose from: {newest}.")
 
 
 class RunIsOverError(RefusedError):

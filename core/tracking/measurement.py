@@ -28,7 +28,7 @@ def metric_name(name: Any) -> str:
             f"The metric name {name[:40]!r} has {len(name)} characters; it needs 1 to {MAX_NAME_CHARACTERS}."
         )
     if not is_shown_as_is(name):
-        raise UsageError(f"The metric name {name!a} holds a character that cannot be printed; leave it out.")
+        raise UsageError(f"The metric name {shown(name)} holds a character that cannot be printed; leave it out.")
     return str.__str__(name)
 
 

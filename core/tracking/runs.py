@@ -11,7 +11,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
 from core.files import sha256_of
 from core.governance.audit import audited
 from core.plain_files import open_plain
@@ -99,7 +99,9 @@ class Runs(RunReader):
             RunNotFoundError: There is no such parent.
         """
         if not is_shown_as_is(name):
-            raise UsageError(f"{name!a} is not a run's name: it must be one line, of characters that a terminal shows.")
+            raise UsageError(
+                f"{shown(name)} is not a run's name: it must be one line, of characters that a terminal shows."
+            )
         made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git is slow
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:

@@ -7,7 +7,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
-from core.escape import is_shown_as_is
+from core.escape import is_shown_as_is, shown
 from core.governance import Evidence, audited
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
@@ -59,7 +59,7 @@ class Sessions:
         """
         if not is_shown_as_is(name) or len(name) > _MAX_NAME:
             raise UsageError(
-                f"{name[:_MAX_NAME]!a} is not a session name: it must be one line of at most {_MAX_NAME} characters."
+                f"{shown(name)} is not a session name: it must be one line of at most {_MAX_NAME} characters."
             )
         from core.training.session_domain import checked  # lists the domains, for this operation only
 

@@ -1,5 +1,6 @@
 """Access to routes: each route declares its required role and whether it only reads."""
 
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -7,14 +8,15 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
-from litestar.params import SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 from litestar.types import Scope
 
 from core.errors import UsageError
-from core.escape import is_shown_as_is, spelled_out, unshown_text
+from core.escape import is_shown_as_is, shown, spelled_out, unshown_text
 from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
+from core.serving.errors import BadRequestError
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
@@ -57,12 +59,31 @@ def caller_of(scope: Scope) -> Caller:
     return found
 
 
-async def refuse_unshown_text(request: Request[Any, Any, Any]) -> None:
-    """Refuse a body with characters that no terminal shows: its words become names, reasons and descriptions.
+async def check_request(request: Request[Any, Any, Any]) -> None:
+    """Refuse what no route expects: an unknown key in the query, or no body where there must be one.
+
+    Raises:
+        BadRequestError: It names what the route knows.
+    """
+    handler = request.route_handler
+    known = _query_keys(handler)
+    if unknown := next((key for key in request.query_params if key not in known), None):
+        takes = f"it takes {', '.join(known)}" if known else "this path takes none"
+        error = BadRequestError(f"The key {shown(unknown)} of the query is unknown: {takes}.")
+        error.field = unknown
+        raise error
+    wanted = handler.parsed_data_field
+    if wanted is not None and not (await request.body()).strip():
+        raise BadRequestError(f"The request has no body: it must be {_described(wanted.annotation)}.")
+
+
+async def check_words(request: Request[Any, Any, Any]) -> None:
+    """Refuse also a body with characters that no terminal shows: its words become names, reasons and descriptions.
 
     Raises:
         UsageError: It has some; the message spells them out.
     """
+    await check_request(request)
     body = await request.body()
     if b"\\u" not in body and is_shown_as_is(body.decode(), keep="\n\t\r"):
         return
@@ -72,3 +93,25 @@ async def refuse_unshown_text(request: Request[Any, Any, Any]) -> None:
         return  # the framework says what is wrong with it
     if found is not None:
         raise UsageError(f"{spelled_out(found)} holds characters that no terminal shows; leave them out.")
+
+
+@cache
+def _query_keys(handler: BaseRouteHandler) -> tuple[str, ...]:
+    """List the keys that the query of a route may have."""
+    parameters = handler.parsed_fn_signature.parameters.items()
+    marks = [(name, field.kwarg_definition) for name, field in parameters]
+    return tuple(sorted(mark.name or name for name, mark in marks if isinstance(mark, QueryParameter)))
+
+
+def _described(body: type[msgspec.Struct]) -> str:
+    """Describe a body.
+
+    >>> _described(msgspec.defstruct("Move", ["stage", ("reason", str, "")]))
+    'a JSON object with stage, and optionally reason'
+    """
+    fields = msgspec.structs.fields(body)
+    needed = ", ".join(field.encode_name for field in fields if field.required)
+    optional = ", ".join(field.encode_name for field in fields if not field.required)
+    if not needed:
+        return f"a JSON object, {{}} or with {optional}"
+    return f"a JSON object with {needed}" + (f", and optionally {optional}" if optional else "")

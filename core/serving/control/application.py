@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from core.errors import CoreError
 from core.serving.authenticator import Authenticator
-from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, refuse_unshown_text
+from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, check_request, check_words
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
@@ -65,8 +65,8 @@ def control_application(
     application = Litestar.from_config(
         AppConfig(
             route_handlers=[
-                Router(PREFIX, route_handlers=[*_ROUTES, openapi], before_request=refuse_unshown_text),
-                Router(PREFIX, route_handlers=_DATA_ROUTES),
+                Router(PREFIX, route_handlers=[*_ROUTES, openapi], before_request=check_words),
+                Router(PREFIX, route_handlers=_DATA_ROUTES, before_request=check_request),
             ],
             guards=[admit],
             dependencies={

@@ -19,6 +19,7 @@ import orjson
 from typing_extensions import override
 
 from core.errors import CoreError
+from core.escape import shown
 from core.models.scoring.fields import Rows
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest, ServerPath
@@ -127,7 +128,7 @@ def _table(given: _Split, signature: ServingSignature) -> Rows:
     """
     if len(set(given.columns)) < len(given.columns):
         twice = next(name for name in given.columns if given.columns.count(name) > 1)
-        raise BadRequestError(f"names the column {twice[:100]!a} twice", field="dataframe_split.columns")
+        raise BadRequestError(f"names the column {shown(twice)} twice", field="dataframe_split.columns")
     for number, row in enumerate(given.data):
         if len(row) != len(given.columns):
             raise BadRequestError(

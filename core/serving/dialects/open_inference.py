@@ -15,6 +15,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from core.escape import shown
 from core.models.scoring.fields import Rows
 from core.serving.decoding import check_keys, check_utf8, spelled_as_json
 from core.serving.dialects.dialect import Answered, Dialect, ListPath, ModelPath, Reader, ReadRequest, ServerPath
@@ -144,7 +145,7 @@ class OpenInference(Dialect):
             return content
         if not length.isdigit() or len(length) > 18 or int(length) > len(content):
             raise CallerFaultError(
-                f"The header Inference-Header-Content-Length is {length.decode('latin-1')!a}; "
+                f"The header Inference-Header-Content-Length is {shown(length.decode('latin-1'))}; "
                 f"it must be the length of the JSON object, at most the {len(content)} bytes of the body."
             )
         return FramedBody.of(content, int(length))
@@ -210,7 +211,7 @@ class OpenInference(Dialect):
                     raise BadRequestError(f"is not a tensor of the model; it takes {', '.join(accepted)}", field=name)
                 element = takes.get(tensor.datatype)
                 if element is None:
-                    problem = f"has the datatype {tensor.datatype!a}; the model takes {', '.join(sorted(takes))}"
+                    problem = f"has the datatype {shown(tensor.datatype)}; the model takes {', '.join(sorted(takes))}"
                     raise BadRequestError(problem, field=name)
                 if data is not None and len(shape) == 1 and shape[0] == len(data) and not binary:
                     columns[name] = element.values(data, name)
@@ -267,7 +268,7 @@ def _form(body: _Body, signature: ServingSignature) -> _Form:
     for wanted in body.outputs:
         if wanted.name != signature.output:
             raise BadRequestError(
-                f"has no output {wanted.name!a}; the only output is {signature.output}", field="outputs"
+                f"has no output {shown(wanted.name)}; the only output is {signature.output}", field="outputs"
             )
         asked = wanted.parameters
         _check_parameters(asked, wanted.name)
@@ -290,7 +291,7 @@ def _check_parameters(asked: _InputParameters | _OutputParameters, name: str) ->
 def _check_content_type(content_type: str | None, name: str) -> None:
     if content_type is not None and content_type not in _CONTENT_TYPES:
         raise CallerFaultError(
-            f"has the content_type {content_type[:80]!a}; it must be one of {', '.join(_CONTENT_TYPES)}", field=name
+            f"has the content_type {shown(content_type)}; it must be one of {', '.join(_CONTENT_TYPES)}", field=name
         )
 
 
@@ -347,5 +348,7 @@ def _values(tensor: Tensor, element: Element, binary: Mapping[str, bytes]) -> li
 def _matrix(tensor: Tensor, signature: ServingSignature, binary: Mapping[str, bytes]) -> Rows:
     element = _NUMBERS.get(tensor.datatype)
     if element is None:
-        raise BadRequestError(f"has the datatype {tensor.datatype!a}; a matrix must hold numbers", field=tensor.name)
+        raise BadRequestError(
+            f"has the datatype {shown(tensor.datatype)}; a matrix must hold numbers", field=tensor.name
+        )
     return signature.matrix(_values(tensor, element, binary), tensor.shape)

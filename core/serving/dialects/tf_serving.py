@@ -20,6 +20,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from core.escape import shown
 from core.models.scoring.fields import Field
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import (
@@ -165,7 +166,7 @@ class TfServing(Dialect):
             asked = decoded(content)
             if asked.signature_name not in ("", SIGNATURE):
                 raise BadRequestError(
-                    f"is {asked.signature_name!a}; the only signature is {SIGNATURE}", field="signature_name"
+                    f"is {shown(asked.signature_name)}; the only signature is {SIGNATURE}", field="signature_name"
                 )
             if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
                 raise BadRequestError("The request requires either `instances` (rows) or `inputs` (columns).")

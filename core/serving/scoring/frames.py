@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.escape import shown
 from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
 from core.serving.signature import ServingSignature
@@ -36,7 +37,7 @@ def _dates(name: str, texts: list[str | None]) -> pd.Series:
     dates = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce", utc=False)
     for text, date in zip(texts, dates, strict=True):
         if text is not None and pd.isna(date):
-            raise BadRequestError(f"has the value {text!a}, which is not a date", field=name)
+            raise BadRequestError(f"has the value {shown(text)}, which is not a date", field=name)
     return dates
 
 

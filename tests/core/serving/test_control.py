@@ -1,6 +1,7 @@
 """The control API: what the console can do, over HTTP, with errors that say what to do."""
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -285,6 +286,48 @@ def test_a_number_that_is_not_one_in_ascii_is_refused_in_a_query_and_in_a_path(a
         for where in ("/api/v1/runs?limit={}", "/api/v1/audit?n={}", "/api/v1/resources?seconds={}", proof):
             assert (where, api.get(where.format(quote(text))).status_code) == (where, 400)
     assert api.get(proof.format(1)).status_code == 404
+
+
+def operations(api):
+    """Every operation of the control API, with a path that fits it."""
+    for path, methods in api.get("/api/v1/openapi.json").json()["paths"].items():
+        if path.startswith("/api/v1/") and not path.startswith("/api/v1/predict"):
+            for method, operation in methods.items():
+                yield method, re.sub("{.*?}", "1", path), operation
+
+
+def test_a_request_without_its_body_is_told_what_the_body_holds(api):
+    document = api.get("/api/v1/openapi.json").json()
+    found = 0
+    for method, path, operation in operations(api):
+        if "requestBody" not in operation:
+            continue
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        for content in (b"", b" \n"):
+            answer = api.request(method, path, content=content, headers={"content-type": "application/json"})
+            assert answer.status_code == 400, path
+            error = answer.json()["error"]
+            assert error.startswith("The request has no body: it must be a JSON object"), (path, error)
+            assert all(name in error for name in schema["properties"])
+            assert "field" not in answer.json()
+        found += 1
+    assert found > 15
+
+
+def test_an_unknown_key_of_a_query_is_refused_with_the_known_ones(api):
+    for method, path, operation in operations(api):
+        known = sorted(one["name"] for one in operation.get("parameters", ()) if one["in"] == "query")
+        body = {"json": {}} if "requestBody" in operation else {}
+        answer = api.request(method, path, params={"limt": "1"}, **body)
+        takes = f"it takes {', '.join(known)}" if known else "this path takes none"
+        expected = {"error": f"The key 'limt' of the query is unknown: {takes}.", "status": 400, "field": "limt"}
+        assert (path, answer.json()) == (path, expected)
+
+
+def test_a_name_of_any_letters_is_shown_as_it_was_sent(api):
+    error = api.get("/api/v1/models/größe 東京/versions").json()["error"]
+    assert "größe 東京" in error
 
 
 def test_every_kind_is_pruned_by_a_reviewed_plan(api, workspace, ana):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -385,3 +386,23 @@ def test_the_root_says_that_the_server_is_live(server):
     answer = server.ask("/")
     assert (answer.status, answer.json["status"]) == (200, "alive")
     assert server.ask("/", b"{}").status == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/größe:predict",
+        "/v2/models/größe/infer",
+        "/api/v1/predict/größe",
+        "/invocations/größe",
+        "/v1/models/größe",
+        "/v1/models/spread/versions/größe",
+        "/v1/models/spread/labels/größe",
+        "/größe",
+    ],
+)
+def test_a_refusal_shows_a_name_of_any_letters(server, path):
+    is_predict = path.endswith(("predict", "infer")) or "predict/" in path or "invocations" in path
+    answer = server.ask(quote(path), {} if is_predict else None)
+    assert answer.status == 404
+    assert "größe" in (answer.json.get("error") or answer.json["message"])
