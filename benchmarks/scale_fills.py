@@ -38,7 +38,7 @@ from core.telemetry.store import EpochMetric, TelemetryStore
 from core.tracking import Run, RunStatus
 from core.tracking.run_reader import DATABASE as RUNS
 from core.training.records import DrawRecord, EpochRecord
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
 from core.training.session_files import SessionFiles
 from core.training.sessions import DATABASE as SESSIONS
@@ -120,7 +120,7 @@ def fill_reports(workspace: Workspace, number: int) -> None:
     files = SessionFiles(workspace)
     for epoch in range(1, number + 1):
         files.write_epoch(session, _record(epoch))
-    files.write_dashboard(session, Scores([EpochScore(0.95, 0.98)] * number), [1.0] * 10)
+    files.write_dashboard(session, EpochScores([EpochScore(0.95, 0.98)] * number), [1.0] * 10)
 
 
 def fill_audit(workspace: Workspace, number: int) -> None:

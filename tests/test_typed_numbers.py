@@ -40,7 +40,15 @@ CONVERSIONS = {
     "core/serving/fast_path.py": {"length", "length.isdigit"},
     "core/serving/limits.py": {"settings.max_body_mib * (1 << 20)", "settings.memory_mib * (1 << 20)"},
     "core/serving/loading.py": {"psutil.Process().memory_info().rss"},
-    "core/serving/metrics.py": {"health.failure is None", "is_up", "n", "served.trouble is None", "table.is_ready"},
+    "core/serving/metrics.py": {
+        "health.failure is None",
+        "is_ready",
+        "is_up",
+        "n",
+        "not snapshot.unwritable",
+        "served.trouble is None",
+        "table.is_ready",
+    },
     "core/serving/renamed_signature.py": {"name['number']"},
     "core/serving/rollout_metrics.py": {"rollout.is_stuck"},
     "core/serving/scoring/trial.py": {

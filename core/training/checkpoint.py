@@ -20,7 +20,7 @@ from core.plain_files import read_file
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
 from core.training.score_history import ScoreHistory
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 from core.training.wire import Prepared
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Checkpoint:
     folder: Path
     sha256: str
     manifest: CheckpointManifest
-    history: Scores
+    history: EpochScores
     """The scores of all epochs so far."""
 
     @property
@@ -68,7 +68,7 @@ class Checkpoints:
         self.folder = folder
         self._scores = ScoreHistory(folder / "scores")
 
-    def write(self, record: EpochRecord, history: Scores, save: Callable[[Path], None]) -> Checkpoint:
+    def write(self, record: EpochRecord, history: EpochScores, save: Callable[[Path], None]) -> Checkpoint:
         """Save the state after an epoch.
 
         Args:
@@ -120,14 +120,14 @@ class Checkpoints:
                 raise CheckpointDamagedError(f"{checkpoint.folder}: the hash of {name} differs from the recorded hash.")
         return checkpoint
 
-    def history_of(self, end: CheckpointManifest | Prepared) -> Scores:
+    def history_of(self, end: CheckpointManifest | Prepared) -> EpochScores:
         """Return the scores of all epochs up to a checkpoint.
 
         Raises:
             CheckpointDamagedError: A segment is missing, or differs from what was written.
         """
         earlier = self._scores.read(end.n_in_segments, end.last_segment_sha256)
-        return Scores.joined((earlier, Scores(end.history)))
+        return EpochScores.joined((earlier, EpochScores(end.history)))
 
     def epochs(self) -> list[int]:
         """Return the epochs that have a checkpoint, intact or damaged."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from statistics import fmean, median, pvariance
 
 from core.settings import TrainingSettings
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 
 RECENT_EPOCHS = 10
 
@@ -57,7 +57,7 @@ class Judgement:
     reason: str
 
 
-def judge(history: Scores, settings: TrainingSettings, *, trained_seconds: float) -> Judgement:
+def judge(history: EpochScores, settings: TrainingSettings, *, trained_seconds: float) -> Judgement:
     """Decide whether a session has ended, after its latest epoch.
 
     Args:

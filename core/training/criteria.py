@@ -6,12 +6,12 @@ from statistics import fmean, pvariance
 from core.settings import TrainingSettings
 from core.training.convergence import PLATEAU_PATIENCES, STEADY_QUALITY_VARIANCE
 from core.training.criterion import Criterion
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 
 _ROUNDING = 1e-9
 
 
-def criteria(history: Scores, settings: TrainingSettings) -> tuple[Criterion, ...]:
+def criteria(history: EpochScores, settings: TrainingSettings) -> tuple[Criterion, ...]:
     """Say where the criteria of `core.training.convergence` stand after the newest epoch.
 
     Args:
@@ -19,7 +19,7 @@ def criteria(history: Scores, settings: TrainingSettings) -> tuple[Criterion, ..
         settings: The thresholds.
 
     >>> from core.training.scores import EpochScore
-    >>> history = Scores([EpochScore(0.8, 1.0), EpochScore(0.9, 1.0), EpochScore(0.9004, 1.0)])
+    >>> history = EpochScores([EpochScore(0.8, 1.0), EpochScore(0.9, 1.0), EpochScore(0.9004, 1.0)])
     >>> for criterion in criteria(history, TrainingSettings(patience=4)):
     ...     print(criterion.text)
     improvement +0.0004 in the newest epoch, and 0.001 counts

@@ -29,7 +29,7 @@ from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 
 FOLDER = "final"
 RECORD = "final.json"
@@ -65,7 +65,7 @@ class FinalFit:
         if (record := self._kept()) is not None:
             return record
         newest, _ = self._checkpoints.newest()
-        history = newest.history if newest else Scores()
+        history = newest.history if newest else EpochScores()
         best = history.best_epoch
         if newest is None or best is None:
             raise NothingLearnedError(len(history))
@@ -98,7 +98,7 @@ class FinalFit:
         }
         return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
 
-    def _pool(self, history: Scores) -> tuple[Panel, DrawRecord]:
+    def _pool(self, history: EpochScores) -> tuple[Panel, DrawRecord]:
         """Draw the training draws again, newest first, as far as the budget goes."""
         draws: list[Draw] = []
         n_rows = 0

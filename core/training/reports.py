@@ -15,7 +15,7 @@ from core.clock import to_iso
 from core.quality.gate import GateResult
 from core.training.convergence import Judgement, expectation, quality_band
 from core.training.records import EpochRecord, FinalModel, FinalRecord
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 from core.training.session import Session
 
 N_IMPORTANT = 8
@@ -29,7 +29,7 @@ def epoch_report(record: EpochRecord, *, notice: str) -> bytes:
 
 def final_report(
     settings: dict[str, Any],
-    history: Scores,
+    history: EpochScores,
     last: EpochRecord,
     final: FinalRecord,
     *,
@@ -132,7 +132,7 @@ def final_report_markdown(
     return "\n".join(lines).encode()
 
 
-def dashboard_metrics(session: Session, history: Scores, durations: Sequence[float]) -> bytes:
+def dashboard_metrics(session: Session, history: EpochScores, durations: Sequence[float]) -> bytes:
     """Write the state of a session for dashboards: its newest epochs, and earlier epochs at even steps."""
     observed = session.observed
     epochs = thinned(len(history))

@@ -11,7 +11,7 @@ import msgspec
 from core.files import digest, write_file
 from core.plain_files import read_file
 from core.training.errors import CheckpointDamagedError
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 
 SEGMENT_EPOCHS = 1_000
 
@@ -33,7 +33,7 @@ class ScoreHistory:
         self._folder = folder
         self._last = 0, ""  # the epochs in segments that are known to be there, and the SHA-256 of the last segment
 
-    def write(self, history: Scores) -> tuple[int, str]:
+    def write(self, history: EpochScores) -> tuple[int, str]:
         """Put every full segment of a history on the disk.
 
         Args:
@@ -51,7 +51,7 @@ class ScoreHistory:
         self._last = n, last
         return n, last
 
-    def read(self, n: int, last: str) -> Scores:
+    def read(self, n: int, last: str) -> EpochScores:
         """Return the epochs of the segments that a checkpoint names.
 
         Args:
@@ -63,10 +63,10 @@ class ScoreHistory:
         expected, segments = last, []
         for start in range(n - SEGMENT_EPOCHS, -1, -SEGMENT_EPOCHS):
             segment = self._segment(start, expected)
-            segments.append(Scores(EpochScore(*entry) for entry in segment.scores))
+            segments.append(EpochScores(EpochScore(*entry) for entry in segment.scores))
             expected = segment.previous
         self._last = n, last
-        return Scores.joined(reversed(segments))
+        return EpochScores.joined(reversed(segments))
 
     def _segment(self, start: int, expected: str) -> _Segment:
         file = self._file(start)

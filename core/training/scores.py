@@ -38,7 +38,7 @@ class _Improvement:
         return _Improvement(self.threshold, self.best, self.since + 1, gain)
 
 
-class Scores(Sequence[EpochScore]):
+class EpochScores(Sequence[EpochScore]):
     """The epochs of a session so far, oldest first; it never changes.
 
     `then` shares the numbers of the earlier epochs, so an epoch costs the same after ten epochs and after a million.
@@ -59,7 +59,7 @@ class Scores(Sequence[EpochScore]):
         self._count()
 
     @classmethod
-    def joined(cls, parts: Iterable["Scores"]) -> "Scores":
+    def joined(cls, parts: Iterable["EpochScores"]) -> "EpochScores":
         """Return the epochs of several parts as one."""
         whole = cls()
         for part in parts:
@@ -84,9 +84,9 @@ class Scores(Sequence[EpochScore]):
         elif self.best_epoch is None or score > self._scores[self.best_epoch - 1]:
             self.best_epoch = number
 
-    def then(self, epoch: EpochScore) -> "Scores":
+    def then(self, epoch: EpochScore) -> "EpochScores":
         """Return these epochs and one more."""
-        after = object.__new__(Scores)
+        after = object.__new__(EpochScores)
         is_newest = self._n == len(self._scores)  # else another epoch followed on this one before
         after._scores = self._scores if is_newest else self._scores[: self._n]
         after._quality = self._quality if is_newest else self._quality[: self._n]
@@ -104,7 +104,7 @@ class Scores(Sequence[EpochScore]):
         A skipped epoch counts as an epoch without improvement: a session whose data keeps failing its gates
         must end, too.
 
-        >>> Scores([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)]).without_improvement(0.001)
+        >>> EpochScores([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)]).without_improvement(0.001)
         1
         """
         return self._improved(threshold).since
@@ -112,7 +112,7 @@ class Scores(Sequence[EpochScore]):
     def newest_gain(self, threshold: float) -> float | None:
         """Return by how much the newest score beat the last improvement of `threshold`; None if there is none.
 
-        >>> round(Scores([EpochScore(0.8, 1), EpochScore(0.7, 1)]).newest_gain(0.001), 4)
+        >>> round(EpochScores([EpochScore(0.8, 1), EpochScore(0.7, 1)]).newest_gain(0.001), 4)
         -0.1
         """
         return self._improved(threshold).gain

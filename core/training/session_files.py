@@ -19,7 +19,7 @@ from core.training.reports import (
     final_report_markdown,
     system_health_report,
 )
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 from core.training.session import Session
 from core.training.session_domain import domain_of
 
@@ -55,7 +55,7 @@ class SessionFiles:
         self,
         session: Session,
         final: FinalRecord,
-        history: Scores,
+        history: EpochScores,
         last: EpochRecord,
         judgement: Judgement,
     ) -> Evidence:
@@ -76,7 +76,7 @@ class SessionFiles:
         file = folder / "final_report.json"
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
-    def write_dashboard(self, session: Session, history: Scores, durations: Sequence[float]) -> None:
+    def write_dashboard(self, session: Session, history: EpochScores, durations: Sequence[float]) -> None:
         """Write the state of a session; it can be written again, so the disk is not waited for."""
         content = dashboard_metrics(session, history, durations)
         write_file(self._folder(session) / "dashboard_metrics.json", content, durable=False)

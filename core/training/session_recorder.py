@@ -27,7 +27,7 @@ from core.training.errors import LearningError
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
@@ -73,7 +73,7 @@ class SessionRecorder:
         self._calls = TrainingAlerts(alerts, clock)
         self.files = SessionFiles(workspace)
         """The files of the sessions."""
-        self._dashboard: tuple[str, Scores, Sequence[float]] = ("", Scores(), ())
+        self._dashboard: tuple[str, EpochScores, Sequence[float]] = ("", EpochScores(), ())
         self._dashboard_at: datetime | None = None
         self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
@@ -107,7 +107,7 @@ class SessionRecorder:
             stop_reason=None,
         )
 
-    def taken_up(self, session: Session, prepared: Prepared, history: Scores) -> Session:
+    def taken_up(self, session: Session, prepared: Prepared, history: EpochScores) -> Session:
         """Record where a session continues, adding epochs in its checkpoint that a crash left unrecorded.
 
         Args:
@@ -136,7 +136,9 @@ class SessionRecorder:
             session, "session.running", phase=SessionPhase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
         )
 
-    def epoch_done(self, session: Session, done: EpochDone, history: Scores, durations: Sequence[float]) -> Session:
+    def epoch_done(
+        self, session: Session, done: EpochDone, history: EpochScores, durations: Sequence[float]
+    ) -> Session:
         """Record an epoch.
 
         Args:
@@ -239,7 +241,7 @@ class SessionRecorder:
         self,
         session: Session,
         final: FinalRecord,
-        history: Scores,
+        history: EpochScores,
         last: EpochRecord,
         judgement: Judgement,
     ) -> Session:
@@ -293,7 +295,7 @@ class SessionRecorder:
         status: RunStatus,
         *,
         reason: str,
-        history: Scores | None = None,
+        history: EpochScores | None = None,
         evidence: tuple[Evidence, ...] = (),
         **observed: Any,
     ) -> Session:

@@ -18,7 +18,7 @@ from core.training.child_process import ChildProcess
 from core.training.convergence import RECENT_EPOCHS, judge
 from core.training.errors import ChildStalledError, LearningError
 from core.training.records import EpochRecord
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session
 from core.training.session_recorder import SessionRecorder
 from core.training.watchdog import Watchdog, usage_of
@@ -70,7 +70,7 @@ class SessionRunner:
         self._stopping = stopping
         self._start_child = start_child
         self._stop_child = stop_child
-        self._history = Scores()
+        self._history = EpochScores()
         self._last: EpochRecord | None = None
         self._durations: list[float] = []
         self._is_prepared = False

@@ -19,7 +19,7 @@ from core.training.metrics import finite
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
-from core.training.scores import Scores
+from core.training.scores import EpochScores
 from core.training.session_domain import checked
 from core.training.stopwatch import Stopwatch
 from core.training.wire import (
@@ -79,7 +79,7 @@ class SessionWork:
         Raises:
             ValueError: The epoch is not the next one.
         """
-        history = self._newest.history if self._newest else Scores()
+        history = self._newest.history if self._newest else EpochScores()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         watch = Stopwatch()
@@ -144,7 +144,7 @@ class SessionWork:
             holdout={},
         )
 
-    def _keep(self, record: EpochRecord, history: Scores) -> Checkpoint:
+    def _keep(self, record: EpochRecord, history: EpochScores) -> Checkpoint:
         kept = self._checkpoints.write(record, history, self._model_set.save)
         newest = range(record.epoch, record.epoch - KEPT_CHECKPOINTS, -1)
         self._checkpoints.keep_only({*newest, history.best_epoch or record.epoch})

@@ -5,7 +5,7 @@ import pytest
 from core.training.checkpoint import Checkpoints
 from core.training.errors import CheckpointDamagedError
 from core.training.records import DrawRecord, EpochRecord
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 
 
 def a_record(epoch):
@@ -36,7 +36,7 @@ def a_model(content):
 def checkpoints(tmp_path):
     kept = Checkpoints(tmp_path / "s-0001")
     for epoch in (1, 2):
-        kept.write(a_record(epoch), Scores([EpochScore(0.8, 0.9)] * epoch), a_model(f"epoch {epoch}"))
+        kept.write(a_record(epoch), EpochScores([EpochScore(0.8, 0.9)] * epoch), a_model(f"epoch {epoch}"))
     return kept
 
 
@@ -64,7 +64,9 @@ def test_a_damaged_checkpoint_is_skipped_in_favour_of_the_previous_one(checkpoin
 
 
 def test_the_same_content_has_the_same_hash(checkpoints, tmp_path):
-    again = Checkpoints(tmp_path / "elsewhere").write(a_record(1), Scores([EpochScore(0.8, 0.9)]), a_model("epoch 1"))
+    again = Checkpoints(tmp_path / "elsewhere").write(
+        a_record(1), EpochScores([EpochScore(0.8, 0.9)]), a_model("epoch 1")
+    )
     assert again.sha256 == checkpoints.read(1).sha256
 
 
@@ -82,7 +84,7 @@ def test_without_a_checkpoint_a_session_starts_from_scratch(tmp_path):
 
 
 def scores(n):
-    return Scores(EpochScore(None if epoch % 7 == 0 else epoch / 1000, 0.9) for epoch in range(n))
+    return EpochScores(EpochScore(None if epoch % 7 == 0 else epoch / 1000, 0.9) for epoch in range(n))
 
 
 def test_a_checkpoint_does_not_grow_with_the_session(tmp_path, monkeypatch):

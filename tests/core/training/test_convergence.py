@@ -2,7 +2,7 @@ import pytest
 
 from core.settings import TrainingSettings
 from core.training.convergence import EndReason, judge
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 
 SETTINGS = TrainingSettings(
     max_epochs=20, patience=3, convergence_threshold=0.01, quality_threshold=0.9, convergence_timeout_hours=1
@@ -13,7 +13,7 @@ POOR = [0.8] * 20
 
 
 def a_history(scores, quality=STEADY):
-    return Scores(EpochScore(score, quality[index]) for index, score in enumerate(scores))
+    return EpochScores(EpochScore(score, quality[index]) for index, score in enumerate(scores))
 
 
 @pytest.mark.parametrize(

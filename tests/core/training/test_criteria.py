@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from core.settings import TrainingSettings
 from core.training.convergence import EndReason, judge
 from core.training.criteria import criteria
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 
 SETTINGS = TrainingSettings(max_epochs=1000, patience=3, convergence_threshold=0.01, quality_threshold=0.9)
 PERFECT = EpochScore(None, 1.0)  # a draw with nothing to improve: perfect data, no better score
 
 
 def standing(*epochs: tuple[float | None, float]):
-    return {each.name: each for each in criteria(Scores(EpochScore(*epoch) for epoch in epochs), SETTINGS)}
+    return {each.name: each for each in criteria(EpochScores(EpochScore(*epoch) for epoch in epochs), SETTINGS)}
 
 
 def test_every_criterion_names_its_figure_its_limit_and_its_earliest_epoch():
@@ -51,7 +51,7 @@ epochs = st.lists(st.tuples(scores, st.sampled_from([0.2, 0.85, 0.95, 1.0])), mi
 @given(epochs)
 def test_a_session_with_perfect_data_and_no_improvement_ends_when_the_criteria_say(past):
     """Go on, epoch by epoch, as the session itself would, and compare with what was told."""
-    history = Scores(EpochScore(*epoch) for epoch in past)
+    history = EpochScores(EpochScore(*epoch) for epoch in past)
     told = {each.name: each for each in criteria(history, SETTINGS)}
     converges_at = max(told["patience"].at_epoch, told["quality"].at_epoch)
     expected = min((converges_at, EndReason.CONVERGED), (told["plateau"].at_epoch, EndReason.PLATEAU))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.training import scores as module
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 
 EPOCHS = st.lists(
     st.builds(EpochScore, st.none() | st.sampled_from([0.5, 0.7, 0.7004, 0.9]), st.floats(0, 1)), max_size=12
@@ -15,7 +15,7 @@ EPOCHS = st.lists(
 
 
 def chained(epochs):
-    history = Scores()
+    history = EpochScores()
     for epoch in epochs:
         history = history.then(epoch)
     return history
@@ -23,7 +23,7 @@ def chained(epochs):
 
 @given(EPOCHS, st.sampled_from([0.0, 0.001, 0.1]))
 def test_epochs_added_one_by_one_are_the_epochs_put_together(epochs, threshold):
-    history, together = chained(epochs), Scores(epochs)
+    history, together = chained(epochs), EpochScores(epochs)
     assert list(history) == epochs
     assert history == together
     assert history[-3:] == tuple(epochs[-3:])
@@ -31,7 +31,7 @@ def test_epochs_added_one_by_one_are_the_epochs_put_together(epochs, threshold):
     assert history.n_skipped == together.n_skipped == sum(epoch.score is None for epoch in epochs)
     assert history.without_improvement(threshold) == together.without_improvement(threshold)
     assert list(history.recent_quality(3)) == [epoch.quality_score for epoch in epochs[-3:]]
-    assert Scores.joined([Scores(epochs[:4]), Scores(epochs[4:])]) == together
+    assert EpochScores.joined([EpochScores(epochs[:4]), EpochScores(epochs[4:])]) == together
 
 
 @given(EPOCHS, EPOCHS, EPOCHS)
@@ -44,8 +44,8 @@ def test_a_session_that_continues_from_an_earlier_epoch_leaves_the_epochs_it_had
     for epoch in after:
         second = second.then(epoch)
     assert (list(at_checkpoint), list(first), list(second)) == (before, before + lost, before + after)
-    assert second.best_epoch == Scores(before + after).best_epoch
-    assert second.without_improvement(0.1) == Scores(before + after).without_improvement(0.1)
+    assert second.best_epoch == EpochScores(before + after).best_epoch
+    assert second.without_improvement(0.1) == EpochScores(before + after).without_improvement(0.1)
 
 
 class CountedArray(array):
@@ -66,7 +66,7 @@ class CountedArray(array):
 @pytest.mark.parametrize("n_before", [10, 5_000])
 def test_an_epoch_reads_no_more_after_many_epochs_than_after_few(monkeypatch, n_before):
     monkeypatch.setattr(module, "array", CountedArray)
-    history = Scores([EpochScore(0.5, 0.9)] * n_before)
+    history = EpochScores([EpochScore(0.5, 0.9)] * n_before)
     history.without_improvement(0.001)
     CountedArray.n_read = 0
     for n in range(100):

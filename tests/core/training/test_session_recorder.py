@@ -9,7 +9,7 @@ from core.settings import TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Runs
 from core.training.records import DrawRecord, EpochRecord
-from core.training.scores import EpochScore, Scores
+from core.training.scores import EpochScore, EpochScores
 from core.training.session import SessionPhase
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
@@ -70,7 +70,7 @@ def epochs_in(telemetry, workspace, session):
 
 
 def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, recorder, telemetry, session, done):
-    session = recorder.epoch_done(session, done(a_record(1)), Scores([SCORED]), [2.0])
+    session = recorder.epoch_done(session, done(a_record(1)), EpochScores([SCORED]), [2.0])
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (SessionPhase.RUNNING, 1, 1, 0.95)
     assert (observed.trained_seconds, observed.eta_seconds) == (2.0, 18.0)
@@ -89,13 +89,13 @@ def test_an_epoch_left_unrecorded_by_a_crash_is_recorded_when_the_session_resume
         checkpoint_sha256=found.checkpoint_sha256,
         damaged=(),
     )
-    session = recorder.taken_up(session, prepared, Scores(prepared.history))
+    session = recorder.taken_up(session, prepared, EpochScores(prepared.history))
     assert (session.observed.epoch, session.observed.eta_seconds) == (3, None)
     assert recorder.files.read_epoch(session, 3) == found.record
 
 
 def test_metrics_lost_uncommitted_with_an_engine_are_written_again(workspace, recorder, telemetry, session, done):
-    session = recorder.epoch_done(session, done(a_record(1)), Scores([SCORED]), [2.0])
+    session = recorder.epoch_done(session, done(a_record(1)), EpochScores([SCORED]), [2.0])
     telemetry._epochs.clear()  # what kill -9 does to the last second
     here = done(a_record(1))
     prepared = Prepared(
@@ -105,7 +105,7 @@ def test_metrics_lost_uncommitted_with_an_engine_are_written_again(workspace, re
         checkpoint_sha256=here.checkpoint_sha256,
         damaged=(),
     )
-    recorder.taken_up(session, prepared, Scores(prepared.history))
+    recorder.taken_up(session, prepared, EpochScores(prepared.history))
     assert epochs_in(telemetry, workspace, session) == [1]
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_checkpoint_raises_an_alert(recorder, alerts, session):
     nothing = Prepared(
         history=(), record=None, checkpoint=None, checkpoint_sha256=None, damaged=("epoch_0002: forged",)
     )
-    recorder.taken_up(session, nothing, Scores())
+    recorder.taken_up(session, nothing, EpochScores())
     (alert,) = alerts.open()
     assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
 
@@ -132,7 +132,9 @@ def epochs(workspace, telemetry, alerts, session, done, clock):
         seen = session
         for each in records:
             clock.pass_by(seconds)
-            seen = recorder.epoch_done(seen, done(each), Scores([EpochScore(each.score, each.quality_score)]), [1.0])
+            seen = recorder.epoch_done(
+                seen, done(each), EpochScores([EpochScore(each.score, each.quality_score)]), [1.0]
+            )
         return recorder, seen
 
     return record
@@ -187,11 +189,11 @@ def test_low_attainment_and_low_quality_raise_alerts_that_resolve(epochs, alerts
 
 def test_a_loss_that_diverged_is_named_by_the_session_and_by_its_run(workspace, recorder, telemetry, session, done):
     session = recorder.epoch_done(
-        session, done(a_record(1, metrics={"spread.loss": 2.0})), Scores([EpochScore(0.9, 0.9)]), [1.0]
+        session, done(a_record(1, metrics={"spread.loss": 2.0})), EpochScores([EpochScore(0.9, 0.9)]), [1.0]
     )
     assert session.observed.diverged == ()
     diverged = a_record(2, metrics={}, unmeasured=("spread.auc", "spread.loss"))
-    session = recorder.epoch_done(session, done(diverged), Scores([EpochScore(0.9, 0.9)] * 2), [1.0])
+    session = recorder.epoch_done(session, done(diverged), EpochScores([EpochScore(0.9, 0.9)] * 2), [1.0])
     telemetry.flush()
 
     assert session.observed.diverged == ("spread.loss",)
@@ -205,7 +207,7 @@ def test_a_dashboard_does_not_grow_with_the_session_and_is_written_at_rest(works
     file = workspace.reports_dir / "s-0001" / "dashboard_metrics.json"
     sizes = {}
     for n_epochs in (400, 100_000):
-        recorder.files.write_dashboard(session, Scores([SCORED] * n_epochs), [])
+        recorder.files.write_dashboard(session, EpochScores([SCORED] * n_epochs), [])
         sizes[n_epochs] = file.stat().st_size
     assert sizes[100_000] < 1.1 * sizes[400]
     document = json.loads(file.read_bytes())
@@ -223,9 +225,9 @@ def test_a_dashboard_is_written_once_in_five_seconds_and_again_at_rest(workspace
         return json.loads(file.read_bytes())["history"]["epoch"][-1]
 
     for epoch, shown in ((1, 1), (2, 1), (3, 3)):
-        recorder.epoch_done(session, done(a_record(epoch)), Scores([SCORED] * epoch), [2.0])
+        recorder.epoch_done(session, done(a_record(epoch)), EpochScores([SCORED] * epoch), [2.0])
         assert epoch_shown() == shown
         clock.pass_by(3)
-    recorder.epoch_done(session, done(a_record(4)), Scores([SCORED] * 4), [2.0])
+    recorder.epoch_done(session, done(a_record(4)), EpochScores([SCORED] * 4), [2.0])
     recorder.paused(session)
     assert epoch_shown() == 4
