@@ -43,7 +43,7 @@ class SessionPhase(StrEnum):
 
 
 class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine's half of a session. EpochScores are attainments: shares of the best attainable score."""
+    """The engine's half of a session. Scores are attainments: shares of the best attainable score."""
 
     phase: SessionPhase = SessionPhase.QUEUED
     epoch: int = 0  # the last completed epoch
