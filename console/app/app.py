@@ -124,6 +124,8 @@ class BondxApp(BugExit):
         bind_signs(self.keymap.signs())
         self.notice = ""
         """What to say once the workspace is shown."""
+        self.farewell = ""
+        """How a change ended that the console waited for before it was left."""
         self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
@@ -220,12 +222,22 @@ class BondxApp(BugExit):
             self._leave(following)
 
     def _leave(self, following: Path | None) -> None:
+        if under_way := self._changes.under_way:
+            self.say(f"{under_way} The console leaves once that has ended.", "warn")
+            self.run_worker(self._leave_afterwards(following), group="leaving", exclusive=True)
+            return
         carries_engine = self.host.hosting in (Hosting.EMBEDDED, Hosting.STARTING)
         if (carries_engine and needs_of(self.newest)) or self._serves_at:
             look = partial(leave_offer, self._look, self.host.stop, serves_at=self._serves_at)
             self.offer(look, then=partial(self._exit_for, following))
         else:
             self._exit_for(following)
+
+    async def _leave_afterwards(self, following: Path | None) -> None:
+        """Leave once the confirmed changes have ended; stay if one was refused, which a dialog says."""
+        if (told := await self._changes.all_done()) is not None:
+            self.farewell = told
+            self._leave(following)
 
     def _exit_for(self, following: Path | None) -> None:
         self.following = following

@@ -25,7 +25,24 @@ class Changes:
 
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
-        self._under_way: set[Future[None]] = set()
+        self._under_way: dict[Future[str | None], str] = {}
+        """What each confirmed change is doing; its future gives the sentence that reports it, or None if it failed."""
+
+    @property
+    def under_way(self) -> str:
+        """Say which confirmed changes have not ended yet; "" if all have."""
+        return " ".join(self._under_way.values())
+
+    async def all_done(self) -> str | None:
+        """Wait until the confirmed changes have ended.
+
+        Returns:
+            The sentences that report them; None if one was refused, or is asked again.
+        """
+        awaited = tuple(self._under_way)
+        await asyncio.to_thread(wait, awaited)  # in a thread: a second `q` cancels this wait, and no change with it
+        told = [ended.result() for ended in awaited]
+        return None if None in told else " ".join(filter(None, told))
 
     def offer(
         self,
@@ -52,8 +69,8 @@ class Changes:
 
         def answered(confirmed: Confirmed | None) -> None:
             if confirmed is not None:
-                ended: Future[None] = Future()
-                self._under_way.add(ended)
+                ended: Future[str | None] = Future()
+                self._under_way[ended] = confirmed.offer.under_way
                 self._app.run_worker(self._carry_out(confirmed, then, ended, key))
 
         # Pushed immediately: the next key already belongs to the dialog, which ignores it.
@@ -61,12 +78,13 @@ class Changes:
         self._app.push_screen(ChangeDialog(look_afterwards, again=again, other_keys=others), answered)
 
     async def _carry_out(
-        self, confirmed: Confirmed, then: Callable[[], object] | None, ended: Future[None], key: str
+        self, confirmed: Confirmed, then: Callable[[], object] | None, ended: Future[str | None], key: str
     ) -> None:
-        commit = confirmed.offer.commit
+        commit, done = confirmed.offer.commit, None
         if commit is None:
-            self._end(ended)
+            self._end(ended, "")
             return
+        self._app.say(confirmed.offer.under_way, "muted")  # a promotion tries the version first, for seconds
         loop = asyncio.get_running_loop()
 
         def say_waiting(sentence: str) -> None:
@@ -77,8 +95,9 @@ class Changes:
             try:
                 done = await asyncio.to_thread(commit, confirmed.reason)
             finally:
-                self._end(ended)
+                self._end(ended, done)
         except AskAgainError as error:
+            self._app.say("")
             self.offer(error.look, then=then, again=True, key=key)
         except LockHeldError as error:
             self._refuse("Nothing was changed: the files are locked", error)
@@ -98,10 +117,11 @@ class Changes:
         if confirmed.offer.settle is not None:
             confirmed.offer.settle()
 
-    def _end(self, ended: Future[None]) -> None:
-        self._under_way.discard(ended)
-        ended.set_result(None)
+    def _end(self, ended: Future[str | None], told: str | None) -> None:
+        self._under_way.pop(ended, None)
+        ended.set_result(told)
 
     def _refuse(self, title: str, error: CoreError) -> None:
+        self._app.say("")
         lines = [Line(((line, ""),)) for line in str(error).splitlines()]
         self._app.push_screen(TextDialog(title, lines, is_warning=True))

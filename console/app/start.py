@@ -50,6 +50,8 @@ def run_console(
     while True:
         _run(app, mouse=app.settings.console.mouse if mouse is None else mouse)
         if app.following is None:
+            if app.farewell:
+                print(f"bondx: {app.farewell}", file=sys.stderr)
             return app.return_code or 0
         app = _follow(app, open_app)
 
@@ -69,7 +71,7 @@ def _follow(left: BondxApp, open_app: Callable[[Path], BondxApp]) -> BondxApp:
         app = open_app(left.workspace.root)
         app.notice = f"{following.name} is not opened: {error}"
     else:
-        app.notice = app.keymap.differences(left.keymap)
+        app.notice = " ".join(filter(None, (left.farewell, app.keymap.differences(left.keymap))))
     return app
 
 

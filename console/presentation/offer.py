@@ -6,6 +6,25 @@ from dataclasses import dataclass, replace
 from core.errors import RefusedError
 from widgets.line import Line
 
+_UNDER_WAY = {
+    "Abort": "Aborting",
+    "Acknowledge": "Acknowledging",
+    "Advance": "Advancing",
+    "Archive": "Archiving",
+    "Delete": "Deleting",
+    "Hold": "Holding",
+    "Pause": "Pausing",
+    "Promote": "Promoting",
+    "Release": "Releasing",
+    "Resolve": "Resolving",
+    "Resume": "Resuming",
+    "Roll back": "Rolling back",
+    "Start": "Starting",
+    "Stop": "Stopping",
+    "Undo": "Undoing",
+}
+"""The words on buttons, which titles begin with, for a change that is being carried out."""
+
 Commit = Callable[[str], str]
 """Carries out the change with the operator's reason, and returns the sentence that reports it."""
 
@@ -24,6 +43,13 @@ class Offer:
     commit: Commit | None = None
     settle: Callable[[], object] | None = None
     """Called in the console once it was carried out, also if only in part."""
+
+    @property
+    def under_way(self) -> str:
+        """Say what is being done from the confirmation until it is done."""
+        if self.confirm in _UNDER_WAY and self.title.startswith(self.confirm):
+            return f"{_UNDER_WAY[self.confirm]}{self.title.removeprefix(self.confirm)}…"
+        return f"Under way: {self.title}…"
 
 
 class AskAgainError(RefusedError):

@@ -11,6 +11,7 @@ from console.dialogs.text import TextDialog
 from console.presentation.offer import AskAgainError, Offer
 from console.verbs.stage_move import plan_offer
 from core.alerts import Alerts, AlertState, fingerprint_of
+from core.errors import RefusedError
 from core.governance import AuditLog
 from core.registry import Quarantine, Registry, Stage
 from core.registry.holds import RunningRollout
@@ -684,3 +685,58 @@ async def test_a_promotion_that_names_a_rollout_asks_again_once_that_was_aborted
         assert "Since the question was asked, this changed:" in console.text()
         assert "Rollout ro-0002, 1.3.0 at 10% has ended since." in console.text()
         assert stage_of(workspace, "downgrade", "1.3.0") is not Stage.PRODUCTION
+
+
+@pytest.fixture
+def slow_change(monkeypatch):
+    """Let a rollback wait until the test lets it end, well or badly."""
+    begun, may_end, apply, fault = threading.Event(), threading.Event(), Registry.apply, []
+
+    def slow_apply(*args, **options):
+        begun.set()
+        may_end.wait()
+        if fault:
+            raise fault[0]
+        return apply(*args, **options)
+
+    monkeypatch.setattr(Registry, "apply", slow_apply)
+    yield begun, may_end, fault
+    may_end.set()
+
+
+async def test_a_change_says_what_it_is_doing_and_q_waits_for_its_end(open_console, workspace, slow_change):
+    begun, may_end, _fault = slow_change
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("R")
+        console.time.pass_deafness()
+        console.send("Y")
+        await console.until(begun.is_set, "the rollback")
+        await console.until(lambda: console.sentence == "Rolling back spread to 1.1.0…", "what is done")
+        console.send("q")
+        await console.until(lambda: "The console leaves once that has ended." in console.sentence, "the answer to q")
+        assert console.sentence.startswith("Rolling back spread to 1.1.0… ")
+        assert console.app.is_running
+        console.send("q")
+        may_end.set()
+        await console.until(lambda: console.app._exit, "the way out")
+        assert "spread 1.1.0 is in Production" in console.app.farewell
+    assert stage_of(workspace, "spread", "1.1.0") is Stage.PRODUCTION
+
+
+async def test_the_console_stays_if_the_change_it_waits_for_is_refused(open_console, workspace, slow_change):
+    begun, may_end, fault = slow_change
+    fault.append(RefusedError("A gate says no."))
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("R")
+        console.time.pass_deafness()
+        console.send("Y")
+        await console.until(begun.is_set, "the rollback")
+        console.send("q")
+        await console.until(lambda: "leaves once" in console.sentence, "the answer to q")
+        may_end.set()
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the refusal")
+        await console.settled()
+        assert not console.app._exit
+        assert "A gate says no." in console.text()
