@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import orjson
 from typing_extensions import override
 
 from core.client.answers import Health, Outcome, Prediction, Reported, VersionState, Which
 from core.client.errors import NotSpokenError
 from core.client.open_inference import OpenInferenceClient
-from core.client.rows import RequestRows
+from core.client.rows import RequestRows, to_json
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, version_states
 
 
@@ -35,7 +34,7 @@ class JsonRowsClient(OpenInferenceClient):
             "POST",
             model_path(which, "/api/v1/predict/"),
             deadline,
-            content=orjson.dumps({"rows": rows.records}),
+            content=to_json({"rows": rows.records}, rows),
             headers=request_headers(request_id, key),
         )
         found = self._http.read(answer, _Predicted)

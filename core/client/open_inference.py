@@ -7,13 +7,12 @@ import math
 from typing import Any
 
 import msgspec
-import orjson
 from typing_extensions import override
 
 from core.client.answers import Health, Metadata, Prediction, TensorInfo, VersionState, Which
 from core.client.errors import BrokenAnswerError, ClientError, RejectedError
 from core.client.http import Http, HttpAnswer
-from core.client.rows import RequestRows
+from core.client.rows import RequestRows, to_json
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, unwrapped
 from core.client.wire import Wire
 
@@ -74,7 +73,7 @@ class OpenInferenceClient(Wire):
                 "POST",
                 f"{model_path(which, '/v2/models/')}/infer",
                 deadline,
-                content=orjson.dumps({"id": request_id, "inputs": inputs}),
+                content=to_json({"id": request_id, "inputs": inputs}, rows),
                 headers=request_headers(request_id, key),
             )
         except RejectedError:

@@ -2,11 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from core.client.errors import RejectedError
 
 InputRow = Mapping[str, Any]
+
+_MISSING = ("NAType", "NaTType")
+"""pandas' own missing values, known by their names: pandas itself need not be installed."""
 
 
 class RequestRows:
@@ -63,14 +69,48 @@ class RequestRows:
         return {name: [record[name] for record in self.records] for name in names}
 
 
+def to_json(content: Any, rows: RequestRows) -> bytes:
+    """Encode the body of a request.
+
+    Args:
+        content: The body.
+        rows: The rows that it holds.
+    Raises:
+        RejectedError: A value cannot be sent; the message names its field and row.
+    """
+    try:
+        return orjson.dumps(content)
+    except TypeError as error:
+        for number, record in enumerate(rows.records or ()):
+            for name, value in record.items():
+                if problem := _problem(value):
+                    raise RejectedError(
+                        f"The field {name} holds a value that cannot be sent (row {number}): {problem}.", field=name
+                    ) from None
+        raise RejectedError(f"The rows hold a value that cannot be sent: {error}.") from None
+
+
+def _problem(value: Any) -> str:
+    """Say why a value cannot be sent; empty if it can."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
 def _plain(value: Any) -> Any:
-    """Convert a value to a JSON type: NumPy scalars are unwrapped, NaN becomes None."""
+    """Convert a value to a JSON type: NumPy scalars are unwrapped; NaN, NaT and pandas' NA become None."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
             return None
         raise RejectedError("A value is infinite; models accept finite values only.")
+    if type(value).__name__ in _MISSING and type(value).__module__.startswith("pandas."):
+        return None
+    if isinstance(value, Decimal):
+        return _plain(float(value))
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value

@@ -8,13 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import orjson
 from typing_extensions import override
 
 from core.client.answers import Health, Metadata, Prediction, TensorInfo, VersionState, Which
 from core.client.errors import BrokenAnswerError, RejectedError
 from core.client.http import Http
-from core.client.rows import RequestRows
+from core.client.rows import RequestRows, to_json
 from core.client.wire import Wire
 
 SIGNATURE = "serving_default"
@@ -83,7 +82,7 @@ class TfRest(Wire):
 
     @override
     def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
-        content = orjson.dumps({"instances": rows.records if rows.records is not None else rows.matrix})
+        content = to_json({"instances": rows.records if rows.records is not None else rows.matrix}, rows)
         answer = self._http.ask(
             "POST", f"{model_path(which)}:predict", deadline, content=content, headers=request_headers(request_id, key)
         )

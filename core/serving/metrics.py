@@ -216,11 +216,11 @@ class _Workspace(Collector):
         yield GaugeMetricFamily(
             "bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", value=float(is_up)
         )
-        alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("severity", "state"))
-        counts: dict[tuple[str, str], int] = {}
+        alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("rule", "model", "severity", "state"))
+        counts: dict[tuple[str, str, str, str], int] = {}
         for alert in snapshot.alerts:
             if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED):
-                key = (str(alert.severity), str(alert.state))
+                key = (alert.rule, alert.labels.get("model", ""), str(alert.severity), str(alert.state))
                 counts[key] = counts.get(key, 0) + 1
         for key, n in sorted(counts.items()):
             alerts.add_metric(key, n)

@@ -14,7 +14,7 @@ from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColu
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.samples import JudgingFold, Sample, folds_apart, judges_later
 from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
-from core.models.persistence.tree_text import checked_text
+from core.models.persistence.tree_text import UnsupportedTreesError, checked_text
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -239,6 +239,8 @@ class LightGbmLearner(TreesLearner):
         n_columns, n_scores = len(self.columns.tree_columns), self.n_classes if self.n_classes > 2 else 1
         try:
             self.trees.read(checked_text(files[TREES].decode(), n_features=n_columns, n_scores=n_scores))
+        except UnsupportedTreesError as error:
+            raise ArtifactError(f"{TREES} is not supported: {error}") from error
         except (KeyError, IndexError, ValueError) as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
 

@@ -60,6 +60,10 @@ def read_trees(text: str, *, n_features: int) -> tuple[list[TreeShape], list[Flo
     return shapes, values
 
 
+class UnsupportedTreesError(ValueError):
+    """The text is sound, but its trees are of a kind that we do not check."""
+
+
 def checked_text(text: str, *, n_features: int, n_scores: int = 1) -> str:
     """Check a text before LightGBM reads it, since LightGBM would follow it anywhere in memory, or for ever.
 
@@ -70,14 +74,16 @@ def checked_text(text: str, *, n_features: int, n_scores: int = 1) -> str:
     Returns:
         The same trees, without the sizes by which LightGBM would jump from one tree to the next.
     Raises:
-        ValueError, KeyError: The text is damaged, or has linear leaves, which we do not check.
+        UnsupportedTreesError: The trees have linear leaves, which we do not check.
+        ValueError, KeyError: The text is damaged.
     """
     head, trees = _parts(text)
     for number, tree in enumerate(trees, start=1):
         try:
             _check_tree(tree, n_features)
         except ValueError as error:
-            raise ValueError(f"tree {number} {error}") from error
+            kind = UnsupportedTreesError if isinstance(error, UnsupportedTreesError) else ValueError
+            raise kind(f"tree {number} {error}") from error
         if not _has_sound_categories(_fields(tree)):
             raise ValueError(f"the categories of tree {number} are inconsistent")
     _check_head(head, n_features, n_scores)
@@ -115,7 +121,7 @@ def _check_tree(tree: str, n_features: int) -> None:
         raise ValueError("has a line that is no entry")
     fields = _fields(tree)
     if fields.get("is_linear", "0") != "0":
-        raise ValueError("has linear leaves")
+        raise UnsupportedTreesError("has linear leaves; train without linear_tree")
     if len(fields) != tree.count("="):  # two readers may read a repeated entry differently
         raise ValueError("has a repeated entry")
     n_leaves = int(fields["num_leaves"])

@@ -2,13 +2,15 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 
-from core.client import Client, NotSpokenError, RejectedError
+from core.client import Client, ClientError, NotSpokenError, RejectedError
 
 FIELDS = [
     {"name": "x", "datatype": "FP32", "shape": [-1, 1]},
@@ -127,6 +129,33 @@ def test_every_form_of_tf_answers_is_read(client_of, predictions: Any, values: A
 
     answer = client_of(peer, dialect="tf-rest").predict("m", [{"x": 1}, {"x": float("nan")}], label="canary")
     assert (answer.values, answer.outputs) == (values, outputs)
+
+
+@pytest.mark.parametrize("dialect", ["rows", "tf-rest", "v2"])
+def test_missing_values_of_pandas_and_decimals_are_sent_as_json_has_them(client_of, dialect) -> None:
+    sent: list[Any] = []
+
+    def peer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content) if request.content else None)
+        return httpx.Response(404, json={"error": "no"})
+
+    rows = [{"x": pd.NA, "d": pd.NaT, "n": Decimal("1.5")}, {"x": 2.5, "d": date(2026, 1, 2), "n": Decimal("NaN")}]
+    with pytest.raises(ClientError):
+        client_of(peer, dialect=dialect).predict("m", rows)
+    plain = {"x": [None, 2.5], "d": [None, "2026-01-02"], "n": [1.5, None]}
+    if dialect == "v2":
+        assert {one["name"]: one["data"] for one in sent[-1]["inputs"]} == plain
+    else:
+        found = sent[-1]["rows" if dialect == "rows" else "instances"]
+        assert {name: [row[name] for row in found] for name in plain} == plain
+
+
+@pytest.mark.parametrize("value", [object(), 10**30, "\ud800", {1, 2}, b"bytes"], ids=repr)
+@pytest.mark.parametrize("dialect", ["rows", "tf-rest", "v2"])
+def test_a_value_that_cannot_be_sent_is_refused_by_its_field(client_of, dialect, value) -> None:
+    with pytest.raises(RejectedError) as caught:
+        client_of(V2(None), dialect=dialect).predict("m", [{"x": 1, "note": None}, {"x": 2, "note": value}])
+    assert caught.value.field == "note"
 
 
 def test_a_name_cannot_escape_its_place_in_the_path(client_of) -> None:

@@ -129,7 +129,9 @@ def spoilt(pattern: str, replacement: str, **parameters: object) -> str:
         pytest.param(
             spoilt(r"num_class:3", "num_class:900", objective="multiclass"), "of 900 classes", id="900 classes"
         ),
-        pytest.param(spoilt(r"^is_linear=0", "is_linear=1"), "linear leaves", id="linear leaves"),
+        pytest.param(
+            spoilt(r"^is_linear=0", "is_linear=1"), "is not supported: tree 1 has linear leaves", id="linear leaves"
+        ),
         pytest.param(spoilt(r"^feature_infos=\S+ ", "feature_infos="), "3 are described", id="a column too many"),
         pytest.param(spoilt(r"^pandas_categorical:.*", "pandas_categorical:[[1,2]]"), "not texts", id="odd levels"),
         pytest.param(spoilt(r"^pandas_categorical:.*", "pandas_categorical:null"), "do not say how", id="no levels"),
