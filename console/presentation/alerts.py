@@ -275,8 +275,10 @@ def advice(alert: Alert, snapshot: "Snapshot") -> list[str]:
     """Advise the operator on an alert: the rule's own advice, where its version stands, the keys that lead there."""
     if alert.state is AlertState.RESOLVED:
         return ["Nothing: it is resolved."]
-    steps = [alert.advice] if alert.advice else []
-    if suspect := suspect_of(alert, snapshot):
+    suspect = suspect_of(alert, snapshot)
+    is_over = suspect is not None and suspect.standing is VersionStanding.IDLE and suspect.version == suspect.live
+    steps = [alert.advice] if alert.advice and not is_over else []  # the candidate that it tells to fix is live now
+    if suspect:
         steps += [str(suspect), *_way_back(suspect)]
     if "rollout" in alert.labels:
         steps.append("Enter shows the rollout: what each guard measured, and when.")

@@ -173,10 +173,9 @@ class OverviewScreen(ConsoleScreen):
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
         snapshot, alert = self.snapshot, self.selected_alert()
-        group = self._chosen(alert) if alert else None
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
-            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}
+            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: None}
         if (model := self._retired()) is not None:
             return {MODEL: model, SUSPECT: standing_of(model, None, snapshot), ALERT: None}
         if alert is None:
@@ -186,7 +185,7 @@ class OverviewScreen(ConsoleScreen):
         return {
             MODEL: suspect.model if suspect and is_live else None,
             SUSPECT: suspect,
-            ALERT: group,
+            ALERT: self._chosen(alert),
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
 

@@ -25,7 +25,9 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> Chosen[Alert]:
 
 
 ALERT_WORD = Argument("ALERT", lambda snapshot, _: [alert.fingerprint for alert in snapshot.alerts])
-ALERT: Noun[Chosen[Alert]] = Noun(group="alerts", arguments=(ALERT_WORD,), missing="No alert is selected.", find=_named)
+ALERT: Noun[Chosen[Alert]] = Noun(
+    group="alerts", arguments=(ALERT_WORD,), missing="No alert is under the cursor.", find=_named
+)
 """The marked alerts that are shown, or the alert under the cursor."""
 MARK_ALERT = ScreenAction(
     "mark",

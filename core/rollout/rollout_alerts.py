@@ -73,6 +73,12 @@ class RolloutAlerts:
             if rule is not None and (rule, rollout.rollout_id) not in told and now - since < _TOLD_LATE:
                 self.step_taken(rollout, now)
 
+    def went_live(self, rollout: Rollout, now: datetime) -> None:
+        """Clear the alerts of a rollout that ended without its candidate, which is live another way now."""
+        for rule in (ROLLED_BACK, ENDED):
+            reason = f"{rollout.model} {rollout.candidate} is live"
+            self._alerts.clear(rule, labels=_labels(rollout), now=now, reason=reason)
+
     def _fire(self, rule: str, rollout: Rollout, what: str, now: datetime) -> None:
         summary = f"{rollout.model} {rollout.candidate} {what} ({rollout.rollout_id})"  # the model comes first
         self._alerts.fire(rule, labels=_labels(rollout), summary=summary, now=now)

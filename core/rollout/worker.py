@@ -77,6 +77,7 @@ class RolloutWorker:
         self._saved_at: dict[str, datetime] = {}
         self._uneven: dict[str, bool] = {}  # as the alert says
         self._failures: dict[str, str] = {}  # the error that keeps a rollout from being judged, reported once
+        self._settled: set[str] = set()  # whose alerts were resolved, since the candidate is live another way
         self._unstored: set[str] = set()  # whose evidence could not be written, or read, until it is written again
 
     def tick(self, now: datetime) -> list[RolloutChange]:
@@ -90,6 +91,7 @@ class RolloutWorker:
         changes = []
         rollouts, unreadable = self._rollouts.readable()
         self._catch_up(rollouts, now)
+        self._settle_alerts(rollouts, now)
         for rollout_id, problem in unreadable.items():
             self._report(rollout_id, problem, partial(self._calls.unreadable, rollout_id, problem, now))
         for rollout in rollouts:
@@ -330,6 +332,21 @@ class RolloutWorker:
             self._calls.catch_up(rollouts, now)
         except (CoreError, OSError):  # alerts that cannot be written must not stop rollouts
             log.exception("could not raise the alerts about earlier rollouts")
+
+    def _settle_alerts(self, rollouts: list[Rollout], now: datetime) -> None:
+        """Resolve the alerts of rollouts whose candidate went live another way after they had ended, once for each."""
+        ended = [rollout for rollout in rollouts if not rollout.is_active and not rollout.is_live]
+        ended = [rollout for rollout in ended if rollout.rollout_id not in self._settled]
+        if not ended:
+            return
+        try:
+            live = {model.model: model.production for model in self._registry.models()}
+            for rollout in ended:
+                if live.get(rollout.model) == rollout.candidate:
+                    self._calls.went_live(rollout, now)
+                    self._settled.add(rollout.rollout_id)
+        except (CoreError, OSError):  # tried again at the next tick
+            log.exception("could not resolve the alerts of earlier rollouts")
 
     def _save_now_and_then(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
         """Store progress now and then, not with every request: the next engine continues from the document."""

@@ -49,13 +49,32 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 def suspect_of(alert: Alert, snapshot: "Snapshot") -> Suspect | None:
     """Return the version that an alert is about; None if it names no model.
 
-    An alert about a rollout is about its candidate; an alert about a model alone is about its live version.
+    An alert about a rollout is about its candidate, as far as that rollout gives it traffic; an alert about a model
+    alone is about its live version.
     """
-    model = alert.labels.get("model")
+    model, rollout_id = alert.labels.get("model"), alert.labels.get("rollout")
     if model is None:
         return None
-    rollout = snapshot.rollout(alert.labels.get("rollout", ""))
-    return standing_of(model, alert.labels.get("version") or (rollout.candidate if rollout else None), snapshot)
+    if rollout_id is not None:
+        return _candidate_of(model, rollout_id, snapshot)
+    return standing_of(model, alert.labels.get("version"), snapshot)
+
+
+def _candidate_of(model: str, rollout_id: str, snapshot: "Snapshot") -> Suspect:
+    """Say where the candidate of a rollout stands: what it got another way since is not this rollout's doing."""
+    rollout = snapshot.rollout(rollout_id)
+    if rollout is None:
+        live = standing_of(model, None, snapshot).live
+        where = f"has no rollout {rollout_id} any more"
+        return Suspect(model=model, version="", standing=VersionStanding.GONE, where=where, live=live)
+    found = standing_of(model, rollout.candidate, snapshot)
+    if found.standing is VersionStanding.LIVE and not rollout.is_live:
+        where = f"has gone live another way since {rollout_id} ended"
+    elif found.standing is VersionStanding.CANDIDATE and found.rollout_id != rollout_id:
+        where = f"is the candidate of {found.rollout_id} now, and this is about {rollout_id}"
+    else:
+        return found
+    return msgspec.structs.replace(found, standing=VersionStanding.IDLE, where=where, rollout_id=None)
 
 
 def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspect:

@@ -7,8 +7,8 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="rollout_rolled_back",
         severity=Severity.WARNING,
-        advice="The stable version has all traffic again. Read which guard failed, fix the candidate, and resolve "
-        "this alert by hand.",
+        advice="It returned all traffic to the stable version. Read which guard failed and fix the candidate. This "
+        "alert resolves once the candidate is live; else resolve it by hand.",
     ),
     EventRule(
         name="rollout_ended",

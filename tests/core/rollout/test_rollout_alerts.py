@@ -49,6 +49,29 @@ def test_a_rollback_alerts_with_its_reason_until_someone_resolves_it(
     assert alerts.resolve(alert.fingerprint, ana).n_fired == 1
 
 
+@pytest.mark.parametrize("way", ["promotion", "rollout"])
+def test_the_alert_of_a_rollback_resolves_once_its_candidate_is_live_another_way(
+    registry, rollouts, taken_back, start, worker, alerts, clock, ana, candidate, way
+) -> None:
+    taken_back()
+    worker.tick(clock.pass_by(30))
+    worker.tick(clock.pass_by(30))
+    (alert,) = alerts.open()
+    assert "has all traffic again" not in alert.advice
+    if way == "promotion":
+        registry.apply(registry.plan_promotion("spread", candidate), actor=ana)
+    else:
+        later = start()
+        worker.tick(clock.pass_by(1))
+        rollouts.promote_now(later.rollout_id, actor=ana)
+    for _ in range(3):
+        worker.tick(clock.pass_by(30))
+    assert registry.production("spread").version == candidate
+    assert alerts.open() == []
+    (resolved,) = [found for found in alerts.all() if found.fingerprint == alert.fingerprint]
+    assert resolved.state is AlertState.RESOLVED
+
+
 def test_an_inconclusive_rollout_alerts_until_a_person_has_decided(
     rollouts, start, worker, source, alerts, clock, ana
 ) -> None:
