@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bondx.autonomous_trainer import BondXAIAutonomousTrainer, TrainingOutcome
+    from bondx.dashboard import BondXAIDashboard
     from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
     from core.client import Client
     from core.errors import CoreError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertManager",
+    "BondXAIAutonomousTrainer",
+    "BondXAIDashboard",
     "CanaryDeploymentManager",
     "Client",
     "CoreError",
@@ -27,10 +31,13 @@ __all__ = [
     "MLOpsConfig",
     "ModelRegistry",
     "Stage",
+    "TrainingOutcome",
 ]
 
 _HOMES = {
     "AlertManager": "core.api",
+    "BondXAIAutonomousTrainer": "bondx.autonomous_trainer",
+    "BondXAIDashboard": "bondx.dashboard",
     "CanaryDeploymentManager": "core.api",
     "Client": "core.client",
     "CoreError": "core.errors",
@@ -38,6 +45,7 @@ _HOMES = {
     "MLOpsConfig": "core.api",
     "ModelRegistry": "core.api",
     "Stage": "core.registry",
+    "TrainingOutcome": "bondx.autonomous_trainer",
 }
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from console.commands.console import add_console_arguments, has_terminal, open_console
@@ -193,6 +193,30 @@ def _tell_events(
     while not stop.is_set() and not is_over() and not tell():
         stop.wait(POLL_SECONDS)
     return tell
+
+
+def follow(workspace: "Workspace") -> int:
+    """Print the epochs of the session at work until it ends or Ctrl-C, without an engine of this process.
+
+    Returns:
+        The exit code: FAILING if no engine trains the session, or the session failed.
+    """
+    from console.cli.headless import LinePrinter
+    from console.cli.unread_output import unread_output_is_harmless
+    from core.state import read_lease
+    from core.training.sessions import Sessions
+
+    printer = LinePrinter(sys.stdout, log_json=False)
+    sessions = Sessions(workspace).all()
+    if not sessions:
+        printer.say(f"{workspace.root} has no session to follow: bondx run starts one")
+        return ExitCode.GOOD
+    session = next((each for each in sessions if not each.has_ended), sessions[-1])
+    with unread_output_is_harmless(), suppress(KeyboardInterrupt):
+        _tell_events(
+            workspace, printer, threading.Event(), session.session_id, lambda: read_lease(workspace) is None, {}
+        )()
+    return _exit_code(workspace, session.session_id, printer)
 
 
 def _progress(workspace: "Workspace") -> "dict[str, ObservedSession]":

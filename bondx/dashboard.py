@@ -1,0 +1,121 @@
+"""`BondXAIDashboard`: the console of a workspace, opened from Python, and a summary of its state."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.api.arguments import checked
+
+if TYPE_CHECKING:
+    from core.alerts import Alert
+    from core.registry import ModelVersion
+    from core.state import Workspace
+    from core.training.session import Session
+
+SUMMARY = "summary_report.json"  # below reports/
+
+
+class BondXAIDashboard:
+    """Shows one workspace: as the console on a terminal, as lines without one, and as a report."""
+
+    @checked
+    def __init__(self, *, workspace: Path | str | None = None) -> None:
+        """Open the workspace; nothing is shown yet.
+
+        Args:
+            workspace: Its folder, created if missing; by default `$BONDX_HOME`, else the user's state folder.
+        """
+        from core.api import MLOpsConfig
+
+        self._workspace = MLOpsConfig.from_yaml(workspace=workspace).workspace
+
+    @property
+    def workspace(self) -> "Workspace":
+        """The workspace that it shows."""
+        return self._workspace
+
+    def start_monitoring(self) -> int:
+        """Open the console, and return when the person leaves it.
+
+        Without a terminal, print a line for each epoch of the session at work until it ends. Ctrl-C ends the lines; the
+        session continues.
+
+        Returns:
+            The exit code of `bondx`: 0 unless something failed.
+        """
+        from bondx.own_packages import prefer_own_packages
+
+        prefer_own_packages()
+        if import_module("console.commands.console").has_terminal():
+            return int(import_module("console.cli.main").main(["--workspace", str(self._workspace.root)]))
+        return int(import_module("console.commands.run").follow(self._workspace))
+
+    def generate_summary_report(self) -> dict[str, Any]:
+        """Summarize the newest session, the versions and the open alerts.
+
+        Returns:
+            Plain JSON values: `taken_at`, `engine`, `session` (None before the first), `versions`, `rollouts`,
+            `alerts`, `problems`, and `file`, where the same is written: `reports/summary_report.json`.
+        """
+        import json
+
+        from core.files import write_file
+        from core.view.source import SnapshotSource
+
+        snapshot = SnapshotSource(self._workspace, history_seconds=60, looks_at_epochs=False).take()
+        session, engine = snapshot.active_session(), snapshot.engine
+        file = self._workspace.reports_dir / SUMMARY
+        summary = {
+            "taken_at": snapshot.taken_at.isoformat(),
+            "engine": None if engine is None else f"{engine.user} on {engine.host}, process {engine.pid}",
+            "session": None if session is None else _session(session),
+            "versions": [_version(version) for version in snapshot.versions],
+            "rollouts": [
+                {"rollout_id": rollout.rollout_id, "model": rollout.model, "candidate": rollout.candidate}
+                for rollout in snapshot.rollouts
+                if rollout.is_active
+            ],
+            "alerts": [_alert(alert) for alert in snapshot.alerts if alert.state.is_open],
+            "problems": list(snapshot.problems),
+            "file": str(file),
+        }
+        write_file(file, f"{json.dumps(summary, indent=2, allow_nan=False)}\n".encode())
+        return summary
+
+
+def _session(session: "Session") -> dict[str, Any]:
+    observed = session.observed
+    return {
+        "session_id": session.session_id,
+        "name": session.name,
+        "phase": str(observed.phase),
+        "epoch": observed.epoch,
+        "n_epochs": observed.n_epochs,
+        "score": observed.score,
+        "best_score": observed.best_score,
+        "quality_score": observed.quality_score,
+        "failing_gates": [gate.name for gate in observed.gates if gate.blocks],
+        "stop_reason": observed.stop_reason,
+        "failure": observed.failure,
+        "registered": list(observed.registered),
+    }
+
+
+def _version(version: "ModelVersion") -> dict[str, Any]:
+    return {
+        "model": version.model,
+        "version": version.version,
+        "stage": str(version.stage),
+        "attainment": version.metrics.get("attainment"),
+        "created_at": version.created_at.isoformat(),
+    }
+
+
+def _alert(alert: "Alert") -> dict[str, Any]:
+    return {
+        "severity": str(alert.severity),
+        "state": str(alert.state),
+        "summary": alert.summary,
+        "advice": alert.advice,
+        "first_at": alert.first_at.isoformat(),
+    }

@@ -1,0 +1,76 @@
+"""A session and the console from a Python program."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from bondx import BondXAIAutonomousTrainer, BondXAIDashboard
+from core.errors import UsageError
+from core.registry import Registry
+from core.settings.errors import SettingsError
+
+SMALL = "dataset_size: 300\nmax_epochs: 1\nrandom_seed: 7\nmodels: {spread: {}}\n"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
+    (tmp_path / "small.yaml").write_text(SMALL)
+
+    outcome = BondXAIAutonomousTrainer(str(tmp_path / "small.yaml")).run_autonomous_training_loop()
+
+    assert (outcome.success, outcome.status, outcome.n_epochs) == (True, "finished", 1)
+    assert outcome.registered
+    assert (outcome.reports / "final_report.md").is_file()
+    dashboard = BondXAIDashboard()
+    assert {f"{version.model}/{version.version}" for version in Registry(dashboard.workspace).versions()} == set(
+        outcome.registered
+    )
+
+    summary = dashboard.generate_summary_report()
+
+    assert summary["session"]["session_id"] == outcome.session_id
+    assert [f"{each['model']}/{each['version']}" for each in summary["versions"]] == list(outcome.registered)
+    assert json.loads((home / "reports" / "summary_report.json").read_text()) == summary
+
+    assert dashboard.start_monitoring() == 0
+    assert f"{outcome.session_id} finished after epoch 1" in capsys.readouterr().out
+
+
+def test_a_dashboard_of_an_empty_workspace_says_so(home, capsys):
+    dashboard = BondXAIDashboard(workspace=home)
+
+    assert dashboard.generate_summary_report()["session"] is None
+    assert dashboard.start_monitoring() == 0
+    assert "has no session to follow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [7, "", "half \ud800", b"x.yaml", object(), "nothing.yaml"])
+def test_a_settings_file_that_cannot_be_one_is_one_clear_error(home, value):
+    with pytest.raises((UsageError, SettingsError)) as caught:
+        BondXAIAutonomousTrainer(value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_model_is_refused_before_anything_is_trained(home, tmp_path):
+    (tmp_path / "wrong.yaml").write_text("models: {spraed: {}}\n")
+
+    with pytest.raises(UsageError, match="spraed"):
+        BondXAIAutonomousTrainer(tmp_path / "wrong.yaml")
+
+
+def test_both_names_are_imported_without_anything_heavy():
+    code = """
+        import sys
+        from bondx import BondXAIAutonomousTrainer, BondXAIDashboard
+        heavy = {"pandas", "scipy", "sklearn", "lightgbm", "textual"} & set(sys.modules)
+        sys.exit(str(heavy) if heavy else 0)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)]).returncode == 0
