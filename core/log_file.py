@@ -1,10 +1,9 @@
-"""Log files that only their owner reads, and log lines that no logged text can break or colour."""
+"""Log files that only their owner reads, rotated by any of the processes that write to them."""
 
 import errno
 import io
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
@@ -13,31 +12,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from core.confinement import require_inside
-from core.escape import escaped
 from core.files import open_to_write
 from core.lock_files import locked_within, unlock
-
-FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
-
-FORMAT_WITH_PROCESS = FORMAT.replace("%(name)s", "%(name)s[%(process)d]")
-
-
-class LogLines(logging.Formatter):
-    """One line for each message, whatever text is in it; a traceback follows on lines of its own. Times are UTC."""
-
-    def __init__(self, form: str = FORMAT) -> None:
-        super().__init__(form)
-        self.converter = time.gmtime
-
-    @override
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = escaped(record.message)
-        return super().formatMessage(record)
-
-    @override
-    def formatException(self, ei: object) -> str:
-        return escaped(super().formatException(ei), keep="\n")  # type: ignore[arg-type]  # as the base class has it
+from core.log_lines import FORMAT, LogLines
 
 
 class LogFile(RotatingFileHandler):

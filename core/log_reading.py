@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from core.escape import escaped
+from core.log_lines import text_of
 from core.plain_files import open_plain
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LINE_CHARACTERS = 4_000
 _MAX_BLOCK_LINES = 500  # below one head: a traceback is shorter
 _BLOCK_BYTES = 1 << 16
 _MAX_POLL_BYTES = 1 << 20  # from one file at once: what is left comes with the next poll
 _HEAD = re.compile(rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+) +(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+_JSON_HEAD = re.compile(
+    rb'\{"ts":"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.(\d+)Z","level":"(DEBUG|INFO|WARNING|ERROR|CRITICAL)"'
+)
 _END_OF_TIME = b"~"  # behind every digit
 _NO_HEAD = (b"", logging.INFO)
 
@@ -152,7 +155,7 @@ class _GrowingFile:
         self._rest = rest if len(rest) < _BLOCK_BYTES else b""
         for line in whole:
             self._head = _head_of(line) or self._head
-            yield _Entry(self._head[0], [_line(self._name, self._head[1], line)])
+            yield _Entry(self._head[0], _lines(self._name, self._head[1], line))
 
 
 def _entries_backwards(name: str, path: Path, end: int) -> Iterator[_Entry]:
@@ -163,7 +166,7 @@ def _entries_backwards(name: str, path: Path, end: int) -> Iterator[_Entry]:
             below.append(content)
             continue
         time, level = head or _NO_HEAD
-        yield _Entry(time, [_line(name, level, line) for line in (content, *reversed(below))])
+        yield _Entry(time, [each for line in (content, *reversed(below)) for each in _lines(name, level, line)])
         below = []
     if below:
         yield _Entry(b"", [_line(name, _NO_HEAD[1], line) for line in reversed(below)])
@@ -207,8 +210,19 @@ def _spelled(moment: datetime) -> bytes:
 
 
 def _head_of(line: bytes) -> tuple[bytes, int] | None:
-    found = _HEAD.match(line)
-    return (found[1], logging.getLevelNamesMapping()[found[2].decode()]) if found else None
+    levels = logging.getLevelNamesMapping()
+    if found := _HEAD.match(line):
+        return found[1], levels[found[2].decode()]
+    if found := _JSON_HEAD.match(line):
+        return b"%b %b,%b" % found.group(1, 2, 3), levels[found[4].decode()]
+    return None
+
+
+def _lines(name: str, level: int, content: bytes) -> list[LogLine]:
+    """Return the lines to show for a line of a file: a JSON object becomes its message and its traceback."""
+    if (text := text_of(content)) is None:
+        return [_line(name, level, content)]
+    return [_line(name, level, line.encode()) for line in text.split("\n")]
 
 
 def _line(name: str, level: int, content: bytes) -> LogLine:

@@ -79,7 +79,7 @@ def _run(app: BondxApp, *, mouse: bool) -> None:
     """Run one app until it is left, and stop its engine in order."""
     from console.runtime.logfile import log_to
 
-    stop_logging = log_to(app.workspace.logs_dir / "console.log")
+    stop_logging = log_to(app.workspace.logs_dir, app.settings.logging)
     try:
         app.run(mouse=mouse)
     finally:

@@ -13,6 +13,7 @@ from importlib import import_module
 
 from console.cli.escaped_text import KEPT
 from console.cli.parser import CommandParser
+from console.cli.process_log import command_log, log_bug
 from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode, UsageError
@@ -51,7 +52,6 @@ EXIT_CODES: Mapping[int, str] = {
     ExitCode.READER_LEFT: "the reader of the output left",
 }
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
-MAX_LOG_BYTES = 10_000_000
 _OF_FILES = frozenset(
     {
         errno.EACCES,
@@ -102,7 +102,8 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     try:
         _require_shown(sys.argv[1:] if argv is None else argv)
         parser.parse_args(argv, args)
-        code = int(args.command(args))
+        with command_log(args, parser.prog):
+            code = int(args.command(args))
     except SystemExit as parsed:  # --help, --version, or a usage error
         code = int(parsed.code or 0)
     except CoreError as error:
@@ -114,13 +115,13 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         code = ExitCode.INTERRUPTED
     except OSError as error:
         if (problem := _of_a_file(error)) is None:
-            return _judge_output() or _report_bug(args, error)
+            return _judge_output() or _report_bug(args, error, parser.prog)
         from console.cli.output import complain
 
         complain(problem)
         code = ExitCode.USAGE
     except Exception as error:
-        return _judge_output() or _report_bug(args, error)
+        return _judge_output() or _report_bug(args, error, parser.prog)
     return _judge_output() or code
 
 
@@ -211,27 +212,11 @@ class PrintVersion(argparse.Action):
         parser.exit()
 
 
-def _report_bug(args: argparse.Namespace, error: Exception) -> int:
+def _report_bug(args: argparse.Namespace, error: Exception, program: str) -> int:
     """Log the traceback, and print one line for the operator."""
-    import logging
-
     from console.cli.output import complain
-    from console.commands.opening import workspace_root
-    from core.log_file import LogFile
 
-    logs = workspace_root(args) / "logs"
-    try:
-        if not logs.is_dir():
-            raise FileNotFoundError(logs)
-        handler = LogFile(logs / "bondx.log", max_bytes=MAX_LOG_BYTES, n_kept=1)
-        log = logging.getLogger("bondx.cli")
-        log.addHandler(handler)
-        log.error("internal error in %s", sys.argv[1:], exc_info=error)
-        log.removeHandler(handler)
-        handler.close()
-        where = f"details: {handler.baseFilename}"
-    except OSError:
-        where = "no workspace to log details in"
+    where = log_bug(args, error, program)
     complain(f"internal error, please report it: {type(error).__name__}: {error} ({where})")
     return ExitCode.INTERNAL_ERROR
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from console.cli.process_log import keeps_its_log
 from console.commands.opening import add_create_argument, open_or_create_workspace
 from console.runtime import collector
 from core.errors import UsageError
@@ -34,6 +35,7 @@ def has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
+@keeps_its_log
 def open_console(args: argparse.Namespace, *, serves_at: str | None = None) -> int:
     """Open the console, attached to the running engine or with its own.
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from console.commands.typed_numbers import count
 from core.errors import ExitCode
-from core.log_reading import LEVELS, LogFilter, LogLine, LogReader
+from core.log_level import LEVELS
+from core.log_reading import LogFilter, LogLine, LogReader
 
 FOLLOW_SECONDS = 0.25
 
@@ -18,7 +19,9 @@ FOLLOW_SECONDS = 0.25
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = command_parser(
-        commands, "logs", help="the newest lines of all logs: engine, trainer, serve, console, bondx"
+        commands,
+        "logs",
+        help="the newest lines of all logs: engine, training, registry, drift, server, console, commands",
     )
     parser.add_argument("--follow", "-f", action="store_true", help="print new lines as they come, until interrupted")
     parser.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only lines of this severity or worse")

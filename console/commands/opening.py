@@ -16,13 +16,19 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object = None) -> None:
-    """Accept `--workspace`, before the command and after it."""
+    """Accept `--workspace` and `--verbose`, before the command and after it."""
     parser.add_argument(
         "--workspace",
         type=Path,
         metavar="DIR",
         default=default,
         help="the workspace folder (default: $BONDX_HOME, else the user's state folder)",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        default=False if default is None else default,
+        help="log everything (LOG_LEVEL=debug), on stderr too; an engine, a server and a console: in their logs",
     )
 
 

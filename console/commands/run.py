@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from console.cli.process_log import keeps_its_log
 from console.commands.console import add_console_arguments, has_terminal, open_console
 from console.commands.opening import Subparsers, add_reason_argument, command_parser, open_or_create_workspace, person
 from console.commands.session import add_training_arguments, start_from_arguments, training_settings
@@ -49,6 +50,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.set_defaults(command=run)
 
 
+@keeps_its_log
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
     if args.no_session and (args.config is not None or args.epochs is not None):

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.process_log import keeps_its_log
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
@@ -22,7 +23,6 @@ from console.commands.opening import (
 )
 from console.commands.typed_numbers import number, whole
 from core.errors import ExitCode, UsageError
-from core.log_file import FORMAT_WITH_PROCESS, LogFile, LogLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
-MAX_LOG_BYTES = 100 << 20
-N_LOGS_KEPT = 4
 _LAST_WORDS_SECONDS = 1.0  # for a reader of the log that takes nothing
 LIMIT_FLAGS = {
     "max_body_mib": "--max-body-mib",
@@ -71,7 +69,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.set_defaults(command=serve)
     nouns = parser.add_subparsers(title="access and records", metavar="NOUN")
     stored = nouns.add_parser("predictions", help="how long predictions wait for outcomes, and what they cost")
-    add_workspace_argument(stored)
+    add_workspace_argument(stored, default=argparse.SUPPRESS)
     add_json_argument(stored)
     stored.set_defaults(command=show_predictions)
     token = nouns.add_parser("token", help="create, list and revoke the tokens of the API")
@@ -94,6 +92,7 @@ def add_parser(commands: Subparsers) -> None:
     revoke.set_defaults(command=revoke_token)
 
 
+@keeps_its_log
 def serve(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, whether or not anybody reads the log."""
     from console.cli.unread_output import unread_output_is_harmless
@@ -103,29 +102,35 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    from core.log_folder import write_logs
+    from core.log_level import level_in_force
     from core.serving.supervisor import WorkerPlace
+    from core.settings import load_settings
 
     workspace = open_workspace(args)
-    with _logged(workspace):
-        return _serve_workspace(workspace, args, WorkerPlace.of(os.environ))
+    settings = load_settings(workspace.settings_file).logging
+    level, as_json = level_in_force(settings.level), settings.format == "json"
+    with _shown_on_stderr(level, as_json=as_json):
+        stop = write_logs(workspace.logs_dir, "server", level=level, as_json=as_json, others=max(level, logging.INFO))
+        try:
+            return _serve_workspace(workspace, args, WorkerPlace.of(os.environ))
+        finally:
+            stop()
 
 
 @contextmanager
-def _logged(workspace: "Workspace") -> "Iterator[None]":
-    """Write what goes to stderr to `logs/serve.log`, too, with the number of the process: workers share the file."""
-    handler = LogFile(
-        workspace.logs_dir / "serve.log", max_bytes=MAX_LOG_BYTES, n_kept=N_LOGS_KEPT, form=FORMAT_WITH_PROCESS
-    )
+def _shown_on_stderr(level: int, *, as_json: bool) -> "Iterator[None]":
+    """Print the lines of the logs, too: under systemd and in a container, stderr is the log that people read."""
+    from core.log_lines import JsonLines, LogLines
+
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(JsonLines() if as_json else LogLines())
     logging.getLogger().addHandler(handler)
     try:
         yield
     finally:
         logging.getLogger().removeHandler(handler)
-        with suppress(OSError):  # an error about the last line, which still cannot be written
-            handler.close()
 
 
 def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "WorkerPlace | None") -> int:

@@ -1,6 +1,7 @@
 """`bondx status`: what is live, running and wrong. For scripts, screen readers and a glance."""
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ def _facts_now(source: "SnapshotSource", workspace: "Workspace") -> dict[str, An
     from core.clock import utc_now
 
     facts = facts_of(source.take(), now=utc_now())
+    facts["environment"] = os.environ.get("BONDX_ENV") or None
     named = str(workspace.settings_file)
     if not any(named in problem for problem in facts["problems"]) and (problem := _problem_with_keys(workspace)):
         facts["problems"].append(problem)
@@ -238,6 +240,8 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
     if facts["unwritable"]:
         lines.append(("critical", facts["unwritable"]))
     lines.append(("engine", holder))
+    if name := facts.get("environment"):
+        lines.append(("policy", f"of the environment {printable(name)} (BONDX_ENV)"))
     for session in facts["sessions"]:
         score = f", score {session['score']:.4f}" if session["score"] is not None else ""
         failing = f", failing gates: {', '.join(session['failing_gates'])}" if session["failing_gates"] else ""

@@ -19,7 +19,7 @@ from core.errors import CoreError
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
-from core.settings import Settings, load_settings
+from core.settings import PolicySource, Settings, load_settings
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS, Mode
 from core.telemetry import TelemetryWriter
@@ -86,7 +86,7 @@ class Engine:
                     )
                 )
                 undo.callback(self._begin_to_beat(lease))  # first: recovery may take long
-                undo.callback(open_log(self._workspace))
+                undo.callback(open_log(self._workspace, settings.logging))
                 self._record("engine.acquire")
                 recover(self._workspace, actor=self._actor)
                 telemetry = undo.enter_context(
@@ -96,6 +96,8 @@ class Engine:
                 self._work(settings, telemetry)
                 self._held = undo.pop_all()
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
+            if environment := PolicySource(self._workspace.root).environment:
+                log.info("the policy is of the environment %s (BONDX_ENV)", environment)
 
     def _begin_to_beat(self, lease: Lease) -> Callable[[], None]:
         """Start the guard; return the function that ends it."""

@@ -1,32 +1,27 @@
-"""The engine's log: `logs/engine.log`, with all log messages of `core`, rotated."""
+"""The engine's logs: all log messages of `core`, each in the log of its part (see `core.log_folder`), rotated."""
 
-import logging
 from collections.abc import Callable
-from contextlib import suppress
 
-from core.log_file import LogFile
+from core.log_folder import write_logs
+from core.log_level import level_in_force
+from core.settings import LoggingSettings
 from core.state import Workspace
 
-MAX_BYTES = 100 << 20
-N_KEPT = 5
 
-
-def open_log(workspace: Workspace) -> Callable[[], None]:
+def open_log(workspace: Workspace, settings: LoggingSettings | None = None) -> Callable[[], None]:
     """Start to write the log of this process's engine to its workspace.
 
+    Args:
+        workspace: The workspace.
+        settings: The level, unless `LOG_LEVEL` gives another, and the format; by default INFO as text.
     Returns:
         A function that closes the log.
     """
-    handler = LogFile(workspace.logs_dir / "engine.log", max_bytes=MAX_BYTES, n_kept=N_KEPT)
-    source = logging.getLogger("core")
-    level_before = source.level
-    source.addHandler(handler)
-    source.setLevel(logging.INFO)
-
-    def close() -> None:
-        source.removeHandler(handler)
-        source.setLevel(level_before)
-        with suppress(OSError):  # an error about the last line, which still cannot be written
-            handler.close()
-
-    return close
+    settings = settings or LoggingSettings()
+    return write_logs(
+        workspace.logs_dir,
+        "engine",
+        level=level_in_force(settings.level),
+        as_json=settings.format == "json",
+        of="core",
+    )

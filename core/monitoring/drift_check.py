@@ -11,6 +11,7 @@ family over the columns. It holds for one check of rows that do not depend on ea
 named.
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -26,6 +27,8 @@ from core.monitoring.dependence import LEAST_UNITS, UnitsBySide, dependence_note
 from core.monitoring.exact_tests import benjamini_hochberg
 from core.monitoring.moved import LEVEL, Moved, TestedMove
 from core.tables.signature import ColumnKind
+
+log = logging.getLogger(__name__)
 
 FEW_ROWS_SHARE = 0.1
 """The share of the level at which few rows alarm: only a gross move, never a watch. Otherwise they are inconclusive."""
@@ -159,7 +162,7 @@ def check_drift(
     ]
     features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.psi or 0.0), feature.feature))
     lost = tuple(name for name in kinds if name not in current.columns)
-    return DriftReport(
+    report = DriftReport(
         verdict=DriftVerdict.ALARM if lost else features[0].verdict,
         n_reference=len(reference),
         n_current=len(current),
@@ -172,6 +175,13 @@ def check_drift(
         lost=lost,
         added=tuple(str(name) for name in current.columns if name not in reference.columns),
     )
+    moved = [found.feature for found in features if found.verdict in (DriftVerdict.ALARM, DriftVerdict.WATCH)]
+    log.info(
+        "%s: %d rows against %d; moved: %s", report.verdict, len(current), len(reference), ", ".join(moved) or "none"
+    )
+    for found in features:
+        log.debug("%s: %s, %s", found.feature, found.verdict, found.reason)
+    return report
 
 
 def _notes(

@@ -35,7 +35,7 @@ from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
 from core.serving.table import ServingTable
-from core.settings import load_settings
+from core.settings import PolicySource, load_settings
 from core.settings.address import ADDRESS_FORM, host_and_port
 from core.state import Workspace
 from core.state.write_health import write_problem
@@ -103,6 +103,7 @@ class Server:
         limit_arenas()
         settings = load_settings(workspace.settings_file)
         authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
+        self._policy = PolicySource(workspace.root)
         self._socket = listener or listen(authenticator, host, port)
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
@@ -174,6 +175,8 @@ class Server:
         """Start to answer."""
         self._thread.start()
         log.info("serving on %s", self.url)
+        if environment := self._policy.environment:
+            log.info("the policy is of the environment %s (BONDX_ENV)", environment)
 
     def stop(self) -> tuple[str, ...]:
         """Answer the pending requests, store the queued records, and stop. Safe to repeat.

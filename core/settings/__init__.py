@@ -4,6 +4,7 @@ from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.errors import SettingsError
 from core.settings.load import load_cached_settings, load_settings
+from core.settings.logs import LoggingSettings
 from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
 from core.settings.policy_source import PolicySource, load_policy
 from core.settings.promotion import PromotionSettings
@@ -18,6 +19,7 @@ __all__ = [
     "CanaryPolicy",
     "ConsoleSettings",
     "DriftPolicy",
+    "LoggingSettings",
     "ModelPolicy",
     "ModelSettings",
     "Policy",

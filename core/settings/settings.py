@@ -4,6 +4,7 @@ import msgspec
 
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
+from core.settings.logs import LoggingSettings
 from core.settings.policy import Policy
 from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
@@ -20,6 +21,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     telemetry: TelemetrySettings = TelemetrySettings()
     retention: RetentionSettings = RetentionSettings()
     serving: ServingSettings = ServingSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def training(self) -> TrainingSettings:

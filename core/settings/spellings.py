@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.escape import shown
+from core.log_level import level_name
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
 
@@ -53,6 +54,7 @@ def canonical(source: YamlSource) -> YamlSource:
         value = block.get(path[-1]) if isinstance(block, dict) else None
         if isinstance(value, str) and value in values:
             block[path[-1]] = values[value]
+    _spell_level(source)
     _turn_on_stress_testing(source)
     return source
 
@@ -87,6 +89,13 @@ def _move(source: YamlSource, old: KeyPath, new: KeyPath) -> None:
     for places in (source.lines, source.columns):
         for path in [path for path in places if path[: len(old)] == old]:
             places[(*new, *path[len(old) :])] = places.pop(path)
+
+
+def _spell_level(source: YamlSource) -> None:
+    """Read the level of the logs as other programs spell it, such as DEBUG or WARN."""
+    block = source.values.get("logging")
+    if isinstance(block, dict) and isinstance(level := block.get("level"), str):
+        block["level"] = level_name(level) or level
 
 
 def _turn_on_stress_testing(source: YamlSource) -> None:

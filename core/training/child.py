@@ -19,6 +19,7 @@ from typing import BinaryIO
 from core.allocator import limit_arenas
 from core.escape import escaped
 from core.progress import listen
+from core.training.child_output import log_to_parent
 from core.training.failure import failure_of
 from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, Working, receive, send
 
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> int:
     limit_arenas()
     if memory_limit_mb:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mb << 20, resource.RLIM_INFINITY))
+    log_to_parent()
     requests = _read_in_background(os.fdopen(requests_fd, "rb"))
     replies = os.fdopen(replies_fd, "wb")
     return _serve(requests.get, replies)

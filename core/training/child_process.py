@@ -11,14 +11,13 @@ from pathlib import Path
 import msgspec
 
 import core
-from core.files import make_folder, open_to_write, rename
 from core.own_python import ONE_THREAD, module_command, signal_name
 from core.training.child import OUT_OF_MEMORY_EXIT
-from core.training.errors import ChildDiedError
+from core.training.child_output import ChildOutput, child_level
+from core.training.errors import ChildDiedError, out_of_memory
 from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
 
 GRACE_SECONDS = 2.0
-MAX_LOG_BYTES = 100 << 20
 _SOURCE = Path(core.__file__).parent.parent
 
 
@@ -28,31 +27,32 @@ class ChildProcess:
     It must be started from the thread that uses it: the kernel ties its life to that thread.
     """
 
-    def __init__(self, log_file: Path, wake: threading.Event, *, memory_limit_mb: int = 0) -> None:
-        """Start the child.
+    def __init__(self, wake: threading.Event, *, memory_limit_mb: int = 0) -> None:
+        """Start the child; what it prints and logs are records of this process (see `core.training.child_output`).
 
         Args:
-            log_file: Where its stdout and stderr go.
             wake: Set whenever an answer has arrived.
             memory_limit_mb: Address space it may use, MiB; 0 sets no limit.
         """
         self._wake = wake
+        self._memory_limit_mb = memory_limit_mb
         self._answer: ChildReply | None = None
         self._death: str | None = None
         self._part = (0, "its start")
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
-        _rotate(log_file)
-        with os.fdopen(open_to_write(log_file, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab") as log:
-            self._process = subprocess.Popen(
-                module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(child_reads, child_writes),
-                start_new_session=True,  # Ctrl-C at the terminal is for us to handle
-                env=_environment(),
-            )
+        self._process = subprocess.Popen(
+            module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(child_reads, child_writes),
+            start_new_session=True,  # Ctrl-C at the terminal is for us to handle
+            env=_environment(),
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._output = ChildOutput(self._process.stdout, self._process.stderr, self._process.pid)
         os.close(child_reads)
         os.close(child_writes)
         self._requests = os.fdopen(we_write, "wb")
@@ -126,34 +126,34 @@ class ChildProcess:
             self.kill()
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._death = spoke_nonsense or describe_death(self._process.returncode, usage.ru_maxrss << 10)
+        self._output.end()
+        self._death = spoke_nonsense or describe_death(
+            self._process.returncode, usage.ru_maxrss << 10, self._memory_limit_mb
+        )
         self._wake.set()
 
 
-def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
+def describe_death(exit_code: int, peak_rss_bytes: int, memory_limit_mb: int = 0) -> str:
     """Describe why a child died.
 
     Args:
         exit_code: As returned by `os.waitstatus_to_exitcode`: negative for a signal.
         peak_rss_bytes: Its peak memory.
+        memory_limit_mb: Its limit, MiB; 0 for none.
 
     >>> describe_death(-9, 512 << 20)
     'the training child was killed by SIGKILL (the kernel does so when memory runs out); peak memory 512 MiB'
     """
     memory = f"peak memory {peak_rss_bytes >> 20} MiB"
     if exit_code == OUT_OF_MEMORY_EXIT:
-        return f"the training child ran out of memory; {memory}"
+        return f"{out_of_memory(memory_limit_mb)}; {memory}"
+    limit = f" (as a library may when trainer.memory_limit_mb {memory_limit_mb} MiB is too little)"
+    hint = limit if memory_limit_mb else ""
     if exit_code >= 0:
-        return f"the training child ended with exit code {exit_code}; see logs/trainer.log; {memory}"
-    hint = " (the kernel does so when memory runs out)" if -exit_code == signal.SIGKILL else ""
+        return f"the training child ended with exit code {exit_code}{hint}; see logs/training.log; {memory}"
+    if -exit_code == signal.SIGKILL:
+        hint = " (the kernel does so when memory runs out)"
     return f"the training child was killed by {signal_name(exit_code)}{hint}; {memory}"
-
-
-def _rotate(log_file: Path) -> None:
-    """Rotate a full log; the child itself writes little but the traceback of its death."""
-    make_folder(log_file.parent)
-    if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
-        rename(log_file, log_file.with_name(log_file.name + ".1"))
 
 
 def _environment() -> dict[str, str]:
@@ -162,4 +162,8 @@ def _environment() -> dict[str, str]:
     if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
         inherited = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
-    return {**environment, **ONE_THREAD}  # models train side by side instead, which is faster on few cores
+    return {
+        **environment,
+        **child_level(),
+        **ONE_THREAD,
+    }  # models train side by side instead, which is faster on few cores

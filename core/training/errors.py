@@ -7,6 +7,17 @@ GATE = "the gate "
 """How the part of the work that judges a gate begins its name."""
 
 
+def out_of_memory(memory_limit_mb: int) -> str:
+    """Say that the training child ran out of memory: of its own limit, MiB, or with 0 of the machine's memory.
+
+    >>> out_of_memory(512)
+    'the training child needed more than trainer.memory_limit_mb 512 MiB'
+    """
+    if memory_limit_mb:
+        return f"the training child needed more than trainer.memory_limit_mb {memory_limit_mb} MiB"
+    return "the training child ran out of memory"
+
+
 class TrainingError(CoreError):
     """The base of the trainer's errors."""
 

@@ -16,7 +16,7 @@ from core.errors import CoreError
 from core.training.checkpoint import Checkpoints
 from core.training.child_process import ChildProcess
 from core.training.convergence import RECENT_EPOCHS, judge
-from core.training.errors import ChildStalledError, LearningError
+from core.training.errors import ChildStalledError, LearningError, out_of_memory
 from core.training.records import EpochRecord
 from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session
@@ -155,7 +155,7 @@ class SessionRunner:
                 raise ChildStalledError(what, part[1])
             if isinstance(request, RunEpoch):
                 self._session = self._recorder.show_intent(self._session)
-        return _checked(answer, expected)
+        return _checked(answer, expected, self._settings.trainer.memory_limit_mb)
 
     def _back_off(self, seconds: float) -> None:
         """Wait before the next attempt, unless the desired state changes first."""
@@ -167,7 +167,9 @@ class SessionRunner:
                 return
 
 
-def _checked(answer: ChildReply, expected: type[R]) -> R:
+def _checked(answer: ChildReply, expected: type[R], memory_limit_mb: int) -> R:
+    if isinstance(answer, Failed) and answer.kind == "memory":
+        raise LearningError(f"{out_of_memory(memory_limit_mb)}: {answer.reason}", answer.details, kind=answer.kind)
     if isinstance(answer, Failed):
         raise LearningError(answer.reason, answer.details, kind=answer.kind)
     if not isinstance(answer, expected):

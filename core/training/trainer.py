@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from pathlib import Path
 from typing import ClassVar
 
 from core.installed_packages import installed_packages
@@ -33,7 +32,6 @@ class Trainer:
             recorder: Records progress.
         """
         self.wake = threading.Event()  # set by other threads when something may have changed
-        self._workspace = workspace
         self._sessions = Sessions(workspace)
         self._recorder = recorder
         self._stopping = threading.Event()
@@ -106,8 +104,7 @@ class Trainer:
         if self._child is not None and limit_mb != self._child_limit_mb:
             self._stop_child()
         if self._child is None:
-            log_file: Path = self._workspace.logs_dir / "trainer.log"
-            self._child = ChildProcess(log_file, self.wake, memory_limit_mb=limit_mb)
+            self._child = ChildProcess(self.wake, memory_limit_mb=limit_mb)
             self._child_limit_mb = limit_mb
             log.info("training child %d started", self._child.pid)
         return self._child

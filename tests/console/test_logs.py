@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from console.cli.main import main
-from core.log_file import LogLines
+from core.log_lines import LogLines
 from tests.waiting import until
 from widgets.log_pane import MAX_LINES, LogPane
 

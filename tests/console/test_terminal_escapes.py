@@ -15,7 +15,7 @@ from console.cli.escaped_text import json_text
 from core.actor import Actor, Origin
 from core.errors import ExitCode, UsageError
 from core.escape import escaped, is_shown_as_is, spelled_out
-from core.log_file import LogLines
+from core.log_lines import LogLines
 from core.settings import load_settings
 from core.settings.errors import SettingsError
 from core.state import UnstorableValueError

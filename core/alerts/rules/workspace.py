@@ -22,6 +22,6 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="engine_trouble",
         severity=Severity.CRITICAL,
-        advice="An engine worker failed and restarts. Read logs/engine.log; restart the engine if this persists.",
+        advice="An engine worker failed and restarts. Read the logs (bondx logs); restart the engine if this persists.",
     ),
 )

@@ -246,9 +246,9 @@ class TestTheSum:
 def test_the_log_of_every_worker_is_a_log_of_the_workspace(workspace, running, capsys):
     with running(workspace, "--workers", "2") as server:
         wanted = [f"[{pid}]: serving on " for pid in workers_of(server.process)]
-        log = workspace.logs_dir / "serve.log"
+        log = workspace.logs_dir / "server.log"
         until(lambda: all(line in log.read_text() for line in wanted), "a line of each worker")
         assert f"[{server.process.pid}]: worker-1 started, process " in log.read_text()
     assert main(["--workspace", str(workspace.root), "logs"]) == 0
     shown = capsys.readouterr().out
-    assert all(any(line.startswith("serve: ") and each in line for line in shown.splitlines()) for each in wanted)
+    assert all(any(line.startswith("server: ") and each in line for line in shown.splitlines()) for each in wanted)
