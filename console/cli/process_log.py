@@ -16,15 +16,17 @@ from core.errors import CoreError
 if TYPE_CHECKING:
     from core.settings import LoggingSettings
 
-Command = TypeVar("Command", bound=Callable[[argparse.Namespace], int])
+_Command = TypeVar("_Command", bound=Callable[[argparse.Namespace], int])
 LOGS = {"bondx-mlops": "mlops_cli"}
 """The log of a program; that of any other is `bondx`."""
 
-_MAY_DIFFER = re.compile(rb"^logging:.*\S|\b(?:level|format)[\"']?[ \t]*:(?![ \t]*(?:info|text)\b)", re.MULTILINE)
+_MAY_DIFFER = re.compile(
+    rb"logging[\"']?:[ \t]*[^\s#]|^[ \t]+[\"']?(?:level|format)[\"']?[ \t]*:(?![ \t]*(?:info|text)\b)", re.MULTILINE
+)
 """What settings other than the defaults look like; importing the settings takes longer than most commands."""
 
 
-def keeps_its_log(command: Command) -> Command:
+def keeps_its_log(command: _Command) -> _Command:
     """Mark a command that keeps a log of its own, as it runs for long."""
     command.keeps_its_log = True  # type: ignore[attr-defined]
     return command
