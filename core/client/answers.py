@@ -94,3 +94,4 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     n_accepted: int
     n_matched: int | None = None  # outcomes whose prediction is stored; None: the server does not say
     n_unmatched: int | None = None  # outcomes that wait for their prediction
+    n_repeated: int | None = None  # outcomes of predictions that have one already; they are not accepted

@@ -172,7 +172,7 @@ class Client:
     def report(self, outcomes: Outcome | Sequence[Outcome]) -> Reported:
         """Report outcomes of predictions, by their request ids.
 
-        Repeating a report is safe: the first report of a prediction counts.
+        Repeating a report is safe: the first report of a prediction counts, and later ones are `n_repeated`.
 
         Returns:
             How many were accepted, and how many of these have found their prediction.

@@ -29,10 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class OutcomeReceipt(NamedTuple):
-    """What became of reported outcomes: every one is stored."""
+    """What became of reported outcomes: every one is stored, unless its request has one already."""
 
     n_matched: int  # their prediction is stored
     n_unmatched: int  # they wait for it
+    n_repeated: int  # their request has an outcome already, which counts
 
 
 class PredictionRecorder:
@@ -147,14 +148,19 @@ class PredictionRecorder:
             for number, outcome in enumerate(outcomes):
                 _check(number, outcome, answers)
             now = self._clock()
-            taken = [self._writer.add_outcome(outcome._replace(at=now)) for outcome in outcomes]
+            reported = self._reader.reported(ids)
+            first: dict[str, OutcomeRecord] = {}
+            for outcome in outcomes:
+                if outcome.request_id not in reported:
+                    first.setdefault(outcome.request_id, outcome)
+            taken = [self._writer.add_outcome(outcome._replace(at=now)) for outcome in first.values()]
             if not all(taken):
                 raise TelemetryError("too many outcomes are waiting to be stored")
             self._writer.flush()
-            n_matched = sum(map(self._reader.answers(ids).__contains__, ids))
+            n_matched = len(self._reader.answers(first))
         except TelemetryError as error:
             raise UnavailableError("Outcomes cannot be stored now; report these outcomes again later.") from error
-        return OutcomeReceipt(n_matched, len(outcomes) - n_matched)
+        return OutcomeReceipt(n_matched, len(first) - n_matched, len(outcomes) - len(first))
 
     def health(self) -> PredictionHealth:
         """Return the health of the writer."""

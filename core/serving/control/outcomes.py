@@ -33,11 +33,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of outcomes accepted; the first report of a request counts."""
+    """What became of the outcomes; the first report of a request counts."""
 
-    n_accepted: int
+    n_accepted: int  # without repeated ones
     n_matched: int  # outcomes whose prediction is stored
     n_unmatched: int  # outcomes that wait for their prediction (telemetry.predictions.unmatched_hours)
+    n_repeated: int  # outcomes whose request has an outcome already, which counts
 
 
 class PredictionRoutes(Controller):
@@ -72,7 +73,12 @@ class OutcomeRoutes(Controller):
         except BadRequestError:
             recorder.refused(len(data.outcomes))
             raise
-        return Accepted(n_accepted=len(records), n_matched=receipt.n_matched, n_unmatched=receipt.n_unmatched)
+        return Accepted(
+            n_accepted=receipt.n_matched + receipt.n_unmatched,
+            n_matched=receipt.n_matched,
+            n_unmatched=receipt.n_unmatched,
+            n_repeated=receipt.n_repeated,
+        )
 
 
 def _checked(number: int, outcome: ReportedOutcome, limit: float) -> OutcomeRecord:

@@ -29,6 +29,9 @@ FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
 ORDER BY answer.seq"""
 _ANSWERS = "SELECT request, route, value, detail FROM {table} WHERE request IN ({requests}) AND NOT error ORDER BY seq"
+_REPORTED = """
+SELECT request FROM outcome WHERE request IN ({requests})
+UNION SELECT request FROM waiting WHERE request IN ({requests})"""
 _REQUESTS_A_QUERY = 500
 
 
@@ -93,6 +96,16 @@ def answers_to(
                     forms |= forms_of(connection)
                 found[request] = RecordedAnswer(forms[route], value, detail)
         missing -= found.keys()
+    return found
+
+
+def requests_with_outcomes(connection: sqlite3.Connection, requests: Iterable[int]) -> set[int]:
+    """Return the requests that have an outcome already, matched or waiting."""
+    wanted = sorted(set(requests))
+    found: set[int] = set()
+    for begin in range(0, len(wanted), _REQUESTS_A_QUERY):
+        query = _REPORTED.format(requests=listed(wanted[begin : begin + _REQUESTS_A_QUERY]))
+        found |= {request for (request,) in connection.execute(query).fetchall()}
     return found
 
 

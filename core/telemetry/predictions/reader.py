@@ -23,6 +23,7 @@ from core.telemetry.predictions.matching import (
     copies_with_answers,
     listed,
     matched_outcomes,
+    requests_with_outcomes,
 )
 from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
 from core.telemetry.predictions.records import Arm, request_number
@@ -219,6 +220,14 @@ class PredictionReader:
                 return {}
             found = answers_to(connection, segments_of(connection), numbers)
         return {numbers[number]: answer for number, answer in found.items()}
+
+    def reported(self, request_ids: Iterable[str]) -> set[str]:
+        """Return the requests that have an outcome already, matched or waiting, by their ids."""
+        numbers = {request_number(request_id): request_id for request_id in request_ids}
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return set()
+            return {numbers[number] for number in requests_with_outcomes(connection, numbers)}
 
     def form(self, model: str, version: str) -> AnswerForm:
         """Return what a version answered latest; unknown if nothing is recorded of it."""

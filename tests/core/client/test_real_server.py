@@ -94,6 +94,7 @@ def test_outcomes_are_accepted_only_with_a_token(served: SimpleNamespace) -> Non
         about = [Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]
         found = client.report([*about, Outcome(request_id="not predicted yet", actual=1.0)])
         assert (found.n_accepted, found.n_matched, found.n_unmatched) == (3, 2, 1)
+        assert client.report(about).n_repeated == 2
         with pytest.raises(RejectedError, match=r"finite number from -1e.12 to 1e.12") as caught:
             client.report([about[0], Outcome(request_id="r-2", actual=1e200)])
         assert caught.value.field == "outcomes[1].actual"

@@ -1,5 +1,7 @@
 """Outcomes over HTTP: a class by name or number, a bound on every value, and what is matched and what waits."""
 
+import sqlite3
+
 import pytest
 from litestar.testing import TestClient
 
@@ -66,7 +68,7 @@ def report(api, *outcomes):
     ],
 )
 def test_an_outcome_that_can_be_judged_by_is_stored(api, workspace, outcome):
-    assert report(api, outcome).json() == {"n_accepted": 1, "n_matched": 1, "n_unmatched": 0}
+    assert report(api, outcome).json() == {"n_accepted": 1, "n_matched": 1, "n_unmatched": 0, "n_repeated": 0}
     assert PredictionReader(workspace.predictions_file).n_outcomes(outcome["request_id"], "1.0.0") == 1
 
 
@@ -96,9 +98,21 @@ def test_infinity_is_no_number_of_json(api):
     assert answer.status_code == 400
 
 
+def test_only_the_first_outcome_of_a_request_is_accepted(api, workspace):
+    first, second = ({"request_id": "spread", "actual": actual} for actual in (118.5, 120.5))
+    early, other_row = {"request_id": "later", "loss": 1}, {"request_id": "later", "row": 1, "loss": 1}
+    found = report(api, first, early, second, {"request_id": "later", "row": 0, "loss": 2}, other_row).json()
+    assert found == {"n_accepted": 3, "n_matched": 1, "n_unmatched": 2, "n_repeated": 2}
+    found = report(api, second, early, {"request_id": "rating", "actual": "B"}).json()
+    assert found == {"n_accepted": 1, "n_matched": 1, "n_unmatched": 0, "n_repeated": 2}
+    with sqlite3.connect(workspace.predictions_file) as store:
+        assert store.execute("SELECT actual FROM outcome ORDER BY seq").fetchall()[0] == (118.5,)
+        assert store.execute("SELECT loss FROM waiting ORDER BY seq").fetchall() == [(1.0,), (1.0,)]
+
+
 def test_unmatched_outcomes_are_counted_and_matched_when_their_prediction_comes(api, workspace, recorder):
     found = report(api, {"request_id": "later", "actual": 1}, {"request_id": "spread", "actual": 1.0}).json()
-    assert found == {"n_accepted": 2, "n_matched": 1, "n_unmatched": 1}
+    assert found == {"n_accepted": 2, "n_matched": 1, "n_unmatched": 1, "n_repeated": 0}
     assert api.get("/api/v1/predictions/usage").json()["n_unmatched"] == 1
     stats = ServerStats()
     metrics = ServingMetrics(lambda: Counts.of(stats, recorder.health()), recorder, lambda: take_snapshot(workspace))

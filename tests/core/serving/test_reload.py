@@ -122,7 +122,7 @@ def test_predictions_and_outcomes_are_recorded_before_the_server_ends(
             {"request_id": "batch", "row": 0, "loss": 0.75},
         ]
         told = server.ask("/api/v1/outcomes", {"outcomes": outcomes})
-        assert told.json == {"n_accepted": 4, "n_matched": 4, "n_unmatched": 0}
+        assert told.json == {"n_accepted": 4, "n_matched": 4, "n_unmatched": 0, "n_repeated": 0}
         wrong = server.ask("/api/v1/outcomes", {"outcomes": [{"request_id": "single"}]})
         assert (wrong.status, wrong.json["field"]) == (400, "outcomes[0]")
     reader = PredictionReader(workspace.predictions_file)
