@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import socket
 from urllib.parse import quote
 
@@ -11,6 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.domains.bonds.domain import MODEL_NAMES
+from core.state import Workspace
+from tests.core.serving.conftest import running
+from tests.disks import filled, mounted
 from tests.waiting import PATIENCE_SECONDS
 
 DIALECTS = ("rows", "tf_rows", "tf_columns", "v2")
@@ -273,14 +277,16 @@ def test_health_and_readiness(server):
     assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": [], "models": models}
 
 
-def test_a_server_on_a_full_disk_answers_and_says_that_it_records_nothing(server, monkeypatch):
-    monkeypatch.setattr("core.serving.server.write_problem", lambda root: f"the disk of {root} is full")
-    monkeypatch.setattr("core.view.source.write_problem", lambda root: f"the disk of {root} is full")
-    answer = server.ask("/ready")
-    assert (answer.status, answer.json["writable"]) == (200, False)
-    assert "is full" in answer.json["unwritable"]
-    assert "is full" in server.ask("/api/v1/status").json["unwritable"]
-    assert "bondx_workspace_writable 0.0" in server.ask("/metrics").body.decode()
+def test_a_server_on_a_full_disk_answers_and_says_that_it_records_nothing(served, tmp_path):
+    with mounted(tmp_path / "disk", "64m") as disk:
+        root = disk / "workspace"
+        shutil.copytree(served.root, root)
+        with running(Workspace.open(root)) as server, filled(disk):
+            answer = server.ask("/ready")
+            assert (answer.status, answer.json["writable"]) == (200, False)
+            assert "is full" in answer.json["unwritable"]
+            server.until(lambda: "is full" in (server.ask("/api/v1/status").json["unwritable"] or ""), "the status")
+            assert "bondx_workspace_writable 0.0" in server.ask("/metrics").body.decode()
 
 
 def test_metrics_are_valid_prometheus_text(server, rows_of):
