@@ -21,6 +21,7 @@ from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 from core.actor import Actor, Origin
+from core.clock import to_iso
 from core.interop.mlflow import export_run, import_run
 from core.registry import Registry
 from core.state import Workspace
@@ -55,7 +56,8 @@ def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run)
     theirs = client.get_run(exported.mlflow_run_id)
     same("the parameters", theirs.data.params, {name: str(value) for name, value in flatten(ours.parameters).items()})
     their_tags = {name: text for name, text in theirs.data.tags.items() if not name.startswith("mlflow.")}
-    same("the tags", their_tags, {**ours.tags, "bondx.run_id": ours.run_id, "bondx.started_by": ours.started_by})
+    identity = {"bondx.run_id": ours.run_id, "bondx.started_at": to_iso(ours.started_at)}
+    same("the tags", their_tags, {**ours.tags, **identity, "bondx.started_by": ours.started_by})
     same("the status", theirs.info.status, "FINISHED")
     histories = Runs(workspace).metric_history(ours.run_id)
     same("the names of metrics", set(theirs.data.metrics), set(histories))
@@ -103,7 +105,8 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
     run = imported.run
     same("the history", Runs(workspace).metric_history(run.run_id), {"loss": list(enumerate(LOSSES))})
     same("the parameters", run.parameters, {"depth": "4"})
-    same("the tags", run.tags, {"desk": "credit", "mlflow.run_id": theirs.info.run_id})
+    tags = {name: text for name, text in theirs.data.tags.items() if name != "mlflow.runName"}
+    same("the tags", run.tags, {**tags, "mlflow.run_id": theirs.info.run_id})
     same("the status and name", (run.status, run.name), ("finished", "foreign"))
     same("the notes", imported.notes, ())
     assert imported.version is not None

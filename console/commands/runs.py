@@ -244,14 +244,16 @@ def import_from_mlflow(args: argparse.Namespace) -> int:
 
 def export_to_mlflow(args: argparse.Namespace) -> int:
     """Export a run to MLflow."""
-    from console.cli.output import print_json
+    from console.cli.output import print_json, printable
     from core.interop.mlflow import export_run
 
     exported = export_run(open_workspace(args), args.store, args.run_id, experiment=args.experiment)
     if args.json:
         print_json(exported)
         return ExitCode.GOOD
-    print(f"{args.run_id} is {exported.mlflow_run_id} in the experiment {args.experiment}")
+    print(f"{args.run_id} is {exported.mlflow_run_id} in the experiment {printable(exported.experiment)}")
     for name, number in exported.versions.items():
         print(f"{name} is version {number} in its registry")
+    for note in exported.notes:
+        print(f"note: {printable(note)}")
     return ExitCode.GOOD

@@ -22,6 +22,7 @@ _LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
 _FOLDERS = {"MLFLOW_ALLOW_FILE_STORE": "true"}  # MLflow 3 refuses them otherwise
+_PRINTS = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}  # the address of a run that ends, also for --json
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _TABLE = "runs"
 
@@ -41,7 +42,7 @@ def opened(store: str, *, reads: bool) -> Iterator[Any]:
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise UsageError("MLflow is not installed: pip install 'bondx-console[mlflow]'.") from None
-    with _environment(_LIMITS | _FOLDERS), _quiet():
+    with _environment(_LIMITS | _FOLDERS | _PRINTS), _quiet():
         _check(store, reads)
         try:
             yield MlflowClient(tracking_uri=store, registry_uri=store)

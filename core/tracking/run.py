@@ -25,6 +25,13 @@ class RunArtifact(msgspec.Struct, frozen=True, kw_only=True):
     n_bytes: int
 
 
+class MadeElsewhere(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the making of a run that another system has tracked."""
+
+    started_at: datetime
+    git: dict[str, Any] | None = None
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The tracked record of one training."""
 

@@ -1,5 +1,6 @@
 """Reading runs: the record of every training, and which runs may be removed."""
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -144,6 +145,15 @@ class RunReader:
             RunNotFoundError: There is no such run.
         """
         return sorted(self._reader().of_epochs.series(self.get(run_id).run_id))
+
+    def undefined_steps(self, run_id: str) -> dict[str, int]:
+        """Return the last step of each metric of a run whose value at that step is NaN or infinite.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        series = self._reader().of_epochs.series(self.get(run_id).run_id)
+        return {name: one.newest_epoch for name, one in series.items() if not math.isfinite(one.newest)}
 
     def compare(self, run_ids: Sequence[str]) -> RunComparison:
         """Compare runs.

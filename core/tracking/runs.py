@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -21,7 +22,7 @@ from core.tracking.divergence import last_values
 from core.tracking.environment import environment, git_state
 from core.tracking.errors import ParameterChangedError, RunIsOverError
 from core.tracking.removal import Removals
-from core.tracking.run import Run, RunArtifact, RunStatus, run_number
+from core.tracking.run import MadeElsewhere, Run, RunArtifact, RunStatus, run_number
 from core.tracking.run_reader import DATABASE, RunReader
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Runs(RunReader):
         parent_id: str = "",
         lost_after_seconds: float | None = None,
         code: Path | None = None,
+        elsewhere: MadeElsewhere | None = None,
         reason: str = "",
     ) -> Run:
         """Open the record of a training, with the environment it starts in.
@@ -93,6 +95,7 @@ class Runs(RunReader):
             lost_after_seconds: How long its process may be silent before the run is lost; `beat` ends the silence.
                 None for a run that an engine is responsible for.
             code: The folder of the training code, whose git state is recorded; by default this package.
+            elsewhere: When and with what code a run was made that is not made here; its environment is unknown.
             reason: Why, for the audit log.
 
         Raises:
@@ -102,7 +105,8 @@ class Runs(RunReader):
             raise UsageError(
                 f"{shown(name)} is not a run's name: it must be one line, of characters that a terminal shows."
             )
-        made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git is slow
+        # Before the lock: git is slow.
+        made_in = ({}, elsewhere.git) if elsewhere else (environment(), git_state(code or Path(__file__).parent))
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if parent_id and self._documents.find(parent_id) is None:
@@ -115,7 +119,7 @@ class Runs(RunReader):
                     session_id=session_id,
                     name=name,
                     status=RunStatus.RUNNING,
-                    started_at=now,
+                    started_at=elsewhere.started_at if elsewhere else now,
                     started_by=author,
                     parameters=dict(parameters or {}),
                     environment=made_in[0],
@@ -227,9 +231,17 @@ class Runs(RunReader):
             edit=lambda run: {"data_hashes": {**run.data_hashes, **data_hashes}},
         )
 
-    def finish(self, run_id: str, status: RunStatus, *, actor: Actor, reason: str = "") -> Run:
+    def finish(
+        self, run_id: str, status: RunStatus, *, actor: Actor, reason: str = "", ended_at: datetime | None = None
+    ) -> Run:
         """Close the record of a training, with the last value of each of its metrics.
 
+        Args:
+            run_id: The run.
+            status: How it ended.
+            actor: Who closes it.
+            reason: Why, for the audit log.
+            ended_at: The end of a run that was made elsewhere; by default now.
         Raises:
             UsageError: The status says that it is still running.
             RunIsOverError: The run has already ended.
@@ -241,7 +253,7 @@ class Runs(RunReader):
 
         def edit(run: Run) -> dict[str, Any]:
             last = last_values(self._reader(), run_id, run.metrics)
-            return {"status": status, "ended_at": self._clock(), **last._asdict()}
+            return {"status": status, "ended_at": ended_at or self._clock(), **last._asdict()}
 
         return self._update(run_id, actor, verb="run.finish", reason=reason, edit=edit)
 
