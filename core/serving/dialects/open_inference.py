@@ -18,6 +18,7 @@ from typing_extensions import override
 from core.escape import shown
 from core.models.scoring.fields import Rows
 from core.serving.decoding import check_keys, check_utf8, spelled_as_json
+from core.serving.dialects.content_types import Decode, check_content_type, decoder_of
 from core.serving.dialects.dialect import Answered, Dialect, ListPath, ModelPath, Reader, ReadRequest, ServerPath
 from core.serving.dialects.open_inference_models import (
     class_names,
@@ -39,10 +40,6 @@ _ACCEPTED: dict[str, dict[str, Element]] = {
     "int": _NUMBERS,
     "bool": _NUMBERS | {"BOOL": ELEMENTS["BOOL"]},
 }
-
-
-_CONTENT_TYPES = ("np", "pd", "str", "datetime")
-"""MLServer's codecs that leave the values of a tensor as the protocol says; base64 does not."""
 
 
 class _InputParameters(msgspec.Struct):
@@ -192,11 +189,12 @@ class OpenInference(Dialect):
                 raise signature.explained(error, head) from None
             form = _form(body, signature) if body.outputs or body.parameters else None
             inputs = body.inputs
+            decoders: dict[str, Decode] = {}
             for tensor in inputs:
-                if tensor.parameters is not None:
-                    _check_parameters(tensor.parameters, tensor.name)
+                if tensor.parameters is not None and (decode_texts := _decoder(tensor, tensor.parameters)):
+                    decoders[tensor.name] = decode_texts
             check_keys(head, 4 * len(inputs) + (1 if body.id is None else 2))
-            if not isinstance(content, FramedBody) and (row := one_row(inputs)) is not None:
+            if not decoders and not isinstance(content, FramedBody) and (row := one_row(inputs)) is not None:
                 return ReadRequest(row, body.id, form)
             binary = _binary_parts(content, inputs) if isinstance(content, FramedBody) else {}
             if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted and not is_open:
@@ -209,16 +207,17 @@ class OpenInference(Dialect):
                 takes = ELEMENTS if is_open else accepted.get(name)
                 if takes is None:
                     raise BadRequestError(f"is not a tensor of the model; it takes {', '.join(accepted)}", field=name)
-                element = takes.get(tensor.datatype)
+                element = (_TEXT if name in decoders else takes).get(tensor.datatype)
                 if element is None:
                     problem = f"has the datatype {shown(tensor.datatype)}; the model takes {', '.join(sorted(takes))}"
                     raise BadRequestError(problem, field=name)
-                if data is not None and len(shape) == 1 and shape[0] == len(data) and not binary:
+                if data is not None and len(shape) == 1 and shape[0] == len(data) and not (binary or decoders):
                     columns[name] = element.values(data, name)
                     continue
                 if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
                     raise BadRequestError(f"has the shape {shape}; it must be [n] or [n, 1]", field=name)
-                columns[name] = _values(tensor, element, binary)
+                values = _values(tensor, element, binary)
+                columns[name] = decoders[name](values, name) if name in decoders else values
             return ReadRequest(signature.convert_columns(columns), body.id, form)
 
         return read
@@ -263,7 +262,7 @@ def _json_of(content: bytes) -> bytes:
 def _form(body: _Body, signature: ServingSignature) -> _Form:
     """Read how the output is to be sent."""
     if body.parameters is not None:
-        _check_content_type(body.parameters.content_type, "parameters")
+        check_content_type(body.parameters.content_type, "parameters")
     form = _Form(body.parameters is not None and body.parameters.binary_data_output)
     for wanted in body.outputs:
         if wanted.name != signature.output:
@@ -271,7 +270,8 @@ def _form(body: _Body, signature: ServingSignature) -> _Form:
                 f"has no output {shown(wanted.name)}; the only output is {signature.output}", field="outputs"
             )
         asked = wanted.parameters
-        _check_parameters(asked, wanted.name)
+        _refuse_shared_memory(asked, wanted.name)
+        check_content_type(asked.content_type, wanted.name)
         n_classes = asked.classification or 0
         if n_classes < 0 or (n_classes and not signature.classes):
             raise BadRequestError(
@@ -281,18 +281,15 @@ def _form(body: _Body, signature: ServingSignature) -> _Form:
     return form
 
 
-def _check_parameters(asked: _InputParameters | _OutputParameters, name: str) -> None:
-    """Refuse what changes the meaning of a tensor and is not supported."""
+def _decoder(tensor: Tensor, asked: _InputParameters) -> Decode | None:
+    """Return what decodes the texts of a tensor, if they stand for other values; refuse what is not supported."""
+    _refuse_shared_memory(asked, tensor.name)
+    return decoder_of(asked.content_type, tensor.datatype, tensor.name)
+
+
+def _refuse_shared_memory(asked: _InputParameters | _OutputParameters, name: str) -> None:
     if asked.shared_memory_region is not None:
         raise CallerFaultError("asks for shared memory, which is not supported; send the data themselves", field=name)
-    _check_content_type(asked.content_type, name)
-
-
-def _check_content_type(content_type: str | None, name: str) -> None:
-    if content_type is not None and content_type not in _CONTENT_TYPES:
-        raise CallerFaultError(
-            f"has the content_type {shown(content_type)}; it must be one of {', '.join(_CONTENT_TYPES)}", field=name
-        )
 
 
 def _ranked(answer: Any, classes: tuple[str, ...], n: int) -> list[str]:

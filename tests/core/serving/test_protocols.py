@@ -169,9 +169,9 @@ class TestParametersThatChangeTheMeaning:
                 {"shared_memory_region": "a", "shared_memory_byte_size": 8},
                 "asks for shared memory, which is not supported",
             ),
-            ({"content_type": "base64"}, "has the content_type 'base64'; it must be one of np, pd, str, datetime"),
+            ({"content_type": "hf"}, "has the content_type 'hf'; it must be one of np, pd, str, datetime"),
         ],
-        ids=["shared memory", "base64"],
+        ids=["shared memory", "another codec"],
     )
     def test_are_refused_on_inputs_and_outputs(self, server, parameters, sentence):
         first = TENSORS[0] | {"parameters": parameters}
@@ -185,6 +185,49 @@ class TestParametersThatChangeTheMeaning:
         body = {"inputs": TENSORS, "parameters": {"content_type": "base64"}}
         assert "content_type 'base64'" in server.ask(f"/v2/models/{MODEL}/infer", body).json["error"]
         assert server.ask(f"/v2/models/{MODEL}/infer", body | {"parameters": {"content_type": "pd"}}).status == 200
+
+
+class TestContentTypesOfMlserver:
+    """Texts that stand for other values, as MLServer's codecs write them."""
+
+    def inputs(self, content_type, food, size=None):
+        tensor = {"name": "food", "shape": [1, 1], "datatype": "BYTES", "parameters": {"content_type": content_type}}
+        first = TENSORS[0] if size is None else tensor | {"name": "size", "data": [size]}
+        return {"inputs": [first, TENSORS[1], tensor | {"data": [food]}]}
+
+    def test_texts_in_base_64_and_values_as_json_are_read(self, server, expected):
+        for body in (
+            self.inputs("base64", "bWVhdA=="),
+            self.inputs("pd_json", '"meat"'),
+            self.inputs("pd_json", '"meat"', size="30.5"),
+        ):
+            answer = infer(server, body)
+            assert answer.json["outputs"][0]["data"] == pytest.approx(expected), answer.json
+
+    @pytest.mark.parametrize(
+        ("content_type", "food", "sentence"),
+        [
+            (
+                "base64",
+                "meat!",
+                "The field food has the content_type base64, and holds a value that is not UTF-8 in it",
+            ),
+            ("base64", "/w==", "not UTF-8"),
+            ("pd_json", "meat", "The field food has the content_type pd_json, and holds 'meat', which is not JSON"),
+            ("pd_json", "NaN", "The field food expected str, got null"),
+            ("pd_json", "[1]", "The field food expected str, got array"),
+            ("pd_json", "[" * 100_000, "not JSON"),
+        ],
+    )
+    def test_other_texts_are_refused_by_name(self, server, content_type, food, sentence):
+        answer = infer(server, self.inputs(content_type, food))
+        assert answer.status == 400
+        assert sentence in answer.json["error"]
+
+    def test_numbers_are_not_texts(self, server):
+        first = TENSORS[0] | {"parameters": {"content_type": "base64"}}
+        answer = infer(server, {"inputs": [first, *TENSORS[1:]]})
+        assert "The field size has the content_type base64, which takes BYTES" in answer.json["error"]
 
 
 class TestTheRepository:
