@@ -11,7 +11,6 @@ _UNDER_WAY = {
     "Acknowledge": "Acknowledging",
     "Advance": "Advancing",
     "Archive": "Archiving",
-    "Delete": "Deleting",
     "Hold": "Holding",
     "Pause": "Pausing",
     "Promote": "Promoting",
@@ -36,6 +35,7 @@ class Offer:
     title: str
     lines: tuple[Line, ...]
     confirm: str = ""  # the word on the button
+    doing: str = ""  # while it is carried out, where that is not the title's verb: "Stopping the engine"
     typed: str | None = None  # must be typed before anything can be confirmed
     refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
@@ -47,6 +47,8 @@ class Offer:
     @property
     def under_way(self) -> str:
         """Say what is being done from the confirmation until it is done."""
+        if self.doing:
+            return f"{self.doing}…"
         if self.confirm in _UNDER_WAY and self.title.startswith(self.confirm):
             return f"{_UNDER_WAY[self.confirm]}{self.title.removeprefix(self.confirm)}…"
         return f"Under way: {self.title}…"

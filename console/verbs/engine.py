@@ -99,6 +99,7 @@ def leave_offer(
         title="Leave, and stop the engine",
         lines=tuple(section("What will happen", effects)),
         confirm="Leave",
+        doing="Leaving, and stopping the engine",
         asks_reason=False,
         commit=commit,
     )

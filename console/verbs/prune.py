@@ -44,6 +44,7 @@ class Prune(Change[None]):
                 *section("How to undo it", ("It cannot be undone. The audit log names all that was deleted.",)),
             ),
             confirm="Delete",
+            doing="Pruning the workspace",
             refusal=None if plan.items else _nothing(bool(plan.kinds)),
             commit=commit,
         )

@@ -8,6 +8,7 @@ import pytest
 
 from console.cli.main import main
 from core.rollout import DesiredRollout, Rollouts
+from tools.demo import OPERATOR
 
 
 @pytest.fixture
@@ -154,3 +155,17 @@ def test_a_workspace_without_rollouts_says_how_to_start_one(answer, workspace):
     shutil.rmtree(workspace.root)
     assert main(["init"]) == 0
     assert "bondx rollout start MODEL VERSION" in answer("list")[1]
+
+
+def test_a_promotion_whose_rollout_ended_while_it_was_being_confirmed_is_refused_with_exit_code_4(
+    rollouts, called, monkeypatch
+):
+    def confirmed_late(*_names: str, yes: bool) -> None:
+        rollouts.abort("ro-0002", actor=OPERATOR, reason="no")
+
+    monkeypatch.setattr("console.commands.registry.require_typed", confirmed_late)
+    code, out, err = called(main, "registry", "promote", "downgrade", "1.3.0", "--yes")
+    assert code == 4
+    assert "Ends rollout ro-0002, 1.3.0 at 10%" in out
+    assert "Rollout ro-0002, 1.3.0 at 10% has ended since." in err
+    assert "downgrade 1.3.0 was not moved; review the plan again." in err
