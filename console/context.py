@@ -118,8 +118,8 @@ class ConsoleContext(Protocol):
     def push_screen(self, screen: Screen[Any], callback: Callable[[Any], None] | None = None) -> object:
         """Open a dialog; the callback receives its answer."""
 
-    async def action_go(self, name: str) -> None:
-        """Show a screen; Esc leads back."""
+    async def action_go(self, name: str, *, is_jump: bool = True) -> None:
+        """Show a screen; Esc leads back from a jump, which follows an object from one screen to another."""
 
 
 class ScreenContext(ConsoleContext, Protocol):

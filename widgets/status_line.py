@@ -44,7 +44,7 @@ Piece = tuple[int, tuple[Span, ...]]
 
 
 class StatusLine(Painted):
-    """One line that fits any width: details are dropped first, alerts and write access stay."""
+    """One line that fits any width: details are dropped first; where the operator is, alerts and write access stay."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -83,11 +83,11 @@ class StatusLine(Painted):
 
     def _left(self) -> list[Piece]:
         status, glyphs = self._status, self.glyphs
-        pieces: list[Piece] = [(3, ((" bondx", "strong"),))]
+        pieces: list[Piece] = [(5, ((" bondx", "strong"),))]
         if status.host:
-            pieces.append((5, ((f"  {clean(status.host)}", "muted"),)))
+            pieces.append((4, ((f"  {clean(status.host)}", "muted"),)))
         if status.workspace:
-            pieces.append((4, ((f"  {clean(status.workspace)}", ""),)))
+            pieces.append((3, ((f"  {clean(status.workspace)}", ""),)))
         if status.engine == "unread":
             pieces.append((0, (("  reading…", "muted"),)))
         elif status.engine == "none":
@@ -96,12 +96,12 @@ class StatusLine(Painted):
             pieces.append((0, ((f"  {glyphs.failed} engine silent {clean(status.engine_age)}".rstrip(), "alarm"),)))
         else:
             pieces.append((0, ((f"  {glyphs.dot}", "good"), (" engine", ""))))
-            pieces.append((2, ((f" {_PLACES.get(status.engine, status.engine)}", ""),)))
+            pieces.append((6, ((f" {_PLACES.get(status.engine, status.engine)}", ""),)))
             if status.pid is not None:
-                pieces.append((5, ((f" pid {status.pid}", ""),)))
+                pieces.append((7, ((f" pid {status.pid}", ""),)))
             details = " ".join(clean(part) for part in (status.holder, status.engine_age) if part)
             if details:
-                pieces.append((6, ((f" {details}", "muted"),)))
+                pieces.append((8, ((f" {details}", "muted"),)))
         if status.frozen:
             pieces.append((1, ((f"  [{clean(status.frozen)}]", "warn"),)))
         return pieces
@@ -122,11 +122,11 @@ class StatusLine(Painted):
             word = "" if brief else " warning"
             pieces.append((2, ((f"{glyphs.warned} {status.n_warning}{word}  ", "warn"),)))
         if status.n_info:
-            pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
+            pieces.append((9, ((f"{status.n_info} info  ", "muted"),)))
         if not status.knows_alerts:
             pieces.append((2, (("alerts unknown  ", "muted"),)))
         elif not (status.n_critical or status.n_warning or status.n_info):
-            pieces.append((7, ((f"{self._calm()}  ", "muted"),)))
+            pieces.append((9, ((f"{self._calm()}  ", "muted"),)))
         pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))
         if status.clock:
             pieces.append((1, ((f" {clean(status.clock)} ", ""),)))

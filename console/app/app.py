@@ -394,10 +394,19 @@ class BondxApp(BugExit):
 
     # Requests of screens and commands
 
-    async def action_go(self, name: str) -> None:
-        """Show a screen; keys typed meanwhile wait until it is ready. Esc leads back."""
+    async def action_go(self, name: str, *, is_jump: bool = True) -> None:
+        """Show a screen; keys typed meanwhile wait until it is ready.
+
+        Args:
+            name: The screen.
+            is_jump: Whether Esc leads back. It does not after the number of a screen was pressed: who closes a message
+                with Esc must not land on another screen, where the capitals mean other objects.
+        """
         if (screen := self.shown_screen()) is not None and name != screen.NAME:
-            self.jumps.leave(screen.place())
+            if is_jump:
+                self.jumps.leave(screen.place())
+            else:
+                self.jumps.forget()
         await self.switch_mode(name)
 
     async def go_back(self) -> bool:

@@ -70,6 +70,7 @@ class ChangeDialog(Dialog[Confirmed]):
     AUTO_FOCUS = "#cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("Y", "confirm", "Confirm", show=False, priority=True),
+        Binding("n", "cancel", show=False),
         Binding("down,j", "body('scroll_lines', 1)", show=False),
         Binding("up,k", "body('scroll_lines', -1)", show=False),
         # Handled where keys arrive, in their order: through the focus, which moves a moment after the request,

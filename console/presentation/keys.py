@@ -55,6 +55,16 @@ def sign_of(verb_id: str) -> str:
     return _bound.get(verb_id) or _USUAL[verb_id]
 
 
+def sign_or(verb_id: str, usual: str) -> str:
+    """Return the present key of any verb, as people write it.
+
+    Args:
+        verb_id: The verb.
+        usual: Its key without settings.
+    """
+    return _bound.get(verb_id) or usual
+
+
 def with_keys(sentence: str) -> str:
     """Replace the ids of verbs in a fixed sentence by their present keys.
 

@@ -25,7 +25,8 @@ COLUMNS = (
     Column("eta", "ETA", 8, align="right", field="eta_seconds"),
     Column("age", "AGE", 4, align="right", field="created_at", priority=4),
 )
-NONE_YET = "No session yet. {training.start_or_stop} starts a session with this workspace's settings."
+NONE_YET = "No session yet."
+STARTS_ONE = "{training.start_or_stop} starts a session with this workspace's settings."
 _PHASE_TONES = {
     SessionPhase.RUNNING: "good",
     SessionPhase.FINISHED: "accent",

@@ -88,6 +88,27 @@ def newest_by_model(versions: Sequence[ModelVersion]) -> dict[str, ModelVersion]
     return newest
 
 
+@of_the_same
+def next_by_model(versions: Sequence[ModelVersion]) -> dict[str, ModelVersion]:
+    """Return the version of each model that may go live next. The result is shared, and must not be changed.
+
+    It is the newest in Staging, else the newest in Development above every live version: an archived version follows
+    nobody, and neither does one that was passed over.
+    """
+    following: dict[str, ModelVersion] = {}
+    passed: set[str] = set()
+    for version in newest_first(versions):
+        model = version.model
+        if version.stage is Stage.PRODUCTION:
+            passed.add(model)
+        elif version.stage is Stage.STAGING:
+            if model not in following or following[model].stage is Stage.DEVELOPMENT:
+                following[model] = version
+        elif version.stage is Stage.DEVELOPMENT and model not in passed:
+            following.setdefault(model, version)
+    return following
+
+
 def version_rows(
     versions: Sequence[ModelVersion],
     now: datetime,
@@ -166,7 +187,7 @@ def live_rows(
         glyphs: The signs of this terminal.
         trend: Turns numbers into a sparkline.
     """
-    by_key, newest = snapshot.versions_by_key, newest_by_model(snapshot.versions)
+    by_key, following = snapshot.versions_by_key, next_by_model(snapshot.versions)
     rows = []
     for model in sorted(snapshot.models, key=lambda model: model.model):
         live = by_key.get(f"{model.model}/{model.production}")
@@ -178,7 +199,7 @@ def live_rows(
                     Cell(live.version, "good") if live else Cell("none", "warn"),
                     age_cell(live.stage_since, now) if live else NOTHING,
                     share_cell(attainment(live.metrics)) if live else NOTHING,
-                    _next_cell(live, newest.get(model.model), snapshot.active_rollout(model.model), glyphs),
+                    _next_cell(live, following.get(model.model), snapshot.active_rollout(model.model), glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
                 ),
             )
@@ -216,16 +237,16 @@ def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: 
 
 
 def _next_cell(
-    live: ModelVersion | None, newest: ModelVersion | None, rollout: "Rollout | None", glyphs: Glyphs
+    live: ModelVersion | None, following: ModelVersion | None, rollout: "Rollout | None", glyphs: Glyphs
 ) -> Cell:
-    """Name the version that may follow the live one: the candidate of a rollout, else the newest."""
+    """Name the version that may follow the live one: the candidate of a rollout, else the nearest to Production."""
     if rollout is not None:
         from console.presentation.rollouts import mark  # few first frames have a rollout to draw
 
         return mark(rollout, glyphs)
-    if newest is None or (live is not None and newest.key == live.key):
-        return Cell("live", "muted")
-    return Cell(f"{newest.version} {newest.stage}", "accent")
+    if following is None:
+        return Cell("live" if live is not None else NOTHING, "muted")
+    return Cell(f"{following.version} {following.stage}", "accent")
 
 
 def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[str, list[float]]:

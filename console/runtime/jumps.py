@@ -26,6 +26,10 @@ class Jumps:
         if not self._left or self._left[-1] != place:
             self._left.append(place)
 
+    def forget(self) -> None:
+        """Forget every place: the operator has gone somewhere else on purpose."""
+        self._left.clear()
+
     def back(self) -> ScreenPlace | None:
         """Return the newest place and forget it; None if the operator is back where the console opened."""
         return self._left.pop() if self._left else None

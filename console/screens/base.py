@@ -58,7 +58,7 @@ class ConsoleScreen(FramedScreen):
         things, keymap = self.under_cursor(), self.console_app.keymap
         way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
         return way_out + [
-            KeyHint(key.display, key.label, enabled=self._refused(verb, things) is None, pinned=key.pinned)
+            KeyHint(key.display, key.label, enabled=self._is_of_use(verb, things), pinned=key.pinned)
             for verb in by_need((*self.VERBS, *EVERYWHERE))
             if (key := keymap.key_of(verb)) is not None and key.label
         ]
@@ -84,6 +84,13 @@ class ConsoleScreen(FramedScreen):
 
     def _refused(self, verb: Verb[Any], things: Things) -> str | None:
         return verb.refused(self.console_app, self._meant(verb.noun, things) if verb.noun else None)
+
+    def _is_of_use(self, verb: Verb[Any], things: Things) -> bool:
+        """Whether a key does something here: neither refused, nor known to be refused by the plan."""
+        if self._refused(verb, things) is not None:
+            return False
+        thing = self._meant(verb.noun, things) if verb.noun else None
+        return thing is None or verb.offered(self.console_app, thing)
 
     async def action_verb(self, name: str) -> None:
         """Apply a verb to the object under the cursor, or say why not."""

@@ -206,6 +206,10 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
     def _show_keys(self) -> None:
         self.query_one(KeyFooter).set_keys(self.key_hints())
 
+    def inviting(self, fact: str, invitation: str) -> str:
+        """Say that a list has no row, and which key adds one, unless nothing may be changed now, as in the past."""
+        return fact if self.console_app.refusal else f"{fact} {with_keys(invitation)}"
+
     def set_title(self, pane: Widget, title: str, subtitle: str = "") -> None:
         """Name a pane; its age joins the subtitle once it is stale."""
         self._titles[pane] = (title, subtitle)

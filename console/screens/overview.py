@@ -10,7 +10,6 @@ from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, calm, epochs, resources, sessions, versions
-from console.presentation.keys import with_keys
 from console.presentation.unattended import advice, unattended
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
@@ -36,6 +35,7 @@ from widgets.painted import Painted
 from widgets.progress_line import ProgressLine
 
 FEW_PROBLEMS = 3
+NO_MODEL = "No model is registered yet. A session registers its best models when it ends."
 NO_CHANGES = (Line((("Nothing has been changed yet.", "muted"),)),)
 
 
@@ -74,10 +74,7 @@ class OverviewScreen(ConsoleScreen):
             )
             yield LiveTable(
                 versions.LIVE_COLUMNS,
-                empty=with_keys(
-                    "No model is registered yet. A session registers its best models when it ends; "
-                    "{training.start_or_stop} starts one."
-                ),
+                empty=NO_MODEL,
                 id="live",
                 classes="pane main",
             )
@@ -133,6 +130,7 @@ class OverviewScreen(ConsoleScreen):
     def tick(self) -> None:
         """Let no list without a row claim more than is known."""
         super().tick()
+        self.main_table().empty = self.inviting(NO_MODEL, "{training.start_or_stop} starts one.")
         self.query_one("#wrong", LiveTable).empty = calm.nothing_wrong(self.snapshot, is_old=self.is_old)
 
     def _share_room(self, n_wrong: int) -> None:
@@ -147,7 +145,7 @@ class OverviewScreen(ConsoleScreen):
         bar.display = session is not None
         if session is None:
             self.set_title(pane, "Training")
-            lines.show([Line(((with_keys(sessions.NONE_YET), "muted"),))])
+            lines.show([Line(((self.inviting(sessions.NONE_YET, sessions.STARTS_ONE), "muted"),))])
             self.query_one(LineChart).set_series(())
             return
         absence = self.snapshot.absence

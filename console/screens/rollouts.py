@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.presentation import rollout_evidence, rollout_progress, rollouts
-from console.presentation.keys import with_keys
 from console.screens.base import ConsoleScreen
 from console.verbs.rollout import ROLLOUT
 from console.verbs.verb import Things
@@ -19,6 +18,9 @@ from widgets.line import Line
 from widgets.lines_pane import Caption, LinesPane
 from widgets.live_table import LiveTable
 from widgets.progress_line import ProgressLine
+
+NONE_YET = "No rollout yet."
+STARTS_ONE = "3 shows the versions; {registry.canary} starts a canary of the selected version."
 
 
 class RolloutsScreen(ConsoleScreen):
@@ -45,9 +47,7 @@ class RolloutsScreen(ConsoleScreen):
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 rollouts.COLUMNS,
-                empty=with_keys(
-                    "No rollout yet. 3 shows the versions; {registry.canary} starts a canary of the selected version."
-                ),
+                empty=NONE_YET,
                 id="rollouts",
                 classes="pane main",
             )
@@ -67,6 +67,11 @@ class RolloutsScreen(ConsoleScreen):
         n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
         self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")
         self._show_rollout()
+
+    def tick(self) -> None:
+        """Name the key that starts a canary only where it would."""
+        super().tick()
+        self.main_table().empty = self.inviting(NONE_YET, STARTS_ONE)
 
     def _turn_to_what_started(self, snapshot: Snapshot) -> None:
         """Put the cursor on a newly started rollout, unless it is on an active rollout."""

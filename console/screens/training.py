@@ -11,7 +11,6 @@ from console.navigation import RUNS_SCREEN
 from console.presentation import epochs, sessions
 from console.presentation.charts import Chart
 from console.presentation.gates import judged, summary
-from console.presentation.keys import with_keys
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
 from console.screens.frame import READING
@@ -54,7 +53,7 @@ class TrainingScreen(ConsoleScreen):
             with Vertical(id="left", classes="main"):
                 yield LiveTable(
                     sessions.COLUMNS,
-                    empty=with_keys(sessions.NONE_YET),
+                    empty=sessions.NONE_YET,
                     id="sessions",
                     classes="pane",
                 )
@@ -88,6 +87,11 @@ class TrainingScreen(ConsoleScreen):
         table.set_rows(sessions.session_rows(ordered, app.now(), app.glyphs, absence=absence))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
+
+    def tick(self) -> None:
+        """Name the key that starts a session only where it would."""
+        super().tick()
+        self.main_table().empty = self.inviting(sessions.NONE_YET, sessions.STARTS_ONE)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Follow the session under the cursor again: another screen may have followed a run of its own."""

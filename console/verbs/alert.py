@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> Chosen[Alert]:
-    found = tuple(alert for alert in snapshot.alerts if alert.fingerprint == words[0])
+    found = tuple(alert for alert in snapshot.alerts if words[0] in (alert.fingerprint, alert.full_name))
     if not found:
         raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see the alerts.")
     return Chosen(things=found)
 
 
-ALERT_WORD = Argument("ALERT", lambda snapshot, _: [alert.fingerprint for alert in snapshot.alerts])
+def _names(snapshot: "Snapshot", before: Sequence[str]) -> list[str]:
+    """Name the alerts by rule and labels, which people know, and then by fingerprint."""
+    names = [alert.full_name for alert in snapshot.alerts if not any(map(str.isspace, alert.full_name))]
+    return [*names, *(alert.fingerprint for alert in snapshot.alerts)]
+
+
+ALERT_WORD = Argument("ALERT", _names)
 ALERT: Noun[Chosen[Alert]] = Noun(
     group="alerts", arguments=(ALERT_WORD,), missing="No alert is under the cursor.", find=_named
 )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from console.verbs.catalog import COMMANDS
+from console.presentation.keys import sign_or
+from console.verbs.catalog import COMMANDS, VERBS
 from console.verbs.verb import Verb
 from core.errors import RefusedError, UsageError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from console.context import ConsoleControls
 
 _MAX_CHOICES = 12
+_KEYS_ALONE = {verb.name: (verb.id, verb.key.display) for verb in VERBS if verb.key and not verb.command}
+"""What has a key and no command: the answer names the key, not a command that is spelled alike."""
 _BY_WORD = {word: verb for verb in COMMANDS for word in (verb.name, *(verb.command.aliases if verb.command else ()))}
 
 
@@ -39,6 +42,8 @@ def parse(line: str) -> Call:
     if not words:
         raise UsageError("Type a command, or press Tab for the list.")
     verb = _BY_WORD.get(words[0])
+    if verb is None and (key := _KEYS_ALONE.get(words[0])) is not None:
+        raise UsageError(f"There is no command :{words[0]}; press {sign_or(*key)} instead.")
     if verb is None:
         nearest = difflib.get_close_matches(words[0], _BY_WORD, n=1, cutoff=0.5)
         hint = f"did you mean :{nearest[0]}?" if nearest else "Tab lists the commands."

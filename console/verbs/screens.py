@@ -18,8 +18,8 @@ class Go(Verb[None]):
         self.command = Command(screen.summary)
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
-        """Go there."""
-        return app.action_go(self.name)
+        """Go there. It leaves nothing to return to: who presses a number knows where to go."""
+        return app.action_go(self.name, is_jump=False)
 
 
 GO = tuple(Go(screen) for screen in SCREENS if screen.key)

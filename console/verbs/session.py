@@ -61,6 +61,14 @@ class SessionRequest(Change[Session]):
         """Say what happens to a session in its present state."""
         raise NotImplementedError
 
+    def becomes(self, session: Session) -> str:
+        """Name the state that follows."""
+        return str(self.desired)
+
+    def undo(self, session: Session) -> str:
+        """Say how it is undone."""
+        return self.way_back
+
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer the new desired state; the engine carries it out."""
         from core.training.sessions import Sessions
@@ -88,13 +96,13 @@ class SessionRequest(Change[Session]):
             (f"{thing.session_id} {thing.name}  ", "strong"),
             (str(observed.phase), "muted"),
             (f" {context.glyphs.arrow} ", "accent"),
-            (str(self.desired), "strong"),
+            (self.becomes(thing), "strong"),
         )
         lines = [
             Line(move),
             Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
             *section("What will happen", (*shown, *context.without_engine())),
-            *section("How to undo it", (with_keys(self.way_back),)),
+            *section("How to undo it", (with_keys(self.undo(thing)),)),
         ]
         return Offer(
             title=f"{self.confirm} session {thing.session_id}",
@@ -128,6 +136,14 @@ class ResumeSession(SessionRequest):
     confirm = "Resume"
     way_back = "{training.pause_or_resume} pauses it after its epoch."
 
+    def becomes(self, session: Session) -> str:
+        """A session at rest joins the queue; the engine decides when it runs."""
+        return str(self.desired if session.observed.phase.is_at_work else SessionPhase.QUEUED)
+
+    def undo(self, session: Session) -> str:
+        """A session in the queue has no epoch to end."""
+        return self.way_back if session.observed.phase.is_at_work else "{training.pause_or_resume} pauses it again."
+
     def effect(self, session: Session) -> str:
         """A session that is still ending its epoch does not rest at all."""
         if session.observed.phase.is_at_work:
@@ -151,6 +167,11 @@ class Stop(SessionRequest):
         if session.observed.phase.is_at_work:
             return "The current epoch ends first; then the session ends. Its checkpoint stays."
         return f"The session ends {_at_checkpoint(session)}."
+
+    def undo(self, session: Session) -> str:
+        """A session that never ran has no checkpoint."""
+        begins = not session.observed.phase.is_at_work and session.observed.checkpoint is None
+        return "{training.pause_or_resume} queues it again." if begins else self.way_back
 
 
 def _at_checkpoint(session: Session) -> str:

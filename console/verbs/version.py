@@ -268,7 +268,7 @@ class Release(Change[VersionName]):
                     "What will happen",
                     (
                         "The next process that loads it tries it first, in a child with limits.",
-                        "If it kills the child again, it is quarantined again, with an alert.",
+                        "If it fails there again, it is quarantined again, with an alert.",
                     ),
                 ),
             ),

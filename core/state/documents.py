@@ -329,7 +329,7 @@ class Documents(Generic[T]):
         changed_at = getattr(current, "updated_at", None)
         return StaleRevisionError(
             self._table,
-            key,
+            getattr(current, "full_name", key),
             expected=expected,
             found=_revision(current),
             changes=changes,

@@ -154,6 +154,10 @@ class Steered(Protocol):
         """The revision of the whole document."""
 
 
+_BOOKKEEPING = ("_by", "_at", "_revision")
+"""The ends of fields that say who decided and when, which the sentence says itself."""
+
+
 class StaleRevisionError(StateError, ConflictError):
     """The document was changed after the caller had looked at it.
 
@@ -178,9 +182,10 @@ class StaleRevisionError(StateError, ConflictError):
         self.found = found
         self.changes = dict(changes)
         author = (f" by {by}" if by else "") + (f" at {in_words(at)}" if at else "")
-        what = now or "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in changes.items())
+        told = {name: values for name, values in changes.items() if not name.endswith(_BOOKKEEPING)}
+        what = now or "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in told.items())
         super().__init__(
-            f"{table} {key!r} was changed{author} since you viewed it: revision {expected} is now {found}"
+            f"{_singular(table)} {key} was changed{author} since you viewed it"
             + (f" ({what})" if what else "")
             + ". This change was not made; review the other and decide again."
         )
@@ -196,7 +201,7 @@ class StaleRevisionError(StateError, ConflictError):
             changes={},
             by=steered.desired_by,
             at=steered.desired_at,
-            now=f"it is to be {steered.desired} now",
+            now=f"asked for now: {steered.desired}",
         )
 
 
@@ -212,6 +217,15 @@ class LockHeldError(StateError, ConflictError):
 
 class LeaseHeldError(StateError, ConflictError):
     """Another engine works on this workspace."""
+
+
+def _singular(table: str) -> str:
+    """Name one document of a table.
+
+    >>> _singular("alerts"), _singular("aliases"), _singular("Model")
+    ('alert', 'alias', 'Model')
+    """
+    return table.removesuffix("es") if table.endswith("ses") else table.removesuffix("s")
 
 
 def _brief(value: object) -> str:

@@ -44,7 +44,7 @@ async def test_enter_shows_the_versions_of_a_model_and_esc_folds_them_again(open
         await console.press("escape")
         assert "/" in console.screen.main_table().cursor_key
         await console.press("escape")
-        assert console.screen.NAME == "overview"
+        assert console.screen.NAME == "registry"
 
 
 async def test_keys_about_a_version_are_dim_on_a_model_and_those_about_models_work(open_console):
@@ -84,5 +84,6 @@ async def test_a_place_among_folded_models_is_returned_to(open_console):
     async with open_console((120, 40)) as console:
         await console.press("3", "f", "j")
         model = console.screen.main_table().cursor_key
-        await console.press("9", "escape")
+        await console.app.action_go("audit")
+        await console.press("escape")
         assert console.screen.main_table().cursor_key == model

@@ -22,10 +22,11 @@ async def test_from_an_alert_to_its_version_and_back(open_console):
 async def test_back_is_one_jump_at_a_time_with_the_row_of_each(open_console):
     async with open_console((120, 40)) as console:
         walked = [here(console)]
-        for keys in (("3", "j", "j"), ("9", "j"), ("4",), ("3", "G")):
+        for screen, keys in (("registry", ("j", "j")), ("audit", ("j",)), ("rollouts", ()), ("registry", ("G",))):
+            await console.app.action_go(screen)
             await console.press(*keys)
             walked.append(here(console))
-        await console.press("7")
+        await console.app.action_go("resources")
         for place in reversed(walked):
             await console.press("escape")
             assert here(console) == place
@@ -33,12 +34,22 @@ async def test_back_is_one_jump_at_a_time_with_the_row_of_each(open_console):
         assert here(console) == walked[0]
 
 
+async def test_after_the_number_of_a_screen_esc_stays_there(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("5", "enter", "4", "escape")
+        assert console.screen.NAME == "rollouts"
+        await console.press("colon", *"registry", "enter")
+        await console.until(lambda: console.screen.NAME == "registry")
+        await console.press("escape")
+        assert console.screen.NAME == "registry"
+
+
 async def test_the_pane_that_had_the_focus_has_it_again(open_console):
     async with open_console((120, 40)) as console:
         console.screen.query_one("#wrong").focus()
         await console.press("j")
         row = console.screen.query_one("#wrong").cursor_key
-        await console.press("3", "escape")
+        await console.press("enter", "escape")
         assert console.screen.focused is console.screen.query_one("#wrong")
         assert console.screen.query_one("#wrong").cursor_key == row
 
@@ -51,7 +62,7 @@ async def test_inner_layers_come_before_the_way_back(open_console):
             assert console.screen.NAME == "registry", left
         assert console.screen.main_table().filter_words == ""
         await console.press("escape")
-        assert console.screen.NAME == "overview"
+        assert console.screen.NAME == "registry"
 
 
 async def test_a_jump_shows_a_row_that_the_filter_hides(open_console):

@@ -12,7 +12,7 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="version_quarantined",
         severity=Severity.CRITICAL,
-        advice="Loading it killed the process. Nothing loads it until it is released: ask who made it, or archive it.",
+        advice="No process loads it until it is released: ask its author why it fails, or archive it.",
     ),
     EventRule(
         name="live_version_unserved",

@@ -137,7 +137,7 @@ def test_a_stale_change_of_an_archived_document_is_refused_with_what_changed(dat
     seen = elsewhere(database).get("spread/1.7.0")
     archived.replace(changed(archived.get("spread/1.7.0"), stage="Production"))
     archive(database)
-    with pytest.raises(StaleRevisionError, match="revision 1 is now 2"):
+    with pytest.raises(StaleRevisionError, match="was changed since you viewed it"):
         elsewhere(database).replace(changed(seen, stage="Staging"))
 
 

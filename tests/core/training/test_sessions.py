@@ -73,7 +73,7 @@ def test_progress_of_the_session_does_not_make_a_request_stale(sessions, session
 def test_a_request_based_on_an_outdated_desired_state_is_refused_and_names_who_changed_it(sessions, session, person):
     sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB)
     with pytest.raises(
-        StaleRevisionError, match=r"by bob@desk at \d{4}-\d\d-\d\d \d\d:\d\d UTC.*it is to be paused now"
+        StaleRevisionError, match=r"by bob@desk at \d{4}-\d\d-\d\d \d\d:\d\d UTC.*asked for now: paused"
     ):
         sessions.request("s-0001", DesiredSession.STOPPED, actor=person, expected_revision=session.revision)
 
