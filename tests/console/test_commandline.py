@@ -98,9 +98,9 @@ WORDS = Snapshot(
         a_rollout(1, RolloutPhase.ABORTED),
     ),
     alerts=(
-        Object(fingerprint="ab12", state=AlertState.FIRING),
-        Object(fingerprint="cd34", state=AlertState.ACKNOWLEDGED),
-        Object(fingerprint="ef56", state=AlertState.RESOLVED),
+        Object(fingerprint="ab12", full_name="cpu_high", state=AlertState.FIRING),
+        Object(fingerprint="cd34", full_name="disk_high", state=AlertState.ACKNOWLEDGED),
+        Object(fingerprint="ef56", full_name="gate_failed{gate=b a}", state=AlertState.RESOLVED),
     ),
 )
 
@@ -183,7 +183,7 @@ def test_a_wrong_line_is_answered_with_the_usage(line, said):
         ("archive spread ", ("archive spread 1.1.0", "archive spread 1.0.0")),
         ("canary ", ("canary spread ",)),
         ("stop ", ("stop s-0003", "stop s-0002")),
-        ("acknowledge ", ("acknowledge ab12",)),
+        ("acknowledge ", ("acknowledge cpu_high", "acknowledge ab12")),
         ("promote spread 1.1.0 P", ("promote spread 1.1.0 Production",)),
         ("pause ", ("pause s-0002",)),
         ("theme bondx-d", ("theme bondx-dark",)),
