@@ -23,10 +23,11 @@ def begins(part: str) -> None:
     _listener(part)
 
 
-def listen(listener: Callable[[str], None]) -> None:
-    """Call a function with every part that begins in this process, from any of its threads."""
-    global _listener  # noqa: PLW0603 - one process computes for one listener
-    _listener = listener
+def listen(listener: Callable[[str], None]) -> Callable[[str], None]:
+    """Call a function with every part that begins in this process, from any of its threads; return the earlier one."""
+    global _listener
+    earlier, _listener = _listener, listener
+    return earlier
 
 
 class SideBySide:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from console.cli.escaped_text import answered
 from core.errors import RefusedError, UsageError
 
 
@@ -34,5 +35,7 @@ def require_typed(model: str, version: str, *, yes: bool) -> None:
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise UsageError(f"{model} {version} goes to Production: confirm it with --yes, since no terminal can ask.")
     print(f"Type {version} to put {model} {version} into Production: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != version:
+    typed = sys.stdin.readline().strip()
+    answered()
+    if typed != version:
         raise RefusedError(f"{model} {version} was not confirmed; nothing was changed.")

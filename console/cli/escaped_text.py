@@ -1,7 +1,7 @@
 """The last door to the terminal: every text of a command passes it, whoever prints it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from typing_extensions import override
@@ -22,11 +22,30 @@ def for_terminal(text: str) -> str:
     return text if isinstance(text, Control) else escaped(text, keep=KEPT)
 
 
+def _ignore(text: str) -> None:
+    """Ignore a text: most commands draw nothing that it could run into."""
+
+
+_announce: Callable[[str], None] = _ignore
+
+
+def before_text(announce: Callable[[str], None] | None) -> None:
+    """Call a function with every text before it goes out, so that a drawn line makes room; None ends it."""
+    global _announce  # noqa: PLW0603 - one line is drawn on one terminal
+    _announce = announce or _ignore
+
+
+def answered() -> None:
+    """Say that a question on the terminal has its answer, whose Enter ended the line."""
+    _announce("\n")
+
+
 class EscapedText(io.TextIOWrapper):
     """A stream that sends nothing which a terminal would obey."""
 
     @override
     def write(self, text: str, /) -> int:
+        _announce(text)
         super().write(for_terminal(text))
         return len(text)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from console.cli.escaped_text import KEPT
 from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
+from console.cli.progress_line import progress_shown, title_of
 from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode, UsageError
@@ -98,11 +99,11 @@ def commands_needed(words: Sequence[str]) -> Sequence[str]:
 def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse a command line, run its command, and turn the outcome into an exit code."""
     prepare_streams()
-    args = argparse.Namespace(workspace=None)
+    args, words = argparse.Namespace(workspace=None), sys.argv[1:] if argv is None else argv
     try:
-        _require_shown(sys.argv[1:] if argv is None else argv)
+        _require_shown(words)
         parser.parse_args(argv, args)
-        with command_log(args, parser.prog):
+        with command_log(args, parser.prog), progress_shown(args, title_of(parser, words)):
             code = int(args.command(args))
     except SystemExit as parsed:  # --help, --version, or a usage error
         code = int(parsed.code or 0)

@@ -154,13 +154,16 @@ def open_or_create_workspace(args: argparse.Namespace) -> "Workspace":
 
 def _is_wanted(reason: str) -> bool:
     """Ask the person at the terminal whether to create the missing workspace; without a terminal, nobody wants it."""
+    from console.cli.escaped_text import answered
     from console.cli.output import complain
 
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         return False
     complain(reason)
     print("Create a workspace there? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    is_yes = sys.stdin.readline().strip().lower() in ("y", "yes")
+    answered()
+    return is_yes
 
 
 def absence_of(workspace: "Workspace") -> str | None:

@@ -13,11 +13,14 @@ from core.governance.keys import AuditKeys
 from core.governance.ledgers import SEAL_VERB, LedgerWalk
 from core.governance.record import AuditEntry
 from core.governance.sealed import Mismatch, Witness, name_of, spelled
+from core.progress import begins
 from core.state.encoding import Tables, fields_of
 
 SIGNATURE_VERB = "audit.sign"
 ALARM_VERB = "audit.alarm"
 _ABOUT_THE_LOG = b'"verb":"audit.'
+
+_ANNOUNCED = 5_000  # records between two announcements of progress
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +207,8 @@ class _Walk:
             if isinstance(item, ChainFault):
                 return item
             line, link = item
+            if link.sequence % _ANNOUNCED == 0:
+                begins(f"record {link.sequence:,}")
             if head is not None and link.sequence == head.sequence and link.hash != head.hash:
                 return ChainFault(
                     link.sequence,

@@ -9,6 +9,7 @@ from typing import Any
 from core.actor import Actor
 from core.errors import UsageError
 from core.escape import is_shown_as_is, spelled_out
+from core.progress import begins
 from core.tracking.run import MadeElsewhere, Run, RunStatus
 from core.tracking.runs import Runs
 
@@ -70,8 +71,13 @@ class Arrivals:
             ),
             reason=f"imported from MLflow, run {run_id}",
         )
-        for name in theirs.data.metrics:
-            self._take_history(run.run_id, run_id, name)
+        try:
+            for name in theirs.data.metrics:
+                begins(f"importing the metric {name}")
+                self._take_history(run.run_id, run_id, name)
+        except BaseException:  # half a run would count as imported
+            self._drop(run)
+            raise
         if (status := _TO_STATUS.get(theirs.info.status)) is None:
             self.notes.append(
                 f"MLflow says {theirs.info.status}. The copy here is recorded as lost, since no process continues it."
@@ -82,6 +88,11 @@ class Arrivals:
             actor=self._actor,
             ended_at=_instant(theirs.info.end_time) if theirs.info.end_time else None,
         )
+
+    def _drop(self, run: Run) -> None:
+        reason = "the import was interrupted"
+        self._runs.finish(run.run_id, RunStatus.FAILED, actor=self._actor, reason=reason)
+        self._runs.prune(keep=0, referenced=(), only={run.run_id}, actor=self._actor, reason=reason)
 
     def _tags(self, theirs: Mapping[str, str]) -> dict[str, str]:
         tags = {name: text for name, text in theirs.items() if name not in _KEPT_ELSEWHERE and text}

@@ -20,6 +20,7 @@ from core.escape import is_shown_as_is, shown
 from core.interop.mlflow_access import opened
 from core.interop.mlflow_arrivals import PARENT
 from core.interop.run_files import copy_run_files
+from core.progress import begins
 from core.state import Workspace
 from core.tracking.comparison import flatten
 from core.tracking.run import Run, RunStatus
@@ -95,8 +96,10 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         if not is_whole:
             for tag, text in tags.items() if before else ():
                 client.set_tag(mlflow_run_id, tag, text)
+            begins("writing the metrics")
             _log_values(client, mlflow_run_id, run, runs)
             for file in files:
+                begins(f"writing {file.name}")
                 client.log_artifact(mlflow_run_id, str(file))
         numbers, n_known = {}, 0
         for version, folder in folders:

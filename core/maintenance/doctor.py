@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.confinement import links_out_of
@@ -17,6 +17,7 @@ from core.maintenance.repair import KEPT_IN
 from core.maintenance.state_files import archive_files, state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_documents
 from core.plain_files import read_file
+from core.progress import begins
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
@@ -42,16 +43,21 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
     Returns:
         The problems and their cures; empty if there are no problems.
     """
-    return [
-        *_examine_disk(workspace),
-        *examine_access(workspace),
-        *_examine_links(workspace),
-        *_examine_state(workspace, tables),
-        *_examine_archives(workspace),
-        *_examine_holds(workspace),
-        *_examine_audit(workspace),
-        *_examine_telemetry(workspace),
-    ]
+    parts: Mapping[str, Callable[[], Iterable[Finding]]] = {
+        "the disk": lambda: _examine_disk(workspace),
+        "the permissions": lambda: examine_access(workspace),
+        "the links": lambda: _examine_links(workspace),
+        "the state files": lambda: _examine_state(workspace, tables),
+        "the archives": lambda: _examine_archives(workspace),
+        "the holds": lambda: _examine_holds(workspace),
+        "the audit log": lambda: _examine_audit(workspace),
+        "the telemetry": lambda: _examine_telemetry(workspace),
+    }
+    findings: list[Finding] = []
+    for part, examined in parts.items():
+        begins(f"checking {part}")
+        findings += examined()
+    return findings
 
 
 def _examine_disk(workspace: Workspace) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from core.confinement import link_on_the_way
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
 from core.governance.audit import audited
+from core.progress import begins
 from core.registry import Registry
 from core.settings import PolicySource
 from core.settings.retention import RetentionSettings
@@ -354,6 +355,7 @@ class Pruning:
             kind = self._kinds[listed.kind]
             kind.complete(actor=actor)
             if listed.items:
+                begins(f"removing {len(listed.items):,} {listed.kind}")
                 left += kind.remove(listed.items, actor=actor, reason=reason or f"retention: {listed.rule}")
         for thing in left:
             log.warning("not deleted: %s", thing)

@@ -26,6 +26,7 @@ from core.monitoring.column_drift import Measured, measure
 from core.monitoring.dependence import LEAST_UNITS, UnitsBySide, dependence_note
 from core.monitoring.exact_tests import benjamini_hochberg
 from core.monitoring.moved import LEVEL, Moved, TestedMove
+from core.progress import begins
 from core.tables.signature import ColumnKind
 
 log = logging.getLogger(__name__)
@@ -155,6 +156,7 @@ def check_drift(
 
     shared = [name for name in kinds if name in current.columns]
     is_large = len(reference) + len(current) >= THREADED_ROWS
+    begins(f"comparing {len(shared)} columns")
     measured = columnwise(measure_column, shared) if is_large else [measure_column(name) for name in shared]
     features = [
         _judge(found, adjusted, matters=matters, level=level, is_grouped=units is not None)

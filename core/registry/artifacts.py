@@ -29,6 +29,7 @@ from core.files import (
     write_new,
 )
 from core.plain_files import open_regular
+from core.progress import begins
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
 from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk
@@ -95,7 +96,7 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{self.root} cannot be written: {error.strerror or error}.") from error
         try:
             try:
-                files = {name: _copy(open_regular(place / name), folder / name) for name in names}
+                files = {name: _copy(open_regular(place / name), folder / name, part="copying") for name in names}
                 for name in additions.keys() - files.keys():
                     files[name] = _write(additions[name], folder / name)
                 manifest = Manifest(files=files)
@@ -163,7 +164,7 @@ class ArtifactStore:
                 except OSError as error:
                     raise ChangedFileError(f"{name} cannot be read ({error.strerror or error})") from error
                 try:
-                    found = _copy(content, folder / name, durable=False)
+                    found = _copy(content, folder / name, durable=False, part="checking")
                 except OSError as error:
                     raise CopyFailedError(folder, error) from error
                 if found != expected:
@@ -293,7 +294,9 @@ def _read_manifest(folder: Path, manifest_sha256: str) -> bytes:
     return content
 
 
-def _copy(content: BinaryIO, target: Path, *, durable: bool = True) -> ManifestFile:
+def _copy(content: BinaryIO, target: Path, *, durable: bool = True, part: str = "") -> ManifestFile:
+    if part:
+        begins(f"{part} {target.name}")
     make_folder(target.parent)
     with content:
         sha256, size = write_new(target, content, mode=0o400, durable=durable)

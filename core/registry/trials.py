@@ -22,6 +22,7 @@ from core.errors import CoreError, RefusedError
 from core.files import write_file
 from core.governance.audit import audited
 from core.plain_files import read_file
+from core.progress import begins
 from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, is_own_header, onnx_files
 from core.registry.documents import ModelVersion
 from core.registry.errors import ArtifactRefusedError
@@ -126,6 +127,7 @@ class Trials:
             return f"{NOT_CHECKED}: {NO_MODEL}"
         limits, found = self._limits(), TrialOutcome()
         try:
+            begins("loading the model once, in a process of its own")
             for _ in range(_TRIALS):
                 found = try_folder(folder, memory_mib=limits.load_memory_mib, seconds=limits.load_seconds)
                 if not found.is_fatal:
@@ -151,6 +153,7 @@ class Trials:
         One death proves little: the machine may be short of memory, or a library may stumble. A version that loaded
         before needs one more.
         """
+        begins(f"loading {version.key} in a process of its own")
         limits = self._limits()
         n_trials = _TRIALS + 1 if self._has_loaded(version) else _TRIALS
         found = TrialOutcome()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from core.progress import begins
 from core.tables.rules import ReadingRules
 from core.tables.signature import ColumnKind
 from core.tables.source import inspect
@@ -28,6 +29,7 @@ def read_table(
     Raises:
         TableError: The file cannot be used; file, place, value and fix are named.
     """
+    begins(f"reading {path.name}")
     source = inspect(path)
     rules = rules or ReadingRules()
     if kinds is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.domains.own_file import PreparedTraining
 from core.models.scores import Metrics
+from core.progress import begins
 from core.training.stopwatch import Stopwatch
 
 HELD_OUT_NOTICE = (
@@ -41,15 +42,18 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> 
     """Choose a method, test it, and train it on all rows."""
     model, frame, split = prepared.model, prepared.frame, prepared.split
     units = "groups" if prepared.signature.group else "rows"
+    begins("choosing a method")
     if (found := model.cross_validate(frame, seed=seed)) is not None:
         watch.lap("choice, test and final fit")
         rows = _split(found.method, found.n_learned, len(frame), 0, len(frame), is_cross_validated=True)
         return Tested(found.metrics, found.slices, rows, CROSS_VALIDATED_NOTICE.format(units))
     model.fit(frame[split.learn], seed=seed)
     watch.lap("choice and importance")
+    begins("the test")
     tested = frame[split.held]
     metrics, slices = model.judge(tested), model.judge_slices(tested)
     watch.lap("test")
+    begins("the final fit")
     model.refit(frame, seed=seed)
     watch.lap("final fit")
     n_learned, n_tested = int(split.learn.sum()), len(tested)

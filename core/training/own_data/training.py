@@ -15,6 +15,7 @@ from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.files import write_file
+from core.progress import begins
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.quality.gate import GateResult
@@ -84,6 +85,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             tested = fit_and_test(prepared, seed=seed, watch=watch)
         runs.log_metrics(run.run_id, 1, tested.metrics)
+        begins("the registration")
         report = _report(prepared, tested)
         version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)

@@ -17,6 +17,7 @@ from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import digest, sha256_of, write_file, write_folder
 from core.plain_files import read_file
+from core.progress import begins
 
 PanelFormat = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[PanelFormat, ...] = ("parquet", "csv", "jsonl")
@@ -103,6 +104,7 @@ def write_panel(
         bonds, truth = _to_arrow(panel.bonds, COLUMNS), _to_arrow(panel.truth, TRUTH_COLUMNS)
         _write_parquet(truth, unfinished / "truth.parquet")
         for name in formats:
+            begins(f"writing bonds.{name}")
             _WRITERS[name](bonds, unfinished / f"bonds.{name}")
         files = {path.name: _record(path, bonds.num_rows) for path in sorted(unfinished.iterdir())}
         lineage = _lineage(panel, files)

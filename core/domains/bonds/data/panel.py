@@ -22,6 +22,7 @@ from core.domains.bonds.data.issuers import COUNTRY_NAMES, OUTLOOKS, REGION_NAME
 from core.domains.bonds.data.observation import Columns, Observation, observe
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.world import draw_world
+from core.progress import begins
 
 GENERATOR_VERSION = "1"
 NOTICE = "Synthetic data: no issuer, bond, price or rating in it is real."
@@ -67,6 +68,7 @@ def generate(settings: PanelSettings) -> BondPanel:
     Raises:
         MacroPathError: No acceptable macro path of this length was found.
     """
+    begins(f"drawing {settings.n_rows:,} bonds")
     n_of_kind = anomalies.counts(settings)
     n_duplicates = n_of_kind["duplicate"]
     world = draw_world(settings, settings.n_rows - n_duplicates)
