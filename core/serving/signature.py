@@ -29,6 +29,7 @@ _INDICES = re.compile(r"(?:\[(?:[0-9]+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
 _VAST = 1e30  # no measurement is larger; a linear model overflows at its square
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_OF_FLAG = re.compile(r"expected (bool \| float|float(?: that's a multiple of 1\.0)?)")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -40,7 +41,7 @@ def _type_of(field: Field) -> Any:
             limits = {"multiple_of": 1 if field.kind == "int" else None, "ge": field.least, "le": field.most}
         found: Any = Annotated[float, Meta(**{key: limit for key, limit in limits.items() if limit is not None})]
     elif field.kind == "bool":
-        found = bool | Annotated[int, Meta(ge=0, le=1)]
+        found = bool | Annotated[float, Meta(ge=0, le=1, multiple_of=1)]  # 1.0 is the 1 of a table of numbers
     elif field.kind == "date":
         found = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")]
     else:
@@ -274,6 +275,8 @@ class ServingSignature:
             problem = f"has the value {given}, which the model does not know; choose from {shown}{more}"
         else:
             problem = problem[0].lower() + problem[1:].replace("`", "")
+            if field.kind == "bool":
+                problem = _OF_FLAG.sub("expected true, false, 0 or 1", problem)
             if field.kind == "int":
                 problem = problem.replace("expected float", "expected a whole number").replace(
                     "a whole number that's a multiple of 1.0", "a whole number"

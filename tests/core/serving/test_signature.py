@@ -27,6 +27,8 @@ WRONG = [
     pytest.param({"rating_num": True}, "rating_num", "bool", id="a flag for a number"),
     pytest.param({"rating_num": None}, "rating_num", "null", id="nothing where nothing must not be"),
     pytest.param({"callable": 2}, "callable", "<= 1", id="a number that is no flag"),
+    pytest.param({"callable": 0.5}, "callable", "expected", id="a fraction for a flag"),
+    pytest.param({"callable": "yes"}, "callable", "got str", id="a text for a flag"),
     pytest.param({"sector": "banks"}, "sector", "choose from energy, utilities", id="a category nobody knows"),
     pytest.param({"sector": 3}, "sector", "str", id="a number for a text"),
     pytest.param({"issued": "yesterday"}, "issued", "matching regex", id="no date"),
@@ -65,6 +67,10 @@ class TestEveryDialect:
         else:
             assert len(one_row(dialect, SOUND | {"colour": "blue"}).rows) == 1
 
+    @pytest.mark.parametrize("flag", [True, 1, 1.0])
+    def test_reads_a_flag_in_every_form_of_a_number(self, dialect, flag):
+        assert one_row(dialect, SOUND | {"callable": flag}).rows.numbers.tolist() == [[8.0, 2.5, 1.0]]
+
     @pytest.mark.parametrize(("change", "name", "sentence"), WRONG)
     def test_names_the_invalid_field(self, dialect, change, name, sentence):
         with pytest.raises(BadRequestError) as refused:
@@ -94,6 +100,30 @@ class TestEveryDialect:
     def test_refuses_an_invalid_request(self, dialect, content):
         with pytest.raises(BadRequestError):
             dialect.reader(SIGNATURE)(content)
+
+
+@pytest.mark.parametrize("datatype", ["BOOL", "INT8", "UINT64", "FP16", "FP32", "FP64"])
+def test_a_tensor_of_any_numbers_may_hold_flags(datatype):
+    inputs = [tensor(name, value) for name, value in SOUND.items()]
+    inputs[2] |= {"datatype": datatype, "data": [1.0]}
+    for shape in ([1], [1, 1]):
+        inputs[2]["shape"] = shape
+        found = OpenInference().reader(SIGNATURE)(msgspec.json.encode({"inputs": inputs}))
+        assert found.rows.numbers.tolist() == [[8.0, 2.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [
+        (2, "expected true, false, 0 or 1 <= 1.0"),
+        (0.5, "expected true, false, 0 or 1 (at"),
+        ("yes", "expected true, false, 0 or 1, got str"),
+    ],
+)
+def test_a_refusal_says_what_a_flag_may_be(flag, sentence):
+    with pytest.raises(BadRequestError) as refused:
+        one_row(JsonRows(), SOUND | {"callable": flag})
+    assert sentence in str(refused.value)
 
 
 def test_tf_columns_may_be_lists_scalars_or_columns_of_one():
