@@ -21,7 +21,7 @@ from console.presentation.status import status_of
 from core.errors import CoreError
 from themes import screen_sheet
 from widgets.line import Line, clean
-from widgets.lines_pane import Caption
+from widgets.lines_pane import Caption, wrap
 from widgets.status_line import StatusLine
 from widgets.textual_internals import PromptFrames
 from widgets.wire import LeanScreen
@@ -36,6 +36,7 @@ DEAF_SECONDS = 0.4
 
 ANSWER_SECONDS = 12.0
 """How long a read-only dialog shows the answer to a key, as long as a screen does."""
+MOST_ANSWER_LINES = 3
 STATUS_SECONDS = 1.0
 FRAME_ROWS = 2
 TITLE_MARGIN = 4
@@ -158,7 +159,9 @@ class ReadOnlyDialog(Dialog[None]):
 
     def _show_hint(self) -> None:
         for caption in self.query("#dialog-hint").results(Caption):  # none before the dialog is composed
-            caption.show([self._answer, self._hint] if self._answer else [self._hint])
+            answer = wrap(self._answer, caption.size.width or 70)[:MOST_ANSWER_LINES] if self._answer else []
+            caption.show([*answer, self._hint])
+            caption.styles.height = len(answer) + 1
             self.fit_body()
 
     @staticmethod
