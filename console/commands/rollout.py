@@ -107,6 +107,13 @@ def summary(rollout: "Rollout") -> dict[str, Any]:
     }
 
 
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Spell the states of a row for people; JSON keeps the stored names."""
+    from core.rollout.rollout import state_in_words
+
+    return facts | {name: state_in_words(facts[name]) for name in ("phase", "desired")}
+
+
 def list_rollouts(args: argparse.Namespace) -> int:
     """Print every rollout."""
     from console.cli.output import print_json, print_table
@@ -120,7 +127,7 @@ def list_rollouts(args: argparse.Namespace) -> int:
         left = ("rollout_id", "model", "stable", "candidate", "strategy", "phase", "step", "n_steps", "share")
         columns = (*left, "actual_share", "created_at", "created_by")
         what = "no active rollout" if args.active else "no rollout yet"
-        print_table(rows, columns, empty=f"{what}: bondx rollout start MODEL VERSION")
+        print_table([_in_words(row) for row in rows], columns, empty=f"{what}: bondx rollout start MODEL VERSION")
     return ExitCode.GOOD
 
 
@@ -181,7 +188,7 @@ def _meant(rollouts: "Sequence[Rollout]", named: str | None) -> "Rollout":
 
 def _progress(rollout: "Rollout", *, absence: str | None) -> str:
     """Spell the state of a rollout in one line."""
-    facts = summary(rollout)
+    facts = _in_words(summary(rollout))
     head = f"{rollout.rollout_id} {rollout.model} {rollout.stable} -> {rollout.candidate}  {facts['phase']}"
     if not rollout.is_active:
         verdict = rollout.observed.events[-1].reason if rollout.observed.events else ""
@@ -279,7 +286,7 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     facts |= {"policy_sha256": rollout.policy_sha256, "policy_files": rollout.policy_files}
     facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
     facts |= {"n_candidate": observed.evidence.n_candidate, "risks": rollout.plan.risks_text}
-    print_facts(facts)
+    print_facts(_in_words(facts))
     found = [_cells(reading) for reading in (*observed.readings, *observed.slices)]
     if found:
         print()

@@ -264,6 +264,8 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
     if not facts["production"] and not facts["without_live_version"]:
         lines.append(("production", "unknown: it cannot be read" if "registry" in facts["unreadable"] else "nothing"))
     for rollout in facts["rollouts"]:
+        from core.rollout.rollout import state_in_words  # loaded by now, where there is a rollout
+
         copies = "copies of " if rollout["mirror_share"] else ""
         given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g}% of the requests"
         judged = f"; not judged: {absence}" if absence else ""
@@ -272,7 +274,7 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
             (
                 "rollout",
                 f"{rollout['rollout_id']} {rollout['model']} {rollout['stable']} -> {rollout['candidate']} "
-                f"{rollout['phase']}, step {rollout['step']} of {rollout['n_steps']}, {given}{judged}",
+                f"{state_in_words(rollout['phase'])}, step {rollout['step']} of {rollout['n_steps']}, {given}{judged}",
             )
         )
     lines += [("alert", sentence) for sentence in _alert_sentences(facts["alerts"], n_alerts)]

@@ -1,5 +1,6 @@
 """Alerts as rows and as advice: which fire, since when, and what to do."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ CRAMPED_WRONG_COLUMNS = (
 """The columns of a screen narrower than 80 columns: a glyph and a letter instead of a word."""
 _BRIEF_NAME = 20
 _PROBLEM = "problem-"
+_COLUMN = re.compile(r"(?<=, line )(\d+), column \d+")
 NO_ENGINE = "no-engine"
 NO_LIVE = "no-live-version/"
 """Begins the key of the row of a model that had a live version, and has none now."""
@@ -191,7 +193,8 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Una
 
 def _problem_cells(problem: str, snapshot: "Snapshot", glyphs: Glyphs) -> tuple[Cell, Cell]:
     if problem != snapshot.unwritable:
-        return _kind_cell(glyphs.failed, "damage", "alarm"), Cell(problem, "bad")
+        brief = _COLUMN.sub(r"\1", problem.replace(f"{snapshot.workspace}/", ""))
+        return _kind_cell(glyphs.failed, "damage", "alarm"), Cell(problem, "bad", brief=brief)
     return _kind_cell(glyphs.failed, "critical", "alarm"), Cell(problem, "alarm", brief=unwritable_in_brief(problem))
 
 

@@ -20,7 +20,7 @@ from widgets.line import Line, Span
 
 _DECISION_WORDS = {
     VerdictOutcome.ADVANCE: "advancing",
-    VerdictOutcome.HOLD: "holding",
+    VerdictOutcome.HOLD: "waiting",
     VerdictOutcome.INCONCLUSIVE: "inconclusive",
     VerdictOutcome.ROLL_BACK: "rolling back",
 }

@@ -231,7 +231,10 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
             room = pane.outer_size.width - FRAME_CELLS
             fitted = shorten(title, room, ellipsis=app.glyphs.ellipsis) if room > 0 else title  # hidden: not laid out
             hidden = pane.order_out_of_sight if isinstance(pane, LiveTable) else ""
-            write_frame(pane, title=fitted, subtitle="  ".join(filter(None, (subtitle, hidden, stale))))
+            words = "  ".join(filter(None, (subtitle, hidden)))
+            if stale and room > 0:  # the age is the point: it must not be cut off the end
+                words = shorten(words, max(room - len(stale) - 2, 1), ellipsis=app.glyphs.ellipsis)
+            write_frame(pane, title=fitted, subtitle="  ".join(filter(None, (words, stale))))
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:

@@ -94,7 +94,7 @@ def _what_is_missing(
     dwell_ends_at = standing.step_since + timedelta(seconds=step.dwell_seconds)
     if now < dwell_ends_at:
         left = (dwell_ends_at - now).total_seconds()
-        reason = f"holding at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
+        reason = f"waiting at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
         return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason, eta_seconds=left)
     if standing.n_step_candidate < step.min_samples:
         reason = f"{standing.n_step_candidate:,} of at least {step.min_samples:,} answers at {_share(step)}"

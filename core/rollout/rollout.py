@@ -52,6 +52,15 @@ class RolloutPhase(StrEnum):
         return self in (RolloutPhase.PROMOTED, RolloutPhase.FINISHED)
 
 
+def state_in_words(state: str) -> str:
+    """Spell a phase or a desired state as people say it: a rollout is held, which is stored as paused.
+
+    >>> state_in_words(RolloutPhase.PAUSED), state_in_words(RolloutPhase.RUNNING)
+    ('held', 'running')
+    """
+    return "held" if state == RolloutPhase.PAUSED else str(state)
+
+
 class RolloutEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One decision in the life of a rollout."""
 

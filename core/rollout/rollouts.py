@@ -21,7 +21,15 @@ from core.rollout.plan import RolloutPlan, loss_rule, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
 from core.rollout.read_columns import read_columns
-from core.rollout.rollout import END, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
+from core.rollout.rollout import (
+    END,
+    DesiredRollout,
+    ObservedRollout,
+    Rollout,
+    RolloutEvent,
+    RolloutPhase,
+    state_in_words,
+)
 from core.rollout.rollout_records import DATABASE, TABLE, RolloutRecords, rollout_number, summary_of
 from core.rollout.slices import Slice, make_slices
 from core.rollout.strategies import Strategy
@@ -245,7 +253,9 @@ class Rollouts(RolloutRecords):
             before = self.named(name)
             rollout_id = before.rollout_id
             if expected_revision is not None and before.desired_revision > expected_revision:
-                raise StaleRevisionError.asked_otherwise(TABLE, rollout_id, before, expected=expected_revision)
+                raise StaleRevisionError.asked_otherwise(
+                    TABLE, rollout_id, before, expected=expected_revision, desired=state_in_words(before.desired)
+                )
             desired = desired or before.desired
             if (refusal := _refusal(before, desired, step, ends_here=ends_here)) is not None:
                 raise RolloutRefusedError(f"{rollout_id}: {refusal}.")

@@ -191,8 +191,16 @@ class StaleRevisionError(StateError, ConflictError):
         )
 
     @classmethod
-    def asked_otherwise(cls, table: str, key: str, steered: Steered, *, expected: int) -> Self:
-        """Return the error for a document whose desired state was changed by someone else first."""
+    def asked_otherwise(cls, table: str, key: str, steered: Steered, *, expected: int, desired: str = "") -> Self:
+        """Return the error for a document whose desired state was changed by someone else first.
+
+        Args:
+            table: The table of the document.
+            key: Its key.
+            steered: The document.
+            expected: The revision that the caller saw.
+            desired: The desired state as people say it, if not by its stored name.
+        """
         return cls(
             table,
             key,
@@ -201,7 +209,7 @@ class StaleRevisionError(StateError, ConflictError):
             changes={},
             by=steered.desired_by,
             at=steered.desired_at,
-            now=f"asked for now: {steered.desired}",
+            now=f"asked for now: {desired or steered.desired}",
         )
 
 

@@ -69,7 +69,7 @@ async def test_stable_and_candidate_stand_side_by_side_with_the_time_to_a_decisi
             "step 2 of 3, 10%",
             "✓ 5% → ● 10% → ○ 20% → ○ live",
             "in about 7m; deadline in",
-            "holding at 10%",
+            "waiting at 10%",
             "of 667 this step",
             "8,793 : 767",
             "0.10 to 2.48x",

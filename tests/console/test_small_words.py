@@ -3,6 +3,8 @@
 import msgspec
 import pytest
 
+from console.cli.main import main
+from console.presentation.alerts import wrong_rows
 from console.presentation.keys import with_keys
 from console.presentation.status import HOST
 from console.presentation.versions import next_by_model
@@ -12,11 +14,13 @@ from console.verbs.session import RESUME_SESSION, STOP
 from core.alerts import Alerts
 from core.errors import UsageError
 from core.registry import Stage
+from core.rollout import DesiredRollout, Rollouts
 from core.settings import TrainingSettings
 from core.state import StaleRevisionError
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from core.view.source import take_snapshot
+from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 
@@ -124,3 +128,25 @@ async def test_an_empty_list_of_the_past_names_no_key_that_starts_something(open
         await console.press("2")
         assert "No session yet." in console.text()
         assert with_keys("{training.start_or_stop} starts") not in console.text()
+
+
+def test_a_rollout_that_a_person_keeps_at_its_share_is_held_everywhere(workspace, called):
+    rollouts = Rollouts(workspace)
+    active = next(each for each in rollouts.all() if each.is_active)
+    seen = rollouts.request(active.rollout_id, DesiredRollout.PAUSED, actor=OPERATOR)
+    for words in (("rollout", "show", active.rollout_id), ("rollout", "list"), ("status",)):
+        assert "paused" not in called(main, "--workspace", workspace.root, *words)[1]
+    assert "desired        held" in called(main, "--workspace", workspace.root, "rollout", "show", active.rollout_id)[1]
+    with pytest.raises(StaleRevisionError, match="asked for now: held"):
+        rollouts.request(
+            active.rollout_id, DesiredRollout.RUNNING, actor=OPERATOR, expected_revision=seen.desired_revision - 1
+        )
+
+
+def test_a_damaged_settings_file_says_what_is_wrong_where_there_is_little_room(workspace):
+    with workspace.settings_file.open("a") as file:
+        file.write("\nalertz: {a: 1}\n")
+    damage = wrong_rows(take_snapshot(workspace), NOW, UNICODE)[0].cells[1]
+    assert damage.brief.startswith("bondx.yaml, line ")
+    assert "column" not in damage.brief
+    assert ": there is no key 'alertz'" in damage.brief

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from core.clock import to_iso
 from core.errors import NotFoundError, RefusedError
 from core.governance.audit_filter import AuditFilter
 from core.telemetry.past import PastReader
@@ -75,18 +74,20 @@ class RecordedPast:
         span = self._reader.span_at(when)
         if span is None:
             first = self._reader.first()
-            reach = f"it begins at {to_iso(first)}" if first else "nothing is recorded yet: a running engine records it"
-            raise NotFoundError(f"The recorded past does not reach back to {to_iso(when)}; {reach}.")
+            reach = (
+                f"it begins at {_spelled(first)}" if first else "nothing is recorded yet: a running engine records it"
+            )
+            raise NotFoundError(f"The recorded past does not reach back to {_spelled(when)}; {reach}.")
         try:
             fields = fields_of(self._reader.as_of(when))
         except msgspec.DecodeError as error:
             log.warning("the past at %s cannot be read: %s", when, error)
             raise RefusedError(
-                f"The record of {to_iso(when)} was written by another version of the program in a different form; "
+                f"The record of {_spelled(when)} was written by another version of the program in a different form; "
                 "later moments can be read."
             ) from error
         if when > span.until + _BREAK:
-            gap = f"No engine recorded at this time: this is the last recorded state, of {to_iso(span.until)}."
+            gap = f"No engine recorded at this time: this is the last recorded state, of {_spelled(span.until)}."
             fields |= {"problems": (gap,), "engine": None}
         snapshot = Snapshot(taken_at=when, workspace=self._workspace.root, **fields)
         return self._with_histories(snapshot, follow, around or {})
@@ -112,3 +113,7 @@ class RecordedPast:
         finally:
             look.close()
         return look.seen
+
+
+def _spelled(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

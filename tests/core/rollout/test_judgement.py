@@ -28,7 +28,7 @@ def a_reading(verdict: GuardVerdict, name: str = "errors", *, required: bool = T
     ("step", "seconds", "n", "verdicts", "held", "outcome", "because"),
     [
         pytest.param(
-            0, BEFORE_DWELL, 500, (S,), False, VerdictOutcome.HOLD, "holding at 5%", id="dwell time comes first"
+            0, BEFORE_DWELL, 500, (S,), False, VerdictOutcome.HOLD, "waiting at 5%", id="dwell time comes first"
         ),
         pytest.param(
             0, AFTER_DWELL, 49, (S,), False, VerdictOutcome.HOLD, "49 of at least 50", id="too few samples hold"

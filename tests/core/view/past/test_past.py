@@ -168,7 +168,7 @@ def test_an_unrecorded_time_shows_the_last_recorded_state_and_says_so(workspace,
 def test_an_instant_before_the_past_is_refused_with_its_beginning(workspace, recorder, is_recorded):
     if is_recorded:
         recorder.look()
-    words = "it begins at 2026-03-02T03:04:00" if is_recorded else "nothing is recorded yet"
+    words = "it begins at 2026-03-02 03:04:00 UTC" if is_recorded else "nothing is recorded yet"
     with pytest.raises(NotFoundError, match=words):
         RecordedPast(workspace).at(T0 - timedelta(seconds=1))
 
