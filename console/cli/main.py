@@ -5,6 +5,7 @@ argparse and no more.
 """
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -15,7 +16,7 @@ from console.cli.escaped_text import KEPT
 from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
 from console.cli.progress_line import progress_shown, title_of
-from console.cli.streams import output_failure, prepare_streams
+from console.cli.streams import only_answers, output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode, UsageError
 from core.escape import is_shown_as_is, spelled_out
@@ -103,7 +104,9 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     try:
         _require_shown(words)
         parser.parse_args(argv, args)
-        with command_log(args, parser.prog), progress_shown(args, title_of(parser, words)):
+        _require_heeded(args)
+        only_json = only_answers() if getattr(args, "json", False) else contextlib.nullcontext()
+        with command_log(args, parser.prog), progress_shown(args, title_of(parser, words)), only_json:
             code = int(args.command(args))
     except SystemExit as parsed:  # --help, --version, or a usage error
         code = int(parsed.code or 0)
@@ -145,6 +148,16 @@ def _require_shown(words: Sequence[str]) -> None:
                 f"Word {number} of the command line, {spelled_out(word)}, holds characters that no terminal shows; "
                 "leave them out, or rename the file."
             )
+
+
+def _require_heeded(args: argparse.Namespace) -> None:
+    """Refuse `--read-only` before a command that would change things all the same.
+
+    Raises:
+        UsageError: The command opens no console.
+    """
+    if getattr(args, "read_only", False) and not getattr(args, "opens_console", True):
+        raise UsageError("--read-only is for the console; this command would ignore it. Leave it out.")
 
 
 def _judge_output() -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.cli.escaped_text import json_text
 from console.cli.parser import shortened
+from console.cli.streams import answers
 from core.escape import escaped
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def gate_line(gate: "GateResult") -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON document, keys as the vocabulary names them, instants in RFC 3339."""
-    print(json_text(value, indent=2))
+    print(json_text(value, indent=2), file=answers())
 
 
 def draws_lines() -> bool:

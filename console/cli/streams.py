@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from console.cli.escaped_text import EscapedText
@@ -56,14 +57,41 @@ def output_failure() -> OSError | None:
     return (isinstance(file, _RememberingFile) and file.failure) or failure
 
 
+class _Answers:
+    """Where the answer of the command in progress goes while stdout leads elsewhere."""
+
+    stream: TextIO | None = None
+
+
+def answers() -> TextIO:
+    """Return the stream for the answer of a command: standard output, also within `only_answers`."""
+    return _Answers.stream or sys.stdout
+
+
+@contextlib.contextmanager
+def only_answers() -> Iterator[None]:
+    """Within it, stdout gets only what goes to `answers`; other prints, as by a library, go to stderr."""
+    outer, _Answers.stream = _Answers.stream, answers()
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        # It may have been replaced meanwhile, by one that takes nothing.
+        sys.stdout, _Answers.stream = answers(), outer
+
+
 def print_or_drop(line: str, stream: Literal["stdout", "stderr"]) -> None:
     """Print a line; if its stream takes nothing, drop this line and all later lines, and count no failure."""
-    into: TextIO = getattr(sys, stream)
+    into = answers() if stream == "stdout" else sys.stderr
     try:
         print(line, file=into, flush=True)
     except (OSError, ValueError):
         _send_nowhere(into)
-        setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        if into is _Answers.stream:
+            _Answers.stream = nowhere
+        else:
+            setattr(sys, stream, nowhere)
 
 
 def _text_on(file: io.FileIO, before: TextIO | None, *, line_buffering: bool = False) -> EscapedText:

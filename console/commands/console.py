@@ -20,6 +20,7 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
     """
     suppressed: dict[str, Any] = {"default": argparse.SUPPRESS} if suppress_defaults else {}
     add_create_argument(parser, **suppressed)
+    parser.set_defaults(opens_console=True)
     group = parser.add_argument_group("console")
     group.add_argument(
         "--read-only", action="store_true", help="never arm: this console can change nothing", **suppressed

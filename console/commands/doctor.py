@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.streams import answers
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
@@ -166,14 +167,14 @@ def terminal() -> "EnvironmentItem":
     """Say what the terminal can draw; without one, sessions run headless."""
     from core.maintenance.environment import EnvironmentItem
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and answers().isatty()):
         cure = "for the console, log in with a terminal (ssh -t); sessions run headless without one"
         return EnvironmentItem(name="terminal", is_present=False, is_required=False, cure=cure)
     from rich.console import Console
 
     from widgets.glyphs import UNICODE, choose_glyphs
 
-    screen = Console()
+    screen = Console(file=answers())
     signs = "Unicode" if choose_glyphs(os.environ) is UNICODE else "ASCII"
     colours = screen.color_system or "no"
     found = f"{os.environ.get('TERM', '')}, {screen.width}x{screen.height}, {signs}, {colours} colours"

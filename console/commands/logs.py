@@ -4,9 +4,9 @@ import argparse
 import errno
 import os
 import select
-import sys
 from pathlib import Path
 
+from console.cli.streams import answers
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from console.commands.typed_numbers import count
 from core.errors import ExitCode
@@ -52,8 +52,8 @@ def show_logs(args: argparse.Namespace) -> int:
     while True:
         for line in lines:
             if wanted.accepts(line):
-                print(_spelled(line, as_json=args.json))
-        sys.stdout.flush()
+                print(_spelled(line, as_json=args.json), file=answers())
+        answers().flush()
         if not args.follow:
             reader.close()
             return ExitCode.GOOD
@@ -76,7 +76,7 @@ def _require_readable(folder: Path) -> None:
 def _reader_left_within(seconds: float) -> bool:
     """Wait, and return whether the reader of a pipe left meanwhile: without a new line, no write would fail."""
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
+    poll.register(answers().fileno(), 0)  # errors are reported without being asked for
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(1000 * seconds))
 
 

@@ -40,6 +40,7 @@ def add_create_argument(parser: argparse.ArgumentParser, **suppressed: Any) -> N
 def command_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
     """Add one command whose description is its help."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.")
+    parser.set_defaults(opens_console=False)
     # A default here would overwrite an argument given before the command.
     add_workspace_argument(parser, default=argparse.SUPPRESS)
     return parser
@@ -116,9 +117,11 @@ def workspace_root(args: argparse.Namespace) -> Path:
 
 
 def open_workspace(args: argparse.Namespace) -> "Workspace":
-    """Open the workspace; the error for a missing workspace names `bondx init`."""
+    """Open the workspace, and create it with `--create`; the error for a missing workspace names `bondx init`."""
     from core.state import Workspace
 
+    if getattr(args, "create", False):
+        return create_workspace(args)
     return Workspace.open(workspace_root(args))
 
 

@@ -147,12 +147,13 @@ def run_metrics(args: argparse.Namespace) -> int:
     rows = itertools.islice(_metric_rows(runs, args.run_id, args.after), args.limit)
     if args.json:
         from console.cli.escaped_text import json_text
+        from console.cli.streams import answers
 
         begin = "["
         for row in rows:
-            print(f"{begin}\n{json_text(row)}", end="")
+            print(f"{begin}\n{json_text(row)}", end="", file=answers())
             begin = ","
-        print("[]" if begin == "[" else "\n]")
+        print("[]" if begin == "[" else "\n]", file=answers())
         return ExitCode.GOOD
     table = csv.DictWriter(sys.stdout, ["epoch", *names], restval="", lineterminator="\n")
     table.writeheader()

@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from console.cli.streams import answers
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from core.errors import ExitCode, UsageError
 
@@ -53,7 +53,7 @@ def status(args: argparse.Namespace) -> int:
     facts = _facts_now(source, workspace)
     _print(facts, args)
     while args.watch:
-        sys.stdout.flush()
+        answers().flush()
         time.sleep(WATCH_SECONDS)
         if (now := _facts_now(source, workspace)) != facts:
             facts = now
@@ -217,7 +217,7 @@ def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
         if args.watch:  # one object a line, so that a reader knows where each ends
             from console.cli.escaped_text import json_text
 
-            print(json_text(facts))
+            print(json_text(facts), file=answers())
         else:
             print_json(facts)
         return

@@ -1,15 +1,22 @@
 """Streams that nobody reads: a command says so and fails, an engine goes on."""
 
 import io
+import json
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
+import console.cli.main
+import console.mlops.cli
 from console.cli.unread_output import UnblockedWriter, unread_output_is_harmless
+from core.actor import Actor, Origin
+from core.interop.mlflow import ExportedRun
 from core.state import Workspace
+from core.tracking import Runs, RunStatus
 from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from tests.waiting import PATIENCE_SECONDS, until
@@ -150,3 +157,61 @@ def test_the_streams_come_back_afterwards():
     with unread_output_is_harmless():
         assert sys.stdout is not before[0]
     assert (sys.stdout, sys.stderr) == before
+
+
+NOISE = "View run plain at: http://tracker"
+
+
+def noisy(answer: object) -> Callable[..., object]:
+    """Stand in for a library that prints on stdout."""
+
+    def noisy(*_: object, **__: object) -> object:
+        print(NOISE)
+        sys.stdout.write(f"{NOISE}\n")
+        return answer
+
+    return noisy
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "place", "answer"),
+    [
+        pytest.param(
+            console.cli.main.main,
+            ["runs", "export-mlflow", "r-0001", "--store", "http://tracker"],
+            "core.interop.mlflow.export_run",
+            ExportedRun(mlflow_run_id="abc", experiment="bondx"),
+            id="export",
+        ),
+        pytest.param(
+            console.cli.main.main,
+            ["runs", "metrics", "r-0001"],
+            "core.tracking.Runs.metric_names",
+            [],
+            id="a history in pages",
+        ),
+        pytest.param(
+            console.cli.main.main,
+            ["doctor", "--environment"],
+            "core.maintenance.environment.examine_environment",
+            [],
+            id="doctor",
+        ),
+        pytest.param(
+            console.mlops.cli.main, ["list", "--models"], "core.registry.Registry.versions", [], id="another program"
+        ),
+    ],
+)
+def test_with_json_stdout_has_only_json_whatever_a_library_prints(
+    workspace, called, monkeypatch, main, words, place, answer
+):
+    with Runs(workspace) as runs:
+        run = runs.start(name="plain", actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+    monkeypatch.setattr(place, noisy(answer))
+    code, out, err = called(main, "--workspace", workspace.root, *words, "--json")
+    assert code == 0, err
+    json.loads(out)
+    assert err.count(NOISE) == 2
+    after = called(console.cli.main.main, "--workspace", workspace.root, "runs", "list")
+    assert after[1].startswith("RUN_ID"), after

@@ -66,6 +66,22 @@ def test_create_makes_a_given_workspace(mistyped, called, tmp_path):
     assert (mistyped / "bondx.yaml").is_file()
 
 
+@pytest.mark.parametrize("line", ["status", "runs list", "registry list"])
+def test_create_before_any_command_makes_a_given_workspace(line, mistyped, answer):
+    code, _, err = answer("--workspace", mistyped, "--create", *line.split())
+
+    assert (code, err) == (0, "")
+    assert (mistyped / "bondx.yaml").is_file()
+
+
+@pytest.mark.parametrize("line", ["status", "registry rollback m --reason x", "session pause s-0001"])
+def test_read_only_before_a_command_that_opens_no_console_is_refused(line, workspace, answer):
+    code, _, err = answer("--workspace", workspace.root, "--read-only", *line.split())
+
+    assert code == 2
+    assert "--read-only is for the console" in err
+
+
 def test_the_default_workspace_is_created_on_first_use(called, tmp_path, monkeypatch):
     monkeypatch.delenv("BONDX_HOME", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
