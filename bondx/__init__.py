@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
     from core.client import Client
     from core.errors import CoreError
+    from core.quality.gate import GateResult, judge
     from core.registry import Stage
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "Client",
     "CoreError",
     "ExperimentTracker",
+    "GateResult",
     "MLOpsConfig",
     "ModelRegistry",
     "Stage",
     "TrainingOutcome",
+    "judge",
 ]
 
 _HOMES = {
@@ -42,10 +45,12 @@ _HOMES = {
     "Client": "core.client",
     "CoreError": "core.errors",
     "ExperimentTracker": "core.api",
+    "GateResult": "core.quality.gate",
     "MLOpsConfig": "core.api",
     "ModelRegistry": "core.api",
     "Stage": "core.registry",
     "TrainingOutcome": "bondx.autonomous_trainer",
+    "judge": "core.quality.gate",
 }
 
 

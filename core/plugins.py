@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DOMAINS = "bondx.domains"
 MODELS = "bondx.models"
 GATES = "bondx.gates"
+COLUMNS = "bondx.columns"
 
 
 class UnknownPluginError(NotFoundError):
@@ -101,7 +102,7 @@ def installed_plugins() -> Iterator[tuple[str, str, str]]:
     """List the plug-ins of installed packages, without importing any: what it is, its name, `module:attribute`."""
     from importlib.metadata import entry_points
 
-    for group, noun in ((DOMAINS, "domain"), (MODELS, "model"), (GATES, "gate")):
+    for group, noun in ((DOMAINS, "domain"), (MODELS, "model"), (GATES, "gate"), (COLUMNS, "column")):
         for point in entry_points(group=group):
             yield noun, point.name, point.value
 

@@ -1,6 +1,7 @@
 """The models of all domains, and those of installed packages, by name. Light to import.
 
-To add your own model, write one class (a `Model`) and one line in your package's metadata:
+To add your own model, write one class (a `Model`, or a class with `train` and `predict`) and one line in your package's
+metadata:
 
     [project.entry-points."bondx.models"]
     convexity = "my_package.convexity:ConvexityModel"
@@ -48,6 +49,7 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
         PluginNameTakenError: Several installed domains have a model of this name.
     """
     from core.models.interface import Model
+    from core.models.two_methods import adapted, has_two_methods, lacks
 
     offer = _offer(name, built_in_domains() if domain is None else [domain])
     if offer is None and domain is None and name not in _installed.names():
@@ -59,9 +61,13 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
     else:
         raise UninstalledModelError(name, known_models(domain))
     if not (isinstance(found, type) and issubclass(found, Model)):
-        raise PluginLoadError(
-            "model", name, getattr(found, "__qualname__", repr(found)), "it is not a core.models.Model"
-        )
+        place = getattr(found, "__qualname__", repr(found))
+        if not has_two_methods(found):
+            problem = "it is not a core.models.Model or a class with train() and predict()"
+            raise PluginLoadError("model", name, place, problem)
+        if (lack := lacks(found)) is not None:
+            raise PluginLoadError("model", name, place, lack)
+        return adapted(name, found)
     if lacking := sorted(getattr(found, "__abstractmethods__", ())):
         raise PluginLoadError("model", name, found.__qualname__, f"it lacks {', '.join(lacking)}")
     return found

@@ -88,6 +88,7 @@ class Model(ABC):
     task: ClassVar[str]  # "regression", "classification" or "detection"
     label: ClassVar[str]  # the column to predict; detection uses it for evaluation only
     algorithms: ClassVar[tuple[str, ...]]
+    continues: ClassVar[bool] = True  # False: each update starts again, and the last one alone counts
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         if algorithm not in self.algorithms:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from core.settings.quality import QualityGates
 
-GateFunction = Callable[["pd.DataFrame", "QualityGates"], GateResult]
+GateFunction = Callable[..., GateResult]
 G = TypeVar("G", bound=GateFunction)
 
 _registered: dict[str, GateFunction] = {}
@@ -41,7 +41,8 @@ def register_gate(name: str) -> Callable[[G], G]:
     Args:
         name: The gate's name in the settings.
     Returns:
-        A decorator for a function that takes the data and the gates' settings and returns a `GateResult`.
+        A decorator for a function that takes the data and, if it wants, the gates' settings, and returns a
+        `GateResult`.
     Raises:
         GateNameTakenError: Another function has this name.
     """
@@ -101,7 +102,7 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
     gate = resolve(name)
     begins(f"the gate {name}")
     try:
-        result = gate(frame.copy(deep=True), settings)
+        result = gate(frame.copy(deep=True), *_thresholds(gate, settings))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # third-party code: an error or an exit in it is a failed gate, not a failed epoch
@@ -110,6 +111,19 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
         return _broken(name, f"the gate returned {type(result).__name__}, not a GateResult")
     begins("the rest of the checks")
     return _sound(name, result)
+
+
+def _thresholds(gate: GateFunction, settings: "QualityGates") -> "tuple[QualityGates, ...]":
+    """Return the second argument of a gate; a gate may take the data alone."""
+    import inspect  # no first frame needs it
+
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    taken = [each for each in inspect.signature(gate).parameters.values() if each.kind in kinds]
+    return (settings,) if len(taken) > 1 or any(each.kind is each.VAR_POSITIONAL for each in taken) else ()
 
 
 def _sound(name: str, result: GateResult) -> GateResult:

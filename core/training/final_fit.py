@@ -76,7 +76,8 @@ class FinalFit:
         ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
         merits, choice = self._choose(ways)
         for way, model_set in ways.items():  # copies, since models may depend on one another
-            taking = model_set.only(name for name in choice if choice[name] == way)
+            names = [name for name in choice if choice[name] == way and model_set.models[name].continues]
+            taking = model_set.only(names)  # a model that starts again would forget the draws for the validation panel
             taking.learn(
                 self._validation.panel,
                 seed=derive_seed(self._settings.random_seed, "last lesson"),  # part of the seed, so it stays

@@ -40,6 +40,11 @@ def test_a_registered_gate_is_applied_when_the_settings_name_it(sound):
     assert "enough_rows" not in {gate.name for gate in assess(sound, NO_CHECKS).gates}
 
 
+def test_a_gate_may_take_the_data_alone(sound):
+    register_gate("alone")(lambda frame: judge("alone", len(frame), ">=", 1000, unit="rows", n_samples=len(frame)))
+    assert (last_gate(sound, "alone").passed, last_gate(sound, "alone").n_samples) == (True, 1500)
+
+
 def test_a_gate_of_an_installed_package_is_found_by_its_entry_point(sound, monkeypatch):
     point = EntryPoint("house_rules", f"{__name__}:enough_rows", "bondx.gates")
     monkeypatch.setattr(EntryPoint, "load", lambda self: enough_rows)

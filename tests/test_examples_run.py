@@ -1,0 +1,57 @@
+"""Every script in `examples/` runs in a process of its own, in an empty workspace."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.packages import installed
+from tests.waiting import PATIENCE_SECONDS
+
+FOLDER = Path(__file__).parents[1] / "examples"
+SCRIPTS = sorted(FOLDER.glob("*.py"))
+SAYS = {
+    "own_model": ["finished", "duration/1.0.0", "R2 0.", "enough_issuers: pass"],
+    "train_from_python": [
+        "finished after 2 epochs: epoch limit",
+        "registered spread/1.0.0",
+        "spread 1.0.0 in Development",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def own_package(tmp_path_factory):
+    """Install `examples/own_package` as pip would."""
+    folder = tmp_path_factory.mktemp("site")
+    source = FOLDER / "own_package"
+    declared = tomllib.loads((source / "pyproject.toml").read_text())["project"]["entry-points"]
+    (folder / "bond_duration.py").write_text((source / "bond_duration.py").read_text())
+    with installed(folder, "bond_duration", declared):
+        yield folder
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
+    environ = {key: value for key, value in os.environ.items() if key != "BONDX_ENV"}
+    environ |= {"BONDX_HOME": str(tmp_path / "home")}
+
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    for sentence in SAYS[script.stem]:
+        assert sentence in ran.stdout
+
+
+def test_every_script_has_its_expectation():
+    assert {script.stem for script in SCRIPTS} == set(SAYS)
