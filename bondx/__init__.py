@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.errors import CoreError
     from core.quality.gate import GateResult, judge
     from core.registry import Stage
+    from core.training.reproduction import reproduce_data
 
 __all__ = [
     "AlertManager",
@@ -35,6 +36,7 @@ __all__ = [
     "Stage",
     "TrainingOutcome",
     "judge",
+    "reproduce_data",
 ]
 
 _HOMES = {
@@ -51,6 +53,7 @@ _HOMES = {
     "Stage": "core.registry",
     "TrainingOutcome": "bondx.autonomous_trainer",
     "judge": "core.quality.gate",
+    "reproduce_data": "core.training.reproduction",
 }
 
 

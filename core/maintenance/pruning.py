@@ -8,6 +8,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -27,6 +28,7 @@ from core.telemetry.forgetting import forget_values, values_before
 from core.tracking import Runs
 from core.tracking.run_reader import DATABASE as RUNS
 from core.training.runs_in_use import runs_in_use
+from core.training.session import Session
 from core.training.session_files import SessionFiles
 from core.training.sessions import DATABASE as SESSIONS
 from core.training.sessions import Sessions
@@ -259,17 +261,20 @@ class _ReportsKind(_Kind):
 
     @property
     def rule(self) -> str:
-        return f"reports of epochs stay for {self.days:g} days after their session ended, and final reports for ever"
+        return (
+            f"reports of epochs and data sets stay for {self.days:g} days after their session ended, and final reports "
+            "for ever"
+        )
 
     def items(self) -> list[Prunable]:
         horizon = self.clock() - timedelta(days=self.days)
         files = SessionFiles(self.workspace)
         found = []
         for session in Sessions(self.workspace).all():
-            observed, folder = session.observed, files.epoch_reports_of(session)
-            if session.has_ended and observed.ended_at is not None and observed.ended_at < horizon and folder.is_dir():
-                n_bytes = sum(file.stat().st_size for file in folder.iterdir())
-                what = f"the reports of {observed.epoch:,} epochs"
+            observed, folders = session.observed, _present(files, session)
+            if session.has_ended and observed.ended_at is not None and observed.ended_at < horizon and folders:
+                n_bytes = sum(file.lstat().st_size for folder in folders for file in folder.rglob("*.*"))
+                what = f"the reports and data sets of {observed.epoch:,} epochs"
                 found.append(Prunable(kind=self.name, name=session.session_id, what=what, n_bytes=n_bytes))
         return found
 
@@ -280,18 +285,24 @@ class _ReportsKind(_Kind):
         for item in items:
             if item.name not in still:
                 raise RefusedError(f"The reports of {item.name} must stay now. Review the plan again.")
-            folder = files.epoch_reports_of(sessions.get(item.name))
-            if link := link_on_the_way(folder, root=self.workspace.root):
+            folders = _present(files, sessions.get(item.name))
+            if link := next(filter(None, (link_on_the_way(each, root=self.workspace.root) for each in folders)), None):
                 why = f"{link} is a link, and may lead to files of others"
                 left.append(LeftThing(kind=self.name, name=item.name, why=why))
                 continue
             with audited(self.workspace, SESSIONS, actor=actor, reason=reason, clock=self.clock) as change:
                 change.record("session.prune_reports", item.name, before={"n_bytes": item.n_bytes})
             try:
-                remove_tree(folder, root=self.workspace.root)
+                for folder in folders:
+                    remove_tree(folder, root=self.workspace.root)
             except FileAccessError as error:
                 left.append(LeftThing(kind=self.name, name=item.name, why=str(error)))
         return left
+
+
+def _present(files: SessionFiles, session: Session) -> list[Path]:
+    """Return the folders that go with the reports of a session; the smaller part last, so that a prune is completed."""
+    return [folder for folder in (files.data_sets_of(session), files.epoch_reports_of(session)) if folder.is_dir()]
 
 
 _KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _EpochsKind, _ReportsKind)

@@ -31,7 +31,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     report_days: Annotated[
         Annotated[float, Meta(gt=0, le=36_500)] | None,
         Meta(
-            description="Days after the end of a session that the reports of its epochs stay; its final report always "
-            "stays. null: all stay."
+            description="Days after the end of a session that the reports of its epochs and its data sets stay; its "
+            "final report always stays. null: all stay."
         ),
     ] = None

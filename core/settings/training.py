@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.datasets import DataSetSettings
 from core.settings.names import Name
 from core.settings.quality import QualityGates
 
@@ -115,6 +116,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     trainer: TrainerSettings = TrainerSettings()
     domain: Annotated[Name, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
     domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
+    datasets: DataSetSettings = DataSetSettings()
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

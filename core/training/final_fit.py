@@ -6,7 +6,6 @@ Each model takes the way that scores better on the validation panel, and then le
 done. The test panels are drawn after that and used once; no choice depends on them.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,17 @@ from statistics import fmean
 from typing import Any
 
 import msgspec
-import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_file, write_folder
-from core.models import Model, Panel
+from core.models import Model
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
+from core.training.data_lineage import epoch_name
+from core.training.data_sets import DataSets
 from core.training.errors import CheckpointDamagedError
 from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
@@ -34,7 +34,6 @@ from core.training.scores import EpochScores
 FOLDER = "final"
 RECORD = "final.json"
 REPORT = "report.json"  # beside a model's files: read by the registry's diff
-REFIT_ROWS = 50_000
 
 
 class NothingLearnedError(RefusedError):
@@ -48,12 +47,18 @@ class FinalFit:
     """Makes the models that ship, once; a second call finds them."""
 
     def __init__(
-        self, settings: TrainingSettings, panels: SessionPanels, checkpoints: Checkpoints, validation: Draw
+        self,
+        settings: TrainingSettings,
+        panels: SessionPanels,
+        checkpoints: Checkpoints,
+        validation: Draw,
+        data_sets: DataSets,
     ) -> None:
         self._settings = settings
         self._panels = panels
         self._checkpoints = checkpoints
         self._validation = validation
+        self._data_sets = data_sets
         self._folder = checkpoints.folder / FOLDER
 
     def perform(self) -> FinalRecord:
@@ -70,10 +75,10 @@ class FinalFit:
         if newest is None or best is None:
             raise NothingLearnedError(len(history))
         source = self._best(best, newest)
-        pool, pooled = self._pool(history)
+        pool = self._panels.pooled([entry.score is not None for entry in history])
         ways = {"continued": ModelSet(self._settings), "refit": ModelSet(self._settings)}
         ways["continued"].load(source.models)
-        ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
+        ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, "refit"))
         merits, choice = self._choose(ways)
         for way, model_set in ways.items():  # copies, since models may depend on one another
             names = [name for name in choice if choice[name] == way and model_set.models[name].continues]
@@ -84,9 +89,14 @@ class FinalFit:
             )
         model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
         draws, metrics = self._test(model_set)
+        if self._data_sets.keeps_final:  # before the record: once that is there, they are there
+            self._data_sets.keep(epoch_name(newest.epoch), self._panels.epoch(newest.epoch))
+            self._data_sets.keep(VALIDATION, self._validation)
         for name, figures in metrics.items():
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
-        return self._save(_Made(model_set, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
+        return self._save(
+            _Made(model_set, choice, metrics, (pool.record, self._validation.record, *draws)), source, newest
+        )
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Score each way on the validation panel; return each model's scores, and the way it takes."""
@@ -98,27 +108,6 @@ class FinalFit:
             way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
         }
         return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
-
-    def _pool(self, history: EpochScores) -> tuple[Panel, DrawRecord]:
-        """Draw the training draws again, newest first, as far as the budget goes."""
-        draws: list[Draw] = []
-        n_rows = 0
-        for number in range(len(history), 0, -1):
-            if history[number - 1].score is not None:
-                n_rows += self._settings.dataset_size
-                if draws and n_rows > REFIT_ROWS:
-                    break
-                draws.append(self._panels.epoch(number))
-        record = DrawRecord(
-            purpose="draws",
-            seed=self._settings.random_seed,
-            n_rows=sum(draw.record.n_rows for draw in draws),
-            n_groups=sum(draw.record.n_groups for draw in draws),
-            sha256=hashlib.sha256("".join(draw.record.sha256 for draw in draws).encode()).hexdigest(),
-        )
-        frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
-        truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
-        return Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record
 
     def _kept(self) -> FinalRecord | None:
         """Return the result of an earlier attempt, if every file of it is intact."""
@@ -147,6 +136,7 @@ class FinalFit:
         for number, name in enumerate(self._panels.domain.test_panels):
             draw = self._panels.test(name)
             draws.append(draw.record)
+            self._data_sets.keep(name, draw)
             seed = derive_seed(self._settings.random_seed, "interval", number)
             for model, figures in model_set.test(draw.panel, seed=seed).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}

@@ -1,5 +1,6 @@
 """The data sets of a session: a fresh draw each epoch, one validation panel, and the test panels; no group shared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from core.arrays import AnyArray
 from core.domains.domain import VALIDATION, DrawRequest
+from core.files import digest
 from core.models import Panel, PanelLike
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -18,6 +20,7 @@ from core.training.session_domain import domain_of, domain_settings
 
 VALIDATION_ROWS = 4_000  # for bonds about 450 issuers: the standard error of an attainment is then near 0.01
 TEST_ROWS = 10_000
+REFIT_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,31 @@ class SessionPanels:
     def test(self, name: str) -> Draw:
         """Draw one of the domain's test panels."""
         return self._draw(name, n_rows=TEST_ROWS)
+
+    def pooled(self, learned: Sequence[bool]) -> Draw:
+        """Draw the draws of the epochs again, newest first, as far as the budget of a refit goes.
+
+        Args:
+            learned: For each epoch, the oldest first, whether its draw passed its gates; at least one did.
+        """
+        draws: list[Draw] = []
+        n_rows = 0
+        for number in range(len(learned), 0, -1):
+            if learned[number - 1]:
+                n_rows += self._settings.dataset_size
+                if draws and n_rows > REFIT_ROWS:
+                    break
+                draws.append(self.epoch(number))
+        record = DrawRecord(
+            purpose="draws",
+            seed=self._settings.random_seed,
+            n_rows=sum(draw.record.n_rows for draw in draws),
+            n_groups=sum(draw.record.n_groups for draw in draws),
+            sha256=digest("".join(draw.record.sha256 for draw in draws).encode()),
+        )
+        frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
+        truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
+        return Draw(Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record)
 
     def split(self, panel: PanelLike, number: int) -> tuple[Panel, Panel]:
         """Split a draw by group.

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from core.clock import to_iso
-from core.quality.gate import GateResult
 from core.training.convergence import Judgement, expectation, quality_band
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session import Session
 
 N_IMPORTANT = 8
+REPRODUCE = "bondx data reproduce final_report.json --out DIR"
+"""The command that draws the data sets of a report again, and checks each against its hash."""
 N_WHOLE = 200  # of the epochs of a dashboard
 
 
@@ -67,6 +68,8 @@ def final_report(
         "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
         "panels": [msgspec.to_builtins(draw) for draw in final.draws],
+        "last_draw": msgspec.to_builtins(last.draw),
+        "reproduce": REPRODUCE,
         "gates_of_last_epoch": [msgspec.to_builtins(gate) for gate in last.gates],
         "history": [
             {"epoch": number, "score": entry.score, "quality_score": entry.quality_score}
@@ -81,9 +84,7 @@ def final_report_json(report: dict[str, Any]) -> bytes:
     return _to_json(report)
 
 
-def final_report_markdown(
-    report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult], *, groups: str
-) -> bytes:
+def final_report_markdown(report: dict[str, Any], final: FinalRecord, last: EpochRecord, *, groups: str) -> bytes:
     """Format the final report as a page; `groups` is the domain's word for its groups."""
     end, quality = report["end"], report["data_quality"]
     lines = [
@@ -119,14 +120,17 @@ def final_report_markdown(
         "| --- | ---: | ---: | ---: | --- |",
         *(
             f"| {draw.purpose} | {draw.seed} | {draw.n_rows} | {draw.n_groups} | `{draw.sha256[:16]}` |"
-            for draw in final.draws
+            for draw in (*final.draws, last.draw)
         ),
+        "",
+        f"`{report['reproduce']}` draws these data again, except `draws`, and checks each against its SHA-256. "
+        "`--panel` and `--epoch` select others.",
         "",
         "## Quality gates of the last epoch",
         "",
         "| gate | verdict | value and threshold | rows |",
         "| --- | --- | --- | ---: |",
-        *(f"| {gate.name} | {gate.verdict} | {gate.reason} | {gate.n_samples} |" for gate in gates),
+        *(f"| {gate.name} | {gate.verdict} | {gate.reason} | {gate.n_samples} |" for gate in last.gates),
         "",
     ]
     return "\n".join(lines).encode()

@@ -75,7 +75,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest
 
 
-YOUNGER = ("domain", "domain_settings")  # settings added after the first release
+YOUNGER = ("domain", "domain_settings", "datasets")  # settings added after the first release
 
 
 def as_document(settings: TrainingSettings) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def as_document(settings: TrainingSettings) -> dict[str, Any]:
     the same across releases.
     """
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
-    usual = TrainingSettings()
-    return {key: value for key, value in document.items() if key not in YOUNGER or value != getattr(usual, key)}
+    usual: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(TrainingSettings()))
+    return {key: value for key, value in document.items() if key not in YOUNGER or value != usual[key]}
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

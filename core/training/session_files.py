@@ -23,6 +23,8 @@ from core.training.scores import EpochScores
 from core.training.session import Session
 from core.training.session_domain import domain_of
 
+DATA_SETS = "datasets"
+FINAL_REPORT = "final_report.json"
 CHECKPOINTS = ".checkpoints"  # below artifacts/; no model can have this name
 
 
@@ -72,8 +74,8 @@ class SessionFiles:
             notice=domain.notice,
         )
         folder = self._folder(session)
-        write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates, groups=domain.groups))
-        file = folder / "final_report.json"
+        write_file(folder / "final_report.md", final_report_markdown(report, final, last, groups=domain.groups))
+        file = folder / FINAL_REPORT
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
     def write_dashboard(self, session: Session, history: EpochScores, durations: Sequence[float]) -> None:
@@ -94,6 +96,10 @@ class SessionFiles:
     def epoch_reports_of(self, session: Session) -> Path:
         """Name the folder of the reports of a session's epochs."""
         return self._folder(session) / "epochs"
+
+    def data_sets_of(self, session: Session) -> Path:
+        """Name the folder of the data sets of a session."""
+        return self._folder(session) / DATA_SETS
 
     def _reports_of(self, session: Session) -> EpochReports:
         folder = self.epoch_reports_of(session)

@@ -103,7 +103,9 @@ class SessionRunner:
 
     def _prepare(self) -> None:
         folder = self._recorder.files.checkpoints_of(self._session)
-        prepared = self._ask(Prepare(settings=self._session.settings, folder=str(folder)), Prepared)
+        data_folder = self._recorder.files.data_sets_of(self._session)
+        request = Prepare(settings=self._session.settings, folder=str(folder), data_folder=str(data_folder))
+        prepared = self._ask(request, Prepared)
         self._history, self._last = Checkpoints(folder).history_of(prepared), prepared.record
         self._is_prepared = True
         self._session = self._recorder.taken_up(self._session, prepared, self._history)

@@ -14,12 +14,14 @@ from core.quality import QualityReport, assess
 from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
 from core.training.checkpoint import Checkpoint, Checkpoints
+from core.training.data_sets import DataSets
 from core.training.final_fit import FinalFit
 from core.training.metrics import finite
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScores
+from core.training.session import as_document
 from core.training.session_domain import checked
 from core.training.stopwatch import Stopwatch
 from core.training.wire import (
@@ -40,13 +42,15 @@ KEPT_CHECKPOINTS = 2  # the newest, and its predecessor in case the newest is da
 class SessionWork:
     """A session resumed at its newest checkpoint."""
 
-    def __init__(self, settings: TrainingSettings, folder: Path) -> None:
+    def __init__(self, settings: TrainingSettings, folder: Path, *, data_folder: Path | None = None) -> None:
         """Draw the validation panel, and load or create the models.
 
         Args:
             settings: The session's settings.
             folder: The folder of its checkpoints.
+            data_folder: The folder of its data sets, if they are to be kept.
         """
+        document = as_document(settings)
         begins("the preparation")
         self._settings = settings = checked(settings)
         self._folder = folder
@@ -58,6 +62,7 @@ class SessionWork:
         if self._newest is not None:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
+        self._data_sets = DataSets(settings, document, data_folder)
 
     def where_it_stands(self) -> Prepared:
         """Say after which epoch the session continues."""
@@ -90,6 +95,8 @@ class SessionWork:
         watch.lap("gates")
         record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         watch.lap("learn")
+        begins("the data set")
+        self._data_sets.keep_epoch(number, draw)
         begins("the checkpoint")
         self._newest = self._keep(record, history.then(record.as_score))
         watch.lap("checkpoint")
@@ -102,7 +109,7 @@ class SessionWork:
 
     def finish(self) -> FinalRecord:
         """Refit the best models, test them once, and save them for registration."""
-        return FinalFit(self._settings, self._panels, self._checkpoints, self._validation).perform()
+        return FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets).perform()
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         learned, holdout = self._panels.split(draw.panel, number)
@@ -162,7 +169,11 @@ class Workbench:
         if isinstance(request, Prepare):
             confine(Path(request.folder).parents[2])  # the workspace, which is not opened here
             self._work = None  # free one session's panels and models before loading the next session's
-            self._work = SessionWork(msgspec.convert(request.settings, TrainingSettings), Path(request.folder))
+            self._work = SessionWork(
+                msgspec.convert(request.settings, TrainingSettings),
+                Path(request.folder),
+                data_folder=Path(request.data_folder) if request.data_folder else None,
+            )
             return self._work.where_it_stands()
         if self._work is None:
             return Failed(kind="error", reason="no session is prepared", details="")

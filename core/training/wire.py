@@ -13,6 +13,7 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
 
     settings: dict[str, Any]
     folder: str
+    data_folder: str = ""  # of the data sets that are kept
 
 
 class RunEpoch(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):

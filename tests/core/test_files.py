@@ -40,7 +40,7 @@ WRITERS_OF_THEIR_OWN = {
     ("core/maintenance/access.py", "chmod"): "takes rights away, of no link",
     ("core/training/child.py", "write_text"): "the kernel's file",
     ("core/serving/scoring/trial.py", "write_text"): "the kernel's file",
-    ("core/domains/bonds/data/files.py", "open"): "into the folder that `write_folder` made",
+    ("core/tables/data_files.py", "open"): "into the folder that `write_folder` made",
     ("core/interop/mlflow_model.py", "shutil.copytree"): "into a temporary folder",
     ("console/runtime/hangup.py", "os.open"): "/dev/null",
     ("console/cli/streams.py", "os.open"): "/dev/null",

@@ -12,7 +12,9 @@ from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.settings import TrainingSettings, load_settings
 from core.state import Workspace
+from core.training.data_lineage import DataSetLineage, kept_data_sets
 from core.training.session import DesiredSession, Session
+from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 
 
@@ -47,6 +49,12 @@ class SessionRoutes(Controller):
     def get_session(self, workspace: Given[Workspace], session_id: FromPath[str]) -> Session:
         """Return one session."""
         return Sessions(workspace).get(session_id)
+
+    @get("/{session_id:str}/datasets", opt=LOOK, sync_to_thread=True)
+    def list_data_sets(self, workspace: Given[Workspace], session_id: FromPath[str]) -> list[DataSetLineage]:
+        """List the data sets that a session keeps as files, with hashes and the command that draws them again."""
+        session = Sessions(workspace).get(session_id)
+        return kept_data_sets(SessionFiles(workspace).data_sets_of(session))
 
     @post("/", opt=OPERATE, sync_to_thread=True)
     def start_session(

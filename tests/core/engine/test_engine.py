@@ -84,7 +84,10 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     assert [epoch for epoch, _ in epochs["score"]] == [1, 2]
     assert {"liquidity_shock.attainment", "liquidity_shock.loss", "quality.score", "epoch.seconds"} <= set(epochs)
     reports = workspace.reports_dir / session.session_id
+    kept = {"lineage.json", "SYNTHETIC.txt", "data.csv", "data.jsonl", "data.parquet", "truth.parquet"}
+    data_sets = ("epoch_0002", "validation", "test", "test_new_macro")
     assert {path.relative_to(reports).as_posix() for path in reports.rglob("*.*")} == {
+        *(f"datasets/{name}/{file}" for name in data_sets for file in kept),
         "dashboard_metrics.json",
         "epochs/epochs_000001.jsonl",
         "final_report.json",

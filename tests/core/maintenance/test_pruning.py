@@ -115,9 +115,12 @@ def test_reports_of_long_ended_sessions_go_and_final_reports_stay(workspace, pru
         folder.mkdir(parents=True)
         (folder / "epochs_000001.jsonl").write_text("{}")
         (folder.parent / "final_report.json").write_text("{}")
+        (folder.parent / "datasets" / "test").mkdir(parents=True)
+        (folder.parent / "datasets" / "test" / "data.csv").write_text("1\n")
     assert keys(pruning.plan(["reports"])) == [f"reports:{old}"]
     pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
     assert not (workspace.reports_dir / old / "epochs").exists()
+    assert not (workspace.reports_dir / old / "datasets").exists()
     assert (workspace.reports_dir / old / "final_report.json").exists()
     assert all((workspace.reports_dir / session_id / "epochs").is_dir() for session_id in (young, running))
 
@@ -140,13 +143,13 @@ def test_a_plan_that_no_longer_holds_is_refused(workspace, pruning, clock, perso
         pruning.carry_out(plan, actor=person, reason="")
 
 
-@pytest.mark.parametrize("linked", ["reports", "reports/{}", "reports/{}/epochs"])
+@pytest.mark.parametrize("linked", ["reports", "reports/{}", "reports/{}/epochs", "reports/{}/datasets"])
 def test_nothing_is_deleted_through_a_link(workspace, pruning, clock, person, tmp_path, caplog, linked):
     sessions = Sessions(workspace, clock=clock)
     name = sessions.start(TrainingSettings(), name="", actor=person).session_id
     ended = clock() - timedelta(days=40)
     sessions.observe(name, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=ended)
-    folder = workspace.reports_dir / name / "epochs"
+    folder = workspace.reports_dir / name / ("datasets" if linked.endswith("datasets") else "epochs")
     folder.mkdir(parents=True)
     (folder / "precious").write_text("{}")
     link, victim = workspace.root / linked.format(name), tmp_path / "victim"

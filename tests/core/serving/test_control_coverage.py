@@ -81,6 +81,8 @@ PATHS = {
     "alerts resolve": "post /api/v1/alerts/{fingerprint}/resolve",
     "alerts acknowledge": "post /api/v1/alerts/{fingerprint}/acknowledge",
     "data generate bonds": LEFT_OUT,
+    "data reproduce": LEFT_OUT,
+    "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",
     "audit epochs": "get /api/v1/audit/epochs/{session_id}",

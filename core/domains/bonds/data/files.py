@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,9 +18,8 @@ from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import digest, sha256_of, write_file, write_folder
 from core.plain_files import read_file
 from core.progress import begins
+from core.tables.data_files import FORMATS, WRITERS, DataFormat, write_parquet
 
-PanelFormat = Literal["parquet", "csv", "jsonl"]
-FORMATS: tuple[PanelFormat, ...] = ("parquet", "csv", "jsonl")
 LINEAGE_FILE = "lineage.json"
 NOTICE_FILE = "SYNTHETIC.txt"
 
@@ -74,7 +73,7 @@ def settings_digest(settings: PanelSettings) -> str:
 
 
 def write_panel(
-    panel: BondPanel, folder: Path, *, formats: Sequence[PanelFormat] = FORMATS, overwrite: bool = False
+    panel: BondPanel, folder: Path, *, formats: Sequence[DataFormat] = FORMATS, overwrite: bool = False
 ) -> PanelLineage:
     """Write a panel, its truth and its lineage into a folder that appears complete or not at all.
 
@@ -102,10 +101,10 @@ def write_panel(
     def fill(unfinished: Path) -> None:
         nonlocal lineage
         bonds, truth = _to_arrow(panel.bonds, COLUMNS), _to_arrow(panel.truth, TRUTH_COLUMNS)
-        _write_parquet(truth, unfinished / "truth.parquet")
+        write_parquet(truth, unfinished / "truth.parquet")
         for name in formats:
             begins(f"writing bonds.{name}")
-            _WRITERS[name](bonds, unfinished / f"bonds.{name}")
+            WRITERS[name](bonds, unfinished / f"bonds.{name}")
         files = {path.name: _record(path, bonds.num_rows) for path in sorted(unfinished.iterdir())}
         lineage = _lineage(panel, files)
         encoded = msgspec.json.format(msgspec.json.encode(lineage, order="sorted"))
@@ -197,30 +196,9 @@ def _to_frame(table: pa.Table, dictionary: Sequence[BondColumn]) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    pa.parquet.write_table(table, path, compression="zstd")
-
-
-def _write_csv(table: pa.Table, path: Path) -> None:
-    pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="none"))
-
-
 def _read_csv(path: Path) -> pa.Table:
     types = {column.name: _ARROW_TYPES[column.kind] for column in COLUMNS}
     return pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True))
-
-
-def _write_jsonl(table: pa.Table, path: Path) -> None:
-    encoder = msgspec.json.Encoder()
-    names = table.column_names
-    with path.open("wb") as out:
-        for batch in table.to_batches(max_chunksize=8192):
-            columns = [batch.column(name).to_pylist() for name in names]
-            rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
-            out.write(encoder.encode_lines(rows))
-
-
-_WRITERS = {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_jsonl}
 
 
 def _lineage(panel: BondPanel, files: dict[str, FileRecord]) -> PanelLineage:

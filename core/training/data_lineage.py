@@ -1,0 +1,81 @@
+"""The lineage of a session's data sets: the record beside the files, and the command that draws them again. Light."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import UsageError
+from core.plain_files import read_file
+from core.training.records import DrawRecord
+from core.training.reports import REPRODUCE
+
+LINEAGE_FILE = "lineage.json"
+
+
+class DataFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a data set."""
+
+    sha256: str
+    n_bytes: int
+    n_rows: int
+
+
+class DataSetLineage(msgspec.Struct, frozen=True, kw_only=True):
+    """The origin of a session's data set, complete enough to draw it again; has no time, host or user.
+
+    Attributes:
+        name: "validation", "draws", a test panel, or an epoch, such as "epoch_0007".
+        content: Its seed, its size, and the SHA-256 of its values, which no file format changes.
+        settings: The settings of the session.
+        files: By name.
+    """
+
+    name: str
+    domain: str
+    synthetic: bool = True
+    notice: str
+    content: DrawRecord
+    random_seed: int
+    settings: dict[str, Any]
+    settings_sha256: str
+    reproduce: str
+    library_versions: dict[str, str]
+    files: dict[str, DataFile]
+
+
+def epoch_name(epoch: int) -> str:
+    """Name the data set of an epoch.
+
+    >>> epoch_name(7)
+    'epoch_0007'
+    """
+    return f"epoch_{epoch:04d}"
+
+
+def command_for(name: str) -> str:
+    """Return the command that draws a data set again from the final report, beside that report.
+
+    >>> command_for("epoch_0007")
+    'bondx data reproduce final_report.json --epoch 7 --out DIR'
+    """
+    wanted = f"--epoch {int(name[6:])}" if name.startswith("epoch_") else f"--panel {name}"
+    return REPRODUCE.replace("--out", f"{wanted} --out")
+
+
+def kept_data_sets(folder: Path) -> list[DataSetLineage]:
+    """Return the lineage of every data set that a session keeps, by name.
+
+    Args:
+        folder: The folder of its data sets; it may be absent.
+    Raises:
+        UsageError: A lineage cannot be read.
+    """
+    return [_lineage(file) for file in sorted(folder.glob(f"[!.]*/{LINEAGE_FILE}"))]
+
+
+def _lineage(file: Path) -> DataSetLineage:
+    try:
+        return msgspec.json.decode(read_file(file), type=DataSetLineage)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.") from None
