@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from typing_extensions import override
 
-FREE_TEXT = frozenset({"reason", "description", "filter", "name"})
+FREE_TEXT = frozenset({"reason", "override", "description", "filter", "name"})
 """The arguments that may be blank, which means the same as leaving them out."""
 
 _LONG = re.compile(r"\S{401,}")

@@ -110,6 +110,7 @@ class Predictor:
                 return None
             values = _answers(version, asked)
             request_id = _checked_id(asked.request_id, dialect.id_field) or own
+            _log_route(request_id, assignment)
         except Exception:  # the slow path meets the same error and answers it
             return None
         return self._reply(
@@ -136,7 +137,9 @@ class Predictor:
                 target.dialect, assignment, content, own, begin, is_stranger=not caller.has_token
             )
             request_id = _checked_id(asked.request_id, target.dialect.id_field) or own
+            _log_route(request_id, assignment)
         except Exception as error:
+            log.debug("%s: refused: %s: %s", scope[REQUEST_ID], type(error).__name__, error)
             await self._refuse(target, error, send)
             return
         reply = self._reply(
@@ -322,6 +325,7 @@ class Predictor:
         seconds = time.perf_counter() - begin
         version.stats.answered(seconds, len(values))
         slices = assignment.slicer.of(asked.rows) if assignment.slicer is not None else ()
+        log.debug("%s: %d rows scored and answered after %.2f ms", request_id, len(values), 1000 * seconds)
         self._recorder.predicted(request_id, assignment, seconds, values, slices=slices)
         self._copy_to_shadow(dialect, assignment, content, request_id, is_stranger)
         return PredictReply(version.speech(dialect), request_id, body)
@@ -355,6 +359,7 @@ class Predictor:
                 self._note_failure(copy, request_id, begin, error, dialect, content)
             return
         shadow.stats.n_shadow += 1
+        log.debug("%s: copy answered by %s %s", request_id, shadow.model, shadow.version)
         self._recorder.predicted(request_id, copy, time.perf_counter() - begin, values)
 
     def _note_failure(
@@ -404,6 +409,15 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
         version.stats.unfamiliar[name] += n
     values: list[Any] = answers.tolist()
     return values
+
+
+def _log_route(request_id: str, assignment: Assignment) -> None:
+    """Log which version answers a request, and why; no row of it."""
+    version = assignment.version
+    log.debug(
+        "%s: routed to %s %s, rollout %s, arm %s",
+        request_id, version.model, version.version, assignment.rollout_id, assignment.arm,
+    )  # fmt: skip
 
 
 def _slices_of(assignment: Assignment, dialect: Dialect, content: bytes) -> list[int]:

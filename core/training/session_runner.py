@@ -5,6 +5,7 @@ and its records replace any earlier records of it. So a dead child is replaced, 
 is succeeded, and both continue from the newest checkpoint to the same bytes.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from core.training.wire import (
     Prepared,
     RunEpoch,
 )
+
+log = logging.getLogger(__name__)
 
 BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 LOOK_SECONDS = 1.0  # how often the desired state is read even when no change was announced
@@ -116,7 +119,15 @@ class SessionRunner:
         self._history = self._history.then(done.record.as_score)
         self._last = done.record
         self._durations = [*self._durations[1 - RECENT_EPOCHS :], time.monotonic() - started]
+        computed = time.monotonic()
         self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
+        log.debug(
+            "%s: epoch %d computed in %.3f s and recorded in %.3f s",
+            self._session.session_id,
+            done.record.epoch,
+            computed - started,
+            time.monotonic() - computed,
+        )
 
     def _end_if_due(self) -> bool:
         """Finish the session when there is a reason to end."""
@@ -148,6 +159,7 @@ class SessionRunner:
         """Send the child a request, and watch the desired state meanwhile."""
         child = self._start_child(self._session)
         watchdog = Watchdog(self._settings.trainer.stall_seconds, look_at=partial(usage_of, child.pid))
+        log.debug("%s: the child %d is asked: %s", self._session.session_id, child.pid, type(request).__name__)
         child.ask(request)
         while (answer := child.hear()) is None:
             self._wake.wait(LOOK_SECONDS)

@@ -3,6 +3,7 @@
 Every result here is a function of the settings, the epoch number and the checkpoint before it.
 """
 
+import logging
 from pathlib import Path
 from statistics import fmean
 
@@ -35,6 +36,8 @@ from core.training.wire import (
     Prepared,
     RunEpoch,
 )
+
+log = logging.getLogger(__name__)
 
 KEPT_CHECKPOINTS = 2  # the newest, and its predecessor in case the newest is damaged; the best is kept as well
 
@@ -91,8 +94,12 @@ class SessionWork:
         begins("the draw")
         draw = self._panels.epoch(number)
         watch.lap("draw")
+        log.debug("epoch %d: %d rows drawn in %.3f s", number, len(draw.panel.frame), watch.seconds["draw"])
         quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
         watch.lap("gates")
+        log.debug("epoch %d: %d gates judged in %.3f s", number, len(quality.gates), watch.seconds["gates"])
+        for gate in quality.gates:
+            log.debug("epoch %d: gate %s: %s, %s", number, gate.name, gate.verdict, gate.sentence)
         record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         watch.lap("learn")
         begins("the data set")
@@ -100,6 +107,7 @@ class SessionWork:
         begins("the checkpoint")
         self._newest = self._keep(record, history.then(record.as_score))
         watch.lap("checkpoint")
+        log.debug("epoch %d: checkpoint %s in %.3f s", number, self._newest.folder, watch.seconds["checkpoint"])
         return EpochDone(
             record=record,
             checkpoint=str(self._newest.folder),
@@ -112,10 +120,15 @@ class SessionWork:
         return FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets).perform()
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
+        watch = Stopwatch()
         learned, holdout = self._panels.split(draw.panel, number)
         self._model_set.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
+        watch.lap("learn")
+        log.debug("epoch %d: learned from %d rows in %.3f s", number, len(learned.frame), watch.seconds["learn"])
         figures = self._model_set.judge({"validation": self._validation.panel, "holdout": holdout})
         metrics = finite(figures["validation"])
+        watch.lap("judge")
+        log.debug("epoch %d: %d metrics judged in %.3f s", number, len(metrics), watch.seconds["judge"])
         return EpochRecord(
             epoch=number,
             learned=True,

@@ -177,6 +177,8 @@ class PredictionWriter(Committer):
                 self._n_dropped += 1
             return 1
         self._n_stored += len(batch)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("stored: %s", " ".join(_requests(batch)))
         if self._failure is not None:
             log.info("telemetry writes to %s work again", self._file)
             self._failure = None
@@ -247,6 +249,11 @@ class PredictionWriter(Committer):
 
 def _finite(value: float | None) -> float | None:
     return value if value is None or math.isfinite(value) else None
+
+
+def _requests(batch: list[Any]) -> list[str]:
+    """Return the ids of the requests of a batch, once each: further rows of a request have a number behind its id."""
+    return list(dict.fromkeys(record.request_id.partition("/")[0] for record in batch))
 
 
 def _is_mistake(error: Exception) -> bool:
