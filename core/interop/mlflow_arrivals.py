@@ -71,10 +71,14 @@ class Arrivals:
             ),
             reason=f"imported from MLflow, run {run_id}",
         )
+        return self.fill(run, theirs)
+
+    def fill(self, run: Run, theirs: Any) -> Run:
+        """Store the metrics and the end of a run that was begun, perhaps by an import that was killed."""
         try:
             for name in theirs.data.metrics:
                 begins(f"importing the metric {name}")
-                self._take_history(run.run_id, run_id, name)
+                self._take_history(run.run_id, theirs.info.run_id, name)
         except BaseException:  # half a run would count as imported
             self._drop(run)
             raise
@@ -121,13 +125,16 @@ class Arrivals:
         mlflow_run_id = theirs.data.tags.get(PARENT)
         if not mlflow_run_id:
             return ""
-        if (known := self.known(mlflow_run_id)) is not None:
+        known = self.known(mlflow_run_id)
+        if known is not None and known.is_over:
             return known.run_id
         parent = None if mlflow_run_id in self._waiting else self._find(mlflow_run_id)
         if parent is None or parent.info.lifecycle_stage == "deleted":
+            if known is not None:
+                return known.run_id
             self.notes.append(f"It is part of MLflow run {mlflow_run_id}, which cannot be imported, and is not nested.")
             return ""
-        run = self.take(parent)
+        run = self.fill(known, parent) if known else self.take(parent)
         self.notes.append(f"It is part of MLflow run {mlflow_run_id}, which was imported as {run.run_id}.")
         return run.run_id
 

@@ -63,7 +63,11 @@ def import_run(
         arrivals = Arrivals(runs, client, actor)
         theirs = client.get_run(mlflow_run_id)
         before = arrivals.known(mlflow_run_id)
-        run = before or arrivals.take(theirs)
+        if before is not None and not before.is_over:
+            arrivals.notes.append(f"An earlier import as {before.run_id} was killed; it was completed.")
+            run, before = arrivals.fill(before, theirs), None
+        else:
+            run = before or arrivals.take(theirs)
         known_as = f"This run was already imported as {run.run_id}" if before else ""
         if model is None:
             again = (f"{known_as}; nothing was changed.",) if before else ()

@@ -300,7 +300,22 @@ def test_an_export_that_was_killed_is_completed_by_the_next(
     assert len(client.search_runs([theirs.info.experiment_id])) == 1
 
 
-def interrupt(*_: object) -> None:
+def test_an_import_that_was_killed_is_completed_by_the_next(
+    mlflow, store: str, workspace: Workspace, monkeypatch
+) -> None:
+    with mlflow.start_run() as theirs:
+        mlflow.log_metric("mae", 0.5, step=1)
+    with monkeypatch.context() as killed:
+        killed.setattr(Runs, "finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            import_run(workspace, store, theirs.info.run_id, actor=ANA)
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA)
+    assert imported.notes == ("An earlier import as r-0001 was killed; it was completed.",)
+    assert (imported.run.status, imported.run.metrics) == (RunStatus.FINISHED, {"mae": 0.5})
+    assert len(Runs(workspace).all()) == 1
+
+
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
