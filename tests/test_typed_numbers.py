@@ -28,7 +28,12 @@ DOORS = (
 CONVERSIONS = {
     "console/cli/main.py": {"args.command(args)", "error.exit_code", "parsed.code or 0"},
     "console/cli/waiting.py": {"found[1]"},
+    "bondx/dashboard.py": {
+        "import_module('console.cli.main').main(['--workspace', str(self._workspace.root)])",
+        "import_module('console.commands.run').follow(self._workspace)",
+    },
     "bondx/own_packages.py": {"import_module(module).main()"},
+    "core/client/rows.py": {"value"},
     "core/serving/asgi.py": {"length"},
     "core/serving/dialects/open_inference.py": {"length", "length.isdigit"},
     "core/serving/dialects/tensors.py": {

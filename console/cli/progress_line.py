@@ -19,7 +19,7 @@ NEXT_SECONDS = 0.5
 _CLEAR = b"\r\x1b[K"
 
 
-class ProgressLine:
+class CommandProgress:
     """The line on standard error; drawn by a thread of its own."""
 
     def __init__(self, title: str) -> None:
@@ -88,7 +88,7 @@ def progress_shown(args: argparse.Namespace, title: str) -> Iterator[None]:
     if follows or getattr(args.command, "keeps_its_log", False) or not _is_drawable():
         yield
         return
-    line = ProgressLine(title)
+    line = CommandProgress(title)
     earlier = progress.listen(line.show)
     escaped_text.before_text(line.make_room)
     line.begin()
