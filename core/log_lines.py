@@ -13,7 +13,9 @@ from core.escape import escaped
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 FORMAT_WITH_PROCESS = FORMAT.replace("%(name)s", "%(name)s[%(process)d]")
 JSON_BEGIN = b'{"ts":"'
-_STANDARD = frozenset({*logging.makeLogRecord({}).__dict__, "asctime", "message", "taskName", "log_folders"})
+_STANDARD = frozenset(
+    {*logging.makeLogRecord({}).__dict__, "asctime", "message", "taskName", "log_folders", "color_message"}
+)
 
 
 class LogLines(logging.Formatter):

@@ -106,8 +106,8 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         parser.parse_args(argv, args)
         _require_heeded(args)
         only_json = only_answers() if getattr(args, "json", False) else contextlib.nullcontext()
-        with command_log(args, parser.prog), progress_shown(args, title_of(parser, words)), only_json:
-            code = int(args.command(args))
+        with command_log(args, parser.prog) as ended_with, progress_shown(args, title_of(parser, words)), only_json:
+            code = ended_with(int(args.command(args)))
     except SystemExit as parsed:  # --help, --version, or a usage error
         code = int(parsed.code or 0)
     except CoreError as error:

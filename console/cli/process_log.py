@@ -33,12 +33,14 @@ def keeps_its_log(command: _Command) -> _Command:
 
 
 @contextmanager
-def command_log(args: argparse.Namespace, program: str) -> Iterator[None]:
+def command_log(args: argparse.Namespace, program: str) -> Iterator[Callable[[int], int]]:
     """Within it, this process logs: warnings on stderr, and what the level lets through in the log of its program.
 
     Args:
         args: The parsed command line, with `workspace`, `verbose` and `command`.
         program: The name of the program.
+    Yields:
+        A function that takes the exit code, and returns it.
     Raises:
         UnknownLevelError: `LOG_LEVEL` names no level.
     """
@@ -54,8 +56,9 @@ def command_log(args: argparse.Namespace, program: str) -> Iterator[None]:
                 if (folder := _logs_of(args)) is not None:
                     stack.callback(_write(folder, program))
             if program in LOGS:
-                stack.enter_context(_outcome_logged())
-        yield
+                yield stack.enter_context(_outcome_logged())
+                return
+        yield int
 
 
 def log_bug(args: argparse.Namespace, error: Exception, program: str) -> str:
@@ -128,16 +131,22 @@ def _show_on_stderr(*, is_verbose: bool) -> Callable[[], None]:
 
 
 @contextmanager
-def _outcome_logged() -> Iterator[None]:
+def _outcome_logged() -> Iterator[Callable[[int], int]]:
     """Log the command line with how it ended and how long it took."""
     import logging
     import shlex
     import time
 
     log, began = logging.getLogger("bondx.cli"), time.monotonic()
-    outcome = "done"
+    outcome = ""
+
+    def take(code: int) -> int:
+        nonlocal outcome
+        outcome = f"exit code {code}"
+        return code
+
     try:
-        yield
+        yield take
     except KeyboardInterrupt:
         outcome = "interrupted"
         raise

@@ -185,7 +185,7 @@ def _rule_of(store: str, settings: Settings) -> str:
         "predictions": f"{kept.predictions.keep_days:g} d or {kept.predictions.keep_rows:,} rows",
         "past": f"{kept.past_hours:g} h or {kept.past_mib:g} MiB",
         "checkpoints": "the newest and the best of each session",
-        "logs": "5 files of 100 MB",
+        "logs": "5 files of 100 MB a log",
     }
     return rules.get(store, "")
 

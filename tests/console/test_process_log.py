@@ -36,7 +36,7 @@ def test_a_command_of_bondx_mlops_is_in_its_log_and_drift_in_its_own(drift_check
     assert (code, err) == (0, "")
     found = logs(workspace)
     assert "bondx.cli" in found["mlops_cli"]
-    assert "drift-check --model 'two words': done after" in found["mlops_cli"]
+    assert "drift-check --model 'two words': exit code 0 after" in found["mlops_cli"]
     assert ": 60 rows against 60; moved: none" in found["drift_detection"]
     assert "DEBUG" not in found["drift_detection"]
 
