@@ -81,6 +81,7 @@ def summary(session: "Session") -> dict[str, object]:
         "created_at": session.created_at,
         "created_by": session.created_by,
         "stop_reason": observed.stop_reason,
+        "last_failure": observed.failure or None,
     }
 
 
@@ -151,7 +152,8 @@ def _progress(session: "Session", *, absence: str | None) -> str:
     """Spell the state of a session in one line."""
     observed = session.observed
     score = f", score {observed.score:.4f}" if observed.score is not None else ""
-    reason = observed.stop_reason or observed.failure
+    failure = observed.failure if observed.phase == "failed" else ""
+    reason = ": ".join(filter(None, (observed.stop_reason, failure)))
     why = f": {reason}" if reason and session.has_ended else ""
     waits = "" if absence is None or session.has_ended else f"; waiting: {absence}"
     return f"{session.session_id} {observed.phase}, epoch {observed.epoch} of {observed.n_epochs}{score}{why}{waits}"

@@ -11,10 +11,13 @@ def out_of_memory(memory_limit_mb: int) -> str:
     """Say that the training child ran out of memory: of its own limit, MiB, or with 0 of the machine's memory.
 
     >>> out_of_memory(512)
-    'the training child needed more than trainer.memory_limit_mb 512 MiB'
+    'the training child needed more than trainer.memory_limit_mb 512 MiB (raise it, or lower dataset_size)'
     """
     if memory_limit_mb:
-        return f"the training child needed more than trainer.memory_limit_mb {memory_limit_mb} MiB"
+        return (
+            f"the training child needed more than trainer.memory_limit_mb {memory_limit_mb} MiB (raise it, or lower "
+            "dataset_size)"
+        )
     return "the training child ran out of memory"
 
 
