@@ -67,10 +67,8 @@ def test_a_killed_child_is_reported_and_does_not_hang_the_trainer(child, wake):
 
 def test_a_child_over_its_memory_limit_says_so(wake):
     child = ChildProcess(wake, memory_limit_mb=64)
-    with pytest.raises(
-        ChildDiedError,
-        match=r"^the training child needed more than trainer\.memory_limit_mb 64 MiB \(raise it, or lower dataset_size\); peak memory ",
-    ):  # the libraries alone need more
+    limit = r"^the training child needed more than trainer\.memory_limit_mb 64 MiB \(raise it.*\); peak memory "
+    with pytest.raises(ChildDiedError, match=limit):  # the libraries alone need more
         hear(child, wake)
     child.close()
 
