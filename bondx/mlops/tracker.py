@@ -10,7 +10,7 @@ from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import UsageError
 from core.escape import shown
-from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
+from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_forgotten, track
 
 _ENDINGS = {
     "completed": RunStatus.FINISHED,
@@ -138,6 +138,10 @@ class ExperimentTracker:
         """
         runs = Runs(self._config.workspace)
         return runs.search(expression) if expression else runs.all()
+
+    def list_experiments(self) -> list[Experiment]:
+        """Return the experiments, each with its number of runs and its best run; the newest first."""
+        return Runs(self._config.workspace).experiments()
 
     def _run(self, run_id: str) -> ActiveRun:
         with self._lock:

@@ -20,7 +20,7 @@ from core.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from core.tracking import Runs
+    from core.tracking import Run, Runs
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -30,9 +30,13 @@ def add_parser(commands: Subparsers) -> None:
     listing.add_argument(
         "--filter", metavar="EXPRESSION", help="for example: metrics.mae < 0.2 and params.model = 'spread'"
     )
+    listing.add_argument("--experiment", metavar="NAME", help="only the runs of this experiment, the best marked")
     listing.add_argument("--limit", type=count, metavar="N", help="show only the newest N")
     add_json_argument(listing)
     listing.set_defaults(command=list_runs)
+    groups = command_parser(verbs, "experiments", help="every experiment with its number of runs and its best run")
+    add_json_argument(groups)
+    groups.set_defaults(command=list_experiments)
     show = command_parser(verbs, "show", help="one run with parameters, metrics, artifacts and environment")
     show.add_argument("run_id", metavar="RUN")
     add_json_argument(show)
@@ -77,7 +81,7 @@ def add_parser(commands: Subparsers) -> None:
     exports = command_parser(verbs, "export-mlflow", help="export a run, and the versions it made, to an MLflow store")
     exports.add_argument("run_id", metavar="RUN")
     exports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
-    exports.add_argument("--experiment", default="bondx", metavar="NAME", help="default: %(default)s")
+    exports.add_argument("--experiment", metavar="NAME", help="default: the run's own experiment, else bondx")
     add_json_argument(exports)
     exports.set_defaults(command=export_to_mlflow)
 
@@ -87,9 +91,13 @@ def list_runs(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from console.presentation.headline import headline_of_run
     from core.tracking import Runs
+    from core.tracking.experiments import best_runs, experiment_of
 
     found = Runs(open_workspace(args))
     matching = found.search(args.filter) if args.filter else found.latest()
+    if args.experiment is not None:
+        matching = _of_experiment(found, matching, args.experiment)
+    best = best_runs(found.latest()) if args.experiment is not None else frozenset()
     runs = sorted(matching, key=lambda run: run.started_at, reverse=True)[: args.limit]
     if args.json:
         print_json(runs)
@@ -99,15 +107,65 @@ def list_runs(args: argparse.Namespace) -> int:
             "run_id": run.run_id,
             "part_of": run.session_id or run.parent_id,
             "name": run.name,
+            "experiment": experiment_of(run),
             "status": run.status,
             "started_at": run.started_at,
-            "metric": headline_of_run(run),
+            "metric": f"{headline_of_run(run)}{' (best)' if run.run_id in best else ''}",
         }
         for run in runs
     ]
-    columns = ("run_id", "part_of", "name", "status", "started_at", "metric")
-    empty = "no run matches" if args.filter else "no run yet: bondx run starts a session, and with it a run"
+    of_groups = ("experiment",) if any(row["experiment"] for row in rows) else ()
+    columns = ("run_id", "part_of", "name", *of_groups, "status", "started_at", "metric")
+    empty = (
+        "no run matches"
+        if args.filter or args.experiment
+        else "no run yet: bondx run starts a session, and with it a run"
+    )
     print_table(rows, columns, empty=empty)
+    return ExitCode.GOOD
+
+
+def _of_experiment(runs: "Runs", matching: "list[Run]", name: str) -> "list[Run]":
+    """Return the runs of an experiment.
+
+    Raises:
+        NotFoundError: There is no such experiment; the message lists the newest.
+    """
+    from core.errors import NotFoundError
+    from core.escape import shown
+    from core.tracking.experiments import experiment_of
+
+    known = [each.name for each in runs.experiments()]
+    if name not in known:
+        names = ", ".join(map(shown, known[:10])) or "none; start_run(experiment_name=…) or the tag experiment_name"
+        raise NotFoundError(f"There is no experiment {shown(name)}. Experiments: {names}.")
+    return [run for run in matching if experiment_of(run) == name]
+
+
+def list_experiments(args: argparse.Namespace) -> int:
+    """Print every experiment."""
+    from console.cli.output import print_json, print_table
+    from console.presentation.headline import headline_text
+    from core.tracking import Runs
+
+    found = Runs(open_workspace(args)).experiments()
+    if args.json:
+        print_json(found)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "experiment": each.name,
+            "model_types": ", ".join(each.model_types),
+            "runs": each.n_runs,
+            "running": each.n_running,
+            "best_run": each.best_run_id,
+            "best": "" if each.metric is None or each.best is None else headline_text({each.metric: each.best}),
+            "newest_at": each.newest_at,
+        }
+        for each in found
+    ]
+    empty = "no experiment yet: give a run the tag experiment_name"
+    print_table(rows, ("experiment", "model_types", "runs", "running", "best_run", "best", "newest_at"), empty=empty)
     return ExitCode.GOOD
 
 

@@ -10,6 +10,7 @@ from console.presentation.phrases import NOTHING, duration, instant, number, siz
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
 from core.tracking.divergence import words_for_values
+from core.tracking.experiments import EXPERIMENT, best_runs, experiment_of, model_type_of
 from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
 from widgets.columns import Column
@@ -23,6 +24,7 @@ COLUMNS = (
     Column("name", "NAME", 12, flex=2, max_width=34, cut="middle"),
     Column("status", "STATUS", 10),
     Column("metric", "METRIC", 18, flex=1, max_width=26),
+    Column("experiment", "EXPERIMENT", 10, flex=1, max_width=28, priority=2),
     Column("age", "AGE", 4, align="right", field="started_at"),
     Column("took", "TOOK", 6, align="right", field="duration_seconds", priority=2),
     Column("who", "BY", 8, flex=1, max_width=20, priority=1),
@@ -67,6 +69,7 @@ def run_rows(
         marked: The ids of the marked runs.
         flat: Do not indent nested runs, since their parents are not above them.
     """
+    best = best_runs(runs)
     return [
         Row(
             run.run_id,
@@ -76,15 +79,26 @@ def run_rows(
                 run.name or run.session_id,
                 status_cell(run.status, glyphs),
                 Cell(headline_of_run(run), "bad" if run.diverged else ""),
+                _experiment_cell(run, best),
                 age_cell(run.started_at, now),
                 duration_cell(run.duration_seconds),
                 run.started_by.partition("@")[0],
-                Cell(" ".join(f"{name}={text}" for name, text in sorted(run.tags.items())), "muted"),
+                Cell(_tags(run), "muted"),
             ),
             "muted" if run.status is RunStatus.STOPPED else "",
         )
         for run, depth in nested(runs)
     ]
+
+
+def _experiment_cell(run: Run, best: frozenset[str]) -> Cell:
+    """Name the experiment of a run, and say if it is the best run of it."""
+    name = experiment_of(run) or ""
+    return Cell(f"best: {name}", "good", name) if run.run_id in best else Cell(name)
+
+
+def _tags(run: Run) -> str:
+    return " ".join(f"{name}={text}" for name, text in sorted(run.tags.items()) if name != EXPERIMENT)
 
 
 def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
@@ -107,6 +121,8 @@ def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -
         ("took", duration(run.duration_seconds) if run.ended_at else so_far),
         ("session", run.session_id),
         ("part of", run.parent_id),
+        ("experiment", experiment_of(run) or ""),
+        ("model type", model_type_of(run) or ""),
     ]
     if run.status is RunStatus.LOST:
         facts.append(("lost", "its process has been silent for too long; the run resumes when it reports again"))

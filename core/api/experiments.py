@@ -10,7 +10,7 @@ from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import UsageError
 from core.escape import shown
-from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
+from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_forgotten, track
 
 
 class ExperimentTracker:
@@ -122,6 +122,10 @@ class ExperimentTracker:
         """
         runs = Runs(self._config.workspace)
         return runs.search(expression) if expression else runs.all()
+
+    def experiments(self) -> list[Experiment]:
+        """Return the groups of runs with the same tag `experiment_name`, each with its best run; the newest first."""
+        return Runs(self._config.workspace).experiments()
 
     @checked
     def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:

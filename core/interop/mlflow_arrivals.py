@@ -10,6 +10,7 @@ from core.actor import Actor
 from core.errors import UsageError
 from core.escape import is_shown_as_is, spelled_out
 from core.progress import begins
+from core.tracking.experiments import EXPERIMENT
 from core.tracking.run import MadeElsewhere, Run, RunStatus
 from core.tracking.runs import Runs
 
@@ -23,6 +24,7 @@ _TO_STATUS = {
     "FAILED": RunStatus.FAILED,
     "KILLED": RunStatus.STOPPED,
 }
+_DEFAULT_EXPERIMENT = "0"
 _COMMIT = "mlflow.source.git.commit"
 _KEPT_ELSEWHERE = frozenset({"mlflow.runName", "mlflow.log-model.history"})  # the name of a run, and its models
 
@@ -64,7 +66,7 @@ class Arrivals:
             name=spelled_out(theirs.info.run_name or run_id),
             actor=self._actor,
             parameters=dict(theirs.data.params),
-            tags={**self._tags(theirs.data.tags), ORIGIN: run_id},
+            tags={**self._experiment(theirs), **self._tags(theirs.data.tags), ORIGIN: run_id},
             parent_id=parent_id,
             elsewhere=MadeElsewhere(
                 started_at=_instant(theirs.info.start_time), git={"commit": commit} if commit else None
@@ -97,6 +99,13 @@ class Arrivals:
         reason = "the import was interrupted"
         self._runs.finish(run.run_id, RunStatus.FAILED, actor=self._actor, reason=reason)
         self._runs.prune(keep=0, referenced=(), only={run.run_id}, actor=self._actor, reason=reason)
+
+    def _experiment(self, theirs: Any) -> dict[str, str]:
+        """Return the tag of a run's experiment; MLflow's default experiment groups what belongs to none."""
+        experiment_id = getattr(theirs.info, "experiment_id", None)
+        if experiment_id in (None, _DEFAULT_EXPERIMENT):
+            return {}
+        return {EXPERIMENT: spelled_out(self._client.get_experiment(experiment_id).name)}
 
     def _tags(self, theirs: Mapping[str, str]) -> dict[str, str]:
         tags = {name: text for name, text in theirs.items() if name not in _KEPT_ELSEWHERE and text}

@@ -23,6 +23,7 @@ from core.interop.run_files import copy_run_files
 from core.progress import begins
 from core.state import Workspace
 from core.tracking.comparison import flatten
+from core.tracking.experiments import experiment_of
 from core.tracking.run import Run, RunStatus
 from core.tracking.runs import Runs
 
@@ -53,7 +54,7 @@ class ExportedRun(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str = "bondx") -> ExportedRun:
+def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str | None = None) -> ExportedRun:
     """Export a run to MLflow: parameters, tags, metrics with their steps, files, and its registered versions.
 
     A run that the store already has is completed there, in its own experiment; nothing is exported twice.
@@ -62,7 +63,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         workspace: The source workspace.
         store: Tracking URI.
         run_id: The run.
-        experiment: The target experiment; created if it does not exist.
+        experiment: The target experiment, created if it does not exist; by default the run's own, else `bondx`.
     Raises:
         UsageError: MLflow is not installed, the store cannot be written, or the experiment's name is not one line.
         RunNotFoundError: There is no such run.
@@ -71,10 +72,11 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
     """
     from core.registry import Registry
 
-    if not experiment or not is_shown_as_is(experiment):
+    if experiment is not None and not (experiment and is_shown_as_is(experiment)):
         raise UsageError(f"{shown(experiment)} is not an experiment's name: {_NAME_RULE}.")
     runs = Runs(workspace)
     run = runs.get(run_id)
+    experiment = experiment or experiment_of(run) or "bondx"
     registry = Registry(workspace)
     made = [version for version in registry.versions_in_brief() if version.run_id == run_id]
     with ExitStack() as copies, opened(store, reads=False) as client:

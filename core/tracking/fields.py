@@ -9,6 +9,7 @@ from typing import Any
 
 from core.clock import to_iso
 from core.tracking.comparison import flatten
+from core.tracking.experiments import experiment_of, model_type_of
 from core.tracking.run import Run
 
 
@@ -52,6 +53,8 @@ _ATTRIBUTES: Mapping[str, RunField] = {
     "name": RunField(lambda run: run.name),
     "status": RunField(lambda run: str(run.status), FieldKind.STATUS),
     "diverged": RunField(lambda run: bool(run.diverged), FieldKind.TRUTH),
+    "experiment": RunField(experiment_of),
+    "model_type": RunField(model_type_of),
     "session_id": RunField(lambda run: run.session_id or None),
     "parent_id": RunField(lambda run: run.parent_id or None),
     "started_by": RunField(lambda run: run.started_by),
@@ -71,6 +74,7 @@ _MLFLOW_ALIASES = {
     "run name": "run_name",
     "Run name": "run_name",
     "Run Name": "run_name",
+    "experiment_name": "experiment",
 }
 _KNOWN: Mapping[str, RunField] = {**_ATTRIBUTES, **_MLFLOW_ATTRIBUTES}
 

@@ -14,6 +14,7 @@ from core.tracking import heartbeat, search
 from core.tracking.comparison import RunComparison, compare_runs
 from core.tracking.divergence import last_values
 from core.tracking.errors import RunNotFoundError
+from core.tracking.experiments import Experiment, experiments
 from core.tracking.run import Run, RunStatus, run_number
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class RunReader:
         """
         matches = search.parse(expression)
         return [run for run in map(self._with_metrics, self.all()) if matches(run)]
+
+    def experiments(self) -> list[Experiment]:
+        """Return the groups of runs with the same `experiment_name`, each with its best run; the newest first."""
+        return experiments(self.latest())
 
     def children(self, run_id: str) -> list[Run]:
         """Return the runs that are parts of a run, oldest first."""

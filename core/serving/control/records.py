@@ -20,7 +20,8 @@ from core.serving.table import ServingTable
 from core.settings import load_settings
 from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
-from core.tracking import Run, RunComparison, Runs
+from core.tracking import Experiment, Run, RunComparison, Runs
+from core.tracking.experiments import experiment_of
 from core.tracking.run_reader import PAGE_EPOCHS
 from core.training.session import Session
 from core.view.parts.histories import RESOURCE_SERIES
@@ -109,11 +110,22 @@ class RecordRoutes(Controller):
             str, QueryParameter(name="filter", description="Example: metrics.mae < 0.2 and params.model = 'spread'")
         ] = "",
         limit: Annotated[int | None, QueryParameter(ge=1, description="Return only the newest N runs.")] = None,
+        experiment: Annotated[
+            str | None, QueryParameter(description="Return only the runs of this experiment.")
+        ] = None,
     ) -> list[Run]:
-        """List tracked runs, newest first: all runs, or the runs that match an expression."""
+        """List tracked runs, newest first: all runs, or the runs that match an expression or are of an experiment."""
         with Runs(workspace) as runs:
             found = runs.search(matching) if matching else runs.latest()
+        if experiment is not None:
+            found = [run for run in found if experiment_of(run) == experiment]
         return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
+
+    @get("/runs/experiments", opt=LOOK, sync_to_thread=True)
+    def list_experiments(self, workspace: Given[Workspace]) -> list[Experiment]:
+        """List the groups of runs with the same tag `experiment_name`, each with its best run, newest first."""
+        with Runs(workspace) as runs:
+            return runs.experiments()
 
     @get("/runs/compare", opt=LOOK, sync_to_thread=True)
     def compare_runs(

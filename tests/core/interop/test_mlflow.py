@@ -86,6 +86,7 @@ def test_a_store_in_a_folder_is_read_without_a_global_setting(
     before = dict(os.environ)
     imported = import_run(workspace, folder, run_id, actor=ANA)
     assert Runs(workspace).get(imported.run.run_id).metrics == {"mae": 0.5}
+    assert [each.name for each in Runs(workspace).experiments()] == ["desk"]
     assert dict(os.environ) == before
 
 

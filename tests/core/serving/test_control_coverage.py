@@ -45,6 +45,7 @@ PATHS = {
     "session resume": SESSION,
     "session stop": SESSION,
     "runs list": "get /api/v1/runs",
+    "runs experiments": "get /api/v1/runs/experiments",
     "runs show": "get /api/v1/runs/{run_id}",
     "runs metrics": "get /api/v1/runs/{run_id}/metrics",
     "runs compare": "get /api/v1/runs/compare",
@@ -145,8 +146,8 @@ READS = {
     Rollouts: "active all get needed_since plan readable refusal_to_continue requestable wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
-    Runs: "all children close compare find get latest metric_course metric_history metric_names metric_page "
-    "metric_pages prunable search",
+    Runs: "all children close compare experiments find get latest metric_course metric_history metric_names "
+    "metric_page metric_pages prunable search undefined_steps",
     Tokens: "all",
 }
 Face = tuple[str, ...] | Because
