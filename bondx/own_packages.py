@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it; `core.errors` is not imported yet
 NAMES = frozenset({"console", "core", "sample_configs", "themes", "widgets"})
 
 
@@ -41,7 +42,10 @@ def bondx_mlops() -> int:
 
 def _command(module: str) -> int:
     prefer_own_packages()
-    return int(import_module(module).main())
+    try:
+        return int(import_module(module).main())
+    except KeyboardInterrupt:  # while it is still imported; later the command itself takes it
+        return INTERRUPTED
 
 
 if __name__ == "__main__":  # a child: the module to run, and its arguments

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bondx import own_packages
 from bondx.own_packages import NAMES
+from core.errors import ExitCode
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,15 @@ def test_the_training_child_does_too(folder):
         timeout=PATIENCE_SECONDS,
     )
     assert done.stdout.strip() == "no session is prepared", done.stderr
+
+
+def test_an_interrupt_during_the_imports_prints_no_traceback(monkeypatch, capsys):
+    def interrupt(_module):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_packages, "import_module", interrupt)
+    assert own_packages.bondx() == own_packages.bondx_mlops() == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == ""
 
 
 def test_the_installed_commands_begin_there():
