@@ -139,7 +139,7 @@ class Predictor:
             request_id = _checked_id(asked.request_id, target.dialect.id_field) or own
             _log_route(request_id, assignment)
         except Exception as error:
-            log.debug("%s: refused: %s: %s", scope[REQUEST_ID], type(error).__name__, error)
+            log.debug("%s: refused: %s", scope[REQUEST_ID], type(error).__name__)  # its text may quote the row
             await self._refuse(target, error, send)
             return
         reply = self._reply(

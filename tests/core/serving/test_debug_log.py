@@ -29,7 +29,7 @@ def test_a_request_is_followed_by_its_id_and_nothing_secret_is_logged(workspace,
     assert "routed to spread 1.0.0, rollout None, arm stable" in lines[0]
     assert "1 rows scored and answered after " in lines[1]
     assert "core.telemetry.predictions.writer" in lines[2]
-    assert "refused: BadRequestError: " in text
+    assert "refused: BadRequestError\n" in text
     secrets = [token.digest for token in Tokens(workspace).all()]
     assert not any(secret in text for secret in (*secrets, "Bearer", "a caller's key"))
     assert not any(f"{value}" in text for value in row.values() if isinstance(value, float) and value > 1)
