@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from core.tracking.comparison import RunComparison
 
 # Higher is better for the first set, lower for the second; for other metrics the rows name no better side.
-_MORE_IS_BETTER = ("attainment", "r2", "auc", "average_precision", "precision", "recall", "f1", "accuracy", "coverage")
-_LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "brier", "error")
+_MORE_IS_BETTER = (
+    "attainment",
+    "r2",
+    "auc",
+    "average_precision",
+    "precision",
+    "recall",
+    "f1",
+    "accuracy",
+    "coverage",
+    "roc_auc",
+)
+_LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "brier", "error", "mean_absolute", "mean_squared", "root_mean")
 _HASH_LENGTH = 64
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, counted, duration, instant, share
+from console.presentation.phrases import NOTHING, counted, duration, instant, number, share
 from core.training.criterion import Criterion
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
@@ -228,6 +228,11 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     ]
     lines += criteria_lines(session, glyphs)
     lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
+    if observed.metrics:
+        lines += [Line(), Line((("Metrics of the last epoch", "title"),))]
+        lines += [
+            Line(((f"{name:<40}", "muted"), (number(value), ""))) for name, value in sorted(observed.metrics.items())
+        ]
     lines += [Line(), Line((("Settings", "title"),))]
     lines += [
         Line(((f"{name:<28}", "muted"), (_setting(value), "")))

@@ -12,11 +12,13 @@ inside the methods that need them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from core.models.interface import PanelLike
     from core.quality import CheckSet
 
@@ -105,3 +107,11 @@ class SessionDomain(Domain, Protocol):
 
     def draw(self, request: DrawRequest) -> "PanelLike":
         """Draw a panel, with the truth if it is known."""
+
+
+@runtime_checkable
+class SlicedDomain(Protocol):
+    """A domain that names the slices of its final reports; for others, they are the categories of few levels."""
+
+    def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
+        """Return the slice of each row, by the name of the slicing; a missing value is in no slice."""

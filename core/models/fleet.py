@@ -5,7 +5,8 @@ machine that is several times faster than four libraries that each compete for a
 on the number of cores.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -17,7 +18,9 @@ from core.models.interface import Model, PanelLike
 from core.progress import SideBySide
 
 
-def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int) -> None:
+def train_all(
+    models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int
+) -> dict[str, float]:
     """Update every model with a panel.
 
     The result does not depend on `n_threads`: each model draws from a seed of its own.
@@ -28,13 +31,26 @@ def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed
         panel: A panel that is new to all of them.
         seed: The random seed of this epoch.
         n_threads: How many models may be trained in parallel.
+    Returns:
+        The seconds that each model took; of a model that learns after another, those of its own part.
     """
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, job: Callable[[], None]) -> Callable[[], None]:
+        def work() -> None:
+            began = time.perf_counter()
+            job()
+            seconds[name] = time.perf_counter() - began - seconds.get(leaders[name] or "", 0.0)
+
+        return work
+
     seeds = {name: _seed_of(seed, name) for name in models}
-    jobs = {name: partial(model.update, panel, seed=seeds[name]) for name, model in models.items()}
+    jobs = {name: timed(name, partial(model.update, panel, seed=seeds[name])) for name, model in models.items()}
     leaders = {name: model.learns_with(models) for name, model in models.items()}
     for name, leader in leaders.items():
         if leader is not None and leaders[leader] is None:
-            jobs[leader] = partial(models[name].update_with, models[leader], jobs[leader], panel, seed=seeds[name])
+            job = partial(models[name].update_with, models[leader], jobs[leader], panel, seed=seeds[name])
+            jobs[leader] = timed(name, job)
             del jobs[name]
     under_way = SideBySide("the models", jobs)
 
@@ -45,6 +61,7 @@ def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed
     with threadpool_limits(1), ThreadPoolExecutor(max(n_threads, 1), thread_name_prefix="model") as pool:
         for future in [pool.submit(run, name) for name in jobs]:
             future.result()
+    return {name: seconds[name] for name in models}
 
 
 def _seed_of(seed: int, name: str) -> int:

@@ -7,9 +7,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray
+from core.arrays import AnyArray, BoolArray
 from core.models.errors import UnknownAlgorithmError
 from core.models.scoring.scorer import RowScorer
 
@@ -146,6 +147,17 @@ class Model(ABC):
             The model's metrics, including `loss`; if the truth is known also the `optimum` of its headline
             metric, and `attainment`, the share of that optimum.
         """
+
+    def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Select the rows that the standard scores judge: those with a label."""
+        return table[table[self.label].notna()]
+
+    def decide(self, answer: AnyArray) -> BoolArray | None:
+        """Say which rows are declared events, from the answers of `predict`; None if the model does not decide.
+
+        For probabilities the threshold is one half, as in scikit-learn: a rare event is then hardly ever declared.
+        """
+        return np.asarray(answer >= 0.5) if self.task == "classification" else None
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
         """Compare the headline score with the best attainable score, with an interval over groups.

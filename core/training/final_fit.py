@@ -30,6 +30,7 @@ from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
+from core.training.slicing import Slices
 
 FOLDER = "final"
 RECORD = "final.json"
@@ -60,6 +61,8 @@ class FinalFit:
         self._validation = validation
         self._data_sets = data_sets
         self._folder = checkpoints.folder / FOLDER
+        self.fit_seconds: dict[str, float] = {}
+        """What each model took to train for the end; empty where `perform` found the models."""
 
     def perform(self) -> FinalRecord:
         """Refit, test, save.
@@ -78,25 +81,26 @@ class FinalFit:
         pool = self._panels.pooled([entry.score is not None for entry in history])
         ways = {"continued": ModelSet(self._settings), "refit": ModelSet(self._settings)}
         ways["continued"].load(source.models)
-        ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, "refit"))
+        self._time(ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, "refit")))
         merits, choice = self._choose(ways)
         for way, model_set in ways.items():  # copies, since models may depend on one another
             names = [name for name in choice if choice[name] == way and model_set.models[name].continues]
             taking = model_set.only(names)  # a model that starts again would forget the draws for the validation panel
-            taking.learn(
-                self._validation.panel,
-                seed=derive_seed(self._settings.random_seed, "last lesson"),  # part of the seed, so it stays
-            )
+            seed = derive_seed(self._settings.random_seed, "last lesson")  # part of the seed, so it stays
+            self._time(taking.learn(self._validation.panel, seed=seed))
         model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
-        draws, metrics = self._test(model_set)
+        draws, metrics, slices = self._test(model_set)
         if self._data_sets.keeps_final:  # before the record: once that is there, they are there
             self._data_sets.keep(epoch_name(newest.epoch), self._panels.epoch(newest.epoch))
             self._data_sets.keep(VALIDATION, self._validation)
         for name, figures in metrics.items():
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
-        return self._save(
-            _Made(model_set, choice, metrics, (pool.record, self._validation.record, *draws)), source, newest
-        )
+        made = _Made(model_set, choice, metrics, slices, (pool.record, self._validation.record, *draws))
+        return self._save(made, source, newest)
+
+    def _time(self, seconds: Mapping[str, float]) -> None:
+        for name, took in seconds.items():
+            self.fit_seconds[name] = self.fit_seconds.get(name, 0.0) + took
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Score each way on the validation panel; return each model's scores, and the way it takes."""
@@ -130,17 +134,19 @@ class FinalFit:
         except CheckpointDamagedError:
             return newest  # nearly as good, and whole
 
-    def _test(self, model_set: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
+    def _test(self, model_set: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]], dict[str, Slices]]:
+        slices: dict[str, Slices] = {}
         draws: list[DrawRecord] = []
         metrics: dict[str, dict[str, float]] = {name: {} for name in model_set.models}
         for number, name in enumerate(self._panels.domain.test_panels):
             draw = self._panels.test(name)
             draws.append(draw.record)
             self._data_sets.keep(name, draw)
+            slices = slices or model_set.slices(draw.panel)
             seed = derive_seed(self._settings.random_seed, "interval", number)
             for model, figures in model_set.test(draw.panel, seed=seed).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
-        return draws, metrics
+        return draws, metrics, slices
 
     def _save(self, made: "_Made", source: Checkpoint, newest: Checkpoint) -> FinalRecord:
         record: FinalRecord | None = None
@@ -148,9 +154,7 @@ class FinalFit:
         def fill(folder: Path) -> None:
             nonlocal record
             models = tuple(
-                _save_model(
-                    model, name, folder, way=made.choice[name], metrics=made.metrics[name], domain=self._settings.domain
-                )
+                _save_model(model, name, folder, made, domain=self._settings.domain)
                 for name, model in made.model_set.models.items()
             )
             record = FinalRecord(
@@ -174,17 +178,17 @@ class _Made:
     model_set: ModelSet
     choice: dict[str, str]
     metrics: dict[str, dict[str, float]]
+    slices: dict[str, Slices]
     draws: tuple[DrawRecord, ...]
 
 
-def _save_model(
-    model: Model, name: str, folder: Path, *, way: str, metrics: dict[str, float], domain: str
-) -> FinalModel:
+def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain: str) -> FinalModel:
+    metrics, slices = made.metrics[name], made.slices.get(name, {})
     place = folder / name
     model.save(place)
     account = plain(model.report(), name, "report", domain=domain)
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
-    report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics}
+    report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(place / REPORT, content + b"\n", durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
@@ -193,8 +197,9 @@ def _save_model(
         folder=f"{FOLDER}/{name}",
         files=files,
         chosen=str(account.get("ships", model.algorithm)),
-        way=way,
+        way=made.choice[name],
         metrics=metrics,
         importance=importance,
+        slices=slices,
         report=account,
     )

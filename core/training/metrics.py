@@ -1,15 +1,23 @@
 """The metrics that a model reports, checked where the engine receives them: a plug-in may return anything."""
 
+import logging
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
+from core.arrays import AnyArray, BoolArray
 from core.errors import RefusedError
 from core.models import Attainment, Model, PanelLike
+from core.models.interface import table_of
+from core.models.standard_scores import standard_scores
+
+log = logging.getLogger(__name__)
 
 
 class UnusableMetricError(RefusedError):
@@ -110,7 +118,35 @@ def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dic
                 domain, name, "evaluate", f"returned {value!r} as {metric}; a metric must be a number"
             )
         metrics[metric] = float(value)
-    return metrics
+    answers = answers_of(model, panel)
+    return ({} if answers is None else answers.scores()) | metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A model's answers to the rows of a panel that are judged."""
+
+    task: str
+    rows: pd.DataFrame
+    actual: AnyArray
+    answer: AnyArray
+    decided: BoolArray | None
+
+    def scores(self, part: BoolArray | slice = slice(None)) -> dict[str, float]:
+        """Measure the standard scores of all rows, or of some."""
+        decided = None if self.decided is None else self.decided[part]
+        return standard_scores(self.task, self.actual[part], self.answer[part], decided)
+
+
+def answers_of(model: Model, panel: PanelLike) -> Answers | None:
+    """Return a model's answers for the standard scores; None if it has no label, no task or no answers."""
+    try:
+        rows = model.judged_rows(table_of(panel))
+        answer = np.asarray(model.predict(rows))
+        return Answers(model.task, rows, rows[model.label].to_numpy(), answer, model.decide(answer))
+    except Exception:  # a plug-in need not have them: its own metrics decide whether it is usable
+        log.debug("no standard scores of %s", type(model).__name__, exc_info=True)
+        return None
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

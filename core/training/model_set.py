@@ -14,6 +14,7 @@ from core.progress import SideBySide
 from core.settings import TrainingSettings
 from core.training.metrics import measured, measured_with_interval
 from core.training.session_domain import domain_of
+from core.training.slicing import Slices, scores_by_slice
 
 T = TypeVar("T")
 Figures = dict[str, float]
@@ -49,6 +50,7 @@ class ModelSet:
             UnknownAlgorithmError: A model does not offer the algorithm in the settings.
         """
         domain = domain_of(settings)
+        self._settings = settings
         self._domain = settings.domain
         self.models: dict[str, Model] = {
             name: create(name, algorithm=entry.algorithm, settings=entry.parameters, domain=domain)
@@ -75,10 +77,11 @@ class ModelSet:
         part.models = {name: self.models[name] for name in names}
         return part
 
-    def learn(self, panel: PanelLike, *, seed: int) -> None:
-        """Update every model with a panel."""
-        train_all(self.models, panel, seed, self._n_threads)
+    def learn(self, panel: PanelLike, *, seed: int) -> dict[str, float]:
+        """Update every model with a panel; return the seconds that each took."""
+        seconds = train_all(self.models, panel, seed, self._n_threads)
         self.has_learned = True
+        return seconds
 
     def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:
         """Evaluate every model on panels it was not trained on.
@@ -118,6 +121,11 @@ class ModelSet:
         return self._side_by_side(
             lambda name, model: measured_with_interval(model, name, panel, seed=seed, domain=self._domain)
         )
+
+    def slices(self, panel: PanelLike) -> dict[str, Slices]:
+        """Measure every model on the slices of a test panel."""
+        domain = domain_of(self._settings)
+        return self._side_by_side(lambda _, model: scores_by_slice(model, panel, domain))
 
     def save(self, folder: Path) -> None:
         """Write each trained model into a folder of its name."""

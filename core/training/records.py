@@ -62,6 +62,7 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
         chosen: The candidate that answers, as the model describes it.
         way: "continued" from the best checkpoint, or "refit" from many draws at once.
         metrics: On the test panels, `<panel>.<metric>`; `validation.<way>` decided the way.
+        slices: Scores by slice of the first test panel, such as "sector=banks".
         report: The model's own report: which candidates were tried, and which ships.
     """
 
@@ -72,6 +73,7 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
     way: str
     metrics: dict[str, float]
     importance: dict[str, float]
+    slices: dict[str, dict[str, float]] = {}
     report: dict[str, Any]
 
 

@@ -136,8 +136,20 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, last: Epoc
     return "\n".join(lines).encode()
 
 
-def dashboard_metrics(session: Session, history: EpochScores, durations: Sequence[float]) -> bytes:
-    """Write the state of a session for dashboards: its newest epochs, and earlier epochs at even steps."""
+def dashboard_metrics(
+    session: Session,
+    history: EpochScores,
+    durations: Sequence[float],
+    times: Mapping[str, Mapping[str, float]],
+) -> bytes:
+    """Write the state of a session for dashboards: its newest epochs, and earlier epochs at even steps.
+
+    Args:
+        session: The session.
+        history: The scores of all epochs.
+        durations: Seconds of the newest epochs.
+        times: The training seconds of each model, by their names in the file.
+    """
     observed = session.observed
     epochs = thinned(len(history))
     return _to_json(
@@ -149,6 +161,7 @@ def dashboard_metrics(session: Session, history: EpochScores, durations: Sequenc
             "desired": str(session.desired),
             **msgspec.to_builtins(observed),
             "recent_epoch_seconds": [round(seconds, 4) for seconds in durations],
+            **{name: {model: round(took, 4) for model, took in each.items()} for name, each in times.items()},
             "n_epochs_done": len(history),
             "history": {
                 "epoch": epochs,
@@ -255,6 +268,27 @@ def _model_section(model: FinalModel) -> list[str]:
         *(f"| {key} | {model.metrics[key]:.5g} |" for key in rows),
         "",
         "Most important columns: " + ", ".join(f"{name} {share:.1%}" for name, share in important) + ".",
+        *_slices_table(model),
+    ]
+
+
+def _slices_table(model: FinalModel) -> list[str]:
+    """Draw the scores by slice, for a page: a row for each slice."""
+    if not model.slices:
+        return []
+    columns = sorted({name for scores in model.slices.values() for name in scores} - {"n_rows"})
+    return [
+        "",
+        "By slice of the first test panel (slices of at least 30 rows):",
+        "",
+        "| slice | rows | " + " | ".join(columns) + " |",
+        "| --- |" + " ---: |" * (len(columns) + 1),
+        *(
+            f"| {name} | {scores['n_rows']:.0f} | "
+            + " | ".join(f"{scores[column]:.4g}" if column in scores else "–" for column in columns)
+            + " |"
+            for name, scores in model.slices.items()
+        ),
     ]
 
 

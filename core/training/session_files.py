@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -78,9 +79,15 @@ class SessionFiles:
         file = folder / FINAL_REPORT
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
-    def write_dashboard(self, session: Session, history: EpochScores, durations: Sequence[float]) -> None:
+    def write_dashboard(
+        self,
+        session: Session,
+        history: EpochScores,
+        durations: Sequence[float],
+        times: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    ) -> None:
         """Write the state of a session; it can be written again, so the disk is not waited for."""
-        content = dashboard_metrics(session, history, durations)
+        content = dashboard_metrics(session, history, durations, times)
         write_file(self._folder(session) / "dashboard_metrics.json", content, durable=False)
 
     def write_health(

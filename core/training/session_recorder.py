@@ -5,10 +5,10 @@ the rest in place. Every record may be written again after a crash, with the sam
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ from core.tracking.divergence import is_loss
 from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_seconds
 from core.training.criteria import criteria
 from core.training.errors import LearningError
-from core.training.records import EpochRecord, FinalRecord
+from core.training.records import EpochRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
 from core.training.scores import EpochScores
@@ -32,12 +32,15 @@ from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
-from core.training.wire import EpochDone, Prepared
+from core.training.wire import EpochDone, Finished, Prepared
 
 log = logging.getLogger(__name__)
 
 DASHBOARD_SECONDS = 5.0
 """The least time between two writes of the dashboard's file while epochs end; at rest it is always written."""
+
+FIT_TIME = "fit_time"
+"""The metric of a model's training seconds in an epoch, under scikit-learn's name for it."""
 
 HEALTH_SERIES = (
     "resource.cpu_percent",
@@ -47,6 +50,16 @@ HEALTH_SERIES = (
     "process.trainer.cpu_percent",
     "process.trainer.rss_bytes",
 )
+
+
+class _Dashboard(NamedTuple):
+    """What the dashboard of the newest session shows besides its document."""
+
+    session_id: str = ""
+    history: EpochScores = EpochScores()
+    durations: Sequence[float] = ()
+    fit_seconds: Mapping[str, float] = {}  # of the last epoch, by model
+    final_fit_seconds: Mapping[str, float] = {}
 
 
 class SessionRecorder:
@@ -73,7 +86,7 @@ class SessionRecorder:
         self._calls = TrainingAlerts(alerts, clock)
         self.files = SessionFiles(workspace)
         """The files of the sessions."""
-        self._dashboard: tuple[str, EpochScores, Sequence[float]] = ("", EpochScores(), ())
+        self._dashboard = _Dashboard()
         self._dashboard_at: datetime | None = None
         self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
@@ -150,6 +163,7 @@ class SessionRecorder:
         """
         now, record = self._clock(), done.record
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
+        timings |= {f"{model}.{FIT_TIME}": seconds for model, seconds in done.fit_seconds.items()}
         if durations:
             timings["epoch.seconds"] = durations[-1]
         self.files.write_epoch(session, record)
@@ -180,8 +194,8 @@ class SessionRecorder:
             checkpoint_sha256=done.checkpoint_sha256,
         )
         self._calls.epoch_done(session, record)
-        is_another = self._dashboard[0] != session.session_id
-        self._dashboard = session.session_id, history, durations[-RECENT_EPOCHS:]
+        is_another = self._dashboard.session_id != session.session_id
+        self._dashboard = _Dashboard(session.session_id, history, durations[-RECENT_EPOCHS:], done.fit_seconds)
         since = None if is_another or self._dashboard_at is None else (now - self._dashboard_at).total_seconds()
         if since is None or not 0 <= since < DASHBOARD_SECONDS:
             self._write_dashboard(session)
@@ -240,12 +254,13 @@ class SessionRecorder:
     def finish(
         self,
         session: Session,
-        final: FinalRecord,
+        finished: Finished,
         history: EpochScores,
         last: EpochRecord,
         judgement: Judgement,
     ) -> Session:
         """Register the session's models, and write its reports."""
+        final = finished.record
         evidence = self.files.write_final(session, final, history, last, judgement)
         folder = self.files.checkpoints_of(session)
         registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
@@ -255,12 +270,13 @@ class SessionRecorder:
             data={draw.purpose: draw.sha256 for draw in final.draws},
             files=[self._workspace.root / evidence.path, *manifests],
         )
+        fit_seconds = self._dashboard.fit_seconds if self._dashboard.session_id == session.session_id else {}
+        self._dashboard = _Dashboard(session.session_id, history, (), fit_seconds, finished.fit_seconds)
         return self._at_rest(
             session,
             "session.finish",
             RunStatus.FINISHED,
             reason=f"{judgement.end}: {judgement.reason}",
-            history=history,
             evidence=(evidence,),
             phase=SessionPhase.FINISHED,
             registered=registered,
@@ -295,7 +311,6 @@ class SessionRecorder:
         status: RunStatus,
         *,
         reason: str,
-        history: EpochScores | None = None,
         evidence: tuple[Evidence, ...] = (),
         **observed: Any,
     ) -> Session:
@@ -305,8 +320,6 @@ class SessionRecorder:
         self._runs.close(session, status, reason=reason)
         self._calls.rests(session)
         self._write_health(ended)
-        if history is not None:
-            self._dashboard = session.session_id, history, ()
         self._write_dashboard(ended)
         return self._observe(session, verb, reason=reason, evidence=evidence, **observed)
 
@@ -326,10 +339,11 @@ class SessionRecorder:
 
     def _write_dashboard(self, session: Session) -> None:
         """Write the newest state of a session that had an epoch here."""
-        session_id, history, durations = self._dashboard
-        if session_id == session.session_id:
+        shown = self._dashboard
+        if shown.session_id == session.session_id:
             self._dashboard_at = self._clock()
-            self.files.write_dashboard(session, history, durations)
+            times = {"fit_time": shown.fit_seconds, "final_fit_time": shown.final_fit_seconds}
+            self.files.write_dashboard(session, shown.history, shown.durations, times)
 
     def _write_health(self, session: Session) -> None:
         reader = TelemetryReader(self._workspace.telemetry_file)

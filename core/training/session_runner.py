@@ -139,7 +139,7 @@ class SessionRunner:
             return False
         self._session = self._recorder.winding_up(self._session, judgement)
         finished = self._ask(Finish(), Finished)
-        self._session = self._recorder.finish(self._session, finished.record, self._history, self._last, judgement)
+        self._session = self._recorder.finish(self._session, finished, self._history, self._last, judgement)
         return True
 
     def _halt(self) -> bool:

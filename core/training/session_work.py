@@ -66,6 +66,7 @@ class SessionWork:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
         self._data_sets = DataSets(settings, document, data_folder)
+        self._fit_seconds: dict[str, float] = {}
 
     def where_it_stands(self) -> Prepared:
         """Say after which epoch the session continues."""
@@ -90,7 +91,7 @@ class SessionWork:
         history = self._newest.history if self._newest else EpochScores()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
-        watch = Stopwatch()
+        watch, self._fit_seconds = Stopwatch(), {}
         begins("the draw")
         draw = self._panels.epoch(number)
         watch.lap("draw")
@@ -113,16 +114,26 @@ class SessionWork:
             checkpoint=str(self._newest.folder),
             checkpoint_sha256=self._newest.sha256,
             stage_seconds=watch.seconds,
+            fit_seconds=self._fit_seconds,
         )
 
     def finish(self) -> FinalRecord:
         """Refit the best models, test them once, and save them for registration."""
-        return FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets).perform()
+        fit = FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets)
+        record = fit.perform()
+        self._fit_seconds = fit.fit_seconds
+        return record
+
+    @property
+    def fit_seconds(self) -> dict[str, float]:
+        """What each model took to learn in the last epoch, or for the end."""
+        return self._fit_seconds
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         watch = Stopwatch()
         learned, holdout = self._panels.split(draw.panel, number)
-        self._model_set.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
+        seed = derive_seed(self._settings.random_seed, "learn", number)
+        self._fit_seconds = self._model_set.learn(learned, seed=seed)
         watch.lap("learn")
         log.debug("epoch %d: learned from %d rows in %.3f s", number, len(learned.frame), watch.seconds["learn"])
         figures = self._model_set.judge({"validation": self._validation.panel, "holdout": holdout})
@@ -194,4 +205,5 @@ class Workbench:
             case RunEpoch():
                 return self._work.run_epoch(request.number)
             case Finish():
-                return Finished(record=self._work.finish())
+                record = self._work.finish()
+                return Finished(record=record, fit_seconds=self._work.fit_seconds)

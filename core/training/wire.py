@@ -46,12 +46,14 @@ class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
     checkpoint: str
     checkpoint_sha256: str
     stage_seconds: dict[str, float]  # where the time went
+    fit_seconds: dict[str, float] = {}  # what each model took to learn
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     """The models that ship are on disk."""
 
     record: FinalRecord
+    fit_seconds: dict[str, float] = {}  # what each model took to learn for the end
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):

@@ -1,7 +1,8 @@
 """Bonds: a synthetic market with a known truth, newly drawn for each panel, on one macro path per session."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.domains.bonds.data.settings import BondSettings, PanelSettings
 from core.domains.domain import DrawRequest, ModelOffer
@@ -10,6 +11,8 @@ from core.models.algorithms import SUPERVISED
 from core.seeds import derive_seed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from core.models.interface import Model, PanelLike
     from core.quality import CheckSet
     from core.tables import ReadingRules, Table, TableSignature
@@ -52,6 +55,12 @@ class BondDomain:
         own = {name: getattr(request.settings, name) for name in BondSettings.__struct_fields__}
         macro_seed = derive_seed(request.session_seed, path)
         return generate(PanelSettings(n_rows=request.n_rows, seed=request.seed, macro_seed=macro_seed, **own))
+
+    def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
+        """Return the sector, rating, maturity bucket and region of each bond."""
+        from core.domains.bonds.slices import bond_slices
+
+        return bond_slices(frame)
 
     @property
     def checks(self) -> "CheckSet":

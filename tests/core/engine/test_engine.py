@@ -83,6 +83,8 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     epochs = TelemetryReader(workspace.telemetry_file).epochs(session.run_id)
     assert [epoch for epoch, _ in epochs["score"]] == [1, 2]
     assert {"liquidity_shock.attainment", "liquidity_shock.loss", "quality.score", "epoch.seconds"} <= set(epochs)
+    assert {"liquidity_shock.brier_score_loss", "liquidity_shock.fit_time"} <= set(epochs)
+    assert Runs(workspace).search("metrics.liquidity_shock.f1_score >= 0")[0].run_id == session.run_id
     reports = workspace.reports_dir / session.session_id
     kept = {"lineage.json", "SYNTHETIC.txt", "data.csv", "data.jsonl", "data.parquet", "truth.parquet"}
     data_sets = ("epoch_0002", "validation", "test", "test_new_macro")
@@ -94,7 +96,10 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
         "final_report.md",
         "system_health_report.json",
     }
-    assert msgspec.json.decode((reports / "dashboard_metrics.json").read_bytes())["phase"] == "finished"
+    dashboard = msgspec.json.decode((reports / "dashboard_metrics.json").read_bytes())
+    assert dashboard["phase"] == "finished"
+    assert dashboard["fit_time"]["liquidity_shock"] >= 0
+    assert dashboard["final_fit_time"]["liquidity_shock"] >= 0
     verbs = [record.verb for record in AuditLog(workspace).tail(100)]
     assert verbs[0] == "engine.acquire"
     assert {"session.start", "run.start", "epochs.seal", "version.register", "run.finish"} <= set(verbs)

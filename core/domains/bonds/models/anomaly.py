@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
 from core.domains.bonds.models.attainment import anomaly_attainment, anomaly_metrics
 from core.domains.bonds.models.consistency import contradiction_evidence
@@ -151,6 +151,10 @@ class AnomalyModel(Model):
     def flag(self, frame: pd.DataFrame) -> BoolArray:
         """Classify rows as anomalous or not, by the threshold that follows the data."""
         return self.predict(frame) >= self.threshold
+
+    @override
+    def decide(self, answer: AnyArray) -> BoolArray:
+        return np.asarray(answer >= self.threshold)
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:

@@ -37,6 +37,10 @@ class BinaryBondModel(BondModel):
         return 1.0 / (1.0 + np.exp(-score))
 
     @override
+    def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return self.rows(table)
+
+    @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
         rows = self.rows(table_of(panel))
         return probability_metrics(

@@ -7,7 +7,7 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.domains.bonds.data.columns import BY_NAME
 from core.domains.bonds.models import designs
-from core.domains.bonds.models.attainment import spread_attainment, spread_metrics
+from core.domains.bonds.models.attainment import sound_rows, spread_attainment, spread_metrics
 from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
 from core.models.errors import NotFittedError
@@ -59,6 +59,10 @@ class SpreadModel(BondModel):
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
         bonds = table_of(panel)
         return spread_metrics(bonds, truth_of(panel), self.score(bonds))
+
+    @override
+    def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table[sound_rows(table)]
 
     @override
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:

@@ -1,0 +1,62 @@
+"""The scores of a model by slice of a test panel: by sector, rating, maturity and region for bonds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import BoolArray
+from core.domains.domain import SessionDomain, SlicedDomain
+from core.models import Model, PanelLike
+from core.models.slices import LEAST_ROWS, MOST_COLUMNS, MOST_LEVELS
+from core.training.metrics import answers_of
+
+Slices = dict[str, dict[str, float]]
+
+
+def scores_by_slice(model: Model, panel: PanelLike, domain: SessionDomain) -> Slices:
+    """Measure a model on each slice of a panel; it predicts the panel once.
+
+    Args:
+        model: The model.
+        panel: The test panel.
+        domain: The domain.
+    Returns:
+        `n_rows` and the standard scores of each slice, such as "sector=utilities"; slices of fewer than 30 rows, and
+        scores that are undefined there, are left out. The attainment is that of a whole panel, and has no slices.
+    """
+    answers = answers_of(model, panel)
+    if answers is None:
+        return {}
+    found: Slices = {}
+    for name, rows in _slices(answers.rows, domain):
+        if (n_rows := int(rows.sum())) >= LEAST_ROWS:
+            found[name] = {"n_rows": float(n_rows), **answers.scores(rows)}
+    return found
+
+
+def _slices(frame: pd.DataFrame, domain: SessionDomain) -> Iterator[tuple[str, BoolArray]]:
+    columns = domain.slices(frame) if isinstance(domain, SlicedDomain) else _categories(frame, domain)
+    for name, values in columns.items():
+        for level in sorted(values.dropna().unique(), key=_order(values)):
+            yield f"{name}={level}", np.asarray(values == level)
+
+
+def _order(values: "pd.Series[Any]") -> Any:
+    """Keep the order of categories; sort other levels by name."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return list(values.cat.categories).index
+    return str
+
+
+def _categories(frame: pd.DataFrame, domain: SessionDomain) -> dict[str, "pd.Series[Any]"]:
+    """Return the columns of few levels, for a domain that names no slices."""
+    names = [
+        str(name)
+        for name, column in frame.items()
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        and len(column.cat.categories) <= MOST_LEVELS
+        and name != domain.group_column
+    ]
+    return {name: frame[name] for name in names[:MOST_COLUMNS]}
