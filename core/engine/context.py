@@ -1,10 +1,11 @@
 """The objects that an engine hands to its workers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock
+from core.engine.worker_states import WorkerStates
 from core.settings import Settings
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
@@ -22,3 +23,4 @@ class EngineContext:
     trainer: Trainer
     actor: Actor  # the author of recorded steps
     clock: Clock
+    workers: WorkerStates = field(default_factory=WorkerStates)

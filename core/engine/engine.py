@@ -13,6 +13,7 @@ from core.engine.context import EngineContext
 from core.engine.guard import LeaseGuard
 from core.engine.journal import open_log
 from core.engine.worker import Worker, WorkerThread
+from core.engine.worker_states import WorkerStates
 from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
 from core.errors import CoreError
@@ -141,11 +142,12 @@ class Engine:
             trainer=self._trainer,
             actor=self._actor,
             clock=clock,
+            workers=WorkerStates(clock),
         )
         workers: list[Worker] = [self._trainer, *(worker(context) for worker in WORKERS)]
         workers.append(ChangeNotice(workspace, workers))
         report = TrainingAlerts(alerts, clock).thread_failed
-        threads = [WorkerThread(worker, report=report) for worker in workers]
+        threads = [WorkerThread(worker, report=report, states=context.workers) for worker in workers]
         for thread in threads:
             thread.start()
         self._threads = threads

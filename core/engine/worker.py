@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from core.backoff import BackOff
+from core.engine.worker_states import WorkerActivity, WorkerStates
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class WorkerThread(threading.Thread):
         worker: Worker,
         *,
         report: Callable[[str, Exception], None],
+        states: WorkerStates | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the thread.
@@ -53,12 +55,14 @@ class WorkerThread(threading.Thread):
         Args:
             worker: The worker to run.
             report: Called with the worker's name and the error when a step fails; raises the alert.
+            states: Where the thread notes what its worker does.
             monotonic: Seconds of a clock that is never set back.
         """
         # a process that must end immediately cannot wait for an epoch
         super().__init__(name=f"engine-{worker.name}", daemon=True)
         self._worker = worker
         self._report = report
+        self._states = WorkerStates() if states is None else states
         self._monotonic = monotonic
         self._stopping = threading.Event()
 
@@ -92,13 +96,18 @@ class WorkerThread(threading.Thread):
                 worker.wake.clear()  # before the step: news that arrives during the step causes another step
                 if self._stopping.is_set():
                     break
-                worker.wake.wait(worker.step())
+                self._states.note(worker.name, WorkerActivity.WORKING)
+                seconds = worker.step()
+                self._states.note(worker.name, WorkerActivity.WAITING)
+                worker.wake.wait(seconds)
             failed = False
+            self._states.note(worker.name, WorkerActivity.STOPPED)
         finally:
             worker.end(after_failure=failed)
 
     def _tell(self, error: Exception, pause: float) -> None:
         name = self._worker.name
+        self._states.failed(name, error)
         log.exception("the %s failed; restarting it in %.0f s", name, pause)
         try:
             self._report(name, error)

@@ -211,9 +211,7 @@ def system_health_report(
             "trained_seconds": round(observed.trained_seconds, 3),
             "mean_epoch_seconds": round(observed.trained_seconds / observed.epoch, 4) if observed.epoch else None,
             "n_open_alerts": problems,
-            "resources": {
-                series: _spread([value for _, value in samples]) for series, samples in resources.items() if samples
-            },
+            "resources": spreads(resources),
         }
     )
 
@@ -226,6 +224,11 @@ def leaks(final: FinalRecord) -> list[str]:
         for key, value in model.metrics.items()
         if key.endswith(".leak") and value
     ]
+
+
+def spreads(resources: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, dict[str, float]]:
+    """Summarise samples by series; a series without samples is left out."""
+    return {series: _spread([value for _, value in samples]) for series, samples in resources.items() if samples}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ past.py           records every document, so that a console can go back through 
 archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
+health.py         keeps `system_health_report.json` at the top of the workspace current
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
 The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.engine.workers.archiver import Archiver
+from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
@@ -30,4 +32,5 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     SilentRuns,
     Archiver,
     Housekeeping,
+    HealthReport,
 )

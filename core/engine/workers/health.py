@@ -1,0 +1,99 @@
+"""Keep `system_health_report.json` at the top of the workspace current: engine, workers, sessions, machine, alerts."""
+
+import logging
+import os
+import threading
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+from typing_extensions import override
+
+from core.clock import to_iso
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.errors import CoreError
+from core.files import write_file
+from core.telemetry import TelemetryReader
+from core.training.reports import spreads
+from core.training.session_recorder import HEALTH_SERIES
+from core.training.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+HEALTH_REPORT = "system_health_report.json"
+STEP_SECONDS = 10.0
+_RESOURCES_OF = timedelta(minutes=5)
+
+
+class HealthReport(Worker):
+    """Writes the state of the engine every ten seconds, and once more when it stops."""
+
+    name: ClassVar[str] = "health"
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to write; the folder of the workspace is remembered, as another one may take its name."""
+        self.wake = threading.Event()
+        self._context = context
+        self._started_at = context.clock()
+        self._folder = _identity(context.workspace.root)
+
+    @override
+    def step(self) -> float:
+        self._write("running")
+        return STEP_SECONDS
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        if not after_failure:
+            self._write("stopped")
+
+    def _write(self, state: str) -> None:
+        root = self._context.workspace.root
+        if _identity(root) != self._folder:
+            return  # the workspace is gone: the guard ends the engine, and no report brings it back
+        try:
+            write_file(root / HEALTH_REPORT, self._report(state), durable=False)
+        except CoreError as error:  # a full disk has its own alert
+            log.warning("%s", error)
+
+    def _report(self, state: str) -> bytes:
+        context, now = self._context, self._context.clock()
+        with closing(TelemetryReader(context.workspace.telemetry_file)) as reader:
+            resources = {series: reader.samples(series, now - _RESOURCES_OF, now) for series in HEALTH_SERIES}
+        report = {
+            "as_of": to_iso(now),
+            "engine": {
+                "state": state,
+                "pid": os.getpid(),
+                "started_at": to_iso(self._started_at),
+                "trainer_pid": context.trainer.child_pid,
+            },
+            "workers": dict(sorted(context.workers.all().items())),
+            "sessions": [
+                {
+                    "session_id": session.session_id,
+                    "phase": session.observed.phase,
+                    "epoch": session.observed.epoch,
+                    "n_epochs": session.observed.n_epochs,
+                    "n_failed_attempts": session.observed.n_failed_epochs,
+                    "last_failure": session.observed.failure,
+                    "last_progress_at": session.observed.last_progress_at,
+                }
+                for session in Sessions(context.workspace).all()
+                if not session.has_ended
+            ],
+            "n_open_alerts": len(context.alerts.open()),
+            "resources": spreads(resources),
+        }
+        return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

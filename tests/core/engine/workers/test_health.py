@@ -1,0 +1,94 @@
+"""The current state of the engine, at the top of the workspace."""
+
+import json
+import shutil
+import threading
+
+import pytest
+
+from core.engine import Engine
+from core.engine.worker import WorkerThread
+from core.engine.workers import WORKERS
+from core.engine.workers.change_notice import ChangeNotice
+from core.engine.workers.health import HEALTH_REPORT, HealthReport
+from core.settings import TrainingSettings
+from core.training.trainer import Trainer
+from tests.waiting import until
+
+
+def report_of(workspace):
+    return json.loads((workspace.root / HEALTH_REPORT).read_bytes())
+
+
+class Fragile:
+    """A worker whose every step fails."""
+
+    name = "fragile"
+    watches = frozenset()
+
+    def __init__(self):
+        self.wake = threading.Event()
+
+    def step(self):
+        raise ValueError("no luck")
+
+    def stop(self):
+        return
+
+    def end(self, *, after_failure):
+        return
+
+
+def test_the_report_of_a_running_engine_names_every_worker_and_the_sessions_that_have_not_ended(
+    workspace, sessions, person
+):
+    engine = Engine(workspace, mode="headless", actor=person)
+    engine.start()
+    try:
+        file = workspace.root / HEALTH_REPORT
+        until(lambda: file.exists() and report_of(workspace)["engine"]["state"] == "running", "a report")
+    finally:
+        engine.stop(0)
+    report = report_of(workspace)
+    assert report["engine"]["state"] == "stopped"
+    assert report["workers"].keys() == {Trainer.name, ChangeNotice.name, *(worker.name for worker in WORKERS)}
+    assert {state["activity"] for state in report["workers"].values()} <= {"working", "waiting", "stopped"}
+    assert report["workers"]["health"]["activity"] == "stopped"
+
+
+def test_it_says_which_worker_fails_how_often_and_why(workspace, context):
+    thread = WorkerThread(Fragile(), report=lambda *_: None, states=context.workers)
+    thread.start()
+    until(lambda: context.workers.all().get("fragile") and context.workers.all()["fragile"].n_failures, "a failure")
+    thread.stop()
+    thread.join()
+    HealthReport(context).step()
+    fragile = report_of(workspace)["workers"]["fragile"]
+    assert (fragile["activity"], fragile["last_failure"]) == ("restarting", "ValueError: no luck")
+    assert fragile["n_failures"] >= 1
+
+
+def test_it_lists_waiting_sessions_alerts_and_the_machine(workspace, context, sessions, person):
+    session_id = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    context.telemetry.add("resource.cpu_percent", context.clock(), 40.0)
+    context.telemetry.flush()
+    HealthReport(context).step()
+    report = report_of(workspace)
+    assert report["engine"]["state"] == "running"
+    assert [(each["session_id"], each["phase"]) for each in report["sessions"]] == [(session_id, "queued")]
+    assert report["resources"]["resource.cpu_percent"]["mean"] == 40.0
+    assert report["n_open_alerts"] == 0
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["gone", "replaced"])
+def test_a_workspace_that_is_gone_is_not_brought_back(workspace, context, another):
+    worker = HealthReport(context)
+    workspace.root.rename(workspace.root.with_name("elsewhere"))
+    if another:
+        workspace.root.mkdir()
+    worker.step()
+    worker.end(after_failure=False)
+    assert not (workspace.root / HEALTH_REPORT).exists()
+    assert workspace.root.exists() == another
+    shutil.rmtree(workspace.root, ignore_errors=True)
+    workspace.root.with_name("elsewhere").rename(workspace.root)
