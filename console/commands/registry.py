@@ -148,7 +148,8 @@ def show_version(args: argparse.Namespace) -> int:
         name: getattr(version, name)
         for name in ("model", "version", "stage", "stage_since", "created_at", "created_by", "run_id", "session_id")
     }
-    facts |= {"artifact": version.path, "manifest_sha256": version.manifest_sha256, "number": version.bump or None}
+    facts |= {"replaces": version.replaces or None, "artifact": version.path}
+    facts |= {"manifest_sha256": version.manifest_sha256, "number": version.bump or None}
     aliases = [f"@{alias}" for alias, number in registry.aliases(args.model).items() if number == version.version]
     approved_by = [approval.person for approval in registry.approvals(args.model, args.version)]
     facts |= {"aliases": aliases, "approved_by": approved_by, "tags": version.tags}

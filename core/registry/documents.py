@@ -34,6 +34,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     n_files: int
     n_bytes: int
     bump: str = ""  # which part of the number was raised, and why, if the registry decided it
+    replaces: str = ""  # the version that was live when it was registered, else the newest: "spread/1.3.0"
     checked: str = ""  # what a trial at its registration found, or why there was none; empty for our own training
     tags: dict[str, str] = {}
     updated_at: datetime

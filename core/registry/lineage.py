@@ -12,7 +12,7 @@ from core.registry.numbering import SemanticVersion
 from core.registry.stages import Stage
 
 NodeKind = Literal["data", "session", "run", "version"]
-EdgeKind = Literal["trained on", "part of", "trained by", "made from", "follows"]
+EdgeKind = Literal["trained on", "part of", "trained by", "made from", "replaces", "follows"]
 
 _SHOWN_HASH = 12
 
@@ -111,12 +111,15 @@ def lineage_graph(versions: Sequence[ModelVersion], pruned: Sequence[PrunedVersi
     for version in sorted(every, key=_by_number):
         here = known[version.key]
         parents: tuple[str, ...] = ()
+        replaces = ""
         if isinstance(version, ModelVersion):
             _link_makers(version, here, link)
-            parents = parents_of(version)
+            parents, replaces = parents_of(version), version.replaces
         for parent in parents:
             link(known.get(parent) or _unknown(parent), here.key, "made from")
-        if not parents and before is not None and before.key.startswith(version_node_key(f"{version.model}/")):
+        if replaces and not parents:
+            link(known.get(replaces) or _unknown(replaces), here.key, "replaces")
+        elif not parents and before is not None and before.key.startswith(version_node_key(f"{version.model}/")):
             link(before, here.key, "follows")
         nodes.setdefault(here.key, here)
         before = here

@@ -179,12 +179,24 @@ class Registrar:
                 n_files=len(staged.manifest.files),
                 n_bytes=staged.manifest.n_bytes,
                 bump=bump,
+                replaces=self._replaced(card.model, number),
                 checked=checked,
                 tags=dict(tags or {}),
                 updated_at=now,
                 updated_by=author,
             )
         )
+
+    def _replaced(self, model: str, number: str) -> str:
+        """Return the key of the version that a new version comes after: the live one, else the newest; or nothing.
+
+        Decided as the version is recorded, not by its files: the same training has the same bytes whatever is live.
+        """
+        live = self._records.model(model).production
+        earlier = [known for known in self._records.numbers_of(model) if known != number]
+        before = [known for known in earlier if SemanticVersion.parse(known) < SemanticVersion.parse(number)]
+        chosen = live or next(reversed(before), None)
+        return version_key(model, chosen) if chosen else ""
 
     def _twin(self, model: str, manifest_sha256: str, run_id: str) -> ModelVersion | None:
         """Find the identical version that the same run registered before."""

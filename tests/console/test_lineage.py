@@ -156,7 +156,9 @@ def test_pruned_versions_are_marked(workspace, tmp_path):
     assert [tree.by_key[graph_row.key].stage for graph_row in tree.graph] == ["Development", None, None, None]
     facts = "\n".join(line.text for line in lineage.fact_lines(tree, "nightly/1.3.0"))
     assert "1.2.0 (pruned " in facts
-    assert "no parent is recorded" in facts
+    assert "no parent is recorded" not in facts, "1.3.0 has a record of what it replaces"
+    gone = "\n".join(line.text for line in lineage.fact_lines(tree, "nightly/1.2.0"))
+    assert "no parent is recorded" in gone
     rows = lineage.rows(tree, "nightly", NOW, ASCII, near="nightly/1.3.0")
     assert [(row.cells[0].text, row.cells[2].text) for row in rows] == [("o", "Development"), *[("x", "gone")] * 3]
 

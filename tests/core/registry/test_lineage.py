@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from core.registry import Registry, VersionNotFoundError
+from core.registry.lineage import lineage_graph
 
 
 def edges(graph) -> set[tuple[str, str, str]]:
@@ -18,9 +20,22 @@ def test_a_version_comes_from_its_data_run_and_session(register, registry: Regis
     assert [node.kind for node in graph.nodes][-1] == "version"  # causes come before effects
 
 
-def test_versions_without_a_parent_follow_each_other(register, registry: Registry) -> None:
+def test_versions_without_a_recorded_predecessor_follow_each_other(register) -> None:
+    versions = [msgspec.structs.replace(register(), replaces="") for _ in range(2)]  # as earlier releases recorded them
+    assert ("version:spread/1.0.0", "version:spread/1.1.0", "follows") in edges(lineage_graph(versions))
+
+
+def test_a_version_comes_after_the_version_that_was_live_when_it_was_registered(register, registry: Registry, promote):
     register(), register()
-    assert ("version:spread/1.0.0", "version:spread/1.1.0", "follows") in edges(registry.lineage("spread"))
+    promote("1.0.0")
+    third = register()
+
+    assert [version.replaces for version in registry.versions("spread")] == ["", "spread/1.0.0", "spread/1.0.0"]
+    assert third.replaces == "spread/1.0.0", "the live version, and not the newest"
+    drawn = edges(registry.lineage("spread"))
+    assert ("version:spread/1.0.0", f"version:{third.key}", "replaces") in drawn
+    assert ("version:spread/1.1.0", f"version:{third.key}", "replaces") not in drawn
+    assert next(c for c in registry.plan_prune("spread", keep=0).candidates if c.version == "1.1.0").goes
 
 
 def test_parents_are_kept_with_the_version_and_reach_across_models(register, registry: Registry, ana) -> None:
