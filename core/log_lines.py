@@ -54,7 +54,7 @@ class JsonLines(logging.Formatter):
             found["exc"] = self.formatException(record.exc_info)
         elif record.exc_text:
             found["exc"] = record.exc_text
-        return json.dumps(found, default=str, separators=(",", ":"))
+        return json.dumps(found, default=str, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def text_of(line: bytes) -> str | None:

@@ -50,6 +50,13 @@ class EscapedText(io.TextIOWrapper):
         return len(text)
 
 
+def terminal_cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    import unicodedata
+
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Spell a value as JSON in which every character that a terminal would obey or hide is a `\\u` escape."""
     encoded = msgspec.json.encode(value)

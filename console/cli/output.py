@@ -8,12 +8,11 @@ import contextlib
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from console.cli.escaped_text import json_text
+from console.cli.escaped_text import json_text, terminal_cells
 from console.cli.parser import shortened
 from console.cli.streams import answers
 from core.escape import escaped
@@ -71,13 +70,13 @@ def print_table(
     if not table:
         print(empty)
         return
-    widths = [max(map(_cells, (name, *cells))) for name, *cells in zip(columns, *table, strict=True)]
+    widths = [max(map(terminal_cells, (name, *cells))) for name, *cells in zip(columns, *table, strict=True)]
     *before, last_width = widths
     indent = sum(before) + 2 * len(before)
     columns_left = (width or _terminal_width() or indent + last_width) - indent
     room = columns_left if columns_left >= _LEAST_FOR_A_SENTENCE else last_width
     for *cells, last in ([name.upper() for name in columns], *table):
-        first, *more = textwrap.wrap(last, room) if _cells(last) > room else [last]
+        first, *more = textwrap.wrap(last, room) if terminal_cells(last) > room else [last]
         head = "".join(f"{_padded(cell, width)}  " for cell, width in zip(cells, before, strict=True))
         print((head + first).rstrip())
         for line in more:
@@ -115,8 +114,4 @@ def _terminal_width() -> int | None:
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))
-
-
-def _cells(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    return text + " " * (width - terminal_cells(text))

@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 from console.cli import escaped_text
+from console.cli.escaped_text import terminal_cells
 from core import progress
+from core.escape import escaped
 
 FIRST_SECONDS = 2.0
 NEXT_SECONDS = 0.5
@@ -67,7 +69,10 @@ class CommandProgress:
         seconds = f", {time.monotonic() - self._began:.0f} s"
         part = f": {self._part}" if self._part else ""
         room = max(columns - 1 - len(seconds), 0)
-        return (escaped_text.for_terminal(f"{self._title}{part}")[:room] + seconds)[: columns - 1]
+        text = escaped(f"{self._title}{part}")
+        while text and terminal_cells(text) > room:
+            text = text[:-1]
+        return (text + seconds)[: columns - 1]
 
     def _clear(self) -> None:
         if self._is_drawn:

@@ -11,11 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from console.cli.escaped_text import json_text
+from console.cli.escaped_text import json_text, terminal_cells
+from console.cli.progress_line import CommandProgress
 from core.actor import Actor, Origin
 from core.errors import ExitCode, UsageError
 from core.escape import escaped, is_shown_as_is, spelled_out
-from core.log_lines import LogLines
+from core.log_lines import JsonLines, LogLines, text_of
 from core.settings import load_settings
 from core.settings.errors import SettingsError
 from core.state import UnstorableValueError
@@ -149,6 +150,26 @@ def test_a_log_line_is_one_line_whatever_is_logged(hostile):
     assert is_shown_as_is(formatter.format(record), keep="\n")
 
 
+@EACH
+def test_a_json_log_line_is_one_printable_line(hostile):
+    record = logging.LogRecord("core", logging.WARNING, __file__, 1, "path %s", (f"/a{hostile}\nb",), None)
+    record.extra = hostile
+    line = JsonLines().format(record)
+    assert is_shown_as_is(line)
+    assert json.loads(line)["message"] == f"path /a{hostile}\nb"
+    assert is_shown_as_is(text_of(line.encode()))
+
+
+@EACH
+def test_a_progress_line_is_escaped(monkeypatch, hostile):
+    monkeypatch.setattr("os.get_terminal_size", lambda _descriptor: os.terminal_size((80, 24)))
+    line = CommandProgress("bondx")
+    line.show(f"reading a{hostile}\n.csv")
+    assert is_shown_as_is(line._text())
+    line.show("社債" * 60)
+    assert terminal_cells(line._text()) <= 79
+
+
 def calls(tree):
     return (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
 
@@ -167,8 +188,10 @@ def test_no_print_and_no_log_goes_around_the_escape():
     assert found == {
         ("console/cli/streams.py", "sys.__std…"),  # made to escape there
         ("console/cli/unread_output.py", "os.write"),  # of texts that `write` has escaped
-        ("console/commands/serve.py", "logging.StreamHandler"),  # with LogLines
-        ("console/commands/serve.py", "logging.basicConfig"),
+        ("console/cli/progress_line.py", "os.write"),  # of a line that is escaped there
+        ("console/cli/process_log.py", "logging.StreamHandler"),  # with LogLines
+        ("console/commands/serve.py", "logging.StreamHandler"),  # with LogLines or JsonLines
+        ("core/training/child_output.py", "logging.StreamHandler"),  # with JsonLines, into a pipe of the trainer
         ("console/runtime/hangup.py", "sys.__std…"),  # a constant
         ("console/runtime/hangup.py", "os.write"),  # the same
     }
