@@ -102,6 +102,7 @@ class Pruner:
             holds=self._holds.of(name),
             approved={version.version for version in versions if self._approvals.of(version)},
             children=children,
+            now=self._clock(),
         )
 
     def _tombstone(self, version: ModelVersion, actor: Actor) -> PrunedVersion:

@@ -1,10 +1,12 @@
 """Retention: which versions may be removed, decided beforehand.
 
-The newest versions of each stage stay, as many as the policy says. A version that serves, is referred to, or is the
-target of a rollback always stays. A removed version leaves a tombstone, so that its number is never reused.
+The newest versions of each stage stay, as many as the policy says, and all others for as many days as it says. A
+version that serves, is referred to, or is the target of a rollback always stays. A removed version leaves a tombstone,
+so that its number is never reused.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -57,19 +59,26 @@ def plan(
     holds: Mapping[str, str],
     approved: Collection[str],
     children: Mapping[str, str],
+    now: datetime,
 ) -> tuple[PruneCandidate, ...]:
     """Decide about every version of one model.
 
     Args:
         model: The model.
         versions: All its versions.
-        policy: How many of each stage stay.
+        policy: How many of each stage stay, and how long all others.
         next_to_undo: The transition that an undo would reverse.
         aliases: The version behind each alias.
         holds: The rollout that holds a version, by version.
         approved: Versions with an approval that still counts.
         children: A child of each version, by the key of the parent.
+        now: The present: a version that came to its stage lately stays, too, if the policy says so.
     """
+    days = {
+        Stage.DEVELOPMENT: policy.keep_development_days,
+        Stage.STAGING: policy.keep_staging_days,
+        Stage.ARCHIVED: policy.keep_archived_days,
+    }
     keep = {
         Stage.DEVELOPMENT: policy.keep_development,
         Stage.STAGING: policy.keep_staging,
@@ -98,6 +107,8 @@ def plan(
             reason = f"is a parent of {children[version.key]}"
         elif seen[version.stage] <= keep[version.stage]:
             reason = f"is one of the newest {keep[version.stage]} in {version.stage}"
+        elif now - version.stage_since < timedelta(days=days[version.stage]):
+            reason = f"has been in {version.stage} for less than {days[version.stage]:g} days"
         else:
             reason = ""
         decided.append(
@@ -108,10 +119,15 @@ def plan(
                 n_bytes=version.n_bytes,
                 manifest_sha256=version.manifest_sha256,
                 goes=not reason,
-                reason=reason or f"older than the newest {keep[version.stage]} in {version.stage}",
+                reason=reason or _why_it_goes(version.stage, keep[version.stage], days[version.stage]),
             )
         )
     return tuple(decided)
+
+
+def _why_it_goes(stage: Stage, n_kept: int, days: float) -> str:
+    since = f", and in {stage} for {days:g} days or more" if days else ""
+    return f"older than the newest {n_kept} in {stage}{since}"
 
 
 def children_of(versions: Sequence[ModelVersion]) -> dict[str, str]:

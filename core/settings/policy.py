@@ -185,6 +185,15 @@ class RetentionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     keep_development: Annotated[int, Meta(ge=0, description="Newest versions in Development to keep.")] = 20
     keep_staging: Annotated[int, Meta(ge=0, description="Newest versions in Staging to keep.")] = 10
     keep_archived: Annotated[int, Meta(ge=0, description="Newest archived versions to keep.")] = 20
+    keep_development_days: Annotated[
+        float, Meta(ge=0, le=36_500, description="Days in Development during which more versions stay.")
+    ] = 0.0
+    keep_staging_days: Annotated[
+        float, Meta(ge=0, le=36_500, description="Days in Staging during which more versions stay.")
+    ] = 0.0
+    keep_archived_days: Annotated[
+        float, Meta(ge=0, le=36_500, description="Days in the archive during which more versions stay.")
+    ] = 0.0
 
 
 class TrackingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

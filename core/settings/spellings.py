@@ -13,7 +13,10 @@ from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
 
 POLICY_SECTIONS = ("drift", "canary", "promotion", "tracking", "overrides")
-_KEPT_VERSIONS = ("keep_development", "keep_staging", "keep_archived")  # `retention` itself is what the engine deletes
+# `retention` itself is what the engine deletes
+_KEPT_VERSIONS = tuple(
+    f"keep_{stage}{rule}" for stage in ("development", "staging", "archived") for rule in ("", "_days")
+)
 _OF_A_MODEL: dict[KeyPath, KeyPath] = {
     ("drift", "feature_drift_threshold"): ("drift", "feature"),
     ("drift", "target_drift_threshold"): ("drift", "target"),

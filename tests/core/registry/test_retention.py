@@ -1,6 +1,6 @@
 """What a prune removes, and all the reasons for which a version stays."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -31,6 +31,41 @@ def test_the_newest_of_a_stage_stay(register, registry: Registry) -> None:
         "1.1.0": "goes",
         "1.0.0": "goes",
     }
+
+
+def test_a_version_beyond_the_number_stays_for_its_days(register, workspace, ana, clock) -> None:
+    workspace.settings_file.write_text(
+        "policy: {retention: {keep_development: 1, keep_development_days: 30, "
+        "keep_archived: 0, keep_archived_days: 7}}\n"
+    )
+    for _ in range(3):
+        register()
+    registry = Registry(workspace, policy=PolicySource(workspace.root, environ={}), clock=clock)
+    clock.now = max(version.stage_since for version in registry.versions("spread")) + timedelta(days=29)
+    assert decisions(registry)["1.0.0"] == "has been in Development for less than 30 days"
+
+    clock.now += timedelta(days=2)
+    registry.apply(registry.plan_archive("spread", "1.1.0"), actor=ana)
+    register()  # so that an undo would no longer move it back
+    registry.apply(registry.plan_archive("spread", "1.2.0"), actor=ana)
+
+    plan = registry.plan_prune("spread")
+    found = {candidate.version: candidate for candidate in plan.candidates}
+    assert found["1.1.0"].reason == "has been in Archived for less than 7 days"
+    assert found["1.0.0"].goes
+    assert found["1.0.0"].reason == "older than the newest 1 in Development, and in Development for 30 days or more"
+    registry.prune(plan, actor=ana)
+    assert (AuditLog(workspace).tail(1)[0].verb, AuditLog(workspace).tail(1)[0].object) == (
+        "version.prune",
+        "spread/1.0.0",
+    )
+
+
+def test_a_number_given_by_hand_goes_before_the_days(register, workspace) -> None:
+    workspace.settings_file.write_text("policy: {retention: {keep_development_days: 30}}\n")
+    register(), register()
+    registry = Registry(workspace, policy=PolicySource(workspace.root, environ={}))
+    assert [candidate.goes for candidate in registry.plan_prune("spread", keep=1).candidates] == [False, True]
 
 
 def test_a_live_version_and_rollback_targets_stay(register, registry: Registry, promote, ana) -> None:
