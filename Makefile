@@ -79,17 +79,23 @@ soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
-# Three environments, since the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow.
+# Four environments: the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow, and the tests
+# of the extra xgboost run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
-	@echo "installing MLServer, MLflow, KServe and TensorFlow into $(INTEROP) (some minutes and gigabytes)"
+	@echo "installing MLServer, MLflow, KServe, TensorFlow and XGBoost into $(INTEROP) (some minutes and gigabytes)"
 	@for name in peers kserve tensorflow; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
 	done
 	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
+	@test -x $(INTEROP)/xgboost/bin/python || $(BIN)/python -m venv $(INTEROP)/xgboost
+	@$(INTEROP)/xgboost/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,xgboost]'
 	@touch $@
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving and MLflow
+XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py)
+
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving and MLflow, and XGBoost
+	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \
 		--kserve $(INTEROP)/kserve/bin/python
