@@ -49,6 +49,11 @@ def add_parser(commands: Subparsers) -> None:
         help="print the size of every store, its growth a day, its limit, and when the disk will be full",
     )
     what.add_argument(
+        "--health",
+        action="store_true",
+        help="print the state of the engine's workers; exit code 1 if one fails, or if the engine no longer reports",
+    )
+    what.add_argument(
         "--compact",
         action="store_true",
         help="rewrite the stores without the space of deleted rows, and give it back to the disk",
@@ -76,6 +81,8 @@ def doctor(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     if args.space:
         return print_space(workspace, as_json=args.json)
+    if args.health:
+        return print_health(workspace, as_json=args.json)
     if args.compact:
         return compact_stores(workspace, as_json=args.json)
     from core.maintenance.doctor import examine
@@ -130,6 +137,34 @@ def print_space(workspace: "Workspace", *, as_json: bool) -> int:
     print(f"workspace {size(space.n_bytes)}; disk {size(space.disk_free_bytes)} of {size(space.disk_total_bytes)} free")
     print(f"the disk {outlook}")
     return ExitCode.GOOD
+
+
+def print_health(workspace: "Workspace", *, as_json: bool) -> int:
+    """Print the state of the engine and its workers, as it wrote it last."""
+    from console.cli.output import complain, print_json, print_table
+    from core.clock import utc_now
+    from core.maintenance.system_health import read_health
+
+    health = read_health(workspace)
+    problems = health.problems(utc_now())
+    if as_json:
+        print_json(health)
+    else:
+        print(f"engine {health.engine.state}, pid {health.engine.pid}, as of {health.as_of:%Y-%m-%d %H:%M:%S} UTC")
+        rows = [
+            {
+                "worker": name,
+                "state": state.activity,
+                "since": state.since,
+                "failures": state.n_failures,
+                "last_failure": state.last_failure,
+            }
+            for name, state in health.workers.items()
+        ]
+        print_table(rows, ("worker", "state", "since", "failures", "last_failure"), empty="no worker has started")
+    for sentence in problems:
+        complain(sentence)
+    return ExitCode.FAILING if problems else ExitCode.GOOD
 
 
 def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:

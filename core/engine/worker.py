@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from core.backoff import BackOff
-from core.engine.worker_states import WorkerActivity, WorkerStates
+from core.engine.worker_states import WorkerStates
+from core.maintenance.system_health import WorkerActivity
 
 log = logging.getLogger(__name__)
 

@@ -1,31 +1,11 @@
 """The state of the engine's workers, for reports: each thread notes what its worker does."""
 
 import threading
-from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
 from core.clock import Clock, utc_now
-
-
-class WorkerActivity(StrEnum):
-    """What a worker does now."""
-
-    WORKING = "working"
-    WAITING = "waiting"  # for its next step, or to be woken
-    RESTARTING = "restarting"  # its last step failed
-    STOPPED = "stopped"
-
-
-class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker, and when it last changed what it does."""
-
-    activity: WorkerActivity
-    since: datetime
-    n_failures: int = 0  # since the engine started
-    last_failure: str | None = None
-    last_failure_at: datetime | None = None
+from core.maintenance.system_health import WorkerActivity, WorkerState
 
 
 class WorkerStates:

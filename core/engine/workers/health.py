@@ -11,20 +11,19 @@ from typing import ClassVar
 import msgspec
 from typing_extensions import override
 
-from core.clock import to_iso
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
 from core.files import write_file
+from core.maintenance.system_health import HEALTH_REPORT, WRITE_SECONDS, EngineHealth, SessionHealth, SystemHealth
 from core.telemetry import TelemetryReader
 from core.training.reports import spreads
+from core.training.session import Session
 from core.training.session_recorder import HEALTH_SERIES
 from core.training.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-HEALTH_REPORT = "system_health_report.json"
-STEP_SECONDS = 10.0
 _RESOURCES_OF = timedelta(minutes=5)
 
 
@@ -43,7 +42,7 @@ class HealthReport(Worker):
     @override
     def step(self) -> float:
         self._write("running")
-        return STEP_SECONDS
+        return WRITE_SECONDS
 
     @override
     def end(self, *, after_failure: bool) -> None:
@@ -63,32 +62,32 @@ class HealthReport(Worker):
         context, now = self._context, self._context.clock()
         with closing(TelemetryReader(context.workspace.telemetry_file)) as reader:
             resources = {series: reader.samples(series, now - _RESOURCES_OF, now) for series in HEALTH_SERIES}
-        report = {
-            "as_of": to_iso(now),
-            "engine": {
-                "state": state,
-                "pid": os.getpid(),
-                "started_at": to_iso(self._started_at),
-                "trainer_pid": context.trainer.child_pid,
-            },
-            "workers": dict(sorted(context.workers.all().items())),
-            "sessions": [
-                {
-                    "session_id": session.session_id,
-                    "phase": session.observed.phase,
-                    "epoch": session.observed.epoch,
-                    "n_epochs": session.observed.n_epochs,
-                    "n_failed_attempts": session.observed.n_failed_epochs,
-                    "last_failure": session.observed.failure,
-                    "last_progress_at": session.observed.last_progress_at,
-                }
-                for session in Sessions(context.workspace).all()
-                if not session.has_ended
-            ],
-            "n_open_alerts": len(context.alerts.open()),
-            "resources": spreads(resources),
-        }
+        report = SystemHealth(
+            as_of=now,
+            engine=EngineHealth(
+                state=state, pid=os.getpid(), started_at=self._started_at, trainer_pid=context.trainer.child_pid
+            ),
+            workers=dict(sorted(context.workers.all().items())),
+            sessions=tuple(
+                map(_of_session, (each for each in Sessions(context.workspace).all() if not each.has_ended))
+            ),
+            n_open_alerts=len(context.alerts.open()),
+            resources=spreads(resources),
+        )
         return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def _of_session(session: Session) -> SessionHealth:
+    observed = session.observed
+    return SessionHealth(
+        session_id=session.session_id,
+        phase=str(observed.phase),
+        epoch=observed.epoch,
+        n_epochs=observed.n_epochs,
+        n_failed_attempts=observed.n_failed_epochs,
+        last_failure=observed.failure,
+        last_progress_at=observed.last_progress_at,
+    )
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

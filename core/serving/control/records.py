@@ -12,6 +12,7 @@ from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVer
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
 from core.maintenance.space import WorkspaceSpace, measure
+from core.maintenance.system_health import SystemHealth, read_health
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.versions import Words
@@ -201,6 +202,11 @@ class RecordRoutes(Controller):
     def measure_space(self, workspace: Given[Workspace]) -> WorkspaceSpace:
         """Measure every store: its size, growth a day and limit, and the forecast of the day the disk is full."""
         return measure(workspace, load_settings(workspace.settings_file))
+
+    @get("/doctor/health", opt=LOOK, sync_to_thread=True)
+    def read_system_health(self, workspace: Given[Workspace]) -> SystemHealth:
+        """Return the state of the engine and its workers, as the engine wrote it last (every ten seconds)."""
+        return read_health(workspace)
 
     @get("/audit", opt=LOOK, sync_to_thread=True)
     def list_audit(

@@ -3,14 +3,18 @@
 import json
 import shutil
 import threading
+from datetime import timedelta
 
 import pytest
 
+from console.cli.main import main
 from core.engine import Engine
 from core.engine.worker import WorkerThread
 from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
-from core.engine.workers.health import HEALTH_REPORT, HealthReport
+from core.engine.workers.health import HealthReport
+from core.errors import NotFoundError
+from core.maintenance.system_health import HEALTH_REPORT, read_health
 from core.settings import TrainingSettings
 from core.training.trainer import Trainer
 from tests.waiting import until
@@ -56,7 +60,7 @@ def test_the_report_of_a_running_engine_names_every_worker_and_the_sessions_that
     assert report["workers"]["health"]["activity"] == "stopped"
 
 
-def test_it_says_which_worker_fails_how_often_and_why(workspace, context):
+def test_it_says_which_worker_fails_how_often_and_why(workspace, context, capsys):
     thread = WorkerThread(Fragile(), report=lambda *_: None, states=context.workers)
     thread.start()
     until(lambda: context.workers.all().get("fragile") and context.workers.all()["fragile"].n_failures, "a failure")
@@ -66,6 +70,12 @@ def test_it_says_which_worker_fails_how_often_and_why(workspace, context):
     fragile = report_of(workspace)["workers"]["fragile"]
     assert (fragile["activity"], fragile["last_failure"]) == ("restarting", "ValueError: no luck")
     assert fragile["n_failures"] >= 1
+    health = read_health(workspace)
+    assert "The worker fragile failed" in health.problems(health.as_of)[0]
+    assert main(["--workspace", str(workspace.root), "doctor", "--health"]) == 1
+    told = capsys.readouterr()
+    assert "fragile" in told.out
+    assert "ValueError: no luck" in told.out + told.err
 
 
 def test_it_lists_waiting_sessions_alerts_and_the_machine(workspace, context, sessions, person):
@@ -78,6 +88,23 @@ def test_it_lists_waiting_sessions_alerts_and_the_machine(workspace, context, se
     assert [(each["session_id"], each["phase"]) for each in report["sessions"]] == [(session_id, "queued")]
     assert report["resources"]["resource.cpu_percent"]["mean"] == 40.0
     assert report["n_open_alerts"] == 0
+
+
+def test_a_report_that_a_running_engine_no_longer_writes_is_a_problem(workspace, context):
+    with pytest.raises(NotFoundError, match="an engine writes it"):
+        read_health(workspace)
+    HealthReport(context).step()
+    health = read_health(workspace)
+    assert health.problems(health.as_of + timedelta(seconds=20)) == []
+    assert "was killed, or hangs" in health.problems(health.as_of + timedelta(seconds=40))[0]
+
+
+def test_the_command_shows_it_as_json(workspace, context, capsys):
+    worker = HealthReport(context)
+    worker.end(after_failure=False)
+    assert main(["--workspace", str(workspace.root), "doctor", "--health", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == report_of(workspace)
 
 
 @pytest.mark.parametrize("another", [False, True], ids=["gone", "replaced"])
