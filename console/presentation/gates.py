@@ -112,14 +112,17 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool =
             )
         )
         if not gate.passed or explained:
-            lines += [Line(((f"       {why}", "muted"),))] if (why := _why(gate)) else []
+            lines += [Line(((f"       {why}", "muted"),))] if (why := _why(gate, explained=explained)) else []
     return lines
 
 
-def _why(gate: GateResult) -> str:
-    """Say what a gate's line leaves out: its reason, and the rows that broke the rule."""
+def _why(gate: GateResult, *, explained: bool) -> str:
+    """Say what a gate's line leaves out: its reason, what it rests on, and the rows that broke the rule."""
+    counted_samples = f"{gate.n_samples} {gate.window.partition(' ')[0]}"  # "3 files hashed" needs no "on 3 files"
+    is_said = counted_samples in gate.reason
+    basis = gate.basis if (gate.n_samples or explained) and not is_said else ""
     offending = f"{gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
-    return "; ".join(part for part in (gate.reason if _says_more(gate) else "", offending) if part)
+    return "; ".join(part for part in (gate.reason if _says_more(gate) else "", basis, offending) if part)
 
 
 def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:

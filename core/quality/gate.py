@@ -37,6 +37,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     comparison: GateOperator
     unit: str = ""
     n_samples: int = 0
+    window: str = ""  # what the samples are: "rows of the panel test, seed 7"
     reason: str = ""
     n_offending: int = 0
     offending: tuple[str, ...] = ()  # the first few identifiers
@@ -51,6 +52,15 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     def blocks(self) -> bool:
         """Whether this result blocks."""
         return self.verdict is GateVerdict.FAIL and self.blocking
+
+    @property
+    def basis(self) -> str:
+        """The samples behind the value, and what they are; empty if nothing is known of them.
+
+        >>> judge("min_accuracy", 0.9, ">=", 0.85, n_samples=1200, window="rows of the panel test").basis
+        'on 1,200 rows of the panel test'
+        """
+        return f"on {self.n_samples:,} {self.window}" if self.window and self.n_samples else self.window
 
     @property
     def sentence(self) -> str:
@@ -77,6 +87,7 @@ def judge(
     *,
     unit: str = "",
     n_samples: int = 0,
+    window: str = "",
     reason: str = "",
     n_offending: int = 0,
     offending: Sequence[str] = (),
@@ -93,6 +104,7 @@ def judge(
         threshold: The limit; reaching it exactly passes.
         unit: The unit of value and threshold, for display.
         n_samples: The number of observations behind the value.
+        window: What they are, in the plural, and where they come from.
         reason: Replaces the sentence made from the figures.
         n_offending: How many rows broke the rule.
         offending: Their identifiers; the first twenty are kept.
@@ -116,6 +128,7 @@ def judge(
         comparison=comparison,
         unit=unit,
         n_samples=n_samples,
+        window=window,
         reason=reason or _sentence(measured, comparison, threshold, unit, held=held),
         n_offending=n_offending,
         offending=tuple(str(identifier) for identifier in offending[:MAX_OFFENDING_SHOWN]),

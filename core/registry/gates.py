@@ -6,6 +6,7 @@ from core.quality.gate import GateResult, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
 from core.registry.stages import Stage
+from core.registry.tested_rows import tested_rows
 from core.settings.promotion import PromotionSettings
 
 ATTAINMENT = "attainment"
@@ -77,6 +78,7 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
         0.0,
         unit="problems",
         n_samples=version.n_files,
+        window="files of the artifact",
         reason="; ".join(integrity[:3]) or f"{version.n_files} files hashed, all as registered",
         n_offending=len(integrity),
         offending=integrity,
@@ -92,6 +94,7 @@ def servable_gate(version: ModelVersion, problem: str | None, *, blocking: bool 
         "<=",
         0.0,
         unit="problems",
+        window="one trial in a process of its own, with rows of its own signature",
         reason=problem or f"{version.version} loads and answers rows of its own signature",
         blocking=blocking,
     )
@@ -113,6 +116,7 @@ def approvals_gate(
         float(settings.required_approvals),
         unit="persons",
         n_samples=tally.n_approvals,
+        window="approvals of these files",
         reason=reason,
         blocking=blocking,
     )
@@ -127,16 +131,29 @@ def _accuracy_gate(candidate: ModelVersion, settings: PromotionSettings, *, bloc
     elif metric != ATTAINMENT:
         relation = ">=" if value >= settings.min_accuracy else "<"
         reason = f"{metric} {value:.4g} {relation} {settings.min_accuracy:.4g}"
-    return judge("min_accuracy", value, ">=", settings.min_accuracy, reason=reason, blocking=blocking)
+    n_rows, window = tested_rows(candidate) if value is not None else (0, "")
+    return judge(
+        "min_accuracy",
+        value,
+        ">=",
+        settings.min_accuracy,
+        n_samples=n_rows,
+        window=window,
+        reason=reason,
+        blocking=blocking,
+    )
 
 
 def _drift_gate(candidate: ModelVersion, settings: PromotionSettings, *, blocking: bool) -> GateResult:
     drift = candidate.metrics.get(DRIFT)
+    n_rows, window = tested_rows(candidate) if drift is not None else (0, "")
     return judge(
         "max_drift",
         drift,
         "<=",
         settings.max_drift,
+        n_samples=n_rows,
+        window=window,
         reason="" if drift is not None else f"no drift was measured for {candidate.version}",
         blocking=blocking,
     )
@@ -150,6 +167,8 @@ def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking:
         ">=",
         1.0,
         unit="features",
+        n_samples=n_explained,
+        window="features of the report",
         reason=found if n_explained else f"the report of {candidate.version} gives no feature importances",
         blocking=blocking,
     )
@@ -158,6 +177,7 @@ def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking:
 def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
     failed = [gate.name for gate in candidate.gates if gate.blocks]
     n_gates = len(candidate.gates)
+    n_rows = max((gate.n_samples for gate in candidate.gates), default=0)  # a gate may look at some of the rows
     if not n_gates:
         reason = f"no quality gates were recorded with {candidate.version}"
     elif failed:
@@ -170,7 +190,8 @@ def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
         "<=",
         0.0,
         unit="failed",
-        n_samples=n_gates,
+        n_samples=n_rows,
+        window=f"rows of the training data{'' if n_rows else ', of unrecorded number'}" if n_gates else "",
         reason=reason,
         n_offending=len(failed),
         offending=failed,
@@ -194,11 +215,16 @@ def _drop_gate(
             reason=f"{bare.version} was registered without {metric}, so the two cannot be compared",
             blocking=blocking and before is not None,
         )
+    (n_rows, window), (n_before, window_before) = tested_rows(candidate), tested_rows(production)
+    same = (n_rows, window) == (n_before, window_before)
+    against = "" if same else f"; {production.version}: {f'{n_before:,} ' if n_before else ''}{window_before}"
     return judge(
         "attainment_drop",
         round(before - after, 9),  # 0.90 - 0.88 must not exceed 0.02 by a rounding error
         "<=",
         settings.max_attainment_drop,
+        n_samples=n_rows,
+        window=f"{window}{against}",
         reason=f"{metric} {after:.4f} against {before:.4f} of {production.version}, now in Production",
         blocking=blocking,
     )

@@ -1,6 +1,7 @@
 """Registering the models of a session, with all the evidence an auditor asks for."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def register_models(
             run_id=session.run_id or "",
             session_id=session.session_id,
             lineage=_lineage(session, final, model),
-            gates=(*last.learned_gates, _leak_gate(model)),
+            gates=(*last.learned_gates, _leak_gate(model, final, domain.test_panels)),
             actor=actor,
             bump="auto",
             description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} {domain.rows}",
@@ -61,7 +62,7 @@ def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:
     return {name.removeprefix(f"{main_panel}."): value for name, value in model.metrics.items()}
 
 
-def _leak_gate(model: FinalModel) -> GateResult:
+def _leak_gate(model: FinalModel, final: FinalRecord, panels: Sequence[str]) -> GateResult:
     """Warn of a score that no model could reach: a leak, or luck in one case of forty."""
     alarms = [name.removesuffix(".leak") for name, value in model.metrics.items() if name.endswith(".leak") and value]
     return judge(
@@ -70,6 +71,8 @@ def _leak_gate(model: FinalModel) -> GateResult:
         "<=",
         0.0,
         unit="test panels",
+        n_samples=sum(draw.n_rows for draw in final.draws if draw.purpose in panels),
+        window=f"rows of {len(panels)} test panels",
         reason=f"above the optimum on {', '.join(alarms)}" if alarms else "no score is above the best attainable",
         offending=alarms,
         n_offending=len(alarms),

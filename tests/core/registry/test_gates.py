@@ -3,7 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from core.quality.gate import GateVerdict
+from core.quality.gate import GateVerdict, judge
 from core.registry import ModelVersion, Stage
 from core.registry.gates import promotion_gates
 from core.settings.promotion import PromotionSettings
@@ -37,6 +37,33 @@ def changed(candidate: ModelVersion, **fields) -> ModelVersion:
 
 def test_a_good_version_passes_every_gate(candidate: ModelVersion) -> None:
     assert set(verdicts(candidate).values()) == {PASS}
+
+
+def gates_of(candidate: ModelVersion, production: ModelVersion) -> dict:
+    found = promotion_gates(candidate, production, PromotionSettings(), to_stage=Stage.PRODUCTION, integrity=())
+    return {gate.name: gate for gate in found}
+
+
+def test_every_gate_says_on_what_it_rests(candidate: ModelVersion) -> None:
+    session = {"data": {"draws": {"n_rows": 900}, "test": {"n_rows": 1200, "seed": 7}}}
+    file = {"data": {"file": {"n_rows": 500}}, "split": {"n_tested": 100, "is_cross_validated": False}}
+    looked = (judge("coverage", 99.0, ">=", 90.0, unit="%", n_samples=900),)
+    new, live = changed(candidate, lineage=session, gates=looked), changed(candidate, version="0.9.0", lineage=file)
+
+    found = gates_of(new, live)
+
+    assert found["quality_gates"].basis == "on 900 rows of the training data"
+    assert all(gate.n_samples > 0 and gate.window for gate in found.values())
+    assert found["min_accuracy"].basis == "on 1,200 rows of the panel test, seed 7"
+    assert found["attainment_drop"].basis == (
+        "on 1,200 rows of the panel test, seed 7; 0.9.0: 100 rows held out of the file"
+    )
+    assert gates_of(live, new)["min_accuracy"].n_samples == 100
+
+
+def test_a_version_without_a_record_of_its_test_rows_says_so(candidate: ModelVersion) -> None:
+    found = gates_of(changed(candidate, lineage={}), changed(candidate, version="0.9.0"))["min_accuracy"]
+    assert (found.n_samples, found.basis) == (0, "its registration does not say on how many rows")
 
 
 def test_a_gate_at_its_threshold_passes(candidate: ModelVersion) -> None:

@@ -1,0 +1,43 @@
+"""The rows that the figures of a version rest on, as its lineage records them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from core.registry.documents import ModelVersion
+
+_TRAINED_ON = frozenset({"draws", "validation", "file"})
+_MAIN_PANEL = "test"
+UNKNOWN = "its registration does not say on how many rows"
+
+
+class TestedRows(NamedTuple):
+    """How many rows, and which; 0 rows if the lineage does not say."""
+
+    n_rows: int
+    window: str
+
+
+def tested_rows(version: ModelVersion) -> TestedRows:
+    """Return the rows on which the metrics of a version were measured.
+
+    A session measures on its test panels, of which the first gives the bare metrics; a training on a file measures on
+    the rows that it held out.
+    """
+    split = version.lineage.get("split")
+    if isinstance(split, Mapping) and (n_rows := _count(split.get("n_tested"))):
+        how = "each held out once by cross-validation" if split.get("is_cross_validated") else "held out of the file"
+        return TestedRows(n_rows, f"rows {how}")
+    data = version.lineage.get("data")
+    panels = (
+        {name: entry for name, entry in data.items() if name not in _TRAINED_ON} if isinstance(data, Mapping) else {}
+    )
+    name = _MAIN_PANEL if _MAIN_PANEL in panels else next(iter(panels), "")
+    entry = panels.get(name)
+    if isinstance(entry, Mapping) and (n_rows := _count(entry.get("n_rows"))):
+        seed = f", seed {entry['seed']}" if "seed" in entry else ""
+        return TestedRows(n_rows, f"rows of the panel {name}{seed}")
+    return TestedRows(0, UNKNOWN)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
