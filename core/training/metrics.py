@@ -119,7 +119,8 @@ def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dic
             )
         metrics[metric] = float(value)
     answers = answers_of(model, panel)
-    return ({} if answers is None else answers.scores()) | metrics
+    standard = {} if answers is None else answers.scores()
+    return metrics | {name: score for name, score in standard.items() if name not in metrics}  # its own come first
 
 
 @dataclass(frozen=True, slots=True)
