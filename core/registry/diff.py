@@ -24,6 +24,7 @@ from core.tracking.comparison import flatten
 VersionSection = Literal[
     "metrics",
     "slices",
+    "data",
     "model",
     "lineage",
     "parameters",
@@ -101,6 +102,8 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
                 return self.version.metrics
             case "slices":  # metrics of parts of the test data: report.json has slices: {part: {metric: value}}
                 return _flat(self.report.get("slices"))
+            case "data":  # the distribution of the training set, by column
+                return _flat(self.report.get("data_profile"))
             case "model":  # single words of the report: algorithm, the shipped model and why
                 return {key: value for key, value in self.report.items() if isinstance(value, str | int | float)}
             case "lineage":
@@ -126,8 +129,9 @@ SECTIONS: tuple[VersionSection, ...] = get_args(VersionSection)
 # How many rows of a section stand on the first screen, of 24 lines with its headings and notes.
 _FIRST: Mapping[VersionSection, int] = {
     "metrics": 6,
+    "data": 2,
     "gates": 3,
-    "model": 3,
+    "model": 2,
     "parameters": 3,
     "features": 2,
     "signature": 1,

@@ -18,6 +18,7 @@ from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_file, write_folder
 from core.models import Model
+from core.models.data_profile import Profile, data_profile
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -34,6 +35,7 @@ from core.training.slicing import Slices
 
 FOLDER = "final"
 RECORD = "final.json"
+PROFILE = "data_profile"  # of the draws that the models were fitted to, in the report
 REPORT = "report.json"  # beside a model's files: read by the registry's diff
 
 
@@ -95,7 +97,8 @@ class FinalFit:
             self._data_sets.keep(VALIDATION, self._validation)
         for name, figures in metrics.items():
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
-        made = _Made(model_set, choice, metrics, slices, (pool.record, self._validation.record, *draws))
+        panels = (pool.record, self._validation.record, *draws)
+        made = _Made(model_set, choice, metrics, slices, panels, data_profile(pool.panel.frame))
         return self._save(made, source, newest)
 
     def _time(self, seconds: Mapping[str, float]) -> None:
@@ -180,6 +183,7 @@ class _Made:
     metrics: dict[str, dict[str, float]]
     slices: dict[str, Slices]
     draws: tuple[DrawRecord, ...]
+    profile: Profile
 
 
 def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain: str) -> FinalModel:
@@ -189,6 +193,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     account = plain(model.report(), name, "report", domain=domain)
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
+    report[PROFILE] = made.profile
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(place / REPORT, content + b"\n", durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}

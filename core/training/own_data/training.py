@@ -15,6 +15,7 @@ from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.files import write_file
+from core.models.data_profile import data_profile
 from core.progress import begins
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
@@ -165,6 +166,7 @@ def _report(prepared: PreparedTraining, tested: Tested) -> dict[str, Any]:
         "feature_importance": prepared.model.feature_importance(),
         "metrics": tested.metrics,
         "slices": tested.slices,
+        "data_profile": data_profile(prepared.frame),
         "split": tested.split,
         "notice": tested.notice,
         "notes": list(prepared.notes),

@@ -1,5 +1,6 @@
 """A domain of another package: trained by a session, registered and served, without any mention in core."""
 
+import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -67,6 +68,15 @@ def test_a_session_trains_the_domain_and_registers_its_models(finished):
     version = Registry(workspace).get("loss", "1.0.0")
     assert version.metrics["attainment"] > 0.9, "under the bare name: the domain's first test panel"
     assert "of 200 loans" in version.description
+
+
+def test_its_version_carries_the_distribution_of_its_training_data(finished):
+    workspace, _ = finished
+    report = json.loads((workspace.artifacts_dir / "loss" / "1.0.0" / "report.json").read_text())
+    profile = report["data_profile"]
+    assert {"mean", "sd", "median"} <= set(profile["amount"])
+    assert sum(profile["grade"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert "loan" not in profile, "a column of names has no distribution"
 
 
 def test_its_reports_use_the_domains_own_words(finished):

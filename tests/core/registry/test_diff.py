@@ -87,6 +87,16 @@ def test_one_value_is_compared(before, after, change, delta) -> None:
     assert (row.change, row.delta) == (change, delta)
 
 
+def test_what_moved_between_two_training_sets_is_compared_by_column(registry: Registry, source, ana: Actor) -> None:
+    for mean in (100.0, 130.0):
+        profile = {"spread_bps": {"mean": mean, "sd": 5.0}, "rating": {"share of BB": mean / 1000}}
+        (source / "report.json").write_text(json.dumps({"data_profile": profile}))
+        registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana)
+    diff = registry.diff("spread", "1.0.0", "1.1.0")
+    moved = {row.name: (row.before, row.after) for row in diff.changed if row.section == "data"}
+    assert moved == {"spread_bps.mean": (100.0, 130.0), "rating.share of BB": (0.1, 0.13)}
+
+
 def test_slices_signature_and_environment_are_compared_by_name(registry: Registry, source, ana: Actor) -> None:
     for auc, columns, numpy in ((0.7, ["rating", "esg"], "1.0"), (0.8, ["esg", "rating", "age"], "2.0")):
         (source / "report.json").write_text(json.dumps({"slices": {"high yield": {"auc": auc}}}))
