@@ -43,7 +43,7 @@ def measured(model: Model, name: str, panel: PanelLike, *, domain: str) -> dict[
     Raises:
         UnusableMetricError: It did not return a mapping of names to numbers.
     """
-    return _evaluated(model, name, panel, domain=domain)
+    return _with_standard(_evaluated(model, name, panel, domain=domain), model, panel)
 
 
 def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: int, domain: str) -> dict[str, float]:
@@ -61,7 +61,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
     figures = _evaluated(model, name, panel, domain=domain)
     attainment = model.attainment(panel, seed=seed)
     if attainment is None:
-        return finite(figures)
+        return finite(_with_standard(figures, model, panel))
     if not isinstance(attainment, Attainment):
         raise UnusableMetricError(
             domain,
@@ -77,7 +77,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
         "optimum": attainment.optimum,
         "leak": float(attainment.leak),
     }
-    return finite(figures)
+    return finite(_with_standard(figures, model, panel))
 
 
 def plain(told: Mapping[str, Any], name: str, member: str, *, domain: str) -> dict[str, Any]:
@@ -118,9 +118,14 @@ def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dic
                 domain, name, "evaluate", f"returned {value!r} as {metric}; a metric must be a number"
             )
         metrics[metric] = float(value)
+    return metrics
+
+
+def _with_standard(metrics: Mapping[str, float], model: Model, panel: PanelLike) -> dict[str, float]:
+    """Add the standard scores behind a model's own metrics, since lists with room for a few show the first."""
     answers = answers_of(model, panel)
     standard = {} if answers is None else answers.scores()
-    return metrics | {name: score for name, score in standard.items() if name not in metrics}  # its own come first
+    return {**metrics, **{name: score for name, score in standard.items() if name not in metrics}}
 
 
 @dataclass(frozen=True, slots=True)
