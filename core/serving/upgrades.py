@@ -37,6 +37,12 @@ class OneProtocol(HttpToolsProtocol):
                     self.cycle.keep_alive = False
                     return
                 data = self._head_without_offer() + data[offer.args[0] :]
+                self._take_fresh_parser()
+
+    def _take_fresh_parser(self) -> None:
+        """Forget the head with the offer: after `Connection: close` or in HTTP/1.0, the old parser reads no further."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
 
     def _head_without_offer(self) -> bytes:
         fields = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]

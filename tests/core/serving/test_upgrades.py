@@ -88,6 +88,30 @@ def test_a_request_without_a_body_is_answered_beside_an_offer(server):
     assert [status for status, _ in answers(server, asked + asked + BEHIND)] == [200, 200, 200]
 
 
+CLOSING = {
+    "close": (b"1.1", b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n"),
+    "two fields": (b"1.1", b"Connection: close\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"),
+    "HTTP/1.0": (b"1.0", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+    "HTTP/1.0, close": (b"1.0", b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n"),
+    "HTTP/1.0, kept": (b"1.0", b"Connection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n"),
+}
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "pieces"])
+@pytest.mark.parametrize(("http", "offer"), CLOSING.values(), ids=CLOSING)
+def test_a_last_request_is_answered_beside_an_offer(server, content, http, offer, in_pieces):
+    def as_sent(request):
+        request = request.replace(b"HTTP/1.1", b"HTTP/" + http)
+        end_of_head = request.index(b"\r\n\r\n") + 4
+        return [request[:20], request[20:end_of_head], request[end_of_head:]] if in_pieces else [request]
+
+    asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + offer + b"\r\n"
+    assert [status for status, _ in answers(server, *as_sent(asked))] == [200]
+    (expected, _) = answers(server, post("/api/v1/predict/spread", content), BEHIND)
+    for chunked in (False, True) if http == b"1.1" else (False,):
+        assert answers(server, *as_sent(post("/api/v1/predict/spread", content, offer, chunked=chunked))) == [expected]
+
+
 def test_the_answer_to_a_tunnel_is_the_last(server):
     [(status, _)] = answers(server, b"CONNECT /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + WAITING)
     assert status in (400, 405)
