@@ -216,7 +216,7 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} skipped"),
         ("registered", ", ".join(observed.registered) or NOTHING),
         ("checkpoint", observed.checkpoint or NOTHING),
-        ("data", f"bondx data reproduce {session.session_id} --out DIR draws its data sets again"),
+        ("data", f"bondx data reproduce {session.session_id} --out DIR"),
     )
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
     if observed.diverged:
