@@ -66,9 +66,9 @@ async def test_keys_about_a_run_are_dim_only_without_one(open_console):
     async with open_console((200, 40)) as console:
         await open_runs(console)
         await console.settled()
-        assert "d details  c compare  Space mark" in console.text()
+        assert all(hint in console.text() for hint in (" d details  ", " c compare  Space mark"))
         await console.press("slash", *"nothing", "enter")
-        assert "(c compare)  (Space mark)" in console.text()
+        assert "(c compare)  (Space mark)" in console.text(), console.text()[-260:]
 
 
 async def test_a_run_whose_process_is_silent_is_lost(open_console):
