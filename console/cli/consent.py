@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import termios
 
 from console.cli.escaped_text import answered
 from core.errors import RefusedError, UsageError
@@ -34,6 +35,7 @@ def require_typed(model: str, version: str, *, yes: bool) -> None:
         return
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise UsageError(f"{model} {version} goes to Production: confirm it with --yes, since no terminal can ask.")
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # typed before the plan was shown, it would confirm what was not read
     print(f"Type {version} to put {model} {version} into Production: ", end="", file=sys.stderr, flush=True)
     typed = sys.stdin.readline().strip()
     answered()

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from console.cli.consent import add_yes_argument, require_typed
+from console.cli.consent import add_consent_to_go_live, require_typed
 from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
@@ -79,7 +79,7 @@ def add_parser(commands: Subparsers) -> None:
     add_change_arguments(start)
     start.set_defaults(command=start_rollout)
     requests = add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
-    add_yes_argument(requests["promote"])
+    add_consent_to_go_live(requests["promote"])
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:
@@ -233,6 +233,7 @@ def start_rollout(args: argparse.Namespace) -> int:
 
 def request_change(args: argparse.Namespace) -> int:
     """Write the desired state of a rollout."""
+    from core.registry.planning import reason_against
     from core.rollout import DesiredRollout, Rollouts
 
     workspace = open_workspace(args)
@@ -244,10 +245,14 @@ def request_change(args: argparse.Namespace) -> int:
         "promote": rollouts.promote_now,
         "abort": rollouts.abort,
     }[args.verb]
+    more = {}
     if args.verb == "promote":
         meant = rollouts.requestable(args.named, DesiredRollout.PROMOTE_NOW)
+        version = f"{meant.model} {meant.candidate}"
+        reason_against(rollouts.verdict_against(meant), version, args.reason, args.override)  # refused before it asks
         require_typed(meant.model, meant.candidate, yes=args.yes)
-    rollout = ask(args.named, actor=person(), reason=args.reason)
+        more = {"override": args.override}
+    rollout = ask(args.named, actor=person(), reason=args.reason, **more)
     if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:

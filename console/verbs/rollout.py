@@ -145,7 +145,7 @@ class GoLive(RolloutRequest):
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the promotion."""
-        rollouts.promote_now(rollout.rollout_id, **asked)
+        rollouts.promote_now(rollout.rollout_id, override=asked["reason"], **asked)
         return f"Asked {rollout.rollout_id} to promote."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
@@ -157,7 +157,8 @@ class GoLive(RolloutRequest):
         glyphs = context.glyphs
         registry = Registry(context.workspace)
         plan = registry.plan_promotion(thing.model, thing.candidate, Stage.PRODUCTION, actor=context.actor)
-        lines = [move_line(thing.model, thing.stable, thing.candidate, glyphs)]
+        lines = [Line(((plan.overrides, "bad"),))] if plan.overrides else []
+        lines.append(move_line(thing.model, thing.stable, thing.candidate, glyphs))
         lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(thing), 0)} {glyphs.arrow} 100%", "strong"))))
         if thing.not_judged:
             lines += [Line(), Line((("Not proven yet", "title"),))]
@@ -180,6 +181,7 @@ class GoLive(RolloutRequest):
             lines=tuple(lines),
             confirm=self.confirm,
             typed=thing.candidate,
+            needs_reason=plan.needs_override,
             refusal=None if plan.allowed else plan.refusal,
             commit=self.commit(context, thing),
         )

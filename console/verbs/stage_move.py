@@ -59,7 +59,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
         lines=tuple(lines),
         confirm=confirm,
         typed=typed_version(plan),
-        needs_reason=bool(plan.overrides),
+        needs_reason=plan.needs_override,
         refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
         commit=commit,
     )

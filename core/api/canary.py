@@ -165,16 +165,18 @@ class CanaryDeploymentManager:
         return self._predictions().add_outcome(outcome)
 
     @checked
-    def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
+    def promote_canary(self, rollout_id: str, *, reason: str = "", override: str = "") -> Rollout:
         """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse.
 
         Args:
             rollout_id: The rollout, or the model's name for its active rollout.
             reason: Why, for the audit log.
+            override: Why it goes live although an earlier rollout rolled it back.
         Raises:
             NotFoundError: There is neither.
+            RefusedError: An earlier rollout rolled the candidate back, and `override` is empty.
         """
-        return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason)
+        return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason, override=override)
 
     @checked
     def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:

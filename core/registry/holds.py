@@ -37,6 +37,7 @@ class Use(NamedTuple):
     is_active: bool
     ended_at: datetime | None
     reasons: Sequence[str] | None  # of its events, if it rolled the candidate back
+    went_live: bool = False  # it ended with the candidate in Production
 
 
 def derive(model: str, uses: Sequence[Use]) -> ModelHolds:
@@ -49,8 +50,9 @@ def derive(model: str, uses: Sequence[Use]) -> ModelHolds:
     held = {version: use.rollout_id for use in uses if use.is_active for version in (use.stable, use.candidate)}
     ended = [(at, use) for use in uses if (at := use.ended_at) is not None]
     warnings: dict[str, str] = {}
-    for at, use in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
-        warnings.pop(use.candidate, None)
+    for at, use in sorted(ended, key=lambda found: found[0]):
+        if use.went_live:  # a rollout that ended without a verdict of its own leaves the verdict of an earlier one
+            warnings.pop(use.candidate, None)
         if use.reasons is not None:
             reason = use.reasons[-1] if use.reasons else "no reason on record"
             warnings[use.candidate] = (
@@ -86,7 +88,7 @@ class Holds:
         return self._read(model).held
 
     def warnings(self, model: str, version: str) -> tuple[str, ...]:
-        """Say which rollout rolled back a version and why, if the newest ended rollout with that candidate did."""
+        """Say which rollout rolled back a version and why, unless a later rollout has put it live."""
         found = self._read(model).warnings.get(version)
         return () if found is None else (found,)
 
@@ -141,6 +143,7 @@ class Holds:
 
 _WAS_ACTIVE = frozenset({"pending", "running", "paused", "inconclusive"})
 _WAS_ROLLED_BACK = "rolled_back"
+_WENT_LIVE = "promoted"
 _WAS_ABORTED = "aborted"
 
 
@@ -169,7 +172,8 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
         """What it says about versions."""
         seen = self.observed
         reasons = [event.reason for event in seen.events] if seen.phase == _WAS_ROLLED_BACK else None
-        return Use(self.rollout_id, self.stable, self.candidate, seen.phase in _WAS_ACTIVE, seen.ended_at, reasons)
+        is_active, went_live = seen.phase in _WAS_ACTIVE, seen.phase == _WENT_LIVE
+        return Use(self.rollout_id, self.stable, self.candidate, is_active, seen.ended_at, reasons, went_live)
 
     @property
     def running(self) -> RunningRollout:

@@ -110,16 +110,15 @@ class Planner:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
-            return self._by_rules_at_hand(
-                planning.rollback(model, previous, self._integrity_gates(previous, tries=tries))
-            )
+            plan = planning.rollback(model, previous, self._integrity_gates(previous, tries=tries))
+            return self._by_rules_at_hand(self._naming_verdicts(plan))
         if verb is TransitionVerb.UNDO:
             moves = self._records.transitions_of(model)
             returning = planning.version_to_return(next_to_undo(moves))
             served = self._records.versions.find(version_key(name, returning)) if returning else None
             stages = {version.version: version.stage for version in self._records.versions_of(name)}
             plan = planning.undo(model, moves, stages, self._integrity_gates(served, tries=tries))
-            return self._unless_held(self._by_rules_at_hand(plan))
+            return self._unless_held(self._by_rules_at_hand(self._naming_verdicts(plan)))
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(self._by_rules_at_hand(plan))
 
@@ -163,6 +162,10 @@ class Planner:
         counting = tally(self._approvals.of(candidate), candidate, actor)
         gate = approvals_gate(candidate, counting, settings, blocking=True)
         return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
+
+    def verdicts(self, model: str, version: str) -> tuple[str, ...]:
+        """Say which rollout rolled back a version and why, unless a later rollout has put it live."""
+        return self._holds.warnings(model, version)
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
         """Hash the files of a version again, and update the alert on them."""
@@ -302,6 +305,12 @@ class Planner:
         overrides = " ".join(verdicts) if plan.to_stage is Stage.PRODUCTION else ""
         warnings = (*verdicts, *self.warnings(self._records.version(plan.model, plan.version)))
         return msgspec.structs.replace(plan, warnings=warnings, overrides=overrides)
+
+    def _naming_verdicts(self, plan: Plan) -> Plan:
+        """Name the verdict against a version that a return puts live; the way back stays open without a reason."""
+        returning = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
+        verdicts = () if returning is None else self._holds.warnings(plan.model, returning)
+        return msgspec.structs.replace(plan, overrides=" ".join(verdicts), warnings=(*verdicts, *plan.warnings))
 
     def _unless_held(self, plan: Plan) -> Plan:
         held = self._holds.of(plan.model)

@@ -39,8 +39,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo reverses
     unreplaced: str | None = None  # the version that leaves Production without a successor: no version answers then
-    overrides: str = ""  # the verdict of a rollout that the version goes live against: it takes a reason
+    overrides: str = ""  # the verdict of a rollout that a version goes live against
     ends_rollout: RunningRollout | None = None  # the rollout that ends because one of its two versions moves
+
+    @property
+    def needs_override(self) -> bool:
+        """Whether it takes a reason against a verdict; a return does not: the way back stays open."""
+        return bool(self.overrides) and self.verb is TransitionVerb.PROMOTE
 
     @property
     def worst(self) -> tuple[str, ...]:
@@ -270,28 +275,39 @@ def reason_for(plan: Plan, reason: str, override: str) -> str:
     Raises:
         RefusedError: The move overrides a verdict, and no reason was given for that.
     """
+    verdict = plan.overrides if plan.allowed and plan.needs_override else ""
+    return reason_against(verdict, f"{plan.model} {plan.version}", reason, override)
+
+
+def reason_against(verdict: str, version: str, reason: str, override: str) -> str:
+    """Return the reason to record with a version that goes live against a verdict; see `reason_for`.
+
+    Raises:
+        RefusedError: There is a verdict, and no reason against it.
+    """
     override = override.strip()
-    if plan.allowed and plan.overrides and not override:
+    if not verdict:
+        return "; ".join(dict.fromkeys(filter(None, (reason, override))))
+    if not override:
         raise RefusedError(
-            f"{plan.overrides} {plan.model} {plan.version} goes to Production against this verdict only with a reason: "
-            "--override REASON (`override` over HTTP and in Python)."
+            f"{verdict} {version} goes to Production against this verdict only with a reason: --override REASON "
+            "(`override` over HTTP and in Python)."
         )
-    if not plan.overrides or not override:
-        return reason
     return f"override: {override}" if reason in ("", override) else f"{reason} (override: {override})"
 
 
 def reason_to_record(plans: Sequence[Plan], reason: str) -> str:
-    """Return the reason to record: it tells of a move that was decided without the present settings.
+    """Return the reason to record: it tells of a return without the present settings, or against a verdict.
 
     Args:
         plans: The steps of the move.
         reason: Why, if the person said so.
     """
-    if not any(warning.startswith(WITHOUT_SETTINGS) for plan in plans for warning in plan.warnings):
-        return reason
-    note = f"{WITHOUT_SETTINGS[0].lower()}{WITHOUT_SETTINGS[1:]}: the present ones cannot be used"
-    return f"{reason} ({note})" if reason else note
+    notes = [f"against the verdict: {plan.overrides}" for plan in plans if plan.overrides and not plan.needs_override]
+    if any(warning.startswith(WITHOUT_SETTINGS) for plan in plans for warning in plan.warnings):
+        notes.append(f"{WITHOUT_SETTINGS[0].lower()}{WITHOUT_SETTINGS[1:]}: the present ones cannot be used")
+    note = "; ".join(notes)
+    return f"{reason} ({note})" if reason and note else reason or note
 
 
 def _unreplaced(changes: Sequence[StageChange]) -> str | None:

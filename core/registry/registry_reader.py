@@ -223,6 +223,10 @@ class RegistryReader:
             here = step
         return plans
 
+    def verdicts(self, model: str, version: str) -> tuple[str, ...]:
+        """Say which rollout rolled back a version and why, unless a later rollout has put it live."""
+        return self._planner.verdicts(model, self._aliases.resolve(model, version))
+
     def plan_rollback(self, model: str) -> Plan:
         """Say what rolling back to the previous Production version would do."""
         return self._planner.propose(TransitionVerb.ROLL_BACK, model)

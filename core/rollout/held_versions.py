@@ -66,4 +66,12 @@ def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
 def _use(rollout: Rollout) -> Use:
     seen = rollout.observed
     reasons = [event.reason for event in seen.events] if seen.phase is RolloutPhase.ROLLED_BACK else None
-    return Use(rollout.rollout_id, rollout.stable, rollout.candidate, rollout.is_active, seen.ended_at, reasons)
+    return Use(
+        rollout.rollout_id,
+        rollout.stable,
+        rollout.candidate,
+        rollout.is_active,
+        seen.ended_at,
+        reasons,
+        went_live=seen.phase is RolloutPhase.PROMOTED,
+    )

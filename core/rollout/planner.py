@@ -82,7 +82,8 @@ def propose(
         durations = duration_lines(model, live.version, plan, usual, expected)
         stricter = stricter_line(live.version, candidate, refused_newly)
         # A small screen shows the first lines only.
-        effects = (first, *filter(None, (warning, stricter)), *others, *durations)
+        verdicts = registry.verdicts(model, candidate)
+        effects = (first, *verdicts, *filter(None, (warning, stricter)), *others, *durations)
     return RolloutProposal(
         model=model,
         stable=live.version if live else "",

@@ -13,6 +13,7 @@ import msgspec
 from core.actor import Actor
 from core.governance import audited
 from core.losses import AnswerForm, LossRule
+from core.registry.planning import reason_against
 from core.registry.trial_child import TrialFailedError
 from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
@@ -209,6 +210,10 @@ class Rollouts(RolloutRecords):
             return None
         return problem and f"{proposal.model} {proposal.candidate} cannot be served: {problem}."
 
+    def verdict_against(self, rollout: Rollout) -> str:
+        """Return the verdict of an earlier rollout against a candidate; empty if there is none."""
+        return " ".join(self._registry.verdicts(rollout.model, rollout.candidate))
+
     def requestable(self, name: str, desired: DesiredRollout) -> Rollout:
         """Return the rollout that a request is about, if it would be accepted now; raises as `request` does."""
         rollout = self.named(name)
@@ -226,6 +231,7 @@ class Rollouts(RolloutRecords):
         reason: str = "",
         step: int | None = None,
         expected_revision: int | None = None,
+        override: str = "",
     ) -> Rollout:
         """Request a state or a step of a rollout.
 
@@ -240,7 +246,9 @@ class Rollouts(RolloutRecords):
             step: The lowest step it should be at; None leaves that to the evidence.
             expected_revision: The revision that the decision was based on. Later progress does not matter; a later
                 request of someone else does.
+            override: Why the candidate goes live without proof although an earlier rollout rolled it back.
         Raises:
+            RefusedError: An earlier rollout rolled the candidate back, and it is to go live without such a reason.
             NotFoundError: There is no such rollout, and no active rollout of such a model.
             RolloutRefusedError: It has ended, the same was already requested, or it cannot do that.
             StaleRevisionError: It was changed by someone else first.
@@ -249,6 +257,9 @@ class Rollouts(RolloutRecords):
         verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
         # An engine that starts only now finds it ended; if an engine dies only now, a second abort ends it.
         ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
+        if desired is DesiredRollout.PROMOTE_NOW:
+            meant = self.requestable(name, desired)
+            reason = reason_against(self.verdict_against(meant), f"{meant.model} {meant.candidate}", reason, override)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self.named(name)
             rollout_id = before.rollout_id
@@ -335,11 +346,22 @@ class Rollouts(RolloutRecords):
         )
 
     def promote_now(
-        self, name: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+        self,
+        name: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        expected_revision: int | None = None,
+        override: str = "",
     ) -> Rollout:
         """Go live without waiting for proof, gates permitting; raises as `request` does."""
         return self.request(
-            name, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
+            name,
+            DesiredRollout.PROMOTE_NOW,
+            actor=actor,
+            reason=reason,
+            expected_revision=expected_revision,
+            override=override,
         )
 
     def _slices(self, model: str, candidate: str, strategy: Strategy, policy: CanaryPolicy) -> tuple[Slice, ...]:

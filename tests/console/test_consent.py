@@ -3,6 +3,7 @@
 import functools
 import sys
 
+import msgspec
 import pexpect
 import pytest
 
@@ -14,6 +15,7 @@ from core.errors import RefusedError
 from core.governance import AuditLog
 from core.registry import Registry, Stage
 from core.registry.planning import reason_for
+from core.rollout import DesiredRollout, RolloutPhase, Rollouts, Strategy
 from tests.console.test_change_dialogs import at, stage_of
 from tests.waiting import PATIENCE_SECONDS
 
@@ -82,9 +84,14 @@ def test_the_python_face_takes_the_same_reason(workspace):
 
 @pytest.mark.parametrize(
     ("reason", "override", "kept"),
-    [("drill", "", "drill"), ("drill", "wrong panel", "drill"), ("", "wrong panel", "")],
+    [
+        ("drill", "", "drill"),
+        ("drill", "wrong panel", "drill; wrong panel"),
+        ("", "wrong panel", "wrong panel"),
+        ("drill", "drill", "drill"),
+    ],
 )
-def test_a_reason_against_a_verdict_is_kept_only_where_there_is_a_verdict(workspace, reason, override, kept):
+def test_without_a_verdict_a_reason_against_one_is_a_reason_like_any_other(workspace, reason, override, kept):
     plan = Registry(workspace).plan_promotion("spread", "1.3.0")
     assert reason_for(plan, reason, override) == kept
 
@@ -106,3 +113,51 @@ async def test_the_console_asks_for_the_reason_before_it_overrides_a_verdict(ope
         await console.press("tab", *"wrong", "enter", "Y")
         await console.until(lambda: stage_of(workspace, *HARMFUL) is Stage.PRODUCTION, "the promotion")
         assert Registry(workspace).went_live("liquidity_shock").reason == "override: wrong"
+
+
+@pytest.fixture
+def rollouts(workspace) -> Rollouts:
+    return Rollouts(workspace)
+
+
+def test_a_later_rollout_without_a_verdict_leaves_the_verdict(workspace, rollouts, answer):
+    started = rollouts.start(rollouts.plan(*HARMFUL, Strategy.CANARY, actor=ANA), actor=ANA)
+    assert "ro-0001 rolled back 1.3.0" in rollouts.verdict_against(started)
+    rollouts.abort(started.rollout_id, actor=ANA)
+
+    code, _, err = answer("registry", "promote", *HARMFUL, "--yes")
+    assert (code, "ro-0001 rolled back 1.3.0" in err) == (3, True)
+
+
+def test_a_rollout_of_a_version_that_was_rolled_back_says_so_before_it_starts(rollouts):
+    proposal = rollouts.plan(*HARMFUL, Strategy.CANARY, actor=ANA)
+    assert any("ro-0001 rolled back 1.3.0" in effect for effect in proposal.effects)
+
+
+@pytest.mark.parametrize("face", ["command line", "core"])
+def test_a_rollout_promoted_without_proof_takes_the_reason_too(face, workspace, rollouts, answer):
+    started = rollouts.start(rollouts.plan(*HARMFUL, Strategy.CANARY, actor=ANA), actor=ANA)
+    running = msgspec.structs.replace(started.observed, phase=RolloutPhase.RUNNING, share=0.05)
+    rollouts.save(started, running)
+    if face == "core":
+        with pytest.raises(RefusedError, match="ro-0001 rolled back"):
+            rollouts.promote_now("liquidity_shock", actor=ANA)
+        asked = rollouts.promote_now("liquidity_shock", actor=ANA, override="wrong panel")
+    else:
+        code, _, err = answer("rollout", "promote", "liquidity_shock", "--yes")
+        assert (code, "--override REASON" in err) == (3, True)
+        assert answer("rollout", "promote", "liquidity_shock", "--yes", "--override", "wrong panel")[0] == 0
+        asked = rollouts.named("liquidity_shock")
+    assert asked.desired is DesiredRollout.PROMOTE_NOW
+    assert AuditLog(workspace).tail(1)[0].reason == "override: wrong panel"
+
+
+def test_a_return_to_a_version_that_was_rolled_back_names_the_verdict_and_needs_no_reason(workspace, answer):
+    assert answer("registry", "promote", *HARMFUL, "--yes", "--override", "wrong panel")[0] == 0
+    assert answer("registry", "rollback", "liquidity_shock")[0] == 0
+    plan = Registry(workspace).plan_undo("liquidity_shock")
+    assert any("ro-0001 rolled back 1.3.0" in warning for warning in plan.warnings)
+
+    assert answer("registry", "undo", "liquidity_shock", "--reason", "back")[0] == 0
+    reason = AuditLog(workspace).tail(1)[0].reason
+    assert reason.startswith("back (against the verdict: ro-0001 rolled back 1.3.0")

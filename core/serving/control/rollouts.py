@@ -38,6 +38,7 @@ class RolloutRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     advance: bool = False  # go to the next step now
     step: Annotated[int, Meta(ge=0)] | None = None  # the step to advance to, from 0: a repeated request advances once
     expected_revision: int | None = None
+    override: str = ""  # for a promotion against the verdict of an earlier rollout: why it does not count
     reason: str = ""
 
 
@@ -103,6 +104,7 @@ class RolloutRoutes(Controller):
             actor=caller.actor,
             reason=data.reason,
             expected_revision=data.expected_revision,
+            override=data.override,
         )
 
 

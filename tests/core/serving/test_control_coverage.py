@@ -141,9 +141,10 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
     "lacking_approvals lineage load_path models numbers opened plan_archive plan_promotion plan_promotions "
-    "plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version verify versions "
-    "versions_in_brief went_live",
-    Rollouts: "active all get needed_since plan readable refusal_to_continue requestable wrong_holds named",
+    "plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version verdicts verify "
+    "versions versions_in_brief went_live",
+    Rollouts: "active all get needed_since plan readable refusal_to_continue requestable verdict_against "
+    "wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
     Runs: "all children close compare experiments find get latest metric_course metric_history metric_names "
