@@ -65,6 +65,7 @@ _OF_FILES = frozenset(
         errno.ENOTDIR,
         errno.EPERM,
         errno.EROFS,
+        errno.EXDEV,  # of `core.confinement`: the sentence names the link
     }
 )
 """Errors of the file that a command names, or of its disk; any other error of the system is a bug."""

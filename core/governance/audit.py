@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.actor import Actor
+from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.governance.audit_log import AuditLog
@@ -20,12 +20,21 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def audited(
-    workspace: "Workspace", database: str, *, actor: Actor, reason: str = "", clock: Clock = utc_now
+    workspace: "Workspace",
+    database: str,
+    *,
+    actor: Actor,
+    reason: str = "",
+    clock: Clock = utc_now,
+    may_wait: bool | None = None,
 ) -> Iterator[AuditedChange]:
     """Change a database and the audit log together.
 
     The records are committed with the change, in the same file, and then appended to the log. If the log cannot
     be written then, the change is kept, its records wait in the file, and a later drain appends them.
+
+    A log behind a link that leads out of the workspace will not be written later either, so a person's change is
+    refused; what leads back from harm, and what a running engine observes, is kept with its records all the same.
 
     Args:
         workspace: The workspace with the database and the log.
@@ -33,12 +42,15 @@ def audited(
         actor: The author of the change.
         reason: The reason, in the words of the actor.
         clock: The time.
+        may_wait: Whether the change is made although the log is behind a link that leads out; by default, if the
+            engine makes it.
 
     Yields:
         The change, in an open transaction: `change.db` and `change.record(…)`.
 
     Raises:
         AuditKeyError: The log could not be continued; nothing was changed.
+        FileAccessError: The log is behind a link that leads out of the workspace; nothing was changed.
         StateError: The database could not be read or written.
         RuntimeError: The block ended without a record: a mistake in the calling code. Nothing was changed.
     """
@@ -46,6 +58,8 @@ def audited(
     db = workspace.database(database)
     is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one
     if is_outermost:
+        if not (actor.origin is Origin.ENGINE if may_wait is None else may_wait):
+            log_of_workspace.require_own_place()
         log_of_workspace.begin()
     with db.transaction():
         change = AuditedChange(db, actor, reason, clock)

@@ -14,8 +14,10 @@ import msgspec
 import orjson
 
 from core.clock import Clock, utc_now
+from core.confinement import LeadsOutError, require_inside
 from core.errors import NotFoundError
 from core.escape import shown
+from core.files import access_error
 from core.governance.anchors import Anchor
 from core.governance.audit_filter import AuditFilter
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
@@ -95,6 +97,19 @@ class AuditLog:
         if self._opened is None:
             self._opened = Seal(self._keys.chain_key(may_create=self._is_new()))
         return self._opened
+
+    def require_own_place(self) -> None:
+        """Refuse a log that could not be written where it belongs, for a link that leads out of the workspace.
+
+        Raises:
+            FileAccessError: There is such a link; the message names it.
+        """
+        head, keys = self._workspace.state_file(DATABASE), self._workspace.keys_dir
+        for place in (*self._journal.files, self._ledgers.folder, head, keys):
+            try:
+                require_inside(place)
+            except LeadsOutError as error:
+                raise access_error(place, "write", error) from error
 
     def begin(self) -> None:
         """Give a new log its key and an empty head; outside of a transaction."""

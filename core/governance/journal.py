@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.files import new_folder, open_to_write, sync, write_all, write_new
+from core.confinement import LeadsOutError
+from core.files import access_error, new_folder, open_to_write, sync, write_all, write_new
 from core.lock_files import open_lock, unlock
 from core.plain_files import open_plain
 from core.state.file_lock import wait_for_lock
@@ -29,18 +30,27 @@ class Journal:
 
         Raises:
             LockHeldError: Others have not released it in time; the message names the holder.
+            FileAccessError: The folder or the lock file is a link that leads out of the workspace.
             OSError: The lock file can be neither opened nor created.
         """
         if not self._folder.is_dir():
             with suppress(FileExistsError):
                 new_folder(self._folder)  # without its parents: a lost workspace stays lost
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
-        descriptor = open_lock(self._lock_file)
+        try:
+            descriptor = open_lock(self._lock_file)
+        except LeadsOutError as error:
+            raise access_error(self.file, "read" if shared else "write", error) from error
         try:
             wait_for_lock(descriptor, self._lock_file, shared=shared)
             yield
         finally:
             unlock(descriptor)
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The files that an append writes: the log, and its lock."""
+        return self.file, self._lock_file
 
     def make_folder(self) -> None:
         """Make the folder of the file, durably, if it does not exist yet."""

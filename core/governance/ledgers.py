@@ -69,15 +69,15 @@ class LedgerFiles:
     """The files of the ledgers of one workspace."""
 
     def __init__(self, audit_folder: Path) -> None:
-        self._folder = audit_folder / "epochs"
+        self.folder = audit_folder / "epochs"
 
     def journal(self, session: str) -> Journal:
         """Return the file of one session, which may not exist yet."""
-        return Journal(self._folder / f"{session}.jsonl")
+        return Journal(self.folder / f"{session}.jsonl")
 
     def sessions(self) -> list[str]:
         """List the sessions with a ledger."""
-        return sorted(file.stem for file in self._folder.glob("*.jsonl") if _SESSION.fullmatch(file.stem))
+        return sorted(file.stem for file in self.folder.glob("*.jsonl") if _SESSION.fullmatch(file.stem))
 
     def sizes(self) -> dict[str, int]:
         """Return the present size of every ledger, in bytes; -1 for what is no plain file."""

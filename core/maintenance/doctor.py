@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.confinement import links_out_of
+from core.confinement import LeadsOutError, links_out_of
 from core.errors import CoreError
 from core.escape import spelled_out
 from core.files import FileAccessError
@@ -174,6 +174,8 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
     except DamagedFileError:
         return  # the damaged state file holds records not yet logged; it is already reported, with its cure
     except (CoreError, OSError) as error:
+        if isinstance(error.__cause__, LeadsOutError):
+            return  # the link is already reported, with its cure
         problem = str(error)
     else:
         if verdict.ok:

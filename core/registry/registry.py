@@ -25,6 +25,7 @@ from core.registry.records import DATABASE
 from core.registry.registration import Bump, Sweep, card_of
 from core.registry.registry_reader import RegistryReader
 from core.registry.retention import PruneCandidate, PrunePlan
+from core.registry.stages import TransitionVerb
 from core.registry.transitions import move, stale
 from core.registry.trials import Quarantine
 
@@ -240,7 +241,11 @@ class Registry(RegistryReader):
             raise self._refusal(refused)
         moved: tuple[ModelVersion, ...] = ()
         reason = planning.reason_to_record(decided, reason)
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        # The way back must work now, even if its record waits.
+        is_way_back = all(plan.verb is TransitionVerb.ROLL_BACK for plan in plans)
+        with audited(
+            self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock, may_wait=is_way_back
+        ) as change:
             # At this revision every version of the model is in the stage it had then, so the decision is still valid.
             if self._records.model(first.model).revision != first.expected_revision:
                 raise stale(self._records, first)

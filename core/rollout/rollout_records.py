@@ -119,7 +119,9 @@ class RolloutRecords:
         # The promoter is the person who started it: the engine is not a second person.
         actor = dataclasses.replace(actor, behind=base.starters)
         self._registry.verify(base.model, base.candidate)  # outside of the transaction, where alerts can be fired
-        with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
+        with audited(
+            self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock, may_wait=False
+        ) as audit:
             # The rollout ends first: while it is active, the registry moves neither of its versions.
             ended = self._step(audit, base, change)
             plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION, actor=actor)

@@ -256,11 +256,14 @@ class Rollouts(RolloutRecords):
         now = self._clock()
         verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
         # An engine that starts only now finds it ended; if an engine dies only now, a second abort ends it.
-        ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
+        is_way_back = desired is DesiredRollout.ABORTED
+        ends_here = is_way_back and read_lease(self._workspace) is None
         if desired is DesiredRollout.PROMOTE_NOW:
             meant = self.requestable(name, desired)
             reason = reason_against(self.verdict_against(meant), f"{meant.model} {meant.candidate}", reason, override)
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with audited(
+            self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock, may_wait=is_way_back
+        ) as change:
             before = self.named(name)
             rollout_id = before.rollout_id
             if expected_revision is not None and before.desired_revision > expected_revision:

@@ -4,10 +4,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.confinement import require_inside
+from core.confinement import LeadsOutError, require_inside
 from core.files import create_private
 from core.plain_files import require_plain
 from core.telemetry import epoch_store
@@ -145,13 +146,16 @@ def place_of(file: Path) -> tuple[int, int] | None:
 def connect_to_read(file: Path) -> sqlite3.Connection:
     """Open the store for reading; each statement is a transaction of its own, so that the WAL can be recycled.
 
+    A store behind a link that leads out of the workspace is read as it lies there: nothing writes to it, and SQLite
+    would make its `-wal` and `-shm` outside.
+
     Raises:
-        TelemetryError: It cannot be opened.
+        TelemetryError: It cannot be opened, or is behind such a link and its newest rows are in a write-ahead log.
     """
     with translated(file):
         require_plain(file)  # SQLite itself would wait for whoever writes into a pipe
         connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=ro",
+            f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if _lies_outside(file) else ''}",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -159,6 +163,23 @@ def connect_to_read(file: Path) -> sqlite3.Connection:
         )
         connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
         return connection
+
+
+def _lies_outside(file: Path) -> bool:
+    """Say whether a store is behind a link that leads out of the workspace, all of it in the one file.
+
+    Raises:
+        LeadsOutError: It is, and a part of it is in its write-ahead log, which cannot be read without writing there.
+    """
+    try:
+        require_inside(file)
+    except LeadsOutError:
+        for place in (os.path.realpath(file), file):  # the log stays beside the link if the database alone was moved
+            with suppress(FileNotFoundError):
+                if os.stat(f"{place}-wal").st_size > 0:
+                    raise
+        return True
+    return False
 
 
 def fetch(connection: sqlite3.Connection, statement: str, *parameters: object) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from core.log_file import LogFile
 from core.maintenance.doctor import examine
 from core.state import Workspace
 from core.telemetry import TelemetryError
-from core.telemetry.schema import connect_to_write
+from core.telemetry.schema import VERSION, connect_to_read, connect_to_write, fetch
 from core.training.checkpoint import Checkpoints
 
 PERSON = Actor("ana", "desk", Origin.COMMAND_LINE)
@@ -122,6 +123,32 @@ def test_a_state_file_that_is_a_link_is_read_and_not_changed(workspace, outside)
         fresh.database("registry").table("models").insert({"n": 2})
     assert (outside / "registry.json").read_bytes() == before
     assert file.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["telemetry", "telemetry/telemetry.db"])
+def test_a_store_outside_is_read_without_a_file_beside_it(workspace, outside, name):
+    connect_to_write(workspace.telemetry_file).close()
+    place = workspace.root / name
+    place.rename(outside / place.name)
+    place.symlink_to(outside / place.name)
+    before = sorted(outside.rglob("*"))
+    with closing(connect_to_read(workspace.telemetry_file)) as connection:
+        assert fetch(connection, "SELECT name FROM series") == []
+        assert fetch(connection, "PRAGMA user_version") == [(VERSION,)]
+        assert sorted(outside.rglob("*")) == before
+
+
+@pytest.mark.parametrize("log_folder", ["outside", "inside"])
+def test_a_store_outside_with_rows_in_its_write_ahead_log_is_refused(workspace, outside, log_folder):
+    file = workspace.telemetry_file
+    connect_to_write(file).close()
+    file.rename(outside / "t.db")
+    file.symlink_to(outside / "t.db")
+    log = Path(f"{outside / 't.db' if log_folder == 'outside' else file}-wal")
+    log.write_bytes(b"rows")
+    with pytest.raises(TelemetryError, match=r"telemetry\.db is a link that leads out"):
+        connect_to_read(file)
+    assert log.read_bytes() == b"rows"
 
 
 def test_a_log_that_is_a_link_is_not_written(workspace, outside):
