@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import CoreError
+from core.plain_files import read_file
 
 if TYPE_CHECKING:
     from core.settings import LoggingSettings
@@ -98,7 +99,7 @@ def _settings_of(root: Path) -> "LoggingSettings | None":
     """Return the settings of the logs; None where they are the defaults, or cannot be read."""
     file = root / "bondx.yaml"
     try:
-        if not _MAY_DIFFER.search(file.read_bytes()):
+        if not _MAY_DIFFER.search(read_file(file)):
             return None
         from core.settings import load_cached_settings
 

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -42,6 +42,8 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
         problem = _form_of(fault.annotation, fault.value) or problem
+        if problem.startswith("invalid enum value"):
+            problem = f"expected one of {', '.join(_values_of(fault.annotation))}"
         problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [fault.display]))) or "settings"
         raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *fault.path))) from None
@@ -160,6 +162,16 @@ def _form_of(annotation: Any, value: Any) -> str | None:
     metas = (each for choice in _choices(annotation) for each in getattr(choice, "__metadata__", ()))
     notes = [meta.extra or {} for meta in metas if isinstance(meta, msgspec.Meta)]
     return next((note[key] for note in notes for key in wanted if key in note), None)
+
+
+def _values_of(annotation: Any) -> list[str]:
+    """List the values of a type that has few."""
+    bare = _bare(annotation)
+    if get_origin(bare) is Literal:
+        return [str(value) for value in get_args(bare)]
+    if bare is bool:
+        return ["true", "false"]
+    return [value for choice in _choices(bare) if choice is not annotation for value in _values_of(choice)]
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core.files import write_file
 from core.models.errors import ArtifactError
 from core.models.persistence.archive import HEADER
 from core.models.persistence.skops_files import TRUSTED_TYPES, dump_estimator
@@ -121,7 +122,7 @@ def _saved(model: str, thing: Any) -> dict[str, bytes]:
 def _loaded(model: str, kind: type, files: Mapping[str, bytes]) -> Any:
     with tempfile.TemporaryDirectory() as name:
         for file, content in files.items():  # `read_model` has checked that each is a name in its own folder
-            (Path(name) / file).write_bytes(content)
+            write_file(Path(name) / file, content, durable=False)
         thing = kind.load(Path(name))  # type: ignore[attr-defined]  # `saves_itself`
     if not isinstance(thing, kind):
         raise ArtifactError(f"load() of {model} returned a {type(thing).__name__}, not a {kind.__name__}")
