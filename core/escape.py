@@ -5,6 +5,8 @@ reading direction around, line breaks that look like another line. Characters th
 replaced.
 """
 
+from collections.abc import Iterator
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Blank letters, which `str.isprintable` takes for visible ones."""
@@ -75,13 +77,21 @@ def unshown_text(value: object, *, keep: str = "\n\t") -> str | None:
     >>> unshown_text({"tags": ["x", {"a\\x1b": 1}]})
     'a\\x1b'
     """
+    return next((text for text in texts_in(value) if not is_shown_as_is(text, keep=keep)), None)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a JSON value, the names included.
+
+    >>> sorted(texts_in({"tags": ["x", {"a": 1}]}))
+    ['a', 'tags', 'x']
+    """
     pending = [value]
     while pending:
         match pending.pop():
-            case str() as text if not is_shown_as_is(text, keep=keep):
-                return text
+            case str() as text:
+                yield text
             case dict() as mapping:
                 pending += [*mapping, *mapping.values()]
             case list() as items:
                 pending += items
-    return None

@@ -20,6 +20,7 @@ from console.dialogs.dialog import DEAF_SECONDS, Dialog
 from console.presentation.offer import Offer
 from console.presentation.phrases import counted
 from core.errors import CoreError
+from core.text_limits import MAX_REASON
 from widgets.field import TextField
 from widgets.line import Line, Span
 from widgets.lines_pane import Caption, LinesPane
@@ -108,7 +109,7 @@ class ChangeDialog(Dialog[Confirmed]):
         yield Caption([Line((("Reading the current state…", "muted"),))], id="dialog-body")
         yield VersionInput(id="typed", entered=self._leave_field)
         yield TextField(
-            id="reason", placeholder="reason (for the audit log)", max_length=500, entered=self._leave_field
+            id="reason", placeholder="reason (for the audit log)", max_length=MAX_REASON, entered=self._leave_field
         )
         with Horizontal(id="dialog-buttons"):
             yield CancelButton("Cancel", id="cancel", compact=True)

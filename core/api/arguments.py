@@ -17,12 +17,11 @@ from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
 from core.state.encoding import builtins_of, plain, plain_scalar, real_number
+from core.text_limits import MAX_TEXT
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Converter = Callable[[str, Any], Any]
-
-MAX_CHARACTERS = 10_000
 
 
 def checked(method: Callable[P, R]) -> Callable[P, R]:
@@ -104,8 +103,8 @@ def text(name: str, value: Any) -> str:
     """
     if not isinstance(value, str):
         raise UsageError(f"{name} is {shown(value)}; it must be text.")
-    if len(value) > MAX_CHARACTERS:
-        raise UsageError(f"{name} has {len(value):,} characters; it must have at most {MAX_CHARACTERS:,}.")
+    if len(value) > MAX_TEXT:
+        raise UsageError(f"{name} has {len(value):,} characters; it must have at most {MAX_TEXT:,}.")
     plain_text = str.__str__(value)
     if not is_shown_as_is(plain_text, keep="\n\t"):
         raise UsageError(f"{name} is {value!a:.80}; it must not hold control characters or half characters.")

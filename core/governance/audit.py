@@ -11,6 +11,7 @@ from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.governance.audit_log import AuditLog
 from core.governance.outbox import AuditedChange
+from core.text_limits import MAX_REASON, require_reason
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -25,6 +26,7 @@ def audited(
     *,
     actor: Actor,
     reason: str = "",
+    longest: int = MAX_REASON,
     clock: Clock = utc_now,
     may_wait: bool | None = None,
 ) -> Iterator[AuditedChange]:
@@ -41,6 +43,7 @@ def audited(
         database: "registry", "sessions", "runs" or "alerts".
         actor: The author of the change.
         reason: The reason, in the words of the actor.
+        longest: The maximum number of characters of a person's reason.
         clock: The time.
         may_wait: Whether the change is made although the log is behind a link that leads out; by default, if the
             engine makes it.
@@ -49,11 +52,14 @@ def audited(
         The change, in an open transaction: `change.db` and `change.record(…)`.
 
     Raises:
+        UsageError: A person's reason is too long; nothing was changed.
         AuditKeyError: The log could not be continued; nothing was changed.
         FileAccessError: The log is behind a link that leads out of the workspace; nothing was changed.
         StateError: The database could not be read or written.
         RuntimeError: The block ended without a record: a mistake in the calling code. Nothing was changed.
     """
+    if actor.origin is not Origin.ENGINE:
+        require_reason(reason, longest)
     log_of_workspace = _log_of(workspace)
     db = workspace.database(database)
     is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one

@@ -10,6 +10,7 @@ from core.actor import Actor
 from core.errors import UsageError
 from core.escape import is_shown_as_is, spelled_out
 from core.progress import begins
+from core.text_limits import MAX_TEXT, cut
 from core.tracking.experiments import EXPERIMENT
 from core.tracking.run import MadeElsewhere, Run, RunStatus
 from core.tracking.runs import Runs
@@ -114,7 +115,7 @@ class Arrivals:
             for name, text in sorted(tags.items())
             if not is_shown_as_is(text)
         ]
-        return {name: spelled_out(text) for name, text in tags.items()}
+        return {name: cut(spelled_out(text), MAX_TEXT) for name, text in tags.items()}
 
     def _take_history(self, run_id: str, mlflow_run_id: str, name: str) -> None:
         # MLflow takes several values of one step, in any order; the newest of the last step is the metric's value.

@@ -24,6 +24,7 @@ from core.state.generation import load, previous_of, replace
 from core.state.lease import read_lease
 from core.state.workspace import Workspace
 from core.telemetry import check, recover, set_aside
+from core.text_limits import cut
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +122,7 @@ def _restore_archive(workspace: Workspace, path: Path, actor: Actor) -> Restored
         raise access_error(path, "restore", error) from error
     kept = str(kept_as) if kept_as else None
     n_documents = sum(map(len, decode(encoded).values()))
-    with audited(workspace, database, actor=actor, reason=f"{path.name}: {damage}") as change:
+    with audited(workspace, database, actor=actor, reason=cut(f"{path.name}: {damage}")) as change:
         after = {"n_documents": n_documents, "kept_as": kept}
         change.record("state.restore", f"state/{FOLDER}/{path.name}", after=after)
     return Restored(file=str(path), damage=damage, kept_as=kept, n_documents=n_documents, is_copy=True)
@@ -200,7 +201,9 @@ def _recorded(workspace: Workspace, restored: Restored, kept_as: Path | None, ac
     # The audit log's own state file has no outbox, so its restoration is recorded through another file's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
     witness = AuditLog(workspace).witness()
-    with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
+    with audited(
+        workspace, outbox, actor=actor, reason=cut(f"{Path(restored.file).name}: {restored.damage}")
+    ) as change:
         if outbox == database:
             present = changed_documents(database, {}, change.db.storage.read())
             unvouched = tuple(name for name, found in present.items() if not witness.vouches_for(name, found))

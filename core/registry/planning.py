@@ -14,6 +14,7 @@ from core.registry.documents import ModelVersion, RegisteredModel, StageChange, 
 from core.registry.holds import RunningRollout
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 from core.registry.undo import next_to_undo
+from core.text_limits import require_reason
 
 _ENDS_ROLLOUT = "Ends rollout "
 _LEAVES = "Leaves "
@@ -284,7 +285,10 @@ def reason_against(verdict: str, version: str, reason: str, override: str) -> st
 
     Raises:
         RefusedError: There is a verdict, and no reason against it.
+        UsageError: One of the reasons is too long.
     """
+    require_reason(reason)
+    require_reason(override)
     override = override.strip()
     if not verdict:
         return "; ".join(dict.fromkeys(filter(None, (reason, override))))

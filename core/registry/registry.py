@@ -28,6 +28,7 @@ from core.registry.retention import PruneCandidate, PrunePlan
 from core.registry.stages import TransitionVerb
 from core.registry.transitions import move, stale
 from core.registry.trials import Quarantine
+from core.text_limits import MAX_COMPOSED, require_reason, require_tags, require_text
 
 
 class Registry(RegistryReader):
@@ -87,7 +88,11 @@ class Registry(RegistryReader):
             ArtifactRefusedError: The folder holds something an artifact must not hold, could not be copied, or holds a
                 model that cannot be loaded.
             UnstorableValueError: A metric or the lineage cannot be stored as JSON.
+            UsageError: The reason, the description or a tag is too long.
         """
+        require_reason(reason)
+        require_text("The description", description)
+        require_tags(tags or {})
         if parents:
             lineage = {**lineage, "parents": [self._parent(model, parent) for parent in parents]}
         card = card_of(model, metrics=metrics, lineage=lineage, gates=gates, description=description)
@@ -118,7 +123,9 @@ class Registry(RegistryReader):
 
         Raises:
             StaleRevisionError: The version is not at the expected revision.
+            UsageError: A name or a value is too long.
         """
+        require_tags(tags)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self.get(model, version)
             kept = {name: value for name, value in {**before.tags, **tags}.items() if value}
@@ -244,7 +251,13 @@ class Registry(RegistryReader):
         # The way back must work now, even if its record waits.
         is_way_back = all(plan.verb is TransitionVerb.ROLL_BACK for plan in plans)
         with audited(
-            self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock, may_wait=is_way_back
+            self._workspace,
+            DATABASE,
+            actor=actor,
+            reason=reason,
+            longest=MAX_COMPOSED,
+            clock=self._clock,
+            may_wait=is_way_back,
         ) as change:
             # At this revision every version of the model is in the stage it had then, so the decision is still valid.
             if self._records.model(first.model).revision != first.expected_revision:

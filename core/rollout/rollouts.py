@@ -41,6 +41,7 @@ from core.state import StaleRevisionError, read_lease
 from core.tables.errors import TableError
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import OutcomeDelay, PredictionReader
+from core.text_limits import MAX_COMPOSED, require_reason
 
 log = logging.getLogger(__name__)
 
@@ -252,8 +253,10 @@ class Rollouts(RolloutRecords):
             NotFoundError: There is no such rollout, and no active rollout of such a model.
             RolloutRefusedError: It has ended, the same was already requested, or it cannot do that.
             StaleRevisionError: It was changed by someone else first.
+            UsageError: A reason is too long.
         """
         now = self._clock()
+        require_reason(reason)
         verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
         # An engine that starts only now finds it ended; if an engine dies only now, a second abort ends it.
         is_way_back = desired is DesiredRollout.ABORTED
@@ -262,7 +265,13 @@ class Rollouts(RolloutRecords):
             meant = self.requestable(name, desired)
             reason = reason_against(self.verdict_against(meant), f"{meant.model} {meant.candidate}", reason, override)
         with audited(
-            self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock, may_wait=is_way_back
+            self._workspace,
+            DATABASE,
+            actor=actor,
+            reason=reason,
+            longest=MAX_COMPOSED,
+            clock=self._clock,
+            may_wait=is_way_back,
         ) as change:
             before = self.named(name)
             rollout_id = before.rollout_id

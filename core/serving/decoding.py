@@ -89,7 +89,7 @@ def syntax_problem(content: bytes, problem: str) -> str:
     return problem
 
 
-def check_keys(content: bytes, n_known: int) -> None:
+def check_keys(content: bytes, n_known: int = -1) -> None:
     """Refuse a JSON document in which an object has the same key twice: readers disagree on which value counts.
 
     A key has a colon, so a document with as many colons as known different keys has no other key. Any other document
@@ -97,7 +97,8 @@ def check_keys(content: bytes, n_known: int) -> None:
 
     Args:
         content: The document, valid JSON.
-        n_known: The number of keys that the reader has found, all different within their object.
+        n_known: The number of keys that the reader has found, all different within their object;
+            by default it is not known.
     Raises:
         CallerFaultError: The key.
 

@@ -11,6 +11,7 @@ from core.errors import UsageError
 from core.settings.policy import TrackingPolicy
 from core.settings.policy_source import PolicySource
 from core.state import TransactionError, Workspace
+from core.text_limits import cut
 from core.tracking.errors import RunIsOverError
 from core.tracking.heartbeat import Heartbeat
 from core.tracking.measurement import metric_name, metric_step, metric_value
@@ -176,7 +177,7 @@ class ActiveRun:
         if error is None:
             self.end()
         elif isinstance(error, Exception):
-            self.end(RunStatus.FAILED, reason=f"{type(error).__name__}: {error}")
+            self.end(RunStatus.FAILED, reason=cut(f"{type(error).__name__}: {error}"))
         else:  # Ctrl-C, or the program exits
             self.end(RunStatus.STOPPED, reason=type(error).__name__)
 

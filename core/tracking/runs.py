@@ -17,6 +17,7 @@ from core.files import sha256_of
 from core.governance.audit import audited
 from core.plain_files import open_plain
 from core.state import Workspace
+from core.text_limits import require_tags
 from core.tracking import heartbeat
 from core.tracking.divergence import last_values
 from core.tracking.environment import environment, git_state
@@ -105,6 +106,7 @@ class Runs(RunReader):
             raise UsageError(
                 f"{shown(name)} is not a run's name: it must be one line, of characters that a terminal shows."
             )
+        require_tags(tags or {})
         # Before the lock: git is slow.
         made_in = ({}, elsewhere.git) if elsewhere else (environment(), git_state(code or Path(__file__).parent))
         now, author = self._clock(), str(actor)
@@ -190,7 +192,9 @@ class Runs(RunReader):
 
         Raises:
             StaleRevisionError: The run is not at the expected revision.
+            UsageError: A name or a value is too long.
         """
+        require_tags(tags)
         return self._update(
             run_id,
             actor,

@@ -12,11 +12,13 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.types import Scope
 
 from core.errors import UsageError
-from core.escape import is_shown_as_is, shown, spelled_out, unshown_text
+from core.escape import shown, spelled_out, texts_in, unshown_text
 from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
+from core.serving.decoding import check_keys
 from core.serving.errors import BadRequestError
+from core.text_limits import require_text
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
@@ -78,19 +80,24 @@ async def check_request(request: Request[Any, Any, Any]) -> None:
 
 
 async def check_words(request: Request[Any, Any, Any]) -> None:
-    """Refuse also a body with characters that no terminal shows: its words become names, reasons and descriptions.
+    """Refuse also a body with characters that no terminal shows, or endless texts: they become names and reasons.
 
     Raises:
-        UsageError: It has some; the message spells them out.
+        CallerFaultError: It has a key twice in one object.
+        UsageError: It has some; the message spells them out, or names the limit.
     """
     await check_request(request)
     body = await request.body()
-    if b"\\u" not in body and is_shown_as_is(body.decode(), keep="\n\t\r"):
+    if not body:
         return
     try:
-        found = unshown_text(msgspec.json.decode(body))
-    except msgspec.DecodeError:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return  # the framework says what is wrong with it
+    check_keys(body)
+    for text in texts_in(content):
+        require_text("A text of the request", text)
+    found = unshown_text(content)
     if found is not None:
         raise UsageError(f"{spelled_out(found)} holds characters that no terminal shows; leave them out.")
 

@@ -73,6 +73,38 @@ class TestTheRegistry:
         assert (stale.status_code, stale.json()["changes"]["tags"]) == (409, [{}, {"desk": "rates", "team": "a"}])
         assert api.patch(f"{where}/tags", json={"tags": {"team": ""}}).json()["tags"] == {"desk": "rates"}
 
+    def test_refuses_endless_words_and_names_the_limit(self, api, workspace, artifacts, register):
+        register(workspace, "spread", artifacts / "spread")
+        registry = Registry(workspace)
+        before, where = registry.get("spread", "1.0.0"), "/api/v1/models/spread/versions/1.0.0"
+        reason = "x" * 501
+        plan = {"verb": "promote", "version": "1.0.0", "expected_revision": 1}
+        for answer in (
+            api.post("/api/v1/models/spread/moves", json={**plan, "reason": reason, "confirm": "1.0.0"}),
+            api.patch(f"{where}/tags", json={"tags": {"a": "b"}, "reason": reason}),
+            api.put("/api/v1/models/spread/aliases/best", json={"version": "1.0.0", "reason": reason}),
+            api.post(f"{where}/approvals", json={"reason": reason}),
+        ):
+            assert answer.status_code == 400, answer.text
+            assert "501 characters; it must have at most 500" in answer.json()["error"]
+        for tags in ({"note": "x" * 3_000_000}, {"x" * 3_000_000: "yes"}):
+            answer = api.patch(f"{where}/tags", json={"tags": tags})
+            assert answer.status_code == 400
+            assert "must have at most 10,000" in answer.json()["error"]
+        assert registry.get("spread", "1.0.0") == before
+
+    def test_refuses_a_key_that_stands_twice(self, api, workspace, artifacts, register):
+        register(workspace, "spread", artifacts / "spread")
+        answer = api.post(
+            "/api/v1/models/spread/plans",
+            content=b'{"verb":"promote","version":"1.0.0","verb":"archive"}',
+            headers={"content-type": "application/json"},
+        )
+        assert (answer.status_code, answer.json()["error"]) == (
+            400,
+            "The request has the key 'verb' twice in one object.",
+        )
+
     def test_shows_lineage_environment_and_policy(self, api, workspace, artifacts, register):
         register(workspace, "spread", artifacts / "spread")
         graph = api.get("/api/v1/models/spread/lineage", params={"version": "1.0.0"}).json()
