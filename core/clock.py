@@ -8,6 +8,7 @@ from core.errors import UsageError
 Clock = Callable[[], datetime]
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998  # a day before and after them is still in the calendar
+OUTSIDE = f"is outside the years {_FIRST_YEAR} to {_LAST_YEAR}"
 
 
 def utc_now() -> datetime:
@@ -63,6 +64,15 @@ def as_utc(at: datetime) -> datetime:
         return (datetime.min if at.year == datetime.min.year else datetime.max).replace(tzinfo=UTC)
 
 
+def is_possible(at: datetime) -> bool:
+    """Whether a computer may have run at an instant; a little before and after it, there still is a calendar.
+
+    >>> is_possible(datetime(2026, 3, 1, tzinfo=UTC)), is_possible(datetime(1, 1, 1, tzinfo=UTC))
+    (True, False)
+    """
+    return _FIRST_YEAR <= as_utc(at).year <= _LAST_YEAR
+
+
 def read_instant(text: str, now: datetime) -> datetime:
     """Read an instant that a person typed: a time of day, or a date with one, in UTC unless an offset is given.
 
@@ -84,9 +94,8 @@ def read_instant(text: str, now: datetime) -> datetime:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise UsageError(f"{text!r} is not a time: write 02:50, 02:50:07 or 2026-03-01T02:50 (UTC).") from None
-        at = as_utc(at)
-        if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-            raise UsageError(f"{text!r} is outside the years {_FIRST_YEAR} to {_LAST_YEAR}.") from None
-        return at
+        if not is_possible(at):
+            raise UsageError(f"{text!r} {OUTSIDE}.") from None
+        return as_utc(at)
     at = datetime.combine(now.astimezone(UTC), of_day, of_day.tzinfo or UTC)
     return at if at <= now else at - timedelta(days=1)

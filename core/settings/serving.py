@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from core.settings.address import ListenAddress
 
+MOST_ROWS = 1_000_000
+
 
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings of `bondx serve` and `bondx run --api`; command-line flags override them."""
@@ -19,7 +21,7 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         True
     )
     max_body_mib: Annotated[float, Meta(gt=0, le=1024, description="Maximum body of a request, MiB.")] = 8.0
-    max_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="Maximum rows of a request.")] = 10_000
+    max_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum rows of a request.")] = 10_000
     body_seconds: Annotated[float, Meta(gt=0, le=3600, description="Time limit for a request to arrive.")] = 10.0
     answer_seconds: Annotated[
         float, Meta(gt=0, le=3600, description="Time limit for an answer, including the loading of a version.")

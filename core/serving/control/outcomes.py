@@ -12,6 +12,7 @@ from core.serving.control.admission import LOOK, REPORT, Given
 from core.serving.errors import BadRequestError, UnavailableError
 from core.serving.limits import ServingLimits
 from core.serving.recording import PredictionRecorder
+from core.settings.serving import MOST_ROWS
 from core.telemetry.predictions import OutcomeError, OutcomeRecord, PredictionUsage, checked_outcome
 
 MAX_OUTCOMES = 10_000
@@ -21,7 +22,9 @@ class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """One outcome: the actual value, or the loss if the caller has computed it."""
 
     request_id: Annotated[str, Meta(min_length=1, max_length=160)]
-    row: Annotated[int, Meta(ge=0)] | None = None  # row index in a request of several rows; 0 for a single row
+    row: Annotated[int, Meta(ge=0, lt=MOST_ROWS)] | None = (
+        None  # row index in a request of several rows; 0 for a single row
+    )
     actual: float | str | bool | None = None  # a number, or a class by its name or number
     loss: float | bool | None = None  # computed by the caller; `actual` is then not compared
 

@@ -8,6 +8,7 @@ from litestar import Controller, Response, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert
+from core.clock import OUTSIDE, is_possible
 from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict, EpochProof
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
@@ -224,6 +225,8 @@ class RecordRoutes(Controller):
         instants = {"since": since, "until": until}
         if naive := next((name for name, at in instants.items() if at is not None and at.tzinfo is None), None):
             raise BadRequestError("needs an offset, such as Z", field=naive)
+        if beyond := next((name for name, at in instants.items() if at is not None and not is_possible(at)), None):
+            raise BadRequestError(OUTSIDE, field=beyond)
         wanted = AuditFilter(actor=actor, verb=verb, object=about, by_people=people, **instants)
         return AuditLog(workspace).search(wanted, limit=n)
 

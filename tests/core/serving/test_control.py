@@ -411,6 +411,25 @@ def test_runs_are_listed_and_compared(api, workspace, ana):
     assert api.get("/api/v1/runs/r-9999").status_code == 404
 
 
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    "at",
+    ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-14:00"],
+)
+def test_an_instant_at_the_end_of_the_calendar_is_refused(api, name, at):
+    answer = api.get("/api/v1/audit", params={name: at})
+    assert (answer.status_code, answer.json()["field"]) == (400, name)
+    assert "outside the years 1970 to 9998" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01", "9999-12-31"])
+def test_a_search_of_runs_takes_any_instant_of_the_calendar(api, at):
+    for comparison in ("<", ">="):
+        answer = api.get("/api/v1/runs", params={"filter": f"started_at {comparison} '{at}'"})
+        assert answer.status_code in (200, 400), answer.text
+        assert "Internal" not in answer.text
+
+
 def test_status_resources_and_audit_records_are_returned(api):
     status = api.get("/api/v1/status").json()
     assert (status["engine"], status["ready"], status["alerts"]) == (None, False, [])

@@ -98,6 +98,13 @@ def test_infinity_is_no_number_of_json(api):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("row", [10**30, 2**63, 1_000_000, -1])
+def test_a_row_that_no_request_can_have_is_refused(api, recorder, row):
+    answer = report(api, {"request_id": "spread", "row": row, "actual": 118.5})
+    assert answer.status_code == 400, answer.text
+    assert recorder.health().n_matched == 0
+
+
 def test_only_the_first_outcome_of_a_request_is_accepted(api, workspace):
     first, second = ({"request_id": "spread", "actual": actual} for actual in (118.5, 120.5))
     early, other_row = {"request_id": "later", "loss": 1}, {"request_id": "later", "row": 1, "loss": 1}
