@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
+from core.escape import is_shown_as_is, spelled_out
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
@@ -47,8 +48,22 @@ class ServingMetrics:
         self._registry.register(RolloutMetrics(snapshot))
 
     def text(self) -> bytes:
-        """Render all metrics."""
-        return generate_latest(self._registry)
+        """Render all metrics, each name without characters that a terminal would obey: people read this with curl."""
+        return _spelled_out(generate_latest(self._registry).decode()).encode()
+
+
+def _spelled_out(text: str) -> str:
+    """Spell characters that a terminal would obey or hide as an escape; a backslash in a label's value is doubled.
+
+    >>> print(_spelled_out('rows{field="a\\x1b]52;c;x\\x07"} 1'))
+    rows{field="a\\\\x1b]52;c;x\\\\x07"} 1
+    """
+    if is_shown_as_is(text, keep="\n"):
+        return text
+    return "\n".join(
+        "".join(each if is_shown_as_is(each) else spelled_out(each).replace("\\", "\\\\") for each in line)
+        for line in text.split("\n")
+    )
 
 
 class _Counted(Collector):

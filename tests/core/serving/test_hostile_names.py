@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.actor import Actor, Origin
+from core.escape import is_shown_as_is
 from core.registry import Registry
 from core.serving import Server
 from core.settings import ModelSettings, PromotionSettings, Settings
@@ -152,6 +153,8 @@ def test_the_server_is_ready_and_tells_its_metrics_and_its_signature(ask):
     status, metrics = ask("/metrics")
     assert status == 200
     assert "outside" in metrics or "unfamiliar" in metrics
+    assert all(is_shown_as_is(line) for line in metrics.split("\n"))
+    assert 'field="escape\\\\x1b[2J"' in metrics
     assert all(line.startswith("#") or SAMPLE.fullmatch(line) for line in metrics.split("\n") if line)
     status, signature = ask("/v1/models/odd/metadata")
     assert status == 200
