@@ -29,7 +29,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print the tables of a screen."""
+    """Print the tables of a screen; what cannot be read is said on stderr, since its table is empty."""
+    from console.cli.output import complain
     from console.presentation.screen_tables import screen_tables
     from core.clock import utc_now
     from core.settings import load_cached_settings
@@ -43,9 +44,12 @@ def show(args: argparse.Namespace) -> int:
     def limits() -> "AlertSettings":
         return load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json").alerts
 
-    tables = screen_tables(args.screen, source.take(), utc_now(), ASCII, limits=limits)
+    snapshot = source.take()
+    tables = screen_tables(args.screen, snapshot, utc_now(), ASCII, limits=limits)
     _print(args, _chosen(tables, args.table) if args.table else tables)
-    return ExitCode.GOOD
+    for problem in snapshot.problems:
+        complain(problem)
+    return ExitCode.FAILING if snapshot.problems else ExitCode.GOOD
 
 
 def _chosen(tables: "list[ScreenTable]", title: str) -> "list[ScreenTable]":

@@ -197,6 +197,8 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
         try:
             problem = check(path)
         except TelemetryError as error:
+            if isinstance(error.__cause__, LeadsOutError):
+                continue  # the link is already reported, with its cure
             problem = str(error)
         if problem is not None:
             cure = f"stop {stop}, then bondx doctor --restore {path.name} {what}"

@@ -122,7 +122,8 @@ def _restore_archive(workspace: Workspace, path: Path, actor: Actor) -> Restored
         raise access_error(path, "restore", error) from error
     kept = str(kept_as) if kept_as else None
     n_documents = sum(map(len, decode(encoded).values()))
-    with audited(workspace, database, actor=actor, reason=cut(f"{path.name}: {damage}")) as change:
+    # The file is restored already, so its record waits if it must.
+    with audited(workspace, database, actor=actor, reason=cut(f"{path.name}: {damage}"), may_wait=True) as change:
         after = {"n_documents": n_documents, "kept_as": kept}
         change.record("state.restore", f"state/{FOLDER}/{path.name}", after=after)
     return Restored(file=str(path), damage=damage, kept_as=kept, n_documents=n_documents, is_copy=True)

@@ -63,7 +63,10 @@ class Removals:
         from core.telemetry.forgetting import forget_runs
 
         n_rows = forget_runs(self._workspace.telemetry_file, pending, heartbeats=HEARTBEATS)
-        with audited(self._workspace, self._database, actor=actor, reason="removed runs", clock=self._clock) as change:
+        # The rows are deleted already, so the record waits if it must.
+        with audited(
+            self._workspace, self._database, actor=actor, reason="removed runs", clock=self._clock, may_wait=True
+        ) as change:
             highest, done = self.highest_number(), set(pending)  # what another process completed, too, is not listed
             gone = [removed for removed in self._documents.all() if removed.run_id in done or not removed.has_metrics]
             self._documents.remove_all(removed.run_id for removed in gone if run_number(removed.run_id) < highest)

@@ -97,3 +97,13 @@ def test_no_terminal_library_is_imported():
     told = "print([name for name in sys.modules if name.split('.')[0] == 'textual'])"
     ran = subprocess.run([sys.executable, "-c", f"{code}; {told}"], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_cannot_be_read_is_named_and_not_only_shown_as_empty(answer, workspace, tmp_path):
+    (tmp_path / "t.db").write_bytes(b"no database" * 500)
+    workspace.telemetry_file.unlink(missing_ok=True)
+    workspace.telemetry_file.symlink_to(tmp_path / "t.db")
+    code, out, err = answer("show", "resources", "--plain")
+    assert code == 1
+    assert out
+    assert str(workspace.telemetry_file) in err

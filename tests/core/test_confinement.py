@@ -149,6 +149,7 @@ def test_a_store_outside_with_rows_in_its_write_ahead_log_is_refused(workspace, 
     with pytest.raises(TelemetryError, match=r"telemetry\.db is a link that leads out"):
         connect_to_read(file)
     assert log.read_bytes() == b"rows"
+    assert [each.file for each in examine(workspace)] == [str(file)]  # once, with the cure of a link
 
 
 def test_a_log_that_is_a_link_is_not_written(workspace, outside):
