@@ -28,6 +28,7 @@ from core.files import (
     sync,
     write_new,
 )
+from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.progress import begins
 from core.registry.card import CARD_NAME
@@ -158,7 +159,7 @@ class ArtifactStore:
                 _copy(io.BytesIO(manifest), folder / MANIFEST_NAME, durable=False)
             except OSError as error:
                 raise CopyFailedError(folder, error) from error
-            for name, expected in msgspec.json.decode(manifest, type=Manifest).files.items():
+            for name, expected in decode_json(manifest, type=Manifest).files.items():
                 try:
                     content = open_regular(source / name)
                 except OSError as error:
@@ -182,7 +183,7 @@ class ArtifactStore:
             ChangedFileError: The manifest is missing, or is not the registered manifest.
         """
         manifest = _read_manifest(self.folder(model, version), manifest_sha256)
-        return frozenset(msgspec.json.decode(manifest, type=Manifest).files)
+        return frozenset(decode_json(manifest, type=Manifest).files)
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:

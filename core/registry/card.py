@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion
@@ -42,7 +43,7 @@ class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.DecodeError: It is not a card.
         """
         with open_regular(folder / CARD_NAME) as file:
-            return msgspec.json.decode(file.read(), type=cls)
+            return decode_json(file.read(), type=cls)
 
     def contradictions(self, version: ModelVersion) -> list[str]:
         """Name every fact on which the database disagrees, one clause each."""

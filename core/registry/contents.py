@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from core.json_documents import TOO_DEEP, decode_json
 from core.plain_files import open_regular
 
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
@@ -38,10 +39,27 @@ def read_object(path: Path) -> dict[str, Any]:
 def parsed_object(content: bytes) -> dict[str, Any]:
     """Parse a JSON object; empty if the bytes hold something else."""
     try:
-        found = msgspec.json.decode(content)
+        found = decode_json(content)
     except msgspec.DecodeError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def unreadable_file(folder: Path) -> str:
+    """Name a describing file of an artifact that no reader can read, and say why; empty if there is none.
+
+    A `model.json` of another program may be anything, but not a document that ends whoever looks at it.
+    """
+    for name in (MODEL_NAME, REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME):
+        try:
+            with open_regular(folder / name) as file:
+                decode_json(file.read())
+        except OSError:
+            continue
+        except msgspec.DecodeError as error:
+            if str(error) == TOO_DEEP:
+                return f"{name} cannot be read: {error}"
+    return ""
 
 
 def importances(report: dict[str, Any]) -> dict[str, Any]:

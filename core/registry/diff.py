@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from core.files import digest
+from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object
@@ -210,7 +211,7 @@ def _gather(workspace: Workspace, store: ArtifactStore, version: ModelVersion, n
     if content is None:
         notes.append(f"{version.key}: {MANIFEST_NAME} is not as registered, so its files were not compared.")
         return ComparedVersion(version=version, run_parameters=parameters)
-    manifest = msgspec.json.decode(content, type=Manifest)
+    manifest = decode_json(content, type=Manifest)
     found = dict.fromkeys(_DESCRIBING, b"{}")
     for name in _DESCRIBING:
         if listed := manifest.files.get(name):

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import digest, sha256_of
+from core.json_documents import decode_json
 from core.plain_files import open_regular
 
 MANIFEST_NAME = "MANIFEST.json"
@@ -71,7 +72,7 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
     if digest(content) != manifest_sha256:
         return [f"{MANIFEST_NAME} was changed"]
     try:
-        expected = msgspec.json.decode(content, type=Manifest).files
+        expected = decode_json(content, type=Manifest).files
     except msgspec.DecodeError:
         return [f"{MANIFEST_NAME} is not a manifest"]
     return _differences(folder, expected)
@@ -115,4 +116,4 @@ def read_manifest(folder: Path) -> Manifest:
         msgspec.DecodeError: It is not a manifest.
     """
     with open_regular(folder / MANIFEST_NAME) as file:
-        return msgspec.json.decode(file.read(), type=Manifest)
+        return decode_json(file.read(), type=Manifest)

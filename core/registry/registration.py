@@ -17,7 +17,7 @@ from core.plain_files import read_file
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
 from core.registry.card import CARD_NAME, RegistrationCard
-from core.registry.contents import ENVIRONMENT_NAME
+from core.registry.contents import ENVIRONMENT_NAME, unreadable_file
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
 from core.registry.manifest import MANIFEST_NAME, check, read_manifest
@@ -72,6 +72,8 @@ class Registrar:
         with self._store.staged(source, _additions(card)) as staged:
             if (twin := self._twin(card.model, staged.manifest_sha256, run_id)) is not None:
                 return twin if twin.run_id else self._reclaim(twin, run_id, session_id, actor)
+            if problem := unreadable_file(staged.folder):
+                raise ArtifactRefusedError(f"{problem}.")
             checked = read(staged.folder, staged.manifest_sha256) if read is not None else ""
             number = ""
             try:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from core.escape import shown
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.tables.errors import InputError, TableError
 
@@ -180,7 +181,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             msgspec.DecodeError: It is not a signature.
         """
-        return msgspec.json.decode(content, type=cls)
+        return decode_json(content, type=cls)
 
     @classmethod
     def read(cls, folder: Path) -> "TableSignature | None":
