@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -37,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let hypothesis take its time, and find new examples only where one looks for them; keep what is the person's."""
     config.stash[PROMISES] = []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started behind `&`: children would ignore Ctrl-C, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # The list of recent workspaces belongs to the person who runs the tests; consoles under test keep their own.
     os.environ["XDG_DATA_HOME"] = data_home = tempfile.mkdtemp(prefix="bondx-tests-")
     atexit.register(shutil.rmtree, data_home, ignore_errors=True)
@@ -63,6 +66,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("simulated: how many, what was found, what is promised")
         for line in table(promises):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def called(capsys):
+    """Run a command line within this process: its exit code, stdout and stderr."""
+
+    def called(main: Callable[[list[str]], int], *arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return called
 
 
 @pytest.fixture(scope="session")

@@ -102,22 +102,6 @@ class Console:
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
-@pytest.fixture
-def called(capsys):
-    """Run a command line within this process: its exit code, stdout and stderr."""
-
-    def called(main: Callable[[list[str]], int], *arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
-
-
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("demo") / "desk-risk"

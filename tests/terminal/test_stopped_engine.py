@@ -55,7 +55,8 @@ def test_the_holder_of_a_lock_is_named_and_the_change_was_not_made(terminal, bon
         console.wait_for("→ Staging")
         console.wait_for("Y confirms: ")
         console.press("Y")
-        screen = console.wait_for(str(holder.pid))
+        console.wait_for(str(holder.pid))  # named while the change waits
+        screen = console.wait_for("Nothing was changed: the files are locked")
         holder.stdin.close()
     assert re.search(r"lock|held", screen)
     stages = json.loads(bondx("--workspace", workspace, "registry", "list", "spread", "--json").stdout)
