@@ -1,5 +1,7 @@
 """The alerts of a rollout, and when they are cleared."""
 
+from unittest.mock import ANY
+
 import msgspec
 import pytest
 
@@ -63,10 +65,11 @@ def test_the_alert_of_a_rollback_resolves_once_its_candidate_is_live_another_way
     else:
         later = start()
         worker.tick(clock.pass_by(1))
-        rollouts.promote_now(later.rollout_id, actor=ana)
+        rollouts.promote_now(later.rollout_id, actor=ana, override="the traffic was a drill")
     for _ in range(3):
         worker.tick(clock.pass_by(30))
     assert registry.production("spread").version == candidate
+    assert registry.verdicts("spread", candidate) == (() if way == "rollout" else (ANY,))
     assert alerts.open() == []
     (resolved,) = [found for found in alerts.all() if found.fingerprint == alert.fingerprint]
     assert resolved.state is AlertState.RESOLVED

@@ -89,8 +89,8 @@ def test_promoting_a_rolled_back_version_by_hand_shows_a_warning(
     assert "errors:" in warning
     lease.release()
     clock.pass_by(60)
-    rollouts.abort(start().rollout_id, actor=ana)  # a newer one that ended otherwise
-    assert registry.plan_promotion("spread", candidate).warnings == ()
+    rollouts.abort(start().rollout_id, actor=ana)  # a newer one without a verdict of its own
+    assert registry.plan_promotion("spread", candidate).warnings == (warning,)
 
 
 def test_a_hold_stops_growth_but_not_a_rollback(rollouts, start, traffic, worker, clock, ana) -> None:
