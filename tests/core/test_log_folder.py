@@ -33,6 +33,9 @@ def test_a_record_goes_to_the_log_of_its_part(tmp_path):
 
 
 def test_an_engine_inside_a_console_writes_a_record_once(workspace):
+    for name in ("", "core", "core.view"):  # whatever other tests of this process have left
+        logging.getLogger(name).setLevel(logging.NOTSET if name else logging.WARNING)
+        logging.getLogger(name).disabled = False
     stop_console = write_logs(workspace.logs_dir, "console", level=logging.WARNING)
     stop_engine = open_log(workspace)
     logging.getLogger("core.engine").warning("of the engine")
