@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.state import DamagedFileError, Database
+from core.state.encoding import fields_of
 from core.state.generation import good_generation, load, previous_of
 
 _ACKNOWLEDGEMENT_BYTES = 8
@@ -129,7 +130,7 @@ def run_round(path: Path, n_writers: int, dice: random.Random, acknowledged: dic
     if previous_of(path).exists() and good_generation(path) is None:
         tally.n_unreadable += 1
     counts, echoes = (
-        {document["writer"]: document["n"] for document in tables.get(table, {}).values()}
+        {fields["writer"]: fields["n"] for fields in map(fields_of, tables.get(table, {}).values())}
         for table in ("counts", "echoes")
     )
     tally.n_torn += counts != echoes
