@@ -140,6 +140,11 @@ def new_folder(path: Path) -> None:
     path.mkdir(mode=PRIVATE_FOLDER)
 
 
+def is_occupied(folder: Path) -> bool:
+    """Return whether something stands where an empty or a new folder is wanted."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
 def create_private(path: Path) -> None:
     """Create an empty file for its owner alone, unless one exists, for a library that opens it by its name.
 

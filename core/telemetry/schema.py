@@ -132,7 +132,7 @@ def _bring_up(
 
 
 def place_of(file: Path) -> tuple[int, int] | None:
-    """Return the identity of the file at a path, which changes when it is replaced; None if there is no file.
+    """Return the identity of the file or folder at a path, which changes when it is replaced; None if there is none.
 
     A connection keeps writing to the file that it opened, even after that file is removed.
     """

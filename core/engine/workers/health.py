@@ -5,7 +5,6 @@ import os
 import threading
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -17,6 +16,7 @@ from core.errors import CoreError
 from core.files import write_file
 from core.maintenance.system_health import HEALTH_REPORT, WRITE_SECONDS, EngineHealth, SessionHealth, SystemHealth
 from core.telemetry import TelemetryReader
+from core.telemetry.schema import place_of
 from core.training.reports import spreads
 from core.training.session import Session
 from core.training.session_recorder import HEALTH_SERIES
@@ -37,7 +37,7 @@ class HealthReport(Worker):
         self.wake = threading.Event()
         self._context = context
         self._started_at = context.clock()
-        self._folder = _identity(context.workspace.root)
+        self._folder = place_of(context.workspace.root)
 
     @override
     def step(self) -> float:
@@ -51,7 +51,7 @@ class HealthReport(Worker):
 
     def _write(self, state: str) -> None:
         root = self._context.workspace.root
-        if _identity(root) != self._folder:
+        if place_of(root) != self._folder:
             return  # the workspace is gone: the guard ends the engine, and no report brings it back
         try:
             write_file(root / HEALTH_REPORT, self._report(state), durable=False)
@@ -88,11 +88,3 @@ def _of_session(session: Session) -> SessionHealth:
         last_failure=observed.failure,
         last_progress_at=observed.last_progress_at,
     )
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

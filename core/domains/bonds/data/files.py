@@ -15,7 +15,7 @@ from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import digest, sha256_of, write_file, write_folder
+from core.files import digest, is_occupied, sha256_of, write_file, write_folder
 from core.plain_files import read_file
 from core.progress import begins
 from core.tables.data_files import FORMATS, WRITERS, DataFormat, write_parquet
@@ -94,7 +94,7 @@ def write_panel(
         raise UsageError(f"Unknown format {unknown[0]!r}. Known formats: {', '.join(FORMATS)}.")
     if not formats:
         raise UsageError(f"No format was given. Known formats: {', '.join(FORMATS)}.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+    if is_occupied(folder) and not overwrite:
         raise FolderInUseError(folder)
     lineage: PanelLineage | None = None
 
