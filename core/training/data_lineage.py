@@ -1,5 +1,6 @@
 """The lineage of a session's data sets: the record beside the files, and the command that draws them again. Light."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from core.errors import UsageError
 from core.plain_files import read_file
 from core.training.records import DrawRecord
 from core.training.reports import REPRODUCE
+from core.typed_numbers import whole_number
 
 LINEAGE_FILE = "lineage.json"
+_EPOCH = re.compile(r"epoch_(-?[0-9]{3,18})")  # as `epoch_name` spells them, a wrong one included
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +56,24 @@ def epoch_name(epoch: int) -> str:
     return f"epoch_{epoch:04d}"
 
 
+def epoch_of(name: str) -> int | None:
+    """Return the epoch of a data set; None for a panel.
+
+    >>> epoch_of("epoch_0007"), epoch_of("validation"), epoch_of("epoch_x")
+    (7, None, None)
+    """
+    found = _EPOCH.fullmatch(name)
+    return None if found is None else whole_number(found[1])
+
+
 def command_for(name: str) -> str:
     """Return the command that draws a data set again from the final report, beside that report.
 
     >>> command_for("epoch_0007")
     'bondx data reproduce final_report.json --epoch 7 --out DIR'
     """
-    wanted = f"--epoch {int(name[6:])}" if name.startswith("epoch_") else f"--panel {name}"
+    epoch = epoch_of(name)
+    wanted = f"--panel {name}" if epoch is None else f"--epoch {epoch}"
     return REPRODUCE.replace("--out", f"{wanted} --out")
 
 

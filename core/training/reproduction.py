@@ -10,12 +10,13 @@ import msgspec
 
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
+from core.files import is_occupied
 from core.plain_files import read_file
 from core.progress import begins
 from core.settings import TrainingSettings
 from core.state import Workspace
 from core.tables.data_files import FORMATS, DataFormat
-from core.training.data_lineage import DataSetLineage, epoch_name
+from core.training.data_lineage import DataSetLineage, epoch_name, epoch_of
 from core.training.data_sets import write_data_set
 from core.training.epoch_reports import EpochReports
 from core.training.panels import Draw, SessionPanels
@@ -96,7 +97,7 @@ def reproduce_data(
     made = []
     for name in dict.fromkeys(names):
         folder = out / name
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if is_occupied(folder):
             raise RefusedError(f"{folder} is not empty. Choose another folder with --out.")
         reported = data.record_of(name)
         begins(f"drawing {name}")
@@ -157,8 +158,8 @@ class _Reported:
 
     def record_of(self, name: str) -> DrawRecord:
         """Return what the report says of a data set."""
-        if name.startswith("epoch_"):
-            return self._record_of_epoch(int(name[6:]))
+        if (epoch := epoch_of(name)) is not None:
+            return self._record_of_epoch(epoch)
         for record in self.report.panels:
             if record.purpose == name:
                 return record
@@ -181,8 +182,8 @@ class _Reported:
 
     def draw(self, name: str) -> Draw:
         """Draw a data set again."""
-        if name.startswith("epoch_"):
-            return self._panels.epoch(int(name[6:]))
+        if (epoch := epoch_of(name)) is not None:
+            return self._panels.epoch(epoch)
         if name == POOLED:
             return self._panels.pooled([entry.score is not None for entry in self.report.history])
         return self._panels.validation() if name == "validation" else self._panels.test(name)

@@ -141,6 +141,13 @@ def test_a_folder_in_use_and_a_file_that_is_no_report_are_refused(session, tmp_p
         reproduce_data(tmp_path / "absent.json", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["epoch_", "epoch_abc", "epoch_-1", "epoch_٠٠٠١", "nothing"])
+def test_a_panel_that_is_none_is_refused_by_name(session, tmp_path, name):
+    with pytest.raises(NotFoundError, match=r"has no panel .*Its panels: draws, validation"):
+        reproduce_data(session / "final_report.json", tmp_path / "out", panels=[name])
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_report_names_the_command(session):
     report = json.loads((session / "final_report.json").read_bytes())
     assert report["reproduce"] == "bondx data reproduce final_report.json --out DIR"
