@@ -3,9 +3,14 @@
 import argparse
 import sys
 import termios
+from typing import TYPE_CHECKING
 
 from console.cli.escaped_text import answered
 from core.errors import RefusedError, UsageError
+from core.registry.stages import Stage
+
+if TYPE_CHECKING:
+    from core.registry import Plan
 
 
 def add_yes_argument(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +27,21 @@ def add_consent_to_go_live(parser: argparse.ArgumentParser) -> None:
         metavar="REASON",
         help="put a version live that its newest rollout has rolled back, for this reason",
     )
+
+
+def consented_reason(plan: "Plan", args: argparse.Namespace) -> str:
+    """Return the reason to record with a promotion, once the person has consented to it.
+
+    Raises:
+        RefusedError: It goes against a verdict without a reason, or something else than its version was typed.
+        UsageError: Nobody can be asked, and `--yes` is missing.
+    """
+    from core.registry.planning import reason_for
+
+    reason = reason_for(plan, args.reason, args.override)
+    if plan.to_stage is Stage.PRODUCTION:
+        require_typed(plan.model, plan.version, yes=args.yes)
+    return reason
 
 
 def require_typed(model: str, version: str, *, yes: bool) -> None:

@@ -19,6 +19,7 @@ from core.escape import escaped
 
 if TYPE_CHECKING:
     from core.quality.gate import GateResult
+    from core.registry import Plan
 
 _LEAST_FOR_A_SENTENCE = 24  # columns
 
@@ -43,6 +44,16 @@ def printable(value: object) -> str:
 def gate_line(gate: "GateResult") -> str:
     """Spell a gate: its verdict, its name, its value and its limit."""
     return f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.sentence)}"
+
+
+def print_evidence(plan: "Plan") -> None:
+    """Print what a plan rests on and leads to: gates, effects, warnings."""
+    for gate in plan.gates:
+        print(f"  {gate_line(gate)}")
+    for effect in plan.effects:
+        print(f"  {printable(effect)}")
+    for warning in plan.warnings:
+        print(f"  warning: {printable(warning)}")
 
 
 def print_json(value: object) -> None:

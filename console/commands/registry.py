@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from console.cli.consent import add_consent_to_go_live, require_typed
+from console.cli.consent import add_consent_to_go_live, consented_reason
 from console.commands import registry_artifacts, registry_metadata
 from console.commands.opening import (
     Subparsers,
@@ -201,7 +201,7 @@ def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
     from console.cli.output import print_json
     from core.registry import Registry
-    from core.registry.planning import reason_for, require_confirmed
+    from core.registry.planning import require_confirmed
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
@@ -219,11 +219,7 @@ def change(args: argparse.Namespace) -> int:
     if refused is not None:
         raise RefusedError(refused.refusal or f"{plan.verb} of {args.model} is not allowed")
     require_confirmed(plan, getattr(args, "confirm", ""))
-    reason = args.reason
-    if args.verb == "promote":
-        reason = reason_for(plan, args.reason, args.override)
-        if plan.to_stage is Stage.PRODUCTION:
-            require_typed(plan.model, plan.version, yes=args.yes)
+    reason = consented_reason(plan, args) if args.verb == "promote" else args.reason
     moved = registry.apply_all(plans, actor=person(), reason=reason)
     if args.json:
         print_json(moved)
@@ -265,16 +261,11 @@ def _plans(registry: "Registry", args: argparse.Namespace) -> "list[Plan]":
 
 
 def _print_plan(plan: "Plan", *, is_dry_run: bool) -> None:
-    from console.cli.output import gate_line, printable
+    from console.cli.output import print_evidence, printable
 
     if plan.changes:
         print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
-    for gate in plan.gates:
-        print(f"  {gate_line(gate)}")
-    for effect in plan.effects:
-        print(f"  {printable(effect)}")
-    for warning in plan.warnings:
-        print(f"  warning: {printable(warning)}")
+    print_evidence(plan)
     if plan.undo:
         print(f"  to undo: {printable(plan.undo)}")
     if is_dry_run and plan.refusal:  # else it is the error

@@ -163,7 +163,7 @@ def test_a_promotion_whose_rollout_ended_while_it_was_being_confirmed_is_refused
     def confirmed_late(*_names: str, yes: bool) -> None:
         rollouts.abort("ro-0002", actor=OPERATOR, reason="no")
 
-    monkeypatch.setattr("console.commands.registry.require_typed", confirmed_late)
+    monkeypatch.setattr("console.cli.consent.require_typed", confirmed_late)
     code, out, err = called(main, "registry", "promote", "downgrade", "1.3.0", "--yes")
     assert code == 4
     assert "Ends rollout ro-0002, 1.3.0 at 10%" in out
