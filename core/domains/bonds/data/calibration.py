@@ -1,28 +1,15 @@
 """Every constant of the synthetic bond market: its value, unit, grade and source, in one place.
 
-Grades: **V** seen in the cited source or recomputed from its public series; **T** taken from a second-hand
-transcription of it; **R** recalled, to be confirmed against the source before it is published as fact; **J** a design
-judgement, free to change, here and nowhere else. No other module of the generator holds a number of its own.
+The grades are those of `core.domains.calibrated`; a design judgement is free to change, here and nowhere else. No other
+module of the generator holds a number of its own.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-Grade = Literal["V", "T", "R", "J"]
-T = TypeVar("T")
-
-GRADES: Final[Mapping[Grade, str]] = MappingProxyType(
-    {
-        "V": "seen in the cited source, or recomputed from its public series",
-        "T": "taken from a second-hand transcription of the cited source",
-        "R": "recalled; to be confirmed against the source",
-        "J": "a design judgement",
-    }
-)
+from core.domains.calibrated import Constant, calibration_digest, constants_in
 
 SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -51,17 +38,6 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "DEHS": "Duffie, Eckner, Horel and Saita, Journal of Finance, 2009 (frailty)",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Constant(Generic[T]):
-    """One calibrated value and where it comes from; `source` names codes of `SOURCES`, comma-separated."""
-
-    value: T
-    unit: str
-    grade: Grade
-    source: str
-    note: str = ""
 
 
 class Sector(NamedTuple):
@@ -561,14 +537,10 @@ MATURITY_ERROR_YEARS = Constant(120, "years", "J", "OWN", "how far ahead a wrong
 
 def constants() -> dict[str, Constant[object]]:
     """Return every calibrated constant by its name."""
-    return {name: value for name, value in globals().items() if isinstance(value, Constant)}
+    return constants_in(globals())
 
 
 @lru_cache(maxsize=1)
 def digest() -> str:
     """Return the SHA-256 of all constants, so that a data set can name the calibration that made it."""
-    lines = (
-        f"{name}={dict(c.value) if isinstance(c.value, Mapping) else c.value!r}|{c.unit}|{c.grade}|{c.source}"
-        for name, c in sorted(constants().items())
-    )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return calibration_digest(constants())

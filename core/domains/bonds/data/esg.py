@@ -7,9 +7,9 @@ from scipy.special import expit, logit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import stream, systematic_sample
 from core.domains.bonds.data.issuers import EMERGING, Issuers, in_sectors, is_high_yield
 from core.domains.bonds.data.world import World
+from core.domains.draws import stream, systematic_sample
 
 _REGION_SHIFT = np.array([region.esg_shift for region in cal.REGIONS.value])
 

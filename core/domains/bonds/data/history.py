@@ -6,12 +6,12 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.issuers import MAX_LIFE, Issuers, Reviews
 from core.domains.bonds.data.labels import draw_moves
 from core.domains.bonds.data.levels import levels
 from core.domains.bonds.data.macro import MONTHS, MacroPath
 from core.domains.bonds.data.ratings import DEFAULTED, recent_downgrade_share
+from core.domains.draws import stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import numpy as np
 
 from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import codes_at, draw_codes
 from core.domains.bonds.data.issuers import (
     REGION_NAMES,
     Issuers,
@@ -17,6 +16,7 @@ from core.domains.bonds.data.issuers import (
 )
 from core.domains.bonds.data.macro import MONTHS, MacroPath
 from core.domains.bonds.data.pricing import base_yield
+from core.domains.draws import codes_at, draw_codes
 
 DAYS_PER_YEAR = 365.25
 CURRENCY_NAMES = tuple(cal.FACES.value)

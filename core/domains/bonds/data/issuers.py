@@ -6,9 +6,9 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import codes_at, draw_codes
 from core.domains.bonds.data.macro import MONTHS
 from core.domains.bonds.data.ratings import LETTER_OF_NOTCH, N_LIVE, notch_shift
+from core.domains.draws import codes_at, draw_codes
 
 MAX_LIFE = cal.LIFE_YEARS.value[1]
 SECTOR_NAMES = tuple(sector.name for sector in cal.SECTORS.value)

@@ -8,7 +8,6 @@ from scipy.special import expit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import frozen
 from core.domains.bonds.data.issuers import CYCLICALITY, OUTLOOKS, Reviews, is_high_yield, settled_outlook
 from core.domains.bonds.data.ratings import (
     DEFAULT_RATE,
@@ -18,6 +17,7 @@ from core.domains.bonds.data.ratings import (
     down_probability,
     step_law,
 )
+from core.domains.draws import frozen
 
 _FRAILTY_NODES = 9
 

@@ -12,7 +12,6 @@ from scipy.special import expit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import codes_at, frozen, stream
 from core.domains.bonds.data.issuers import MAX_LIFE, Reviews, draw_reviews
 from core.domains.bonds.data.labels import NotchLevels, downgrade_odds, draw_moves, upgrade_odds
 from core.domains.bonds.data.macro import MONTHS, acceptable, transition
@@ -24,6 +23,7 @@ from core.domains.bonds.data.ratings import (
     recent_downgrade_share,
     up_probability,
 )
+from core.domains.draws import codes_at, frozen, stream
 
 _SEED = 0
 _ISSUERS = 126_000  # as many enter at every notch

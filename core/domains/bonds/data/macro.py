@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import BoolArray, FloatArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import frozen, stream
+from core.domains.draws import frozen, stream
 from core.errors import CoreError
 
 MONTHS = 12

@@ -8,7 +8,6 @@ from scipy.special import expit
 
 from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.esg import EsgScores, draw_esg
 from core.domains.bonds.data.instruments import month_end, years_between
 from core.domains.bonds.data.issuers import REGION_NAMES, SECTOR_NAMES, in_sectors, is_high_yield, settled_outlook
@@ -18,6 +17,7 @@ from core.domains.bonds.data.pricing import base_yield
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.spread import LN_VARIANCE, SpreadInputs, expected_spread
 from core.domains.bonds.data.world import World
+from core.domains.draws import stream
 
 Columns = dict[str, AnyArray]
 

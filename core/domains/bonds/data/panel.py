@@ -10,7 +10,6 @@ from core.arrays import IntArray
 from core.domains.bonds.data import anomalies, pricing
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn, required
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.instruments import (
     CURRENCY_NAMES,
     SENIORITY_NAMES,
@@ -22,6 +21,7 @@ from core.domains.bonds.data.issuers import COUNTRY_NAMES, OUTLOOKS, REGION_NAME
 from core.domains.bonds.data.observation import Columns, Observation, observe
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.world import draw_world
+from core.domains.draws import stream
 from core.progress import begins
 
 GENERATOR_VERSION = "1"

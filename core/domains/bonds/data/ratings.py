@@ -7,7 +7,7 @@ from scipy.special import ndtr
 
 from core.arrays import FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import frozen
+from core.domains.draws import frozen
 
 N_LIVE = len(cal.DEFAULT_RATE.value)
 DEFAULTED = N_LIVE

@@ -6,12 +6,12 @@ import numpy as np
 
 from core.arrays import IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.history import History, simulate
 from core.domains.bonds.data.instruments import Instruments, draw_instruments, month_end, years_between
 from core.domains.bonds.data.issuers import MAX_LIFE, Issuers, Reviews, draw_issuers, draw_reviews
 from core.domains.bonds.data.macro import MacroPath, macro_path
 from core.domains.bonds.data.settings import PanelSettings
+from core.domains.draws import stream
 
 _MARGIN, _MORE, _FEWEST = 1.15, 1.3, 12
 

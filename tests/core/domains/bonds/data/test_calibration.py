@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from core.domains.bonds.data import calibration as cal
+from core.domains.calibrated import GRADES
 
 GENERATOR = sorted(Path(cal.__file__).parent.glob("*.py"))
 HOLDS_NUMBERS_BY_DESIGN = {"calibration.py", "columns.py", "settings.py"}
@@ -17,13 +18,13 @@ NOT_CALIBRATION = {0.0, 0.5, 1.0, 2.0, 100.0, 1e4}  # identities, halves, percen
 def test_every_constant_has_a_unit_a_grade_and_a_known_source(name):
     constant = cal.constants()[name]
     assert constant.unit.strip()
-    assert constant.grade in cal.GRADES
+    assert constant.grade in GRADES
     assert constant.source
     assert set(constant.source.split(",")) <= set(cal.SOURCES)
 
 
 def test_nothing_in_the_calibration_is_left_without_a_grade():
-    vocabulary = {"GRADES", "SOURCES"}
+    vocabulary = {"SOURCES"}
     named = {name for name in vars(cal) if name.isupper() and len(name) > 1}
     assert named == vocabulary | set(cal.constants())
 

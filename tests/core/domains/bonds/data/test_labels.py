@@ -5,10 +5,10 @@ import pytest
 from scipy.special import expit
 
 from core.domains.bonds.data import labels, ratings
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.history import simulate
 from core.domains.bonds.data.issuers import MAX_LIFE, draw_issuers, draw_reviews
 from core.domains.bonds.data.macro import macro_path
+from core.domains.draws import stream
 
 N_PATHS = 200
 

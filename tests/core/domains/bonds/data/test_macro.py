@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.macro import _draw, acceptable, macro_path, transition
+from core.domains.draws import stream
 
 
 def test_every_path_holds_a_crisis_and_normal_times():

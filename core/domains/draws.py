@@ -1,4 +1,4 @@
-"""The named random streams behind every draw of the generator, and the ways to draw."""
+"""The named random streams behind every draw of a generator, and the ways to draw."""
 
 import zlib
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """Return the random stream of one part of the market.
+    """Return the random stream of one part of a generated world.
 
     Each part has its own stream, so that a change in one part leaves the other parts unchanged.
 
     Args:
-        seed: Seed of the panel, not negative.
+        seed: Seed of the data set, not negative.
         name: The part, for example "issuers".
     """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))))

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domains.bonds.data.draws import stream, systematic_sample
+from core.domains.draws import stream, systematic_sample
 
 
 def test_streams_of_other_names_or_seeds_differ():
