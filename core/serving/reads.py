@@ -34,8 +34,16 @@ class Reads:
         self._unwritable = unwritable
 
     async def health(self, scope: Scope, send: Send) -> None:
-        """Report that the server is alive; open to everyone, since probes carry no tokens."""
-        await send_json(send, 200, b'{"status":"up","live":true}')
+        """Report that the server is alive; open to everyone, since probes carry no tokens.
+
+        Authorised callers also learn which models do not answer, and why: the status stays 200, since a restart would
+        mend none of them.
+        """
+        table = self._table()
+        content: dict[str, Any] = {"status": "up", "live": True, "ready": table.is_ready}
+        if self._may_read(scope) and (not_ready := table.not_ready()):
+            content["not_ready"] = not_ready
+        await send_json(send, 200, orjson.dumps(content))
 
     async def ready(self, scope: Scope, send: Send) -> None:
         """Report whether the server can answer and, to authorised callers, for which models it cannot and why.
@@ -48,16 +56,15 @@ class Reads:
         unwritable = self._unwritable()
         if unwritable is not None:
             content["writable"] = False
-        try:
-            self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
+        if self._may_read(scope):  # a load balancer's probe needs only yes or no
             if unwritable is not None:
                 content["unwritable"] = unwritable
             content["models"] = {served.model: served.is_ready for served in table.expected()}
+            if not_ready := table.not_ready():
+                content["not_ready"] = not_ready
             content["reasons"] = table.troubles()
             if kept := [served.model for served in table.models.values() if served.is_kept_as_files]:
                 content["kept_as_files"] = kept  # live, and served by another program
-        except CoreError:
-            pass  # a load balancer's probe needs only yes or no
         await send_json(send, 200 if is_ready else 503, orjson.dumps(content))
 
     async def metrics(self, scope: Scope, send: Send) -> None:
@@ -127,6 +134,13 @@ class Reads:
             await send_json(send, status_of(error), dialect.refusal(error), content_type=dialect.content_type)
             return
         await send_json(send, status, orjson.dumps(answer))
+
+    def _may_read(self, scope: Scope) -> bool:
+        try:
+            self._admit(scope)
+        except CoreError:
+            return False
+        return True
 
     def _admit(self, scope: Scope) -> None:
         self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)

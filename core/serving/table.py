@@ -244,14 +244,23 @@ class ServedModel:
         """
         if self.default is not None:
             return self.default
+        raise UnavailableError(self._why_no_default())
+
+    def why_not_ready(self, version: str | None = None) -> str | None:
+        """Say in a sentence why the model, or one version of it, does not answer; None if it does."""
+        if version is None:
+            return None if self.default is not None else self._why_no_default()
+        if version in self.versions:
+            return None
+        return f"{self.model} {version} is not ready: {self.why_not_loaded(version) or State.RESTING.value}."
+
+    def _why_no_default(self) -> str:
         if self.live is None:
-            raise UnavailableError(
-                f"No version of {self.model} is in Production. Promote a version, or name a version or label."
-            )
+            return f"No version of {self.model} is in Production. Promote a version, or name a version or label."
         why = self.why_not_loaded(self.live)
         if self.is_kept_as_files:
-            raise UnavailableError(f"{self.model} {self.live} is in Production, but {why}.")
-        raise UnavailableError(f"{self.model} {self.live} is in Production, but not ready: {why}.")
+            return f"{self.model} {self.live} is in Production, but {why}."
+        return f"{self.model} {self.live} is in Production, but not ready: {why}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +311,11 @@ class ServingTable:
             more = f" and {len(live) - _NAMED} more" if len(live) > _NAMED else ""
             raise BadRequestError(f"This server serves {len(live)} models; name one in the path: {paths}{more}.")
         return live[0]
+
+    def not_ready(self) -> dict[str, str]:
+        """Name the models that this server is expected to answer for and does not, each with the reason."""
+        reasons = {served.model: served.why_not_ready() for served in self.expected()}
+        return {model: why for model, why in reasons.items() if why is not None}
 
     def troubles(self) -> list[str]:
         """List the reasons why live versions do not answer, a sentence each; empty if there are some and all do."""

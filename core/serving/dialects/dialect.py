@@ -88,6 +88,9 @@ class OfferedModel(Protocol):
     def answering(self) -> OfferedVersion:
         """Return the default version; raises UnavailableError with the reason if there is none."""
 
+    def why_not_ready(self, version: str | None = None) -> str | None:
+        """Say why the model, or one version of it, does not answer; None if it does."""
+
 
 class ModelPath(NamedTuple):
     """A path on which a dialect describes a model, or one version of it."""

@@ -26,9 +26,10 @@ from core.serving.dialects.open_inference_models import (
     describe_repository,
     describe_server,
     describe_signature,
+    list_names,
     refuse_to_load,
 )
-from core.serving.dialects.schemas import TEXT, Schema, object_schema
+from core.serving.dialects.schemas import TEXT, TEXTS, Schema, object_schema
 from core.serving.dialects.tensors import ELEMENTS, HEADER, Element, FramedBody, packed_numbers, packed_texts
 from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.signature import UNREADABLE, OpenSignature, ServingSignature
@@ -125,6 +126,7 @@ class OpenInference(Dialect):
     )
 
     list_paths = (
+        ListPath("/v2/models", "Names of the models", list_names, object_schema(["models"], models=TEXTS)),
         ListPath(
             "/v2/repository/index",
             "Every registered version",

@@ -64,9 +64,10 @@ def describe_signature(served: OfferedModel, version: str | None) -> Reply:
 
 
 def describe_readiness(served: OfferedModel, version: str | None) -> Reply:
-    """Return whether a model, or one version, answers."""
-    is_ready = (served.default is not None) if version is None else version in served.versions
-    return 200 if is_ready else 503, {"name": served.model, "ready": is_ready}
+    """Return whether a model, or one version, answers; if not, why."""
+    why = served.why_not_ready(version)
+    content = {"name": served.model, "ready": why is None}
+    return (200, content) if why is None else (503, {**content, "reason": why})
 
 
 def describe_server() -> dict[str, Any]:
@@ -76,6 +77,14 @@ def describe_server() -> dict[str, Any]:
         "version": version_of("bondx-console"),
         "extensions": ["binary_tensor_data", "classification", "model_repository", "null_values"],
     }
+
+
+def list_names(models: Mapping[str, OfferedModel], _content: bytes) -> Reply:
+    """List the names of the models, as KServe's servers do.
+
+    Source: kserve/protocol/rest/v2_endpoints.py of https://github.com/kserve/kserve, `ListModelsResponse`
+    """
+    return 200, {"models": list(models)}
 
 
 def describe_repository(models: Mapping[str, OfferedModel], content: bytes) -> Reply:

@@ -86,14 +86,18 @@ def _version_status(served: OfferedModel, version: str) -> dict[str, Any]:
 
 
 def _describe_states(served: OfferedModel, version: str | None) -> Reply:
-    if version is not None:
-        states = [_version_status(served, version)]
-        return 200, {"model_version_status": states, "name": served.model, "ready": version in served.versions}
+    content = _states_of(served, version)
+    # KServe's V1 clients ask on the same path and look at the status; one version is described whatever its state.
+    return 200 if content["ready"] or version is not None else 503, content
+
+
+def _states_of(served: OfferedModel, version: str | None = None) -> dict[str, Any]:
+    """Describe the versions that something has been done for, or one version; and why nothing answers, if so."""
     numbers = [number for number in served.registered if served.state(number) is not State.RESTING]
-    is_ready = served.default is not None
-    content = {"model_version_status": [_version_status(served, number) for number in numbers]}
-    # KServe's V1 clients ask on the same path: for them are the last two, and the status.
-    return 200 if is_ready else 503, {**content, "name": served.model, "ready": is_ready}
+    states = [_version_status(served, number) for number in (numbers if version is None else [version])]
+    why = served.why_not_ready(version)
+    content = {"model_version_status": states, "name": served.model, "ready": why is None}
+    return content if why is None else {**content, "reason": why}
 
 
 def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
@@ -104,11 +108,27 @@ def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
 
 
 def _list_models(models: Mapping[str, OfferedModel], _content: bytes) -> Reply:
-    return 200, {"models": list(models)}
+    """List the models: their names, for KServe's V1 clients; then each as its own path describes it."""
+    return 200, {"models": list(models), "model_status": [_states_of(served) for served in models.values()]}
 
 
 def _dtype(field: Field) -> str:
     return _DTYPES.get(field.kind, "DT_STRING")
+
+
+_VERSION_STATUS = object_schema(
+    ["version", "state", "status"],
+    version=TEXT,
+    state={"type": "string", "enum": list(_STATES.values())},
+    status=object_schema(["error_code", "error_message"], error_code=TEXT, error_message=TEXT),
+)
+_STATUS = object_schema(
+    ["name", "ready", "model_version_status"],
+    name=TEXT,
+    ready={"type": "boolean"},
+    reason=TEXT | {"description": "Why the model does not answer, if it does not."},
+    model_version_status={"type": "array", "items": _VERSION_STATUS},
+)
 
 
 class TfServing(Dialect):
@@ -132,7 +152,14 @@ class TfServing(Dialect):
         ModelPath("/v1/models/{which}", "State of the versions", _describe_states),
         ModelPath("/v1/models/{which}/metadata", "Signature", _describe_signature),
     )
-    list_paths = (ListPath("/v1/models", "Names of the models", _list_models, object_schema(["models"], models=TEXTS)),)
+    list_paths = (
+        ListPath(
+            "/v1/models",
+            "The models, with the states of their versions",
+            _list_models,
+            object_schema(["models", "model_status"], models=TEXTS, model_status={"type": "array", "items": _STATUS}),
+        ),
+    )
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:

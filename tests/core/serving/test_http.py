@@ -272,7 +272,7 @@ def test_v2_metadata_and_health(server):
 
 
 def test_health_and_readiness(server):
-    assert server.ask("/health").json == {"status": "up", "live": True}
+    assert server.ask("/health").json == {"status": "up", "live": True, "ready": True}
     models = dict.fromkeys(("anomaly", "downgrade", "liquidity_shock", "spread"), True)
     assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": [], "models": models}
 

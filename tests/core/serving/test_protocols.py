@@ -252,6 +252,9 @@ class TestTheRepository:
         assert (answer.status, "promote a version instead" in answer.json["error"]) == (400, True)
         assert server.ask(f"/v2/repository/models/nobody/{verb}", b"").status == 404
 
+    def test_lists_the_models_as_kserve_does(self, server):
+        assert server.ask("/v2/models").json == {"models": [MODEL]}
+
     def test_accepts_posts_only(self, server):
         answer = server.ask("/v2/repository/index")
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
@@ -259,7 +262,8 @@ class TestTheRepository:
 
 class TestV1:
     def test_lists_the_models(self, server):
-        assert server.ask("/v1/models").json == {"models": [MODEL]}
+        found = server.ask("/v1/models").json
+        assert found == {"models": [MODEL], "model_status": [server.ask(f"/v1/models/{MODEL}").json]}
 
     def test_tells_whether_a_model_is_ready(self, server, workspace):
         found = server.ask(f"/v1/models/{MODEL}").json
