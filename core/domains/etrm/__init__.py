@@ -1,0 +1,1 @@
+"""The domain of energy trading: value at risk and its back-tests."""
