@@ -18,6 +18,7 @@ from core.serving.errors import NoSuchPathError, ServingError, UnavailableError,
 from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target, is_id
 from core.serving.reads import Reads
+from core.serving.shown_json import ShownAnswer
 
 CONTROL_PREFIX = "/api/v1/"
 
@@ -115,10 +116,10 @@ class FrontDoor:
         return self._predictor.new_id()
 
     def _with_id(self, scope: Scope, send: Send) -> Send:
-        """Let the answer to a request return the id of the request: its caller's, or one of ours."""
+        """Let the answer return the id of the request, its caller's or one of ours, and be safe to show."""
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
         request_id = scope[REQUEST_ID] = given if is_id(given) else self.new_id()
-        return partial(_send_with_id, request_id.encode(), send)
+        return ShownAnswer(partial(_send_with_id, request_id.encode(), send))
 
     def target(self, path: str) -> Target | None:
         """Return the target of a predict path; None for any other path."""

@@ -35,6 +35,7 @@ from core.serving.errors import (
 from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
 from core.serving.recording import PredictionRecorder
+from core.serving.shown_json import shown_json
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
 from core.telemetry.predictions import Arm, request_number
@@ -322,6 +323,8 @@ class Predictor:
         version = assignment.version
         answered = Answered(version.model, version.version, request_id, version.signature, values)
         body = dialect.reply(asked, answered)
+        if type(body) is bytes and dialect.content_type == b"application/json":
+            body = shown_json(body)  # the names of classes are a user's, too
         seconds = time.perf_counter() - begin
         version.stats.answered(seconds, len(values))
         slices = assignment.slicer.of(asked.rows) if assignment.slicer is not None else ()

@@ -171,11 +171,8 @@ class Dialect(ABC):
     def read_with(self, read: Reader, content: bytes) -> ReadRequest:
         """Read a body with a reader of this dialect; every failure of the reader is the body's fault."""
         self.check(content)
-        try:
+        if (spelled := self.spelled(content)) is None:
             return reading(read, content)
-        except NotJsonError:
-            if (spelled := self.spelled(content)) is None:
-                raise
         try:
             return reading(read, spelled)
         except NotJsonError as error:

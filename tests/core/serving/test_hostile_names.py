@@ -5,14 +5,21 @@ import http.client
 import json
 import re
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.actor import Actor, Origin
 from core.escape import is_shown_as_is
+from core.models.scoring.fields import Field
 from core.registry import Registry
 from core.serving import Server
+from core.serving.dialects import Answered, JsonRows
+from core.serving.shown_json import shown_json
+from core.serving.signature import ServingSignature
 from core.settings import ModelSettings, PromotionSettings, Settings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, evaluate_on_file, train_on_file
@@ -30,6 +37,10 @@ NAMES = (
     "größe 東京 🏠",
     "x" * 600,
     "escape\x1b[2J",
+    "control\x9b2J",
+    "del\x7fete",
+    "right\u202eleft",
+    "tag\U000e0041",
     "it's",
     "dot.ted.name",
     "back`tick",
@@ -93,6 +104,7 @@ def ask(served):
             connection.request("GET" if body is None else "POST", path, body and json.dumps(body).encode())
             answer = connection.getresponse()
             content = answer.read()
+            assert is_shown_as_is(content.decode(), keep="\n")
             return answer.status, json.loads(content) if content.startswith(b"{") else content.decode()
         finally:
             connection.close()
@@ -159,4 +171,26 @@ def test_the_server_is_ready_and_tells_its_metrics_and_its_signature(ask):
     status, signature = ask("/v1/models/odd/metadata")
     assert status == 200
     assert {*NAMES, WORDS} == set(signature["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"])
-    assert ask("/v2/models/odd")[0] == 200
+    assert {each["name"] for each in ask("/v2/models/odd")[1]["inputs"]} == {*NAMES, WORDS}
+    status, signature = ask("/api/v1/models/odd/versions/1.0.0/signature")
+    assert (status, {each["name"] for each in signature["fields"]}) == (200, {*NAMES, WORDS})
+    status, answer = ask("/v1/models/" + quote("no\x9b2J"))
+    assert (status, answer["error"].startswith("There is no model 'no\\x9b2J'")) == (404, True)
+
+
+def test_names_of_classes_are_answered_as_a_terminal_shows_them():
+    signature = ServingSignature([Field(name="size", kind="float")])
+    signature.classes = ("lo\x9bw", "mid", "high")
+    rows = JsonRows().read_with(JsonRows().reader(signature), b'{"row": {"size": 1}}')
+    answer = JsonRows().reply(rows, Answered("odd", "1.0.0", "id", signature, [[0.2, 0.3, 0.5]]))
+
+    assert json.loads(shown_json(answer))["classes"] == ["lo\x9bw", "mid", "high"]
+    assert is_shown_as_is(shown_json(answer).decode())
+
+
+@given(st.text())
+def test_json_keeps_its_meaning_however_it_is_shown(text):
+    content = json.dumps({text: text}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if all(not 0xD800 <= ord(each) < 0xE000 for each in text):
+        assert json.loads(shown_json(content)) == {text: text}
+        assert is_shown_as_is(shown_json(content).decode())

@@ -4,6 +4,7 @@ import json
 import math
 import struct
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,3 +106,36 @@ def test_any_bytes_are_read_to_their_end(text):
     content = text.encode()
     spelled = spelled_as_json(content)
     assert spelled is None or spelled.count(b"null") == content.count(b"NaN") - spelled.count(b"NaN")
+
+
+pieces = st.lists(
+    st.sampled_from(["NaN", "-Infinity", "Infinity", '"', "\\", '\\"', "1", ",", "[", "]", " ", "\0", "\1"])
+)
+
+
+@pytest.mark.parametrize("before", [0, 5_000], ids=["short", "long"])
+@given(pieces | values.map(lambda value: [json.dumps(value)]))
+def test_what_is_json_but_for_these_numbers_is_read_and_nothing_else_is(before, found):
+    content = (" " * before + "".join(found)).encode()
+    spelled = spelled_as_json(content)
+    try:
+        expected = json.loads(content, parse_constant=lambda word: None if word == "NaN" else float(word))
+    except ValueError:
+        with pytest.raises(msgspec.DecodeError):
+            msgspec.json.decode(content if spelled is None else spelled)
+    else:
+        assert json.loads(content if spelled is None else spelled) == expected
+
+
+@pytest.mark.parametrize("word", ["NaN", "null"])
+def test_a_body_is_decoded_once_whatever_its_numbers_are(word):
+    """A first attempt that fails costs as much again: bodies with NaN took seven times the CPU of plain ones."""
+    contents = []
+    read = JsonRows().reader(SIGNATURE)
+
+    def counted(content):
+        contents.append(content)
+        return read(content)
+
+    JsonRows().read_with(counted, b'{"row": {"size": %b, "age": 1, "food": "NaN"}}' % word.encode())
+    assert contents == [b'{"row": {"size": null, "age": 1, "food": "NaN"}}']
