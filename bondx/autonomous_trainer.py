@@ -70,14 +70,14 @@ class BondXAIAutonomousTrainer:
             UsageError: The settings name an unknown model, algorithm or gate.
         """
         from core.api import MLOpsConfig
-        from core.settings import load_settings
+        from core.settings import settings_in_force
         from core.training.session_domain import checked as known
 
         if config_path is not None and not os.fspath(config_path):
             raise UsageError(f"config_path is {shown(str(config_path))}; it must be the path of a settings file.")
         self._config = MLOpsConfig.from_yaml(workspace=workspace, user=user)
-        files = [self._config.workspace.settings_file, *([Path(config_path)] if config_path is not None else [])]
-        self.settings = known(load_settings(*files).training)
+        config = Path(config_path) if config_path is not None else None
+        self.settings = known(settings_in_force(self._config.workspace.root, config=config).training)
 
     @property
     def workspace(self) -> "Workspace":

@@ -93,7 +93,7 @@ class RetrainPipeline:
         if not (force or drift_report.requires_retraining):
             return RetrainingResult(False, None, 0.0, f"not due: {drift_report.summary}")
         from core.registry import Registry
-        from core.settings import load_settings
+        from core.settings import settings_in_force
         from core.training.own_data import TrainRequest, as_before, train_on_file, trained_before
 
         workspace = self.config.workspace
@@ -110,7 +110,7 @@ class RetrainPipeline:
                     read=read,
                     drop_missing_target=drop_missing_target,
                 )
-                settings = load_settings(workspace.settings_file)
+                settings = settings_in_force(workspace.root)
                 trained = train_on_file(workspace, request, settings, actor=self.config.actor)
             except CoreError as error:
                 reason = str(error).replace(f"{folder}/", "")  # the file there is ours, not the caller's

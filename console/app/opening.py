@@ -4,7 +4,7 @@ from console.app.keys import keymap_in_force
 from console.runtime.preferences import UserPreferences
 from console.verbs.keymap import Keymap
 from core.errors import RefusedError
-from core.settings import Settings, SettingsError, load_cached_settings
+from core.settings import Settings, SettingsError, settings_in_force
 from core.settings.console import ConsoleSettings
 from core.state import Workspace
 
@@ -15,7 +15,7 @@ def settings_to_show(workspace: Workspace) -> Settings:
     An operator gets in whatever the file says; the snapshot names the file as a problem.
     """
     try:
-        return load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
+        return settings_in_force(workspace.root, cached_in=workspace.cache_dir / "settings.json")
     except SettingsError:
         return Settings(console=ConsoleSettings(armed=False))
 
@@ -37,7 +37,7 @@ def require_whole(workspace: Workspace) -> None:
     """
     from core.view.source import SnapshotSource
 
-    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
+    settings = settings_in_force(workspace.root, cached_in=workspace.cache_dir / "settings.json")
     keymap_in_force(settings, workspace.settings_file, UserPreferences())
     if problems := SnapshotSource(workspace, history_seconds=60, looks_at_epochs=False).take().problems:
         raise RefusedError(" ".join(problems))

@@ -53,7 +53,7 @@ EXIT_CODES: Mapping[int, str] = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.READER_LEFT: "the reader of the output left",
 }
-OPTIONS_WITH_VALUE = ("--workspace", "--theme")
+OPTIONS_WITH_VALUE = ("--workspace", "--config", "--theme")
 _OF_FILES = frozenset(
     {
         errno.EACCES,
@@ -107,7 +107,13 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         parser.parse_args(argv, args)
         _require_heeded(args)
         only_json = only_answers() if getattr(args, "json", False) else contextlib.nullcontext()
-        with command_log(args, parser.prog) as ended_with, progress_shown(args, title_of(parser, words)), only_json:
+        with (
+            _config_named(args),
+            command_log(args, parser.prog) as ended_with,
+            progress_shown(args, title_of(parser, words)),
+            only_json,
+        ):
+            _require_usable_config()
             code = ended_with(int(args.command(args)))
     except SystemExit as parsed:  # --help, --version, or a usage error
         code = int(parsed.code or 0)
@@ -159,6 +165,28 @@ def _require_heeded(args: argparse.Namespace) -> None:
     """
     if getattr(args, "read_only", False) and not getattr(args, "opens_console", True):
         raise UsageError("--read-only is for the console; this command would ignore it. Leave it out.")
+
+
+def _config_named(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """Let the file of `--config` count within it; without one, nothing of the settings is imported."""
+    if args.config is None:
+        return contextlib.nullcontext()
+    from core.settings.in_force import laid_over
+
+    return laid_over(args.config)
+
+
+def _require_usable_config() -> None:
+    """Refuse a file of `--config` that cannot be used, before any command that might not look at it.
+
+    Raises:
+        SettingsError: It cannot be read, or holds an unknown key or a value out of its range.
+    """
+    if os.environ.get("BONDX_CONFIG"):
+        from core.settings import load_settings
+        from core.settings.in_force import named_config
+
+        load_settings(*filter(None, [named_config()]))
 
 
 def _judge_output() -> int:

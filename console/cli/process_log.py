@@ -4,6 +4,7 @@ An engine, a server and a console keep logs of their own; see `core.log_folder`.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -97,13 +98,13 @@ def _write(folder: Path, program: str) -> Callable[[], None]:
 
 def _settings_of(root: Path) -> "LoggingSettings | None":
     """Return the settings of the logs; None where they are the defaults, or cannot be read."""
-    file = root / "bondx.yaml"
+    files = [root / "bondx.yaml", *map(Path, filter(None, [os.environ.get("BONDX_CONFIG")]))]
     try:
-        if not _MAY_DIFFER.search(read_file(file)):
+        if not any(_MAY_DIFFER.search(read_file(file)) for file in files):
             return None
-        from core.settings import load_cached_settings
+        from core.settings import settings_in_force
 
-        return load_cached_settings(file, cached_in=root / "cache" / "settings.json").logging
+        return settings_in_force(root, cached_in=root / "cache" / "settings.json").logging
     except (OSError, CoreError):
         return None
 

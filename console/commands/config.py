@@ -18,7 +18,6 @@ def add_parser(commands: Subparsers) -> None:
     show = command_parser(verbs, "show", help="every setting in force; --origin names where each value comes from")
     show.add_argument("key", metavar="KEY", nargs="?", help="only this setting or block, such as policy.canary")
     show.add_argument("--origin", action="store_true", help="the file and line, the flag, or the default")
-    show.add_argument("--config", type=Path, metavar="FILE", help="settings or policy laid over the workspace's")
     add_json_argument(show)
     show.set_defaults(command=show_settings)
 
@@ -46,7 +45,7 @@ def show_settings(args: argparse.Namespace) -> int:
     from console.commands.opening import open_workspace
     from core.settings.origin import setting_origins
 
-    settings = [*setting_origins(open_workspace(args).root, config=args.config), *_flags(args)]
+    settings = [*setting_origins(open_workspace(args).root), *_flags(args)]
     settings = list({setting.key: setting for setting in settings}.values())  # a flag takes precedence
     if args.key is not None:
         settings = [each for each in settings if f"{each.key}.".startswith(f"{args.key}.")]
@@ -143,10 +142,10 @@ def list_keys(args: argparse.Namespace) -> int:
     from console.commands.opening import open_workspace
     from console.runtime.preferences import UserPreferences
     from console.verbs.keymap import MOVABLE
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
-    file = open_workspace(args).settings_file
-    keymap = keymap_in_force(load_settings(file), file, UserPreferences())
+    workspace = open_workspace(args)
+    keymap = keymap_in_force(settings_in_force(workspace.root), workspace.settings_file, UserPreferences())
     rows = [
         {"id": verb_id, "key": key.display, "usual": verb.key.display, "changes": verb.changes, "does": verb.key.words}
         for verb_id, verb in sorted(MOVABLE.items())

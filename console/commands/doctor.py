@@ -115,9 +115,9 @@ def print_space(workspace: "Workspace", *, as_json: bool) -> int:
     from console.cli.output import print_json, print_table
     from console.presentation.phrases import size
     from core.maintenance.space import measure
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
-    space = measure(workspace, load_settings(workspace.settings_file))
+    space = measure(workspace, settings_in_force(workspace.root))
     if as_json:
         print_json(space)
         return ExitCode.GOOD

@@ -1,4 +1,4 @@
-"""The arguments that commands share: the workspace, the actor, the reason, the policy, and JSON output."""
+"""The arguments that commands share: the workspace, the settings, the actor, the reason, and JSON output."""
 
 import argparse
 import os
@@ -16,13 +16,20 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object = None) -> None:
-    """Accept `--workspace` and `--verbose`, before the command and after it."""
+    """Accept `--workspace`, `--config` and `--verbose`, before the command and after it."""
     parser.add_argument(
         "--workspace",
         type=Path,
         metavar="DIR",
         default=default,
         help="the workspace folder (default: $BONDX_HOME, else the user's state folder)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help="settings and policy laid over bondx.yaml for this command (default: $BONDX_CONFIG)",
     )
     parser.add_argument(
         "--verbose",
@@ -67,11 +74,6 @@ def add_consent_arguments(parser: argparse.ArgumentParser) -> None:
     consent = parser.add_mutually_exclusive_group()
     consent.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
     consent.add_argument("--dry-run", action="store_true", help="only list them (the default)")
-
-
-def add_policy_argument(parser: argparse.ArgumentParser, verb: str) -> None:
-    """Accept `--config`: a policy file that overrides the workspace's."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help=f"policy to {verb} by (overrides the workspace's)")
 
 
 def add_change_arguments(parser: argparse.ArgumentParser) -> None:

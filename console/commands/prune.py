@@ -31,10 +31,10 @@ def prune(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from console.presentation.phrases import size
     from core.maintenance.pruning import Pruning
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
     workspace = open_workspace(args)
-    pruning = Pruning(workspace, load_settings(workspace.settings_file).retention)
+    pruning = Pruning(workspace, settings_in_force(workspace.root).retention)
     plan = pruning.plan(args.kinds or pruning.automatic())
     result = pruning.carry_out(plan, actor=person(), reason=args.reason) if args.yes else None
     if args.json:

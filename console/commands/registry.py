@@ -9,7 +9,6 @@ from console.commands.opening import (
     Subparsers,
     add_change_arguments,
     add_json_argument,
-    add_policy_argument,
     command_parser,
     noun_parser,
     open_workspace,
@@ -57,7 +56,6 @@ def add_parser(commands: Subparsers) -> None:
         choices=[*map(str, reachable(TransitionVerb.PROMOTE))],
         help="target stage, by every step on the way or none (default: the next)",
     )
-    add_policy_argument(promote, "judge")
     add_consent_to_go_live(promote)
     add_change_arguments(promote)
     promote.set_defaults(command=change, verb="promote")
@@ -202,10 +200,9 @@ def change(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.registry import Registry
     from core.registry.planning import require_confirmed
-    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    registry = Registry(workspace, policy=PolicySource(workspace.root, config=getattr(args, "config", None)))
+    registry = Registry(workspace)
     plans = _plans(registry, args)
     plan = plans[-1]
     refused = next((step for step in plans if not step.allowed), None)

@@ -7,7 +7,6 @@ from console.commands.opening import (
     Subparsers,
     add_consent_arguments,
     add_json_argument,
-    add_policy_argument,
     add_reason_argument,
     command_parser,
     open_workspace,
@@ -45,7 +44,6 @@ def add_verbs(verbs: Subparsers) -> None:
 
     prune = command_parser(verbs, "prune", help="remove the versions that the policy drops; a dry run without --yes")
     prune.add_argument("model", metavar="MODEL", nargs="?")
-    add_policy_argument(prune, "prune")
     prune.add_argument(
         "--keep", type=count, metavar="N", help="number of newest versions to keep in each stage (overrides the policy)"
     )
@@ -101,10 +99,9 @@ def prune_versions(args: argparse.Namespace) -> int:
     """List the versions to remove and why the rest stays; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
     from core.registry import Registry
-    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
+    registry = Registry(workspace)
     plan = registry.plan_prune(args.model, keep=args.keep)
     gone = registry.prune(plan, actor=person(), reason=args.reason) if args.yes else ()
     removed = {(c.model, c.version): c for c in gone}

@@ -1,7 +1,6 @@
 """`bondx registry alias`, `approve`, `tag` and `policy`: people's marks on versions, and the rules for them."""
 
 import argparse
-from pathlib import Path
 
 from console.commands.opening import (
     Subparsers,
@@ -52,7 +51,6 @@ def add_verbs(verbs: Subparsers) -> None:
         verbs, "policy", help="the rules in force, for one model or for all, and the files they come from"
     )
     policy.add_argument("model", metavar="MODEL", nargs="?")
-    policy.add_argument("--config", type=Path, metavar="FILE", help="a policy file that overrides the workspace's")
     add_json_argument(policy)
     policy.set_defaults(command=show_policy)
 
@@ -134,7 +132,7 @@ def show_policy(args: argparse.Namespace) -> int:
 
     if args.model is not None:
         checked_model_name(args.model)
-    source = PolicySource(open_workspace(args).root, config=args.config)
+    source = PolicySource(open_workspace(args).root)
     policy = source.policy()
     found = msgspec.to_builtins(policy.for_model(args.model) if args.model else policy)
     files = [str(file) for file in source.files()]

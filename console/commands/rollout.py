@@ -10,7 +10,6 @@ from console.commands.opening import (
     absence_of,
     add_change_arguments,
     add_json_argument,
-    add_policy_argument,
     add_request_parsers,
     command_parser,
     noun_parser,
@@ -75,7 +74,6 @@ def add_parser(commands: Subparsers) -> None:
         metavar="SHARE",
         help="traffic share of the first step, of the A/B split, or of the copies (default: the policy's)",
     )
-    add_policy_argument(start, "start")
     add_change_arguments(start)
     start.set_defaults(command=start_rollout)
     requests = add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
@@ -204,10 +202,9 @@ def start_rollout(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table, printable
     from core.errors import RefusedError
     from core.rollout import Rollouts
-    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    rollouts = Rollouts(workspace, policy=PolicySource(workspace.root, config=args.config))
+    rollouts = Rollouts(workspace)
     proposal = rollouts.plan(args.model, args.version, Strategy(args.strategy), share=args.share, actor=person())
     if args.dry_run and args.json:
         print_json(proposal)

@@ -53,8 +53,8 @@ def add_parser(commands: Subparsers) -> None:
 @keeps_its_log
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
-    if args.no_session and (args.config is not None or args.epochs is not None):
-        raise UsageError("--no-session starts no session, so --config and --epochs have no effect: leave one out.")
+    if args.no_session and args.epochs is not None:
+        raise UsageError("--no-session starts no session, so --epochs has no effect: leave one out.")
     workspace = open_or_create_workspace(args)
     if args.headless or not has_terminal():
         from console.cli.unread_output import unread_output_is_harmless

@@ -105,10 +105,10 @@ def _serve(args: argparse.Namespace) -> int:
     from core.log_folder import write_logs
     from core.log_level import level_in_force
     from core.serving.supervisor import WorkerPlace
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
     workspace = open_workspace(args)
-    settings = load_settings(workspace.settings_file).logging
+    settings = settings_in_force(workspace.root).logging
     level, as_json = level_in_force(settings.level), settings.format == "json"
     with _shown_on_stderr(level, as_json=as_json):
         stop = write_logs(workspace.logs_dir, "server", level=level, as_json=as_json, others=max(level, logging.INFO))
@@ -243,9 +243,9 @@ def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:
 
 def serving_settings(workspace: "Workspace", args: argparse.Namespace | None) -> "ServingSettings":
     """Return the settings of a server: those of the workspace, overridden by the flags."""
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
-    return _with_flags(load_settings(workspace.settings_file).serving, args)
+    return _with_flags(settings_in_force(workspace.root).serving, args)
 
 
 def start_server(workspace: "Workspace", address: str | None, args: argparse.Namespace | None = None) -> "Server":
@@ -309,11 +309,11 @@ def show_predictions(args: argparse.Namespace) -> int:
     """Print how many predictions are stored, how long they are kept, and what that takes on the disk."""
     from console.cli.output import print_json, print_table
     from core.clock import utc_now
-    from core.settings import load_settings
+    from core.settings import settings_in_force
     from core.telemetry.predictions import PredictionReader
 
     workspace = open_workspace(args)
-    retention = load_settings(workspace.settings_file).telemetry.predictions
+    retention = settings_in_force(workspace.root).telemetry.predictions
     usage = PredictionReader(workspace.predictions_file).usage(retention, utc_now())
     if args.json:
         print_json(usage)

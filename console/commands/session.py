@@ -58,9 +58,6 @@ def add_parser(commands: Subparsers) -> None:
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Accept the settings of a session."""
-    from pathlib import Path
-
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings that override the workspace's bondx.yaml")
     parser.add_argument("--epochs", type=count, metavar="N", help="maximum number of epochs (overrides max_epochs)")
     parser.add_argument("--name", default="", help="a name for the session")
 
@@ -186,10 +183,9 @@ def training_settings(args: argparse.Namespace) -> "TrainingSettings":
     """Merge the settings: `--epochs` overrides `--config`, which overrides the workspace's."""
     import msgspec
 
-    from core.settings import load_settings
+    from core.settings import settings_in_force
 
-    files = [open_workspace(args).settings_file, *([args.config] if args.config else [])]
-    training = load_settings(*files).training
+    training = settings_in_force(open_workspace(args).root).training
     if args.epochs is None:
         return training
     return msgspec.structs.replace(training, max_epochs=args.epochs)

@@ -33,7 +33,7 @@ def show(args: argparse.Namespace) -> int:
     from console.cli.output import complain
     from console.presentation.screen_tables import screen_tables
     from core.clock import utc_now
-    from core.settings import load_cached_settings
+    from core.settings import settings_in_force
     from core.view.source import SnapshotSource
     from widgets.glyphs import ASCII
 
@@ -42,7 +42,7 @@ def show(args: argparse.Namespace) -> int:
     source.look_at_runs(args.screen == "runs")
 
     def limits() -> "AlertSettings":
-        return load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json").alerts
+        return settings_in_force(workspace.root, cached_in=workspace.cache_dir / "settings.json").alerts
 
     snapshot = source.take()
     tables = screen_tables(args.screen, snapshot, utc_now(), ASCII, limits=limits)

@@ -8,7 +8,6 @@ from importlib import import_module
 from console.cli.main import add_about_arguments, carry_out, spelled_exit_codes
 from console.cli.parser import CommandParser
 from console.commands.opening import add_workspace_argument
-from console.mlops.opening import add_config_argument
 
 COMMANDS = ("train", "evaluate", "register", "promote", "deploy", "drift_check", "listing")
 
@@ -27,7 +26,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_about_arguments(parser)
     add_workspace_argument(parser)
-    add_config_argument(parser, default=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"console.mlops.commands.{name}").add_parser(commands)

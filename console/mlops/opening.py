@@ -1,7 +1,6 @@
-"""What the commands of `bondx-mlops` share: the model's name, `--config` and `--json`, stages in any case."""
+"""What the commands of `bondx-mlops` share: the model's name, `--json`, stages in any case."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, command_parser, person
@@ -9,31 +8,16 @@ from console.commands.opening import Subparsers, command_parser, person
 if TYPE_CHECKING:
     from core.actor import Actor
     from core.registry import Stage
-    from core.settings import Settings
-    from core.state import Workspace
     from core.tables import ReadingRules
 
 STAGES = ("development", "staging", "production", "archived")
 
 
 def verb_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
-    """Add one command, with `--config` and `--json` as all of them have."""
+    """Add one command, with `--json` as all of them have."""
     parser = command_parser(commands, name, help=help)
-    # Left out here, what was said before the command counts.
-    add_config_argument(parser, default=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print only JSON")
     return parser
-
-
-def add_config_argument(parser: argparse.ArgumentParser, *, default: str | None) -> None:
-    """Accept `--config`."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=default,
-        metavar="FILE",
-        help="settings or policy that override the workspace's bondx.yaml",
-    )
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,10 +69,3 @@ def stage(text: str) -> "Stage":
     if text.lower() not in STAGES:
         raise argparse.ArgumentTypeError(f"{text!r} is not a stage; the stages are {', '.join(STAGES)}")
     return Stage(text.capitalize())
-
-
-def settings_for(args: argparse.Namespace, workspace: "Workspace") -> "Settings":
-    """Read the settings of the workspace, overridden by `--config`."""
-    from core.settings import load_settings
-
-    return load_settings(workspace.settings_file, *([args.config] if args.config else []))

@@ -1,29 +1,31 @@
 """The verdict of the policy in force, or of `--config`, on promoting a version to Production."""
 
-import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.quality.gate import GateResult
     from core.registry import ModelVersion
-    from core.settings import PolicySource
     from core.state import Workspace
 
 
-def policy_source(args: argparse.Namespace, workspace: "Workspace") -> "PolicySource":
-    """Open the policy of the workspace, overridden by `--config`."""
-    from core.settings import PolicySource
-
-    return PolicySource(workspace.root, config=args.config)
-
-
-def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "ModelVersion") -> "list[list[GateResult]]":
+def gates_of(workspace: "Workspace", *versions: "ModelVersion") -> "list[list[GateResult]]":
     """Judge versions by the policy; return the gates of each."""
     from core.registry import Registry
 
-    registry = Registry(workspace, policy=policy_source(args, workspace))
+    registry = Registry(workspace)
     return [list(registry.policy_gates(version.model, version.version)) for version in versions]
+
+
+def problem_with_policy(workspace: "Workspace") -> str | None:
+    """Say what is wrong with the policy in force; None if it can be used."""
+    from core.settings import SettingsError, load_policy
+
+    try:
+        load_policy(workspace.root)
+    except SettingsError as error:
+        return str(error)
+    return None
 
 
 def print_gates(gates: "Sequence[GateResult]") -> None:

@@ -23,9 +23,9 @@ class Prune(Change[None]):
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer exactly what goes, with the rule of each kind; without a kind, what the settings switch on."""
         from core.maintenance.pruning import Pruning
-        from core.settings import load_settings
+        from core.settings import settings_in_force
 
-        pruning = Pruning(context.workspace, load_settings(context.workspace.settings_file).retention)
+        pruning = Pruning(context.workspace, settings_in_force(context.workspace.root).retention)
         plan = pruning.plan(options or pruning.automatic())
 
         def commit(reason: str) -> str:

@@ -199,10 +199,10 @@ class Start(Change[None]):
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
         from core.domains.registry import find_domain
-        from core.settings import announcements, load_settings
+        from core.settings import announcements, settings_in_force
         from core.training.sessions import Sessions
 
-        training = load_settings(context.workspace.settings_file).training
+        training = settings_in_force(context.workspace.root).training
         sessions = Sessions(context.workspace)
         known = {session.session_id for session in sessions.all()}
 

@@ -13,7 +13,7 @@ from core.alerts.lifecycle import AT_ONCE, Dwell, NextStep, next_step
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
-from core.settings import AlertSettings, load_settings
+from core.settings import AlertSettings, settings_in_force
 
 if TYPE_CHECKING:
     from core.alerts.rule import AlertSubject, Rule
@@ -305,7 +305,7 @@ class Alerts:
     def limits(self) -> AlertSettings:
         """The limits and dwells, read from the workspace's settings on first use."""
         if self._settings is None:
-            self._settings = load_settings(self._workspace.settings_file).alerts
+            self._settings = settings_in_force(self._workspace.root).alerts
         return self._settings
 
 

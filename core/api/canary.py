@@ -17,7 +17,7 @@ from core.clock import utc_now
 from core.losses import RecordedAnswer
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.rollout.slices import code_of
-from core.settings import load_settings
+from core.settings import settings_in_force
 from core.telemetry.predictions import (
     PredictionReader,
     PredictionRecord,
@@ -44,7 +44,7 @@ class CanaryDeploymentManager:
         self._reader = PredictionReader(workspace.predictions_file)
         self._forms = RecordedAnswers(workspace)
         self._recent: OrderedDict[str, RecordedAnswer] = OrderedDict()  # answers that may not be stored yet
-        settings = load_settings(workspace.settings_file)
+        settings = settings_in_force(workspace.root)
         self._outcome_limit = settings.serving.outcome_limit
         self._retention = settings.telemetry.predictions
 

@@ -20,7 +20,8 @@ from core.errors import CoreError
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
-from core.settings import PolicySource, Settings, load_settings
+from core.settings import PolicySource, Settings, settings_in_force
+from core.settings.in_force import named_config
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS, Mode
 from core.telemetry import TelemetryWriter
@@ -79,7 +80,7 @@ class Engine:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
             limit_arenas()
-            settings = load_settings(self._workspace.settings_file)
+            settings = settings_in_force(self._workspace.root)
             with ExitStack() as undo:
                 lease = undo.enter_context(
                     Lease.acquire(
@@ -99,6 +100,8 @@ class Engine:
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
             if environment := PolicySource(self._workspace.root).environment:
                 log.info("the policy is of the environment %s (BONDX_ENV)", environment)
+            if (config := named_config()) is not None:
+                log.info("the settings of %s lie over %s (--config)", config, self._workspace.settings_file)
 
     def _begin_to_beat(self, lease: Lease) -> Callable[[], None]:
         """Start the guard; return the function that ends it."""

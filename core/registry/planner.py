@@ -53,7 +53,7 @@ class Planner:
         self._trials = trials
         self._holds = Holds(records.database)
         self._policy = policy
-        self._own_policy = PolicySource(workspace.root)
+        self._own_policy = PolicySource.without_config(workspace.root)
         self._promotion = promotion
         self._clock = clock
         self._hold_a_model: dict[str, bool] = {}  # by the hash of the manifest

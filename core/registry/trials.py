@@ -29,7 +29,7 @@ from core.registry.errors import ArtifactRefusedError
 from core.registry.free_memory import SHORT_MIB, free_mib
 from core.registry.records import DATABASE
 from core.registry.trial_child import TrialFailedError, TrialOutcome, end_trials, try_folder
-from core.settings import ServingSettings, load_settings
+from core.settings import ServingSettings, settings_in_force
 from core.state import Workspace
 
 log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ class Trials:
 
     def _limits(self) -> ServingSettings:
         try:
-            return load_settings(self._workspace.settings_file).serving
+            return settings_in_force(self._workspace.root).serving
         except CoreError:  # a broken settings file must not stop a rollback
             return ServingSettings()
 

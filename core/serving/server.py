@@ -35,7 +35,7 @@ from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
 from core.serving.table import ServingTable
-from core.settings import PolicySource, load_settings
+from core.settings import PolicySource, settings_in_force
 from core.settings.address import ADDRESS_FORM, host_and_port
 from core.state import Workspace
 from core.state.write_health import write_problem
@@ -101,7 +101,7 @@ class Server:
                 is no token, or the certificate cannot be used.
         """
         limit_arenas()
-        settings = load_settings(workspace.settings_file)
+        settings = settings_in_force(workspace.root)
         authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
         self._policy = PolicySource(workspace.root)
         self._socket = listener or listen(authenticator, host, port)

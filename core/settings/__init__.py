@@ -3,6 +3,7 @@
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.errors import SettingsError
+from core.settings.in_force import settings_in_force
 from core.settings.load import load_cached_settings, load_settings
 from core.settings.logs import LoggingSettings
 from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
@@ -38,5 +39,6 @@ __all__ = [
     "load_cached_settings",
     "load_policy",
     "load_settings",
+    "settings_in_force",
     "unavailable_features",
 ]

@@ -24,18 +24,24 @@ def load_settings(*files: Path) -> Settings:
     return settings_of([read_yaml(file) for file in files])
 
 
-def load_cached_settings(file: Path, *, cached_in: Path) -> Settings:
-    """Read one settings file, without parsing an unchanged file again.
+def load_cached_settings(file: Path, *over: Path, cached_in: Path) -> Settings:
+    """Read settings files, without parsing the first one again while it is unchanged.
 
     Args:
         file: The settings file.
+        over: Further files, each of which overrides the previous file, key by key; they are parsed.
         cached_in: The cache file; see `core.settings.cache`.
     Raises:
-        SettingsError: The file cannot be read, or holds an unknown key or a value out of its range.
+        SettingsError: A file cannot be read, or holds an unknown key or a value out of its range.
     """
     from core.settings.cache import read_cached
 
-    return settings_of([read_cached(file, cached_in)])
+    sources = [read_cached(file, cached_in)]
+    if over:
+        from core.settings.yaml_source import read_yaml
+
+        sources += map(read_yaml, over)
+    return settings_of(sources)
 
 
 def settings_of(sources: list[YamlSource]) -> Settings:

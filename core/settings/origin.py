@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from core.settings.in_force import SETTINGS_NAME
 from core.settings.load import settings_of
-from core.settings.policy_source import ENVIRONMENT_VARIABLE, SETTINGS_NAME, PolicySource
+from core.settings.policy_source import ENVIRONMENT_VARIABLE, PolicySource
 from core.settings.source import KeyPath, YamlSource
 from core.settings.spellings import canonical
 
@@ -39,21 +40,21 @@ def setting_origins(root: Path, *, config: Path | None = None) -> list[SettingOr
 
     Args:
         root: The folder of the workspace.
-        config: The settings or policy file given by a person.
+        config: The settings or policy file given by a person; by default that of `BONDX_CONFIG`.
     Raises:
         SettingsError: A file cannot be used.
     """
     from core.settings.yaml_source import read_yaml
 
     policies = PolicySource(root, config=config)
-    sources = [(canonical(read_yaml(file)), _why(policies, file, config)) for file in policies.files()]
+    sources = [(canonical(read_yaml(file)), _why(policies, file)) for file in policies.files()]
     settings = settings_of([source for source, _ in sources])
     return [_origin_of(path, value, sources) for path, value in _leaves(settings, ())]
 
 
-def _why(policies: PolicySource, file: Path, config: Path | None) -> str:
+def _why(policies: PolicySource, file: Path) -> str:
     """Say what selects a file other than the files of every workspace."""
-    if file == config:
+    if file == policies.config:
         return " (--config)"
     if file.name == SETTINGS_NAME or not policies.environment:
         return ""

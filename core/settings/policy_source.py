@@ -1,7 +1,8 @@
 """The policy in force: the `policy:` section of `bondx.yaml`, with one policy file as an overlay.
 
-The file is the one named by `--config`; else, with `BONDX_ENV=production`, `production_policy.yaml` in the workspace,
-which must then exist; else `policy.yaml` in the workspace, if it exists. Never more than one file applies.
+The file is the one named by `--config` or `BONDX_CONFIG`; else, with `BONDX_ENV=production`, `production_policy.yaml`
+in the workspace, which must then exist; else `policy.yaml` in the workspace, if it exists. Never more than one file
+applies.
 """
 
 import os
@@ -10,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.settings.errors import SettingsError
+from core.settings.in_force import SETTINGS_NAME, named_config
 from core.settings.load import settings_of
 from core.settings.policy import Policy
 
 ENVIRONMENT_VARIABLE = "BONDX_ENV"
-SETTINGS_NAME = "bondx.yaml"
 POLICY_NAME = "policy.yaml"
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -31,13 +32,22 @@ class PolicySource:
 
         Args:
             root: The folder of the workspace.
-            config: The policy file given by a person.
-            environ: The environment, for `BONDX_ENV`; by default that of this process, read again each time.
+            config: The policy file given by a person; by default that of `BONDX_CONFIG`.
+            environ: The environment, for `BONDX_ENV` and `BONDX_CONFIG`; by default that of this process, read again
+                each time.
         """
         self._root = root
         self._config = config
         self._environ = os.environ if environ is None else environ
+        self._heeds_config = True
         self._read: tuple[_Generation, Policy] | None = None
+
+    @classmethod
+    def without_config(cls, root: Path) -> "PolicySource":
+        """Prepare to read what the workspace itself says, whatever file a person names for one command."""
+        source = cls(root)
+        source._heeds_config = False
+        return source
 
     def policy(self) -> Policy:
         """Return the policy in force now.
@@ -50,7 +60,7 @@ class PolicySource:
         # Reading YAML takes as long as a promotion itself.
         if self._read is None or self._read[0] != generation:
             self._read = generation, _policy_of(files)
-            if self._config is None:  # a file named for one command is not the workspace's rule
+            if self.config is None:  # a file named for one command is not the workspace's rule
                 _last_read[self._root] = self._read[1]
         return self._read[1]
 
@@ -67,9 +77,14 @@ class PolicySource:
             return _last_read.get(self._root, Policy()), error
 
     @property
+    def config(self) -> Path | None:
+        """The policy file given by a person, if there is one."""
+        return (self._config or named_config(self._environ)) if self._heeds_config else None
+
+    @property
     def environment(self) -> str:
         """The environment that selects the policy file, or an empty text."""
-        return self._environ.get(ENVIRONMENT_VARIABLE, "") if self._config is None else ""
+        return self._environ.get(ENVIRONMENT_VARIABLE, "") if self.config is None else ""
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the policy; the last file wins.
@@ -82,8 +97,8 @@ class PolicySource:
         return (*([base] if base.exists() else []), *([selected] if selected else []))
 
     def _selected(self) -> Path | None:
-        if self._config is not None:
-            return self._config
+        if (config := self.config) is not None:
+            return config
         if not (name := self.environment):
             file = self._root / POLICY_NAME
             return file if file.exists() else None

@@ -12,6 +12,7 @@ import pytest
 
 from console.cli.main import build_parser, main
 from console.commands.run import find_or_start
+from core.settings.in_force import laid_over
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
 from tests.waiting import PATIENCE_SECONDS
@@ -222,13 +223,11 @@ def test_a_run_with_the_file_of_an_unfinished_session_resumes_it(home, tmp_path,
     config.write_text("max_epochs: 3\nensemble: {base_models: [spread_model]}\n")
     started = json.loads(answer("session", "start", "--config", config, "--json")[1])
 
-    again = find_or_start(
-        Workspace.open(home), build_parser().parse_args(["run", "--headless", "--config", str(config)])
-    )
-    config.write_text("max_epochs: 4\n")
-    other = find_or_start(
-        Workspace.open(home), build_parser().parse_args(["run", "--headless", "--config", str(config)])
-    )
+    arguments = build_parser().parse_args(["run", "--headless", "--config", str(config)])
+    with laid_over(config):
+        again = find_or_start(Workspace.open(home), arguments)
+        config.write_text("max_epochs: 4\n")
+        other = find_or_start(Workspace.open(home), arguments)
 
     assert (again[0].session_id, again[1]) == (started["session_id"], True)
     assert (other[0].session_id, other[1]) == ("s-0002", False)

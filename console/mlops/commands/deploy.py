@@ -33,10 +33,9 @@ def deploy(args: argparse.Namespace) -> int:
     """Plan the rollout, and start it."""
     from console.cli.output import print_json, printable
     from core.rollout import Rollouts
-    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    rollouts = Rollouts(workspace, policy=PolicySource(workspace.root, config=args.config))
+    rollouts = Rollouts(workspace)
     actor = named_person(args)
     proposal = rollouts.plan(args.model, args.version, args.strategy, share=args.traffic, actor=actor)
     if args.dry_run and args.json:

@@ -39,7 +39,7 @@ def check(args: argparse.Namespace) -> int:
     from core.tables import read_table
 
     # No workspace is needed to compare two files; where there is one, its policy counts.
-    rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift
+    rules = load_policy(workspace_root(args)).for_model(args.model).drift
     reading = replace(reading_rules(args), lenient=True)
     reference = read_table(args.baseline, rules=reading)
     current = read_table(

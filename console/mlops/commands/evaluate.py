@@ -27,12 +27,13 @@ def evaluate(args: argparse.Namespace) -> int:
 
     from console.cli.output import print_json, printable
     from console.mlops.metrics import print_metrics
-    from console.mlops.policy import gates_of, policy_source, print_gates
+    from console.mlops.policy import gates_of, print_gates
     from core.registry import Registry
+    from core.settings import load_policy
     from core.training.own_data import evaluate_on_file
 
     workspace = open_workspace(args)
-    policy_source(args, workspace).policy()  # a mistake in it is reported before the work, not after it
+    load_policy(workspace.root)  # a mistake in it is reported before the work, not after it
     found = evaluate_on_file(
         workspace,
         args.model,
@@ -42,7 +43,7 @@ def evaluate(args: argparse.Namespace) -> int:
         rules=reading_rules(args),
         drop_missing_target=args.drop_missing_target,
     )
-    (gates,) = gates_of(args, workspace, Registry(workspace).get(found.model, found.version))
+    (gates,) = gates_of(workspace, Registry(workspace).get(found.model, found.version))
     if args.json:
         print_json({**found.metrics, **msgspec.to_builtins(found), "promotion_gates": gates})
         return ExitCode.GOOD

@@ -28,19 +28,21 @@ def list_models(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_json, print_table
-    from console.mlops.policy import gates_of
+    from console.mlops.policy import gates_of, problem_with_policy
     from core.registry import Registry
 
     workspace = open_workspace(args)
     versions = [v for v in Registry(workspace).versions(args.model) if args.stage in (None, v.stage)]
-    judged = gates_of(args, workspace, *versions) if args.config else [[] for _ in versions]
+    problem = problem_with_policy(workspace)
+    is_judged = args.config is not None and not problem
+    judged = gates_of(workspace, *versions) if is_judged else [[] for _ in versions]
     refusing = [[gate.name for gate in gates if gate.blocks] for gates in judged]
     if args.json:
         facts = [msgspec.to_builtins(version) for version in versions]
-        if args.config:
+        if is_judged:
             facts = [fact | {"refusing_gates": names} for fact, names in zip(facts, refusing, strict=True)]
         print_json(facts)
-        return ExitCode.GOOD
+        return _ended(problem)
     rows = [
         {
             "model": version.model,
@@ -54,9 +56,9 @@ def list_models(args: argparse.Namespace) -> int:
         for version, names in zip(versions, refusing, strict=True)
     ]
     columns = ["model", "version", "stage", "description", "created_at", "created_by"]
-    columns += ["policy"] if args.config else []
+    columns += ["policy"] if is_judged else []
     print_table(rows, columns, empty="no such version: bondx-mlops train --model NAME --data FILE makes one")
-    return ExitCode.GOOD
+    return _ended(problem)
 
 
 def list_deployments(args: argparse.Namespace) -> int:
@@ -64,28 +66,40 @@ def list_deployments(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_json, print_table
-    from console.mlops.policy import policy_source
+    from console.mlops.policy import problem_with_policy
     from core.rollout import Rollouts
+    from core.settings import load_policy
 
     workspace = open_workspace(args)
     rollouts = [r for r in Rollouts(workspace).all() if args.model in (None, r.model)]
     rollouts.sort(key=lambda rollout: (not rollout.is_active, -rollout.created_at.timestamp()))
-    policy = policy_source(args, workspace).policy() if args.config else None
+    problem = problem_with_policy(workspace)
+    policy = load_policy(workspace.root) if args.config is not None and not problem else None
     same = [policy is not None and r.policy_sha256 == policy.for_model(r.model).sha256 for r in rollouts]
     if args.json:
         facts = [msgspec.to_builtins(rollout) for rollout in rollouts]
-        if args.config:
+        if policy is not None:
             facts = [fact | {"is_of_this_policy": is_same} for fact, is_same in zip(facts, same, strict=True)]
         print_json(facts)
-        return ExitCode.GOOD
+        return _ended(problem)
     columns = ["rollout_id", "model", "candidate", "stable", "strategy", "phase", "share", "started_at", "started_by"]
-    columns += ["policy"] if args.config else []
+    columns += ["policy"] if policy is not None else []
     rows = [
         _row(rollout) | {"policy": "this one" if is_same else "another"}
         for rollout, is_same in zip(rollouts, same, strict=True)
     ]
     print_table(rows, columns, empty="no deployment yet: bondx-mlops deploy starts one")
-    return ExitCode.GOOD
+    return _ended(problem)
+
+
+def _ended(problem: str | None) -> ExitCode:
+    """Say after a list what is wrong with the policy: the next deployment or promotion would fail by it."""
+    if problem is None:
+        return ExitCode.GOOD
+    from console.cli.output import complain
+
+    complain(problem)
+    return ExitCode.FAILING
 
 
 def _row(rollout: "Rollout") -> dict[str, object]:

@@ -25,10 +25,9 @@ def promote(args: argparse.Namespace) -> int:
     """Take a version up to a stage in one change: it passes the gates of every step, or stays where it is."""
     from console.cli.output import print_evidence, print_json, printable
     from core.registry import Registry, Stage
-    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
+    registry = Registry(workspace)
     actor = named_person(args)
     plans = registry.plan_promotions(args.model, args.version, Stage(args.stage), actor=actor)
     last = plans[-1]

@@ -26,12 +26,13 @@ def register(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_json
-    from console.mlops.policy import gates_of, policy_source, print_gates
+    from console.mlops.policy import gates_of, print_gates
     from core.registry import Registry
+    from core.settings import load_policy
     from core.training.own_data import register_path
 
     workspace = open_or_create_workspace(args)
-    policy_source(args, workspace).policy()  # a mistake in it is reported before anything is registered
+    load_policy(workspace.root)  # a mistake in it is reported before anything is registered
     version = register_path(
         Registry(workspace),
         args.model,
@@ -40,7 +41,7 @@ def register(args: argparse.Namespace) -> int:
         version=args.version,
         actor=person(),
     )
-    (gates,) = gates_of(args, workspace, version)
+    (gates,) = gates_of(workspace, version)
     if args.json:
         print_json({**msgspec.to_builtins(version), "promotion_gates": gates})
     else:

@@ -9,7 +9,6 @@ from console.mlops.opening import (
     add_model_argument,
     add_reading_arguments,
     reading_rules,
-    settings_for,
     verb_parser,
 )
 from core.errors import ExitCode
@@ -41,6 +40,7 @@ def add_parser(commands: Subparsers) -> None:
 def train(args: argparse.Namespace) -> int:
     """Train, test, track and register."""
     from console.cli.output import print_json
+    from core.settings import settings_in_force
     from core.tables import Task
     from core.training.own_data import TrainRequest, train_on_file
 
@@ -56,7 +56,7 @@ def train(args: argparse.Namespace) -> int:
         keep=tuple(args.keep),
         drop_missing_target=args.drop_missing_target,
     )
-    trained = train_on_file(workspace, request, settings_for(args, workspace), actor=person())
+    trained = train_on_file(workspace, request, settings_in_force(workspace.root), actor=person())
     version = trained.version
     if args.json:
         print_json(

@@ -14,7 +14,7 @@ from core.engine.worker import Worker
 from core.maintenance.pruning import Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
-from core.settings import load_settings
+from core.settings import settings_in_force
 from core.telemetry import TelemetryReader
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Housekeeping(Worker):
 
     def prune(self, now: datetime) -> None:
         """Delete what the settings limit, and say so on the screen."""
-        settings = load_settings(self._context.workspace.settings_file).retention
+        settings = settings_in_force(self._context.workspace.root).retention
         pruning = Pruning(self._context.workspace, settings, clock=self._context.clock)
         said = ""
         if kinds := pruning.automatic():

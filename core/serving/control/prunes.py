@@ -12,7 +12,7 @@ from core.registry import PruneCandidate, PrunePlan, Registry
 from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, LOOK, Given
 from core.serving.errors import PlanChangedError
-from core.settings import PolicySource, load_settings
+from core.settings import PolicySource, settings_in_force
 from core.state import Workspace
 from core.tracking import Run, Runs
 from core.training.runs_in_use import runs_in_use
@@ -122,7 +122,7 @@ class PruneRoutes(Controller):
 
 
 def _plan(workspace: Workspace, wish: KindsWish) -> tuple[Pruning, WorkspacePlan]:
-    pruning = Pruning(workspace, load_settings(workspace.settings_file).retention)
+    pruning = Pruning(workspace, settings_in_force(workspace.root).retention)
     return pruning, pruning.plan(pruning.automatic() if wish.kinds is None else wish.kinds)
 
 

@@ -19,7 +19,7 @@ from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.versions import Words
 from core.serving.errors import BadRequestError
 from core.serving.table import ServingTable
-from core.settings import load_settings
+from core.settings import settings_in_force
 from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Experiment, Run, RunComparison, Runs
@@ -202,7 +202,7 @@ class RecordRoutes(Controller):
     @get("/doctor/space", opt=LOOK, sync_to_thread=True)
     def measure_space(self, workspace: Given[Workspace]) -> WorkspaceSpace:
         """Measure every store: its size, growth a day and limit, and the forecast of the day the disk is full."""
-        return measure(workspace, load_settings(workspace.settings_file))
+        return measure(workspace, settings_in_force(workspace.root))
 
     @get("/doctor/health", opt=LOOK, sync_to_thread=True)
     def read_system_health(self, workspace: Given[Workspace]) -> SystemHealth:

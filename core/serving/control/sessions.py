@@ -10,7 +10,7 @@ from core.errors import NotFoundError
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
-from core.settings import TrainingSettings, load_settings
+from core.settings import TrainingSettings, settings_in_force
 from core.state import Workspace
 from core.training.data_lineage import DataSetLineage, kept_data_sets
 from core.training.session import DesiredSession, Session
@@ -61,7 +61,7 @@ class SessionRoutes(Controller):
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[SessionStart]
     ) -> Session:
         """Queue a session; the engine starts it when its turn comes."""
-        training = load_settings(workspace.settings_file).training
+        training = settings_in_force(workspace.root).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
             raise BadRequestError("is not a training setting", field=f"settings.{unknown[0]}")
         try:

@@ -16,9 +16,11 @@ class SettingsPart(DocumentPart):
 
     @override
     def mark(self) -> Hashable:
+        from core.settings.in_force import named_config
         from core.settings.policy_source import files_of
 
-        return tuple((file, file_mark(file)) for file in files_of(self._workspace.root))
+        files = (*files_of(self._workspace.root), *filter(None, [named_config()]))
+        return tuple((file, file_mark(file)) for file in files)
 
     @override
     def read(self) -> Mapping[str, Any]:
