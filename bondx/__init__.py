@@ -9,10 +9,10 @@
 managers; `docs/python-api.md` has examples of both that run. Importing this package loads nothing heavy.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # a command starts here: `bondx.own_packages` says why nothing is imported
 if TYPE_CHECKING:
+    from typing import Any
+
     from bondx.autonomous_trainer import BondXAIAutonomousTrainer, TrainingOutcome
     from bondx.dashboard import BondXAIDashboard
     from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
@@ -57,7 +57,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOMES[name]), name)

@@ -15,10 +15,10 @@ retraining.py  from a drift report to the next version
 cli.py         `python -m bondx.mlops.cli` is the command `bondx-mlops`
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # see `bondx`
 if TYPE_CHECKING:
+    from typing import Any
+
     from bondx.mlops.canary import CanaryDeployment, CanaryDeploymentManager
     from bondx.mlops.drift import DataDriftReport, DriftMonitor
     from bondx.mlops.registry import ModelRegistry
@@ -54,8 +54,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]
+    from importlib import import_module
+
     return getattr(import_module(module), attribute)

@@ -70,7 +70,7 @@ def test_an_interrupt_during_the_imports_prints_no_traceback(monkeypatch, capsys
     def interrupt(_module):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(own_packages, "import_module", interrupt)
+    monkeypatch.setattr("importlib.import_module", interrupt)
     assert own_packages.bondx() == own_packages.bondx_mlops() == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
 
@@ -79,3 +79,32 @@ def test_the_installed_commands_begin_there():
     scripts = {point.name: point.value for point in entry_points(group="console_scripts")}
     assert scripts["bondx"] == "bondx.own_packages:bondx"
     assert scripts["bondx-mlops"] == "bondx.own_packages:bondx_mlops"
+
+
+INTERRUPTED_AT = """
+import os, signal, sys
+sys.modules.pop("importlib", None)
+left, is_done = int(sys.argv[1]), False
+def interrupt(event, arguments):
+    global left
+    if event == "import" and not arguments[0].startswith("bondx") and not is_done:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(interrupt)
+from {module} import {name} as command
+sys.argv = ["bondx", "--help"]
+code = command()
+is_done = True
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 20, 40])
+@pytest.mark.parametrize(("module", "name"), [("bondx.own_packages", "bondx"), ("bondx.mlops.cli", "bondx_mlops")])
+def test_an_interrupt_while_a_command_is_imported_prints_no_traceback(n, module, name):
+    code = INTERRUPTED_AT.format(module=module, name=name)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(n)], capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
