@@ -100,7 +100,7 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 20, 40])
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 15, 40])
 @pytest.mark.parametrize(("module", "name"), [("bondx.own_packages", "bondx"), ("bondx.mlops.cli", "bondx_mlops")])
 def test_an_interrupt_while_a_command_is_imported_prints_no_traceback(n, module, name):
     code = INTERRUPTED_AT.format(module=module, name=name)
