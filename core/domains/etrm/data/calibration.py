@@ -370,7 +370,9 @@ VIOLATION_SHARES = Constant(
     "J",
     "OWN",
 )
-LATE_HOURS = Constant((1.0, 240.0), "hours after the deadline, uniform", "J", "OWN")
+LATE_HOURS = Constant(
+    (121.0, 400.0), "hours after the end of the next weekday, uniform", "J", "OWN", "past every run of holidays"
+)
 POSITION_LIMIT_LOTS = Constant(
     _table(HH=2_000, WTI=6_000, TTF=2_500), "lots of the spot month", "J", "OWN", "what a breaching trade exceeds"
 )

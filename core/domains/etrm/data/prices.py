@@ -53,7 +53,7 @@ class PriceSeries:
     long_factor: FloatArray
     jumps: FloatArray
     eur_usd: FloatArray
-    curve: "Curve"
+    curve: "ForwardCurves"
 
     @property
     def dates(self) -> AnyArray:
@@ -91,7 +91,7 @@ def simulate_prices(settings: ETRMDataConfig) -> PriceSeries:
     short, long, jumps = short[:, index], long[:, index], jumps[:, index]
     names = tuple(hub.name for hub in settings.hubs)
     commodity = np.array([COMMODITIES.index(hub.commodity) for hub in settings.hubs])
-    curve = Curve(days, names, commodity, short, long)
+    curve = ForwardCurves(days, names, commodity, short, long)
     priced = np.arange(days.n_priced)
     hubs = np.arange(len(names))
     settled = np.where(_is_daily(commodity), priced[:, None], _last_weekday(days)[priced][:, None])
@@ -114,7 +114,7 @@ def simulate_prices(settings: ETRMDataConfig) -> PriceSeries:
     )
 
 
-class Curve:
+class ForwardCurves:
     """The forward curves of the hubs on every day, as functions of the two factors."""
 
     def __init__(

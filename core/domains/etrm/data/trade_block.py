@@ -10,7 +10,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.black import OptionValue, black
 from core.domains.etrm.data.days import Days
-from core.domains.etrm.data.prices import Curve, PriceSeries, delivery_middle
+from core.domains.etrm.data.prices import ForwardCurves, PriceSeries, delivery_middle
 
 INSTRUMENTS = ("spot", "forward", "future", "swap", "option")
 SPOT, FORWARD, FUTURE, SWAP, OPTION = range(len(INSTRUMENTS))
@@ -145,13 +145,13 @@ def legs(block: TradeBlock, prices: PriceSeries) -> Iterator[Leg]:
         yield Leg(row, month, np.asarray(block.lots[row] * per_lot, dtype=np.float64))
 
 
-def month_price(curve: Curve, day: IntArray, hub: IntArray, month: IntArray) -> FloatArray:
+def month_price(curve: ForwardCurves, day: IntArray, hub: IntArray, month: IntArray) -> FloatArray:
     """Return the price on a day of what is left of a delivery month; the arguments broadcast."""
     return curve.price(day, hub, delivery_middle(curve.days, day, month))
 
 
 def option_values(
-    curve: Curve, day: IntArray, hub: IntArray, month: IntArray, strike: FloatArray, is_call: BoolArray
+    curve: ForwardCurves, day: IntArray, hub: IntArray, month: IntArray, strike: FloatArray, is_call: BoolArray
 ) -> OptionValue:
     """Value options on a delivery month, which expire on the last day before it; the arguments broadcast."""
     days = curve.days

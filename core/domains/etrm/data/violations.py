@@ -21,7 +21,7 @@ from core.domains.etrm.data.trade_block import (
     TradeBlock,
 )
 
-Chosen = Mapping[str, IntArray]
+ChosenTrades = Mapping[str, IntArray]
 """By violation, the positions in the block of the trades that get it; of a wash pair, the first."""
 
 _SECONDS_AN_HOUR = 3_600
@@ -72,7 +72,7 @@ def _limited_hubs(market: Market) -> dict[int, int]:
     return {number: int(limits[name]) for number, name in enumerate(market.prices.names) if name in limits}
 
 
-def exceed_limits(block: TradeBlock, market: Market, chosen: Chosen) -> TradeBlock:
+def exceed_limits(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBlock:
     """Turn the chosen trades into futures of the spot month that are larger than the position limit allows."""
     rows = chosen["limit_breach"]
     if not len(rows):
@@ -112,7 +112,7 @@ def _book_for(market: Market, hub: IntArray, book: IntArray) -> IntArray:
 _OPTION_BOOK = [book.name for book in cal.BOOKS.value].index(cal.OPTION_BOOK.value)
 
 
-def inject(block: TradeBlock, market: Market, chosen: Chosen) -> TradeBlock:
+def inject(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBlock:
     """Inject the chosen violations into priced and reported trades, and mark them."""
     changed = {field.name: getattr(block, field.name).copy() for field in fields(block)}
     rng = _stream_of(market, block, "faults")
