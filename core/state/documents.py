@@ -8,7 +8,15 @@ import orjson
 
 from core.escape import is_shown_as_is, shown
 from core.state.brief import brief_type, in_brief, whole
-from core.state.encoding import DocumentInFile, SpelledDocument, StoredDocument, StoredTable, fields_of, spelled
+from core.state.encoding import (
+    DocumentInFile,
+    SpelledDocument,
+    StoredDocument,
+    StoredTable,
+    fields_of,
+    spelled,
+    spelled_document,
+)
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
@@ -294,23 +302,23 @@ class Documents(Generic[T]):
 
     def _write(self, view: _View[T], documents: Mapping[str, T]) -> list[T]:
         """Write documents by their numbers; return them as they read back."""
-        spelled_out, read_back = {}, []
+        spelled_out, read_back = {}, {}
         for doc_id, document in documents.items():
-            spelled_out[doc_id], found = self._spelled(view, doc_id, document)
-            read_back.append(found)
+            spelled_out[doc_id], read_back[doc_id] = self._spelled(view, doc_id, document)
         table = view.stored | spelled_out
         self._storage.write_table(self._table, table)
-        self._uncommitted = view.changed(table, {doc_id: one.get(self._key) for doc_id, one in spelled_out.items()})
-        return read_back
+        self._uncommitted = view.changed(table, {doc_id: self._key_of(found) for doc_id, found in read_back.items()})
+        return list(read_back.values())
 
-    def _spelled(self, view: _View[T], doc_id: str, document: T) -> tuple[dict[str, Any], T]:
+    def _spelled(self, view: _View[T], doc_id: str, document: T) -> tuple[SpelledDocument, T]:
         where = f"{self._table} {self._key_of(document)}"
-        stored = spelled(whole(document), where)
-        new_names = _unshown_names(stored)
+        fields = spelled(whole(document), where)
+        new_names = _unshown_names(fields)
         if new_names:  # an old one may stay
             new_names -= _unshown_names(fields_of(view.stored.get(doc_id, {})))
         for name in () if self._takes_any_name else new_names:
             raise UnstorableValueError(where, f"has the name {shown(name)}, with characters that no terminal shows")
+        stored = spelled_document(fields, where)
         # A struct does not check its fields when it is made: a document of the wrong type would be unreadable for good.
         try:
             read_back = self._convert(stored)
@@ -349,7 +357,8 @@ class Documents(Generic[T]):
     def _remember(self, document: T, now: StoredDocument | None) -> None:
         """Cache a document that another has replaced; a document that was only read again has the same revision."""
         name = (self._key_of(document), _revision(document))
-        if name in self._superseded or (isinstance(now, dict) and now.get("revision") == name[1]):
+        is_here = isinstance(now, dict | SpelledDocument)
+        if name in self._superseded or (is_here and fields_of(now).get("revision") == name[1]):
             return
         # A document in brief is small, and its large fields are still in their file.
         is_brief = self._brief is not None and isinstance(document, self._brief)

@@ -63,7 +63,7 @@ class Speller:
     """
 
     def __init__(self) -> None:
-        self._spelled: dict[int, tuple[dict[str, Any], orjson.Fragment]] = {}
+        self._spelled: dict[int, tuple[StoredDocument, orjson.Fragment]] = {}
         """By the identity of a document, which is kept so that no other can have it."""
 
     def encode(self, tables: Tables) -> bytes:
@@ -77,14 +77,19 @@ class Speller:
         Raises:
             UnstorableValueError: They are nested deeper than orjson supports.
         """
-        known, spelled = self._spelled, {}
+        known = self._spelled
+        spelled: dict[int, tuple[StoredDocument, orjson.Fragment]] = {}
+
+        def fragment(document: StoredDocument) -> orjson.Fragment:
+            if isinstance(document, SpelledDocument):  # it is its text
+                return orjson.Fragment(document.spelled_out)
+            identity = id(document)
+            found = spelled[identity] = known.get(identity) or (document, _fragment(document))
+            return found[1]
+
         try:
-            for table in tables.values():
-                for document in table.values():
-                    identity = id(document)
-                    spelled[identity] = known.get(identity) or (document, _fragment(document))
             fragments = {
-                name: {doc_id: spelled[id(document)][1] for doc_id, document in table.items()}
+                name: {doc_id: fragment(document) for doc_id, document in table.items()}
                 for name, table in tables.items()
             }
             encoded = orjson.dumps(fragments, option=orjson.OPT_APPEND_NEWLINE)
@@ -95,8 +100,6 @@ class Speller:
 
 
 def _fragment(document: StoredDocument) -> orjson.Fragment:
-    if isinstance(document, SpelledDocument):
-        return orjson.Fragment(document.spelled_out)
     if isinstance(document, DocumentInFile):
         return orjson.Fragment(bytes(document.read()))
     return orjson.Fragment(orjson.dumps(document))
@@ -215,6 +218,18 @@ def spelled(document: msgspec.Struct, where: str) -> dict[str, Any]:
     """
     copied: dict[str, Any] = plain(builtins_of(document, where), where)
     return copied
+
+
+def spelled_document(fields: dict[str, Any], where: str) -> SpelledDocument:
+    """Return a document of fields that have passed `plain`: what is stored is held as bytes, by who wrote it, too.
+
+    Raises:
+        UnstorableValueError: They are nested deeper than orjson supports.
+    """
+    try:
+        return SpelledDocument(orjson.dumps(fields))
+    except orjson.JSONEncodeError as error:
+        raise UnstorableValueError(where, f"cannot be represented in JSON ({error})") from error
 
 
 def builtins_of(value: Any, where: str, *, str_keys: bool = False) -> Any:
