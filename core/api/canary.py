@@ -18,6 +18,7 @@ from core.losses import RecordedAnswer
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.rollout.slices import code_of
 from core.settings import settings_in_force
+from core.state.brief import whole
 from core.telemetry.predictions import (
     PredictionReader,
     PredictionRecord,
@@ -191,7 +192,7 @@ class CanaryDeploymentManager:
     @checked
     def list_deployments(self, *, active: bool = False) -> list[Rollout]:
         """Return every rollout, oldest first, or only the active ones."""
-        return [rollout for rollout in self._rollouts.all() if rollout.is_active or not active]
+        return [whole(rollout) for rollout in self._rollouts.in_brief() if rollout.is_active or not active]
 
     def close(self) -> None:
         """Flush the buffered predictions."""

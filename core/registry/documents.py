@@ -103,6 +103,9 @@ class StageChange(msgspec.Struct, frozen=True, kw_only=True):
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """One act of an operator on the stages of a model: who, when, why, from where, and on what evidence."""
 
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("gates",)
+    ALIKE: ClassVar[tuple[str, ...]] = ("model", "by", "origin")
+
     key: str  # "spread/7"
     model: str
     number: int  # the model's revision after it

@@ -1,5 +1,8 @@
 """The registry's tables: reading models, versions and transitions, with errors that name the choices."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
@@ -58,8 +61,14 @@ class Records:
 
     def transitions_of(self, model: RegisteredModel, *, after: int = 0) -> list[Transition]:
         """Return the moves of a model's versions, ascending, from those numbered above `after`."""
-        found = (self.transitions.find(transition_key(model.model, n)) for n in range(after + 1, model.revision + 1))
-        return [transition for transition in found if transition is not None]
+        return list(self._moves(model, range(after + 1, model.revision + 1)))
+
+    def newest_transitions_of(self, model: RegisteredModel, most: int) -> list[Transition]:
+        """Return the last moves of a model's versions, descending; no other is read."""
+        return list(islice(self._moves(model, range(model.revision, 0, -1)), most))
+
+    def _moves(self, model: RegisteredModel, numbers: Iterable[int]) -> Iterator[Transition]:
+        return self.transitions.found(transition_key(model.model, number) for number in numbers)
 
     def _in_order(self) -> list[ModelVersion]:
         if self.database.in_transaction:

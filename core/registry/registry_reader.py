@@ -125,6 +125,13 @@ class RegistryReader:
             model: Whose versions.
             version: Only the moves of this version.
         """
+        return [whole(move) for move in self._history(model, version)]
+
+    def newest_moves(self, model: str, most: int) -> list[Transition]:
+        """Return the last moves of a model's versions, newest first: archived ones in brief, and no other is read."""
+        return self._records.newest_transitions_of(self._records.model(model), most)
+
+    def _history(self, model: str, version: str | None) -> list[Transition]:
         moves = reversed(self._records.transitions_of(self._records.model(model)))
         version = version and self._aliases.resolve(model, version)
         return [move for move in moves if version is None or any(version == moved.version for moved in move.changes)]
@@ -136,9 +143,9 @@ class RegistryReader:
             The move, with its author, time, reason and gates; None if the version was never in Production.
         """
         live = self._aliases.resolve(model, version) if version else self._records.model(model).production
-        for found in self.history(model, live) if live else ():
+        for found in self._history(model, live) if live else ():
             if any(moved.version == live and moved.after is Stage.PRODUCTION for moved in found.changes):
-                return found
+                return whole(found)
         return None
 
     def diff(self, model: str, a: str, b: str) -> VersionDiff:

@@ -3,7 +3,7 @@
 import math
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -126,6 +126,9 @@ class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything decided before the first request; it does not change afterwards."""
+
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("guards", "loss", "latency")
+    ALIKE: ClassVar[tuple[str, ...]] = ("steps", "slices")
 
     strategy: Strategy
     steps: tuple[RolloutStep, ...]

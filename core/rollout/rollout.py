@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
@@ -75,6 +76,20 @@ class RolloutEvent(msgspec.Struct, frozen=True, kw_only=True):
 class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's half of a rollout."""
 
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = (
+        "evidence",
+        "begin_cursor",
+        "cursor",
+        "readings",
+        "slices",
+        "disagreement",
+        "verdict",
+        "experiment",
+        "losses",
+        "not_judged",
+        "events",
+    )
+
     phase: RolloutPhase = RolloutPhase.PENDING
     phase_since: datetime | None = None
     step: int = 0
@@ -121,6 +136,17 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """The act of moving a model's traffic from the stable version to a candidate."""
+
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("expected", "policy_files")
+    ALIKE: ClassVar[tuple[str, ...]] = (
+        "model",
+        "created_by",
+        "starters",
+        "policy_sha256",
+        "desired_by",
+        "updated_by",
+    )
+    WHOLE_WHILE: ClassVar[str] = "is_active"
 
     rollout_id: str
     model: str

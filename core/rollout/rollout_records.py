@@ -20,6 +20,7 @@ from core.rollout.progress import RolloutChange
 from core.rollout.rollout import ObservedRollout, Rollout
 from core.settings.policy_source import PolicySource
 from core.state import Documents, Workspace
+from core.state.brief import whole
 from core.state.errors import DocumentFormatError
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,16 @@ class RolloutRecords:
 
     def all(self) -> list[Rollout]:
         """Return every rollout, oldest first."""
-        return sorted(self._documents.all(), key=lambda rollout: rollout_number(rollout.rollout_id))
+        return [whole(rollout) for rollout in self.in_brief()]
+
+    def in_brief(self) -> list[Rollout]:
+        """Return every rollout as `all` does; ended ones in brief, which only `core.state.brief.whole` can encode."""
+        return sorted(self._documents.all(), key=_number)
 
     def readable(self) -> tuple[list[Rollout], dict[str, str]]:
-        """Return the rollouts that can be read, oldest first, and by id why the others cannot."""
+        """Return the rollouts that can be read, as `in_brief` does, and by id why the others cannot."""
         found, problems = self._documents.readable()
-        by_number = sorted(found, key=lambda rollout: rollout_number(rollout.rollout_id))
-        return by_number, {rollout_id: str(error) for rollout_id, error in problems.items()}
+        return sorted(found, key=_number), {rollout_id: str(error) for rollout_id, error in problems.items()}
 
     def get(self, rollout_id: str) -> Rollout:
         """Return one rollout.
@@ -80,7 +84,7 @@ class RolloutRecords:
         try:
             return self.get(name)
         except NotFoundError:
-            return rollout_named(self.all(), name)
+            return whole(rollout_named(self.in_brief(), name))
 
     def active(self, model: str) -> Rollout | None:
         """Return the rollout in which a candidate of this model is being judged, if there is one."""
@@ -231,6 +235,10 @@ def _reported(holds: ModelHolds) -> dict[str, object]:
 
 REFUSALS: tuple[type[RefusedError], ...] = (PromotionRefusedError, HashMismatchError)
 """The errors that permanently refuse the promotion at the end of a rollout."""
+
+
+def _number(rollout: Rollout) -> int:
+    return rollout_number(rollout.rollout_id)
 
 
 def rollout_number(rollout_id: str) -> int:

@@ -87,7 +87,7 @@ def routing_tables(workspace: "Workspace") -> dict[str, RoutingTable]:
     from core.registry import Registry
     from core.rollout.rollouts import Rollouts
 
-    rollouts = {rollout.model: rollout for rollout in Rollouts(workspace).all() if rollout.is_active}
+    rollouts = {rollout.model: rollout for rollout in Rollouts(workspace).in_brief() if rollout.is_active}
     tables = {}
     for model in Registry(workspace).models():
         if model.production is None:

@@ -1,6 +1,6 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -100,7 +100,7 @@ class Documents(Generic[T]):
     def all(self) -> list[T]:
         """Return every document, in the order in which they were first stored.
 
-        The large fields of archived documents are read when somebody asks for them (`core.state.brief`).
+        The large fields of documents in brief are read when somebody asks for them (`core.state.brief`).
         """
         view = self._view()
         if len(view.converted) < len(view.stored):
@@ -120,6 +120,13 @@ class Documents(Generic[T]):
         """
         view = self._view()
         return [self._listed(view, self._doc_id(view, key)) for key in keys]
+
+    def found(self, keys: Iterable[str]) -> Iterator[T]:
+        """Yield those documents with these keys that exist, in the order of the keys, as `all` lists them."""
+        view = self._view()
+        for key in keys:
+            if (doc_id := view.doc_ids.get(key)) is not None:
+                yield self._listed(view, doc_id)
 
     def readable(self) -> tuple[list[T], dict[str, DocumentFormatError]]:
         """Return the documents that can be read, in the order of `all`, and by key why the others cannot."""
@@ -258,19 +265,18 @@ class Documents(Generic[T]):
         self._committed = view
         for doc_id, document in dict(committed.converted).items():
             if stored.get(doc_id) is not committed.stored[doc_id]:
-                self._remember(document, stored.get(doc_id))
+                self._remember(document, committed.stored[doc_id], stored.get(doc_id))
         return view
 
     def _document(self, view: _View[T], doc_id: str) -> T:
         """Return one document with all of its fields."""
-        document = view.converted.get(doc_id)
-        if document is None or (self._brief is not None and isinstance(document, self._brief)):
-            document = self._convert(view.stored[doc_id])
-            view.converted.setdefault(doc_id, document)
+        document = self._listed(view, doc_id)
+        if self._brief is not None and isinstance(document, self._brief):
+            return self._convert(view.stored[doc_id])  # for one caller, and so for a moment
         return document
 
     def _listed(self, view: _View[T], doc_id: str) -> T:
-        """Return one of many documents; if it is archived, in brief."""
+        """Return one of many documents, in brief if its type says how."""
         document = view.converted.get(doc_id)
         if document is None:
             found = self._convert(view.stored[doc_id], brief=self._brief)
@@ -279,7 +285,7 @@ class Documents(Generic[T]):
 
     def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:
         try:
-            if brief is not None and isinstance(stored, DocumentInFile) and not isinstance(stored, SpelledDocument):
+            if brief is not None and isinstance(stored, DocumentInFile):
                 return in_brief(stored, brief)
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.
@@ -354,15 +360,20 @@ class Documents(Generic[T]):
         superseded = self._superseded.get((key, revision))
         return msgspec.json.decode(superseded, type=self._struct) if isinstance(superseded, bytes) else superseded
 
-    def _remember(self, document: T, now: StoredDocument | None) -> None:
+    def _remember(self, document: T, was: StoredDocument, now: StoredDocument | None) -> None:
         """Cache a document that another has replaced; a document that was only read again has the same revision."""
         name = (self._key_of(document), _revision(document))
-        is_here = isinstance(now, dict | SpelledDocument)
-        if name in self._superseded or (is_here and fields_of(now).get("revision") == name[1]):
+        if name in self._superseded:
             return
-        # A document in brief is small, and its large fields are still in their file.
-        is_brief = self._brief is not None and isinstance(document, self._brief)
-        superseded = {**self._superseded, name: document if is_brief else msgspec.json.encode(document)}
+        if isinstance(now, dict | SpelledDocument) and fields_of(now).get("revision") == name[1]:
+            return
+        if isinstance(was, SpelledDocument):
+            remembered: T | bytes = was.spelled_out
+        elif self._brief is not None and isinstance(document, self._brief):
+            remembered = document  # it is small, and its large fields are still in their file
+        else:
+            remembered = msgspec.json.encode(document)
+        superseded = {**self._superseded, name: remembered}
         while len(superseded) > _N_SUPERSEDED or sum(map(_n_bytes, superseded.values())) > _SUPERSEDED_BYTES:
             del superseded[next(iter(superseded))]
         self._superseded = superseded  # replaced whole: another thread may be doing the same

@@ -13,6 +13,7 @@ from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.state import Workspace
+from core.state.brief import whole
 
 
 class RolloutWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +52,9 @@ class RolloutRoutes(Controller):
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only active rollouts."""
-        return [rollout for rollout in reversed(Rollouts(workspace).all()) if rollout.is_active or not active]
+        return [
+            whole(rollout) for rollout in reversed(Rollouts(workspace).in_brief()) if rollout.is_active or not active
+        ]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
     def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:

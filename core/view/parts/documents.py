@@ -53,7 +53,7 @@ class RegistryPart(_OfDatabase):
 
         registry = Registry(self._workspace)
         models = tuple(registry.models())
-        moves = {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
+        moves = {model.model: tuple(registry.newest_moves(model.model, MAX_TRANSITIONS)) for model in models}
         return {
             "models": models,
             "versions": tuple(registry.versions_in_brief()),

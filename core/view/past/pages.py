@@ -32,7 +32,7 @@ def documents_of(snapshot: Snapshot) -> dict[PastKey, Any]:
 
 def encoded(document: Any) -> bytes:
     """Encode one document; the same document gives the same bytes."""
-    return msgspec.msgpack.encode(whole(document))
+    return msgspec.msgpack.encode(tuple(map(whole, document)) if isinstance(document, tuple) else whole(document))
 
 
 def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from core.state import (
 )
 from core.state.archive import copy_of, folder_of
 from core.state.brief import whole
-from core.state.encoding import DocumentInFile
+from core.state.encoding import DocumentInFile, SpelledDocument
 from core.state.generation import load, previous_of
 from tests.processes import dies
 from tests.waiting import PATIENCE_SECONDS
@@ -353,3 +353,84 @@ def test_documents_are_listed_by_their_keys_in_the_order_of_the_keys(archived, d
     assert [version.key for version in elsewhere(database).listed(chosen)] == chosen
     with pytest.raises(DocumentNotFoundError):
         elsewhere(database).listed(["spread/9.9.9"])
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("readings", "events")
+    ALIKE: ClassVar[tuple[str, ...]] = ("steps",)
+
+    phase: str
+    steps: tuple[float, ...] = ()
+    readings: tuple[float, ...] = ()
+    events: tuple[str, ...] = ("made",)
+
+    def __post_init__(self) -> None:
+        if len(self.readings) > 3:
+            raise ValueError("too many readings")
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("expected",)
+    WHOLE_WHILE: ClassVar[str] = "is_active"
+
+    key: str
+    part: Part
+    expected: str = ""
+    revision: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        return self.part.phase == "active"
+
+
+@pytest.fixture
+def trials(database):
+    documents = database.documents("trials", Trial, "key")
+    for n in range(3):
+        part = Part(phase="active" if n == 1 else "ended", steps=(0.1, 0.5), readings=(0.5, n / 7))
+        documents.insert(Trial(key=f"t-{n}", part=part, expected="an hour"))
+    return documents
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["in the state file", "in an archive file"])
+def test_the_large_fields_of_a_part_are_read_when_asked_for(database, trials, moves):
+    if moves:
+        archive(database)
+    first, active, last = Database(database.path).documents("trials", Trial, "key").all()
+    assert (first.part.readings, first.part.events, first.expected) == ((0.5, 0.0), ("made",), "an hour")
+    assert first.part.steps is last.part.steps, "one object for all that are alike"
+    assert isinstance(first.part, Part)
+    assert type(first) is not Trial
+    assert type(active) is Trial, "what still changes is whole"
+    assert first == trials.get("t-0") == whole(first)
+    assert (type(whole(first)), type(whole(first).part)) == (Trial, Part)
+    renamed = trials.replace(changed(first, part=changed(first.part, phase="gone")))
+    assert (renamed.part.phase, renamed.part.readings) == ("gone", (0.5, 0.0))
+
+
+def test_a_field_that_an_earlier_release_did_not_write_has_its_default(database, trials):
+    with database.transaction():
+        database.table("trials").update({"part": {"phase": "ended"}}, doc_ids=[1])
+    (first, *_) = Database(database.path).documents("trials", Trial, "key").all()
+    assert (first.part.readings, first.part.events) == ((), ("made",))
+
+
+def test_a_part_that_its_checks_refuse_is_named_when_it_is_listed(database, trials):
+    with database.transaction():
+        database.table("trials").update({"part": {"phase": "ended", "readings": [1, 2, 3, 4]}}, doc_ids=[1])
+    found, problems = Database(database.path).documents("trials", Trial, "key").readable()
+    assert [trial.key for trial in found] == ["t-1", "t-2"]
+    assert "too many readings" in str(problems["t-0"])
+
+
+def test_who_wrote_a_document_holds_it_as_bytes_as_who_reads_it_does(database, versions):
+    versions.insert(Version(key="spread/2.0.0", gates=(0.25,)))
+    stored = database.storage.read()["versions"]
+    assert {type(document) for document in stored.values()} == {SpelledDocument}
+    assert database.storage.read()["versions"] is stored, "nothing was read again"
+    assert elsewhere(database).get("spread/2.0.0").gates == (0.25,)
+
+
+def test_documents_found_by_their_keys_leave_out_what_does_not_exist(versions):
+    found = list(versions.found(["spread/1.7.0", "spread/9.9.9", "spread/1.2.0"]))
+    assert [version.key for version in found] == ["spread/1.7.0", "spread/1.2.0"]
