@@ -119,47 +119,71 @@ class Predictor:
         )
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer any request."""
+        """Answer any request over HTTP."""
         headers: Headers = headers_of(scope)
+        dialect = target.dialect
         try:
-            caller = self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
-            content = target.dialect.framed(headers, await read_body(receive, headers, self.limits))
-            begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
-            given = _given_id(headers)
-            own: str = given or scope[REQUEST_ID]
-            served = self._served(target)
-            assignment = self._assigned(target, served, headers, given, caller)
-            if assignment is None:
-                assignment = await self._loaded(target, served, caller)
-            if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
-                asks = served.routing.comparing, assignment, target.dialect, content
-                assignment = asks[0](*asks[1:]) if len(content) <= INLINE_BYTES else await self._in_worker(*asks)
-            asked, values, assignment = await self._scored(
-                target.dialect, assignment, content, own, begin, is_stranger=not caller.has_token
-            )
-            request_id = _checked_id(asked.request_id, target.dialect.id_field) or own
-            _log_route(request_id, assignment)
+            caller = self.admit(headers, scope["client"])
+            content = dialect.framed(headers, await read_body(receive, headers, self.limits))
+            reply = await self.reply(target, headers, caller, content, scope[REQUEST_ID])
         except Exception as error:
             log.debug("%s: refused: %s", scope[REQUEST_ID], type(error).__name__)  # its text may quote the row
-            await self._refuse(target, error, send)
+            refused = self.refused(target, error)
+            await send_json(send, status_of(refused), dialect.refusal(refused), content_type=dialect.content_type)
             return
-        reply = self._reply(
-            target.dialect,
-            assignment,
-            asked,
-            values,
-            request_id,
-            begin,
-            content,
-            is_stranger=not caller.has_token,
-        )
         fields = [
             *reply.speech.fields(reply.body),
-            (b"x-request-id", request_id.encode()),
+            (b"x-request-id", reply.request_id.encode()),
             (b"content-length", b"%d" % len(reply.body)),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
+
+    def admit(self, headers: Headers, client: CallerAddress) -> Caller:
+        """Admit a predict request, or raise the reason for refusing it."""
+        return self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+
+    async def reply(
+        self, target: Target, headers: Headers, caller: Caller, content: bytes, request_id: str
+    ) -> PredictReply:
+        """Answer any admitted request, whatever has carried it.
+
+        Args:
+            target: Its target.
+            headers: By lower-case name.
+            caller: Who asks.
+            content: What the dialect reads.
+            request_id: Of a request that brings no id of its own.
+        Raises:
+            Exception: To be passed to `refused`.
+        """
+        begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
+        dialect = target.dialect
+        given = _given_id(headers)
+        own: str = given or request_id
+        served = self._served(target)
+        assignment = self._assigned(target, served, headers, given, caller)
+        if assignment is None:
+            assignment = await self._loaded(target, served, caller)
+        if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
+            asks = served.routing.comparing, assignment, dialect, content
+            assignment = asks[0](*asks[1:]) if len(content) <= INLINE_BYTES else await self._in_worker(*asks)
+        asked, values, assignment = await self._scored(
+            dialect, assignment, content, own, begin, is_stranger=not caller.has_token
+        )
+        request_id = _checked_id(asked.request_id, dialect.id_field) or own
+        _log_route(request_id, assignment)
+        return self._reply(
+            dialect, assignment, asked, values, request_id, begin, content, is_stranger=not caller.has_token
+        )
+
+    def refused(self, target: Target, error: Exception) -> CoreError:
+        """Count and log a request that gets no answer; return what its caller is told."""
+        if not isinstance(error, CoreError):
+            log.error("a request to %s could not be answered", target.model or "the only model", exc_info=error)
+            error = ServingError("The model failed on this request; see the server log for details.")
+        self._stats.refused[target.dialect.name, status_of(error)] += 1
+        return error
 
     def close(self) -> None:
         """Release the workers; waiting batches are cancelled."""
@@ -380,15 +404,6 @@ class Predictor:
         log.error("%s %s failed on %s", failed.model, failed.version, request_id, exc_info=error)
         seconds, slices = time.perf_counter() - begin, _slices_of(assignment, dialect, content)
         self._recorder.predicted(request_id, assignment, seconds, (), error=True, slices=slices)
-
-    async def _refuse(self, target: Target, error: Exception, send: Send) -> None:
-        if not isinstance(error, CoreError):
-            log.error("a request to %s could not be answered", target.model or "the only model", exc_info=error)
-            error = ServingError("The model failed on this request; see the server log for details.")
-        status = status_of(error)
-        dialect = target.dialect
-        self._stats.refused[dialect.name, status] += 1
-        await send_json(send, status, dialect.refusal(error), content_type=dialect.content_type)
 
 
 def quiet_arithmetic() -> None:
