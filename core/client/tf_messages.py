@@ -26,6 +26,7 @@ _MESSAGES: MessageFields = {
         (8, "string_val", "[bytes]"),
         (10, "int64_val", "[int64]"),
         (11, "bool_val", "[bool]"),
+        (13, "half_val", "[int32]"),
         (16, "uint32_val", "[uint32]"),
         (17, "uint64_val", "[uint64]"),
     ),

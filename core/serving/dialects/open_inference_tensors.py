@@ -64,6 +64,12 @@ class TensorReader:
             (name, element.name): element.plain for name, takes in self._accepted.items() for element in takes.values()
         }
 
+    def takes(self, name: str) -> dict[str, Element]:
+        """Return the element types that a tensor may have; a name that is no field stands for a matrix."""
+        if self._is_open:
+            return ELEMENTS
+        return self._accepted.get(name, _NUMBERS)
+
     def one_row(self, inputs: Sequence[Tensor]) -> Rows | None:
         """Read the most frequent request, a row in order; None leaves any other, and each refusal, to `rows`."""
         cells: dict[str, Any] = {}

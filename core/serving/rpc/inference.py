@@ -1,0 +1,90 @@
+"""The Open Inference Protocol over gRPC: predictions, readiness, and descriptions of the server and its models.
+
+Source: https://github.com/kserve/open-inference-protocol; the repository is Triton's extension
+"""
+
+from typing import Any
+
+from core.serving.dialects.open_inference_models import (
+    describe_readiness,
+    describe_repository,
+    describe_server,
+    describe_signature,
+)
+from core.serving.errors import BadRequestError, UnavailableError
+from core.serving.predict import Predictor
+from core.serving.rpc.calls import Answer, Call, Method, Services
+from core.serving.rpc.infer import Infer
+from core.serving.rpc.inference_messages import (
+    Flag,
+    Index,
+    IndexRequest,
+    ModelMetadata,
+    ModelRequest,
+    ServerMetadata,
+)
+from core.serving.rpc.predicting import message_of, predict_method
+from core.serving.table import ServedModel
+
+SERVICE = "inference.GRPCInferenceService"
+_EXTENSIONS = ["classification", "model_repository"]
+
+
+def inference_services(predictor: Predictor) -> Services:
+    """Return the service."""
+
+    def named(content: bytes) -> tuple[ServedModel, str | None]:
+        request = message_of(ModelRequest, content)
+        served = predictor.table.model(request.name)
+        return served, served.known(request.version) if request.version else None
+
+    def ready(_call: Call, content: bytes) -> Answer:
+        return _flag(describe_readiness(*named(content))[1]["ready"])
+
+    def metadata(_call: Call, content: bytes) -> Answer:
+        status, found = describe_signature(*named(content))
+        if status != 200:
+            raise UnavailableError(found["error"])
+        response = ModelMetadata(name=found["name"], versions=found["versions"], platform=found["platform"])
+        for place, tensors in ((response.inputs, found["inputs"]), (response.outputs, found["outputs"])):
+            for tensor in tensors:
+                place.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
+        return Answer(response.SerializeToString())
+
+    def index(_call: Call, content: bytes) -> Answer:
+        only_ready = message_of(IndexRequest, content).ready
+        _, entries = describe_repository(predictor.table.read_models(), b'{"ready":true}' if only_ready else b"")
+        response = Index()
+        for entry in entries:
+            response.models.add(**entry)
+        return Answer(response.SerializeToString())
+
+    return {
+        SERVICE: {
+            "ModelInfer": predict_method(predictor, Infer()),
+            "ModelReady": Method(ready),
+            "ModelMetadata": Method(metadata),
+            "RepositoryIndex": Method(index),
+            "RepositoryModelLoad": Method(_refuse_to_load),
+            "RepositoryModelUnload": Method(_refuse_to_load),
+            "ServerLive": Method(lambda _call, _content: _flag(True), is_probe=True),
+            "ServerReady": Method(lambda _call, _content: _flag(predictor.table.is_ready), is_probe=True),
+            "ServerMetadata": Method(_server_metadata, is_probe=True),
+        }
+    }
+
+
+def _flag(value: Any) -> Answer:
+    return Answer(Flag(value=bool(value)).SerializeToString())
+
+
+def _server_metadata(_call: Call, _content: bytes) -> Answer:
+    found = describe_server()
+    response = ServerMetadata(name=found["name"], version=found["version"], extensions=_EXTENSIONS)
+    return Answer(response.SerializeToString())
+
+
+def _refuse_to_load(_call: Call, _content: bytes) -> Answer:
+    raise BadRequestError(
+        "The registry decides which versions are loaded: promote a version instead (bondx registry promote)."
+    )

@@ -1,0 +1,76 @@
+"""A predict method: one dialect over gRPC, answered as over HTTP."""
+
+from abc import abstractmethod
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from typing_extensions import override
+
+from core.errors import CoreError
+from core.serving.dialects import Dialect
+from core.serving.errors import CallerFaultError
+from core.serving.predict import INLINE_BYTES, Predictor, PredictReply, Target
+from core.serving.rpc.calls import Answer, Call, Method
+
+
+class RpcDialect(Dialect):
+    """A predict protocol whose requests are messages that name their model."""
+
+    request_schema = {}
+    answer_schema = {}
+    content_type = b"application/grpc"
+
+    @abstractmethod
+    def target(self, content: bytes) -> Target:
+        """Read which model a request is for, and leave the rest to the reader.
+
+        Raises:
+            BadRequestError: It names none.
+        """
+
+    @override
+    def check(self, content: bytes) -> None:
+        """Take any bytes: the reader of a message checks each text."""
+
+    @override
+    def spelled(self, content: bytes) -> bytes | None:
+        return None
+
+
+def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
+    """Return the method that answers the predict requests of a dialect."""
+
+    def at_once(call: Call, content: bytes) -> Answer | None:
+        if len(content) > INLINE_BYTES:
+            return None
+        try:
+            target = dialect.target(content)
+        except CoreError:  # met again, and told
+            return None
+        reply = predictor.try_inline(target, call.headers, call.client, content)
+        return None if reply is None else _answer(reply)
+
+    async def slowly(call: Call, content: bytes) -> Answer:
+        caller = predictor.admit(call.headers, call.client)
+        target = dialect.target(content)
+        return _answer(await predictor.reply(target, call.headers, caller, content, call.request_id))
+
+    return Method(at_once, slowly, dialect)
+
+
+def message_of(kind: Any, content: bytes) -> Any:
+    """Decode a message.
+
+    Raises:
+        CallerFaultError: The bytes are not one.
+    """
+    try:
+        return kind.FromString(content)
+    except DecodeError:
+        raise CallerFaultError(f"The request's {len(content)} bytes are not a whole message of this method.") from None
+
+
+def _answer(reply: PredictReply) -> Answer:
+    model, version = (reply.speech.headers[at][1].decode() for at in (1, 2))
+    fields = (("x-request-id", reply.request_id), ("x-bondx-model", model), ("x-bondx-version", version))
+    return Answer(reply.body, fields)
