@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ LIMIT_FLAGS = {
     "max_rows": "--max-rows",
     "answer_seconds": "--time-out",
     "processes": "--workers",
+    "grpc_port": "--grpc-port",
 }
 
 
@@ -49,6 +50,12 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(commands, "serve", help="serve predictions and the control API over HTTP")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", help="default: serving.listen of bondx.yaml, 127.0.0.1:8501, this machine only"
+    )
+    parser.add_argument(
+        "--grpc-port",
+        type=whole,
+        metavar="PORT",
+        help="serve over gRPC, too, on the same host, such as 8500 (default: serving.grpc_port, none)",
     )
     parser.add_argument(
         "--workers",
@@ -146,7 +153,8 @@ def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "W
         server.wait_until_loaded(stop.is_set, meanwhile=place.beat)
     server.answer()
     if place is None:
-        print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
+        rpc = f", gRPC on {server.rpc_address}" if server.rpc_address else ""
+        print(f"serving on {server.url}{rpc}; stop with Ctrl+C", flush=True)
     while not stop.wait(WATCH_SECONDS) and not drain.is_set() and server.is_running:
         if place is not None:
             _report(place, server, stop)
@@ -200,6 +208,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.own_python import module_command
     from core.serving import parse_address
     from core.serving.authenticator import Authenticator
+    from core.serving.rpc.ports import address as rpc_address
     from core.serving.server import listen
     from core.serving.stuck import STORE_SECONDS
     from core.serving.supervisor import Supervisor
@@ -212,25 +221,39 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     _on_signals(restart.set, signal.SIGHUP)
     command = module_command("console.cli.main", *sys.argv[1:])
     host, port = listener.getsockname()[:2]
-    print(f"serving on {host}:{port} with {settings.processes} workers; stop with Ctrl+C", flush=True)
+    reserved = _reserved(host, settings.grpc_port)
+    rpc = f", gRPC on {rpc_address(*reserved.getsockname()[:2])}" if reserved else ""
+    print(f"serving on {host}:{port}{rpc} with {settings.processes} workers; stop with Ctrl+C", flush=True)
 
     def takes_restart() -> bool:
         asked = restart.is_set()
         restart.clear()
         return asked
 
-    with listener:
+    with listener, reserved or nullcontext():
         supervisor = Supervisor(
             listener,
             command,
             settings.processes,
             silence_seconds=settings.silence_seconds,
             end_seconds=settings.stop_seconds + 2 * STORE_SECONDS,
+            rpc_reserved=reserved,
         )
         has_run = supervisor.run(stop.is_set, takes_restart)
     if not has_run:
         return ExitCode.FAILING
     return ExitCode.STUCK if supervisor.has_stuck_worker else ExitCode.GOOD
+
+
+def _reserved(host: str, grpc_port: int | None) -> socket.socket | None:
+    """Reserve the port for gRPC, if there is to be one."""
+    from core.serving.rpc import require_extra
+    from core.serving.rpc.ports import reserve
+
+    if grpc_port is None:
+        return None
+    require_extra()
+    return reserve(host, grpc_port)
 
 
 def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:
@@ -288,6 +311,8 @@ def make_server(
         key=args.key if args else None,
         listener=socket.socket(fileno=place.listener) if place else None,
         shared=SharedCounts(Path(place.counts), place.name) if place else None,
+        rpc_port=settings.grpc_port,
+        rpc_reserved=socket.socket(fileno=place.rpc) if place and place.rpc is not None else None,
     )
 
 

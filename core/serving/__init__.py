@@ -1,4 +1,4 @@
-"""Serving over HTTP: four predict dialects over one core, and the control API.
+"""Serving over HTTP and gRPC: predict dialects over one core, and the control API.
 
 server.py      the server, in a thread; supervisor.py keeps several processes of it
 app.py         routes by path; connection.py limits the time of each connection
@@ -8,6 +8,7 @@ loading.py     the thread that keeps table.py, the versions served now, in step 
 recording.py   predictions and outcomes on their way to telemetry; stats.py, counts.py and metrics.py the counters
 access.py      tokens and roles; authenticator.py admits callers
 reads.py       health, readiness, metrics, metadata
+rpc/           the same over gRPC, an extra
 control/       all other verbs of the console
 
 Importing this package loads no web framework; the names below import their modules on first use.

@@ -1,5 +1,6 @@
 """The API server, in a thread of its own."""
 
+import asyncio
 import logging
 import resource
 import socket
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -32,6 +34,7 @@ from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
+from core.serving.rpc.ports import reserve
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
 from core.serving.table import ServingTable
@@ -40,6 +43,9 @@ from core.settings.address import ADDRESS_FORM, host_and_port
 from core.state import Workspace
 from core.state.write_health import write_problem
 from core.view.source import take_snapshot
+
+if TYPE_CHECKING:
+    from core.serving.rpc.server import RpcServer
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +87,8 @@ class Server:
         key: Path | None = None,
         listener: socket.socket | None = None,
         shared: SharedCounts | None = None,
+        rpc_port: int | None = None,
+        rpc_reserved: socket.socket | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Listen, but answer no request before `start`.
@@ -95,10 +103,12 @@ class Server:
             key: File of the private key.
             listener: Listens on the address already; by default, this server does.
             shared: The counters of all processes of this server, if there are several.
+            rpc_port: Port for gRPC on the same address; 0 takes a free one, and by default there is none.
+            rpc_reserved: Keeps the port for gRPC already; by default, this server reserves it.
             clock: The time.
         Raises:
             ListenError: The server cannot listen on the address, other machines can reach the address while there
-                is no token, or the certificate cannot be used.
+                is no token, the certificate cannot be used, or gRPC is not installed.
         """
         limit_arenas()
         settings = settings_in_force(workspace.root)
@@ -126,9 +136,14 @@ class Server:
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         try:
-            self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key)
+            if rpc_port is not None and rpc_reserved is None:
+                rpc_reserved = reserve(self._socket.getsockname()[0], rpc_port)
+            self._rpc = None if rpc_reserved is None else _rpc_server(self._predictor, rpc_reserved, certificate, key)
+            self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key, self._rpc)
         except ListenError:
             self._socket.close()
+            if rpc_reserved is not None:
+                rpc_reserved.close()
             self._recorder.close()
             raise
         self._scheme = "http" if certificate is None else "https"
@@ -144,6 +159,11 @@ class Server:
         """The URL of the server."""
         host, port = self._socket.getsockname()[:2]
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def rpc_address(self) -> str | None:
+        """HOST:PORT for gRPC, or None."""
+        return None if self._rpc is None else self._rpc.address
 
     @property
     def stop_seconds(self) -> float:
@@ -175,6 +195,8 @@ class Server:
         """Start to answer."""
         self._thread.start()
         log.info("serving on %s", self.url)
+        if self._rpc is not None:
+            log.info("serving gRPC on %s", self._rpc.address)
         if environment := self._policy.environment:
             log.info("the policy is of the environment %s (BONDX_ENV)", environment)
 
@@ -195,6 +217,8 @@ class Server:
         stuck = self._wait_for_threads(until)
         self._recorder.close()
         self._socket.close()
+        if self._rpc is not None:
+            self._rpc.close()
         self.publish_counts()
         for each in stuck:
             log.error("still computing %g s after the server was stopped: %s", self._limits.stop_seconds, each)
@@ -251,7 +275,8 @@ class Server:
 
     def _run(self) -> None:
         quiet_arithmetic()
-        _allow_descriptors(self._limits.connections + 2 * RESERVE + _OWN_DESCRIPTORS)
+        n_connections = self._limits.connections * (1 if self._rpc is None else 2)
+        _allow_descriptors(n_connections + 2 * RESERVE + _OWN_DESCRIPTORS)
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         try:
             self._uvicorn.run(sockets=[self._socket])
@@ -260,17 +285,42 @@ class Server:
 
 
 class _TickingServer(uvicorn.Server):
-    """uvicorn, with the time at which its event loop last had a turn."""
+    """uvicorn, with the time at which its event loop last had a turn, and a companion on that loop."""
 
     ticked_at = 0.0
+    companion: "RpcServer | None" = None
 
     async def on_tick(self, counter: int) -> bool:
         self.ticked_at = time.monotonic()
         return await super().on_tick(counter)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.companion is not None:
+            await self.companion.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.companion is None:
+            await super().shutdown(sockets)
+        else:
+            seconds = float(self.config.timeout_graceful_shutdown or 0)
+            await asyncio.gather(super().shutdown(sockets), self.companion.stop(seconds))
+
+
+def _rpc_server(
+    predictor: Predictor, reserved: socket.socket, certificate: Path | None, key: Path | None
+) -> "RpcServer":
+    from core.serving.rpc.server import RpcServer  # gRPC is an extra, imported only where it is asked for
+
+    return RpcServer(predictor, reserved, certificate, key)
+
 
 def _uvicorn_server(
-    front_door: FrontDoor, limits: ServingLimits, certificate: Path | None, key: Path | None
+    front_door: FrontDoor,
+    limits: ServingLimits,
+    certificate: Path | None,
+    key: Path | None,
+    companion: "RpcServer | None",
 ) -> _TickingServer:
     """Configure uvicorn.
 
@@ -299,7 +349,9 @@ def _uvicorn_server(
         config.load()
     except OSError as error:  # includes TLS errors
         raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
-    return _TickingServer(config)
+    server = _TickingServer(config)
+    server.companion = companion
+    return server
 
 
 def _allow_descriptors(n: int) -> None:

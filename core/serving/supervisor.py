@@ -46,6 +46,7 @@ class WorkerPlace:
     counts: str  # folder of the counters of all workers
     name: str
     supervisor: int  # process id
+    rpc: int | None = None  # descriptor of the socket that reserves the port for gRPC
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self | None:
@@ -121,6 +122,7 @@ class Supervisor:
         *,
         silence_seconds: float = 10.0,
         end_seconds: float = 25.0,
+        rpc_reserved: socket.socket | None = None,
     ) -> None:
         """Prepare.
 
@@ -130,12 +132,14 @@ class Supervisor:
             n_workers: How many run at a time.
             silence_seconds: How long a worker may give no sign before it is replaced.
             end_seconds: How long a worker may take to end once it is told to.
+            rpc_reserved: Keeps the port for gRPC, on which each worker listens.
         """
         self.has_stuck_worker = False  # whether one had to be ended, or ended beside a model that did not return
         self._silence_seconds = silence_seconds
         self._end_seconds = end_seconds
         self._looked = time.monotonic()
         self._listener = listener
+        self._rpc_reserved = rpc_reserved
         self._command = command
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
@@ -179,11 +183,12 @@ class Supervisor:
             os.set_blocking(read_end, False)
             os.set_blocking(write_end, False)
             descriptor = self._listener.fileno()
-            place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
+            rpc = None if self._rpc_reserved is None else self._rpc_reserved.fileno()
+            place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid(), rpc)
             process = subprocess.Popen(
                 self._command,
                 env={**os.environ, VARIABLE: json.dumps(asdict(place))},
-                pass_fds=(descriptor, write_end),
+                pass_fds=(descriptor, write_end, *(() if rpc is None else (rpc,))),
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor to handle
             )
             os.close(write_end)

@@ -14,6 +14,10 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The settings of `bondx serve` and `bondx run --api`; command-line flags override them."""
 
     listen: ListenAddress = "127.0.0.1:8501"
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65_535)] | None,
+        Meta(description="Port for gRPC on the host of `listen`, 0 for a free one; null: none. Needs an extra."),
+    ] = None
     local_reads: Annotated[
         bool, Meta(description="Whether callers on this machine may read and predict without a token.")
     ] = True

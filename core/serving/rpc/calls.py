@@ -81,11 +81,12 @@ class Calls:
             except Exception as error:
                 found = self._refused(method, call, error)
             fields = (("x-request-id", call.request_id),)
-            if isinstance(found, CoreError):
-                again = _AGAIN if status_of(found) == 503 else ()
-                await context.abort(code_of(found), details_of(found), (*fields, *again))
-            context.set_trailing_metadata(found.fields or fields)
-            return found.content
+            if isinstance(found, Answer):
+                context.set_trailing_metadata(found.fields or fields)
+                return found.content
+            again = _AGAIN if status_of(found) == 503 else ()
+            await context.abort(code_of(found), details_of(found), (*fields, *again))
+            raise AssertionError("an aborted call goes no further")
 
         return carry
 
