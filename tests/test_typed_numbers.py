@@ -84,7 +84,7 @@ CONVERSIONS = {
     },
     "core/client/http.py": {"text"},
     "core/client/open_inference.py": {"value"},
-    "core/client/tf_grpc.py": {"which.version"},
+    "core/client/tf_versions.py": {"part"},
     "core/client/tf_rest.py": {"one.size"},
     "core/tracking/measurement.py": {"step"},
     "core/tracking/run.py": {"digits"},

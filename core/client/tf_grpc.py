@@ -1,7 +1,7 @@
 """TensorFlow Serving over gRPC. Requires the extra `tf-serving` (gRPC and protobuf), but not TensorFlow."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.client.errors import (
 from core.client.retry_policy import Seconds, Timeouts
 from core.client.rows import RequestRows
 from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
+from core.client.tf_versions import number_of
 from core.client.wire import Wire
 from core.plain_files import read_file
 
@@ -107,11 +108,13 @@ class TfGrpc(Wire):
             _put_matrix(request, rows, inputs)
         else:
             _put_columns(request, rows, inputs)
+        ours = [("x-request-id", request_id), *([("x-bondx-key", key)] if key else [])]  # read by `bondx serve` alone
         try:
-            answer = self._ask(f"{_PREDICTION}Predict", request, tf_messages.PredictResponse, deadline)
+            content, told = self._call(f"{_PREDICTION}Predict", request, deadline, ours)
         except RejectedError:
             self._known.pop(which, None)  # the model may have changed since
             raise
+        answer = self._read(content, tf_messages.PredictResponse)
         try:
             outputs = {name: from_tensor(tensor) for name, tensor in sorted(answer.outputs.items())}
         except ValueError as error:
@@ -119,6 +122,7 @@ class TfGrpc(Wire):
         values = next(iter(outputs.values()), [])
         require_one_a_row(self._url, len(values), rows)
         version = answer.model_spec.version.value if answer.model_spec.HasField("version") else which.version
+        version = told.get("x-bondx-version", version)  # as the registry writes it
         return Prediction(
             model=which.model,
             values=values,
@@ -177,13 +181,20 @@ class TfGrpc(Wire):
         self._channel.close()
 
     def _ask(self, method: str, request: Any, kind: Any, deadline: float) -> Any:
+        return self._read(self._call(method, request, deadline)[0], kind)
+
+    def _call(
+        self, method: str, request: Any, deadline: float, more: Sequence[tuple[str, str]] = ()
+    ) -> tuple[bytes, dict[str, str]]:
+        """Return the bytes of the answer, and the metadata behind it."""
         left = deadline - self._clock()
-        call: Callable[..., bytes] = self._channel.unary_unary(method)
         try:
-            content = call(request.SerializeToString(), timeout=max(left, 0.0), metadata=self._call_metadata)
+            content, call = self._channel.unary_unary(method).with_call(
+                request.SerializeToString(), timeout=max(left, 0.0), metadata=[*self._call_metadata, *more]
+            )
         except grpc.RpcError as error:
             raise self._failure(error, method) from None
-        return self._read(content, kind)
+        return content, dict(call.trailing_metadata() or ())
 
     def _read(self, content: bytes, kind: Any) -> Any:
         try:
@@ -220,11 +231,12 @@ class TfGrpc(Wire):
 def _spec(which: Which, signature: str = "") -> Any:
     spec = tf_messages.ModelSpec(name=which.model, signature_name=signature, version_label=which.label or "")
     if which.version is not None:
-        if not (which.version.isascii() and which.version.isdecimal()):
+        number = number_of(which.version)
+        if number is None:
             raise NotSpokenError(
                 f"{which.version!a} is not a TensorFlow Serving version: versions are whole numbers.", field="version"
             )
-        spec.version.value = int(which.version)
+        spec.version.value = number
     return spec
 
 

@@ -2,7 +2,7 @@
 
 server.py      the server, on the event loop of the HTTP server; ports.py reserves its port
 calls.py       carries each call to its method: place, token, message, answer; codes.py has the status of each error
-tf_serving.py  TensorFlow Serving's services, and tf_predict.py its dialect; versions.py its numbers of versions
+tf_serving.py  TensorFlow Serving's services, and tf_predict.py its dialect
 inference.py   the Open Inference Protocol, and infer.py its dialect; inference_messages.py its messages
 health.py      health checking
 

@@ -14,6 +14,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.client.tf_messages import PredictRequest, PredictResponse, SpecRequest
+from core.client.tf_versions import number_of, version_of
 from core.escape import shown
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
 from core.serving.dialects.open_inference_tensors import Tensor, TensorReader
@@ -22,7 +23,6 @@ from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, CallerFaultError, TooLargeError
 from core.serving.predict import Target
 from core.serving.rpc.predicting import RpcDialect, message_of
-from core.serving.rpc.versions import number_of, version_of
 from core.serving.signature import ServingSignature
 
 # number -> name, element type, field of a tensor that holds its values

@@ -13,6 +13,7 @@ from core.client.tf_messages import (
     GetModelStatusResponse,
     SignatureDefMap,
 )
+from core.client.tf_versions import number_of
 from core.escape import shown
 from core.serving.dialects.dialect import State, loaded, not_loaded
 from core.serving.dialects.tf_serving import SIGNATURE
@@ -21,7 +22,6 @@ from core.serving.predict import Predictor
 from core.serving.rpc.calls import Answer, Call, Method, Services
 from core.serving.rpc.predicting import message_of, predict_method
 from core.serving.rpc.tf_predict import DOUBLE, TfPredict, fill_spec, which
-from core.serving.rpc.versions import number_of
 from core.serving.signature import ServingSignature
 from core.serving.table import ServedModel
 

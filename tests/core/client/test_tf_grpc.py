@@ -46,11 +46,13 @@ class TfPeer(grpc.GenericRpcHandler):
         self.torn: bytes | None = None
         self.asked: list[Any] = []
         self.tokens: list[str | None] = []
+        self.told: list[dict[str, str]] = []
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         work = {"Predict": self.predict, "GetModelMetadata": self.metadata, "GetModelStatus": self.status}
         chosen = work[details.method.rpartition("/")[2]]
-        self.tokens.append(dict(details.invocation_metadata).get("authorization"))
+        self.told.append(dict(details.invocation_metadata))
+        self.tokens.append(self.told[-1].get("authorization"))
 
         def answer(content: bytes, context: grpc.ServicerContext) -> bytes:
             if self.failure is not None:
@@ -132,8 +134,20 @@ def test_rows_are_sent_as_tensors_of_the_models_own_types(client: Client, peer: 
 def test_a_version_is_a_whole_number(client: Client, peer: TfPeer) -> None:
     client.predict("rent", ROWS[0], version="6")
     assert peer.asked[0].model_spec.version.value == 6
-    with pytest.raises(NotSpokenError, match="whole numbers"):
-        client.predict("rent", ROWS[0], version="1.0.0")
+    for version in ("1.0", "one", "1.0.0.0", "-1", "9" * 40):
+        with pytest.raises(NotSpokenError, match="whole numbers"):
+            client.predict("rent", ROWS[0], version=version)
+
+
+def test_a_version_of_our_registry_is_sent_as_its_number(client: Client, peer: TfPeer) -> None:
+    client.predict("rent", ROWS[0], version="1.2.3")
+    assert peer.asked[0].model_spec.version.value == 1_000_002_000_003
+
+
+def test_the_request_id_and_the_key_are_sent_beside_the_message(client: Client, peer: TfPeer) -> None:
+    assert client.predict("rent", ROWS[0], request_id="trade-4711", key="customer 7").request_id == "trade-4711"
+    assert peer.told[-1]["x-request-id"] == "trade-4711"
+    assert peer.told[-1]["x-bondx-key"] == "customer 7"
 
 
 def test_metadata_versions_and_health(client: Client) -> None:

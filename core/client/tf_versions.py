@@ -1,0 +1,39 @@
+"""Whole numbers for versions such as 1.2.0, since those of TensorFlow Serving are whole numbers on the wire.
+
+Six digits for each part: 1.2.3 is 1000002000003. Each number stands for one version, and newer versions have larger
+numbers. A version with a part of seven digits or more has no number, and is chosen by its label.
+"""
+
+_BASE = 1_000_000
+_MOST = 2**63 - 1
+
+
+def number_of(version: str) -> int | None:
+    """Return the number of a version, which may be one already; None if it has none.
+
+    >>> number_of("1.2.3"), number_of("7"), number_of("1.0.1000000"), number_of("1.0")
+    (1000002000003, 7, None, None)
+    """
+    parts = version.split(".")
+    if not (version.isascii() and all(part.isdecimal() and len(part) <= len(str(_MOST)) for part in parts)):
+        return None
+    numbers = [int(part) for part in parts]
+    if len(parts) == 1:
+        return numbers[0] if numbers[0] <= _MOST else None
+    if len(parts) != 3 or max(numbers[1:]) >= _BASE:
+        return None
+    number = (numbers[0] * _BASE + numbers[1]) * _BASE + numbers[2]
+    return number if number <= _MOST else None
+
+
+def version_of(number: int) -> str:
+    """Return the version of a number; for a number of no version, the number itself.
+
+    >>> version_of(1000002000003), version_of(-7)
+    ('1.2.3', '-7')
+    """
+    if number < 0:
+        return str(number)
+    rest, patch = divmod(number, _BASE)
+    major, minor = divmod(rest, _BASE)
+    return f"{major}.{minor}.{patch}"
