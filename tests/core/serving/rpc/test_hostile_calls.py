@@ -1,0 +1,228 @@
+"""Calls and messages that no honest client sends: each is refused by name, and the server answers on."""
+
+import random
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.client.tf_messages import PredictRequest, TensorMessage
+from core.errors import CoreError
+from core.models.scoring.fields import Field
+from core.serving.errors import CallerFaultError, TooLargeError
+from core.serving.rpc.infer import Infer
+from core.serving.rpc.inference_messages import InferRequest
+from core.serving.rpc.tf_predict import TfPredict
+from core.serving.signature import ServingSignature
+from tests.core.serving.conftest import running
+from tests.core.serving.rpc.asking import HEALTH, PREDICT, V2, Caller, tf_request, v2_request
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
+
+Code = grpc.StatusCode
+SIGNATURE = ServingSignature(
+    [
+        Field(name="area", kind="float", nullable=True),
+        Field(name="floor", kind="int"),
+        Field(name="is_new", kind="bool"),
+        Field(name="age", kind="category", categories=("old", "new")),
+    ]
+)
+ROWS = [
+    {"area": 50.5, "floor": 2, "is_new": True, "age": "old"},
+    {"area": None, "floor": 0, "is_new": False, "age": "new"},
+]
+READERS = {"tf": TfPredict(1_000).reader(SIGNATURE), "v2": Infer().reader(SIGNATURE)}
+REQUESTS = {"tf": tf_request("rent", ROWS), "v2": v2_request("rent", ROWS)}
+
+
+def tf_changed(**tensor):
+    """The request of these rows with another tensor for `area`."""
+    request = PredictRequest.FromString(REQUESTS["tf"])
+    shape = tensor.pop("shape", [2])
+    changed = TensorMessage(**tensor)
+    for size in shape:
+        changed.tensor_shape.dim.add(size=size)
+    request.inputs["area"].CopyFrom(changed)
+    return request.SerializeToString()
+
+
+def v2_changed(contents=None, raw=None, **tensor):
+    request = InferRequest.FromString(REQUESTS["v2"])
+    area = request.inputs[0]
+    for name, value in tensor.items():
+        if name == "shape":
+            del area.shape[:]
+            area.shape.extend(value)
+        else:
+            setattr(area, name, value)
+    if contents is not None:
+        area.ClearField("contents")
+        for place, values in contents.items():
+            getattr(area.contents, place).extend(values)
+    request.raw_input_contents.extend(raw or ())
+    return request.SerializeToString()
+
+
+def test_both_messages_hold_the_rows_they_were_made_from():
+    for name, read in READERS.items():
+        rows = read(REQUESTS[name]).rows
+        assert rows.numbers[0].tolist() == [50.5, 2.0, 1.0]
+        assert rows.texts == [("old",), ("new",)]
+        assert rows.numbers[1, 0] != rows.numbers[1, 0]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        ({"dtype": 21}, "the dtype 21, which is not supported"),
+        ({"dtype": 7, "string_val": [b"a", b"b"]}, "has the dtype DT_STRING; the model takes DT_BFLOAT16"),
+        ({"dtype": 2, "double_val": [1.0, 2.0], "shape": [-2]}, "no size negative"),
+        ({"dtype": 2, "double_val": [1.0, 2.0, 3.0]}, "has 3 values; its shape [2] says 2"),
+        ({"dtype": 2, "shape": [2]}, "has 0 values; its shape [2] says 2"),
+        ({"dtype": 2, "double_val": [1.0, 2.0], "shape": [1, 2]}, r"has the shape [1, 2]; it must be [n] or [n, 1]"),
+        ({"dtype": 2, "double_val": [1.0, 2.0], "shape": [2, 1, 1]}, "it must be [n] or [n, 1]"),
+        ({"dtype": 2, "double_val": [1.0], "shape": [1 << 62]}, "accepts at most 1,000"),
+        ({"dtype": 2, "tensor_content": bytes(15)}, "has 15 bytes; 2 values of FP64 take 16"),
+        ({"dtype": 2, "tensor_content": bytes(16), "shape": [1 << 62]}, "values of FP64 take"),
+        ({"dtype": 2, "double_val": [float("inf"), 1.0]}, "must hold numbers of FP64"),
+        ({"dtype": 1, "tensor_content": b"\x00\x00\x80\x7f" * 2}, "infinite"),
+        ({"dtype": 6, "int_val": [300, 1]}, "must hold numbers of INT8"),
+        ({"dtype": 19, "half_val": [1 << 16, 1]}, "more than 16 bits"),
+    ],
+)
+def test_a_tensor_that_is_not_what_it_declares_is_refused_by_name(tensor, said):
+    with pytest.raises(CoreError) as caught:
+        READERS["tf"](tf_changed(**tensor))
+    assert said in str(caught.value)
+    assert isinstance(caught.value, TooLargeError) or caught.value.field == "area"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"datatype": "FP128"}, "its datatype is in raw_input_contents"),
+        ({"datatype": "FP16", "contents": {}}, "has 0 values; its shape [2] says 2"),
+        ({"datatype": "FP32"}, "has its values in fp64_contents; its datatype is in fp32_contents"),
+        ({"datatype": "INT8", "contents": {"int_contents": [300, 1]}}, "must hold numbers of INT8"),
+        ({"shape": [-2]}, "sizes are not negative"),
+        ({"shape": [1 << 62]}, "has 2 values; its shape"),
+        ({"shape": [2, 2]}, "it must be [n] or [n, 1]"),
+        ({"contents": {"fp64_contents": [float("inf"), 1.0]}}, "must hold numbers of FP64"),
+        ({"raw": [b"1234"]}, "has contents beside raw_input_contents"),
+        ({"name": "floor"}, "is given by two tensors"),
+        ({"name": "arena"}, "is not a tensor of the model"),
+    ],
+)
+def test_an_inferred_tensor_that_is_not_what_it_declares_is_refused_by_name(change, said):
+    with pytest.raises(CoreError) as caught:
+        READERS["v2"](v2_changed(**change))
+    assert said in str(caught.value)
+
+
+def test_raw_contents_must_fit_the_inputs():
+    request = InferRequest.FromString(REQUESTS["v2"])
+    for tensor in request.inputs:
+        tensor.ClearField("contents")
+    request.raw_input_contents.append(bytes(16))
+    with pytest.raises(CallerFaultError, match="4 inputs, and raw_input_contents for 1"):
+        READERS["v2"](request.SerializeToString())
+
+
+def test_one_value_stands_for_a_column_and_a_scalar_for_a_row():
+    rows = READERS["tf"](tf_changed(dtype=1, float_val=[7.5], shape=[2])).rows
+    assert rows.numbers[:, 0].tolist() == [7.5, 7.5]
+    one = PredictRequest.FromString(tf_request("rent", ROWS[:1]))
+    for name in one.inputs:
+        one.inputs[name].ClearField("tensor_shape")
+    assert READERS["tf"](one.SerializeToString()).rows.numbers.tolist() == [[50.5, 2.0, 1.0]]
+
+
+@given(st.sampled_from(sorted(READERS)), st.data())
+def test_damaged_messages_are_read_or_refused_and_nothing_else(name, data):
+    content = bytearray(REQUESTS[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+        if not content:
+            break
+    with suppress(CoreError):
+        READERS[name](bytes(content))
+
+
+@given(st.sampled_from(sorted(READERS)), st.binary(max_size=200))
+def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(name, content):
+    with suppress(CoreError):
+        READERS[name](content)
+
+
+def test_a_truncated_message_is_refused_and_the_server_answers_on(caller, rows_of):
+    rows = rows_of("spread", 3)
+    for method, content in ((PREDICT, tf_request("spread", rows)), (V2 + "ModelInfer", v2_request("spread", rows))):
+        for cut in random.Random(5).sample(range(1, len(content)), 40):
+            assert caller.ask(method, content[:cut]).code is not Code.INTERNAL
+        assert caller.ask(method, content).code is Code.OK
+
+
+def test_messages_too_large_or_compressed_are_refused(caller, both):
+    heard = caller.ask(PREDICT, bytes((8 << 20) + 1))
+    assert (heard.code, "larger than max" in heard.said) == (Code.RESOURCE_EXHAUSTED, True)
+    packed = caller.channel.unary_unary(PREDICT)
+    with pytest.raises(grpc.RpcError) as caught:
+        packed(bytes(1 << 20), compression=grpc.Compression.Gzip, timeout=PATIENCE_SECONDS)
+    assert (caught.value.code(), caught.value.details()) == (
+        Code.UNIMPLEMENTED,
+        "Compression algorithm 'gzip' is disabled.",
+    )
+    many = caller.ask(PREDICT, tf_request("spread", [{"vix": 1.0}] * 10_001))
+    assert (many.code, "is missing" in many.said) == (Code.INVALID_ARGUMENT, True)
+    assert 'bondx_predict_refused_total{dialect="tf_serving_grpc",status="413"}' in both.ask("/metrics").body.decode()
+
+
+def test_too_many_rows_are_refused_as_over_http(caller, both, rows_of):
+    rows = rows_of("spread", 1) * 10_001
+    heard = caller.ask(PREDICT, tf_request("spread", rows))
+    assert (heard.code, heard.said) == (
+        Code.INVALID_ARGUMENT,
+        "The request has 10,001 rows; this server accepts at most 10,000.",
+    )
+
+
+def test_bytes_that_are_not_http2_harm_nobody(caller, rpc_port):
+    for content in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", random.Random(3).randbytes(5_000), b""):
+        with socket.create_connection(("127.0.0.1", rpc_port)) as connection:
+            connection.sendall(content)
+    assert caller.ask(HEALTH).code is Code.OK
+
+
+def test_a_flood_of_calls_without_messages_ends_and_leaves_probes_answered(workspace, artifacts, put_live, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    with workspace.settings_file.open("a") as settings:
+        settings.write("serving: {connections: 60, connections_by_peer: 50, body_seconds: 1.5}\n")
+    port = free_port()
+    with running(workspace, "--grpc-port", str(port)) as server:
+        caller = Caller(port)
+        rows = rows_of("spread", 1)
+        expected = caller.predict("spread", rows)
+        flood = grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)])
+        calls = [flood.stream_unary(PREDICT).future(silence(), timeout=PATIENCE_SECONDS) for _ in range(80)]
+        until(lambda: caller.ask(PREDICT, tf_request("spread", rows)).code is Code.UNAVAILABLE, "a refusal")
+        assert caller.ask(HEALTH).code is Code.OK
+        assert server.ask("/health").status == 200
+        with ThreadPoolExecutor(8) as pool:
+            codes = set(pool.map(lambda call: call.exception().code(), calls))
+        assert codes == {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
+        assert caller.predict("spread", rows) == expected
+        flood.close()
+        caller.close()
+
+
+def silence():
+    """An iterator that never yields a message, and ends only with its call."""
+    threading.Event().wait(PATIENCE_SECONDS)
+    yield b""
