@@ -63,7 +63,8 @@ CONVERSIONS = {
     "core/serving/scoring/warming.py": {
         "np.max(np.abs(found - expected) / np.maximum(np.abs(expected), 1.0), initial=0.0)"
     },
-    "core/serving/server.py": {"limits.stop_seconds * _ANSWERING_PART"},
+    "core/serving/rpc/server.py": {"limits.first_request_seconds * 1000"},
+    "core/serving/server.py": {"limits.stop_seconds * _ANSWERING_PART", "self.config.timeout_graceful_shutdown or 0"},
     "core/serving/signature.py": {"cell", "n"},
     "core/settings/address.py": {"port"},
     "core/settings/conversion.py": {"step['index']"},
@@ -84,7 +85,6 @@ CONVERSIONS = {
     },
     "core/client/http.py": {"text"},
     "core/client/open_inference.py": {"value"},
-    "core/client/tf_versions.py": {"part"},
     "core/client/tf_rest.py": {"one.size"},
     "core/tracking/measurement.py": {"step"},
     "core/tracking/run.py": {"digits"},

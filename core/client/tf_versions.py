@@ -4,6 +4,8 @@ Six digits for each part: 1.2.3 is 1000002000003. Each number stands for one ver
 numbers. A version with a part of seven digits or more has no number, and is chosen by its label.
 """
 
+from core.typed_numbers import whole_number
+
 _BASE = 1_000_000
 _MOST = 2**63 - 1
 
@@ -14,13 +16,15 @@ def number_of(version: str) -> int | None:
     >>> number_of("1.2.3"), number_of("7"), number_of("1.0.1000000"), number_of("1.0")
     (1000002000003, 7, None, None)
     """
-    parts = version.split(".")
-    if not (version.isascii() and all(part.isdecimal() and len(part) <= len(str(_MOST)) for part in parts)):
+    try:
+        numbers = [whole_number(part) for part in version.split(".")]
+    except ValueError:
         return None
-    numbers = [int(part) for part in parts]
-    if len(parts) == 1:
-        return numbers[0] if numbers[0] <= _MOST else None
-    if len(parts) != 3 or max(numbers[1:]) >= _BASE:
+    if not all(0 <= number <= _MOST for number in numbers):
+        return None
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) != 3 or max(numbers[1:]) >= _BASE:
         return None
     number = (numbers[0] * _BASE + numbers[1]) * _BASE + numbers[2]
     return number if number <= _MOST else None

@@ -28,7 +28,7 @@ from core.serving.dialects.open_inference_models import (
 )
 from core.serving.dialects.open_inference_outputs import (
     PLAIN,
-    Form,
+    OutputForm,
     RequestParameters,
     WantedOutput,
     form_of,
@@ -145,7 +145,7 @@ class OpenInference(Dialect):
 
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
-        form: Form = asked.form or PLAIN
+        form: OutputForm = asked.form or PLAIN
         made = output_of(form, answered)
         output: dict[str, Any] = {"name": made.name, "datatype": made.datatype}
         if made.parameters:

@@ -38,14 +38,14 @@ class RequestParameters(msgspec.Struct):
     content_type: str | None = None
 
 
-class Form(NamedTuple):
+class OutputForm(NamedTuple):
     """How the output is to be sent, unless as plain JSON."""
 
     is_binary: bool = False
     n_classes: int = 0  # the likeliest classes as texts instead of the numbers
 
 
-class Output(NamedTuple):
+class InferOutput(NamedTuple):
     """The output of one answer."""
 
     name: str
@@ -59,10 +59,12 @@ class Output(NamedTuple):
         return packed_numbers(self.data) if self.datatype == "FP64" else packed_texts(self.data)
 
 
-PLAIN = Form()
+PLAIN = OutputForm()
 
 
-def form_of(outputs: Sequence[WantedOutput], parameters: RequestParameters | None, signature: ServingSignature) -> Form:
+def form_of(
+    outputs: Sequence[WantedOutput], parameters: RequestParameters | None, signature: ServingSignature
+) -> OutputForm:
     """Read how the output is to be sent.
 
     Raises:
@@ -70,7 +72,7 @@ def form_of(outputs: Sequence[WantedOutput], parameters: RequestParameters | Non
     """
     if parameters is not None:
         check_content_type(parameters.content_type, "parameters")
-    form = Form(parameters is not None and parameters.binary_data_output)
+    form = OutputForm(parameters is not None and parameters.binary_data_output)
     for wanted in outputs:
         if wanted.name != signature.output:
             raise BadRequestError(
@@ -84,20 +86,22 @@ def form_of(outputs: Sequence[WantedOutput], parameters: RequestParameters | Non
             raise BadRequestError(
                 f"asks for {n_classes} classes; the model has {len(signature.classes) or 'none'}", field="outputs"
             )
-        form = Form(form.is_binary if asked.binary_data is None else asked.binary_data, n_classes)
+        form = OutputForm(form.is_binary if asked.binary_data is None else asked.binary_data, n_classes)
     return form
 
 
-def output_of(form: Form, answered: Answered) -> Output:
+def output_of(form: OutputForm, answered: Answered) -> InferOutput:
     """Return the output of an answer in a form."""
     signature, data = answered.signature, answered.values
     if form.n_classes:
         rows = [_ranked(row, signature.classes, form.n_classes) for row in data]
-        return Output(signature.output, "BYTES", [len(data), len(rows[0])], [text for row in rows for text in row], {})
+        return InferOutput(
+            signature.output, "BYTES", [len(data), len(rows[0])], [text for row in rows for text in row], {}
+        )
     if isinstance(data[0], list):  # a probability for each class
         numbers = [number for row in data for number in row]
-        return Output(signature.output, "FP64", [len(data), len(data[0])], numbers, class_names(signature))
-    return Output(signature.output, "FP64", [len(data)], data, {})
+        return InferOutput(signature.output, "FP64", [len(data), len(data[0])], numbers, class_names(signature))
+    return InferOutput(signature.output, "FP64", [len(data)], data, {})
 
 
 def _ranked(answer: Any, classes: tuple[str, ...], n: int) -> list[str]:

@@ -19,6 +19,7 @@ from core.serving.errors import ServingError, TookTooLongError, TooLargeError, s
 from core.serving.predict import CallerAddress, Predictor, Target, is_id
 from core.serving.rpc.codes import code_of, details_of
 from core.serving.rpc.places import Places
+from core.typed_numbers import whole_number
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ Fields = tuple[tuple[str, str], ...]
 _AGAIN: Fields = (("grpc-retry-pushback-ms", "1000"),)  # to a client with a retry policy
 
 
-class Call(NamedTuple):
+class RpcCall(NamedTuple):
     """One call, without its message."""
 
     headers: Headers
@@ -34,7 +35,7 @@ class Call(NamedTuple):
     request_id: str  # its caller's, or one of ours
 
 
-class Answer(NamedTuple):
+class RpcAnswer(NamedTuple):
     """The answer to a call."""
 
     content: bytes
@@ -44,8 +45,8 @@ class Answer(NamedTuple):
 class Method(NamedTuple):
     """One method of a service."""
 
-    at_once: Callable[[Call, bytes], Answer | None]  # None leaves the call to `slowly`
-    slowly: Callable[[Call, bytes], Awaitable[Answer]] | None = None
+    at_once: Callable[[RpcCall, bytes], RpcAnswer | None]  # None leaves the call to `slowly`
+    slowly: Callable[[RpcCall, bytes], Awaitable[RpcAnswer]] | None = None
     dialect: Dialect | None = None  # whose refusals are counted
     is_probe: bool = False  # needs no token, and always finds a place
 
@@ -61,7 +62,7 @@ class Calls:
         self._predictor = predictor
         self._limits = predictor.limits
         self._places = Places(self._limits.connections, self._limits.connections_by_peer)
-        self._pending: set[asyncio.Task[Answer | CoreError]] = set()
+        self._pending: set[asyncio.Task[RpcAnswer | CoreError]] = set()
 
     def handlers(self, services: Services) -> list[grpc.GenericRpcHandler]:
         """Return the services in the form in which gRPC takes them."""
@@ -81,7 +82,7 @@ class Calls:
             except Exception as error:
                 found = self._refused(method, call, error)
             fields = (("x-request-id", call.request_id),)
-            if isinstance(found, Answer):
+            if isinstance(found, RpcAnswer):
                 context.set_trailing_metadata(found.fields or fields)
                 return found.content
             again = _AGAIN if status_of(found) == 503 else ()
@@ -90,7 +91,7 @@ class Calls:
 
         return carry
 
-    async def _answered(self, method: Method, call: Call, context: Any) -> Answer | CoreError:
+    async def _answered(self, method: Method, call: RpcCall, context: Any) -> RpcAnswer | CoreError:
         if not method.is_probe:
             self._predictor.admit(call.headers, call.client)
         content = await self._message(context)
@@ -102,7 +103,7 @@ class Calls:
         task.add_done_callback(self._pending.discard)
         return await asyncio.shield(task)
 
-    async def _settled(self, method: Method, call: Call, content: bytes) -> Answer | CoreError:
+    async def _settled(self, method: Method, call: RpcCall, content: bytes) -> RpcAnswer | CoreError:
         assert method.slowly is not None
         try:
             return await method.slowly(call, content)
@@ -120,7 +121,7 @@ class Calls:
         most = self._limits.body_bytes
         raise TooLargeError(f"The call has brought no uncompressed message of at most {most:,} bytes.")
 
-    def _refused(self, method: Method, call: Call, error: Exception) -> CoreError:
+    def _refused(self, method: Method, call: RpcCall, error: Exception) -> CoreError:
         log.debug("%s: refused: %s", call.request_id, type(error).__name__)  # its text may quote the row
         if method.dialect is not None:
             return self._predictor.refused(Target(method.dialect, None), error)
@@ -129,7 +130,7 @@ class Calls:
         log.error("a call could not be answered", exc_info=error)
         return ServingError("The call could not be answered; see the server log for details.")
 
-    def _call(self, context: Any) -> Call:
+    def _call(self, context: Any) -> RpcCall:
         headers: dict[bytes, bytes] = {}
         for name, value in context.invocation_metadata():
             key, content = name.encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1")
@@ -138,7 +139,7 @@ class Calls:
         # speak gRPC: no browser lets a page read or write the frames and trailers.
         headers[b"host"] = b"localhost"
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        return Call(headers, address_of(context.peer()), given if is_id(given) else self._predictor.new_id())
+        return RpcCall(headers, address_of(context.peer()), given if is_id(given) else self._predictor.new_id())
 
 
 def address_of(peer: str) -> CallerAddress:
@@ -149,6 +150,7 @@ def address_of(peer: str) -> CallerAddress:
     """
     kind, _, rest = unquote(peer).partition(":")
     host, _, port = rest.rpartition(":")
-    if kind not in ("ipv4", "ipv6") or not port.isdecimal():
+    try:
+        return (host.strip("[]"), whole_number(port)) if kind in ("ipv4", "ipv6") else None
+    except ValueError:
         return None
-    return host.strip("[]"), int(port)

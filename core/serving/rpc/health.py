@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from core.serving.errors import UnknownVersionError
 from core.serving.predict import Predictor
-from core.serving.rpc.calls import Answer, Call, Method, Services
+from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
 from core.serving.rpc.inference_messages import HealthRequest, HealthResponse
 from core.serving.rpc.predicting import message_of
 
@@ -27,11 +27,11 @@ def health_services(predictor: Predictor, names: Iterable[str]) -> Services:
     """
     known = ("", LIVENESS, "readiness", *names)
 
-    def check(_call: Call, content: bytes) -> Answer:
+    def check(_call: RpcCall, content: bytes) -> RpcAnswer:
         service = message_of(HealthRequest, content).service
         if service not in known:
             raise UnknownVersionError("service", service, known[1:])
         is_good = service == LIVENESS or predictor.table.is_ready
-        return Answer(HealthResponse(status=_SERVING if is_good else _NOT_SERVING).SerializeToString())
+        return RpcAnswer(HealthResponse(status=_SERVING if is_good else _NOT_SERVING).SerializeToString())
 
     return {SERVICE: {"Check": Method(check, is_probe=True)}}

@@ -13,14 +13,14 @@ from core.serving.dialects.open_inference_models import (
 )
 from core.serving.errors import BadRequestError, UnavailableError
 from core.serving.predict import Predictor
-from core.serving.rpc.calls import Answer, Call, Method, Services
+from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
 from core.serving.rpc.infer import Infer
 from core.serving.rpc.inference_messages import (
     Flag,
     Index,
     IndexRequest,
     ModelMetadata,
-    ModelRequest,
+    ModelNamed,
     ServerMetadata,
 )
 from core.serving.rpc.predicting import message_of, predict_method
@@ -34,14 +34,14 @@ def inference_services(predictor: Predictor) -> Services:
     """Return the service."""
 
     def named(content: bytes) -> tuple[ServedModel, str | None]:
-        request = message_of(ModelRequest, content)
+        request = message_of(ModelNamed, content)
         served = predictor.table.model(request.name)
         return served, served.known(request.version) if request.version else None
 
-    def ready(_call: Call, content: bytes) -> Answer:
+    def ready(_call: RpcCall, content: bytes) -> RpcAnswer:
         return _flag(describe_readiness(*named(content))[1]["ready"])
 
-    def metadata(_call: Call, content: bytes) -> Answer:
+    def metadata(_call: RpcCall, content: bytes) -> RpcAnswer:
         status, found = describe_signature(*named(content))
         if status != 200:
             raise UnavailableError(found["error"])
@@ -49,15 +49,15 @@ def inference_services(predictor: Predictor) -> Services:
         for place, tensors in ((response.inputs, found["inputs"]), (response.outputs, found["outputs"])):
             for tensor in tensors:
                 place.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
-        return Answer(response.SerializeToString())
+        return RpcAnswer(response.SerializeToString())
 
-    def index(_call: Call, content: bytes) -> Answer:
+    def index(_call: RpcCall, content: bytes) -> RpcAnswer:
         only_ready = message_of(IndexRequest, content).ready
         _, entries = describe_repository(predictor.table.read_models(), b'{"ready":true}' if only_ready else b"")
         response = Index()
         for entry in entries:
             response.models.add(**entry)
-        return Answer(response.SerializeToString())
+        return RpcAnswer(response.SerializeToString())
 
     return {
         SERVICE: {
@@ -74,17 +74,17 @@ def inference_services(predictor: Predictor) -> Services:
     }
 
 
-def _flag(value: Any) -> Answer:
-    return Answer(Flag(value=bool(value)).SerializeToString())
+def _flag(value: Any) -> RpcAnswer:
+    return RpcAnswer(Flag(value=bool(value)).SerializeToString())
 
 
-def _server_metadata(_call: Call, _content: bytes) -> Answer:
+def _server_metadata(_call: RpcCall, _content: bytes) -> RpcAnswer:
     found = describe_server()
     response = ServerMetadata(name=found["name"], version=found["version"], extensions=_EXTENSIONS)
-    return Answer(response.SerializeToString())
+    return RpcAnswer(response.SerializeToString())
 
 
-def _refuse_to_load(_call: Call, _content: bytes) -> Answer:
+def _refuse_to_load(_call: RpcCall, _content: bytes) -> RpcAnswer:
     raise BadRequestError(
         "The registry decides which versions are loaded: promote a version instead (bondx registry promote)."
     )

@@ -46,7 +46,7 @@ _MESSAGES: MessageFields = {
         (6, "raw_output_contents", "[bytes]"),
     ),
     "Flag": ((1, "value", "bool"),),
-    "ModelRequest": ((1, "name", "string"), (2, "version", "string")),
+    "ModelNamed": ((1, "name", "string"), (2, "version", "string")),
     "ServerMetadata": ((1, "name", "string"), (2, "version", "string"), (3, "extensions", "[string]")),
     "TensorMetadata": _TENSOR_HEAD,
     "ModelMetadata": (
@@ -69,7 +69,7 @@ InferHead = _CLASSES["InferHead"]
 InferRequest = _CLASSES["InferRequest"]
 InferResponse = _CLASSES["InferResponse"]
 Flag = _CLASSES["Flag"]
-ModelRequest = _CLASSES["ModelRequest"]
+ModelNamed = _CLASSES["ModelNamed"]
 ServerMetadata = _CLASSES["ServerMetadata"]
 ModelMetadata = _CLASSES["ModelMetadata"]
 IndexRequest = _CLASSES["IndexRequest"]

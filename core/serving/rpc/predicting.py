@@ -10,7 +10,7 @@ from core.errors import CoreError
 from core.serving.dialects import Dialect
 from core.serving.errors import CallerFaultError
 from core.serving.predict import INLINE_BYTES, Predictor, PredictReply, Target
-from core.serving.rpc.calls import Answer, Call, Method
+from core.serving.rpc.calls import Method, RpcAnswer, RpcCall
 
 
 class RpcDialect(Dialect):
@@ -40,7 +40,7 @@ class RpcDialect(Dialect):
 def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
     """Return the method that answers the predict requests of a dialect."""
 
-    def at_once(call: Call, content: bytes) -> Answer | None:
+    def at_once(call: RpcCall, content: bytes) -> RpcAnswer | None:
         if len(content) > INLINE_BYTES:
             return None
         try:
@@ -50,7 +50,7 @@ def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
         reply = predictor.try_inline(target, call.headers, call.client, content)
         return None if reply is None else _answer(reply)
 
-    async def slowly(call: Call, content: bytes) -> Answer:
+    async def slowly(call: RpcCall, content: bytes) -> RpcAnswer:
         caller = predictor.admit(call.headers, call.client)
         target = dialect.target(content)
         return _answer(await predictor.reply(target, call.headers, caller, content, call.request_id))
@@ -70,7 +70,7 @@ def message_of(kind: Any, content: bytes) -> Any:
         raise CallerFaultError(f"The request's {len(content)} bytes are not a whole message of this method.") from None
 
 
-def _answer(reply: PredictReply) -> Answer:
+def _answer(reply: PredictReply) -> RpcAnswer:
     model, version = (reply.speech.headers[at][1].decode() for at in (1, 2))
     fields = (("x-request-id", reply.request_id), ("x-bondx-model", model), ("x-bondx-version", version))
-    return Answer(reply.body, fields)
+    return RpcAnswer(reply.body, fields)

@@ -19,7 +19,7 @@ from core.serving.dialects.dialect import State, loaded, not_loaded
 from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, UnavailableError, WrongMethodError
 from core.serving.predict import Predictor
-from core.serving.rpc.calls import Answer, Call, Method, Services
+from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
 from core.serving.rpc.predicting import message_of, predict_method
 from core.serving.rpc.tf_predict import DOUBLE, TfPredict, fill_spec, which
 from core.serving.signature import ServingSignature
@@ -35,7 +35,7 @@ _SIGNATURES = "signature_def"
 def tf_services(predictor: Predictor) -> Services:
     """Return the services."""
 
-    def metadata(_call: Call, content: bytes) -> Answer:
+    def metadata(_call: RpcCall, content: bytes) -> RpcAnswer:
         request = message_of(GetModelMetadataRequest, content)
         if list(request.metadata_field) != [_SIGNATURES]:
             asked = ", ".join(map(shown, request.metadata_field)) or "empty"
@@ -49,9 +49,9 @@ def tf_services(predictor: Predictor) -> Services:
         packed = response.metadata[_SIGNATURES]
         packed.type_url = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
         packed.value = _signatures(found.signature).SerializeToString()
-        return Answer(response.SerializeToString())
+        return RpcAnswer(response.SerializeToString())
 
-    def status(_call: Call, content: bytes) -> Answer:
+    def status(_call: RpcCall, content: bytes) -> RpcAnswer:
         served, version = _named(predictor, message_of(GetModelStatusRequest, content).model_spec)
         response = GetModelStatusResponse()
         for each in served.registered if version is None else (version,):
@@ -61,7 +61,7 @@ def tf_services(predictor: Predictor) -> Services:
             added = response.model_version_status.add(version=number, state=_STATES[state])
             if state is State.FAILED:
                 added.status.error_code, added.status.error_message = _UNKNOWN_ERROR, served.failures[each]
-        return Answer(response.SerializeToString())
+        return RpcAnswer(response.SerializeToString())
 
     exact = "answers 32-bit numbers to tf.Example: use Predict, which answers the numbers of the model"
     return {
@@ -81,8 +81,8 @@ def tf_services(predictor: Predictor) -> Services:
     }
 
 
-def _refusing(sentence: str) -> Callable[[Call, bytes], Answer]:
-    def refuse(_call: Call, _content: bytes) -> NoReturn:
+def _refusing(sentence: str) -> Callable[[RpcCall, bytes], RpcAnswer]:
+    def refuse(_call: RpcCall, _content: bytes) -> NoReturn:
         raise WrongMethodError(sentence)
 
     return refuse

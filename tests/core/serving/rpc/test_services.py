@@ -29,7 +29,7 @@ from core.serving.rpc.inference_messages import (
     InferRequest,
     InferResponse,
     ModelMetadata,
-    ModelRequest,
+    ModelNamed,
     ServerMetadata,
 )
 from tests.core.client.timeouts import PATIENT
@@ -127,7 +127,7 @@ def test_metadata_and_states_name_versions_by_number(caller):
 def test_open_inference_describes_server_and_models(both, caller):
     described = both.ask("/v2/models/spread").json
     found = ModelMetadata.FromString(
-        caller.ask(V2 + "ModelMetadata", ModelRequest(name="spread").SerializeToString()).content
+        caller.ask(V2 + "ModelMetadata", ModelNamed(name="spread").SerializeToString()).content
     )
     assert list(found.versions) == described["versions"]
     assert [(one.name, one.datatype, list(one.shape)) for one in found.inputs] == [
@@ -135,7 +135,7 @@ def test_open_inference_describes_server_and_models(both, caller):
     ]
     for method in ("ServerLive", "ServerReady"):
         assert Flag.FromString(caller.ask(V2 + method).content).value
-    ready = ModelRequest(name="spread", version="@challenger").SerializeToString()
+    ready = ModelNamed(name="spread", version="@challenger").SerializeToString()
     assert Flag.FromString(caller.ask(V2 + "ModelReady", ready).content).value
     server = ServerMetadata.FromString(caller.ask(V2 + "ServerMetadata").content)
     assert (server.name, server.version) == ("bondx", both.ask("/v2").json["version"])
