@@ -5,7 +5,6 @@ weight each row gets, and the offset for the trees on the linear core, all out o
 For the first panel the predictions come from cross-validation that keeps groups together.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,14 @@ from typing_extensions import override
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
-from core.models.interface import Model, PanelLike, table_of
+from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
+from core.models.known_truth import (
+    number_attainment,
+    number_metrics,
+    probability_attainment,
+    probability_metrics,
+    truth_rows,
+)
 from core.models.learners.algorithms import BOOSTING, LINEAR, ON_LINEAR, STAND_IN, algorithms_for
 from core.models.learners.boosting import OffsetLearner
 from core.models.learners.feature_space import Design, FeatureSpace
@@ -57,6 +63,9 @@ class SupervisedModel(Model):
     keys: ClassVar[tuple[str, ...]]
     groups: ClassVar[str] = "groups"
     synonyms: ClassVar[Mapping[str, str]] = {}
+    truth_column: ClassVar[str] = (
+        ""  # of the panel's truth: the expected label on the learning scale, or the probability
+    )
     robust: ClassVar[bool] = False  # whether rows far from the prediction get less weight
     tuned: ClassVar[Mapping[str, Any]] = {}  # defaults that suit this model better than the algorithm's own
     algorithms = SUPERVISED
@@ -80,17 +89,36 @@ class SupervisedModel(Model):
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of dropped candidates
         self.scale = 0.0  # robust standard deviation of the leader's residuals; regression only
 
-    @abstractmethod
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Select the rows for training and evaluation."""
+        """Select the rows for training and evaluation; all by default."""
+        return table
 
-    @abstractmethod
     def target(self, rows: pd.DataFrame) -> FloatArray:
-        """Read the label of rows on the learning scale."""
+        """Read the label of rows on the learning scale; the label itself by default."""
+        return rows[self.label].to_numpy(dtype=np.float64)
 
-    @abstractmethod
     def answer(self, score: FloatArray) -> FloatArray:
-        """Turn scores on the learning scale into the values of `predict`."""
+        """Turn scores on the learning scale into the values of `predict`; log odds become probabilities."""
+        return score if self.link == "regression" else 1.0 / (1.0 + np.exp(-score))
+
+    @override
+    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
+        rows, truth = self.rows(table_of(panel)), truth_of(panel)
+        best = None if truth is None or not self.truth_column else self._best(rows, truth)
+        measure = number_metrics if self.link == "regression" else probability_metrics
+        return measure(self.target(rows), self.score(rows), best)
+
+    @override
+    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
+        if not self.truth_column:
+            return None
+        rows = self.rows(panel.frame)
+        best, group = self._best(rows, truth_of(panel)), rows[self.keys[0]].to_numpy()
+        measure = number_attainment if self.link == "regression" else probability_attainment
+        return measure(self.target(rows), self.score(rows), best, group)
+
+    def _best(self, rows: pd.DataFrame, truth: pd.DataFrame | None) -> FloatArray:
+        return truth_rows(truth, rows)[self.truth_column].to_numpy(dtype=np.float64)
 
     unit: ClassVar[str] = ""  # of the answer
 

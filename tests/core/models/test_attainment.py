@@ -6,8 +6,6 @@ from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.models.attainment import (
     anomaly_attainment,
     anomaly_metrics,
-    probability_attainment,
-    probability_metrics,
     spread_attainment,
     spread_metrics,
 )
@@ -18,6 +16,7 @@ from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
 from core.domains.catalogue import create
 from core.models import Panel, ranking
 from core.models.errors import UnknownTruthError
+from core.models.known_truth import probability_attainment, probability_metrics
 
 RNG = np.random.default_rng(11)
 LABELS = RNG.integers(0, 2, 300).astype(float)
@@ -86,12 +85,12 @@ def test_no_score_beats_the_truth_and_the_truth_has_full_attainment(fresh):
     off = best + np.random.default_rng(0).normal(0, 0.1, len(best))
     assert spread_metrics(bonds, truth, off)["attainment"] < 0.995
     chance = truth["p_liq"].to_numpy()
-    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq"}
-    figures = probability_metrics(bonds, truth, log_odds(chance), **keywords)
+    happened = bonds["liquidity_shock_1m"].to_numpy(dtype=np.float64)
+    figures = probability_metrics(happened, log_odds(chance), chance)
     assert figures["attainment"] == pytest.approx(1)
     assert figures["log_loss"] == pytest.approx(figures["log_loss_optimum"], abs=0.02)
     noisy = log_odds(chance) + np.random.default_rng(0).normal(0, 0.5, len(chance))
-    assert probability_metrics(bonds, truth, noisy, **keywords)["attainment"] < 0.99
+    assert probability_metrics(happened, noisy, chance)["attainment"] < 0.99
 
 
 def test_knowing_the_draws_common_shocks_raises_the_optimum(fresh):
@@ -126,10 +125,9 @@ def test_a_score_that_knows_the_label_raises_the_leak_alarm(fresh):
     target = to_learning_scale(bonds["spread_bps"].to_numpy())
     best = SpreadLaw().moments(truth["s_opt"].to_numpy())[0]
     assert spread_attainment(fresh, 0.8 * best + 0.2 * target).leak
-    happened = bonds["liquidity_shock_1m"].to_numpy()
-    knowing = log_odds(truth["p_liq"].to_numpy()) + 0.5 * happened
-    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq"}
-    assert probability_attainment(bonds, truth, knowing, **keywords).leak
+    happened, chance = bonds["liquidity_shock_1m"].to_numpy(dtype=np.float64), truth["p_liq"].to_numpy()
+    knowing = log_odds(chance) + 0.5 * happened
+    assert probability_attainment(happened, knowing, chance, bonds["issuer_id"].to_numpy()).leak
     strange = bonds["is_anomaly"].to_numpy().astype(float)
     assert anomaly_attainment(fresh, strange).leak
 

@@ -1,58 +1,23 @@
 """Models that give the probability of an event: a downgrade within twelve months, a liquidity shock within one."""
 
-import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from core.arrays import FloatArray
 from core.domains.bonds.models import designs
-from core.domains.bonds.models.attainment import probability_attainment, probability_metrics
 from core.domains.bonds.models.bond_model import BondModel
-from core.models.interface import Attainment, PanelLike, table_of, truth_of
 
 
 class BinaryBondModel(BondModel):
-    """Classification of an event that occurs or does not.
-
-    Attributes:
-        truth_column: The column of the panel's truth that holds the event's true probability.
-    """
+    """Classification of an event that occurs or does not."""
 
     task = "classification"
     link = "classification"
     unit = "probability"
     tuned = {"learning_rate": 0.05, "num_leaves": 7, "first_trees": 60, "trees_per_epoch": 10, "max_trees": 160}
-    truth_column: str
-
-    @override
-    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        return table
-
-    @override
-    def target(self, rows: pd.DataFrame) -> FloatArray:
-        return rows[self.label].to_numpy(dtype=np.float64)
-
-    @override
-    def answer(self, score: FloatArray) -> FloatArray:
-        return 1.0 / (1.0 + np.exp(-score))
 
     @override
     def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:
         return self.rows(table)
-
-    @override
-    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        rows = self.rows(table_of(panel))
-        return probability_metrics(
-            rows, truth_of(panel), self.score(rows), label=self.label, truth_column=self.truth_column
-        )
-
-    @override
-    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        rows = self.rows(panel.frame)
-        return probability_attainment(
-            rows, truth_of(panel), self.score(rows), label=self.label, truth_column=self.truth_column
-        )
 
 
 class DowngradeModel(BinaryBondModel):
