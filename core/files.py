@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.confinement import require_inside
-from core.errors import CoreError
+from core.errors import CoreError, RefusedError
 from core.plain_files import open_plain, require_plain, require_plain_descriptor
 
 UNFINISHED = ".new"
@@ -48,6 +48,13 @@ class DiskFullError(FileAccessError):
 
     def __init__(self, path: Path, action: str, reason: str) -> None:
         super().__init__(path, action, f"{reason.lower()}; free some space and try again")
+
+
+class FolderInUseError(RefusedError):
+    """The folder already contains files that would be lost."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is not empty. Choose another folder, or overwrite it explicitly.")
 
 
 class InDoubtError(CoreError):

@@ -65,6 +65,7 @@ def write_data_set(
     settings: TrainingSettings,
     document: dict[str, Any],
     formats: Sequence[DataFormat],
+    reproduce: str = "",
 ) -> DataSetLineage:
     """Write a data set, its truth and its lineage into a folder that appears complete or not at all.
 
@@ -77,6 +78,7 @@ def write_data_set(
         settings: The session's settings.
         document: The same, as the session and its report hold them.
         formats: The formats to write.
+        reproduce: The command that makes it again; by default that of a session's data set.
     Returns:
         The lineage, as written to `lineage.json`.
     """
@@ -99,7 +101,7 @@ def write_data_set(
             random_seed=settings.random_seed,
             settings=document,
             settings_sha256=digest(msgspec.json.encode(document, order="deterministic")),
-            reproduce=command_for(name),
+            reproduce=reproduce or command_for(name),
             library_versions={"numpy": np.__version__, "pandas": pd.__version__, "pyarrow": pa.__version__},
             files={path.name: _file(path, table.num_rows) for path in sorted(unfinished.iterdir())},
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray
-from core.domains.domain import VALIDATION, DrawRequest
+from core.domains.domain import VALIDATION, DrawRequest, SessionDomain
 from core.files import digest
 from core.models import Panel, PanelLike
 from core.seeds import derive_seed
@@ -89,7 +89,7 @@ class SessionPanels:
         Raises:
             UnsplittableDrawError: The draw has a single group.
         """
-        group = self._groups(panel.frame)
+        group = _groups(panel.frame, self.domain)
         names = np.sort(group.unique())
         if len(names) < 2:
             raise UnsplittableDrawError(len(panel.frame), self.domain.rows, self.domain.groups)
@@ -100,21 +100,26 @@ class SessionPanels:
 
     def _draw(self, purpose: str, *parts: int, n_rows: int) -> Draw:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        panel = self.domain.draw(
-            DrawRequest(purpose, n_rows, seed, session_seed=self._settings.random_seed, settings=self._own_settings)
-        )
-        record = DrawRecord(
-            purpose=purpose,
-            seed=seed,
-            n_rows=len(panel.frame),
-            n_groups=int(self._groups(panel.frame).nunique()),
-            sha256=digest_of(panel.frame),
-        )
-        return Draw(panel, record)
+        request = DrawRequest(purpose, n_rows, seed, self._settings.random_seed, self._own_settings)
+        return drawn(self.domain, request)
 
-    def _groups(self, frame: pd.DataFrame) -> "pd.Series[Any]":
-        column = self.domain.group_column
-        return frame[column] if column is not None else pd.Series(np.arange(len(frame)), index=frame.index)
+
+def drawn(domain: SessionDomain, request: DrawRequest) -> Draw:
+    """Draw a panel of a domain, with its identity."""
+    panel = domain.draw(request)
+    record = DrawRecord(
+        purpose=request.purpose,
+        seed=request.seed,
+        n_rows=len(panel.frame),
+        n_groups=int(_groups(panel.frame, domain).nunique()),
+        sha256=digest_of(panel.frame),
+    )
+    return Draw(panel, record)
+
+
+def _groups(frame: pd.DataFrame, domain: SessionDomain) -> "pd.Series[Any]":
+    column = domain.group_column
+    return frame[column] if column is not None else pd.Series(np.arange(len(frame)), index=frame.index)
 
 
 def _rows(panel: PanelLike, keep: AnyArray) -> Panel:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.domains.bonds.data.generation import BondOptions
 from core.domains.bonds.data.settings import BondSettings, PanelSettings
 from core.domains.domain import DrawRequest, ModelOffer
+from core.domains.generator import Generator
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.models.algorithms import SUPERVISED
 from core.seeds import derive_seed
@@ -46,6 +48,12 @@ class BondDomain:
             "core.domains.bonds.models.anomaly:AnomalyModel", ("auto", "isolation_forest", "residual")
         ),
     }
+
+    generator = Generator(
+        "a panel of corporate and sovereign bonds, with labels and truth",
+        BondOptions,
+        "core.domains.bonds.data.generation:write",
+    )
 
     def draw(self, request: DrawRequest) -> "PanelLike":
         """Draw new issuers on the session's macro path, or, for one test panel, on another path."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from console.cli.main import main
 from core.actor import Actor, Origin
 from core.domains.registry import domain_names, find_domain
 from core.engine import Engine
-from core.errors import UsageError
+from core.errors import ExitCode, UsageError
 from core.models.errors import UninstalledModelError, UnknownAlgorithmError
 from core.plugins import PluginLoadError, UnknownPluginError
 from core.registry import Registry
@@ -180,3 +181,27 @@ def test_a_domain_without_groups_or_truth_splits_its_rows_one_by_one(loans, monk
     assert (len(learned.frame), len(holdout.frame)) == (160, 40)
     assert not set(learned.frame["loan"]) & set(holdout.frame["loan"])
     assert learned.truth is None
+
+
+def test_its_data_can_be_generated_without_a_line_of_its_own(loans, tmp_path, capsys):
+    written = tmp_path / "loans"
+    assert main(["data", "generate", "loans", "--rows", "50", "--seed", "7", "--out", str(written), "--json"]) == 0
+    lineage = json.loads(capsys.readouterr().out)
+    assert (lineage["domain"], lineage["content"]["n_rows"], lineage["notice"]) == (
+        "loans",
+        50,
+        find_domain("loans").notice,
+    )
+    assert {"data.csv", "data.parquet", "truth.parquet"} <= {file.name for file in written.iterdir()}
+    assert main(["data", "generate", "loans", "--rows", "50", "--seed", "7", "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "data.csv").read_bytes() == (written / "data.csv").read_bytes()
+    assert main(["data", "generate", "loans", "--out", str(written)]) == ExitCode.REFUSED
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_the_help_names_what_can_be_generated_and_leaves_a_broken_package_out(loans, capsys):
+    assert main(["data", "generate", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "loans, drawn as a session draws them" in shown
+    assert "bonds" in shown
+    assert "broken" not in shown

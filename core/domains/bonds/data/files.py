@@ -14,8 +14,8 @@ import pyarrow.parquet
 from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
-from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import digest, is_occupied, sha256_of, write_file, write_folder
+from core.errors import NotFoundError, UsageError
+from core.files import FolderInUseError, digest, is_occupied, sha256_of, write_file, write_folder
 from core.plain_files import read_file
 from core.progress import begins
 from core.tables.data_files import FORMATS, WRITERS, DataFormat, write_parquet
@@ -31,13 +31,6 @@ _ARROW_TYPES = {
     "int": pa.int64(),
     "bool": pa.bool_(),
 }
-
-
-class FolderInUseError(RefusedError):
-    """The folder already contains files that would be lost."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is not empty. Choose another folder, or overwrite it explicitly.")
 
 
 class DamagedPanelError(UsageError):

@@ -10,9 +10,9 @@ import pytest
 
 from core.domains.bonds.data import PanelSettings, generate, read_lineage, read_panel, write_panel
 from core.domains.bonds.data.columns import COLUMNS
-from core.domains.bonds.data.files import DamagedPanelError, FolderInUseError
+from core.domains.bonds.data.files import DamagedPanelError
 from core.errors import NotFoundError, UsageError
-from core.files import DiskFullError
+from core.files import DiskFullError, FolderInUseError
 
 
 @pytest.fixture(scope="module")
