@@ -8,6 +8,7 @@ from core.plugins import DOMAINS, PluginLoadError, Plugins
 
 _BUILT_IN = {
     "bonds": "core.domains.bonds.domain:BONDS",
+    "etrm": "core.domains.etrm.domain:ETRM",
     "table": "core.domains.table.domain:TABLE",
 }
 

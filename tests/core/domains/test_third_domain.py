@@ -118,7 +118,11 @@ def test_domains_are_listed_without_importing_any(loans):
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        ({"domain": "loan"}, UnknownPluginError, "There is no domain 'loan'. Known domains: bonds, table, broken"),
+        (
+            {"domain": "loan"},
+            UnknownPluginError,
+            "no domain 'loan'. Known domains: bonds, etrm, table, broken",
+        ),
         ({"domain": "broken"}, PluginLoadError, "no_such_package:BROKEN"),
         ({"domain": "odd"}, PluginLoadError, "The domain 'odd' .* is not a"),
         ({"domain": "table"}, UsageError, "bondx-mlops train"),

@@ -1,0 +1,66 @@
+"""Energy trading: synthetic deals with a known truth, newly drawn for each panel, on one price path per session."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from core.domains.domain import DrawRequest, ModelOffer
+from core.domains.etrm.deals.settings import DealSettings
+from core.models.algorithms import SUPERVISED
+from core.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.models.interface import PanelLike
+    from core.quality import CheckSet
+
+MODEL_NAMES = ("etrm_risk", "etrm_breach", "etrm_off_market")
+NEW_PRICES = "test_new_prices"
+
+
+class EtrmDomain:
+    """The second domain.
+
+    All panels of a session but one share a price path, like books of one market. The second test panel has another
+    path: it separates knowledge of deals from knowledge of these years.
+    """
+
+    name = "etrm"
+    rows = "deals"
+    groups = "books"
+    group_column = "book_id"
+    notice = (
+        "All figures come from synthetic deals with a known truth. They show what the models learn, not how they "
+        "would perform on a real book."
+    )
+    test_panels = ("test", NEW_PRICES)
+    settings = DealSettings
+    models = {
+        "etrm_risk": ModelOffer("core.domains.etrm.models.risk:RiskModel", SUPERVISED),
+        "etrm_breach": ModelOffer("core.domains.etrm.models.risk:BreachModel", SUPERVISED),
+        "etrm_off_market": ModelOffer("core.domains.etrm.models.off_market:OffMarketModel", ("auto", "residual")),
+    }
+
+    def draw(self, request: DrawRequest) -> "PanelLike":
+        """Draw new books on the session's price path, or, for one test panel, on another path."""
+        from core.domains.etrm.deals.panel import draw_deals
+
+        path = "new prices" if request.purpose == NEW_PRICES else "prices"
+        settings = cast(DealSettings, request.settings)
+        return draw_deals(request.n_rows, request.seed, derive_seed(request.session_seed, path), settings)
+
+    def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
+        """Return the commodity, book, instrument and counterparty's grade of each deal."""
+        from core.domains.etrm.deals.slices import deal_slices
+
+        return deal_slices(frame)
+
+    @property
+    def checks(self) -> "CheckSet":
+        """The gates and checks of deals."""
+        from core.domains.etrm.deals.checks import DEAL_CHECKS
+
+        return DEAL_CHECKS
+
+
+ETRM = EtrmDomain()
