@@ -14,7 +14,7 @@ from core.domains.etrm.deals.books import BOOK_NAMES, BookDays, draw_book_days
 from core.domains.etrm.deals.columns import CATEGORIES, COLUMNS
 from core.domains.etrm.deals.markets import Markets, markets_of
 from core.domains.etrm.deals.quotes import miss_of, off_market_evidence, price_unit, quote_sd
-from core.domains.etrm.deals.scores import Labels, expected_log_odds, score_parts
+from core.domains.etrm.deals.scores import DealLabels, expected_log_odds, score_parts
 from core.domains.etrm.deals.settings import DealSettings
 from core.models.interface import Panel
 from core.progress import begins
@@ -67,7 +67,7 @@ def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings) 
     return Panel(_frame(keys, labels, columns, empty), truth)
 
 
-def _deals(seed: int, days: BookDays, at: IntArray, markets: Markets) -> tuple[Labels, dict[str, FloatArray]]:
+def _deals(seed: int, days: BookDays, at: IntArray, markets: Markets) -> tuple[DealLabels, dict[str, FloatArray]]:
     """Draw what is known of each deal but its price and its value."""
     rng = stream(seed, "deals")
     n = len(at)
@@ -80,7 +80,7 @@ def _deals(seed: int, days: BookDays, at: IntArray, markets: Markets) -> tuple[L
     units = np.array([each.lot_units * (HOURS_A_MONTH if each.is_hourly else 1.0) for each in contracts])
     volume = np.array(lots)[commodity] * units[commodity] * np.exp(rng.normal(0.0, market_cal.LOTS_SD.value, n))
     hedged = np.array([book.hedge_share for book in market_cal.BOOKS.value])[days.kind[at]]
-    labels: Labels = {
+    labels: DealLabels = {
         "book": (days.kind[at], BOOK_NAMES),
         "commodity": (commodity, COMMODITIES),
         "hub": (hub, markets.names),
@@ -140,7 +140,7 @@ def _prices(seed: int, market: FloatArray, sd: FloatArray, off_market: BoolArray
     return np.asarray(market + price_unit(market) * sd * (miss + np.where(off_market, moved, 0.0)))
 
 
-def _value(seed: int, settings: DealSettings, columns: dict[str, FloatArray], labels: Labels) -> None:
+def _value(seed: int, settings: DealSettings, columns: dict[str, FloatArray], labels: DealLabels) -> None:
     """Value each deal at the market; a cancelled one weighs nothing. Some contradict, if the settings want it."""
     sign = np.where(labels["side"][0] == 0, 1.0, -1.0) * (labels["status"][0] == 0)
     value = sign * columns["volume"] * (columns["market_price"] - columns["price"]) * columns["fx_rate"]
@@ -155,7 +155,7 @@ def _empty_cells(seed: int, n_rows: int, settings: DealSettings) -> dict[str, Bo
 
 
 def _frame(
-    keys: dict[str, AnyArray], labels: Labels, columns: dict[str, FloatArray], empty: dict[str, BoolArray]
+    keys: dict[str, AnyArray], labels: DealLabels, columns: dict[str, FloatArray], empty: dict[str, BoolArray]
 ) -> pd.DataFrame:
     """Arrange arrays by the column dictionary, rounded as published."""
     laid_out: dict[str, Any] = {}

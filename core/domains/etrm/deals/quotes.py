@@ -11,10 +11,10 @@ from scipy.special import ndtr
 
 from core.arrays import FloatArray
 from core.domains.etrm.deals import calibration as cal
-from core.domains.etrm.deals.scores import Labels
+from core.domains.etrm.deals.scores import DealLabels
 
 
-def quote_sd(columns: Mapping[str, FloatArray], labels: Labels) -> FloatArray:
+def quote_sd(columns: Mapping[str, FloatArray], labels: DealLabels) -> FloatArray:
     """Return the sd of a sound deal's miss, per price unit, shape (n,)."""
     law = cal.QUOTE_SCALE.value
     venue, venues = labels["venue"]

@@ -12,11 +12,11 @@ import numpy as np
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.etrm.deals import calibration as cal
 
-Labels = Mapping[str, tuple[IntArray, tuple[str, ...]]]
+DealLabels = Mapping[str, tuple[IntArray, tuple[str, ...]]]
 """The categories of deals by column: the code of each deal, and the names of the levels."""
 
 
-class Part(NamedTuple):
+class ScorePart(NamedTuple):
     """One part of the log odds: its value for each deal, and the columns that it reads."""
 
     value: FloatArray
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 def score_parts(
     columns: Mapping[str, FloatArray], labels: Mapping[str, tuple[IntArray, tuple[str, ...]]]
-) -> list[Part]:
+) -> list[ScorePart]:
     """Return the parts of the expected log odds.
 
     Args:
@@ -40,35 +40,35 @@ def score_parts(
     used = np.minimum(columns["utilisation"], cal.MOST_UTILISATION.value)
     is_option = _effect(labels, "instrument", {"option": 1.0})
 
-    def of_log(name: str, column: str) -> Part:
-        return Part(slope[name] * (np.log(columns[column]) - centre[name]), (column,))
+    def of_log(name: str, column: str) -> ScorePart:
+        return ScorePart(slope[name] * (np.log(columns[column]) - centre[name]), (column,))
 
     return [
-        Part(slope["ln_notional"] * (np.log(columns["volume"]) - centre["ln_notional"]), ("volume",)),
-        Part(slope["ln_notional"] * ln_price(columns["price"]), ("price",)),
-        Part((slope["ln_volatility"] + cal.OPTION_VOLATILITY.value * is_option) * volatility, ("volatility",)),
+        ScorePart(slope["ln_notional"] * (np.log(columns["volume"]) - centre["ln_notional"]), ("volume",)),
+        ScorePart(slope["ln_notional"] * ln_price(columns["price"]), ("price",)),
+        ScorePart((slope["ln_volatility"] + cal.OPTION_VOLATILITY.value * is_option) * volatility, ("volatility",)),
         of_log("ln_tenor", "tenor_months"),
         of_log("ln_exposure", "exposure_meur"),
         of_log("ln_liquidation", "liquidation_days"),
-        Part(
+        ScorePart(
             slope["utilisation"] * used + strain * np.maximum(used - at, 0.0),
             ("utilisation",),
         ),
-        Part(
+        ScorePart(
             slope["concentration"] * columns["concentration"]
             + crowding * np.maximum(columns["concentration"] - crowded_at, 0.0),
             ("concentration",),
         ),
-        Part(slope["curve_slope"] * columns["curve_slope"], ("curve_slope",)),
-        Part(kept * _effect(labels, "counterparty_grade", cal.SCORE_GRADES.value), ()),
-        Part(cal.HEDGE_EFFECT.value * columns["hedge_flag"], ()),
-        Part(_effect(labels, "instrument", cal.SCORE_INSTRUMENTS.value), ()),
-        Part(_effect(labels, "commodity", cal.SCORE_COMMODITIES.value), ()),
-        Part(_effect(labels, "book", cal.SCORE_BOOKS.value), ()),
+        ScorePart(slope["curve_slope"] * columns["curve_slope"], ("curve_slope",)),
+        ScorePart(kept * _effect(labels, "counterparty_grade", cal.SCORE_GRADES.value), ()),
+        ScorePart(cal.HEDGE_EFFECT.value * columns["hedge_flag"], ()),
+        ScorePart(_effect(labels, "instrument", cal.SCORE_INSTRUMENTS.value), ()),
+        ScorePart(_effect(labels, "commodity", cal.SCORE_COMMODITIES.value), ()),
+        ScorePart(_effect(labels, "book", cal.SCORE_BOOKS.value), ()),
     ]
 
 
-def expected_log_odds(parts: list[Part], empty: Mapping[str, BoolArray], commodity: IntArray) -> FloatArray:
+def expected_log_odds(parts: list[ScorePart], empty: Mapping[str, BoolArray], commodity: IntArray) -> FloatArray:
     """Add the parts up; one that reads an empty cell counts with its mean over the commodity.
 
     Args:
@@ -92,6 +92,6 @@ def ln_price(price: FloatArray) -> FloatArray:
     return np.asarray(np.log(np.maximum(price, 1.0)))
 
 
-def _effect(labels: Labels, name: str, effects: Mapping[str, float]) -> FloatArray:
+def _effect(labels: DealLabels, name: str, effects: Mapping[str, float]) -> FloatArray:
     codes, names = labels[name]
     return np.array([effects.get(level, 0.0) for level in names])[codes]

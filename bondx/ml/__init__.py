@@ -1,0 +1,28 @@
+"""Models and data of the domains, for Python programs.
+
+    from bondx.ml import ETRMModelClient, TensorFlowServingClient
+
+    ETRMModelClient(TensorFlowServingClient()).predict_risk_score({"volume": 1000.0, "price": 75.5, "volatility": 0.25})
+
+Importing this package loads nothing heavy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.client.tf_serving import TensorFlowServingClient
+    from core.domains.etrm.client import ETRMModelClient
+
+__all__ = ["ETRMModelClient", "TensorFlowServingClient"]
+
+_HOMES = {
+    "ETRMModelClient": "core.domains.etrm.client",
+    "TensorFlowServingClient": "core.client.tf_serving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
