@@ -381,6 +381,28 @@ OFF_MARKET_SDS = Constant((5.0, 30.0), "times the price noise, uniform, either s
 WASH_SECONDS = Constant((5, 240), "seconds between the two trades", "J", "OWN")
 
 
+# --- risk reports -----------------------------------------------------------------------------------------------
+VAR_WINDOW = Constant(500, "weekdays", "J", "MAR", "scenarios of the historical VaR")
+WEEKDAYS_IN_YEAR = Constant(252, "weekdays", "J", "OWN")
+CREDIT_ADD_ON = Constant(0.10, "share of the gross uncleared value", "R", "CRE", "the potential exposure up to a year")
+LIMIT_SAMPLE = Constant(4_000, "trades", "J", "OWN", "from which the limits of the books are set")
+VAR_LIMIT = Constant(1.8, "times the VaR of the business planned", "J", "OWN")
+EXPOSURE_LIMIT = Constant(4.0, "times the standard deviation of the business planned", "J", "OWN")
+LEAST_LIMIT = Constant(10_000.0, "EUR", "J", "OWN")
+
+# --- texts ------------------------------------------------------------------------------------------------------
+DOCUMENT_SHARES = Constant(
+    _table(trade=0.35, position=0.20, risk=0.20, compliance=0.15, market=0.10), "share of documents", "J", "OWN"
+)
+MOST_DOCUMENTS = Constant(20_000, "documents", "J", "OWN", "one for each trade up to this number")
+WORDING_ODDS: Final = Constant(
+    MappingProxyType({1: (1.0,), 2: (0.6, 0.4), 3: (0.5, 0.3, 0.2)}),
+    "odds of the wordings, by their number",
+    "J",
+    "OWN",
+)
+
+
 def constants() -> dict[str, Constant[object]]:
     """Return every calibrated constant by its name."""
     return constants_in(globals())

@@ -61,29 +61,29 @@ def trades_frame(market: Market, block: TradeBlock) -> pd.DataFrame:
         {
             "trade_id": trade_ids(block.serial),
             "trade_ts": midnight + block.second.astype("timedelta64[s]"),
-            "book": _named(block.book, BOOK_NAMES),
-            "trader_id": _named(block.trader, TRADER_NAMES),
-            "counterparty_id": _named(block.counterparty, COUNTERPARTY_NAMES),
-            "lei_like": _named(np.where(block.lacks_lei, -1, block.counterparty), counterparty_leis()),
-            "commodity": _named(prices.commodity_index[block.hub], COMMODITIES),
-            "hub": _named(block.hub, prices.names),
-            "instrument": _named(block.instrument, INSTRUMENTS),
-            "side": _named(block.is_buy, SIDES),
+            "book": named(block.book, BOOK_NAMES),
+            "trader_id": named(block.trader, TRADER_NAMES),
+            "counterparty_id": named(block.counterparty, COUNTERPARTY_NAMES),
+            "lei_like": named(np.where(block.lacks_lei, -1, block.counterparty), counterparty_leis()),
+            "commodity": named(prices.commodity_index[block.hub], COMMODITIES),
+            "hub": named(block.hub, prices.names),
+            "instrument": named(block.instrument, INSTRUMENTS),
+            "side": named(block.is_buy, SIDES),
             "quantity_lots": block.lots,
             "quantity_units": block.units,
             "price": block.price,
-            "currency": _named(hub_currency[block.hub], CURRENCIES),
+            "currency": named(hub_currency[block.hub], CURRENCIES),
             "delivery_start": days.dates[starts].astype("datetime64[s]"),
             "delivery_end": days.dates[ends].astype("datetime64[s]"),
-            "settlement": _named(block.is_cash, SETTLEMENTS),
-            "venue": _named(block.venue, VENUES),
+            "settlement": named(block.is_cash, SETTLEMENTS),
+            "venue": named(block.venue, VENUES),
             "cleared": block.is_cleared,
             "hedge_flag": block.is_hedge,
-            "option_type": _named(block.option_type - 1, OPTION_TYPES[1:]),
+            "option_type": named(block.option_type - 1, OPTION_TYPES[1:]),
             "strike": block.strike,
-            "status": _named(block.status, STATUSES),
+            "status": named(block.status, STATUSES),
             "uti": pd.Series(_numbered(OWN_LEI + "T", block.serial)),
-            "broker": _named(block.broker - 1, BROKER_NAMES[1:]),
+            "broker": named(block.broker - 1, BROKER_NAMES[1:]),
             "fee": block.fee,
             "reported_ts": midnight + block.reported.astype("timedelta64[s]"),
         },
@@ -97,7 +97,7 @@ def truth_frame(block: TradeBlock) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "trade_id": trade_ids(block.serial),
-            "injected_violation": _named(block.violation, VIOLATIONS),
+            "injected_violation": named(block.violation, VIOLATIONS),
             "fair_price": block.fair,
             "wash_partner": pd.Series(partner.to_pandas()).astype("str"),
         },
@@ -119,6 +119,6 @@ def _arrow_numbered(prefix: str, serial: IntArray) -> pa.Array:
     return pa.compute.binary_join_element_wise(prefix, digits, "")
 
 
-def _named(codes: AnyArray, names: Sequence[str]) -> "pd.Categorical[Any]":
+def named(codes: AnyArray, names: Sequence[str]) -> "pd.Categorical[Any]":
     """Return codes as categories; −1 is a missing value."""
     return pd.Categorical.from_codes(np.asarray(codes, dtype=np.int16), dtype=pd.CategoricalDtype(list(names)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -102,6 +102,12 @@ class TradeBlock:
     def take(self, rows: AnyArray) -> Self:
         """Return some of the trades, by position or by mask."""
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def no_trades() -> TradeBlock:
+    """Return a block without trades."""
+    kinds: dict[Any, type] = {FloatArray: np.float64, IntArray: np.int64, BoolArray: np.bool_}
+    return TradeBlock(**{field.name: np.zeros(0, dtype=kinds[field.type]) for field in fields(TradeBlock)})
 
 
 class Leg(NamedTuple):
