@@ -23,7 +23,7 @@ def document_counts(market: Market) -> dict[str, int]:
     return dict(zip(DOCUMENT_KINDS, np.diff(edges).tolist(), strict=True))
 
 
-class Documents:
+class DocumentWriter:
     """Collects the facts while the tables are made, and words the documents at the end."""
 
     def __init__(self, market: Market) -> None:

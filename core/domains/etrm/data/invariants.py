@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.arrays import FloatArray
 from core.domains.etrm.data import calibration as cal
-from core.domains.etrm.data.texts import Reading, read_document
+from core.domains.etrm.data.texts import DocumentReading, read_document
 from core.domains.etrm.data.trade_block import HOURS_A_DAY
 
 KEY = ["book", "commodity", "hub", "delivery_month", "option_type", "strike"]
@@ -155,7 +155,7 @@ def _filled(compliance: pd.DataFrame) -> "pd.Series[str]":
     return compliance["flag"].astype("str").replace("", "none")
 
 
-def _facts(reading: Reading, names: tuple[str, ...]) -> tuple[str, ...]:
+def _facts(reading: DocumentReading, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(reading.facts[name] for name in names)
 
 

@@ -18,7 +18,7 @@ from core.domains.etrm.data import calibration as cal
 Facts = Mapping[str, str]
 
 
-class Choice(NamedTuple):
+class WordingChoice(NamedTuple):
     """One of several wordings, each with its odds; a wording may hold facts in braces, and may be empty."""
 
     wordings: tuple[str, ...]
@@ -26,7 +26,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DocumentReading:
     """What a document says.
 
     Attributes:
@@ -66,15 +66,15 @@ _FACT = re.compile(r"\{(\w+)\}")
 
 
 @lru_cache(maxsize=1)
-def grammar() -> Mapping[str, tuple[Choice, ...]]:
+def grammar() -> Mapping[str, tuple[WordingChoice, ...]]:
     """Return the choices of each kind of document, in the order in which they are made."""
     odds = cal.WORDING_ODDS.value
-    found: dict[str, tuple[Choice, ...]] = {}
+    found: dict[str, tuple[WordingChoice, ...]] = {}
     for kind, parts in _WORDINGS.items():
         choices = []
         for part in parts:
             wordings = (part,) if isinstance(part, str) else part
-            choices.append(Choice(wordings, odds[len(wordings)]))
+            choices.append(WordingChoice(wordings, odds[len(wordings)]))
         found[kind] = tuple(choices)
     return found
 
@@ -139,7 +139,7 @@ def write_document(number: str, kind: str, facts: Facts, uniform: Sequence[float
     return f"{number} {''.join(parts)}"
 
 
-def read_document(line: str) -> Reading | None:
+def read_document(line: str) -> DocumentReading | None:
     """Return what a document says, and how probable its wording is; None if the grammar has no such document."""
     for kind in DOCUMENT_KINDS:
         if (match := _pattern(kind).fullmatch(line)) is None:
@@ -153,7 +153,7 @@ def read_document(line: str) -> Reading | None:
                 probability += log(choice.odds[number])
                 for name in _FACT.findall(wording):
                     facts[name] = match[f"f{place}_{number}_{name}"]
-        return Reading(match["number"], kind, facts, probability)
+        return DocumentReading(match["number"], kind, facts, probability)
     return None
 
 
