@@ -84,10 +84,10 @@ def _api(workspace: "Workspace", address: str | None) -> "Iterator[str | None]":
     if address is None:
         yield None
         return
-    from console.commands.serve import start_server, stop_server
+    from console.commands.serve import serves_at, start_server, stop_server
 
-    server = start_server(workspace, address)
-    print(f"serving on {server.url}", file=sys.stderr, flush=True)
+    server = start_server(workspace, address, flag="--api")
+    print(f"serving on {serves_at(server)}", file=sys.stderr, flush=True)
     try:
         yield server.url
     finally:

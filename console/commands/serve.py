@@ -153,14 +153,30 @@ def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "W
         server.wait_until_loaded(stop.is_set, meanwhile=place.beat)
     server.answer()
     if place is None:
-        rpc = f", gRPC on {server.rpc_address}" if server.rpc_address else ""
-        print(f"serving on {server.url}{rpc}; stop with Ctrl+C", flush=True)
+        print(f"serving on {serves_at(server)}; stop with Ctrl+C", flush=True)
     while not stop.wait(WATCH_SECONDS) and not drain.is_set() and server.is_running:
         if place is not None:
             _report(place, server, stop)
     failed = not (stop.is_set() or drain.is_set())
     stop_server(server, drains=drain.is_set())
     return ExitCode.FAILING if failed else ExitCode.GOOD
+
+
+def serves_at(server: "Server") -> str:
+    """Name the addresses of a server, for its first line."""
+    metrics = f", {server.metrics_url} for /metrics" if server.metrics_url else ""
+    rpc = f", gRPC on {server.rpc_address}" if server.rpc_address else ""
+    return f"{server.url}{metrics}{rpc}"
+
+
+def address_origin(workspace: "Workspace", given: str | None, flag: str) -> str:
+    """Say where the address of a server is from: a flag, or a line of the settings."""
+    from core.settings.origin import DEFAULT, setting_origins
+
+    if given:
+        return flag
+    found = next(each for each in setting_origins(workspace.root) if each.key == "serving.listen")
+    return "serving.listen" if found.origin == DEFAULT else f"serving.listen ({found.origin})"
 
 
 def stop_server(server: "Server", *, drains: bool = False) -> None:
@@ -208,33 +224,43 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.own_python import module_command
     from core.serving import parse_address
     from core.serving.authenticator import Authenticator
+    from core.serving.errors import ListenError
     from core.serving.rpc.ports import address as rpc_address
-    from core.serving.server import listen
+    from core.serving.server import listen, listen_for_metrics
     from core.serving.stuck import STORE_SECONDS
     from core.serving.supervisor import Supervisor
 
     settings = serving_settings(workspace, args)
     host, port = parse_address(args.listen or settings.listen)
-    listener = listen(Authenticator(workspace), host, port)
+    authenticator = Authenticator(workspace)
+    listener = listen(authenticator, host, port, named=address_origin(workspace, args.listen, "--listen"))
+    try:
+        metrics_listener = listen_for_metrics(authenticator, settings.metrics_listen, listener)
+    except ListenError:
+        listener.close()
+        raise
     stop, restart = threading.Event(), threading.Event()
     _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
     _on_signals(restart.set, signal.SIGHUP)
     command = module_command("console.cli.main", *sys.argv[1:])
     host, port = listener.getsockname()[:2]
     reserved = _reserved(host, settings.grpc_port)
-    rpc = f", gRPC on {rpc_address(*reserved.getsockname()[:2])}" if reserved else ""
-    print(f"serving on {host}:{port}{rpc} with {settings.processes} workers; stop with Ctrl+C", flush=True)
+    also = f", gRPC on {rpc_address(*reserved.getsockname()[:2])}" if reserved else ""
+    if metrics_listener is not None:
+        also += f", {rpc_address(*metrics_listener.getsockname()[:2])} for /metrics"
+    print(f"serving on {host}:{port}{also} with {settings.processes} workers; stop with Ctrl+C", flush=True)
 
     def takes_restart() -> bool:
         asked = restart.is_set()
         restart.clear()
         return asked
 
-    with listener, reserved or nullcontext():
+    with listener, metrics_listener or nullcontext(), reserved or nullcontext():
         supervisor = Supervisor(
             listener,
             command,
             settings.processes,
+            metrics_listener=metrics_listener,
             silence_seconds=settings.silence_seconds,
             end_seconds=settings.stop_seconds + 2 * STORE_SECONDS,
             rpc_reserved=reserved,
@@ -271,9 +297,11 @@ def serving_settings(workspace: "Workspace", args: argparse.Namespace | None) ->
     return _with_flags(settings_in_force(workspace.root).serving, args)
 
 
-def start_server(workspace: "Workspace", address: str | None, args: argparse.Namespace | None = None) -> "Server":
+def start_server(
+    workspace: "Workspace", address: str | None, args: argparse.Namespace | None = None, *, flag: str = "--listen"
+) -> "Server":
     """Start a server in threads of this process, by the settings of the workspace; raises as `make_server` does."""
-    server = make_server(workspace, address, args)
+    server = make_server(workspace, address, args, flag=flag)
     server.start()
     return server
 
@@ -283,6 +311,8 @@ def make_server(
     address: str | None,
     args: argparse.Namespace | None = None,
     place: "WorkerPlace | None" = None,
+    *,
+    flag: str = "--listen",
 ) -> "Server":
     """Make a server by the settings of the workspace; it listens, but does not answer yet.
 
@@ -291,6 +321,7 @@ def make_server(
         address: HOST:PORT instead of the settings'.
         args: Of `bondx serve`, for limits and certificate.
         place: What a supervisor has given to this process.
+        flag: The flag that gives the address, for errors.
     Raises:
         ListenError: The address cannot be listened on.
         SettingsError: The settings cannot be used.
@@ -307,9 +338,12 @@ def make_server(
         port,
         limits=ServingLimits.of(settings),
         records=settings.record_predictions,
+        metrics_listen=settings.metrics_listen,
         certificate=args.certificate if args else None,
         key=args.key if args else None,
         listener=socket.socket(fileno=place.listener) if place else None,
+        metrics_listener=socket.socket(fileno=place.metrics_listener) if place and place.metrics_listener else None,
+        named=address_origin(workspace, address, flag),
         shared=SharedCounts(Path(place.counts), place.name) if place else None,
         rpc_port=settings.grpc_port,
         rpc_reserved=socket.socket(fileno=place.rpc) if place and place.rpc is not None else None,

@@ -46,6 +46,7 @@ class FrontDoor:
         """
         self.limits = predictor.limits
         self.is_draining = False  # each connection ends with its next answer
+        self.metrics_port: int | None = None  # a port that answers probes and /metrics alone
         self.crowd = Crowd(self.limits.connections, self.limits.connections_by_peer)
         self._predictor = predictor
         self._reads = reads
@@ -69,6 +70,7 @@ class FrontDoor:
         for path in (path for dialect in dialects for path in dialect.server_paths):
             self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
         self._probes = {path for path, plain in self._plain.items() if plain in (reads.health, reads.ready)}
+        self._monitored = {"", "/metrics", *self._probes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; pass other events on."""
@@ -80,7 +82,9 @@ class FrontDoor:
             send = partial(_send_last, send)
         path: str = scope["path"]
         target = self.target(path)
-        if scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
+        if self.is_for_metrics(scope["server"]) and path.rstrip("/") not in self._monitored:
+            await _not_here(send, path)
+        elif scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
             await self._tell_methods(path, target, send)
         elif target is not None:
             if scope["method"] == "POST":
@@ -95,6 +99,10 @@ class FrontDoor:
             await plain(scope, send) if scope["method"] in ("GET", "HEAD") else await _refuse_method(send, b"GET")
         else:
             await self._describe_model(path, scope, send)
+
+    def is_for_metrics(self, server: tuple[str, int | None] | None) -> bool:
+        """Whether a connection came to the port that answers probes and /metrics alone."""
+        return self.metrics_port is not None and server is not None and server[1] == self.metrics_port
 
     async def answer_probe(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer on a connection beyond the limit: only probes, lest a busy server look dead."""
@@ -212,6 +220,14 @@ async def _refuse_method(send: Send, allowed: bytes, dialect: Dialect | None = N
         await send_json(send, error.status, refusal(error), headers=headers)
     else:
         await send_json(send, error.status, dialect.refusal(error), headers=headers, content_type=dialect.content_type)
+
+
+async def _not_here(send: Send, path: str) -> None:
+    error = NoSuchPathError(
+        f"This port answers /health, /ready and /metrics alone, not {shown(path, most=200)}: ask on the port of "
+        "serving.listen."
+    )
+    await send_json(send, error.status, refusal(error))
 
 
 async def _no_such_path(send: Send, path: str) -> None:

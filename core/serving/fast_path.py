@@ -114,6 +114,7 @@ class PredictProtocol(TimedProtocol):
             and not self._is_reserve
             and not self._is_lingering
             and not self._is_draining
+            and not self.config.app.is_for_metrics(self.server)  # type: ignore[union-attr]
         ):
             fast_path: FastPath = self.config.app.fast_path  # type: ignore[union-attr]
             answer = fast_path.answer(data, self.client, self.server_state.default_headers)

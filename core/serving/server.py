@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import resource
 import socket
 import sys
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+METRICS_SETTING = "serving.metrics_listen"
+
 _LOOK_SECONDS = 0.02
 _ANSWERING_PART = 2 / 3  # of the time to stop: for the pending requests
 _TURN_SECONDS = 0.5  # for a thread to notice that it is to end
@@ -83,9 +86,12 @@ class Server:
         *,
         limits: ServingLimits | None = None,
         records: bool = True,
+        metrics_listen: str | None = None,
         certificate: Path | None = None,
         key: Path | None = None,
         listener: socket.socket | None = None,
+        metrics_listener: socket.socket | None = None,
+        named: str = "",
         shared: SharedCounts | None = None,
         rpc_port: int | None = None,
         rpc_reserved: socket.socket | None = None,
@@ -99,9 +105,12 @@ class Server:
             port: Port to listen on; 0 takes a free one.
             limits: The limits on one request.
             records: Whether predictions and outcomes are recorded.
+            metrics_listen: A second address, which answers probes and /metrics alone.
             certificate: File of the TLS certificate chain, for HTTPS.
             key: File of the private key.
             listener: Listens on the address already; by default, this server does.
+            metrics_listener: Listens on the second address already.
+            named: The flag or the setting that the address is from, for errors.
             shared: The counters of all processes of this server, if there are several.
             rpc_port: Port for gRPC on the same address; 0 takes a free one, and by default there is none.
             rpc_reserved: Keeps the port for gRPC already; by default, this server reserves it.
@@ -114,7 +123,12 @@ class Server:
         settings = settings_in_force(workspace.root)
         authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
         self._policy = PolicySource(workspace.root)
-        self._socket = listener or listen(authenticator, host, port)
+        self._socket = listener or listen(authenticator, host, port, named=named)
+        try:
+            self._metrics_socket = metrics_listener or listen_for_metrics(authenticator, metrics_listen, self._socket)
+        except ListenError:
+            self._socket.close()
+            raise
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
         self._recorder = PredictionRecorder(
@@ -135,13 +149,15 @@ class Server:
         reads = Reads(authenticator, metrics, lambda: self.table, lambda: write_problem(workspace.root))
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
+        if self._metrics_socket is not None:
+            self._front_door.metrics_port = self._metrics_socket.getsockname()[1]
         try:
             if rpc_port is not None and rpc_reserved is None:
                 rpc_reserved = reserve(self._socket.getsockname()[0], rpc_port)
             self._rpc = None if rpc_reserved is None else _rpc_server(self._predictor, rpc_reserved, certificate, key)
             self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key, self._rpc)
         except ListenError:
-            self._socket.close()
+            self._close_sockets()
             if rpc_reserved is not None:
                 rpc_reserved.close()
             self._recorder.close()
@@ -157,8 +173,23 @@ class Server:
     @property
     def url(self) -> str:
         """The URL of the server."""
-        host, port = self._socket.getsockname()[:2]
+        return self._url(self._socket)
+
+    @property
+    def metrics_url(self) -> str | None:
+        """The URL at which it answers probes and /metrics alone, if there is one."""
+        return None if self._metrics_socket is None else self._url(self._metrics_socket)
+
+    def _url(self, listener: socket.socket) -> str:
+        host, port = listener.getsockname()[:2]
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def _sockets(self) -> list[socket.socket]:
+        return [self._socket] if self._metrics_socket is None else [self._socket, self._metrics_socket]
+
+    def _close_sockets(self) -> None:
+        for listener in self._sockets():
+            listener.close()
 
     @property
     def rpc_address(self) -> str | None:
@@ -197,6 +228,8 @@ class Server:
         log.info("serving on %s", self.url)
         if self._rpc is not None:
             log.info("serving gRPC on %s", self._rpc.address)
+        if self.metrics_url is not None:
+            log.info("/health, /ready and /metrics on %s", self.metrics_url)
         if environment := self._policy.environment:
             log.info("the policy is of the environment %s (BONDX_ENV)", environment)
 
@@ -216,7 +249,7 @@ class Server:
         self._predictor.close()
         stuck = self._wait_for_threads(until)
         self._recorder.close()
-        self._socket.close()
+        self._close_sockets()
         if self._rpc is not None:
             self._rpc.close()
         self.publish_counts()
@@ -279,7 +312,7 @@ class Server:
         _allow_descriptors(n_connections + 2 * RESERVE + _OWN_DESCRIPTORS)
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         try:
-            self._uvicorn.run(sockets=[self._socket])
+            self._uvicorn.run(sockets=self._sockets())
         except Exception:
             log.exception("the API server failed")
 
@@ -362,9 +395,40 @@ def _allow_descriptors(n: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def listen(authenticator: Authenticator, host: str, port: int) -> socket.socket:
+def listen_for_metrics(
+    authenticator: Authenticator, address: str | None, listener: socket.socket
+) -> socket.socket | None:
+    """Listen on the address of `serving.metrics_listen`; None if there is none, or it is the server's own.
+
+    Args:
+        authenticator: The tokens of the workspace.
+        address: HOST:PORT.
+        listener: Listens on the address of the server.
+    Raises:
+        ListenError: It cannot be listened on.
+    """
+    if not address:
+        return None
+    host, port = parse_address(address)
+    own_host, own_port = listener.getsockname()[:2]
+    if port != own_port:
+        return listen(authenticator, host, port, named=METRICS_SETTING)
+    if host not in (own_host, "localhost"):
+        raise ListenError(
+            f"{METRICS_SETTING} is {address}, and {port} is the port of serving.listen, too, on {own_host}: "
+            "choose another port, or the same host."
+        )
+    return None  # everything is answered there
+
+
+def listen(authenticator: Authenticator, host: str, port: int, *, named: str = "") -> socket.socket:
     """Listen on an address.
 
+    Args:
+        authenticator: The tokens of the workspace.
+        host: The address.
+        port: The port; 0 takes a free one.
+        named: The flag or the setting that they are from, for errors.
     Raises:
         ListenError: It cannot be listened on, or other machines can reach it while there is no token.
     """
@@ -377,4 +441,7 @@ def listen(authenticator: Authenticator, host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)
     except OSError as error:
-        raise ListenError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        cure = f" The address is from {named}: choose another one there, or end what uses this one." if named else ""
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror or error  # without the details of the call
+        raise ListenError(f"Cannot listen on {host}:{port}: {why}.{cure}") from error

@@ -47,6 +47,7 @@ class WorkerPlace:
     name: str
     supervisor: int  # process id
     rpc: int | None = None  # descriptor of the socket that reserves the port for gRPC
+    metrics_listener: int | None = None  # descriptor of the socket for probes and /metrics alone
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self | None:
@@ -120,6 +121,7 @@ class Supervisor:
         command: list[str],
         n_workers: int,
         *,
+        metrics_listener: socket.socket | None = None,
         silence_seconds: float = 10.0,
         end_seconds: float = 25.0,
         rpc_reserved: socket.socket | None = None,
@@ -130,6 +132,7 @@ class Supervisor:
             listener: Listens already.
             command: Starts a worker, which finds its place in the environment.
             n_workers: How many run at a time.
+            metrics_listener: Listens for probes and /metrics alone.
             silence_seconds: How long a worker may give no sign before it is replaced.
             end_seconds: How long a worker may take to end once it is told to.
             rpc_reserved: Keeps the port for gRPC, on which each worker listens.
@@ -140,6 +143,7 @@ class Supervisor:
         self._looked = time.monotonic()
         self._listener = listener
         self._rpc_reserved = rpc_reserved
+        self._metrics_listener = metrics_listener
         self._command = command
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
@@ -183,12 +187,13 @@ class Supervisor:
             os.set_blocking(read_end, False)
             os.set_blocking(write_end, False)
             descriptor = self._listener.fileno()
-            rpc = None if self._rpc_reserved is None else self._rpc_reserved.fileno()
-            place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid(), rpc)
+            place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
+            further = (self._rpc_reserved, self._metrics_listener)
+            place.rpc, place.metrics_listener = (each.fileno() if each is not None else None for each in further)
             process = subprocess.Popen(
                 self._command,
                 env={**os.environ, VARIABLE: json.dumps(asdict(place))},
-                pass_fds=(descriptor, write_end, *(() if rpc is None else (rpc,))),
+                pass_fds=(descriptor, write_end, *(each.fileno() for each in further if each is not None)),
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor to handle
             )
             os.close(write_end)

@@ -18,6 +18,10 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Annotated[int, Meta(ge=0, le=65_535)] | None,
         Meta(description="Port for gRPC on the host of `listen`, 0 for a free one; null: none. Needs an extra."),
     ] = None
+    metrics_listen: Annotated[
+        ListenAddress | None,
+        Meta(description="A second address, for /health, /ready and /metrics alone; null: only listen has them."),
+    ] = None
     local_reads: Annotated[
         bool, Meta(description="Whether callers on this machine may read and predict without a token.")
     ] = True

@@ -10,6 +10,7 @@ from typing import Any
 from core.escape import shown
 from core.log_level import level_name
 from core.settings.errors import SettingsError
+from core.settings.ports import spell_ports
 from core.settings.source import KeyPath, YamlSource
 
 POLICY_SECTIONS = ("drift", "canary", "promotion", "tracking", "overrides")
@@ -47,6 +48,7 @@ def canonical(source: YamlSource) -> YamlSource:
         SettingsError: The file has two spellings of one setting, which is ambiguous, or a value in place of a block.
     """
     source = YamlSource(source.file, copy.deepcopy(source.values), dict(source.lines), dict(source.columns))
+    spell_ports(source, _move)
     for old, new in _KEYS.items():
         _move(source, old, new)
     for prefix in _policies(source.values):
