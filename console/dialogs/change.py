@@ -72,6 +72,7 @@ class ChangeDialog(Dialog[Confirmed]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("Y", "confirm", "Confirm", show=False, priority=True),
         Binding("n", "cancel", show=False),
+        Binding("right", "another", show=False),
         Binding("down,j", "body('scroll_lines', 1)", show=False),
         Binding("up,k", "body('scroll_lines', -1)", show=False),
         # Handled where keys arrive, in their order: through the focus, which moves a moment after the request,
@@ -190,6 +191,14 @@ class ChangeDialog(Dialog[Confirmed]):
             reason.placeholder = "why nevertheless (required, for the audit log)"
         self._judge()
         self.fit_body()
+
+    def action_another(self) -> None:
+        """Ask the same about the next choice, such as another domain."""
+        if self._offer is None or self._offer.another is None:
+            return
+        self._look, self._offer = self._offer.another, None
+        self._scrolled_at = self.context.monotonic()
+        self.run_worker(self._look_up())
 
     def begin_to_listen(self) -> None:
         """Name the confirming key only once it confirms."""

@@ -41,6 +41,9 @@ class Offer:
     asks_reason: bool = True
     needs_reason: bool = False  # nothing is confirmed without a reason
     commit: Commit | None = None
+    another: "Callable[[], Offer] | None" = (
+        None  # looks up the same question about the next choice; the right arrow key
+    )
     settle: Callable[[], object] | None = None
     """Called in the console once it was carried out, also if only in part."""
 

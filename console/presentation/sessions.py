@@ -6,6 +6,7 @@ from datetime import datetime
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, instant, number, share
+from core.domains.report_section import ReportSection
 from core.training.criterion import Criterion
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
@@ -228,6 +229,8 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     ]
     lines += criteria_lines(session, glyphs)
     lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
+    for part in observed.sections:
+        lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
     if observed.metrics:
         lines += [Line(), Line((("Metrics of the last epoch", "title"),))]
         lines += [
@@ -240,6 +243,19 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         if not isinstance(value, dict) or name == "models"
     ]
     return lines
+
+
+def _table_lines(part: ReportSection) -> list[Line]:
+    """Draw the table of a domain's own section: names to the left, figures to the right."""
+    table = (part.columns, *part.rows)
+    widths = [max(len(row[place]) for row in table) for place in range(len(part.columns))]
+
+    def spelled(row: Sequence[str]) -> str:
+        first, *figures = row
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))]
+        return "  ".join(cells)
+
+    return [Line(((spelled(part.columns), "muted"),)), *(Line(((spelled(row), ""),)) for row in part.rows)]
 
 
 def criteria_lines(session: Session, glyphs: Glyphs) -> list[Line]:

@@ -13,6 +13,7 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
+    from core.settings import TrainingSettings
     from core.view.snapshot import Snapshot
 
 
@@ -190,11 +191,32 @@ def _ahead(sessions: Sequence[Session], session: Session | None) -> tuple[str, .
     return (f"It waits in the queue behind {', '.join(ahead)}.",) if ahead else ()
 
 
+def _session_domains() -> tuple[str, ...]:
+    from core.domains.registry import session_domain_names
+
+    return session_domain_names()
+
+
+def _on_domain(training: "TrainingSettings", name: str) -> "TrainingSettings":
+    """Return the settings for another domain: its models and its own settings are not those of the workspace's."""
+    import msgspec
+
+    from core.domains.registry import session_domain
+
+    session_domain(name)
+    if name == training.domain:
+        return training
+    return msgspec.structs.replace(training, domain=name, domain_settings={}, models={})
+
+
 class Start(Change[None]):
     """Start a session with the settings of the workspace."""
 
     name = "start"
-    command = Command("start a training session with the workspace's settings")
+    command = Command(
+        "start a training session with the workspace's settings, on its domain or another",
+        options=(Argument("DOMAIN", lambda _snapshot, _before: _session_domains()),),
+    )
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
@@ -203,6 +225,10 @@ class Start(Change[None]):
         from core.training.sessions import Sessions
 
         training = settings_in_force(context.workspace.root).training
+        if options:
+            training = _on_domain(training, options[0])
+        domains = _session_domains()
+        following = domains[(domains.index(training.domain) + 1) % len(domains)] if training.domain in domains else ""
         sessions = Sessions(context.workspace)
         known = {session.session_id for session in sessions.all()}
 
@@ -210,11 +236,13 @@ class Start(Change[None]):
             begun = [session for session in sessions.all() if session.session_id not in known]
             if begun:
                 news = [f"{session.created_by} started {session.session_id}." for session in begun]
-                raise AskAgainError(" ".join(news), lambda: told_first(self.offer(context, None), news))
+                raise AskAgainError(" ".join(news), lambda: told_first(self.offer(context, None, *options), news))
             started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
-        facts = [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
+        others = f"  right arrow: {following}" if following != training.domain and following else ""
+        facts = [("domain", training.domain + others)]
+        facts += [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
         every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
         facts.append(("models", ", ".join(training.models) or every_model))
         width = max(len(name) for name, _ in facts) + 2
@@ -225,7 +253,13 @@ class Start(Change[None]):
             *section("What will happen", (effect, *_ahead(sessions.all(), None), *context.without_engine())),
             *section("How to undo it", ("S on it stops it after its epoch; the versions it has registered stay.",)),
         ]
-        return Offer(title="Start a training session", lines=tuple(lines), confirm="Start", commit=commit)
+        return Offer(
+            title="Start a training session",
+            lines=tuple(lines),
+            confirm="Start",
+            commit=commit,
+            another=(lambda: self.offer(context, None, following)) if others else None,
+        )
 
 
 PAUSE, RESUME_SESSION, STOP, START = Pause(), ResumeSession(), Stop(), Start()

@@ -3,7 +3,7 @@
 from typing import cast
 
 from core.domains.domain import Domain, ModelOffer, SessionDomain
-from core.errors import UsageError
+from core.errors import CoreError, UsageError
 from core.plugins import DOMAINS, PluginLoadError, Plugins
 
 _BUILT_IN = {
@@ -64,6 +64,18 @@ def session_domain(name: str) -> SessionDomain:
         members = ", ".join(f"`{member}`" for member in missing)
         raise UsageError(f"The domain {name!r} has no {members} (core/domains/domain.py lists what a domain has).")
     return cast(SessionDomain, found)
+
+
+def session_domain_names() -> tuple[str, ...]:
+    """Name the domains that a session can train on; a package that cannot be loaded is left out."""
+    names = []
+    for name in domain_names():
+        try:
+            session_domain(name)
+        except CoreError:
+            continue
+        names.append(name)
+    return tuple(names)
 
 
 _MEMBERS = [name for protocol in (Domain, SessionDomain) for name in vars(protocol) if not name.startswith("_")]

@@ -166,6 +166,7 @@ class FinalFit:
                 score=fmean(merit(model.metrics, self._panels.domain.test_panels[0]) for model in models),
                 draws=made.draws,
                 models=models,
+                sections=self._panels.report_sections(),
             )
             write_file(folder / RECORD, to_json(record), durable=False)
 

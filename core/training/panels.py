@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.arrays import AnyArray
 from core.domains.domain import VALIDATION, DrawRequest, SessionDomain
+from core.domains.report_section import ReportingDomain, ReportSection
 from core.files import digest
 from core.models import Panel, PanelLike
 from core.seeds import derive_seed
@@ -80,6 +81,12 @@ class SessionPanels:
         frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
         truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
         return Draw(Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record)
+
+    def report_sections(self) -> tuple[ReportSection, ...]:
+        """Compute what the domain adds to the final report."""
+        if not isinstance(self.domain, ReportingDomain):
+            return ()
+        return tuple(self.domain.report_sections(self._own_settings, self._settings.random_seed))
 
     def split(self, panel: PanelLike, number: int) -> tuple[Panel, Panel]:
         """Split a draw by group.

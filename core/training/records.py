@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
 from core.training.scores import EpochScore
 
@@ -85,3 +86,4 @@ class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     draws: tuple[DrawRecord, ...]
     models: tuple[FinalModel, ...]
+    sections: tuple[ReportSection, ...] = ()  # the domain's own

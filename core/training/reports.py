@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from core.clock import to_iso
+from core.domains.report_section import ReportSection
 from core.training.convergence import Judgement, expectation, quality_band
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
@@ -67,6 +68,7 @@ def final_report(
         "not_done": list(announcements),
         "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
+        "sections": [msgspec.to_builtins(section) for section in final.sections],
         "panels": [msgspec.to_builtins(draw) for draw in final.draws],
         "last_draw": msgspec.to_builtins(last.draw),
         "reproduce": REPRODUCE,
@@ -112,6 +114,8 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, last: Epoc
     ]
     for model in final.models:
         lines += ["", f"### {model.name}", "", *_model_section(model)]
+    for section in final.sections:
+        lines += ["", f"## {section.title}", "", section.about, "", *_table(section)]
     lines += [
         "",
         "## Data",
@@ -238,6 +242,11 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
         "mean": round(sum(values) / len(values), 3),
         "max": max(values),
     }
+
+
+def _table(section: ReportSection) -> list[str]:
+    rows = (section.columns, ("---",) * len(section.columns), *section.rows)
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 def _panels(models: Iterable[FinalModel]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
 from core.settings import TrainingSettings
 from core.training.criterion import Criterion
@@ -70,6 +71,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None = None  # relative to the workspace
     checkpoint_sha256: str | None = None
     registered: tuple[str, ...] = ()  # "spread/1.2.0"
+    sections: tuple[ReportSection, ...] = ()  # the domain's own part of the final report
     criteria: tuple[Criterion, ...] = ()  # where the criteria that end it stand after its last epoch
     announcements: tuple[str, ...] = ()  # features the settings switch on that this release does not have
     warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest

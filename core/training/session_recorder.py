@@ -280,6 +280,7 @@ class SessionRecorder:
             evidence=(evidence,),
             phase=SessionPhase.FINISHED,
             registered=registered,
+            sections=final.sections,
         )
 
     def stopped(self, session: Session) -> Session:

@@ -57,6 +57,24 @@ async def test_a_promotion_to_production_is_confirmed_by_typing_its_version_and_
         assert not dialog.is_current
 
 
+async def test_the_dialog_of_a_new_session_asks_for_its_domain(open_console, workspace):
+    async with open_console() as console:
+        await console.dialog("colon", *"start", "enter")
+        console.time.pass_deafness()
+        assert "bonds  right arrow: etrm" in console.text()
+        await console.press("right")
+        await console.until(lambda: "etrm  right arrow: bonds" in console.text(), "the other domain")
+        assert "all of etrm: etrm_risk" in console.text()
+        await console.settled()
+        console.time.pass_deafness()
+        before = {session.session_id for session in Sessions(workspace).all()}
+        await console.press("Y")
+        await console.until(lambda: len(Sessions(workspace).all()) > len(before), "the new session")
+        [begun] = [session for session in Sessions(workspace).all() if session.session_id not in before]
+        assert begun.settings["domain"] == "etrm"
+        assert set(begun.settings["models"]) == {"etrm_risk", "etrm_breach", "etrm_off_market"}
+
+
 @pytest.mark.parametrize("typed", ["", "1.3", "1.3.01", "1.2.0"], ids=lambda typed: typed or "nothing")
 async def test_a_version_typed_wrongly_promotes_nothing(open_console, workspace, typed):
     async with open_console() as console:

@@ -1,7 +1,9 @@
 """Energy trading: synthetic deals with a known truth, newly drawn for each panel, on one price path per session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from core.domains.domain import DrawRequest, ModelOffer
 from core.domains.etrm.deals.settings import DealSettings
@@ -11,6 +13,7 @@ from core.seeds import derive_seed
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.domains.report_section import ReportSection
     from core.models.interface import PanelLike
     from core.quality import CheckSet
 
@@ -54,6 +57,13 @@ class EtrmDomain:
         from core.domains.etrm.deals.slices import deal_slices
 
         return deal_slices(frame)
+
+    def report_sections(self, settings: msgspec.Struct, session_seed: int) -> "Sequence[ReportSection]":
+        """Back-test the value at risk of each book on the session's price path."""
+        from core.domains.etrm.deals.backtests import var_section
+
+        path = derive_seed(session_seed, "prices")
+        return (var_section(path, cast(DealSettings, settings).n_years),)
 
     @property
     def checks(self) -> "CheckSet":

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from console.cli.main import main
+from console.presentation.sessions import detail_lines
 from core.actor import Actor, Origin
 from core.domains.registry import domain_names, find_domain
 from core.engine import Engine
@@ -24,6 +25,7 @@ from core.training.session_domain import DomainSettingsError, checked
 from core.training.sessions import Sessions
 from tests.packages import installed
 from tests.waiting import until
+from widgets.glyphs import UNICODE
 
 ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
 PACKAGE = Path(__file__).parent / "loan_package"
@@ -85,7 +87,14 @@ def test_its_reports_use_the_domains_own_words(finished):
     report = (workspace.reports_dir / session.session_id / "final_report.md").read_text()
     assert "No borrower in these figures is real." in report
     assert "| panel | seed | rows | borrowers | SHA-256 |" in report
+    assert "## Terms\n\nWhat was lent.\n\n| term | value |\n| --- | --- |\n| noise | 0.5 |\n" in report
     assert "bond" not in report.replace("bondx data reproduce", "")  # the command; no word of another domain
+
+
+def test_its_own_section_is_shown_with_the_session(finished):
+    _, session = finished
+    lines = [line.text for line in detail_lines(session, UNICODE)]
+    assert lines[lines.index("Terms") + 1 :][:4] == ["term   value", "noise    0.5", "seed      42", "What was lent."]
 
 
 def test_its_version_is_served_by_a_compiled_scorer(finished, loans):

@@ -31,6 +31,7 @@ class Markets:
         is_usd: Whether a hub is quoted in USD, shape (k,).
         weight: A hub's share of its commodity's deals, shape (k,).
         names: The hubs.
+        front: The front month on every weekday, those of the history before the period included, shape (D, k).
     """
 
     dates: AnyArray
@@ -41,6 +42,7 @@ class Markets:
     is_usd: AnyArray
     weight: FloatArray
     names: tuple[str, ...]
+    front: FloatArray
 
 
 @lru_cache(maxsize=4)
@@ -69,6 +71,7 @@ def markets_of(price_seed: int, n_years: int) -> Markets:
         is_usd=np.array([hub.currency == "USD" for hub in series.hubs]),
         weight=np.array([hub.weight for hub in series.hubs]),
         names=series.names,
+        front=frozen(series.forward[series.days.is_weekday[: series.days.n_priced], :, 0]),
     )
 
 

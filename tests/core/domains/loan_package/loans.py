@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.domains.domain import ModelOffer
+from core.domains.report_section import ReportSection
 from core.models.algorithms import SUPERVISED
 
 
@@ -28,6 +29,10 @@ class LoanDomain:
         from loan_models import LOAN_CHECKS
 
         return LOAN_CHECKS
+
+    def report_sections(self, settings, session_seed):
+        rows = (("noise", f"{settings.noise}"), ("seed", f"{session_seed}"))
+        return (ReportSection(title="Terms", about="What was lent.", columns=("term", "value"), rows=rows),)
 
     def draw(self, request):
         from loan_models import draw_loans
