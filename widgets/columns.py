@@ -74,9 +74,12 @@ def fit_columns(
     spare = width - needed()
     # A cut word can still be recognised; a cut number is another number.
     words = [index for index in kept if columns[index].align == "left"]
-    while spare < 0 and words and widths[widest := max(words, key=lambda index: widths[index])] > _LEAST_WORD:
-        widths[widest] -= 1
-        spare += 1
+    # A number such as ro-0012 tells its row from the others by its end, so it is cut last.
+    numbers = {index for index in words if columns[index].is_key and columns[index].cut == "end"}
+    for group in ([index for index in words if index not in numbers], sorted(numbers)):
+        while spare < 0 and group and widths[widest := max(group, key=lambda index: widths[index])] > _LEAST_WORD:
+            widths[widest] -= 1
+            spare += 1
     names = [index for index in kept if index in named]
     for n_left, index in zip(range(len(names), 0, -1), names, strict=True):
         part = max(0, min(longest[index] - widths[index], spare // n_left))

@@ -103,6 +103,15 @@ class SessionFeed:
         return is_new
 
 
+def criteria_events(session: "Session") -> Iterator[Event]:
+    """Yield where each criterion of the session's end stands, and the earliest epoch at which it could be met."""
+    observed = session.observed
+    base = {"session_id": session.session_id, "n_epochs": observed.n_epochs, "epoch": observed.epoch}
+    for each in observed.criteria:
+        figures = {"value": each.value, "limit": each.limit, "at_epoch": each.at_epoch}
+        yield base | {"event": "criterion", "name": each.name, "is_met": each.is_met, **figures, "text": each.text}
+
+
 def plain_line(event: Event) -> str:
     """Spell an event as one line for a person.
 
@@ -124,6 +133,8 @@ def plain_line(event: Event) -> str:
         case "phase":
             after = f" after epoch {event['epoch']}" if event["epoch"] else ""
             return f"{event['session_id']} {event['phase']}{after}"
+        case "criterion":
+            return f"until {event['name']}: {'met' if event['is_met'] else 'open'}, {event['text']}"
         case "registered":
             return f"registered {printable(event['what'])}"
         case "notice":

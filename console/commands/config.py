@@ -8,6 +8,7 @@ from console.commands.opening import Subparsers, add_json_argument, command_pars
 from core.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:
+    from core.settings import Settings
     from core.settings.origin import SettingOrigin
 
 
@@ -87,8 +88,7 @@ def validate_files(args: argparse.Namespace) -> int:
     results = []
     for file in args.files or files_of(root):
         try:
-            check_session(file)
-            check_keys(file)
+            check_file(file)
         except CoreError as error:
             results.append({"file": str(file), "ok": False, "problem": str(error)})
         else:
@@ -106,17 +106,19 @@ def validate_files(args: argparse.Namespace) -> int:
     return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
 
 
-def check_session(file: Path) -> None:
-    """Refuse what a session would refuse, in a settings file.
+def check_file(file: Path) -> None:
+    """Refuse what a session or the console would refuse, in a settings file, which is read once.
 
     Raises:
-        SettingsError: The file cannot be used.
+        SettingsError: The file cannot be used, or the console would refuse its keys.
         UsageError: It names a gate, a model, an algorithm or an extra that is not installed.
     """
     from core.settings import load_settings
     from core.training.session_domain import checked
 
-    checked(load_settings(file).training)
+    settings = load_settings(file)
+    checked(settings.training)
+    _check_keys_of(settings, file)
 
 
 def check_keys(file: Path) -> None:
@@ -126,13 +128,15 @@ def check_keys(file: Path) -> None:
         SettingsError: The file cannot be read, or the console would refuse its keys.
     """
     from core.settings import load_settings
-    from core.settings.yaml_source import read_yaml
 
-    console = read_yaml(file).values.get("console")
-    if isinstance(console, dict) and console.get("keys"):
+    _check_keys_of(load_settings(file), file)
+
+
+def _check_keys_of(settings: "Settings", file: Path) -> None:
+    if settings.console.keys:
         from console.app.keys import checked_keymap
 
-        checked_keymap(load_settings(file), file)
+        checked_keymap(settings, file)
 
 
 def list_keys(args: argparse.Namespace) -> int:

@@ -289,7 +289,8 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
     facts |= {"n_candidate": observed.evidence.n_candidate, "risks": rollout.plan.risks_text}
     print_facts(_in_words(facts))
-    found = [_cells(reading) for reading in (*observed.readings, *observed.slices)]
+    is_over = not rollout.is_active
+    found = [_cells(reading, is_over=is_over) for reading in (*observed.readings, *observed.slices)]
     if found:
         print()
         print_table(found, tuple(found[0]), empty="")
@@ -319,7 +320,7 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     return ExitCode.GOOD
 
 
-def _cells(reading: "GuardReading") -> dict[str, object]:
+def _cells(reading: "GuardReading", *, is_over: bool) -> dict[str, object]:
     return {
         "guard": reading.guard,
         "stable": reading.stable_value,
@@ -334,5 +335,5 @@ def _cells(reading: "GuardReading") -> dict[str, object]:
         "verdict": reading.verdict,
         "eta_seconds": reading.eta_seconds,
         "not_excluded": reading.cannot_exclude,
-        "reason": reading.reason.removeprefix(f"{reading.guard}: "),
+        "reason": reading.said(is_over=is_over).removeprefix(f"{reading.guard}: "),
     }

@@ -126,7 +126,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     engine = Engine(workspace, mode="headless", actor=person())
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
-        stop = _stop_on_signal(printer)
+        stop, asked = _stop_on_signal(printer), _asked_by_signal()
         session: Session | None = None
         if args.no_session:
             printer.say(f"the engine of {workspace.root} is running; no session starts")
@@ -134,7 +134,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
             session, resumed = find_or_start(workspace, args)
             printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
         shown = None if args.stay or session is None else session.session_id
-        tell_rest = _tell_events(workspace, printer, stop, shown, lambda: engine.loss is not None, before)
+        tell_rest = _tell_events(workspace, printer, stop, asked, shown, lambda: engine.loss is not None, before)
     finally:
         engine.stop()
     if engine.loss is not None:
@@ -149,6 +149,7 @@ def _tell_events(
     workspace: "Workspace",
     printer: "LinePrinter",
     stop: threading.Event,
+    asked: threading.Event,
     session_id: str | None,
     is_over: "Callable[[], bool]",
     before: "Mapping[str, ObservedSession]",
@@ -159,11 +160,12 @@ def _tell_events(
         workspace: The workspace.
         printer: Prints the events.
         stop: Set by a signal.
+        asked: Set by a signal: where the criteria of a session's end stand is printed once more.
         session_id: The only session to print; by default every session at work.
         is_over: Whether the engine has ended.
         before: The progress of each session before the engine started, which is not printed again.
     """
-    from console.cli.headless import SessionFeed
+    from console.cli.headless import SessionFeed, criteria_events
     from core.telemetry import TelemetryReader
     from core.training.session_files import SessionFiles
     from core.view.source import SnapshotSource
@@ -178,6 +180,8 @@ def _tell_events(
 
     def tell() -> bool:
         snapshot = source.take()
+        wants_criteria = asked.is_set()
+        asked.clear()
         for session in reversed(snapshot.sessions):
             is_at_rest = session.observed.phase.is_at_rest
             if session.session_id != session_id and (session_id or (is_at_rest and session.session_id not in feeds)):
@@ -188,6 +192,10 @@ def _tell_events(
                 )
             for event in feed.events(snapshot):
                 printer.print(event)
+            for event in criteria_events(session) if wants_criteria else ():
+                printer.print(event)
+            if wants_criteria and not session.observed.criteria:
+                printer.say(f"{session.session_id} has no criteria to tell: no epoch of it has ended yet")
             if session.session_id == session_id and is_at_rest:
                 return True
         return False
@@ -216,7 +224,13 @@ def follow(workspace: "Workspace") -> int:
     session = next((each for each in sessions if not each.has_ended), sessions[-1])
     with unread_output_is_harmless(), suppress(KeyboardInterrupt):
         _tell_events(
-            workspace, printer, threading.Event(), session.session_id, lambda: read_lease(workspace) is None, {}
+            workspace,
+            printer,
+            threading.Event(),
+            _asked_by_signal(),
+            session.session_id,
+            lambda: read_lease(workspace) is None,
+            {},
         )()
     return _exit_code(workspace, session.session_id, printer)
 
@@ -240,6 +254,13 @@ def _stop_on_signal(printer: "LinePrinter") -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     return stop
+
+
+def _asked_by_signal() -> threading.Event:
+    """Return what `SIGUSR1` sets: `kill -USR1` asks a headless session for the criteria of its end."""
+    asked = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: asked.set())
+    return asked
 
 
 def _exit_code(workspace: "Workspace", session_id: str, printer: "LinePrinter") -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from console.presentation import rollout_slices
 from console.presentation.phrases import NOTHING, clock, duration, instant, number, share
@@ -76,8 +77,9 @@ def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
     guards = [reading for reading in observed.readings if not reading.is_check]
     checks = [reading for reading in observed.readings if reading.is_check]
     worst = rollout_slices.worst_slices(rollout)
-    judged = [*(_guard_row(reading, glyphs) for reading in (*guards, *worst[:1])), *((differ,) if differ else ())]
-    rest = [_guard_row(reading, glyphs) for reading in (*checks, *worst[1:])]
+    row_of = partial(_guard_row, glyphs=glyphs, is_over=not rollout.is_active)
+    judged = [*map(row_of, (*guards, *worst[:1])), *((differ,) if differ else ())]
+    rest = [*map(row_of, (*checks, *worst[1:]))]
     # A small screen shows six rows before it scrolls: the worst slice and the difference must be among them.
     return [*judged, *traffic, answers, *rest] if worst or differ else [*traffic, answers, *judged, *rest]
 
@@ -87,7 +89,7 @@ def _side_by_side(name: str, stable: str, candidate: str, note: str) -> Row:
     return Row(name, cells)
 
 
-def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
+def _guard_row(reading: GuardReading, *, glyphs: Glyphs, is_over: bool) -> Row:
     return Row(
         reading.guard,
         (
@@ -100,7 +102,7 @@ def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
             Cell(f"{reading.n_stable:,} : {reading.n_candidate:,}", "muted"),
             verdict_cell(reading, glyphs),
             duration(reading.eta_seconds),
-            Cell(reading.reason.removeprefix(f"{reading.guard}: "), "muted"),
+            Cell(reading.said(is_over=is_over).removeprefix(f"{reading.guard}: "), "muted"),
         ),
     )
 
@@ -198,7 +200,8 @@ def _slice_lines(rollout: Rollout, glyphs: Glyphs) -> list[Line]:
     for reading in rollout.observed.slices:
         verdict = verdict_cell(reading, glyphs)
         effect = f"  {effect_text(reading, reading.effect)}" if reading.effect is not None else ""
-        lines.append(Line(((f"{verdict.text:<12}", verdict.tone), (reading.reason, ""), (effect, "muted"))))
+        reason = reading.said(is_over=not rollout.is_active)
+        lines.append(Line(((f"{verdict.text:<12}", verdict.tone), (reason, ""), (effect, "muted"))))
     return lines
 
 
@@ -207,7 +210,7 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
     head = Line(
         (
             (f"{verdict.text:<12}", verdict.tone),
-            (reading.reason, ""),
+            (reading.said(is_over=not rollout.is_active), ""),
             (_role(reading), "muted"),
         )
     )

@@ -273,6 +273,8 @@ def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> lis
             ("files", f"{version.n_files}, {size(version.n_bytes)}, manifest {version.manifest_sha256[:12]}"),
         ),
     ]
+    if version.checked:
+        lines += _facts(("checked", version.checked))
     if (quarantine := snapshot.quarantine_of(version.model, version.version)) is not None:
         words = f"{glyphs.failed} quarantined {instant(quarantine.at)}: {quarantine.problem}"
         lines.append(Line(((words, "bad"),)))

@@ -62,7 +62,7 @@ class EngineHost:
             except LeaseHeldError:
                 self._become(Hosting.ATTACHED, "")
             except CoreError as error:
-                self._become(Hosting.NONE, str(error))
+                self._become(Hosting.NONE, f"The engine could not be started: {error}")
             except Exception:
                 log.exception("The engine could not be started.")
                 self._become(Hosting.NONE, "The engine could not be started; logs/console.log says why.")

@@ -18,7 +18,7 @@ from console.verbs.chosen import Chosen
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
-from console.verbs.version import MODEL
+from console.verbs.version import MODEL, MOVED, ModelRow
 from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.training.session import Session
@@ -50,7 +50,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (SUSPECT, MODEL, ALERT, SESSION, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, EVIDENCE)
     PARTS = {
         "#wrong": "",
         "#live": "registry",
@@ -168,20 +168,28 @@ class OverviewScreen(ConsoleScreen):
         """Return the panes that age with the samples of the machine."""
         return (self.query_one(GaugeList), self.query_one("#resource-line", Caption))
 
+    def _about(self, model: str | None) -> Things:
+        """Return what a row about a model is about: its live version, if it has one."""
+        if model is None:
+            return {MODEL: None, MOVED: None, SUSPECT: None, ALERT: None}
+        standing = standing_of(model, None, self.snapshot)
+        return {MODEL: model, MOVED: ModelRow(model, standing.live or ""), SUSPECT: standing, ALERT: None}
+
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
         snapshot, alert = self.snapshot, self.selected_alert()
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
-            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: None}
+            return self._about(model)
         if (model := self._retired()) is not None:
-            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot), ALERT: None}
+            return self._about(model)
         if alert is None:
-            return {MODEL: None, SUSPECT: None, ALERT: None}
+            return self._about(None)
         suspect, session = suspect_of(alert, snapshot), alerts.session_of(alert, snapshot)
         is_live = suspect is not None and suspect.standing is VersionStanding.LIVE
         return {
             MODEL: suspect.model if suspect and is_live else None,
+            MOVED: ModelRow(suspect.model, suspect.version) if suspect and is_live else None,
             SUSPECT: suspect,
             ALERT: self._chosen(alert),
             **({SESSION: session} if session is not None else {}),  # else that of the pane

@@ -15,7 +15,7 @@ from console.screens.marking import Marks, row_keys, versions_to_compare
 from console.verbs.chosen import Chosen, spared_sentences
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
-from console.verbs.version import MODEL, VERSION, VERSIONS, VersionName
+from console.verbs.version import MODEL, MOVED, VERSION, VERSIONS, ModelRow, VersionName
 from console.verbs.view import EVIDENCE
 from core.errors import UsageError
 from core.registry import ModelVersion
@@ -33,7 +33,7 @@ class RegistryScreen(ConsoleScreen):
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (VERSION, SUSPECT, MODEL, VERSIONS, EVIDENCE)
+    NOUNS = (VERSION, SUSPECT, MODEL, MOVED, VERSIONS, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#models", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
@@ -155,13 +155,16 @@ class RegistryScreen(ConsoleScreen):
         """Return the version under the cursor, and its model; of a folded model only the model."""
         if self._lists_models:
             model = self._models.cursor_key
-            return {MODEL: model, SUSPECT: standing_of(model, None, self.snapshot)} if model else {}
+            if not model:
+                return {}
+            return {MODEL: model, MOVED: ModelRow(model), SUSPECT: standing_of(model, None, self.snapshot)}
         if (version := self._version()) is None:
             return {}
         return {
             VERSION: VersionName(version.model, version.version),
             VERSIONS: self._chosen(version),
             MODEL: version.model,
+            MOVED: ModelRow(version.model, version.version),
             SUSPECT: standing_of(version.model, version.version, self.snapshot),
         }
 

@@ -8,7 +8,7 @@ from console.presentation.offer import AskAgainError, Commit, Offer, told_first
 from console.verbs.offer import OfferContext
 from console.verbs.stage_move import evidence_lines
 from console.verbs.verb import Argument, Change, Command, Key, Noun
-from console.verbs.version import ROLL_BACK, UNDO
+from console.verbs.version import ROLL_BACK, UNDO, ModelRow
 from core.errors import RefusedError
 from core.view.snapshot import NO_ENGINE
 from core.view.suspects import VersionStanding, standing_of
@@ -125,7 +125,7 @@ class RolloutRequest(Change["Rollout"]):
             now = rollouts.get(rollout.rollout_id)
             is_stepped = now.desired_revision <= rollout.revision and self.refusal(now) is None
             if is_stepped and self.promised(now) != self.promised(rollout):
-                news = f"{now.rollout_id} is {_now(now)}; it was {_now(rollout)}."
+                news = f"{now.rollout_id} is {_now(now)}; it was {_now(rollout)}. Changed by {now.updated_by}."
                 raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
             asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
             return self.ask(rollouts, rollout, asked)
@@ -295,8 +295,8 @@ class Abort(RolloutRequest):
 
     def late(self, context: OfferContext) -> tuple[str, ...]:
         """Say when the rollout ends: without an engine now, with an engine that does not move once that moves."""
-        if context.absence is None:
-            return ("The rollout ends.",)
+        if context.absence is None:  # it may stop before it answers
+            return ("The traffic returns now, and the rollout ends with the next step of the engine.",)
         if context.absence == NO_ENGINE:
             return (f"{context.absence.capitalize()}: the rollout ends now.",)
         return (
@@ -397,7 +397,7 @@ class UndoPromotion(Change["Rollout"]):
                 f"The promotion of {thing.candidate} is not the last change of {thing.model} any more; U in the "
                 f"Registry goes back change by change. {plan.refusal or plan.effects[0]}"
             )
-        return UNDO.offer(context, thing.model)
+        return UNDO.offer(context, ModelRow(thing.model))
 
 
 def abort_words(rollout: "Rollout") -> str:

@@ -80,7 +80,8 @@ class SessionRequest(Change[Session]):
             now = sessions.get(thing.session_id)
             is_stepped = now.desired_revision <= thing.revision and self.refusal(now) is None
             if is_stepped and promised(now) != shown:
-                news = f"{now.session_id} is {now.observed.phase}; it was {thing.observed.phase}."
+                phases = f"{now.session_id} is {now.observed.phase}; it was {thing.observed.phase}."
+                news = f"{phases} Changed by {now.updated_by}."
                 raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
             sessions.request(
                 thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision

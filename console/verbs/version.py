@@ -51,6 +51,21 @@ STAGE_WORD = Argument("STAGE", lambda _snapshot, _before: reachable(Move.PROMOTE
 MODEL: Noun[str] = Noun(
     group="registry", arguments=(MODEL_WORD,), missing="No model is selected.", find=lambda _snapshot, words: words[0]
 )
+
+
+class ModelRow(NamedTuple):
+    """A model whose versions have moved, and the version that its row is about; empty for a row about the model."""
+
+    model: str
+    version: str = ""
+
+
+MOVED: Noun[ModelRow] = Noun(
+    group="registry",
+    arguments=(MODEL_WORD,),
+    missing="No model is selected.",
+    find=lambda _snapshot, words: ModelRow(words[0]),
+)
 VERSION: Noun[VersionName] = Noun(
     group="registry",
     arguments=(MODEL_WORD, VERSION_WORD),
@@ -104,22 +119,31 @@ class RollBack(Change[str]):
         return offer_move(context, lambda registry: registry.plan_rollback(thing))
 
 
-class Undo(Change[str]):
+class Undo(Change[ModelRow]):
     """Undo the last change of a model's stages."""
 
     name = "undo"
-    noun = MODEL
+    noun = MOVED
     on = ("overview", "registry")
     key = Key("U", "undo", "Undo the last change of the model's stages; again: the one before (asks first)")
     command = Command("undo the last change of a model's stages")
 
-    def offered(self, app: "ConsoleControls", thing: str) -> bool:
+    def offered(self, app: "ConsoleControls", thing: ModelRow) -> bool:
         """Offer it for models whose versions have moved."""
-        return super().offered(app, thing) and bool(app.newest.history(thing))
+        return super().offered(app, thing) and bool(app.newest.history(thing.model))
 
-    def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
-        """Offer the undo that the registry plans."""
-        return offer_move(context, lambda registry: registry.plan_undo(thing))
+    def offer(self, context: OfferContext, thing: ModelRow, *options: Any) -> Offer:
+        """Offer the undo that the registry plans; say first if it is of another version than that of the row."""
+        from core.registry import Registry
+
+        offered = offer_move(context, lambda registry: registry.plan_undo(thing.model))
+        if not thing.version or offered.refusal is not None:
+            return offered
+        moved = [change.version for change in Registry(context.workspace).plan_undo(thing.model).changes]
+        if not moved or thing.version in moved:
+            return offered
+        told = f"The last change of {thing.model} was of {' and '.join(moved)}, not of {thing.version}."
+        return replace(offered, lines=(Line(((told, "warn"),)), *offered.lines))
 
 
 ROLL_BACK, UNDO = RollBack(), Undo()

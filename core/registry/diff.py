@@ -17,6 +17,7 @@ from core.plain_files import open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object
 from core.registry.documents import ModelVersion
+from core.registry.gates import ATTAINMENT
 from core.registry.manifest import MANIFEST_NAME, Manifest
 from core.state import Workspace
 from core.tracking import Runs
@@ -175,15 +176,15 @@ def difference(section: VersionSection, name: str, before: Any, after: Any) -> V
     return VersionDifference(section=section, name=name, before=before, after=after, change=change, delta=delta)
 
 
-def _weight(row: VersionDifference) -> tuple[bool, float]:
-    """Order changes within a section: metrics of the whole before those of a part, then the larger relative change.
+def _weight(row: VersionDifference) -> tuple[bool, bool, float]:
+    """Order changes within a section: attainment first, metrics of the whole before those of a part, then by size.
 
-    What is no number, or is on one side only, counts as the largest.
+    The size is the relative change; what is no number, or is on one side only, counts as the largest.
     """
-    is_whole = "." not in row.name
+    is_first, is_whole = row.section == "metrics" and row.name == ATTAINMENT, "." not in row.name
     if row.delta is None:
-        return is_whole, math.inf
-    return is_whole, abs(row.delta) / (max(abs(float(row.before)), abs(float(row.after))) or 1.0)
+        return is_first, is_whole, math.inf
+    return is_first, is_whole, abs(row.delta) / (max(abs(float(row.before)), abs(float(row.after))) or 1.0)
 
 
 def _flat(values: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.quality.gate import GateResult, judge
+from core.quality.gate import GateResult, counted, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
 from core.registry.stages import Stage
@@ -86,16 +86,25 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
     )
 
 
-def servable_gate(version: ModelVersion, problem: str | None, *, blocking: bool = True) -> GateResult:
-    """Judge whether a version loads and answers rows of its own signature."""
+def servable_gate(version: ModelVersion, problem: str | None, *, n_rows: int = 0, blocking: bool = True) -> GateResult:
+    """Judge whether a version loads and answers rows of its own signature.
+
+    Args:
+        version: The version.
+        problem: Why it cannot be served, or None.
+        n_rows: The rows that it answered in its trial; 0 for a model that declares no fields.
+        blocking: Whether a failure stops it.
+    """
+    rows = counted(n_rows, "rows") if n_rows else "rows"
     return judge(
         SERVABLE,
         0.0 if problem is None else 1.0,
         "<=",
         0.0,
         unit="problems",
-        window="one trial in a process of its own, with rows of its own signature",
-        reason=problem or f"{version.version} loads and answers rows of its own signature",
+        n_samples=n_rows,
+        window="rows of its own signature, in a process of its own",
+        reason=problem or f"{version.version} loads and answers {rows} of its own signature",
         blocking=blocking,
     )
 

@@ -69,6 +69,7 @@ class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):
     candidate: str
     share: float  # of the requests that the candidate answers
     is_aborting: bool = False  # a person has asked for its end, and the engine has not ended it yet
+    asked_by: str = ""  # who has last asked for its start, its end or its pace
 
     def __str__(self) -> str:
         aborting = ", being aborted" if self.is_aborting else ""
@@ -164,6 +165,7 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
     stable: str
     candidate: str
     desired: str = ""
+    desired_by: str = ""
     observed: _Observed = _Observed()
     revision: int = 0
 
@@ -184,4 +186,5 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
             candidate=self.candidate,
             share=self.observed.share,
             is_aborting=self.desired == _WAS_ABORTED,
+            asked_by=self.desired_by,
         )

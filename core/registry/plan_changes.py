@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from core.registry.holds import RunningRollout
 from core.registry.planning import Plan
 
 
@@ -40,16 +41,25 @@ def as_reviewed(plan: Plan, reviewed: Plan | None) -> Plan:
 
 def _rollout_news(shown: Plan, now: Plan) -> list[str]:
     before, after = shown.ends_rollout, now.ends_rollout
-    if before == after:
+    if _without_author(before) == _without_author(after):
         return []
     if before is not None and after is not None and before.rollout_id == after.rollout_id:
         if after.is_aborting and not before.is_aborting:
-            return [f"Rollout {after.rollout_id} is being aborted."]
+            return [f"Rollout {after.rollout_id} is being aborted{_by(after)}."]
         shares = f"{after.share * 100:g}% of the requests, and no longer {before.share * 100:g}%"
         return [f"Rollout {after.rollout_id} gives {after.candidate} {shares}."]
     ended = [f"Rollout {before} has ended since."] if before else []
-    begun = [f"Rollout {after} has started since, and this would end it."] if after else []
+    begun = [f"Rollout {after} has been started{_by(after)} since, and this would end it."] if after else []
     return ended + begun
+
+
+def _without_author(rollout: RunningRollout | None) -> RunningRollout | None:
+    """Leave out who asked last: a request that changes neither share nor end is no news."""
+    return None if rollout is None else msgspec.structs.replace(rollout, asked_by="")
+
+
+def _by(rollout: RunningRollout) -> str:
+    return f" by {rollout.asked_by}" if rollout.asked_by else ""
 
 
 def _warning_news(shown: Sequence[str], now: Sequence[str]) -> list[str]:

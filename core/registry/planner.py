@@ -22,7 +22,7 @@ from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
-from core.registry.trial_child import TrialFailedError
+from core.registry.trial_child import TrialFailedError, TrialOutcome
 from core.registry.trials import Trials
 from core.registry.undo import next_to_undo
 from core.settings.policy_source import PolicySource
@@ -250,7 +250,8 @@ class Planner:
         try:
             if not tries and self._trials.known(version) is None:
                 return ()
-            return (servable_gate(version, self.trial_problem(version, tries=tries)),)
+            found = self._trial(version, tries=tries)
+            return (servable_gate(version, found.problem or None, n_rows=found.n_rows),)
         except (TrialFailedError, CopyFailedError) as error:  # this machine's fault: it must not stop a rollback
             return (servable_gate(version, str(error), blocking=False),)
 
@@ -262,11 +263,14 @@ class Planner:
         """
         if not self.holds_model(version):
             return NO_MODEL
+        return self._trial(version, tries=tries).problem or None
+
+    def _trial(self, version: ModelVersion, *, tries: bool) -> TrialOutcome:
         found = self._trials.known(version)
         if found is None and tries:
             with self.copied(version) as folder:
                 found = self._trials.outcome(version, folder)
-        return None if found is None else found.problem or None
+        return found or TrialOutcome()
 
     @contextmanager
     def copied(self, version: ModelVersion) -> Iterator[Path]:

@@ -45,6 +45,7 @@ class TrialOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     problem: str = ""  # empty: it loads and answers
     is_fatal: bool = False  # the loader died, hung or ran out of memory
     found: str = ""  # what was done without a problem, or why nothing could be
+    n_rows: int = 0  # rows that it answered
 
 
 class TrialFailedError(CoreError):

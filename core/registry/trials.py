@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 TABLE = "quarantine"
 TRIED_NAME = ".tried"
+_THEN_ROWS = b"\nrows "  # in a mark, between the software and the number of rows that the version answered
 _TRIALS = 2  # that must be fatal before a version is quarantined
 _LOADED_SIZE = 4  # a loaded model takes about as many times the size of its files, at most
 
@@ -84,10 +85,11 @@ class Trials:
             return TrialOutcome(problem=quarantine.problem, is_fatal=True)
         try:
             mark = self._mark(version.manifest_sha256)
-            is_known = all(map(_is_ours, (mark.parent, mark))) and read_file(mark) == _software()
+            software, _, n_rows = read_file(mark).partition(_THEN_ROWS)
+            is_known = all(map(_is_ours, (mark.parent, mark))) and software == _software() and n_rows.isdigit()
         except OSError:
             return None
-        return TrialOutcome() if is_known else None
+        return TrialOutcome(n_rows=int(n_rows)) if is_known else None
 
     def outcome(self, version: ModelVersion, folder: Path) -> TrialOutcome:
         """Return what an earlier trial found, or try the version now; a version that kills its loader is quarantined.
@@ -106,7 +108,7 @@ class Trials:
         if found.is_fatal:
             self._put_away(version, found.problem)
         elif not found.problem:
-            self._remember(version.manifest_sha256)
+            self._remember(version.manifest_sha256, found.n_rows)
         return found
 
     def read_once(self, folder: Path, manifest_sha256: str) -> str:
@@ -140,12 +142,12 @@ class Trials:
             problem = found.problem.replace(f"{folder}/", "").replace(str(folder), "its folder")
             raise ArtifactRefusedError(f"The model cannot be used: {problem.rstrip('.')}.")
         if found.found == ANSWERED:
-            self._remember(manifest_sha256)
+            self._remember(manifest_sha256, found.n_rows)
         return found.found
 
-    def _remember(self, manifest_sha256: str) -> None:
+    def _remember(self, manifest_sha256: str, n_rows: int) -> None:
         with contextlib.suppress(CoreError):  # it is tried again then
-            write_file(self._mark(manifest_sha256), _software(), durable=False)
+            write_file(self._mark(manifest_sha256), _software() + _THEN_ROWS + b"%d" % n_rows, durable=False)
 
     def _confirmed(self, version: ModelVersion, folder: Path) -> TrialOutcome:
         """Try a version, and again each time it is fatal, each time in a child of its own.

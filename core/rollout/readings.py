@@ -54,6 +54,14 @@ class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
     slice: SliceLevel | None = None  # the level of a slice that it is about; None: all requests
     cannot_exclude: str = ""  # the rare large loss that these data say nothing of
 
+    def said(self, *, is_over: bool) -> str:
+        """Return the reason; of an ended rollout it says of nothing that it is still to come.
+
+        Args:
+            is_over: Whether the rollout has ended.
+        """
+        return self.reason.replace(" yet", "") if is_over else self.reason
+
     @property
     def is_rate(self) -> bool:
         """Whether failures were counted; otherwise a mean was taken."""

@@ -44,11 +44,11 @@ class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     """The `stress_testing` block."""
 
     enable_stress_testing: Annotated[bool, Meta(description="Run the scenarios below during a session.")] = False
-    enable_global_liquidity_freeze: bool = True
-    enable_downgrade_cascade: bool = True
-    enable_interest_rate_shocks: bool = True
-    enable_inflation_scenarios: bool = True
-    enable_fx_risk_scenarios: bool = True
+    enable_global_liquidity_freeze: Annotated[bool, Meta(description="Bonds cannot be sold anywhere.")] = True
+    enable_downgrade_cascade: Annotated[bool, Meta(description="Downgrades that cause downgrades.")] = True
+    enable_interest_rate_shocks: Annotated[bool, Meta(description="Yields that jump.")] = True
+    enable_inflation_scenarios: Annotated[bool, Meta(description="Inflation above expectations.")] = True
+    enable_fx_risk_scenarios: Annotated[bool, Meta(description="Exchange rates that jump.")] = True
     scenario_count: Annotated[int, Meta(ge=1, le=1000, description="Scenarios per test.")] = 10
     stress_test_interval_epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs between tests.")] = 10
 
@@ -57,15 +57,21 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The `advanced` block."""
 
     enable_hyperparameter_tuning: Annotated[bool, Meta(description="Search parameters before training.")] = False
-    tuning_method: Literal["grid_search", "random_search", "bayesian"] = "random_search"
+    tuning_method: Annotated[
+        Literal["grid_search", "random_search", "bayesian"], Meta(description="How parameters are searched.")
+    ] = "random_search"
     parameter_ranges: Annotated[
         dict[Name, tuple[float | int | str | bool, ...]], Meta(description="Candidate values, by parameter.")
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
-    ensemble_strategy: Literal["voting", "stacking", "blending"] = "stacking"
+    ensemble_strategy: Annotated[
+        Literal["voting", "stacking", "blending"], Meta(description="How the members are combined.")
+    ] = "stacking"
     base_models: BaseModels = ("lightgbm", "random_forest")
     enable_feature_selection: Annotated[bool, Meta(description="Drop uninformative features.")] = False
-    selection_method: Literal["importance", "mutual_information", "recursive"] = "importance"
+    selection_method: Annotated[
+        Literal["importance", "mutual_information", "recursive"], Meta(description="How features are chosen.")
+    ] = "importance"
     max_features: Annotated[int, Meta(ge=1, le=10_000, description="Maximum number of features.")] = 30
 
 

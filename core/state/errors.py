@@ -218,8 +218,8 @@ class LockHeldError(StateError, ConflictError):
 
     def __init__(self, path: Path, holder: str, seconds: float) -> None:
         super().__init__(
-            f"{path} is still locked after {seconds:.0f} s by {holder}; this change was not made. If that process is "
-            "not a change under way, end it and try again; `bondx doctor` checks who may lock the files."
+            f"{path} is still locked after {seconds:.0f} s by {holder}, so nothing was written there. If that process "
+            "is not a change under way, end it and try again; `bondx doctor` checks who may lock the files."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock, to_iso, utc_now
+from core.clock import Clock, in_words, to_iso, utc_now
 from core.files import access_error, open_to_write, write_all
 from core.lock_files import locked_within, unlock
 from core.state.errors import LeaseHeldError
@@ -231,7 +231,7 @@ def _held_by(holder: LeaseHolder | None, workspace: Workspace) -> str:
         return f"A workspace has one engine, and {holder.silence}."
     return (
         f"An engine is already running on {workspace.root}: {holder.mode}, {holder.user}@{holder.host}, process "
-        f"{holder.pid}, since {to_iso(holder.acquired_at)}. A workspace has one engine; `bondx` attaches to it."
+        f"{holder.pid}, since {in_words(holder.acquired_at)}. A workspace has one engine; `bondx` attaches to it."
     )
 
 

@@ -758,3 +758,18 @@ async def test_the_console_stays_if_the_change_it_waits_for_is_refused(open_cons
         await console.settled()
         assert not console.app._exit
         assert "A gate says no." in console.text()
+
+
+async def test_an_undo_says_first_that_it_is_of_another_version_than_that_of_the_row(open_console, workspace):
+    registry = Registry(workspace)
+    registry.apply(registry.plan_archive("spread", "1.0.0"), actor=OPERATOR)
+    told = "The last change of spread was of 1.0.0, not of 1.2.0."
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("U")
+        assert told in console.text()
+        await console.press("escape")
+        await at(console, "spread/1.0.0")
+        await console.dialog("U")
+        assert "Undo spread" in console.text()
+        assert "The last change of" not in console.text()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from console.cli.main import main
-from core.settings import load_settings
+from core.settings import load_settings, source
 from core.settings.schema import policy_schema, settings_schema
 from core.state import Workspace
 from tests.terminal.documented import ROOT
@@ -172,3 +172,12 @@ def test_a_key_that_the_console_would_refuse_is_invalid(answer, home):
     code, _, err = answer("config", "keys")
     assert code == 2
     assert "console.keys.registry.promote" in err
+
+
+def test_a_file_is_read_once(answer, home, monkeypatch):
+    """Settings that are written meanwhile are judged as one file, not half as one and half as another."""
+    (home / "bondx.yaml").write_text("console: {keys: {registry.promote: B}}\n")
+    read, seen = source.read_text, []
+    monkeypatch.setattr("core.settings.yaml_source.read_text", lambda file: seen.append(file.name) or read(file))
+    assert answer("config", "validate", home / "bondx.yaml")[0] == 0
+    assert seen == ["bondx.yaml"]

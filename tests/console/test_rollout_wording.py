@@ -8,6 +8,7 @@ import pytest
 from console.cli.main import main
 from console.presentation import rollout_evidence
 from core.rollout import GuardReading, GuardSource, GuardVerdict, Rollouts
+from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 
 ACTIVE = "ro-0002"
@@ -98,3 +99,18 @@ def test_a_running_rollout_says_how_long_each_verdict_takes(called, workspace, w
     monkeypatch.setenv("BONDX_HOME", str(workspace.root))
     assert EXPECTED in called(main, "rollout", "show", ACTIVE)[1]
     assert json.loads(called(main, "rollout", "show", ACTIVE, "--json")[1])["expected"] == [EXPECTED]
+
+
+def test_nothing_is_still_to_come_once_a_rollout_has_ended(with_readings, workspace, called):
+    missing = msgspec.structs.replace(
+        RATIO, verdict=GuardVerdict.NO_DATA, reason="loss: no candidate answer yet", effect=None
+    )
+    active = with_readings(missing)
+    assert "no candidate answer yet" in written(active)
+    Rollouts(workspace).abort(active.rollout_id, actor=OPERATOR, reason="", expected_revision=active.revision)
+    ended = Rollouts(workspace).get(ACTIVE)
+    assert not ended.is_active
+    assert "loss: no candidate answer" in written(ended)
+    assert "answer yet" not in written(ended)
+    assert "answer yet" not in str([row.cells for row in rollout_evidence.guard_rows(ended, UNICODE)])
+    assert "answer yet" not in called(main, "--workspace", workspace.root, "rollout", "show", ACTIVE)[1]

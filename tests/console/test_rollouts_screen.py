@@ -9,7 +9,7 @@ from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import rollout_evidence, rollout_progress
 from console.presentation.phrases import NOTHING
-from console.presentation.rollouts import seconds_to_decision
+from console.presentation.rollouts import COLUMNS, seconds_to_decision
 from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
 from core.actor import Actor, Origin
 from core.alerts import Alerts
@@ -19,6 +19,7 @@ from core.rollout.rollout import END, RolloutEvent
 from core.state import Lease
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
+from widgets.columns import fit_columns
 from widgets.glyphs import UNICODE
 
 ACTIVE, TAKEN_BACK = "ro-0002", "ro-0001"
@@ -364,3 +365,10 @@ def test_a_key_means_what_is_possible_next(rollout):
     assert (choose(rollout()), choose(rollout(DesiredRollout.PAUSED))) == (HOLD, RESUME_ROLLOUT)
     assert choose(rollout(phase=RolloutPhase.INCONCLUSIVE)) is RESUME_ROLLOUT
     assert RESUME_ROLLOUT.refusal(rollout(phase=RolloutPhase.INCONCLUSIVE)) is None
+
+
+def test_the_number_of_a_rollout_is_whole_on_the_smallest_screen():
+    longest = (7, 15, 8, 9, 10, 14, 4, 5, 8, 4)
+    for width in range(36, 60):
+        widths = dict(fit_columns(COLUMNS, width, longest=longest))
+        assert widths[0] == 7, f"ro-0001 and ro-0002 look the same in {width} cells"

@@ -31,24 +31,23 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # before any other process
-    from core.serving.scoring.warming import warm_scorer  # before the limit on memory
+    from core.serving.scoring.warming import warmed_by  # before the limit on memory
 
     os.write(replies, b"ready\n")
     while select.select([0], [], [], IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
         request = msgspec.json.decode(line, type=TrialRequest)
         with _Limits(request):
-            outcome = _tried(request, warm_scorer)
+            outcome = _tried(request, warmed_by)
         os.write(replies, msgspec.json.encode(outcome) + b"\n")
     os._exit(IDLE_EXIT)  # also where a model has left threads behind
 
 
-def _tried(request: TrialRequest, warm: Callable[[Path], object]) -> TrialOutcome:
+def _tried(request: TrialRequest, warm: Callable[[Path], int]) -> TrialOutcome:
     folder = Path(request.folder)
     try:
         if not (folder / MODEL_NAME).exists() and (files := onnx_files(folder)):
             return TrialOutcome(found=_parsed_onnx(files))
-        warm(folder)
-        return TrialOutcome(found=ANSWERED)
+        return TrialOutcome(found=ANSWERED, n_rows=warm(folder))
     except BaseException as error:  # an exit in a model's code is a fault of the version, and no end of the child
         if _was_refused_memory(error):
             return _over_memory(request)

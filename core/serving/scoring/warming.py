@@ -52,6 +52,15 @@ def warm_scorer(folder: Path) -> Scorer:
     return scorer
 
 
+def warmed_by(folder: Path) -> int:
+    """Load a version as `warm_scorer` does; return how many rows it has answered.
+
+    Raises:
+        CoreError: The artifact cannot be loaded, or cannot answer rows of its own signature.
+    """
+    return 0 if isinstance(warm_scorer(folder), OpenScorer) else N_PROBES + 1
+
+
 def probes(signature: ServingSignature, n_rows: int = N_PROBES) -> Rows:
     """Generate rows that a signature allows: within and at its limits, with gaps in optional fields."""
     random = np.random.default_rng(20260)

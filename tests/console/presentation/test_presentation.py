@@ -146,6 +146,8 @@ def test_details_of_a_version_show_metrics_gates_lineage_and_stage_changes(snaps
 
 
 def test_details_of_a_version_show_its_names_and_the_rollout_of_its_model(snapshot):
+    checked = msgspec.structs.replace(snapshot.version("spread", "1.0.0"), checked="it answered rows")
+    assert "checked  it answered rows" in plain(versions.fact_lines(checked, snapshot, UNICODE))
     text = plain(versions.fact_lines(snapshot.version("spread", "1.0.0"), snapshot, UNICODE))
     assert "@baseline" in text
     assert "rollout" not in text

@@ -45,7 +45,8 @@ def test_a_hold_is_asked_again_once_the_engine_has_taken_a_step(workspace, conte
     with pytest.raises(AskAgainError) as asked:
         offer.commit("")
     again = asked.value.look()
-    assert "ro-0002 is running, 25% of the traffic; it was running, 10% of the traffic." in text(again)
+    changed = "ro-0002 is running, 25% of the traffic; it was running, 10% of the traffic. Changed by"
+    assert f"{changed} {Rollouts(workspace).get('ro-0002').updated_by}." in text(again)
     assert not Rollouts(workspace).get("ro-0002").is_held
     again.commit("")
     assert Rollouts(workspace).get("ro-0002").is_held
@@ -68,7 +69,9 @@ def test_a_pause_is_asked_again_once_the_session_has_begun_to_train(workspace, c
     sessions.observe("s-0002", "session.train", actor=OPERATOR, phase=SessionPhase.RUNNING)
     with pytest.raises(AskAgainError) as asked:
         offer.commit("")
-    assert "The current epoch ends first" in text(asked.value.look())
+    again = text(asked.value.look())
+    assert "The current epoch ends first" in again
+    assert f"s-0002 is running; it was queued. Changed by {OPERATOR}." in again
 
 
 def test_a_start_is_asked_again_once_another_session_was_started(workspace, context):
@@ -87,7 +90,7 @@ def test_a_start_is_asked_again_once_another_session_was_started(workspace, cont
 @pytest.mark.parametrize(
     ("absence", "told"),
     [
-        (None, "The rollout ends."),
+        (None, "The traffic returns now, and the rollout ends with the next step of the engine."),
         (NO_ENGINE, "No engine is running: the rollout ends now."),
         (SILENT_ENGINE, "The engine is silent: the traffic returns now, and the rollout ends once the engine answers."),
     ],

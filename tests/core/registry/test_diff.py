@@ -134,6 +134,14 @@ def test_what_changed_most_comes_first_and_fits_a_screen() -> None:
     assert diff.left_out(diff.changed) == {}
 
 
+def test_attainment_is_among_the_first_rows_however_little_it_changed() -> None:
+    others = {f"metric {n}": (1.0, float(n)) for n in range(20)}
+    added = {f"score {n}": (None, 0.5) for n in range(20)}
+    diff = a_diff(metrics=others | added | {"attainment": (0.90, 0.91)}, gates={f"g{n}": (1, 2) for n in range(20)})
+
+    assert diff.first()[0].name == "attainment"
+
+
 def test_no_diff_is_longer_than_a_screen() -> None:
     diff = a_diff(**{section: {f"n{n}": (n, n + 1) for n in range(100)} for section in SECTIONS})
 

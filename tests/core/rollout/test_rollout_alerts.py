@@ -177,7 +177,7 @@ def test_a_move_is_refused_if_a_rollout_that_it_would_end_started_since(registry
     newer = register(Stage.STAGING)
     plan = registry.plan_promotion("spread", newer)
     rollout = start()
-    with pytest.raises(StalePlanError, match=f"Rollout {rollout.rollout_id}, .* has started since"):
+    with pytest.raises(StalePlanError, match=f"Rollout {rollout.rollout_id}, .* has been started by .* since"):
         registry.apply(plan, actor=ana)
     registry.apply(registry.plan_promotion("spread", newer), actor=ana)
 

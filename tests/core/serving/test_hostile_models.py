@@ -35,7 +35,7 @@ from core.state import Workspace
 from tests.core.serving.in_process import serving
 
 TREES = "lightgbm.trees.txt"
-ANSWERS = TrialOutcome(found=ANSWERED)
+ANSWERS = TrialOutcome(found=ANSWERED, n_rows=25)
 DYING_CHILD = """
 import os, signal, sys
 os.write(1, b"ready\\n")

@@ -53,6 +53,16 @@ def test_a_model_that_answers_is_registered_on_record_and_not_tried_again(worksp
     assert Registry(workspace).try_version("spread", "1.0.0") is None
 
 
+def test_the_gate_says_on_how_many_rows_it_tried_the_version(workspace, artifacts, monkeypatch):
+    register(workspace, artifacts / "spread")
+    registry = Registry(workspace)
+    registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=ANA)
+    monkeypatch.setattr(trials, "try_folder", None)  # also where an earlier trial is only remembered
+    gate = next(gate for gate in registry.plan_promotion("spread", "1.0.0").gates if gate.name == "servable")
+    assert (gate.n_samples, gate.window) == (25, "rows of its own signature, in a process of its own")
+    assert gate.reason == "1.0.0 loads and answers 25 rows of its own signature"
+
+
 def test_a_model_that_cannot_be_loaded_is_refused_with_the_reason_and_leaves_nothing(workspace, broken):
     with pytest.raises(
         ArtifactRefusedError, match=r"The model cannot be used: .*\. Nothing was registered\."

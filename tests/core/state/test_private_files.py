@@ -80,6 +80,7 @@ def test_waiting_for_a_lock_says_who_holds_it_and_ends(workspace, holder, short_
         workspace.database("registry").table("models").insert({"n": 1})
     file_lock.tell_waiting.reset(token)
     assert refusal.value.exit_code is ExitCode.CONFLICT
+    assert "so nothing was written there" in str(refusal.value)  # "this change" would be another one in the console
     assert len(told) == 1
     assert f"registry.json{suffix}, locked by process {child.pid} (" in told[0]
     child.kill()
