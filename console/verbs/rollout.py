@@ -296,7 +296,7 @@ class Abort(RolloutRequest):
     def late(self, context: OfferContext) -> tuple[str, ...]:
         """Say when the rollout ends: without an engine now, with an engine that does not move once that moves."""
         if context.absence is None:  # it may stop before it answers
-            return ("The traffic returns now, and the rollout ends with the next step of the engine.",)
+            return ("The rollout ends with the next step of the engine.",)
         if context.absence == NO_ENGINE:
             return (f"{context.absence.capitalize()}: the rollout ends now.",)
         return (

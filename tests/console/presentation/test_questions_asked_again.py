@@ -90,7 +90,7 @@ def test_a_start_is_asked_again_once_another_session_was_started(workspace, cont
 @pytest.mark.parametrize(
     ("absence", "told"),
     [
-        (None, "The traffic returns now, and the rollout ends with the next step of the engine."),
+        (None, "The rollout ends with the next step of the engine."),
         (NO_ENGINE, "No engine is running: the rollout ends now."),
         (SILENT_ENGINE, "The engine is silent: the traffic returns now, and the rollout ends once the engine answers."),
     ],
