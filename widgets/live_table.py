@@ -13,6 +13,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from widgets.alike import told_apart
 from widgets.columns import Column, fit_columns
 from widgets.filtering import filter_rows
 from widgets.line import Line, Span, clean, fit, fit_line
@@ -114,6 +115,8 @@ class LiveTable(Painted, can_focus=True):
         self._layout_key: _LayoutKey = _NO_LAYOUT
         self._longest: tuple[int, ...] = ()  # the longest cell of each column of words, 0 for numbers
         self._drawn: dict[str, tuple[Row, Line]] = {}
+        self._apart: dict[int, dict[str, str]] = {}  # other cuts of names that would be cut alike, by column
+        self._apart_of: tuple[object, object] = ((), ())  # the layout and the rows they are of
 
     # Input of the table
 
@@ -493,7 +496,8 @@ class LiveTable(Painted, can_focus=True):
                 text = cell.brief
             text = clean(text, replacement=glyphs.replacement)
             column = self._columns[index]
-            fitted = fit(text, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
+            fitted = self._apart[index].get(text, "") if index in self._apart else ""
+            fitted = fitted or fit(text, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
             spans.append((fitted, tone or row.tone))
         return Line(tuple(spans))
 
@@ -531,6 +535,7 @@ class LiveTable(Painted, can_focus=True):
     def _fit_columns(self, width: int) -> None:
         key = (width, id(self.glyphs), self._longest, self._wanted, self._order.key if self._order else "")
         if self._layout_key == key:
+            self._tell_apart()
             return
         same_cells = self._layout_key[:2] == key[:2]
         self._layout_key = key
@@ -541,6 +546,26 @@ class LiveTable(Painted, can_focus=True):
         layout = tuple((chosen[place], cells) for place, cells in fitted)
         if layout != self._layout or not same_cells:
             self._layout = layout
+            self._drawn.clear()
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        """Choose other cuts for names of this layout that would be cut alike."""
+        layout, rows = self._apart_of
+        if layout is self._layout and rows is self._all_rows:
+            return
+        self._apart_of = (self._layout, self._all_rows)
+        apart = {
+            index: told_apart(
+                (clean(row.text(index), replacement=self.glyphs.replacement) for row in self._all_rows),
+                width,
+                ellipsis=self.glyphs.ellipsis,
+            )
+            for index, width in self._layout
+            if self._columns[index].cut == "middle" and self._longest and self._longest[index] > width
+        }
+        if apart != self._apart:
+            self._apart = apart
             self._drawn.clear()
 
 

@@ -51,3 +51,18 @@ async def test_completions_of_long_names_differ_and_the_chosen_one_is_in_view(op
         assert "_03" in console.text()
         assert console.screen.query_one("#prompt-input").value.strip() == f"promote {NAMES[3]}"
         assert len({word for word in console.text().splitlines()[-1].split() if word.startswith("emea")}) > 2
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)], ids=str)
+async def test_names_that_differ_in_the_middle_alone_are_cut_where_they_differ(open_console, workspace, size, tmp_path):
+    names = [f"investment_grade_{place}_spread_desk_model_of_the_year_2026" for place in ("emea", "apac", "amer")]
+    for name in names:
+        Registry(workspace).register(
+            name, tmp_path / "model.txt", metrics={}, lineage={}, gates=gates()[2:4], actor=Actor.engine()
+        )
+    async with open_console(size) as console:
+        await console.press("3")
+        table = console.screen.main_table()
+        lines = [table._plain_line(row).text for row in table.rows if row.key.startswith("investment")]
+        assert len(lines) == len(names)
+        assert len({line.split("1.0.0")[0] for line in lines}) == len(names)

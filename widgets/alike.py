@@ -1,0 +1,47 @@
+"""Names that are cut alike: each is cut again where it differs from the others."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+
+from widgets.line import fit
+
+_LEAST_WIDTH = 6
+"""In fewer cells, a sign of both cuts leaves no room for the difference."""
+
+
+def told_apart(names: Iterable[str], width: int, *, ellipsis: str = "…") -> dict[str, str]:
+    """Return another cut for each of the names that are the same once their middle is cut.
+
+    Args:
+        names: The names of one column.
+        width: Its cells.
+        ellipsis: The sign of the characters that were cut.
+
+    >>> told_apart(["desk_emea_grade_model_01", "desk_apac_grade_model_01", "spread"], 9)
+    {'desk_emea_grade_model_01': 'de…emea_…', 'desk_apac_grade_model_01': 'de…apac_…'}
+    """
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys(names):
+        if cell_len(name) > width >= _LEAST_WIDTH:
+            alike[fit(name, width, cut="middle", ellipsis=ellipsis)].append(name)
+    return {
+        name: _cut_at(name, _n_alike(group), width, ellipsis)
+        for group in alike.values()
+        if len(group) > 1
+        for name in group
+    }
+
+
+def _n_alike(names: Sequence[str]) -> int:
+    """Count the characters with which all names begin."""
+    pairs = zip(min(names), max(names), strict=False)
+    return next((place for place, (one, other) in enumerate(pairs) if one != other), len(min(names)))
+
+
+def _cut_at(name: str, place: int, width: int, ellipsis: str) -> str:
+    """Keep the beginning of a name, and what stands at a place."""
+    head = min((width - 2) // 3, place)
+    room = width - head - 2
+    return fit(f"{name[:head]}{ellipsis}{name[place : place + room]}{ellipsis}", width, ellipsis=ellipsis)
