@@ -14,7 +14,7 @@ import msgspec
 
 from core.files import write_file
 from core.plain_files import read_file
-from core.serving.stats import ServerStats, VersionStats
+from core.serving.stats import EarlierStats, ServerStats, VersionStats
 from core.telemetry.predictions import PredictionHealth
 
 log = logging.getLogger(__name__)
@@ -57,21 +57,31 @@ class Counts(msgspec.Struct):
     health: PredictionHealth = _NOTHING
     process: Values = {}
     table: TableFacts | None = None  # None: it still loads, or has ended
+    earlier: dict[str, EarlierStats] = {}  # by model, of versions that have no counters of their own any more
 
     @classmethod
     def of(cls, stats: ServerStats, health: PredictionHealth) -> "Counts":
         """Take the counters of this process."""
         refused = [(dialect, status, n) for (dialect, status), n in list(stats.refused.items())]
-        return cls(stats.versions(), refused, stats.n_outcomes_refused, stats.n_evicted, health)
+        versions, earlier = stats.versions(), dict(stats.earlier)
+        return cls(versions, refused, stats.n_outcomes_refused, stats.n_evicted, health, earlier=earlier)
 
 
 def total(parts: Iterable[Counts]) -> Counts:
     """Add up counters; recording has failed if it has failed in one process."""
     parts = list(parts)
     stats, health = ServerStats(), _NOTHING
+    loaded = {(facts.model, facts.version) for part in parts if part.table for facts in part.table.loaded}
+    for part in parts:
+        for model, earlier in part.earlier.items():
+            stats.add_earlier(model, earlier.until, earlier.counted)
     for part in parts:
         for model, version, counted in part.versions:
-            stats.of(model, version).add(counted)
+            joined = stats.earlier.get(model)  # by one process, and a moment later by the others
+            if joined is not None and joined.covers(version) and (model, version) not in loaded:
+                joined.add(version, counted)
+            else:
+                stats.of(model, version).add(counted)
         for dialect, status, n in part.refused:
             stats.refused[dialect, status] += n
         stats.n_outcomes_refused += part.n_outcomes_refused

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import psutil
 
+from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
@@ -130,6 +131,7 @@ class Loader:
                 self._loading[key].add_done_callback(lambda _: self._wake.set())
         self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in wanted}
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
+        self._stats.join_earlier(self._loaded.keys() | self._loading.keys())
         self._announce(models, versions)
         self._settle_wishes(wished)
 
@@ -198,6 +200,7 @@ class Loader:
         seconds = time.monotonic() - begin
         # Memory that an earlier version has given back is used again without growth, so the files are the least.
         n_bytes = max(_memory() - bytes_before, n_file_bytes)
+        return_memory()  # what reading and warming took for a moment, and what the version before it has left
         log.info("%s %s is loaded and warm after %.2f s", model, version, seconds)
         return LoadedVersion(
             model,

@@ -13,7 +13,7 @@ from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
 from core.serving.rollout_metrics import RolloutMetrics
-from core.serving.stats import BOUNDS_SECONDS
+from core.serving.stats import BOUNDS_SECONDS, MOST_UNLOADED, VersionStats
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
 
@@ -111,6 +111,14 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         dropped.add_metric(labels, stats.n_copies_dropped)
         for name, n in list(stats.unfamiliar.items()):
             unfamiliar.add_metric((*labels, name), n)
+    earlier = CounterMetricFamily(
+        "bondx_predict_earlier",
+        f"Counts of a model's versions before its newest {MOST_UNLOADED} unloaded ones, which have no series any more.",
+        labels=("model", "counter"),
+    )
+    for model, joined in counts.earlier.items():
+        for name, value in _sums(joined.counted):
+            earlier.add_metric((model, name), value)
     refused = CounterMetricFamily(
         "bondx_predict_refused", "Requests answered with an error.", labels=("dialect", "status")
     )
@@ -119,7 +127,20 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     evicted = CounterMetricFamily(
         "bondx_version_evictions", "Versions unloaded because of the memory limit.", value=counts.n_evicted
     )
-    return seconds, rows, errors, copies, dropped, unfamiliar, refused, evicted
+    return seconds, rows, errors, copies, dropped, unfamiliar, earlier, refused, evicted
+
+
+def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
+    """Name the counters of `_answers` without their labels."""
+    return (
+        ("requests", stats.n_requests),
+        ("seconds", stats.seconds),
+        ("rows", stats.n_rows),
+        ("failures", stats.n_errors),
+        ("shadow", stats.n_shadow),
+        ("shadow_dropped", stats.n_copies_dropped),
+        ("unfamiliar_values", sum(stats.unfamiliar.values())),
+    )
 
 
 def _recording(counts: Counts) -> Iterable[Metric]:

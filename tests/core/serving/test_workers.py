@@ -12,11 +12,12 @@ import threading
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.cli.main import main
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts, total
-from core.serving.stats import ServerStats
+from core.serving.stats import MOST_UNLOADED, ServerStats
 from core.telemetry.predictions import PredictionHealth
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -236,6 +237,29 @@ class TestTheSum:
         assert (found.table.is_ready, found.table.loaded[0].n_bytes, found.table.failed) == (True, 1.0, [])
         assert found.process["process_resident_memory_bytes"] == 1.0
         assert found.process["process_cpu_seconds_total"] == 4.0
+
+    def test_of_older_unloaded_versions_is_kept_without_a_series_for_each(self):
+        stats, loaded = ServerStats(), {("spread", "1.3.0")}
+        n_versions = MOST_UNLOADED + 21
+        for n in range(n_versions):
+            stats.of("spread", f"1.{n}.0").answered(0.002, n)
+        stats.join_earlier(loaded)
+        names = [version for _, version, _ in stats.versions()]
+        assert names == ["1.3.0", *(f"1.{n}.0" for n in range(21, n_versions))], "a loaded one stays, however old"
+        assert (stats.earlier["spread"].until, stats.earlier["spread"].counted.n_requests) == ("1.20.0", 20)
+
+        other = ServerStats()  # of a process that has not joined them yet, and of one that has them alone
+        for n in (2, 3, 50):
+            other.of("spread", f"1.{n}.0").answered(0.002, 1000)
+        mine = Counts.of(stats, HEALTH)
+        mine.table = TableFacts(True, {}, [LoadedFacts("spread", "1.3.0", "Production", 1.0, 1.0, 1.0)])
+        found = total([mine, Counts.of(other, HEALTH)])
+        rows = {version: each.n_rows for _, version, each in found.versions}
+        assert (len(rows), rows["1.3.0"], rows["1.50.0"]) == (MOST_UNLOADED + 1, 1003, 1050)
+        assert sum(rows.values()) + found.earlier["spread"].counted.n_rows == sum(range(n_versions)) + 3000
+        assert "1.2.0" not in rows
+        read = msgspec.json.decode(msgspec.json.encode(found), type=Counts)
+        assert read.earlier["spread"].counted == found.earlier["spread"].counted
 
     def test_leaves_out_a_file_that_cannot_be_read(self, tmp_path):
         (tmp_path / "worker-1.json").write_text("torn")
