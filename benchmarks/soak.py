@@ -105,6 +105,7 @@ class Soak:
     def round(self, *, kills: bool) -> None:
         """Make one change of every kind, and kill one process."""
         self.n_rounds += 1
+        self.curves.rounds.append(self.curves.seconds())
         version = self._registered()
         self._rolled_out(version, promotes=self.n_rounds % 2 == 0)
         self._tracked()
@@ -290,8 +291,12 @@ def report(ended: tuple[Soak, float], arguments: argparse.Namespace) -> list[str
     )
     print(f"\n{'curve':<30}{'level':>10}{'an hour':>12}{'at the end':>12}  95 % interval")
     for name, slope in soak.curves.slopes(since).items():
-        figures = f"{slope.level:>10.1f}{slope.per_hour:>+12.1f}{slope.at_end:>+12.1f}  {_interval(slope)}"
+        figures = f"{slope.level:>10.1f}{slope.growth:>+12.1f}{slope.at_end:>+12.1f}  {_interval(slope)}"
         print(f"{name:<30}{figures}  {slope.verdict}")
+    print(f"\n{'curve':<30}{'start':>10}{'middle':>10}{'end':>10}{'KiB a round':>14}  95 % interval, second half")
+    for name, (levels, slope) in soak.curves.growth_a_round(since).items():
+        figures = f"{levels.start:>10.1f}{levels.middle:>10.1f}{levels.end:>10.1f}{slope.growth:>+14.1f}"
+        print(f"{name:<30}{figures}  {_interval(slope)}")
     if arguments.picture:
         arguments.picture.write_text(soak.curves.picture(since))
     lost = soak.losses()

@@ -23,9 +23,9 @@ Point = tuple[float, float]  # seconds, value
 
 @dataclass(frozen=True)
 class Slope:
-    """The growth of a curve an hour, with its 95 % interval; the same at its end, if the curve is a parabola."""
+    """The growth of a curve an hour, or a round, with its 95 % interval; the same at its end, if it is a parabola."""
 
-    per_hour: float
+    growth: float
     low: float
     high: float
     level: float
@@ -41,24 +41,28 @@ class Slope:
         """
         tolerated = TOLERATED_SHARE_PER_HOUR * abs(self.level)
         if self.low > tolerated:
-            return "filling" if self.is_slowing and self.at_end < self.per_hour / 2 else "growing"
+            return "filling" if self.is_slowing and self.at_end < self.growth / 2 else "growing"
         if self.high < -tolerated:
             return "falling"
         return "flat" if self.low <= 0.0 <= self.high or max(abs(self.low), abs(self.high)) <= tolerated else "unclear"
 
 
-def slope_of(points: Sequence[Point]) -> Slope | None:
+def slope_of(points: Sequence[Point], *, unit: float = 3600.0) -> Slope | None:
     """Fit a line through the means of ten blocks, and a parabola; None for fewer than three blocks.
 
     Samples a second apart resemble each other, and so would make the interval far too narrow; means of long blocks
     hardly do.
+
+    Args:
+        points: The samples.
+        unit: Over how much of their first coordinate the growth is given; by default an hour of seconds.
 
     Source:
         Law, Simulation Modeling and Analysis, 5th edition, section 9.5.3 (batch means).
     """
     size = max(1, len(points) // N_BLOCKS)
     blocks = [points[start : start + size] for start in range(0, len(points) - size + 1, size)]
-    x = np.array([statistics.fmean(at for at, _ in block) / 3600 for block in blocks])
+    x = np.array([statistics.fmean(at for at, _ in block) / unit for block in blocks])
     y = np.array([statistics.fmean(value for _, value in block) for block in blocks])
     if len(np.unique(x)) < 3:
         return None
@@ -80,6 +84,23 @@ def _fitted(design: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return found, float(student.ppf(0.975, n_free)) * np.sqrt(variance * np.diag(inverse))
 
 
+@dataclass(frozen=True)
+class Levels:
+    """The level of a curve at its beginning, where its judged part begins, and at its end."""
+
+    start: float
+    middle: float
+    end: float
+
+
+def levels_of(points: Sequence[Point], since: float) -> Levels:
+    """Return the means of ten samples each."""
+    values = [value for _, value in points]
+    judged = next((index for index, (at, _) in enumerate(points) if at >= since), 0)
+    parts = values[:N_BLOCKS], values[judged : judged + N_BLOCKS], values[-N_BLOCKS:]
+    return Levels(*map(statistics.fmean, parts))
+
+
 class Curves:
     """The curves of all processes, and of the disk."""
 
@@ -88,6 +109,8 @@ class Curves:
         self._cpu: dict[int, tuple[float, float]] = {}
         self.points: dict[str, list[Point]] = defaultdict(list)
         self.marks: list[tuple[float, str]] = []
+        self.rounds: list[float] = []
+        """When each round began."""
 
     def seconds(self) -> float:
         """Return the seconds since the beginning."""
@@ -113,6 +136,7 @@ class Curves:
             of_children = sum(of_child for of_child, _ in living)
             values = {
                 "memory, MiB": memory / 2**20,
+                "own memory, MiB": _own_memory(pid),
                 "children memory, MiB": of_children / 2**20 if children else None,
                 "descriptors": n_descriptors + sum(n for _, n in living),
                 "children": len(children),
@@ -130,6 +154,25 @@ class Curves:
         """Return the slope of every curve from an instant on."""
         found = {name: slope_of([point for point in points if point[0] >= since]) for name, points in self._sorted()}
         return {name: slope for name, slope in found.items() if slope is not None}
+
+    def growth_a_round(self, since: float) -> dict[str, tuple[Levels, Slope]]:
+        """Return the levels of every memory curve, and its growth in KiB a round from an instant on.
+
+        Time passes without changes, more or less of it on a busy machine; what a process keeps of each change, it keeps
+        for good.
+        """
+        if not self.rounds:
+            return {}
+        numbers = range(len(self.rounds))
+        found = {}
+        for name, points in self._sorted():
+            if name.endswith("memory, MiB") and "children" not in name:
+                at = np.interp([at for at, _ in points], self.rounds, numbers)
+                placed = zip(at, points, strict=True)
+                slope = slope_of([(float(x), 1024 * value) for x, (at, value) in placed if at >= since], unit=1.0)
+                if slope is not None:
+                    found[name] = levels_of(points, since), slope
+        return found
 
     def picture(self, since: float) -> str:
         """Draw every curve as one SVG, kills as lines, and the judged part darker."""
@@ -176,6 +219,19 @@ class Curves:
         before = self._cpu.get(pid)
         self._cpu[pid] = now, used
         return None if before is None or now == before[0] else 100 * (used - before[1]) / (now - before[0])
+
+
+def _own_memory(pid: int) -> float | None:
+    """Return the MiB of a process that are no pages of files: what it keeps, and freed memory that it has not returned.
+
+    Source:
+        The Linux manual, proc_pid_smaps(5), "Anonymous".
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None  # another system, or it has ended
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Anonymous:")), None)
 
 
 def _memory_and_descriptors(process: psutil.Process) -> tuple[int, int] | None:

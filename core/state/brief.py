@@ -66,6 +66,8 @@ def brief_type(struct: type[T], within: tuple[str, ...] = ()) -> type[T] | None:
         place = getattr(brief, names[0])  # the first of these fields holds the document's place in its file
         for name in names:
             setattr(brief, name, _read_when_asked(place, fields[name], within))
+        if not within:
+            brief.PLACE = place  # type: ignore[attr-defined]
     brief.WHOLE = struct  # type: ignore[attr-defined]
     brief.INNER = tuple(inner)  # type: ignore[attr-defined]
     brief.__eq__ = _equal  # type: ignore[method-assign]
@@ -113,10 +115,27 @@ def _same(value: Hashable) -> Hashable:
 
 def whole(document: D) -> D:
     """Return a document with all of its fields, to be encoded or changed; everything else is returned unchanged."""
+    if (struct := getattr(type(document), "WHOLE", None)) is None:
+        return document
+    place: DocumentInFile | None = getattr(document, "PLACE", None)
+    if place is None:
+        return struct(**{name: whole(getattr(document, name)) for name in struct.__struct_fields__})  # type: ignore[no-any-return]
+    filled: D = _filled(document, msgspec.json.decode(place.read(), type=struct))
+    return filled
+
+
+def _filled(document: Any, in_full: Any) -> Any:
+    """Return a document with the large fields of another, which is the same in full, and all others of its own."""
     struct = getattr(type(document), "WHOLE", None)
     if struct is None:
         return document
-    return struct(**{name: whole(getattr(document, name)) for name in struct.__struct_fields__})  # type: ignore[no-any-return]
+    large = getattr(struct, "READ_WHEN_ASKED", ())
+    return struct(
+        **{
+            name: getattr(in_full, name) if name in large else _filled(getattr(document, name), getattr(in_full, name))
+            for name in struct.__struct_fields__
+        }
+    )
 
 
 def _equal(document: Any, other: object) -> bool:

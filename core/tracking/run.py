@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -35,6 +35,10 @@ class MadeElsewhere(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The tracked record of one training."""
 
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("parameters", "environment", "git", "artifacts", "data_hashes")
+    ALIKE: ClassVar[tuple[str, ...]] = ("session_id", "started_by", "parent_id", "updated_by")
+    WHOLE_WHILE: ClassVar[str] = "is_running"
+
     run_id: str  # "r-0001"
     session_id: str
     name: str
@@ -56,6 +60,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     updated_by: str
     revision: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status is RunStatus.RUNNING
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.state import Workspace
+from core.state.brief import whole
 from core.tracking import heartbeat, search
 from core.tracking.comparison import RunComparison, compare_runs
 from core.tracking.divergence import last_values
@@ -49,13 +50,20 @@ class RunReader:
         A run of another process that has been silent for too long is shown as lost, even before an engine records
         it.
         """
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
-        silent = self._silent(runs)
-        return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
+        return [whole(run) for run in self._all_in_brief()]
 
     def latest(self) -> list[Run]:
         """Return every run, newest first; running runs with the latest value of each metric."""
-        return [self._with_metrics(run) for run in reversed(self.all())]
+        return [whole(run) for run in self.latest_in_brief()]
+
+    def latest_in_brief(self) -> list[Run]:
+        """Return every run as `latest` does; ended ones in brief, which only `core.state.brief.whole` can encode."""
+        return [self._with_metrics(run) for run in reversed(self._all_in_brief())]
+
+    def _all_in_brief(self) -> list[Run]:
+        runs = sorted(self._documents.all(), key=_number)
+        silent = self._silent(runs)
+        return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
 
     def find(self, run_id: str) -> Run | None:
         """Return a run, or None; a running run with the latest value of each metric."""
@@ -71,15 +79,15 @@ class RunReader:
             ExpressionError: The expression cannot be read; the message shows where.
         """
         matches = search.parse(expression)
-        return [run for run in map(self._with_metrics, self.all()) if matches(run)]
+        return [whole(run) for run in map(self._with_metrics, self._all_in_brief()) if matches(run)]
 
     def experiments(self) -> list[Experiment]:
         """Return the groups of runs with the same `experiment_name`, each with its best run; the newest first."""
-        return experiments(self.latest())
+        return experiments(self.latest_in_brief())
 
     def children(self, run_id: str) -> list[Run]:
         """Return the runs that are parts of a run, oldest first."""
-        return [run for run in self.all() if run.parent_id == run_id]
+        return [whole(run) for run in self._all_in_brief() if run.parent_id == run_id]
 
     def get(self, run_id: str) -> Run:
         """Return a run.
@@ -173,13 +181,13 @@ class RunReader:
 
     def prunable(self, *, keep: int, referenced: Collection[str]) -> list[Run]:
         """Return the runs that `prune` would remove, oldest first."""
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        runs = sorted(self._documents.all(), key=_number)
         free = [run for run in runs if run.is_over and run.run_id not in referenced]
         kept = {run.run_id for run in runs} - {run.run_id for run in free[: max(0, len(runs) - keep)]}
         for run in reversed(runs):  # a parent is older than its parts, so it comes after them
             if run.run_id in kept and run.parent_id:
                 kept.add(run.parent_id)
-        return [run for run in runs if run.run_id not in kept]
+        return [whole(run) for run in runs if run.run_id not in kept]
 
     def _with_metrics(self, run: Run) -> Run:
         if run.ended_at is not None:
@@ -195,7 +203,7 @@ class RunReader:
         return heartbeat.last_beats(self._reader())
 
     def _not_found(self, run_id: str) -> RunNotFoundError:
-        return RunNotFoundError(run_id, [run.run_id for run in self._documents.all()])
+        return RunNotFoundError(run_id, self._documents.all_keys())
 
     def _reader(self) -> "TelemetryReader":
         if self._telemetry_reader is None:
@@ -203,3 +211,7 @@ class RunReader:
 
             self._telemetry_reader = TelemetryReader(self._workspace.telemetry_file)
         return self._telemetry_reader
+
+
+def _number(run: Run) -> int:
+    return run_number(run.run_id)

@@ -67,7 +67,7 @@ def test_a_curve_fills_only_if_it_has_nearly_stopped_to_grow(slope_of, curve, ve
     slope = slope_of([(float(at), curve(at) + (at % 7) / 100) for at in range(600)])
 
     assert slope.verdict == verdict
-    assert slope.per_hour * (-1 if verdict == "falling" else 1) > 0  # what it has grown stays visible
+    assert slope.growth * (-1 if verdict == "falling" else 1) > 0  # what it has grown stays visible
 
 
 def test_a_child_that_nobody_waits_for_is_counted(monkeypatch, tmp_path):
@@ -88,8 +88,27 @@ def test_a_child_that_nobody_waits_for_is_counted(monkeypatch, tmp_path):
         until(lambda: zombies() == 1, "the end of the child")
         assert curves.points["parent children"][-1][1] == 1
         assert curves.points["parent memory, MiB"][-1][1] > 0
+        assert all(0 < own < 1000 for _, own in curves.points["parent own memory, MiB"]), "Linux alone tells it"
     finally:
         parent.communicate()
+
+
+def test_memory_is_judged_by_the_rounds_however_long_they_took(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from soak_curves import Curves
+
+    curves = Curves()
+    curves.rounds = [float(n * n) for n in range(41)]  # ever slower
+    # A process keeps half a MiB of each round, and 3 MiB of its start.
+    kept = [(float(at), 3.0 + 0.5 * at**0.5) for at in range(1600)]
+    curves.points["console memory, MiB"] = kept
+    curves.points["console CPU, %"] = kept
+    ((name, (levels, slope)),) = curves.growth_a_round(400.0).items()
+
+    assert name == "console memory, MiB"
+    assert slope.growth == pytest.approx(512.0, rel=0.01)
+    assert slope.low > 500.0
+    assert (levels.start, levels.middle, levels.end) == pytest.approx((4.0, 13.1, 23.0), abs=0.2)
 
 
 def test_two_samples_have_no_slope(slope_of):

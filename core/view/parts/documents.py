@@ -163,7 +163,7 @@ class RunsPart(_OfDatabase):
     def read(self) -> Mapping[str, Any]:
         from core.tracking.runs import Runs
 
-        return {"runs": tuple(Runs(self._workspace, clock=self._look.clock).latest())}
+        return {"runs": tuple(Runs(self._workspace, clock=self._look.clock).latest_in_brief())}
 
     @classmethod
     @override

@@ -16,7 +16,7 @@ from core.telemetry import TelemetryWriter
 from core.telemetry.forgetting import BY_RUN
 from core.telemetry.schema import connect_to_read
 from core.telemetry.writing import WriteConnection
-from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
+from core.tracking import Run, RunIsOverError, RunNotFoundError, Runs, RunStatus
 from tests.clocks import HandClock
 from tests.processes import dies
 
@@ -332,3 +332,19 @@ def test_kill_9_in_the_middle_of_a_prune_leaves_what_the_next_completes(workspac
             break
         runs.prune(keep=1, referenced=(), actor=ANA)
     assert 0 < n_removals < point
+
+
+def test_an_ended_run_is_held_in_brief_by_who_lists_runs_and_whole_by_everybody_else(
+    workspace: Workspace, runs: Runs
+) -> None:
+    ended = runs.start(name="sweep", actor=ANA, parameters={"depth": 3})
+    runs.finish(ended.run_id, RunStatus.FINISHED, actor=ANA)
+    going = runs.start(name="goes on", actor=ANA, parameters={"depth": 4})
+    newest, oldest = Runs(workspace).latest_in_brief()
+
+    assert (type(newest), newest.run_id) == (Run, going.run_id), "what still changes is whole"
+    assert isinstance(oldest, Run)
+    assert type(oldest) is not Run
+    assert (oldest.parameters, oldest.environment) == ({"depth": 3}, runs.get(ended.run_id).environment)
+    for found in (runs.all(), runs.latest(), runs.search("params.depth = 3")):
+        assert {type(run) for run in found} == {Run}, "anybody may encode it"
