@@ -33,6 +33,7 @@ COMMANDS = (
     "rollout",
     "alerts",
     "data",
+    "compliance",
     "audit",
     "logs",
     "workspaces",
@@ -42,7 +43,7 @@ COMMANDS = (
 )
 EXIT_CODES: Mapping[int, str] = {
     ExitCode.GOOD: "success",
-    ExitCode.FAILING: "failing gate or firing alert",
+    ExitCode.FAILING: "failing gate, firing alert or finding",
     ExitCode.USAGE: "usage",
     ExitCode.REFUSED: "refused",
     ExitCode.CONFLICT: "conflict",

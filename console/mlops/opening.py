@@ -8,7 +8,6 @@ from console.commands.opening import Subparsers, command_parser, person
 if TYPE_CHECKING:
     from core.actor import Actor
     from core.registry import Stage
-    from core.tables import ReadingRules
 
 STAGES = ("development", "staging", "production", "archived")
 
@@ -18,33 +17,6 @@ def verb_parser(commands: Subparsers, name: str, *, help: str) -> argparse.Argum
     parser = command_parser(commands, name, help=help)
     parser.add_argument("--json", action="store_true", help="print only JSON")
     return parser
-
-
-def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
-    """Accept what a person says of the cells of a file."""
-    parser.add_argument(
-        "--na",
-        action="append",
-        default=[],
-        metavar="WORD",
-        help="a word or number that marks an empty cell (repeatable)",
-    )
-    parser.add_argument(
-        "--read",
-        action="append",
-        default=[],
-        metavar="[COL=]HOW",
-        help="read a column, or all, as number, category, decimal-point, decimal-comma, day-first or month-first "
-        "(repeatable)",
-    )
-
-
-def reading_rules(args: argparse.Namespace) -> "ReadingRules":
-    """Turn `--na` and `--read` into rules."""
-    from core.tables import ReadingRules
-    from core.tables.rules import manners_of
-
-    return ReadingRules(missing=tuple(args.na), manners=manners_of(args.read))
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:

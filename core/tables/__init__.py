@@ -10,6 +10,7 @@ number_columns.py, date_columns.py, text_columns.py   text to numbers, flags, da
 salvage.py     a column despite cells that cannot be read
 settling.py    columns that fit two readings
 csv_head.py, csv_file.py, json_lines.py, parquet_file.py   one format each
+pieces.py      some columns of a file, a piece of the rows at a time
 parquet_types.py   the types of Parquet columns
 table.py       a table in memory
 signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light

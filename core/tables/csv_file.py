@@ -1,7 +1,9 @@
 """CSV: every cell is read as text first, so that errors can quote it."""
 
 import csv
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,14 +36,13 @@ def read_csv(source: Source, rules: ReadingRules) -> Table:
     path = source.path
     if cells.num_rows == 0:
         raise TableError(path, "it has a header, but no rows", "Add rows.")
-    if source.n_quotes % 2 and any("\n" in (column[-1].as_py() or "") for column in cells.columns):
-        raise _left_open(source, _line_of(source, head, cells.num_rows - 1, starts=True))
+    require_closed(source, head, cells, cells.num_rows)
     left_out = _without_names(source, head, cells)
     columns = {name: cells.column(position) for position, name in enumerate(head.names) if name}
     rules.require_known(columns)
 
     def line_of(row: int) -> int:
-        return _line_of(source, head, row)
+        return line_of_row(source, head, row)
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(path, problem, cure, column=column, place=f"line {line_of(row)}")
@@ -77,6 +78,39 @@ def _without_names(source: Source, head: CsvHead, cells: pa.Table) -> dict[str, 
     return left_out
 
 
+def csv_pieces(source: Source, head: CsvHead, written: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Read some columns of a CSV file as text, some megabytes of its rows at a time.
+
+    Args:
+        source: The file.
+        head: Its first lines.
+        written: The columns to read, by the names as they are written; empty for all.
+    Raises:
+        TableError: A row is invalid, or a quote is left open.
+    """
+    wrong: list[pyarrow.csv.InvalidRow] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "error"
+
+    options = _parse_options(source, head, note)
+    options["convert_options"].include_columns = list(written)
+    try:
+        with source.open() as file, pyarrow.csv.open_csv(file, **options) as reader:
+            yield from reader
+    except pa.ArrowInvalid as error:
+        raise _invalid(source, head, wrong, error) from error
+
+
+def has_rows(source: Source, head: CsvHead) -> bool:
+    """Return whether anything follows the header."""
+    with text_lines(source) as lines:
+        rows = csv.reader(islice(lines, head.n_skipped, None), delimiter=head.separator)
+        next(rows, None)
+        return next(_filled(rows), None) is not None
+
+
 def _cells(source: Source, head: CsvHead) -> pa.Table:
     wrong: list[pyarrow.csv.InvalidRow] = []
 
@@ -86,34 +120,41 @@ def _cells(source: Source, head: CsvHead) -> pa.Table:
 
     try:
         with source.open() as file:
-            cells = pyarrow.csv.read_csv(
-                file,
-                # One thread: only then is the number of an invalid row known.
-                read_options=pyarrow.csv.ReadOptions(
-                    use_threads=False, block_size=8 * limits.MOST_LINE_BYTES, skip_rows=head.n_skipped
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=head.separator,
-                    newlines_in_values=source.n_quotes > 0,
-                    ignore_empty_lines=len(head.names) > 1,
-                    invalid_row_handler=note,
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(head.written, pa.string()), strings_can_be_null=False
-                ),
-            )
+            cells = pyarrow.csv.read_csv(file, **_parse_options(source, head, note))
     except pa.ArrowInvalid as error:
-        if not wrong:
-            raise TableError(source.path, f"it cannot be parsed ({error})", "Check its quotes.") from error
-        raise _ragged(source, head, wrong[0]) from None
+        raise _invalid(source, head, wrong, error) from error
     if cells.num_rows * len(head.names) > limits.MOST_CELLS:
         raise TableError(source.path, f"it has {cells.num_rows:,} rows", "Take a sample of the rows.")
     return cells
 
 
+def _parse_options(source: Source, head: CsvHead, note: "Callable[[pyarrow.csv.InvalidRow], str]") -> dict[str, Any]:
+    return {
+        # One thread: only then is the number of an invalid row known.
+        "read_options": pyarrow.csv.ReadOptions(
+            use_threads=False, block_size=8 * limits.MOST_LINE_BYTES, skip_rows=head.n_skipped
+        ),
+        "parse_options": pyarrow.csv.ParseOptions(
+            delimiter=head.separator,
+            newlines_in_values=source.n_quotes > 0,
+            ignore_empty_lines=len(head.names) > 1,
+            invalid_row_handler=note,
+        ),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(head.written, pa.string()), strings_can_be_null=False
+        ),
+    }
+
+
+def _invalid(source: Source, head: CsvHead, wrong: "list[pyarrow.csv.InvalidRow]", error: Exception) -> TableError:
+    if wrong:
+        return _ragged(source, head, wrong[0])
+    return TableError(source.path, f"it cannot be parsed ({error})", "Check its quotes.")
+
+
 def _ragged(source: Source, head: CsvHead, row: "pyarrow.csv.InvalidRow") -> TableError:
     number = (row.number or 0) - head.n_skipped - 2
-    line = _line_of(source, head, number, starts="\n" in row.text) if row.number else 0
+    line = line_of_row(source, head, number, starts="\n" in row.text) if row.number else 0
     if source.n_quotes % 2 and "\n" in row.text:  # an open quote has swallowed the following rows
         return _left_open(source, line)
     cure = "Give every row as many cells as the header; quote cells that contain the separator."
@@ -129,13 +170,28 @@ def _ragged(source: Source, head: CsvHead, row: "pyarrow.csv.InvalidRow") -> Tab
     )
 
 
+def require_closed(source: Source, head: CsvHead, cells: "pa.Table | pa.RecordBatch", n_rows: int) -> None:
+    """Make sure that no open quote has swallowed the end of the file.
+
+    Args:
+        source: The file.
+        head: Its first lines.
+        cells: The last rows, with all columns.
+        n_rows: The number of rows of the file.
+    Raises:
+        TableError: One has.
+    """
+    if source.n_quotes % 2 and any("\n" in (column[-1].as_py() or "") for column in cells.columns):
+        raise _left_open(source, line_of_row(source, head, n_rows - 1, starts=True))
+
+
 def _left_open(source: Source, line: int) -> TableError:
     return TableError(
         source.path, "a quote is opened and never closed", "Close it, or double it.", place=f"line {line}"
     )
 
 
-def _line_of(source: Source, head: CsvHead, row: int, *, starts: bool = False) -> int:
+def line_of_row(source: Source, head: CsvHead, row: int, *, starts: bool = False) -> int:
     """Find the line where a row ends or starts; only errors need it, so the file is simply read again."""
     with text_lines(source) as lines:
         rows = csv.reader(islice(lines, head.n_skipped, None), delimiter=head.separator)

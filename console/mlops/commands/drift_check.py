@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers
+from console.commands.reading import add_reading_arguments, reading_rules
 from console.commands.typed_numbers import count
-from console.mlops.opening import add_reading_arguments, reading_rules, verb_parser
+from console.mlops.opening import verb_parser
 from core.errors import ExitCode
 
 if TYPE_CHECKING:

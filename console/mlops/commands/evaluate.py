@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from console.commands.opening import Subparsers, open_workspace
-from console.mlops.opening import add_model_argument, add_reading_arguments, reading_rules, stage, verb_parser
+from console.commands.reading import add_reading_arguments, reading_rules
+from console.mlops.opening import add_model_argument, stage, verb_parser
 from core.errors import ExitCode
 
 

@@ -5,12 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_create_argument, open_or_create_workspace, person
-from console.mlops.opening import (
-    add_model_argument,
-    add_reading_arguments,
-    reading_rules,
-    verb_parser,
-)
+from console.commands.reading import add_reading_arguments, reading_rules
+from console.mlops.opening import add_model_argument, verb_parser
 from core.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -1,0 +1,198 @@
+"""`bondx compliance`: check a trades file against REMIT, EMIR, MiFID II and Dodd-Frank."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser
+from console.commands.reading import add_reading_arguments, reading_rules
+from console.commands.typed_numbers import count
+from core.errors import ExitCode, UsageError
+from core.typed_numbers import decimal_number
+
+if TYPE_CHECKING:
+    from core.domains.etrm.compliance.regime import CheckSettings
+    from core.domains.etrm.compliance.report import ComplianceReport
+
+LISTED, LISTED_AS_JSON = 20, 1_000
+EMIR_METHODS = ("old", "uncleared")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verb."""
+    verbs = noun_parser(commands, "compliance", help="check energy trades against reporting rules and position limits")
+    check = command_parser(verbs, "check", help="check a trades file: exit code 1 if there are findings")
+    check.add_argument("trades", type=Path, metavar="TRADES", help="the trades: CSV (also gzipped) or Parquet")
+    check.add_argument(
+        "--regime",
+        dest="regimes",
+        action="append",
+        metavar="NAME",
+        help="check only this regime: remit, emir, mifid2 or dodd-frank (repeatable)",
+    )
+    check.add_argument(
+        "--column",
+        dest="columns",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="the file's name of a column, such as trade_id='Deal No' (repeatable)",
+    )
+    add_reading_arguments(check)
+    check.add_argument(
+        "--emir-method",
+        choices=EMIR_METHODS,
+        default=EMIR_METHODS[0],
+        help="count all positions outside exchanges (old), or those that are not cleared (EMIR 3)",
+    )
+    check.add_argument(
+        "--rate",
+        dest="rates",
+        action="append",
+        default=[],
+        metavar="CURRENCY=EUR",
+        help="euros per unit of a currency, for the thresholds, such as USD=0.91 (repeatable)",
+    )
+    check.add_argument(
+        "--as-of", metavar="TIME", help="the time of the check (default: that of the last trade or report)"
+    )
+    check.add_argument("--most", type=count, metavar="N", help="list at most N findings (default 20; 1000 as JSON)")
+    check.add_argument(
+        "--out", type=Path, metavar="FILE", help="write every trade and regime into a new .csv or .parquet file"
+    )
+    add_json_argument(check)
+    check.set_defaults(command=check_file)
+
+
+def check_file(args: argparse.Namespace) -> int:
+    """Check a trades file."""
+    from console.cli.output import print_json
+    from core.domains.etrm.compliance.check import check_trades
+    from core.domains.etrm.compliance.reading import columns_from, read_trades
+    from core.domains.etrm.compliance.regimes import regimes_named
+    from core.domains.etrm.compliance.report import report_of
+    from core.domains.etrm.compliance.writing import require_new_table, write_compliance_table
+
+    regimes_named(args.regimes)  # a mistyped name is refused before a large file is read
+    settings, columns = _settings(args), columns_from(args.columns)
+    if args.out is not None:
+        require_new_table(args.out)
+    file = read_trades(args.trades, columns=columns, rules=reading_rules(args))
+    check = check_trades(file.trades, regimes=args.regimes, settings=settings)
+    n_rows = write_compliance_table(check, args.out) if args.out is not None else 0
+    most = args.most or (LISTED_AS_JSON if args.json else LISTED)
+    report = report_of(check, most_findings=most)
+    if args.json:
+        print_json({"file": str(args.trades), "sha256": file.sha256, "report": report, "reading": file.notes})
+    else:
+        for note in file.notes:
+            print(f"note: {_printable(note)}")
+        _print(report, args.trades)
+        if args.out is not None:
+            print(f"{n_rows:,} rows in {_printable(args.out)}")
+    return ExitCode.FAILING if report.has_findings else ExitCode.GOOD
+
+
+def _settings(args: argparse.Namespace) -> "CheckSettings":
+    import numpy as np
+
+    from core.domains.etrm.compliance.regime import CheckSettings, EmirMethod
+
+    rates = {}
+    for text in args.rates:
+        currency, _, rate = text.partition("=")
+        try:
+            rates[currency.strip().upper()] = decimal_number(rate)
+        except ValueError:
+            raise UsageError(f"--rate {text!r}: write CURRENCY=EUR, such as USD=0.91.") from None
+    as_of = None
+    if args.as_of is not None:
+        try:
+            as_of = np.datetime64(args.as_of.removesuffix("Z").replace(" ", "T"), "s")
+        except (ValueError, OverflowError):
+            raise UsageError(f"--as-of {args.as_of!r}: write a time in UTC, such as 2024-12-31T17:00:00.") from None
+        if np.isnat(as_of):
+            raise UsageError(f"--as-of {args.as_of!r}: write a time in UTC, such as 2024-12-31T17:00:00.")
+    return CheckSettings(emir_method=EmirMethod(args.emir_method), eur_per_unit=rates, as_of=as_of)
+
+
+def _printable(value: object) -> str:
+    from console.cli.output import printable
+
+    return printable(value)
+
+
+def _print(report: "ComplianceReport", path: Path) -> None:
+    from console.cli.output import print_table, printable
+
+    rows = [
+        {
+            "regime": regime.name,
+            "in_scope": f"{regime.in_scope:,}",
+            "reported": f"{regime.statuses.get('reported', 0):,}",
+            "not_judged": f"{regime.statuses.get('not_judged', 0):,}",
+            "violations": _counted(regime.violations),
+        }
+        for regime in report.regimes
+    ]
+    rows.append({"regime": "pattern", "violations": _counted(report.patterns)})
+    print_table(rows, ("regime", "in_scope", "reported", "not_judged", "violations"), empty="")
+    _print_positions(report)
+    if report.findings:
+        print()
+        found = [
+            {
+                "trade_id": finding.trade_id,
+                "regime": finding.regime,
+                "violation": "+".join(finding.kinds),
+                "due": finding.due,
+                "reason": finding.reason,
+            }
+            for finding in report.findings
+        ]
+        print_table(found, ("trade_id", "regime", "violation", "due", "reason"), empty="")
+    if left_out := report.n_findings - len(report.findings):
+        print(f"and {left_out:,} more findings; --most N lists more, --out FILE writes all of them")
+    print()
+    for regime in report.regimes:
+        for threshold in regime.thresholds:
+            sign = f"above {threshold.limit:,.0f}: {threshold.exceeded}" if threshold.is_exceeded else "below it"
+            if not threshold.is_exceeded:
+                sign = f"threshold {threshold.limit:,.0f}, not exceeded"
+            print(f"{regime.name}: {threshold.name}: {threshold.value:,.0f} {threshold.unit}, {sign}")
+            if threshold.n_left_out:
+                print(f"note: {threshold.n_left_out:,} trades have no known notional and are left out of it")
+    for note in report.notes:
+        print(f"note: {printable(note)}")
+    verdict = f"{report.n_findings:,} findings" if report.n_findings else "no findings"
+    n_positions = sum(len(regime.positions) for regime in report.regimes)
+    above = f", {n_positions:,} positions above their limit" if n_positions else ""
+    print(f"{printable(path)}: {report.n_trades:,} trades, {verdict}{above}")
+
+
+def _print_positions(report: "ComplianceReport") -> None:
+    from console.cli.output import print_table
+
+    rows = [
+        {
+            "regime": regime.name,
+            "hub": breach.hub,
+            "delivery": breach.delivery_month,
+            "first_day": breach.day,
+            "net_lots": f"{breach.net_lots:,.0f}",
+            "limit": f"{breach.limit_lots:,.0f}",
+            "trade_id": breach.trade_id,
+        }
+        for regime in report.regimes
+        for breach in regime.positions[:LISTED]
+    ]
+    if rows:
+        print()
+        print_table(rows, ("regime", "hub", "delivery", "first_day", "net_lots", "limit", "trade_id"), empty="")
+    for regime in report.regimes:
+        if left_out := len(regime.positions) - LISTED:
+            print(f"and {left_out:,} more positions under {regime.name}; --json lists them") if left_out > 0 else None
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items()) or "none"

@@ -1,0 +1,81 @@
+"""Dodd-Frank: reports of swaps, federal position limits, and the dealer's de minimis threshold."""
+
+from core.domains.etrm.compliance import constants as law
+from core.domains.etrm.compliance.calendars import end_of_working_day, federal_holidays
+from core.domains.etrm.compliance.limits import LIMIT_COLUMNS, exceed_alone, federal_breaches, legs_of
+from core.domains.etrm.compliance.regime import (
+    CheckSettings,
+    Draft,
+    Judgement,
+    PositionBreach,
+    Regime,
+    Threshold,
+    TradeStatus,
+    Violation,
+)
+from core.domains.etrm.compliance.reports import judge_reports, require_identifiers
+from core.domains.etrm.compliance.scope import US_DOLLAR, is_derivative, is_known_hub, is_over_the_counter
+from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, last_year_notional
+from core.domains.etrm.compliance.trades import TradeColumns
+
+
+def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
+    """Judge trades and positions of American commodities.
+
+    Swaps and options outside exchanges are reported by the end of the next working day. Federal limits bind the net
+    position of Henry Hub gas and WTI crude on the last three working days before delivery; a bona fide hedge is
+    exempt. A firm that deals in swaps of more than USD 8 bn in twelve months must register.
+
+    Source:
+        17 CFR 45.3; 17 CFR 150.2 and appendix E; 17 CFR 1.3 (swap dealer, paragraph 4).
+    """
+    draft = Draft(trades, "no swap and no limited contract of the United States")
+    in_us = trades.among("hub", law.US_HUBS.value)
+    is_option = trades.among("instrument", ("option",))
+    is_cash_forward = trades.among("instrument", ("forward",)) & is_derivative(trades)
+    swaps = trades.among("instrument", ("swap",)) | is_cash_forward | (is_option & is_over_the_counter(trades))
+    in_scope = in_us & swaps
+    draft.mark(swaps & ~is_known_hub(trades), TradeStatus.NOT_JUDGED, "the hub is not in the list of known hubs")
+    positions = _limits(draft)
+    due = end_of_working_day(trades.instants["trade_ts"], federal_holidays(), after=law.WORKING_DAYS.value)
+    above = (draft.violations & Violation.LIMIT_BREACH) > 0
+    judge_reports(draft, in_scope, due, settings, reason="swap, next working day")
+    draft.explain(above & in_scope, _ABOVE)
+    require_identifiers(draft, in_scope, with_uti=True)
+    if missing := trades.missing((*NOTIONAL_COLUMNS, "hedge_flag")):
+        draft.notes.append(f"the column {missing[0]} is missing, so the dealer's threshold is not judged")
+        return draft.done(positions=positions)
+    dealt = in_scope & trades.is_live & ~trades.is_flag("hedge_flag")
+    total, n_left_out = last_year_notional(trades, dealt, settings, US_DOLLAR)
+    threshold = Threshold(
+        "swaps of the last 12 months, no hedges",
+        total,
+        law.DE_MINIMIS_USD.value,
+        US_DOLLAR,
+        "a firm that deals in them must register as a swap dealer",
+        n_left_out,
+    )
+    return draft.done(positions=positions, thresholds=(threshold,))
+
+
+_ABOVE = "the trade alone is above the limit of the spot month"
+
+
+def _limits(draft: Draft) -> tuple[PositionBreach, ...]:
+    trades = draft.trades
+    spot = {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
+    bound = is_derivative(trades) & trades.among("hub", tuple(spot))
+    is_exempt = bound & trades.is_flag("hedge_flag")
+    counted = bound & ~is_exempt & trades.is_live
+    draft.mark(bound, TradeStatus.LIMITED, "a position limit applies")
+    draft.mark(bound & ~trades.is_live, TradeStatus.LIMITED, "cancelled, and weighs nothing")
+    draft.mark(is_exempt, TradeStatus.EXEMPT, "a bona fide hedge, to which no position limit applies")
+    if missing := trades.missing(LIMIT_COLUMNS):
+        draft.mark(counted, TradeStatus.NOT_JUDGED, f"the column {missing[0]} is missing")
+        draft.notes.append(f"the column {missing[0]} is missing, so position limits are not judged")
+        return ()
+    draft.flag(exceed_alone(trades, counted, spot), Violation.LIMIT_BREACH, _ABOVE)
+    return federal_breaches(trades, legs_of(trades, counted))
+
+
+DODD_FRANK = Regime("dodd-frank", "Dodd-Frank, 17 CFR 45 and 150", judge)

@@ -1,0 +1,207 @@
+"""Position limits: single trades that exceed one alone, and net positions at the end of a day."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
+from core.domains.etrm.compliance import constants as law
+from core.domains.etrm.compliance.calendars import federal_holidays, working_day_before
+from core.domains.etrm.compliance.labels import plain
+from core.domains.etrm.compliance.regime import PositionBreach
+from core.domains.etrm.compliance.trades import TradeColumns
+from core.errors import UsageError
+
+LIMIT_COLUMNS = ("quantity_lots", "side", "delivery_start", "delivery_end")
+MOST_MONTHS = 240  # of one delivery; a longer one is an error in its dates
+MOST_LEGS = 50_000_000  # trades times months: more would fill the memory
+LISTED = 1_000  # breaches that are kept, the earliest first; a hostile file could name millions of contracts
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """What trades deliver in each month, in lots; one entry a trade and month.
+
+    Attributes:
+        row: The trade.
+        month: Months since 1970.
+        hub: Position among the words of the column hub.
+        day: The day of the trade, datetime64[D].
+        lots: Signed by the side; of a put, against it. An option counts in full, since its delta is not in the file.
+    """
+
+    row: IntArray
+    month: IntArray
+    hub: IntArray
+    day: DateArray
+    lots: FloatArray
+
+    def take(self, mask: AnyArray) -> "Legs":
+        """Return some of the legs, by position or by mask."""
+        return Legs(self.row[mask], self.month[mask], self.hub[mask], self.day[mask], self.lots[mask])
+
+
+def legs_of(trades: TradeColumns, counted: BoolArray) -> Legs:
+    """Split trades into their delivery months; those with an empty cell that decides are left out.
+
+    Raises:
+        UsageError: They deliver in more months than the memory holds.
+    """
+    made = trades.instants["trade_ts"].astype("datetime64[D]")
+    start, end = trades.days["delivery_start"], trades.days["delivery_end"]
+    lots = trades.numbers["quantity_lots"] * trades.sign
+    if "option_type" in trades:
+        lots = np.where(trades.among("option_type", ("put", "p")), -lots, lots)
+    usable = counted & np.isfinite(lots) & ~np.isnat(made) & ~np.isnat(start) & ~np.isnat(end) & (end >= start)
+    row = np.flatnonzero(usable)
+    first = start[row].astype("datetime64[M]").astype(np.int64)
+    n_months = np.minimum(end[row].astype("datetime64[M]").astype(np.int64) - first + 1, MOST_MONTHS)
+    if (n_legs := int(n_months.sum())) > MOST_LEGS:
+        raise UsageError(
+            f"the trades with a position limit deliver in {n_legs:,} months together, and {MOST_LEGS:,} can be judged. "
+            "Check delivery_start and delivery_end, or split the trades."
+        )
+    each = np.repeat(row, n_months)
+    nth = np.arange(len(each)) - np.repeat(np.cumsum(n_months) - n_months, n_months)
+    month = np.repeat(first, n_months) + nth
+    return Legs(each, month, trades.words["hub"].codes[each].astype(np.int64), made[each], lots[each])
+
+
+def exceed_alone(trades: TradeColumns, counted: BoolArray, limits: Mapping[str, float]) -> BoolArray:
+    """Return which trades are larger than the limit of the spot month, and are for delivery in it.
+
+    The spot month is the next to be delivered: the month after the trade's, or the month that is being delivered.
+    """
+    labels, wanted = trades.words["hub"], {plain(hub): limit for hub, limit in limits.items()}
+    by_word = np.array([wanted.get(plain(word), np.inf) for word in labels.words], dtype=np.float64)
+    limit = labels.spread(by_word, np.inf)
+    made = trades.instants["trade_ts"].astype("datetime64[M]").astype(np.int64)
+    is_spot = trades.delivery_month <= made + 1
+    lots = np.nan_to_num(trades.numbers["quantity_lots"])
+    return np.asarray(counted & is_spot & (np.abs(lots) > limit))
+
+
+def federal_breaches(trades: TradeColumns, legs: Legs) -> tuple[PositionBreach, ...]:
+    """Return the positions above the federal limits on the last three working days before delivery.
+
+    Source:
+        17 CFR 150, appendix E: spot-month limits of NYMEX Henry Hub Natural Gas and WTI Light Sweet Crude Oil.
+    """
+    found = []
+    backs = range(law.SPOT_DAYS.value, 0, -1)
+    for hub, month, held in _contracts(trades, legs, tuple(law.US_SPOT_LOTS.value)):
+        for back, limit in zip(backs, law.US_SPOT_LOTS.value[plain(hub)], strict=True):
+            day = working_day_before(np.array([month], dtype="datetime64[M]"), back, federal_holidays())[0]
+            until = held.take(held.day <= day)
+            net = float(until.lots.sum())
+            if abs(net) > limit:
+                found.append(_breach(hub, month, day, net, limit, trades.trade_id(_last(trades, until.row))))
+                break
+    return _earliest(found)
+
+
+def union_breaches(
+    trades: TradeColumns, legs: Legs, spot: Mapping[str, float], other: Mapping[str, float]
+) -> tuple[PositionBreach, ...]:
+    """Return the positions above the limits of MiFID II at the end of a day.
+
+    The limit of the spot month holds for each delivery during the month before it; that of the other months holds for
+    the net of all later deliveries.
+
+    Args:
+        trades: The trades.
+        legs: What they deliver in each month.
+        spot: Limits of the spot month by hub, in lots.
+        other: Limits of the other months by hub, in lots.
+    Source:
+        Delegated Regulation (EU) 2022/1302, articles 9 to 14; Directive 2014/65/EU, article 57(1).
+    """
+    found = []
+    for hub, month, of_month in _contracts(trades, legs, tuple(spot)):
+        held = of_month.take(of_month.day < _first_day(month))
+        days = np.maximum(held.day, _first_day(month - 1))
+        if (first := _first_above(trades, held, days, spot[plain(hub)])) is not None:
+            found.append(_breach(hub, month, *first[:2], spot[plain(hub)], first[2]))
+    for code, word in enumerate(trades.words["hub"].words):
+        if plain(word) in other:
+            found += _other_months(trades, word, legs.take(legs.hub == code), other[plain(word)])
+    return _earliest(found)
+
+
+def _other_months(trades: TradeColumns, hub: str, legs: Legs, limit: float) -> list[PositionBreach]:
+    """Judge the net of later deliveries: a leg enters with its trade, and leaves when its month is the spot month."""
+    leaves = _first_day(legs.month - 1)
+    enters = legs.day < leaves
+    legs, leaves = legs.take(enters), leaves[enters]
+    both = Legs(
+        np.tile(legs.row, 2),
+        np.tile(legs.month, 2),
+        np.tile(legs.hub, 2),
+        np.concatenate([legs.day, leaves]),
+        np.concatenate([legs.lots, -legs.lots]),
+    )
+    first = _first_above(trades, both, both.day, limit)
+    if first is None:
+        return []
+    day, net, trade_id = first
+    return [PositionBreach(hub, "later months", str(day), round(net, 6), limit, trade_id)]
+
+
+def _first_above(
+    trades: TradeColumns, legs: Legs, days: AnyArray, limit: float
+) -> tuple[np.datetime64, float, str] | None:
+    """Return the first day at whose end the net position is above a limit, the position, and the last trade before."""
+    if not len(legs.row):
+        return None
+    order = np.argsort(days, kind="stable")
+    net, ends = np.cumsum(legs.lots[order]), np.append(np.diff(days[order]).astype(np.int64) > 0, True)
+    above = np.flatnonzero(ends & (np.abs(net) > limit))
+    if not above.size:
+        return None
+    at = int(above[0])
+    made = legs.row[order][: at + 1]
+    return days[order][at], float(net[at]), trades.trade_id(_last(trades, made))
+
+
+def _contracts(trades: TradeColumns, legs: Legs, hubs: Sequence[str]) -> Iterator[tuple[str, int, Legs]]:
+    """Yield the legs of each limited hub and delivery month, in order."""
+    for code, word in enumerate(trades.words["hub"].words):
+        if plain(word) not in hubs:
+            continue
+        of_hub = legs.take(legs.hub == code)
+        of_hub = of_hub.take(np.argsort(of_hub.month, kind="stable"))
+        months, starts = np.unique(of_hub.month, return_index=True)
+        bounds = np.append(starts, len(of_hub.month))
+        for month, start, end in zip(months, bounds[:-1], bounds[1:], strict=True):
+            yield word, int(month), of_hub.take(np.arange(start, end))
+
+
+def _last(trades: TradeColumns, rows: IntArray) -> int:
+    """Return the trade that was made last; of several, the last in the file."""
+    made = trades.instants["trade_ts"][rows]
+    return int(rows[np.flatnonzero(made == made.max())[-1]])
+
+
+def _first_day(month: AnyArray | int) -> DateArray:
+    return np.asarray(month).astype("datetime64[M]").astype("datetime64[D]")
+
+
+def _breach(hub: str, month: int, day: np.datetime64, net: float, limit: float, trade_id: str) -> PositionBreach:
+    return PositionBreach(hub, str(np.datetime64(int(month), "M")), str(day), round(float(net), 6), limit, trade_id)
+
+
+def _earliest(found: list[PositionBreach]) -> tuple[PositionBreach, ...]:
+    """Keep the first day of each contract, in the order of time."""
+    first: dict[tuple[str, str], PositionBreach] = {}
+    for breach in sorted(found, key=lambda each: (each.day, each.hub, each.delivery_month)):
+        first.setdefault((breach.hub, breach.delivery_month), breach)
+    return tuple(first.values())[:LISTED]
+
+
+def union_limits() -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return the limits of the spot month and of the other months by hub, in lots: a share of the supply."""
+    share = law.MIFID_SHARE.value[0]
+    hubs = law.MIFID_HUBS.value
+    spot = dict.fromkeys(hubs, share * law.TTF_DELIVERABLE_LOTS.value)
+    return spot, dict.fromkeys(hubs, share * law.TTF_OPEN_LOTS.value)

@@ -1,0 +1,96 @@
+"""The report of a check: what stands where under each regime, the findings, and what was left open."""
+
+from itertools import islice
+
+import msgspec
+
+from core.arrays import AnyArray
+from core.domains.etrm.compliance.check import ComplianceCheck, Finding, judged_counts
+from core.domains.etrm.compliance.regime import VIOLATIONS, PositionBreach, Threshold
+from core.domains.etrm.compliance.trades import COLUMNS
+
+
+class RegimeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a regime says of all trades.
+
+    Attributes:
+        name: The regime.
+        title: In words.
+        in_scope: How many trades it binds.
+        statuses: How many trades stand where.
+        violations: How many trades have each kind of violation; only kinds that occur.
+        positions: Net positions above their limit.
+        thresholds: Figures of the whole firm, with their threshold.
+    """
+
+    name: str
+    title: str
+    in_scope: int
+    statuses: dict[str, int]
+    violations: dict[str, int]
+    positions: list[PositionBreach]
+    thresholds: list[Threshold]
+
+
+class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A check of trades.
+
+    Attributes:
+        n_trades: How many trades were checked.
+        has_findings: Whether there is a finding or a position above its limit.
+        regimes: What each regime says.
+        patterns: How many trades the detectors suspect, by kind.
+        n_findings: How many findings there are.
+        findings: The first of them.
+        missing_columns: Columns that the rules read and the trades do not have.
+        notes: What could not be judged, and why.
+    """
+
+    n_trades: int
+    has_findings: bool
+    regimes: list[RegimeReport]
+    patterns: dict[str, int]
+    n_findings: int
+    findings: list[Finding]
+    missing_columns: list[str]
+    notes: list[str]
+
+
+def report_of(check: ComplianceCheck, *, most_findings: int) -> ComplianceReport:
+    """Sum a check up.
+
+    Args:
+        check: The check.
+        most_findings: How many findings are listed.
+    """
+    counts = judged_counts(check)
+    regimes = []
+    for regime, judgement in check.judgements:
+        statuses = {name: n for name, n in counts[regime.name].items() if name != "in_scope"}
+        regimes.append(
+            RegimeReport(
+                name=regime.name,
+                title=regime.title,
+                in_scope=counts[regime.name]["in_scope"],
+                statuses=statuses,
+                violations=_kinds(judgement.violations),
+                positions=list(judgement.positions),
+                thresholds=list(judgement.thresholds),
+            )
+        )
+    n_findings = sum(int((judgement.violations > 0).sum()) for _, judgement in check.judgements)
+    return ComplianceReport(
+        n_trades=len(check.trades),
+        has_findings=check.has_findings,
+        regimes=regimes,
+        patterns=_kinds(check.patterns),
+        n_findings=n_findings + int((check.patterns > 0).sum()),
+        findings=list(islice(check.findings(), most_findings)),
+        missing_columns=[name for name in COLUMNS if name not in check.trades],
+        notes=list(check.notes),
+    )
+
+
+def _kinds(violations: AnyArray) -> dict[str, int]:
+    counts = {name: int(((violations & kind) > 0).sum()) for name, kind in VIOLATIONS.items()}
+    return {name: n for name, n in counts.items() if n}
