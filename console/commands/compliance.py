@@ -156,18 +156,21 @@ def _print(report: "ComplianceReport", path: Path) -> None:
     print()
     for regime in report.regimes:
         for threshold in regime.thresholds:
-            sign = f"above {threshold.limit:,.0f}: {threshold.exceeded}" if threshold.is_exceeded else "below it"
-            if not threshold.is_exceeded:
-                sign = f"threshold {threshold.limit:,.0f}, not exceeded"
-            print(f"{regime.name}: {threshold.name}: {threshold.value:,.0f} {threshold.unit}, {sign}")
+            verdict = f"exceeded, so {threshold.exceeded}" if threshold.is_exceeded else "not exceeded"
+            print(f"{regime.name}: {threshold.value:,.0f} {threshold.unit}, {threshold.name}")
+            print(f"  threshold {threshold.limit:,.0f} {threshold.unit}: {verdict}")
             if threshold.n_left_out:
                 print(f"note: {threshold.n_left_out:,} trades have no known notional and are left out of it")
     for note in report.notes:
         print(f"note: {printable(note)}")
-    verdict = f"{report.n_findings:,} findings" if report.n_findings else "no findings"
+    verdict = _number_of(report.n_findings, "finding", "findings")
     n_positions = sum(len(regime.positions) for regime in report.regimes)
-    above = f", {n_positions:,} positions above their limit" if n_positions else ""
-    print(f"{printable(path)}: {report.n_trades:,} trades, {verdict}{above}")
+    above = f", {_number_of(n_positions, 'position', 'positions')} above the limit" if n_positions else ""
+    print(f"{printable(path)}: {_number_of(report.n_trades, 'trade', 'trades')}, {verdict}{above}")
+
+
+def _number_of(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}" if n else f"no {many}"
 
 
 def _print_positions(report: "ComplianceReport") -> None:
@@ -190,8 +193,8 @@ def _print_positions(report: "ComplianceReport") -> None:
         print()
         print_table(rows, ("regime", "hub", "delivery", "first_day", "net_lots", "limit", "trade_id"), empty="")
     for regime in report.regimes:
-        if left_out := len(regime.positions) - LISTED:
-            print(f"and {left_out:,} more positions under {regime.name}; --json lists them") if left_out > 0 else None
+        if (left_out := len(regime.positions) - LISTED) > 0:
+            print(f"and {left_out:,} more positions under {regime.name}; --json lists them")
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -4,6 +4,6 @@ domain.py     the interface of a domain
 registry.py   the list of domains
 catalogue.py  the models of all domains, by name
 bonds/        synthetic bonds with a known truth
-etrm/         energy trading: risk measures and their back-tests
+etrm/         synthetic energy trades, risk measures with their back-tests, and compliance rules
 table/        a user's own file
 """

@@ -94,6 +94,15 @@ def test_a_table_of_your_own(desk, monkeypatch):
     documented.play("own-data", desk)
 
 
+def test_trades_of_your_own(desk):
+    page = (documented.ROOT / "docs" / "compliance.md").read_text()
+    (desk / "trades.csv").write_text(re.search(r"^```csv\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    (desk / "deals.csv").write_text(
+        "Deal No;Zeit;commodity;hub;instrument;price\n7;05/03/2024 10:00;POWER;DE;future;58,25\n", encoding="utf-8"
+    )
+    documented.play("trades", desk)
+
+
 def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_factory):
     sockets = tmp_path_factory.mktemp("tmux")
     engine = terminal(f"unset TMUX; export TMUX_TMPDIR={sockets}; {IN_TMUX}", cwd=desk)

@@ -1,1 +1,1 @@
-"""The domain of energy trading: value at risk and its back-tests."""
+"""The domain of energy trading: synthetic trades, value at risk with its back-tests, and compliance rules."""

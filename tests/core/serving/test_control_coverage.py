@@ -83,6 +83,7 @@ PATHS = {
     "alerts acknowledge": "post /api/v1/alerts/{fingerprint}/acknowledge",
     "data generate bonds": LEFT_OUT,
     "data reproduce": LEFT_OUT,
+    "compliance check": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

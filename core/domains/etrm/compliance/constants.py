@@ -84,6 +84,7 @@ OFF_MARKET_SCALES = Constant(6.0, "robust standard deviations", "J", "OWN")
 PEER_DAYS = Constant(5.0, "days around a trade", "J", "OWN", "within which trades of one contract are its peers")
 LEAST_PEERS = Constant(3, "peers", "J", "OWN", "with fewer a price is not judged")
 LEAST_SCALE = Constant(0.002, "log price", "J", "OWN", "a scale below it is an accident of few peers")
+LEAST_GROUP = Constant(100, "trades", "J", "OWN", "a smaller group has at least the scale of its commodity")
 LEAST_MOVE = Constant(0.01, "currency per unit", "J", "OWN", "a price nearer to the market differs by its rounding")
 PRICE_SHIFT: Final = Constant(
     MappingProxyType({"POWER": 40.0}), "currency per MWh", "J", "OWN", "power may have a negative price"

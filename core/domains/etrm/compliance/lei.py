@@ -13,7 +13,7 @@ def is_lei(text: str) -> bool:
     Source:
         ISO 17442-1:2020; check digits of ISO/IEC 7064, MOD 97-10.
 
-    >>> is_lei("529900T8BM49AURSDO55"), is_lei("529900T8BM49AURSDO56"), is_lei("")
+    >>> is_lei("SYN00000000000000128"), is_lei("SYN00000000000000129"), is_lei("")
     (True, False, False)
     """
     if _SHAPE.fullmatch(text) is None:

@@ -33,22 +33,33 @@ def off_market_scores(trades: TradeColumns, marks: FloatArray | None = None) -> 
         Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993 (modified z-score by the median deviation).
     """
     deviation, group = _from_marks(trades, marks) if marks is not None else _from_peers(trades)
-    commodity = trades.words["commodity"].codes.astype(np.int64)
-    key = commodity * (int(group.max(initial=0)) + 1) + group
+    # The premiums of options are quoted less sharply than their commodities.
+    is_option = trades.among("instrument", ("option",))
+    kind = np.where(is_option, len(trades.words["commodity"].words), trades.words["commodity"].codes).astype(np.int64)
     score = np.full(len(trades), np.nan)
     known = np.isfinite(deviation)
-    for value in np.unique(key[known]):
-        rows = known & (key == value)
-        scale = max(NORMAL_MAD * float(np.median(np.abs(deviation[rows]))), law.LEAST_SCALE.value)
-        score[rows] = deviation[rows] / scale
+    for each in np.unique(kind[known]):
+        of_kind = known & (kind == each)
+        overall = _scale(deviation[of_kind])
+        for number in np.unique(group[of_kind]):
+            rows = of_kind & (group == number)
+            own = _scale(deviation[rows])
+            score[rows] = deviation[rows] / (own if rows.sum() >= law.LEAST_GROUP.value else max(own, overall))
+    if marks is not None:
+        score[known & (np.abs(trades.numbers["price"] - marks) < law.LEAST_MOVE.value)] = 0.0
     return score
 
 
+def _scale(deviation: FloatArray) -> float:
+    """Return a standard deviation that outliers do not move."""
+    return max(NORMAL_MAD * float(np.median(np.abs(deviation))), law.LEAST_SCALE.value)
+
+
 def _logs(trades: TradeColumns, price: FloatArray) -> FloatArray:
-    """Return log prices, of power above its shift; NaN where there is none."""
+    """Return log prices, of power above its shift, of a premium without; NaN where there is none."""
     labels = trades.words["commodity"]
     shift = np.array([law.PRICE_SHIFT.value.get(plain(word), 0.0) for word in labels.words], dtype=np.float64)
-    shifted = price + labels.spread(shift, 0.0)
+    shifted = price + np.where(trades.among("instrument", ("option",)), 0.0, labels.spread(shift, 0.0))
     return np.log(np.where(shifted > 0, shifted, np.nan))
 
 
@@ -57,9 +68,8 @@ def _from_marks(trades: TradeColumns, marks: FloatArray) -> tuple[FloatArray, In
     if market.shape != price.shape:
         raise UsageError(f"marks: has the shape {market.shape}, and there are {len(price):,} trades.")
     deviation = _logs(trades, price) - _logs(trades, market)
-    deviation[np.abs(price - market) < law.LEAST_MOVE.value] = 0.0
     deviation[~trades.is_live] = np.nan
-    return deviation, trades.among("instrument", ("option",)).astype(np.int64)
+    return deviation, np.zeros(len(trades), dtype=np.int64)
 
 
 def _from_peers(trades: TradeColumns) -> tuple[FloatArray, IntArray]:

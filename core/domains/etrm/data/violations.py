@@ -8,6 +8,7 @@ import numpy as np
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.domains.draws import stream
+from core.domains.etrm.compliance.calendars import end_of_working_day, target_holidays
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.market import Market
 from core.domains.etrm.data.trade_block import (
@@ -15,7 +16,6 @@ from core.domains.etrm.data.trade_block import (
     FUTURE,
     NEW,
     OPTION,
-    SECONDS_A_DAY,
     SWAP,
     VIOLATIONS,
     TradeBlock,
@@ -121,7 +121,9 @@ def inject(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBloc
         changed["status"][rows] = NEW
     late = chosen["late_report"]
     hours = rng.uniform(*cal.LATE_HOURS.value, size=len(late))
-    end = (market.prices.days.next_weekday[block.day[late]] - block.day[late] + 1) * SECONDS_A_DAY
+    # After the deadline of the regimes, which know holidays: later than the cut of the reports in time, never earlier.
+    made = market.prices.days.dates[block.day[late]]
+    end = (end_of_working_day(made, target_holidays()) - made.astype("datetime64[s]")).astype(np.int64) + 1
     changed["reported"][late] = end + (hours * _SECONDS_AN_HOUR).astype(np.int64)
     changed["lacks_lei"][chosen["missing_lei"]] = True
     _put_off_market(rng, market, block, chosen["off_market"], changed["price"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-LEI = "529900T8BM49AURSDO55"
+LEI = "SYN00000000000000128"
 SWAP: dict[str, Any] = {
     "trade_ts": "2024-03-05T10:00:00",
     "book": "GAS",

@@ -169,7 +169,7 @@ def test_a_report_before_the_trade_is_noted():
 
 
 # --- identifiers --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("lei", ["", None, "529900T8BM49AURSDO56", "529900t8bm49aursdo55", "SHORT", "=1+1"])
+@pytest.mark.parametrize("lei", ["", None, "SYN00000000000000129", "syn00000000000000128", "SHORT", "=1+1"])
 @pytest.mark.parametrize("regime", ["remit", "emir"])
 def test_a_counterparty_without_a_valid_lei_is_a_violation(regime, lei):
     found = judged(regime, {"lei_like": lei}, {})
