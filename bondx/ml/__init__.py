@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
+    from core.domains.etrm.compliance.file_check import check_trades_file
+    from core.domains.etrm.compliance.regime import CheckSettings
+    from core.domains.etrm.compliance.table import compliance_table
 
-__all__ = ["ETRMModelClient", "TensorFlowServingClient"]
+__all__ = ["CheckSettings", "ETRMModelClient", "TensorFlowServingClient", "check_trades_file", "compliance_table"]
 
 _HOMES = {
+    "CheckSettings": "core.domains.etrm.compliance.regime",
     "ETRMModelClient": "core.domains.etrm.client",
     "TensorFlowServingClient": "core.client.tf_serving",
+    "check_trades_file": "core.domains.etrm.compliance.file_check",
+    "compliance_table": "core.domains.etrm.compliance.table",
 }
 
 

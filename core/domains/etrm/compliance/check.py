@@ -16,8 +16,8 @@ from core.domains.etrm.compliance.regime import (
     STATUSES,
     VIOLATIONS,
     CheckSettings,
-    Judgement,
     Regime,
+    RegimeJudgement,
     TradeStatus,
     Violation,
 )
@@ -40,7 +40,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TradeFinding:
     """A violation of one trade.
 
     Attributes:
@@ -72,7 +72,7 @@ class ComplianceCheck:
     """
 
     trades: TradeColumns
-    judgements: tuple[tuple[Regime, Judgement], ...]
+    judgements: tuple[tuple[Regime, RegimeJudgement], ...]
     patterns: AnyArray
     partner: AnyArray
     score: FloatArray
@@ -96,17 +96,17 @@ class ComplianceCheck:
         """Whether a trade has a violation or is part of a pattern, or a position is above its limit."""
         return bool(self.violations.any()) or any(judgement.positions for _, judgement in self.judgements)
 
-    def status_counts(self, judgement: Judgement) -> dict[str, int]:
+    def status_counts(self, judgement: RegimeJudgement) -> dict[str, int]:
         """How many trades stand where under a regime; only statuses that occur."""
         counts = np.bincount(judgement.status, minlength=len(STATUSES))
         return {status.value: int(n) for status, n in zip(STATUSES, counts, strict=True) if n}
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TradeFinding]:
         """Yield the findings: by regime in the order of the file, then the patterns."""
         for regime, judgement in self.judgements:
             for row in np.flatnonzero(judgement.violations).tolist():
                 due = judgement.due[row]
-                yield Finding(
+                yield TradeFinding(
                     self.trades.trade_id(row),
                     regime.name,
                     kinds_of(int(judgement.violations[row])),
@@ -114,7 +114,7 @@ class ComplianceCheck:
                     judgement.reasons[int(judgement.reason[row])],
                 )
         for row in np.flatnonzero(self.patterns).tolist():
-            yield Finding(
+            yield TradeFinding(
                 self.trades.trade_id(row), PATTERN, kinds_of(int(self.patterns[row])), "", self.pattern_reason(row)
             )
 
@@ -186,7 +186,7 @@ def _patterns(trades: TradeColumns, marks: FloatArray | None) -> tuple[AnyArray,
     return patterns, partner, score, tuple(notes)
 
 
-def _joint_notes(judgements: Iterable[tuple[Regime, Judgement]]) -> list[str]:
+def _joint_notes(judgements: Iterable[tuple[Regime, RegimeJudgement]]) -> list[str]:
     """Say each note once, with the regimes that it belongs to."""
     found: dict[str, list[str]] = {}
     for regime, judgement in judgements:

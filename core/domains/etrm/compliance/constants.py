@@ -12,7 +12,7 @@ from core.domains.calibrated import Constant, constants_in
 
 SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "OWN": "Judgement of this project",
+        "OWN": "RegimeJudgement of this project",
         "REMIT": "Regulation (EU) 1227/2011, as amended by Regulation (EU) 2024/1106",
         "REMIT-IR": "Implementing Regulation (EU) 1348/2014, article 7",
         "EMIR": "Regulation (EU) 648/2012, articles 9 and 10",

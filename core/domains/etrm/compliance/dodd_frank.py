@@ -5,11 +5,11 @@ from core.domains.etrm.compliance.calendars import end_of_working_day, federal_h
 from core.domains.etrm.compliance.limits import LIMIT_COLUMNS, exceed_alone, federal_breaches, legs_of
 from core.domains.etrm.compliance.regime import (
     CheckSettings,
-    Draft,
-    Judgement,
+    FirmThreshold,
+    JudgementDraft,
     PositionBreach,
     Regime,
-    Threshold,
+    RegimeJudgement,
     TradeStatus,
     Violation,
 )
@@ -19,7 +19,7 @@ from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, last_year_
 from core.domains.etrm.compliance.trades import TradeColumns
 
 
-def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
+def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     """Judge trades and positions of American commodities.
 
     Swaps and options outside exchanges are reported by the end of the next working day. Federal limits bind the net
@@ -29,7 +29,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
     Source:
         17 CFR 45.3; 17 CFR 150.2 and appendix E; 17 CFR 1.3 (swap dealer, paragraph 4).
     """
-    draft = Draft(trades, "no swap and no limited contract of the United States")
+    draft = JudgementDraft(trades, "no swap and no limited contract of the United States")
     in_us = trades.among("hub", law.US_HUBS.value)
     is_option = trades.among("instrument", ("option",))
     is_cash_forward = trades.among("instrument", ("forward",)) & is_derivative(trades)
@@ -47,7 +47,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
         return draft.done(positions=positions)
     dealt = in_scope & trades.is_live & ~trades.is_flag("hedge_flag")
     total, n_left_out = last_year_notional(trades, dealt, settings, US_DOLLAR)
-    threshold = Threshold(
+    threshold = FirmThreshold(
         "swaps of the last 12 months, no hedges",
         total,
         law.DE_MINIMIS_USD.value,
@@ -61,7 +61,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
 _ABOVE = "the trade alone is above the limit of the spot month"
 
 
-def _limits(draft: Draft) -> tuple[PositionBreach, ...]:
+def _limits(draft: JudgementDraft) -> tuple[PositionBreach, ...]:
     trades = draft.trades
     spot = {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
     bound = is_derivative(trades) & trades.among("hub", tuple(spot))

@@ -2,14 +2,21 @@
 
 from core.domains.etrm.compliance import constants as law
 from core.domains.etrm.compliance.calendars import end_of_working_day, target_holidays
-from core.domains.etrm.compliance.regime import CheckSettings, Draft, EmirMethod, Judgement, Regime, Threshold
+from core.domains.etrm.compliance.regime import (
+    CheckSettings,
+    EmirMethod,
+    FirmThreshold,
+    JudgementDraft,
+    Regime,
+    RegimeJudgement,
+)
 from core.domains.etrm.compliance.reports import judge_reports, require_identifiers
 from core.domains.etrm.compliance.scope import EURO, is_derivative, is_over_the_counter
 from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, month_end_average
 from core.domains.etrm.compliance.trades import TradeColumns
 
 
-def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
+def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     """Judge trades under EMIR.
 
     Every derivative is reported by the end of the next working day, with a unique trade identifier and the LEI of the
@@ -20,7 +27,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
     Source:
         Regulation (EU) 648/2012, articles 9 and 10; Delegated Regulation (EU) 2022/2310; Regulation (EU) 2024/2987.
     """
-    draft = Draft(trades, "not a derivative")
+    draft = JudgementDraft(trades, "not a derivative")
     in_scope = is_derivative(trades)
     due = end_of_working_day(trades.instants["trade_ts"], target_holidays(), after=law.WORKING_DAYS.value)
     judge_reports(draft, in_scope, due, settings, reason="derivative, next working day")
@@ -34,7 +41,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
         counted &= ~trades.is_flag("cleared")
         name = "month-end positions outside exchanges, not cleared, no hedges, 12-month average"
     average, n_left_out = month_end_average(trades, counted, settings)
-    threshold = Threshold(
+    threshold = FirmThreshold(
         name, average, law.CLEARING_THRESHOLD_EUR.value, EURO, "the firm is NFC+ and must clear", n_left_out
     )
     return draft.done(thresholds=(threshold,))

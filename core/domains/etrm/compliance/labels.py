@@ -13,7 +13,7 @@ SMALL = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class WordColumn:
     """A column of words.
 
     Attributes:
@@ -25,7 +25,7 @@ class Labels:
     words: tuple[str, ...]
 
     @classmethod
-    def of(cls, column: "pd.Series[Any]") -> "Labels":
+    def of(cls, column: "pd.Series[Any]") -> "WordColumn":
         """Read a column of a frame; missing values and blank texts are empty."""
         codes, found = pd.factorize(column)
         texts = [str(word).strip() for word in found]

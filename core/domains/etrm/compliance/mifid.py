@@ -7,12 +7,19 @@ from core.domains.etrm.compliance.limits import (
     union_breaches,
     union_limits,
 )
-from core.domains.etrm.compliance.regime import CheckSettings, Draft, Judgement, Regime, TradeStatus, Violation
+from core.domains.etrm.compliance.regime import (
+    CheckSettings,
+    JudgementDraft,
+    Regime,
+    RegimeJudgement,
+    TradeStatus,
+    Violation,
+)
 from core.domains.etrm.compliance.scope import is_derivative
 from core.domains.etrm.compliance.trades import TradeColumns
 
 
-def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
+def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     """Judge trades and positions under the position limits of MiFID II.
 
     Limits bind critical or significant contracts: in energy, TTF gas. The limit of the spot month is 25 % of the
@@ -23,7 +30,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
     """
     del settings
     spot, other = union_limits()
-    draft = Draft(trades, "no position limit binds this contract")
+    draft = JudgementDraft(trades, "no position limit binds this contract")
     bound = is_derivative(trades) & trades.among("hub", tuple(spot))
     is_exempt = bound & trades.is_flag("hedge_flag")
     counted = bound & ~is_exempt & trades.is_live

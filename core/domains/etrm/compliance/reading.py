@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import AnyArray
-from core.domains.etrm.compliance.labels import Labels, narrow
+from core.domains.etrm.compliance.labels import WordColumn, narrow
 from core.domains.etrm.compliance.lei import is_lei
-from core.domains.etrm.compliance.trades import COLUMNS, ESSENTIAL, Kind, TradeColumns
+from core.domains.etrm.compliance.trades import COLUMNS, ESSENTIAL, TradeColumnKind, TradeColumns
 from core.errors import UsageError
 from core.escape import shown
 from core.progress import begins
@@ -27,7 +27,7 @@ from core.tables.text_columns import read_text
 
 MOST_TRADES = 20_000_000
 MOST_WORD_CHARACTERS = 200
-KINDS: Mapping[Kind, ColumnKind] = {
+KINDS: Mapping[TradeColumnKind, ColumnKind] = {
     "number": ColumnKind.NUMBER,
     "flag": ColumnKind.FLAG,
     "instant": ColumnKind.TIME,
@@ -132,7 +132,7 @@ class _Column:
 
     name: str
     written: str
-    kind: Kind
+    kind: TradeColumnKind
     rules: ReadingRules
     parts: list[Any] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
@@ -189,10 +189,10 @@ class _Column:
             return pa.chunked_array(parts)
         values = np.concatenate(parts)
         if self.kind == "word":
-            return Labels(values, tuple(self.codes))
+            return WordColumn(values, tuple(self.codes))
         if self.kind == "lei":
             valid = np.array([is_lei(word) for word in self.codes], dtype=np.bool_)
-            return Labels(values, tuple(self.codes)).spread(valid, False).astype(np.int8)
+            return WordColumn(values, tuple(self.codes)).spread(valid, False).astype(np.int8)
         return values
 
 
@@ -202,7 +202,7 @@ def _trimmed(cells: pa.Array) -> pa.Array:
 
 
 def _joined(columns: Mapping[str, _Column]) -> TradeColumns:
-    parts: dict[Kind, dict[str, Any]] = {}
+    parts: dict[TradeColumnKind, dict[str, Any]] = {}
     for name, column in columns.items():
         parts.setdefault(column.kind, {})[name] = column.joined()
     return TradeColumns(

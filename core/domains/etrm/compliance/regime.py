@@ -53,7 +53,7 @@ STATUSES = tuple(TradeStatus)
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class FirmThreshold:
     """A figure of the whole firm and its threshold.
 
     Attributes:
@@ -120,7 +120,7 @@ class CheckSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RegimeJudgement:
     """What a regime says of trades.
 
     Attributes:
@@ -140,7 +140,7 @@ class Judgement:
     reason: AnyArray
     reasons: tuple[str, ...]
     positions: tuple[PositionBreach, ...] = ()
-    thresholds: tuple[Threshold, ...] = ()
+    thresholds: tuple[FirmThreshold, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -156,10 +156,10 @@ class Regime:
 
     name: str
     title: str
-    judge: Callable[[TradeColumns, CheckSettings], Judgement]
+    judge: Callable[[TradeColumns, CheckSettings], RegimeJudgement]
 
 
-class Draft:
+class JudgementDraft:
     """A judgement under construction: every trade is out of scope until a rule says otherwise."""
 
     def __init__(self, trades: TradeColumns, out_of_scope: str) -> None:
@@ -188,9 +188,11 @@ class Draft:
             self._reasons.append(reason)
         self._reason[mask] = self._reasons.index(reason)
 
-    def done(self, *, positions: tuple[PositionBreach, ...] = (), thresholds: tuple[Threshold, ...] = ()) -> Judgement:
+    def done(
+        self, *, positions: tuple[PositionBreach, ...] = (), thresholds: tuple[FirmThreshold, ...] = ()
+    ) -> RegimeJudgement:
         """Finish it."""
-        return Judgement(
+        return RegimeJudgement(
             self.due,
             self.status,
             self.violations,

@@ -4,13 +4,13 @@ import numpy as np
 
 from core.domains.etrm.compliance import constants as law
 from core.domains.etrm.compliance.calendars import end_of_working_day, months_later, target_holidays
-from core.domains.etrm.compliance.regime import CheckSettings, Draft, Judgement, Regime, TradeStatus
+from core.domains.etrm.compliance.regime import CheckSettings, JudgementDraft, Regime, RegimeJudgement, TradeStatus
 from core.domains.etrm.compliance.reports import judge_reports, require_identifiers
 from core.domains.etrm.compliance.scope import is_known_hub
 from core.domains.etrm.compliance.trades import TradeColumns
 
 
-def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
+def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     """Judge trades under REMIT.
 
     Every wholesale energy product is reportable, derivatives and spot alike: a standard contract (made on an exchange
@@ -19,7 +19,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> Judgement:
     Source:
         Regulation (EU) 1227/2011, articles 2(4) and 8; Implementing Regulation (EU) 1348/2014, articles 3 and 7.
     """
-    draft = Draft(trades, "no power, gas or LNG with delivery in the Union")
+    draft = JudgementDraft(trades, "no power, gas or LNG with delivery in the Union")
     is_energy = trades.among("commodity", law.WHOLESALE_ENERGY.value)
     in_scope = is_energy & trades.among("hub", law.UNION_HUBS.value)
     draft.mark(is_energy & ~is_known_hub(trades), TradeStatus.NOT_JUDGED, "the hub is not in the list of known hubs")

@@ -5,8 +5,8 @@ from itertools import islice
 import msgspec
 
 from core.arrays import AnyArray
-from core.domains.etrm.compliance.check import ComplianceCheck, Finding, judged_counts
-from core.domains.etrm.compliance.regime import VIOLATIONS, PositionBreach, Threshold
+from core.domains.etrm.compliance.check import ComplianceCheck, TradeFinding, judged_counts
+from core.domains.etrm.compliance.regime import VIOLATIONS, FirmThreshold, PositionBreach
 from core.domains.etrm.compliance.trades import COLUMNS
 
 
@@ -29,7 +29,7 @@ class RegimeReport(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, int]
     violations: dict[str, int]
     positions: list[PositionBreach]
-    thresholds: list[Threshold]
+    thresholds: list[FirmThreshold]
 
 
 class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
     regimes: list[RegimeReport]
     patterns: dict[str, int]
     n_findings: int
-    findings: list[Finding]
+    findings: list[TradeFinding]
     missing_columns: list[str]
     notes: list[str]
 

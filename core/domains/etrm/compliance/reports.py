@@ -3,13 +3,15 @@
 import numpy as np
 
 from core.arrays import BoolArray, DateArray
-from core.domains.etrm.compliance.regime import CheckSettings, Draft, TradeStatus, Violation
+from core.domains.etrm.compliance.regime import CheckSettings, JudgementDraft, TradeStatus, Violation
 from core.domains.etrm.compliance.trades import NO, TradeColumns
 
 NO_REPORT_TIMES = "the column reported_ts is missing, so nobody can say which trades were reported late"
 
 
-def judge_reports(draft: Draft, in_scope: BoolArray, due: DateArray, settings: CheckSettings, *, reason: str) -> None:
+def judge_reports(
+    draft: JudgementDraft, in_scope: BoolArray, due: DateArray, settings: CheckSettings, *, reason: str
+) -> None:
     """Judge whether each trade in scope was reported by its due time.
 
     Args:
@@ -41,7 +43,7 @@ def judge_reports(draft: Draft, in_scope: BoolArray, due: DateArray, settings: C
         draft.notes.append(f"{n:,} trades have a report that is older than the trade")
 
 
-def require_identifiers(draft: Draft, in_scope: BoolArray, *, with_uti: bool) -> None:
+def require_identifiers(draft: JudgementDraft, in_scope: BoolArray, *, with_uti: bool) -> None:
     """Flag trades in scope whose counterparty has no valid LEI, or which have no unique trade identifier."""
     wanted = [("lei_like", Violation.MISSING_LEI, "the counterparty has no valid LEI")]
     if with_uti:

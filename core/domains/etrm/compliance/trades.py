@@ -9,14 +9,14 @@ import pandas as pd
 import pyarrow as pa
 
 from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
-from core.domains.etrm.compliance.labels import Labels
+from core.domains.etrm.compliance.labels import WordColumn
 from core.domains.etrm.compliance.lei import is_lei
 from core.errors import UsageError
 from core.escape import shown
 
-Kind = Literal["id", "word", "number", "flag", "instant", "day", "lei", "mark"]
+TradeColumnKind = Literal["id", "word", "number", "flag", "instant", "day", "lei", "mark"]
 
-COLUMNS: Mapping[str, Kind] = {
+COLUMNS: Mapping[str, TradeColumnKind] = {
     "trade_id": "id",
     "trade_ts": "instant",
     "book": "word",
@@ -64,7 +64,7 @@ class TradeColumns:
     """
 
     ids: pa.Array
-    words: Mapping[str, Labels]
+    words: Mapping[str, WordColumn]
     numbers: Mapping[str, FloatArray] = field(default_factory=dict)
     flags: Mapping[str, AnyArray] = field(default_factory=dict)
     instants: Mapping[str, DateArray] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class TradeColumns:
         """
         if missing := [name for name in ESSENTIAL if name not in frame]:
             raise UsageError(f"trades: the column {missing[0]} is missing; {', '.join(ESSENTIAL)} are always needed.")
-        parts: dict[Kind, dict[str, Any]] = {}
+        parts: dict[TradeColumnKind, dict[str, Any]] = {}
         for name, kind in COLUMNS.items():
             if name in frame:
                 parts.setdefault(kind, {})[name] = _column(name, kind, frame[name])
@@ -137,7 +137,7 @@ class TradeColumns:
         return str(self.ids[row].as_py() or "")
 
 
-def _column(name: str, kind: Kind, column: "pd.Series[Any]") -> Any:
+def _column(name: str, kind: TradeColumnKind, column: "pd.Series[Any]") -> Any:
     try:
         return _read(kind, column)
     except (ValueError, TypeError, pa.ArrowException, OverflowError) as error:
@@ -145,11 +145,11 @@ def _column(name: str, kind: Kind, column: "pd.Series[Any]") -> Any:
         raise UsageError(f"trades, column {name}: is not a column of this kind ({kind}): {said}.") from error
 
 
-def _read(kind: Kind, column: "pd.Series[Any]") -> Any:
+def _read(kind: TradeColumnKind, column: "pd.Series[Any]") -> Any:
     if kind == "id":
         return pa.array(column.astype(str), pa.string())
     if kind == "word":
-        return Labels.of(column)
+        return WordColumn.of(column)
     if kind == "number":
         return pd.to_numeric(column).to_numpy(dtype=np.float64)
     if kind == "flag":
@@ -157,7 +157,7 @@ def _read(kind: Kind, column: "pd.Series[Any]") -> Any:
     if kind in ("instant", "day"):
         instants = pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy()
         return instants.astype("datetime64[s]" if kind == "instant" else "datetime64[D]")
-    labels = Labels.of(column)
+    labels = WordColumn.of(column)
     if kind == "mark":
         return labels.filled.astype(np.int8)
     valid = np.array([is_lei(word) for word in labels.words], dtype=np.bool_)

@@ -240,3 +240,18 @@ def test_any_bytes_are_read_or_refused(tmp_path, content):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(CoreError):
             read_trades(tmp_path / name)
+
+
+def test_a_program_checks_a_file_in_one_call(tmp_path):
+    from bondx.ml import CheckSettings, check_trades_file, compliance_table
+
+    frame = sample()
+    frame.rename(columns={"trade_id": "Deal"}).to_csv(tmp_path / "trades.csv", index=False)
+    report = check_trades_file(
+        tmp_path / "trades.csv", regimes=["EMIR"], columns={"trade_id": "Deal"}, settings=CheckSettings()
+    )
+    assert report.has_findings
+    assert (report.findings[0].trade_id, report.findings[0].kinds) == ("T2", ("missing_lei",))
+    assert len(compliance_table(frame)) == 16
+    with pytest.raises(UsageError, match="no regime 'basel'"):
+        check_trades_file(tmp_path / "missing.csv", regimes=["basel"])

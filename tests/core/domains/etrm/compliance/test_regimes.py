@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.domains.etrm.compliance.check import check_trades
-from core.domains.etrm.compliance.regime import STATUSES, CheckSettings, EmirMethod, Judgement
+from core.domains.etrm.compliance.regime import STATUSES, CheckSettings, EmirMethod, RegimeJudgement
 from core.domains.etrm.compliance.regimes import REGIMES, regimes_named
 from core.domains.etrm.compliance.trades import TradeColumns
 from core.errors import NotFoundError, UsageError
@@ -15,17 +15,17 @@ US_GAS = {"commodity": "GAS_HH", "hub": "HH", "currency": "USD"}
 FORWARD = {"instrument": "forward", "settlement": "physical"}
 
 
-def judged(regime: str, *changes: dict, without: tuple[str, ...] = (), **settings) -> Judgement:
+def judged(regime: str, *changes: dict, without: tuple[str, ...] = (), **settings) -> RegimeJudgement:
     columns = TradeColumns.of(trades(*changes, without=without))
     ((_, judgement),) = check_trades(columns, regimes=[regime], settings=CheckSettings(**settings)).judgements
     return judgement
 
 
-def statuses(judgement: Judgement) -> list[str]:
+def statuses(judgement: RegimeJudgement) -> list[str]:
     return [STATUSES[code].value for code in judgement.status]
 
 
-def said(judgement: Judgement) -> list[str]:
+def said(judgement: RegimeJudgement) -> list[str]:
     return [judgement.reasons[code] for code in judgement.reason]
 
 
