@@ -34,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 LIMIT_SECONDS = 120.0
 ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
 MODEL, IMPORTED = "rent", "from-mlflow"
+VERSION_NUMBER = 1_000_000_000_000  # of 1.0.0
 ROWS = [{"area": 50, "floor": 2, "age": "old"}, {"area": 90, "floor": 0, "age": "new"}]
 
 
@@ -51,6 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
         folder = Path(name)
         workspace, version = train(folder)
+        prove_rpc({"triton": peers, "mlserver": peers, "kserve": kserve, "tensorflow": tensorflow}, workspace, folder)
         if peers:
             prove_v2(peers, workspace, version, folder, processes)
             prove_mlflow(peers, workspace, version, folder, processes)
@@ -110,6 +112,26 @@ def prove_triton(python: Path, ours: str, mlserver: str) -> None:
         f"Triton's client, as bytes and as JSON, gets {len(rows)} answers from our server and MLServer for the same "
         "model, equal one by one; its id comes back beside a proxy's header"
     )
+
+
+def prove_rpc(pythons: dict[str, Path | None], workspace: Workspace, folder: Path) -> None:
+    """Ask our gRPC server with the clients of other projects."""
+    port, rpc_port, log = free_port(), free_port(), folder / "rpc.log"
+    serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
+    serve += ["--listen", f"127.0.0.1:{port}", "--grpc-port", str(rpc_port)]
+    with running(serve, log) as server, Client(f"http://127.0.0.1:{port}") as client:
+        until(lambda: client.health(MODEL).ready, server, log)
+        expected = client.predict(MODEL, ROWS).values
+        for name, python in pythons.items():
+            if python is None:
+                continue
+            heard = ask(python, "grpc_callers.py", name, f"127.0.0.1:{rpc_port}", MODEL, json.dumps(ROWS))
+            require(heard["values"] == expected and heard.get("raw values", expected) == expected, (expected, heard))
+            require(name == "tensorflow" or heard["id"] == f"from-{name}", heard)
+            require(heard.get("inputs", ["age", "area", "floor"]) == ["age", "area", "floor"], heard)
+            require(heard.get("repository", [[MODEL, "READY"]]) == [[MODEL, "READY"]], heard)
+            require(heard.get("states", [[VERSION_NUMBER, "AVAILABLE"]]) == [[VERSION_NUMBER, "AVAILABLE"]], heard)
+            proved(f"{name}'s own client gets the answers of HTTP, bit for bit, from our gRPC server")
 
 
 def prove_kserve(python: Path, workspace: Workspace, folder: Path, processes: ExitStack) -> None:

@@ -5,6 +5,7 @@ and the system spreads connections over them. The socket here tells in time whet
 one, and keeps it while processes are replaced.
 """
 
+import os
 import socket
 
 from core.serving.errors import ListenError
@@ -28,7 +29,8 @@ def reserve(host: str, port: int) -> socket.socket:
             reserved.setsockopt(socket.SOL_SOCKET, option, 1)
         reserved.bind((host, port))
     except OSError as error:
-        raise ListenError(f"Cannot listen for gRPC on {address(host, port)}: {error.strerror or error}.") from error
+        why = os.strerror(error.errno) if error.errno else error  # `create_server` puts the address into its own text
+        raise ListenError(f"Cannot listen for gRPC on {address(host, port)}: {why}.") from error
     return reserved
 
 
