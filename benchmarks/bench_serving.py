@@ -10,6 +10,8 @@ counts; ratios are medians of the ratios within each round.
 httptools that parses the same body and answers a constant.
 `same_trees`: one LightGBM model and one V2 request with the same bytes, sent to our server, to MLServer with its own
 LightGBM runtime (`parallel_workers=0`), and to a simple ASGI application that calls `Booster.predict`.
+`rpc`: the spread model over gRPC in both of its protocols, beside HTTP through a Python client too, since Python's gRPC
+client takes more CPU than the server; it is left out where the extra `tf-serving` is not installed.
 `anonymous_parses` is what a rollout between versions that read differently costs a request without a token, in
 microseconds: its first reading, and the reading by the other version.
 `booster_predict` is that call alone, in an otherwise idle process. Our server uses LightGBM's call for single rows, so
@@ -29,11 +31,14 @@ import time
 import timeit
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import load_rpc
 import msgspec
 import numpy as np
 from load import OWN, WRK, Question, ask, generator, warm
@@ -58,6 +63,9 @@ from core.state import Workspace
 MODEL, TREES = "spread", "trees"
 N_COLUMNS = 28
 LIMIT_SECONDS = 60.0
+
+Load = Callable[[], dict[str, float]]
+"""Loads one server for some seconds."""
 
 FLOOR = """
 import sys, socket
@@ -106,12 +114,14 @@ def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> 
     trees = prepare_trees(workspace, folder)
     cells = np.random.default_rng(1).normal(size=N_COLUMNS).tolist()
     one_tensor = {"inputs": [{"name": "rows", "shape": [1, N_COLUMNS], "datatype": "FP64", "data": cells}]}
-    ports = {name: free_port() for name in ("bondx", "floor", "floor_booster", "mlserver")}
+    ports = {name: free_port() for name in ("bondx", "rpc", "floor", "floor_booster", "mlserver")}
+    has_rpc = find_spec("grpc") is not None
+    rpc_flag = ["--grpc-port", str(ports["rpc"])] if has_rpc else []
     serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", "--listen"]
     script = folder / "floor.py"
     script.write_text(FLOOR)
     bare = [sys.executable, str(script)]
-    servers.enter_context(running([*serve, f"127.0.0.1:{ports['bondx']}"], ports["bondx"]))
+    servers.enter_context(running([*serve, f"127.0.0.1:{ports['bondx']}", *rpc_flag], ports["bondx"]))
     servers.enter_context(running([*bare, str(ports["floor"])], ports["floor"]))
     servers.enter_context(running([*bare, str(ports["floor_booster"]), str(trees)], ports["floor_booster"]))
     wait_until_ready(ports["bondx"], "/ready")
@@ -140,24 +150,32 @@ def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> 
         "anonymous_parses": anonymous_parses(workspace, row),
     }
     for n_connections in arguments.connections:
-        answer[f"connections_{n_connections}"] = {
-            "bond_model": take_turns(bond_model, n_connections, arguments, "floor"),
-            "same_trees": take_turns(same_trees, n_connections, arguments, "bondx"),
+
+        def loads(asked: dict[str, Question], by: str, n_connections: int = n_connections) -> dict[str, Load]:
+            return {
+                name: partial(ask, question, n_connections, arguments.seconds, by) for name, question in asked.items()
+            }
+
+        figures = answer[f"connections_{n_connections}"] = {
+            "bond_model": take_turns(loads(bond_model, arguments.load), arguments.rounds, "floor"),
+            "same_trees": take_turns(loads(same_trees, arguments.load), arguments.rounds, "bondx"),
         }
+        if has_rpc:
+            http = loads({"http": bond_model["bondx_tf_serving"]}, OWN)
+            rpc = {
+                name: partial(load_rpc.ask, asked, n_connections, arguments.seconds)
+                for name, asked in messages(ports["rpc"], row).items()
+            }
+            figures["rpc"] = take_turns(http | rpc, arguments.rounds, "http")
     answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
     return answer
 
 
-def take_turns(
-    asked: dict[str, Question], n_connections: int, arguments: argparse.Namespace, reference: str
-) -> dict[str, dict[str, float]]:
+def take_turns(loads: dict[str, Load], n_rounds: int, reference: str) -> dict[str, dict[str, float]]:
     """Load each server once per round; return each server's best round, and its ratios to the reference."""
-    rounds = [
-        {name: ask(question, n_connections, arguments.seconds, arguments.load) for name, question in asked.items()}
-        for _ in range(arguments.rounds)
-    ]
+    rounds = [{name: load() for name, load in loads.items()} for _ in range(n_rounds)]
     best: dict[str, dict[str, float]] = {}
-    for name in asked:
+    for name in loads:
         best[name] = dict(max((turn[name] for turn in rounds), key=lambda figures: figures["rps"]))
         for figure in ("rps", "p50_ms", "p99_ms"):
             ratio = statistics.median(turn[name][figure] / turn[reference][figure] for turn in rounds)
@@ -278,6 +296,28 @@ def tensors(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"name": name, "shape": [1], "datatype": kinds[type(value)], "data": [value]} for name, value in row.items()
     ]
+
+
+def messages(port: int, row: dict[str, Any]) -> dict[str, load_rpc.Asked]:
+    """Return the row as a message of each protocol over gRPC."""
+    from core.client.tf_messages import PredictRequest
+    from core.client.tf_tensors import guessed_type, to_tensor
+    from core.serving.rpc.inference_messages import InferRequest
+
+    predict, infer = PredictRequest(), InferRequest(model_name=MODEL)
+    predict.model_spec.name = MODEL
+    places = {"BOOL": "bool_contents", "BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
+    for tensor in tensors(row):
+        name, data = tensor["name"], tensor["data"]
+        predict.inputs[name].CopyFrom(to_tensor(name, data, guessed_type(name, data), [1]))
+        added = infer.inputs.add(name=name, datatype=tensor["datatype"], shape=[1])
+        given = [value.encode() if isinstance(value, str) else value for value in data]
+        getattr(added.contents, places[tensor["datatype"]]).extend(given)
+    methods = {
+        "tf_serving": ("/tensorflow.serving.PredictionService/Predict", predict),
+        "open_inference": ("/inference.GRPCInferenceService/ModelInfer", infer),
+    }
+    return {name: load_rpc.Asked(port, method, made.SerializeToString()) for name, (method, made) in methods.items()}
 
 
 def free_port() -> int:
