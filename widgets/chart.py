@@ -41,11 +41,14 @@ class ChartView(msgspec.Struct, frozen=True, kw_only=True):
     """A fixed range of the vertical axis, in the values of the axis."""
     x_range: tuple[float, float] | None = None
     """A fixed range of the horizontal axis: the span that a title names is the span that is drawn."""
+    is_steady: bool = False
+    """Whether the axes grow in steps: a chart that gains a point is not drawn anew. The horizontal axis counts."""
     cursor: float | None = None
     """A place on the horizontal axis: a line is drawn there, and the legend shows the values at it."""
 
 
 AUTOMATIC = ChartView()
+STEADY = ChartView(is_steady=True)
 
 
 def draw_chart(
@@ -93,6 +96,8 @@ def draw_chart(
         return [_newest(index, item, points, glyphs) for index, item, points in named][:height]
     y_low, y_high = view.y_range or y_range(series, view) or (0.0, 1.0)
     x_low, x_high = view.x_range or _x_range([x for x, _ in everything])
+    if view.is_steady:
+        y_low, y_high, x_high = *steady_range(y_low, y_high), steady_end(x_high)
     labels = tick_labels(y_low, y_high, max(2, min(7, n_rows // 2 + 1)), is_log=view.is_log)
     label_width = max(map(len, labels.values()))
     n_columns = width - label_width - 2
@@ -135,6 +140,27 @@ def y_range(series: Sequence[Series], view: ChartView) -> tuple[float, float] | 
     if not view.from_zero or view.is_log:
         return low, high
     return (0.0, high) if min(values) >= 0 else (low, max(high, 0.0))
+
+
+def steady_range(low: float, high: float) -> tuple[float, float]:
+    """Extend a range to multiples of a step of an eighth of it, or less.
+
+    >>> steady_range(57.3, 101.2), steady_range(58.9, 100.4)
+    ((55.0, 105.0), (55.0, 105.0))
+    """
+    power = 10.0 ** math.floor(math.log10((high - low) / 8))
+    step = max(factor for factor in (1, 2, 5) if factor * power <= (high - low) / 8) * power
+    return round(math.floor(low / step) * step, 12), round(math.ceil(high / step) * step, 12)
+
+
+def steady_end(newest: float) -> float:
+    """Return where an axis that counts ends: up to an eighth beyond the newest point, or eight.
+
+    >>> [steady_end(n) for n in (3.0, 41.0, 44.0, 65.0, 1000.0)]
+    [8.0, 48.0, 48.0, 72.0, 1024.0]
+    """
+    step = 2.0 ** max(3, math.frexp(newest)[1] - 4)
+    return math.ceil(newest / step) * step
 
 
 def nearest_x(points: Sequence[PlanePoint], x: float) -> float:

@@ -1,110 +1,93 @@
 """The bytes sent over the line: the same screen in fewer bytes.
 
 Textual 8.2 repaints a range of a line from the left edge of its widget, and writes every piece of text with its whole
-style and a reset. Here a repaint starts where the change starts, and a style is written as the difference from the one
-before it. Only how a finished drawing is put into bytes is changed, and a test holds what a terminal shows to what
-Textual's own writer shows.
+style and a reset. Here only the cells that change are written, and a style as the difference from the one before it.
+Only how a finished drawing is put into bytes is changed, and a test holds what a terminal shows to what Textual's own
+writer shows. A whole repaint is written whole: it repairs a terminal into which another program has written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
-from rich.style import Style
-from textual.strip import SGR_STYLES, Strip
 
-from widgets.textual_internals import (
-    ChangesCompositor,
-    ChopsUpdate,
-    LayoutUpdate,
-    OwnCompositor,
-    attribute_bits,
-    colour_system,
-)
+from widgets.terminal_cells import BLANK, PLAIN, Cell, Look, TerminalCells, cells_of, change, is_covered, look_of
+from widgets.textual_internals import ChangesCompositor, ChopsUpdate, LayoutUpdate, OwnCompositor, colour_system
 
-_RESET = "\x1b[0m"
-
-
-@lru_cache(maxsize=4096)
-def _codes(style: Style, system: ColorSystem) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Give the codes of a style: attributes, foreground, background."""
-    on = attribute_bits(style)
-    attributes = tuple(SGR_STYLES[bit] for bit in range(on.bit_length()) if on & (1 << bit))
-    fore, back = style.color, style.bgcolor  # the terminal's own colours need no code: a reset leads to them
-    foreground = fore.downgrade(system).get_ansi_codes() if fore and not fore.is_default else ()
-    background = back.downgrade(system).get_ansi_codes(False) if back and not back.is_default else ()
-    return attributes, tuple(foreground), tuple(background)
-
-
-@lru_cache(maxsize=16384)
-def _change(old: Style | None, new: Style | None, system: ColorSystem) -> str:
-    """Write what turns one style into another."""
-    plain = ((), (), ())
-    attributes, foreground, background = _codes(new, system) if new else plain
-    old_attributes, old_foreground, old_background = _codes(old, system) if old else plain
-    if set(attributes) >= set(old_attributes):
-        added = [code for code in attributes if code not in old_attributes]
-        fore = ["39"] if old_foreground and not foreground else list(foreground) if foreground != old_foreground else []
-        back = ["49"] if old_background and not background else list(background) if background != old_background else []
-        return f"\x1b[{';'.join([*added, *fore, *back])}m" if added or fore or back else ""
-    return f"\x1b[{';'.join(['0', *attributes, *foreground, *background])}m"
+_SHOWN: WeakKeyDictionary[Console, TerminalCells] = WeakKeyDictionary()
+"""What the terminal of each console shows: all screens of an app draw on the same."""
 
 
 class _Pen:
-    """Writes segments one after another and remembers the style that the terminal is in."""
+    """Writes cells one after another and remembers the place and the look that the terminal is in."""
 
-    def __init__(self, console: Console) -> None:
-        self._system = colour_system(console)
-        self._style: Style | None = None
+    def __init__(self) -> None:
+        self._look = PLAIN
+        self._line: int | None = None
         self._parts: list[str] = []
 
     def move_to(self, x: int, y: int) -> None:
-        self._parts.append(f"\x1b[{y + 1};{x + 1}H")
+        self._parts.append(f"\x1b[{x + 1}G" if y == self._line else f"\x1b[{y + 1};{x + 1}H")
+        self._line = y
 
-    def write(self, segments: Iterable[Segment]) -> None:
+    def write(self, cells: Iterable[Cell]) -> None:
         append = self._parts.append
+        for cell in cells:
+            sign, look = cell
+            if look is not self._look and not is_covered(self._look, cell):
+                if sign == BLANK and not (self._look.shows_on_blanks or look.shows_on_blanks):
+                    look = self._look._replace(background=look.background)
+                self._change_to(look)
+            append(sign)
+
+    def write_whole(self, segments: Iterable[Segment], system: ColorSystem) -> None:
+        """Write segments piece by piece: quicker than cell by cell."""
         for text, style, control in segments:
-            if control or not text:
-                continue
-            if style is not None and style.link:
-                append(_change(self._style, None, self._system))
-                append(Strip.render_style(style, text, self._system))
-                self._style = None
-                continue
-            if style is not self._style:
-                append(_change(self._style, style, self._system))
-                self._style = style
-            append(text)
+            if text and not control:
+                look = look_of(style, system)
+                if look is not self._look:
+                    self._change_to(look)
+                self._parts.append(text)
+
+    def _change_to(self, look: Look) -> None:
+        self._parts.append(change(self._look, look))
+        if look.link != self._look.link:
+            self._parts.append(f"\x1b]8;;{look.link}\x1b\\")
+        self._look = look
 
     def text(self) -> str:
         """Everything written, the terminal left in its plain style."""
-        if self._style is not None:
-            self._parts.append(_RESET)
+        self._change_to(PLAIN)
         return "".join(self._parts)
 
 
 class LeanChops(ChopsUpdate):
-    """A partial repaint that starts at the first cell that changed."""
+    """A partial repaint of the cells that change."""
 
     def render_segments(self, console: Console) -> str:
         """Put the spans into bytes."""
-        pen = _Pen(console)
+        pen, system = _Pen(), colour_system(console)
+        shown = _SHOWN.setdefault(console, TerminalCells())
         for y, first, last in self.spans:
-            at: int | None = None
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 if strip is None or x >= last or end <= first:
                     continue
                 start, stop = max(first, x), min(end, last)
                 if start >= stop:
                     continue
-                if at != start:
+                cells = cells_of(strip.crop(start - x, stop - x), system)
+                if len(cells) == stop - start:
+                    for place, run in shown.changes(y, start, cells, system):
+                        pen.move_to(place, y)
+                        pen.write(run)
+                else:  # the terminal may show such a sign in more cells than one, or in fewer
                     pen.move_to(start, y)
-                pen.write(strip.crop(start - x, stop - x))
-                at = stop
+                    pen.write(cells)
+                    shown.forget(y, start, stop)
         return pen.text()
 
 
@@ -113,11 +96,14 @@ class LeanLayout(LayoutUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Put the lines into bytes."""
-        pen = _Pen(console)
+        pen, system = _Pen(), colour_system(console)
+        shown = _SHOWN[console] = TerminalCells()
         for y, line in enumerate(self.strips, self.region.y):
+            strips = tuple(line)
             pen.move_to(self.region.x, y)
-            for strip in line:
-                pen.write(strip)
+            for strip in strips:
+                pen.write_whole(strip, system)
+            shown.draw_line(y, strips)
         return pen.text()
 
 

@@ -26,6 +26,7 @@ from core.view.snapshot import EpochSeries, Snapshot
 from core.view.suspects import VersionStanding, standing_of, suspect_of
 from themes import screen_sheet
 from widgets.bars import sparkline
+from widgets.chart import STEADY
 from widgets.gauges import GaugeList
 from widgets.line import Line
 from widgets.line_chart import LineChart
@@ -83,7 +84,9 @@ class OverviewScreen(ConsoleScreen):
             with Vertical(id="session", classes="pane side"):
                 yield ProgressLine(id="progress")
                 yield Caption(id="session-lines")
-                yield LineChart(x_title="epoch", y_title="%", empty="No epoch has ended yet.", id="overview-chart")
+                yield LineChart(
+                    x_title="epoch", y_title="%", view=STEADY, empty="No epoch has ended yet.", id="overview-chart"
+                )
             yield GaugeList(id="gauges", classes="pane side")
             yield Caption(id="resource-line", classes="pane side")
 

@@ -21,6 +21,7 @@ from core.training.session import Session
 from core.view.snapshot import EpochSeries, Snapshot
 from themes import screen_sheet
 from widgets.bars import sparkline
+from widgets.chart import STEADY
 from widgets.gate_list import GateList
 from widgets.line import Line
 from widgets.line_chart import LineChart
@@ -61,8 +62,10 @@ class TrainingScreen(ConsoleScreen):
             with Vertical(id="course", classes="details"):
                 yield LiveTable(epochs.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch yet.")
                 with Horizontal(id="charts"):
-                    yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
-                    yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")
+                    yield LineChart(
+                        x_title="epoch", y_title="% of the best", view=STEADY, id="attainment", classes="pane"
+                    )
+                    yield LineChart(x_title="epoch", y_title="% of the first", view=STEADY, id="loss", classes="pane")
                 yield LiveTable(
                     epochs.epoch_columns(()), empty="No epoch has ended yet.", sticky=True, id="epochs", classes="pane"
                 )

@@ -1,0 +1,125 @@
+"""What an epoch sends over the line: the cells that change, and little more."""
+
+import re
+from datetime import timedelta
+from statistics import fmean
+
+import pyte
+import pytest
+from textual._compositor import CompositorUpdate
+
+from core.actor import Actor
+from core.quality.gate import judge
+from core.telemetry import TelemetryWriter
+from core.training.sessions import Sessions
+from tests.console.conftest import NOW
+from tools.demo import N_EPOCHS, epoch_metrics
+from widgets.live_table import LiveTable
+
+COLUMNS, ROWS = 120, 40
+MOST_BYTES_A_SECOND, EPOCH_SECONDS = 1_500, 0.8
+N_SCRIPTED = 12
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x1b]*\x1b\\)")
+
+
+class Line:
+    """The line to a terminal: what was sent, and how many cells of the terminal it changed."""
+
+    def __init__(self) -> None:
+        self.terminal = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.Stream(self.terminal)
+        self._before = self.cells()
+        self.sent = ""
+
+    def send(self, sequence: str) -> None:
+        self.sent += sequence
+        self._stream.feed(sequence)
+
+    def cells(self) -> list[tuple]:
+        return [tuple(self.terminal.buffer[y][x]) for y in range(ROWS) for x in range(COLUMNS)]
+
+    def measure(self) -> tuple[int, int, int]:
+        """Return the bytes, the signs and the changed cells since the last time."""
+        now = self.cells()
+        n_changed = sum(old != new for old, new in zip(self._before, now, strict=True))
+        n_signs = len(_SEQUENCE.sub("", self.sent))
+        n_bytes = len(self.sent.encode())
+        self._before, self.sent = now, ""
+        return n_bytes, n_signs, n_changed
+
+
+@pytest.fixture
+def line(monkeypatch) -> Line:
+    """Catch what the console would send to a terminal."""
+    found = Line()
+
+    def display(app, screen, renderable) -> None:
+        if isinstance(renderable, CompositorUpdate) and not app._batch_count:
+            found.send(renderable.render_segments(app.console))
+
+    monkeypatch.setattr("console.app.app.BondxApp._display", display)
+    return found
+
+
+def complete(workspace, run_id: str, epoch: int) -> None:
+    """Complete an epoch as the engine does; the figures of the gates change, as they do for new data."""
+    metrics = epoch_metrics(epoch)
+    gates = tuple(judge(f"gate_{number}", 40 + 7.3 * number + epoch / 7, ">=", 30.0, unit="%") for number in range(18))
+    with TelemetryWriter(workspace.telemetry_file, clock=lambda: NOW) as telemetry:
+        telemetry.add_epoch(run_id, epoch, metrics, NOW)
+    Sessions(workspace, clock=lambda: NOW).observe(
+        "s-0002",
+        "epoch.complete",
+        actor=Actor.engine(),
+        run_id=run_id,
+        epoch=epoch,
+        score=metrics.get("score"),
+        quality_score=metrics["quality.score"],
+        metrics=metrics,
+        gates=gates,
+        last_progress_at=NOW + timedelta(seconds=epoch),
+        eta_seconds=1720.0 - epoch,
+    )
+
+
+@pytest.mark.parametrize(
+    ("run_id", "first"),
+    [
+        pytest.param("r-0001", N_EPOCHS + 1, id="a session of some epochs"),
+        pytest.param("r-0099", 1, id="a session that has just begun, whose curves rise"),
+    ],
+)
+async def test_an_epoch_on_the_training_screen_sends_the_cells_that_change(
+    open_console, workspace, line, run_id, first
+):
+    async with open_console((COLUMNS, ROWS)) as console:
+        await console.press("2")
+        table = console.screen.query_one("#epochs", LiveTable)
+        found = []
+        for epoch in range(first, first + N_SCRIPTED):
+            complete(workspace, run_id, epoch)
+            await console.until(
+                lambda n=epoch: table.n_all_rows == n and console.screen.selected_session().observed.epoch == n,
+                "the epoch and its gates",
+            )
+            await console.settled()
+            found.append(line.measure())
+        assert "\n".join(line.terminal.display) == console.text(), "the terminal shows the screen"
+
+    n_bytes, n_signs, n_changed = (fmean(column) for column in zip(*found[2:], strict=True))
+    assert n_changed > 60, "an epoch changes figures, curves and rows"
+    assert n_signs < 1.35 * n_changed
+    assert n_bytes <= MOST_BYTES_A_SECOND * EPOCH_SECONDS
+
+
+async def test_a_screen_that_is_shown_again_without_news_sends_no_cell(open_console, line):
+    async with open_console((COLUMNS, ROWS)) as console:
+        for key in "1234579":
+            await console.press(key)
+            await console.until(lambda: console.app.snapshot.epochs, "the epochs")
+            await console.settled()
+            line.measure()
+            console.screen.show(console.app.snapshot)
+            console.screen.tick()
+            await console.settled()
+            assert line.measure()[1:] == (0, 0), f"screen {key}"
