@@ -4,22 +4,24 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
 from core.escape import is_shown_as_is, spelled_out
+from core.serving import metric_catalogue as catalogue
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
+from core.serving.machine_metrics import MachineMetrics
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
 from core.serving.rollout_metrics import RolloutMetrics
-from core.serving.stats import BOUNDS_SECONDS, MOST_UNLOADED, VersionStats
+from core.serving.session_metrics import SessionMetrics
+from core.serving.stats import BOUNDS_SECONDS, VersionStats
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]
-_MODEL = ("model", "version")
 
 
 class ServingMetrics:
@@ -45,7 +47,8 @@ class ServingMetrics:
         self._registry.register(_Counted(own, shared))
         self._registry.register(_Stored(recorder))
         self._registry.register(_Workspace(snapshot))
-        self._registry.register(RolloutMetrics(snapshot))
+        for collector in (RolloutMetrics, SessionMetrics, MachineMetrics):
+            self._registry.register(collector(snapshot))
 
     def text(self) -> bytes:
         """Render all metrics, each name without characters that a terminal would obey: people read this with curl."""
@@ -85,22 +88,12 @@ class _Counted(Collector):
 
 
 def _answers(counts: Counts) -> Iterable[Metric]:
-    seconds = HistogramMetricFamily(
-        "bondx_predict_seconds", "Time to answer a predict request, from its first byte read.", labels=_MODEL
-    )
-    rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
-    errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
-    copies = CounterMetricFamily(
-        "bondx_predict_shadow", "Copies of requests that the version answered for no caller.", labels=_MODEL
-    )
-    dropped = CounterMetricFamily(
-        "bondx_predict_shadow_dropped", "Copies of requests dropped under load.", labels=_MODEL
-    )
-    unfamiliar = CounterMetricFamily(
-        "bondx_predict_unfamiliar_values",
-        "Values outside the training data of the model.",
-        labels=(*_MODEL, "field"),
-    )
+    seconds = catalogue.PREDICT_SECONDS.family()
+    rows = catalogue.PREDICT_ROWS.family()
+    errors = catalogue.PREDICT_FAILURES.family()
+    copies = catalogue.PREDICT_SHADOW.family()
+    dropped = catalogue.PREDICT_SHADOW_DROPPED.family()
+    unfamiliar = catalogue.PREDICT_UNFAMILIAR.family()
     for model, version, stats in counts.versions:
         labels = (model, version)
         buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
@@ -111,22 +104,14 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         dropped.add_metric(labels, stats.n_copies_dropped)
         for name, n in list(stats.unfamiliar.items()):
             unfamiliar.add_metric((*labels, name), n)
-    earlier = CounterMetricFamily(
-        "bondx_predict_earlier",
-        f"Counts of a model's versions before its newest {MOST_UNLOADED} unloaded ones, which have no series any more.",
-        labels=("model", "counter"),
-    )
+    earlier = catalogue.PREDICT_EARLIER.family()
     for model, joined in counts.earlier.items():
         for name, value in _sums(joined.counted):
             earlier.add_metric((model, name), value)
-    refused = CounterMetricFamily(
-        "bondx_predict_refused", "Requests answered with an error.", labels=("dialect", "status")
-    )
+    refused = catalogue.PREDICT_REFUSED.family()
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
-    evicted = CounterMetricFamily(
-        "bondx_version_evictions", "Versions unloaded because of the memory limit.", value=counts.n_evicted
-    )
+    evicted = catalogue.VERSION_EVICTIONS.family(counts.n_evicted)
     return seconds, rows, errors, copies, dropped, unfamiliar, earlier, refused, evicted
 
 
@@ -145,22 +130,11 @@ def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
 
 def _recording(counts: Counts) -> Iterable[Metric]:
     health = counts.health
-    yield CounterMetricFamily(
-        "bondx_telemetry_dropped",
-        "Answered predictions and outcomes that could not be recorded.",
-        value=health.n_dropped,
-    )
-    yield CounterMetricFamily("bondx_telemetry_stored", "Predictions and outcomes recorded.", value=health.n_stored)
-    yield GaugeMetricFamily(
-        "bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", value=health.n_waiting
-    )
-    yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
-    outcomes = CounterMetricFamily(
-        "bondx_outcomes",
-        "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; "
-        "refused ones say nothing about it.",
-        labels=("state",),
-    )
+    yield catalogue.TELEMETRY_DROPPED.family(health.n_dropped)
+    yield catalogue.TELEMETRY_STORED.family(health.n_stored)
+    yield catalogue.TELEMETRY_WAITING.family(health.n_waiting)
+    yield catalogue.TELEMETRY_UP.family(float(health.failure is None))
+    outcomes = catalogue.OUTCOMES.family()
     refused = health.n_refused + counts.n_outcomes_refused
     for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):
         outcomes.add_metric((state,), n)
@@ -175,15 +149,9 @@ class _Stored(Collector):
         usage = self._recorder.usage()
         if usage is None:
             return
-        yield GaugeMetricFamily(
-            "bondx_outcomes_waiting", "Stored outcomes that wait for their prediction.", value=usage.n_unmatched
-        )
-        rows = GaugeMetricFamily(
-            "bondx_predictions_stored_rows",
-            "Stored predictions of each model with a retention of its own, and of all others.",
-            labels=("model",),
-        )
-        sizes = GaugeMetricFamily("bondx_predictions_stored_bytes", "What they take on the disk.", labels=("model",))
+        yield catalogue.OUTCOMES_WAITING.family(usage.n_unmatched)
+        rows = catalogue.PREDICTIONS_STORED_ROWS.family()
+        sizes = catalogue.PREDICTIONS_STORED_BYTES.family()
         for model in usage.models:
             rows.add_metric((model.model,), model.n_rows)
             sizes.add_metric((model.model,), model.n_rows * usage.bytes_per_row)
@@ -215,28 +183,22 @@ def table_facts(table: ServingTable) -> TableFacts:
 
 
 def _versions(table: TableFacts) -> Iterable[Metric]:
-    yield GaugeMetricFamily("bondx_ready", "1 while the server can answer.", value=float(table.is_ready))
-    ready = GaugeMetricFamily("bondx_model_ready", "1 while the live version is ready.", labels=("model",))
+    yield catalogue.READY.family(float(table.is_ready))
+    ready = catalogue.MODEL_READY.family()
     for model, is_ready in table.models_ready.items():
         ready.add_metric((model,), float(is_ready))
     yield ready
-    info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
-    loading = GaugeMetricFamily(
-        "bondx_version_load_seconds", "Time to check, load and warm the version.", labels=_MODEL
-    )
-    since = GaugeMetricFamily(
-        "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", labels=_MODEL
-    )
-    sizes = GaugeMetricFamily(
-        "bondx_version_memory_bytes", "Memory that the processes took to load the version.", labels=_MODEL
-    )
+    info = catalogue.VERSION_LOADED.family()
+    loading = catalogue.VERSION_LOAD_SECONDS.family()
+    since = catalogue.VERSION_LOADED_AT.family()
+    sizes = catalogue.VERSION_MEMORY.family()
     for facts in table.loaded:
         labels = (facts.model, facts.version)
         info.add_metric((*labels, facts.stage), 1.0)
         loading.add_metric(labels, facts.load_seconds)
         sizes.add_metric(labels, facts.n_bytes)
         since.add_metric(labels, facts.loaded_at)
-    failed = GaugeMetricFamily("bondx_version_load_failed", "1 for each version that cannot be loaded.", labels=_MODEL)
+    failed = catalogue.VERSION_LOAD_FAILED.family()
     for labels in table.failed:
         failed.add_metric(labels, 1.0)
     yield from (info, loading, since, sizes, failed)
@@ -249,10 +211,8 @@ class _Workspace(Collector):
     def collect(self) -> Iterable[Metric]:
         snapshot = self._snapshot()
         is_up = snapshot.engine is not None and snapshot.engine.silent_since is None
-        yield GaugeMetricFamily(
-            "bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", value=float(is_up)
-        )
-        alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("rule", "model", "severity", "state"))
+        yield catalogue.ENGINE_UP.family(float(is_up))
+        alerts = catalogue.ALERTS.family()
         counts: dict[tuple[str, str, str, str], int] = {}
         for alert in snapshot.alerts:
             if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED):
@@ -261,18 +221,5 @@ class _Workspace(Collector):
         for key, n in sorted(counts.items()):
             alerts.add_metric(key, n)
         yield alerts
-        sessions = GaugeMetricFamily("bondx_session_epoch", "Epoch of each active session.", labels=("session",))
-        scores = GaugeMetricFamily("bondx_session_score", "Score of each active session.", labels=("session",))
-        for session in snapshot.sessions:
-            if session.observed.phase.is_at_rest:
-                continue
-            sessions.add_metric((session.session_id,), session.observed.epoch)
-            if session.observed.score is not None:
-                scores.add_metric((session.session_id,), session.observed.score)
-        yield from (sessions, scores)
-        yield GaugeMetricFamily(
-            "bondx_workspace_writable",
-            "0 while nothing can be recorded: the disk is full, or refuses writes.",
-            value=float(not snapshot.unwritable),
-        )
-        yield GaugeMetricFamily("bondx_state_problems", "Files that cannot be read.", value=len(snapshot.problems))
+        yield catalogue.WORKSPACE_WRITABLE.family(float(not snapshot.unwritable))
+        yield catalogue.STATE_PROBLEMS.family(len(snapshot.problems))

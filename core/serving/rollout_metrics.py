@@ -3,17 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from core.serving import metric_catalogue as catalogue
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from core.rollout import GuardReading, Rollout
-
-_ROLLOUT = ("model", "rollout")
-_ARM = (*_ROLLOUT, "arm")
-_GUARD = (*_ROLLOUT, "guard")
 
 
 class RolloutMetrics(Collector):
@@ -35,58 +32,24 @@ class RolloutMetrics(Collector):
 
 class _Families:
     def __init__(self) -> None:
-        self.phase = GaugeMetricFamily(
-            "bondx_rollout_phase",
-            "1 for the phase of the newest rollout of each model; stuck: it cannot be judged.",
-            labels=(*_ROLLOUT, "candidate", "strategy", "phase"),
-        )
-        self.share = GaugeMetricFamily(
-            "bondx_rollout_share", "Share of the requests that each arm should answer.", labels=_ARM
-        )
-        self.answers = CounterMetricFamily("bondx_rollout_answers", "Answers that were judged.", labels=_ARM)
-        self.outcomes = CounterMetricFamily("bondx_rollout_outcomes", "Losses that were judged.", labels=_ARM)
-        self.arrivals = GaugeMetricFamily(
-            "bondx_rollout_arrivals", "Share of the answers of each arm whose outcome has arrived.", labels=_ARM
-        )
-        self.set_aside = CounterMetricFamily(
-            "bondx_rollout_values_set_aside", "Values too large to be added up.", labels=_GUARD
-        )
-        self.failures = CounterMetricFamily(
-            "bondx_rollout_failures", "Answers that failed, by the guard that counts them.", labels=(*_GUARD, "arm")
-        )
-        self.verdict = GaugeMetricFamily(
-            "bondx_rollout_verdict", "1 for the verdict of each guard.", labels=(*_GUARD, "verdict")
-        )
-        self.evidence = GaugeMetricFamily(
-            "bondx_rollout_evidence", "Evidence of each guard, as a share of what decides.", labels=(*_GUARD, "of")
-        )
-        self.stuck = GaugeMetricFamily(
-            "bondx_rollout_stuck", "1 while an active rollout cannot be judged.", labels=_ROLLOUT
-        )
-        self.not_judged = GaugeMetricFamily(
-            "bondx_rollout_not_judged", "1 for what the candidate has not been judged by.", labels=(*_ROLLOUT, "what")
-        )
-        self.reported = CounterMetricFamily(
-            "bondx_rollout_reported_losses", "Losses that callers computed themselves.", labels=_ROLLOUT
-        )
+        self.phase = catalogue.ROLLOUT_PHASE.family()
+        self.share = catalogue.ROLLOUT_SHARE.family()
+        self.answers = catalogue.ROLLOUT_ANSWERS.family()
+        self.outcomes = catalogue.ROLLOUT_OUTCOMES.family()
+        self.arrivals = catalogue.ROLLOUT_ARRIVALS.family()
+        self.set_aside = catalogue.ROLLOUT_SET_ASIDE.family()
+        self.failures = catalogue.ROLLOUT_FAILURES.family()
+        self.verdict = catalogue.ROLLOUT_VERDICT.family()
+        self.evidence = catalogue.ROLLOUT_EVIDENCE.family()
+        self.stuck = catalogue.ROLLOUT_STUCK.family()
+        self.not_judged = catalogue.ROLLOUT_NOT_JUDGED.family()
+        self.reported = catalogue.ROLLOUT_REPORTED.family()
 
-        self.slices = GaugeMetricFamily(
-            "bondx_rollout_slice_evidence",
-            "Evidence of harm of each guard on each level of each slice, as a share of what decides.",
-            labels=(*_ROLLOUT, "source", "column", "level"),
-        )
-        self.compared = CounterMetricFamily(
-            "bondx_rollout_compared_rows", "Rows that both versions answered with a number.", labels=_ROLLOUT
-        )
-        self.different = CounterMetricFamily(
-            "bondx_rollout_different_rows", "Compared rows whose answers differ beyond the tolerance.", labels=_ROLLOUT
-        )
-        self.difference = GaugeMetricFamily(
-            "bondx_rollout_difference", "Mean and p95 of the differences of compared rows.", labels=(*_ROLLOUT, "of")
-        )
-        self.unpaired = CounterMetricFamily(
-            "bondx_rollout_unpaired_outcomes", "Outcomes of rows that only one version answered.", labels=_ROLLOUT
-        )
+        self.slices = catalogue.ROLLOUT_SLICES.family()
+        self.compared = catalogue.ROLLOUT_COMPARED.family()
+        self.different = catalogue.ROLLOUT_DIFFERENT.family()
+        self.difference = catalogue.ROLLOUT_DIFFERENCE.family()
+        self.unpaired = catalogue.ROLLOUT_UNPAIRED.family()
 
     def all(self) -> Iterable[Metric]:
         return vars(self).values()

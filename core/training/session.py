@@ -58,6 +58,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     diverged: tuple[str, ...] = ()  # the losses of the last epoch that are NaN or infinite
     started_at: datetime | None = None
     epoch_started_at: datetime | None = None
+    epoch_seconds: float | None = None  # of the last epoch that was timed
     last_progress_at: datetime | None = None
     ended_at: datetime | None = None
     trained_seconds: float = 0.0  # training time, without pauses and outages

@@ -186,6 +186,7 @@ class SessionRecorder:
             diverged=tuple(filter(is_loss, record.unmeasured)),
             epoch_started_at=now,
             last_progress_at=now,
+            epoch_seconds=durations[-1] if durations else session.observed.epoch_seconds,
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
             n_rejected_epochs=history.n_skipped,

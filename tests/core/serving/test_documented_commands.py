@@ -1,4 +1,4 @@
-"""Every curl command of docs/serving.md works as written."""
+"""Every curl command of docs/serving.md and docs/monitoring.md works as written."""
 
 import os
 import re
@@ -12,11 +12,12 @@ from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.settings.promotion import PromotionSettings
 
-PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
+PAGES = [Path(__file__).parents[3] / "docs" / name for name in ("serving.md", "monitoring.md")]
 
 
 def blocks():
-    return [block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "curl" in block]
+    text = "".join(page.read_text() for page in PAGES)
+    return [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "curl" in block]
 
 
 @pytest.mark.skipif(not (Path("/usr/bin/curl").exists() and Path("/usr/bin/jq").exists()), reason="needs curl and jq")

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a real server by the configuration of docs/serving.md, and finds the figures it should."""
+"""A real Prometheus scrapes a real server by the configuration of docs/monitoring.md, and finds its figures."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from core.serving.access import Role
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
-PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
+PAGE = Path(__file__).parents[3] / "docs" / "monitoring.md"
 N_REQUESTS, N_ROWS = 4, 3
 WHY_SKIPPED = "Prometheus is not installed here: apt-get install --no-install-recommends prometheus"
 
