@@ -34,6 +34,7 @@ STAYS = {
 # What they do takes minutes or gigabytes, or is running just now; here they only say what they would do.
 WOULD = {
     "make test": "-m pytest -n",
+    "make coverage": "coverage combine",
     "make check": "lint-imports",
     "make bench": "benchmarks/bench_",
     "make screens": "-m tools.screenshots",
