@@ -41,7 +41,7 @@ Source:
 """
 
 
-class Look(NamedTuple):
+class CellStyle(NamedTuple):
     """A style as codes for a terminal; one with a link has where it leads, too."""
 
     attributes: tuple[str, ...] = ()
@@ -55,12 +55,12 @@ class Look(NamedTuple):
         return bool(self.link) or not _SEEN_ON_BLANKS.isdisjoint(self.attributes)
 
 
-Cell = tuple[str, Look]
-PLAIN = Look()
+TerminalCell = tuple[str, CellStyle]
+PLAIN = CellStyle()
 
 
 @lru_cache(maxsize=4096)
-def look_of(style: Style | None, system: ColorSystem) -> Look:
+def style_codes(style: Style | None, system: ColorSystem) -> CellStyle:
     """Give the codes of a style; the terminal's own colours need none."""
     if style is None:
         return PLAIN
@@ -69,28 +69,28 @@ def look_of(style: Style | None, system: ColorSystem) -> Look:
     fore, back = style.color, style.bgcolor
     foreground = fore.downgrade(system).get_ansi_codes() if fore and not fore.is_default else ()
     background = back.downgrade(system).get_ansi_codes(False) if back and not back.is_default else ()
-    return _one_of_a_kind(Look(attributes, tuple(foreground), tuple(background), style.link or ""))
+    return _one_of_a_kind(CellStyle(attributes, tuple(foreground), tuple(background), style.link or ""))
 
 
 @lru_cache(maxsize=4096)
-def on_blanks(look: Look) -> Look:
+def on_blanks(look: CellStyle) -> CellStyle:
     """Return the part of a look that is seen on a blank."""
-    return look if look.shows_on_blanks else _one_of_a_kind(Look(background=look.background))
+    return look if look.shows_on_blanks else _one_of_a_kind(CellStyle(background=look.background))
 
 
 @lru_cache(maxsize=4096)
-def _one_of_a_kind(look: Look) -> Look:
+def _one_of_a_kind(look: CellStyle) -> CellStyle:
     """Return the same object for equal looks, which are then compared at once."""
     return look
 
 
 @lru_cache(maxsize=16384)
-def change(old: Look, new: Look) -> str:
+def change(old: CellStyle, new: CellStyle) -> str:
     """Write what turns one look into another, the shorter way: attribute by attribute, or from the plain look.
 
-    >>> change(Look(("1",), ("31",)), Look((), ("31",)))
+    >>> change(CellStyle(("1",), ("31",)), CellStyle((), ("31",)))
     '\\x1b[22m'
-    >>> change(Look(("1",), ("31",), ("44",)), PLAIN)
+    >>> change(CellStyle(("1",), ("31",), ("44",)), PLAIN)
     '\\x1b[0m'
     """
     ended = {_OFF[code] for code in old.attributes if code not in new.attributes}
@@ -109,17 +109,17 @@ def _colour(old: tuple[str, ...], new: tuple[str, ...], own: str) -> tuple[str, 
     return () if old == new else new or (own,)
 
 
-def cells_of(segments: Iterable[Segment], system: ColorSystem) -> list[Cell]:
+def cells_of(segments: Iterable[Segment], system: ColorSystem) -> list[TerminalCell]:
     """Split segments into cells. A sign with its accents is one cell; a wide sign has a second one.
 
     >>> [ascii(sign) for sign, _ in cells_of([Segment("a\\u65e5e\\u0301")], ColorSystem.STANDARD)]
     ["'a'", "'\\\\u65e5'", "''", "'e\\\\u0301'"]
     """
-    cells: list[Cell] = []
+    cells: list[TerminalCell] = []
     for text, style, control in segments:
         if control or not text:
             continue
-        look = look_of(style, system)
+        look = style_codes(style, system)
         blank = (BLANK, on_blanks(look))
         if text.isascii():
             cells.extend(blank if sign == BLANK else (sign, look) for sign in text)
@@ -134,7 +134,7 @@ def cells_of(segments: Iterable[Segment], system: ColorSystem) -> list[Cell]:
     return cells
 
 
-def _add_accent(cells: list[Cell], accent: str) -> None:
+def _add_accent(cells: list[TerminalCell], accent: str) -> None:
     place = len(cells) - 1
     while place and cells[place][0] == SECOND_HALF:
         place -= 1
@@ -146,7 +146,7 @@ class TerminalCells:
     """What a terminal shows, as far as it is known."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, list[Cell | None]] = {}
+        self._lines: dict[int, list[TerminalCell | None]] = {}
         self._drawn: dict[int, tuple[Strip, ...]] = {}  # lines that were drawn whole, not yet split into cells
 
     def draw_line(self, y: int, strips: Iterable[Strip]) -> None:
@@ -155,8 +155,8 @@ class TerminalCells:
         self._drawn[y] = tuple(strips)
 
     def changes(
-        self, y: int, start: int, cells: Sequence[Cell], system: ColorSystem
-    ) -> Iterator[tuple[int, Sequence[Cell]]]:
+        self, y: int, start: int, cells: Sequence[TerminalCell], system: ColorSystem
+    ) -> Iterator[tuple[int, Sequence[TerminalCell]]]:
         """Note that cells are drawn from a place on, and yield those that differ, in runs with the place of each."""
         line = self._line(y, system)
         line.extend([None] * (start + len(cells) - len(line)))
@@ -175,7 +175,7 @@ class TerminalCells:
         else:
             line[start:end] = [None] * (end - start)
 
-    def _line(self, y: int, system: ColorSystem) -> list[Cell | None]:
+    def _line(self, y: int, system: ColorSystem) -> list[TerminalCell | None]:
         line = self._lines.get(y)
         if line is None:
             line = []
@@ -190,7 +190,7 @@ _CHEAPER_BYTES = 5
 """A move along the line takes at least four bytes, and six from column 100 on."""
 
 
-def _next_change(line: Sequence[Cell | None], start: int, cells: Sequence[Cell], place: int) -> int:
+def _next_change(line: Sequence[TerminalCell | None], start: int, cells: Sequence[TerminalCell], place: int) -> int:
     while place < len(cells) and line[start + place] == cells[place]:
         place += 1
     while 0 < place < len(cells) and cells[place][0] == SECOND_HALF:
@@ -198,7 +198,7 @@ def _next_change(line: Sequence[Cell | None], start: int, cells: Sequence[Cell],
     return place
 
 
-def _end_of_run(line: Sequence[Cell | None], start: int, cells: Sequence[Cell], place: int) -> int:
+def _end_of_run(line: Sequence[TerminalCell | None], start: int, cells: Sequence[TerminalCell], place: int) -> int:
     """Find the end of a run: unchanged cells in it are written again where that is cheaper than to move past them."""
     end, look = place + 1, cells[place][1]
     while end < len(cells):
@@ -214,12 +214,12 @@ def _end_of_run(line: Sequence[Cell | None], start: int, cells: Sequence[Cell], 
     return end
 
 
-def _is_cheap(cells: Sequence[Cell], look: Look) -> bool:
+def _is_cheap(cells: Sequence[TerminalCell], look: CellStyle) -> bool:
     n_bytes = len("".join(sign for sign, _ in cells).encode())
     return n_bytes <= _CHEAPER_BYTES and all(is_covered(look, each) for each in cells)
 
 
-def is_covered(look: Look, cell: Cell) -> bool:
+def is_covered(look: CellStyle, cell: TerminalCell) -> bool:
     """Whether a cell can be written in a look without a change of it."""
     sign, own = cell
     return own == look or (sign == BLANK and not look.shows_on_blanks and own == on_blanks(look))

@@ -15,7 +15,17 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 
-from widgets.terminal_cells import BLANK, PLAIN, Cell, Look, TerminalCells, cells_of, change, is_covered, look_of
+from widgets.terminal_cells import (
+    BLANK,
+    PLAIN,
+    CellStyle,
+    TerminalCell,
+    TerminalCells,
+    cells_of,
+    change,
+    is_covered,
+    style_codes,
+)
 from widgets.textual_internals import ChangesCompositor, ChopsUpdate, LayoutUpdate, OwnCompositor, colour_system
 
 _SHOWN: WeakKeyDictionary[Console, TerminalCells] = WeakKeyDictionary()
@@ -34,7 +44,7 @@ class _Pen:
         self._parts.append(f"\x1b[{x + 1}G" if y == self._line else f"\x1b[{y + 1};{x + 1}H")
         self._line = y
 
-    def write(self, cells: Iterable[Cell]) -> None:
+    def write(self, cells: Iterable[TerminalCell]) -> None:
         append = self._parts.append
         for cell in cells:
             sign, look = cell
@@ -48,12 +58,12 @@ class _Pen:
         """Write segments piece by piece: quicker than cell by cell."""
         for text, style, control in segments:
             if text and not control:
-                look = look_of(style, system)
+                look = style_codes(style, system)
                 if look is not self._look:
                     self._change_to(look)
                 self._parts.append(text)
 
-    def _change_to(self, look: Look) -> None:
+    def _change_to(self, look: CellStyle) -> None:
         self._parts.append(change(self._look, look))
         if look.link != self._look.link:
             self._parts.append(f"\x1b]8;;{look.link}\x1b\\")

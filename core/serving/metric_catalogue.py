@@ -6,13 +6,10 @@ The page docs/monitoring.md has the same table, written by `catalogue_table`, an
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from core.serving.stats import MOST_UNLOADED
-
-Family = TypeVar("Family", bound=Metric)
 
 
 class Group(StrEnum):
@@ -42,7 +39,7 @@ class _Spec:
         return self.name
 
 
-class Gauge(_Spec):
+class GaugeMetric(_Spec):
     """A metric that rises and falls."""
 
     kind = "gauge"
@@ -52,7 +49,7 @@ class Gauge(_Spec):
         return GaugeMetricFamily(self.name, self.meaning, value, None if value is not None else self.labels)
 
 
-class Counter(_Spec):
+class CounterMetric(_Spec):
     """A metric that only rises; clients add `_total` to its name."""
 
     kind = "counter"
@@ -67,7 +64,7 @@ class Counter(_Spec):
         return CounterMetricFamily(self.name, self.meaning, value, None if value is not None else self.labels)
 
 
-class Histogram(_Spec):
+class HistogramMetric(_Spec):
     """A metric of buckets."""
 
     kind = "histogram"
@@ -85,185 +82,201 @@ _SESSION = ("session",)
 _CRITERION = ("session", "criterion")
 
 _P = Group.PREDICTIONS
-PREDICT_SECONDS = Histogram(
+PREDICT_SECONDS = HistogramMetric(
     "bondx_predict_seconds", "Time to answer a predict request, from its first byte read.", _P, _MODEL
 )
-PREDICT_ROWS = Counter("bondx_predict_rows", "Rows answered.", _P, _MODEL)
-PREDICT_FAILURES = Counter("bondx_predict_failures", "Requests on which the model failed.", _P, _MODEL)
-PREDICT_SHADOW = Counter(
+PREDICT_ROWS = CounterMetric("bondx_predict_rows", "Rows answered.", _P, _MODEL)
+PREDICT_FAILURES = CounterMetric("bondx_predict_failures", "Requests on which the model failed.", _P, _MODEL)
+PREDICT_SHADOW = CounterMetric(
     "bondx_predict_shadow", "Copies of requests that the version answered for no caller.", _P, _MODEL
 )
-PREDICT_SHADOW_DROPPED = Counter("bondx_predict_shadow_dropped", "Copies of requests dropped under load.", _P, _MODEL)
-PREDICT_UNFAMILIAR = Counter(
+PREDICT_SHADOW_DROPPED = CounterMetric(
+    "bondx_predict_shadow_dropped", "Copies of requests dropped under load.", _P, _MODEL
+)
+PREDICT_UNFAMILIAR = CounterMetric(
     "bondx_predict_unfamiliar_values", "Values outside the training data of the model.", _P, (*_MODEL, "field")
 )
-PREDICT_EARLIER = Counter(
+PREDICT_EARLIER = CounterMetric(
     "bondx_predict_earlier",
     f"Counts of a model's versions before its newest {MOST_UNLOADED} unloaded ones, which have no series any more.",
     _P,
     ("model", "counter"),
 )
-PREDICT_REFUSED = Counter("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
+PREDICT_REFUSED = CounterMetric("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
 
 _V = Group.VERSIONS
-READY = Gauge("bondx_ready", "1 while the server can answer.", _V)
-MODEL_READY = Gauge("bondx_model_ready", "1 while the live version is ready.", _V, ("model",))
-VERSION_LOADED = Gauge("bondx_version_loaded", "1 for each loaded version.", _V, (*_MODEL, "stage"))
-VERSION_LOAD_SECONDS = Gauge("bondx_version_load_seconds", "Time to check, load and warm the version.", _V, _MODEL)
-VERSION_LOADED_AT = Gauge("bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", _V, _MODEL)
-VERSION_MEMORY = Gauge("bondx_version_memory_bytes", "Memory that the processes took to load the version.", _V, _MODEL)
-VERSION_LOAD_FAILED = Gauge("bondx_version_load_failed", "1 for each version that cannot be loaded.", _V, _MODEL)
-VERSION_EVICTIONS = Counter("bondx_version_evictions", "Versions unloaded because of the memory limit.", _V)
+READY = GaugeMetric("bondx_ready", "1 while the server can answer.", _V)
+MODEL_READY = GaugeMetric("bondx_model_ready", "1 while the live version is ready.", _V, ("model",))
+VERSION_LOADED = GaugeMetric("bondx_version_loaded", "1 for each loaded version.", _V, (*_MODEL, "stage"))
+VERSION_LOAD_SECONDS = GaugeMetric(
+    "bondx_version_load_seconds", "Time to check, load and warm the version.", _V, _MODEL
+)
+VERSION_LOADED_AT = GaugeMetric(
+    "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", _V, _MODEL
+)
+VERSION_MEMORY = GaugeMetric(
+    "bondx_version_memory_bytes", "Memory that the processes took to load the version.", _V, _MODEL
+)
+VERSION_LOAD_FAILED = GaugeMetric("bondx_version_load_failed", "1 for each version that cannot be loaded.", _V, _MODEL)
+VERSION_EVICTIONS = CounterMetric("bondx_version_evictions", "Versions unloaded because of the memory limit.", _V)
 
 _O = Group.OUTCOMES
-TELEMETRY_DROPPED = Counter(
+TELEMETRY_DROPPED = CounterMetric(
     "bondx_telemetry_dropped", "Answered predictions and outcomes that could not be recorded.", _O
 )
-TELEMETRY_STORED = Counter("bondx_telemetry_stored", "Predictions and outcomes recorded.", _O)
-TELEMETRY_WAITING = Gauge("bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", _O)
-TELEMETRY_UP = Gauge("bondx_telemetry_up", "1 while recording works.", _O)
-OUTCOMES = Counter(
+TELEMETRY_STORED = CounterMetric("bondx_telemetry_stored", "Predictions and outcomes recorded.", _O)
+TELEMETRY_WAITING = GaugeMetric("bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", _O)
+TELEMETRY_UP = GaugeMetric("bondx_telemetry_up", "1 while recording works.", _O)
+OUTCOMES = CounterMetric(
     "bondx_outcomes",
     "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; refused "
     "ones say nothing about it.",
     _O,
     ("state",),
 )
-OUTCOMES_WAITING = Gauge("bondx_outcomes_waiting", "Stored outcomes that wait for their prediction.", _O)
-PREDICTIONS_STORED_ROWS = Gauge(
+OUTCOMES_WAITING = GaugeMetric("bondx_outcomes_waiting", "Stored outcomes that wait for their prediction.", _O)
+PREDICTIONS_STORED_ROWS = GaugeMetric(
     "bondx_predictions_stored_rows",
     "Stored predictions of each model with a retention of its own, and of all others.",
     _O,
     ("model",),
 )
-PREDICTIONS_STORED_BYTES = Gauge("bondx_predictions_stored_bytes", "What they take on the disk.", _O, ("model",))
+PREDICTIONS_STORED_BYTES = GaugeMetric("bondx_predictions_stored_bytes", "What they take on the disk.", _O, ("model",))
 
 _R = Group.ROLLOUTS
-ROLLOUT_PHASE = Gauge(
+ROLLOUT_PHASE = GaugeMetric(
     "bondx_rollout_phase",
     "1 for the phase of the newest rollout of each model; stuck: it cannot be judged.",
     _R,
     (*_ROLLOUT, "candidate", "strategy", "phase"),
 )
-ROLLOUT_SHARE = Gauge("bondx_rollout_share", "Share of the requests that each arm should answer.", _R, _ARM)
-ROLLOUT_ANSWERS = Counter("bondx_rollout_answers", "Answers that were judged.", _R, _ARM)
-ROLLOUT_OUTCOMES = Counter("bondx_rollout_outcomes", "Losses that were judged.", _R, _ARM)
-ROLLOUT_ARRIVALS = Gauge(
+ROLLOUT_SHARE = GaugeMetric("bondx_rollout_share", "Share of the requests that each arm should answer.", _R, _ARM)
+ROLLOUT_ANSWERS = CounterMetric("bondx_rollout_answers", "Answers that were judged.", _R, _ARM)
+ROLLOUT_OUTCOMES = CounterMetric("bondx_rollout_outcomes", "Losses that were judged.", _R, _ARM)
+ROLLOUT_ARRIVALS = GaugeMetric(
     "bondx_rollout_arrivals", "Share of the answers of each arm whose outcome has arrived.", _R, _ARM
 )
-ROLLOUT_SET_ASIDE = Counter("bondx_rollout_values_set_aside", "Values too large to be added up.", _R, _GUARD)
-ROLLOUT_FAILURES = Counter(
+ROLLOUT_SET_ASIDE = CounterMetric("bondx_rollout_values_set_aside", "Values too large to be added up.", _R, _GUARD)
+ROLLOUT_FAILURES = CounterMetric(
     "bondx_rollout_failures", "Answers that failed, by the guard that counts them.", _R, (*_GUARD, "arm")
 )
-ROLLOUT_VERDICT = Gauge("bondx_rollout_verdict", "1 for the verdict of each guard.", _R, (*_GUARD, "verdict"))
-ROLLOUT_EVIDENCE = Gauge(
+ROLLOUT_VERDICT = GaugeMetric("bondx_rollout_verdict", "1 for the verdict of each guard.", _R, (*_GUARD, "verdict"))
+ROLLOUT_EVIDENCE = GaugeMetric(
     "bondx_rollout_evidence", "Evidence of each guard, as a share of what decides.", _R, (*_GUARD, "of")
 )
-ROLLOUT_STUCK = Gauge("bondx_rollout_stuck", "1 while an active rollout cannot be judged.", _R, _ROLLOUT)
-ROLLOUT_NOT_JUDGED = Gauge(
+ROLLOUT_STUCK = GaugeMetric("bondx_rollout_stuck", "1 while an active rollout cannot be judged.", _R, _ROLLOUT)
+ROLLOUT_NOT_JUDGED = GaugeMetric(
     "bondx_rollout_not_judged", "1 for what the candidate has not been judged by.", _R, (*_ROLLOUT, "what")
 )
-ROLLOUT_REPORTED = Counter("bondx_rollout_reported_losses", "Losses that callers computed themselves.", _R, _ROLLOUT)
-ROLLOUT_SLICES = Gauge(
+ROLLOUT_REPORTED = CounterMetric(
+    "bondx_rollout_reported_losses", "Losses that callers computed themselves.", _R, _ROLLOUT
+)
+ROLLOUT_SLICES = GaugeMetric(
     "bondx_rollout_slice_evidence",
     "Evidence of harm of each guard on each level of each slice, as a share of what decides.",
     _R,
     (*_ROLLOUT, "source", "column", "level"),
 )
-ROLLOUT_COMPARED = Counter(
+ROLLOUT_COMPARED = CounterMetric(
     "bondx_rollout_compared_rows", "Rows that both versions answered with a number.", _R, _ROLLOUT
 )
-ROLLOUT_DIFFERENT = Counter(
+ROLLOUT_DIFFERENT = CounterMetric(
     "bondx_rollout_different_rows", "Compared rows whose answers differ beyond the tolerance.", _R, _ROLLOUT
 )
-ROLLOUT_DIFFERENCE = Gauge(
+ROLLOUT_DIFFERENCE = GaugeMetric(
     "bondx_rollout_difference", "Mean and p95 of the differences of compared rows.", _R, (*_ROLLOUT, "of")
 )
-ROLLOUT_UNPAIRED = Counter(
+ROLLOUT_UNPAIRED = CounterMetric(
     "bondx_rollout_unpaired_outcomes", "Outcomes of rows that only one version answered.", _R, _ROLLOUT
 )
 
 _S = Group.SESSIONS
-SESSIONS = Gauge("bondx_sessions", "Sessions in each phase, those at rest included.", _S, ("phase",))
-SESSIONS_LEFT_OUT = Gauge("bondx_sessions_left_out", "Sessions that are not at rest and have no series here.", _S)
-SESSION_PHASE = Gauge("bondx_session_phase", "1 for the phase of the session.", _S, ("session", "phase"))
-SESSION_EPOCH = Gauge("bondx_session_epoch", "Epoch of each active session.", _S, _SESSION)
-SESSION_EPOCH_LIMIT = Gauge("bondx_session_epoch_limit", "Epochs after which it ends at the latest.", _S, _SESSION)
-SESSION_EPOCH_SECONDS = Gauge("bondx_session_epoch_seconds", "Time that its newest epoch took.", _S, _SESSION)
-SESSION_TRAINED = Counter("bondx_session_trained_seconds", "Time trained, without pauses and outages.", _S, _SESSION)
-SESSION_ETA = Gauge("bondx_session_eta_seconds", "Time until its epoch limit, as estimated.", _S, _SESSION)
-SESSION_PROGRESS_AT = Gauge(
+SESSIONS = GaugeMetric("bondx_sessions", "Sessions in each phase, those at rest included.", _S, ("phase",))
+SESSIONS_LEFT_OUT = GaugeMetric("bondx_sessions_left_out", "Sessions that are not at rest and have no series here.", _S)
+SESSION_PHASE = GaugeMetric("bondx_session_phase", "1 for the phase of the session.", _S, ("session", "phase"))
+SESSION_EPOCH = GaugeMetric("bondx_session_epoch", "Epoch of each active session.", _S, _SESSION)
+SESSION_EPOCH_LIMIT = GaugeMetric(
+    "bondx_session_epoch_limit", "Epochs after which it ends at the latest.", _S, _SESSION
+)
+SESSION_EPOCH_SECONDS = GaugeMetric("bondx_session_epoch_seconds", "Time that its newest epoch took.", _S, _SESSION)
+SESSION_TRAINED = CounterMetric(
+    "bondx_session_trained_seconds", "Time trained, without pauses and outages.", _S, _SESSION
+)
+SESSION_ETA = GaugeMetric("bondx_session_eta_seconds", "Time until its epoch limit, as estimated.", _S, _SESSION)
+SESSION_PROGRESS_AT = GaugeMetric(
     "bondx_session_progress_timestamp_seconds", "When it last made progress, Unix time.", _S, _SESSION
 )
-SESSION_SKIPPED = Counter("bondx_session_skipped_epochs", "Epochs whose data failed a gate.", _S, _SESSION)
-SESSION_FAILED = Counter("bondx_session_failed_attempts", "Attempts at an epoch that failed.", _S, _SESSION)
-SESSION_SCORE = Gauge("bondx_session_score", "Score of each active session.", _S, _SESSION)
-SESSION_BEST_SCORE = Gauge("bondx_session_best_score", "Its best score.", _S, _SESSION)
-SESSION_BEST_EPOCH = Gauge("bondx_session_best_epoch", "The epoch of its best score.", _S, _SESSION)
-SESSION_ATTAINMENT = Gauge(
+SESSION_SKIPPED = CounterMetric("bondx_session_skipped_epochs", "Epochs whose data failed a gate.", _S, _SESSION)
+SESSION_FAILED = CounterMetric("bondx_session_failed_attempts", "Attempts at an epoch that failed.", _S, _SESSION)
+SESSION_SCORE = GaugeMetric("bondx_session_score", "Score of each active session.", _S, _SESSION)
+SESSION_BEST_SCORE = GaugeMetric("bondx_session_best_score", "Its best score.", _S, _SESSION)
+SESSION_BEST_EPOCH = GaugeMetric("bondx_session_best_epoch", "The epoch of its best score.", _S, _SESSION)
+SESSION_ATTAINMENT = GaugeMetric(
     "bondx_session_attainment_ratio",
     "Attainment of each model in its newest epoch: the share of the best attainable score.",
     _S,
     ("session", "model"),
 )
-SESSION_QUALITY = Gauge("bondx_session_quality_ratio", "Quality score of the data of its newest epoch.", _S, _SESSION)
-SESSION_GATES = Gauge("bondx_session_gates", "Gates of its newest epoch, by result.", _S, ("session", "result"))
-SESSION_GATE_FAILED = Gauge(
+SESSION_QUALITY = GaugeMetric(
+    "bondx_session_quality_ratio", "Quality score of the data of its newest epoch.", _S, _SESSION
+)
+SESSION_GATES = GaugeMetric("bondx_session_gates", "Gates of its newest epoch, by result.", _S, ("session", "result"))
+SESSION_GATE_FAILED = GaugeMetric(
     "bondx_session_gate_failed", "1 for each gate that its newest epoch failed.", _S, ("session", "gate")
 )
-CRITERION_VALUE = Gauge(
+CRITERION_VALUE = GaugeMetric(
     "bondx_session_criterion_value",
     "Figure of each criterion of its end: improvement of the score, epochs without one, variance of the quality.",
     _S,
     _CRITERION,
 )
-CRITERION_LIMIT = Gauge(
+CRITERION_LIMIT = GaugeMetric(
     "bondx_session_criterion_limit", "What the figure of the criterion is compared with.", _S, _CRITERION
 )
-CRITERION_MET = Gauge("bondx_session_criterion_met", "1 while the criterion speaks for the end.", _S, _CRITERION)
-CRITERION_EPOCH = Gauge(
+CRITERION_MET = GaugeMetric("bondx_session_criterion_met", "1 while the criterion speaks for the end.", _S, _CRITERION)
+CRITERION_EPOCH = GaugeMetric(
     "bondx_session_criterion_epoch", "Earliest epoch at which the criterion could be met.", _S, _CRITERION
 )
-SESSION_END_EPOCH = Gauge(
+SESSION_END_EPOCH = GaugeMetric(
     "bondx_session_end_epoch",
     "Earliest epoch at which each reason could end the session: converged (improvement, patience and quality), "
     "plateau, epoch limit.",
     _S,
     ("session", "reason"),
 )
-SESSION_ENDS_FIRST = Gauge(
+SESSION_ENDS_FIRST = GaugeMetric(
     "bondx_session_ends_first", "1 for the reason that could end the session first.", _S, ("session", "reason")
 )
 
 _M = Group.MACHINE
-MACHINE_CPU = Counter("bondx_machine_cpu_seconds", "CPU time of the machine by mode.", _M, ("mode",))
-MACHINE_MEMORY_USED = Gauge("bondx_machine_memory_used_bytes", "Memory in use: what no program could get.", _M)
-MACHINE_MEMORY_TOTAL = Gauge("bondx_machine_memory_total_bytes", "Memory of the machine.", _M)
-MACHINE_DISK_FREE = Gauge("bondx_machine_disk_free_bytes", "Free space on the disk of the workspace.", _M)
-MACHINE_DISK_TOTAL = Gauge("bondx_machine_disk_total_bytes", "Size of the disk of the workspace.", _M)
-MACHINE_NETWORK_SENT = Counter("bondx_machine_network_sent_bytes", "Sent by all interfaces.", _M)
-MACHINE_NETWORK_RECEIVED = Counter("bondx_machine_network_received_bytes", "Received by all interfaces.", _M)
-ENGINE_CPU = Gauge(
+MACHINE_CPU = CounterMetric("bondx_machine_cpu_seconds", "CPU time of the machine by mode.", _M, ("mode",))
+MACHINE_MEMORY_USED = GaugeMetric("bondx_machine_memory_used_bytes", "Memory in use: what no program could get.", _M)
+MACHINE_MEMORY_TOTAL = GaugeMetric("bondx_machine_memory_total_bytes", "Memory of the machine.", _M)
+MACHINE_DISK_FREE = GaugeMetric("bondx_machine_disk_free_bytes", "Free space on the disk of the workspace.", _M)
+MACHINE_DISK_TOTAL = GaugeMetric("bondx_machine_disk_total_bytes", "Size of the disk of the workspace.", _M)
+MACHINE_NETWORK_SENT = CounterMetric("bondx_machine_network_sent_bytes", "Sent by all interfaces.", _M)
+MACHINE_NETWORK_RECEIVED = CounterMetric("bondx_machine_network_received_bytes", "Received by all interfaces.", _M)
+ENGINE_CPU = GaugeMetric(
     "bondx_engine_cpu_ratio",
     "CPU time of the engine's processes a second, by role: 1 is a whole core. Absent while none is sampled.",
     _M,
     ("role",),
 )
-ENGINE_MEMORY = Gauge(
+ENGINE_MEMORY = GaugeMetric(
     "bondx_engine_resident_memory_bytes", "Resident memory of the engine's processes, by role.", _M, ("role",)
 )
-DISK_DAYS = Gauge("bondx_machine_disk_full_days", "Days until the disk is full, as estimated by the engine.", _M)
+DISK_DAYS = GaugeMetric("bondx_machine_disk_full_days", "Days until the disk is full, as estimated by the engine.", _M)
 
 _W = Group.WORKSPACE
-ENGINE_UP = Gauge("bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", _W)
-ALERTS = Gauge("bondx_alerts", "Open alerts.", _W, ("rule", "model", "severity", "state"))
-WORKSPACE_WRITABLE = Gauge(
+ENGINE_UP = GaugeMetric("bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", _W)
+ALERTS = GaugeMetric("bondx_alerts", "Open alerts.", _W, ("rule", "model", "severity", "state"))
+WORKSPACE_WRITABLE = GaugeMetric(
     "bondx_workspace_writable", "0 while nothing can be recorded: the disk is full, or refuses writes.", _W
 )
-STATE_PROBLEMS = Gauge("bondx_state_problems", "Files that cannot be read.", _W)
+STATE_PROBLEMS = GaugeMetric("bondx_state_problems", "Files that cannot be read.", _W)
 
-CATALOGUE: tuple[Gauge | Counter | Histogram, ...] = tuple(
-    spec for spec in globals().values() if isinstance(spec, Gauge | Counter | Histogram)
+CATALOGUE: tuple[GaugeMetric | CounterMetric | HistogramMetric, ...] = tuple(
+    spec for spec in globals().values() if isinstance(spec, GaugeMetric | CounterMetric | HistogramMetric)
 )
 
 
@@ -272,7 +285,7 @@ def catalogue_table() -> str:
     return "\n\n".join(f"**{group}**\n\n{_table(each for each in CATALOGUE if each.group is group)}" for group in Group)
 
 
-def _table(specs: Iterable[Gauge | Counter | Histogram]) -> str:
+def _table(specs: Iterable[GaugeMetric | CounterMetric | HistogramMetric]) -> str:
     rows = []
     for spec in specs:
         labels = ", ".join(f"`{label}`" for label in spec.labels) or "–"
