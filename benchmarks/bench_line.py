@@ -4,7 +4,8 @@
 
 The line is a relay between the console's terminal and the reader: each packet of 1,400 bytes takes half of the round
 trip, a lost packet is sent again after the time-out of TCP, and all behind it wait. A promotion needs two round trips,
-however slow the line; beyond them is the console's own time.
+however slow the line; beyond them is the console's own time, which is measured at its end of the line in every pass:
+from the arrival of a key there to the bytes of its answer. A pass while the machine is busy says the same of the line.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 from scale_fills import fill_versions
 from terminal_meter import Program
@@ -28,6 +30,13 @@ LEAST_TIMEOUT_SECONDS = 0.2
 """How long TCP waits at least before it sends a lost packet again (Linux; RFC 6298 asks for a second)."""
 
 
+class Wait(NamedTuple):
+    """How long an answer to the last key took."""
+
+    seconds: float
+    own_seconds: float  # of the console: the rest is the line
+
+
 class Line:
     """A console at the other end of a slow line."""
 
@@ -38,20 +47,31 @@ class Line:
         self._chance = random.Random(seed)
         self._there: deque[tuple[float, bytes]] = deque()
         self._back: deque[tuple[float, bytes]] = deque()
+        self._typed_at = 0.0  # when the last key reached the console
+        self._written: deque[tuple[float, bytes]] = deque()  # by the console, since then
         self.arrived = bytearray()
 
     def press(self, key: bytes) -> None:
         """Send a key."""
         self._send(self._there, key)
 
-    def wait_for(self, text: bytes, *, seconds: float = 30.0) -> float:
-        """Return the seconds until a text arrives that was not there before."""
+    def wait_for(self, text: bytes, *, seconds: float = 30.0) -> Wait:
+        """Wait until a text arrives that was not there before."""
         began, start = time.perf_counter(), len(self.arrived)
         while text not in self.arrived[start:]:
             if time.perf_counter() - began > seconds:
                 raise TimeoutError(f"{text!r} never arrived; the last bytes were {bytes(self.arrived[-300:])!r}")
             self.relay(0.002)
-        return time.perf_counter() - began
+        return Wait(time.perf_counter() - began, self._written_at(text) - self._typed_at)
+
+    def _written_at(self, text: bytes) -> float:
+        """Return when the console wrote a text that has arrived."""
+        written = bytearray()
+        for at, chunk in self._written:
+            written += chunk
+            if text in written:
+                return at
+        return self._typed_at  # with an earlier key
 
     def rest(self, seconds: float) -> None:
         """Relay for some seconds."""
@@ -63,7 +83,10 @@ class Line:
         """Move what is due, and what the console writes."""
         while self._there and self._there[0][0] <= time.perf_counter():
             self._program.type(self._there.popleft()[1])
+            self._typed_at = time.perf_counter()
+            self._written.clear()
         if chunk := self._program.read(seconds):
+            self._written.append((time.perf_counter(), chunk))
             for start in range(0, len(chunk), PACKET_BYTES):
                 self._send(self._back, chunk[start : start + PACKET_BYTES])
         while self._back and self._back[0][0] <= time.perf_counter():
@@ -84,15 +107,14 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
-        slow, own_ms = arguments.round_trip / 1000, 0.0
+        slow = arguments.round_trip / 1000
         for round_trip, loss in ((0.0, 0.0), (slow, 0.0), (slow, arguments.loss)):
             found = promotions(Path(folder) / f"{round_trip}-{loss}", arguments.promotions, round_trip, loss)
-            median_ms = report(found, round_trip, loss, own_ms)
-            own_ms = own_ms or median_ms
+            report(found, round_trip, loss)
 
 
-def promotions(root: Path, number: int, round_trip: float, loss: float) -> list[tuple[float, float]]:
-    """Promote versions one after the other; return the seconds to the dialog and to the result of each."""
+def promotions(root: Path, number: int, round_trip: float, loss: float) -> list[tuple[Wait, Wait]]:
+    """Promote versions one after the other; return the wait for the dialog and for the result of each."""
     workspace = Workspace.create(root, settings_text=sample_configs.template_text())
     fill_versions(workspace, number)
     program = Program([str(Path(sys.executable).with_name("bondx")), "--workspace", str(root)], columns=80, rows=24)
@@ -115,16 +137,19 @@ def promotions(root: Path, number: int, round_trip: float, loss: float) -> list[
     return found
 
 
-def report(found: list[tuple[float, float]], round_trip: float, loss: float, own_ms: float) -> float:
-    """Print the median of all promotions, and what the line adds to the console's own time; return the median."""
-    both = [sum(pair) for pair in found]
-    dialog, result, total = (statistics.median(times) * 1000 for times in (*zip(*found, strict=True), both))
-    added = f"; the line adds {(total - own_ms) / 1000 / round_trip:.2f} round trips" if round_trip else ""
+def report(found: list[tuple[Wait, Wait]], round_trip: float, loss: float) -> None:
+    """Print the median of all promotions, the console's own part of it, and what the line adds."""
+    both = [dialog.seconds + result.seconds for dialog, result in found]
+    own = [dialog.own_seconds + result.own_seconds for dialog, result in found]
+    of_line = [whole - part for whole, part in zip(both, own, strict=True)]
+    dialogs, results = ([wait.seconds for wait in waits] for waits in zip(*found, strict=True))
+    dialog, result, total, own_ms = (statistics.median(times) * 1000 for times in (dialogs, results, both, own))
+    added = f", the line {statistics.median(of_line) / round_trip:.2f} round trips" if round_trip else ""
     print(
         f"round trip {round_trip * 1000:.0f} ms, loss {loss:.0%}: dialog {dialog:.0f} ms, result {result:.0f} ms, "
-        f"together median {total:.0f} ms, worst {max(both) * 1000:.0f} ms{added}"
+        f"together median {total:.0f} ms, worst {max(both) * 1000:.0f} ms; of the median pass the console took "
+        f"{own_ms:.0f} ms{added}"
     )
-    return total
 
 
 if __name__ == "__main__":
