@@ -12,10 +12,13 @@ lost.
 A verdict is "growing", "filling" (it has grown, and at its end by less than half of its mean growth), "flat" or
 "falling". The growth is printed with each of them. These grow by design, up to their limits:
 - the state files, until one is larger than 1 MiB and the engine archives its older documents (`ARCHIVE_ABOVE_BYTES`);
-  every process holds them as bytes, and what it reads as objects;
-- the samples of the last ten minutes (`HISTORY_SECONDS`), in whatever takes snapshots;
+  every process holds them as bytes, and of what it reads the fields that lists show;
+- the samples of the last ten minutes (`HISTORY_SECONDS`) and 300 audit records, in whatever takes snapshots;
+- SQLite's pages, up to 2 MiB for each store that a process writes;
 - the disk, with versions, predictions and epochs, until the retention of each store.
-So ten minutes are the least that says something, and the second half of thirty is after both limits.
+So ten minutes are the least that says something, and the second half of thirty is after these limits. A second table
+gives the memory by rounds: what a process keeps of each change, however long the changes took. "own memory" is memory
+without the pages of mapped files.
 """
 
 import argparse
