@@ -68,6 +68,8 @@ CONVERSIONS = {
     "core/serving/signature.py": {"cell", "n"},
     "core/settings/address.py": {"port"},
     "core/settings/conversion.py": {"step['index']"},
+    "core/settings/served_models.py": {"part"},
+    "core/settings/text_proto.py": {"by_hex, 16", "code, 16", "octal, 8", "text, base", "text.rstrip('fF')"},
     "core/settings/yaml_source.py": {
         "key_node.start_mark.column",
         "mark_bearer.start_mark.column",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from core.serving import Server
+    from core.serving.offers import ServedList
     from core.serving.supervisor import WorkerPlace
     from core.settings import ServingSettings
     from core.state import Workspace
@@ -63,6 +64,13 @@ def add_parser(commands: Subparsers) -> None:
         type=whole,
         metavar="N",
         help="server processes, which SIGHUP replaces without a gap (default: serving.processes, 0: only this one)",
+    )
+    parser.add_argument(
+        "--model-config-file",
+        "--model_config_file",
+        type=Path,
+        metavar="FILE",
+        help="what to serve, as TensorFlow Serving's model_config_list (default: serving.models of bondx.yaml, or all)",
     )
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
@@ -162,6 +170,27 @@ def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "W
     return ExitCode.FAILING if failed else ExitCode.GOOD
 
 
+def listed_models(workspace: "Workspace", args: argparse.Namespace | None, *, tells: bool) -> "ServedList":
+    """Return what to serve: of the flag's file, else of the settings.
+
+    Args:
+        workspace: The workspace.
+        args: Of `bondx serve`.
+        tells: Whether to log what of the list has no meaning here.
+    Raises:
+        SettingsError: The list cannot be used.
+    """
+    from core.serving.offers import notes_on
+    from core.settings import load_settings
+    from core.settings.model_config_list import load_model_config_file
+
+    file = args.model_config_file if args else None
+    listed = load_settings(workspace.settings_file).serving.models if file is None else load_model_config_file(file)
+    for note in notes_on(listed) if tells else ():
+        logging.getLogger(__name__).warning("%s", note)
+    return listed
+
+
 def serves_at(server: "Server") -> str:
     """Name the addresses of a server, for its first line."""
     metrics = f", {server.metrics_url} for /metrics" if server.metrics_url else ""
@@ -231,6 +260,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.serving.supervisor import Supervisor
 
     settings = serving_settings(workspace, args)
+    listed_models(workspace, args, tells=True)  # refused before any worker starts
     host, port = parse_address(args.listen or settings.listen)
     authenticator = Authenticator(workspace)
     listener = listen(authenticator, host, port, named=address_origin(workspace, args.listen, "--listen"))
@@ -338,6 +368,7 @@ def make_server(
         port,
         limits=ServingLimits.of(settings),
         records=settings.record_predictions,
+        listed=listed_models(workspace, args, tells=place is None),
         metrics_listen=settings.metrics_listen,
         certificate=args.certificate if args else None,
         key=args.key if args else None,

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 
@@ -17,9 +17,10 @@ import psutil
 from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
-from core.registry import ModelVersion, RegisteredModel, Registry, Stage
+from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
+from core.serving.offers import ServedList, ServedOffer, is_listed, offer_of
 from core.serving.public_reasons import reason_of
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
@@ -54,6 +55,7 @@ class Loader:
         publish: Callable[[ServingTable], None],
         *,
         memory_bytes: int = 0,
+        listed: ServedList = MappingProxyType({}),
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -63,16 +65,18 @@ class Loader:
             stats: The counters of the versions.
             publish: Called with each new table, from the loader's thread.
             memory_bytes: How much the loaded versions may take together; 0 for no limit.
+            listed: What to serve, by model; empty: every model of the registry.
             clock: The time.
         """
         self._workspace = workspace
         self._memory_bytes = memory_bytes
+        self._listed = listed
         self._registry = Registry(workspace, clock=clock)
         self._routings = Routings(workspace)
         self._stats = stats
         self._publish = publish
         self._clock = clock
-        self._alerts = UnservedAlerts(workspace, clock)
+        self._alerts = UnservedAlerts(workspace, clock, lambda model: is_listed(listed, model))
         self._table = ServingTable()
         self._loaded: dict[VersionKey, LoadedVersion] = {}
         self._failures: dict[VersionKey, tuple[float, str]] = {}  # time of the attempt, and the error
@@ -109,16 +113,13 @@ class Loader:
 
     def refresh(self) -> None:
         """Bring the table up to date with the registry and the loaded versions; start to load missing versions."""
-        models = {model.model: model for model in self._registry.models()}
-        versions: dict[str, list[ModelVersion]] = {name: [] for name in models}
-        for version in self._registry.versions_in_brief():
-            versions.setdefault(version.model, []).append(version)
         self._routings.read()
+        offers = self._offers()
         self._take_loaded()
         wished = self._take_wishes(
-            {(version.model, version.version) for found in versions.values() for version in found}
+            {(name, version.version) for name, offer in offers.items() for version in offer.versions}
         )
-        staying = self._staying(models, versions)
+        staying = _staying(offers)
         self._evict(staying)
         wanted = staying | self._on_demand
         for key in wanted:
@@ -132,7 +133,7 @@ class Loader:
         self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in wanted}
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         self._stats.join_earlier(self._loaded.keys() | self._loading.keys())
-        self._announce(models, versions)
+        self._announce(offers)
         self._settle_wishes(wished)
 
     def _run(self) -> None:
@@ -175,19 +176,24 @@ class Loader:
             self._stats.n_evicted += 1
             log.info("%s %s is unloaded: the loaded versions were over serving.memory_mib", *key)
 
-    def _staying(
-        self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]
-    ) -> dict[VersionKey, None]:
-        """List the versions to load unasked: defaults first, then labels, and the version to roll back to."""
-        wanted: dict[VersionKey, None] = {}
-        for model in models.values():
-            numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
-            wanted |= dict.fromkeys((model.model, number) for number in numbers)
-        for model in models.values():
-            labels = self._labels(model.model, versions[model.model])
-            numbers = [*labels.values(), *model.previous_production[-1:]]
-            wanted |= dict.fromkeys((model.model, number) for number in numbers)
-        return wanted
+    def _offers(self) -> dict[str, ServedOffer]:
+        """Say what this server offers of each model that it serves."""
+        models = {found.model: found for found in self._registry.models() if is_listed(self._listed, found.model)}
+        versions: dict[str, list[ModelVersion]] = {name: [] for name in models}
+        for version in self._registry.versions_in_brief():
+            if version.model in versions:
+                versions[version.model].append(version)
+        return {
+            name: offer_of(
+                model,
+                versions[name],
+                self._listed.get(name),
+                aliases=self._registry.aliases(name),
+                arms=self._routings.versions(name),
+                arm_labels=self._routings.labels(name),
+            )
+            for name, model in models.items()
+        }
 
     def _load(self, key: VersionKey) -> LoadedVersion:
         from core.serving.scoring.warming import warm_scorer  # two seconds of imports that only loading needs
@@ -261,50 +267,61 @@ class Loader:
                     _, why = self._failures.get(key, (0.0, "too many versions are requested at the same time"))
                     wish.set_exception(UnavailableError(f"{key[0]} {key[1]} cannot be loaded: {why}."))
 
-    def _announce(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> None:
-        served = {
-            name: self._served(model, versions[name], self._table.models.get(name)) for name, model in models.items()
-        }
+    def _announce(self, offers: Mapping[str, ServedOffer]) -> None:
+        served = {name: self._served(offer, self._table.models.get(name)) for name, offer in offers.items()}
         is_complete = self._table.is_complete or not self._loading
-        self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete, is_read=True)
+        self._table = ServingTable(
+            models=MappingProxyType(served),
+            is_complete=is_complete,
+            is_read=True,
+            unregistered=tuple(name for name in self._listed if name not in offers),
+        )
         self._publish(self._table)
         self._alerts.update(self._table)
 
-    def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: ServedModel | None) -> ServedModel:
-        name = model.model
+    def _served(self, offer: ServedOffer, before: ServedModel | None) -> ServedModel:
+        name = offer.model.model
         loaded = {number: version for (of, number), version in self._loaded.items() if of == name}
         labels, waiting = {}, {}
-        for label, number in self._labels(name, versions).items():
+        for label, number in offer.labels.items():
             if number in loaded:
                 labels[label] = number
             elif before is not None and (kept := before.labels.get(label)) in loaded:
                 labels[label] = str(kept)  # a label moves only once its version can answer
             else:
                 waiting[label] = number
-        default = loaded.get(model.production or "")
-        if default is None and model.production is not None and before is not None and before.default is not None:
+        default = loaded.get(offer.live or "")
+        if default is None and offer.live is not None and before is not None and before.default is not None:
             default = loaded.get(before.default.version)
         return ServedModel(
             model=name,
-            registered=MappingProxyType({version.version: version.stage for version in versions}),
+            registered=MappingProxyType({version.version: version.stage for version in offer.versions}),
             versions=MappingProxyType(loaded),
             labels=MappingProxyType(labels),
             waiting=MappingProxyType(waiting),
             loading=frozenset(number for of, number in self._loading if of == name),
             failures=MappingProxyType({number: why for (of, number), (_, why) in self._failures.items() if of == name}),
-            live=model.production,
-            is_kept_as_files=self._is_kept_as_files(model, versions),
+            live=offer.live,
+            is_pinned=offer.is_pinned,
+            unregistered=offer.unregistered,
+            is_kept_as_files=self._is_kept_as_files(offer),
             default=default,
             routing=self._routings.routing(name, loaded),
         )
 
-    def _is_kept_as_files(self, model: RegisteredModel, versions: list[ModelVersion]) -> bool:
+    def _is_kept_as_files(self, offer: ServedOffer) -> bool:
         """Whether no version of a live model is for this program to serve."""
-        if model.production is None or self._registry.holds_model(model.model, model.production):
+        name = offer.model.model
+        if offer.live is None or self._registry.holds_model(name, offer.live):
             return False
-        return not any(self._registry.holds_model(version.model, version.version) for version in versions)
+        return not any(self._registry.holds_model(name, version.version) for version in offer.versions)
 
-    def _labels(self, model: str, versions: list[ModelVersion]) -> dict[str, str]:
-        """Return the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
-        stages = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
-        return {**self._registry.aliases(model), **stages, **self._routings.labels(model)}
+
+def _staying(offers: Mapping[str, ServedOffer]) -> dict[VersionKey, None]:
+    """List the versions to load unasked: defaults first, then labels, and the version to roll back to."""
+    wanted: dict[VersionKey, None] = {}
+    for name, offer in offers.items():
+        wanted |= dict.fromkeys((name, number) for number in [*offer.arms, *filter(None, [offer.live])])
+    for name, offer in offers.items():
+        wanted |= dict.fromkeys((name, number) for number in [*offer.labels.values(), *offer.kept])
+    return wanted

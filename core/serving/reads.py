@@ -60,6 +60,7 @@ class Reads:
             if unwritable is not None:
                 content["unwritable"] = unwritable
             content["models"] = {served.model: served.is_ready for served in table.expected()}
+            content["models"] |= dict.fromkeys(table.unregistered, False)
             if not_ready := table.not_ready():
                 content["not_ready"] = not_ready
             content["reasons"] = table.troubles()

@@ -31,6 +31,7 @@ from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
 from core.serving.local_callers import is_loopback
 from core.serving.metrics import ServingMetrics, table_facts
+from core.serving.offers import ServedList
 from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.reads import Reads
@@ -86,6 +87,7 @@ class Server:
         *,
         limits: ServingLimits | None = None,
         records: bool = True,
+        listed: ServedList | None = None,
         metrics_listen: str | None = None,
         certificate: Path | None = None,
         key: Path | None = None,
@@ -105,6 +107,7 @@ class Server:
             port: Port to listen on; 0 takes a free one.
             limits: The limits on one request.
             records: Whether predictions and outcomes are recorded.
+            listed: What to serve, by model, instead of the settings' `serving.models`.
             metrics_listen: A second address, which answers probes and /metrics alone.
             certificate: File of the TLS certificate chain, for HTTPS.
             key: File of the private key.
@@ -141,7 +144,12 @@ class Server:
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(
-            workspace, self._stats, self._publish, memory_bytes=self._limits.memory_bytes, clock=clock
+            workspace,
+            self._stats,
+            self._publish,
+            memory_bytes=self._limits.memory_bytes,
+            listed=settings.serving.models if listed is None else listed,
+            clock=clock,
         )
         self._process = ProcessMetrics()
         metrics = ServingMetrics(self._counts, self._recorder, lambda: take_snapshot(workspace), shared)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VersionKey = tuple[str, str]  # model, version
 
 LOADING = "models are being loaded"
+ON_LIST = "on the list of what to serve (serving.models)"
 _NAMED = 20  # models in a refusal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -177,7 +178,9 @@ class ServedModel:
     failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
     waiting: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # label -> its version, not loaded
     loading: frozenset[str] = frozenset()  # versions that are being loaded
-    live: str | None = None  # the version in Production, loaded or not
+    live: str | None = None  # the version that should answer by default: the one in Production, loaded or not
+    is_pinned: bool = False  # whether the list of what to serve names it instead
+    unregistered: tuple[str, ...] = ()  # versions of that list that the registry does not have
     is_kept_as_files: bool = False  # whether another program serves it: no version of it is one of ours
     default: LoadedVersion | None = None  # answers by default
     routing: Routing | None = None  # during a rollout
@@ -255,12 +258,13 @@ class ServedModel:
         return f"{self.model} {version} is not ready: {self.why_not_loaded(version) or State.RESTING.value}."
 
     def _why_no_default(self) -> str:
+        if self.live is None and self.unregistered:
+            return f"{self.model} {', '.join(self.unregistered)} is {ON_LIST}, but not registered."
         if self.live is None:
             return f"No version of {self.model} is in Production. Promote a version, or name a version or label."
         why = self.why_not_loaded(self.live)
-        if self.is_kept_as_files:
-            return f"{self.model} {self.live} is in Production, but {why}."
-        return f"{self.model} {self.live} is in Production, but not ready: {why}."
+        which = f"{self.model} {self.live} is {ON_LIST if self.is_pinned else 'in Production'}"
+        return f"{which}, but {why}." if self.is_kept_as_files else f"{which}, but not ready: {why}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,7 @@ class ServingTable:
     models: Mapping[str, ServedModel] = field(default_factory=lambda: _NOTHING)
     is_complete: bool = False  # whether the registry has been read and every wanted version is loaded or has failed
     is_read: bool = False  # whether the registry has been read
+    unregistered: tuple[str, ...] = ()  # models on the list of what to serve that the registry does not have
 
     def read_models(self) -> Mapping[str, ServedModel]:
         """Return every model by name.
@@ -315,11 +320,15 @@ class ServingTable:
     def not_ready(self) -> dict[str, str]:
         """Name the models that this server is expected to answer for and does not, each with the reason."""
         reasons = {served.model: served.why_not_ready() for served in self.expected()}
+        reasons |= {model: f"{model} is {ON_LIST}, but not registered." for model in self.unregistered}
         return {model: why for model, why in reasons.items() if why is not None}
 
     def troubles(self) -> list[str]:
         """List the reasons why live versions do not answer, a sentence each; empty if there are some and all do."""
-        return [*self._why_not_at_all(), *filter(None, (served.trouble for served in self.models.values()))]
+        missing = [f"{model} is {ON_LIST}, but not registered" for model in self.unregistered]
+        for served in self.models.values():
+            missing += [f"{served.model} {number} is {ON_LIST}, but not registered" for number in served.unregistered]
+        return [*self._why_not_at_all(), *filter(None, (served.trouble for served in self.models.values())), *missing]
 
     def _why_not_at_all(self) -> list[str]:
         """Give the reason that is of no single model, if there is one."""
@@ -328,6 +337,8 @@ class ServingTable:
         return [] if self.expected() else [self._why_nothing_is_served()]
 
     def _why_nothing_is_served(self) -> str:
+        if not self.models and self.unregistered:
+            return f"no model {ON_LIST} is registered in this workspace"
         if not self.models:
             return "no model is registered in this workspace"
         if all(served.live is None for served in self.models.values()):
@@ -345,4 +356,8 @@ class ServingTable:
 
     def expected(self) -> list[ServedModel]:
         """List the live models that this server is expected to answer for."""
-        return [served for served in self.models.values() if served.live is not None and not served.is_kept_as_files]
+        return [
+            served
+            for served in self.models.values()
+            if (served.live is not None or served.unregistered) and not served.is_kept_as_files
+        ]

@@ -1,6 +1,7 @@
 """Alerts on live versions that cannot be loaded: fired by the loader, and cleared once they are served or not live."""
 
 import logging
+from collections.abc import Callable
 
 from core.alerts import Alerts
 from core.clock import Clock
@@ -16,9 +17,17 @@ RULE = "live_version_unserved"
 class UnservedAlerts:
     """Keeps one alert for each live version of a table that cannot be loaded."""
 
-    def __init__(self, workspace: Workspace, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, clock: Clock, is_mine: Callable[[str], bool] = lambda _: True) -> None:
+        """Prepare.
+
+        Args:
+            workspace: The workspace.
+            clock: The time.
+            is_mine: Whether this server answers for a model: the alerts of others are left alone.
+        """
         self._alerts = Alerts(workspace)
         self._clock = clock
+        self._is_mine = is_mine
         self._told: dict[VersionKey, str] | None = None  # versions with an alert, and why; None: not read yet
 
     def update(self, table: ServingTable) -> None:
@@ -29,7 +38,10 @@ class UnservedAlerts:
         unserved = {
             (served.model, served.live): served.failures[served.live]
             for served in table.models.values()
-            if served.live is not None and served.live in served.failures and not served.is_kept_as_files
+            if served.live is not None
+            and served.live in served.failures
+            and not served.is_kept_as_files
+            and not served.is_pinned  # the list's choice, not the registry's
         }
         try:
             told = self._open() if self._told is None else self._told
@@ -49,7 +61,7 @@ class UnservedAlerts:
     def _open(self) -> dict[VersionKey, str]:
         """Return the versions with an open alert of an earlier server."""
         labels = [alert.labels for alert in self._alerts.open() if alert.rule == RULE]
-        return {(of["model"], of["version"]): "" for of in labels}
+        return {(of["model"], of["version"]): "" for of in labels if self._is_mine(of["model"])}
 
 
 def _labels(key: VersionKey) -> dict[str, str]:

@@ -146,12 +146,18 @@ def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, A
         elif step["index"] is not None:
             display += f"[{step['index']}]"
             here = here[int(step["index"])] if isinstance(here, list) else None
-            annotation = next(iter(get_args(_bare(annotation))), None)
+            annotation = _type_of_items(annotation)
     if match["key"] is None:
         return _Fault(tuple(path), display, here, annotation)
     of_keys = get_args(_bare(annotation))[0]
     guilty = next((key for key in here if not _fits(key, of_keys)), None)
     return _Fault((*path, *([] if guilty is None else [guilty])), display, guilty, of_keys, is_key=True)
+
+
+def _type_of_items(annotation: Any) -> Any:
+    """Return the type of the items of a field that is a list, or may be one."""
+    lists = (_bare(choice) for choice in _choices(_bare(annotation)) if get_origin(_bare(choice)) in (list, tuple))
+    return next(iter(get_args(next(lists, _bare(annotation)))), None)
 
 
 def _form_of(annotation: Any, value: Any) -> str | None:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.address import ListenAddress
+from core.settings.served_models import ServedModelSettings, ServedName
 
 MOST_ROWS = 1_000_000
 
@@ -14,6 +15,10 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The settings of `bondx serve` and `bondx run --api`; command-line flags override them."""
 
     listen: ListenAddress = "127.0.0.1:8501"
+    models: Annotated[
+        dict[ServedName, ServedModelSettings],
+        Meta(description="The models that are served; empty: all of the registry."),
+    ] = {}
     grpc_port: Annotated[
         Annotated[int, Meta(ge=0, le=65_535)] | None,
         Meta(description="Port for gRPC on the host of `listen`, 0 for a free one; null: none. Needs an extra."),

@@ -38,6 +38,7 @@ _VALUES: dict[KeyPath, Mapping[Any, Any]] = {
     ("advanced", "selection_method"): {"mutual_info": "mutual_information"},
 }
 _STRESS = "stress_testing"
+_LIST = "model_config_list"
 _MASTER = "enable_stress_testing"
 
 
@@ -49,6 +50,7 @@ def canonical(source: YamlSource) -> YamlSource:
     """
     source = YamlSource(source.file, copy.deepcopy(source.values), dict(source.lines), dict(source.columns))
     spell_ports(source, _move)
+    _read_model_config_list(source)
     for old, new in _KEYS.items():
         _move(source, old, new)
     for prefix in _policies(source.values):
@@ -94,6 +96,17 @@ def _move(source: YamlSource, old: KeyPath, new: KeyPath) -> None:
     for places in (source.lines, source.columns):
         for path in [path for path in places if path[: len(old)] == old]:
             places[(*new, *path[len(old) :])] = places.pop(path)
+
+
+def _read_model_config_list(source: YamlSource) -> None:
+    """Read TensorFlow Serving's list of what to serve, at the top of a file or in the block `serving`."""
+    for path in ((_LIST,), ("serving", _LIST)):
+        block = _at(source.values, path[:-1])
+        if isinstance(block, dict) and _LIST in block:
+            from core.settings.model_config_list import models_of_values
+
+            block[_LIST] = models_of_values(source.file, block[_LIST], source.place_of(path))
+            _move(source, path, ("serving", "models"))
 
 
 def _spell_level(source: YamlSource) -> None:
