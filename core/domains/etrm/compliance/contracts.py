@@ -1,11 +1,13 @@
 """One number for each contract: trades of one number deliver the same thing on the same terms."""
 
 import numpy as np
+import pandas as pd
 
 from core.arrays import AnyArray, IntArray
 from core.domains.etrm.compliance.trades import TradeColumns
 
 TERMS = ("commodity", "hub", "instrument", "currency", "option_type")
+MOST_COMBINATIONS = 2**62
 
 
 def contract_of(trades: TradeColumns, terms: tuple[str, ...] = TERMS) -> IntArray:
@@ -13,13 +15,20 @@ def contract_of(trades: TradeColumns, terms: tuple[str, ...] = TERMS) -> IntArra
 
     A term that the file does not have tells no contracts apart.
     """
-    keys: list[AnyArray] = [trades.words[name].codes.astype(np.int64) for name in terms if name in trades.words]
+    keys: list[AnyArray] = [trades.words[name].codes for name in terms if name in trades.words]
     keys += [trades.days[name].astype(np.int64) for name in ("delivery_start", "delivery_end") if name in trades.days]
     if "strike" in trades:
-        keys.append(np.nan_to_num(trades.numbers["strike"], nan=np.inf).view(np.int64))
-    contract = np.zeros(len(trades), dtype=np.int64)
+        keys.append(trades.numbers["strike"])
+    return same(*keys)
+
+
+def same(*keys: AnyArray) -> IntArray:
+    """Number the rows by several keys: rows have one number where they agree in all of them; NaN agrees with NaN."""
+    number, n_numbers = np.zeros(len(keys[0]), dtype=np.int64), 1
     for key in keys:
-        _, code = np.unique(key, return_inverse=True)
-        # Renumbered after each term, so the product stays far below the largest integer.
-        _, contract = np.unique(contract * (int(code.max(initial=0)) + 1) + code, return_inverse=True)
-    return contract.astype(np.int64)
+        codes, found = pd.factorize(key, use_na_sentinel=False)
+        if n_numbers * len(found) > MOST_COMBINATIONS:
+            number, seen = pd.factorize(number)
+            n_numbers = len(seen)
+        number, n_numbers = number * len(found) + codes, n_numbers * max(len(found), 1)
+    return np.asarray(pd.factorize(number)[0], dtype=np.int64)

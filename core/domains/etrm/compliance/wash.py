@@ -6,7 +6,7 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.domains.etrm.compliance import constants as law
-from core.domains.etrm.compliance.contracts import contract_of
+from core.domains.etrm.compliance.contracts import contract_of, same
 from core.domains.etrm.compliance.trades import TradeColumns
 
 WASH_COLUMNS = ("side", "quantity_lots", "price", "counterparty_id", "delivery_start")
@@ -40,22 +40,29 @@ def wash_pairs(trades: TradeColumns) -> WashPairs:
     sign, lots, price = trades.sign, trades.numbers["quantity_lots"], trades.numbers["price"]
     usable = trades.is_live & ~np.isnat(made) & np.isfinite(sign) & np.isfinite(lots) & np.isfinite(price)
     rows = np.flatnonzero(usable)
-    party = trades.words["counterparty_id"].codes
-    contract = contract_of(trades)
-    order = rows[np.lexsort((made[rows], lots[rows], party[rows], contract[rows]))]
+    alike = same(contract_of(trades)[rows], trades.words["counterparty_id"].codes[rows], lots[rows])
+    # Only trades that have a counterpart are sorted.
+    rows, alike = _repeated(rows, alike)
+    order = np.lexsort((made[rows], alike))
+    rows, alike = rows[order], alike[order]
     firsts, seconds, gaps = [], [], []
-    for step in range(1, min(NEIGHBOURS, len(order) - 1) + 1):
-        one, other = order[:-step], order[step:]
+    for step in range(1, min(NEIGHBOURS, len(rows) - 1) + 1):
+        one, other = rows[:-step], rows[step:]
         gap = (made[other] - made[one]).astype(np.float64)
-        same = (contract[one] == contract[other]) & (party[one] == party[other]) & (lots[one] == lots[other])
         near = np.abs(price[one] - price[other]) <= law.WASH_PRICE.value * np.maximum(np.abs(price[one]), 1.0)
-        hit = same & near & (sign[one] == -sign[other]) & (gap <= law.WASH_SECONDS.value)
+        hit = (alike[:-step] == alike[step:]) & near & (sign[one] == -sign[other]) & (gap <= law.WASH_SECONDS.value)
         firsts.append(one[hit])
         seconds.append(other[hit])
         gaps.append(gap[hit])
     if not firsts:
         return WashPairs(np.array([], dtype=np.int64), np.array([], dtype=np.int64))
     return _each_once(np.concatenate(firsts), np.concatenate(seconds), np.concatenate(gaps))
+
+
+def _repeated(rows: IntArray, alike: IntArray) -> tuple[IntArray, IntArray]:
+    """Keep the rows whose number occurs more than once."""
+    kept = np.bincount(alike, minlength=1)[alike] > 1
+    return rows[kept], alike[kept]
 
 
 def _each_once(first: IntArray, second: IntArray, gap: FloatArray) -> WashPairs:
