@@ -7,7 +7,9 @@ import shutil
 
 import pytest
 
+from bondx.ml import ETRMModelClient, TensorFlowServingClient
 from core.domains.domain import DrawRequest
+from core.domains.etrm.levels import risk_level
 from core.domains.registry import session_domain
 from core.registry import Registry, Stage
 from core.registry.artifacts import RESERVED
@@ -18,6 +20,7 @@ from core.settings.training import DataSetSettings
 from core.state import Workspace
 from core.training.session import SessionPhase
 from core.training.sessions import Sessions
+from tests.core.client.timeouts import PATIENT
 from tests.end_to_end.conftest import ANA, Desk, promote
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
@@ -87,6 +90,13 @@ def test_a_model_goes_from_a_session_to_production_through_a_canary_and_back(dom
     assert ended.observed.phase is RolloutPhase.PROMOTED, ended.observed.events[-1]
     assert set(answered) == {"1.0.0", "1.1.0"}
     assert registry.production(model).version == "1.1.0"
+
+    if model == "etrm_risk":  # as docs/etrm.md asks for it
+        url = f"http://127.0.0.1:{domain_desk.port}"
+        with TensorFlowServingClient(url, token=domain_desk.token, timeouts=PATIENT) as client:
+            found = ETRMModelClient(client).predict_risk_score({"volume": 1000.0, "price": 75.5, "volatility": 0.25})
+        assert 0 < found["risk_score"] < 1
+        assert found["risk_level"] == risk_level(found["risk_score"])
 
     plan = domain_desk.ask("POST", f"/models/{model}/plans", {"verb": "rollback"})
     move = {"verb": "rollback", "expected_revision": plan["expected_revision"], "reason": "seen enough"}

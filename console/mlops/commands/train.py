@@ -23,7 +23,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
     parser.add_argument("--target", metavar="COL", help="the column to learn (default: target, label or y)")
     parser.add_argument("--task", choices=TASKS, help="the task (default: inferred from its values)")
-    parser.add_argument("--group", metavar="COL", help="hold out whole groups of rows, such as issuers")
+    parser.add_argument("--group", metavar="COL", help="hold out whole groups of rows, such as customers")
     parser.add_argument("--time", metavar="COL", help="hold out the latest rows")
     add_reading_arguments(parser)
     parser.add_argument(

@@ -21,7 +21,7 @@ ABOUT = (
     "99 %, and the p-values of Kupiec's test (K: the right share) and of Christoffersen's (C: right and independent). "
     "The traffic light is that of the last 250 days at 99 %."
 )
-METHODS = {"historical": rolling_historical_var, "normal": rolling_normal_var}
+METHODS = {"hist": rolling_historical_var, "normal": rolling_normal_var}
 
 
 def var_section(price_seed: int, n_years: int) -> ReportSection:
