@@ -20,7 +20,7 @@ SAID = {
     "core/settings/training.py": {"bonds", "liquidity", "downgrade", "downgrades"},
     "core/settings/telemetry.py": {"downgrade"},  # the example of a model's name
     "core/tables/usefulness.py": {"maturity"},  # the example of a date that counts as days
-    "widgets/wire.py": {"downgrade"},  # of colours, to those of the terminal
+    "widgets/terminal_cells.py": {"downgrade"},  # of colours, to those of the terminal
     # Thresholds that stand in users' settings and in stored sessions since before there was a second domain.
     "core/settings/quality.py": {"bonds", "esg", "liquidity", "maturity"},
     "core/training/records.py": {"issuers"},  # the spelling in stored reports
