@@ -145,7 +145,7 @@ def _print(report: "ComplianceReport", path: Path) -> None:
                 "trade_id": finding.trade_id,
                 "regime": finding.regime,
                 "violation": "+".join(finding.kinds),
-                "due": finding.due,
+                "due": finding.due[:10],  # always the end of this day; JSON has the second
                 "reason": finding.reason,
             }
             for finding in report.findings
@@ -153,14 +153,8 @@ def _print(report: "ComplianceReport", path: Path) -> None:
         print_table(found, ("trade_id", "regime", "violation", "due", "reason"), empty="")
     if left_out := report.n_findings - len(report.findings):
         print(f"and {left_out:,} more findings; --most N lists more, --out FILE writes all of them")
+    _print_thresholds(report)
     print()
-    for regime in report.regimes:
-        for threshold in regime.thresholds:
-            verdict = f"exceeded, so {threshold.exceeded}" if threshold.is_exceeded else "not exceeded"
-            print(f"{regime.name}: {threshold.value:,.0f} {threshold.unit}, {threshold.name}")
-            print(f"  threshold {threshold.limit:,.0f} {threshold.unit}: {verdict}")
-            if threshold.n_left_out:
-                print(f"note: {threshold.n_left_out:,} trades have no known notional and are left out of it")
     for note in report.notes:
         print(f"note: {printable(note)}")
     verdict = _number_of(report.n_findings, "finding", "findings")
@@ -171,6 +165,27 @@ def _print(report: "ComplianceReport", path: Path) -> None:
 
 def _number_of(n: int, one: str, many: str) -> str:
     return f"{n:,} {one if n == 1 else many}" if n else f"no {many}"
+
+
+def _print_thresholds(report: "ComplianceReport") -> None:
+    from console.cli.output import print_table
+
+    rows = []
+    for regime in report.regimes:
+        for each in regime.thresholds:
+            verdict = f"exceeded, so {each.exceeded}" if each.is_exceeded else "not exceeded"
+            left_out = f"; {each.n_left_out:,} trades without a known notional left out" if each.n_left_out else ""
+            rows.append(
+                {
+                    "regime": regime.name,
+                    "value": f"{each.value:,.0f}",
+                    "threshold": f"{each.limit:,.0f} {each.unit}",
+                    "measured": f"{verdict}: {each.name}{left_out}",
+                }
+            )
+    if rows:
+        print()
+        print_table(rows, ("regime", "value", "threshold", "measured"), empty="")
 
 
 def _print_positions(report: "ComplianceReport") -> None:

@@ -32,8 +32,8 @@ def test_findings_give_exit_code_1_and_name_trade_regime_and_reason(answer, tmp_
     code, out, _ = answer(saved(tmp_path, {"lei_like": ""}, {"reported_ts": "2024-04-01 10:00:00"}))
     assert code == 1
     lines = [line.split(maxsplit=4) for line in out.splitlines()]
-    assert ["T1", "emir", "missing_lei", "2024-03-06T23:59:59Z", "the counterparty has no valid LEI"] in lines
-    assert ["T2", "remit", "late_report", "2024-03-06T23:59:59Z", "reported after its due time"] in lines
+    assert ["T1", "emir", "missing_lei", "2024-03-06", "the counterparty has no valid LEI"] in lines
+    assert ["T2", "remit", "late_report", "2024-03-06", "reported after its due time"] in lines
     assert "2 trades, 4 findings" in out
 
 
@@ -137,8 +137,8 @@ def test_rates_methods_and_times_are_taken(answer, tmp_path):
     early = large | {"trade_ts": "2023-01-05T10:00:00", "reported_ts": None}
     path = saved(tmp_path, early, {"trade_ts": "2024-02-01T10:00:00", "reported_ts": "2024-02-01T12:00:00"})
     _, out, _ = answer(path, "--rate", "USD=0.5", "--regime", "emir")
-    assert "threshold 4,000,000,000 EUR: exceeded, so the firm is NFC+ and must clear" in out
+    assert "4,000,000,000 EUR  exceeded, so the firm is NFC+ and must clear: month-end positions" in out
     _, out, _ = answer(path, "--emir-method", "uncleared", "--regime", "emir")
-    assert "threshold 4,000,000,000 EUR: not exceeded" in out
+    assert "4,000,000,000 EUR  not exceeded: month-end positions outside exchanges, not cleared" in out
     code, _, _ = answer(path, "--as-of", "2023-01-05T12:00:00", "--regime", "emir")
     assert code == 0
