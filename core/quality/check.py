@@ -166,7 +166,7 @@ class Check(Generic[S]):
             self.name,
             value,
             self.comparison,
-            self.threshold(settings),
+            settings.limits[self.name] if self.name in settings.limits else self.threshold(settings),
             unit=self.unit,
             **evidence,
         )

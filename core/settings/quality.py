@@ -1,4 +1,8 @@
-"""The `quality_gates` block: the requirements on a data set before a model learns from it."""
+"""The `quality_gates` block: the requirements on a data set before a model learns from it.
+
+`limits` sets the limit of any gate of any domain. The four of bonds with keys of their own are older: they stand in
+users' files and in stored sessions.
+"""
 
 from typing import Annotated
 
@@ -10,7 +14,7 @@ from core.settings.units import Percent
 
 
 class QualityGates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Thresholds of the five gates, in percent where not said otherwise, and the names of further gates."""
+    """Limits of gates, in percent where not said otherwise, and the names of further gates."""
 
     coverage_min: Annotated[Percent, Meta(description="Minimum share of required cells with a value, %.")] = 90.0
     esg_missing_max: Annotated[Percent, Meta(description="Maximum share of bonds without an ESG score, %.")] = 20.0
@@ -24,6 +28,10 @@ class QualityGates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Percent,
         Meta(description="Maximum share of bonds that mature before observation or issue, or past 100 years, %."),
     ] = 0.1
+    limits: Annotated[
+        dict[Name, Annotated[float, Meta(ge=-1e15, le=1e15)]],
+        Meta(description="Limits of single gates of the domain by name, such as `duplicates: 3`."),
+    ] = {}
     custom_gates: Annotated[
         tuple[Name, ...], Meta(description="Further gates by name, from installed packages (entry point bondx.gates).")
     ] = ()

@@ -89,6 +89,8 @@ def as_document(settings: TrainingSettings) -> dict[str, Any]:
     """
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
     usual: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(TrainingSettings()))
+    if not document["quality_gates"]["limits"]:
+        del document["quality_gates"]["limits"]
     return {key: value for key, value in document.items() if key not in YOUNGER or value != usual[key]}
 
 

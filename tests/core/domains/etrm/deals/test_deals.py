@@ -15,7 +15,9 @@ from core.domains.etrm.deals.quotes import off_market_evidence
 from core.domains.etrm.deals.settings import DealSettings
 from core.domains.etrm.domain import ETRM, NEW_PRICES
 from core.domains.etrm.levels import risk_level
+from core.errors import UsageError
 from core.quality import assess
+from core.settings.quality import QualityGates
 
 PRICES = 7
 
@@ -110,3 +112,14 @@ def test_every_constant_has_a_unit_a_grade_and_a_source():
         assert constant.unit, name
         assert constant.grade == "J", name
         assert constant.source in cal.SOURCES, name
+
+
+def test_the_settings_set_the_limit_of_any_gate_of_the_domain():
+    frame = draw(identity_error_rate=0.05).frame
+    lenient = assess(frame, DEAL_CHECKS, QualityGates(limits={"value_identity": 20.0}))
+    assert lenient.passed
+    assert next(gate.threshold for gate in lenient.gates if gate.name == "value_identity") == 20.0
+    with pytest.raises(
+        UsageError, match="limits names 'value_identiy', which is no gate here: coverage, value_identity"
+    ):
+        assess(frame, DEAL_CHECKS, QualityGates(limits={"value_identiy": 20.0}))
