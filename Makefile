@@ -99,8 +99,11 @@ $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)
 
 XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving and MLflow, and XGBoost
+PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
+
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, Prometheus and XGBoost
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
+	@$(BIN)/python -m pytest -q -rs -n 0 $(PROMETHEUS_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \
 		--kserve $(INTEROP)/kserve/bin/python
