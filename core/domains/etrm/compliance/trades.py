@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.etrm.compliance.labels import WordColumn
@@ -157,9 +158,11 @@ def _read(kind: TradeColumnKind, column: "pd.Series[Any]") -> Any:
     if kind in ("instant", "day"):
         instants = pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy()
         return instants.astype("datetime64[s]" if kind == "instant" else "datetime64[D]")
+    if kind == "mark":  # every row has another text, so no word is looked at twice
+        cells = pa.array(column, from_pandas=True).cast(pa.string())
+        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(cells), ""), False)
+        return filled.to_numpy(zero_copy_only=False).astype(np.int8)
     labels = WordColumn.of(column)
-    if kind == "mark":
-        return labels.filled.astype(np.int8)
     valid = np.array([is_lei(word) for word in labels.words], dtype=np.bool_)
     return labels.spread(valid, False).astype(np.int8)
 
