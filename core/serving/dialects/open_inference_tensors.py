@@ -25,6 +25,7 @@ _ACCEPTED: dict[str, dict[str, Element]] = {
     "bool": _NUMBERS | {"BOOL": ELEMENTS["BOOL"]},
 }
 _ONE_ROW = ([1], [1, 1])
+_MOST_RANK = 8
 
 
 class InputParameters(msgspec.Struct):
@@ -97,6 +98,8 @@ class TensorReader:
             BadRequestError: They are not rows of the model.
         """
         accepted = self._accepted
+        for tensor in inputs:
+            check_rank(tensor.name, len(tensor.shape))
         if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted and not self._is_open:
             return _matrix(inputs[0], self._signature, binary)
         columns: dict[str, list[Any]] = {}
@@ -119,6 +122,16 @@ class TensorReader:
             values = _values(tensor, element, binary)
             columns[name] = decoders[name](values, name) if name in decoders else values
         return self._signature.convert_columns(columns)
+
+
+def check_rank(name: str, rank: int) -> None:
+    """Refuse a shape that no refusal could quote.
+
+    Raises:
+        CallerFaultError: It has too many sizes.
+    """
+    if rank > _MOST_RANK:
+        raise CallerFaultError(f"has a shape of {rank:,} sizes; it must be [n] or [n, 1]", field=name)
 
 
 def decoder_for(tensor: Tensor, asked: InputParameters) -> Decode | None:

@@ -25,9 +25,10 @@ from core.serving.dialects.open_inference_tensors import InputParameters, Tensor
 from core.serving.errors import CallerFaultError
 from core.serving.predict import Target
 from core.serving.rpc.inference_messages import InferHead, InferRequest, InferResponse
-from core.serving.rpc.predicting import RpcDialect, message_of
+from core.serving.rpc.predicting import RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
 
+_MOST_MORE = 1_000  # tensors beyond those of the fields, each of which would be refused by name
 _PLACES = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
@@ -47,6 +48,14 @@ class Infer(RpcDialect):
     title = "Open Inference V2 over gRPC"
     predict_path = "/inference.GRPCInferenceService/ModelInfer"
 
+    def __init__(self, most_rows: int) -> None:
+        """Prepare.
+
+        Args:
+            most_rows: How many rows a tensor may have.
+        """
+        self._most_rows = most_rows
+
     @override
     def target(self, content: bytes) -> Target:
         head = message_of(InferHead, content)
@@ -60,12 +69,18 @@ class Infer(RpcDialect):
 
         def read(content: bytes) -> ReadRequest:
             request = message_of(InferRequest, content)
+            for what, n, most in (
+                ("inputs", len(request.inputs), len(signature.fields) + _MOST_MORE),
+                ("outputs", len(request.outputs), _MOST_MORE),
+            ):
+                if n > most:
+                    raise CallerFaultError(f"The request has {n:,} {what}; at most {most:,} are read.")
             try:
                 wanted = [
                     WantedOutput(each.name, _parameters(each.parameters, OutputParameters)) for each in request.outputs
                 ]
                 form = form_of(wanted, _parameters(request.parameters, RequestParameters), signature)
-                inputs, decoders = _inputs(request)
+                inputs, decoders = self._inputs(request)
             except msgspec.ValidationError as error:
                 raise signature.explained(error) from None
             raw = request.raw_input_contents
@@ -76,6 +91,20 @@ class Infer(RpcDialect):
             return ReadRequest(tensors.rows(inputs, binary, decoders), request.id, form)
 
         return read
+
+    def _inputs(self, request: Any) -> tuple[list[Tensor], dict[str, Decode]]:
+        """Read the tensors, and what decodes those whose texts stand for other values."""
+        is_raw = bool(request.raw_input_contents)
+        inputs, decoders = [], {}
+        for given in request.inputs:
+            check_size(given.name, given.shape, _n_values(given), self._most_rows)
+            tensor = Tensor(given.name, list(given.shape), given.datatype, None if is_raw else _values(given))
+            if given.parameters and (decode := decoder_for(tensor, _parameters(given.parameters, InputParameters))):
+                decoders[tensor.name] = decode
+            if is_raw and given.HasField("contents") and given.contents.ListFields():
+                raise CallerFaultError("has contents beside raw_input_contents; give one of them", field=tensor.name)
+            inputs.append(tensor)
+        return inputs, decoders
 
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
@@ -96,7 +125,8 @@ class Infer(RpcDialect):
 
 def _parameters(given: Any, kind: Any) -> Any:
     """Convert a map of parameters; those that we do not read are ignored."""
-    return msgspec.convert({name: _parameter(each) for name, each in given.items()}, kind)
+    known = [name for name in kind.__struct_fields__ if name in given]
+    return msgspec.convert({name: _parameter(given[name]) for name in known}, kind)
 
 
 def _parameter(given: Any) -> Any:
@@ -104,18 +134,9 @@ def _parameter(given: Any) -> Any:
     return None if chosen is None else getattr(given, chosen)
 
 
-def _inputs(request: Any) -> tuple[list[Tensor], dict[str, Decode]]:
-    """Read the tensors, and what decodes those whose texts stand for other values."""
-    is_raw = bool(request.raw_input_contents)
-    inputs, decoders = [], {}
-    for given in request.inputs:
-        tensor = Tensor(given.name, list(given.shape), given.datatype, None if is_raw else _values(given))
-        if given.parameters and (decode := decoder_for(tensor, _parameters(given.parameters, InputParameters))):
-            decoders[tensor.name] = decode
-        if is_raw and given.HasField("contents") and given.contents.ListFields():
-            raise CallerFaultError("has contents beside raw_input_contents; give one of them", field=tensor.name)
-        inputs.append(tensor)
-    return inputs, decoders
+def _n_values(given: Any) -> int:
+    place = _PLACES.get(given.datatype)
+    return 0 if place is None else len(getattr(given.contents, place))
 
 
 def _values(given: Any) -> list[Any]:

@@ -61,7 +61,7 @@ def inference_services(predictor: Predictor) -> Services:
 
     return {
         SERVICE: {
-            "ModelInfer": predict_method(predictor, Infer()),
+            "ModelInfer": predict_method(predictor, Infer(predictor.limits.rows)),
             "ModelReady": Method(ready),
             "ModelMetadata": Method(metadata),
             "RepositoryIndex": Method(index),

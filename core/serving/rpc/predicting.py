@@ -1,6 +1,8 @@
 """A predict method: one dialect over gRPC, answered as over HTTP."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -8,7 +10,8 @@ from typing_extensions import override
 
 from core.errors import CoreError
 from core.serving.dialects import Dialect
-from core.serving.errors import CallerFaultError
+from core.serving.dialects.open_inference_tensors import check_rank
+from core.serving.errors import CallerFaultError, TooLargeError
 from core.serving.predict import INLINE_BYTES, Predictor, PredictReply, Target
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall
 
@@ -68,6 +71,24 @@ def message_of(kind: Any, content: bytes) -> Any:
         return kind.FromString(content)
     except DecodeError:
         raise CallerFaultError(f"The request's {len(content)} bytes are not a whole message of this method.") from None
+
+
+def check_size(name: str, sizes: Sequence[int], n_values: int, most_rows: int) -> None:
+    """Refuse a huge tensor by its sizes, before any of its values is read: eight megabytes can hold millions.
+
+    Args:
+        name: Of the tensor.
+        sizes: Its shape, of which the first is the number of rows.
+        n_values: How many values it holds, beside bytes.
+        most_rows: The limit of the server.
+    Raises:
+        ServingError: It has too many sizes, too many rows, or more values than its shape says.
+    """
+    check_rank(name, len(sizes))
+    if sizes and sizes[0] > most_rows:
+        raise TooLargeError(f"The request has {sizes[0]:,} rows; this server accepts at most {most_rows:,}.")
+    if n_values > max(most_rows, n := math.prod(sizes)):
+        raise CallerFaultError(f"has {n_values} values; its shape {list(sizes)} says {n}", field=name)
 
 
 def _answer(reply: PredictReply) -> RpcAnswer:

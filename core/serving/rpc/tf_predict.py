@@ -17,12 +17,12 @@ from core.client.tf_messages import PredictRequest, PredictResponse, SpecRequest
 from core.client.tf_versions import number_of, version_of
 from core.escape import shown
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
-from core.serving.dialects.open_inference_tensors import Tensor, TensorReader
+from core.serving.dialects.open_inference_tensors import Tensor, TensorReader, check_rank
 from core.serving.dialects.tensors import ELEMENTS, Element, packed_numbers
 from core.serving.dialects.tf_serving import SIGNATURE
-from core.serving.errors import BadRequestError, CallerFaultError, TooLargeError
+from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.predict import Target
-from core.serving.rpc.predicting import RpcDialect, message_of
+from core.serving.rpc.predicting import RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
 
 # number -> name, element type, field of a tensor that holds its values
@@ -57,7 +57,7 @@ class TfPredict(RpcDialect):
         """Prepare.
 
         Args:
-            most_rows: How many rows one value may stand for.
+            most_rows: How many rows a tensor may have.
         """
         self._most_rows = most_rows
 
@@ -100,16 +100,20 @@ class TfPredict(RpcDialect):
         if datatype not in takes:
             choices = ", ".join(sorted(_NAMES[each] for each in takes))
             raise BadRequestError(f"has the dtype {label}; the model takes {choices}", field=name)
+        check_rank(name, len(given.tensor_shape.dim))
         shape = [dim.size for dim in given.tensor_shape.dim]
         if given.tensor_shape.unknown_rank or min(shape, default=0) < 0:
             raise CallerFaultError(f"has the shape {shape}; its rank must be known, and no size negative", field=name)
         if given.tensor_content:
+            check_size(name, shape, 0, self._most_rows)
             if datatype == "BYTES":
                 raise CallerFaultError(
                     "has texts as tensor_content, which is not supported; use string_val", field=name
                 )
             return Tensor(name, shape or [1], datatype), given.tensor_content
-        data = _values(name, getattr(given, place), ELEMENTS[datatype])
+        values = getattr(given, place)
+        check_size(name, shape, len(values), self._most_rows)
+        data = _values(name, values, ELEMENTS[datatype])
         return Tensor(name, shape or [1], datatype, self._filled(name, data, shape)), None
 
     def _filled(self, name: str, data: list[Any], shape: list[int]) -> list[Any]:
@@ -117,8 +121,6 @@ class TfPredict(RpcDialect):
         n = math.prod(shape)
         if not data or len(data) >= n or (len(shape) > 1 and shape[1:] != [1]):
             return data
-        if n > self._most_rows:
-            raise TooLargeError(f"The request has {n:,} rows; this server accepts at most {self._most_rows:,}.")
         return data + [data[-1]] * (n - len(data))
 
     @override

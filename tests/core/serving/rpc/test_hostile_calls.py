@@ -37,7 +37,7 @@ ROWS = [
     {"area": 50.5, "floor": 2, "is_new": True, "age": "old"},
     {"area": None, "floor": 0, "is_new": False, "age": "new"},
 ]
-READERS = {"tf": TfPredict(1_000).reader(SIGNATURE), "v2": Infer().reader(SIGNATURE)}
+READERS = {"tf": TfPredict(1_000).reader(SIGNATURE), "v2": Infer(1_000).reader(SIGNATURE)}
 REQUESTS = {"tf": tf_request("rent", ROWS), "v2": v2_request("rent", ROWS)}
 
 
@@ -89,7 +89,7 @@ def test_both_messages_hold_the_rows_they_were_made_from():
         ({"dtype": 2, "double_val": [1.0, 2.0], "shape": [2, 1, 1]}, "it must be [n] or [n, 1]"),
         ({"dtype": 2, "double_val": [1.0], "shape": [1 << 62]}, "accepts at most 1,000"),
         ({"dtype": 2, "tensor_content": bytes(15)}, "has 15 bytes; 2 values of FP64 take 16"),
-        ({"dtype": 2, "tensor_content": bytes(16), "shape": [1 << 62]}, "values of FP64 take"),
+        ({"dtype": 2, "tensor_content": bytes(16), "shape": [1 << 62]}, "accepts at most 1,000"),
         ({"dtype": 2, "double_val": [float("inf"), 1.0]}, "must hold numbers of FP64"),
         ({"dtype": 1, "tensor_content": b"\x00\x00\x80\x7f" * 2}, "infinite"),
         ({"dtype": 6, "int_val": [300, 1]}, "must hold numbers of INT8"),
@@ -111,7 +111,7 @@ def test_a_tensor_that_is_not_what_it_declares_is_refused_by_name(tensor, said):
         ({"datatype": "FP32"}, "has its values in fp64_contents; its datatype is in fp32_contents"),
         ({"datatype": "INT8", "contents": {"int_contents": [300, 1]}}, "must hold numbers of INT8"),
         ({"shape": [-2]}, "sizes are not negative"),
-        ({"shape": [1 << 62]}, "has 2 values; its shape"),
+        ({"shape": [1 << 62]}, "accepts at most 1,000"),
         ({"shape": [2, 2]}, "it must be [n] or [n, 1]"),
         ({"contents": {"fp64_contents": [float("inf"), 1.0]}}, "must hold numbers of FP64"),
         ({"raw": [b"1234"]}, "has contents beside raw_input_contents"),
@@ -141,6 +141,29 @@ def test_one_value_stands_for_a_column_and_a_scalar_for_a_row():
     for name in one.inputs:
         one.inputs[name].ClearField("tensor_shape")
     assert READERS["tf"](one.SerializeToString()).rows.numbers.tolist() == [[50.5, 2.0, 1.0]]
+
+
+def test_a_flood_of_small_parts_is_refused_by_their_number():
+    n = 200_000
+    head = InferRequest(model_name="rent").SerializeToString()
+    for tag, what in ((b"\x2a\x00", "inputs"), (b"\x32\x00", "outputs")):
+        with pytest.raises(CallerFaultError, match=f"has 200,000 {what}; at most"):
+            READERS["v2"](head + tag * n)
+    for read, content in (
+        (READERS["tf"], tf_changed(dtype=3, int_val=[0] * n, shape=[n])),
+        (READERS["v2"], v2_changed(datatype="INT64", contents={"int64_contents": [0] * n}, shape=[n])),
+        (READERS["v2"], v2_changed(shape=[n])),
+    ):
+        with pytest.raises(TooLargeError, match="has 200,000 rows; this server accepts at most 1,000"):
+            read(content)
+    for read, content in (
+        (READERS["tf"], tf_changed(dtype=2, double_val=[1.0], shape=[1] * n)),
+        (READERS["v2"], v2_changed(shape=[1] * n)),
+    ):
+        with pytest.raises(CallerFaultError, match="a shape of 200,000 sizes"):
+            read(content)
+    with pytest.raises(CallerFaultError, match=r"has 200000 values; its shape \[2\] says 2"):
+        READERS["v2"](v2_changed(datatype="INT64", contents={"int64_contents": [0] * n}))
 
 
 @given(st.sampled_from(sorted(READERS)), st.data())
@@ -180,7 +203,7 @@ def test_messages_too_large_or_compressed_are_refused(caller, both):
         "Compression algorithm 'gzip' is disabled.",
     )
     many = caller.ask(PREDICT, tf_request("spread", [{"vix": 1.0}] * 10_001))
-    assert (many.code, "is missing" in many.said) == (Code.INVALID_ARGUMENT, True)
+    assert (many.code, "accepts at most 10,000" in many.said) == (Code.INVALID_ARGUMENT, True)
     assert 'bondx_predict_refused_total{dialect="tf_serving_grpc",status="413"}' in both.ask("/metrics").body.decode()
 
 
