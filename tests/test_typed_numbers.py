@@ -65,6 +65,7 @@ CONVERSIONS = {
     },
     "core/serving/rpc/server.py": {"limits.first_request_seconds * 1000"},
     "core/serving/server.py": {"limits.stop_seconds * _ANSWERING_PART", "self.config.timeout_graceful_shutdown or 0"},
+    "core/serving/session_metrics.py": {"criterion.is_met"},
     "core/serving/signature.py": {"cell", "n"},
     "core/settings/address.py": {"port"},
     "core/settings/conversion.py": {"step['index']"},
