@@ -25,7 +25,7 @@ from core.tables.signature import ColumnKind
 from core.tables.source import inspect
 from core.tables.text_columns import read_text
 
-MOST_TRADES = 20_000_000
+MOST_TRADES = 10_000_000  # 4 GiB of memory
 MOST_WORD_CHARACTERS = 200
 KINDS: Mapping[TradeColumnKind, ColumnKind] = {
     "number": ColumnKind.NUMBER,

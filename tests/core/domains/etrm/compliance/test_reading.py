@@ -198,6 +198,11 @@ def test_a_hostile_file_is_refused_with_its_place(tmp_path, name):
     assert words in refused(tmp_path, content, file)
 
 
+def test_more_trades_than_the_memory_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.domains.etrm.compliance.reading.MOST_TRADES", 1)
+    assert "it has more than 1 trades. Split it by book or by time." in refused(tmp_path, f"{HEAD}\n{ROW}\n{ROW}\n")
+
+
 def test_nested_parquet_is_refused(tmp_path):
     table = pa.table({**{name: [name] for name in HEAD.split(",")}, "price": [[1.0]]})
     pq.write_table(table, tmp_path / "trades.parquet")
