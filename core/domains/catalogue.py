@@ -143,9 +143,9 @@ def load_model(folder: Path) -> "Model":
 
 def class_of(folder: Path) -> "type[Model]":
     """Find the class of a saved model; raises as `load_model` does."""
-    from core.models.persistence.archive import read_model
+    from core.models.persistence.archive import read_header
 
-    header, _ = read_model(folder)
+    header = read_header(folder)  # the class reads and checks the other files
     try:
         return model_class(str(header.get("model")))
     except (UninstalledModelError, PluginLoadError) as error:

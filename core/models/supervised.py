@@ -269,7 +269,8 @@ class SupervisedModel(Model):
             learner.restore(
                 header["learners"][name],
                 {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")},
-                {key.removeprefix(f"{name}."): blob for key, blob in files.items() if key.startswith(f"{name}.")},
+                # Taken out, so that a learner that has read a large file can let go of it.
+                {key.removeprefix(f"{name}."): files.pop(key) for key in list(files) if key.startswith(f"{name}.")},
             )
         model._link_offset(model.learners)
         return model

@@ -62,7 +62,7 @@ class SklearnLearner(TreesLearner):
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.tuned = {str(name): float(value) for name, value in state.items()}
         self.estimator = load_estimator(
-            files[ESTIMATOR], expected=self.kinds[self.task], n_features=len(self.columns.tree_columns)
+            files.pop(ESTIMATOR), expected=self.kinds[self.task], n_features=len(self.columns.tree_columns)
         )
 
     def _design(self, matrix: AnyArray) -> AnyArray:

@@ -74,7 +74,7 @@ class IsolationForestLearner(FitOnceLearner):
             raise ValueError("the arrays of the forest are of different sizes")
         self.rarity = np.split(arrays["rarity"], ends[:-1]) if len(ends) else []
         self.estimator = load_estimator(
-            files[ESTIMATOR], expected="IsolationForest", n_features=len(self.columns.n_levels)
+            files.pop(ESTIMATOR), expected="IsolationForest", n_features=len(self.columns.n_levels)
         )
 
     def _describe(self, matrix: AnyArray) -> None:

@@ -76,7 +76,7 @@ class IsolationReservoir(Learner):
         if self.centre.shape != (self.n_columns,) or self.held.shape != (len(self.ticket), self.n_columns):
             raise ArtifactError("the forest's stored rows do not have the columns it reads")
         if ESTIMATOR in files:  # written by the first releases
-            estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest", n_features=self.n_columns)
+            estimator = load_estimator(files.pop(ESTIMATOR), expected="IsolationForest", n_features=self.n_columns)
             self._trees = FlatForest.of(estimator, n_features=self.n_columns)
         else:
             self._trees = FlatForest.restore(arrays, n_features=self.n_columns)

@@ -54,29 +54,35 @@ def unpack_arrays(blob: bytes, *, name: str) -> dict[str, AnyArray]:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise ArtifactError(f"{name} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB")
             return {
-                entry.removesuffix(".npy"): _read_array(archive.read(entry), f"{name}, {entry},")
+                entry.removesuffix(".npy"): array_in(io.BytesIO(archive.read(entry)), f"{name}, {entry},")
                 for entry in archive.namelist()
             }
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise ArtifactError(f"{name} is damaged: {error}") from error
 
 
-def _read_array(member: bytes, what: str) -> AnyArray:
-    """Read an array, if the member is as long as its shape says: NumPy would reserve the memory first.
+def array_in(content: io.BytesIO, what: str) -> AnyArray:
+    """Return the array that bytes in numpy's own format hold, without copying it: the bytes are its memory.
 
+    Args:
+        content: The bytes; nobody else may change them.
+        what: What they are, for an error.
     Raises:
-        ArtifactError: It is not.
-        ValueError: It is no array.
+        ArtifactError: Their number is not what the shape says; NumPy would reserve that memory first.
+        ValueError: They are no array of numbers.
     """
-    content = io.BytesIO(member)
     version = np.lib.format.read_magic(content)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, kind = read_header(content)
-    if not kind.hasobject and math.prod(shape) * kind.itemsize != len(member) - content.tell():
+    shape, is_fortran, kind = read_header(content)
+    if kind.hasobject:
+        raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
+    n_bytes = content.getbuffer().nbytes - content.tell()
+    if math.prod(shape) * kind.itemsize != n_bytes:
         raise ArtifactError(f"{what} is damaged: it has another size than its shape {list(shape)}")
-    content.seek(0)
-    found: AnyArray = np.load(content, allow_pickle=False)
-    return found
+    if not n_bytes:
+        return np.empty(shape, kind)
+    found: AnyArray = np.frombuffer(content.getbuffer(), dtype=kind, offset=content.tell())
+    return found.reshape(shape, order="F" if is_fortran else "C")
 
 
 def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, bytes]) -> list[Path]:
@@ -143,15 +149,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     Raises:
         ArtifactError: A file is missing or differs from the header, or the header itself cannot be read.
     """
-    try:
-        header = json.loads(_content(folder / HEADER))
-        listed = {str(name): dict(entry) for name, entry in header["files"].items()}
-        if header["format"] != FORMAT:
-            raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
-    except OSError as error:
-        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
+    header, listed = _read_header(folder)
     files: dict[str, bytes] = {}
     for name, entry in listed.items():
         if not _is_own_name(name):
@@ -166,3 +164,26 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise ArtifactError(f"{folder / name} is not the saved file: its SHA-256 differs from {HEADER}")
         files[name] = content
     return header, files
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Read only the header of what `write_model` wrote; its other files may be missing or damaged.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    return _read_header(folder)[0]
+
+
+def _read_header(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Read the header, and the files that it lists."""
+    try:
+        header = json.loads(_content(folder / HEADER))
+        listed = {str(name): dict(entry) for name, entry in header["files"].items()}
+        if header["format"] != FORMAT:
+            raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
+    except OSError as error:
+        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
+    return header, listed

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.models.errors import ArtifactError
-from core.models.persistence.archive import write_archive
+from core.models.persistence.archive import array_in, write_archive
 from core.models.persistence.tree_structure import check_estimator
 
 TRUSTED_TYPES = (
@@ -70,21 +70,30 @@ def load_estimator(blob: bytes, *, expected: str, n_features: int) -> Any:
     """Read an estimator written by `dump_estimator`.
 
     Args:
-        blob: The file's bytes.
+        blob: The file's bytes; a caller who keeps none of its own spares that memory.
         expected: Class name the estimator must have.
         n_features: The number of columns that it is given.
     Raises:
         ArtifactError: The file is damaged, or contains an untrusted type, an unexpected estimator or a tree that no
             walk must enter.
     """
-    import skops.io
+    from skops.io._audit import get_tree
+    from skops.io._numpy import NdArrayNode
+    from skops.io._utils import LoadContext
 
     try:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=blob)) - set(TRUSTED_TYPES))
-        if untrusted:
+        with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+            schema = json.loads(archive.read("schema.json"))
+            context = LoadContext(src=archive, protocol=schema["protocol"])
+            parts = get_tree(schema, context, trusted=list(TRUSTED_TYPES))
+        del blob  # the parts have their own copies; a model of half a gigabyte is in memory once more from here on
+        if untrusted := sorted(parts.get_unsafe_set() - set(TRUSTED_TYPES)):
             raise ArtifactError(f"the estimator file contains types we do not load: {', '.join(untrusted)}")
-        _check_root(blob, expected)
-        estimator = skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
+        _check_root(schema, expected)
+        for part in context.memo.values():
+            if isinstance(part, NdArrayNode) and part.type == "numpy" and part.class_name == "ndarray":
+                part._constructed = array_in(part.children["content"], "an array of the estimator")
+        estimator = parts.construct()
         check_estimator(estimator, n_features=n_features)
         return estimator
     except ArtifactError:
@@ -93,9 +102,7 @@ def load_estimator(blob: bytes, *, expected: str, n_features: int) -> Any:
         raise ArtifactError(f"the estimator file is damaged: {error}") from error
 
 
-def _check_root(blob: bytes, expected: str) -> None:
-    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
-        root: Mapping[str, Any] = json.loads(archive.read("schema.json"))
+def _check_root(root: Mapping[str, Any], expected: str) -> None:
     kind, module = root.get("__class__"), str(root.get("__module__"))
     if kind != expected or kind not in ESTIMATORS or not re.match(r"sklearn\.ensemble\b", module):
         raise ArtifactError(f"the estimator file contains a {module}.{kind}, not a {expected}")
