@@ -20,7 +20,7 @@ from core.registry import Registry, Stage
 from core.registry.documents import ModelVersion
 from core.state import DamagedFileError, Workspace
 from core.state.archive import copy_of
-from core.state.encoding import spelled
+from core.state.encoding import fields_of, spelled
 from core.state.generation import load
 from tests.processes import dies
 
@@ -195,7 +195,7 @@ def test_a_damaged_state_file_is_restored_with_its_archived_documents(archived):
 def test_an_archived_document_of_the_wrong_type_is_repaired(full):
     with audited(full, "registry", actor=ADA) as change:
         table = dict(change.db.storage.read()["versions"])
-        table["1"] = {**table["1"], "description": 7}
+        table["1"] = {**fields_of(table["1"]), "description": 7}
         change.db.storage.write_table("versions", table)
         change.record("test.spoil", "spread/1.0.0")
     archive_documents(full, actor=ENGINE, above_bytes=1)

@@ -6,6 +6,7 @@ import pytest
 from core.alerts import Alerts, AlertState
 from core.rollout import Arm, RolloutPhase
 from core.rollout.collector import Collector
+from core.state.encoding import fields_of
 from core.telemetry import TelemetryError
 from core.view.source import SnapshotSource
 
@@ -98,13 +99,11 @@ def test_a_damaged_document_is_shown_and_delays_no_other(
     database = workspace.database("registry")
     with database.transaction():
         stored = database.storage.read()["rollouts"]
-        spoilt = {
-            key: document | {"observed": document["observed"] | {"share": "much"}}
-            if document["rollout_id"] == damaged
-            else document
-            for key, document in stored.items()
-        }
-        database.storage.write_table("rollouts", spoilt)
+        every = {key: fields_of(document) for key, document in stored.items()}
+        (key,) = (key for key, fields in every.items() if fields["rollout_id"] == damaged)
+        fields = every[key]
+        spoilt = fields | {"observed": fields["observed"] | {"share": "much"}}
+        database.storage.write_table("rollouts", {**stored, key: spoilt})
     source.serve(Arm.CANDIDATE, 100, share=0.05)
     worker.tick(clock.pass_by(120))
     assert rollouts.get(other.rollout_id).observed.step == 1
@@ -115,9 +114,7 @@ def test_a_damaged_document_is_shown_and_delays_no_other(
     assert shown[damaged].is_stuck, "a screen must not go on saying that it runs"
     assert not shown[other.rollout_id].is_stuck
     with database.transaction():
-        repaired = database.storage.read()["rollouts"]
-        whole = {key: stored[key] if found["rollout_id"] == damaged else found for key, found in repaired.items()}
-        database.storage.write_table("rollouts", whole)
+        database.storage.write_table("rollouts", {**database.storage.read()["rollouts"], key: stored[key]})
     worker.tick(clock.pass_by(1))
     assert [state for state, _ in alerts_of(workspace)] == [AlertState.RESOLVED]
 
