@@ -4,6 +4,10 @@
 
     ETRMModelClient(TensorFlowServingClient()).predict_risk_score({"volume": 1000.0, "price": 75.5, "volatility": 0.25})
 
+    from bondx.ml import ETRMDataConfig, SyntheticETRMDataGenerator
+
+    data = SyntheticETRMDataGenerator(ETRMDataConfig(num_trades=5000)).generate_complete_dataset()
+
 Importing this package loads nothing heavy.
 """
 
@@ -16,12 +20,24 @@ if TYPE_CHECKING:
     from core.domains.etrm.compliance.file_check import check_trades_file
     from core.domains.etrm.compliance.regime import CheckSettings
     from core.domains.etrm.compliance.table import compliance_table
+    from core.domains.etrm.data.dataset import SyntheticETRMDataGenerator
+    from core.domains.etrm.data.settings import ETRMDataConfig
 
-__all__ = ["CheckSettings", "ETRMModelClient", "TensorFlowServingClient", "check_trades_file", "compliance_table"]
+__all__ = [
+    "CheckSettings",
+    "ETRMDataConfig",
+    "ETRMModelClient",
+    "SyntheticETRMDataGenerator",
+    "TensorFlowServingClient",
+    "check_trades_file",
+    "compliance_table",
+]
 
 _HOMES = {
     "CheckSettings": "core.domains.etrm.compliance.regime",
+    "ETRMDataConfig": "core.domains.etrm.data.settings",
     "ETRMModelClient": "core.domains.etrm.client",
+    "SyntheticETRMDataGenerator": "core.domains.etrm.data.dataset",
     "TensorFlowServingClient": "core.client.tf_serving",
     "check_trades_file": "core.domains.etrm.compliance.file_check",
     "compliance_table": "core.domains.etrm.compliance.table",

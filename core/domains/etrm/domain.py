@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from core.domains.domain import DrawRequest, ModelOffer
+from core.domains.etrm.data.generation import TradingOptions
 from core.domains.etrm.deals.settings import DealSettings
+from core.domains.generator import Generator
 from core.models.algorithms import SUPERVISED
 from core.seeds import derive_seed
 
@@ -43,6 +45,13 @@ class EtrmDomain:
         "etrm_breach": ModelOffer("core.domains.etrm.models.risk:BreachModel", SUPERVISED),
         "etrm_off_market": ModelOffer("core.domains.etrm.models.off_market:OffMarketModel", ("auto", "residual")),
     }
+
+    generator = Generator(
+        "energy trading: prices, trades, positions, risk reports, compliance, texts and the truth",
+        TradingOptions,
+        "core.domains.etrm.data.generation:write",
+        formats=(),
+    )
 
     def draw(self, request: DrawRequest) -> "PanelLike":
         """Draw new books on the session's price path, or, for one test panel, on another path."""

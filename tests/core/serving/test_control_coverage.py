@@ -82,6 +82,7 @@ PATHS = {
     "alerts resolve": "post /api/v1/alerts/{fingerprint}/resolve",
     "alerts acknowledge": "post /api/v1/alerts/{fingerprint}/acknowledge",
     "data generate bonds": LEFT_OUT,
+    "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",

@@ -143,7 +143,7 @@ SEEN_CORRELATIONS: Final = Constant(
             ("TTF", "HH"): 0.27,
         }
     ),
-    "correlation of weekly changes; monthly for TTF and HH",
+    "correlation of changes: weekly for the first two, monthly for the others",
     "V",
     "EIA,EMBER,TTF,EEX",
 )

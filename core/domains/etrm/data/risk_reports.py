@@ -11,7 +11,7 @@ from core.arrays import FloatArray, IntArray
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.desks import BOOK_NAMES, OPTION_BOOK
 from core.domains.etrm.data.frames import named
-from core.domains.etrm.data.ledger import BookLedger, Holdings
+from core.domains.etrm.data.ledger import BookLedger, Holdings, joined
 from core.domains.etrm.data.market import Market, open_market
 from core.domains.etrm.data.prices import PriceSeries, delivery_middle
 from core.domains.etrm.data.trade_block import (
@@ -219,7 +219,7 @@ def book_limits(market: Market) -> tuple[FloatArray, FloatArray]:
     settings = market.settings
     sample = _sample_market(market)
     days, curve = market.prices.days, market.prices.curve
-    (block,) = draw_blocks(sample)
+    block = joined(list(draw_blocks(sample)))
     block = block.take(block.status != CANCELLED)
     sigma = np.array([law.sigma_long for law in cal.PRICE_LAWS.value.values()])[market.prices.commodity_index]
     worth, risk, life = np.zeros((3, len(block)))
