@@ -7,11 +7,14 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domains.etrm.compliance.check import ComplianceCheck, check_trades
+from core.domains.etrm.compliance import constants as law
+from core.domains.etrm.compliance.check import WORDS, ComplianceCheck, check_trades
+from core.domains.etrm.compliance.limits import union_limits
 from core.domains.etrm.compliance.regime import RULE_DEFINED, VIOLATIONS
 from core.domains.etrm.compliance.scoring import detection_scores
 from core.domains.etrm.compliance.table import compliance_table
 from core.domains.etrm.compliance.trades import TradeColumns
+from core.domains.etrm.data import calibration
 from core.domains.etrm.data.frames import draw_trades
 from core.domains.etrm.data.market import open_market
 from core.domains.etrm.data.settings import ETRMDataConfig
@@ -75,3 +78,13 @@ def test_the_table_of_generated_trades_carries_their_truth():
     told = by_trade["injected_violation"].first().astype(str)
     for name in RULES:
         assert set(flags[[name in each for each in flags]].index) == set(told[told == name].index)
+
+
+def test_the_generator_and_the_rules_agree_on_hubs_limits_and_rates():
+    hubs = {*law.UNION_HUBS.value, *law.US_HUBS.value, *law.OTHER_HUBS.value}
+    assert {hub.name for hub in calibration.HUBS.value} == hubs
+    spot, _ = union_limits()
+    limits = dict(spot) | {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
+    assert dict(calibration.POSITION_LIMIT_LOTS.value) == limits
+    assert law.EUR_PER_UNIT.value["USD"] == 1 / calibration.EUR_USD.value["mean"]
+    assert set(calibration.CONTRACTS.value) == set(WORDS["commodity"])
