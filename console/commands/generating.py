@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from console.cli.parser import CommandParser
 from console.commands.opening import Subparsers, command_parser
-from console.commands.typed_numbers import count, number, whole
+from console.commands.typed_numbers import count, day, number, whole
 from core.domains.generator import Generator
 from core.errors import ExitCode
 
@@ -83,7 +83,9 @@ def _add_option(parser: argparse.ArgumentParser, field: msgspec.structs.FieldInf
         read, metavar = (count if (kind.ge or 0) >= 1 else whole), "N"
     elif isinstance(kind, msgspec.inspect.FloatType):
         read, metavar = number, "X"
-    elif isinstance(kind, msgspec.inspect.DateType | msgspec.inspect.DateTimeType):
+    elif isinstance(kind, msgspec.inspect.DateType):
+        read, metavar = day, "DATE"
+    elif isinstance(kind, msgspec.inspect.DateTimeType):
         metavar = "DATE"
     elif isinstance(kind, msgspec.inspect.VarTupleType):
         read, metavar = _names, "A,B"

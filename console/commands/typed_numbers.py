@@ -1,8 +1,9 @@
-"""The numbers in arguments (argparse types). A refusal names the text and the range."""
+"""The numbers and days in arguments (argparse types). A refusal names the text and the range."""
 
 import argparse
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 from core.typed_numbers import decimal_number, whole_number
@@ -31,6 +32,14 @@ def number(text: str) -> float:
 def share(text: str) -> float:
     """Read a share above 0 and at most 1."""
     return _read(text, decimal_number, lambda found: 0 < found <= 1, "a share above 0 and at most 1, such as 0.1")
+
+
+def day(text: str) -> date:
+    """Read a calendar day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a date such as 2023-01-31") from None
 
 
 def _read(text: str, read: Callable[[str], N], fits: Callable[[N], bool], demand: str) -> N:

@@ -184,6 +184,24 @@ def test_a_queued_session_can_be_paused_resumed_and_stopped_without_an_engine(ho
             id="no rows",
         ),
         pytest.param(("data", "generate", "bonds", "--rows", "many", "--out", "x"), 2, "many", id="rows not a number"),
+        pytest.param(
+            ("data", "generate", "etrm", "--start", "soon", "--out", "x"),
+            2,
+            "--start: 'soon' must be a date such as 2023-01-31",
+            id="start not a date",
+        ),
+        pytest.param(
+            ("data", "generate", "etrm", "--trades", "0", "--out", "x"),
+            2,
+            "num_trades is 0. Give a whole number from 1",
+            id="no trades",
+        ),
+        pytest.param(
+            ("data", "generate", "etrm", "--commodities", "GOLD", "--out", "x"),
+            2,
+            "commodities has 'GOLD', which is no commodity",
+            id="no such commodity",
+        ),
         pytest.param(("nonsense",), 2, "nonsense", id="no such command"),
     ],
 )
