@@ -215,7 +215,7 @@ class Start(Change[None]):
 
     name = "start"
     command = Command(
-        "start a training session with the workspace's settings, on its domain or another",
+        "start a training session with the workspace's settings",
         options=(Argument("DOMAIN", lambda _snapshot, _before: _session_domains()),),
     )
 
