@@ -24,6 +24,8 @@ STAYS = {
     "bondx status --watch": r"production +nothing",
     "bondx serve": SERVING,
     "bondx serve --workers 4": SERVING,
+    "bondx serve --grpc-port 8500": SERVING,
+    "bondx serve --model-config-file models.config": SERVING,
     "bondx serve --listen 0.0.0.0:8501 --certificate chain.pem --key key.pem": SERVING,
     "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
     "bondx run --epochs 1": r"1 Overview",
@@ -130,6 +132,7 @@ def test_a_console_opens_and_closes(line, desk, own_make, terminal):
 @pytest.mark.parametrize("line", [line for line in STAYS if line.startswith(("bondx serve", "bondx status"))])
 def test_commands_that_run_until_interrupted(line, desk, terminal):
     certify(desk)
+    (desk / "models.config").write_text('model_config_list { config { name: "spread" } }')
     if "0.0.0.0" in line:
         documented.play("tokens", desk)  # nothing is open to others without one
     server = terminal(line, cwd=desk, columns=160, rows=48)  # each worker says in a long line where it serves

@@ -32,7 +32,7 @@ def check_splits(left: AnyArray, right: AnyArray, feature: AnyArray, *, n_nodes:
     children = np.concatenate((left, right)).astype(np.int64)
     if n_nodes < 1 or ((children < 1) | (children >= n_nodes)).any():
         raise ValueError("a split has a child that does not exist")
-    if len(np.unique(children)) != len(children):
+    if (np.bincount(children) > 1).any():
         raise ValueError("a node is the child of two splits")
     if ((feature < 0) | (feature >= n_features)).any():
         raise ValueError("a split reads a column that does not exist")

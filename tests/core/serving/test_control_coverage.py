@@ -142,15 +142,15 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 # What only reads, or previews; every other public method is a verb.
 READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
-    "lacking_approvals lineage load_path models numbers opened plan_archive plan_promotion plan_promotions "
-    "plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version verdicts verify "
-    "versions versions_in_brief went_live",
-    Rollouts: "active all get needed_since plan readable refusal_to_continue requestable verdict_against "
+    "lacking_approvals lineage load_path models newest_moves numbers opened plan_archive plan_promotion "
+    "plan_promotions plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version "
+    "verdicts verify versions versions_in_brief went_live",
+    Rollouts: "active all get in_brief needed_since plan readable refusal_to_continue requestable verdict_against "
     "wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
-    Runs: "all children close compare experiments find get latest metric_course metric_history metric_names "
-    "metric_page metric_pages prunable search undefined_steps",
+    Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
+    "metric_names metric_page metric_pages prunable search undefined_steps",
     Tokens: "all",
 }
 Face = tuple[str, ...] | Because
