@@ -59,6 +59,9 @@ def add_parser(commands: Subparsers) -> None:
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Accept the settings of a session."""
     parser.add_argument("--epochs", type=count, metavar="N", help="maximum number of epochs (overrides max_epochs)")
+    parser.add_argument(
+        "--domain", metavar="NAME", help="train on this domain with its own defaults (overrides domain: bonds, etrm, …)"
+    )
     parser.add_argument("--name", default="", help="a name for the session")
 
 
@@ -180,12 +183,16 @@ def start_from_arguments(args: argparse.Namespace) -> "Session":
 
 
 def training_settings(args: argparse.Namespace) -> "TrainingSettings":
-    """Merge the settings: `--epochs` overrides `--config`, which overrides the workspace's."""
+    """Merge the settings: `--epochs` and `--domain` override `--config`, which overrides the workspace's."""
     import msgspec
 
     from core.settings import settings_in_force
 
     training = settings_in_force(open_workspace(args).root).training
+    if args.domain is not None:
+        from core.training.session_domain import on_domain
+
+        training = on_domain(training, args.domain)
     if args.epochs is None:
         return training
     return msgspec.structs.replace(training, max_epochs=args.epochs)

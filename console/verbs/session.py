@@ -13,7 +13,6 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.settings import TrainingSettings
     from core.view.snapshot import Snapshot
 
 
@@ -198,18 +197,6 @@ def _session_domains() -> tuple[str, ...]:
     return session_domain_names()
 
 
-def _on_domain(training: "TrainingSettings", name: str) -> "TrainingSettings":
-    """Return the settings for another domain: its models and its own settings are not those of the workspace's."""
-    import msgspec
-
-    from core.domains.registry import session_domain
-
-    session_domain(name)
-    if name == training.domain:
-        return training
-    return msgspec.structs.replace(training, domain=name, domain_settings={}, models={})
-
-
 class Start(Change[None]):
     """Start a session with the settings of the workspace."""
 
@@ -223,11 +210,12 @@ class Start(Change[None]):
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
         from core.domains.registry import find_domain
         from core.settings import announcements, settings_in_force
+        from core.training.session_domain import on_domain
         from core.training.sessions import Sessions
 
         training = settings_in_force(context.workspace.root).training
         if options:
-            training = _on_domain(training, options[0])
+            training = on_domain(training, options[0])
         domains = _session_domains()
         following = domains[(domains.index(training.domain) + 1) % len(domains)] if training.domain in domains else ""
         sessions = Sessions(context.workspace)

@@ -32,6 +32,18 @@ def domain_of(settings: TrainingSettings) -> SessionDomain:
     return session_domain(settings.domain)
 
 
+def on_domain(settings: TrainingSettings, name: str) -> TrainingSettings:
+    """Return the settings for a domain: another domain has neither the models nor the own settings of theirs.
+
+    Raises:
+        UsageError: There is no such domain, or it does not draw data.
+    """
+    session_domain(name)
+    if name == settings.domain:
+        return settings
+    return msgspec.structs.replace(settings, domain=name, domain_settings={}, models={})
+
+
 def domain_settings(settings: TrainingSettings) -> msgspec.Struct:
     """Return the domain's own settings as its typed model.
 

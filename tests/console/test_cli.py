@@ -14,6 +14,7 @@ from console.cli.main import build_parser, main
 from console.commands.run import find_or_start
 from core.settings.in_force import laid_over
 from core.state import Workspace
+from core.training.sessions import Sessions
 from core.view.past.recorder import DocumentRecorder
 from tests.waiting import PATIENCE_SECONDS
 
@@ -234,6 +235,23 @@ def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, 
 
     assert code == 0
     assert "enable_stress_testing is on, but this release has no engine for it" in err
+
+
+def test_a_session_of_another_domain_takes_neither_models_nor_own_settings_from_the_workspace(home, answer):
+    (home / "bondx.yaml").write_text("max_epochs: 3\nmodels: {spread: {}}\ndomain_settings: {esg_base: -2.0}\n")
+
+    started = json.loads(answer("session", "start", "--domain", "etrm", "--json")[1])
+
+    training = Sessions(Workspace.open(home)).get(started["session_id"]).training
+    assert (training.domain, training.max_epochs, training.domain_settings) == ("etrm", 3, {})
+    assert set(training.models) == {"etrm_risk", "etrm_breach", "etrm_off_market"}
+
+
+def test_an_unknown_domain_is_refused_with_the_domains_there_are(home, answer):
+    code, _, err = answer("session", "start", "--domain", "etrn")
+
+    assert code == 2
+    assert all(name in err for name in ("etrn", "bonds", "etrm"))
 
 
 def test_a_run_with_the_file_of_an_unfinished_session_resumes_it(home, tmp_path, answer):
