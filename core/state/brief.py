@@ -91,6 +91,12 @@ def in_brief(stored: DocumentInFile, brief: type[T]) -> T:
     return document
 
 
+def place(document: msgspec.Struct, stored: DocumentInFile) -> None:
+    """Tell a document in brief where the very same bytes are now; a whole document has no place."""
+    if hasattr(type(document), "WHOLE"):
+        _settle(document, stored)
+
+
 def _settle(document: Any, stored: DocumentInFile) -> None:
     """Tell a document, and every part of it that is in brief, where its large fields are."""
     kind = type(document)

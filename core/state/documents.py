@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from core.escape import is_shown_as_is, shown
-from core.state.brief import brief_type, in_brief, whole
+from core.state.brief import brief_type, in_brief, place, whole
 from core.state.encoding import (
     DocumentInFile,
     SpelledDocument,
@@ -18,6 +18,7 @@ from core.state.encoding import (
     spelled_document,
 )
 from core.state.errors import (
+    DamagedFileError,
     DocumentExistsError,
     DocumentFormatError,
     DocumentNotFoundError,
@@ -49,11 +50,16 @@ class _View(Generic[T]):
 
     def of(self, stored: StoredTable, key_of: Callable[[Any], Any]) -> "_View[T]":
         """Return the view of a later or earlier state of the table."""
-        # Stored documents are replaced and never changed in place: the same object is the same document.
         seen, keys = self.stored, self.keys
-        keys = {n: keys[n] if seen.get(n) is document else key_of(document) for n, document in stored.items()}
         known = dict(self.converted)  # a copy: other threads convert documents at the same time
-        converted = {n: document for n, document in known.items() if stored.get(n) is seen[n]}
+        # Stored documents are replaced and never changed in place: the same object is the same document.
+        same = {n for n, document in stored.items() if seen.get(n) is document}
+        moved = {n for n, document in stored.items() if n not in same and _is_moved(seen.get(n), document)}
+        same |= moved
+        keys = {n: keys[n] if n in same else key_of(document) for n, document in stored.items()}
+        converted = {n: document for n, document in known.items() if n in same}
+        for n in moved & converted.keys():
+            place(converted[n], stored[n])
         return _View(stored, keys, {key: doc_id for doc_id, key in keys.items()}, converted)
 
     def changed(self, stored: StoredTable, changed: Mapping[str, Any], removed: Iterable[str] = ()) -> "_View[T]":
@@ -263,9 +269,12 @@ class Documents(Generic[T]):
             return committed
         view = uncommitted if stored is uncommitted.stored else committed.of(stored, self._stored_key)
         self._committed = view
-        for doc_id, document in dict(committed.converted).items():
-            if stored.get(doc_id) is not committed.stored[doc_id]:
-                self._remember(document, committed.stored[doc_id], stored.get(doc_id))
+        left = {n: d for n, d in dict(committed.converted).items() if stored.get(n) is not committed.stored[n]}
+        replaced = {n: document for n, document in left.items() if view.converted.get(n) is not document}
+        if len(replaced) < len(left):  # a later file has the others: nothing keeps the earlier one open any longer
+            self._superseded = _without_places(self._superseded)
+        for doc_id, document in replaced.items():
+            self._remember(document, committed.stored[doc_id], stored.get(doc_id))
         return view
 
     def _document(self, view: _View[T], doc_id: str) -> T:
@@ -365,7 +374,7 @@ class Documents(Generic[T]):
         name = (self._key_of(document), _revision(document))
         if name in self._superseded:
             return
-        if isinstance(now, dict | SpelledDocument) and fields_of(now).get("revision") == name[1]:
+        if now is not None and fields_of(now).get("revision") == name[1]:
             return
         if isinstance(was, SpelledDocument):
             remembered: T | bytes = was.spelled_out
@@ -383,6 +392,32 @@ class Documents(Generic[T]):
         return key
 
 
+def _is_moved(before: StoredDocument | None, now: StoredDocument) -> bool:
+    """Whether a document has another place and is the same, byte for byte: in an archive file, or in a later file."""
+    if not (isinstance(before, DocumentInFile) and isinstance(now, DocumentInFile)):
+        return False
+    try:
+        return before.end - before.start == now.end - now.start and bytes(before.read()) == now.read()
+    except DamagedFileError:  # the earlier file was written into; a damaged new one is refused when its turn comes
+        return False
+
+
+def _without_places(superseded: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return earlier revisions as bytes: a place keeps a whole file open, with the places of all its documents."""
+    found = dict(superseded)
+    for name, document in superseded.items():
+        if not isinstance(document, bytes):
+            try:
+                found[name] = msgspec.json.encode(whole(document))
+            except DamagedFileError:
+                del found[name]
+    return found
+
+
+def _n_bytes(superseded: Any) -> int:
+    return len(superseded) if isinstance(superseded, bytes) else 0
+
+
 def _unshown_names(value: Any) -> frozenset[str]:
     """Return the names in a document, of tags, metrics, parameters and such, that a terminal would obey or hide."""
     if isinstance(value, dict):
@@ -396,10 +431,6 @@ def _unshown_names(value: Any) -> frozenset[str]:
 def _tags_of(document: dict[str, Any]) -> Iterable[Any]:
     tags = document.get("tags")
     return tags.values() if isinstance(tags, dict) else ()
-
-
-def _n_bytes(superseded: Any) -> int:
-    return len(superseded) if isinstance(superseded, bytes) else 0
 
 
 def _revision(document: Any) -> int:

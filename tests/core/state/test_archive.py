@@ -1,7 +1,9 @@
 """Archive files: the same documents for every reader, few bytes for every change, and a crash at every point."""
 
+import gc
 import os
 import threading
+import weakref
 from itertools import count
 from typing import Any, ClassVar
 
@@ -19,6 +21,7 @@ from core.state import (
 )
 from core.state.archive import copy_of, folder_of
 from core.state.brief import whole
+from core.state.document_file import DocumentFile
 from core.state.encoding import DocumentInFile, SpelledDocument
 from core.state.generation import load, previous_of
 from tests.processes import dies
@@ -434,3 +437,45 @@ def test_who_wrote_a_document_holds_it_as_bytes_as_who_reads_it_does(database, v
 def test_documents_found_by_their_keys_leave_out_what_does_not_exist(versions):
     found = list(versions.found(["spread/1.7.0", "spread/9.9.9", "spread/1.2.0"]))
     assert [version.key for version in found] == ["spread/1.7.0", "spread/1.2.0"]
+
+
+def test_a_document_that_moves_to_another_file_unchanged_stays_the_object_that_it_was(database, versions):
+    reader = elsewhere(database)
+    archive(database)
+    before = reader.all()
+    versions.insert(Version(key="spread/1.99.0"))
+    archive(database)  # merges the small file into the next one
+    after = reader.all()
+    assert all(one is other for one, other in zip(before, after, strict=False))
+    assert len(after) == N + 1
+    assert [version.gates for version in after[:N]] == [(n / 7,) for n in range(N)]
+    assert [version.lineage for version in versions.all()[:N]] == [{"seed": n} for n in range(N)]
+
+
+def test_a_reader_of_a_large_file_holds_two_of_its_generations_however_often_others_change_it(
+    database, versions, monkeypatch
+):
+    monkeypatch.setattr("core.state.generation._IN_MEMORY_BELOW_BYTES", 0)
+    living = _living_files(monkeypatch)
+    reader = elsewhere(database)
+    for n in range(20):
+        reader.all()
+        seen = versions.get(f"spread/1.{n}.0")
+        versions.replace(changed(seen, stage="Production"))
+    reader.all()
+    gc.collect()
+    assert len(living) <= 2  # the present one, and that of the last change
+    with pytest.raises(StaleRevisionError, match="stage"):  # what changed is known as before
+        reader.replace(changed(seen, stage="Staging"))
+
+
+def _living_files(monkeypatch):
+    """The files of documents that anything holds from now on."""
+    living = weakref.WeakSet()
+
+    def noted(*args):
+        living.add(file := DocumentFile(*args))
+        return file
+
+    monkeypatch.setattr("core.state.generation.DocumentFile", noted)
+    return living
