@@ -54,7 +54,7 @@ class FolderInUseError(RefusedError):
     """The folder already contains files that would be lost."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is not empty. Choose another folder, or overwrite it explicitly.")
+        super().__init__(f"{folder} is not empty. Choose another folder, or empty this one.")
 
 
 class InDoubtError(CoreError):
@@ -213,7 +213,7 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durabl
     Returns:
         SHA-256 and size of the written file.
     Raises:
-        OSError: The file already exists, or could not be written.
+        OSError: The file already exists, which then stays as it is, or could not be written, and is gone again.
     """
     import hashlib
 
@@ -227,6 +227,11 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE, durabl
             size += len(chunk)
         if durable:
             os.fsync(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):  # and nobody else's file of this name
+                path.unlink()
+        raise
     finally:
         os.close(descriptor)
     return hashed.hexdigest(), size
@@ -241,10 +246,8 @@ def takes_another(file: Path) -> bool:
     trial = file.with_name(f"{file.name}.trial-{os.getpid()}")
     try:
         n_bytes = file.stat().st_size if file.exists() else 1
-        try:
-            write_new(trial, BytesIO(b"\0" * n_bytes), durable=False)
-        finally:
-            trial.unlink(missing_ok=True)
+        write_new(trial, BytesIO(b"\0" * n_bytes), durable=False)
+        trial.unlink(missing_ok=True)
     except (OSError, CoreError):
         return False
     return True

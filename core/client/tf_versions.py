@@ -24,19 +24,18 @@ def number_of(version: str) -> int | None:
         return None
     if len(numbers) == 1:
         return numbers[0]
-    if len(numbers) != 3 or max(numbers[1:]) >= _BASE:
+    if len(numbers) != 3 or max(numbers) >= _BASE:
         return None
-    number = (numbers[0] * _BASE + numbers[1]) * _BASE + numbers[2]
-    return number if number <= _MOST else None
+    return (numbers[0] * _BASE + numbers[1]) * _BASE + numbers[2]
 
 
 def version_of(number: int) -> str:
     """Return the version of a number; for a number of no version, the number itself.
 
-    >>> version_of(1000002000003), version_of(-7)
-    ('1.2.3', '-7')
+    >>> version_of(1000002000003), version_of(-7), version_of(2**63 - 1)
+    ('1.2.3', '-7', '9223372036854775807')
     """
-    if number < 0:
+    if not 0 <= number < _BASE**3:
         return str(number)
     rest, patch = divmod(number, _BASE)
     major, minor = divmod(rest, _BASE)

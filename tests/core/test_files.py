@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import io
 import os
 import threading
 from pathlib import Path
@@ -288,6 +289,36 @@ def test_a_new_file_is_hashed_as_it_is_written_and_never_written_over(tmp_path):
     with (ROOT / OURS).open("rb") as source, pytest.raises(FileExistsError):
         write_new(tmp_path / "copy", source)
     assert sha256_of(tmp_path / "copy") == written[0]
+
+
+class _Broken(io.BytesIO):
+    """A source that fails at its second read."""
+
+    def __init__(self, meanwhile=lambda: None):
+        super().__init__(b"some")
+        self._meanwhile = meanwhile
+
+    def read(self, size=-1):
+        if not (found := super().read(size)):
+            self._meanwhile()
+            raise OSError(errno.EIO, "the disk failed")
+        return found
+
+
+def test_what_could_not_be_written_whole_is_gone_and_nobody_elses_file_is(tmp_path):
+    copy = tmp_path / "copy"
+    with pytest.raises(OSError, match="the disk failed"):
+        write_new(copy, _Broken())
+    assert leftovers(tmp_path) == []
+    assert not copy.exists()
+
+    def another_writes():
+        (tmp_path / "theirs").write_text("theirs")
+        os.replace(tmp_path / "theirs", copy)
+
+    with pytest.raises(OSError, match="the disk failed"):
+        write_new(copy, _Broken(another_writes))
+    assert copy.read_text() == "theirs"
 
 
 @pytest.mark.parametrize("function", ["write", "fsync", "replace", "rename"])

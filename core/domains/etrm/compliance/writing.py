@@ -14,7 +14,7 @@ import pyarrow.parquet
 from core.domains.etrm.compliance.check import ComplianceCheck
 from core.domains.etrm.compliance.table import table_pieces
 from core.errors import UsageError
-from core.files import access_error, remove_file, write_new
+from core.files import access_error, write_new
 from core.progress import begins
 from core.tables.data_files import arrow_table
 
@@ -62,8 +62,6 @@ def write_compliance_table(check: ComplianceCheck, path: Path) -> int:
             file.seek(0)
             write_new(path, file)
     except OSError as error:
-        if not isinstance(error, FileExistsError):  # made by somebody else meanwhile: it stays
-            remove_file(path)
         raise access_error(path, "write", error) from error
     return n_rows
 

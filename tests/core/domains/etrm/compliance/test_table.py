@@ -1,9 +1,12 @@
 """The table of trades and regimes, in memory and as a file."""
 
+import errno
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from core.domains.etrm.compliance import writing
 from core.domains.etrm.compliance.check import check_trades
 from core.domains.etrm.compliance.table import compliance_table, table_of, table_pieces
 from core.domains.etrm.compliance.trades import TradeColumns
@@ -81,3 +84,19 @@ def test_a_table_is_written_into_a_new_file_of_a_known_format(tmp_path):
     assert (tmp_path / "old.csv").read_text() == "mine"
     with pytest.raises(CoreError, match="nowhere"):
         write_compliance_table(check, tmp_path / "nowhere" / "table.csv")
+
+
+@pytest.mark.parametrize("fault", [None, OSError(errno.ENOSPC, "No space left on device")])
+def test_a_file_that_another_program_writes_meanwhile_stays(fault, tmp_path, monkeypatch):
+    check, path = check_trades(TradeColumns.of(trades({}))), tmp_path / "table.csv"
+
+    def meanwhile(checked):
+        path.write_text("theirs")
+        if fault:
+            raise fault  # of the temporary file
+        yield from table_pieces(checked)
+
+    monkeypatch.setattr(writing, "table_pieces", meanwhile)
+    with pytest.raises(CoreError, match=r"table\.csv"):
+        write_compliance_table(check, path)
+    assert path.read_text() == "theirs"

@@ -124,7 +124,7 @@ def test_files_written_in_pieces_hold_the_same_rows(monkeypatch, tmp_path):
 
 def test_a_folder_in_use_is_left_as_it_is(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(FolderInUseError, match="is not empty"):
+    with pytest.raises(FolderInUseError, match=r"is not empty\. Choose another folder, or empty this one\.$"):
         write_data_set(ETRMDataConfig(**SMALL), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
