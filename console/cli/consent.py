@@ -5,7 +5,7 @@ import sys
 import termios
 from typing import TYPE_CHECKING
 
-from console.cli.escaped_text import answered
+from console.cli.question import ask, can_ask
 from core.errors import RefusedError, UsageError
 from core.registry.stages import Stage
 
@@ -53,11 +53,8 @@ def require_typed(model: str, version: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+    if not can_ask():
         raise UsageError(f"{model} {version} goes to Production: confirm it with --yes, since no terminal can ask.")
     termios.tcflush(sys.stdin, termios.TCIFLUSH)  # typed before the plan was shown, it would confirm what was not read
-    print(f"Type {version} to put {model} {version} into Production: ", end="", file=sys.stderr, flush=True)
-    typed = sys.stdin.readline().strip()
-    answered()
-    if typed != version:
+    if ask(f"Type {version} to put {model} {version} into Production:") != version:
         raise RefusedError(f"{model} {version} was not confirmed; nothing was changed.")

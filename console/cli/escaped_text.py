@@ -35,11 +35,6 @@ def before_text(announce: Callable[[str], None] | None) -> None:
     _announce = announce or _ignore
 
 
-def answered() -> None:
-    """Say that a question on the terminal has its answer, whose Enter ended the line."""
-    _announce("\n")
-
-
 class EscapedText(io.TextIOWrapper):
     """A stream that sends nothing which a terminal would obey."""
 

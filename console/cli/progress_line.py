@@ -19,6 +19,7 @@ from core.escape import escaped
 FIRST_SECONDS = 2.0
 NEXT_SECONDS = 0.5
 _CLEAR = b"\r\x1b[K"
+_lines: "list[CommandProgress]" = []  # the one that is drawn now, if any
 
 
 class CommandProgress:
@@ -30,7 +31,8 @@ class CommandProgress:
         self._part = ""
         self._lock = threading.RLock()
         self._is_drawn = False
-        self._line_is_open = False  # the last text has no end, such as a question
+        self._line_is_open = False  # the last text has no end
+        self._n_pauses = 0
         self._done = threading.Event()
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._draw_until_done, name="progress", daemon=True)
@@ -47,7 +49,21 @@ class CommandProgress:
         """Clear the line for a text that is written now."""
         with self._lock:
             self._clear()
-            self._line_is_open = bool(text) and not text.endswith("\n")
+            if text:  # `print` writes its empty `end` as a text of its own
+                self._line_is_open = not text.endswith("\n")
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it, draw nothing; what is written ends with the Enter of an answer."""
+        with self._lock:
+            self._clear()
+            self._n_pauses += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_pauses -= 1
+                self._line_is_open = False
 
     def end(self) -> None:
         """Clear the line, and draw no more."""
@@ -60,7 +76,7 @@ class CommandProgress:
         while not self._done.wait(wait):
             wait = NEXT_SECONDS
             with self._lock, contextlib.suppress(OSError):
-                if not (self._done.is_set() or self._line_is_open) and _is_in_foreground():
+                if not (self._done.is_set() or self._n_pauses or self._line_is_open) and _is_in_foreground():
                     os.write(2, _CLEAR + self._text().encode(sys.stderr.encoding or "ascii", "replace"))
                     self._is_drawn = True
 
@@ -96,13 +112,24 @@ def progress_shown(args: argparse.Namespace, title: str) -> Iterator[None]:
     line = CommandProgress(title)
     earlier = progress.listen(line.show)
     escaped_text.before_text(line.make_room)
+    _lines.append(line)
     line.begin()
     try:
         yield
     finally:
         line.end()
+        _lines.remove(line)
         escaped_text.before_text(None)
         progress.listen(earlier)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Within it, no progress is drawn: a question is open."""
+    with contextlib.ExitStack() as stack:
+        for line in _lines:
+            stack.enter_context(line.paused())
+        yield
 
 
 def title_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -159,16 +158,13 @@ def open_or_create_workspace(args: argparse.Namespace) -> "Workspace":
 
 def _is_wanted(reason: str) -> bool:
     """Ask the person at the terminal whether to create the missing workspace; without a terminal, nobody wants it."""
-    from console.cli.escaped_text import answered
     from console.cli.output import complain
+    from console.cli.question import ask, can_ask
 
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+    if not can_ask():
         return False
     complain(reason)
-    print("Create a workspace there? [y/N] ", end="", file=sys.stderr, flush=True)
-    is_yes = sys.stdin.readline().strip().lower() in ("y", "yes")
-    answered()
-    return is_yes
+    return ask("Create a workspace there? [y/N]").lower() in ("y", "yes")
 
 
 def absence_of(workspace: "Workspace") -> str | None:

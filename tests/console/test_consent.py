@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import textwrap
 
 import msgspec
 import pexpect
@@ -17,8 +18,32 @@ from core.registry import Registry, Stage
 from core.registry.planning import reason_for
 from core.rollout import DesiredRollout, RolloutPhase, Rollouts, Strategy
 from tests.console.test_change_dialogs import at, stage_of
+from tests.terminal.test_progress_line import CLEAR, HURRIED, on_terminal
 from tests.waiting import PATIENCE_SECONDS
 
+SLOWLY_ANSWERED = textwrap.dedent("""
+    import os, sys, threading
+
+    class Turns(threading.Event):
+        n = 0
+
+        def wait(self, timeout=None):
+            Turns.n += timeout == 0.02
+            return super().wait(timeout)
+
+    class Hesitant:
+        def __getattr__(self, name):
+            return getattr(sys.__stdin__, name)
+
+        def readline(self):
+            begun = Turns.n
+            while Turns.n < begun + 5:
+                pass
+            os.write(2, b"<the line had its turns>")
+            return sys.__stdin__.readline()
+
+    sys.stdin, threading.Event = Hesitant(), Turns
+""")
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 HARMFUL = ("liquidity_shock", "1.3.0")  # ro-0001 rolled it back, and it is in Staging
 
@@ -52,6 +77,35 @@ def test_at_a_terminal_the_version_is_typed(typed, code, stage, workspace):
         child.wait()
 
     assert (child.exitstatus, stage_of(workspace, "spread", "1.3.0")) == (code, stage)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("console.cli.main", ("registry", "promote", "spread", "1.3.0")),
+        ("console.mlops.cli", ("promote", "--model", "spread", "--version", "1.3.0", "--stage", "production")),
+    ],
+    ids=["bondx", "bondx-mlops"],
+)
+def test_no_progress_is_drawn_over_an_open_question(workspace, module, words):
+    script = SLOWLY_ANSWERED + HURRIED
+    with on_terminal("--workspace", workspace.root, *words, module=module, script=script) as terminal:
+        terminal.read_until("<the line had its turns>")
+        terminal.enter("1.3.0")
+        before, _, after = terminal.rest().partition("Type 1.3.0 to put spread 1.3.0 into Production: ")
+    assert (terminal.process.returncode, stage_of(workspace, "spread", "1.3.0")) == (0, Stage.PRODUCTION), after
+    assert after.startswith("<the line had its turns>1.3.0\r\n"), after
+    assert before.rpartition("\n")[2] in ("", CLEAR)
+
+
+def test_no_progress_is_drawn_over_the_question_for_a_workspace(tmp_path):
+    words = ("--workspace", tmp_path / "new", "train", "--model", "m", "--data", "rows.csv", "--target", "y")
+    with on_terminal(*words, module="console.mlops.cli", script=SLOWLY_ANSWERED + HURRIED) as terminal:
+        terminal.read_until("<the line had its turns>")
+        terminal.enter("n")
+        after = terminal.rest().partition("Create a workspace there? [y/N] ")[2]
+    assert after.startswith("<the line had its turns>n\r\n"), after
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_dry_run_and_a_refusal_ask_nothing(workspace, answer):

@@ -42,6 +42,9 @@ class Terminal:
             assert chunk, f"{wanted!r} never came: {self.text!r}"
             self.text += chunk.decode()
 
+    def enter(self, text: str) -> None:
+        os.write(self._master, f"{text}\n".encode())
+
     def rest(self) -> str:
         with suppress(OSError):
             while chunk := os.read(self._master, 4096):
@@ -51,10 +54,10 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(*words, module="console.cli.main"):
+def on_terminal(*words, module="console.cli.main", script=HURRIED):
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", HURRIED.format(module=module), *map(str, words)],
+        [sys.executable, "-c", script.format(module=module), *map(str, words)],
         stdin=slave,
         stdout=slave,
         stderr=slave,
