@@ -1,7 +1,8 @@
 """The risk reports: value at risk of each book on some days, against its limits, and what the next day brought.
 
 The P&L of risk is that of the market prices of the positions held, unchanged, over the next weekday; exchange rates are
-held. Scenarios are the innovations of the hubs' factors on the last 500 weekdays.
+held. Scenarios are the innovations of the hubs' factors until each of the last 500 weekdays, over as many steps of each
+hub as it takes until the next weekday: three of power over a weekend, else one.
 """
 
 import numpy as np
@@ -37,21 +38,33 @@ def report_days(market: Market) -> list[int]:
     return [int(trading[(i + 1) * len(trading) // n - 1]) for i in range(n)]
 
 
-def factor_moves(prices: PriceSeries) -> tuple[IntArray, FloatArray]:
-    """Return the weekdays of the price series, and what moved the factors since the weekday before.
+def weekdays_of(prices: PriceSeries) -> IntArray:
+    """Return the weekdays of the price series."""
+    return np.flatnonzero(prices.days.is_weekday[: prices.days.n_priced])
 
+
+def factor_moves(prices: PriceSeries, until: IntArray, n_days: int) -> FloatArray:
+    """Return what moved the factors until each of some weekdays, over as many steps as `n_days` days have.
+
+    The moves of power, whose prices have a step every day, are those of the last `n_days` days, whatever the weekday;
+    those of the others are those of one weekday. So all have the law of the next move, if it takes `n_days` days.
+
+    Args:
+        prices: The prices.
+        until: The weekdays, none among the first `n_days` days, shape (w,).
+        n_days: Days until the next weekday: 3 on a Friday, else 1.
     Returns:
-        The days, shape (w,), and the innovations of the short and of the long factors, shape (w − 1, 2k): row i is that
-        of day i + 1.
+        The innovations of the short and of the long factors, shape (w, 2k).
     """
-    days = np.arange(prices.days.n_priced)
-    days = days[prices.days.is_weekday[days]]
     hubs = np.arange(len(prices.names))
-    short, long, _ = prices.curve.decay(days[:-1, None], hubs, days[1:, None])
-    return days, np.concatenate(
+    is_daily = np.array([cal.PRICE_LAWS.value[hub.commodity].is_daily for hub in prices.hubs])
+    before = np.searchsorted(weekdays_of(prices), until) - 1
+    since = np.where(is_daily, until[:, None] - n_days, weekdays_of(prices)[before][:, None])
+    short, long, _ = prices.curve.decay(since, hubs, until[:, None])
+    return np.concatenate(
         [
-            prices.short_factor[days[1:]] - short * prices.short_factor[days[:-1]],
-            prices.long_factor[days[1:]] - long * prices.long_factor[days[:-1]],
+            prices.short_factor[until] - short * prices.short_factor[since, hubs],
+            prices.long_factor[until] - long * prices.long_factor[since, hubs],
         ],
         axis=1,
     )
@@ -110,14 +123,15 @@ class RiskReports:
     def __init__(self, market: Market) -> None:
         """Prepare the scenarios and the limits."""
         self._market = market
-        self._weekdays, self._moves = factor_moves(market.prices)
+        self._weekdays = weekdays_of(market.prices)
         self._limits = book_limits(market)
         self._rows: list[dict[str, float | int]] = []
 
     def take(self, day: int, ledger: BookLedger) -> None:
         """Add a report of each book."""
         place = int(np.searchsorted(self._weekdays, day))
-        moves = self._moves[place - cal.VAR_WINDOW.value : place]
+        window = self._weekdays[place + 1 - cal.VAR_WINDOW.value : place + 1]
+        moves = factor_moves(self._market.prices, window, int(self._weekdays[place + 1]) - day)
         covariance = covariance_of(moves)
         holdings = ledger.holdings(day)
         credit = _credit_exposures(self._market, day, ledger)

@@ -12,11 +12,12 @@ from core.domains.etrm.risk.parametric import rolling_normal_var
 from core.domains.report_section import ReportSection
 
 WINDOW = 500  # days that a VaR is computed from
-POSITION_EUR = 1e6  # of each commodity of a book, at the mean price
+POSITION_EUR = 1e6  # of each commodity of a book, at the price of the day before
 LEVELS = (0.95, 0.99)
 COLUMNS = ("book, VaR", "days", "95 %", "K", "C", "99 %", "K", "C", "light")
 ABOUT = (
-    "Each book holds one million euros of the front month of each of its commodities. Its VaR of a day is computed "
+    "Each book holds one million euros of the front month of each of its commodities, bought anew every day at the "
+    "price of the day before (of power, whose price may be negative, the price plus its shift). Its VaR is computed "
     f"from the {WINDOW} days before, and judged on the day itself: the share of days with a larger loss, at 95 and "
     "99 %, and the p-values of Kupiec's test (K: the right share) and of Christoffersen's (C: right and independent). "
     "The traffic light is that of the last 250 days at 99 %."
@@ -45,7 +46,10 @@ def _p(test: LikelihoodRatio) -> str:
 
 
 def _pnl(markets: Markets, commodities: tuple[str, ...]) -> FloatArray:
-    """Return the daily profit and loss, in euros, of equal positions in the first hub of each commodity."""
+    """Return the daily profit and loss, in euros, of equal positions in the first hub of each commodity.
+
+    A move counts relative to the price of the day before, which is known then: prices are lognormal, so absolute moves
+    grow with the price, and no window of the past would tell how far tomorrow's may go.
+    """
     hubs = [int(np.flatnonzero(markets.commodity == COMMODITIES.index(name))[0]) for name in commodities]
-    front = markets.front[:, hubs]
-    return np.asarray((np.diff(front, axis=0) * POSITION_EUR / front.mean(axis=0)).sum(axis=1))
+    return np.asarray(POSITION_EUR * markets.moves[:, hubs].sum(axis=1))

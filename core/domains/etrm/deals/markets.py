@@ -9,7 +9,7 @@ import numpy as np
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.domains.draws import frozen
 from core.domains.etrm.data import calibration as market_cal
-from core.domains.etrm.data.prices import simulate_prices
+from core.domains.etrm.data.prices import PriceSeries, simulate_prices
 from core.domains.etrm.data.settings import COMMODITIES, ETRMDataConfig
 from core.domains.etrm.deals import calibration as cal
 
@@ -31,7 +31,8 @@ class Markets:
         is_usd: Whether a hub is quoted in USD, shape (k,).
         weight: A hub's share of its commodity's deals, shape (k,).
         names: The hubs.
-        front: The front month on every weekday, those of the history before the period included, shape (D, k).
+        moves: What the front month gained on every weekday over the day before, as a share of its price (the shifted
+            one of power); those of the history before the period included, shape (D, k).
     """
 
     dates: AnyArray
@@ -42,7 +43,7 @@ class Markets:
     is_usd: AnyArray
     weight: FloatArray
     names: tuple[str, ...]
-    front: FloatArray
+    moves: FloatArray
 
 
 @lru_cache(maxsize=4)
@@ -71,8 +72,15 @@ def markets_of(price_seed: int, n_years: int) -> Markets:
         is_usd=np.array([hub.currency == "USD" for hub in series.hubs]),
         weight=np.array([hub.weight for hub in series.hubs]),
         names=series.names,
-        front=frozen(series.forward[series.days.is_weekday[: series.days.n_priced], :, 0]),
+        moves=frozen(_moves(series)),
     )
+
+
+def _moves(series: PriceSeries) -> FloatArray:
+    """Return one day's moves, all of one law: the Monday of a market that is open at weekends counts from Sunday."""
+    shifted = series.forward[:, :, 0] + series.shift
+    weekday = np.flatnonzero(series.days.is_weekday[: series.days.n_priced])[1:]
+    return np.asarray(shifted[weekday] / shifted[weekday - 1] - 1)
 
 
 def commodity_volatility(markets: Markets) -> FloatArray:
