@@ -7,20 +7,25 @@ no other module may name them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual._parser import Peek1, Read1, TokenCallback
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
+from textual.driver import Driver
 from textual.events import Key, Paste
 from textual.filter import DimFilter, Monochrome, NoColor
 from textual.geometry import Region
 from textual.keys import _character_to_key, key_to_character
+from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.timer import Timer
@@ -101,14 +106,43 @@ def typed_key(event: Key) -> Key:
     return Key(_character_to_key(character), character)
 
 
-def behind_escape(event: Key) -> Key | None:
-    """Return the key behind an Esc that arrived together with it, which Textual takes for Alt and that key.
+class EscapeFirst(XTermParser):
+    """Reads Esc and a character that arrive together as Esc, and then the character.
 
-    A slow line delivers both at once. No key of ours has Alt: multiplexers use those.
+    A slow line delivers both at once, and so does `tmux send-keys Escape j`. Textual takes them for Alt and that key,
+    for another character (Esc 2 is `™`) or for a move by words (Esc b), and leaves the Esc out. No key of ours has Alt:
+    multiplexers use those. Esc [ and Esc O begin the keys of terminals: they are Esc and a character once nothing
+    follows.
     """
-    if not event.key.startswith("alt+") or event.character is None or not event.character.isprintable():
-        return None
-    return Key(_character_to_key(event.character), event.character)
+
+    _is_escape = False
+
+    def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
+        """Parse; Textual reports the Esc before `[` and another Esc as `^`."""
+
+        def report(token: Message) -> None:
+            is_hidden = self._is_escape and isinstance(token, Key) and token.character == "^"
+            token_callback(Key("escape", _ESC) if is_hidden else token)
+
+        return super().parse(report)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[Key]:
+        self._is_escape = sequence == _ESC
+        if alt or self._is_pair(sequence):
+            yield Key("escape", _ESC)
+            sequence = sequence[-1]
+        yield from super()._sequence_to_key_events(sequence)
+
+    @staticmethod
+    def _is_pair(sequence: str) -> bool:
+        """Whether it is Esc and one character. The Linux console sends Esc and Tab for Shift+Tab."""
+        if len(sequence) != 2 or sequence[0] != _ESC or sequence[1] in _BEGIN_OF_KEYS:
+            return False
+        return sequence[1] != "\t" or not os.environ.get("TERM", "").startswith("linux")
+
+
+_ESC = "\x1b"
+_BEGIN_OF_KEYS = f"[O{_ESC}"
 
 
 async def handle_now(app: App[Any], event: Key | Paste) -> None:
@@ -164,6 +198,14 @@ class BugExit(App[None]):
         if os.environ.get("NO_COLOR") == "":
             del os.environ["NO_COLOR"]
         super().__init__()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Have the driver of the terminal read keys as we do: it makes its parser by a name of its module."""
+        driver = super().get_driver_class()
+        module: Any = sys.modules[driver.__module__]
+        if hasattr(module, "XTermParser"):
+            module.XTermParser = EscapeFirst
+        return driver
 
     def last_words(self) -> RenderableType:
         """Keep the traceback, and return what is printed once the terminal is restored."""

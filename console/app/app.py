@@ -50,7 +50,6 @@ from widgets.glyphs import choose_glyphs
 from widgets.textual_internals import (
     BugExit,
     SteadyStylesheet,
-    behind_escape,
     handle_now,
     screen_on_top,
     send_no_colours,
@@ -275,10 +274,6 @@ class BondxApp(BugExit):
         if isinstance(event, Key):
             event = typed_key(event)
         screen = screen_on_top(self)
-        if isinstance(screen, Dialog) and isinstance(event, Key) and (behind := behind_escape(event)) is not None:
-            await handle_now(self, Key("escape", None))
-            await self.on_event(behind)
-            return
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
         if isinstance(event, Key | Paste) and not event.is_forwarded and _answers_in_order(screen):

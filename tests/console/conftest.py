@@ -76,6 +76,15 @@ class Console:
             self.send(key)
         await self.settled()
 
+    async def bytes(self, text: str) -> None:
+        """Send what a terminal sends, all at once, read by the parser of the console's own driver."""
+        from textual.drivers import linux_driver
+
+        parser = linux_driver.XTermParser()
+        for message in (*parser.feed(text), *parser.feed("")):
+            self.app._driver.send_message(message)
+        await self.settled()
+
     def send(self, key: str) -> None:
         """Send a key and wait for nothing."""
         self.app._driver.send_message(key_event(key))

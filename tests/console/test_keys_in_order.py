@@ -119,3 +119,18 @@ async def test_keys_behind_the_search_of_the_logs_are_not_searched_for(open_cons
         await console.until(lambda: not console.app.screen.query("#log-search"))
         await console.burst("slash", "x", "escape", "escape")
         await console.until(lambda: not isinstance(console.app.screen, LogDialog), "the way out")
+
+
+@pytest.mark.parametrize(
+    "opening", [("d",), ("slash", "a", "b"), ("colon", *"prom"), ("plus",)], ids=lambda keys: keys[0]
+)
+async def test_an_esc_in_one_burst_with_a_key_leaves_and_then_the_key_acts(open_console, opening):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.press(*opening)
+        await console.bytes("\x1b2")
+        await console.until(lambda: console.screen.NAME == "training", "the second screen")
+        await console.press("3")
+        await console.until(lambda: console.screen.NAME == "registry")
+        assert not console.screen.main_table().filter_words
+        assert not console.screen.is_asking

@@ -56,7 +56,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     console.wait_for(r"1\.0\.0 +\S* *Staging")
     promote(console, "1.0.0", "Production")
     console.wait_for(r"1\.0\.0 +\S* *Production")
-    console.press("Escape")  # an Escape and a key at once are Alt and that key, to any terminal program
+    console.press("Escape")
     console.wait_for(r"spread +1\.0\.1")
     show_only(console, "spread 1.0.1")
     promote(console, "1.0.1", "Staging")

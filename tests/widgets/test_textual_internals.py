@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -11,14 +12,17 @@ from rich.console import Console
 from rich.style import Style
 from textual import _compositor
 from textual._compositor import Compositor
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
+from textual.drivers import linux_driver
 from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widget import Widget
 
 import widgets.textual_internals
+from widgets.textual_internals import BugExit, EscapeFirst
 
 HOME = Path(widgets.textual_internals.__file__)
 ROOT = HOME.parents[1]
@@ -33,6 +37,12 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
     ("rich.Style._set_attributes", lambda: Style(bold=False)._set_attributes == 1, "styles are written as differences"),
     ("rich.Console._color_system", lambda: hasattr(Console(), "_color_system"), "colours are written for the terminal"),
     ("keys._character_to_key", lambda: _character_to_key("?") == "question_mark", "a shifted key is its character"),
+    (
+        "XTermParser._sequence_to_key_events",
+        lambda: takes(XTermParser._sequence_to_key_events, "self", "sequence", "alt"),
+        "Esc is not lost in one burst with a key",
+    ),
+    ("linux_driver.XTermParser", lambda: linux_driver.XTermParser is not None, "the driver reads keys by our parser"),
     ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
@@ -133,6 +143,40 @@ def test_no_other_module_touches_them():
     touched = {str(file.relative_to(ROOT)): private_names(file) & {"textual._", *relied_upon} for file in files}
     assert [file for file, names in touched.items() if names] == ["widgets/textual_internals.py"]
     # Every one that is touched there has its test above.
-    own = {"_changed", "_has_changed", "_frame_timer", "_write_border"}
+    own = {"_changed", "_has_changed", "_frame_timer", "_write_border", "_is_escape", "_is_pair"}
     private = {name for name in private_names(HOME) if name.startswith("_") and not name.startswith("__")}
     assert private - own <= relied_upon | {"_compositor"}
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(ord(" "), ord("~") + 1)), "é", "§", "\r", "\x7f"], ids=repr)
+def test_esc_and_a_character_in_one_burst_are_esc_and_then_the_character(character):
+    def keys(text: str) -> list[tuple[str, str | None]]:
+        parser = EscapeFirst()
+        return [(event.key, event.character) for event in (*parser.feed(text), *parser.feed(""))]
+
+    escape = ("escape", "\x1b")
+    assert keys(f"\x1b{character}") == [escape, *keys(character)]
+    assert keys(f"\x1b{character}\x1b") == [escape, *keys(character), escape]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "key"),
+    [
+        ("\x1b[A", "up"),
+        ("\x1bOP", "f1"),
+        ("\x1b[Z", "shift+tab"),
+        ("\x1b[80;2u", "shift+P"),
+        ("\x1b[1;5D", "ctrl+left"),
+    ],
+)
+def test_the_keys_of_terminals_stay_what_they_are(sequence, key):
+    assert [event.key for event in EscapeFirst().feed(sequence)] == [key]
+
+
+def test_shift_and_tab_on_the_linux_console_is_no_esc(monkeypatch):
+    monkeypatch.setenv("TERM", "linux")
+    assert [event.key for event in EscapeFirst().feed("\x1b\t")] == ["shift+tab"]
+
+
+def test_the_driver_of_a_terminal_reads_keys_by_our_parser():
+    assert sys.modules[BugExit().driver_class.__module__].XTermParser is EscapeFirst
