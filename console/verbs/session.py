@@ -13,6 +13,7 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
+    from core.settings import TrainingSettings
     from core.view.snapshot import Snapshot
 
 
@@ -36,7 +37,6 @@ _SHOWN_SETTINGS = (
     "patience",
     "convergence_threshold",
     "quality_threshold",
-    "dataset_size",
     "random_seed",
     "convergence_timeout_hours",
 )
@@ -197,6 +197,18 @@ def _session_domains() -> tuple[str, ...]:
     return session_domain_names()
 
 
+def _usual_domain(in_force: "TrainingSettings", sessions: Sequence[Session], domains: Sequence[str]) -> str:
+    """Return the domain of the newest session, as a desk trains its own domain; else that of the settings."""
+    newest = sessions[-1].training.domain if sessions else in_force.domain
+    return newest if newest in domains else in_force.domain
+
+
+def _left_out(in_force: "TrainingSettings", training: "TrainingSettings") -> tuple[str, ...]:
+    """Name the settings in force that a session of another domain does not take."""
+    left = [name for name in ("models", "domain_settings") if getattr(in_force, name) != getattr(training, name)]
+    return (f"Left out, as set for {in_force.domain}: {', '.join(left)}.",) if left else ()
+
+
 class Start(Change[None]):
     """Start a session with the settings of the workspace."""
 
@@ -208,18 +220,17 @@ class Start(Change[None]):
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
-        from core.domains.registry import find_domain
+        from core.domains.registry import find_domain, session_domain
         from core.settings import announcements, settings_in_force
         from core.training.session_domain import on_domain
         from core.training.sessions import Sessions
 
-        training = settings_in_force(context.workspace.root).training
-        if options:
-            training = on_domain(training, options[0])
-        domains = _session_domains()
-        following = domains[(domains.index(training.domain) + 1) % len(domains)] if training.domain in domains else ""
-        sessions = Sessions(context.workspace)
-        known = {session.session_id for session in sessions.all()}
+        in_force = settings_in_force(context.workspace.root).training
+        sessions, domains = Sessions(context.workspace), _session_domains()
+        begun_before = sessions.all()
+        known = {session.session_id for session in begun_before}
+        training = on_domain(in_force, options[0] if options else _usual_domain(in_force, begun_before, domains))
+        following = domains[(domains.index(training.domain) + 1) % len(domains)]
 
         def commit(reason: str) -> str:
             begun = [session for session in sessions.all() if session.session_id not in known]
@@ -229,16 +240,17 @@ class Start(Change[None]):
             started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
-        others = f"  right arrow: {following}" if following != training.domain and following else ""
+        others = f"  right arrow: {following}" if following != training.domain else ""
         facts = [("domain", training.domain + others)]
         facts += [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
+        facts.append(("dataset_size", f"{training.dataset_size} {session_domain(training.domain).rows}"))
         every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
         facts.append(("models", ", ".join(training.models) or every_model))
         width = max(len(name) for name, _ in facts) + 2
-        effect = "A new session trains the models and registers the versions that beat the previous versions."
+        effect = "A new session trains the models and registers the next version of each in Development."
         lines = [
             *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
-            *(Line(((note, "warn"),)) for note in announcements(training)),
+            *(Line(((note, "warn"),)) for note in (*_left_out(in_force, training), *announcements(training))),
             *section("What will happen", (effect, *_ahead(sessions.all(), None), *context.without_engine())),
             *section("How to undo it", ("S on it stops it after its epoch; the versions it has registered stay.",)),
         ]

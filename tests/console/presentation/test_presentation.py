@@ -1,6 +1,7 @@
 """From snapshots to words: what an operator reads, and in which order."""
 
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -25,10 +26,11 @@ from core.alerts import AlertState
 from core.errors import RefusedError
 from core.registry import Registry
 from core.rollout import DesiredRollout, RolloutPhase
-from core.settings import AlertSettings
+from core.settings import AlertSettings, TrainingSettings
 from core.state import LeaseHolder, Workspace
 from core.training.criterion import Criterion
 from core.training.session import DesiredSession, SessionPhase
+from core.training.sessions import Sessions
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
 from widgets.columns import fit_columns
@@ -583,6 +585,23 @@ def test_the_keys_of_a_session_promise_what_is_true_of_its_state(snapshot, phase
         confirm, effect = expected.split("|")
         assert offer.confirm == confirm
         assert effect in plain(offer.lines).replace("\n", " ")
+
+
+def test_a_new_session_is_offered_on_the_domain_of_the_newest(tmp_path):
+    settings = "dataset_size: 1500\nmodels: {spread: {}}\ndomain_settings: {esg_base: -2.0}\n"
+    workspace = Workspace.create(tmp_path / "w", settings_text=settings)
+    context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=ASCII, absence=None)
+    before = plain(START.offer(context, None).lines)
+    etrm = TrainingSettings(domain="etrm", dataset_size=150)
+    Sessions(workspace).start(etrm, name="desk", actor=OPERATOR)
+
+    after = plain(START.offer(context, None).lines)
+
+    assert re.search(r"domain +bonds", before)
+    assert re.search(r"domain +etrm", after)
+    assert re.search(r"dataset_size +1500 deals", after)
+    assert "Left out, as set for bonds: models, domain_settings." in after
+    assert "Left out" not in before
 
 
 def test_a_session_that_starts_beside_another_says_behind_which_it_waits(snapshot):
