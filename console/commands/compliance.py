@@ -173,14 +173,18 @@ def _print_thresholds(report: "ComplianceReport") -> None:
     rows = []
     for regime in report.regimes:
         for each in regime.thresholds:
-            verdict = f"exceeded, so {each.exceeded}" if each.is_exceeded else "not exceeded"
-            left_out = f"; {each.n_left_out:,} trades without a known notional left out" if each.n_left_out else ""
+            verdict = {"exceeded": f"exceeded, so {each.exceeded}", "undecided": "undecided, at least this"}.get(
+                each.verdict, "not exceeded"
+            )
+            unknown = [each.gap] if each.gap else []
+            if each.n_left_out:
+                unknown.append(f"{each.n_left_out:,} trades without a known notional left out")
             rows.append(
                 {
                     "regime": regime.name,
                     "value": f"{each.value:,.0f}",
                     "threshold": f"{each.limit:,.0f} {each.unit}",
-                    "measured": f"{verdict}: {each.name}{left_out}",
+                    "measured": "; ".join([f"{verdict}: {each.name}", *unknown]),
                 }
             )
     if rows:

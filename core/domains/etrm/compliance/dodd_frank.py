@@ -46,7 +46,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
         draft.notes.append(f"the column {missing[0]} is missing, so the dealer's threshold is not judged")
         return draft.done(positions=positions)
     dealt = in_scope & trades.is_live & ~trades.is_flag("hedge_flag")
-    total, n_left_out = last_year_notional(trades, dealt, settings, US_DOLLAR)
+    total, n_left_out, gap = last_year_notional(trades, dealt, settings, US_DOLLAR)
     threshold = FirmThreshold(
         "swaps of the last 12 months, no hedges",
         total,
@@ -54,6 +54,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
         US_DOLLAR,
         "a firm that deals in them must register as a swap dealer",
         n_left_out,
+        gap,
     )
     return draft.done(positions=positions, thresholds=(threshold,))
 

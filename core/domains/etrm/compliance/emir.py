@@ -40,9 +40,9 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     if settings.emir_method is EmirMethod.UNCLEARED:
         counted &= ~trades.is_flag("cleared")
         name = "month-end positions outside exchanges, not cleared, no hedges, 12-month average"
-    average, n_left_out = month_end_average(trades, counted, settings)
+    average, n_left_out, gap = month_end_average(trades, counted, settings)
     threshold = FirmThreshold(
-        name, average, law.CLEARING_THRESHOLD_EUR.value, EURO, "the firm is NFC+ and must clear", n_left_out
+        name, average, law.CLEARING_THRESHOLD_EUR.value, EURO, "the firm is NFC+ and must clear", n_left_out, gap
     )
     return draft.done(thresholds=(threshold,))
 

@@ -52,6 +52,14 @@ class TradeStatus(StrEnum):
 STATUSES = tuple(TradeStatus)
 
 
+class ThresholdVerdict(StrEnum):
+    """Whether a figure of the firm is above its threshold."""
+
+    EXCEEDED = "exceeded"
+    NOT_EXCEEDED = "not_exceeded"
+    UNDECIDED = "undecided"  # it is not above it by what the file knows, and the file does not know all
+
+
 @dataclass(frozen=True, slots=True)
 class FirmThreshold:
     """A figure of the whole firm and its threshold.
@@ -63,6 +71,8 @@ class FirmThreshold:
         unit: The currency.
         exceeded: What follows if the figure is above it.
         n_left_out: Trades whose price, quantity or currency is unknown.
+        gap: What part of the period the file does not know, in words; "" if it knows all of it.
+        verdict: Undecided if the figure is not above the threshold, but trades or a part of the period are unknown.
     """
 
     name: str
@@ -71,11 +81,21 @@ class FirmThreshold:
     unit: str
     exceeded: str
     n_left_out: int = 0
+    gap: str = ""
+    verdict: ThresholdVerdict = field(init=False)
+
+    def __post_init__(self) -> None:
+        verdict = ThresholdVerdict.NOT_EXCEEDED
+        if self.value > self.limit:  # what is unknown could only add to it
+            verdict = ThresholdVerdict.EXCEEDED
+        elif self.n_left_out or self.gap:
+            verdict = ThresholdVerdict.UNDECIDED
+        object.__setattr__(self, "verdict", verdict)
 
     @property
     def is_exceeded(self) -> bool:
         """Whether the figure is above the threshold."""
-        return self.value > self.limit
+        return self.verdict is ThresholdVerdict.EXCEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,7 @@ class CheckSettings:
     Attributes:
         emir_method: How positions count towards EMIR's clearing threshold.
         eur_per_unit: Euros per unit of each currency.
-        as_of: The time of the check; by default that of the last trade or report.
+        as_of: The time of the check; by default that of the last trade or report. What comes later is no finding.
     """
 
     emir_method: EmirMethod = EmirMethod.ALL_OTC

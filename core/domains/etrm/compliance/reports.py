@@ -62,3 +62,8 @@ def as_of(trades: TradeColumns, settings: CheckSettings) -> np.datetime64:
     times = [trades.instants[name] for name in ("trade_ts", "reported_ts") if name in trades]
     known = np.concatenate([column[~np.isnat(column)] for column in times])
     return known[int(np.argmax(known))] if len(known) else np.datetime64("NaT", "s")
+
+
+def as_of_day(trades: TradeColumns, settings: CheckSettings) -> np.datetime64:
+    """Return the day of the check, which counts as far as it has come; NaT if nothing has a time."""
+    return as_of(trades, settings).astype("datetime64[D]")

@@ -195,12 +195,11 @@ LARGE = {"quantity_units": 1e8, "price": 50.0, "trade_ts": "2023-01-10T10:00:00"
 LAST = {"trade_ts": "2023-12-29T10:00:00", "quantity_units": 0.0}
 
 
+YEAR_END = np.datetime64("2023-12-31T18:00:00")
+
+
 def clearing(*changes: dict, **settings) -> float:
-    return (
-        judged("emir", *changes, {"trade_ts": "2023-12-29T10:00:00"} | {"quantity_units": 0.0}, **settings)
-        .thresholds[0]
-        .value
-    )
+    return judged("emir", *changes, LAST, **{"as_of": YEAR_END, **settings}).thresholds[0].value
 
 
 def test_the_clearing_threshold_averages_twelve_month_ends():
@@ -224,8 +223,53 @@ def test_the_method_decides_whether_cleared_positions_count():
 
 def test_a_firm_above_four_billion_is_nfc_plus():
     below, above = LARGE | {"price": 40.0}, LARGE | {"price": 40.01}
-    assert not judged("emir", below, LAST).thresholds[0].is_exceeded
-    assert judged("emir", above, LAST).thresholds[0].is_exceeded
+    assert not judged("emir", below, LAST, as_of=YEAR_END).thresholds[0].is_exceeded
+    assert judged("emir", above, LAST, as_of=YEAR_END).thresholds[0].is_exceeded
+
+
+def test_a_position_is_over_on_the_month_end_on_which_its_delivery_ends():
+    # One swap a month, of the next month each: at every month end exactly one is outstanding.
+    rolled = [
+        {
+            "trade_ts": f"{month}-10T10:00:00",
+            "delivery_start": f"{month + 1}-01",
+            "delivery_end": str((month + 2).astype("datetime64[D]") - 1),
+            "quantity_units": 3e7,
+            "price": 70.0,
+        }
+        for month in np.arange("2023-01", "2024-02", dtype="datetime64[M]")
+    ]
+    found = judged("emir", *rolled, as_of=np.datetime64("2024-01-10T10:00:00")).thresholds[0]
+    assert (found.value, found.verdict) == (pytest.approx(2.1e9), "not_exceeded")
+    assert clearing(LARGE | {"delivery_end": "2023-03-31"}) == pytest.approx(5e9 * 2 / 12)
+
+
+def test_the_last_month_is_that_of_the_check_and_later_trades_do_not_count_yet():
+    swap = {"trade_ts": "2024-01-15T09:00:00", "reported_ts": "2024-01-15T10:00:00", "delivery_end": "2025-12-31"}
+    large = swap | {"quantity_units": 4e10 / 70, "price": 70.0}
+    found = judged("emir", large, as_of=np.datetime64("2024-12-31T00:00:00")).thresholds[0]
+    assert (found.value, found.verdict, found.gap) == (pytest.approx(4e10), "exceeded", "")
+    assert judged("emir", large, as_of=np.datetime64("2024-01-14")).thresholds[0].value == 0
+    sold = US_GAS | swap | {"quantity_units": 4e9, "price": 3.0}
+    for day, value in (("2024-01-14", 0.0), ("2025-01-14", 1.2e10), ("2025-01-15", 0.0)):
+        assert judged("dodd-frank", sold, as_of=np.datetime64(day)).thresholds[0].value == pytest.approx(value)
+
+
+def test_a_file_that_does_not_know_the_twelve_months_decides_nothing():
+    swap = {"trade_ts": "2024-01-15T09:00:00", "reported_ts": "2024-01-15T10:00:00", "delivery_end": "2025-12-31"}
+    found = judged("emir", swap | {"quantity_units": 4e10 / 70, "price": 70.0}).thresholds[0]
+    assert (found.value, found.verdict) == (pytest.approx(4e10 / 12), "undecided")
+    assert found.gap == "11 of the 12 month ends lie before the first trade, 2024-01-15"
+    # what is unknown can only add to the figure: above the threshold is above it
+    assert judged("emir", swap | {"quantity_units": 1e9, "price": 70.0}).thresholds[0].verdict == "exceeded"
+    dealt = judged("dodd-frank", US_GAS | swap).thresholds[0]
+    assert (dealt.verdict, dealt.gap) == (
+        "undecided",
+        "the file begins on 2024-01-15, and the 12 months on 2023-01-16",
+    )
+    whole = judged("emir", LARGE | {"price": 1.0}, LAST, as_of=YEAR_END).thresholds[0]
+    assert whole.verdict == "not_exceeded"
+    assert judged("emir", LARGE | {"price": None}, LAST, as_of=YEAR_END).thresholds[0].verdict == "undecided"
 
 
 def test_amounts_are_converted_at_the_given_rates_and_unknown_currencies_are_counted():
