@@ -11,7 +11,9 @@ from core.errors import ExitCode, UsageError
 from core.typed_numbers import decimal_number
 
 if TYPE_CHECKING:
-    from core.domains.etrm.compliance.regime import CheckSettings
+    from collections.abc import Mapping
+
+    from core.domains.etrm.compliance.regime import CheckSettings, PositionBreach
     from core.domains.etrm.compliance.report import ComplianceReport
 
 LISTED, LISTED_AS_JSON = 20, 1_000
@@ -137,7 +139,7 @@ def _print(report: "ComplianceReport", path: Path) -> None:
     ]
     rows.append({"regime": "pattern", "violations": _counted(report.patterns)})
     print_table(rows, ("regime", "in_scope", "reported", "not_judged", "violations"), empty="")
-    _print_positions(report)
+    _print_positions({regime.name: regime.positions for regime in report.regimes})
     if report.findings:
         print()
         found = [
@@ -153,14 +155,19 @@ def _print(report: "ComplianceReport", path: Path) -> None:
         print_table(found, ("trade_id", "regime", "violation", "due", "reason"), empty="")
     if left_out := report.n_findings - len(report.findings):
         print(f"and {left_out:,} more findings; --most N lists more, --out FILE writes all of them")
+    if any(regime.ahead for regime in report.regimes):
+        print("\nabove the limit on a day that has not come, if held until then (no finding):")
+        _print_positions({regime.name: regime.ahead for regime in report.regimes}, is_first=False)
     _print_thresholds(report)
     print()
     for note in report.notes:
         print(f"note: {printable(note)}")
-    verdict = _number_of(report.n_findings, "finding", "findings")
-    n_positions = sum(len(regime.positions) for regime in report.regimes)
-    above = f", {_number_of(n_positions, 'position', 'positions')} above the limit" if n_positions else ""
-    print(f"{printable(path)}: {_number_of(report.n_trades, 'trade', 'trades')}, {verdict}{above}")
+    said = [_number_of(report.n_trades, "trade", "trades")]
+    if report.n_findings or not report.n_positions:  # "no findings" only where the exit code says so
+        said.append(_number_of(report.n_findings, "finding", "findings"))
+    if report.n_positions:
+        said.append(f"{_number_of(report.n_positions, 'position', 'positions')} above the limit")
+    print(f"{printable(path)}: {', '.join(said)}")
 
 
 def _number_of(n: int, one: str, many: str) -> str:
@@ -192,12 +199,12 @@ def _print_thresholds(report: "ComplianceReport") -> None:
         print_table(rows, ("regime", "value", "threshold", "measured"), empty="")
 
 
-def _print_positions(report: "ComplianceReport") -> None:
+def _print_positions(by_regime: "Mapping[str, list[PositionBreach]]", *, is_first: bool = True) -> None:
     from console.cli.output import print_table
 
     rows = [
         {
-            "regime": regime.name,
+            "regime": regime,
             "hub": breach.hub,
             "delivery": breach.delivery_month,
             "first_day": breach.day,
@@ -205,15 +212,16 @@ def _print_positions(report: "ComplianceReport") -> None:
             "limit": f"{breach.limit_lots:,.0f}",
             "trade_id": breach.trade_id,
         }
-        for regime in report.regimes
-        for breach in regime.positions[:LISTED]
+        for regime, breaches in by_regime.items()
+        for breach in breaches[:LISTED]
     ]
     if rows:
-        print()
+        if is_first:
+            print()
         print_table(rows, ("regime", "hub", "delivery", "first_day", "net_lots", "limit", "trade_id"), empty="")
-    for regime in report.regimes:
-        if (left_out := len(regime.positions) - LISTED) > 0:
-            print(f"and {left_out:,} more positions under {regime.name}; --json lists them")
+    for regime, breaches in by_regime.items():
+        if (left_out := len(breaches) - LISTED) > 0:
+            print(f"and {left_out:,} more positions under {regime}; --json lists them")
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -39,10 +39,30 @@ def test_findings_give_exit_code_1_and_name_trade_regime_and_reason(answer, tmp_
 
 def test_a_position_above_its_limit_alone_is_a_finding(answer, tmp_path):
     future = {"instrument": "future", "venue": "exchange", "quantity_lots": 1_300.0, "trade_ts": "2024-03-05T10:00:00"}
-    code, out, _ = answer(saved(tmp_path, future, future | {"counterparty_id": "CP-2"}))
+    path = saved(tmp_path, future, future | {"counterparty_id": "CP-2"})
+    code, out, _ = answer(path, "--as-of", "2024-05-01")
     assert code == 1
-    assert "no findings, 1 position above the limit" in out
+    assert "trades.csv: 2 trades, 1 position above the limit" in out
+    assert "no findings" not in out
     assert "TTF  2024-06   2024-05-01  2,600     2,500  T2" in out
+    code, out, _ = answer(path)
+    assert code == 0
+    assert "above the limit on a day that has not come, if held until then (no finding):" in out
+    assert "TTF  2024-06   2024-05-01  2,600     2,500  T2" in out
+    assert "trades.csv: 2 trades, no findings" in out
+    code, out, _ = answer(path, "--json", "--as-of", "2024-05-01")
+    report = json.loads(out)["report"]
+    assert (code, report["has_findings"], report["n_findings"], report["n_positions"]) == (1, True, 0, 1)
+
+
+def test_a_threshold_that_the_file_cannot_decide_is_said_to_be_open(answer, tmp_path):
+    path = saved(tmp_path, {"venue": "OTC", "quantity_units": 1e9, "price": 40.0, "delivery_end": "2025-12-31"})
+    _, out, _ = answer(path, "--regime", "emir")
+    assert "3,333,333,333  4,000,000,000 EUR  undecided, at least this: month-end" in out
+    assert "; 11 of the 12 month ends lie before the first trade, 2024-03-05" in out
+    _, out, _ = answer(path, "--regime", "emir", "--json", "--as-of", "2025-02-28")
+    (threshold,) = json.loads(out)["report"]["regimes"][0]["thresholds"]
+    assert (threshold["value"], threshold["verdict"], threshold["gap"]) == (4e10, "exceeded", "")
 
 
 def test_json_holds_the_whole_report(answer, tmp_path):

@@ -2,18 +2,23 @@
 
 from core.domains.etrm.compliance import constants as law
 from core.domains.etrm.compliance.calendars import end_of_working_day, federal_holidays
-from core.domains.etrm.compliance.limits import LIMIT_COLUMNS, exceed_alone, federal_breaches, legs_of
+from core.domains.etrm.compliance.limits import (
+    LIMIT_COLUMNS,
+    JudgedPositions,
+    exceed_alone,
+    federal_breaches,
+    legs_of,
+)
 from core.domains.etrm.compliance.regime import (
     CheckSettings,
     FirmThreshold,
     JudgementDraft,
-    PositionBreach,
     Regime,
     RegimeJudgement,
     TradeStatus,
     Violation,
 )
-from core.domains.etrm.compliance.reports import judge_reports, require_identifiers
+from core.domains.etrm.compliance.reports import as_of_day, judge_reports, require_identifiers
 from core.domains.etrm.compliance.scope import US_DOLLAR, is_derivative, is_known_hub, is_over_the_counter
 from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, last_year_notional
 from core.domains.etrm.compliance.trades import TradeColumns
@@ -36,7 +41,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     swaps = trades.among("instrument", ("swap",)) | is_cash_forward | (is_option & is_over_the_counter(trades))
     in_scope = in_us & swaps
     draft.mark(swaps & ~is_known_hub(trades), TradeStatus.NOT_JUDGED, "the hub is not in the list of known hubs")
-    positions = _limits(draft)
+    positions, ahead = _limits(draft, settings)
     due = end_of_working_day(trades.instants["trade_ts"], federal_holidays(), after=law.WORKING_DAYS.value)
     above = (draft.violations & Violation.LIMIT_BREACH) > 0
     judge_reports(draft, in_scope, due, settings, reason="swap, next working day")
@@ -44,7 +49,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     require_identifiers(draft, in_scope, with_uti=True)
     if missing := trades.missing((*NOTIONAL_COLUMNS, "hedge_flag")):
         draft.notes.append(f"the column {missing[0]} is missing, so the dealer's threshold is not judged")
-        return draft.done(positions=positions)
+        return draft.done(positions=positions, ahead=ahead)
     dealt = in_scope & trades.is_live & ~trades.is_flag("hedge_flag")
     total, n_left_out, gap = last_year_notional(trades, dealt, settings, US_DOLLAR)
     threshold = FirmThreshold(
@@ -56,13 +61,13 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
         n_left_out,
         gap,
     )
-    return draft.done(positions=positions, thresholds=(threshold,))
+    return draft.done(positions=positions, ahead=ahead, thresholds=(threshold,))
 
 
 _ABOVE = "the trade alone is above the limit of the spot month"
 
 
-def _limits(draft: JudgementDraft) -> tuple[PositionBreach, ...]:
+def _limits(draft: JudgementDraft, settings: CheckSettings) -> JudgedPositions:
     trades = draft.trades
     spot = {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
     bound = is_derivative(trades) & trades.among("hub", tuple(spot))
@@ -74,9 +79,10 @@ def _limits(draft: JudgementDraft) -> tuple[PositionBreach, ...]:
     if missing := trades.missing(LIMIT_COLUMNS):
         draft.mark(counted, TradeStatus.NOT_JUDGED, f"the column {missing[0]} is missing")
         draft.notes.append(f"the column {missing[0]} is missing, so position limits are not judged")
-        return ()
+        return JudgedPositions()
     draft.flag(exceed_alone(trades, counted, spot), Violation.LIMIT_BREACH, _ABOVE)
-    return federal_breaches(trades, legs_of(trades, counted))
+    today = as_of_day(trades, settings)
+    return federal_breaches(trades, legs_of(trades, counted, today), today)
 
 
 DODD_FRANK = Regime("dodd-frank", "Dodd-Frank, 17 CFR 45 and 150", judge)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,9 +43,25 @@ class Legs:
         return Legs(self.row[mask], self.month[mask], self.hub[mask], self.day[mask], self.lots[mask])
 
 
-def legs_of(trades: TradeColumns, counted: BoolArray) -> Legs:
+class JudgedPositions(NamedTuple):
+    """Net positions above their limit.
+
+    Attributes:
+        found: Those that are, or were, on a day up to that of the check.
+        ahead: Those that will be on a day that has not come, if nothing is traded until then.
+    """
+
+    found: tuple[PositionBreach, ...] = ()
+    ahead: tuple[PositionBreach, ...] = ()
+
+
+def legs_of(trades: TradeColumns, counted: BoolArray, until: np.datetime64) -> Legs:
     """Split trades into their delivery months; those with an empty cell that decides are left out.
 
+    Args:
+        trades: The trades.
+        counted: Which count, shape (n,).
+        until: The day of the check; later trades have not been made.
     Raises:
         UsageError: They deliver in more months than the memory holds.
     """
@@ -53,7 +70,7 @@ def legs_of(trades: TradeColumns, counted: BoolArray) -> Legs:
     lots = trades.numbers["quantity_lots"] * trades.sign
     if "option_type" in trades:
         lots = np.where(trades.among("option_type", ("put", "p")), -lots, lots)
-    usable = counted & np.isfinite(lots) & ~np.isnat(made) & ~np.isnat(start) & ~np.isnat(end) & (end >= start)
+    usable = counted & np.isfinite(lots) & (made <= until) & ~np.isnat(start) & ~np.isnat(end) & (end >= start)
     row = np.flatnonzero(usable)
     first = start[row].astype("datetime64[M]").astype(np.int64)
     n_months = np.minimum(end[row].astype("datetime64[M]").astype(np.int64) - first + 1, MOST_MONTHS)
@@ -82,9 +99,13 @@ def exceed_alone(trades: TradeColumns, counted: BoolArray, limits: Mapping[str, 
     return np.asarray(counted & is_spot & (np.abs(lots) > limit))
 
 
-def federal_breaches(trades: TradeColumns, legs: Legs) -> tuple[PositionBreach, ...]:
+def federal_breaches(trades: TradeColumns, legs: Legs, until: np.datetime64) -> JudgedPositions:
     """Return the positions above the federal limits on the last three working days before delivery.
 
+    Args:
+        trades: The trades.
+        legs: What they deliver in each month.
+        until: The day of the check.
     Source:
         17 CFR 150, appendix E: spot-month limits of NYMEX Henry Hub Natural Gas and WTI Light Sweet Crude Oil.
     """
@@ -93,17 +114,17 @@ def federal_breaches(trades: TradeColumns, legs: Legs) -> tuple[PositionBreach, 
     for hub, month, held in _contracts(trades, legs, tuple(law.US_SPOT_LOTS.value)):
         for back, limit in zip(backs, law.US_SPOT_LOTS.value[plain(hub)], strict=True):
             day = working_day_before(np.array([month], dtype="datetime64[M]"), back, federal_holidays())[0]
-            until = held.take(held.day <= day)
-            net = float(until.lots.sum())
+            so_far = held.take(held.day <= day)
+            net = float(so_far.lots.sum())
             if abs(net) > limit:
-                found.append(_breach(hub, month, day, net, limit, trades.trade_id(_last(trades, until.row))))
+                found.append(_breach(hub, month, day, net, limit, trades.trade_id(_last(trades, so_far.row))))
                 break
-    return _earliest(found)
+    return _earliest(found, until)
 
 
 def union_breaches(
-    trades: TradeColumns, legs: Legs, spot: Mapping[str, float], other: Mapping[str, float]
-) -> tuple[PositionBreach, ...]:
+    trades: TradeColumns, legs: Legs, until: np.datetime64, spot: Mapping[str, float], other: Mapping[str, float]
+) -> JudgedPositions:
     """Return the positions above the limits of MiFID II at the end of a day.
 
     The limit of the spot month holds for each delivery during the month before it; that of the other months holds for
@@ -112,6 +133,7 @@ def union_breaches(
     Args:
         trades: The trades.
         legs: What they deliver in each month.
+        until: The day of the check.
         spot: Limits of the spot month by hub, in lots.
         other: Limits of the other months by hub, in lots.
     Source:
@@ -126,7 +148,7 @@ def union_breaches(
     for code, word in enumerate(trades.words["hub"].words):
         if plain(word) in other:
             found += _other_months(trades, word, legs.take(legs.hub == code), other[plain(word)])
-    return _earliest(found)
+    return _earliest(found, until)
 
 
 def _other_months(trades: TradeColumns, hub: str, legs: Legs, limit: float) -> list[PositionBreach]:
@@ -191,12 +213,17 @@ def _breach(hub: str, month: int, day: np.datetime64, net: float, limit: float, 
     return PositionBreach(hub, str(np.datetime64(int(month), "M")), str(day), round(float(net), 6), limit, trade_id)
 
 
-def _earliest(found: list[PositionBreach]) -> tuple[PositionBreach, ...]:
-    """Keep the first day of each contract, in the order of time."""
+def _earliest(found: list[PositionBreach], until: np.datetime64) -> JudgedPositions:
+    """Keep the first day of each contract, in the order of time; those that have come, and those ahead."""
     first: dict[tuple[str, str], PositionBreach] = {}
     for breach in sorted(found, key=lambda each: (each.day, each.hub, each.delivery_month)):
         first.setdefault((breach.hub, breach.delivery_month), breach)
-    return tuple(first.values())[:LISTED]
+    kept = tuple(first.values())[:LISTED]
+    has_come = [np.datetime64(breach.day) <= until for breach in kept]
+    return JudgedPositions(
+        tuple(breach for breach, come in zip(kept, has_come, strict=True) if come),
+        tuple(breach for breach, come in zip(kept, has_come, strict=True) if not come),
+    )
 
 
 def union_limits() -> tuple[Mapping[str, float], Mapping[str, float]]:

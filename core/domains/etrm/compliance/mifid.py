@@ -15,6 +15,7 @@ from core.domains.etrm.compliance.regime import (
     TradeStatus,
     Violation,
 )
+from core.domains.etrm.compliance.reports import as_of_day
 from core.domains.etrm.compliance.scope import is_derivative
 from core.domains.etrm.compliance.trades import TradeColumns
 
@@ -28,7 +29,6 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     Source:
         Directive 2014/65/EU, article 57; Delegated Regulation (EU) 2022/1302.
     """
-    del settings
     spot, other = union_limits()
     draft = JudgementDraft(trades, "no position limit binds this contract")
     bound = is_derivative(trades) & trades.among("hub", tuple(spot))
@@ -45,7 +45,9 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
         return draft.done()
     above = exceed_alone(trades, counted, spot)
     draft.flag(above, Violation.LIMIT_BREACH, "the trade alone is above the limit of the spot month")
-    return draft.done(positions=union_breaches(trades, legs_of(trades, counted), spot, other))
+    today = as_of_day(trades, settings)
+    positions, ahead = union_breaches(trades, legs_of(trades, counted, today), today, spot, other)
+    return draft.done(positions=positions, ahead=ahead)
 
 
 MIFID = Regime("mifid2", "MiFID II position limits, Directive 2014/65/EU, article 57", judge)

@@ -149,7 +149,8 @@ class RegimeJudgement:
         violations: Bits of `Violation`, shape (n,).
         reason: Positions in `reasons`, shape (n,).
         reasons: The sentences.
-        positions: Net positions above their limit.
+        positions: Net positions above their limit, on a day up to that of the check.
+        ahead: Net positions that will be above it on a day that has not come, if nothing is traded until then.
         thresholds: Figures of the whole firm.
         notes: What could not be judged, and why.
     """
@@ -160,6 +161,7 @@ class RegimeJudgement:
     reason: AnyArray
     reasons: tuple[str, ...]
     positions: tuple[PositionBreach, ...] = ()
+    ahead: tuple[PositionBreach, ...] = ()
     thresholds: tuple[FirmThreshold, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -209,7 +211,11 @@ class JudgementDraft:
         self._reason[mask] = self._reasons.index(reason)
 
     def done(
-        self, *, positions: tuple[PositionBreach, ...] = (), thresholds: tuple[FirmThreshold, ...] = ()
+        self,
+        *,
+        positions: tuple[PositionBreach, ...] = (),
+        ahead: tuple[PositionBreach, ...] = (),
+        thresholds: tuple[FirmThreshold, ...] = (),
     ) -> RegimeJudgement:
         """Finish it."""
         return RegimeJudgement(
@@ -219,6 +225,7 @@ class JudgementDraft:
             self._reason,
             tuple(self._reasons),
             positions,
+            ahead,
             thresholds,
             tuple(self.notes),
         )

@@ -19,7 +19,8 @@ class RegimeReport(msgspec.Struct, frozen=True, kw_only=True):
         in_scope: How many trades it binds.
         statuses: How many trades stand where.
         violations: How many trades have each kind of violation; only kinds that occur.
-        positions: Net positions above their limit.
+        positions: Net positions above their limit, on a day up to that of the check.
+        ahead: Net positions that will be above it on a day that has not come, if they are held; no findings.
         thresholds: Figures of the whole firm, with their threshold.
     """
 
@@ -29,6 +30,7 @@ class RegimeReport(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, int]
     violations: dict[str, int]
     positions: list[PositionBreach]
+    ahead: list[PositionBreach]
     thresholds: list[FirmThreshold]
 
 
@@ -37,10 +39,11 @@ class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         n_trades: How many trades were checked.
-        has_findings: Whether there is a finding or a position above its limit.
+        has_findings: Whether there is a finding of a trade, or a position above its limit.
         regimes: What each regime says.
         patterns: How many trades the detectors suspect, by kind.
-        n_findings: How many findings there are.
+        n_findings: How many findings of single trades there are.
+        n_positions: How many positions are above their limit.
         findings: The first of them.
         missing_columns: Columns that the rules read and the trades do not have.
         notes: What could not be judged, and why.
@@ -51,6 +54,7 @@ class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
     regimes: list[RegimeReport]
     patterns: dict[str, int]
     n_findings: int
+    n_positions: int
     findings: list[TradeFinding]
     missing_columns: list[str]
     notes: list[str]
@@ -75,6 +79,7 @@ def report_of(check: ComplianceCheck, *, most_findings: int) -> ComplianceReport
                 statuses=statuses,
                 violations=_kinds(judgement.violations),
                 positions=list(judgement.positions),
+                ahead=list(judgement.ahead),
                 thresholds=list(judgement.thresholds),
             )
         )
@@ -85,6 +90,7 @@ def report_of(check: ComplianceCheck, *, most_findings: int) -> ComplianceReport
         regimes=regimes,
         patterns=_kinds(check.patterns),
         n_findings=n_findings + int((check.patterns > 0).sum()),
+        n_positions=sum(len(judgement.positions) for _, judgement in check.judgements),
         findings=list(islice(check.findings(), most_findings)),
         missing_columns=[name for name in COLUMNS if name not in check.trades],
         notes=list(check.notes),

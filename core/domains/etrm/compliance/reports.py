@@ -66,4 +66,5 @@ def as_of(trades: TradeColumns, settings: CheckSettings) -> np.datetime64:
 
 def as_of_day(trades: TradeColumns, settings: CheckSettings) -> np.datetime64:
     """Return the day of the check, which counts as far as it has come; NaT if nothing has a time."""
-    return as_of(trades, settings).astype("datetime64[D]")
+    day: np.datetime64 = as_of(trades, settings).astype("datetime64[D]")
+    return day

@@ -59,9 +59,7 @@ def month_end_average(trades: TradeColumns, counted: BoolArray, settings: CheckS
     return FirmFigure(total / n_months, n_left_out, gap)
 
 
-def last_year_notional(
-    trades: TradeColumns, counted: BoolArray, settings: CheckSettings, currency: str
-) -> FirmFigure:
+def last_year_notional(trades: TradeColumns, counted: BoolArray, settings: CheckSettings, currency: str) -> FirmFigure:
     """Return the gross notional of the counted trades of the twelve months up to the check."""
     amount, made = notional(trades, settings, currency), trades.instants["trade_ts"].astype("datetime64[D]")
     usable = counted & np.isfinite(amount) & ~np.isnat(made)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.domains.etrm.compliance.calendars import federal_holidays
 from core.domains.etrm.compliance.check import check_trades
 from core.domains.etrm.compliance.limits import legs_of
-from core.domains.etrm.compliance.regime import PositionBreach
+from core.domains.etrm.compliance.regime import CheckSettings, PositionBreach
 from core.domains.etrm.compliance.trades import TradeColumns
 from core.errors import UsageError
 from tests.core.domains.etrm.compliance.desk import trades
@@ -23,8 +23,11 @@ WTI = FUTURE | {"commodity": "CRUDE", "hub": "WTI", "currency": "USD"}
 APRIL = {"trade_ts": "2024-03-05T10:00:00", "delivery_start": "2024-04-01", "delivery_end": "2024-04-30"}
 
 
-def positions(regime: str, *changes: dict) -> list[PositionBreach]:
-    check = check_trades(TradeColumns.of(trades(*changes)), regimes=[regime])
+LATER = CheckSettings(as_of=np.datetime64("2030-01-01T00:00:00"))  # when every delivery of these tests is over
+
+
+def positions(regime: str, *changes: dict, at: CheckSettings = LATER) -> list[PositionBreach]:
+    check = check_trades(TradeColumns.of(trades(*changes)), regimes=[regime], settings=at)
     return list(check.judgements[0][1].positions)
 
 
@@ -59,6 +62,37 @@ def test_net_positions_are_judged_on_the_last_three_working_days():
     found = positions("dodd-frank", HH | APRIL | lots, HH | APRIL | lots | {"trade_ts": "2024-03-28T10:00:00"})
     assert found == [PositionBreach("HH", "2024-04", "2024-03-28", 3_000.0, 2_000.0, "T2")]
     assert positions("dodd-frank", HH | APRIL | lots, HH | APRIL | lots | {"side": "sell"}) == []
+
+
+@pytest.mark.parametrize(
+    ("regime", "deal", "first", "lots"),
+    [
+        ("dodd-frank", HH | APRIL, "2024-03-27", 2_100.0),
+        ("mifid2", FUTURE, "2024-05-01", 2_600.0),
+        ("mifid2", FUTURE | {"delivery_start": "2024-08-01", "delivery_end": "2024-08-31"}, "2024-07-01", 2_600.0),
+    ],
+)
+def test_a_position_is_above_its_limit_on_days_that_have_come_and_a_note_before(regime, deal, first, lots):
+    columns = TradeColumns.of(trades(deal | {"quantity_lots": lots}))
+    day_before = str(np.datetime64(first) - 1)
+    for until, has_come in ((None, False), (f"{day_before}T23:00:00", False), (f"{first}T08:00:00", True)):
+        at = CheckSettings(as_of=until and np.datetime64(until))
+        check = check_trades(columns, regimes=[regime], settings=at)
+        judgement = check.judgements[0][1]
+        found, empty = (judgement.positions, judgement.ahead)[:: 1 if has_come else -1]
+        assert [(each.day, each.net_lots) for each in found] == [(first, lots)]
+        assert empty == ()
+        assert bool(judgement.positions) == has_come
+
+
+def test_a_trade_after_the_check_has_not_been_made():
+    sale = HH | APRIL | {"quantity_lots": 2_100.0, "side": "sell", "trade_ts": "2024-03-28T10:00:00"}
+    bought = HH | APRIL | {"quantity_lots": 2_100.0}
+    (found,) = positions("dodd-frank", bought, sale, at=CheckSettings(as_of=np.datetime64("2024-03-27T18:00:00")))
+    assert (found.day, found.net_lots) == ("2024-03-27", 2_100.0)
+    before = CheckSettings(as_of=np.datetime64("2024-03-04T18:00:00"))
+    columns = TradeColumns.of(trades(bought, sale))
+    assert check_trades(columns, regimes=["dodd-frank"], settings=before).judgements[0][1].ahead == ()
 
 
 def test_the_limit_of_crude_falls_day_by_day():
@@ -134,7 +168,7 @@ def test_positions_are_those_that_a_clerk_finds_day_by_day(drawn):
             }
         )
     frame = trades(*rows)
-    check = check_trades(TradeColumns.of(frame), regimes=["mifid2", "dodd-frank"])
+    check = check_trades(TradeColumns.of(frame), regimes=["mifid2", "dodd-frank"], settings=LATER)
     union, federal = (list(judgement.positions) for _, judgement in check.judgements)
     found = {
         (each.hub, each.delivery_month): (each.day, each.net_lots)
@@ -192,7 +226,8 @@ def by_hand_union(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[str, float
 
 def test_legs_split_a_delivery_into_its_months():
     columns = TradeColumns.of(trades({"delivery_end": "2024-08-15"}, {"side": None}, {"delivery_end": "2024-01-01"}))
-    legs = legs_of(columns, np.full(3, True))
+    legs = legs_of(columns, np.full(3, True), np.datetime64("2024-03-05"))
+    assert not len(legs_of(columns, np.full(3, True), np.datetime64("2024-03-04")).row)
     assert [str(np.datetime64(int(month), "M")) for month in legs.month] == ["2024-06", "2024-07", "2024-08"]
     assert legs.row.tolist() == [0, 0, 0]
     assert legs.lots.tolist() == [10.0, 10.0, 10.0]
