@@ -106,6 +106,15 @@ class TookTooLongError(ServingError):
         self.status = status
 
 
+class EndedCallError(ServingError):
+    """The call had ended before it was looked at: its deadline has passed, or its caller has given up."""
+
+    status = 504
+
+    def __init__(self) -> None:
+        super().__init__("The call ended before it was looked at: give it a later deadline.")
+
+
 class UnauthenticatedError(ServingError, RefusedError):
     """The request has no valid token."""
 

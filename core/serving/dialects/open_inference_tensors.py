@@ -25,7 +25,7 @@ _ACCEPTED: dict[str, dict[str, Element]] = {
     "bool": _NUMBERS | {"BOOL": ELEMENTS["BOOL"]},
 }
 _ONE_ROW = ([1], [1, 1])
-_MOST_RANK = 8
+MOST_RANK = 8
 
 
 class InputParameters(msgspec.Struct):
@@ -130,7 +130,7 @@ def check_rank(name: str, rank: int) -> None:
     Raises:
         CallerFaultError: It has too many sizes.
     """
-    if rank > _MOST_RANK:
+    if rank > MOST_RANK:
         raise CallerFaultError(f"has a shape of {rank:,} sizes; it must be [n] or [n, 1]", field=name)
 
 

@@ -15,7 +15,14 @@ import grpc
 from core.errors import CoreError
 from core.serving.authenticator import Headers
 from core.serving.dialects import Dialect
-from core.serving.errors import ServingError, TookTooLongError, TooLargeError, status_of
+from core.serving.errors import (
+    CallerFaultError,
+    EndedCallError,
+    ServingError,
+    TookTooLongError,
+    TooLargeError,
+    status_of,
+)
 from core.serving.predict import CallerAddress, Predictor, Target, is_id
 from core.serving.rpc.codes import code_of, details_of
 from core.serving.rpc.places import Places
@@ -75,8 +82,11 @@ class Calls:
 
     def _carrier(self, method: Method) -> Callable[[Any, Any], Awaitable[bytes]]:
         async def carry(_messages: Any, context: Any) -> bytes:
-            call = self._call(context)
+            peer = context.peer()  # first of all: an ended call has none any more
+            call = self._call(context, peer)
             try:
+                if not peer:
+                    raise EndedCallError
                 with self._places.taken(call.client[0] if call.client else "", is_probe=method.is_probe):
                     found = await self._answered(method, call, context)
             except Exception as error:
@@ -118,6 +128,8 @@ class Calls:
             raise TookTooLongError("The request", self._limits.body_seconds, status=408) from None
         if isinstance(content, bytes):
             return content
+        if context.peer():  # gRPC itself would have ended the call of a message that it does not take
+            raise CallerFaultError("The call was cut off: it ended before its message was whole.")
         most = self._limits.body_bytes
         raise TooLargeError(f"The call has brought no uncompressed message of at most {most:,} bytes.")
 
@@ -130,7 +142,7 @@ class Calls:
         log.error("a call could not be answered", exc_info=error)
         return ServingError("The call could not be answered; see the server log for details.")
 
-    def _call(self, context: Any) -> RpcCall:
+    def _call(self, context: Any, peer: str) -> RpcCall:
         headers: dict[bytes, bytes] = {}
         for name, value in context.invocation_metadata():
             key, content = name.encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1")
@@ -139,7 +151,7 @@ class Calls:
         # speak gRPC: no browser lets a page read or write the frames and trailers.
         headers[b"host"] = b"localhost"
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        return RpcCall(headers, address_of(context.peer()), given if is_id(given) else self._predictor.new_id())
+        return RpcCall(headers, address_of(peer), given if is_id(given) else self._predictor.new_id())
 
 
 def address_of(peer: str) -> CallerAddress:

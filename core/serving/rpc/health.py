@@ -11,7 +11,7 @@ from core.serving.errors import UnknownVersionError
 from core.serving.predict import Predictor
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
 from core.serving.rpc.inference_messages import HealthRequest, HealthResponse
-from core.serving.rpc.predicting import message_of
+from core.serving.rpc.predicting import small_message_of
 
 SERVICE = "grpc.health.v1.Health"
 LIVENESS = "liveness"
@@ -28,7 +28,7 @@ def health_services(predictor: Predictor, names: Iterable[str]) -> Services:
     known = ("", LIVENESS, "readiness", *names)
 
     def check(_call: RpcCall, content: bytes) -> RpcAnswer:
-        service = message_of(HealthRequest, content).service
+        service = small_message_of(HealthRequest, content).service
         if service not in known:
             raise UnknownVersionError("service", service, known[1:])
         is_good = service == LIVENESS or predictor.table.is_ready

@@ -24,11 +24,12 @@ from core.serving.dialects.open_inference_outputs import (
 from core.serving.dialects.open_inference_tensors import InputParameters, Tensor, TensorReader, decoder_for
 from core.serving.errors import CallerFaultError
 from core.serving.predict import Target
+from core.serving.rpc.counting import Part, Parts
 from core.serving.rpc.inference_messages import InferHead, InferRequest, InferResponse
-from core.serving.rpc.predicting import RpcDialect, check_size, message_of
+from core.serving.rpc.predicting import MOST_MORE, RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
 
-_MOST_MORE = 1_000  # tensors beyond those of the fields, each of which would be refused by name
+_MOST_PARAMETERS = 100  # of one tensor, of which two are read
 _PLACES = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
@@ -65,13 +66,13 @@ class Infer(RpcDialect):
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:
-        tensors = TensorReader(signature)
+        tensors, parts = TensorReader(signature), _parts(len(signature.fields) + MOST_MORE)
 
         def read(content: bytes) -> ReadRequest:
-            request = message_of(InferRequest, content)
+            request = message_of(InferRequest, content, parts=parts)
             for what, n, most in (
-                ("inputs", len(request.inputs), len(signature.fields) + _MOST_MORE),
-                ("outputs", len(request.outputs), _MOST_MORE),
+                ("inputs", len(request.inputs), len(signature.fields) + MOST_MORE),
+                ("outputs", len(request.outputs), MOST_MORE),
             ):
                 if n > most:
                     raise CallerFaultError(f"The request has {n:,} {what}; at most {most:,} are read.")
@@ -121,6 +122,17 @@ class Infer(RpcDialect):
             output.contents.bytes_contents.extend(text.encode() for text in made.data)
         content: bytes = response.SerializeToString()
         return content
+
+
+def _parts(most: int) -> Parts:
+    """Return what a request may hold of each part, by its number in the message."""
+    of_input, of_output = (Part(f"{{n}} parameters of an {name}", _MOST_PARAMETERS) for name in ("input", "output"))
+    return {
+        4: Part("{n} parameters", MOST_MORE),
+        5: Part("{n} inputs", most, ((4, of_input),)),
+        6: Part("{n} outputs", MOST_MORE, ((2, of_output),)),
+        7: Part("{n} raw_input_contents", most),
+    }
 
 
 def _parameters(given: Any, kind: Any) -> Any:

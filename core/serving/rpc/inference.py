@@ -23,7 +23,7 @@ from core.serving.rpc.inference_messages import (
     ModelNamed,
     ServerMetadata,
 )
-from core.serving.rpc.predicting import message_of, predict_method
+from core.serving.rpc.predicting import predict_method, small_message_of
 from core.serving.table import ServedModel
 
 SERVICE = "inference.GRPCInferenceService"
@@ -34,7 +34,7 @@ def inference_services(predictor: Predictor) -> Services:
     """Return the service."""
 
     def named(content: bytes) -> tuple[ServedModel, str | None]:
-        request = message_of(ModelNamed, content)
+        request = small_message_of(ModelNamed, content)
         served = predictor.table.model(request.name)
         return served, served.known(request.version) if request.version else None
 
@@ -52,7 +52,7 @@ def inference_services(predictor: Predictor) -> Services:
         return RpcAnswer(response.SerializeToString())
 
     def index(_call: RpcCall, content: bytes) -> RpcAnswer:
-        only_ready = message_of(IndexRequest, content).ready
+        only_ready = small_message_of(IndexRequest, content).ready
         _, entries = describe_repository(predictor.table.read_models(), b'{"ready":true}' if only_ready else b"")
         response = Index()
         for entry in entries:

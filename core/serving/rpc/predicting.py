@@ -14,6 +14,10 @@ from core.serving.dialects.open_inference_tensors import check_rank
 from core.serving.errors import CallerFaultError, TooLargeError
 from core.serving.predict import INLINE_BYTES, Predictor, PredictReply, Target
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall
+from core.serving.rpc.counting import Parts, require_few
+
+MOST_CONTROL_BYTES = 4_096
+MOST_MORE = 1_000  # parts beyond those of the fields, each of which would be refused by name
 
 
 class RpcDialect(Dialect):
@@ -61,16 +65,35 @@ def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
     return Method(at_once, slowly, dialect)
 
 
-def message_of(kind: Any, content: bytes) -> Any:
+def message_of(kind: Any, content: bytes, *, parts: Parts | None = None) -> Any:
     """Decode a message.
 
+    Args:
+        kind: Its class.
+        content: Its bytes.
+        parts: What is counted first in a message that is large enough to hold a flood of it.
     Raises:
-        CallerFaultError: The bytes are not one.
+        CallerFaultError: The bytes are not one, or hold too many parts.
     """
+    if parts is not None and len(content) > INLINE_BYTES:
+        require_few(content, parts)
     try:
         return kind.FromString(content)
     except DecodeError:
         raise CallerFaultError(f"The request's {len(content)} bytes are not a whole message of this method.") from None
+
+
+def small_message_of(kind: Any, content: bytes) -> Any:
+    """Decode the message of a method that is answered on the event loop: it names something, and no more.
+
+    Raises:
+        CallerFaultError: The bytes are not one.
+        TooLargeError: They are far more than names take.
+    """
+    if len(content) > MOST_CONTROL_BYTES:
+        problem = f"The request has {len(content):,} bytes; this method reads at most {MOST_CONTROL_BYTES:,}."
+        raise TooLargeError(problem)
+    return message_of(kind, content)
 
 
 def check_size(name: str, sizes: Sequence[int], n_values: int, most_rows: int) -> None:

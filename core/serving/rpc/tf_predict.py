@@ -17,12 +17,13 @@ from core.client.tf_messages import PredictRequest, PredictResponse, SpecRequest
 from core.client.tf_versions import number_of, version_of
 from core.escape import shown
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
-from core.serving.dialects.open_inference_tensors import Tensor, TensorReader, check_rank
+from core.serving.dialects.open_inference_tensors import MOST_RANK, Tensor, TensorReader, check_rank
 from core.serving.dialects.tensors import ELEMENTS, Element, packed_numbers
 from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.predict import Target
-from core.serving.rpc.predicting import RpcDialect, check_size, message_of
+from core.serving.rpc.counting import Part, Parts
+from core.serving.rpc.predicting import MOST_MORE, RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
 
 # number -> name, element type, field of a tensor that holds its values
@@ -69,9 +70,10 @@ class TfPredict(RpcDialect):
     def reader(self, signature: ServingSignature) -> Reader:
         tensors = TensorReader(signature)
         names = [field.name for field in signature.fields]
+        parts = _parts(len(names) + MOST_MORE)
 
         def read(content: bytes) -> ReadRequest:
-            request = message_of(PredictRequest, content)
+            request = message_of(PredictRequest, content, parts=parts)
             check_signature(request.model_spec)
             for wanted in request.output_filter:
                 if wanted != signature.output:
@@ -142,6 +144,13 @@ class TfPredict(RpcDialect):
             output.tensor_content = packed_numbers(values)
         content: bytes = response.SerializeToString()
         return content
+
+
+def _parts(most: int) -> Parts:
+    """Return what a request may hold of each part, by its number in the message."""
+    sizes = Part("a shape of {n} sizes", MOST_RANK)
+    tensor = Part(inside=((2, Part(inside=((2, sizes),))),))
+    return {2: Part("{n} inputs", most, ((2, tensor),)), 3: Part("{n} names in output_filter", MOST_MORE)}
 
 
 def which(spec: Any) -> tuple[str, str | None, str | None]:

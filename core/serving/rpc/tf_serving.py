@@ -20,7 +20,7 @@ from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, UnavailableError, WrongMethodError
 from core.serving.predict import Predictor
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
-from core.serving.rpc.predicting import message_of, predict_method
+from core.serving.rpc.predicting import predict_method, small_message_of
 from core.serving.rpc.tf_predict import DOUBLE, TfPredict, fill_spec, which
 from core.serving.signature import ServingSignature
 from core.serving.table import ServedModel
@@ -30,15 +30,17 @@ _UNKNOWN_ERROR = 2
 _DTYPES = {"float": DOUBLE, "int": 9, "bool": 10}
 _STRING = 7
 _SIGNATURES = "signature_def"
+_QUOTED = 8
 
 
 def tf_services(predictor: Predictor) -> Services:
     """Return the services."""
 
     def metadata(_call: RpcCall, content: bytes) -> RpcAnswer:
-        request = message_of(GetModelMetadataRequest, content)
+        request = small_message_of(GetModelMetadataRequest, content)
         if list(request.metadata_field) != [_SIGNATURES]:
-            asked = ", ".join(map(shown, request.metadata_field)) or "empty"
+            asked = ", ".join(map(shown, request.metadata_field[:_QUOTED])) or "empty"
+            asked += ", …" if len(request.metadata_field) > _QUOTED else ""
             raise BadRequestError(f"is {asked}; the only metadata is {_SIGNATURES}", field="metadata_field")
         served, version = _named(predictor, request.model_spec)
         found = loaded(served, version)
@@ -52,7 +54,7 @@ def tf_services(predictor: Predictor) -> Services:
         return RpcAnswer(response.SerializeToString())
 
     def status(_call: RpcCall, content: bytes) -> RpcAnswer:
-        served, version = _named(predictor, message_of(GetModelStatusRequest, content).model_spec)
+        served, version = _named(predictor, small_message_of(GetModelStatusRequest, content).model_spec)
         response = GetModelStatusResponse()
         for each in served.registered if version is None else (version,):
             state, number = served.state(each), number_of(each)

@@ -1,26 +1,31 @@
 """Calls and messages that no honest client sends: each is refused by name, and the server answers on."""
 
+import asyncio
 import random
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 
 import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.client.tf_messages import PredictRequest, TensorMessage
+from core.client.tf_messages import GetModelMetadataRequest, PredictRequest, TensorMessage
 from core.errors import CoreError
 from core.models.scoring.fields import Field
-from core.serving.errors import CallerFaultError, TooLargeError
+from core.serving.errors import CallerFaultError, TooLargeError, status_of
+from core.serving.limits import ServingLimits
+from core.serving.rpc import infer, tf_predict
+from core.serving.rpc.calls import Calls, Method
 from core.serving.rpc.infer import Infer
-from core.serving.rpc.inference_messages import InferRequest
+from core.serving.rpc.inference_messages import InferRequest, ModelNamed
 from core.serving.rpc.tf_predict import TfPredict
 from core.serving.signature import ServingSignature
 from tests.core.serving.conftest import running
-from tests.core.serving.rpc.asking import HEALTH, PREDICT, V2, Caller, tf_request, v2_request
+from tests.core.serving.rpc.asking import HEALTH, PREDICT, TF, V2, Caller, tf_request, v2_request
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -205,6 +210,134 @@ def test_messages_too_large_or_compressed_are_refused(caller, both):
     many = caller.ask(PREDICT, tf_request("spread", [{"vix": 1.0}] * 10_001))
     assert (many.code, "accepts at most 10,000" in many.said) == (Code.INVALID_ARGUMENT, True)
     assert 'bondx_predict_refused_total{dialect="tf_serving_grpc",status="413"}' in both.ask("/metrics").body.decode()
+
+
+def test_a_call_that_has_ended_is_no_stranger():
+    """By a short deadline, a call may have ended before it is looked at; gRPC then names no peer."""
+    refused = []
+
+    class Ended:
+        code = None
+
+        def peer(self):
+            return ""
+
+        def invocation_metadata(self):
+            return ()
+
+        async def abort(self, code, *_):
+            self.code = code
+            raise RuntimeError
+
+    predictor = SimpleNamespace(
+        limits=ServingLimits(),
+        new_id=lambda: "id-1",
+        refused=lambda _target, error: refused.append(error) or error,
+    )
+    method = Method(lambda _call, _content: pytest.fail("it was answered"), dialect=Infer(1_000))
+    context = Ended()
+    with pytest.raises(RuntimeError):
+        asyncio.run(Calls(predictor)._carrier(method)(None, context))
+    assert context.code is Code.DEADLINE_EXCEEDED
+    assert [status_of(error) for error in refused] == [504]
+
+
+@pytest.mark.parametrize("body", [b"\0\0\0\0\x09abc", b"\0\0", b""])
+def test_a_message_that_is_cut_off_is_called_so(body, caller, rpc_port):
+    """Frames by hand: no client library ends a call in the middle of its message."""
+    fields = ((":method", "POST"), (":scheme", "http"), (":path", V2 + "ModelReady"), (":authority", "x"))
+    fields += (("content-type", "application/grpc"), ("te", "trailers"))
+    head = b"".join(b"\0%c%b%c%b" % (len(name), name.encode(), len(text), text.encode()) for name, text in fields)
+    with socket.create_connection(("127.0.0.1", rpc_port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        connection.sendall(frame(1, 4, head) + frame(0, 1, body))
+        heard = b""
+        while b"grpc-message" not in heard:
+            more = connection.recv(9_999)
+            assert more, heard
+            heard += more
+    assert b"The call was cut off: it ended before its message was whole." in heard
+
+
+def frame(kind, flags, content):
+    """A frame of HTTP/2 on its first stream (RFC 9113, section 4.1)."""
+    return len(content).to_bytes(3, "big") + bytes((kind, flags, 0, 0, 0, 1)) + content
+
+
+@pytest.mark.parametrize(
+    ("method", "content"),
+    [
+        (TF + "PredictionService/GetModelMetadata", b"\x0a\x06\x0a\x04rent" + b"\x12\x00" * 4_000_000),
+        (TF + "ModelService/GetModelStatus", b"\x0a\x06\x0a\x04rent" + b"\x12\x00" * 4_000_000),
+        (V2 + "ModelReady", ModelNamed(name="a" * 8_000_000).SerializeToString()),
+        (V2 + "ModelMetadata", ModelNamed(name="a" * 8_000_000).SerializeToString()),
+        (V2 + "RepositoryIndex", ModelNamed(name="a" * 8_000_000).SerializeToString()),
+        (HEALTH, ModelNamed(name="a" * 8_000_000).SerializeToString()),
+    ],
+)
+def test_a_method_that_is_answered_at_once_reads_names_and_no_megabytes(method, content, caller):
+    heard = caller.ask(method, content)
+    assert heard.code is Code.INVALID_ARGUMENT
+    assert heard.said == f"The request has {len(content):,} bytes; this method reads at most 4,096."
+
+
+def test_of_many_wrong_names_the_first_are_quoted(caller):
+    request = GetModelMetadataRequest(metadata_field=[f"field{number}" for number in range(100)])
+    heard = caller.ask(TF + "PredictionService/GetModelMetadata", request.SerializeToString())
+    assert "'field0', " in heard.said
+    assert "'field7', …; the only metadata is signature_def" in heard.said
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "what"),
+    [
+        ("v2", b"\x2a", "inputs"),
+        ("v2", b"\x32", "outputs"),
+        ("v2", b"\x3a", "raw_input_contents"),
+        ("v2", b"\x22", "parameters"),
+        ("tf", b"\x12", "inputs"),
+        ("tf", b"\x1a", "names in output_filter"),
+    ],
+)
+def test_a_flood_of_small_parts_is_refused_before_a_parser_makes_objects_of_it(name, tag, what, monkeypatch):
+    parsed = []
+    no_message = SimpleNamespace(FromString=parsed.append)
+    monkeypatch.setattr(infer, "InferRequest", no_message)
+    monkeypatch.setattr(tf_predict, "PredictRequest", no_message)
+    for empty in (tag + b"\0", tag + b"\x80\x00", tag + b"\x02\x0a\0"):
+        with pytest.raises(CallerFaultError, match=rf"has 100,000 {what}; at most [0-9,]+ are read"):
+            READERS[name](empty * 100_000)
+    assert parsed == []
+
+
+def test_parts_of_parts_are_counted_and_groups_refused():
+    shape = b"\x12\x00" * 100_000
+    for content, said in (
+        (tf_nested(shape), "has a shape of 100,000 sizes; at most 8"),
+        (tf_nested(b"\x12\x02\x08\x01" * 600_000), "more than 500,000 fields"),
+        (b"\x0b\x0c" + b"\x2a\x00" * 100_000, "holds a group"),
+    ):
+        with pytest.raises(CallerFaultError, match=said):
+            READERS["tf"](content)
+
+
+def tf_nested(shape):
+    """A Predict request with one tensor of this shape."""
+    content = shape
+    for number in (2, 2, 2):  # the shape, in a tensor, in the entry of a map
+        size, n = b"", len(content)
+        while n >= 128:
+            size, n = size + bytes((n & 127 | 128,)), n >> 7
+        content = bytes((number << 3 | 2,)) + size + bytes((n,)) + content
+    return content
+
+
+def test_a_large_request_within_its_counts_is_read():
+    rows = [{"area": 1.0, "floor": 2, "is_new": True, "age": "new"}] * 900
+    content = tf_request("rent", rows, signature_name="")
+    request = PredictRequest.FromString(content)
+    request.inputs["more"].string_val.extend([b"x" * 90] * 1_000)
+    assert len(READERS["tf"](request.SerializeToString()).rows.texts) == 900
 
 
 def test_too_many_rows_are_refused_as_over_http(caller, both, rows_of):
