@@ -18,15 +18,15 @@ _RUN = 4_096
 _MORE = 0x80  # the bit of a byte that another follows
 
 
-class Part(NamedTuple):
+class CountedPart(NamedTuple):
     """A repeated field, or one that is looked into."""
 
     what: str = ""  # {n} stands for their number
     most: int = 0  # in one message that holds them; 0 for any number
-    inside: "tuple[tuple[int, Part], ...]" = ()  # what is counted in each of them
+    inside: "tuple[tuple[int, CountedPart], ...]" = ()  # what is counted in each of them
 
 
-Parts = Mapping[int, Part]
+CountedParts = Mapping[int, CountedPart]
 """Number of a field -> what is counted."""
 
 
@@ -34,7 +34,7 @@ class _CutError(Exception):
     """The bytes are no message."""
 
 
-def require_few(content: bytes, parts: Parts) -> None:
+def require_few(content: bytes, parts: CountedParts) -> None:
     """Make sure that a message holds no more of any part than is read.
 
     Args:
@@ -53,13 +53,13 @@ def require_few(content: bytes, parts: Parts) -> None:
 
 class _Count:
     def __init__(self, content: bytes) -> None:
-        self.found: dict[Part, int] = {}  # the largest number in one message
+        self.found: dict[CountedPart, int] = {}  # the largest number in one message
         self._content = content
         self._n_fields = 0
 
-    def walk(self, at: int, end: int, parts: Parts) -> None:
+    def walk(self, at: int, end: int, parts: CountedParts) -> None:
         """Count the fields between two offsets."""
-        content, here = self._content, Counter[Part]()
+        content, here = self._content, Counter[CountedPart]()
         while at < end:
             begin, tag = at, content[at]
             at += 1

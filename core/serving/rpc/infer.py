@@ -24,7 +24,7 @@ from core.serving.dialects.open_inference_outputs import (
 from core.serving.dialects.open_inference_tensors import InputParameters, Tensor, TensorReader, decoder_for
 from core.serving.errors import CallerFaultError
 from core.serving.predict import Target
-from core.serving.rpc.counting import Part, Parts
+from core.serving.rpc.counting import CountedPart, CountedParts
 from core.serving.rpc.inference_messages import InferHead, InferRequest, InferResponse
 from core.serving.rpc.predicting import MOST_MORE, RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
@@ -124,14 +124,16 @@ class Infer(RpcDialect):
         return content
 
 
-def _parts(most: int) -> Parts:
+def _parts(most: int) -> CountedParts:
     """Return what a request may hold of each part, by its number in the message."""
-    of_input, of_output = (Part(f"{{n}} parameters of an {name}", _MOST_PARAMETERS) for name in ("input", "output"))
+    of_input, of_output = (
+        CountedPart(f"{{n}} parameters of an {name}", _MOST_PARAMETERS) for name in ("input", "output")
+    )
     return {
-        4: Part("{n} parameters", MOST_MORE),
-        5: Part("{n} inputs", most, ((4, of_input),)),
-        6: Part("{n} outputs", MOST_MORE, ((2, of_output),)),
-        7: Part("{n} raw_input_contents", most),
+        4: CountedPart("{n} parameters", MOST_MORE),
+        5: CountedPart("{n} inputs", most, ((4, of_input),)),
+        6: CountedPart("{n} outputs", MOST_MORE, ((2, of_output),)),
+        7: CountedPart("{n} raw_input_contents", most),
     }
 
 

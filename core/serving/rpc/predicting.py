@@ -14,7 +14,7 @@ from core.serving.dialects.open_inference_tensors import check_rank
 from core.serving.errors import CallerFaultError, TooLargeError
 from core.serving.predict import INLINE_BYTES, Predictor, PredictReply, Target
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall
-from core.serving.rpc.counting import Parts, require_few
+from core.serving.rpc.counting import CountedParts, require_few
 
 MOST_CONTROL_BYTES = 4_096
 MOST_MORE = 1_000  # parts beyond those of the fields, each of which would be refused by name
@@ -65,7 +65,7 @@ def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
     return Method(at_once, slowly, dialect)
 
 
-def message_of(kind: Any, content: bytes, *, parts: Parts | None = None) -> Any:
+def message_of(kind: Any, content: bytes, *, parts: CountedParts | None = None) -> Any:
     """Decode a message.
 
     Args:

@@ -22,7 +22,7 @@ from core.serving.dialects.tensors import ELEMENTS, Element, packed_numbers
 from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.predict import Target
-from core.serving.rpc.counting import Part, Parts
+from core.serving.rpc.counting import CountedPart, CountedParts
 from core.serving.rpc.predicting import MOST_MORE, RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
 
@@ -146,11 +146,11 @@ class TfPredict(RpcDialect):
         return content
 
 
-def _parts(most: int) -> Parts:
+def _parts(most: int) -> CountedParts:
     """Return what a request may hold of each part, by its number in the message."""
-    sizes = Part("a shape of {n} sizes", MOST_RANK)
-    tensor = Part(inside=((2, Part(inside=((2, sizes),))),))
-    return {2: Part("{n} inputs", most, ((2, tensor),)), 3: Part("{n} names in output_filter", MOST_MORE)}
+    sizes = CountedPart("a shape of {n} sizes", MOST_RANK)
+    tensor = CountedPart(inside=((2, CountedPart(inside=((2, sizes),))),))
+    return {2: CountedPart("{n} inputs", most, ((2, tensor),)), 3: CountedPart("{n} names in output_filter", MOST_MORE)}
 
 
 def which(spec: Any) -> tuple[str, str | None, str | None]:
