@@ -6,13 +6,14 @@ difference, and a caller that sends no message, or a token that is not valid, is
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import grpc
 
 from core.errors import CoreError
+from core.escape import shown
 from core.serving.authenticator import Headers
 from core.serving.dialects import Dialect
 from core.serving.errors import (
@@ -21,10 +22,12 @@ from core.serving.errors import (
     ServingError,
     TookTooLongError,
     TooLargeError,
+    UnauthenticatedError,
     status_of,
 )
 from core.serving.predict import CallerAddress, Predictor, Target, is_id
 from core.serving.rpc.codes import code_of, details_of
+from core.serving.rpc.incoming import IncomingMessages
 from core.serving.rpc.places import Places
 from core.typed_numbers import whole_number
 
@@ -32,6 +35,10 @@ log = logging.getLogger(__name__)
 
 Fields = tuple[tuple[str, str], ...]
 _AGAIN: Fields = (("grpc-retry-pushback-ms", "1000"),)  # to a client with a retry policy
+_ARRIVING_BYTES = 1 << 30  # of messages that are on their way
+_LEAST_ARRIVING = 32
+_ARRIVING_PROBES = 16
+_PATIENCE_SECONDS = 1.0  # with a message on its way, while others wait to begin
 
 
 class RpcCall(NamedTuple):
@@ -56,6 +63,7 @@ class Method(NamedTuple):
     slowly: Callable[[RpcCall, bytes], Awaitable[RpcAnswer]] | None = None
     dialect: Dialect | None = None  # whose refusals are counted
     is_probe: bool = False  # needs no token, and always finds a place
+    has_message: bool = True  # else whatever the caller sends is not read
 
 
 Services = Mapping[str, Mapping[str, Method]]
@@ -69,6 +77,10 @@ class Calls:
         self._predictor = predictor
         self._limits = predictor.limits
         self._places = Places(self._limits.connections, self._limits.connections_by_peer)
+        n_arriving = max(_ARRIVING_BYTES // self._limits.body_bytes, _LEAST_ARRIVING)
+        self._arrivals = IncomingMessages(n_arriving, _PATIENCE_SECONDS)
+        # Anybody may probe. The message of one comes with its call, and a caller who holds it back gives way at once.
+        self._probe_arrivals = IncomingMessages(_ARRIVING_PROBES, 0.0)
         self._pending: set[asyncio.Task[RpcAnswer | CoreError]] = set()
 
     def handlers(self, services: Services) -> list[grpc.GenericRpcHandler]:
@@ -83,11 +95,12 @@ class Calls:
     def _carrier(self, method: Method) -> Callable[[Any, Any], Awaitable[bytes]]:
         async def carry(_messages: Any, context: Any) -> bytes:
             peer = context.peer()  # first of all: an ended call has none any more
-            call = self._call(context, peer)
+            call = RpcCall({}, address_of(peer), self._predictor.new_id())
             try:
                 if not peer:
                     raise EndedCallError
-                with self._places.taken(call.client[0] if call.client else "", is_probe=method.is_probe):
+                call = _with_metadata(call, context.invocation_metadata())
+                with self._places.taken(_peer_of(call), is_probe=method.is_probe):
                     found = await self._answered(method, call, context)
             except Exception as error:
                 found = self._refused(method, call, error)
@@ -104,7 +117,7 @@ class Calls:
     async def _answered(self, method: Method, call: RpcCall, context: Any) -> RpcAnswer | CoreError:
         if not method.is_probe:
             self._predictor.admit(call.headers, call.client)
-        content = await self._message(context)
+        content = await self._message(method, call, context) if method.has_message else b""
         if (answer := method.at_once(call, content)) is not None:
             return answer
         # A caller that gives up cancels its call. The version has the request all the same, and is judged by it.
@@ -120,10 +133,10 @@ class Calls:
         except Exception as error:
             return self._refused(method, call, error)
 
-    async def _message(self, context: Any) -> bytes:
+    async def _message(self, method: Method, call: RpcCall, context: Any) -> bytes:
+        arrivals = self._probe_arrivals if method.is_probe else self._arrivals
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                content = await context.read()
+            content = await arrivals.wait_for(context.read, _peer_of(call), self._limits.body_seconds)
         except TimeoutError:
             raise TookTooLongError("The request", self._limits.body_seconds, status=408) from None
         if isinstance(content, bytes):
@@ -142,16 +155,32 @@ class Calls:
         log.error("a call could not be answered", exc_info=error)
         return ServingError("The call could not be answered; see the server log for details.")
 
-    def _call(self, context: Any, peer: str) -> RpcCall:
-        headers: dict[bytes, bytes] = {}
-        for name, value in context.invocation_metadata():
+
+def _peer_of(call: RpcCall) -> str:
+    return call.client[0] if call.client else ""
+
+
+def _with_metadata(call: RpcCall, metadata: Iterable[tuple[str, str | bytes]]) -> RpcCall:
+    """Return a call with its headers, and with the id that its caller gives it.
+
+    Raises:
+        CallerFaultError: They are not in Latin-1, as headers are.
+        UnauthenticatedError: The token is not.
+    """
+    headers: dict[bytes, bytes] = {}
+    for name, value in metadata:
+        try:
             key, content = name.encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1")
-            headers[key] = headers[key] + b", " + content if key in headers else content
-        # gRPC's library keeps the name under which it was asked to itself. It guards against web pages, which cannot
-        # speak gRPC: no browser lets a page read or write the frames and trailers.
-        headers[b"host"] = b"localhost"
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        return RpcCall(headers, address_of(peer), given if is_id(given) else self._predictor.new_id())
+        except UnicodeEncodeError:
+            if name == "authorization":
+                raise UnauthenticatedError("The token has characters that no token has.") from None
+            raise CallerFaultError(f"The metadata {shown(name)} has characters that are not Latin-1.") from None
+        headers[key] = headers[key] + b", " + content if key in headers else content
+    # gRPC's library keeps the name under which it was asked to itself. It guards against web pages, which cannot
+    # speak gRPC: no browser lets a page read or write the frames and trailers.
+    headers[b"host"] = b"localhost"
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return RpcCall(headers, call.client, given if is_id(given) else call.request_id)
 
 
 def address_of(peer: str) -> CallerAddress:

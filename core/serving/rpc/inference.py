@@ -67,9 +67,11 @@ def inference_services(predictor: Predictor) -> Services:
             "RepositoryIndex": Method(index),
             "RepositoryModelLoad": Method(_refuse_to_load),
             "RepositoryModelUnload": Method(_refuse_to_load),
-            "ServerLive": Method(lambda _call, _content: _flag(True), is_probe=True),
-            "ServerReady": Method(lambda _call, _content: _flag(predictor.table.is_ready), is_probe=True),
-            "ServerMetadata": Method(_server_metadata, is_probe=True),
+            "ServerLive": Method(lambda _call, _content: _flag(True), is_probe=True, has_message=False),
+            "ServerReady": Method(
+                lambda _call, _content: _flag(predictor.table.is_ready), is_probe=True, has_message=False
+            ),
+            "ServerMetadata": Method(_server_metadata, is_probe=True, has_message=False),
         }
     }
 

@@ -24,12 +24,17 @@ class Places:
 
     @contextmanager
     def taken(self, peer: str, *, is_probe: bool) -> Iterator[None]:
-        """Take a place while a call is open; probes always find one, lest a busy server look dead.
+        """Take a place while a call is open.
+
+        Probes need none, lest a busy server look dead; nor do they take any, since anybody may send them.
 
         Raises:
             UnavailableError: There is none.
         """
-        if not is_probe and (self._n >= self._limit or self._of_peer[peer] >= self._limit_by_peer):
+        if is_probe:
+            yield
+            return
+        if self._n >= self._limit or self._of_peer[peer] >= self._limit_by_peer:
             raise UnavailableError("Too many calls are open; retry in a moment.")
         self._n += 1
         self._of_peer[peer] += 1

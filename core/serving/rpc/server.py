@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.plain_files import read_file
-from core.serving.crowd import RESERVE
 from core.serving.errors import ListenError
 from core.serving.limits import ServingLimits
 from core.serving.predict import Predictor
@@ -73,7 +72,7 @@ class RpcServer:
         services = {**tf_services(self._predictor), **inference_services(self._predictor)}
         services |= health_services(self._predictor, list(services))
         limits = self._predictor.limits
-        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.connections + RESERVE)
+        self._server = grpc.aio.server(options=_options(limits))
         self._server.add_generic_rpc_handlers(tuple(Calls(self._predictor).handlers(services)))
         try:
             if self._credentials is None:
