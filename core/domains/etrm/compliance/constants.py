@@ -18,7 +18,7 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "EMIR": "Regulation (EU) 648/2012, articles 9 and 10",
         "EMIR-CT": "Delegated Regulation (EU) 2022/2310 (clearing threshold of commodity derivatives)",
         "EMIR3": "Regulation (EU) 2024/2987; ESMA, final report on clearing thresholds, ESMA74-1049116226-944",
-        "MIFID": "Directive 2014/65/EU, article 57, and annex I, section C, points 6 and 7",
+        "MIFID": "Directive 2014/65/EU, article 57, and annex I, section C, points 4 to 7",
         "MIFID-PL": "Delegated Regulation (EU) 2022/1302 (position limits)",
         "P45": "17 CFR 45.3 (swap data: creation data reporting)",
         "CFR150": "17 CFR 150, appendix E (federal position limits)",
@@ -31,6 +31,7 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
 
 # --- markets ------------------------------------------------------------------------------------------------------
 WHOLESALE_ENERGY = Constant(("POWER", "GAS_TTF", "LNG_JKM"), "commodities", "R", "REMIT", "electricity, gas and LNG")
+ALLOWANCES = Constant(("CARBON",), "commodities", "R", "MIFID", "annex I, section C, point 4: in cash or physical")
 UNION_HUBS = Constant(
     ("DE", "FR", "NL", "IT", "ES", "NORDIC", "PL", "TTF", "THE", "PEG", "DES_NWE"),
     "hubs with delivery in the Union",

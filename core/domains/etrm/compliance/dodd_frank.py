@@ -19,7 +19,7 @@ from core.domains.etrm.compliance.regime import (
     Violation,
 )
 from core.domains.etrm.compliance.reports import as_of_day, judge_reports, require_identifiers
-from core.domains.etrm.compliance.scope import US_DOLLAR, is_derivative, is_known_hub, is_over_the_counter
+from core.domains.etrm.compliance.scope import US_DOLLAR, is_swap_or_future, is_known_hub, is_over_the_counter
 from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, last_year_notional
 from core.domains.etrm.compliance.trades import TradeColumns
 
@@ -37,7 +37,7 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     draft = JudgementDraft(trades, "no swap and no limited contract of the United States")
     in_us = trades.among("hub", law.US_HUBS.value)
     is_option = trades.among("instrument", ("option",))
-    is_cash_forward = trades.among("instrument", ("forward",)) & is_derivative(trades)
+    is_cash_forward = trades.among("instrument", ("forward",)) & is_swap_or_future(trades)
     swaps = trades.among("instrument", ("swap",)) | is_cash_forward | (is_option & is_over_the_counter(trades))
     in_scope = in_us & swaps
     draft.mark(swaps & ~is_known_hub(trades), TradeStatus.NOT_JUDGED, "the hub is not in the list of known hubs")
@@ -70,7 +70,7 @@ _ABOVE = "the trade alone is above the limit of the spot month"
 def _limits(draft: JudgementDraft, settings: CheckSettings) -> JudgedPositions:
     trades = draft.trades
     spot = {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
-    bound = is_derivative(trades) & trades.among("hub", tuple(spot))
+    bound = is_swap_or_future(trades) & trades.among("hub", tuple(spot))
     is_exempt = bound & trades.is_flag("hedge_flag")
     counted = bound & ~is_exempt & trades.is_live
     draft.mark(bound, TradeStatus.LIMITED, "a position limit applies")

@@ -11,19 +11,42 @@ US_DOLLAR, EURO = "USD", "EUR"
 
 
 def is_derivative(trades: TradeColumns) -> BoolArray:
-    """Return which trades are financial instruments: futures, swaps, options, and forwards that are no mere supply.
+    """Return which trades are derivatives in the Union: futures, swaps, options, and forwards that are no mere supply.
 
-    A forward that must be delivered is a financial instrument on an exchange alone: on an OTF, power and gas are
-    carved out, and off venue it is a commercial contract. Where the file does not say the venue or the settlement,
-    a forward counts as a financial instrument, so that none is overlooked.
+    A forward settled in cash is one (C 5), and so is one on emission allowances, however it is settled (C 4). Another
+    that must be delivered is one where it is traded on an exchange or an OTF (C 6); on an OTF, power, gas and LNG
+    delivered in the Union are carved out, since REMIT binds them. Off venue, C 7 asks that a contract serves no
+    commercial purpose and is like those of a venue: a file does not show that, so a bilateral forward that must be
+    delivered counts as a supply. Where the file does not say the venue or the settlement, a forward counts as a
+    derivative, so that none is overlooked.
 
     Source:
-        Directive 2014/65/EU, annex I, section C, points 6 and 7; Delegated Regulation (EU) 2017/565, articles 5 to 7.
+        Directive 2014/65/EU, annex I, section C, points 4 to 7; Delegated Regulation (EU) 2017/565, articles 5 to 7;
+        Regulation (EU) 1227/2011, article 2(4); Regulation (EU) 648/2012, article 2(5).
     """
     found = trades.among("instrument", law.DERIVATIVES.value)
     if "settlement" in trades and "venue" in trades:
-        is_supply = trades.among("instrument", ("forward",)) & trades.among("settlement", ("physical",))
-        found &= ~(is_supply & trades.among("venue", ("OTF", "OTC")))
+        must_deliver = trades.among("instrument", ("forward",)) & trades.among("settlement", ("physical",))
+        is_energy = trades.among("commodity", law.WHOLESALE_ENERGY.value) & trades.among("hub", law.UNION_HUBS.value)
+        is_carved_out = trades.among("venue", ("OTF",)) & is_energy
+        is_allowance = trades.among("commodity", law.ALLOWANCES.value)
+        found &= ~(must_deliver & (is_carved_out | (trades.among("venue", ("OTC",)) & ~is_allowance)))
+    return found
+
+
+def is_swap_or_future(trades: TradeColumns) -> BoolArray:
+    """Return which trades are futures, swaps or options in the United States; a forward that must be delivered is none.
+
+    It is a sale for deferred delivery, wherever it was traded but on an exchange. Where the file does not say the
+    venue or the settlement, a forward counts, so that none is overlooked.
+
+    Source:
+        7 U.S.C. 1a(27) and 1a(47)(B)(ii) (forward contract exclusion).
+    """
+    found = trades.among("instrument", law.DERIVATIVES.value)
+    if "settlement" in trades and "venue" in trades:
+        must_deliver = trades.among("instrument", ("forward",)) & trades.among("settlement", ("physical",))
+        found &= ~(must_deliver & trades.among("venue", ("OTF", "OTC")))
     return found
 
 

@@ -64,8 +64,18 @@ def test_remit_binds_power_gas_and_lng_delivered_in_the_union(change, in_scope):
         ({"instrument": "option", "venue": "OTC"}, True),
         ({"instrument": "spot"}, False),
         (FORWARD | {"venue": "OTF"}, False),  # carved out: a wholesale energy product that must be delivered
+        (FORWARD | POWER | {"venue": "OTF"}, False),
+        (FORWARD | {"commodity": "LNG_JKM", "hub": "DES_NWE", "venue": "OTF"}, False),
         (FORWARD | {"venue": "OTC"}, False),
         (FORWARD | {"venue": "exchange"}, True),
+        (FORWARD | {"hub": "NBP", "venue": "OTF"}, True),  # not delivered in the Union: REMIT does not bind it
+        (FORWARD | US_GAS | {"venue": "OTF"}, True),
+        (FORWARD | {"commodity": "CRUDE", "hub": "BRENT", "venue": "OTF"}, True),
+        (FORWARD | {"commodity": "COAL_API2", "hub": "ARA", "venue": "OTF"}, True),
+        (FORWARD | {"commodity": "CRUDE", "hub": "BRENT", "venue": "OTC"}, False),
+        (FORWARD | {"commodity": "CARBON", "hub": "EUA", "venue": "OTF"}, True),
+        (FORWARD | {"commodity": "CARBON", "hub": "EUA", "venue": "OTC"}, True),
+        ({"commodity": "CARBON", "hub": "EUA", "instrument": "spot"}, False),
         (FORWARD | {"settlement": "cash"}, True),
         (US_GAS, True),
         ({"commodity": "CRUDE", "hub": "BRENT"}, True),
@@ -87,6 +97,10 @@ def test_emir_binds_derivatives(change, in_scope):
         (POWER | {"hub": "PJM"}, "reported"),
         (POWER | {"hub": "PJM", "instrument": "future", "venue": "exchange"}, "out_of_scope"),
         (US_GAS | {"instrument": "spot"}, "out_of_scope"),
+        (US_GAS | FORWARD | {"venue": "OTF"}, "out_of_scope"),  # a sale for deferred delivery
+        (US_GAS | FORWARD | {"venue": "OTC"}, "out_of_scope"),
+        (US_GAS | FORWARD | {"venue": "exchange"}, "limited"),
+        (US_GAS | {"instrument": "forward", "settlement": "cash"}, "reported"),
         (US_GAS | {"hub": "AECO"}, "out_of_scope"),
         ({}, "out_of_scope"),
     ],
@@ -107,6 +121,17 @@ def test_dodd_frank_binds_swaps_and_limited_contracts_of_the_united_states(chang
 )
 def test_mifid_limits_ttf_and_exempts_hedges(change, status):
     assert statuses(judged("mifid2", change)) == [status]
+
+
+def test_late_reports_of_forwards_on_allowances_oil_and_coal_are_found():
+    late = FORWARD | {"trade_ts": "2024-01-05T11:12:00", "reported_ts": "2024-06-05T11:00:00"}
+    found = judged(
+        "emir",
+        late | {"commodity": "CARBON", "hub": "EUA", "venue": "OTC"},
+        late | {"commodity": "CRUDE", "hub": "BRENT", "venue": "OTF"},
+        late | {"commodity": "COAL_API2", "hub": "ARA", "venue": "OTF", "reported_ts": None},
+    )
+    assert statuses(found) == ["late", "late", "unreported"]
 
 
 # --- deadlines ----------------------------------------------------------------------------------------------------
