@@ -3,10 +3,12 @@
 from core.domains.etrm.compliance import constants as law
 from core.domains.etrm.compliance.calendars import end_of_working_day, federal_holidays
 from core.domains.etrm.compliance.limits import (
+    ABOVE_ALONE,
     LIMIT_COLUMNS,
     JudgedPositions,
     exceed_alone,
     federal_breaches,
+    federal_windows,
     legs_of,
 )
 from core.domains.etrm.compliance.regime import (
@@ -19,7 +21,7 @@ from core.domains.etrm.compliance.regime import (
     Violation,
 )
 from core.domains.etrm.compliance.reports import as_of_day, judge_reports, require_identifiers
-from core.domains.etrm.compliance.scope import US_DOLLAR, is_swap_or_future, is_known_hub, is_over_the_counter
+from core.domains.etrm.compliance.scope import US_DOLLAR, is_known_hub, is_over_the_counter, is_swap_or_future
 from core.domains.etrm.compliance.thresholds import NOTIONAL_COLUMNS, last_year_notional
 from core.domains.etrm.compliance.trades import TradeColumns
 
@@ -36,16 +38,15 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     """
     draft = JudgementDraft(trades, "no swap and no limited contract of the United States")
     in_us = trades.among("hub", law.US_HUBS.value)
-    is_option = trades.among("instrument", ("option",))
-    is_cash_forward = trades.among("instrument", ("forward",)) & is_swap_or_future(trades)
-    swaps = trades.among("instrument", ("swap",)) | is_cash_forward | (is_option & is_over_the_counter(trades))
+    is_other = trades.among("instrument", ("forward", "option")) & is_swap_or_future(trades)
+    swaps = trades.among("instrument", ("swap",)) | (is_other & is_over_the_counter(trades))
     in_scope = in_us & swaps
     draft.mark(swaps & ~is_known_hub(trades), TradeStatus.NOT_JUDGED, "the hub is not in the list of known hubs")
     positions, ahead = _limits(draft, settings)
     due = end_of_working_day(trades.instants["trade_ts"], federal_holidays(), after=law.WORKING_DAYS.value)
     above = (draft.violations & Violation.LIMIT_BREACH) > 0
     judge_reports(draft, in_scope, due, settings, reason="swap, next working day")
-    draft.explain(above & in_scope, _ABOVE)
+    draft.explain(above & in_scope, ABOVE_ALONE)
     require_identifiers(draft, in_scope, with_uti=True)
     if missing := trades.missing((*NOTIONAL_COLUMNS, "hedge_flag")):
         draft.notes.append(f"the column {missing[0]} is missing, so the dealer's threshold is not judged")
@@ -64,13 +65,9 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
     return draft.done(positions=positions, ahead=ahead, thresholds=(threshold,))
 
 
-_ABOVE = "the trade alone is above the limit of the spot month"
-
-
 def _limits(draft: JudgementDraft, settings: CheckSettings) -> JudgedPositions:
     trades = draft.trades
-    spot = {hub: lots[0] for hub, lots in law.US_SPOT_LOTS.value.items()}
-    bound = is_swap_or_future(trades) & trades.among("hub", tuple(spot))
+    bound = is_swap_or_future(trades) & trades.among("hub", tuple(law.US_SPOT_LOTS.value))
     is_exempt = bound & trades.is_flag("hedge_flag")
     counted = bound & ~is_exempt & trades.is_live
     draft.mark(bound, TradeStatus.LIMITED, "a position limit applies")
@@ -80,9 +77,10 @@ def _limits(draft: JudgementDraft, settings: CheckSettings) -> JudgedPositions:
         draft.mark(counted, TradeStatus.NOT_JUDGED, f"the column {missing[0]} is missing")
         draft.notes.append(f"the column {missing[0]} is missing, so position limits are not judged")
         return JudgedPositions()
-    draft.flag(exceed_alone(trades, counted, spot), Violation.LIMIT_BREACH, _ABOVE)
     today = as_of_day(trades, settings)
-    return federal_breaches(trades, legs_of(trades, counted, today), today)
+    legs = legs_of(trades, counted, today)
+    draft.flag(exceed_alone(trades, legs, today, federal_windows), Violation.LIMIT_BREACH, ABOVE_ALONE)
+    return federal_breaches(trades, legs, today)
 
 
 DODD_FRANK = Regime("dodd-frank", "Dodd-Frank, 17 CFR 45 and 150", judge)

@@ -1,6 +1,6 @@
-"""Position limits: single trades that exceed one alone, and net positions at the end of a day."""
+"""Position limits: trades that lead above one by themselves, and net positions at the end of a day."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,18 +85,80 @@ def legs_of(trades: TradeColumns, counted: BoolArray, until: np.datetime64) -> L
     return Legs(each, month, trades.words["hub"].codes[each].astype(np.int64), made[each], lots[each])
 
 
-def exceed_alone(trades: TradeColumns, counted: BoolArray, limits: Mapping[str, float]) -> BoolArray:
-    """Return which trades are larger than the limit of the spot month, and are for delivery in it.
+ABOVE_ALONE = "the trade is above the limit of the spot month, and so is the position that it leads to"
 
-    The spot month is the next to be delivered: the month after the trade's, or the month that is being delivered.
+
+class LimitWindow(NamedTuple):
+    """Days on which one limit applies to a contract.
+
+    Attributes:
+        begin: The first day.
+        end: The last day.
+        limit: The limit, in lots.
     """
-    labels, wanted = trades.words["hub"], {plain(hub): limit for hub, limit in limits.items()}
-    by_word = np.array([wanted.get(plain(word), np.inf) for word in labels.words], dtype=np.float64)
-    limit = labels.spread(by_word, np.inf)
-    made = trades.instants["trade_ts"].astype("datetime64[M]").astype(np.int64)
-    is_spot = trades.delivery_month <= made + 1
-    lots = np.nan_to_num(trades.numbers["quantity_lots"])
-    return np.asarray(counted & is_spot & (np.abs(lots) > limit))
+
+    begin: np.datetime64
+    end: np.datetime64
+    limit: float
+
+
+WindowsOf = Callable[[str, int], Sequence[LimitWindow]]
+"""Returns the windows of a hub and a delivery month in the order of time; none where no limit binds."""
+
+
+def federal_windows(hub: str, month: int) -> Sequence[LimitWindow]:
+    """Return the last three working days before delivery; the last one ends with the month.
+
+    Source:
+        17 CFR 150, appendix E.
+    """
+    limits = law.US_SPOT_LOTS.value.get(plain(hub), ())
+    backs = range(law.SPOT_DAYS.value, 0, -1)
+    first = np.array([month], dtype="datetime64[M]")
+    begins = [working_day_before(first, back, federal_holidays())[0] for back in backs]
+    ends = [*(day - 1 for day in begins[1:]), _day_of(month) - 1]
+    return [LimitWindow(*window) for window in zip(begins, ends, limits, strict=False)]
+
+
+def union_windows(hub: str, month: int) -> Sequence[LimitWindow]:
+    """Return the month before delivery.
+
+    Source:
+        Delegated Regulation (EU) 2022/1302, articles 9 to 14.
+    """
+    limit = union_limits()[0].get(plain(hub))
+    return [] if limit is None else [LimitWindow(_day_of(month - 1), _day_of(month) - 1, limit)]
+
+
+def exceed_alone(trades: TradeColumns, legs: Legs, until: np.datetime64, windows_of: WindowsOf) -> BoolArray:
+    """Return which trades are above the limit of the spot month, and lead to a net position above it on their side.
+
+    The position is that right after the trade where the limit applies by then: it binds at all times. Of an earlier
+    trade it is that at the end of the first day on which the limit applies. A sale that closes a position, or a trade
+    that is closed before the limit applies, is no violation.
+
+    Args:
+        trades: The trades.
+        legs: What they deliver in each month, up to the day of the check.
+        until: The day of the check.
+        windows_of: When which limit applies.
+    Source:
+        Directive 2014/65/EU, article 57(1); 17 CFR 150.2(a).
+    """
+    found = np.full(len(trades), False)
+    made = trades.instants["trade_ts"]
+    for hub, month, of_contract in _contracts(trades, legs, trades.words["hub"].words):
+        windows = [window for window in windows_of(hub, month) if window.begin <= until]
+        if not windows or np.abs(of_contract.lots).max() <= min(window.limit for window in windows):
+            continue
+        held = of_contract.take(np.lexsort((of_contract.row, made[of_contract.row])))
+        net = np.cumsum(held.lots)
+        for begin, end, limit in windows:
+            at = np.flatnonzero((np.abs(held.lots) > limit) & (held.day <= end))
+            at_begin = net[np.searchsorted(held.day, begin, side="right") - 1]
+            led_to = np.where(held.day[at] < begin, at_begin, net[at])
+            found[held.row[at[np.sign(held.lots[at]) * led_to > limit]]] = True
+    return found
 
 
 def federal_breaches(trades: TradeColumns, legs: Legs, until: np.datetime64) -> JudgedPositions:
@@ -110,10 +172,8 @@ def federal_breaches(trades: TradeColumns, legs: Legs, until: np.datetime64) -> 
         17 CFR 150, appendix E: spot-month limits of NYMEX Henry Hub Natural Gas and WTI Light Sweet Crude Oil.
     """
     found = []
-    backs = range(law.SPOT_DAYS.value, 0, -1)
     for hub, month, held in _contracts(trades, legs, tuple(law.US_SPOT_LOTS.value)):
-        for back, limit in zip(backs, law.US_SPOT_LOTS.value[plain(hub)], strict=True):
-            day = working_day_before(np.array([month], dtype="datetime64[M]"), back, federal_holidays())[0]
+        for day, _, limit in federal_windows(hub, month):
             so_far = held.take(held.day <= day)
             net = float(so_far.lots.sum())
             if abs(net) > limit:
@@ -188,8 +248,9 @@ def _first_above(
 
 def _contracts(trades: TradeColumns, legs: Legs, hubs: Sequence[str]) -> Iterator[tuple[str, int, Legs]]:
     """Yield the legs of each limited hub and delivery month, in order."""
+    limited = {plain(hub) for hub in hubs}
     for code, word in enumerate(trades.words["hub"].words):
-        if plain(word) not in hubs:
+        if plain(word) not in limited:
             continue
         of_hub = legs.take(legs.hub == code)
         of_hub = of_hub.take(np.argsort(of_hub.month, kind="stable"))
@@ -207,6 +268,11 @@ def _last(trades: TradeColumns, rows: IntArray) -> int:
 
 def _first_day(month: AnyArray | int) -> DateArray:
     return np.asarray(month).astype("datetime64[M]").astype("datetime64[D]")
+
+
+def _day_of(month: int) -> np.datetime64:
+    day: np.datetime64 = np.datetime64(month, "M").astype("datetime64[D]")
+    return day
 
 
 def _breach(hub: str, month: int, day: np.datetime64, net: float, limit: float, trade_id: str) -> PositionBreach:

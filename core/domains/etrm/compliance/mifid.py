@@ -1,11 +1,13 @@
 """MiFID II: position limits of commodity derivatives."""
 
 from core.domains.etrm.compliance.limits import (
+    ABOVE_ALONE,
     LIMIT_COLUMNS,
     exceed_alone,
     legs_of,
     union_breaches,
     union_limits,
+    union_windows,
 )
 from core.domains.etrm.compliance.regime import (
     CheckSettings,
@@ -43,10 +45,10 @@ def judge(trades: TradeColumns, settings: CheckSettings) -> RegimeJudgement:
         draft.mark(counted, TradeStatus.NOT_JUDGED, f"the column {missing[0]} is missing")
         draft.notes.append(f"the column {missing[0]} is missing, so position limits are not judged")
         return draft.done()
-    above = exceed_alone(trades, counted, spot)
-    draft.flag(above, Violation.LIMIT_BREACH, "the trade alone is above the limit of the spot month")
     today = as_of_day(trades, settings)
-    positions, ahead = union_breaches(trades, legs_of(trades, counted, today), today, spot, other)
+    legs = legs_of(trades, counted, today)
+    draft.flag(exceed_alone(trades, legs, today, union_windows), Violation.LIMIT_BREACH, ABOVE_ALONE)
+    positions, ahead = union_breaches(trades, legs, today, spot, other)
     return draft.done(positions=positions, ahead=ahead)
 
 

@@ -10,6 +10,7 @@ from core.domains.draws import codes_at, draw_codes, stream
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data import violations
 from core.domains.etrm.data.desks import BROKER_NAMES, OPTION_BOOK, counterparty_shares
+from core.domains.etrm.data.limited_nets import LimitedNets
 from core.domains.etrm.data.market import Market
 from core.domains.etrm.data.trade_block import (
     CALL,
@@ -36,12 +37,12 @@ _ALMOST_ONE = 1 - 1e-12
 
 def draw_blocks(market: Market) -> Iterator[TradeBlock]:
     """Draw all trades in the order of time, a block at a time."""
-    n = market.settings.num_trades
+    n, nets = market.settings.num_trades, LimitedNets(market)
     for number, begin in enumerate(range(0, n, BLOCK_TRADES)):
-        yield _draw_block(market, number, np.arange(begin, min(begin + BLOCK_TRADES, n)))
+        yield _draw_block(market, number, np.arange(begin, min(begin + BLOCK_TRADES, n)), nets)
 
 
-def _draw_block(market: Market, number: int, serial: IntArray) -> TradeBlock:
+def _draw_block(market: Market, number: int, serial: IntArray, nets: LimitedNets) -> TradeBlock:
     rng = stream(market.settings.random_seed, f"trades {number}")
     n = len(serial)
     day = market.day_of_trade(serial)
@@ -89,7 +90,7 @@ def _draw_block(market: Market, number: int, serial: IntArray) -> TradeBlock:
     block = violations.exceed_limits(block, market, chosen)
     block = _priced(rng, market, block)
     block = _reported(rng, market, block)
-    return violations.inject(block, market, chosen)
+    return violations.inject(block, market, chosen, nets)
 
 
 def _deliveries(

@@ -10,6 +10,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.domains.draws import stream
 from core.domains.etrm.compliance.calendars import end_of_working_day, target_holidays
 from core.domains.etrm.data import calibration as cal
+from core.domains.etrm.data.limited_nets import LimitedNets, is_federal, is_spot_day, limited_hubs
 from core.domains.etrm.data.market import Market
 from core.domains.etrm.data.trade_block import (
     EXCHANGE,
@@ -43,7 +44,7 @@ def choose(rng: np.random.Generator, market: Market, block: TradeBlock) -> dict[
     is_first = _may_begin_a_pair(block)
     fits: dict[str, BoolArray] = {
         "wash_trade": is_first,
-        "limit_breach": np.full(n, bool(_limited_hubs(market))),
+        "limit_breach": np.full(n, bool(limited_hubs(market))),
         "late_report": is_reportable,
         "missing_lei": is_reportable,
         "off_market": np.asarray(block.instrument != OPTION),
@@ -52,7 +53,8 @@ def choose(rng: np.random.Generator, market: Market, block: TradeBlock) -> dict[
     for name, may in fits.items():
         share = cal.VIOLATION_SHARES.value[name]
         wanted = round(share * (int(block.serial[-1]) + 1)) - round(share * int(block.serial[0]))
-        found = order[(may & is_free)[order]][:wanted]
+        free = order[(may & is_free)[order]]
+        found = _breaching(free, wanted, market, block) if name == "limit_breach" else free[:wanted]
         is_free[found] = False
         if name == "wash_trade":
             is_free[found + 1] = False
@@ -66,22 +68,40 @@ def _may_begin_a_pair(block: TradeBlock) -> BoolArray:
     return np.asarray((block.serial % 2 == 0) & follows & (block.instrument != OPTION))
 
 
-def _limited_hubs(market: Market) -> dict[int, int]:
-    """Return the limit of the chosen hubs that have one, by their position."""
-    limits = cal.POSITION_LIMIT_LOTS.value
-    return {number: int(limits[name]) for number, name in enumerate(market.prices.names) if name in limits}
+def _breaching(order: IntArray, wanted: int, market: Market, block: TradeBlock) -> IntArray:
+    """Choose trades of days on which a limit applies: of each hub with a limit about as many."""
+    is_limited = np.isin(np.arange(len(market.prices.names)), list(limited_hubs(market)))
+    n_federal, n_limited = int((is_limited & is_federal(market)).sum()), int(is_limited.sum())
+    in_federal = order[is_spot_day(market.prices.days)[block.day[order]]] if n_federal else order[:0]
+    first = in_federal[: round(wanted * n_federal / max(n_limited, 1))]
+    # the limits of the Union apply in the whole month before delivery
+    rest = order if n_limited > n_federal else in_federal
+    return np.concatenate([first, rest[~np.isin(rest, first)][: wanted - len(first)]])
 
 
 def exceed_limits(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBlock:
-    """Turn the chosen trades into futures of the spot month that are larger than the position limit allows."""
+    """Turn the chosen trades into futures of the spot month that are larger than the position limit allows.
+
+    Each is made on a day on which the limit applies; `LimitedNets` gives it its side.
+    """
     rows = chosen["limit_breach"]
     if not len(rows):
         return block
     rng = _stream_of(market, block, "limits")
-    limited = _limited_hubs(market)
-    hub = np.array(list(limited))[rng.integers(len(limited), size=len(rows))]
+    limited, day = limited_hubs(market), block.day[rows]
+    federal, union = (
+        np.array([each for each in limited if is_federal(market)[each] == which], dtype=np.int64)
+        for which in (True, False)
+    )
+    in_federal = is_spot_day(market.prices.days)[day] & (len(federal) > 0)
+    uniform = rng.random(len(rows))
+    hub = np.array(
+        [
+            hubs[int(draw * len(hubs))]
+            for draw, hubs in zip(uniform, (federal if each else union for each in in_federal), strict=True)
+        ]
+    )
     limit = np.array([limited[int(each)] for each in hub])
-    day = block.day[rows]
     changed: dict[str, AnyArray] = {
         "hub": hub,
         "book": _book_for(market, hub, block.book[rows]),
@@ -112,8 +132,8 @@ def _book_for(market: Market, hub: IntArray, book: IntArray) -> IntArray:
 _OPTION_BOOK = [book.name for book in cal.BOOKS.value].index(cal.OPTION_BOOK.value)
 
 
-def inject(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBlock:
-    """Inject the chosen violations into priced and reported trades, and mark them."""
+def inject(block: TradeBlock, market: Market, chosen: ChosenTrades, nets: LimitedNets) -> TradeBlock:
+    """Inject the chosen violations into priced and reported trades, and mark them; `nets` knows the blocks before."""
     changed = {field.name: getattr(block, field.name).copy() for field in fields(block)}
     rng = _stream_of(market, block, "faults")
     for name, rows in chosen.items():
@@ -128,7 +148,7 @@ def inject(block: TradeBlock, market: Market, chosen: ChosenTrades) -> TradeBloc
     changed["lacks_lei"][chosen["missing_lei"]] = True
     _put_off_market(rng, market, block, chosen["off_market"], changed["price"])
     _pair(rng, market, block, chosen["wash_trade"], changed)
-    return TradeBlock(**changed)
+    return nets.turned(TradeBlock(**changed), chosen["limit_breach"])
 
 
 def _put_off_market(

@@ -48,6 +48,19 @@ def test_trades_without_injected_violations_break_no_rule(seed):
     assert not (check.violations & RULE_DEFINED).any()
 
 
+def test_a_breach_leads_above_the_limit_whatever_the_firm_held_before(monkeypatch):
+    """In a firm whose other trades alone are far beyond the limits, over several blocks."""
+    monkeypatch.setattr("core.domains.etrm.data.trades.BLOCK_TRADES", 10_000)
+    trades, truth = drawn(60_000, 3)
+    check = checked(trades, truth)
+    assert any(judgement.positions for _, judgement in check.judgements)
+    score = detection_scores(check.violations, truth["injected_violation"])["limit_breach"]
+    assert score.n_hit == score.n_true == score.n_found == 300
+    hubs = trades["hub"][truth["injected_violation"].eq("limit_breach").to_numpy()].astype(str).value_counts()
+    assert set(hubs.index) == {"HH", "WTI", "TTF"}
+    assert hubs.min() > 60
+
+
 def test_a_late_report_is_late_on_holidays_too():
     # Around Christmas and Easter a report is due days after the next weekday.
     for seed in range(3):

@@ -31,29 +31,47 @@ def positions(regime: str, *changes: dict, at: CheckSettings = LATER) -> list[Po
     return list(check.judgements[0][1].positions)
 
 
-def alone(regime: str, *changes: dict) -> list[bool]:
-    check = check_trades(TradeColumns.of(trades(*changes)), regimes=[regime])
+def alone(regime: str, *changes: dict, at: CheckSettings = LATER) -> list[bool]:
+    check = check_trades(TradeColumns.of(trades(*changes)), regimes=[regime], settings=at)
     return (check.judgements[0][1].violations == 8).tolist()
 
 
-@pytest.mark.parametrize(
-    ("regime", "contract", "limit"),
-    [("dodd-frank", HH, 2_000), ("dodd-frank", WTI, 6_000), ("mifid2", FUTURE, 2_500)],
-)
-def test_a_trade_that_alone_exceeds_the_limit_of_the_spot_month_is_a_violation(regime, contract, limit):
-    april = contract | APRIL
-    june = april | {"delivery_start": "2024-06-01", "delivery_end": "2024-06-30"}
-    above = {"quantity_lots": float(limit + 1)}
-    assert alone(
-        regime,
-        april | above,
-        april | above | {"side": "sell"},
-        april | {"quantity_lots": float(limit)},
-        april | above | {"hedge_flag": True},
-        april | above | {"status": "cancelled"},
-        june | above,
-        april | above | {"instrument": "spot"},
-    ) == [True, True, False, False, False, False, False]
+LATE_MARCH = {"trade_ts": "2024-03-28T10:00:00"}  # the second-last of the three days of the federal limits
+CONTRACTS = [("dodd-frank", HH, 2_000), ("dodd-frank", WTI, 5_000), ("mifid2", FUTURE, 2_500)]
+
+
+@pytest.mark.parametrize(("regime", "contract", "limit"), CONTRACTS)
+def test_a_trade_above_the_limit_of_the_spot_month_by_itself_is_a_violation(regime, contract, limit):
+    above = contract | APRIL | LATE_MARCH | {"quantity_lots": float(limit + 1)}
+    june = above | {"delivery_start": "2024-06-01", "delivery_end": "2024-06-30"}
+    now = CheckSettings(as_of=np.datetime64("2024-03-28T20:00:00"))
+    assert [alone(regime, each, at=now)[0] for each in (above, above | {"side": "sell"})] == [True, True]
+    for change in ({"quantity_lots": limit - 2_000.0}, {"hedge_flag": True}, {"status": "cancelled"}):
+        assert alone(regime, above | change, at=now) == [False]
+    assert alone(regime, above | {"instrument": "spot"}, at=now) == [False]
+    assert alone(regime, june, at=now) == [False]  # its spot month has not come
+
+
+@pytest.mark.parametrize(("regime", "contract", "limit"), CONTRACTS)
+def test_a_trade_is_judged_by_the_position_that_it_leads_to(regime, contract, limit):
+    bought = contract | APRIL | {"quantity_lots": limit + 100.0}
+    sold = bought | {"side": "sell"}
+    late = bought | LATE_MARCH
+    assert alone(regime, late, sold | {"trade_ts": "2024-03-28T15:00:00"}) == [True, False]  # the sale closes it
+    january, february = {"trade_ts": "2024-01-10T10:00:00"}, {"trade_ts": "2024-02-20T10:00:00"}
+    assert alone(regime, bought | january, sold | february) == [False, False]  # closed before the limit applies
+    assert alone(regime, bought | january) == [True]  # held into it
+    eve = CheckSettings(as_of=np.datetime64("2024-02-29T20:00:00"))
+    assert alone(regime, bought | january, at=eve) == [False]
+    short = {"quantity_lots": limit * 1.5, "side": "sell"}
+    assert alone(regime, late | short | january, late | {"quantity_lots": limit * 2.0})[1] is False
+    assert alone(regime, bought | {"trade_ts": "2024-04-02T10:00:00"}) == [False]  # in delivery
+
+
+def test_the_purchase_and_sale_of_a_position_long_before_its_spot_days_break_no_limit():
+    future = HH | {"delivery_start": "2024-02-01", "delivery_end": "2024-02-29", "quantity_lots": 2_100.0}
+    pair = (future | {"trade_ts": "2024-01-02T11:12:00"}, future | {"trade_ts": "2024-01-03T11:12:00", "side": "sell"})
+    assert alone("dodd-frank", *pair) == [False, False]
 
 
 def test_net_positions_are_judged_on_the_last_three_working_days():
