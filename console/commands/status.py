@@ -52,6 +52,10 @@ def status(args: argparse.Namespace) -> int:
     source = SnapshotSource(workspace, history_seconds=60, looks_at_epochs=False)
     facts = _facts_now(source, workspace)
     _print(facts, args)
+    if args.watch:
+        from core.allocator import return_large_blocks
+
+        return_large_blocks()
     while args.watch:
         answers().flush()
         time.sleep(WATCH_SECONDS)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from core.actor import Actor
 from core.alerts import Alerts
-from core.allocator import limit_arenas
+from core.allocator import limit_arenas, return_large_blocks
 from core.clock import Clock, utc_now
 from core.engine.context import EngineContext
 from core.engine.guard import LeaseGuard
@@ -80,6 +80,7 @@ class Engine:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
             limit_arenas()
+            return_large_blocks()
             settings = settings_in_force(self._workspace.root)
             with ExitStack() as undo:
                 lease = undo.enter_context(

@@ -397,7 +397,8 @@ def _is_moved(before: StoredDocument | None, now: StoredDocument) -> bool:
     if not (isinstance(before, DocumentInFile) and isinstance(now, DocumentInFile)):
         return False
     try:
-        return before.end - before.start == now.end - now.start and bytes(before.read()) == now.read()
+        # As bytes: views are compared item by item.
+        return before.end - before.start == now.end - now.start and bytes(before.read()) == bytes(now.read())
     except DamagedFileError:  # the earlier file was written into; a damaged new one is refused when its turn comes
         return False
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import core.allocator as module
-from core.allocator import N_ARENAS, limit_arenas, return_memory
+from core.allocator import N_ARENAS, limit_arenas, return_large_blocks, return_memory
 
 COUNT_THE_ARENAS_OF_THREADS = """
 import ctypes, threading
@@ -46,9 +46,40 @@ def test_twelve_threads_share_two_pools_of_memory():
     assert n_arenas("from core.allocator import limit_arenas; limit_arenas()") <= N_ARENAS
 
 
+COUNT_THE_MAPPINGS_OF_LARGE_BLOCKS = """
+import ctypes
+{set_up}
+
+class Figures(ctypes.Structure):  # struct mallinfo2 of malloc.h
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd".split()]
+    _fields_ += [(name, ctypes.c_size_t) for name in "usmblks fsmblks uordblks fordblks keepcost".split()]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Figures
+freed = bytes(8 << 20)
+del freed
+before = libc.mallinfo2().hblks
+kept = bytes(1 << 20)
+print(libc.mallinfo2().hblks - before)
+"""
+
+
+def n_mappings(set_up: str) -> int:
+    program = COUNT_THE_MAPPINGS_OF_LARGE_BLOCKS.format(set_up=set_up)
+    return int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+
+
+@glibc
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc before 2.33 does not tell")
+def test_a_large_block_is_no_part_of_a_pool_after_a_larger_one_was_freed():
+    assert n_mappings("") == 0
+    assert n_mappings("from core.allocator import return_large_blocks; return_large_blocks()") == 1
+
+
 def test_a_process_with_another_c_library_goes_on(monkeypatch):
     monkeypatch.setattr(module.ctypes, "CDLL", lambda name: object())
     limit_arenas()
+    return_large_blocks()
     return_memory()
 
 
