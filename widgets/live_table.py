@@ -25,6 +25,7 @@ __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
 _LEAST_BESIDE_SPLIT = 3  # rows in view beside one that takes two lines
+_MOST_DRAWN = 256  # rows kept as they were drawn: several screens, so that all in view are among them
 _LayoutKey = tuple[int, int, tuple[int, ...], tuple[str, ...], str]
 _NO_LAYOUT: _LayoutKey = (-1, 0, (), (), "")
 
@@ -473,6 +474,8 @@ class LiveTable(Painted, can_focus=True):
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[0] != row:
             drawn = self._drawn[row.key] = (row, self._plain_line(row))
+            if len(self._drawn) > _MOST_DRAWN:  # a list grows by a row a minute, and each was in view once
+                del self._drawn[next(iter(self._drawn))]
         line = drawn[1]
         if index != self._cursor:
             return line

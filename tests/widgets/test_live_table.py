@@ -291,6 +291,17 @@ async def test_ten_thousand_rows_draw_only_those_in_view(stage):
         assert len(table._drawn) <= 46
 
 
+async def test_a_list_that_grows_at_its_top_keeps_no_more_than_some_screens_as_they_were_drawn(stage):
+    table = LiveTable(COLUMNS, sticky=True)
+    app = stage(table)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for n_rows in range(20, 800, 20):
+            table.set_rows(rows(n_rows)[::-1])
+            await settled(pilot)
+        assert len(table._drawn) <= 256
+        assert "model779 " in app.text()[1]
+
+
 async def test_without_focus_the_cursor_is_quiet_and_without_colour_it_has_a_sign(stage):
     table = LiveTable(COLUMNS)
     app = stage(table)
