@@ -12,6 +12,7 @@ from core.monitoring.compare_levels import compare_levels
 from core.monitoring.compare_numbers import compare_numbers, tenths
 from core.monitoring.dependence import UnitsBySide
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, worth
+from core.monitoring.number_sketch import NumberSketch
 from core.tables.signature import ColumnKind
 
 FEW_VALUES = 20  # numbers that repeat this few different values are compared value by value
@@ -63,7 +64,7 @@ def measure(
         infinite: How many of them were infinite.
         units: By row and side, the unit of rows that depend on each other; None if no row depends on another.
     """
-    (before, lost_before), (after, lost_after) = (_present(side, kind) for side in sides)
+    (before, lost_before), (after, lost_after) = (present_values(side, kind) for side in sides)
     n_before, n_after = len(before), len(after)
     lost = unreadable[0] + lost_before, unreadable[1] + lost_after
     rows = len(sides[0]), len(sides[1])
@@ -81,7 +82,7 @@ def measure(
     )
 
 
-def _present(values: "pd.Series[Any]", kind: ColumnKind) -> "tuple[pd.Series[Any], int]":
+def present_values(values: "pd.Series[Any]", kind: ColumnKind) -> "tuple[pd.Series[Any], int]":
     """Return the values without empty cells, by row; numbers as float64. And the number of infinite cells."""
     if kind is ColumnKind.CATEGORY:
         there = values.notna().to_numpy()
@@ -133,10 +134,10 @@ def _compare(
         if not _repeats_few_values(*numbers):
             effect = 1.0
             if own is not None:
-                edges = tenths(numbers[0])
+                edges = tenths(NumberSketch.whole(numbers[0]))
                 codes = np.searchsorted(edges, before.to_numpy()), np.searchsorted(edges, after.to_numpy())
                 effect = dependence.design_effect(codes, own, ordered=True)
-            return compare_numbers(*numbers, matters, effect)
+            return compare_numbers(NumberSketch.whole(numbers[0]), numbers[1], matters, effect)
     counts = levels.count_levels(before, after)
     if own is None:
         return compare_levels(counts, counts, matters, 1.0)

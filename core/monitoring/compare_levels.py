@@ -4,6 +4,7 @@ from core.arrays import IntArray
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.compare_numbers import psi_bound
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
+from core.monitoring.number_sketch import jensen_shannon_distance
 
 LEAST_SHOWN = 0.5
 """Of the move of rare levels: a group of levels with fewer than two rows each shows less of its move."""
@@ -58,6 +59,8 @@ def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: fl
         names_rows=names_rows,
         rows_needed=needed,
         design_effect=effect,
+        chi_square=levels.homogeneity(bins)[0] if bins.shape[1] > 1 else None,
+        jensen_shannon=jensen_shannon_distance(*bins),
     )
 
 

@@ -5,25 +5,28 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
+from core.monitoring.number_sketch import NumberSketch, jensen_shannon_distance, tenth_ranks, wasserstein_distance
 
 HARMLESS_OUTSIDE = 0.2
 """Of the harmless gap of shares: 1 % of the rows outside the reference's range are harmless, for 0.1 nats."""
 
 
-def compare_numbers(before: FloatArray, after: FloatArray, matters: float, effect: float) -> Moved:
+def compare_numbers(before: NumberSketch, after: FloatArray, matters: float, effect: float) -> Moved:
     """Compare numbers.
 
     Args:
-        before: The reference in ascending order.
+        before: The reference, whole or in edges.
         after: The current values in ascending order.
         matters: The PSI from which a move is drift, nats.
         effect: How many rows are worth one independent row.
     """
-    n, m = worth(len(before), effect), worth(len(after), effect)
-    statistic = drift.ks_statistic(before, after)
-    needed = rows_needed(matters, drift.N_BINS, effect)
+    n, m = worth(before.n, effect), worth(len(after), effect)
+    statistic = drift.widest_gap(before.points, before.below, before.up_to, before.n, after)
+    needed, distance = rows_needed(matters, drift.N_BINS, effect), wasserstein_distance(before, after)
     if min(n, m) < LEAST_ROWS:
-        return Moved(None, statistic, False, False, None, rows_needed=needed, design_effect=effect)
+        return Moved(
+            None, statistic, False, False, None, rows_needed=needed, design_effect=effect, wasserstein=distance
+        )
     counts = bin_numbers(before, after, effect)
     psi, n_bins = drift.population_stability_index(*counts), counts.shape[1]
     p = exact_tests.ks_p_value(statistic, n, m)
@@ -48,12 +51,18 @@ def compare_numbers(before: FloatArray, after: FloatArray, matters: float, effec
         psi_bound=psi_bound(counts, psi, (n, m), effect) if min(n, m) >= drift.BOUND_ROWS else None,
         rows_needed=needed,
         design_effect=effect,
+        chi_square=levels.homogeneity(counts)[0] if n_bins > 1 else None,
+        jensen_shannon=jensen_shannon_distance(*counts),
+        wasserstein=distance,
     )
 
 
-def _outside(before: FloatArray, after: FloatArray, rows: tuple[int, int], matters: float) -> tuple[float, TestedMove]:
+def _outside(
+    before: NumberSketch, after: FloatArray, rows: tuple[int, int], matters: float
+) -> tuple[float, TestedMove]:
     """Return the share of current values outside the range of the reference, and its test."""
-    n_inside = int(np.searchsorted(after, before[-1], side="right")) - int(np.searchsorted(after, before[0]))
+    least, most = before.points[[0, -1]]
+    n_inside = int(np.searchsorted(after, most, side="right")) - int(np.searchsorted(after, least))
     share = 1 - n_inside / len(after)
     found = int(share * rows[1] + 1e-9)
     p = exact_tests.outside_p_value(found, *rows)
@@ -73,32 +82,29 @@ def psi_bound(counts: IntArray, psi: float, rows: tuple[int, int], effect: float
     return max(by_psi, levels.homogeneity_bound(levels.thinned(counts, effect), level=LEVEL), psi)
 
 
-def bin_numbers(before: FloatArray, after: FloatArray, effect: float = 1.0) -> IntArray:
+def bin_numbers(before: NumberSketch, after: FloatArray, effect: float = 1.0) -> IntArray:
     """Count numbers in tenths of the reference.
 
     A value that fills a tenth or more by itself has its own bin, so that what leaves it for smaller or larger values
     is seen; neighbours are merged until both sides expect enough rows in each bin.
 
     Args:
-        before: The reference in ascending order.
+        before: The reference, whole or in edges.
         after: The current values in ascending order.
         effect: How many rows are worth one independent row.
     Returns:
         Rows per bin, shape (2, n_bins).
     """
     edges = tenths(before)
-    return _merge_neighbours(np.stack([_in_bins(side, edges) for side in (before, after)]), effect)
+    up_to = before.n_up_to(edges), np.searchsorted(after, edges, side="right")
+    counts = [np.diff(of, prepend=0, append=n) for of, n in zip(up_to, (before.n, len(after)), strict=True)]
+    return _merge_neighbours(np.stack(counts).astype(np.int64), effect)
 
 
-def tenths(before: FloatArray) -> FloatArray:
+def tenths(before: NumberSketch) -> FloatArray:
     """Return the upper edges of the bins; values that occur, so that no sum can overflow."""
-    at = np.ceil(np.arange(1, drift.N_BINS) / drift.N_BINS * len(before)).astype(np.int64) - 1
-    edges, n_times = np.unique(before[at], return_counts=True)
+    edges, n_times = np.unique(before.value(tenth_ranks(before.n)), return_counts=True)
     return np.union1d(edges, np.nextafter(edges[n_times > 1], -np.inf))
-
-
-def _in_bins(values: FloatArray, edges: FloatArray) -> IntArray:
-    return np.diff(np.concatenate(([0], np.searchsorted(values, edges, side="right"), [len(values)]))).astype(np.int64)
 
 
 def _merge_neighbours(counts: IntArray, effect: float) -> IntArray:

@@ -55,10 +55,11 @@ def units_of(
         if group not in frame.columns:
             known = ", ".join(str(name) for name in frame.columns)
             raise UsageError(f"The {which} has no column {group!r} to group by. Its columns: {known}.")
-    return _group(reference[group]), _group(current[group])
+    return group_numbers(reference[group]), group_numbers(current[group])
 
 
-def _group(names: "pd.Series[Any]") -> IntArray:
+def group_numbers(names: "pd.Series[Any]") -> IntArray:
+    """Number the group of each row; a row without a name is a group of its own."""
     codes = pd.factorize(names)[0].astype(np.int64)
     alone = np.flatnonzero(codes < 0)
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
@@ -74,7 +75,7 @@ def block_units(n_reference: int, n_current: int, length: int) -> UnitsBySide:
     return np.arange(n_reference) // length, np.arange(n_current) // length
 
 
-def design_effect(codes: tuple[IntArray, IntArray], units: UnitsBySide, *, ordered: bool) -> float:
+def design_effect(codes: tuple[IntArray, ...], units: tuple[IntArray, ...], *, ordered: bool) -> float:
     """Estimate how many dependent rows are worth one independent row.
 
     Args:
@@ -102,7 +103,7 @@ def design_effect(codes: tuple[IntArray, IntArray], units: UnitsBySide, *, order
     for how, k in marks:
         marked = [((code == k) if how == "exactly" else (code <= k), unit) for code, unit in sides]
         worst = max(worst, _effect(marked))
-    degrees = sum(n_units) - 2
+    degrees = sum(n_units) - len(n_units)
     return worst * float(stdtrit(degrees, 1 - WIDENED_AT / 2) / ndtri(1 - WIDENED_AT / 2)) ** 2
 
 
@@ -172,7 +173,7 @@ def _equal_neighbours(codes: IntArray, shares: FloatArray) -> tuple[float, float
     return excess / (1 - usual), excess * float(np.sqrt(len(codes) / variance))
 
 
-def dependence_note(sides: "tuple[pd.DataFrame, pd.DataFrame]", names: Sequence[str]) -> str:
+def dependence_note(sides: "tuple[pd.DataFrame, ...]", names: Sequence[str]) -> str:
     """Return a sentence if consecutive rows are alike in columns of either table; empty otherwise."""
     from scipy.special import ndtri
 

@@ -91,14 +91,26 @@ def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
     """
     # The gap is widest at a reference value or just before it: in between only the other function grows.
     first = np.flatnonzero(np.concatenate(([True], reference[1:] != reference[:-1])))
-    points, up_to = reference[first], np.append(first[1:], len(reference))
+    return widest_gap(reference[first], first, np.append(first[1:], len(reference)), len(reference), current)
+
+
+def widest_gap(points: FloatArray, below: IntArray, up_to: IntArray, n: int, current: FloatArray) -> float:
+    """Measure the largest gap between two distribution functions at some values of the reference, or just below.
+
+    Args:
+        points: Values of the reference in ascending order, each once.
+        below: How many of its numbers are smaller than each.
+        up_to: How many are no greater.
+        n: All of its numbers.
+        current: Values in ascending order, shape (m,).
+    """
     under = np.searchsorted(current, points, side="left")
     shared = np.flatnonzero(current[np.minimum(under, len(current) - 1)] == points)
     until = under.copy()
     until[shared] = np.searchsorted(current, points[shared], side="right")  # elsewhere the same as on the left
-    above = up_to / len(reference) - until / len(current)
-    below = under / len(current) - first / len(reference)
-    return float(max(above.max(), below.max(), 0.0))
+    above = up_to / n - until / len(current)
+    beneath = under / len(current) - below / n
+    return float(max(above.max(), beneath.max(), 0.0))
 
 
 def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:

@@ -82,6 +82,10 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     unreadable_share_current: float = 0.0
     rows_needed: int | None = None  # rows needed on each side to settle an inconclusive check
     design_effect: float | None = None  # rows that are worth one independent row; None if no group or block was named
+    chi_square: float | None = None  # Pearson's X² of the bins compared
+    jensen_shannon: float | None = None  # distance of the bins compared, 0 to 1
+    wasserstein: float | None = None  # of numbers: how far they moved on average, in their own unit
+    moved: tuple[str, ...] = ()  # what the reason is about: values, missing, unseen, outside, unreadable
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,11 +162,7 @@ def check_drift(
     is_large = len(reference) + len(current) >= THREADED_ROWS
     begins(f"comparing {len(shared)} columns")
     measured = columnwise(measure_column, shared) if is_large else [measure_column(name) for name in shared]
-    features = [
-        _judge(found, adjusted, matters=matters, level=level, is_grouped=units is not None)
-        for found, adjusted in zip(measured, _adjust(measured), strict=True)
-    ]
-    features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.psi or 0.0), feature.feature))
+    features = judge_columns(measured, matters=matters, level=level, is_grouped=units is not None)
     lost = tuple(name for name in kinds if name not in current.columns)
     report = DriftReport(
         verdict=DriftVerdict.ALARM if lost else features[0].verdict,
@@ -184,6 +184,22 @@ def check_drift(
     for found in features:
         log.debug("%s: %s, %s", found.feature, found.verdict, found.reason)
     return report
+
+
+def judge_columns(measured: list[Measured], *, matters: float, level: float, is_grouped: bool) -> list[FeatureDrift]:
+    """Judge measured columns together, the most severe first.
+
+    Args:
+        measured: The columns.
+        matters: The PSI from which a move is drift, nats.
+        level: The probability of a watch or an alarm if nothing has moved, for all of them together.
+        is_grouped: Whether rows that depend on each other are known.
+    """
+    features = [
+        _judge(found, adjusted, matters=matters, level=level, is_grouped=is_grouped)
+        for found, adjusted in zip(measured, _adjust(measured), strict=True)
+    ]
+    return sorted(features, key=lambda one: (-_GRAVITY.index(one.verdict), -(one.psi or 0.0), one.feature))
 
 
 def _notes(
@@ -221,8 +237,8 @@ def _adjust(measured: list[Measured]) -> list[_Adjusted]:
 def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float, is_grouped: bool) -> FeatureDrift:
     moved = found.moved
     if findings := _findings(found, adjusted, matters=matters, level=level):
-        verdict, needed = max((finding for finding, _ in findings), key=_GRAVITY.index), None
-        reason = "; ".join(why for _, why in findings)
+        verdict, needed = max((finding for finding, *_ in findings), key=_GRAVITY.index), None
+        reason = "; ".join(why for *_, why in findings)
     else:
         verdict, reason, needed = _without_findings(found, matters=matters)
     return FeatureDrift(
@@ -250,6 +266,10 @@ def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float
         unreadable_share_current=found.unreadable[1],
         rows_needed=needed,
         design_effect=_design_effect(moved) if is_grouped else None,
+        chi_square=moved.chi_square if moved else None,
+        jensen_shannon=moved.jensen_shannon if moved else None,
+        wasserstein=moved.wasserstein if moved and found.kind is not ColumnKind.TIME else None,
+        moved=tuple(what for _, what, _ in findings),
     )
 
 
@@ -300,7 +320,10 @@ def _up(bound: float) -> float:
     return max(math.ceil(bound * 1000), 1) / 1000
 
 
-def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: float) -> list[tuple[DriftVerdict, str]]:
+_Finding = tuple[DriftVerdict, str, str]  # and what has moved, and the reason in words
+
+
+def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: float) -> list[_Finding]:
     """Give the reasons for an alarm or a watch."""
     findings = _unreadable(found, adjusted.unreadable, matters=matters, level=level)
     alarm, watch = DriftVerdict.ALARM, DriftVerdict.WATCH
@@ -309,30 +332,28 @@ def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: fl
         size = f"{'total variation' if moved.by_level else 'KS statistic'} {moved.effect:.3f}"
         if adjusted.values.moved_p <= (level if moved.has_law else level * FEW_ROWS_SHARE):
             psi = f"PSI {moved.psi:.3f}" if moved.has_law and moved.psi is not None else size
-            findings.append((alarm, f"moved by more than is harmless: {psi}"))
+            findings.append((alarm, "values", f"moved by more than is harmless: {psi}"))
         elif moved.has_law and adjusted.values.p <= level and moved.effect >= harmless:
-            findings.append((watch, f"moved: {size}, perhaps harmless"))
+            findings.append((watch, "values", f"moved: {size}, perhaps harmless"))
         unseen = f"{moved.unseen_share:.1%} of the rows have levels never seen"
         if adjusted.unseen.moved_p <= level:
-            findings.append((alarm, unseen))
+            findings.append((alarm, "unseen", unseen))
         elif adjusted.unseen.p <= level and moved.unseen_excess >= UNSEEN_WATCHED * harmless:
-            findings.append((watch, unseen))
+            findings.append((watch, "unseen", unseen))
         outside = f"{moved.outside_share:.1%} of the values lie outside the range of the reference"
         if adjusted.outside.moved_p <= level:
-            findings.append((alarm, outside))
+            findings.append((alarm, "outside", outside))
         elif adjusted.outside.p <= level and moved.outside_excess >= OUTSIDE_WATCHED * harmless:
-            findings.append((watch, outside))
+            findings.append((watch, "outside", outside))
     emptied = f"empty cells went from {found.missing[0]:.1%} to {found.missing[1]:.1%}"
     if adjusted.missing.moved_p <= level:
-        findings.append((alarm, emptied))
+        findings.append((alarm, "missing", emptied))
     elif adjusted.missing.p <= level and abs(found.missing[1] - found.missing[0]) >= harmless:
-        findings.append((watch, emptied))
+        findings.append((watch, "missing", emptied))
     return findings
 
 
-def _unreadable(
-    found: Measured, adjusted: TestedMove, *, matters: float, level: float
-) -> list[tuple[DriftVerdict, str]]:
+def _unreadable(found: Measured, adjusted: TestedMove, *, matters: float, level: float) -> list[_Finding]:
     """Judge cells that cannot be read: a fault of the table rather than chance where the reference has none."""
     before, after = found.unreadable
     if after <= before:
@@ -341,8 +362,8 @@ def _unreadable(
     why += f", {before:.2%} in the reference" if before else ""
     harmless = drift.harmless_ks_statistic(matters)
     if found.infinite[1] and not found.infinite[0]:
-        return [(DriftVerdict.ALARM, f"{why}, {found.infinite[1]:,} infinite")]
+        return [(DriftVerdict.ALARM, "unreadable", f"{why}, {found.infinite[1]:,} infinite")]
     if adjusted.moved_p <= level or (before == 0.0 and (after >= harmless or found.n[1] == 0)):
-        return [(DriftVerdict.ALARM, why)]
+        return [(DriftVerdict.ALARM, "unreadable", why)]
     is_certain = before == 0.0 or adjusted.p <= level
-    return [(DriftVerdict.WATCH, why)] if is_certain else []
+    return [(DriftVerdict.WATCH, "unreadable", why)] if is_certain else []

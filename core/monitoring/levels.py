@@ -15,12 +15,20 @@ from core.monitoring import drift
 from core.monitoring.drift import LEAST_EXPECTED
 from core.monitoring.exact_tests import SMALLEST, certainty, share_bounds, share_p_value
 
+LevelRows = tuple[AnyArray, IntArray]
+"""The names of levels, and the rows of each."""
+
 DEALS = 9_999
 
 
 def count_levels(reference: "pd.Series[Any]", current: "pd.Series[Any]") -> IntArray:
     """Count the rows of each level on both sides, shape (2, n_levels), the most frequent level first."""
-    (before, n_before), (after, n_after) = _by_name(reference), _by_name(current)
+    return align_levels(level_rows(reference), level_rows(current))
+
+
+def align_levels(reference: LevelRows, current: LevelRows) -> IntArray:
+    """Arrange the rows of each level on both sides, shape (2, n_levels), the most frequent level first."""
+    (before, n_before), (after, n_after) = reference, current
     codes, levels = pd.factorize(np.concatenate((before, after)))
     counts = np.zeros((2, len(levels)), dtype=np.int64)
     counts[0, codes[: len(before)]], counts[1, codes[len(before) :]] = n_before, n_after
@@ -29,7 +37,7 @@ def count_levels(reference: "pd.Series[Any]", current: "pd.Series[Any]") -> IntA
     return counts[:, order[np.argsort(-counts.sum(axis=0)[order], kind="stable")]]
 
 
-def _by_name(values: "pd.Series[Any]") -> tuple[AnyArray, IntArray]:
+def level_rows(values: "pd.Series[Any]") -> LevelRows:
     """Return the levels that occur, and the rows of each."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, names = values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)

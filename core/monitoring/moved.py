@@ -39,6 +39,9 @@ class Moved:
         gap_bound: Upper bound of the share of rows that changed their level, where the PSI has no law.
         names_rows: Whether nearly every row has a level of its own.
         rows_needed: Rows on each side to settle a column that has not moved.
+        chi_square: Pearson's X² of the bins; None if there are too few rows for bins.
+        jensen_shannon: Jensen-Shannon distance of the bins, 0 to 1.
+        wasserstein: How far numbers have moved on average, in their own unit; None for levels.
     """
 
     psi: float | None
@@ -59,6 +62,9 @@ class Moved:
     gap_bound: float | None = None
     names_rows: bool = False
     rows_needed: int = 0
+    chi_square: float | None = None
+    jensen_shannon: float | None = None
+    wasserstein: float | None = None
 
 
 def worth(n: int, effect: float) -> int:

@@ -1,0 +1,49 @@
+"""Rows that a model answered, and what became of them where it is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import AnyArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The answers to rows, usually rows that the model did not learn from.
+
+    Attributes:
+        rows: The rows.
+        answer: Numbers, the probability of the second of two classes, probabilities of shape (n, n_classes), or
+            anomaly scores.
+        actual: Numbers, or positions of classes, NaN where unknown; None if nothing is known.
+        classes: Names of the classes; empty for numbers and scores.
+    """
+
+    rows: pd.DataFrame
+    answer: AnyArray
+    actual: FloatArray | None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def predictions(self) -> "pd.Series[float] | pd.Series[str]":
+        """What is predicted of each row: a number, a probability, a score, or the likeliest of three classes or more."""
+        if self.answer.ndim == 1:
+            return pd.Series(np.asarray(self.answer, dtype=np.float64))
+        names = np.array([str(name) for name in self.classes] or list(map(str, range(self.answer.shape[1]))), object)
+        return pd.Series(names[self.answer.argmax(axis=1)], dtype=object)
+
+    @property
+    def residuals(self) -> "pd.Series[float] | None":
+        """What the answers were off by, NaN where the truth is unknown; None if it is known of no row.
+
+        The outcome less the number or the probability; of three classes or more, what the true class lacks of 1.
+        """
+        if self.actual is None:
+            return None
+        if self.answer.ndim == 1:
+            return pd.Series(np.asarray(self.actual - self.answer, dtype=np.float64))
+        known = np.isfinite(self.actual) & (self.actual >= 0)
+        off = np.full(len(self.actual), np.nan)
+        off[known] = 1.0 - self.answer[known, self.actual[known].astype(np.int64)]
+        return pd.Series(off)

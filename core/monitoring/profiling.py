@@ -1,0 +1,242 @@
+"""Making a profile from the rows that a model learned from, and from its answers to rows held out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import AnyArray, BoolArray, IntArray
+from core.models.outcomes import Outcomes
+from core.monitoring import dependence
+from core.monitoring.column_drift import present_values
+from core.monitoring.compare_numbers import tenths
+from core.monitoring.data_profile import (
+    MOST_LEVELS,
+    N_BUCKETS,
+    CalibrationBin,
+    ColumnProfile,
+    DataProfile,
+    SliceProfile,
+)
+from core.monitoring.levels import LevelRows, level_rows
+from core.monitoring.number_sketch import NumberSketch
+from core.tables.signature import ColumnKind
+
+MOST_COLUMNS = 1_000
+MOST_SLICED_LEVELS = 12
+MOST_SLICES = 60
+LEAST_SLICE = 30
+N_CALIBRATION = 10
+
+
+def kinds_of(frame: pd.DataFrame) -> dict[str, ColumnKind]:
+    """Return the kinds of the columns of a frame that nobody has described."""
+    return {str(name): _kind(frame[name]) for name in list(frame.columns)[:MOST_COLUMNS]}
+
+
+def _kind(values: "pd.Series[Any]") -> ColumnKind:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return ColumnKind.TIME
+    is_number = pd.api.types.is_numeric_dtype(values) and not isinstance(values.dtype, pd.CategoricalDtype)
+    return ColumnKind.NUMBER if is_number else ColumnKind.CATEGORY
+
+
+def profile_column(
+    values: "pd.Series[Any]", kind: ColumnKind, *, name: str, units: IntArray | None = None
+) -> ColumnProfile:
+    """Profile a column.
+
+    Args:
+        values: Its cells.
+        kind: Its kind.
+        name: Its name.
+        units: By row, the unit of rows that depend on each other; None if no row depends on another.
+    """
+    there, n_lost = present_values(values, kind)
+    rows = len(values)
+    gaps = {"rows": rows, "missing": rows - len(there) - n_lost, "unreadable": n_lost, "infinite": n_lost}
+    own = None if units is None or not len(there) else units[there.index.to_numpy()]
+    if kind is ColumnKind.CATEGORY:
+        return ColumnProfile(name=name, kind=kind, **gaps, **_levels(there, own))
+    numbers = there.to_numpy()
+    if not len(numbers):
+        return ColumnProfile(name=name, kind=kind, **gaps)
+    sketch = NumberSketch.whole(np.sort(numbers))
+    effect = 1.0
+    if own is not None:
+        effect = _kept(dependence.design_effect((np.searchsorted(tenths(sketch), numbers),), (own,), ordered=True))
+    kept = sketch.kept()
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, sd = float(numbers.mean()), float(numbers.std())
+    return ColumnProfile(
+        name=name,
+        kind=kind,
+        **gaps,
+        mean=mean if np.isfinite(mean) else None,
+        sd=sd if np.isfinite(sd) else None,
+        points=tuple(kept.points.tolist()),
+        below=tuple(kept.below.tolist()),
+        equal=tuple((kept.up_to - kept.below).tolist()),
+        design_effect=effect,
+    )
+
+
+def _kept(effect: float) -> float:
+    return effect if np.isfinite(effect) else 0.0
+
+
+def _levels(values: "pd.Series[Any]", units: IntArray | None) -> dict[str, Any]:
+    names, n_rows = named_rows(values)
+    found: dict[str, Any] = {"n_levels": len(names)}
+    is_named = len(names) <= MOST_LEVELS
+    if is_named:
+        found["levels"] = {str(name): int(n) for name, n in sorted(zip(names, n_rows, strict=True))}
+    else:
+        rows = np.zeros(N_BUCKETS, dtype=np.int64)
+        np.add.at(rows, *bucketed((names, n_rows)))
+        found["buckets"] = tuple(rows.tolist())
+    if units is not None:
+        codes = dependence.frequent_codes(values, values.iloc[:0])[0]
+        found["design_effect"] = _kept(dependence.design_effect((codes,), (units,), ordered=False))
+        alone = named_rows(values.iloc[dependence.first_of_each(units)])
+        alone = alone if is_named else bucketed(alone)
+        found["alone"] = {str(name): int(n) for name, n in sorted(zip(*alone, strict=True))}
+    return found
+
+
+def named_rows(values: "pd.Series[Any]") -> LevelRows:
+    """Return the levels as text, and the rows of each."""
+    names, n_rows = level_rows(values)
+    texts, at = np.unique(np.array([str(name) for name in names], dtype=object), return_inverse=True)
+    return texts, np.bincount(at, weights=n_rows, minlength=len(texts)).astype(np.int64)
+
+
+def bucketed(levels: LevelRows) -> LevelRows:
+    """Return the buckets that levels fall into by the hash of their names, and the rows of each."""
+    names, n_rows = levels
+    bucket = (pd.util.hash_array(np.asarray(names, dtype=object)) % N_BUCKETS).astype(np.int64)
+    rows = np.bincount(bucket, weights=n_rows, minlength=N_BUCKETS).astype(np.int64)
+    there = np.flatnonzero(rows)
+    return there, rows[there]
+
+
+def profile_columns(
+    frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], group: str | None = None
+) -> dict[str, ColumnProfile]:
+    """Profile the columns of a frame.
+
+    Args:
+        frame: The rows.
+        kinds: The columns, with their kinds.
+        group: The column whose rows depend on each other; it is ignored where it is not there.
+    """
+    units = dependence.group_numbers(frame[group]) if group is not None and group in frame.columns else None
+    return {name: profile_column(frame[name], kind, name=name, units=units) for name, kind in kinds.items()}
+
+
+def profile_of(
+    columns: Mapping[str, ColumnProfile],
+    *,
+    features: tuple[str, ...],
+    target: str | None,
+    group: str | None,
+    held_out: Outcomes | None,
+) -> DataProfile:
+    """Assemble the profile of a version.
+
+    Args:
+        columns: The columns that it learned from.
+        features: Those that it reads; times are left out, since they move on by themselves.
+        target: The column that it predicts.
+        group: The column whose rows depend on each other.
+        held_out: Its answers to rows that it did not learn from.
+    """
+    read = [columns[name] for name in features if name in columns and columns[name].kind is not ColumnKind.TIME]
+    profile = DataProfile(
+        format=1,
+        rows=max((column.rows for column in columns.values()), default=0),
+        features=tuple(read),
+        target=columns.get(target) if target is not None else None,
+        group=group,
+    )
+    return profile if held_out is None or not len(held_out.rows) else _with_answers(profile, held_out)
+
+
+PREDICTION, RESIDUAL = "prediction", "residual"
+
+
+def answer_columns(outcomes: Outcomes) -> dict[str, "tuple[pd.Series[Any], ColumnKind]"]:
+    """Return the predictions, and the residuals where the truth of some row is known."""
+    predicted = outcomes.predictions
+    found: dict[str, Any] = {PREDICTION: (predicted, _kind(predicted))}
+    if (off := outcomes.residuals) is not None and off.notna().any():
+        found[RESIDUAL] = off.dropna().reset_index(drop=True), ColumnKind.NUMBER
+    return found
+
+
+def _with_answers(profile: DataProfile, held_out: Outcomes) -> DataProfile:
+    import msgspec
+
+    group, units = profile.group, None
+    if group is not None and group in held_out.rows:
+        units = dependence.group_numbers(held_out.rows[group])
+    found = {}
+    for name, (values, kind) in answer_columns(held_out).items():
+        own = units if units is None or len(values) == len(units) else units[_known(held_out)]
+        found[name] = profile_column(values, kind, name=name, units=own)
+    return msgspec.structs.replace(
+        profile,
+        held_out=len(held_out.rows),
+        prediction=found[PREDICTION],
+        residual=found.get(RESIDUAL),
+        calibration=calibration(held_out),
+        slices={name: slice_profile(held_out, mask) for name, mask in slices_of(held_out)},
+    )
+
+
+def _known(outcomes: Outcomes) -> BoolArray:
+    off = outcomes.residuals
+    assert off is not None
+    return np.asarray(off.notna())
+
+
+def calibration(outcomes: Outcomes) -> tuple[CalibrationBin, ...]:
+    """Compare the probability of the second class with the share of events, by tenths of the answers."""
+    if outcomes.actual is None or len(outcomes.classes) != 2 or outcomes.answer.ndim != 1:
+        return ()
+    known = np.flatnonzero(np.isfinite(outcomes.actual))
+    order = known[np.argsort(outcomes.answer[known], kind="stable")]
+    return tuple(
+        CalibrationBin(
+            rows=len(part), predicted=float(outcomes.answer[part].mean()), observed=float(outcomes.actual[part].mean())
+        )
+        for part in np.array_split(order, N_CALIBRATION)
+        if len(part)
+    )
+
+
+def slices_of(outcomes: Outcomes) -> Iterator[tuple[str, BoolArray]]:
+    """Yield the rows of each level of the categories with few levels, where they are enough for a mean."""
+    found = 0
+    for name, values in outcomes.rows.items():
+        if not isinstance(values.dtype, pd.CategoricalDtype) or values.nunique() > MOST_SLICED_LEVELS:
+            continue
+        for level in sorted(map(str, values.dropna().unique())):
+            mask: AnyArray = np.asarray(values.astype(str) == level)
+            if int(mask.sum()) >= LEAST_SLICE and found < MOST_SLICES:
+                found += 1
+                yield f"{name}={level}", mask
+
+
+def slice_profile(outcomes: Outcomes, mask: BoolArray) -> SliceProfile:
+    """Summarise the answers to some rows."""
+    off = outcomes.residuals
+    own = off.to_numpy()[mask] if off is not None else np.empty(0)
+    own = own[np.isfinite(own)]
+    return SliceProfile(
+        rows=int(mask.sum()),
+        prediction=float(outcomes.answer[mask].mean()) if outcomes.answer.ndim == 1 else None,
+        residual=float(own.mean()) if len(own) else None,
+        residual_sd=float(own.std()) if len(own) else None,
+    )
