@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.models.interface import Model
+    from core.models.outcomes import Outcomes
     from core.models.scores import Metrics
     from core.quality import CheckSet
     from core.tables import ReadingRules, Table, TableSignature, Task
@@ -108,12 +109,14 @@ class CrossValidated:
         slices: On each level of the categories with few levels.
         n_learned: How many rows these models learned from, on average.
         method: How the rows were dealt, in words.
+        outcomes: The answers to all rows, each by a model that did not learn from it.
     """
 
     metrics: "Metrics"
     slices: "dict[str, Metrics]"
     n_learned: int
     method: str
+    outcomes: "Outcomes"
 
 
 class FileDomain(Domain, Protocol):
@@ -127,10 +130,22 @@ class FileDomain(Domain, Protocol):
         """
 
     def to_judge(
-        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+        self,
+        model: "Model",
+        signature: "TableSignature | None",
+        data: Path,
+        rules: "ReadingRules",
+        *,
+        needs_target: bool = True,
     ) -> Judged | None:
         """Prepare a file for the evaluation of a model; None for a model of another domain.
 
+        Args:
+            model: The model.
+            signature: Its inputs.
+            data: The file.
+            rules: How its columns are to be read.
+            needs_target: Whether a file without the target is refused.
         Raises:
             TableError: The file cannot be used.
         """
@@ -159,6 +174,9 @@ class TrainableModel(Protocol):
 
     def judge_slices(self, frame: "pd.DataFrame") -> "dict[str, Metrics]":
         """Measure on each level of the categories with few levels."""
+
+    def outcomes(self, frame: "pd.DataFrame") -> "Outcomes":
+        """Answer rows, with or without the target, and find the truth where it is known."""
 
     def feature_importance(self) -> dict[str, float]:
         """Return the importance of each column, as shares."""

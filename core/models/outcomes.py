@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, FloatArray
+from core.models.interface import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Outcomes:
 
     @property
     def predictions(self) -> "pd.Series[float] | pd.Series[str]":
-        """What is predicted of each row: a number, a probability, a score, or the likeliest of three classes or more."""
+        """What is predicted of each row: a number, a probability, a score, or the likeliest of several classes."""
         if self.answer.ndim == 1:
             return pd.Series(np.asarray(self.answer, dtype=np.float64))
         names = np.array([str(name) for name in self.classes] or list(map(str, range(self.answer.shape[1]))), object)
@@ -47,3 +48,18 @@ class Outcomes:
         off = np.full(len(self.actual), np.nan)
         off[known] = 1.0 - self.answer[known, self.actual[known].astype(np.int64)]
         return pd.Series(off)
+
+
+def outcomes_of(model: Model, frame: pd.DataFrame) -> Outcomes:
+    """Answer the rows of a frame, and find the truth where its label is there.
+
+    Args:
+        model: A model with a label.
+        frame: The rows, in the model's layout.
+    """
+    actual = None
+    if model.task != "detection" and model.label in frame:
+        labels = pd.to_numeric(frame[model.label], errors="coerce")
+        actual = labels.to_numpy(dtype=np.float64, na_value=np.nan)
+    classes = ("0", "1") if model.task == "classification" else ()
+    return Outcomes(frame, np.asarray(model.predict(frame), dtype=np.float64), actual, classes)

@@ -114,6 +114,17 @@ def _test_shares(
         effect = dependence.design_effect(codes, units, ordered=False)
         cells = worth(cells[0], effect), worth(cells[1], effect)
         rows = worth(rows[0], effect), worth(rows[1], effect)
+    return test_share_counts(cells, rows, matters)
+
+
+def test_share_counts(cells: tuple[int, int], rows: tuple[int, int], matters: float) -> TestedMove:
+    """Test whether the share of some cells has moved.
+
+    Args:
+        cells: In the reference and now.
+        rows: All of them.
+        matters: The PSI from which a move is drift, nats.
+    """
     if min(rows) < LEAST_ROWS:
         return TestedMove()
     counts = cells[0], rows[0], cells[1], rows[1]

@@ -5,7 +5,7 @@ The file holds counts and values of single columns: no row, and no two columns t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ from core.arrays import IntArray
 from core.errors import UsageError
 from core.json_documents import decode_json
 from core.monitoring.number_sketch import NumberSketch
-from core.plain_files import read_file
+from core.plain_files import open_plain
 from core.tables.signature import ColumnKind
 
 PROFILE_NAME = "profile.json"
@@ -58,6 +58,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         n_levels: How many levels there were.
         alone: Of grouped rows: the rows of each level, or of each bucket by its number, one row a group.
         design_effect: How many rows are worth one independent row; 0: too few groups to know.
+        missing_effect: The same of which cells are empty.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     n_levels: Count = 0
     alone: dict[str, Count] = {}
     design_effect: Annotated[float, Meta(ge=0)] = 1.0
+    missing_effect: Annotated[float, Meta(ge=1)] = 1.0
 
     @property
     def n(self) -> int:
@@ -115,9 +117,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Say what contradicts itself; empty if nothing does."""
         if self.n < 0 or self.infinite > self.unreadable:
             return "counts more empty and unreadable cells than rows"
-        if not math.isfinite(self.design_effect) or any(
-            value is not None and not math.isfinite(value) for value in (self.mean, self.sd, *self.points)
-        ):
+        figures = (self.design_effect, self.missing_effect, self.mean or 0.0, self.sd or 0.0, *self.points)
+        if not all(map(math.isfinite, figures)):
             return "holds a number that is not finite"
         if self.kind is ColumnKind.CATEGORY:
             return self._fault_of_levels()
@@ -193,10 +194,15 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     group: str | None = None
 
     @property
+    def data_columns(self) -> tuple[ColumnProfile, ...]:
+        """The columns of the data: the features, and the target."""
+        return (*self.features, *([self.target] if self.target is not None else []))
+
+    @property
     def columns(self) -> tuple[ColumnProfile, ...]:
         """All columns."""
-        own = (self.target, self.prediction, self.residual)
-        return (*self.features, *(column for column in own if column is not None))
+        own = (self.prediction, self.residual)
+        return (*self.data_columns, *(column for column in own if column is not None))
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
@@ -212,7 +218,7 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         cure = "Train the version again, or check its folder: bondx registry verify"
         try:
             if len(content) > MOST_BYTES:
-                raise ProfileError(place, f"it has {len(content):,} bytes; {MOST_BYTES:,} are the limit", cure)
+                raise ProfileError(place, f"it has more than {MOST_BYTES:,} bytes", cure)
             profile = decode_json(content, type=cls)
         except msgspec.DecodeError as error:
             raise ProfileError(place, f"it is no profile of a version ({error})", cure) from error
@@ -236,10 +242,8 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """
         path = folder / PROFILE_NAME
         try:
-            if path.stat().st_size > MOST_BYTES:
-                content = b" " * (MOST_BYTES + 1)
-            else:
-                content = read_file(path)
+            with open_plain(path) as file:
+                content = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
             raise ProfileError(
                 version,
@@ -253,6 +257,6 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return cls.from_bytes(content, f"{version}, {PROFILE_NAME}")
 
 
-def figures_of(columns: Mapping[str, ColumnProfile]) -> dict[str, dict[str, float]]:
-    """Return the figures of columns for reports; columns of names and dates are left out."""
-    return {name: found for name, column in columns.items() if (found := column.figures())}
+def figures_of(columns: Iterable[ColumnProfile]) -> dict[str, dict[str, float]]:
+    """Return the figures of columns for reports; columns of names are left out."""
+    return {column.name: found for column in columns if (found := column.figures())}

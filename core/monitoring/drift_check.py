@@ -52,6 +52,14 @@ class DriftVerdict(StrEnum):
 _GRAVITY = list(DriftVerdict)
 
 
+class DriftFinding(msgspec.Struct, frozen=True):
+    """One reason for a watch or an alarm."""
+
+    verdict: DriftVerdict
+    what: str  # values, missing, unseen, outside or unreadable
+    reason: str
+
+
 class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     """How one column has moved.
 
@@ -85,7 +93,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     chi_square: float | None = None  # Pearson's X² of the bins compared
     jensen_shannon: float | None = None  # distance of the bins compared, 0 to 1
     wasserstein: float | None = None  # of numbers: how far they moved on average, in their own unit
-    moved: tuple[str, ...] = ()  # what the reason is about: values, missing, unseen, outside, unreadable
+    findings: tuple[DriftFinding, ...] = ()  # what the reason consists of
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,7 +277,7 @@ def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float
         chi_square=moved.chi_square if moved else None,
         jensen_shannon=moved.jensen_shannon if moved else None,
         wasserstein=moved.wasserstein if moved and found.kind is not ColumnKind.TIME else None,
-        moved=tuple(what for _, what, _ in findings),
+        findings=tuple(DriftFinding(*finding) for finding in findings),
     )
 
 

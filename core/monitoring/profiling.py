@@ -55,8 +55,13 @@ def profile_column(
     """
     there, n_lost = present_values(values, kind)
     rows = len(values)
-    gaps = {"rows": rows, "missing": rows - len(there) - n_lost, "unreadable": n_lost, "infinite": n_lost}
+    n_empty = rows - len(there) - n_lost
+    gaps: dict[str, Any] = {"rows": rows, "missing": n_empty, "unreadable": n_lost, "infinite": n_lost}
     own = None if units is None or not len(there) else units[there.index.to_numpy()]
+    if units is not None and 0 < len(there) < rows:
+        empty = values.isna().to_numpy().astype(np.int64)
+        effect = dependence.design_effect((empty,), (units,), ordered=False)
+        gaps["missing_effect"] = effect if np.isfinite(effect) else float(rows)
     if kind is ColumnKind.CATEGORY:
         return ColumnProfile(name=name, kind=kind, **gaps, **_levels(there, own))
     numbers = there.to_numpy()

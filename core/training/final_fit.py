@@ -6,6 +6,7 @@ Each model takes the way that scores better on the validation panel, and then le
 done. The test panels are drawn after that and used once; no choice depends on them.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from statistics import fmean
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_file, write_folder
 from core.models import Model
-from core.models.data_profile import Profile, data_profile
+from core.models.outcomes import Outcomes, outcomes_of
+from core.monitoring.data_profile import PROFILE_NAME, ColumnProfile, figures_of
+from core.monitoring.profiling import kinds_of, profile_columns, profile_of
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -32,6 +36,8 @@ from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
 from core.training.slicing import Slices
+
+log = logging.getLogger(__name__)
 
 FOLDER = "final"
 RECORD = "final.json"
@@ -91,14 +97,16 @@ class FinalFit:
             seed = derive_seed(self._settings.random_seed, "last lesson")  # part of the seed, so it stays
             self._time(taking.learn(self._validation.panel, seed=seed))
         model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
-        draws, metrics, slices = self._test(model_set)
+        draws, metrics, slices, outcomes = self._test(model_set)
         if self._data_sets.keeps_final:  # before the record: once that is there, they are there
             self._data_sets.keep(epoch_name(newest.epoch), self._panels.epoch(newest.epoch))
             self._data_sets.keep(VALIDATION, self._validation)
         for name, figures in metrics.items():
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
         panels = (pool.record, self._validation.record, *draws)
-        made = _Made(model_set, choice, metrics, slices, panels, data_profile(pool.panel.frame))
+        group = self._panels.domain.group_column
+        columns = profile_columns(pool.panel.frame, kinds_of(pool.panel.frame), group)
+        made = _Made(model_set, choice, metrics, slices, panels, columns, group, outcomes)
         return self._save(made, source, newest)
 
     def _time(self, seconds: Mapping[str, float]) -> None:
@@ -137,8 +145,11 @@ class FinalFit:
         except CheckpointDamagedError:
             return newest  # nearly as good, and whole
 
-    def _test(self, model_set: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]], dict[str, Slices]]:
+    def _test(
+        self, model_set: ModelSet
+    ) -> tuple[list[DrawRecord], dict[str, dict[str, float]], dict[str, Slices], dict[str, Outcomes]]:
         slices: dict[str, Slices] = {}
+        outcomes: dict[str, Outcomes] = {}
         draws: list[DrawRecord] = []
         metrics: dict[str, dict[str, float]] = {name: {} for name in model_set.models}
         for number, name in enumerate(self._panels.domain.test_panels):
@@ -146,10 +157,11 @@ class FinalFit:
             draws.append(draw.record)
             self._data_sets.keep(name, draw)
             slices = slices or model_set.slices(draw.panel)
+            outcomes = outcomes or _outcomes(model_set, draw.panel.frame)
             seed = derive_seed(self._settings.random_seed, "interval", number)
             for model, figures in model_set.test(draw.panel, seed=seed).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
-        return draws, metrics, slices
+        return draws, metrics, slices, outcomes
 
     def _save(self, made: "_Made", source: Checkpoint, newest: Checkpoint) -> FinalRecord:
         record: FinalRecord | None = None
@@ -184,7 +196,20 @@ class _Made:
     metrics: dict[str, dict[str, float]]
     slices: dict[str, Slices]
     draws: tuple[DrawRecord, ...]
-    profile: Profile
+    columns: dict[str, ColumnProfile]  # of the draws that the models were fitted to
+    group: str | None
+    outcomes: dict[str, Outcomes]
+
+
+def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
+    """Answer the rows of the main test panel."""
+    found = {}
+    for name, model in model_set.models.items():
+        try:
+            found[name] = outcomes_of(model, frame)
+        except Exception:  # a plug-in may answer in another shape: its profile then has no answers
+            log.warning("no answers of %s for its profile", name, exc_info=True)
+    return found
 
 
 def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain: str) -> FinalModel:
@@ -194,9 +219,15 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     account = plain(model.report(), name, "report", domain=domain)
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
-    report[PROFILE] = made.profile
+    report[PROFILE] = figures_of(made.columns.values())
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(place / REPORT, content + b"\n", durable=False)
+    features = tuple(column for column in importance if column != made.group)
+    target = model.label if isinstance(getattr(model, "label", None), str) else None
+    profile = profile_of(
+        made.columns, features=features, target=target, group=made.group, held_out=made.outcomes.get(name)
+    )
+    write_file(place / PROFILE_NAME, profile.to_bytes(), durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,

@@ -84,12 +84,18 @@ class BondDomain:
         return prepare(table, request)
 
     def to_judge(
-        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+        self,
+        model: "Model",
+        signature: "TableSignature | None",
+        data: Path,
+        rules: "ReadingRules",
+        *,
+        needs_target: bool = True,
     ) -> Judged | None:
         """Evaluate a bond model on a user's bonds."""
         from core.domains.bonds.own_file import to_judge
 
-        return to_judge(model, signature, data, rules)
+        return to_judge(model, signature, data, rules, needs_target=needs_target)
 
 
 BONDS = BondDomain()

@@ -21,6 +21,7 @@ from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.escape import shown, spelled_out
 from core.models import Model, scores
+from core.models.outcomes import Outcomes, outcomes_of
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
@@ -81,16 +82,25 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     return PreparedTraining(model, signature, bonds, split, checks, notes)
 
 
-def to_judge(model: Model, signature: TableSignature | None, data: Path, rules: ReadingRules) -> Judged | None:
+def to_judge(
+    model: Model, signature: TableSignature | None, data: Path, rules: ReadingRules, *, needs_target: bool = True
+) -> Judged | None:
     """Prepare a user's bonds for the evaluation of a bond model.
 
+    Args:
+        model: The model.
+        signature: Its inputs.
+        data: The file.
+        rules: How its columns are to be read.
+        needs_target: Whether a file without the label is refused.
     Raises:
         TableError: The file cannot be read, or lacks columns of the model.
     """
     if model.name not in _CLASSES:
         return None
     table = read_table(data, rules=rules)
-    if lacking := lacking_columns(model.name, table):
+    optional = () if needs_target else (model.label,)
+    if lacking := [name for name in lacking_columns(model.name, table) if name not in optional]:
         raise table.error(f"it lacks {', '.join(lacking[:5])}", "Add these columns: the bond model reads them.")
     return Judged(TrainableBondModel(model, signature), signature, table, as_bonds(table))
 
@@ -187,6 +197,10 @@ class TrainableBondModel:
         answer = self.model.predict(rows)
         columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is ColumnKind.CATEGORY)
         return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask))
+
+    def outcomes(self, frame: pd.DataFrame) -> Outcomes:
+        """Answer bonds, and find the truth where the table has the label."""
+        return outcomes_of(self.model, frame)
 
     def feature_importance(self) -> dict[str, float]:
         """Return the importance of each column."""

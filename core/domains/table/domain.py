@@ -29,7 +29,13 @@ class TableDomain:
         return prepare(table, request)
 
     def to_judge(
-        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+        self,
+        model: "Model",
+        signature: "TableSignature | None",
+        data: Path,
+        rules: "ReadingRules",
+        *,
+        needs_target: bool = True,
     ) -> Judged | None:
         """Evaluate a table model on another file."""
         from core.domains.table.own_file import to_judge

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domains.own_file import PreparedTraining
+from core.models.outcomes import Outcomes
 from core.models.scores import Metrics
 from core.progress import begins
 from core.training.stopwatch import Stopwatch
@@ -30,12 +31,14 @@ class Tested:
         slices: The metrics of parts of the rows.
         split: How many rows served for what, as the report gives it.
         notice: What the metrics describe.
+        outcomes: The answers to the tested rows.
     """
 
     metrics: Metrics
     slices: dict[str, Metrics]
     split: dict[str, Any]
     notice: str
+    outcomes: Outcomes
 
 
 def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> Tested:
@@ -46,12 +49,12 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> 
     if (found := model.cross_validate(frame, seed=seed)) is not None:
         watch.lap("choice, test and final fit")
         rows = _split(found.method, found.n_learned, len(frame), 0, len(frame), is_cross_validated=True)
-        return Tested(found.metrics, found.slices, rows, CROSS_VALIDATED_NOTICE.format(units))
+        return Tested(found.metrics, found.slices, rows, CROSS_VALIDATED_NOTICE.format(units), found.outcomes)
     model.fit(frame[split.learn], seed=seed)
     watch.lap("choice and importance")
     begins("the test")
     tested = frame[split.held]
-    metrics, slices = model.judge(tested), model.judge_slices(tested)
+    metrics, slices, outcomes = model.judge(tested), model.judge_slices(tested), model.outcomes(tested)
     watch.lap("test")
     begins("the final fit")
     model.refit(frame, seed=seed)
@@ -59,7 +62,7 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> 
     n_learned, n_tested = int(split.learn.sum()), len(tested)
     n_unused = len(frame) - n_learned - n_tested
     rows = _split(split.method, n_learned, n_tested, n_unused, len(frame), is_cross_validated=False)
-    return Tested(metrics, slices, rows, HELD_OUT_NOTICE.format(units))
+    return Tested(metrics, slices, rows, HELD_OUT_NOTICE.format(units), outcomes)
 
 
 def _split(

@@ -15,7 +15,8 @@ from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.files import write_file
-from core.models.data_profile import data_profile
+from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
+from core.monitoring.profiling import profile_columns, profile_of
 from core.progress import begins
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
@@ -87,8 +88,9 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
             tested = fit_and_test(prepared, seed=seed, watch=watch)
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
-        report = _report(prepared, tested)
-        version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
+        profile = _profile(prepared, tested)
+        report = _report(prepared, tested, profile)
+        version = _register(workspace, table, request, settings, prepared, gates, report, profile, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     watch.lap("registration")
     return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes, watch.seconds)
@@ -160,13 +162,25 @@ def _told(prepared: PreparedTraining) -> dict[str, str]:
     return {"notes": " ".join(notes)} if notes else {}
 
 
-def _report(prepared: PreparedTraining, tested: Tested) -> dict[str, Any]:
+def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
+    signature = prepared.signature
+    features = tuple(name for name in signature.names if name != signature.group)
+    kinds = {name: signature.kinds[name] for name in features}
+    if signature.target is not None and signature.target_kind is not None:
+        kinds[signature.target] = signature.target_kind
+    columns = profile_columns(prepared.frame, kinds, signature.group)
+    return profile_of(
+        columns, features=features, target=signature.target, group=signature.group, held_out=tested.outcomes
+    )
+
+
+def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile) -> dict[str, Any]:
     return {
         **prepared.model.report(),
         "feature_importance": prepared.model.feature_importance(),
         "metrics": tested.metrics,
         "slices": tested.slices,
-        "data_profile": data_profile(prepared.frame),
+        "data_profile": figures_of(profile.data_columns),
         "split": tested.split,
         "notice": tested.notice,
         "notes": list(prepared.notes),
@@ -181,6 +195,7 @@ def _register(
     prepared: PreparedTraining,
     gates: tuple[GateResult, ...],
     report: dict[str, Any],
+    profile: DataProfile,
     *,
     run: Run,
     actor: Actor,
@@ -201,6 +216,7 @@ def _register(
         write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
         content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
         write_file(folder / REPORT_NAME, content + b"\n", durable=False)
+        write_file(folder / PROFILE_NAME, profile.to_bytes(), durable=False)
         return Registry(workspace).register(
             request.model,
             folder,

@@ -32,6 +32,7 @@ from core.models.learners.isolation_forest import IsolationForestLearner
 from core.models.learners.learner import FitOnceLearner, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.samples import Matrices, Sample
+from core.models.outcomes import Outcomes
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
@@ -167,8 +168,7 @@ class TableModel(Model):
 
     def predict_matrix(self, matrix: FloatArray) -> FloatArray:
         """Predict encoded rows, as `predict` does."""
-        answer = self.answer(matrix)
-        return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
+        return _of_two(self.answer(matrix))
 
     def matrix(self, frame: pd.DataFrame) -> FloatArray:
         """Encode the columns of the signature for the learner, shape (n, columns)."""
@@ -232,7 +232,13 @@ class TableModel(Model):
             slices=metrics_by_slice(frame, signature.columns, measure),
             n_learned=self._n_learned,
             method=self._account["judged_on"],
+            outcomes=Outcomes(frame, _of_two(answers[0]), actual, signature.classes),
         )
+
+    def outcomes(self, frame: pd.DataFrame) -> Outcomes:
+        """Answer rows, with or without the target, and find the truth where it is known."""
+        signature = self._described()
+        return Outcomes(frame, self.predict(frame), self._known(frame), signature.classes)
 
     def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure the model on each level of its categories with few levels."""
@@ -425,6 +431,18 @@ class TableModel(Model):
             )
         return codes.astype(np.float64)
 
+    def _known(self, frame: pd.DataFrame) -> FloatArray | None:
+        """Return the target where it is known, NaN elsewhere; None if it is known of no row, or there is none."""
+        signature = self._described()
+        if signature.target is None or signature.task is Task.ANOMALY or signature.target not in frame:
+            return None
+        values = frame[signature.target]
+        if not signature.classes:
+            return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        kind = ColumnKind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else ColumnKind.NUMBER
+        codes = class_codes(values, kind, signature.classes)
+        return np.where(codes < 0, np.nan, codes)
+
     def _described(self) -> TableSignature:
         if self.signature is None:
             raise UsageError(
@@ -436,6 +454,11 @@ class TableModel(Model):
         if self.learner is None:
             raise NotFittedError(self.name)
         return self.learner
+
+
+def _of_two(answer: FloatArray) -> FloatArray:
+    """Return of two classes the probability of the second."""
+    return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
 
 
 def _scale_of(target: FloatArray) -> tuple[float, float]:
