@@ -8,6 +8,13 @@
 
     data = SyntheticETRMDataGenerator(ETRMDataConfig(num_trades=5000)).generate_complete_dataset()
 
+    from bondx.ml import ModelMonitoringService
+
+    service = ModelMonitoringService()
+    service.register_model("risk_model", reference)
+    for alert in service.detect_drift("risk_model", new_data):
+        print(alert.message)
+
 Importing this package loads nothing heavy.
 """
 
@@ -15,6 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bondx.ml.monitoring import ModelMonitoringService
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
     from core.domains.etrm.compliance.file_check import check_trades_file
@@ -22,11 +30,15 @@ if TYPE_CHECKING:
     from core.domains.etrm.compliance.table import compliance_table
     from core.domains.etrm.data.dataset import SyntheticETRMDataGenerator
     from core.domains.etrm.data.settings import ETRMDataConfig
+    from core.monitoring.profile_check import DriftAlert, DriftType
 
 __all__ = [
     "CheckSettings",
+    "DriftAlert",
+    "DriftType",
     "ETRMDataConfig",
     "ETRMModelClient",
+    "ModelMonitoringService",
     "SyntheticETRMDataGenerator",
     "TensorFlowServingClient",
     "check_trades_file",
@@ -35,8 +47,11 @@ __all__ = [
 
 _HOMES = {
     "CheckSettings": "core.domains.etrm.compliance.regime",
+    "DriftAlert": "core.monitoring.profile_check",
+    "DriftType": "core.monitoring.profile_check",
     "ETRMDataConfig": "core.domains.etrm.data.settings",
     "ETRMModelClient": "core.domains.etrm.client",
+    "ModelMonitoringService": "bondx.ml.monitoring",
     "SyntheticETRMDataGenerator": "core.domains.etrm.data.dataset",
     "TensorFlowServingClient": "core.client.tf_serving",
     "check_trades_file": "core.domains.etrm.compliance.file_check",

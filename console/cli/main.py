@@ -34,6 +34,7 @@ COMMANDS = (
     "alerts",
     "data",
     "compliance",
+    "drift",
     "audit",
     "logs",
     "workspaces",

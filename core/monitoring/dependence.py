@@ -26,6 +26,7 @@ LEAST_FOLLOWED = 30
 LEAST_PAIRS = 10  # of neighbours, expected at random, from which the normal law holds
 ALIKE = 0.1  # correlation of consecutive rows, from which a note is worth its line
 NOTED_AT = 0.001  # of all columns together
+NAME_THEM = "name the column that groups them, or a number of rows as a block"
 
 
 def units_of(
@@ -173,8 +174,14 @@ def _equal_neighbours(codes: IntArray, shares: FloatArray) -> tuple[float, float
     return excess / (1 - usual), excess * float(np.sqrt(len(codes) / variance))
 
 
-def dependence_note(sides: "tuple[pd.DataFrame, ...]", names: Sequence[str]) -> str:
-    """Return a sentence if consecutive rows are alike in columns of either table; empty otherwise."""
+def dependence_note(sides: "tuple[pd.DataFrame, ...]", names: Sequence[str], cure: str = NAME_THEM) -> str:
+    """Return a sentence if consecutive rows are alike in columns of either table; empty otherwise.
+
+    Args:
+        sides: The tables.
+        names: The columns to look at.
+        cure: What to do about it.
+    """
     from scipy.special import ndtri
 
     certain = -float(ndtri(NOTED_AT / (2 * max(len(names), 1))))
@@ -189,5 +196,5 @@ def dependence_note(sides: "tuple[pd.DataFrame, ...]", names: Sequence[str]) -> 
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return (
         f"rows that follow each other are alike in {worst!r}{more} (correlation {found[worst]:.2f}), but the verdict "
-        "assumes independent rows; name the column that groups them, or a number of rows as a block"
+        f"assumes independent rows; {cure}"
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.settings.policy import DriftPolicy
 
 FOLLOWED = 50_000  # rows that are searched for likeness of neighbours
+TRAIN_GROUPED = "name the column that groups them when the model is trained"
 
 
 class DriftType(StrEnum):
@@ -92,6 +93,7 @@ def check_profile(
     rules: "DriftPolicy",
     *,
     outcomes: Outcomes | None = None,
+    answers: "Mapping[str, tuple[pd.Series[Any], ColumnKind]] | None" = None,
     unreadable: Mapping[str, int] | None = None,
     infinite: Mapping[str, int] | None = None,
     importance: Mapping[str, float] | None = None,
@@ -104,6 +106,7 @@ def check_profile(
         frame: The batch; a column with the name of the target is compared with it.
         rules: The PSI that matters, by kind.
         outcomes: The answers of the version to the batch, and the truth where it is known.
+        answers: The predictions and the residuals, where no `outcomes` hold them (`profiling.answer_columns`).
         unreadable: By column, filled cells that could not be read and are empty in the frame.
         infinite: How many of them were infinite.
         importance: Share of each feature in the answers of the version.
@@ -117,7 +120,7 @@ def check_profile(
             units = dependence.group_numbers(frame[profile.group])
         else:
             notes.append(f"without the column {profile.group!r} its rows are taken for independent")
-    answers = profiling.answer_columns(outcomes) if outcomes is not None else {}
+    answers = profiling.answer_columns(outcomes) if outcomes is not None else answers or {}
     kinds = _compared(profile, frame, answers)
     total = sum(WEIGHTS[kind] for kind, columns in kinds.items() if columns)
     begins(f"comparing {sum(map(len, kinds.values()))} columns")
@@ -147,7 +150,7 @@ def check_profile(
     alerts.sort(key=lambda alert: (-_GRAVITY.index(alert.verdict), -(alert.importance or 0.0)))
     if profile.group is None:
         untimed = [stored.name for stored, _ in kinds[DriftType.FEATURE]]
-        notes.append(dependence.dependence_note((frame.iloc[:FOLLOWED],), untimed))
+        notes.append(dependence.dependence_note((frame.iloc[:FOLLOWED],), untimed, TRAIN_GROUPED))
     verdicts = [DriftVerdict.ALARM] * bool(lost) + [one.found.verdict for one in columns]
     return ProfileDrift(
         verdict=max(verdicts, key=_GRAVITY.index, default=DriftVerdict.STABLE),

@@ -85,6 +85,7 @@ PATHS = {
     "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
     "compliance check": LEFT_OUT,
+    "drift check": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

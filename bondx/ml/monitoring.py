@@ -1,0 +1,179 @@
+"""`ModelMonitoringService`: keep the profile of a reference, and compare later batches with it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bondx.mlops.drift import TableLike, read_table_like
+from core.api import MLOpsConfig
+from core.api.arguments import checked
+from core.errors import NotFoundError, UsageError
+from core.escape import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core.monitoring.data_profile import DataProfile
+    from core.monitoring.profile_check import DriftAlert, ProfileDrift
+    from core.tables import ReadingRules, Table
+
+Rows: TypeAlias = "np.ndarray[Any, Any] | TableLike"
+"""An array of one or two dimensions, a data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What is kept of a reference: its profile, and how its columns were read. No row is kept."""
+
+    profile: "DataProfile"
+    reading: "ReadingRules"
+    names: tuple[str, ...]
+    prediction: str | None
+    residual: str | None
+
+
+class ModelMonitoringService:
+    """Detects drift of the inputs, predictions, outcomes and errors of models, each against its reference.
+
+    >>> import numpy as np
+    >>> rng, service = np.random.default_rng(1), ModelMonitoringService()
+    >>> service.register_model("risk_model", rng.normal(size=(1_000, 2)))
+    >>> service.detect_drift("risk_model", rng.normal(size=(500, 2)))
+    ()
+    >>> print(service.detect_drift("risk_model", rng.normal(size=(500, 2)) + [0, 2])[0].message)
+    feature_1: moved by more than is harmless: PSI 3.299; mean -0.01128 -> 2.003 (+1.99 sd)
+    """
+
+    @checked
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open the service; by default with the policy that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        self._references: dict[str, _Reference] = {}
+
+    @checked
+    def register_model(
+        self,
+        model_name: str,
+        reference: Rows,
+        *,
+        target: str | None = None,
+        prediction: str | None = None,
+        residual: str | None = None,
+        group: str | None = None,
+    ) -> None:
+        """Keep the profile of a reference, in place of an earlier one of the same name.
+
+        Args:
+            model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`,
+                `drift.residual`).
+            reference: Rows without drift, such as the training data. Columns of an array are `feature_0`, `feature_1`…
+            target: The column of the outcomes.
+            prediction: The column of the model's answers.
+            residual: The column of what they were off by.
+            group: The column whose rows depend on each other, such as a client or a day.
+        Raises:
+            TableError: A file cannot be used.
+            UsageError: The rows cannot be read, lack a column that is named, or hold nothing to compare.
+        """
+        import msgspec
+
+        from core.monitoring.drift_check import kinds_to_read
+        from core.monitoring.profiling import PREDICTION, RESIDUAL, profile_column, profile_columns, profile_of
+        from core.tables import ReadingRules
+
+        table = _read(reference, "reference", None)
+        roles = [name for name in (target, prediction, residual, group) if name is not None]
+        for name in roles:
+            if name not in table.kinds:
+                known = ", ".join(map(shown, table.kinds))
+                raise UsageError(f"reference has no column {shown(name)}. Its columns: {known}.")
+        if len(set(roles)) < len(roles):
+            raise UsageError("A column is named twice as target, prediction, residual or group; name each once.")
+        features = tuple(name for name in table.kinds if name not in roles)
+        columns = profile_columns(table.frame, table.kinds, group)
+        profile = profile_of(columns, features=features, target=target, group=group, held_out=None)
+        if not profile.features and not roles:
+            raise UsageError("reference has no column to compare; times are not compared.")
+        own = {
+            kind: profile_column(table.frame[name], table.kinds[name], name=kind, units=_units(table, group))
+            for kind, name in ((PREDICTION, prediction), (RESIDUAL, residual))
+            if name is not None
+        }
+        self._references[model_name] = _Reference(
+            msgspec.structs.replace(profile, prediction=own.get(PREDICTION), residual=own.get(RESIDUAL)),
+            ReadingRules(kinds=kinds_to_read(table.kinds), forms=table.forms),
+            tuple(table.frame.columns),
+            prediction,
+            residual,
+        )
+
+    @checked
+    def detect_drift(self, model_name: str, new_data: Rows) -> "tuple[DriftAlert, ...]":
+        """Compare a batch with the reference of a model.
+
+        Args:
+            model_name: A registered model.
+            new_data: The batch; an array has the columns of the reference in their order.
+        Returns:
+            What has certainly moved, the most severe first: `type` (`DriftType`), `column`, `verdict` (alarm or
+            watch), `message`. Without drift the whole check finds something in at most 5 % of the batches.
+        Raises:
+            NotFoundError: No model of this name is registered here.
+            TableError: A file cannot be used.
+            UsageError: The batch cannot be read.
+        """
+        return self.check(model_name, new_data).alerts
+
+    @checked
+    def check(self, model_name: str, new_data: Rows) -> "ProfileDrift":
+        """Compare a batch with the reference of a model; return every column with its measures.
+
+        Args:
+            model_name: A registered model.
+            new_data: The batch.
+        Raises:
+            NotFoundError, TableError, UsageError: As `detect_drift`.
+        """
+        from core.monitoring.profile_check import check_profile
+        from core.monitoring.profiling import PREDICTION, RESIDUAL
+
+        if (kept := self._references.get(model_name)) is None:
+            known = ", ".join(map(shown, self._references)) or "none"
+            raise NotFoundError(f"No model {shown(model_name)} is registered here. Registered: {known}.")
+        table = _read(new_data, "new_data", kept)
+        stored = {PREDICTION: kept.profile.prediction, RESIDUAL: kept.profile.residual}
+        answers = {
+            kind: (table.frame[name], column.kind)
+            for kind, name in ((PREDICTION, kept.prediction), (RESIDUAL, kept.residual))
+            if name is not None and name in table.frame and (column := stored[kind]) is not None
+        }
+        return check_profile(
+            kept.profile,
+            table.frame,
+            self._config.for_model(model_name).drift,
+            answers=answers,
+            unreadable=table.unreadable,
+            infinite=table.infinite,
+        )
+
+
+def _units(table: "Table", group: str | None) -> Any:
+    from core.monitoring.dependence import group_numbers
+
+    return None if group is None else group_numbers(table.frame[group])
+
+
+def _read(rows: Rows, argument: str, kept: _Reference | None) -> "Table":
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(rows, np.ndarray):
+        if rows.ndim not in (1, 2):
+            raise UsageError(f"{argument} has {rows.ndim} dimensions; it must have one or two.")
+        if rows.dtype.kind not in "biufOUS":
+            raise UsageError(f"{argument} holds {rows.dtype}; it must hold numbers or text.")
+        columns = rows.reshape(-1, 1) if rows.ndim == 1 else rows
+        names = list(kept.names) if kept else [f"feature_{k}" for k in range(columns.shape[1])]
+        if len(names) != columns.shape[1]:
+            raise UsageError(f"{argument} has {columns.shape[1]} columns; the reference has {len(names)}.")
+        rows = pd.DataFrame(columns, columns=names)
+    return read_table_like(rows, argument, kept.reading if kept else None)
