@@ -40,7 +40,7 @@ class ModelMonitoringService:
     >>> service.detect_drift("risk_model", rng.normal(size=(500, 2)))
     ()
     >>> print(service.detect_drift("risk_model", rng.normal(size=(500, 2)) + [0, 2])[0].message)
-    feature_1: moved by more than is harmless: PSI 3.299; mean -0.01128 -> 2.003 (+1.99 sd)
+    feature_1: moved by more than is harmless: PSI 3.035; mean -0.007491 -> 1.986 (+1.96 sd)
     """
 
     @checked

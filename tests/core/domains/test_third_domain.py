@@ -15,6 +15,7 @@ from core.domains.registry import domain_names, find_domain
 from core.engine import Engine
 from core.errors import ExitCode, UsageError
 from core.models.errors import UninstalledModelError, UnknownAlgorithmError
+from core.monitoring.data_profile import DataProfile
 from core.plugins import PluginLoadError, UnknownPluginError
 from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer
@@ -80,6 +81,15 @@ def test_its_version_carries_the_distribution_of_its_training_data(finished):
     assert {"mean", "sd", "median"} <= set(profile["amount"])
     assert sum(profile["grade"].values()) == pytest.approx(1.0, abs=1e-4)
     assert "loan" not in profile, "a column of names has no distribution"
+
+
+def test_its_version_carries_the_profile_that_later_batches_are_compared_with(finished):
+    workspace, _ = finished
+    profile = DataProfile.read(workspace.artifacts_dir / "loss" / "1.0.0", "loss/1.0.0")
+    assert "amount" in [column.name for column in profile.features]
+    assert profile.held_out > 0
+    assert profile.prediction is not None
+    assert profile.residual is not None
 
 
 def test_its_reports_use_the_domains_own_words(finished):

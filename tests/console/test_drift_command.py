@@ -1,0 +1,139 @@
+"""`bondx drift check`: a batch against the profile in a version."""
+
+import functools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console.cli.main import main
+from console.mlops.cli import main as mlops
+from core.monitoring.data_profile import PROFILE_NAME, DataProfile
+
+
+def prices(seed, n=400, *, shift=0.0, dearer=0.0):
+    rng = np.random.default_rng(seed)
+    size, grade = rng.normal(size=n) + shift, rng.choice(["A", "B"], n)
+    price = 3 * size + (grade == "A") + rng.normal(0, 0.5, n) + dearer
+    return pd.DataFrame({"size": size, "grade": grade, "price": price, "sold": np.where(price > 0, "yes", "no")})
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Train a regression and a classification."""
+    folder = tmp_path_factory.mktemp("drift")
+    frame = prices(1, 600)
+    frame.drop(columns="sold").to_csv(folder / "prices.csv", index=False)
+    frame.drop(columns="price").to_csv(folder / "sales.csv", index=False)
+    home = ["--workspace", str(folder / "ws")]
+    assert main(["init", *home]) == 0
+    assert mlops(["train", *home, "--model", "pricing", "--data", str(folder / "prices.csv"), "--target", "price"]) == 0
+    assert mlops(["train", *home, "--model", "sales", "--data", str(folder / "sales.csv"), "--target", "sold"]) == 0
+    return folder
+
+
+@pytest.fixture
+def answer(called, home, tmp_path):
+    def check(frame, *arguments, model="pricing"):
+        file = tmp_path / "batch.csv"
+        frame.to_csv(file, index=False)
+        run = functools.partial(called, main, "drift", "check", "--workspace", str(home / "ws"))
+        return run(model, "--data", file, *arguments)
+
+    return check
+
+
+def verdicts(out):
+    return {words[0]: words[1] for line in out.splitlines() if len(words := line.split()) > 1}
+
+
+def test_an_unmoved_batch_is_no_drift_and_needs_no_target(answer):
+    code, out, err = answer(prices(2)[["size", "grade"]])
+    assert (code, err) == (0, "")
+    assert verdicts(out)["prediction"] in ("stable", "inconclusive")
+    assert "not compared, for want of data: target, residual" in out
+    assert "400 rows" in out
+
+
+def test_a_moved_feature_is_named_with_its_importance_and_moves_the_predictions(answer):
+    code, out, _ = answer(prices(3, shift=2.0))
+    assert code == 1
+    found = verdicts(out)
+    assert found["size"] == found["prediction"] == found["target"] == "alarm"
+    assert "of the model's importance" in out
+    assert "predictions: mean" in out
+    assert found["residual"] in ("stable", "inconclusive", "watch")
+
+
+def test_a_changed_relation_shows_in_the_errors_alone(answer):
+    code, out, _ = answer(prices(4, dearer=2.0))
+    found = verdicts(out)
+    assert (code, found["residual"]) == (1, "alarm")
+    assert found["size"] in ("stable", "inconclusive")
+    assert found["prediction"] in ("stable", "inconclusive")
+
+
+def test_a_classification_has_its_calibration_in_the_profile(answer, home):
+    folder = home / "ws" / "artifacts" / "sales" / "1.0.0"
+    profile = DataProfile.read(folder, "sales/1.0.0")
+    assert PROFILE_NAME in (folder / "MANIFEST.json").read_text(), "hashed"
+    assert sum(part.rows for part in profile.calibration) == profile.held_out == 600
+    code, out, _ = answer(prices(5).drop(columns="price"), model="sales")
+    assert code == 0
+    assert "target" in verdicts(out)
+    swapped = prices(6).assign(sold=lambda frame: np.where(frame["price"] > 0, "no", "yes"))
+    code, out, _ = answer(swapped.drop(columns="price"), model="sales")
+    assert (code, verdicts(out)["residual"]) == (1, "alarm")
+
+
+def test_json_has_every_measure(answer):
+    code, out, _ = answer(prices(7, shift=2.0), "--json")
+    found = json.loads(out)
+    assert (code, found["version"], found["report"]["verdict"]) == (1, "1.0.0", "alarm")
+    (size,) = [one for one in found["report"]["columns"] if one["found"]["feature"] == "size"]
+    measures = ("psi", "ks_statistic", "chi_square", "wasserstein", "jensen_shannon")
+    assert all(size["found"][measure] > 0.2 for measure in measures)
+    assert {alert["type"] for alert in found["report"]["alerts"]} >= {"feature", "prediction", "target"}
+
+
+def test_a_batch_of_poor_quality_is_judged_as_far_as_it_goes(answer):
+    frame = prices(8).astype({"size": object})
+    frame.loc[:60, "size"] = "n/k"
+    frame.loc[:60, "grade"] = "Z"
+    code, out, _ = answer(frame)
+    assert code == 1
+    assert "size: unreadable: 15.25% of the cells hold no number" in out
+    assert "grade: 15.2% of the rows have levels never seen" in out
+    code, out, _ = answer(prices(8).drop(columns="grade"))
+    assert code == 1
+    assert "grade: the column is missing" in out
+    assert "note: the rows cannot be answered without grade" in out
+
+
+def test_what_cannot_be_checked_has_exit_code_2(answer, home, tmp_path, called):
+    code, _, err = answer(prices(9), model="princing")
+    assert code == 2
+    assert "princing" in err
+    code, _, err = answer(prices(9), "--version", "7.0.0")
+    assert (code, "7.0.0" in err) == (2, True)
+    code, _, err = answer(prices(9).iloc[:0])
+    assert code == 2
+    (tmp_path / "model.json").write_text("{}")
+    place = ["--workspace", str(home / "ws")]
+    assert mlops(["register", *place, "--model", "elsewhere", "--path", str(tmp_path / "model.json")]) == 0
+    code, _, err = answer(prices(9), model="elsewhere")
+    assert code == 2, err
+
+
+def test_a_profile_that_was_changed_is_refused(answer, home):
+    path = home / "ws" / "artifacts" / "sales" / "1.0.0" / PROFILE_NAME
+    whole = path.read_bytes()
+    path.chmod(0o600)
+    try:
+        path.write_bytes(whole.replace(b'"rows":600', b'"rows":601', 1))
+        code, _, err = answer(prices(5).drop(columns="price"), model="sales")
+        assert code != 0
+        assert PROFILE_NAME in err
+    finally:
+        path.write_bytes(whole)
