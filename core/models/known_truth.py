@@ -77,11 +77,12 @@ def probability_metrics(happened: FloatArray, score: FloatArray, chance: FloatAr
     loss = log_loss(happened, score)
     metrics = {"auc": auc(happened, score), "log_loss": loss, "loss": loss}
     if chance is not None:
+        chance = np.clip(chance, 1e-12, 1 - 1e-12)  # of a certain event the log odds are infinite
         optimum, reached = expected_auc(chance, chance), expected_auc(chance, score)
         metrics["optimum"] = optimum
         metrics["log_loss_optimum"] = log_loss(chance, np.log(chance / (1 - chance)))
         metrics["attainment"] = reached / optimum
-        metrics["gini_attainment"] = (reached - 0.5) / (optimum - 0.5)
+        metrics["gini_attainment"] = _gini(reached, optimum)
     return metrics
 
 
@@ -95,7 +96,7 @@ def probability_attainment(happened: FloatArray, score: FloatArray, chance: Floa
     lost = intervals.positive_interval(gap / optimum, of_gap / gap - of_optimum / optimum, group) if gap > 0 else None
     low, high = (1.0 - lost.high, 1.0 - lost.low) if lost else unseen(group)
     leak = is_better(value - best, of_value - of_best, group)
-    gini = (reached - 0.5) / (optimum - 0.5)
+    gini = _gini(reached, optimum)
     return Attainment("AUC", value, optimum, reached / optimum, low, high, gini, leak, len(happened))
 
 
@@ -150,6 +151,11 @@ def unseen(group: AnyArray) -> tuple[float, float]:
     """Return the limits of a full attainment: at 95 % no more groups than 1 - 0.05^(1/n) are unlike those seen."""
     unlike = 1.0 - 0.05 ** (1.0 / len(np.unique(group)))
     return 1.0 - unlike, 1.0 + unlike
+
+
+def _gini(reached: float, optimum: float) -> float:
+    """Return the share from 0.5; all of it where all events have one chance, so that nothing can be ranked."""
+    return (reached - 0.5) / (optimum - 0.5) if optimum != 0.5 else 1.0
 
 
 def _explained(actual: FloatArray, expected: FloatArray) -> FloatArray:

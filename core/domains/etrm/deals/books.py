@@ -1,4 +1,8 @@
-"""Books, their days, and the chance that a book breaches its limit within five days."""
+"""Books, their days, and the chance that a book is over a limit on that day or one of the next five.
+
+The utilisation of a book is the larger of two shares, as in the risk reports: VaR at 99 % over the limit of VaR, and
+the gross exposure over the limit of that. A book that is over a limit today is in breach; the others may come to be.
+"""
 
 from dataclasses import dataclass
 
@@ -26,7 +30,7 @@ class BookDays:
         kind: Its position in `BOOK_NAMES`.
         day: The trading day.
         columns: What is published of it, by column.
-        breach_chance: The probability of a breach, frailty integrated out.
+        breach_chance: The probability of a breach, frailty integrated out; 1 for a book that is over a limit.
         breached: What happened.
         book_effect: The unobserved effect of each book on its scores, in log odds, by number.
     """
@@ -57,13 +61,14 @@ def draw_book_days(seed: int, n_rows: int, settings: DealSettings, markets: Mark
     n_deals = 1 + rng.poisson(cal.DEALS_PER_DAY.value, len(book))
     columns = _figures(seed, len(book), settings, kinds[book], day, markets)
     drift = breach_log_odds(columns, kinds[book])
-    chance = _integrated(drift, cal.BREACH_LAW.value["frailty_sd"])
-    happened = rng.random(len(book)) < _logistic(drift + frailty[book])
+    is_over = columns["utilisation"] > 1
+    chance = np.where(is_over, 1.0, _integrated(drift, cal.BREACH_LAW.value["frailty_sd"]))
+    happened = is_over | (rng.random(len(book)) < _logistic(drift + frailty[book]))
     return BookDays(n_deals, book, kinds[book], day, columns, chance, happened.astype(np.int64), effect)
 
 
 def breach_log_odds(columns: dict[str, FloatArray], kind: IntArray) -> FloatArray:
-    """Return the log odds of a breach of a book without frailty."""
+    """Return the log odds of a breach of a book that is within its limits, without frailty."""
     law, centre = cal.BREACH_LAW.value, cal.BREACH_CENTRES.value
     return np.asarray(
         law["intercept"]
@@ -85,7 +90,9 @@ def _figures(
     limit = np.round(np.exp(rng.normal(*cal.LIMIT_EUR.value, n)), 0)
     gross = np.round(np.exp(rng.normal(*cal.GROSS_EXPOSURE.value, n)), 4)
     ratio, excess_sd = cal.VAR99_OVER_VAR95.value
-    var95 = utilisation * limit
+    rest = stream(seed, "book limits")
+    var_binds, further = rest.random(n) < cal.VAR_LIMIT_BINDS.value, rest.uniform(*cal.OTHER_LIMIT.value, n)
+    var99 = utilisation * np.where(var_binds, 1.0, further) * limit
     trades = np.array([[name in book.commodities for name in COMMODITIES] for book in market_cal.BOOKS.value])
     of_book = (commodity_volatility(markets)[day] * trades[kind]).sum(axis=1) / trades[kind].sum(axis=1)
     return {
@@ -95,9 +102,10 @@ def _figures(
         "pending_share": np.round(rng.beta(*cal.PENDING_SHARE.value, n), 4),
         "gross_exposure_meur": gross,
         "net_exposure_meur": np.round(gross * rng.beta(*cal.NET_SHARE.value, n), 4),
-        "var95_eur": np.round(var95, 2),
-        "var99_eur": np.round(var95 * (1 + (ratio - 1) * np.exp(rng.normal(0.0, excess_sd, n))), 2),
+        "var95_eur": np.round(var99 / (1 + (ratio - 1) * np.exp(rng.normal(0.0, excess_sd, n))), 2),
+        "var99_eur": np.round(var99, 2),
         "limit_var_eur": limit,
+        "limit_exposure_meur": np.round(gross / (utilisation * np.where(var_binds, further, 1.0)), 6),
     }
 
 

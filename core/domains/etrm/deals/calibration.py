@@ -21,7 +21,9 @@ def _table(**values: float) -> Mapping[str, float]:
 # --- books and their days ---------------------------------------------------------------------------------------
 DEALS_PER_DAY = Constant(2.0, "deals, mean above the first", "J", "OWN", "Poisson; of one book on one day")
 DAYS_PER_BOOK = Constant(2.0, "days, mean above the first", "J", "OWN", "Poisson")
-LN_UTILISATION = Constant((-0.45, 0.45), "log: mean, sd", "J", "OWN", "VaR of a book over its limit")
+LN_UTILISATION = Constant((-0.45, 0.45), "log: mean, sd", "J", "OWN", "of the limit that a book is nearer to")
+VAR_LIMIT_BINDS = Constant(0.6, "share", "J", "OWN", "of book-days nearer to the limit of VaR than to that of exposure")
+OTHER_LIMIT = Constant((0.3, 1.0), "share of the utilisation", "J", "OWN", "uniform; of the limit that is further away")
 UTILISATION_CHANGE_SD = Constant(0.20, "log", "J", "OWN", "over the last five days")
 PENDING_SHARE = Constant((1.2, 6.0), "beta: a, b", "J", "OWN", "open orders over the book's gross exposure")
 GROSS_EXPOSURE = Constant((3.2, 0.9), "log of EUR m: mean, sd", "J", "OWN")
@@ -45,6 +47,10 @@ VENUE_SHARES = Constant(_table(exchange=0.45, OTF=0.20, OTC=0.35), "share", "J",
 FX_RATE = Constant(_table(EUR=1.0, USD=0.91), "EUR per unit of currency", "J", "OWN")
 CANCELLED_SHARE = Constant(0.03, "share", "J", "OWN", "of deals; they weigh nothing")
 VOLATILITY_DAYS = Constant(60, "days", "J", "OWN", "window of the realised volatility of the front month")
+
+# --- what an empty cell hides, drawn by itself; the laws of the other columns that may lack are those above -----------
+LN_VOLATILITY = Constant((-1.15, 0.25), "log: mean, sd", "J", "OWN", "as on simulated paths")
+CURVE_SLOPE = Constant((0.0, 0.10), "log ratio: mean, sd", "J", "OWN", "as on simulated paths")
 
 # --- the risk score: log odds, additive but for what is named -----------------------------------------------------
 SCORE_INTERCEPT = Constant(-1.40, "log odds", "J", "OWN")
@@ -108,7 +114,7 @@ BREACH_LAW = Constant(
     "log odds per unit; sd",
     "J",
     "OWN",
-    "the frailty of a book is unobserved and integrated out",
+    "of a book within its limits today; its frailty is unobserved and integrated out",
 )
 BREACH_CENTRES = Constant(_table(ln_book_volatility=-1.0), "log", "J", "OWN")
 

@@ -1,7 +1,8 @@
 """Every check of a panel of deals: the identities of a trading system, as gates.
 
 A value follows from volume and prices, a cancelled deal weighs nothing, a net exposure is within the gross one, VaR at
-99 % is at least VaR at 95 %, and a book is over its limit exactly if its utilisation is above 1.
+99 % is at least VaR at 95 %, and a book is over a limit exactly if its utilisation is above 1: the larger of its VaR at
+99 % and its gross exposure, each over its limit. A book over a limit breaches one within five days.
 """
 
 import numpy as np
@@ -47,11 +48,14 @@ def var_is_ordered(cells: Cells) -> Measurement:
 
 
 def utilisation_follows(cells: Cells) -> Measurement:
-    """Measure the share of deals whose book's utilisation is not its VaR over its limit, or its flag not that, in %."""
-    var, limit, used, over = (
-        cells.numbers(name) for name in ("var95_eur", "limit_var_eur", "utilisation", "over_limit")
-    )
-    apart = np.abs(used - var / limit)
+    """Measure the share of deals whose book's utilisation is not that of its limits, or its flag not that, in %."""
+    var, var_limit, gross, exposure_limit, used, over = (
+        cells.numbers(name)
+        for name in (
+            "var99_eur", "limit_var_eur", "gross_exposure_meur", "limit_exposure_meur", "utilisation", "over_limit",
+        )
+    )  # fmt: skip
+    apart = np.abs(used - np.maximum(var / var_limit, gross / exposure_limit))
     return _broken((apart > 1e-3 * np.maximum(used, 1)) | ((used > 1) != (over > 0.5)), np.isfinite(apart + over))
 
 

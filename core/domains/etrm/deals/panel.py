@@ -12,9 +12,10 @@ from core.domains.etrm.data.settings import COMMODITIES
 from core.domains.etrm.deals import calibration as cal
 from core.domains.etrm.deals.books import BOOK_NAMES, BookDays, draw_book_days
 from core.domains.etrm.deals.columns import CATEGORIES, COLUMNS
+from core.domains.etrm.deals.hidden import hide, known_of
 from core.domains.etrm.deals.markets import Markets, markets_of
-from core.domains.etrm.deals.quotes import miss_of, off_market_evidence, price_unit, quote_sd
-from core.domains.etrm.deals.scores import DealLabels, expected_log_odds, score_parts
+from core.domains.etrm.deals.quotes import miss_of, price_unit, quote_sd
+from core.domains.etrm.deals.scores import DealLabels, expected_log_odds, mean_parts, score_parts
 from core.domains.etrm.deals.settings import DealSettings
 from core.models.interface import Panel
 from core.progress import begins
@@ -36,14 +37,17 @@ def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings) 
     days = draw_book_days(seed, n_rows, settings, markets)
     at = np.repeat(np.arange(len(days.book)), days.n_deals)[:n_rows]
     labels, columns = _deals(seed, days, at, markets)
+    empty = _empty_cells(seed, n_rows, settings)
+    hide(seed, columns, empty)
     off_market = _off_market(seed, n_rows, settings)
     sd = quote_sd(columns, labels)
     columns["price"] = np.round(_prices(seed, columns["market_price"], sd, off_market), 4)
     miss = miss_of(columns["price"], columns["market_price"])
+    known = known_of(miss, columns, labels, empty, settings.off_market_share)
     _value(seed, settings, columns, labels)
-    empty = _empty_cells(seed, n_rows, settings)
-    log_odds = expected_log_odds(score_parts(columns, labels), empty, labels["commodity"][0])
-    full = expected_log_odds(score_parts(columns, labels), {}, labels["commodity"][0])
+    parts = score_parts(columns, labels)
+    log_odds = expected_log_odds(parts, empty, mean_parts(labels, known.ln_volatility, known.ln_liquidation))
+    full = expected_log_odds(parts, {}, {})
     noise = stream(seed, "scores").normal(0.0, settings.score_noise, n_rows)
     score = 1.0 / (1.0 + np.exp(-(full + days.book_effect[days.book[at]] + noise)))
     columns |= {
@@ -60,7 +64,7 @@ def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings) 
         {
             "log_odds": log_odds,
             "breach_chance": days.breach_chance[at],
-            "off_market_evidence": off_market_evidence(miss, sd),
+            "off_market_evidence": known.evidence,
             "quote_sd": sd,
         }
     )

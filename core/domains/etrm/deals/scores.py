@@ -1,13 +1,14 @@
 """The law of the risk score, on log odds, and its levels.
 
 The expected log odds of a deal are a sum of parts, each of one or two published columns. Where a cell of a part is
-empty, the part counts with its mean over the deals of the same commodity, so the best possible answer is known there.
+empty, the part counts with its mean given what is published of the deal (`core.domains.etrm.deals.hidden`).
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import betaincc
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.etrm.deals import calibration as cal
@@ -68,23 +69,50 @@ def score_parts(
     ]
 
 
-def expected_log_odds(parts: list[ScorePart], empty: Mapping[str, BoolArray], commodity: IntArray) -> FloatArray:
-    """Add the parts up; one that reads an empty cell counts with its mean over the commodity.
+def expected_log_odds(
+    parts: list[ScorePart], empty: Mapping[str, BoolArray], means: Mapping[str, FloatArray]
+) -> FloatArray:
+    """Add the parts up; one that reads an empty cell counts with its mean.
 
     Args:
-        parts: From `score_parts`.
+        parts: From `score_parts`, with what the empty cells hide.
         empty: Which cells are empty, by column.
-        commodity: The commodity of each deal.
+        means: The mean of the part of each column that may be empty, for each deal, given what is published of it.
     """
-    total = np.full(len(commodity), cal.SCORE_INTERCEPT.value)
-    n = np.maximum(np.bincount(commodity), 1)
+    total = cal.SCORE_INTERCEPT.value + np.zeros(len(parts[0].value))
     for part in parts:
-        unseen = np.zeros(len(commodity), dtype=np.bool_)
+        value = part.value
         for name in part.reads:
-            unseen |= empty.get(name, np.False_)
-        mean = np.bincount(commodity, part.value) / n
-        total += np.where(unseen, mean[commodity], part.value)
+            if name in empty:
+                value = np.where(empty[name], means[name], value)
+        total += value
     return total
+
+
+def mean_parts(labels: DealLabels, ln_volatility: FloatArray, ln_liquidation: FloatArray) -> dict[str, FloatArray]:
+    """Return the mean of the part of each column that may be empty, were its cell empty.
+
+    Args:
+        labels: The published categories.
+        ln_volatility: The mean log of each deal's volatility, given what is published of it.
+        ln_liquidation: That of its days to liquidate.
+    """
+    slope, centre = cal.SCORE_SLOPES.value, cal.SCORE_CENTRES.value
+    of_option = cal.OPTION_VOLATILITY.value * _effect(labels, "instrument", {"option": 1.0})
+    every = np.ones(len(ln_volatility))
+    ln_tenor = np.average(np.log(cal.TENOR_MONTHS.value), weights=cal.TENOR_SHARES.value)
+    at, crowding = cal.SCORE_CROWDING.value
+    a, b = cal.CONCENTRATION.value
+    mean = a / (a + b)
+    excess = mean * betaincc(a + 1, b, at) - at * betaincc(a, b, at)  # E max(c - at, 0) of a beta variable c
+    return {
+        "volatility": (slope["ln_volatility"] + of_option) * (ln_volatility - centre["ln_volatility"]),
+        "tenor_months": slope["ln_tenor"] * (ln_tenor - centre["ln_tenor"]) * every,
+        "exposure_meur": slope["ln_exposure"] * (cal.LN_EXPOSURE.value[0] - centre["ln_exposure"]) * every,
+        "liquidation_days": slope["ln_liquidation"] * (ln_liquidation - centre["ln_liquidation"]),
+        "concentration": (slope["concentration"] * mean + crowding * excess) * every,
+        "curve_slope": slope["curve_slope"] * cal.CURVE_SLOPE.value[0] * every,
+    }
 
 
 def ln_price(price: FloatArray) -> FloatArray:

@@ -53,6 +53,7 @@ BREACH = Design(
     derived=DERIVED,
     terms=(
         Curve("ln_utilisation", bends=1, bend_sd=0.1),
+        Curve("is_over_limit", prior_sd=2.0),
         Curve("utilisation_change", prior_sd=0.3),
         Curve("ln_book_volatility", prior_sd=0.3),
         Curve("pending_share", prior_sd=0.3),

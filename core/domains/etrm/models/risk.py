@@ -7,6 +7,7 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.domains.etrm.models import designs
 from core.domains.etrm.models.deal_model import DealModel
+from core.models.interface import Attainment, Panel, PanelLike, table_of, truth_of
 
 _EDGE = 1e-6  # scores are published with six decimals
 
@@ -33,9 +34,10 @@ class RiskModel(DealModel):
 
 
 class BreachModel(DealModel):
-    """Classification: a breach of the book's limit within five days.
+    """Classification: whether the book is over one of its limits today or within five days.
 
-    It learns from one row per book and day: more rows would only repeat a label.
+    It learns from one row per book and day: more rows would only repeat a label. It is judged on the books that are
+    within their limits today: of the others the answer is known.
     """
 
     name = "etrm_breach"
@@ -53,4 +55,19 @@ class BreachModel(DealModel):
 
     @override
     def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        return self.rows(table)
+        return _within_limits(self.rows(table))
+
+    @override
+    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
+        return super().evaluate(Panel(_within_limits(table_of(panel)), truth_of(panel)))
+
+    @override
+    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
+        judged = Panel(_within_limits(table_of(panel)), truth_of(panel))
+        return super().attainment(judged, seed=seed, same_draw=same_draw)
+
+
+def _within_limits(deals: pd.DataFrame) -> pd.DataFrame:
+    """Select the deals of books that are within their limits; all if no book is."""
+    within = ~(deals["utilisation"] > 1)
+    return deals[within] if within.any() else deals

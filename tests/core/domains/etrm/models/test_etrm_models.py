@@ -41,6 +41,28 @@ def test_a_model_of_a_thousand_deals_attains_most_of_the_optimum_on_new_books(tr
     assert figures["attainment"] == pytest.approx(found.attainment, rel=1e-9)
 
 
+def test_a_book_over_a_limit_is_answered_as_in_breach_and_not_judged(trained):
+    model, test = trained["etrm_breach"], draw(6_000, 99)
+    over = (test.frame["utilisation"] > 1).to_numpy()
+    assert model.predict(test.frame[over]).min() > 0.97
+    assert model.predict(test.frame[~over]).mean() == pytest.approx(
+        test.frame["limit_breach_5d"][~over].mean(), abs=0.05
+    )
+    assert (model.judged_rows(test.frame)["utilisation"] <= 1).all()
+    books = test.frame[~over].drop_duplicates(["book_id", "as_of_date"])
+    assert model.attainment(test, seed=0).n_rows == len(books)
+
+
+def test_a_panel_whose_books_are_all_over_their_limits_can_be_judged():
+    model = create("etrm_breach", algorithm="linear")
+    panel = draw_deals(300, 3, 7, DealSettings(utilisation_shift=3.0))
+    model.update(panel, seed=0)
+    assert np.isnan(model.evaluate(panel)["auc"])
+    found = model.attainment(panel, seed=0)
+    assert np.isnan(found.attainment)
+    assert not found.leak
+
+
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_a_saved_model_continues_to_the_same_bytes(trained, name, tmp_path):
     trained[name].save(tmp_path / "first")
