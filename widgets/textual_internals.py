@@ -7,7 +7,6 @@ no other module may name them.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +20,8 @@ from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
 from textual.driver import Driver
+from textual.drivers import linux_driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key, Paste
 from textual.filter import DimFilter, Monochrome, NoColor
 from textual.geometry import Region
@@ -145,6 +146,23 @@ _ESC = "\x1b"
 _BEGIN_OF_KEYS = f"[O{_ESC}"
 
 
+class StoppableDriver(LinuxDriver):
+    """A driver that reads keys by our parser, and that takes the terminal again however its process was stopped.
+
+    Textual prepares for SIGTSTP. After SIGSTOP, which no process sees, it would start a second thread for keys.
+    """
+
+    def _sigcont_application(self, *_: object) -> None:
+        is_ours = self.input_tty and os.tcgetpgrp(self.fileno) == os.getpgrp()
+        if is_ours and self._auto_restart and self._key_thread is not None and not self._must_signal_resume:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+
+
+linux_driver.XTermParser = EscapeFirst  # type: ignore[attr-defined]  # the driver takes it from its module
+
+
 async def handle_now(app: App[Any], event: Key | Paste) -> None:
     """Handle a key, or a pasted text, completely before any key behind it.
 
@@ -200,12 +218,9 @@ class BugExit(App[None]):
         super().__init__()
 
     def get_driver_class(self) -> type[Driver]:
-        """Have the driver of the terminal read keys as we do: it makes its parser by a name of its module."""
+        """Return our driver in the place of Textual's own for this platform."""
         driver = super().get_driver_class()
-        module: Any = sys.modules[driver.__module__]
-        if hasattr(module, "XTermParser"):
-            module.XTermParser = EscapeFirst
-        return driver
+        return StoppableDriver if driver is LinuxDriver else driver
 
     def last_words(self) -> RenderableType:
         """Keep the traceback, and return what is printed once the terminal is restored."""

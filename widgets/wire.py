@@ -3,7 +3,8 @@
 Textual 8.2 repaints a range of a line from the left edge of its widget, and writes every piece of text with its whole
 style and a reset. Here only the cells that change are written, and a style as the difference from the one before it.
 Only how a finished drawing is put into bytes is changed, and a test holds what a terminal shows to what Textual's own
-writer shows. A whole repaint is written whole: it repairs a terminal into which another program has written.
+writer shows. A whole repaint is written whole: it repairs a terminal into which another program has written, and one
+that has been another size or has shown a shell meanwhile. Any resize, Ctrl+L and the return from a shell cause one.
 """
 
 from __future__ import annotations

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Event, Key, Paste
+from textual.events import Event, Key, Paste, Resize
 from textual.screen import Screen
 
 from console.app.commands import Commands
 from console.app.messages import HostingChanged, SnapshotReady
 from console.app.opening import keys_to_bind, require_whole
-from console.dialogs.dialog import Dialog, ReadOnlyDialog
+from console.app.suspending import refusal_to_suspend
+from console.dialogs.dialog import REDRAW_KEY, Dialog, ReadOnlyDialog
 from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances, attached_to
@@ -74,6 +75,8 @@ class BondxApp(BugExit):
         # Ctrl+C does not quit: it is pressed by accident too easily in a console that may carry the engine.
         Binding("ctrl+c", "interrupt", "", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
+        Binding(REDRAW_KEY, "redraw", "", show=False, priority=True),
+        Binding("ctrl+z", "suspend", "", show=False, priority=True),
     ]
     MODES = {screen.name: partial(open_screen, screen.name) for screen in SCREENS}
     DEFAULT_MODE = "overview"
@@ -121,6 +124,7 @@ class BondxApp(BugExit):
         self.preferences = UserPreferences()
         self.keymap, self._key_problem = keys_to_bind(workspace, settings, self.preferences)
         bind_signs(self.keymap.signs())
+        self._has_drawn = False
         self.notice = ""
         """What to say once the workspace is shown."""
         self.farewell = ""
@@ -189,6 +193,7 @@ class BondxApp(BugExit):
         self.call_after_refresh(self._first_frame_is_out)
 
     def _first_frame_is_out(self) -> None:
+        self._has_drawn = True
         collector.resume()
         self._poller.start()
         if self._when_ready is not None:
@@ -263,6 +268,21 @@ class BondxApp(BugExit):
         else:
             self.leave()
 
+    def action_redraw(self) -> None:
+        """Draw the whole screen again: another program may have written into the terminal."""
+        if (screen := screen_on_top(self)) is not None:
+            screen.refresh()
+
+    def action_suspend(self) -> None:
+        """Suspend the console to its shell, unless something depends on it; the dialog of a change stays."""
+        if isinstance(self.screen, Dialog) and not isinstance(self.screen, ReadOnlyDialog):
+            return
+        under_way = self._changes.under_way
+        if refusal := refusal_to_suspend(self.host.hosting, serves_at=self._serves_at, under_way=under_way):
+            self.say(refusal, "warn")
+        else:
+            self.action_suspend_process()
+
     def last_words(self) -> Text:
         """Exit on a bug: traceback to the log, a sentence to the operator, a non-zero exit code to the shell."""
         log.critical("The console stopped because of a bug.", exc_info=True)
@@ -270,9 +290,13 @@ class BondxApp(BugExit):
         return Text(f"bondx: the console stopped because of a bug; {log_file} has the details.")
 
     async def on_event(self, event: Event) -> None:
-        """Drop keys typed ahead of a dialog that has just appeared; take a shifted character as the character."""
+        """Drop keys typed ahead of a dialog that has just appeared; draw again what the terminal may have lost."""
         if isinstance(event, Key):
             event = typed_key(event)
+        if isinstance(event, Resize) and self._has_drawn:
+            # A terminal that shrinks and grows again, or that comes back from the shell, reports the size that it had
+            # before, but shows little of what it showed.
+            self.call_after_refresh(self.action_redraw)
         screen = screen_on_top(self)
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return

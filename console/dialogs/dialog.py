@@ -34,6 +34,9 @@ _Found = TypeVar("_Found")
 DEAF_SECONDS = 0.4
 """How long a dialog ignores all input but Esc once it can be read: keys typed ahead were not meant for it."""
 
+REDRAW_KEY = "ctrl+l"
+_ALWAYS_HEARD = ("escape", REDRAW_KEY)
+
 ANSWER_SECONDS = 12.0
 """How long a read-only dialog shows the answer to a key, as long as a screen does."""
 MOST_ANSWER_LINES = 3
@@ -118,11 +121,12 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def is_deaf_to(self, event: events.Event) -> bool:
         """Return whether this input must be ignored. The app asks before any other handler sees the event.
 
-        Esc is never ignored: it confirms nothing, and the key behind it is meant for the screen.
+        Esc is never ignored: it confirms nothing, and the key behind it is meant for the screen. Nor is the key that
+        draws the screen again.
         """
         is_input = isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp)
-        is_escape = isinstance(event, events.Key) and event.key == "escape"
-        if not (is_input and self.ignores_early_keys) or is_escape:
+        is_heard = isinstance(event, events.Key) and event.key in _ALWAYS_HEARD
+        if not (is_input and self.ignores_early_keys) or is_heard:
             return False
         return self._readable_at is None or self.context.monotonic() - self._readable_at < self.deaf_seconds
 

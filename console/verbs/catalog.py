@@ -94,6 +94,8 @@ VERBS: tuple[Verb[Any], ...] = (
     view.BACK,
     engine.Quit(),
     view.PALETTE,
+    view.REDRAW,
+    view.SUSPEND,
 )
 COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)

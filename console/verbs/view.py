@@ -55,6 +55,11 @@ BACK = ScreenAction(
     "back", Key("escape", "", "Go back: out of a pane or filter, then to where you came from", sign="Esc")
 )
 PALETTE = ScreenAction("palette", Key("", "", "Search for a command by its name", sign="Ctrl+P"))
+REDRAW = ScreenAction("redraw", Key("", "", "Draw the whole screen again, in dialogs too", sign="Ctrl+L"))
+SUSPEND = ScreenAction(
+    "suspend",
+    Key("", "", "Suspend the console, unless it carries the engine; `fg` resumes it", sign="Ctrl+Z"),
+)
 
 
 class Freeze(Verb[None]):

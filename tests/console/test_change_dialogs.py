@@ -634,6 +634,23 @@ async def test_esc_in_a_burst_leaves_before_the_next_key(open_console):
         assert "Undo spread" in console.text()
 
 
+async def test_a_question_is_not_suspended_and_ctrl_l_draws_it_again_before_it_listens(open_console, monkeypatch):
+    suspended, drawn = [], []
+    async with open_console() as console:
+        monkeypatch.setattr(console.app, "action_suspend_process", lambda: suspended.append(True))
+        monkeypatch.setattr("console.app.app.refusal_to_suspend", lambda *_, **__: "")
+        await at(console, "spread/1.2.0")
+        await console.dialog("R")
+        monkeypatch.setattr(console.app, "action_redraw", lambda: drawn.append(True))
+        await console.press("ctrl+l")
+        assert drawn
+        console.time.pass_deafness()
+        await console.press("ctrl+z")
+        assert not suspended
+        await console.press("escape", "ctrl+z")
+        assert suspended
+
+
 @pytest.mark.parametrize("behind", ["2", "-", "=", "b", "f", "!", ":", "[", "O", "\r", "\t", "\x7f"], ids=repr)
 async def test_esc_cancels_the_question_whatever_key_is_behind_it_in_the_burst(open_console, workspace, behind):
     async with open_console() as console:

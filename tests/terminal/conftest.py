@@ -83,9 +83,14 @@ class Terminal:
         (screen,) = until(seen, repr(what), told=self.screen)
         return screen
 
-    def resize(self, columns: int, rows: int) -> None:
-        """Change the size of the window, as a person drags its corner."""
-        self._tmux("resize-window", "-t", self._target, "-x", str(columns), "-y", str(rows))
+    def resize(self, *sizes: tuple[int, int]) -> None:
+        """Change the size of the window, as a person drags its corner: several sizes follow at once."""
+        steps = [("resize-window", "-t", self._target, "-x", str(columns), "-y", str(rows)) for columns, rows in sizes]
+        self._tmux(*(word for step in steps for word in (*step, ";")))
+
+    def write_over(self, text: str) -> None:
+        """Write to the terminal from outside, as another program does."""
+        Path(self._tmux("display-message", "-p", "-t", self._target, "#{pane_tty}").strip()).write_text(text)
 
     def set_server(self, option: str, value: str) -> None:
         """Set an option of the terminal itself."""

@@ -123,8 +123,8 @@ def test_a_read_only_console_changes_nothing_and_says_so(terminal, workspace):
 def test_a_console_too_small_for_anything_still_shows_what_runs(terminal, workspace):
     console = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=40, rows=12)
     console.wait_for("bondx")
-    console.resize(20, 5)
-    console.resize(120, 40)
+    console.resize((20, 5))
+    console.resize((120, 40))
     console.wait_for("1 Overview")
     console.leave_console()
     console.wait_for("exit code 0")

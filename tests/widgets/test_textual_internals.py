@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -17,12 +16,13 @@ from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
 from textual.drivers import linux_driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widget import Widget
 
 import widgets.textual_internals
-from widgets.textual_internals import BugExit, EscapeFirst
+from widgets.textual_internals import BugExit, EscapeFirst, StoppableDriver
 
 HOME = Path(widgets.textual_internals.__file__)
 ROOT = HOME.parents[1]
@@ -43,6 +43,15 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
         "Esc is not lost in one burst with a key",
     ),
     ("linux_driver.XTermParser", lambda: linux_driver.XTermParser is not None, "the driver reads keys by our parser"),
+    (
+        "LinuxDriver._sigcont_application",
+        lambda: takes(LinuxDriver._sigcont_application, "self", "_"),
+        "a console that was stopped takes its terminal again",
+    ),
+    *(
+        (f"LinuxDriver.{name}", lambda name=name: name in inspect.getsource(LinuxDriver), "it takes its terminal again")
+        for name in ("_key_thread", "_must_signal_resume", "_auto_restart")
+    ),
     ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
@@ -179,4 +188,5 @@ def test_shift_and_tab_on_the_linux_console_is_no_esc(monkeypatch):
 
 
 def test_the_driver_of_a_terminal_reads_keys_by_our_parser():
-    assert sys.modules[BugExit().driver_class.__module__].XTermParser is EscapeFirst
+    assert BugExit().driver_class is StoppableDriver
+    assert linux_driver.XTermParser is EscapeFirst
