@@ -27,11 +27,13 @@ class Reads:
         metrics: ServingMetrics,
         table: Callable[[], ServingTable],
         unwritable: Callable[[], str | None] = lambda: None,
+        is_listening: Callable[[], bool] = lambda: True,
     ) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
         self._table = table
         self._unwritable = unwritable
+        self._is_listening = is_listening
 
     async def health(self, scope: Scope, send: Send) -> None:
         """Report that the server is alive; open to everyone, since probes carry no tokens.
@@ -40,7 +42,7 @@ class Reads:
         mend none of them.
         """
         table = self._table()
-        content: dict[str, Any] = {"status": "up", "live": True, "ready": table.is_ready}
+        content: dict[str, Any] = {"status": "up", "live": True, "ready": table.is_ready and self._is_listening()}
         if self._may_read(scope) and (not_ready := table.not_ready()):
             content["not_ready"] = not_ready
         await send_json(send, 200, orjson.dumps(content))
@@ -51,8 +53,11 @@ class Reads:
         It answers from a full disk, too, and says that it can record nothing.
         """
         table = self._table()
-        is_ready = table.is_ready
+        is_listening = self._is_listening()
+        is_ready = table.is_ready and is_listening
         content: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "ready": is_ready}
+        if not is_listening:
+            content["grpc"] = False
         unwritable = self._unwritable()
         if unwritable is not None:
             content["writable"] = False

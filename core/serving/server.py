@@ -154,7 +154,13 @@ class Server:
         self._process = ProcessMetrics()
         metrics = ServingMetrics(self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
         self._shared = shared
-        reads = Reads(authenticator, metrics, lambda: self.table, lambda: write_problem(workspace.root))
+        reads = Reads(
+            authenticator,
+            metrics,
+            lambda: self.table,
+            lambda: write_problem(workspace.root),
+            lambda: self._rpc is None or self._rpc.is_listening,
+        )
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         if self._metrics_socket is not None:

@@ -3,10 +3,13 @@
 Predictions over both change the same counters and the same queues, which only that loop may touch.
 """
 
+import asyncio
+import logging
 import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from core.plain_files import read_file
 from core.serving.errors import ListenError
@@ -26,12 +29,21 @@ from core.serving.rpc.health import health_services  # noqa: E402
 from core.serving.rpc.inference import inference_services  # noqa: E402
 from core.serving.rpc.tf_serving import tf_services  # noqa: E402
 
+log = logging.getLogger(__name__)
+
 _STREAMS = 100  # of one connection at the same time; a client queues more
 _ONLY_IDENTITY = 1  # the bit of no compression
+_LOOK_SECONDS = 0.05  # at whether gRPC's library has ended its server
+_AGAIN_SECONDS = 1.0  # after which a port that has been lost is tried again
+_TOLD_SECONDS = 60.0  # between two warnings: any caller can cause one
 
 
 class RpcServer:
-    """Serves over gRPC."""
+    """Serves over gRPC.
+
+    Attributes:
+        is_listening: Whether callers reach it.
+    """
 
     def __init__(
         self, predictor: Predictor, reserved: socket.socket, certificate: Path | None, key: Path | None
@@ -49,6 +61,11 @@ class RpcServer:
         self._predictor = predictor
         self._reserved = reserved
         self._server: grpc.aio.Server | None = None
+        self._calls = Calls(predictor)
+        self._watch: asyncio.Task[None] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
+        self._warned_at = -_TOLD_SECONDS
+        self.is_listening = False
         self._credentials = None
         if certificate is not None:
             try:
@@ -69,24 +86,57 @@ class RpcServer:
         Raises:
             ListenError: The port has been lost.
         """
+        self._server = await self._started()
+        self.is_listening = True
+        asyncio.get_running_loop().set_exception_handler(_tell)
+        self._watch = asyncio.create_task(self._listen_again())
+
+    async def _started(self) -> grpc.aio.Server:
         services = {**tf_services(self._predictor), **inference_services(self._predictor)}
         services |= health_services(self._predictor, list(services))
-        limits = self._predictor.limits
-        self._server = grpc.aio.server(options=_options(limits))
-        self._server.add_generic_rpc_handlers(tuple(Calls(self._predictor).handlers(services)))
+        server = grpc.aio.server(options=_options(self._predictor.limits))
+        server.add_generic_rpc_handlers(tuple(self._calls.handlers(services)))
         try:
             if self._credentials is None:
-                self._server.add_insecure_port(self.address)
+                server.add_insecure_port(self.address)
             else:
-                self._server.add_secure_port(self.address, self._credentials)
+                server.add_secure_port(self.address, self._credentials)
         except RuntimeError as error:
             raise ListenError(f"Cannot listen for gRPC on {self.address}: {error}.") from error
-        await self._server.start()
+        await server.start()
+        return server
+
+    async def _listen_again(self) -> None:
+        """Put a new server in the place of each that gRPC's library ends: a path that is not UTF-8 suffices for that.
+
+        The server that has ended closes its port at once, and its open calls are still answered.
+        """
+        while (error := await _end_of(self._server)) is not None:
+            self.is_listening = False
+            self._warn(error)
+            ending = asyncio.create_task(self._server.stop(self._predictor.limits.answer_seconds))  # type: ignore[union-attr]
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            while not self.is_listening:
+                try:
+                    self._server = await self._started()
+                    self.is_listening = True
+                except ListenError as lost:
+                    self._warn(lost)
+                    await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _warn(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._warned_at >= _TOLD_SECONDS:
+            self._warned_at = now
+            log.warning("gRPC was off: %s; listening again (told at most once a minute)", error)
 
     async def stop(self, seconds: float) -> None:
         """Accept no more calls, and let the open ones end."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self._server is not None:
-            await self._server.stop(seconds)
+            await asyncio.gather(self._server.stop(seconds), *self._endings)
 
     def close(self) -> None:
         """Give up the port."""
@@ -104,3 +154,30 @@ def _options(limits: ServingLimits) -> list[tuple[str, int]]:
         ("grpc.server_handshake_timeout_ms", int(limits.first_request_seconds * 1000)),
         ("grpc.max_connection_idle_ms", limits.idle_seconds * 1000),
     ]
+
+
+async def _end_of(server: Any) -> Exception | None:
+    """Wait until a server ends; return why, or None if it was told to stop."""
+    try:
+        while await server.wait_for_termination(_LOOK_SECONDS):
+            pass
+    except Exception as error:
+        error.__traceback__ = None  # it holds the call, and that its connection
+        return error
+    return None
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Leave out the tracebacks of gRPC's library about bytes that are not UTF-8, which any caller can cause."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error or record.msg, UnicodeDecodeError)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what no task has handled, except that the library's own could not read a path."""
+    is_of_a_task = str(context.get("message")).startswith("Task exception was never")
+    if not (is_of_a_task and isinstance(context.get("exception"), UnicodeDecodeError)):
+        loop.default_exception_handler(context)
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(_is_told)

@@ -46,8 +46,12 @@ class Wire:
         given += [(b"content-type", b"application/grpc"), (b"te", b"trailers"), *fields]
         self.send(frame(HEADERS, _END_HEADERS, self._stream, b"".join(_field(*each) for each in given)))
         if is_whole:
-            self.send(frame(DATA, _END_STREAM, self._stream, bytes(5)))
+            self.end_with_message(self._stream)
         return self._stream
+
+    def end_with_message(self, stream: int) -> None:
+        """Send an empty message as the last of a call."""
+        self.send(frame(DATA, _END_STREAM, stream, bytes(5)))
 
     def begin_message(self, stream: int, size: int, part: bytes) -> None:
         """Send the first bytes of a message that says it is longer."""

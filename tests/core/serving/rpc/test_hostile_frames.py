@@ -1,12 +1,20 @@
 """Frames that no client's library sends, without a token: the server answers everybody else as before."""
 
+import http.client
+import json
+from contextlib import suppress
+
 import grpc
 import pytest
 
+from core.serving.errors import ListenError
+from core.serving.rpc.server import RpcServer
+from core.serving.server import Server
 from tests.core.serving.conftest import running
 from tests.core.serving.rpc.asking import HEALTH, PREDICT, V2, Caller, tf_request
-from tests.core.serving.rpc.frames import Wire
+from tests.core.serving.rpc.frames import GOAWAY, Wire
 from tests.processes import free_port
+from tests.waiting import until
 
 OK, INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 3, 13, 14, 16
 LIVE, CHECK = (V2 + "ServerLive").encode(), HEALTH.encode()
@@ -54,3 +62,59 @@ def test_unfinished_probes_of_one_address_shut_nobody_out(workspace, artifacts, 
         caller.close()
         for wire in wires:
             wire.close()
+
+
+def test_a_path_that_is_not_utf_8_ends_no_open_call_and_the_port_is_listened_on_again(both, rpc_port, served):
+    with Wire(rpc_port) as patient:
+        open_call = patient.call(CHECK)
+        for _ in range(3):
+            with Wire(rpc_port) as wire:
+                wire.call(b"/\xff", is_whole=True)
+                with suppress(ConnectionError):
+                    while wire.next_frame()[0] != GOAWAY:
+                        pass
+            until(lambda: is_answered(rpc_port), "an answer")
+        until(lambda: both.ask("/ready").status == 200, "being ready")
+        patient.end_with_message(open_call)
+        assert patient.status_of(open_call)[0] == OK
+    assert "Traceback" not in (served.logs_dir / "serve.err").read_text()
+
+
+def is_answered(port):
+    try:
+        with Wire(port) as wire:
+            return wire.status_of(wire.call(CHECK, is_whole=True))[0] == OK
+    except OSError:  # nobody listens, or it has just ended
+        return False
+
+
+def test_a_server_without_its_grpc_port_is_not_ready(workspace, artifacts, put_live, monkeypatch):
+    put_live(workspace, "spread", artifacts / "spread")
+    server = Server(workspace, "127.0.0.1", 0, rpc_port=0)
+    server.start()
+    connection = http.client.HTTPConnection(*server.url.removeprefix("http://").split(":"))
+
+    def ready():
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    try:
+        until(lambda: ready()[0] == 200, "being ready")
+        started = RpcServer._started
+        monkeypatch.setattr(RpcServer, "_started", lost)
+        port = int(server.rpc_address.rpartition(":")[2])
+        with Wire(port) as wire:
+            wire.call(b"/\xff", is_whole=True)
+            status, content = until(lambda: (found := ready())[0] == 503 and found, "being off")
+        assert (status, content["ready"], content["grpc"]) == (503, False, False)
+        monkeypatch.setattr(RpcServer, "_started", started)
+        until(lambda: ready()[0] == 200, "being ready again")
+        assert is_answered(port)
+    finally:
+        connection.close()
+        server.stop()
+
+
+async def lost(_server):
+    raise ListenError("another program has it")
