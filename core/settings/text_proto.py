@@ -77,8 +77,8 @@ def parse_text_proto(file: Path, text: str) -> "ProtoMessage":
 class _Parser:
     def __init__(self, file: Path, text: str) -> None:
         self._file = file
-        self._tokens = list(_tokens(text))
-        self._at = 0
+        self._tokens = _tokens(text)  # one at a time: what follows the first error is never looked at
+        self._next = next(self._tokens)
 
     def message(self, end: str, depth: int) -> "ProtoMessage":
         """Read fields up to the mark that ends them, which is read, too."""
@@ -90,7 +90,7 @@ class _Parser:
             if name.kind != "word" or name.text.startswith("-"):
                 expected = f"the name of a field or {end}" if end else "the name of a field"
                 raise self._error(name, f"expected {expected}, found {_named(name)}")
-            self._at += 1
+            self._step()
             has_colon = self._takes(":")
             opens = self._next.text if self._next.kind == "mark" else ""
             if not has_colon and opens not in _END:
@@ -112,7 +112,7 @@ class _Parser:
 
     def _value(self, depth: int) -> "ProtoValue":
         token = self._next
-        self._at += 1
+        self._step()
         if token.kind == "mark" and token.text in _END:
             return self.message(_END[token.text], depth + 1)
         if token.kind == "number":
@@ -124,7 +124,7 @@ class _Parser:
         parts = [token]
         while self._next.kind == "text":  # texts beside each other are one
             parts.append(self._next)
-            self._at += 1
+            self._step()
         return self._text(parts)
 
     def _number(self, token: _Token) -> int | float:
@@ -145,15 +145,15 @@ class _Parser:
             raise self._error(parts[0], f"{shown(found)} holds characters that no terminal shows; leave them out")
         return found
 
-    @property
-    def _next(self) -> _Token:
-        return self._tokens[self._at]
+    def _step(self) -> None:
+        self._next = next(self._tokens, self._next)  # the last one, the end of the text, stays
 
     def _takes(self, mark: str) -> bool:
         """Whether the next token is this mark, which is read then; an empty mark is the end of the text."""
         if self._next.kind != ("mark" if mark else "end") or self._next.text != mark:
             return False
-        self._at += bool(mark)
+        if mark:
+            self._step()
         return True
 
     def _error(self, token: _Token, problem: str) -> SettingsError:
