@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,14 +198,23 @@ def serves_at(server: "Server") -> str:
     return f"{server.url}{metrics}{rpc}"
 
 
-def address_origin(workspace: "Workspace", given: str | None, flag: str) -> str:
-    """Say where the address of a server is from: a flag, or a line of the settings."""
+def address_origin(workspace: "Workspace", given: object, flag: str, key: str = "serving.listen") -> str:
+    """Say where an address or a port of a server is from: a flag, or a line of the settings."""
     from core.settings.origin import DEFAULT, setting_origins
 
     if given:
         return flag
-    found = next(each for each in setting_origins(workspace.root) if each.key == "serving.listen")
-    return "serving.listen" if found.origin == DEFAULT else f"serving.listen ({found.origin})"
+    found = next(each for each in setting_origins(workspace.root) if each.key == key)
+    return key if found.origin == DEFAULT else f"{key} ({found.origin})"
+
+
+def _port_origin(workspace: "Workspace", args: argparse.Namespace | None, port: int | None) -> str:
+    """Say where the port for gRPC is from, if there is one."""
+    from core.serving.rpc.ports import GRPC_SETTING
+
+    if port is None:
+        return ""
+    return address_origin(workspace, getattr(args, "grpc_port", None) is not None, "--grpc-port", GRPC_SETTING)
 
 
 def stop_server(server: "Server", *, drains: bool = False) -> None:
@@ -251,41 +260,29 @@ def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> No
 def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     """Keep workers on one socket until SIGINT or SIGTERM, and replace them at SIGHUP."""
     from core.own_python import module_command
-    from core.serving import parse_address
-    from core.serving.authenticator import Authenticator
-    from core.serving.errors import ListenError
     from core.serving.rpc.ports import address as rpc_address
-    from core.serving.server import listen, listen_for_metrics
     from core.serving.stuck import STORE_SECONDS
     from core.serving.supervisor import Supervisor
 
     settings = serving_settings(workspace, args)
     listed_models(workspace, args, tells=True)  # refused before any worker starts
-    host, port = parse_address(args.listen or settings.listen)
-    authenticator = Authenticator(workspace)
-    listener = listen(authenticator, host, port, named=address_origin(workspace, args.listen, "--listen"))
-    try:
-        metrics_listener = listen_for_metrics(authenticator, settings.metrics_listen, listener)
-    except ListenError:
-        listener.close()
-        raise
-    stop, restart = threading.Event(), threading.Event()
-    _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
-    _on_signals(restart.set, signal.SIGHUP)
-    command = module_command("console.cli.main", *sys.argv[1:])
-    host, port = listener.getsockname()[:2]
-    reserved = _reserved(host, settings.grpc_port)
-    also = f", gRPC on {rpc_address(*reserved.getsockname()[:2])}" if reserved else ""
-    if metrics_listener is not None:
-        also += f", {rpc_address(*metrics_listener.getsockname()[:2])} for /metrics"
-    print(f"serving on {host}:{port}{also} with {settings.processes} workers; stop with Ctrl+C", flush=True)
+    with ExitStack() as opened:
+        listener, metrics_listener, reserved = _sockets(workspace, args, settings, opened)
+        stop, restart = threading.Event(), threading.Event()
+        _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
+        _on_signals(restart.set, signal.SIGHUP)
+        command = module_command("console.cli.main", *sys.argv[1:])
+        host, port = listener.getsockname()[:2]
+        also = f", gRPC on {rpc_address(*reserved.getsockname()[:2])}" if reserved else ""
+        if metrics_listener is not None:
+            also += f", {rpc_address(*metrics_listener.getsockname()[:2])} for /metrics"
+        print(f"serving on {host}:{port}{also} with {settings.processes} workers; stop with Ctrl+C", flush=True)
 
-    def takes_restart() -> bool:
-        asked = restart.is_set()
-        restart.clear()
-        return asked
+        def takes_restart() -> bool:
+            asked = restart.is_set()
+            restart.clear()
+            return asked
 
-    with listener, metrics_listener or nullcontext(), reserved or nullcontext():
         supervisor = Supervisor(
             listener,
             command,
@@ -301,15 +298,30 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     return ExitCode.STUCK if supervisor.has_stuck_worker else ExitCode.GOOD
 
 
-def _reserved(host: str, grpc_port: int | None) -> socket.socket | None:
-    """Reserve the port for gRPC, if there is to be one."""
+def _sockets(
+    workspace: "Workspace", args: argparse.Namespace, settings: "ServingSettings", opened: ExitStack
+) -> "tuple[socket.socket, socket.socket | None, socket.socket | None]":
+    """Listen for HTTP and for /metrics, and reserve the port for gRPC; the stack closes what was opened."""
+    from core.serving import parse_address
+    from core.serving.authenticator import Authenticator
     from core.serving.rpc import require_extra
     from core.serving.rpc.ports import reserve
+    from core.serving.server import METRICS_SETTING, listen, listen_for_metrics
 
-    if grpc_port is None:
-        return None
+    authenticator = Authenticator(workspace)
+    host, port = parse_address(args.listen or settings.listen)
+    named = address_origin(workspace, args.listen, "--listen")
+    listener = opened.enter_context(listen(authenticator, host, port, named=named))
+    metrics_listener = listen_for_metrics(authenticator, settings.metrics_listen, listener)
+    if metrics_listener is not None:
+        opened.enter_context(metrics_listener)
+    if settings.grpc_port is None:
+        return listener, metrics_listener, None
     require_extra()
-    return reserve(host, grpc_port)
+    origin = _port_origin(workspace, args, settings.grpc_port)
+    others = {named: listener, METRICS_SETTING: metrics_listener}
+    reserved = reserve(listener.getsockname()[0], settings.grpc_port, named=origin, others=others)
+    return listener, metrics_listener, opened.enter_context(reserved)
 
 
 def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:
@@ -377,6 +389,7 @@ def make_server(
         named=address_origin(workspace, address, flag),
         shared=SharedCounts(Path(place.counts), place.name) if place else None,
         rpc_port=settings.grpc_port,
+        rpc_named=_port_origin(workspace, args, settings.grpc_port),
         rpc_reserved=socket.socket(fileno=place.rpc) if place and place.rpc is not None else None,
     )
 

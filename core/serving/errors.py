@@ -153,6 +153,15 @@ class ListenError(ServingError, UsageError):
     """The server cannot listen on the address."""
 
 
+def cure_of_taken(named: str) -> str:
+    """Return what to do about an address that cannot be listened on.
+
+    Args:
+        named: The flag or the setting that it is from; "" if nobody knows.
+    """
+    return f" The address is from {named}: choose another one there, or end what uses this one." if named else ""
+
+
 def status_of(error: CoreError) -> int:
     """Return the HTTP status of any error the engine raises on purpose.
 

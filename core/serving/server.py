@@ -25,7 +25,7 @@ from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
 from core.serving.counts import Counts, SharedCounts
 from core.serving.crowd import RESERVE
-from core.serving.errors import ListenError
+from core.serving.errors import ListenError, cure_of_taken
 from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-METRICS_SETTING = "serving.metrics_listen"
+LISTEN_SETTING, METRICS_SETTING = "serving.listen", "serving.metrics_listen"
 
 _LOOK_SECONDS = 0.02
 _ANSWERING_PART = 2 / 3  # of the time to stop: for the pending requests
@@ -96,6 +96,7 @@ class Server:
         named: str = "",
         shared: SharedCounts | None = None,
         rpc_port: int | None = None,
+        rpc_named: str = "",
         rpc_reserved: socket.socket | None = None,
         clock: Clock = utc_now,
     ) -> None:
@@ -116,6 +117,7 @@ class Server:
             named: The flag or the setting that the address is from, for errors.
             shared: The counters of all processes of this server, if there are several.
             rpc_port: Port for gRPC on the same address; 0 takes a free one, and by default there is none.
+            rpc_named: The flag or the setting that the port is from, for errors.
             rpc_reserved: Keeps the port for gRPC already; by default, this server reserves it.
             clock: The time.
         Raises:
@@ -167,7 +169,8 @@ class Server:
             self._front_door.metrics_port = self._metrics_socket.getsockname()[1]
         try:
             if rpc_port is not None and rpc_reserved is None:
-                rpc_reserved = reserve(self._socket.getsockname()[0], rpc_port)
+                others = {named or LISTEN_SETTING: self._socket, METRICS_SETTING: self._metrics_socket}
+                rpc_reserved = reserve(self._socket.getsockname()[0], rpc_port, named=rpc_named, others=others)
             self._rpc = None if rpc_reserved is None else _rpc_server(self._predictor, rpc_reserved, certificate, key)
             self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key, self._rpc)
         except ListenError:
@@ -455,7 +458,6 @@ def listen(authenticator: Authenticator, host: str, port: int, *, named: str = "
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)
     except OSError as error:
-        cure = f" The address is from {named}: choose another one there, or end what uses this one." if named else ""
         number = error.errno or 0
         why = os.strerror(number) if number > 0 else error.strerror or error  # without the details of the call
-        raise ListenError(f"Cannot listen on {host}:{port}: {why}.{cure}") from error
+        raise ListenError(f"Cannot listen on {host}:{port}: {why}.{cure_of_taken(named)}") from error

@@ -9,12 +9,13 @@ import threading
 import grpc
 import pytest
 
+from console.cli.main import main
 from core.actor import Actor, Origin
 from core.clock import utc_now
 from core.rollout import Strategy
 from core.serving.access import Role, Tokens
 from core.serving.errors import ListenError
-from core.serving.rpc import require_extra
+from core.serving.rpc import ports, require_extra
 from core.serving.rpc.ports import reserve
 from core.telemetry.predictions import Arm, Cursor, PredictionReader
 from tests.core.serving.conftest import running
@@ -175,11 +176,66 @@ def test_the_setting_and_the_flag_have_one_range(workspace):
 
 
 def test_a_reserved_port_is_free_for_nobody_but_those_who_share_it():
+    """Nobody listens on it yet: the workers of a server take seconds to start."""
     require_extra()
     with reserve("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
-        with reserve("127.0.0.1", port):
-            pass  # until somebody listens
-        reserved.listen()
-        with pytest.raises(ListenError, match="Cannot listen for gRPC"):
-            reserve("127.0.0.1", port)
+        for host in ("127.0.0.1", "0.0.0.0"):
+            with pytest.raises(ListenError, match=rf"gRPC on {host}:{port}: Address already in use\.$"):
+                reserve(host, port)
+        with pytest.raises(OSError, match="already in use"):
+            socket.create_server(("127.0.0.1", port))
+        with socket.socket() as worker:
+            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                worker.setsockopt(socket.SOL_SOCKET, option, 1)
+            worker.bind(("127.0.0.1", port))
+    with reserve("127.0.0.1", port):
+        pass  # it is free again
+
+
+def test_of_two_that_reserve_at_the_same_moment_one_gets_the_port(monkeypatch):
+    """Both have seen that the port is free before either has it."""
+    seen, bind = [], ports._bind
+
+    def meanwhile(reserved, host, port):
+        monkeypatch.setattr(ports, "_bind", bind)
+        with pytest.raises(ListenError, match="already in use"):
+            reserve(host, port)
+        seen.append(port)
+        bind(reserved, host, port)
+
+    monkeypatch.setattr(ports, "_bind", meanwhile)
+    with reserve("127.0.0.1", 0) as reserved:
+        assert seen == [reserved.getsockname()[1]]
+
+
+def test_a_port_is_had_while_connections_of_its_last_owner_rest_on_it():
+    with socket.create_server(("127.0.0.1", 0)) as last, socket.create_connection(last.getsockname()) as client:
+        port = last.getsockname()[1]
+        last.accept()[0].close()  # this side closes first, and rests
+        assert client.recv(1) == b""
+    with reserve("127.0.0.1", port):
+        pass
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_taken_port_is_named_with_its_flag_or_setting(workspace, workers, capsys):
+    command = ["--workspace", str(workspace.root), "serve", *workers]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main([*command, "--listen", "127.0.0.1:0", "--grpc-port", str(port)]) == 2
+        assert "The address is from --grpc-port: choose another one there" in capsys.readouterr().err
+        workspace.settings_file.write_text(f"serving:\n  listen: '0'\n  grpc_port: {port}\n")
+        assert main(command) == 2
+        assert "bondx.yaml:3): choose another one there" in (said := capsys.readouterr().err)
+        assert "The address is from serving.grpc_port (" in said
+    for line, which in (
+        (f"listen: '{port}'", "serving.listen ("),
+        (f"listen: '0'\n  metrics_listen: '{port}'", "serving.metrics_listen name"),
+    ):
+        workspace.settings_file.write_text(f"serving:\n  grpc_port: {port}\n  {line}\n")
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert "already in use. serving.grpc_port (" in said
+        assert f" and {which}" in said
+        assert " name the same port: choose another one for one of them." in said
