@@ -220,6 +220,6 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
     if not observed.phase.is_at_rest:
         standing = {True: "met", False: "open"}
         facts |= {f"until {each.name}": f"{standing[each.is_met]}, {each.text}" for each in observed.criteria}
-    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence})" for gate in observed.gates}
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
     print_facts(facts | dict(sorted(observed.metrics.items())))
     return ExitCode.GOOD

@@ -228,7 +228,11 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
     ]
     lines += criteria_lines(session, glyphs)
-    lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
+    lines += [
+        Line(),
+        Line((("Gates of the last epoch", "title"),)),
+        *gate_lines(observed.gates, glyphs, explained=True),
+    ]
     for part in observed.sections:
         lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
     if observed.metrics:

@@ -293,7 +293,7 @@ def evidence_lines(
         *(_titled("Promotion", promotion)[1:] if promotion else ()),
         *((Line(),) if promotion else ()),
         *fact_lines(version, snapshot, glyphs),
-        *_titled("Data gates", gate_lines(version.gates, glyphs)),
+        *_titled("Data gates", gate_lines(version.gates, glyphs, explained=True)),
         *_titled("Lineage", lineage_lines(version.lineage)),
     ]
 

@@ -41,6 +41,11 @@ class AuditedChange:
         """The number of records that the block has made so far."""
         return len(self._entries)
 
+    @property
+    def entries(self) -> tuple[AuditEntry, ...]:
+        """The records that the block has made so far."""
+        return tuple(self._entries)
+
     def record(
         self,
         verb: str,

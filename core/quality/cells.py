@@ -24,10 +24,12 @@ class Cells:
     Args:
         frame: Any frame.
         row_names: The columns that name a row.
+        source: Where the rows are from, such as "the file".
     """
 
-    def __init__(self, frame: pd.DataFrame, *, row_names: tuple[str, ...] = ()) -> None:
+    def __init__(self, frame: pd.DataFrame, *, row_names: tuple[str, ...] = (), source: str = "the data") -> None:
         self.frame = frame
+        self.source = source
         self._row_names = row_names
         self._numbers: dict[str, FloatArray] = {}
         self._infinite: dict[str, BoolArray] = {}

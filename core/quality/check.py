@@ -36,6 +36,10 @@ class CheckSubject(Protocol):
     def n_rows(self) -> int:
         """The number of rows; an empty subject fails every check."""
 
+    @property
+    def source(self) -> str:
+        """Where its rows are from, such as "the file"."""
+
     def identify(self, rows: "BoolArray") -> tuple[str, ...]:
         """Name the first of the given rows."""
 
@@ -53,6 +57,7 @@ class Measurement(NamedTuple):
         is_gross: Whether the breach is so gross that a check which only warns blocks.
         bound: The end of the value's one-sided 95 % interval nearest to the threshold; where it holds, the rows do not
             prove a failure, and the check warns.
+        samples: What the observations are, in the plural.
     """
 
     value: float
@@ -63,6 +68,7 @@ class Measurement(NamedTuple):
     n_culprits: int = 0
     is_gross: bool = False
     bound: float | None = None
+    samples: str = "rows"
 
 
 class Examined(NamedTuple):
@@ -119,16 +125,16 @@ class Check(Generic[S]):
 
     def examine(self, subject: S, settings: "QualityGates") -> Examined:
         """Measure and judge, and weigh the findings for the quality score."""
+        looked_at: dict[str, Any] = {"n_samples": subject.n_rows, "window": f"rows of {subject.source}"}
         if subject.n_rows == 0:
-            return Examined(self._judged(settings, reason="there are no rows"), 1.0)
+            return Examined(self._judged(settings, reason="there are no rows", **looked_at), 1.0)
         try:
             seen = self.measure(subject)
         except TooFewError as error:
-            return Examined(
-                self._judged(settings, reason=str(error)), self.lost_if_few if subject.n_rows >= MANY_ROWS else 0.0
-            )
+            few = self._judged(settings, reason=str(error), **looked_at)
+            return Examined(few, self.lost_if_few if subject.n_rows >= MANY_ROWS else 0.0)
         except UnreadableError as error:
-            return Examined(self._judged(settings, reason=str(error)), 1.0)
+            return Examined(self._judged(settings, reason=str(error), **looked_at), 1.0)
         n_offending, offending, share = seen.n_culprits, seen.culprits, 0.0
         if seen.offending is not None:
             n_offending, offending = int(seen.offending.sum()), subject.identify(seen.offending)
@@ -139,6 +145,7 @@ class Check(Generic[S]):
             settings,
             seen.value,
             n_samples=seen.n_samples,
+            window=f"{seen.samples} of {subject.source}",
             reason=seen.reason,
             n_offending=n_offending,
             offending=offending,

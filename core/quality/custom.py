@@ -89,16 +89,24 @@ def require_known(names: Sequence[str]) -> None:
             raise UnknownGateError(name, known)
 
 
-def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateResult:
+def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates", *, source: str = "the data") -> GateResult:
     """Apply a custom gate; a gate that raises or exits, or returns anything but a result, has failed.
 
     Args:
         name: The gate.
         frame: The data. The gate gets a copy, so its changes never reach the training data.
         settings: Thresholds.
+        source: Where the rows are from: a gate that does not say what its samples are has looked at these rows.
     Raises:
         UnknownGateError: There is no such gate.
     """
+    result = _applied(name, frame, settings)
+    if result.window:
+        return result
+    return msgspec.structs.replace(result, n_samples=result.n_samples or len(frame), window=f"rows of {source}")
+
+
+def _applied(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateResult:
     gate = resolve(name)
     begins(f"the gate {name}")
     try:

@@ -31,13 +31,16 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: dict[str, float]
 
 
-def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | None = None) -> QualityReport:
+def assess(
+    frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | None = None, *, source: str = "the data"
+) -> QualityReport:
     """Apply a domain's checks, and the custom gates named in the settings.
 
     Args:
         frame: The data; any frame gets a report, a hostile frame one of failed gates.
         check_set: The checks.
         settings: Thresholds; the defaults if not given.
+        source: Where the rows are from, such as "the file"; every gate says so.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
@@ -46,11 +49,11 @@ def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | 
     """
     settings = settings or QualityGates()
     _require_known(settings.limits, [check.name for check in check_set.checks])
-    cells = Cells(frame, row_names=check_set.row_names)
+    cells = Cells(frame, row_names=check_set.row_names, source=source)
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
     dimensions = score_dimensions(check_set.checks, examined)
-    results += [custom.apply(name, frame, settings) for name in settings.custom_gates]
+    results += [custom.apply(name, frame, settings, source=source) for name in settings.custom_gates]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
         gates=tuple(results),

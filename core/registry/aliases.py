@@ -11,10 +11,10 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
-from core.governance.audit import audited
+from core.registry.changes import registry_change
 from core.registry.errors import AliasNotFoundError, InvalidNameError
 from core.registry.numbering import checked_model_name
-from core.registry.records import DATABASE, Records
+from core.registry.records import Records
 from core.registry.stages import Stage
 from core.state import Workspace
 
@@ -88,7 +88,7 @@ class Aliases:
             raise InvalidNameError(
                 "alias", alias, f"a word other than serving's own labels: {', '.join(sorted(RESERVED))}"
             )
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             number = self._records.version(model, self.resolve(model, version)).version
             key = f"{model}{MARK}{name}"
             before = self._documents.find(key)
@@ -114,7 +114,7 @@ class Aliases:
     ) -> None:
         """Remove an alias; its version stays."""
         key = f"{checked_model_name(model)}{MARK}{checked_alias(alias)}"
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             was = self.resolve(model, key.removeprefix(model))
             self._documents.remove(key, expected_revision=expected_revision)
             change.record("alias.remove", key, before={"version": was})

@@ -14,11 +14,11 @@ import msgspec
 from core.actor import Actor, Origin
 from core.clock import Clock
 from core.errors import RefusedError
-from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
+from core.registry.changes import registry_change
 from core.registry.documents import ModelVersion
 from core.registry.errors import ApprovalNotFoundError
-from core.registry.records import DATABASE, Records
+from core.registry.records import Records
 from core.registry.registration import evidence
 from core.registry.stages import Stage
 from core.state import Workspace
@@ -74,7 +74,7 @@ class Approvals:
         """
         if actor.origin is Origin.ENGINE:
             raise RefusedError("The engine cannot approve a promotion; a person must.")
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._records.version(model, number)
             if version.stage is Stage.PRODUCTION:
                 raise RefusedError(f"{model} {number} is already in Production; there is nothing to approve.")
@@ -107,7 +107,7 @@ class Approvals:
         Raises:
             ApprovalNotFoundError: No approval of the actor still counts.
         """
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._records.version(model, number)
             counting = self.of(version)
             own = next((approval for approval in counting if approval.person == actor.name), None)

@@ -6,7 +6,7 @@ from core.quality.gate import GateResult, counted, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
 from core.registry.stages import Stage
-from core.registry.tested_rows import tested_rows
+from core.registry.tested_rows import n_trained_rows, tested_rows
 from core.settings.promotion import PromotionSettings
 
 ATTAINMENT = "attainment"
@@ -186,7 +186,7 @@ def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking:
 def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
     failed = [gate.name for gate in candidate.gates if gate.blocks]
     n_gates = len(candidate.gates)
-    n_rows = max((gate.n_samples for gate in candidate.gates), default=0)  # a gate may look at some of the rows
+    n_rows = n_trained_rows(candidate)
     if not n_gates:
         reason = f"no quality gates were recorded with {candidate.version}"
     elif failed:

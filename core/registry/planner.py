@@ -1,5 +1,6 @@
 """Making a plan: gathering documents, files and settings for the pure functions of `planning`."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 from core.tracking.environment import differences as environment_differences
+
+log = logging.getLogger(__name__)
 
 
 class Planner:
@@ -170,6 +173,8 @@ class Planner:
     def examine(self, version: ModelVersion) -> IntegrityResult:
         """Hash the files of a version again, and update the alert on them."""
         result = inspect(self._store, version)
+        found = "as registered" if result.ok else "; ".join(result.problems)
+        log.info("%s %s: %d files hashed, %s", version.model, version.version, version.n_files, found)
         tell_operator(self._workspace, result, now=self._clock())
         return result
 

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 from core.actor import Actor
 from core.clock import Clock
 from core.errors import RefusedError
-from core.governance.audit import audited
 from core.registry import retention
 from core.registry.aliases import Aliases
 from core.registry.approvals import Approvals
 from core.registry.artifacts import ArtifactStore
+from core.registry.changes import registry_change
 from core.registry.documents import ModelVersion, PrunedVersion
 from core.registry.holds import Holds
-from core.registry.records import DATABASE, Records
+from core.registry.records import Records
 from core.registry.registration import evidence
 from core.registry.retention import PruneCandidate, PrunePlan
 from core.registry.undo import next_to_undo
@@ -65,7 +65,7 @@ class Pruner:
         """
         if not plan.doomed:
             return ()
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             children = retention.children_of(self._records.versions_of(None))
             names = dict.fromkeys(candidate.model for candidate in plan.doomed)
             now_decided = {(c.model, c.version): c for name in names for c in self._decide(name, children, plan.keep)}

@@ -10,19 +10,19 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.files import InDoubtError, digest
-from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 from core.governance.record import Evidence
 from core.plain_files import read_file
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
 from core.registry.card import CARD_NAME, RegistrationCard
+from core.registry.changes import registry_change
 from core.registry.contents import ENVIRONMENT_NAME, unreadable_file
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
 from core.registry.manifest import MANIFEST_NAME, check, read_manifest
 from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, checked_model_name, version_key
-from core.registry.records import DATABASE, Records
+from core.registry.records import Records
 from core.registry.stages import Stage
 from core.registry.version_bump import Makeup, bump_record, part_to_raise
 from core.state import Workspace
@@ -77,7 +77,7 @@ class Registrar:
             checked = read(staged.folder, staged.manifest_sha256) if read is not None else ""
             number = ""
             try:
-                with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+                with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
                     number, why = self._number(card, staged.folder, bump, wanted)
                     self._store.publish(staged, card.model, number)
                     version = self._insert(
@@ -137,7 +137,7 @@ class Registrar:
             return ""
         staged = StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=sha256)
         reason = "its folder was complete, but its record was missing"
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._insert(card, staged, number, actor, run_id="", session_id="")
             _record(change, "version.adopt", version)
         log.warning("adopted %s: %s", version.key, reason)
@@ -211,7 +211,7 @@ class Registrar:
 
     def _reclaim(self, adopted: ModelVersion, run_id: str, session_id: str, actor: Actor) -> ModelVersion:
         why = "its run produced it again"
-        with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=why, clock=self._clock) as change:
             reclaimed = self._records.versions.replace(
                 msgspec.structs.replace(
                     adopted, run_id=run_id, session_id=session_id, updated_at=self._clock(), updated_by=str(actor)

@@ -11,17 +11,16 @@ from typing import Any
 import msgspec
 
 from core.actor import Actor
-from core.governance.audit import audited
 from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.aliases import Alias
 from core.registry.approvals import Approval
+from core.registry.changes import registry_change
 from core.registry.documents import ModelVersion
 from core.registry.errors import HashMismatchError, PromotionRefusedError, StalePlanError
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.plan_changes import news_since
 from core.registry.planning import Plan
-from core.registry.records import DATABASE
 from core.registry.registration import Bump, Sweep, card_of
 from core.registry.registry_reader import RegistryReader
 from core.registry.retention import PruneCandidate, PrunePlan
@@ -126,7 +125,7 @@ class Registry(RegistryReader):
             UsageError: A name or a value is too long.
         """
         require_tags(tags)
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             before = self.get(model, version)
             kept = {name: value for name, value in {**before.tags, **tags}.items() if value}
             after = self._records.versions.replace(
@@ -250,9 +249,8 @@ class Registry(RegistryReader):
         reason = planning.reason_to_record(decided, reason)
         # The way back must work now, even if its record waits.
         is_way_back = all(plan.verb is TransitionVerb.ROLL_BACK for plan in plans)
-        with audited(
+        with registry_change(
             self._workspace,
-            DATABASE,
             actor=actor,
             reason=reason,
             longest=MAX_COMPOSED,

@@ -1,4 +1,4 @@
-"""The rows that the figures of a version rest on, as its lineage records them."""
+"""The rows that the figures of a version rest on, and those it was trained on, as its lineage records them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -37,6 +37,13 @@ def tested_rows(version: ModelVersion) -> TestedRows:
         seed = f", seed {entry['seed']}" if "seed" in entry else ""
         return TestedRows(n_rows, f"rows of the panel {name}{seed}")
     return TestedRows(0, UNKNOWN)
+
+
+def n_trained_rows(version: ModelVersion) -> int:
+    """Return how many rows the training of a version read: its pooled draws, or its file; 0 if nothing says so."""
+    data = version.lineage.get("data")
+    entries = [data.get(name) for name in ("draws", "file")] if isinstance(data, Mapping) else []
+    return next((n for entry in entries if isinstance(entry, Mapping) and (n := _count(entry.get("n_rows")))), 0)
 
 
 def _count(value: Any) -> int:

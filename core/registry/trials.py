@@ -20,9 +20,9 @@ from core.actor import Actor
 from core.clock import Clock
 from core.errors import CoreError, RefusedError
 from core.files import write_file
-from core.governance.audit import audited
 from core.plain_files import read_file
 from core.progress import begins
+from core.registry.changes import registry_change
 from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, is_own_header, onnx_files
 from core.registry.documents import ModelVersion
 from core.registry.errors import ArtifactRefusedError
@@ -190,7 +190,7 @@ class Trials:
         """
         from core.alerts import Alerts
 
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             quarantine = self._quarantine.find(version.key)
             if quarantine is None:
                 raise RefusedError(f"{version.model} {version.version} is not quarantined.")
@@ -208,7 +208,7 @@ class Trials:
             key=version.key, model=version.model, version=version.version, problem=problem, at=self._clock()
         )
         engine = Actor.engine()
-        with audited(self._workspace, DATABASE, actor=engine, reason=problem, clock=self._clock) as change:
+        with registry_change(self._workspace, actor=engine, reason=problem, clock=self._clock) as change:
             if self._quarantine.find(version.key) is None:
                 self._quarantine.insert(quarantine)
             change.record("version.quarantine", version.key, after={"problem": problem})

@@ -132,9 +132,9 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, last: Epoc
         "",
         "## Quality gates of the last epoch",
         "",
-        "| gate | verdict | value and threshold | rows |",
-        "| --- | --- | --- | ---: |",
-        *(f"| {gate.name} | {gate.verdict} | {gate.reason} | {gate.n_samples} |" for gate in last.gates),
+        "| gate | verdict | value and threshold | measured |",
+        "| --- | --- | --- | --- |",
+        *(f"| {gate.name} | {gate.verdict} | {gate.reason} | {gate.basis} |" for gate in last.gates),
         "",
     ]
     return "\n".join(lines).encode()

@@ -96,7 +96,12 @@ class SessionWork:
         draw = self._panels.epoch(number)
         watch.lap("draw")
         log.debug("epoch %d: %d rows drawn in %.3f s", number, len(draw.panel.frame), watch.seconds["draw"])
-        quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
+        quality = assess(
+            draw.panel.frame,
+            self._panels.domain.checks,
+            self._settings.quality_gates,
+            source=f"the draw of epoch {number}",
+        )
         watch.lap("gates")
         log.debug("epoch %d: %d gates judged in %.3f s", number, len(quality.gates), watch.seconds["gates"])
         for gate in quality.gates:

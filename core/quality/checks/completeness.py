@@ -36,10 +36,11 @@ def coverage(names: Sequence[str], *, by_column: bool = False) -> Callable[[Cell
         value = 100 * int(n_filled.sum()) / n_cells
         if not by_column:
             most = 100 - share_bound(n_cells - int(n_filled.sum()), n_cells)
-            return Measurement(value, n_cells, n_filled < len(names), bound=most)
+            return Measurement(value, n_cells, n_filled < len(names), bound=most, samples="cells")
         lacking = sorted(((share, name) for name, share in empty_shares.items() if share > 0), key=lambda it: -it[0])
         told = tuple(f"{name} {share:.0%} empty" for share, name in lacking[:COLUMNS_TOLD])
-        return Measurement(value, n_cells, reason=", ".join(told), culprits=told, n_culprits=len(lacking))
+        reason, n_lacking = ", ".join(told), len(lacking)
+        return Measurement(value, n_cells, reason=reason, culprits=told, n_culprits=n_lacking, samples="cells")
 
     return measure
 

@@ -34,6 +34,11 @@ class FittedModel:
     importance: Mapping[str, float] = field(default_factory=dict)
     single_feature_leak: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def source(self) -> str:
+        """Where its rows are from."""
+        return f"the file, {'each held out once by cross-validation' if self.is_cross_validated else 'held out'}"
+
     def identify(self, rows: BoolArray) -> tuple[str, ...]:
         """Name rows by their number."""
         return tuple(f"row {position}" for position in np.flatnonzero(rows).tolist())
@@ -94,9 +99,9 @@ def leaks(model: FittedModel) -> Measurement:
     if model.single_feature_leak.get("share", 0.0) >= GIVEN_AWAY_SKILL:
         name, is_given_away = str(model.single_feature_leak["column"]), True
     if not is_given_away:
-        return Measurement(0.0, 0, reason="no column alone predicts the target")
+        return Measurement(0.0, model.n_rows, reason="no column alone predicts the target")
     reason = f"{name} alone predicts nearly all of the target: is it known in advance?"
-    return Measurement(1.0, 0, reason=reason, culprits=(name,), n_culprits=1)
+    return Measurement(1.0, model.n_rows, reason=reason, culprits=(name,), n_culprits=1)
 
 
 NO_LEAK: Check[FittedModel] = Check("no_leak", leaks, "<=", fixed(0.0), "columns")

@@ -115,7 +115,8 @@ def negative_share(name: str) -> Callable[[Cells], Measurement]:
         values = cells.numbers(name)
         n_seen, negative = int((~np.isnan(values)).sum()), values < 0
         n_negative = int(negative.sum())
-        return Measurement(100 * n_negative / n_seen, n_seen, negative, bound=share_bound(n_negative, n_seen))
+        bound = share_bound(n_negative, n_seen)
+        return Measurement(100 * n_negative / n_seen, n_seen, negative, bound=bound, samples="values")
 
     return measure
 
@@ -131,7 +132,8 @@ def median(name: str) -> Callable[[Cells], Measurement]:
         values = cells.numbers(name)
         seen = np.sort(values[~np.isnan(values)])
         rank = median_rank(len(seen))
-        return Measurement(float(np.median(seen)), len(seen), bound=float(seen[min(rank, len(seen) - 1)]))
+        bound = float(seen[min(rank, len(seen) - 1)])
+        return Measurement(float(np.median(seen)), len(seen), bound=bound, samples="values")
 
     return measure
 

@@ -74,7 +74,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     table = read_table(request.data, rules=request.rules)
     own = settings.models.get(request.model, ModelSettings())
     prepared = _prepare(table, request, own, settings)
-    gates = assess(prepared.frame, prepared.checks, settings.quality_gates).gates
+    gates = assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
     if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     watch.lap("reading and checks")

@@ -122,3 +122,13 @@ def test_two_gates_cannot_share_a_name():
     register_gate("enough_rows")(enough_rows)  # a module imported again registers the same function
     with pytest.raises(GateNameTakenError, match="enough_rows"):
         register_gate("enough_rows")(lambda bonds, settings: judge("x", 1, ">=", 0))
+
+
+def test_a_gate_that_does_not_say_what_it_looked_at_has_looked_at_the_rows(sound):
+    register_gate("silent")(lambda frame: judge("silent", 1.0, ">=", 0.0))
+    register_gate("telling")(lambda frame: judge("telling", 1.0, ">=", 0.0, n_samples=2, window="desks of the firm"))
+    register_gate("broken")(lambda frame: frame["absent"])
+    named = QualityGates(custom_gates=("silent", "telling", "broken"))
+    rows = f"on {len(sound):,} rows of the file"
+    found = assess(sound, NO_CHECKS, named, source="the file").gates
+    assert [gate.basis for gate in found] == [rows, "on 2 desks of the firm", rows]

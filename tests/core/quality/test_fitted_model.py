@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.models import scores
-from core.quality.checks.fitted_model import BEATS_CONSTANT, FittedModel
+from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.settings.quality import QualityGates
 
 
@@ -124,3 +124,12 @@ def test_a_model_that_separates_the_classes_passes(truth, n):
         score = rng.normal(size=n) + 4 * actual - 2
         passed += classified(actual, 1 / (1 + np.exp(-3 * score))).passed
     truth.at_least(passed / n_models, 0.9, n=n_models)
+
+
+@pytest.mark.parametrize(
+    ("is_cross_validated", "which"), [(False, "held out"), (True, "each held out once by cross-validation")]
+)
+@pytest.mark.parametrize("check", [NO_LEAK, BEATS_CONSTANT], ids=lambda check: check.name)
+def test_the_rows_are_named(check, is_cross_validated, which):
+    gate = check.apply(FittedModel(n_rows=31, metrics={}, is_cross_validated=is_cross_validated), QualityGates())
+    assert gate.basis == f"on 31 rows of the file, {which}"

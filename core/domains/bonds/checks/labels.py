@@ -114,7 +114,8 @@ def follows(
         n = len(np.unique(group))
         fewest = min(len(np.unique(group[events == kind])) for kind in (0, 1)) if len(events) else 0
         if fewest < FEWEST_EVENTS:
-            return Measurement(1.0, n, reason=f"{label} has events of {fewest} issuers or none, too few to judge")
+            reason = f"{label} has events of {fewest} issuers or none, too few to judge"
+            return Measurement(1.0, n, reason=reason, samples="issuers")
         value = auc(events, values[known])
         found = intervals.auc_interval(events, values[known], group)
         high = found.high if found else 1.0
@@ -123,7 +124,7 @@ def follows(
         is_gross = value + SURER_REACH * (high - value) < least
         if is_gross:
             reason = f"{'the reverse of' if value < EFFECT else 'unlike'} every market: {reason}"
-        return Measurement(high, n, reason=reason, is_gross=is_gross)
+        return Measurement(high, n, reason=reason, is_gross=is_gross, samples="issuers")
 
     return measure
 

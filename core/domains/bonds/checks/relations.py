@@ -70,7 +70,7 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     is_lost = float(np.nanstd(data.notch)) >= WIDE_RATINGS and high < LOST_CORRELATION
     if is_lost and high >= 0:
         reason = f"ratings do not order spreads: {reason}, at most {high:.2f}"
-    return Measurement(low, n, reason=reason, is_gross=high < 0 or is_lost)
+    return Measurement(low, n, reason=reason, is_gross=high < 0 or is_lost, samples="issuers")
 
 
 def liquidity_bid_ask_correlation(cells: Cells) -> Measurement:
@@ -87,7 +87,7 @@ def liquidity_bid_ask_correlation(cells: Cells) -> Measurement:
         raise UnreadableError("all issuers have the same liquidity or the same bid-ask spread")
     rho, low, high, n = found
     reason = f"Spearman correlation {rho:.2f} over {n} issuers, {low:.2f} to {high:.2f} at 95% confidence"
-    return Measurement(low, n, reason=reason, is_gross=low > 0)
+    return Measurement(low, n, reason=reason, is_gross=low > 0, samples="issuers")
 
 
 def _correlation_over_issuers(
@@ -154,7 +154,7 @@ def maturity_risk(cells: Cells) -> Measurement:
     error = math.sqrt((float(share.var()) * n + 0.5) / (n * (n + 1)))
     bound = min(mean + _Z * error, 1.0)
     reason = f"the longer bond pays more for {mean:.0%} of {n} issuers, at most {bound:.0%} at 95% confidence"
-    return Measurement(bound, n, reason=reason)
+    return Measurement(bound, n, reason=reason, samples="issuers")
 
 
 def letter_medians(cells: Cells) -> Measurement:
@@ -206,7 +206,7 @@ def default_order(cells: Cells) -> Measurement:
         if events[better] and bdtrc(events[better] - 1, int(total), share) < CLEAR_CONTRADICTION:
             contradictions.append(f"{LETTERS[better]} defaulted more often than {LETTERS[worse]}")
     reason = "; ".join(contradictions) or f"no clear disorder among {int(events.sum())} defaults"
-    return Measurement(float(len(contradictions)), len(rows), reason=reason)
+    return Measurement(float(len(contradictions)), len(rows), reason=reason, samples="issuers and dates")
 
 
 def _ranks(values: FloatArray) -> FloatArray:

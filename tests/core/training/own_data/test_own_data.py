@@ -288,6 +288,10 @@ def test_a_custom_gate_checks_a_users_table_and_cannot_change_it(workspace, own,
     plain, judged = (train_on_file(workspace, request, settings, actor=ANA).version for settings in (FAST, house_gate))
 
     assert {gate.name for gate in plain.gates} == {"coverage", "no_leak", "beats_constant"}
+    assert [gate.name for gate in judged.gates if not (gate.n_samples and gate.window)] == []
+    promotion = Registry(workspace).plan_promotion("price", judged.version, Stage.STAGING)
+    rested_on = next(gate for gate in promotion.gates if gate.name == "quality_gates")
+    assert rested_on.basis == "on 600 rows of the training data"  # not its 1,800 cells
     gate = next(gate for gate in judged.gates if gate.name == "house_rows")
     assert (gate.passed, gate.value, gate.n_samples) == (True, 600, 600)
     card = RegistrationCard.read(workspace.artifacts_dir / judged.path)

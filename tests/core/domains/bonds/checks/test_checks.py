@@ -20,6 +20,18 @@ def test_a_sound_panel_raises_no_warning(n_rows, seed):
     assert [g.name for g in assess(generate(clean).bonds, BOND_CHECKS).gates if not g.passed] == []
 
 
+@pytest.mark.parametrize("n_rows", [6, 1500])
+def test_every_gate_says_what_it_looked_at(sound, n_rows):
+    gates = {gate.name: gate for gate in assess(sound.head(n_rows), BOND_CHECKS, source="the file").gates}
+    assert [name for name, gate in gates.items() if not (gate.n_samples and gate.window.endswith(" of the file"))] == []
+    assert gates["coverage"].window == "cells of the file"
+    assert gates["duplicates"].basis == f"on {n_rows:,} rows of the file"
+    if n_rows < 20:
+        assert gates["outliers"].basis == f"on {n_rows} rows of the file"  # too few, yet looked at
+    else:
+        assert gates["rating_spread_correlation"].window == "issuers of the file"
+
+
 def shuffled(frame, column):
     """Shuffle the column's values among issuers."""
     issuers = frame["issuer_id"].unique()
