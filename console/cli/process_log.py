@@ -57,9 +57,8 @@ def command_log(args: argparse.Namespace, program: str) -> Iterator[Callable[[in
             with suppress(CoreError):  # the command itself reports what is wrong with its workspace
                 if (folder := _logs_of(args)) is not None:
                     stack.callback(_write(folder, program))
-            if program in LOGS:
-                yield stack.enter_context(_outcome_logged())
-                return
+            yield stack.enter_context(_outcome_logged(program))
+            return
         yield int
 
 
@@ -133,13 +132,13 @@ def _show_on_stderr(*, is_verbose: bool) -> Callable[[], None]:
 
 
 @contextmanager
-def _outcome_logged() -> Iterator[Callable[[int], int]]:
-    """Log the command line with how it ended and how long it took."""
+def _outcome_logged(program: str) -> Iterator[Callable[[int], int]]:
+    """Log the command line with how it ended and how long it took; of `bondx`, which only looks mostly, at DEBUG."""
     import logging
-    import shlex
     import time
 
     log, began = logging.getLogger("bondx.cli"), time.monotonic()
+    level = logging.INFO if program in LOGS else logging.DEBUG
     outcome = ""
 
     def take(code: int) -> int:
@@ -156,4 +155,7 @@ def _outcome_logged() -> Iterator[Callable[[int], int]]:
         outcome = str(error)
         raise
     finally:
-        log.info("%s: %s after %.1f s", shlex.join(sys.argv[1:]), outcome, time.monotonic() - began)
+        if log.isEnabledFor(level):
+            import shlex
+
+            log.log(level, "%s: %s after %.1f s", shlex.join(sys.argv[1:]), outcome, time.monotonic() - began)

@@ -99,6 +99,15 @@ class Model(ABC):
         self.n_updates = 0
         self.n_rows = 0
 
+    @classmethod
+    def check_parameters(cls, algorithm: str, parameters: Mapping[str, Any]) -> None:
+        """Refuse parameters that the model could not be trained with, before a session is asked for; here, make one.
+
+        Raises:
+            CoreError: A parameter is unknown, or has a value that the algorithm cannot use.
+        """
+        cls(algorithm, parameters)
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings about how the model is trained on this machine, one sentence each."""

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
-from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
+from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
     number_attainment,
@@ -32,6 +32,7 @@ from core.models.learners.learner import ContinuingLearner, Files, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample, group_folds
+from core.models.parameters import require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.robust import huber_weight, robust_scale
 from core.models.scoring.fields import Field
@@ -75,12 +76,7 @@ class SupervisedModel(Model):
         problem = lightgbm_problem() if algorithm == "auto" else None
         self.candidates = algorithms_for(algorithm, has_lightgbm=problem is None)
         self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
-        # A parameter for LightGBM is not an error where another learner replaces it.
-        spelled = {learners_name: own_name for own_name, learners_name in self.synonyms.items()}
-        kinds = (*algorithms_for(algorithm).values(), *self.candidates.values())
-        known = {spelled.get(key, key) for kind in kinds for key in kind.defaults}
-        if unknown := sorted(set(self.parameters) - known):
-            raise UnknownParameterError(algorithm, unknown, sorted(known))
+        self.check_parameters(algorithm, self.parameters)
         for kind in self.candidates.values():
             kind.require()
         self.space: FeatureSpace | None = None
@@ -88,6 +84,15 @@ class SupervisedModel(Model):
         self.comparison = CandidateComparison(tuple(self.candidates))
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of dropped candidates
         self.scale = 0.0  # robust standard deviation of the leader's residuals; regression only
+
+    @classmethod
+    @override
+    def check_parameters(cls, algorithm: str, parameters: Mapping[str, Any]) -> None:
+        # A parameter for LightGBM is not an error where another learner replaces it.
+        spelled = {learners_name: own_name for own_name, learners_name in cls.synonyms.items()}
+        kinds = {**algorithms_for(algorithm, has_lightgbm=False), **algorithms_for(algorithm)}.values()
+        known = {spelled.get(key, key): value for kind in kinds for key, value in kind.defaults.items()}
+        require_usable(algorithm, parameters, known)
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Select the rows for training and evaluation; all by default."""

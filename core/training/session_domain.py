@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from core.domains.catalogue import algorithms_of, known_models
+from core.domains.catalogue import algorithms_of, known_models, model_class
 from core.domains.domain import SessionDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
@@ -69,6 +69,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         UninstalledModelError: Neither the domain nor an installed package has this model.
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
         MissingExtraError: An algorithm needs an optional extra that is not installed.
+        UnknownParameterError, ParameterValueError: A parameter of an algorithm is unknown, or of another kind.
     """
     domain = domain_of(settings)
     domain_settings(settings)
@@ -80,6 +81,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         if model.algorithm not in algorithms:
             raise UnknownAlgorithmError(name, model.algorithm, algorithms)
         require_extra(model.algorithm)
+        if model.parameters:  # only they need the learner that takes them
+            model_class(name, domain).check_parameters(model.algorithm, model.parameters)
     return _with_known_members(settings, known_models(domain))
 
 

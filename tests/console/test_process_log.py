@@ -54,6 +54,24 @@ def test_debug_by_flag_environment_or_setting(drift_check, workspace, monkeypatc
     assert "DEBUG" not in out
 
 
+@pytest.mark.parametrize("words", [("status",), ("registry", "list"), ("alerts", "list")], ids=" ".join)
+def test_a_command_of_bondx_says_at_debug_how_it_ended(answer, workspace, monkeypatch, words):
+    monkeypatch.setattr("sys.argv", ["bondx", *words, "two words"])
+    code, _, err = answer(*words)
+    assert ("after" in err, "bondx" in logs(workspace)) == (False, False)
+    ended = f"{words[0]}{' list' if len(words) > 1 else ''} 'two words': exit code {code} after "
+
+    code, _, err = answer(*words, "--verbose")
+    (line,) = [line for line in err.splitlines() if "bondx.cli" in line]
+    assert "DEBUG" in line
+    assert ended in line
+    assert ended in logs(workspace)["bondx"]
+
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    code, _, err = answer(*words)
+    assert (ended in err, logs(workspace)["bondx"].count(ended)) == (False, 2)
+
+
 def test_verbose_leaves_json_on_stdout_alone_and_ends_with_the_command(answer):
     level = logging.getLogger("core").level
     code, out, _ = answer("status", "--json", "--verbose")

@@ -23,8 +23,32 @@ from core.training.sessions import Sessions
             TrainingSettings(ensemble=EnsembleSettings(base_models=("spread", "nothing_model"))),
             r"ensemble.base_models\[1\] is 'nothing_model': expected an algorithm \(auto, .*\) or a model \(spread",
         ),
+        (
+            TrainingSettings(models={"spread": ModelSettings(parameters={"rige": 0.5})}),
+            "auto takes no parameter 'rige'. It takes: .*num_leaves",
+        ),
+        (
+            TrainingSettings(models={"spread": ModelSettings(algorithm="lightgbm", parameters={"num_leavs": 31})}),
+            "lightgbm takes no parameter 'num_leavs'",
+        ),
+        (
+            TrainingSettings(models={"spread": ModelSettings(parameters={"num_leaves": "many"})}),
+            "num_leaves of auto is 'many': expected a whole number of at least 0",
+        ),
+        (
+            TrainingSettings(models={"downgrade": ModelSettings(parameters={"feature_fraction": 5})}),
+            "feature_fraction of auto is 5: expected a number from 0 to 1",
+        ),
+        (
+            TrainingSettings(models={"anomaly": ModelSettings(parameters={"n_estimators": 0.5})}),
+            "n_estimators of auto is 0.5: expected a whole number",
+        ),
+        (
+            TrainingSettings(domain="etrm", models={"etrm_off_market": ModelSettings(parameters={"share": 0.1})}),
+            "auto takes no parameter 'share'. It takes: expected_share",
+        ),
     ],
-    ids=["gate", "model", "extra", "member"],
+    ids=["gate", "model", "extra", "member", "parameter", "misspelt", "word", "share", "fraction", "etrm"],
 )
 def test_a_thing_that_does_not_exist_is_refused_with_the_request(workspace, monkeypatch, settings, says):
     monkeypatch.setattr("core.models.algorithms.find_spec", lambda name: None)
@@ -34,3 +58,17 @@ def test_a_thing_that_does_not_exist_is_refused_with_the_request(workspace, monk
         sessions.start(settings, name="", actor=Actor("ana", "host", Origin.COMMAND_LINE))
 
     assert sessions.all() == []
+
+
+def test_usable_parameters_are_taken(workspace):
+    models = {
+        "spread": ModelSettings(parameters={"num_leaves": 31, "learning_rate": 1}),
+        "downgrade": ModelSettings(
+            algorithm="random_forest", parameters={"max_features": "sqrt", "min_samples_leaf": 0.1}
+        ),
+        "anomaly": ModelSettings(parameters={"expected_share": 0.05}),
+    }
+    started = Sessions(workspace).start(
+        TrainingSettings(models=models), name="", actor=Actor("ana", "host", Origin.COMMAND_LINE)
+    )
+    assert started.settings["models"]["spread"]["parameters"] == {"num_leaves": 31, "learning_rate": 1}

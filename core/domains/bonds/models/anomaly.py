@@ -21,9 +21,10 @@ from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.mistyped import TYPO_ODDS, mistyped_evidence
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
-from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
+from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.learners.learner import Files
+from core.models.parameters import require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.ranking import average_precision
 from core.models.scoring.scorer import RowScorer
@@ -53,8 +54,7 @@ class AnomalyModel(Model):
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
-        if unknown := sorted(set(self.parameters) - set(self.defaults)):
-            raise UnknownParameterError(algorithm, unknown, sorted(self.defaults))
+        require_usable(algorithm, self.parameters, self.defaults)
         self.share = float(self.parameters.get("expected_share", self.defaults["expected_share"]))
         self.detectors = (RESIDUAL, FOREST) if algorithm == "auto" else (algorithm,)
         self.forest = IsolationDetector(self.parameters)

@@ -16,9 +16,10 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.etrm.deals.quotes import miss_of
 from core.domains.etrm.models import designs
 from core.domains.etrm.models.deal_model import DealModel
-from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
+from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import detection_attainment, detection_metrics, truth_rows
+from core.models.parameters import require_usable
 from core.models.persistence.archive import read_model, write_model
 
 RESIDUAL = "residual"
@@ -57,8 +58,7 @@ class OffMarketModel(Model):
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
-        if unknown := sorted(set(self.parameters) - set(self.defaults)):
-            raise UnknownParameterError(algorithm, unknown, sorted(self.defaults))
+        require_usable(algorithm, self.parameters, self.defaults)
         self.scale = MissModel("linear")
         self.share = float(self.parameters.get("expected_share", self.defaults["expected_share"]))
 

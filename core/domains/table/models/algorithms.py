@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.models.errors import UnknownAlgorithmError, UnknownParameterError
+from core.models.errors import UnknownAlgorithmError
 from core.models.learners.algorithms import STAND_IN, fit_once
 from core.models.learners.learner import FitOnceLearner
 from core.models.learners.lightgbm_library import load_lightgbm
+from core.models.parameters import require_usable
 from core.tables.signature import Task
 
 SUPERVISED = ("linear", "lightgbm", "hist_gradient_boosting")
@@ -40,9 +41,9 @@ def algorithms_for(
         raise UnknownAlgorithmError(f"a table model for {what}", algorithm, ("auto", *fit))
     names = fit if algorithm == "auto" else (algorithm,)
     # A parameter for LightGBM is not an error where another learner replaces it.
-    known = {key for name in names for key in fit_once(name).defaults}
-    if unknown := sorted(set(parameters) - known):
-        raise UnknownParameterError(algorithm, unknown, sorted(known))
+    require_usable(
+        algorithm, parameters, {key: value for name in names for key, value in fit_once(name).defaults.items()}
+    )
     if algorithm == "lightgbm":
         load_lightgbm()
     if algorithm == "auto" and len(names) > 1:
