@@ -1,4 +1,4 @@
-"""The parameters of an algorithm in the settings: their names, and the kind of value that each takes. Light to import."""
+"""The parameters of an algorithm in the settings: their names and the kind of value of each. Light to import."""
 
 import math
 from collections.abc import Mapping
