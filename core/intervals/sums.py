@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
-from core.intervals.units import ERROR_RATE, Interval, Units, t_quantile
+from core.intervals.units import ERROR_RATE, TAIL, Interval, Units, t_quantile
 
 SKEWNESS_MARGIN = 8.0  # a sample of n units shows too little skewness: it is taken as 1 + 8/n times what is seen
 
@@ -74,9 +74,13 @@ def unexplained_interval(squared_error: FloatArray, actual: FloatArray, group: A
     return _positive(value, rest, units, is_heavy=True) or _unseen(value, 1.0, units.n)
 
 
-def difference_interval(difference: FloatArray, group: AnyArray) -> Interval | None:
+def difference_interval(difference: FloatArray, group: AnyArray, *, tail: float = TAIL) -> Interval | None:
     """Bound the mean of paired differences, such as of the losses of two models on the same rows.
 
+    Args:
+        difference: Of each row, shape (n,).
+        group: Group of each row, shape (n,).
+        tail: The probability that each limit holds by itself.
     Returns:
         None for fewer than two units, or if all differences are equal.
     """
@@ -86,8 +90,9 @@ def difference_interval(difference: FloatArray, group: AnyArray) -> Interval | N
     sums = units.sums(difference)
     value = float(sums.sum() / units.sizes.sum())
     pseudo = _pseudo_values(value, (sums.sum() - sums) / (units.sizes.sum() - units.sizes), units)
-    low, high = _limits(value, pseudo, units.quantile)
-    reach = units.quantile * _error(pseudo)
+    quantile = t_quantile(units.degrees_of_freedom, tail)
+    low, high = _limits(value, pseudo, quantile)
+    reach = quantile * _error(pseudo)
     return _checked(min(low, value - reach), max(high, value + reach))
 
 

@@ -65,10 +65,10 @@ class Units:
         return t_quantile(self.degrees_of_freedom)
 
 
-def t_quantile(degrees_of_freedom: float) -> float:
-    """Return the 97.5 % quantile of Student's t.
+def t_quantile(degrees_of_freedom: float, tail: float = TAIL) -> float:
+    """Return a quantile of Student's t, the 97.5 % one unless told.
 
     >>> round(t_quantile(9), 3)
     2.262
     """
-    return float(stdtrit(degrees_of_freedom, TAIL))
+    return float(stdtrit(degrees_of_freedom, tail))

@@ -48,8 +48,8 @@ class Attainment:
         low: Lower end of its 95 % interval over groups.
         high: Upper end.
         gini: For an AUC, the stricter share measured from 0.5; else the attainment.
-        leak: On the same labels the score beats the best possible answer by more than its interval: information the
-            model must not have has leaked. Luck in the labels favours both equally, so it raises no alarm.
+        leak: On the same labels the score beats the best possible answer by more than luck does in one panel of a
+            thousand: information the model must not have has leaked. Luck in the labels mostly favours both alike.
         n_rows: Rows evaluated.
     """
 

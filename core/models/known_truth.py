@@ -14,6 +14,13 @@ from core.models.errors import UnknownTruthError
 from core.models.interface import Attainment
 from core.models.ranking import auc, average_precision, expected_auc, log_loss
 
+LUCK = 0.001
+"""How often at most the leak alarm may be luck.
+
+Noise alone separates a model close to the optimum from it, either way, so limits of 95 % would sound the alarm for up
+to 1 panel in 40; a leak is far beyond both limits.
+"""
+
 
 def truth_rows(truth: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the truth about some of a panel's rows, by their index.
@@ -58,8 +65,7 @@ def number_attainment(actual: FloatArray, score: FloatArray, expected: FloatArra
     share = 1.0 - float(miss.sum() / explained.sum())
     lost = intervals.ratio_interval(miss, explained, group)
     low, high = (1.0 - lost.high, 1.0 - lost.low) if lost else (share, share)
-    better = intervals.difference_interval(np.square(actual - expected) - np.square(actual - score), group)
-    leak = better is not None and better.low > 0
+    leak = loses_less(np.square(actual - score), np.square(actual - expected), group)
     return Attainment("R²", value, optimum, share, low, high, share, leak, len(actual))
 
 
@@ -142,9 +148,15 @@ def r_squared(actual: FloatArray, score: FloatArray) -> float:
 
 
 def is_better(difference: float, influence: FloatArray, group: AnyArray) -> bool:
-    """Whether a score beats the best possible score by more than chance."""
-    found = intervals.difference_interval(influence * len(group), group)
+    """Whether a score beats the best possible score by more than luck (`LUCK`)."""
+    found = intervals.difference_interval(influence * len(group), group, tail=1 - LUCK)
     return difference > 0 and found is not None and found.low + difference > 0
+
+
+def loses_less(loss: FloatArray, least_loss: FloatArray, group: AnyArray) -> bool:
+    """Whether predictions lose less than the best possible ones by more than luck (`LUCK`)."""
+    found = intervals.difference_interval(least_loss - loss, group, tail=1 - LUCK)
+    return found is not None and found.low > 0
 
 
 def unseen(group: AnyArray) -> tuple[float, float]:

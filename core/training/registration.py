@@ -63,7 +63,7 @@ def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:
 
 
 def _leak_gate(model: FinalModel, final: FinalRecord, panels: Sequence[str]) -> GateResult:
-    """Warn of a score that no model could reach: a leak, or luck in one case of forty."""
+    """Warn of a score that no model could reach: a leak, or luck in one panel of a thousand."""
     alarms = [name.removesuffix(".leak") for name, value in model.metrics.items() if name.endswith(".leak") and value]
     return judge(
         "no_leak",

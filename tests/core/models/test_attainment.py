@@ -16,7 +16,8 @@ from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
 from core.domains.catalogue import create
 from core.models import Panel, ranking
 from core.models.errors import UnknownTruthError
-from core.models.known_truth import probability_attainment, probability_metrics
+from core.models.known_truth import LUCK, number_attainment, probability_attainment, probability_metrics
+from tests.truth import most_expected
 
 RNG = np.random.default_rng(11)
 LABELS = RNG.integers(0, 2, 300).astype(float)
@@ -130,6 +131,34 @@ def test_a_score_that_knows_the_label_raises_the_leak_alarm(fresh):
     assert probability_attainment(happened, knowing, chance, bonds["issuer_id"].to_numpy()).leak
     strange = bonds["is_anomaly"].to_numpy().astype(float)
     assert anomaly_attainment(fresh, strange).leak
+
+
+def draw_labels(n_groups, seed):
+    """Draw events and numbers of groups with an effect each, and the best possible answer for both."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_groups), 1 + rng.poisson(2, n_groups))
+    known, effect = rng.normal(size=len(group)), rng.normal(size=n_groups)[group] / 2
+    chance = 1 / (1 + np.exp(1.5 - 1.1 * known))
+    happened = (rng.random(len(group)) < chance).astype(float)
+    return group, chance, happened, known, known + effect + 0.3 * rng.normal(size=len(group)), rng
+
+
+@pytest.mark.truth
+def test_luck_raises_the_leak_alarm_once_in_a_thousand_panels_however_small(truth):
+    """The models are as close to the optimum as they get: all that separates them is noise, either way."""
+    n, alarms = 300 * truth.scale, 0
+    for seed in range(n):
+        group, chance, happened, known, number, rng = draw_labels((30, 110)[seed % 2], seed)
+        noise = 0.02 * rng.normal(size=len(group))
+        alarms += probability_attainment(happened, log_odds(chance) + noise, chance, group).leak
+        alarms += number_attainment(number, known + noise, known, group).leak
+    truth.at_most(alarms / (2 * n), most_expected(LUCK, 2 * n), n=2 * n)
+
+
+def test_a_leak_raises_the_alarm_in_a_small_panel_too():
+    group, chance, happened, known, number, _ = draw_labels(110, 1)
+    assert probability_attainment(happened, log_odds(chance) + 0.7 * happened, chance, group).leak
+    assert number_attainment(number, 0.8 * known + 0.2 * number, known, group).leak
 
 
 @pytest.mark.parametrize("expected_bps", [8.0, 59.0, 61.0, 900.0])

@@ -14,7 +14,7 @@ from core.arrays import BoolArray, FloatArray
 from core.domains.bonds.models.optimal_anomaly import anomaly_evidence, evidence_under, kind_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
-from core.models.known_truth import detection_attainment, detection_metrics, r_squared, truth_rows
+from core.models.known_truth import detection_attainment, detection_metrics, loses_less, r_squared, truth_rows
 from core.models.ranking import average_precision
 
 
@@ -81,8 +81,7 @@ def spread_attainment(panel: PanelLike, score: FloatArray, *, same_draw: bool = 
     explained = np.square(target - target.mean()) - variance
     lost = intervals.ratio_interval(np.square(best - score), explained, issuer)
     low, high = (1.0 - lost.high, 1.0 - lost.low) if lost else (reached / optimum, reached / optimum)
-    better = intervals.difference_interval(np.square(target - best) - np.square(target - score), issuer)
-    leak = better is not None and better.low > 0
+    leak = loses_less(np.square(target - score), np.square(target - best), issuer)
     return Attainment(
         "R² of asinh(y/10)", value, optimum, reached / optimum, low, high, reached / optimum, leak, len(target)
     )
