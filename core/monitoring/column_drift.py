@@ -12,7 +12,7 @@ from core.monitoring.compare_levels import compare_levels
 from core.monitoring.compare_numbers import compare_numbers, tenths
 from core.monitoring.dependence import UnitsBySide
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, worth
-from core.monitoring.number_sketch import NumberSketch
+from core.monitoring.number_sketch import CountedNumbers, NumberSketch
 from core.tables.signature import ColumnKind
 
 FEW_VALUES = 20  # numbers that repeat this few different values are compared value by value
@@ -148,7 +148,8 @@ def _compare(
                 edges = tenths(NumberSketch.whole(numbers[0]))
                 codes = np.searchsorted(edges, before.to_numpy()), np.searchsorted(edges, after.to_numpy())
                 effect = dependence.design_effect(codes, own, ordered=True)
-            return compare_numbers(NumberSketch.whole(numbers[0]), numbers[1], matters, effect)
+            whole = NumberSketch.whole(numbers[0])
+            return compare_numbers(whole, CountedNumbers.of_sorted(whole.points, numbers[1]), matters, effect)
     counts = levels.count_levels(before, after)
     if own is None:
         return compare_levels(counts, counts, matters, 1.0)

@@ -5,24 +5,30 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
-from core.monitoring.number_sketch import NumberSketch, jensen_shannon_distance, tenth_ranks, wasserstein_distance
+from core.monitoring.number_sketch import (
+    CountedNumbers,
+    NumberSketch,
+    jensen_shannon_distance,
+    tenth_ranks,
+    wasserstein_distance,
+)
 
 HARMLESS_OUTSIDE = 0.2
 """Of the harmless gap of shares: 1 % of the rows outside the reference's range are harmless, for 0.1 nats."""
 
 
-def compare_numbers(before: NumberSketch, after: FloatArray, matters: float, effect: float) -> Moved:
+def compare_numbers(before: NumberSketch, after: CountedNumbers, matters: float, effect: float) -> Moved:
     """Compare numbers.
 
     Args:
         before: The reference, whole or in edges.
-        after: The current values in ascending order.
+        after: The current values, counted at its points.
         matters: The PSI from which a move is drift, nats.
         effect: How many rows are worth one independent row.
     """
-    n, m = worth(before.n, effect), worth(len(after), effect)
-    statistic = drift.widest_gap(before.points, before.below, before.up_to, before.n, after)
-    needed, distance = rows_needed(matters, drift.N_BINS, effect), wasserstein_distance(before, after)
+    n, m = worth(before.n, effect), worth(after.n, effect)
+    statistic = drift.widest_gap((before.below, before.up_to, before.n), (after.below, after.up_to, after.n))
+    needed, distance = rows_needed(matters, drift.N_BINS, effect), wasserstein_distance(before, after.sample)
     if min(n, m) < LEAST_ROWS:
         return Moved(
             None, statistic, False, False, None, rows_needed=needed, design_effect=effect, wasserstein=distance
@@ -38,7 +44,7 @@ def compare_numbers(before: NumberSketch, after: FloatArray, matters: float, eff
     else:
         gap = statistic - drift.harmless_ks_statistic(matters)
         tested = TestedMove(p, max(p, exact_tests.kolmogorov_tail(gap, n, m)))
-    share, outside = _outside(before, after, (n, m), matters)
+    share, outside = _outside(after, (n, m), matters)
     return Moved(
         psi=psi if n_bins > 1 else None if statistic else 0.0,
         effect=statistic,
@@ -57,13 +63,9 @@ def compare_numbers(before: NumberSketch, after: FloatArray, matters: float, eff
     )
 
 
-def _outside(
-    before: NumberSketch, after: FloatArray, rows: tuple[int, int], matters: float
-) -> tuple[float, TestedMove]:
+def _outside(after: CountedNumbers, rows: tuple[int, int], matters: float) -> tuple[float, TestedMove]:
     """Return the share of current values outside the range of the reference, and its test."""
-    least, most = before.points[[0, -1]]
-    n_inside = int(np.searchsorted(after, most, side="right")) - int(np.searchsorted(after, least))
-    share = 1 - n_inside / len(after)
+    share = 1 - int(after.up_to[-1] - after.below[0]) / after.n
     found = int(share * rows[1] + 1e-9)
     p = exact_tests.outside_p_value(found, *rows)
     if p > LEVEL:
@@ -82,7 +84,7 @@ def psi_bound(counts: IntArray, psi: float, rows: tuple[int, int], effect: float
     return max(by_psi, levels.homogeneity_bound(levels.thinned(counts, effect), level=LEVEL), psi)
 
 
-def bin_numbers(before: NumberSketch, after: FloatArray, effect: float = 1.0) -> IntArray:
+def bin_numbers(before: NumberSketch, after: CountedNumbers, effect: float = 1.0) -> IntArray:
     """Count numbers in tenths of the reference.
 
     A value that fills a tenth or more by itself has its own bin, so that what leaves it for smaller or larger values
@@ -90,14 +92,16 @@ def bin_numbers(before: NumberSketch, after: FloatArray, effect: float = 1.0) ->
 
     Args:
         before: The reference, whole or in edges.
-        after: The current values in ascending order.
+        after: The current values, counted at its points.
         effect: How many rows are worth one independent row.
     Returns:
         Rows per bin, shape (2, n_bins).
     """
     edges = tenths(before)
-    up_to = before.n_up_to(edges), np.searchsorted(after, edges, side="right")
-    counts = [np.diff(of, prepend=0, append=n) for of, n in zip(up_to, (before.n, len(after)), strict=True)]
+    at = np.searchsorted(before.points, edges, side="left")
+    is_point = before.points[at] == edges
+    sides = (before.below, before.up_to, before.n), (after.below, after.up_to, after.n)
+    counts = [np.diff(np.where(is_point, up_to[at], below[at]), prepend=0, append=n) for below, up_to, n in sides]
     return _merge_neighbours(np.stack(counts).astype(np.int64), effect)
 
 

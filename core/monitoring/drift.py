@@ -91,25 +91,23 @@ def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
     """
     # The gap is widest at a reference value or just before it: in between only the other function grows.
     first = np.flatnonzero(np.concatenate(([True], reference[1:] != reference[:-1])))
-    return widest_gap(reference[first], first, np.append(first[1:], len(reference)), len(reference), current)
-
-
-def widest_gap(points: FloatArray, below: IntArray, up_to: IntArray, n: int, current: FloatArray) -> float:
-    """Measure the largest gap between two distribution functions at some values of the reference, or just below.
-
-    Args:
-        points: Values of the reference in ascending order, each once.
-        below: How many of its numbers are smaller than each.
-        up_to: How many are no greater.
-        n: All of its numbers.
-        current: Values in ascending order, shape (m,).
-    """
+    points, up_to = reference[first], np.append(first[1:], len(reference))
     under = np.searchsorted(current, points, side="left")
     shared = np.flatnonzero(current[np.minimum(under, len(current) - 1)] == points)
     until = under.copy()
     until[shared] = np.searchsorted(current, points[shared], side="right")  # elsewhere the same as on the left
-    above = up_to / n - until / len(current)
-    beneath = under / len(current) - below / n
+    return widest_gap((first, up_to, len(reference)), (under, until, len(current)))
+
+
+def widest_gap(reference: tuple[IntArray, IntArray, int], current: tuple[IntArray, IntArray, int]) -> float:
+    """Measure the largest gap between two distribution functions at some values of the reference, or just below.
+
+    Args:
+        reference: How many of its numbers are smaller than each value, how many are no greater, and all of them.
+        current: The same of the other side.
+    """
+    (below, up_to, n), (under, until, m) = reference, current
+    above, beneath = up_to / n - until / m, under / m - below / n
     return float(max(above.max(), beneath.max(), 0.0))
 
 

@@ -58,11 +58,6 @@ class NumberSketch:
         """Return the values of ranks, from 0; of edges the next one above where none has the rank."""
         return self.points[self._position(ranks)]
 
-    def n_up_to(self, edges: FloatArray) -> IntArray:
-        """Count the numbers up to edges that are points, or the numbers just below points."""
-        at = np.searchsorted(self.points, edges, side="left")
-        return np.where(self.points[at] == edges, self.up_to[at], self.below[at]).astype(np.int64)
-
     def quantiles(self, shares: FloatArray) -> FloatArray:
         """Return the quantiles: exact of a whole sample, interpolated between edges otherwise."""
         if self.is_whole:
@@ -71,6 +66,71 @@ class NumberSketch:
 
     def _position(self, ranks: IntArray) -> IntArray:
         return np.searchsorted(self.up_to, ranks, side="right").astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedNumbers:
+    """Current numbers, counted at the points of a reference.
+
+    Attributes:
+        below: How many are smaller than each point.
+        up_to: How many are no greater.
+        n: All of them.
+        sample: All or some of them in ascending order, for their quantiles.
+    """
+
+    below: IntArray
+    up_to: IntArray
+    n: int
+    sample: FloatArray
+
+    @classmethod
+    def of_sorted(cls, points: FloatArray, values: FloatArray) -> "CountedNumbers":
+        """Count numbers in ascending order."""
+        below = np.searchsorted(values, points, side="left")
+        shared = np.flatnonzero(values[np.minimum(below, len(values) - 1)] == points)
+        up_to = below.copy()
+        up_to[shared] = np.searchsorted(values, points[shared], side="right")  # elsewhere the same as on the left
+        return cls(below.astype(np.int64), up_to.astype(np.int64), len(values), values)
+
+    @classmethod
+    def of(cls, points: FloatArray, values: FloatArray) -> "CountedNumbers":
+        """Count numbers in any order, without sorting where that is quicker.
+
+        Numbers are dealt into many equal cells. Only those that share a cell with a point are compared with it, so the
+        counts are exact: dealing keeps the order of any two numbers.
+        """
+        n, width = len(values), float(points[-1] - points[0])
+        if n < UNSORTED_ROWS or not 0 < width < np.inf:
+            return cls.of_sorted(points, np.sort(values))
+        own = _cells(points, points[0], width)
+        if len(np.unique(own)) < len(own):
+            return cls.of_sorted(points, np.sort(values))
+        cells = _cells(values, points[0], width)
+        before = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=N_CELLS + 2))))
+        owner = np.full(N_CELLS + 2, -1, dtype=np.int32)
+        owner[own] = np.arange(len(own))
+        owners = owner[cells]
+        near = np.flatnonzero(owners >= 0)
+        of, close = owners[near], values[near]
+        smaller = np.bincount(of[close < points[of]], minlength=len(points))
+        equal = np.bincount(of[close == points[of]], minlength=len(points))
+        below = before[own] + smaller
+        return cls(below, below + equal, n, np.sort(values[:: max(n // SAMPLE, 1)]))
+
+
+N_CELLS = 1 << 14
+UNSORTED_ROWS = 50_000
+SAMPLE = 50_000
+
+
+def _cells(values: FloatArray, least: float, width: float) -> IntArray:
+    """Deal numbers into cells by their size, the first and the last for those outside."""
+    with np.errstate(over="ignore"):
+        at = (values - least) * (N_CELLS / width)
+    np.clip(at, -1, N_CELLS, out=at)
+    np.floor(at, out=at)
+    return at.astype(np.int64) + 1
 
 
 def tenth_ranks(n: int) -> IntArray:

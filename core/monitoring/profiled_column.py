@@ -13,7 +13,7 @@ from core.monitoring.compare_numbers import compare_numbers, tenths
 from core.monitoring.data_profile import ColumnProfile
 from core.monitoring.levels import LevelRows
 from core.monitoring.moved import Moved, TestedMove, worth
-from core.monitoring.number_sketch import NumberSketch
+from core.monitoring.number_sketch import CountedNumbers, NumberSketch
 from core.monitoring.profiling import bucketed, named_rows
 from core.tables.signature import ColumnKind
 
@@ -69,15 +69,15 @@ def _compare(stored: ColumnProfile, there: "pd.Series[Any]", matters: float, uni
     if stored.kind is ColumnKind.CATEGORY:
         return _compare_names(stored, there, matters, units)
     numbers = there.to_numpy()
-    after, before = np.sort(numbers), stored.sketch()
+    before = stored.sketch()
     effect = stored.effect
     if units is not None:
         codes = np.searchsorted(tenths(before), numbers)
         effect = max(effect, dependence.design_effect((codes,), (units,), ordered=True))
-    if (values := _few_values(before, after)) is not None:
+    if (values := _few_values(before, numbers)) is not None:
         counts = levels.align_levels((before.points, before.up_to - before.below), values)
         return compare_levels(counts, levels.thinned_levels(counts, effect), matters, effect)
-    return compare_numbers(before, after, matters, effect)
+    return compare_numbers(before, CountedNumbers.of(before.points, numbers), matters, effect)
 
 
 def _few_values(before: NumberSketch, after: FloatArray) -> LevelRows | None:

@@ -10,6 +10,7 @@ from core.models.outcomes import Outcomes
 from core.monitoring import profiling
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
 from core.monitoring.drift_check import check_drift
+from core.monitoring.number_sketch import CountedNumbers
 from core.monitoring.profile_check import DriftType, check_profile
 from core.settings.policy import DriftPolicy
 
@@ -73,6 +74,17 @@ def test_a_check_against_it_finds_what_a_check_against_the_rows_finds(reference,
         if rows.ks_statistic is not None:
             assert rows.ks_statistic - 0.02 <= column.found.ks_statistic <= rows.ks_statistic
             assert column.found.wasserstein == pytest.approx(rows.wasserstein, abs=0.02)
+
+
+@pytest.mark.parametrize("digits", [15, 2, 1])
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e12])
+def test_numbers_counted_without_a_sort_are_counted_exactly(digits, scale):
+    rng = np.random.default_rng(5)
+    points = np.unique(rng.normal(size=120).round(digits)) * scale
+    values = rng.normal(size=60_000).round(digits) * scale
+    quick, slow = CountedNumbers.of(points, values), CountedNumbers.of_sorted(points, np.sort(values))
+    assert (quick.below == slow.below).all()
+    assert (quick.up_to == slow.up_to).all()
 
 
 def test_every_measure_is_there(reference):

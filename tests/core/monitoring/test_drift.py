@@ -8,7 +8,7 @@ from scipy import stats
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.compare_numbers import bin_numbers
 from core.monitoring.drift_check import DriftVerdict, check_drift
-from core.monitoring.number_sketch import NumberSketch
+from core.monitoring.number_sketch import CountedNumbers, NumberSketch
 from core.tables import ColumnKind
 
 N_FEATURES = 25
@@ -261,7 +261,8 @@ def test_a_value_with_many_rows_has_a_bin_of_its_own():
     reference = np.sort(np.concatenate((np.zeros(500), np.arange(1.0, 501.0))))
     current = np.sort(np.concatenate((-np.arange(1.0, 501.0), np.arange(1.0, 501.0))))
 
-    counts = bin_numbers(NumberSketch.whole(reference), current)
+    whole = NumberSketch.whole(reference)
+    counts = bin_numbers(whole, CountedNumbers.of_sorted(whole.points, current))
 
     assert counts[:, :2].tolist() == [[0, 500], [500, 0]]
 
