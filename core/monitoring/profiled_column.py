@@ -74,19 +74,24 @@ def _compare(stored: ColumnProfile, there: "pd.Series[Any]", matters: float, uni
     if units is not None:
         codes = np.searchsorted(tenths(before), numbers)
         effect = max(effect, dependence.design_effect((codes,), (units,), ordered=True))
-    if (values := _few_values(before, numbers)) is not None:
+    after = CountedNumbers.of(before.points, numbers)
+    if (values := _few_values(before, after, numbers)) is not None:
         counts = levels.align_levels((before.points, before.up_to - before.below), values)
         return compare_levels(counts, levels.thinned_levels(counts, effect), matters, effect)
-    return compare_numbers(before, CountedNumbers.of(before.points, numbers), matters, effect)
+    return compare_numbers(before, after, matters, effect)
 
 
-def _few_values(before: NumberSketch, after: FloatArray) -> LevelRows | None:
+def _few_values(before: NumberSketch, counted: CountedNumbers, after: FloatArray) -> LevelRows | None:
     """Return the values and their rows, if both sides together repeat few; they are then compared one by one."""
     if len(before.points) > FEW_VALUES or not before.is_whole:
         return None
     if len(np.unique(after[:: max(len(after) // 1_000, 1)])) > FEW_VALUES:
         return None
-    values, n_rows = np.unique(after, return_counts=True)
+    equal = counted.up_to - counted.below
+    if int(equal.sum()) == counted.n:  # every value is a point: nothing to sort
+        values, n_rows = before.points[equal > 0], equal[equal > 0]
+    else:
+        values, n_rows = np.unique(after, return_counts=True)
     n_values = len(np.union1d(values, before.points))
     enough = before.n + len(after) >= drift.LEAST_EXPECTED * n_values
     return (values, n_rows) if n_values <= FEW_VALUES and enough else None
