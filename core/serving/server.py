@@ -325,7 +325,8 @@ class Server:
 
     def _run(self) -> None:
         quiet_arithmetic()
-        n_connections = self._limits.connections * (1 if self._rpc is None else 2)
+        n_ports = 1 if self._rpc is None else 3  # gRPC takes twice as many for a moment
+        n_connections = self._limits.connections * n_ports
         _allow_descriptors(n_connections + 2 * RESERVE + _OWN_DESCRIPTORS)
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         try:

@@ -2,6 +2,7 @@
 
 server.py      the server, on the event loop of the HTTP server; ports.py reserves its port
 calls.py       carries each call to its method: place, token, message, answer; codes.py has the status of each error
+connections.py ends connections without a call where there are too many
 incoming.py    how many messages are on their way at once; places.py how many calls are open
 tf_serving.py  TensorFlow Serving's services, and tf_predict.py its dialect
 inference.py   the Open Inference Protocol, and infer.py its dialect; inference_messages.py its messages

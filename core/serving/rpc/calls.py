@@ -27,6 +27,7 @@ from core.serving.errors import (
 )
 from core.serving.predict import CallerAddress, Predictor, Target, is_id
 from core.serving.rpc.codes import code_of, details_of
+from core.serving.rpc.connections import RpcConnections
 from core.serving.rpc.incoming import IncomingMessages
 from core.serving.rpc.places import Places
 from core.typed_numbers import whole_number
@@ -73,8 +74,9 @@ Services = Mapping[str, Mapping[str, Method]]
 class Calls:
     """Answers the calls of one server."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, connections: RpcConnections) -> None:
         self._predictor = predictor
+        self._connections = connections
         self._limits = predictor.limits
         self._places = Places(self._limits.connections, self._limits.connections_by_peer)
         n_arriving = max(_ARRIVING_BYTES // self._limits.body_bytes, _LEAST_ARRIVING)
@@ -100,7 +102,8 @@ class Calls:
                 if not peer:
                     raise EndedCallError
                 call = _with_metadata(call, context.invocation_metadata())
-                with self._places.taken(_peer_of(call), is_probe=method.is_probe):
+                place = self._places.taken(_peer_of(call), is_probe=method.is_probe)
+                with self._connections.used(call.client), place:
                     found = await self._answered(method, call, context)
             except Exception as error:
                 found = self._refused(method, call, error)

@@ -25,6 +25,7 @@ import grpc  # noqa: E402
 import grpc.aio  # noqa: E402
 
 from core.serving.rpc.calls import Calls  # noqa: E402
+from core.serving.rpc.connections import RpcConnections  # noqa: E402
 from core.serving.rpc.health import health_services  # noqa: E402
 from core.serving.rpc.inference import inference_services  # noqa: E402
 from core.serving.rpc.tf_serving import tf_services  # noqa: E402
@@ -61,8 +62,10 @@ class RpcServer:
         self._predictor = predictor
         self._reserved = reserved
         self._server: grpc.aio.Server | None = None
-        self._calls = Calls(predictor)
-        self._watch: asyncio.Task[None] | None = None
+        limits, port = predictor.limits, reserved.getsockname()[1]
+        self._connections = RpcConnections(port, limits.connections, limits.connections_by_peer)
+        self._calls = Calls(predictor, self._connections)
+        self._watches: list[asyncio.Task[None]] = []
         self._endings: set[asyncio.Task[None]] = set()
         self._warned_at = -_TOLD_SECONDS
         self.is_listening = False
@@ -89,7 +92,7 @@ class RpcServer:
         self._server = await self._started()
         self.is_listening = True
         asyncio.get_running_loop().set_exception_handler(_tell)
-        self._watch = asyncio.create_task(self._listen_again())
+        self._watches = [asyncio.create_task(each) for each in (self._listen_again(), self._connections.keep_room())]
 
     async def _started(self) -> grpc.aio.Server:
         services = {**tf_services(self._predictor), **inference_services(self._predictor)}
@@ -133,8 +136,8 @@ class RpcServer:
 
     async def stop(self, seconds: float) -> None:
         """Accept no more calls, and let the open ones end."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         if self._server is not None:
             await asyncio.gather(self._server.stop(seconds), *self._endings)
 
@@ -150,7 +153,7 @@ def _options(limits: ServingLimits) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", limits.body_bytes),
         ("grpc.compression_enabled_algorithms_bitset", _ONLY_IDENTITY),  # a few kilobytes could become gigabytes
         ("grpc.max_concurrent_streams", _STREAMS),
-        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_allowed_incoming_connections", 2 * limits.connections),  # until the next look at them
         ("grpc.server_handshake_timeout_ms", int(limits.first_request_seconds * 1000)),
         ("grpc.max_connection_idle_ms", limits.idle_seconds * 1000),
     ]

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import grpc
 import pytest
@@ -62,6 +62,26 @@ def test_unfinished_probes_of_one_address_shut_nobody_out(workspace, artifacts, 
         caller.close()
         for wire in wires:
             wire.close()
+
+
+def test_idle_connections_of_one_address_make_room(workspace, artifacts, put_live, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    with workspace.settings_file.open("a") as settings:
+        settings.write("serving: {connections: 60, connections_by_peer: 50}\n")
+    port = free_port()
+    with running(workspace, "--grpc-port", str(port)), ExitStack() as stack:
+        caller = Caller(port)
+        content = tf_request("spread", rows_of("spread", 1))
+        assert caller.ask(PREDICT, content).code is grpc.StatusCode.OK
+        busy = stack.enter_context(Wire(port))
+        open_call = busy.call(CHECK)
+        wires = [stack.enter_context(Wire(port)) for _ in range(150)]
+        until(lambda: sum(wire.is_closed() for wire in wires) >= 100, "the idle connections beyond 50 to be closed")
+        assert caller.ask(PREDICT, content).code is grpc.StatusCode.OK
+        assert is_answered(port)
+        busy.end_with_message(open_call)
+        assert busy.status_of(open_call)[0] == OK
+        caller.close()
 
 
 def test_a_path_that_is_not_utf_8_ends_no_open_call_and_the_port_is_listened_on_again(both, rpc_port, served):
