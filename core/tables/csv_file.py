@@ -1,7 +1,7 @@
 """CSV: every cell is read as text first, so that errors can quote it."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.columnwise import columnwise
 from core.escape import shown
 from core.tables import limits
 from core.tables.csv_head import CsvHead, read_head
+from core.tables.csv_rows import CsvRows, left_open
 from core.tables.errors import TableError
 from core.tables.reading_of_column import Reading
 from core.tables.rules import ReadingRules
@@ -98,7 +99,9 @@ def csv_pieces(source: Source, head: CsvHead, written: Sequence[str]) -> Iterato
     options["convert_options"].include_columns = list(written)
     try:
         with source.open() as file, pyarrow.csv.open_csv(file, **options) as reader:
-            yield from reader
+            for piece in reader:
+                _require_short(source, head, piece.columns)
+                yield piece
     except pa.ArrowInvalid as error:
         raise _invalid(source, head, wrong, error) from error
 
@@ -106,7 +109,7 @@ def csv_pieces(source: Source, head: CsvHead, written: Sequence[str]) -> Iterato
 def has_rows(source: Source, head: CsvHead) -> bool:
     """Return whether anything follows the header."""
     with text_lines(source) as lines:
-        rows = csv.reader(islice(lines, head.n_skipped, None), delimiter=head.separator)
+        rows = CsvRows(source, lines, head.n_skipped, head.separator)
         next(rows, None)
         return next(_filled(rows), None) is not None
 
@@ -125,6 +128,7 @@ def _cells(source: Source, head: CsvHead) -> pa.Table:
         raise _invalid(source, head, wrong, error) from error
     if cells.num_rows * len(head.names) > limits.MOST_CELLS:
         raise TableError(source.path, f"it has {cells.num_rows:,} rows", "Take a sample of the rows.")
+    _require_short(source, head, cells.columns)
     return cells
 
 
@@ -156,7 +160,7 @@ def _ragged(source: Source, head: CsvHead, row: "pyarrow.csv.InvalidRow") -> Tab
     number = (row.number or 0) - head.n_skipped - 2
     line = line_of_row(source, head, number, starts="\n" in row.text) if row.number else 0
     if source.n_quotes % 2 and "\n" in row.text:  # an open quote has swallowed the following rows
-        return _left_open(source, line)
+        return left_open(source, f"line {line}")
     cure = "Give every row as many cells as the header; quote cells that contain the separator."
     if row.actual_columns == row.expected_columns + 1 and row.text.rstrip("\r\n").endswith(head.separator):
         cure = "Remove the separator at the end of each row, or add one at the end of the header."
@@ -182,19 +186,13 @@ def require_closed(source: Source, head: CsvHead, cells: "pa.Table | pa.RecordBa
         TableError: One has.
     """
     if source.n_quotes % 2 and any("\n" in (column[-1].as_py() or "") for column in cells.columns):
-        raise _left_open(source, line_of_row(source, head, n_rows - 1, starts=True))
-
-
-def _left_open(source: Source, line: int) -> TableError:
-    return TableError(
-        source.path, "a quote is opened and never closed", "Close it, or double it.", place=f"line {line}"
-    )
+        raise left_open(source, f"line {line_of_row(source, head, n_rows - 1, starts=True)}")
 
 
 def line_of_row(source: Source, head: CsvHead, row: int, *, starts: bool = False) -> int:
     """Find the line where a row ends or starts; only errors need it, so the file is simply read again."""
     with text_lines(source) as lines:
-        rows = csv.reader(islice(lines, head.n_skipped, None), delimiter=head.separator)
+        rows = CsvRows(source, lines, head.n_skipped, head.separator)
         before = 0
         filled = _filled(rows)
         for _ in islice(filled, row + 1):
@@ -203,7 +201,18 @@ def line_of_row(source: Source, head: CsvHead, row: int, *, starts: bool = False
         return head.n_skipped + (before + 1 if starts or rows.line_num == before else rows.line_num)
 
 
-def _filled(rows: "csv._reader"):  # type: ignore[name-defined,no-untyped-def]
-    for row in rows:
-        if row:
-            yield row
+def _filled(rows: CsvRows) -> Iterator[list[str]]:
+    return filter(None, rows)
+
+
+def _require_short(source: Source, head: CsvHead, columns: Iterable["pa.Array | pa.ChunkedArray"]) -> None:
+    """Make sure that no cell is longer than the reader takes that counts lines.
+
+    Raises:
+        TableError: One is.
+    """
+    longest = max((pc.max(pc.binary_length(column)).as_py() or 0 for column in columns), default=0)
+    if longest > csv.field_size_limit():
+        with text_lines(source) as lines:
+            for _ in CsvRows(source, lines, head.n_skipped, head.separator):
+                pass

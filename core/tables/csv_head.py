@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from core.escape import shown
+from core.tables.csv_rows import CsvRows
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
 from core.tables.source import Source, text_lines
@@ -51,7 +52,7 @@ def read_head(source: Source) -> CsvHead:
         raise TableError(source.path, f"{where} is empty", "Start the file with a line of column names.")
     separator = said["mark"] if said else _separator(header)
     with text_lines(source) as lines:  # again: a quoted name may span several lines
-        written = next(csv.reader(islice(lines, n_skipped, None), delimiter=separator))
+        written = next(CsvRows(source, lines, n_skipped, separator))
     names, more = trimmed(written)
     check_names(source.path, [name or f"\0{position}" for position, name in enumerate(names)], place=line)
     return CsvHead(separator, written, names, n_skipped, (*notes, *more))
@@ -81,4 +82,7 @@ def _separator(line: str) -> str:
 
 
 def _n_cells(line: str, separator: str) -> int:
-    return len(next(csv.reader([line], delimiter=separator), ()))
+    try:
+        return len(next(csv.reader([line], delimiter=separator), ()))
+    except csv.Error:  # a cell too long to read: this mark does not separate
+        return 0

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from core.tables import ColumnKind, TableError, read_table
 from core.tables import limits as table_limits
+from core.tables.pieces import pieces_of
+from core.tables.source import inspect
 
 NUMBERS = b"1\n" * 20
 
@@ -254,3 +256,33 @@ def test_any_objects_give_a_table_or_one_error(rows, tmp_path):
 
     with contextlib.suppress(TableError):
         assert len(read_table(tmp_path / "data.jsonl")) == len(rows)
+
+
+LONG = "y" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"a,b\n1,{LONG}\n2,x\n", "line 2, column 'b': a cell is longer than 131,072 characters. Shorten it."),
+        (f"a,b\n1,x\n\n2,{LONG}\n", "line 4, column 'b': a cell is longer than 131,072 characters. Shorten it."),
+        (f'a,b\n"x\ny",1\n"{LONG}, and",2\n', "line 4, column 'a': a cell is longer than 131,072 characters."),
+        (f"# said\na,b\n1,x\n{LONG},2\n", "line 4, column 'a': a cell is longer than 131,072 characters."),
+        (f"a,{LONG}\n1,2\n", "line 1, column '(column 2)': a cell is longer than 131,072 characters."),
+        (f"{LONG}\n1\n", "line 1, column '(column 1)': a cell is longer than 131,072 characters."),
+        (f'a,b\n1,x\n2,"{LONG}\n3,x\n', "line 3: a quote is opened and never closed"),
+        (f"a,b\n1,x\n2,3,4\n5,{LONG}\n", "line 3: 3 cells where the header has 2"),
+    ],
+)
+@pytest.mark.parametrize("reads", [read_table, lambda path: [*pieces_of(inspect(path)).read(("a", "b"))]])
+def test_a_cell_that_is_too_long_is_named_by_line_and_column(write, content, said, reads):
+    with pytest.raises(TableError) as caught:
+        reads(write(content))
+    assert said in str(caught.value)
+
+
+def test_a_header_longer_than_a_cell_may_be_is_read(write):
+    names = [f"column_{number}_{'x' * 100}" for number in range(1_500)]
+    path = write(",".join(names) + "\n" + ",".join(["1"] * 1_500) + "\n")
+    assert pieces_of(inspect(path)).names == tuple(names)
+    read_table(path)

@@ -105,7 +105,14 @@ def read_trades(
         begins(f"reading {path.name}: {n_rows:,} trades")
     source.require_unchanged()
     missing = tuple(name for name in COLUMNS if name not in theirs)
-    return TradesFile(_joined(columns_read), missing, pieces.notes, source.sha256)
+    trades = _joined(columns_read)
+    if (row := trades.ends_too_early) is not None:
+        start, end = (trades.days[name][row] for name in ("delivery_start", "delivery_end"))
+        problem = f"{end} is before {shown(theirs['delivery_start'])}, {start}"
+        raise TableError(
+            path, problem, "Correct one of them.", place=pieces.place_of(row), column=theirs["delivery_end"]
+        )
+    return TradesFile(trades, missing, pieces.notes, source.sha256)
 
 
 def _theirs(path: Path, names: Sequence[str], said: Mapping[str, str]) -> dict[str, str]:

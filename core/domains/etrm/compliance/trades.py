@@ -133,6 +133,14 @@ class TradeColumns:
         """The months since 1970 of the first delivery; the smallest integer where it is empty."""
         return np.asarray(self.days["delivery_start"].astype("datetime64[M]").astype(np.int64))
 
+    @property
+    def ends_too_early(self) -> int | None:
+        """The first trade whose delivery ends before it starts; no rule could judge it."""
+        if not {"delivery_start", "delivery_end"} <= self.days.keys():
+            return None
+        found = np.flatnonzero(self.days["delivery_end"] < self.days["delivery_start"])  # never of an empty cell
+        return int(found[0]) if found.size else None
+
     def trade_id(self, row: int) -> str:
         """Return the id of a trade."""
         return str(self.ids[row].as_py() or "")

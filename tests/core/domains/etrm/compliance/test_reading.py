@@ -154,6 +154,12 @@ def test_a_malformed_cell_of_parquet_is_named_by_row(tmp_path):
         read_trades(tmp_path / "trades.parquet")
 
 
+def test_a_delivery_that_ends_before_it_starts_is_named_by_line(tmp_path):
+    frame = trades({}, {"delivery_start": "2024-06-30", "delivery_end": "2024-06-01", "quantity_lots": 1e9})
+    said = refused(tmp_path, frame.to_csv(index=False))
+    assert "trades.csv, line 3, column 'delivery_end': 2024-06-01 is before 'delivery_start', 2024-06-30." in said
+
+
 def test_dates_in_doubt_are_refused_until_somebody_says_their_order(tmp_path):
     path = written(tmp_path, f"{HEAD}\nT1,05/03/2024 10:00,POWER,DE,future\n")
     with pytest.raises(TableError, match="day-first"):
