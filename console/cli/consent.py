@@ -18,6 +18,11 @@ def add_yes_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="go to Production without typing the version again")
 
 
+def add_needless_yes_argument(parser: argparse.ArgumentParser) -> None:
+    """Accept `--yes` where nothing is asked, since a way back must not fail for a habit."""
+    parser.add_argument("--yes", action="store_true", help="accepted, as by other verbs; this one asks nothing")
+
+
 def add_consent_to_go_live(parser: argparse.ArgumentParser) -> None:
     """Accept `--yes` and `--override`, for verbs that promote a version."""
     add_yes_argument(parser)

@@ -31,6 +31,14 @@ class CommandParser(argparse.ArgumentParser):
         return super()._get_values(action, arg_strings)
 
     @override
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; a command without commands below it refuses a word that it does not know with its own usage."""
+        known, rest = super().parse_known_args(args, namespace)
+        if rest and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return known, rest
+
+    @override
     def error(self, message: str) -> NoReturn:
         super().error(shortened(message))
 

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, workspace_root
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    command_parser,
+    judges_config,
+    noun_parser,
+    workspace_root,
+)
 from core.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:
@@ -26,7 +33,11 @@ def add_parser(commands: Subparsers) -> None:
         verbs, "validate", help="check settings and policy files: exit code 1 if a file cannot be used"
     )
     validate.add_argument(
-        "files", type=Path, metavar="FILE", nargs="*", help="default: bondx.yaml and every policy file of the workspace"
+        "files",
+        type=Path,
+        metavar="FILE",
+        nargs="*",
+        help="default: bondx.yaml and every policy file of the workspace, and that of --config",
     )
     add_json_argument(validate)
     validate.set_defaults(command=validate_files)
@@ -77,16 +88,20 @@ def _spelled(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+@judges_config
 def validate_files(args: argparse.Namespace) -> int:
     """Check files, each by itself, then the policy in force."""
     from console.cli.output import print_json, print_table
     from core.errors import CoreError
     from core.settings import SettingsError
+    from core.settings.in_force import named_config
     from core.settings.policy_source import files_of, load_policy
 
     root = workspace_root(args)
     results = []
-    for file in args.files or files_of(root):
+    args.has_warned_of_policy = True  # it is one of these files
+    named = [] if (config := named_config()) is None else [config]
+    for file in args.files or [*files_of(root), *(file for file in named if file not in files_of(root))]:
         try:
             check_file(file)
         except CoreError as error:

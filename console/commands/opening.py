@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 # Type of `parser.add_subparsers()`, which argparse keeps private.
+Command: TypeAlias = Callable[[argparse.Namespace], int]
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -108,6 +109,12 @@ def add_request_parsers(
         request.set_defaults(command=command, verb=verb)
         parsers[verb] = request
     return parsers
+
+
+def judges_config(command: "Command") -> "Command":
+    """Mark a command that says itself what is wrong with the file of `--config`."""
+    command.judges_config = True  # type: ignore[attr-defined]
+    return command
 
 
 def workspace_root(args: argparse.Namespace) -> Path:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from console.cli.consent import add_consent_to_go_live, consented_reason
+from console.cli.consent import add_consent_to_go_live, add_needless_yes_argument, consented_reason
 from console.commands import registry_artifacts, registry_metadata
 from console.commands.opening import (
     Subparsers,
@@ -61,6 +61,7 @@ def add_parser(commands: Subparsers) -> None:
     promote.set_defaults(command=change, verb="promote")
     rollback = command_parser(verbs, "rollback", help="roll back to the previous Production version")
     rollback.add_argument("model", metavar="MODEL")
+    add_needless_yes_argument(rollback)
     add_change_arguments(rollback)
     rollback.set_defaults(command=change, verb="rollback")
     undo = command_parser(

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from console.cli.consent import add_consent_to_go_live, require_typed
+from console.cli.consent import add_consent_to_go_live, add_needless_yes_argument, require_typed
 from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
@@ -78,6 +78,7 @@ def add_parser(commands: Subparsers) -> None:
     start.set_defaults(command=start_rollout)
     requests = add_request_parsers(verbs, REQUESTS, target="ROLLOUT|MODEL", command=request_change)
     add_consent_to_go_live(requests["promote"])
+    add_needless_yes_argument(requests["abort"])
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from console.cli.policy_warning import warn_of_policy
 from console.cli.process_log import keeps_its_log
 from console.commands.console import add_console_arguments, has_terminal, open_console
 from console.commands.opening import Subparsers, add_reason_argument, command_parser, open_or_create_workspace, person
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.no_session and getattr(args, flag) is not None:
             raise UsageError(f"--no-session starts no session, so --{flag} has no effect: leave one out.")
     workspace = open_or_create_workspace(args)
+    warn_of_policy(args)
     if args.headless or not has_terminal():
         from console.cli.unread_output import unread_output_is_harmless
 

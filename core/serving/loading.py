@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import psutil
 
+from core.alerts.policy_alerts import PolicyAlerts
 from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
@@ -77,6 +78,7 @@ class Loader:
         self._publish = publish
         self._clock = clock
         self._alerts = UnservedAlerts(workspace, clock, lambda model: is_listed(listed, model))
+        self._policy = PolicyAlerts(workspace, clock)
         self._table = ServingTable()
         self._loaded: dict[VersionKey, LoadedVersion] = {}
         self._failures: dict[VersionKey, tuple[float, str]] = {}  # time of the attempt, and the error
@@ -140,6 +142,7 @@ class Loader:
         watch = ChangeWatch(self._workspace)
         while not self._stopping:
             self._wake.clear()
+            self._policy.update()
             try:
                 self.refresh()
             except Exception as error:  # whatever the error, a server that answers must continue to answer
@@ -153,6 +156,7 @@ class Loader:
         while not self._wake.is_set():
             if DATABASE in watch.wait(WATCH_SECONDS, self._wake):
                 return
+            self._policy.update()
             if self._failures and time.monotonic() >= until:
                 return
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from console.commands.opening import Subparsers, add_create_argument, open_or_create_workspace, person
-from console.mlops.opening import add_model_argument, verb_parser
+from console.commands.opening import Subparsers, add_create_argument, open_or_create_workspace
+from console.mlops.opening import add_model_argument, add_user_argument, named_person, verb_parser
 from core.errors import ExitCode
 
 
@@ -18,6 +18,7 @@ def add_parser(commands: Subparsers) -> None:
         "--metadata", action="append", default=[], type=_pair, metavar="K=V", help="kept with the version; repeatable"
     )
     parser.add_argument("--version", metavar="V", help="the number to give it (default: the next one)")
+    add_user_argument(parser, "registers")
     parser.set_defaults(command=register)
 
 
@@ -39,7 +40,7 @@ def register(args: argparse.Namespace) -> int:
         args.path,
         metadata=dict(args.metadata),
         version=args.version,
-        actor=person(),
+        actor=named_person(args),
     )
     (gates,) = gates_of(workspace, version)
     if args.json:

@@ -20,6 +20,11 @@ RULES: tuple[Rule, ...] = (
         advice="The live version cannot be loaded; an earlier one answers, if one is loaded. Roll back, or repair it.",
     ),
     EventRule(
+        name="policy_unusable",
+        severity=Severity.CRITICAL,
+        advice="Promotions and rollouts fail until it can be read. Correct it; bondx config validate checks it.",
+    ),
+    EventRule(
         name="engine_trouble",
         severity=Severity.CRITICAL,
         advice="An engine worker failed and restarts. Read the logs (bondx logs); restart the engine if this persists.",

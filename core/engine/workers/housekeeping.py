@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from core.alerts.policy_alerts import PolicyAlerts
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.maintenance.pruning import Pruning
@@ -37,12 +38,14 @@ class Housekeeping(Worker):
         """Prepare to look."""
         self.wake = threading.Event()
         self._context = context
+        self._policy = PolicyAlerts(context.workspace, context.clock, context.alerts)
         self._next_stores: datetime | None = None
         self._next_prune = context.clock() + timedelta(seconds=STEP_SECONDS)  # an engine that starts has more to do
 
     @override
     def step(self) -> float:
         now = self._context.clock()
+        self._policy.update()
         usage = shutil.disk_usage(self._context.workspace.root)
         self._context.telemetry.add(USED_SERIES, now, float(usage.used))
         if self._next_stores is None or now >= self._next_stores:

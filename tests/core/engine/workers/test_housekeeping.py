@@ -81,3 +81,17 @@ def test_the_engine_follows_a_rule_once_it_is_set_and_says_so(housekeeping, cloc
     clock.now += timedelta(hours=1)
     pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
     assert Alerts(workspace).open() == []
+
+
+def test_a_policy_that_cannot_be_read_raises_an_alert_and_is_logged_once(housekeeping, workspace, caplog):
+    file = workspace.root / "policy.yaml"
+    file.write_text("promotion: {min_accuracy: 7}\n")
+    housekeeping.step()
+    housekeeping.step()
+    (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == "policy_unusable"]
+    assert "min_accuracy" in alert.summary
+    assert sum("the policy cannot be used" in line for line in caplog.messages) == 1
+
+    file.write_text("promotion: {min_accuracy: 0.7}\n")
+    housekeeping.step()
+    assert "policy_unusable" not in {alert.rule for alert in Alerts(workspace).open()}
