@@ -35,7 +35,11 @@ DAYS_IN_YEAR: Final = 365
 
 
 class PriceLaw(NamedTuple):
-    """The price process of a commodity: its level shift, short factor, jumps and long factor."""
+    """The price process of a commodity: its level shift, short factor, jumps and long factor.
+
+    Its rates are those of a year of `days_per_year` steps. Outside power, a step is a weekday; without holidays a
+    calendar year has some 261 of them, so variances and jumps of a calendar year are 3.5 % more than stated.
+    """
 
     shift: float
     kappa: float
@@ -185,7 +189,7 @@ SEASON_LOG: Final = Constant(
             "GAS_HH": (0.08, 0.0, -0.07, -0.07, -0.02, 0.0, 0.0, 0.01, 0.01, 0.0, 0.01, 0.03),
         }
     ),
-    "log, January to December",
+    "log, means of January to December",
     "V",
     "EMBER,TTF,EIA",
     "TTF 2017-2025, tinted by the crisis",
@@ -199,7 +203,7 @@ SEASON_LOG_JUDGED: Final = Constant(
             "LNG_JKM": (0.08, 0.05, -0.02, -0.07, -0.07, -0.04, 0.0, 0.02, 0.02, 0.0, 0.01, 0.02),
         }
     ),
-    "log, January to December",
+    "log, means of January to December",
     "J",
     "OWN",
     "at most .05 for crude and carbon",

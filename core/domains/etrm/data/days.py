@@ -90,21 +90,38 @@ def _next(is_weekday: BoolArray) -> IntArray:
 
 
 def season_of(dates: AnyArray, monthly: FloatArray) -> FloatArray:
-    """Return the log season of each day, linear between the middles of the months.
+    """Return the log season of each day: linear between the middles of the months, with the stated mean in each month.
+
+    The values at the middles are those that give the stated means over the days of a common year; in the February of
+    a leap year the mean differs by less than 1e-4.
 
     Args:
         dates: Shape (n,), datetime64[D].
-        monthly: Log season of January to December, shape (..., 12).
+        monthly: Mean log season of January to December, shape (..., 12).
     Returns:
         Shape (n, ...).
     """
     months = dates.astype("datetime64[M]")
     length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    position = (dates - months.astype("datetime64[D]")).astype(np.int64) / length - 0.5
+    position = ((dates - months.astype("datetime64[D]")).astype(np.int64) + _NOON) / length - _HALF
     number = months.astype(np.int64) % 12
     # the month before in the first half of a month, the month after in the second
     other = (number + np.where(position < 0, -1, 1)) % 12
     share = np.abs(position)
-    by_month = np.moveaxis(np.asarray(monthly), -1, 0)
+    by_month = np.moveaxis(_middles(np.asarray(monthly)), -1, 0)
     weight = share.reshape((-1,) + (1,) * (by_month.ndim - 1))
     return np.asarray((1 - weight) * by_month[number] + weight * by_month[other])
+
+
+_NOON = _HALF = 0.5
+_COMMON_YEAR = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+
+
+def _middles(monthly: FloatArray) -> FloatArray:
+    """Return the values at the middles of the months, between which a line has the given mean over each month."""
+    share = np.zeros((12, 12))
+    for month, length in enumerate(_COMMON_YEAR):
+        position = (np.arange(length) + _NOON) / length - _HALF
+        other = np.maximum(-position, 0).mean()  # what the month before weighs, and as much the month after
+        share[month, [month - 1, month, (month + 1) % 12]] = other, 1 - 2 * other, other
+    return np.asarray(monthly @ np.linalg.inv(share).T)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.arrays import FloatArray
 from core.domains.etrm.data import calibration as cal
-from core.domains.etrm.data.prices import PriceSeries, simulate_prices
+from core.domains.etrm.data.prices import PriceSeries, convexity, simulate_prices
 from core.domains.etrm.data.settings import ETRMDataConfig
 from core.progress import begins
 
@@ -106,9 +106,31 @@ def _measure(prices: PriceSeries) -> Iterator[tuple[str, float | None, float | N
                 None,
                 _forward_volatility(prices, at[hub], months),
             )
+    yield from _seasons(prices, logs)
     negative = float((prices.spot[prices.days.first :, at["DE"]] < 0).mean())
     yield "DE: share of negative days", None, cal.SEEN_NEGATIVE_DAYS.value, negative
     yield "HH: median price", None, cal.SEEN_MEDIAN_HH.value, float(np.median(prices.spot[:, at["HH"]]))
+
+
+def _seasons(prices: PriceSeries, logs: FloatArray) -> Iterator[tuple[str, float, float, float]]:
+    """Measure the lowest and the highest month of the seasons that were seen: the log price less its two factors."""
+    days = prices.days
+    month = days.dates[: len(logs)].astype("datetime64[M]").astype(np.int64) % len(_MONTHS)
+    week = cal.WEEKDAY_LOG_POWER.value
+    weekday = np.array(week)[(days.dates[: len(logs)].astype(np.int64) + 3) % len(week)]  # 1970-01-01: a Thursday
+    for commodity, monthly in cal.SEASON_LOG.value.items():
+        law = cal.PRICE_LAWS.value[commodity]
+        hub = next(place for place, each in enumerate(prices.hubs) if each.commodity == commodity)
+        season = logs[:, hub] - prices.short_factor[:, hub] - prices.long_factor[:, hub]
+        season -= np.log(prices.curve.level[hub]) + convexity(law, 1)[0] + (weekday if law.is_daily else 0.0)
+        moves = np.ones(len(logs), dtype=np.bool_) if law.is_daily else days.is_weekday[: len(logs)]
+        for number in (int(np.argmin(monthly)), int(np.argmax(monthly))):
+            name = f"{prices.names[hub]}: log season, mean of {_MONTHS[number]}"
+            yield name, monthly[number], monthly[number], float(season[moves & (month == number)].mean())
+
+
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July")
+_MONTHS += ("August", "September", "October", "November", "December")
 
 
 def _forward_volatility(prices: PriceSeries, hub: int, months: int) -> float:

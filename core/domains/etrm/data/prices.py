@@ -34,7 +34,8 @@ class PriceSeries:
         names: The hubs, k.
         commodity_index: The commodity of each hub, a position in `COMMODITIES`, shape (k,).
         spot: In currency per unit, shape (T, k).
-        forward: For delivery on the day this many months ahead, shape (T, k, tenors).
+        forward: For delivery on the day this many months ahead, shape (T, k, tenors); of power without the season of
+            the weekday, as for a delivery of whole weeks.
         tenors: Months ahead.
         short_factor: X, shape (T, k).
         long_factor: Y, shape (T, k).

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.domains.etrm.data import ETRMDataConfig, simulate_prices
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.black import black
+from core.domains.etrm.data.days import season_of
 from core.domains.etrm.data.prices import convexity, correlation_matrix, jump_mean, jump_moment
 from core.domains.etrm.data.trade_block import month_price
 
@@ -94,6 +95,34 @@ def test_a_forward_is_the_mean_of_the_spot_price_over_many_paths():
         later = np.full(len(hubs), day + 60)
         expected = prices.curve.price(np.full(len(hubs), day), hubs, later) + prices.shift
         errors.append((prices.curve.price(later, hubs, later) + prices.shift) / expected - 1)
+    errors = np.array(errors)
+    assert np.abs(errors.mean(axis=0) / (errors.std(axis=0) / np.sqrt(len(errors)))).max() < 4
+
+
+@pytest.mark.parametrize("name", cal.COMMODITIES)
+def test_the_mean_of_each_month_is_the_season_stated(name):
+    stated = np.array({**cal.SEASON_LOG.value, **cal.SEASON_LOG_JUDGED.value}[name])
+    for year, error in ((2023, 1e-12), (2024, 1e-4)):
+        dates = np.arange(f"{year}-01-01", f"{year + 1}-01-01", dtype="datetime64[D]")
+        season, month = season_of(dates, stated), dates.astype("datetime64[M]").astype(int) % 12
+        means = np.bincount(month, season) / np.bincount(month)
+        assert np.abs(means - stated).max() <= error
+    both = season_of(dates, np.stack([stated, 2 * stated]))
+    assert np.allclose(both, season[:, None] * [1, 2])
+
+
+def test_the_forward_of_power_carries_no_weekday_and_its_spot_price_does():
+    """Martingale by the weekday: the spot price is, on average, the forward with the season of that day on top."""
+    day, errors = 1_000, []
+    week = np.array(cal.WEEKDAY_LOG_POWER.value)
+    for seed in range(60):
+        prices = simulate_prices(ETRMDataConfig(random_seed=seed, **SHORT))
+        days, power = prices.days, np.flatnonzero(prices.commodity_index == 0)
+        month = days.month[day] + 1
+        later = min(int(days.month_first[month] + day - days.month_first[days.month[day]]), int(days.month_last[month]))
+        weekday = week[(prices.dates[later].astype(int) + 3) % 7]
+        expected = (prices.forward[day, power, 0] + prices.shift[power]) * np.exp(weekday)
+        errors.append((prices.spot[later, power] + prices.shift[power]) / expected - 1)
     errors = np.array(errors)
     assert np.abs(errors.mean(axis=0) / (errors.std(axis=0) / np.sqrt(len(errors)))).max() < 4
 
