@@ -358,6 +358,7 @@ PRICE_NOISE: Final = Constant(
 OPTION_NOISE = Constant(0.02, "sd of the log premium against the model", "J", "OWN")
 STRIKE_SPREAD = Constant((0.10, 0.05), "sd of the log strike to the forward; grid as share of the level", "J", "OWN")
 PRICE_DECIMALS = Constant(4, "decimals", "J", "OWN")
+STRIKE_DECIMALS = Constant(2, "decimals", "J", "OWN")
 FEE_PER_UNIT: Final = Constant(
     _table(POWER=0.012, GAS_TTF=0.008, GAS_HH=0.0008, CRUDE=0.004, COAL_API2=0.015, CARBON=0.006, LNG_JKM=0.002),
     "currency per unit",

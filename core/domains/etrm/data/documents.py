@@ -10,7 +10,8 @@ from core.arrays import IntArray
 from core.domains.draws import stream
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.market import Market
-from core.domains.etrm.data.texts import DOCUMENT_KINDS, Facts, grammar, write_document
+from core.domains.etrm.data.texts import DOCUMENT_KINDS, Facts, form_of, grammar, write_document
+from core.domains.etrm.data.trade_block import OPTION_TYPES
 
 _Row = dict[Hashable, Any]
 _UNITS = {name: contract.unit for name, contract in cal.CONTRACTS.value.items()}
@@ -57,7 +58,7 @@ class DocumentWriter:
         uniform = rng.random((len(pairs), most)).tolist()
         order = rng.permutation(len(pairs)).tolist()
         return [
-            write_document(f"SYN-{number + 1:06d}", kind, facts, uniform[place][: len(grammar()[kind])])
+            write_document(f"SYN-{number + 1:06d}", kind, facts, uniform[place][: len(grammar()[form_of(kind, facts)])])
             for number, place in enumerate(order)
             for kind, facts in (pairs[place],)
         ]
@@ -97,13 +98,32 @@ def _spread(n_rows: int, n: int) -> IntArray:
 
 
 def _of_trade(row: _Row) -> Facts:
-    names = ("trade_id", "side", "commodity", "hub", "counterparty_id", "currency", "settlement", "quantity_lots")
+    names = (
+        "trade_id",
+        "side",
+        "commodity",
+        "hub",
+        "counterparty_id",
+        "currency",
+        "settlement",
+        "quantity_lots",
+        "status",
+    )
     return {name: str(row[name]) for name in names} | {
+        "quantity_lots": str(row["quantity_lots"]),
         "delivery_start": _day(row["delivery_start"]),
         "delivery_end": _day(row["delivery_end"]),
         "price": _number(row["price"], cal.PRICE_DECIMALS.value),
         "unit": _UNITS[str(row["commodity"])],
+        **_terms(row),
     }
+
+
+def _terms(row: _Row) -> Facts:
+    """Return what makes an option of a trade or position; nothing for another."""
+    if str(row["option_type"]) not in OPTION_TYPES[1:]:
+        return {}
+    return {"option_type": str(row["option_type"]), "strike": _number(row["strike"], cal.STRIKE_DECIMALS.value)}
 
 
 def _of_position(row: _Row) -> Facts:
@@ -119,6 +139,7 @@ def _of_position(row: _Row) -> Facts:
         "mark_price": _number(row["mark_price"], 4),
         "mtm": _number(row["mtm"], 2),
         "currency": str(row["currency"]),
+        **_terms(row),
     }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.arrays import FloatArray
 from core.domains.etrm.data import calibration as cal
-from core.domains.etrm.data.texts import DocumentReading, read_document
+from core.domains.etrm.data.texts import OF_OPTION, DocumentReading, read_document
 from core.domains.etrm.data.trade_block import HOURS_A_DAY
 
 KEY = ["book", "commodity", "hub", "delivery_month", "option_type", "strike"]
@@ -109,9 +109,15 @@ def text_faults(
         compliance: Likewise.
         spot: The spot prices, with the columns date, hub and price.
     """
+    positions = positions.assign(
+        direction=np.sign(positions["net_quantity_units"]).map({1.0: "long", -1.0: "short", 0.0: "flat"}),
+        net_quantity_units=positions["net_quantity_units"].abs(),
+    )
     tables = {
-        "trade": _told(trades, ("trade_id", "side", "quantity_lots", "hub", "counterparty_id", "settlement", "price")),
-        "position": _told(positions, ("as_of_date", "book", "hub", "delivery_month", "mark_price", "mtm")),
+        form: _told(frame[frame["option_type"].notna() == form.endswith(OF_OPTION)], names + of_option)
+        for kind, frame, names in (("trade", trades, _TRADE), ("position", positions, _POSITION))
+        for form, of_option in ((kind, ()), (kind + OF_OPTION, ("option_type", "strike")))
+    } | {
         "risk": _told(risk_reports, ("as_of_date", "book", "var99_hist", "limit_var", "utilisation")),
         "compliance": _told(compliance.assign(flag=_filled(compliance)), ("regime", "trade_id", "status", "flag")),
         "market": _told(spot, ("date", "hub", "price")),
@@ -121,13 +127,23 @@ def text_faults(
         reading = read_document(line)
         if reading is None:
             faults.append(f"{line.split(' ', 1)[0]}: the grammar has no such document")
-        elif _facts(reading, tables[reading.kind][1]) not in tables[reading.kind][0]:
+        elif _facts(reading, tables[reading.form][1]) not in tables[reading.form][0]:
             faults.append(f"{reading.number}: no {reading.kind} has these facts")
     return faults
 
 
+_TRADE = (
+    *("trade_id", "status", "side", "quantity_lots", "commodity", "hub", "counterparty_id", "settlement"),
+    *("delivery_start", "delivery_end", "price", "currency"),
+)
+_POSITION = (
+    *("as_of_date", "book", "direction", "net_quantity_units", "hub", "delivery_month"),
+    *("mark_price", "mtm", "currency"),
+)
 _DECIMALS = {
     "price": cal.PRICE_DECIMALS.value,
+    "strike": cal.STRIKE_DECIMALS.value,
+    "net_quantity_units": 1,
     "mark_price": 4,
     "mtm": 2,
     "var99_hist": 2,
@@ -144,7 +160,7 @@ def _told(frame: pd.DataFrame, names: tuple[str, ...]) -> _Told:
         if name in _DECIMALS:
             digits = _SPOT_DECIMALS if "date" in frame else _DECIMALS[name]
             columns.append([f"{round(value, digits) + 0.0:.{digits}f}" for value in frame[name].tolist()])
-        elif name.endswith(("date", "month")):
+        elif name.endswith(("date", "month", "_start", "_end")):
             columns.append([str(value)[:10] for value in frame[name]])
         else:
             columns.append([str(value) for value in frame[name]])

@@ -129,8 +129,10 @@ def _seasons(prices: PriceSeries, logs: FloatArray) -> Iterator[tuple[str, float
             yield name, monthly[number], monthly[number], float(season[moves & (month == number)].mean())
 
 
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July")
-_MONTHS += ("August", "September", "October", "November", "December")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def _forward_volatility(prices: PriceSeries, hub: int, months: int) -> float:

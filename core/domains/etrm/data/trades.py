@@ -166,10 +166,10 @@ def _priced(rng: np.random.Generator, market: Market, block: TradeBlock) -> Trad
 def _strikes(market: Market, hub: IntArray, forward: FloatArray, normal: FloatArray) -> FloatArray:
     """Return strikes near the forward, on the grid of the hub."""
     spread, grid = cal.STRIKE_SPREAD.value
-    step = np.round(grid * np.array([each.level for each in market.prices.hubs]), 2)[hub]
+    step = np.round(grid * np.array([each.level for each in market.prices.hubs]), cal.STRIKE_DECIMALS.value)[hub]
     shift = market.prices.shift[hub]
     wanted = (forward + shift) * np.exp(spread * normal) - shift
-    return np.round(np.maximum(np.rint(wanted / step), 1) * step, 2)
+    return np.round(np.maximum(np.rint(wanted / step), 1) * step, cal.STRIKE_DECIMALS.value)
 
 
 def _reported(rng: np.random.Generator, market: Market, block: TradeBlock) -> TradeBlock:

@@ -16,7 +16,7 @@ from core.domains.etrm.data import generate, write_data_set
 from core.domains.etrm.data.documents import document_counts
 from core.domains.etrm.data.invariants import mark_error, position_error, report_faults, text_faults
 from core.domains.etrm.data.market import open_market
-from core.domains.etrm.data.texts import DOCUMENT_KINDS, grammar, read_document, write_document
+from core.domains.etrm.data.texts import DOCUMENT_KINDS, FORMS, form_of, grammar, read_document, write_document
 from core.files import FolderInUseError, sha256_of
 
 SMALL = {"num_trades": 700, "num_positions": 200, "num_risk_reports": 24}
@@ -190,19 +190,26 @@ def test_documents_have_the_stated_shares_as_far_as_there_are_rows(data):
         assert kinds.count(kind) == min(counts[kind], most)
 
 
-@pytest.mark.parametrize("kind", DOCUMENT_KINDS)
-def test_a_wording_has_one_derivation_and_all_probabilities_add_up_to_one(kind):
+OPTION_TERMS = "option_type=call strike=60.00"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_wording_has_one_derivation_and_all_probabilities_add_up_to_one(form):
+    kind = FORMS[form]
     facts = {
-        "trade": "trade_id=T000000001 side=buy quantity_lots=5 commodity=POWER hub=DE delivery_start=2023-01-01 "
-        "delivery_end=2023-01-31 price=-1.5000 currency=EUR unit=MWh counterparty_id=CP-0001 settlement=cash",
+        "trade": "trade_id=T000000001 status=amended side=buy quantity_lots=5 commodity=POWER hub=DE "
+        "delivery_start=2023-01-01 delivery_end=2023-01-31 price=-1.5000 currency=EUR unit=MWh "
+        "counterparty_id=CP-0001 settlement=cash",
         "position": "as_of_date=2023-01-31 book=PROP direction=long net_quantity_units=5.0 unit=t hub=EUA "
         "delivery_month=2023-02-01 mark_price=70.0000 currency=EUR mtm=-3.20",
         "risk": "as_of_date=2023-01-31 book=PROP var99_hist=1.00 limit_var=2.00 utilisation=0.5000 verdict=within",
         "compliance": "regime=dodd-frank trade_id=T000000001 status=late flag=late_report",
         "market": "date=2023-01-31 hub=DE move=up change=1.00 price=60.00 currency=EUR unit=MWh",
     }[kind]
+    facts += f" {OPTION_TERMS}" if form != kind else ""
     facts = dict(part.split("=") for part in facts.split())
-    choices = grammar()[kind]
+    assert form_of(kind, facts) == form
+    choices = grammar()[form]
     total, seen = 0.0, set()
     for places in itertools.product(*(range(len(choice.wordings)) for choice in choices)):
         uniform = [
@@ -212,7 +219,7 @@ def test_a_wording_has_one_derivation_and_all_probabilities_add_up_to_one(kind):
         line = write_document("SYN-000001", kind, facts, uniform)
         reading = read_document(line)
         assert reading is not None
-        assert (reading.kind, dict(reading.facts)) == (kind, facts)
+        assert (reading.kind, reading.form, dict(reading.facts)) == (kind, form, facts)
         total += np.exp(reading.log_probability)
         seen.add(line)
     assert total == pytest.approx(1)
@@ -223,7 +230,25 @@ def test_no_document_of_one_kind_is_one_of_another(data):
     from core.domains.etrm.data.texts import _pattern
 
     for line in data.text_descriptions:
-        assert sum(_pattern(kind).fullmatch(line) is not None for kind in DOCUMENT_KINDS) == 1
+        assert sum(_pattern(form).fullmatch(line) is not None for form in FORMS) == 1
+
+
+def test_options_are_told_with_their_terms_and_trades_with_their_status():
+    data = generate(ETRMDataConfig(**SMALL | {"num_trades": 4_000}))
+    readings = [reading for line in data.text_descriptions if (reading := read_document(line))]
+    rows = data.trades.set_index("trade_id")
+    told = {reading.facts["trade_id"]: reading for reading in readings if reading.kind == "trade"}
+    assert {reading.facts["status"] for reading in told.values()} == {"new", "amended", "cancelled"}
+    options = [trade_id for trade_id in told if rows.loc[trade_id, "instrument"] == "option"]
+    assert len(options) > 20
+    for trade_id in options:
+        facts, row = told[trade_id].facts, rows.loc[trade_id]
+        assert (facts["option_type"], float(facts["strike"])) == (row["option_type"], row["strike"])
+        assert float(facts["price"]) == row["price"]
+    assert {reading.form for reading in readings} == set(FORMS)
+    for trade_id, reading in told.items():
+        assert reading.facts["status"] == rows.loc[trade_id, "status"]
+        assert ("option_type" in reading.facts) == (rows.loc[trade_id, "instrument"] == "option")
 
 
 def test_the_rules_find_what_was_injected(data):
