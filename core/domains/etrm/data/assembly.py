@@ -9,9 +9,10 @@ import pandas as pd
 from core.domains.etrm.compliance.table import compliance_table
 from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.documents import DocumentWriter
+from core.domains.etrm.data.explanation import explained, is_explained
 from core.domains.etrm.data.frames import trades_frame, truth_frame
-from core.domains.etrm.data.invariants import mark_error, report_faults
-from core.domains.etrm.data.ledger import BookLedger, LedgerDays
+from core.domains.etrm.data.invariants import PositionSums, mark_error, report_faults
+from core.domains.etrm.data.ledger import BookLedger, Holdings, LedgerDays, joined
 from core.domains.etrm.data.market import Market
 from core.domains.etrm.data.positions import PositionRows, position_days
 from core.domains.etrm.data.risk_reports import RiskReports, report_days
@@ -70,14 +71,19 @@ def assemble(market: Market, sink: TableSink) -> tuple[list[str], dict[str, Any]
     tally, documents = TradeTally(), DocumentWriter(market)
     positions, reports = PositionRows(market), RiskReports(market)
     at_positions, at_reports = set(position_days(market)), set(report_days(market))
+    days, held = market.prices.days, dict[int, Holdings]()
+    last_two = days.trading[-2:].tolist()
+    sums, made_last = PositionSums([pd.Timestamp(days.dates[day]) for day in sorted(at_positions)]), []
 
     def show(day: int, ledger: BookLedger) -> None:
         if day in at_positions:
             positions.take(day, ledger)
         if day in at_reports:
             reports.take(day, ledger)
+        if day in last_two:
+            held[day] = ledger.holdings(day)
 
-    books = LedgerDays(market, sorted(at_positions | at_reports), show)
+    books = LedgerDays(market, sorted({*at_positions, *at_reports, *last_two}), show)
     n = market.settings.num_trades
     for block in draw_blocks(market):
         begins(f"drawing trades {int(block.serial[0]) + 1:,} to {int(block.serial[-1]) + 1:,} of {n:,}")
@@ -89,6 +95,8 @@ def assemble(market: Market, sink: TableSink) -> tuple[list[str], dict[str, Any]
         books.take(block)
         documents.take(block.serial, trades, rules)
         tally.take(block)
+        sums.take(trades)
+        made_last.append(block.take(block.day == last_two[-1]))
     begins("marking positions and measuring risk")
     books.close()
     tables = {"positions": positions.frame(), "risk_reports": reports.frame()}
@@ -96,17 +104,27 @@ def assemble(market: Market, sink: TableSink) -> tuple[list[str], dict[str, Any]
         sink.rows(name, frame)
         tally.rows[name] += len(frame)
     lines = documents.lines(tables["positions"], tables["risk_reports"])
-    return lines, _metadata(market, tally, lines, **tables)
+    identities = {
+        "positions_are_sums_of_trades": sums.error(tables["positions"]) <= _MARK_TOLERANCE,
+        "change_of_value_explained": len(last_two) < 2
+        or is_explained(explained(market, held[last_two[0]], held[last_two[1]], joined(made_last), last_two[0])),
+    }
+    return lines, _metadata(market, tally, lines, identities, **tables)
 
 
 def _metadata(
-    market: Market, tally: TradeTally, lines: list[str], positions: pd.DataFrame, risk_reports: pd.DataFrame
+    market: Market,
+    tally: TradeTally,
+    lines: list[str],
+    identities: dict[str, bool],
+    positions: pd.DataFrame,
+    risk_reports: pd.DataFrame,
 ) -> dict[str, Any]:
     """Return the facts about a data set; they do not depend on time or machine."""
     settings, prices = market.settings, market.prices
     faults = report_faults(risk_reports)
     unread = sum(read_document(line) is None for line in lines)
-    gates = {
+    gates = identities | {
         "mark_to_market": mark_error(positions) <= _MARK_TOLERANCE,
         "risk_reports": not faults,
         "spot_finite": bool(np.isfinite(prices.spot).all()),

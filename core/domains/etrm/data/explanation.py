@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, FloatArray
+from core.domains.etrm.data import calibration as cal
 from core.domains.etrm.data.desks import BOOK_NAMES
 from core.domains.etrm.data.ledger import BUY, SELL, Holdings, LedgerDays
 from core.domains.etrm.data.market import Market
@@ -37,7 +38,21 @@ def explain_change(market: Market, trades: TradeBlock, day: int) -> pd.DataFrame
     calendar = LedgerDays(market, (day, next_day), lambda at, ledger: seen.__setitem__(at, ledger.holdings(at)))
     calendar.take(trades)
     calendar.close()
-    before, after = (_lasting(market, seen[at], next_day) for at in (day, next_day))
+    return explained(market, seen[day], seen[next_day], trades.take(trades.day == next_day), day)
+
+
+def explained(market: Market, at_start: Holdings, at_end: Holdings, new_trades: TradeBlock, day: int) -> pd.DataFrame:
+    """Explain the change from the holdings of a day to those of the next weekday, as `explain_change` does.
+
+    Args:
+        market: The market.
+        at_start: The holdings at the end of the day.
+        at_end: Those at the end of the next weekday.
+        new_trades: The trades of the next weekday.
+        day: A trading day before the last.
+    """
+    next_day = int(market.prices.days.next_weekday[day])
+    before, after = (_lasting(market, holdings, next_day) for holdings in (at_start, at_end))
     fx_before, fx_after = (market.prices.euros(np.array(at), before.hub) for at in (day, next_day))
     marks = {at: before.marks(market, at) for at in (day, next_day)}
     start = before.net * marks[day] - _cost(before)
@@ -46,7 +61,7 @@ def explain_change(market: Market, trades: TradeBlock, day: int) -> pd.DataFrame
     end = (after.net * after.marks(market, next_day) - _cost(after)) * market.prices.euros(
         np.array(next_day), after.hub
     )
-    new, fees = _new_trades(market, trades.take(trades.day == next_day), next_day)
+    new, fees = _new_trades(market, new_trades, next_day)
     n = len(BOOK_NAMES)
     parts: dict[str, AnyArray] = {
         "change": np.bincount(after.book, end, n) - np.bincount(before.book, start * fx_before, n) - fees,
@@ -59,6 +74,16 @@ def explain_change(market: Market, trades: TradeBlock, day: int) -> pd.DataFrame
     underlying = month_price(market.prices.curve, np.full(len(before), day), before.hub, before.month)
     parts["notional"] = np.bincount(before.book, np.abs(before.net * underlying) * fx_before, n)
     return pd.DataFrame(parts, index=list(BOOK_NAMES)).iloc[market.desks.books]
+
+
+def is_explained(parts: pd.DataFrame) -> bool:
+    """Say whether nothing but rounding is left, and of options no more than their higher orders."""
+    share = np.where(parts.index == cal.OPTION_BOOK.value, _OF_OPTIONS, _OF_LINEAR)
+    return bool((parts["residual"].abs() <= share * parts["notional"] + _CENTS).all())
+
+
+_OF_LINEAR, _OF_OPTIONS = 1e-6, 0.05  # of the notional
+_CENTS = 1e-6  # EUR
 
 
 def _lasting(market: Market, holdings: Holdings, day: int) -> Holdings:

@@ -172,7 +172,10 @@ class RiskReports:
         )
 
 
-_FIGURES = ("var95_hist", "var99_hist", "var95_param", "var99_param", "es975", "gross_exposure", "net_exposure")
+_FIGURES = (
+    *("var95_hist", "var975_hist", "var99_hist", "var95_param", "var99_param", "es975"),
+    *("gross_exposure", "net_exposure"),
+)
 _FIRST_COLUMNS = ["day", "book", *_FIGURES, "credit_exposure", "actual_pnl_next_day", "top_driver"]
 
 
@@ -181,6 +184,7 @@ def _figures(exposure: Exposure, moves: FloatArray, covariance: FloatArray) -> d
     parts = np.abs(component_var(weights, covariance, HIGH).reshape(2, -1).sum(axis=0))
     return {
         "var95_hist": float(historical_var(pnl, LOW)) + 0.0,
+        "var975_hist": float(historical_var(pnl, TAIL)) + 0.0,
         "var99_hist": float(historical_var(pnl, HIGH)) + 0.0,
         "var95_param": parametric_var(weights, covariance, LOW),
         "var99_param": parametric_var(weights, covariance, HIGH),

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 
 from core.domains.etrm.data import ETRMDataConfig, draw_trades, open_market
 from core.domains.etrm.data import calibration as cal
-from core.domains.etrm.data.explanation import explain_change
-from core.domains.etrm.data.invariants import KEY, mark_error, net_units, position_error, report_faults
+from core.domains.etrm.data.explanation import explain_change, is_explained
+from core.domains.etrm.data.invariants import (
+    KEY,
+    PositionSums,
+    mark_error,
+    net_units,
+    position_error,
+    report_faults,
+)
 from core.domains.etrm.data.ledger import BookLedger, LedgerDays, joined
 from core.domains.etrm.data.positions import PositionRows, position_days, positions_frame
 from core.domains.etrm.data.risk_reports import Exposure, RiskReports, factor_moves, report_days, weekdays_of
@@ -208,3 +215,23 @@ def test_reports_are_met_exactly_where_the_period_is_long_enough():
     assert len(reports) == 0
     assert len(positions) > 0
     assert len(market.prices.days.trading) == 1
+
+
+def test_the_gates_see_a_wrong_sum_a_wrong_tail_and_a_rest():
+    config = ETRMDataConfig(num_trades=1_200, num_risk_reports=16)
+    market, positions, reports = books_of(config)
+    trades, _ = draw_trades(market)
+    assert position_error(trades, positions) <= 1e-9
+    assert position_error(trades.iloc[:-40], positions) > 1e-3
+    sums = PositionSums([pd.Timestamp(str(day)) for day in positions["as_of_date"].unique()])
+    for begin in range(0, len(trades), 500):
+        sums.take(trades.iloc[begin : begin + 500])
+    assert sums.error(positions) <= 1e-9
+    assert report_faults(reports) == []
+    # an ES between VaR 95 and VaR 97.5 is above the one and wrong all the same
+    between = reports.assign(es975=(reports["var95_hist"] + reports["var975_hist"]) / 2)
+    assert report_faults(between[between["var975_hist"] > between["var95_hist"]]) == ["ES 97.5 ≥ VaR 97.5"]
+    day = int(market.prices.days.trading[-2])
+    parts = explain_change(market, joined(list(draw_blocks(market))), day)
+    assert is_explained(parts)
+    assert not is_explained(parts.assign(residual=parts["residual"] + parts["notional"] * 0.06 + 1))

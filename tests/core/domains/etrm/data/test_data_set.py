@@ -77,6 +77,7 @@ def test_the_files_are_all_there_and_their_hashes_are_those_in_the_metadata(writ
         assert sha256_of(folder / name) == record["sha256"]
     assert set(metadata["files"]) == FILES - {"metadata.json"}
     assert metadata["row_counts"]["trades"] == 700
+    assert {"positions_are_sums_of_trades", "change_of_value_explained", "mark_to_market"} < set(metadata["gates"])
     assert all(metadata["gates"].values())
     assert metadata["calibration_sha256"] == cal.digest()
 
