@@ -12,4 +12,5 @@ print(f"registered {', '.join(outcome.registered)}; report: {outcome.reports / '
 
 summary = BondXAIDashboard().generate_summary_report()
 for version in summary["versions"]:
-    print(f"{version['model']} {version['version']} in {version['stage']}, attainment {version['attainment']:.3f}")
+    attainment = "unknown" if version["attainment"] is None else f"{version['attainment']:.3f}"
+    print(f"{version['model']} {version['version']} in {version['stage']}, attainment {attainment}")

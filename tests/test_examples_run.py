@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.actor import Actor, Origin
+from core.registry import Registry
+from core.state import Workspace
 from tests.packages import installed
 from tests.waiting import PATIENCE_SECONDS
 
@@ -21,6 +24,7 @@ SAYS = {
         "finished after 2 epochs: epoch limit",
         "registered spread/1.0.0",
         "spread 1.0.0 in Development",
+        "other 1.0.0 in Development, attainment unknown",
     ],
 }
 
@@ -40,6 +44,8 @@ def own_package(tmp_path_factory):
 def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     environ = {key: value for key, value in os.environ.items() if key != "BONDX_ENV"}
     environ |= {"BONDX_HOME": str(tmp_path / "home")}
+    if script.stem == "train_from_python":
+        _register_another(tmp_path)
 
     ran = subprocess.run(
         [sys.executable, "-W", "error", script],
@@ -53,6 +59,15 @@ def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     assert ran.returncode == 0, ran.stderr
     for sentence in SAYS[script.stem]:
         assert sentence in ran.stdout
+
+
+def _register_another(folder):
+    """Register a model without an attainment, as another example leaves one."""
+    (folder / "other").mkdir()
+    (folder / "other" / "weights.txt").write_text("tree\n")
+    workspace = Workspace.create(folder / "home", settings_text="")
+    actor = Actor("ana", "desk", Origin.API)
+    Registry(workspace).register("other", folder / "other", metrics={}, lineage={}, gates=(), actor=actor)
 
 
 def test_every_script_has_its_expectation():

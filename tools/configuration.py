@@ -35,6 +35,7 @@ _UNITS = {
     "epochs": "epochs",
     "rows": "rows",
 }
+_MOST_DIGITS = 1e15  # beyond, a number is written as a power of ten
 _ENDS = (("gt", "more than"), ("ge", "from"), ("lt", "less than"), ("le", "to"))
 
 
@@ -160,7 +161,7 @@ def _range(kind: Any) -> str:
 
 
 def _figure(limit: float) -> str:
-    return f"{int(limit):,}" if float(limit).is_integer() else f"{limit:g}"
+    return f"{int(limit):,}" if float(limit).is_integer() and abs(limit) <= _MOST_DIGITS else f"{limit:g}"
 
 
 def _unit(name: str, kind: inspect.Type) -> str:

@@ -85,6 +85,7 @@ def _say_attached(workspace: "Workspace") -> None:
 def _api(workspace: "Workspace", address: str | None) -> "Iterator[str | None]":
     """Serve while the rest runs, if requested: at an address, or at the settings' address if empty."""
     if address is None:
+        _say_without_metrics(workspace)
         yield None
         return
     from console.commands.serve import serves_at, start_server, stop_server
@@ -95,6 +96,14 @@ def _api(workspace: "Workspace", address: str | None) -> "Iterator[str | None]":
         yield server.url
     finally:
         stop_server(server)
+
+
+def _say_without_metrics(workspace: "Workspace") -> None:
+    """Say that the port for probes and metrics stays closed: it is a server's."""
+    from core.settings import settings_in_force
+
+    if (address := settings_in_force(workspace.root).serving.metrics_listen) is not None:
+        print(f"bondx: nothing answers on serving.metrics_listen {address}: add --api", file=sys.stderr, flush=True)
 
 
 def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":

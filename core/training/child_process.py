@@ -80,7 +80,7 @@ class ChildProcess:
             send(self._requests, request)
         except OSError:
             self._listener.join()
-            raise ChildDiedError(self._death or "the training child is gone") from None
+            raise self._died() from None
 
     def hear(self) -> ChildReply | None:
         """Return the answer if it has come, else None.
@@ -92,7 +92,7 @@ class ChildProcess:
             self._answer = None
             return answer
         if self._death is not None:
-            raise ChildDiedError(self._death)
+            raise self._died()
         return None
 
     def close(self) -> None:
@@ -132,19 +132,23 @@ class ChildProcess:
         )
         self._wake.set()
 
+    def _died(self) -> ChildDiedError:
+        over_limit = bool(self._memory_limit_mb) and self._process.returncode == OUT_OF_MEMORY_EXIT
+        return ChildDiedError(self._death or "the training child is gone", is_hopeless=over_limit)
+
 
 def describe_death(exit_code: int, peak_rss_bytes: int, memory_limit_mb: int = 0) -> str:
     """Describe why a child died.
 
     Args:
         exit_code: As returned by `os.waitstatus_to_exitcode`: negative for a signal.
-        peak_rss_bytes: Its peak memory.
+        peak_rss_bytes: Its peak resident memory.
         memory_limit_mb: Its limit, MiB; 0 for none.
 
     >>> describe_death(-9, 512 << 20)
-    'the training child was killed by SIGKILL (the kernel does so when memory runs out); peak memory 512 MiB'
+    'the training child was killed by SIGKILL (the kernel does so when memory runs out); peak resident memory 512 MiB'
     """
-    memory = f"peak memory {peak_rss_bytes >> 20} MiB"
+    memory = f"peak resident memory {peak_rss_bytes >> 20} MiB"
     if exit_code == OUT_OF_MEMORY_EXIT:
         return f"{out_of_memory(memory_limit_mb)}; {memory}"
     limit = f" (as a library may when trainer.memory_limit_mb {memory_limit_mb} MiB is too little)"

@@ -3,6 +3,9 @@
 from core.errors import CoreError, ExitCode, RefusedError, UsageError
 from core.quality.gate import GateResult
 
+OVER_LIMIT = "memory limit"
+"""The kind of an error over `trainer.memory_limit_mb`; the memory of the machine may be free at the next attempt."""
+
 GATE = "the gate "
 """How the part of the work that judges a gate begins its name."""
 
@@ -10,13 +13,13 @@ GATE = "the gate "
 def out_of_memory(memory_limit_mb: int) -> str:
     """Say that the training child ran out of memory: of its own limit, MiB, or with 0 of the machine's memory.
 
-    >>> out_of_memory(512)
-    'the training child needed more than trainer.memory_limit_mb 512 MiB (raise it, or lower dataset_size)'
+    >>> out_of_memory(512).partition(" (")[0]
+    'the training child needed more address space than trainer.memory_limit_mb 512 MiB'
     """
     if memory_limit_mb:
         return (
-            f"the training child needed more than trainer.memory_limit_mb {memory_limit_mb} MiB (raise it, or lower "
-            "dataset_size)"
+            f"the training child needed more address space than trainer.memory_limit_mb {memory_limit_mb} MiB "
+            "(raise it, or lower dataset_size)"
         )
     return "the training child ran out of memory"
 
@@ -33,7 +36,12 @@ class SessionRequestRefusedError(RefusedError):
 
 
 class ChildDiedError(TrainingError):
-    """The training child is gone: killed, out of memory, or crashed. Its epoch can be retried."""
+    """The training child is gone: killed, out of memory, or crashed."""
+
+    def __init__(self, reason: str, *, is_hopeless: bool = False) -> None:
+        """Keep the reason, and whether a retry would end the same way: a limit of address space does not change."""
+        super().__init__(reason)
+        self.is_hopeless = is_hopeless
 
 
 class ChildStalledError(TrainingError):
@@ -63,7 +71,7 @@ class LearningError(TrainingError):
     @property
     def is_hopeless(self) -> bool:
         """Whether a retry would only fail again: the settings are wrong, or the machine lacks something."""
-        return self.kind in ("refused", "environment")
+        return self.kind in ("refused", "environment", OVER_LIMIT)
 
 
 class UnsplittableDrawError(UsageError):

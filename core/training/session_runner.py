@@ -17,7 +17,7 @@ from core.errors import CoreError
 from core.training.checkpoint import Checkpoints
 from core.training.child_process import ChildProcess
 from core.training.convergence import RECENT_EPOCHS, judge
-from core.training.errors import ChildStalledError, LearningError, out_of_memory
+from core.training.errors import OVER_LIMIT, ChildDiedError, ChildStalledError, LearningError, out_of_memory
 from core.training.records import EpochRecord
 from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session
@@ -97,7 +97,7 @@ class SessionRunner:
                 if self._stopping.is_set():
                     continue  # the engine's own end killed the child
                 n_failures += 1
-                hopeless = isinstance(error, LearningError | ChildStalledError) and error.is_hopeless
+                hopeless = isinstance(error, LearningError | ChildStalledError | ChildDiedError) and error.is_hopeless
                 if hopeless or n_failures > self._settings.trainer.max_retries:
                     self._session = self._recorder.give_up(self._session, error, n_attempts=n_failures)
                     return
@@ -183,7 +183,8 @@ class SessionRunner:
 
 def _checked(answer: ChildReply, expected: type[R], memory_limit_mb: int) -> R:
     if isinstance(answer, Failed) and answer.kind == "memory":
-        raise LearningError(f"{out_of_memory(memory_limit_mb)}: {answer.reason}", answer.details, kind=answer.kind)
+        kind = OVER_LIMIT if memory_limit_mb else answer.kind
+        raise LearningError(f"{out_of_memory(memory_limit_mb)}: {answer.reason}", answer.details, kind=kind)
     if isinstance(answer, Failed):
         raise LearningError(answer.reason, answer.details, kind=answer.kind)
     if not isinstance(answer, expected):

@@ -167,7 +167,7 @@ def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, se
     session = until(sessions, start(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1)), at_rest)
     assert (session.observed.phase, session.observed.n_failed_epochs) == (SessionPhase.FAILED, 2)
     assert session.observed.failure.startswith(
-        "the training child needed more than trainer.memory_limit_mb 64 MiB (raise it"
+        "the training child needed more address space than trainer.memory_limit_mb 64 MiB (raise it"
     )
     assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
 

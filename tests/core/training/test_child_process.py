@@ -59,7 +59,7 @@ def test_impossible_settings_are_refused_with_the_reason(tmp_path, child, wake):
 
 def test_a_killed_child_is_reported_and_does_not_hang_the_trainer(child, wake):
     child.kill()
-    with pytest.raises(ChildDiedError, match=r"SIGKILL.*peak memory"):
+    with pytest.raises(ChildDiedError, match=r"SIGKILL.*peak resident memory"):
         hear(child, wake)
     with pytest.raises(ChildDiedError):
         hear(child, wake)
@@ -67,7 +67,8 @@ def test_a_killed_child_is_reported_and_does_not_hang_the_trainer(child, wake):
 
 def test_a_child_over_its_memory_limit_says_so(wake):
     child = ChildProcess(wake, memory_limit_mb=64)
-    limit = r"^the training child needed more than trainer\.memory_limit_mb 64 MiB \(raise it.*\); peak memory "
+    needed = r"^the training child needed more address space than trainer\.memory_limit_mb 64 MiB "
+    limit = needed + r"\(raise it.*\); peak resident memory "
     with pytest.raises(ChildDiedError, match=limit):  # the libraries alone need more
         hear(child, wake)
     child.close()
