@@ -7,6 +7,7 @@ from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, instant, number, share
 from core.domains.report_section import ReportSection
+from core.settings.training import TrainingSettings
 from core.training.criterion import Criterion
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
@@ -26,6 +27,7 @@ COLUMNS = (
     Column("eta", "ETA", 8, align="right", field="eta_seconds"),
     Column("age", "AGE", 4, align="right", field="created_at", priority=4),
 )
+_USUAL_DOMAIN = TrainingSettings().domain  # which stored settings leave out
 NONE_YET = "No session yet."
 STARTS_ONE = "{training.start_or_stop} starts a session with this workspace's settings."
 _PHASE_TONES = {
@@ -92,16 +94,30 @@ def active_first(sessions: Sequence[Session]) -> list[Session]:
     return sorted(sessions, key=rank)
 
 
+def have_several_domains(sessions: Sequence[Session]) -> bool:
+    """Whether sessions train different domains, so that a name alone does not tell what one is about."""
+    return len({_domain_of(session) for session in sessions}) > 1
+
+
+def _domain_of(session: Session) -> str:
+    return str(session.settings.get("domain", _USUAL_DOMAIN))
+
+
+def _name(session: Session, *, with_domain: bool) -> str:
+    return f"{session.name} ({_domain_of(session)})" if with_domain else session.name
+
+
 def session_rows(
     sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, absence: str | None = None
 ) -> list[Row]:
-    """Draw each session as a row of `COLUMNS`, in the order given."""
+    """Draw each session as a row of `COLUMNS`, in the order given; of several domains, each with its own."""
+    with_domain = have_several_domains(sessions)
     return [
         Row(
             session.session_id,
             (
                 session.session_id,
-                session.name,
+                Cell(_name(session, with_domain=with_domain), value=session.name),
                 phase_cell(session, glyphs, absence=absence),
                 Cell(epochs_text(session), value=session.observed.epoch),
                 _score_cell(session),
@@ -124,9 +140,10 @@ def _score_cell(session: Session) -> Cell:
     return share_cell(session.observed.score)
 
 
-def title(session: Session, glyphs: Glyphs, *, absence: str | None = None) -> str:
-    """Name a session and its phase."""
-    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs, absence=absence).text}"
+def title(session: Session, glyphs: Glyphs, *, absence: str | None = None, with_domain: bool = False) -> str:
+    """Name a session and its phase, and its domain where there are several."""
+    name = _name(session, with_domain=with_domain)
+    return f"{session.session_id} {name}  {phase_cell(session, glyphs, absence=absence).text}"
 
 
 def progress(session: Session, *, absence: str | None = None) -> tuple[str, float | None, str, str]:

@@ -152,7 +152,8 @@ class OverviewScreen(ConsoleScreen):
             self.query_one(LineChart).set_series(())
             return
         absence = self.snapshot.absence
-        self.set_title(pane, f"Training {sessions.title(session, glyphs, absence=absence)}")
+        several = sessions.have_several_domains(self.snapshot.sessions)
+        self.set_title(pane, f"Training {sessions.title(session, glyphs, absence=absence, with_domain=several)}")
         label, done, note, tone = sessions.progress(session, absence=absence)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))

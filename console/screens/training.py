@@ -127,7 +127,8 @@ class TrainingScreen(ConsoleScreen):
         page = self.snapshot.epoch_pages.get(session.run_id or "")
         models = epochs.models_of(session)
         absence = self.snapshot.absence
-        self.set_title(pane, sessions.title(session, glyphs, absence=absence))
+        several = sessions.have_several_domains(self.snapshot.sessions)
+        self.set_title(pane, sessions.title(session, glyphs, absence=absence, with_domain=several))
         label, done, note, tone = sessions.progress(session, absence=absence)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))

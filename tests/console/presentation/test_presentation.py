@@ -166,6 +166,19 @@ def test_sessions_show_phase_progress_and_a_time_left_only_while_running(snapsho
     assert "converged" in plain(sessions.summary_lines(finished, UNICODE))
 
 
+def test_sessions_of_several_domains_are_named_with_their_own(snapshot):
+    running, finished = snapshot.sessions
+    other = msgspec.structs.replace(finished, settings=finished.settings | {"domain": "etrm"})
+    assert [texts(row)[1] for row in sessions.session_rows([running, finished], NOW, UNICODE)] == [
+        running.name,
+        finished.name,
+    ]
+    mixed = sessions.session_rows([running, other], NOW, UNICODE)
+    assert [texts(row)[1] for row in mixed] == [f"{running.name} (bonds)", f"{other.name} (etrm)"]
+    assert [row.cells[1].value for row in mixed] == [running.name, other.name], "exports keep the name"
+    assert sessions.title(running, UNICODE, with_domain=True) == "s-0002 autonomous (bonds)  ● running"
+
+
 @pytest.mark.parametrize(
     ("desired", "said"),
     [(DesiredSession.PAUSED, "pausing"), (DesiredSession.STOPPED, "stopping"), (DesiredSession.RUNNING, "running")],
