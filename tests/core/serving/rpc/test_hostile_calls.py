@@ -20,6 +20,7 @@ from core.serving.errors import CallerFaultError, TooLargeError, status_of
 from core.serving.limits import ServingLimits
 from core.serving.rpc import infer, tf_predict
 from core.serving.rpc.calls import Calls, Method
+from core.serving.rpc.connections import RpcConnections
 from core.serving.rpc.infer import Infer
 from core.serving.rpc.inference_messages import InferRequest, ModelNamed
 from core.serving.rpc.tf_predict import TfPredict
@@ -237,7 +238,7 @@ def test_a_call_that_has_ended_is_no_stranger():
     method = Method(lambda _call, _content: pytest.fail("it was answered"), dialect=Infer(1_000))
     context = Ended()
     with pytest.raises(RuntimeError):
-        asyncio.run(Calls(predictor)._carrier(method)(None, context))
+        asyncio.run(Calls(predictor, RpcConnections(1, 8, 8))._carrier(method)(None, context))
     assert context.code is Code.DEADLINE_EXCEEDED
     assert [status_of(error) for error in refused] == [504]
 
