@@ -1,6 +1,6 @@
-"""Names that are cut alike: each is cut again where it differs from the others."""
+"""Names that are cut alike or lose what tells them apart: each is cut again where it differs from the others."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -12,26 +12,48 @@ _LEAST_WIDTH = 6
 
 
 def told_apart(names: Iterable[str], width: int, *, ellipsis: str = "…") -> dict[str, str]:
-    """Return another cut for each of the names that are the same once their middle is cut.
+    """Return another cut for names that a cut in their middle makes the same, or takes the telling word from.
 
     Args:
         names: The names of one column.
         width: Its cells.
         ellipsis: The sign of the characters that were cut.
 
+    >>> told_apart(["etrm_breach", "etrm_risk", "spread"], 7)
+    {'etrm_breach': '…breach', 'etrm_risk': '…risk'}
     >>> told_apart(["desk_emea_grade_model_01", "desk_apac_grade_model_01", "spread"], 9)
     {'desk_emea_grade_model_01': 'de…emea_…', 'desk_apac_grade_model_01': 'de…apac_…'}
     """
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for name in dict.fromkeys(names):
+    names = tuple(dict.fromkeys(names))
+    for name in names:
         if cell_len(name) > width >= _LEAST_WIDTH:
             alike[fit(name, width, cut="middle", ellipsis=ellipsis)].append(name)
-    return {
+    apart = {
         name: _cut_at(name, _n_alike(group), width, ellipsis)
         for group in alike.values()
         if len(group) > 1
         for name in group
     }
+    return {**apart, **_without_family(names, width, ellipsis)}
+
+
+def _without_family(names: Sequence[str], width: int, ellipsis: str) -> dict[str, str]:
+    """Leave out the first word that names have in common, where all that follows then fits: `…breach`."""
+    families: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        first, underscore, rest = name.partition("_")
+        if underscore and rest:
+            families[first].append(name)
+    shorter = {
+        name: ellipsis + name.removeprefix(f"{first}_")
+        for first, family in families.items()
+        if len(family) > 1
+        for name in family
+        if cell_len(name) > width >= cell_len(name) - cell_len(first) - 1 + cell_len(ellipsis)
+    }
+    spelled = Counter(shorter.values())
+    return {name: short for name, short in shorter.items() if spelled[short] == 1}
 
 
 def _n_alike(names: Sequence[str]) -> int:

@@ -41,6 +41,8 @@ class ChartView(msgspec.Struct, frozen=True, kw_only=True):
     """A fixed range of the vertical axis, in the values of the axis."""
     x_range: tuple[float, float] | None = None
     """A fixed range of the horizontal axis: the span that a title names is the span that is drawn."""
+    most_x: float | None = None
+    """Where a steady horizontal axis ends at the latest, unless points lie beyond."""
     is_steady: bool = False
     """Whether the axes grow in steps: a chart that gains a point is not drawn anew. The horizontal axis counts."""
     cursor: float | None = None
@@ -97,7 +99,8 @@ def draw_chart(
     y_low, y_high = view.y_range or y_range(series, view) or (0.0, 1.0)
     x_low, x_high = view.x_range or _x_range([x for x, _ in everything])
     if view.is_steady:
-        y_low, y_high, x_high = *steady_range(y_low, y_high), steady_end(x_high)
+        y_low, y_high = steady_range(y_low, y_high)
+        x_high = max(x_high, min(steady_end(x_high), math.inf if view.most_x is None else view.most_x))
     labels = tick_labels(y_low, y_high, max(2, min(7, n_rows // 2 + 1)), is_log=view.is_log)
     label_width = max(map(len, labels.values()))
     n_columns = width - label_width - 2
@@ -154,7 +157,7 @@ def steady_range(low: float, high: float) -> tuple[float, float]:
 
 
 def steady_end(newest: float) -> float:
-    """Return where an axis that counts ends: up to an eighth beyond the newest point, or eight.
+    """Return where an axis that counts ends: a multiple of eight, from 64 on at most an eighth beyond the newest point.
 
     >>> [steady_end(n) for n in (3.0, 41.0, 44.0, 65.0, 1000.0)]
     [8.0, 48.0, 48.0, 72.0, 1024.0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
 
 from widgets.gate import Gate
 from widgets.live_table import Cell, Column, LiveTable, Row
@@ -11,19 +13,25 @@ _TONES = {"pass": "good", "fail": "bad", "warn": "warn"}
 
 
 def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
-    """Give the names the room of the reasons where value and limit say everything."""
+    """Give the names the room of the reasons where value and limit say everything; values in words get blank space."""
     longest = max((len(gate.name) for gate in gates), default=0)
+    value, limit = _longest(9, (gate.value for gate in gates)), _longest(10, (gate.threshold for gate in gates))
     has_reasons = not gates or any(gate.reason for gate in gates)
     return (
         Column("verdict", "GATE", 6),
         Column("name", "", 12, flex=3, max_width=30, cut="middle")
         if has_reasons
         else Column("name", "", min(max(longest, 12), 30), flex=1, max_width=30, cut="middle"),
-        Column("value", "VALUE", 9, align="right"),
-        Column("threshold", "LIMIT", 10, align="right"),
+        Column("value", "VALUE", 9, flex=3, max_width=value, align="right"),
+        Column("threshold", "LIMIT", 10, flex=3, max_width=limit, align="right"),
         Column("n", "N", 7, align="right", priority=2),
         Column("reason", "REASON", 10, flex=2, priority=1) if has_reasons else Column("reason", "", 0, priority=1),
     )
+
+
+def _longest(least: int, texts: Iterable[str]) -> int:
+    """Return the cells of the longest text: blank space beside a column goes to what it would cut."""
+    return max((least, *map(cell_len, texts)))
 
 
 class GateList(LiveTable):

@@ -489,12 +489,22 @@ class BondxApp(BugExit):
 
         copy_text(self, text)
 
+    def action_command_palette(self) -> None:
+        """Open the palette, its invitation in the signs of the terminal."""
+        from textual.command import CommandPalette
+
+        if not isinstance(self.screen, CommandPalette):
+            invitation = self.glyphs.spelled("Search for commands…")
+            self.push_screen(CommandPalette(placeholder=invitation, id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Fill the palette with the commands of the command line and their possible arguments."""
         for line, summary in self.commands.every_line():
             # Until something is typed the palette lists the commands without arguments; typing finds the rest.
             is_plain = " " not in line
-            yield SystemCommand(line, summary, partial(self.commands.run, line), is_plain)
+            yield SystemCommand(
+                self.glyphs.spelled(line), self.glyphs.spelled(summary), partial(self.commands.run, line), is_plain
+            )
 
 
 def _answers_in_order(screen: Screen[Any] | None) -> bool:

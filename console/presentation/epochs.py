@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from console.presentation.cells import duration_cell, number_cell, share_cell
 from console.presentation.headline import headline_text
 from core.training.session import Session
 from core.view.snapshot import EpochSeries
-from widgets.chart import Series
+from widgets.chart import STEADY, ChartView, Series
 from widgets.columns import Column
 from widgets.rows import Cell, Row, RowPage
 
@@ -54,6 +56,13 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
         )
         for model in models_of(session)
     ]
+
+
+def epoch_axis(session: Session) -> ChartView:
+    """Return a view whose axis of epochs grows in steps: to the last possible epoch, at rest to the last that was."""
+    observed = session.observed
+    most = observed.epoch if observed.phase.is_at_rest else observed.n_epochs
+    return replace(STEADY, most_x=float(most) if most else None)
 
 
 def attainment_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:

@@ -58,10 +58,13 @@ class ConsoleScreen(FramedScreen):
         things, keymap = self.under_cursor(), self.console_app.keymap
         way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
         return way_out + [
-            KeyHint(key.display, key.label, enabled=self._is_of_use(verb, things), pinned=key.pinned)
+            KeyHint(key.display, self._label(verb, things), enabled=self._is_of_use(verb, things), pinned=key.pinned)
             for verb in by_need((*self.VERBS, *EVERYWHERE))
             if (key := keymap.key_of(verb)) is not None and key.label
         ]
+
+    def _label(self, verb: Verb[Any], things: Things) -> str:
+        return verb.label(self._meant(verb.noun, things) if verb.noun else None)
 
     def on_key(self, event: events.Key) -> None:
         """Answer a capital without a meaning here: its sender wanted to change something.

@@ -157,7 +157,9 @@ class OverviewScreen(ConsoleScreen):
         label, done, note, tone = sessions.progress(session, absence=absence)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))
-        self.query_one(LineChart).set_series(epochs.attainment_series(history, epochs.models_of(session)))
+        chart = self.query_one(LineChart)
+        chart.view = epochs.epoch_axis(session)
+        chart.set_series(epochs.attainment_series(history, epochs.models_of(session)))
 
     def _show_resources(self, snapshot: Snapshot) -> None:
         limits = self.console_app.settings.alerts

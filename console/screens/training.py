@@ -145,6 +145,7 @@ class TrainingScreen(ConsoleScreen):
         )
         self.set_title(table, "Models")
         attainment, loss = self.query_one("#attainment", LineChart), self.query_one("#loss", LineChart)
+        attainment.view = loss.view = epochs.epoch_axis(session)
         attainment.set_series(epochs.attainment_series(history, models))
         self.set_title(attainment, "Attainment by epoch")
         loss.set_series(epochs.loss_series(history, models))

@@ -334,6 +334,10 @@ class HoldOrResume(Change["Rollout"]):
     noun = ROLLOUT
     key = Key("H", "hold", "Hold the rollout at its share, or resume it (asks first)")
 
+    def label(self, thing: "Rollout | None") -> str:
+        """Name the request behind the key."""
+        return "resume" if thing is not None and self.choose(thing) is RESUME_ROLLOUT else "hold"
+
     def refusal(self, thing: "Rollout") -> str | None:
         """Refuse as the verb behind the key does."""
         return self.choose(thing).refusal(thing)

@@ -273,6 +273,10 @@ class PauseOrResume(Change[Session]):
     noun = SESSION
     key = Key("H", "pause", "Pause the session after its epoch, or resume it (asks first)")
 
+    def label(self, thing: Session | None) -> str:
+        """Name the request behind the key."""
+        return "resume" if thing is not None and self.choose(thing) is RESUME_SESSION else "pause"
+
     def refusal(self, thing: Session) -> str | None:
         """Refuse as the verb behind the key does."""
         return self.choose(thing).refusal(thing)
@@ -294,7 +298,11 @@ class StartOrStop(Change[Session | None]):
     name = "start_or_stop"
     noun = SESSION
     on = ("overview", "training")
-    key = Key("S", "start/stop", "Start a session, or stop the unfinished session (asks first)")
+    key = Key("S", "start", "Start a session, or stop the unfinished session (asks first)")
+
+    def label(self, thing: Session | None) -> str:
+        """Name the request behind the key."""
+        return "start" if thing is None or self.starts(thing) else "stop"
 
     def refused(self, app: "ConsoleControls", thing: Session | None) -> str | None:
         """Start a session if there is none to stop."""

@@ -119,6 +119,10 @@ class Verb(Generic[Thing]):
         words = [a.word if i < self.n_required else f"[{a.word}]" for i, a in enumerate(self.arguments)]
         return " ".join((self.name, *words))
 
+    def label(self, thing: Thing | None) -> str:
+        """Return the footer label of its key: a key with two meanings names the one that it has for this object."""
+        return self.key.label if self.key is not None else ""
+
     def refused(self, app: "ConsoleControls", thing: Thing | None) -> str | None:
         """Return the sentence with which a dim key answers, or None if the verb may act."""
         if self.changes and (refused := app.refusal) is not None:

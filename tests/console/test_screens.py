@@ -374,6 +374,11 @@ async def test_ascii_glyphs_leave_no_other_sign(open_console, monkeypatch, works
             for keys in ((key,), ("w",), ("escape",)):
                 await console.press(*keys)
                 assert not set(console.text()) - set(map(chr, range(32, 127))) - {"\n"}
+        for keys in (("ctrl+p",), tuple("promote"), ("x", "q")):
+            await console.press(*keys)
+            await console.until(lambda: "Search" in console.text() or console.app.screen.query("CommandInput"))
+            await console.settled()
+            assert console.text().isascii(), "the palette"
 
 
 async def test_looking_writes_nothing_to_the_workspace(open_console, workspace: Workspace):

@@ -3,14 +3,20 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from console.screen_catalog import SCREENS
 from console.verbs import catalog
 from console.verbs.catalog import COMMANDS, EVERYWHERE, VERBS, own_verbs
 from console.verbs.keys import MOVING
+from console.verbs.rollout import HOLD_OR_RESUME
+from console.verbs.session import PauseOrResume, StartOrStop
 from console.verbs.verb import Change, ScreenAction
+from core.training.session import DesiredSession, SessionPhase
+from core.training.sessions import Sessions
 
 README = Path(__file__).parents[2] / "README.md"
 WITH_KEYS = [verb for verb in VERBS if verb.key is not None]
@@ -117,3 +123,26 @@ async def test_the_footer_of_every_screen_names_the_keys_of_an_incident_first(op
 def test_every_verb_of_a_footer_that_only_looks_has_its_place_there():
     looking = {verb.name for verb in catalog.VERBS if verb.key and verb.key.label and not verb.changes}
     assert looking - {"help", "quit"} == set(catalog._IN_FOOTER)
+
+
+@pytest.mark.parametrize(
+    ("phase", "desired", "labels"),
+    [
+        (SessionPhase.RUNNING, DesiredSession.RUNNING, ("pause", "stop")),
+        (SessionPhase.PAUSED, DesiredSession.PAUSED, ("resume", "stop")),
+        (SessionPhase.STOPPED, DesiredSession.STOPPED, ("resume", "start")),
+        (SessionPhase.STOPPING, DesiredSession.STOPPED, ("resume", "start")),
+    ],
+)
+def test_the_footer_names_what_a_key_of_two_meanings_does_to_the_session(workspace, phase, desired, labels):
+    session = Sessions(workspace).all()[-1]
+    session = replace(session, desired=desired, observed=replace(session.observed, phase=phase))
+    assert (PauseOrResume().label(session), StartOrStop().label(session)) == labels
+    assert (PauseOrResume().label(None), StartOrStop().label(None)) == ("pause", "start")
+    assert StartOrStop().key.label == "start"
+
+
+@pytest.mark.parametrize(("needs_resuming", "label"), [(True, "resume"), (False, "hold")])
+def test_the_footer_names_what_h_does_to_the_rollout(needs_resuming, label):
+    rollout = SimpleNamespace(needs_resuming=needs_resuming)
+    assert HOLD_OR_RESUME.label(rollout) == label

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.apps import settled
-from widgets.chart import ChartView, Series, draw_chart, y_range
+from widgets.chart import ChartView, Series, draw_chart, steady_end, y_range
 from widgets.glyphs import ASCII, UNICODE
 from widgets.line_chart import LineChart
 from widgets.ticks import nice_ticks
@@ -169,3 +169,17 @@ def test_a_legend_of_long_names_tells_them_apart_and_the_unit_goes_below_the_axi
     assert legend.width <= 72
     assert all(f"_{number:02d}" in legend.text for number in range(3))
     assert "epoch (y: % of the best)" in labels.text
+
+
+@pytest.mark.parametrize(
+    ("most", "end"), [(None, "16"), (12.0, "12"), (14.0, "14"), (40.0, "16"), (3.0, "12")], ids=lambda value: f"{value}"
+)
+def test_an_axis_that_grows_in_steps_ends_where_no_further_epoch_can_be(most, end):
+    view = ChartView(is_steady=True, most_x=most)
+    axis = draw_chart([curve("loss", *range(12))], 60, 12, view=view)[-1].text
+    assert axis.split()[-1] == end
+
+
+def test_a_steady_axis_ends_at_most_an_eighth_beyond_its_points_or_at_the_next_eight():
+    for newest in range(1, 3000):
+        assert newest <= steady_end(newest) < newest + max(8, newest / 8)

@@ -51,6 +51,17 @@ async def test_at_a_narrow_width_a_gate_keeps_value_and_limit(stage):
         assert "<= 1 %" in app.text()[2]
 
 
+async def test_a_value_in_words_is_whole_where_there_is_blank_space(stage):
+    gates = GateList()
+    app = stage(gates)
+    async with app.run_test(size=(90, 8)) as pilot:
+        gates.set_gates([Gate("position_size", "fail", "no column x", "in 1,000 .. 2,000", 1000, "it is missing")])
+        await settled(pilot)
+        assert "no column x" in app.text()[1]
+        assert "in 1,000 .. 2,000" in app.text()[1]
+        assert "it is missing" in app.text()[1]
+
+
 async def test_without_reasons_a_gate_has_room_for_its_name(stage):
     gates = GateList()
     app = stage(gates)
