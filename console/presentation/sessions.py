@@ -104,7 +104,7 @@ def _domain_of(session: Session) -> str:
 
 
 def _name(session: Session, *, with_domain: bool) -> str:
-    return f"{session.name} ({_domain_of(session)})" if with_domain else session.name
+    return f"{session.name} ({_domain_of(session)})".strip() if with_domain else session.name
 
 
 def session_rows(

@@ -177,6 +177,8 @@ def test_sessions_of_several_domains_are_named_with_their_own(snapshot):
     assert [texts(row)[1] for row in mixed] == [f"{running.name} (bonds)", f"{other.name} (etrm)"]
     assert [row.cells[1].value for row in mixed] == [running.name, other.name], "exports keep the name"
     assert sessions.title(running, UNICODE, with_domain=True) == "s-0002 autonomous (bonds)  ● running"
+    unnamed = msgspec.structs.replace(running, name="")
+    assert sessions.title(unnamed, UNICODE, with_domain=True) == "s-0002 (bonds)  ● running"
 
 
 @pytest.mark.parametrize(
