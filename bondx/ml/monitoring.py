@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
 
-Rows: TypeAlias = "np.ndarray[Any, Any] | TableLike"
+MonitoredRows: TypeAlias = "np.ndarray[Any, Any] | TableLike"
 """An array of one or two dimensions, a data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
 
 
@@ -53,7 +53,7 @@ class ModelMonitoringService:
     def register_model(
         self,
         model_name: str,
-        reference: Rows,
+        reference: MonitoredRows,
         *,
         target: str | None = None,
         prediction: str | None = None,
@@ -107,7 +107,7 @@ class ModelMonitoringService:
         )
 
     @checked
-    def detect_drift(self, model_name: str, new_data: Rows) -> "tuple[DriftAlert, ...]":
+    def detect_drift(self, model_name: str, new_data: MonitoredRows) -> "tuple[DriftAlert, ...]":
         """Compare a batch with the reference of a model.
 
         Args:
@@ -124,7 +124,7 @@ class ModelMonitoringService:
         return self.check(model_name, new_data).alerts
 
     @checked
-    def check(self, model_name: str, new_data: Rows) -> "ProfileDrift":
+    def check(self, model_name: str, new_data: MonitoredRows) -> "ProfileDrift":
         """Compare a batch with the reference of a model; return every column with its measures.
 
         Args:
@@ -162,7 +162,7 @@ def _units(table: "Table", group: str | None) -> Any:
     return None if group is None else group_numbers(table.frame[group])
 
 
-def _read(rows: Rows, argument: str, kept: _Reference | None) -> "Table":
+def _read(rows: MonitoredRows, argument: str, kept: _Reference | None) -> "Table":
     import numpy as np
     import pandas as pd
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from core.actor import Actor
     from core.state import Workspace
 
+CommandFunction: TypeAlias = Callable[[argparse.Namespace], int]
 # Type of `parser.add_subparsers()`, which argparse keeps private.
-Command: TypeAlias = Callable[[argparse.Namespace], int]
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -111,7 +111,7 @@ def add_request_parsers(
     return parsers
 
 
-def judges_config(command: "Command") -> "Command":
+def judges_config(command: "CommandFunction") -> "CommandFunction":
     """Mark a command that says itself what is wrong with the file of `--config`."""
     command.judges_config = True  # type: ignore[attr-defined]
     return command

@@ -59,9 +59,7 @@ def add_parser(commands: Subparsers) -> None:
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Accept the settings of a session."""
     parser.add_argument("--epochs", type=count, metavar="N", help="maximum number of epochs (overrides max_epochs)")
-    parser.add_argument(
-        "--domain", metavar="NAME", help="train on this domain with its own defaults (overrides domain: bonds, etrm, …)"
-    )
+    parser.add_argument("--domain", metavar="NAME", help="train on this domain, with its own defaults")
     parser.add_argument("--name", default="", help="a name for the session")
 
 
