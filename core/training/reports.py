@@ -5,6 +5,7 @@ runs of the same settings write the same bytes. Facts that differ between runs (
 machine) are in `dashboard_metrics.json` and `system_health_report.json`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -285,7 +286,10 @@ def _model_section(model: FinalModel) -> list[str]:
 
 
 def _slices_table(model: FinalModel) -> list[str]:
-    """Draw the scores by slice, for a page: a row for each slice."""
+    """Draw the scores by slice, for a page: a row for each slice.
+
+    The order is that of the page: a record that was read back after a crash has its slices in the order of its file.
+    """
     if not model.slices:
         return []
     columns = sorted({name for scores in model.slices.values() for name in scores} - {"n_rows"})
@@ -299,9 +303,18 @@ def _slices_table(model: FinalModel) -> list[str]:
             f"| {name} | {scores['n_rows']:.0f} | "
             + " | ".join(f"{scores[column]:.4g}" if column in scores else "–" for column in columns)
             + " |"
-            for name, scores in model.slices.items()
+            for name, scores in sorted(model.slices.items(), key=lambda slice_: _numbers_in_order(slice_[0]))
         ),
     ]
+
+
+def _numbers_in_order(name: str) -> tuple[tuple[str, int], ...]:
+    """Return the key that sorts names as people read them.
+
+    >>> sorted(["maturity=10y+", "maturity=3-5y", "maturity=0-1y"], key=_numbers_in_order)
+    ['maturity=0-1y', 'maturity=3-5y', 'maturity=10y+']
+    """
+    return tuple((text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name))
 
 
 def _to_json(document: Any) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from core.alerts import Alerts, AlertState
 from core.engine import Engine
 from core.governance import AuditLog
+from core.models.errors import UnknownParameterError
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
 from core.settings.training import EnsembleSettings, TrainerSettings
@@ -163,21 +164,36 @@ def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace,
     assert (alert.state, alert.labels) == (AlertState.RESOLVED, {"session": session_id})
 
 
-def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, start, until):
-    session = until(sessions, start(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1)), at_rest)
+def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, start, until, monkeypatch):
+    ask = ChildProcess.ask
+
+    def ask_and_kill(child, request):
+        ask(child, request)
+        if isinstance(request, RunEpoch):
+            psutil.Process(child.pid).kill()
+
+    monkeypatch.setattr(ChildProcess, "ask", ask_and_kill)
+    session = until(sessions, start(SHORT, trainer=TrainerSettings(max_retries=1)), at_rest)
     assert (session.observed.phase, session.observed.n_failed_epochs) == (SessionPhase.FAILED, 2)
+    assert "SIGKILL" in session.observed.failure
+    assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
+
+
+def test_a_child_that_needs_more_memory_than_its_limit_fails_without_retries(workspace, sessions, start, until):
+    session = until(sessions, start(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1)), at_rest)
+    assert (session.observed.phase, session.observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
     assert session.observed.failure.startswith(
         "the training child needed more address space than trainer.memory_limit_mb 64 MiB (raise it"
     )
     assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
 
 
-def test_impossible_settings_fail_immediately_with_the_choices(sessions, start, until):
+def test_impossible_settings_are_refused_with_the_choices_before_anything_is_queued(sessions, start):
     wrong = {"liquidity_shock": ModelSettings(algorithm="linear", parameters={"weather": 1})}
-    observed = until(sessions, start(SHORT, models=wrong), at_rest).observed
-    assert (observed.phase, observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
-    assert "weather" in observed.failure
-    assert "strength" in observed.failure
+    known = [session.session_id for session in sessions.all()]
+    with pytest.raises(UnknownParameterError, match=r"weather.*strength"):
+        start(SHORT, models=wrong)
+    assert [session.session_id for session in sessions.all()] == known
 
 
 def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(workspace, sessions, start, until):
