@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import le
 from textwrap import wrap
 from typing import ClassVar
 
@@ -523,7 +524,7 @@ class LiveTable(Painted, can_focus=True):
         return lines
 
     def _fit(self, columns: list[Column], width: int, longest: Sequence[int]) -> tuple[tuple[int, int], ...]:
-        """Fit the columns, with a cell for the arrow of the sorted one, unless a column would be lost to it."""
+        """Fit the columns, with a cell for the arrow of the sorted one, unless a column or a title is lost to it."""
         fitted = fit_columns(columns, width, gap=self._gap, longest=longest)
         key = self._order.key if self._order else ""
         with_arrow = [
@@ -533,7 +534,10 @@ class LiveTable(Painted, can_focus=True):
             for column in columns
         ]
         refitted = fit_columns(with_arrow, width, gap=self._gap, longest=longest)
-        return refitted if [place for place, _ in refitted] == [place for place, _ in fitted] else fitted
+        if [place for place, _ in refitted] != [place for place, _ in fitted]:
+            return fitted
+        titles = [min(cells, cell_len(columns[place].title)) for place, cells in fitted]
+        return refitted if all(map(le, titles, (cells for _, cells in refitted))) else fitted
 
     def _fit_columns(self, width: int) -> None:
         key = (width, id(self.glyphs), self._longest, self._wanted, self._order.key if self._order else "")

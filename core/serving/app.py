@@ -82,7 +82,7 @@ class FrontDoor:
             send = partial(_send_last, send)
         path: str = scope["path"]
         target = self.target(path)
-        if self.is_for_metrics(scope["server"]) and path.rstrip("/") not in self._monitored:
+        if self.is_for_metrics(scope.get("server")) and path.rstrip("/") not in self._monitored:
             await _not_here(send, path)
         elif scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
             await self._tell_methods(path, target, send)

@@ -112,7 +112,8 @@ class RpcServer:
     async def _listen_again(self) -> None:
         """Put a new server in the place of each that gRPC's library ends: a path that is not UTF-8 suffices for that.
 
-        The server that has ended closes its port at once, and its open calls are still answered.
+        The server that has ended closes its port at once. Its open calls are answered, unless the library is faster: it
+        cancels them.
         """
         while (error := await _end_of(self._server)) is not None:
             self.is_listening = False

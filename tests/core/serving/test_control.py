@@ -227,7 +227,7 @@ class TestSessions:
         [
             ({"models": {"weather": {}}}, "no model 'weather'. Models to choose from: spread, downgrade"),
             ({"models": {"spread": {"algorithm": "lightbgm"}}}, "spread cannot be trained with algorithm 'lightbgm'"),
-            ({"domain": "weather"}, "no domain 'weather'. Known domains: bonds, table"),
+            ({"domain": "weather"}, "no domain 'weather'. Known domains: bonds, etrm, table"),
             ({"quality_gates": {"custom_gates": ["weather"]}}, "no custom gate 'weather'"),
         ],
     )
