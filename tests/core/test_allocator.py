@@ -92,6 +92,7 @@ def test_a_training_child_limits_its_pools_before_its_libraries_start_threads(mo
     monkeypatch.setattr(child, "_yield_to_others", lambda: None)
     monkeypatch.setattr(child.os, "fdopen", lambda *_: None)
     monkeypatch.setattr(child, "_read_in_background", lambda stream: began.append("thread") or _Queue())
+    monkeypatch.setattr(child, "log_to_parent", lambda: None)
     monkeypatch.setattr(child, "_serve", lambda take, replies: 0)
     assert child.main(["1", "2", "3", "0"]) == 0
     assert began == ["limit", "thread"]

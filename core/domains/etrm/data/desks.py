@@ -71,7 +71,7 @@ def lei_like(body: str) -> str:
     """Return a LEI-shaped identifier: the prefix, 14 characters, and the two check digits of ISO 7064, MOD 97-10.
 
     >>> lei_like("0" * 13 + "1")
-    'SYN00000000000000118'
+    'SYN00000000000000128'
     """
     text = cal.LEI_PREFIX.value + body
     number = int("".join(str(int(character, 36)) for character in text) + "00")
