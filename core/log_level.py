@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
+from core.environment_variables import environment_variable
 from core.errors import UsageError
 from core.escape import shown
 
@@ -49,15 +50,6 @@ def level_in_force(setting: str) -> int:
     return int(logging.getLevelNamesMapping()[(asked_level() or setting).upper()])
 
 
-@contextmanager
-def verbose() -> Iterator[None]:
+def verbose() -> AbstractContextManager[None]:
     """Within it, this process and the processes that it starts log everything: `--verbose`."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = "debug"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before
+    return environment_variable(VARIABLE, "debug")

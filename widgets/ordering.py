@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from core.natural_order import natural
 from widgets.rows import Row
 
 MISSING = frozenset({"", "–", "-"})
 """Texts of cells without a value; they stand last in either direction."""
-
-_DIGITS = re.compile(r"([0-9]+)")
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -27,16 +25,6 @@ class Order(msgspec.Struct, frozen=True):
     def reversed(self) -> Order:
         """Return the other direction."""
         return Order(self.key, not self.descending)
-
-
-def natural(text: str) -> tuple[Any, ...]:
-    """Return a key that orders the numbers in a text as numbers, ignoring case.
-
-    >>> sorted(["1.10.0", "1.9.0", "s-0010", "S-2"], key=natural)
-    ['1.9.0', '1.10.0', 'S-2', 's-0010']
-    """
-    # Digits stand at every second place, so a number is compared with a number.
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(_DIGITS.split(text.strip().casefold())))
 
 
 def sort_rows(rows: Iterable[Row], index: int, *, descending: bool = False) -> list[Row]:

@@ -27,11 +27,11 @@ def refusal_to_suspend(
     """
     if hosting not in (Hosting.NONE, Hosting.ATTACHED):
         return (
-            f"The engine runs in this console and would stand still with it. {sign_of('console.quit')} leaves; "
+            f"The engine runs in this console and would stop with it. {sign_of('console.quit')} leaves; "
             "`bondx run --headless` runs an engine that does not need a console."
         )
     if serves_at:
-        return f"This console serves predictions at {serves_at}: suspended, it would answer no request."
+        return f"This console serves predictions at {serves_at}: while suspended, it answers no requests."
     if under_way:
         return f"{under_way} The console can be suspended once that has ended."
     if not (has_shell or has_job_control)():

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
-from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError
+from core.models.errors import EmptyPanelError, NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
     number_attainment,
@@ -34,6 +34,7 @@ from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample, group_folds
 from core.models.parameters import require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.persistence.restoring import restoring
 from core.models.robust import huber_weight, robust_scale
 from core.models.scoring.fields import Field
 from core.models.scoring.scorer import RowScorer
@@ -248,12 +249,8 @@ class SupervisedModel(Model):
         Raises:
             ArtifactError: It is of another model, or a part of it is missing or of the wrong kind.
         """
-        if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
-        try:
+        with restoring(cls.name, header):
             return cls._restore(header, files)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
 
     @classmethod
     def _restore(cls, header: Mapping[str, Any], files: Files) -> Self:

@@ -123,7 +123,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.kind is ColumnKind.CATEGORY:
             return self._fault_of_levels()
         if self.levels or self.buckets:
-            return "has levels, but is no category"
+            return "has levels but is not a category"
         if not len(self.points) == len(self.below) == len(self.equal):
             return "has points without counts"
         if bool(self.points) != bool(self.n):
@@ -221,7 +221,7 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ProfileError(place, f"it has more than {MOST_BYTES:,} bytes", cure)
             profile = decode_json(content, type=cls)
         except msgspec.DecodeError as error:
-            raise ProfileError(place, f"it is no profile of a version ({error})", cure) from error
+            raise ProfileError(place, f"it is not the profile of a version ({error})", cure) from error
         for column in profile.columns:
             if fault := column.fault():
                 raise ProfileError(place, f"its column {column.name!r} {fault}", cure)

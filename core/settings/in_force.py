@@ -4,10 +4,11 @@ The file stands in `BONDX_CONFIG` of the environment, so that the processes that
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from core.environment_variables import environment_variable
 from core.settings.load import load_cached_settings, load_settings
 from core.settings.settings import Settings
 
@@ -48,15 +49,6 @@ def settings_in_force(root: Path, *, config: Path | None = None, cached_in: Path
     return load_cached_settings(base, *over, cached_in=cached_in)
 
 
-@contextmanager
-def laid_over(file: Path) -> Iterator[None]:
+def laid_over(file: Path) -> AbstractContextManager[None]:
     """Within it, this process and the processes that it starts read a file over the settings of every workspace."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = str(file.expanduser().absolute())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before
+    return environment_variable(VARIABLE, str(file.expanduser().absolute()))

@@ -5,7 +5,6 @@ runs of the same settings write the same bytes. Facts that differ between runs (
 machine) are in `dashboard_metrics.json` and `system_health_report.json`.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 
 from core.clock import to_iso
 from core.domains.report_section import ReportSection
+from core.natural_order import natural
 from core.training.convergence import Judgement, expectation, quality_band
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
@@ -303,18 +303,9 @@ def _slices_table(model: FinalModel) -> list[str]:
             f"| {name} | {scores['n_rows']:.0f} | "
             + " | ".join(f"{scores[column]:.4g}" if column in scores else "–" for column in columns)
             + " |"
-            for name, scores in sorted(model.slices.items(), key=lambda slice_: _numbers_in_order(slice_[0]))
+            for name, scores in sorted(model.slices.items(), key=lambda slice_: natural(slice_[0]))
         ),
     ]
-
-
-def _numbers_in_order(name: str) -> tuple[tuple[str, int], ...]:
-    """Return the key that sorts names as people read them.
-
-    >>> sorted(["maturity=10y+", "maturity=3-5y", "maturity=0-1y"], key=_numbers_in_order)
-    ['maturity=0-1y', 'maturity=3-5y', 'maturity=10y+']
-    """
-    return tuple((text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name))
 
 
 def _to_json(document: Any) -> bytes:

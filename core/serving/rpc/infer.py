@@ -49,14 +49,6 @@ class Infer(RpcDialect):
     title = "Open Inference V2 over gRPC"
     predict_path = "/inference.GRPCInferenceService/ModelInfer"
 
-    def __init__(self, most_rows: int) -> None:
-        """Prepare.
-
-        Args:
-            most_rows: How many rows a tensor may have.
-        """
-        self._most_rows = most_rows
-
     @override
     def target(self, content: bytes) -> Target:
         head = message_of(InferHead, content)

@@ -27,6 +27,14 @@ class RpcDialect(Dialect):
     answer_schema = {}
     content_type = b"application/grpc"
 
+    def __init__(self, most_rows: int) -> None:
+        """Prepare.
+
+        Args:
+            most_rows: How many rows a tensor may have.
+        """
+        self._most_rows = most_rows
+
     @abstractmethod
     def target(self, content: bytes) -> Target:
         """Read which model a request is for, and leave the rest to the reader.

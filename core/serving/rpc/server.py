@@ -133,7 +133,7 @@ class RpcServer:
         now = asyncio.get_running_loop().time()
         if now - self._warned_at >= _TOLD_SECONDS:
             self._warned_at = now
-            log.warning("gRPC was off: %s; listening again (told at most once a minute)", error)
+            log.warning("gRPC was off: %s; listening again (logged at most once a minute)", error)
 
     async def stop(self, seconds: float) -> None:
         """Accept no more calls, and let the open ones end."""

@@ -54,14 +54,6 @@ class TfPredict(RpcDialect):
     title = "TensorFlow Serving over gRPC"
     predict_path = "/tensorflow.serving.PredictionService/Predict"
 
-    def __init__(self, most_rows: int) -> None:
-        """Prepare.
-
-        Args:
-            most_rows: How many rows a tensor may have.
-        """
-        self._most_rows = most_rows
-
     @override
     def target(self, content: bytes) -> Target:
         return Target(self, *which(message_of(SpecRequest, content).model_spec))

@@ -21,11 +21,12 @@ from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.mistyped import TYPO_ODDS, mistyped_evidence
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
-from core.models.errors import ArtifactError, NotFittedError
+from core.models.errors import NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.learners.learner import Files
 from core.models.parameters import require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.persistence.restoring import restoring
 from core.models.ranking import average_precision
 from core.models.scoring.scorer import RowScorer
 
@@ -237,9 +238,7 @@ class AnomalyModel(Model):
     @override
     def load(cls, folder: Path) -> Self:
         header, files = read_model(folder)
-        if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
-        try:
+        with restoring(cls.name, header):
             model = cls(header["algorithm"], header["parameters"])
             model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
             model.share, model.forest_threshold = float(header["share"]), float(header["forest_threshold"])
@@ -252,8 +251,6 @@ class AnomalyModel(Model):
                     header["spread"],
                     {n.removeprefix(SPREAD_PREFIX): blob for n, blob in files.items() if n.startswith(SPREAD_PREFIX)},
                 )
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
         return model
 
     def _follow(self, before: float, now: float) -> float:

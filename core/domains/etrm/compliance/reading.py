@@ -212,11 +212,4 @@ def _joined(columns: Mapping[str, _Column]) -> TradeColumns:
     parts: dict[TradeColumnKind, dict[str, Any]] = {}
     for name, column in columns.items():
         parts.setdefault(column.kind, {})[name] = column.joined()
-    return TradeColumns(
-        ids=parts["id"]["trade_id"],
-        words=parts.get("word", {}),
-        numbers=parts.get("number", {}),
-        flags={**parts.get("flag", {}), **parts.get("lei", {}), **parts.get("mark", {})},
-        instants=parts.get("instant", {}),
-        days=parts.get("day", {}),
-    )
+    return TradeColumns.by_kind(parts)

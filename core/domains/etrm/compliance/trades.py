@@ -84,6 +84,11 @@ class TradeColumns:
         for name, kind in COLUMNS.items():
             if name in frame:
                 parts.setdefault(kind, {})[name] = _column(name, kind, frame[name])
+        return cls.by_kind(parts)
+
+    @classmethod
+    def by_kind(cls, parts: "Mapping[TradeColumnKind, Mapping[str, Any]]") -> "TradeColumns":
+        """Arrange columns that are read, given by their kind and their name."""
         return cls(
             ids=parts["id"]["trade_id"],
             words=parts.get("word", {}),

@@ -16,7 +16,7 @@ POSITION_EUR = 1e6  # of each commodity of a book, at the price of the day befor
 LEVELS = (0.95, 0.99)
 COLUMNS = ("book, VaR", "days", "95 %", "K", "C", "99 %", "K", "C", "light")
 ABOUT = (
-    "Each book holds one million euros of the front month of each of its commodities, bought anew every day at the "
+    "Each book holds one million euros of the front month of each of its commodities, bought again every day at the "
     "price of the day before (of power, whose price may be negative, the price plus its shift). Its VaR is computed "
     f"from the {WINDOW} days before, and judged on the day itself: the share of days with a larger loss, at 95 and "
     "99 %, and the p-values of Kupiec's test (K: the right share) and of Christoffersen's (C: right and independent). "

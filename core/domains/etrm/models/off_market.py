@@ -16,11 +16,12 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.etrm.deals.quotes import miss_of
 from core.domains.etrm.models import designs
 from core.domains.etrm.models.deal_model import DealModel
-from core.models.errors import ArtifactError, NotFittedError
+from core.models.errors import NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import detection_attainment, detection_metrics, truth_rows
 from core.models.parameters import require_usable
 from core.models.persistence.archive import read_model, write_model
+from core.models.persistence.restoring import restoring
 
 RESIDUAL = "residual"
 MISS = "ln_miss"
@@ -147,15 +148,11 @@ class OffMarketModel(Model):
     @override
     def load(cls, folder: Path) -> Self:
         header, files = read_model(folder)
-        if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
-        try:
+        with restoring(cls.name, header):
             model = cls(header["algorithm"], header["parameters"])
             model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
             model.share = float(header["share"])
             model.scale = MissModel.restore(header["scale_model"], files)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
         return model
 
     def _evidence(self, deals: pd.DataFrame) -> FloatArray:

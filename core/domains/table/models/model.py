@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -23,7 +22,7 @@ from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
 from core.models import scores
-from core.models.errors import ArtifactError, NotFittedError
+from core.models.errors import NotFittedError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
 from core.models.learners.blend import BlendLearner
@@ -34,6 +33,7 @@ from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_war
 from core.models.learners.samples import Matrices, Sample
 from core.models.outcomes import Outcomes
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.persistence.restoring import restoring
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
 from core.models.slices import metrics_by_slice
@@ -303,12 +303,8 @@ class TableModel(Model):
     @override
     def load(cls, folder: Path) -> Self:
         header, files = read_model(folder)
-        if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
-        try:
+        with restoring(cls.name, header):
             return cls._restored(header, files)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
 
     @classmethod
     def _restored(cls, header: Mapping[str, Any], files: dict[str, bytes]) -> Self:
