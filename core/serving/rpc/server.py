@@ -23,6 +23,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its library writes to stderr,
 
 import grpc  # noqa: E402
 import grpc.aio  # noqa: E402
+from grpc._cython.cygrpc import ExecuteBatchError  # noqa: E402
 
 from core.serving.rpc.calls import Calls  # noqa: E402
 from core.serving.rpc.connections import RpcConnections  # noqa: E402
@@ -37,6 +38,10 @@ _ONLY_IDENTITY = 1  # the bit of no compression
 _LOOK_SECONDS = 0.05  # at whether gRPC's library has ended its server
 _AGAIN_SECONDS = 1.0  # after which a port that has been lost is tried again
 _TOLD_SECONDS = 60.0  # between two warnings: any caller can cause one
+_OF_CALLERS = (
+    UnicodeDecodeError,
+    ExecuteBatchError,
+)  # a path that is not UTF-8; a caller who has left
 
 
 class RpcServer:
@@ -172,15 +177,15 @@ async def _end_of(server: Any) -> Exception | None:
 
 
 def _is_told(record: logging.LogRecord) -> bool:
-    """Leave out the tracebacks of gRPC's library about bytes that are not UTF-8, which any caller can cause."""
+    """Leave out the tracebacks of gRPC's library that any caller can cause."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error or record.msg, UnicodeDecodeError)
+    return not isinstance(error or record.msg, _OF_CALLERS)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what no task has handled, except that the library's own could not read a path."""
+    """Report what no task has handled, except what any caller can cause in the library's own tasks."""
     is_of_a_task = str(context.get("message")).startswith("Task exception was never")
-    if not (is_of_a_task and isinstance(context.get("exception"), UnicodeDecodeError)):
+    if not (is_of_a_task and isinstance(context.get("exception"), _OF_CALLERS)):
         loop.default_exception_handler(context)
 
 

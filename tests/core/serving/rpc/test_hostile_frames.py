@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import logging
 from contextlib import ExitStack, suppress
 
 import grpc
 import pytest
+from grpc._cython.cygrpc import ExecuteBatchError
 
 from core.serving.errors import ListenError
 from core.serving.rpc.server import RpcServer
@@ -98,6 +100,12 @@ def test_after_a_path_that_is_not_utf_8_the_port_is_listened_on_again(both, rpc_
         patient.end_with_message(open_call)
         assert patient.status_of(open_call)[0] in {OK, CANCELLED}  # the library and we race to stop the old server
     assert "Traceback" not in (served.logs_dir / "serve.err").read_text()
+
+
+@pytest.mark.parametrize(("error", "is_logged"), [(ExecuteBatchError("it has left"), False), (KeyError("ours"), True)])
+def test_a_caller_who_has_left_before_the_answer_leaves_no_traceback_in_the_log(error, is_logged, caplog):
+    logging.getLogger("grpc._cython.cygrpc").error("raised in core by a method", exc_info=error)
+    assert bool(caplog.records) == is_logged
 
 
 def is_answered(port):
