@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from rich.cells import cell_len
 
+from widgets.alike import told_apart
 from widgets.glyphs import UNICODE, Glyphs
 from widgets.line import Line, Span, clean, shorten
 from widgets.plane import Frame, Plane, PlanePoint, is_drawable
@@ -221,13 +222,13 @@ def _legend(
         if sum(cell_len(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
             return Line(tuple(spans[:-1]))
     rooms = _share_out(width - _NAME_MARGIN * len(names), [cell_len(name) - 1 for _, (name, _) in names])
+    rooms = [max(_LEAST_NAME, room) for room in rooms]
+    apart = told_apart((name.strip() for _, (name, _) in names), max(rooms), ellipsis=glyphs.ellipsis)
     short: list[Span] = []
     for (marker, (name, tone)), room in zip(names, rooms, strict=True):
-        short += [
-            marker,
-            (f" {shorten(name.strip(), max(_LEAST_NAME, room), ellipsis=glyphs.ellipsis)}", tone),
-            ("  ", ""),
-        ]
+        whole = name.strip()
+        cut = shorten(apart.get(whole, whole), room, ellipsis=glyphs.ellipsis)
+        short += [marker, (f" {cut}", tone), ("  ", "")]
     return Line(tuple(short[:-1]))
 
 

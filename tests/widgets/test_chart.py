@@ -171,6 +171,13 @@ def test_a_legend_of_long_names_tells_them_apart_and_the_unit_goes_below_the_axi
     assert "epoch (y: % of the best)" in labels.text
 
 
+def test_a_legend_leaves_out_the_word_that_its_names_have_in_common():
+    series = [Series(name, ((1.0, 1.0), (2.0, 2.0))) for name in ("etrm_risk", "etrm_breach", "spread")]
+    legend, *_ = draw_chart(series, 34, 12)
+
+    assert legend.text == "● …risk  ◆ …breach  ▲ spread"
+
+
 @pytest.mark.parametrize(
     ("most", "end"), [(None, "16"), (12.0, "12"), (14.0, "14"), (40.0, "16"), (3.0, "12")], ids=lambda value: f"{value}"
 )
