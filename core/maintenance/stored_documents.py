@@ -15,6 +15,9 @@ from core.governance.head import DATABASE as AUDIT
 from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
+from core.monitoring.documents import ModelMonitoring
+from core.monitoring.monitoring_store import DATABASE as MONITORING
+from core.monitoring.monitoring_store import TABLE as MONITORED
 from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 from core.registry.approvals import Approval
 from core.registry.records import DATABASE as REGISTRY
@@ -54,6 +57,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(SESSIONS, "sessions", Session, "session_id"),
     TableOf(RUNS, "runs", Run, "run_id"),
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
+    TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     HEAD,
 )

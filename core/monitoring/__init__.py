@@ -1,4 +1,4 @@
-"""Monitoring: drift between tables, and the resources of the engine's machine."""
+"""Monitoring: live versions, drift between tables, and the resources of the engine's machine."""
 
 from core.monitoring.resources import ProcessSample, ResourceSample, ResourceSampler, write_sample
 

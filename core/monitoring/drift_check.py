@@ -14,7 +14,6 @@ named.
 import logging
 import math
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -26,6 +25,7 @@ from core.monitoring.column_drift import Measured, measure
 from core.monitoring.dependence import LEAST_UNITS, UnitsBySide, dependence_note
 from core.monitoring.exact_tests import benjamini_hochberg
 from core.monitoring.moved import LEVEL, Moved, TestedMove
+from core.monitoring.verdicts import DriftVerdict as DriftVerdict
 from core.progress import begins
 from core.tables.signature import ColumnKind
 
@@ -38,15 +38,6 @@ WEIGHTS = {"values": 3, "missing": 1, "unseen": 1, "outside": 1, "unreadable": 1
 """The share of each family in the level; a family without a test leaves its share to the others."""
 UNSEEN_WATCHED = 0.1  # of the harmless gap of shares: the excess of unseen levels from which a column is watched
 OUTSIDE_WATCHED = 0.1  # the same of numbers outside the range of the reference
-
-
-class DriftVerdict(StrEnum):
-    """The verdict of a check."""
-
-    STABLE = "stable"
-    INCONCLUSIVE = "inconclusive"
-    WATCH = "watch"
-    ALARM = "alarm"
 
 
 _GRAVITY = list(DriftVerdict)

@@ -6,7 +6,6 @@ profile. The rules are those of `core.monitoring.drift_check`.
 
 import math
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +18,7 @@ from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfil
 from core.monitoring.drift_check import THREADED_ROWS, DriftVerdict, FeatureDrift, judge_columns
 from core.monitoring.moved import LEVEL
 from core.monitoring.profiled_column import measure_against
+from core.monitoring.verdicts import DriftType as DriftType
 from core.progress import begins
 from core.tables.signature import ColumnKind
 
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
 FOLLOWED = 50_000  # rows that are searched for likeness of neighbours
 TRAIN_GROUPED = "name the column that groups them when the model is trained"
-
-
-class DriftType(StrEnum):
-    """What has moved."""
-
-    FEATURE = "feature"
-    PREDICTION = "prediction"
-    TARGET = "target"
-    RESIDUAL = "residual"
-    QUALITY = "quality"
 
 
 WEIGHTS = {DriftType.FEATURE: 3, DriftType.PREDICTION: 1, DriftType.TARGET: 1, DriftType.RESIDUAL: 1}

@@ -9,7 +9,7 @@ import io
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -184,6 +184,25 @@ class ArtifactStore:
         """
         manifest = _read_manifest(self.folder(model, version), manifest_sha256)
         return frozenset(decode_json(manifest, type=Manifest).files)
+
+    def contents(self, model: str, version: str, manifest_sha256: str, names: Collection[str]) -> dict[str, bytes]:
+        """Return some files of a version, hashed as they are read; names that it does not have are left out.
+
+        Raises:
+            ChangedFileError: A file, or the manifest, differs from the registered one.
+        """
+        source, found = self.folder(model, version), {}
+        files = decode_json(_read_manifest(source, manifest_sha256), type=Manifest).files
+        for name in files.keys() & set(names):
+            try:
+                with open_regular(source / name) as file:
+                    content = file.read()
+            except OSError as error:
+                raise ChangedFileError(f"{name} cannot be read ({error.strerror or error})") from error
+            if digest(content) != files[name].sha256:
+                raise ChangedFileError(f"{name} was changed")
+            found[name] = content
+        return found
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:

@@ -12,6 +12,7 @@ from core.view.remembered import of_the_same
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
+    from core.monitoring.documents import ModelMonitoring
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
@@ -53,6 +54,7 @@ class Snapshot:
     pruned: "tuple[PrunedVersion, ...]" = ()  # records of removed versions
     quarantined: "tuple[Quarantine, ...]" = ()  # versions that killed their loader
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
+    monitoring: "tuple[ModelMonitoring, ...]" = ()  # of each model with a live version
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs

@@ -1,6 +1,7 @@
 """The engine's workers. The engine starts a thread for every worker in `WORKERS`.
 
 sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
+monitor.py        watches every live version: its traffic, drift, performance and health
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
 past.py           records every document, so that a console can go back through the past
 archiver.py       moves older documents out of state files that have grown
@@ -20,6 +21,7 @@ from core.engine.worker import Worker
 from core.engine.workers.archiver import Archiver
 from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
+from core.engine.workers.monitor import Monitor
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
@@ -28,6 +30,7 @@ from core.engine.workers.silent_runs import SilentRuns
 WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Sampler,
     RolloutLoop,
+    Monitor,
     PastRecorder,
     SilentRuns,
     Archiver,

@@ -9,7 +9,15 @@ settings.py   the settings files, which only show when they cannot be used
 The parts import their stores when they are first read: the console and `bondx status` start from this package.
 """
 
-from core.view.parts.documents import AlertsPart, EnginePart, RegistryPart, RolloutsPart, RunsPart, SessionsPart
+from core.view.parts.documents import (
+    AlertsPart,
+    EnginePart,
+    MonitoringPart,
+    RegistryPart,
+    RolloutsPart,
+    RunsPart,
+    SessionsPart,
+)
 from core.view.parts.histories import AuditPart, EpochsPart, ResourcesPart
 from core.view.parts.part import DocumentPart, HistoryPart
 from core.view.parts.settings import SettingsPart
@@ -21,6 +29,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     SessionsPart,
     AlertsPart,
     RolloutsPart,
+    MonitoringPart,
     RunsPart,
     ResourcesPart,
     EpochsPart,  # after the sessions, which decide whose epochs are read

@@ -142,6 +142,27 @@ class RolloutsPart(_OfDatabase):
         return (Listed("rollouts", Rollout, key="rollout_id"),)
 
 
+class MonitoringPart(_OfDatabase):
+    """The monitoring of each model with a live version."""
+
+    name = database = "monitoring"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self._workspace.state_file(self.database).exists():
+            return {"monitoring": ()}  # a workspace without a live version is spared the import
+        from core.monitoring.monitoring_store import MonitoringStore
+
+        return {"monitoring": tuple(MonitoringStore(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.monitoring.documents import ModelMonitoring
+
+        return (Listed("monitoring", ModelMonitoring, key="model"),)
+
+
 class RunsPart(_OfDatabase):
     """Tracked runs, read only while they are shown: logging changes them every second."""
 

@@ -1,0 +1,116 @@
+"""The versions that serving treats as live, with what watchers need to know of each."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from core.clock import Clock
+from core.errors import CoreError
+from core.monitoring.watch import LiveVersion
+from core.registry import ModelVersion, Registry
+from core.registry.artifacts import ArtifactStore
+from core.registry.contents import REPORT_NAME, importances, parsed_object
+from core.registry.errors import ChangedFileError
+from core.rollout.routing import RoutingTable, routing_tables
+from core.settings import PolicySource, SettingsError
+from core.settings.policy import Policy
+from core.state import Workspace
+
+if TYPE_CHECKING:
+    from core.monitoring.data_profile import DataProfile
+
+log = logging.getLogger(__name__)
+
+
+class LiveVersions:
+    """Lists the live versions of a workspace; what a version learned from is read once."""
+
+    def __init__(self, workspace: Workspace, clock: Clock) -> None:
+        """Prepare; nothing is read yet."""
+        self._workspace = workspace
+        self._registry = Registry(workspace, clock=clock)
+        self._artifacts = ArtifactStore(workspace.artifacts_dir)
+        self._policy = PolicySource(workspace.root)
+        self._known: dict[str, _Learned] = {}
+
+    def all(self) -> list[LiveVersion]:
+        """Return the live versions: of each model the stable version first, then the candidate of its rollout.
+
+        Raises:
+            CoreError: The registry cannot be read.
+        """
+        policy, found = self._policy_in_force(), []
+        for table in routing_tables(self._workspace).values():
+            for number, role in _roles(table):
+                try:
+                    version = self._registry.get(table.model, number)
+                except CoreError as error:  # archived or pruned a moment ago
+                    log.warning("%s %s is not watched: %s", table.model, number, error)
+                    continue
+                found.append(self._described(version, role, policy))
+        self._known = {key: known for key, known in self._known.items() if key in {each.key for each in found}}
+        return found
+
+    def _described(self, version: ModelVersion, role: Literal["stable", "candidate"], policy: Policy) -> LiveVersion:
+        key = f"{version.model}@{version.version}"
+        learned = self._known.get(key)
+        if learned is None or learned.manifest_sha256 != version.manifest_sha256:
+            learned = self._known[key] = self._read(version)
+        return LiveVersion(
+            workspace=self._workspace,
+            model=version.model,
+            version=version.version,
+            role=role,
+            live_since=self._live_since(version, role),
+            created_at=version.created_at,
+            folder=self._artifacts.folder(version.model, version.version),
+            profile=learned.profile,
+            no_profile=learned.no_profile,
+            importance=learned.importance,
+            rules=policy.for_model(version.model),
+        )
+
+    def _read(self, version: ModelVersion) -> "_Learned":
+        from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
+
+        place = f"{version.model} {version.version}"
+        try:
+            files = self._artifacts.contents(
+                version.model, version.version, version.manifest_sha256, (PROFILE_NAME, REPORT_NAME)
+            )
+        except ChangedFileError as error:
+            return _Learned(version.manifest_sha256, None, f"{place}: {error}", {})
+        shares = importances(parsed_object(files.get(REPORT_NAME, b"")))
+        importance = {str(name): float(share) for name, share in shares.items() if isinstance(share, int | float)}
+        try:
+            if (content := files.get(PROFILE_NAME)) is None:
+                raise ProfileError(place, "it has no profile of the data that it learned from", "Train it again.")
+            return _Learned(version.manifest_sha256, DataProfile.from_bytes(content, place), "", importance)
+        except ProfileError as error:
+            return _Learned(version.manifest_sha256, None, str(error), importance)
+
+    def _live_since(self, version: ModelVersion, role: str) -> datetime | None:
+        moved = self._registry.went_live(version.model, version.version) if role == "stable" else None
+        return None if moved is None else moved.at
+
+    def _policy_in_force(self) -> Policy:
+        try:
+            return self._policy.policy()
+        except SettingsError:  # has its own alert
+            return self._policy.to_return_by()[0]
+
+
+class _Learned(NamedTuple):
+    """What a version learned from, as far as its files say so."""
+
+    manifest_sha256: str
+    profile: "DataProfile | None"
+    no_profile: str
+    importance: dict[str, float]
+
+
+def _roles(table: RoutingTable) -> Iterator[tuple[str, Literal["stable", "candidate"]]]:
+    yield table.stable, "stable"
+    if table.candidate is not None:
+        yield table.candidate, "candidate"

@@ -1,0 +1,11 @@
+"""The watchers that the engine's monitor runs on every live version, in this order: one entry each.
+
+A watcher's `name` is the field of `VersionMonitoring` that it writes (`core.monitoring.documents`).
+"""
+
+from collections.abc import Callable
+
+from core.engine.context import EngineContext
+from core.monitoring.watch import Watcher
+
+WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = ()

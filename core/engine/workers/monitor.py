@@ -1,0 +1,145 @@
+"""Watch every live version: run the watchers on it once a minute, and show what they found."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from msgspec.structs import replace
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.live_versions import LiveVersions
+from core.engine.watchers import WATCHERS
+from core.engine.worker import Worker
+from core.monitoring.documents import ModelMonitoring, VersionMonitoring
+from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.watch import LiveVersion, Look, MemoryStates, Watcher, WatchState, WatchStates
+from core.rollout.rollout_records import DATABASE
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 10.0
+_SETTLE = timedelta(seconds=5)
+"""Servers count a minute and commit it within a second or two after its end."""
+FAILED = "monitoring_failed"
+
+
+class Monitor(Worker):
+    """Looks at each live version once a minute, and immediately at a version that has gone live.
+
+    A look costs what is new since the last one. If one watcher fails on one version, that is an alert, and all others
+    go on.
+    """
+
+    name: ClassVar[str] = "monitor"
+    watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
+
+    def __init__(
+        self,
+        context: EngineContext,
+        *,
+        watchers: Sequence[Watcher] | None = None,
+        states: WatchStates | None = None,
+    ) -> None:
+        """Prepare to watch; the first step reads what is live.
+
+        Args:
+            context: The engine.
+            watchers: What to run; by default one of each kind in `WATCHERS`.
+            states: Where the watchers' states are kept.
+        """
+        self.wake = threading.Event()
+        self._context = context
+        self._watchers = tuple(make(context) for make in WATCHERS) if watchers is None else tuple(watchers)
+        self._states = states or MemoryStates()
+        self._live = LiveVersions(context.workspace, context.clock)
+        self._store = MonitoringStore(context.workspace)
+        self._looked: dict[str, datetime] = {}  # by version, the minute of its last look
+        self._failing: dict[tuple[str, str, str], str] | None = None  # watchers with an alert; None: not read yet
+
+    @override
+    def step(self) -> float:
+        self.look(self._context.clock())
+        return STEP_SECONDS
+
+    def look(self, now: datetime) -> None:
+        """Look at every live version that is due, and write what is shown if it has changed.
+
+        Args:
+            now: The time.
+        """
+        versions = self._live.all()
+        known = {
+            found.model: {each.version: each for each in found.versions} for found in self._store.readable().values()
+        }
+        minute = (now - _SETTLE).replace(second=0, microsecond=0)
+        shown: dict[str, list[VersionMonitoring]] = {}
+        for version in versions:
+            before = known.get(version.model, {}).get(version.version)
+            if before is None or self._looked.get(version.key) != minute or before.role != version.role:
+                before = self._look_at(version, before, now)
+                self._looked[version.key] = minute
+            shown.setdefault(version.model, []).append(before)
+        self._looked = {version.key: self._looked[version.key] for version in versions}
+        self._forget_failures(versions, now)
+        self._store.write(
+            ModelMonitoring(model=model, versions=tuple(each), updated_at=now) for model, each in shown.items()
+        )
+
+    def _look_at(self, version: LiveVersion, before: VersionMonitoring | None, now: datetime) -> VersionMonitoring:
+        """Run every watcher on a version; each keeps what was shown of it if it fails."""
+        found = replace(
+            before or VersionMonitoring(version=version.version, role=version.role),
+            role=version.role,
+            live_since=version.live_since,
+        )
+        states, failures = [], {}
+        for watcher in self._watchers:
+            try:
+                state = self._states.load(version.model, version.version, watcher.name)
+                look = watcher.look(version, now, state)
+            except Exception as error:  # of one watcher on one version: the others go on
+                log.exception("%s: %s could not look", version.key, watcher.name)
+                failures[watcher.name] = f"{type(error).__name__}: {error}"
+                continue
+            found = replace(found, **{watcher.name: look.part})
+            if look.state is not None and look.state != state:
+                states.append(_state(version, watcher, look))
+        self._states.save(states)
+        self._tell(version, failures, now)
+        return replace(found, failures=failures)
+
+    def _tell(self, version: LiveVersion, failures: dict[str, str], now: datetime) -> None:
+        """Raise or clear the alert of each watcher on a version."""
+        failing = self._alerts_of_failures()
+        for watcher in self._watchers:
+            key = (version.model, version.version, watcher.name)
+            if (problem := failures.get(watcher.name)) is not None:
+                summary = f"{version.key}: {watcher.name} cannot be watched ({problem})"
+                self._context.alerts.fire(FAILED, labels=_labels(key), summary=summary, now=now)
+                failing[key] = problem
+            elif failing.pop(key, None) is not None:
+                self._context.alerts.clear(FAILED, labels=_labels(key), now=now, reason="it can be watched again")
+
+    def _forget_failures(self, versions: Sequence[LiveVersion], now: datetime) -> None:
+        """Clear the alerts on versions that are no longer live."""
+        live, failing = {(each.model, each.version) for each in versions}, self._alerts_of_failures()
+        for key in [key for key in failing if key[:2] not in live]:
+            self._context.alerts.clear(FAILED, labels=_labels(key), now=now, reason="it is no longer live")
+            del failing[key]
+
+    def _alerts_of_failures(self) -> dict[tuple[str, str, str], str]:
+        if self._failing is None:
+            open_ = [alert.labels for alert in self._context.alerts.open() if alert.rule == FAILED]
+            self._failing = {(of["model"], of["version"], of["watcher"]): "" for of in open_}
+        return self._failing
+
+
+def _state(version: LiveVersion, watcher: Watcher, look: Look) -> WatchState:
+    return WatchState(version.model, version.version, watcher.name, look.cursor, look.state or b"")
+
+
+def _labels(key: tuple[str, str, str]) -> dict[str, str]:
+    return dict(zip(("model", "version", "watcher"), key, strict=True))

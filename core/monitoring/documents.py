@@ -1,0 +1,209 @@
+"""The monitoring of each model as a document: what every face shows, written by the engine alone.
+
+A document holds what is shown, and no more: it is written again whenever that changes, and playback keeps each of its
+states. What a watcher must remember beside it is a state of its own (`core.monitoring.watch`). Nothing heavy is
+imported here, since the console and `bondx status` start from it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from core.monitoring.verdicts import DriftType, DriftVerdict
+
+
+class HealthState(StrEnum):
+    """How well a live version does its work."""
+
+    HEALTHY = "healthy"
+    UNKNOWN = "unknown"  # too little is known of it
+    DEGRADED = "degraded"  # it works, and needs a person
+    FAILING = "failing"  # its answers cannot be relied on
+
+
+class HealthReason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One reason for a state of health."""
+
+    source: str  # serving, errors, performance, drift, quality, latency, estimate, staleness
+    state: HealthState
+    text: str  # one sentence
+    weight: float  # how far beyond its limit; the heaviest reason comes first
+
+
+class HealthChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state of health since an instant."""
+
+    at: datetime
+    state: HealthState
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The health of one live version."""
+
+    state: HealthState = HealthState.UNKNOWN
+    since: datetime | None = None
+    reasons: tuple[HealthReason, ...] = ()  # in the order of their weight
+    missing: tuple[str, ...] = ()  # what is not known of it, a clause each
+    changes: tuple[HealthChange, ...] = ()  # the newest changes, oldest first
+
+
+class BinShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The distribution of one column, then and now, in the same bins."""
+
+    edges: tuple[float, ...] = ()  # of numbers: one more than bins
+    levels: tuple[str, ...] = ()  # of a category: one a bin
+    reference: tuple[float, ...] = ()  # shares
+    current: tuple[float, ...] = ()
+
+
+class QuantilePair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One quantile of a column, then and now."""
+
+    p: float
+    reference: float
+    current: float
+
+
+class MonitoredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How one column has moved: a feature, the predictions, the outcomes or the errors."""
+
+    name: str
+    type: DriftType
+    verdict: DriftVerdict
+    reason: str
+    evidence: float = 0.0  # as a share of what decides: 1 decides
+    n: int = 0  # rows of the current distribution
+    psi: float | None = None  # nats
+    ks: float | None = None
+    chi_square: float | None = None
+    jensen_shannon: float | None = None
+    wasserstein: float | None = None  # in the unit of the column
+    importance: float | None = None  # share of the model's importance
+    changed_at: datetime | None = None  # when the move began, as estimated
+    changed_from: datetime | None = None  # the interval of that estimate
+    changed_until: datetime | None = None
+    group: str = ""  # the columns that moved together with it have the same group
+    slice: str = ""  # where it moved most: "sector = Energy"
+    trend: tuple[float | None, ...] = ()  # of the psi, oldest first, the newest is now
+    trend_seconds: float = 3600.0  # between two values of the trend
+    shares: BinShares | None = None
+    quantiles: tuple[QuantilePair, ...] = ()
+
+
+class DriftPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The sequential verdict on what a version was asked and answered."""
+
+    as_of: datetime  # the end of the newest minute that was counted
+    verdict: DriftVerdict
+    n_rows: int = 0  # counted since `since`
+    since: datetime | None = None
+    columns: tuple[MonitoredColumn, ...] = ()  # the largest effect first
+    false_alarm_days: float | None = None  # mean days to a false alarm of this model
+    prediction_move: str = ""  # how the predictions moved because of it
+    notes: tuple[str, ...] = ()
+
+
+class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A metric in one window."""
+
+    at: datetime  # the end of the window
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+
+class MonitoredMetric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A metric of performance with its interval."""
+
+    metric: str  # "mae", "auc"
+    value: float | None = None
+    low: float | None = None  # of the interval, valid however often one looks
+    high: float | None = None
+    n: int = 0
+    verdict: str = ""  # holds, fell, or cannot say yet
+    reason: str = ""
+    reference: float | None = None  # on held-out rows
+    reference_low: float | None = None
+    reference_high: float | None = None
+    higher_is_better: bool = False
+    window: str = ""  # hour, day, week, or empty for all
+    slice: str = ""
+    points: tuple[MetricPoint, ...] = ()  # its course, oldest first
+
+
+class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How well a version did, of the answers whose outcomes are known."""
+
+    as_of: datetime
+    verdict: str = ""  # fell, holds, or cannot say yet
+    reason: str = ""
+    n_outcomes: int = 0
+    awaited_share: float | None = None  # of the answers, those still without an outcome
+    n_needed: int | None = None  # outcomes that would settle an open verdict
+    metrics: tuple[MonitoredMetric, ...] = ()  # the metric that decides first
+    worst_slice: MonitoredMetric | None = None  # corrected for having looked at all of them
+    notes: tuple[str, ...] = ()
+
+
+class EstimatePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How well a version is likely to do, estimated without outcomes."""
+
+    as_of: datetime
+    method: str = ""
+    verdict: str = ""
+    reason: str = ""
+    n_rows: int = 0
+    metrics: tuple[MonitoredMetric, ...] = ()
+    blind_to: str = ""  # what the estimate cannot see
+    scored: tuple[MonitoredMetric, ...] = ()  # earlier estimates beside what came of them
+    notes: tuple[str, ...] = ()
+
+
+class TrafficPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a version answered lately, how fast, and how often it failed."""
+
+    as_of: datetime
+    minutes: int = 0  # of the window
+    n_requests: int = 0
+    n_errors: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    usual_p95_ms: float | None = None  # over the day before the window
+    last_at: datetime | None = None  # of the last answer
+
+
+class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is known of one live version; each watcher writes the field that has its name."""
+
+    version: str
+    role: Literal["stable", "candidate"]
+    live_since: datetime | None = None
+    health: Health = Health()
+    traffic: TrafficPart | None = None
+    drift: DriftPart | None = None
+    performance: PerformancePart | None = None
+    estimate: EstimatePart | None = None
+    failures: dict[str, str] = {}  # by watcher, why it could not look
+
+
+class ModelMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The monitoring of one model; the stable version comes first."""
+
+    model: str
+    versions: tuple[VersionMonitoring, ...]
+    updated_at: datetime
+    format: Literal[1] = 1
+    revision: int = 0
+
+    @property
+    def live(self) -> VersionMonitoring:
+        """The version that answers, beside a candidate that is being judged."""
+        return self.versions[0]
+
+    @property
+    def health(self) -> Health:
+        """The health of the model is that of its stable version: a candidate is judged by its rollout."""
+        return self.live.health

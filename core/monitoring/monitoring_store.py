@@ -1,0 +1,67 @@
+"""The documents of monitoring in the workspace: written by the engine, read by every face."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from core.monitoring.documents import ModelMonitoring
+
+if TYPE_CHECKING:
+    from core.state import Documents, Workspace
+
+DATABASE = "monitoring"
+TABLE = "models"
+
+
+class MonitoringStore:
+    """One document for each model with a live version. What is observed is no decision, so nothing is audited."""
+
+    def __init__(self, workspace: "Workspace") -> None:
+        """Open the documents of a workspace; no file is read yet."""
+        self._workspace = workspace
+
+    @property
+    def _documents(self) -> "Documents[ModelMonitoring]":
+        return self._workspace.database(DATABASE).documents(TABLE, ModelMonitoring, key="model")
+
+    def all(self) -> list[ModelMonitoring]:
+        """Return the monitoring of every model."""
+        return self._documents.all()
+
+    def find(self, model: str) -> ModelMonitoring | None:
+        """Return the monitoring of a model, or None while there is none."""
+        return self._documents.find(model)
+
+    def readable(self) -> dict[str, ModelMonitoring]:
+        """Return, by model, the documents that this release can read: the engine writes the others again."""
+        return {found.model: found for found in self._documents.readable()[0]}
+
+    def write(self, documents: Iterable[ModelMonitoring]) -> int:
+        """Make the documents those of all models, in one generation of the file, if anything shown has changed.
+
+        Returns:
+            How many documents were written or removed.
+        """
+        wanted = {document.model: document for document in documents}
+        known = self.readable()
+        changed = [document for document in wanted.values() if _is_news(known.get(document.model), document)]
+        gone = [model for model in self._documents.all_keys() if model not in wanted]
+        if not changed and not gone:
+            return 0
+        with self._workspace.database(DATABASE).transaction():
+            table = self._documents
+            stored, known = set(table.all_keys()), self.readable()
+            # A document of another release is taken out first, since its revision cannot be read.
+            if out := [*gone, *(each.model for each in changed if each.model in stored and each.model not in known)]:
+                table.remove_all(out)
+            for document in changed:
+                if (before := known.get(document.model)) is not None:
+                    table.replace(replace(document, revision=before.revision))
+                else:
+                    table.insert(document)
+        return len(changed) + len(gone)
+
+
+def _is_news(before: ModelMonitoring | None, now: ModelMonitoring) -> bool:
+    return before is None or replace(before, updated_at=now.updated_at, revision=now.revision) != now

@@ -1,0 +1,217 @@
+"""The engine's monitor: every watcher on every live version, once a minute, and one that fails stops no other."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+
+from core.alerts import Alerts
+from core.engine.workers.monitor import FAILED, Monitor
+from core.monitoring.documents import TrafficPart
+from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.watch import Look, MemoryStates
+from core.quality.gate import judge
+from core.registry import Registry, Stage
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+from core.view.source import SnapshotSource
+
+PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
+
+
+class Counting:
+    """Counts its looks at each version, in its state."""
+
+    name: ClassVar[str] = "traffic"
+
+    def __init__(self):
+        self.looks = []
+        self.refusal = None
+
+    def look(self, version, now, state):
+        self.looks.append(version.key)
+        if self.refusal:
+            raise self.refusal
+        n = int(state or b"0") + 1
+        return Look(part=TrafficPart(as_of=now, n_requests=n), state=str(n).encode(), cursor=n)
+
+
+class Broken:
+    """Cannot look at one model."""
+
+    name: ClassVar[str] = "drift"
+
+    def __init__(self):
+        self.model = "spread"
+
+    def look(self, version, now, state):
+        if version.model == self.model:
+            raise ZeroDivisionError("no rows")
+        return Look()
+
+
+@pytest.fixture
+def registry(workspace, clock):
+    return Registry(workspace, promotion=PromotionSettings(), clock=clock)
+
+
+@pytest.fixture
+def publish(registry, person, tmp_path):
+    def publish(model):
+        source = tmp_path / model
+        source.mkdir(exist_ok=True)
+        (source / "model.txt").write_text(str(len(registry.versions())))
+        found = registry.register(model, source, metrics={"attainment": 0.9}, lineage={}, gates=PASSED, actor=person)
+        while registry.get(model, found.version).stage is not Stage.PRODUCTION:
+            plan = registry.plan_promotion(model, found.version)
+            registry.apply(plan, actor=person, reason="for a test")
+        return found.version
+
+    return publish
+
+
+@pytest.fixture
+def counting():
+    return Counting()
+
+
+@pytest.fixture
+def monitor(context, clock, counting):
+    context = replace(context, clock=clock, alerts=Alerts(context.workspace, clock=clock))
+
+    def monitor(*others, states=None):
+        return Monitor(context, watchers=(counting, *others), states=states or MemoryStates())
+
+    return monitor
+
+
+def shown(workspace, model="spread"):
+    return MonitoringStore(workspace).find(model)
+
+
+def test_a_live_version_is_looked_at_once_a_minute(monitor, publish, counting, clock):
+    publish("spread")
+    monitor = monitor()
+    for seconds in (0, 10, 20, 20, 10):
+        clock.pass_by(seconds)
+        monitor.step()
+    assert counting.looks == ["spread@1.0.0"] * 2
+
+
+def test_a_version_that_goes_live_is_looked_at_immediately(monitor, publish, counting):
+    monitor = monitor()
+    monitor.step()
+    publish("spread")
+    monitor.step()
+    assert counting.looks == ["spread@1.0.0"]
+
+
+def test_the_state_of_a_watcher_survives_the_engine(monitor, publish, workspace, clock):
+    publish("spread")
+    states = MemoryStates()
+    for _ in range(2):
+        monitor(states=states).step()
+        clock.pass_by(60)
+    assert shown(workspace).live.traffic.n_requests == 2
+
+
+def test_a_new_version_starts_without_the_state_of_the_last(monitor, publish, workspace):
+    monitor = monitor()
+    publish("spread")
+    monitor.step()
+    publish("spread")
+    monitor.step()
+    assert [each.version for each in shown(workspace).versions] == ["1.1.0"]
+    assert shown(workspace).live.traffic.n_requests == 1
+
+
+def test_a_watcher_that_fails_on_one_model_is_an_alert_and_stops_no_other(monitor, publish, workspace, counting):
+    publish("spread"), publish("curve")
+    monitor(Broken()).step()
+    assert sorted(counting.looks) == ["curve@1.0.0", "spread@1.0.0"]
+    (alert,) = Alerts(workspace).open()
+    assert (alert.rule, alert.labels["model"], alert.labels["watcher"]) == (FAILED, "spread", "drift")
+    assert alert.summary == "spread@1.0.0: drift cannot be watched (ZeroDivisionError: no rows)"
+    assert shown(workspace).live.failures == {"drift": "ZeroDivisionError: no rows"}
+    assert shown(workspace, "curve").live.failures == {}
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["the same engine", "the next engine"])
+def test_the_alert_resolves_once_the_watcher_works(monitor, publish, workspace, clock, restarts):
+    publish("spread")
+    broken = Broken()
+    looking = monitor(broken)
+    looking.step()
+    broken.model = None
+    clock.pass_by(60)
+    (monitor(broken) if restarts else looking).step()
+    assert Alerts(workspace).open() == []
+
+
+def test_the_alert_resolves_when_the_version_is_no_longer_live(monitor, publish, workspace):
+    broken = Broken()
+    monitor = monitor(broken)
+    publish("spread")
+    monitor.step()
+    broken.model = None
+    publish("spread")
+    monitor.step()
+    assert Alerts(workspace).open() == []
+
+
+def test_what_was_shown_stays_while_a_watcher_fails(monitor, publish, workspace, counting, clock):
+    publish("spread")
+    monitor = monitor()
+    monitor.step()
+    counting.refusal = OSError("the disk is gone")
+    clock.pass_by(60)
+    monitor.step()
+    assert shown(workspace).live.traffic.n_requests == 1
+    assert shown(workspace).live.failures == {"traffic": "OSError: the disk is gone"}
+
+
+def test_nothing_is_written_while_what_is_shown_stays_the_same(monitor, publish, workspace, clock):
+    publish("spread")
+    monitor = monitor()
+    clock.pass_by(20)
+    monitor.step()
+    before = shown(workspace).revision
+    clock.pass_by(10)
+    monitor.step()
+    assert shown(workspace).revision == before
+
+
+def test_a_model_without_a_live_version_has_no_document(monitor, publish, registry, person, workspace):
+    monitor = monitor()
+    version = publish("spread")
+    monitor.step()
+    registry.apply(registry.plan_archive("spread", version), actor=person, reason="for a test")
+    monitor.step()
+    assert MonitoringStore(workspace).all() == []
+
+
+def test_a_document_of_another_release_is_written_again(monitor, publish, workspace, clock):
+    publish("spread")
+    monitor().step()
+    database = workspace.database("monitoring")
+    with database.transaction():
+        database._storage.write_table("models", {"1": {"model": "spread", "format": 2, "revision": 7}})
+    monitor().step()
+    assert shown(Workspace.open(workspace.root)).live.version == "1.0.0"
+
+
+def test_a_snapshot_shows_the_monitoring_of_each_model(monitor, publish, workspace):
+    publish("spread")
+    assert SnapshotSource(workspace).take().monitoring == ()
+    monitor().step()
+    (found,) = SnapshotSource(workspace).take().monitoring
+    assert (found.model, found.live.role) == ("spread", "stable")
+
+
+def test_a_version_without_a_profile_says_so(monitor, publish, counting, monkeypatch):
+    seen = []
+    monkeypatch.setattr(counting, "look", lambda version, now, state: seen.append(version) or Look())
+    publish("spread")
+    monitor().step()
+    assert seen[0].profile is None
+    assert seen[0].no_profile.startswith("spread 1.0.0: it has no profile of the data that it learned from")
