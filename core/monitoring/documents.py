@@ -39,7 +39,7 @@ class HealthChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     state: HealthState
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class VersionHealth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The health of one live version."""
 
     state: HealthState = HealthState.UNKNOWN
@@ -181,7 +181,7 @@ class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     version: str
     role: Literal["stable", "candidate"]
     live_since: datetime | None = None
-    health: Health = Health()
+    health: VersionHealth = VersionHealth()
     traffic: TrafficPart | None = None
     drift: DriftPart | None = None
     performance: PerformancePart | None = None
@@ -204,6 +204,6 @@ class ModelMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return self.versions[0]
 
     @property
-    def health(self) -> Health:
+    def health(self) -> VersionHealth:
         """The health of the model is that of its stable version: a candidate is judged by its rollout."""
         return self.live.health

@@ -56,7 +56,7 @@ class LiveVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class WatcherLook:
     """The outcome of one look.
 
     Attributes:
@@ -77,8 +77,8 @@ class Watcher(Protocol):
     name: ClassVar[str]
     """The field of `VersionMonitoring` that it writes, and the name under which its state is kept."""
 
-    def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> Look:
-        """Look at what is new since the state.
+    def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
+        """WatcherLook at what is new since the state.
 
         Args:
             version: The version to look at.

@@ -9,7 +9,7 @@ from core.alerts import Alerts
 from core.engine.workers.monitor import FAILED, Monitor
 from core.monitoring.documents import TrafficPart
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.watch import Look, MemoryStates
+from core.monitoring.watch import WatcherLook, MemoryStates
 from core.quality.gate import judge
 from core.registry import Registry, Stage
 from core.settings.promotion import PromotionSettings
@@ -33,7 +33,7 @@ class Counting:
         if self.refusal:
             raise self.refusal
         n = int(state or b"0") + 1
-        return Look(part=TrafficPart(as_of=now, n_requests=n), state=str(n).encode(), cursor=n)
+        return WatcherLook(part=TrafficPart(as_of=now, n_requests=n), state=str(n).encode(), cursor=n)
 
 
 class Broken:
@@ -47,7 +47,7 @@ class Broken:
     def look(self, version, now, state):
         if version.model == self.model:
             raise ZeroDivisionError("no rows")
-        return Look()
+        return WatcherLook()
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_a_snapshot_shows_the_monitoring_of_each_model(monitor, publish, workspa
 
 def test_a_version_without_a_profile_says_so(monitor, publish, counting, monkeypatch):
     seen = []
-    monkeypatch.setattr(counting, "look", lambda version, now, state: seen.append(version) or Look())
+    monkeypatch.setattr(counting, "look", lambda version, now, state: seen.append(version) or WatcherLook())
     publish("spread")
     monitor().step()
     assert seen[0].profile is None
