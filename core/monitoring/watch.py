@@ -78,7 +78,7 @@ class Watcher(Protocol):
     """The field of `VersionMonitoring` that it writes, and the name under which its state is kept."""
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
-        """WatcherLook at what is new since the state.
+        """Look at what is new since the state.
 
         Args:
             version: The version to look at.

@@ -15,7 +15,7 @@ from core.engine.watchers import WATCHERS
 from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.watch import LiveVersion, WatcherLook, MemoryStates, Watcher, WatchState, WatchStates
+from core.monitoring.watch import LiveVersion, MemoryStates, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Monitor(Worker):
         return STEP_SECONDS
 
     def look(self, now: datetime) -> None:
-        """WatcherLook at every live version that is due, and write what is shown if it has changed.
+        """Look at every live version that is due, and write what is shown if it has changed.
 
         Args:
             now: The time.

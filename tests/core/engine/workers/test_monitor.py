@@ -9,7 +9,7 @@ from core.alerts import Alerts
 from core.engine.workers.monitor import FAILED, Monitor
 from core.monitoring.documents import TrafficPart
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.watch import WatcherLook, MemoryStates
+from core.monitoring.watch import MemoryStates, WatcherLook
 from core.quality.gate import judge
 from core.registry import Registry, Stage
 from core.settings.promotion import PromotionSettings
