@@ -49,7 +49,7 @@ class CanaryDeploymentManager:
         """Open the manager; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         self._canaries = core.api.CanaryDeploymentManager(self._config)
-        self._pending: OrderedDict[str, tuple[str, Route]] = OrderedDict()
+        self._pending: OrderedDict[str, tuple[str, Route, Mapping[str, Any] | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     @checked
@@ -91,19 +91,18 @@ class CanaryDeploymentManager:
 
         Args:
             model_name: The model.
-            features: The features of the request. They do not affect the decision: traffic is split at random, so that
-                the comparison of both versions is fair.
+            features: The features of the request, from which its slices are recorded. They do not affect the decision:
+                traffic is split at random, so that the comparison of both versions is fair.
         Returns:
             Whether the candidate answers, and the id of the request, under which its answer and its outcome are
             recorded.
         Raises:
             NotRoutedError: No version of this model is in Production.
         """
-        del features
         request_id = uuid.uuid4().hex
         route = self._canaries.route_prediction(model_name, request_id)
         with self._lock:
-            self._pending[request_id] = (model_name, route)
+            self._pending[request_id] = (model_name, route, features)
             while len(self._pending) > MAX_PENDING:
                 self._pending.popitem(last=False)
         return route.arm == "candidate", request_id
@@ -133,9 +132,16 @@ class CanaryDeploymentManager:
         Raises:
             NotFoundError: The request was not routed here, or its answer has been recorded.
         """
-        model_name, route = self._routed(request_id)
+        model_name, route, features = self._routed(request_id)
         taken = self._canaries.record_prediction(
-            model_name, route, request_id, latency_ms=latency_ms, value=value, error=error, sticky=False
+            model_name,
+            route,
+            request_id,
+            latency_ms=latency_ms,
+            value=value,
+            error=error,
+            sticky=False,
+            row=features,
         )
         if taken:
             with self._lock:
@@ -188,7 +194,7 @@ class CanaryDeploymentManager:
     ) -> None:
         self.close()
 
-    def _routed(self, request_id: str) -> tuple[str, Route]:
+    def _routed(self, request_id: str) -> tuple[str, Route, Mapping[str, Any] | None]:
         with self._lock:
             found = self._pending.get(request_id)
         if found is None:

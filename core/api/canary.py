@@ -15,6 +15,8 @@ from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
 from core.losses import RecordedAnswer
+from core.monitoring.data_profile import DataProfile, ProfileError
+from core.monitoring.performance.recorded_slices import RecordedColumn, code_of_row, recorded_columns
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.rollout.slices import code_of
 from core.settings import settings_in_force
@@ -44,6 +46,7 @@ class CanaryDeploymentManager:
         self._writer: PredictionWriter | None = None
         self._reader = PredictionReader(workspace.predictions_file)
         self._forms = RecordedAnswers(workspace)
+        self._columns: dict[tuple[str, str], tuple[RecordedColumn, ...]] = {}
         self._recent: OrderedDict[str, RecordedAnswer] = OrderedDict()  # answers that may not be stored yet
         settings = settings_in_force(workspace.root)
         self._outcome_limit = settings.serving.outcome_limit
@@ -109,7 +112,7 @@ class CanaryDeploymentManager:
                 version that gives the probability of the second of two classes, the number is that probability.
             error: Whether the model failed; a request refused because of its content is not an error.
             sticky: Whether the key was a caller's, whose requests are one observation, or the request's own.
-            row: The values of the request by column, needed where the rollout has slices.
+            row: The values of the request by column, from which its slices are found.
         Returns:
             Whether it was accepted; under back-pressure it is dropped and counted.
         Raises:
@@ -141,10 +144,24 @@ class CanaryDeploymentManager:
         return taken
 
     def _slices_of(self, model: str, route: Route, row: Mapping[str, object] | None) -> int | None:
-        table = self._router.tables.get(model)
-        if row is None or table is None or not table.slices or table.rollout_id != route.rollout_id:
+        if row is None:
             return None
-        return code_of(table.slices, row)
+        table = self._router.tables.get(model)
+        code = code_of_row(self._columns_of(model, route.version), row)
+        if table is not None and table.slices and table.rollout_id == route.rollout_id:
+            return code | code_of(table.slices, row)
+        return code or None
+
+    def _columns_of(self, model: str, version: str) -> tuple[RecordedColumn, ...]:
+        """Return the slice columns of a version, none for a version without a profile."""
+        with self._lock:
+            if (model, version) not in self._columns:
+                try:
+                    profile = DataProfile.read(self._config.workspace.artifacts_dir / model / version, version)
+                    self._columns[model, version] = recorded_columns(profile)
+                except ProfileError:
+                    self._columns[model, version] = ()
+            return self._columns[model, version]
 
     def record_outcome(self, request_id: str, *, actual: float | str | None = None, loss: float | None = None) -> bool:
         """Report what came of a prediction; the loss of the rollout is computed from it.

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 
 import psutil
@@ -18,6 +19,7 @@ from core.alerts.policy_alerts import PolicyAlerts
 from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
@@ -35,6 +37,15 @@ DATABASE = "registry"
 WATCH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 MAX_ON_DEMAND = 4
+
+
+def _profile_in(folder: Path, version: str) -> DataProfile | None:
+    """Return the profile of a version; None for a version from before, whose predictions carry no slices."""
+    try:
+        return DataProfile.read(folder, version)
+    except ProfileError as error:
+        log.info("predictions are recorded without slices: %s", error)
+        return None
 
 
 def _memory() -> int:
@@ -206,6 +217,7 @@ class Loader:
         begin, bytes_before = time.monotonic(), _memory()
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
+            profile = _profile_in(folder, f"{model} {version}")
             n_file_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
         seconds = time.monotonic() - begin
         # Memory that an earlier version has given back is used again without growth, so the files are the least.
@@ -220,6 +232,7 @@ class Loader:
             loaded_at=self._clock(),
             seconds=seconds,
             n_bytes=n_bytes,
+            profile=profile,
         )
 
     def _take_loaded(self) -> None:

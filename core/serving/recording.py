@@ -23,6 +23,7 @@ from core.telemetry.predictions import (
     PredictionUsage,
     PredictionWriter,
     check_against,
+    request_number,
 )
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class PredictionRecorder:
             seconds: How long the answer took.
             values: The answer to each row.
             error: Whether the version failed.
-            slices: The levels of the slice columns of each row, if the rollout has slices.
+            slices: The levels of the slice columns of each row, if the version or the rollout has slices.
         """
         writer, version = self._writer, assignment.version
         if not self._is_on:
@@ -107,8 +108,10 @@ class PredictionRecorder:
             return
         at, latency_ms = self._clock(), seconds * 1000.0
         unit = assignment.unit
-        if unit is None and len(values) > 1 and assignment.rollout_id is not None:
-            unit = assignment.place  # the rows of one request went to one version together, as one caller's requests do
+        if (
+            unit is None and len(values) > 1
+        ):  # the rows of one request are one observation, as one caller's requests are
+            unit = assignment.place if assignment.rollout_id is not None else request_number(request_id)
         value, detail = _stored(values[0]) if values else (None, None)
         writer.add(
             PredictionRecord(

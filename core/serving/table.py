@@ -1,15 +1,17 @@
 """The versions served at this moment: an immutable table, replaced whole, so that no request sees half a change."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from core.monitoring.performance.recorded_slices import recorded_columns
 from core.registry import Stage
 from core.rollout.routing import Router, RoutingTable
+from core.rollout.slices import Slice
 from core.serving.dialects import Dialect, Reader
 from core.serving.dialects.dialect import State
 from core.serving.dialects.tensors import framing
@@ -19,6 +21,7 @@ from core.serving.stats import VersionStats
 from core.telemetry.predictions import Arm
 
 if TYPE_CHECKING:
+    from core.monitoring.data_profile import DataProfile
     from core.serving.scoring.scorer import Scorer
 
 VersionKey = tuple[str, str]  # model, version
@@ -43,6 +46,7 @@ class LoadedVersion:
         loaded_at: datetime,
         seconds: float,
         n_bytes: int = 0,
+        profile: "DataProfile | None" = None,
     ) -> None:
         self.model = model
         self.version = version
@@ -53,9 +57,15 @@ class LoadedVersion:
         self.loaded_at = loaded_at
         self.load_seconds = seconds
         self.n_bytes = n_bytes  # of memory
+        self.profile = profile
+        self.slice_columns = () if profile is None else recorded_columns(profile)
         stats.last_used = time.monotonic()
-        self.alone = Assignment(self)  # outside a rollout
+        self.alone = Assignment(self, slicer=self.slicer(()))  # outside a rollout
         self._speech: dict[str, Speech] = {}
+
+    def slicer(self, slices: Sequence[Slice]) -> Slicer | None:
+        """Return what finds the levels to record with its predictions: of its own slices, and those of a rollout."""
+        return Slicer(slices, self.signature, self.slice_columns) if slices or self.slice_columns else None
 
     def speech(self, dialect: Dialect) -> "Speech":
         """Return the constants for answers in a dialect; computed on first use."""
@@ -120,11 +130,7 @@ class Routing:
         self._arms = [loaded[number] for number in table.versions if number in loaded]
         self._reads_alike = len({(version.signature.demands, type(version.scorer)) for version in self._arms}) == 1
         self._is_open = any(version.signature.is_open for version in self._arms)
-        self._slicers = {
-            number: Slicer(table.slices, loaded[number].signature)
-            for number in table.versions
-            if table.slices and number in loaded
-        }
+        self._slicers = {number: loaded[number].slicer(table.slices) for number in table.versions if number in loaded}
 
     def assign(self, key: str | None, request_id: str) -> Assignment:
         """Decide the route of a request.

@@ -43,7 +43,7 @@ class PredictionRecord(NamedTuple):
     arm: Arm = Arm.STABLE
     share: float = 0.0  # the candidate's share of the traffic when this request was routed
     unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
-    slices: int | None = None  # the levels of the slice columns, packed; None: the rollout has no slices
+    slices: int | None = None  # the levels of the slice columns, packed; None: there are no slices
     form: AnswerForm = _UNKNOWN  # what the version answers
     detail: bytes | None = None  # `pack_probabilities` of all classes, or the name of the answered class
 
