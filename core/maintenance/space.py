@@ -94,10 +94,9 @@ def record(workspace: Workspace, telemetry: "TelemetryWriter", now: datetime) ->
 def disk_forecast(reader: TelemetryReader, free_bytes: int, now: datetime) -> DiskForecast | None:
     """Extrapolate the use of the disk over the last day; none without a readable history."""
     try:
-        minutes = reader.minutes(USED_SERIES, now - FORECAST_OVER, now)
+        return forecast(reader.means(USED_SERIES, now - FORECAST_OVER, now), free_bytes)
     except TelemetryError:
         return None
-    return forecast([(minute.at, minute.mean) for minute in minutes], free_bytes)
 
 
 def sizes(workspace: Workspace) -> list[StoreSpace]:
@@ -170,12 +169,13 @@ def _free_bytes(file: Path) -> int:
 def _growth(reader: TelemetryReader, store: StoreSpace, now: datetime) -> float | None:
     """Return the growth of a store in bytes a day, from its oldest to its newest size of the last days."""
     try:
-        minutes = reader.minutes(series_of(store.store), now - GROWTH_OVER, now)
+        means = reader.means(series_of(store.store), now - GROWTH_OVER, now)
     except TelemetryError:
         return None
-    if not minutes or now.timestamp() - minutes[0].at < LEAST_GROWTH_SECONDS:
+    if not means or now.timestamp() - means[0][0] < LEAST_GROWTH_SECONDS:
         return None
-    return (store.n_bytes - minutes[0].mean) / (now.timestamp() - minutes[0].at) * DAY_SECONDS
+    begun, size_then = means[0]
+    return (store.n_bytes - size_then) / (now.timestamp() - begun) * DAY_SECONDS
 
 
 def _rule_of(store: str, settings: Settings) -> str:

@@ -41,7 +41,7 @@ class Collector:
         self,
         plan: RolloutPlan,
         evidence: RolloutEvidence,
-        failed_units: dict[str, set[int]] | None = None,
+        failed_units: Mapping[str, set[int]] | None = None,
         sums: Mapping[str, StoredSums] | None = None,
         losses: LossOrigins | None = None,
         differences: StoredDifferences | None = None,
@@ -93,6 +93,11 @@ class Collector:
         self._of_latency = [guard for guard in plan.guards if guard.source is GuardSource.LATENCY]
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
         self.losses = losses or LossOrigins()
+
+    @property
+    def failed_units(self) -> dict[str, set[int]]:
+        """By guard, the callers whose first failure is counted."""
+        return {rate.guard.name: rate.failed_units for rate in self._rates}
 
     def add(self, batch: Batch) -> None:
         """Add a batch of observations."""

@@ -27,6 +27,10 @@ class PredictionRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     unmatched_hours: Annotated[
         float, Meta(gt=0, le=8760, description="Hours that an outcome without its prediction waits for it.")
     ] = 24.0
+    minutes_days: Annotated[
+        float, Meta(gt=0, le=3650, description="Days of traffic by the minute: counts, failures, latencies.")
+    ] = 7.0
+    hours_days: Annotated[float, Meta(gt=0, le=3650, description="Days of traffic by the hour.")] = 400.0
     models: Annotated[
         dict[ModelPattern, ModelRetention],
         Meta(description="keep_days and keep_rows of single models, by name (`downgrade`) or pattern (`desk_*`)."),

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 FREE_SHARE = 0.25
 """The share of free pages from which a file is shrunk; below it, the next rows will need them."""
 _LEAST_PAGES = 256
-_SLICE_PAGES = 2_048
+_SLICE_PAGES = 512
+_SLICES_AT_ONCE = 4
 _INCREMENTAL = 2
 
 
@@ -63,40 +64,60 @@ def shrink(connection: WriteConnection) -> int:
         return 0
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
         return 0  # made by an earlier release: `compact` makes it one that shrinks
-    with connection.transaction():
-        connection.execute(f"PRAGMA incremental_vacuum({_SLICE_PAGES})").fetchall()
+    for _ in range(_SLICES_AT_ONCE):
+        if not _free_slice(connection):
+            break
     return (pages.n_pages - pages_of(connection).n_pages) * pages.page_bytes
 
 
+def _free_slice(connection: WriteConnection) -> bool:
+    """Give a slice of the free pages back, and let other writers write; return whether some may be left."""
+    with connection.transaction():
+        connection.execute(f"PRAGMA incremental_vacuum({_SLICE_PAGES})").fetchall()
+    connection.give_way()
+    return pages_of(connection).n_free > 0
+
+
 def compact(file: Path) -> tuple[int, int]:
-    """Rewrite a store without its free pages; other writers wait, readers do not.
+    """Give all free pages of a store back, slice by slice: no other writer waits for more than a slice.
+
+    A store that an earlier release made cannot be shrunk so. It is rewritten, once; other writers wait, readers do not.
 
     Args:
         file: The store.
     Returns:
         Its size before and after.
     Raises:
-        RefusedError: The disk has no room for the second copy that this needs.
+        RefusedError: The disk has no room for the second copy that a rewriting needs.
         TelemetryError: The store cannot be written now.
     """
     with translated(file):
         connection = connect_as_it_is(file)
         try:
             before = _size(file)
-            # The copy is written beside the store and then through its log.
-            needed, free = 2 * pages_of(connection).used_bytes, shutil.disk_usage(file.parent).free
-            if needed > free:
-                raise RefusedError(
-                    f"{file.name} was not compacted: that needs {needed / 2**20:,.0f} MiB for a while, and "
-                    f"{free / 2**20:,.0f} MiB are free. Free some space first."
-                )
+            if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
+                while _free_slice(connection):
+                    pass
+            else:
+                _rewrite(connection, file)
             with connection.alone():
-                connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
-                connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return before, _size(file)
         finally:
             connection.close()
+
+
+def _rewrite(connection: WriteConnection, file: Path) -> None:
+    # The copy is written beside the store and then through its log.
+    needed, free = 2 * pages_of(connection).used_bytes, shutil.disk_usage(file.parent).free
+    if needed > free:
+        raise RefusedError(
+            f"{file.name} was not compacted: that needs {needed / 2**20:,.0f} MiB for a while, and "
+            f"{free / 2**20:,.0f} MiB are free. Free some space first."
+        )
+    with connection.alone():
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        connection.execute("VACUUM")
 
 
 def _size(file: Path) -> int:

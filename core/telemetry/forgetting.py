@@ -44,6 +44,7 @@ def forget_runs(file: Path, run_ids: Iterable[str], *, heartbeats: str) -> int:
                     n_deleted, left = n_deleted + n, left - max(1, n)
                     if is_done:
                         places.popleft()
+            connection.give_way()
         return n_deleted
 
 
@@ -103,3 +104,4 @@ def forget_values(file: Path, run_id: str, *, before: int) -> int:
                 n_deleted += connection.execute(statement, (run_id, last)).rowcount
             if last == before - 1:
                 return n_deleted
+            connection.give_way()

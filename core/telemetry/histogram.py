@@ -4,7 +4,7 @@ import math
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _GROWTH = 1.05
 _LOG_GROWTH = math.log(_GROWTH)
@@ -73,15 +73,30 @@ class Histogram:
         >>> 49 < Histogram.of(range(1, 101)).quantile(0.5) < 52
         True
         """
-        if not 0 <= share <= 1:
-            raise ValueError(f"share is {share}: expected 0 to 1")
-        rank = share * (self.n - 1)
-        seen = 0
-        for key, count in sorted(self._counts.items()):
-            seen += count
-            if seen > rank:
-                return _middle_of(key)
-        raise ValueError("a histogram of no values has no quantiles")
+        return self.quantiles((share,))[0]
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return several quantiles, each as `quantile` does; the shares ascend.
+
+        Raises:
+            ValueError: A share is not between 0 and 1, or nothing was counted.
+        """
+        for share in shares:
+            if not 0 <= share <= 1:
+                raise ValueError(f"share is {share}: expected 0 to 1")
+        counts = sorted(self._counts.items())
+        if not counts:
+            raise ValueError("a histogram of no values has no quantiles")
+        last = self.n - 1
+        found: list[float] = []
+        seen, bins = 0, iter(counts)
+        key = counts[0][0]
+        for share in shares:
+            while seen <= share * last:
+                key, count = next(bins)
+                seen += count
+            found.append(_middle_of(key))
+        return found
 
 
 def _bin_of(value: float) -> int:

@@ -19,6 +19,7 @@ from core.telemetry.schema import connect_to_write
 
 _FULL_CHUNK = 1024  # 8 kB: two pages; smaller rows leave pages half empty, larger ones are rewritten too often
 _SLICE = 1_000
+_ROWS_A_TRANSACTION = 5_000
 _LATE = timedelta(seconds=5)
 _FLOAT32 = struct.Struct("<f")
 
@@ -128,13 +129,24 @@ class TelemetryStore:
             "second": to_us(now - timedelta(hours=keep.seconds_hours)) // SECOND_US,
             "minute": to_us(now - timedelta(days=keep.minutes_days)) // SECOND_US,
         }
-        n_deleted = 0
-        with translated(self._file), self._connection.transaction() as connection:
-            series_ids = [series for (series,) in connection.execute("SELECT id FROM series").fetchall()]
-            for table, limit in limits.items():
-                statement = _EXPIRE.format(table=table)
-                for series in series_ids:
-                    n_deleted += connection.execute(statement, (series, limit, _SLICE)).rowcount
+        with translated(self._file):
+            series_ids = [series for (series,) in self._connection.execute("SELECT id FROM series").fetchall()]
+            places = [(table, series, limit) for table, limit in limits.items() for series in series_ids]
+            return self._expire_each(places)
+
+    def _expire_each(self, places: Sequence[tuple[str, int, int]]) -> int:
+        """Delete a slice of each table and series, in transactions so small that no other writer waits for long."""
+        n_deleted = done = 0
+        while done < len(places):
+            n_here = 0
+            with self._connection.transaction() as connection:
+                while done < len(places) and n_here < _ROWS_A_TRANSACTION:
+                    table, series, limit = places[done]
+                    n_here += connection.execute(_EXPIRE.format(table=table), (series, limit, _SLICE)).rowcount
+                    done += 1
+            n_deleted += n_here
+            if done < len(places):
+                self._connection.give_way()
         return n_deleted
 
     def shrink(self) -> int:

@@ -10,6 +10,7 @@ Source: https://sqlite.org/wal.html, "The WAL-Reset Bug"
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from core.lock_files import locked_within, open_lock, unlock
 
 _LOOK_SECONDS = 0.001
+_GIVE_WAY_SECONDS = 3 * _LOOK_SECONDS
 
 
 class WriteConnection(sqlite3.Connection):
@@ -68,3 +70,7 @@ class WriteConnection(sqlite3.Connection):
             yield
         finally:
             unlock(descriptor)
+
+    def give_way(self) -> None:
+        """Let waiting writers write, between two transactions of a long piece of work."""
+        time.sleep(_GIVE_WAY_SECONDS)

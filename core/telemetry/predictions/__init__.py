@@ -4,6 +4,8 @@ records.py    the stored fields of a prediction and of an outcome
 schema.py     the tables; routes.py what many predictions have in common
 writer.py     the thread that commits once a second, so that an answer never waits for a disk
 retention.py  which predictions and outcomes are deleted, and when
+traffic.py    counts and latencies of each version by the minute and the hour
+tally.py      the number of stored outcomes
 waiting.py    outcomes that came before their prediction
 reader.py     incremental reading with a cursor
 recent.py     the recent traffic of a version, for a plan; delays.py how long its outcomes take
@@ -25,6 +27,7 @@ from core.telemetry.predictions.reader import (
 from core.telemetry.predictions.recent import RecentTraffic
 from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
+from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan
 from core.telemetry.predictions.usage import ModelUsage, PredictionUsage
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
@@ -47,6 +50,8 @@ __all__ = [
     "Scored",
     "ScoredPair",
     "ServedRequest",
+    "TrafficGrain",
+    "TrafficSpan",
     "check_against",
     "checked_outcome",
     "request_number",

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.telemetry.predictions.matching import listed
+from core.telemetry.predictions.matching import listed, places_of
 from core.telemetry.predictions.records import Arm
 from core.telemetry.predictions.schema import Segment
 
@@ -18,11 +18,14 @@ _ROUTES = "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (
 _KEPT = """
 SELECT kept.first, kept.last, outcome.at FROM (SELECT min(seq) AS first, max(seq) AS last FROM outcome) kept
 JOIN outcome ON outcome.seq = kept.first"""
-_DELAYS = """
-WITH RECURSIVE sampled(seq) AS (SELECT ?1 UNION ALL SELECT seq + ?2 FROM sampled WHERE seq + ?2 <= ?3)
+_SAMPLED = "WITH RECURSIVE sampled(seq) AS (SELECT ?1 UNION ALL SELECT seq + ?2 FROM sampled WHERE seq + ?2 <= ?3) "
+_SEGMENTS_OF = (
+    f"{_SAMPLED} SELECT DISTINCT outcome.segment FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq"
+)
+_DELAYS = f"""{_SAMPLED}
 SELECT outcome.seq, prediction.at, outcome.at FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq
-CROSS JOIN {table} prediction ON prediction.request = outcome.request
-WHERE prediction.route IN ({routes}) AND NOT prediction.error"""
+CROSS JOIN {{table}} prediction ON prediction.request = outcome.request
+WHERE {{nearby}} AND prediction.route IN ({{routes}}) AND NOT prediction.error"""
 
 
 class OutcomeDelay(NamedTuple):
@@ -52,8 +55,9 @@ def outcome_delay(
     own = [route for (route,) in connection.execute(_ROUTES, (model, version, Arm.SHADOW, Arm.STABLE_COPY))]
     stride = max(1, math.ceil((last - first + 1) / _N_SAMPLED))
     found: dict[int, tuple[int, int]] = {}
-    for segment in reversed(segments):
-        query = _DELAYS.format(table=segment.table, routes=listed(own))
+    of_outcomes = {segment for (segment,) in connection.execute(_SEGMENTS_OF, (first, stride, last))}
+    for segment, near in places_of(segments, of_outcomes):
+        query = _DELAYS.format(table=segment.table, routes=listed(own), nearby=near)
         rows = connection.execute(query, (first, stride, last)).fetchall()
         found = {**{seq: (answered, arrived) for seq, answered, arrived in rows}, **found}
     # If earlier outcomes were deleted, only the late ones of earlier answers are left.

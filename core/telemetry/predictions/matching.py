@@ -1,18 +1,19 @@
 """Finding, across segments, the prediction that an outcome is about, and the answer that a copy goes with.
 
-A segment at a time, the newest first, as a request was mostly made lately. One query over a union of all segments
-would read well, and SQLite would answer it by scanning every one of them for every outcome.
+A segment at a time, the newest first, as a request was mostly made lately; of an outcome, the segment is known. One
+query over a union of all segments would read well, and SQLite would answer it by scanning every one of them for every
+outcome.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from core.losses import Actual, AnswerForm, RecordedAnswer
 from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
 
-_N_OUTCOMES = "SELECT count(*) FROM outcome WHERE seq > ? AND seq <= ?"
+_SEGMENTS_OF = "SELECT segment, count(*) FROM outcome WHERE seq > ? AND seq <= ? GROUP BY segment"
 # CROSS JOIN: outcomes, or copies, first, and then each one's request in the index. A version that failed has answered
 # nothing that an outcome could be about: where another answered instead, the loss is that one's.
 _SCORED = """
@@ -20,7 +21,7 @@ SELECT outcome.seq, prediction.route, prediction.unit, prediction.slices, predic
        prediction.detail, outcome.actual, outcome.name, outcome.loss, prediction.request,
        prediction.at
 FROM outcome CROSS JOIN {table} prediction ON prediction.request = outcome.request
-WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) AND NOT prediction.error
+WHERE outcome.seq > ? AND outcome.seq <= ? AND {nearby} AND prediction.route IN ({routes}) AND NOT prediction.error
 ORDER BY prediction.seq"""
 _COPIES = """
 SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit, answer.slices, answer.request,
@@ -66,15 +67,43 @@ def matched_outcomes(
         after: The number of the outcome behind which to begin.
         until: The number of the last one.
     """
-    (n,) = connection.execute(_N_OUTCOMES, (after, until)).fetchone()
+    in_segments = dict(connection.execute(_SEGMENTS_OF, (after, until)).fetchall())
+    wanted, n = listed(routes), sum(in_segments.values())
     found: dict[int, MatchedOutcome] = {}
-    for segment in reversed(segments):
+    for segment, near in places_of(segments, in_segments):
         if len(found) == n:
             break
-        query = _SCORED.format(table=segment.table, routes=listed(routes))
+        query = _SCORED.format(table=segment.table, routes=wanted, nearby=near)
         rows = connection.execute(query, (after, until))
         found = {**{seq: MatchedOutcome(*rest) for seq, *rest in rows}, **found}
     return dict(sorted(found.items()))
+
+
+def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) -> Iterator[tuple[Segment, str]]:
+    """Yield the segments in which the predictions of outcomes lie, the newest first.
+
+    An outcome is about one request, and its prediction was found in one segment. A copy of the request, or another
+    version's answer to it, is stored shortly before or after, so it may be in a neighbour in the same chain.
+
+    Args:
+        segments: All segments, oldest first.
+        of_outcomes: The segments of the outcomes; None for outcomes of an earlier format, which may lie in any.
+    Yields:
+        A segment, and a condition for the outcomes whose predictions may be in it.
+    """
+    neighbours: dict[int, set[int]] = {}
+    newest: dict[str, int] = {}
+    for segment in segments:
+        near = neighbours[segment.id] = {segment.id}
+        if (before := newest.get(segment.chain)) is not None:
+            near.add(before)
+            neighbours[before].add(segment.id)
+        newest[segment.chain] = segment.id
+    unknown = " OR outcome.segment IS NULL" if None in of_outcomes else ""
+    for segment in reversed(segments):
+        near = neighbours[segment.id] & set(of_outcomes)
+        if near or unknown:
+            yield segment, f"(outcome.segment IN ({listed(sorted(near))}){unknown})"
 
 
 def answers_to(

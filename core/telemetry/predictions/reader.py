@@ -29,6 +29,7 @@ from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
 from core.telemetry.predictions.records import Arm, request_number
 from core.telemetry.predictions.routes import StoredRoute, form_of_version, routes_of
 from core.telemetry.predictions.schema import VERSION, Segment, open_store, segments_of
+from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan, traffic_of
 from core.telemetry.predictions.usage import PredictionUsage, StoreContents, contents_of, usage_of
 from core.telemetry.schema import connect_to_read
 
@@ -250,7 +251,7 @@ class PredictionReader:
             return len(matched_outcomes(connection, segments_of(connection), routes, newest - _N_RECENT, newest))
 
     def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
-        """Return the units of a rollout that had a failure up to a cursor.
+        """Return the units of a rollout that had a failure up to a cursor; this reads every prediction up to it.
 
         Args:
             rollout_id: Whose.
@@ -305,6 +306,25 @@ class PredictionReader:
                 return None
             past = {"since_us": to_us(since), "now_us": to_us(now)}
             return recent_traffic(connection, segments_of(connection), model, version, **past, rule=loss)
+
+    def traffic(
+        self, since: datetime, until: datetime, *, by: TrafficGrain = TrafficGrain.HOUR, model: str | None = None
+    ) -> list[TrafficSpan]:
+        """Return the traffic of each version by the minute or the hour, by time, model and version.
+
+        It is counted when predictions are stored and kept longer than these, so no prediction is read. The newest span
+        is of its first part only.
+
+        Args:
+            since: Spans that begin at or after it.
+            until: Spans that begin before it.
+            by: The length of a span.
+            model: Only this model.
+        """
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return []
+            return traffic_of(connection, by, model, since_us=to_us(since), until_us=to_us(until))
 
     def outcome_delay(self, model: str, version: str, *, now: datetime) -> OutcomeDelay | None:
         """Return how long the outcomes of a version took; None if too few are known."""
@@ -462,11 +482,12 @@ def _end_of(
             until = min(until, last)
     is_last = until >= newest
     (newest_outcome,) = connection.execute(_OUTCOMES_END).fetchone()
+    # Only what this batch can hold is searched for unsettled outcomes: a backlog may be ten million rows long.
+    (last,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, newest_outcome, n)).fetchone()
+    end = newest_outcome if last is None or last - start.outcome < n else last
     unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
-    (settled,) = connection.execute(_SETTLED, (start.outcome, newest_outcome, *unsettled)).fetchone()
-    (outcomes_until,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, settled, n)).fetchone()
-    outcomes_until = outcomes_until or settled
-    if outcomes_until == settled:
+    (outcomes_until,) = connection.execute(_SETTLED, (start.outcome, end, *unsettled)).fetchone()
+    if outcomes_until < end or end == newest_outcome:
         return until, outcomes_until, to_us(settled_before), is_last
     (seen_until_us,) = connection.execute(_AT, (outcomes_until,)).fetchone()
     return until, outcomes_until, seen_until_us, False

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from core.errors import CoreError
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import from_us, to_us
-from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, segments_of
+from core.telemetry.predictions.schema import Segment, add_segment, forget_segment, segments_of
+from core.telemetry.predictions.tally import OUTCOMES, WAITING, add_to_tally
+from core.telemetry.predictions.traffic import TrafficGrain, expire_traffic
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,8 @@ class Expiry:
         self._retention = retention
         self._held_since = held_since
 
-    def drop_segments(self, connection: sqlite3.Connection, now: datetime) -> None:
-        """Drop the segments that are too old or too many.
+    def forget_segments(self, connection: sqlite3.Connection, now: datetime) -> None:
+        """Forget the segments that are too old or too many; their tables are deleted later, piece by piece.
 
         A segment that an active rollout may still need is never too old, but it may be one too many: the disk is
         finite.
@@ -72,7 +74,7 @@ class Expiry:
                     ):
                         continue
                 self._say(chain, segment, ended_us, now)
-                drop_segment(connection, segment)
+                forget_segment(connection, segment)
 
     def _say(self, chain: str, segment: Segment, ended_us: int, now: datetime) -> None:
         """Log what is deleted, and warn if the limit of rows took predictions before their time."""
@@ -102,8 +104,8 @@ class Expiry:
         """Delete a slice of the outcomes that are too old or too many: at most twice of what came."""
         kept = max(map(self._retention.kept, ("", *_chains(connection))))
         for table, limit in (
-            ("outcome", now - kept),
-            ("waiting", now - timedelta(hours=self._retention.unmatched_hours)),
+            (OUTCOMES, now - kept),
+            (WAITING, now - timedelta(hours=self._retention.unmatched_hours)),
         ):
             first, last = connection.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
             if first is None:
@@ -114,7 +116,15 @@ class Expiry:
                 (first, end, to_us(limit)),
             ).fetchone()
             too_many = last + 1 - self._retention.keep_rows
-            connection.execute(f"DELETE FROM {table} WHERE seq < ?", (max(young, min(too_many, end)),))
+            deleted = connection.execute(f"DELETE FROM {table} WHERE seq < ?", (max(young, min(too_many, end)),))
+            add_to_tally(connection, table, -deleted.rowcount)
+
+    def expire_traffic(self, connection: sqlite3.Connection, now: datetime) -> int:
+        """Delete a slice of the minutes and of the hours of traffic that are too old; return how many."""
+        kept = {TrafficGrain.MINUTE: self._retention.minutes_days, TrafficGrain.HOUR: self._retention.hours_days}
+        return sum(
+            expire_traffic(connection, grain, now - timedelta(days=days), _LEAST_SLICE) for grain, days in kept.items()
+        )
 
 
 def _chains(connection: sqlite3.Connection) -> set[str]:

@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.telemetry.errors import translated
+from core.telemetry.predictions.tally import TALLY_TABLE, count_again
 from core.telemetry.schema import open_to_write
 from core.telemetry.writing import WriteConnection
 
-VERSION = 3  # 2: slices of predictions; 3: kinds of answers, names of classes, chains of segments
+VERSION = 4
+"""Of the format: 2 has slices of predictions; 3 kinds of answers, names of classes, chains of segments; 4 the traffic
+by the minute and the hour, the number of outcomes, and the segments of their predictions."""
 _WAL_KEPT_BYTES = 64 << 20
 _CACHE_KILOBYTES = 16 << 10  # the index of a whole segment
 
 # `route` is all that many predictions have in common. Times are microseconds since 1970.
 #
 # Predictions lie in segments, a table each, numbered on through all of them: an index by request is hit at random by
-# every insertion, so it has to stay small enough for the cache, and forgetting the oldest is one DROP. A model that is
+# every insertion, so it has to stay small enough for the cache. Of the oldest, only the row in `segment` is deleted at
+# once; a table without such a row is forgotten, and deleted piece by piece. A model that is
 # kept for its own time has its own chain of segments, so that no row of another is kept with it.
 #
 # Outcomes are fewer and have one table; AUTOINCREMENT keeps a number from being given twice after rows were deleted.
-# An outcome whose prediction is not stored yet waits in `waiting` until it is.
-_TABLES = """
+# An outcome whose prediction is not stored yet waits in `waiting` until it is. `outcome.segment` is the segment of the
+# prediction (NULL: stored in an earlier format), so that no reader has to search them all.
+_OF_RECORDS = """
 CREATE TABLE IF NOT EXISTS identity (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), store TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS route (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, rollout TEXT NOT NULL, arm TEXT NOT NULL,
@@ -38,15 +43,27 @@ CREATE TABLE IF NOT EXISTS segment (
     last INTEGER NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS outcome (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, request INTEGER NOT NULL UNIQUE, at INTEGER NOT NULL, actual REAL,
-    loss REAL, name TEXT);
+    loss REAL, name TEXT, segment INTEGER);
 CREATE TABLE IF NOT EXISTS waiting (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, request INTEGER NOT NULL UNIQUE, at INTEGER NOT NULL, actual REAL,
     loss REAL, name TEXT);
 """
+_OF_TRAFFIC = """
+CREATE TABLE IF NOT EXISTS traffic_{grain} (
+    route INTEGER NOT NULL, at INTEGER NOT NULL, n_requests INTEGER NOT NULL, n_rows INTEGER NOT NULL,
+    n_failed INTEGER NOT NULL, n_timed INTEGER NOT NULL, total_ms REAL NOT NULL, slowest_ms REAL NOT NULL,
+    latencies BLOB NOT NULL, PRIMARY KEY (route, at)) WITHOUT ROWID;
+"""
+_TABLES = _OF_RECORDS + TALLY_TABLE + _OF_TRAFFIC.format(grain="minute") + _OF_TRAFFIC.format(grain="hour")
 _SEGMENT = """
 CREATE TABLE prediction_{id} (
     seq INTEGER PRIMARY KEY, route INTEGER NOT NULL, request INTEGER NOT NULL, at INTEGER NOT NULL, latency_ms REAL,
     error INTEGER NOT NULL, value REAL, unit INTEGER, slices INTEGER, detail BLOB)"""
+_FORGOTTEN = """
+SELECT CAST(substr(name, 12) AS INTEGER) FROM sqlite_master
+WHERE type = 'table' AND name GLOB 'prediction_[0-9]*' AND CAST(substr(name, 12) AS INTEGER) NOT IN
+    (SELECT id FROM segment)"""
+_N_INDEXES = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
 _INDEX = "CREATE INDEX prediction_{id}_by_request ON prediction_{id} (request)"
 
 
@@ -76,7 +93,8 @@ def add_segment(connection: sqlite3.Connection, segments: Iterable[Segment], cha
     """Open the next segment of a chain."""
     known = list(segments)
     last = max((segment.last for segment in known), default=0)
-    segment = Segment(max((segment.id for segment in known), default=0) + 1, last + 1, last, begun_us, chain)
+    taken = [segment.id for segment in known] + forgotten_tables(connection)
+    segment = Segment(max(taken, default=0) + 1, last + 1, last, begun_us, chain)
     connection.execute(_SEGMENT.format(id=segment.id))
     connection.execute(_INDEX.format(id=segment.id))
     connection.execute(
@@ -86,10 +104,36 @@ def add_segment(connection: sqlite3.Connection, segments: Iterable[Segment], cha
     return segment
 
 
-def drop_segment(connection: sqlite3.Connection, segment: Segment) -> None:
-    """Forget a segment with all its predictions."""
-    connection.execute(f"DROP TABLE {segment.table}")
+def forget_segment(connection: sqlite3.Connection, segment: Segment) -> None:
+    """Forget a segment with all its predictions; `delete_forgotten` deletes them."""
     connection.execute("DELETE FROM segment WHERE id = ?", (segment.id,))
+
+
+def forgotten_tables(connection: sqlite3.Connection) -> list[int]:
+    """Return the ids of the forgotten segments whose tables are still there."""
+    return [number for (number,) in connection.execute(_FORGOTTEN)]
+
+
+def delete_forgotten(connection: sqlite3.Connection, n_at_most: int) -> bool:
+    """Delete a piece of a forgotten segment: its index, some of its rows, or its table once it is empty.
+
+    Returns:
+        Whether there was anything to delete.
+    """
+    tables = forgotten_tables(connection)
+    if not tables:
+        return False
+    number = min(tables)
+    (n_indexes,) = connection.execute(_N_INDEXES, (f"prediction_{number}",)).fetchone()
+    if n_indexes:
+        connection.execute(f"DROP INDEX prediction_{number}_by_request")
+        return True
+    first = connection.execute(f"SELECT min(seq) FROM prediction_{number}").fetchone()[0]
+    if first is None:
+        connection.execute(f"DROP TABLE prediction_{number}")
+    else:
+        connection.execute(f"DELETE FROM prediction_{number} WHERE seq < ?", (first + n_at_most,))
+    return True
 
 
 def open_store(file: Path) -> WriteConnection:
@@ -114,10 +158,20 @@ def open_store(file: Path) -> WriteConnection:
 
 
 def _from_earlier_format(connection: sqlite3.Connection, found: int) -> None:
-    """Add what the earlier formats lack: slices (1), kinds of answers, names of classes, and chains (2)."""
+    """Add what the earlier formats lack. The traffic is counted from now on."""
+    if found < 3:
+        _add_kinds_and_chains(connection, found)
+    connection.execute("ALTER TABLE outcome ADD COLUMN segment INTEGER")
+    for statement in filter(str.strip, _TABLES.split(";")):
+        connection.execute(statement)
+    count_again(connection)
+
+
+def _add_kinds_and_chains(connection: sqlite3.Connection, found: int) -> None:
+    """Add slices (format 1), kinds of answers, names of classes, and chains (2)."""
     connection.execute("ALTER TABLE route RENAME TO route_1")
     connection.execute("DROP INDEX route_by_rollout")
-    for statement in (part for part in _TABLES.split(";") if " route " in part):
+    for statement in (part for part in _OF_RECORDS.split(";") if " route " in part):
         connection.execute(statement)
     connection.execute("INSERT INTO route SELECT id, model, version, rollout, arm, share, '', '' FROM route_1")
     connection.execute("DROP TABLE route_1")

@@ -9,6 +9,7 @@ import msgspec
 
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.predictions.schema import Segment
+from core.telemetry.predictions.tally import OUTCOMES, WAITING, tally_of
 
 _MIB = 1 << 20
 _LEAST_ROWS = 10_000  # the pages of fewer say little about a row
@@ -64,8 +65,7 @@ def contents_of(connection: sqlite3.Connection, segments: Sequence[Segment]) -> 
     for segment in segments:
         known = chains.get(segment.chain, ChainRows(segment.chain, 0, segment.begun_us))
         chains[segment.chain] = known._replace(n=known.n + segment.n)
-    (n_outcomes,) = connection.execute("SELECT count(*) FROM outcome").fetchone()
-    (n_waiting,) = connection.execute("SELECT count(*) FROM waiting").fetchone()
+    n_outcomes, n_waiting = tally_of(connection, OUTCOMES), tally_of(connection, WAITING)
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )

@@ -12,6 +12,7 @@ from core.losses import RecordedAnswer, refusal_of
 from core.telemetry.predictions.matching import actual_of
 from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
+from core.telemetry.predictions.tally import OUTCOMES, WAITING, add_to_tally
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,8 @@ _REPEATED = (
     "DELETE FROM waiting WHERE seq > ? AND EXISTS (SELECT 1 FROM outcome WHERE outcome.request = waiting.request)"
 )
 _MATCH = """
-INSERT OR IGNORE INTO outcome (request, at, actual, loss, name)
-SELECT request, at, actual, loss, name FROM waiting
+INSERT OR IGNORE INTO outcome (request, at, actual, loss, name, segment)
+SELECT request, at, actual, loss, name, {segment} FROM waiting
 WHERE seq > ? AND EXISTS (
     SELECT 1 FROM {table} prediction WHERE prediction.request = waiting.request AND NOT prediction.error)
 ORDER BY seq"""
@@ -34,7 +35,7 @@ SELECT waiting.request, waiting.actual, waiting.loss, waiting.name, prediction.r
        prediction.detail
 FROM {table} prediction CROSS JOIN waiting ON waiting.request = prediction.request
 WHERE prediction.seq >= ? AND NOT prediction.error ORDER BY prediction.seq"""
-_ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss, name) VALUES (?, ?, ?, ?, ?)"
+_ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss, name, segment) VALUES (?, ?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM waiting WHERE request = ?"
 
 
@@ -58,10 +59,12 @@ def match_new_outcomes(
     for segment in reversed(segments):
         (n_left,) = connection.execute(_N_WAITING, (before,)).fetchone()
         if n_left == 0:
-            return n_matched, 0
-        n_matched += connection.execute(_MATCH.format(table=segment.table), (before,)).rowcount
+            break
+        n_matched += connection.execute(_MATCH.format(table=segment.table, segment=segment.id), (before,)).rowcount
         connection.execute(_REPEATED, (before,))
     (n_left,) = connection.execute(_N_WAITING, (before,)).fetchone()
+    add_to_tally(connection, OUTCOMES, n_matched)
+    add_to_tally(connection, WAITING, n_left)  # the rows after `before` are those of this batch
     return n_matched, n_left
 
 
@@ -83,15 +86,18 @@ def match_new_predictions(connection: sqlite3.Connection, segment: Segment, firs
     if not awaited:
         return 0, 0
     forms = forms_of(connection)
-    n_matched = n_refused = 0
+    n_matched = n_refused = n_removed = 0
     for request, number, loss, name, route, value, detail in awaited:
         actual = actual_of(number, name)
         answer = RecordedAnswer(forms[route], value, detail)
         refusal = None if loss is not None or actual is None else refusal_of(answer, actual)
         if refusal is None:
-            n_matched += connection.execute(_ADD_OUTCOME, (request, now_us, number, loss, name)).rowcount
+            added = connection.execute(_ADD_OUTCOME, (request, now_us, number, loss, name, segment.id))
+            n_matched += added.rowcount
         else:
             n_refused += 1
             log.error("dropped an outcome that came before its prediction: `actual` %s", refusal)
-        connection.execute(_REMOVE, (request,))
+        n_removed += connection.execute(_REMOVE, (request,)).rowcount
+    add_to_tally(connection, OUTCOMES, n_matched)
+    add_to_tally(connection, WAITING, -n_removed)
     return n_matched, n_refused

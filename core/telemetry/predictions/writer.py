@@ -20,15 +20,18 @@ from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.retention import Expiry, segment_to_write
 from core.telemetry.predictions.routes import RouteKey, add_route, key_of
-from core.telemetry.predictions.schema import open_store, segments_of
+from core.telemetry.predictions.schema import delete_forgotten, forgotten_tables, open_store, segments_of
+from core.telemetry.predictions.traffic import count_traffic
 from core.telemetry.predictions.waiting import match_new_outcomes, match_new_predictions
 from core.telemetry.writing import WriteConnection
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 100_000
-_SHRINK_EVERY = timedelta(minutes=1)
-_BATCH = 20_000  # a transaction of 0.1 s: another server process waits no longer than that
+_UPKEEP_EVERY = timedelta(minutes=1)
+_BATCH = 5_000  # a transaction of 30 ms: another server process waits no longer than that
+_PIECE = 20_000  # rows of a forgotten segment, deleted in a transaction of 10 ms
+_PIECES_A_COMMIT = 4
 
 _ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _GROWN = "UPDATE segment SET last = ?, n = n + ? WHERE id = ?"
@@ -83,7 +86,7 @@ class PredictionWriter(Committer):
         """
         super().__init__(file, commit_seconds)
         self._clock = clock
-        self._next_shrinking = clock() + _SHRINK_EVERY
+        self._next_upkeep = clock() + _UPKEEP_EVERY
         self._max_waiting = max_waiting
         self._retention = retention or PredictionRetention()
         self._expiry = Expiry(self._retention, held_since)
@@ -145,19 +148,29 @@ class PredictionWriter(Committer):
                 if n_done < len(batch):
                     return False
                 n_left -= n_done
-        return self._shrink()
-
-    def _shrink(self) -> bool:
-        """Give the space of dropped segments back, now and then; return False if the store cannot be written now."""
-        now = self._clock()
-        if self._connection is not None and now >= self._next_shrinking:
-            self._next_shrinking = now + _SHRINK_EVERY
+        if self._connection is not None:
             try:
                 with translated(self._file):
-                    shrink(self._connection)
+                    self._keep_up(self._connection)
             except TelemetryError as error:  # nothing is lost: all records are stored
                 log.warning("%s could not be shrunk: %s", self._file.name, error)
         return True
+
+    def _keep_up(self, connection: WriteConnection) -> None:
+        """Delete what is forgotten or expired, and give its space back: a little at a time, each in a transaction."""
+        for _ in range(_PIECES_A_COMMIT):
+            if not forgotten_tables(connection):
+                break
+            with connection.transaction():
+                delete_forgotten(connection, _PIECE)
+            connection.give_way()
+        now = self._clock()
+        if now < self._next_upkeep:
+            return
+        self._next_upkeep = now + _UPKEEP_EVERY
+        with connection.transaction():
+            self._expiry.expire_traffic(connection, now)
+        shrink(connection)
 
     def _store(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> int:
         """Store a batch in one transaction; return how many of it are done with, stored or dropped."""
@@ -231,10 +244,11 @@ class PredictionWriter(Committer):
         for chain, rows in by_chain.items():
             segment = segment_to_write(connection, retention, chain, to_us(now))
             connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
+            count_traffic(connection, rows)
             connection.execute(_GROWN, (rows[-1][0], len(rows), segment.id))
             n_late, n_refused = match_new_predictions(connection, segment, rows[0][0], to_us(now))
             self._just_met.update(matched=n_late, refused=n_refused)
-        self._expiry.drop_segments(connection, now)
+        self._expiry.forget_segments(connection, now)
 
     def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[OutcomeRecord]) -> None:
         rows = [

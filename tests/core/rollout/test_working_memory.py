@@ -8,7 +8,7 @@ import pytest
 from core.alerts import Alerts
 from core.maintenance.doctor import examine
 from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutStep, RolloutWorker
-from core.rollout.working_memory import WorkingMemory
+from core.rollout.working_memory import WorkingMemory, sealed
 
 GUARDS = (
     Guard(name="errors", source=GuardSource.ERRORS),
@@ -65,6 +65,28 @@ def test_an_engine_after_a_killed_one_continues_from_the_file(
     worker.tick(clock.pass_by(10))
     assert readings(rollouts, judged) == before
     assert "rollout.recollect" not in [event.verb for event in rollouts.get(judged).observed.events]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["from the file", "from the predictions, after an upgrade"])
+def test_the_failed_callers_are_those_before_the_kill(
+    workspace, rollouts, judged, registry, source, clock, monkeypatch, worker, is_known
+) -> None:
+    for arm in (Arm.STABLE, Arm.CANDIDATE):
+        for unit in (7, -(2**62)):
+            source.serve(arm, 2, share=0.2, n_failed=2, unit=unit)
+    for _ in range(2):
+        worker.tick(clock.pass_by(10))
+    path = workspace.evidence_file(judged)
+    content = content_of(path)
+    assert len(content["failed_units"]["errors"]) == 2 * 8
+    if is_known:
+        monkeypatch.setattr(source, "failed_units", lambda *_, **__: pytest.fail("reads every prediction"))
+    else:
+        path.write_bytes(sealed(msgspec.msgpack.encode(content | {"failed_units": None})))
+    again = another(workspace, source, registry, clock)
+    again.tick(clock.pass_by(10))
+    (_, collector) = again._collectors[judged]
+    assert collector.failed_units == {"errors": {7, -(2**62)}}
 
 
 def test_a_document_older_than_the_file_does_not_count_anything_twice(

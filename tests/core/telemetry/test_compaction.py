@@ -90,6 +90,24 @@ def test_compaction_frees_everything_and_keeps_every_row(file, is_old):
 
 def test_a_disk_without_room_for_the_copy_is_a_refusal(file, monkeypatch):
     fill(file, 1_000)
+    make_as_earlier_releases_did(file)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(RefusedError, match=r"telemetry\.db was not compacted: that needs"):
         compact(file)
+
+
+def test_compaction_of_a_store_of_this_release_lets_other_writers_write_between_its_slices(file, monkeypatch):
+    monkeypatch.setattr("core.telemetry.compaction._SLICE_PAGES", 100)
+    fill(file)
+    delete_all(file)
+    n_written = []
+
+    def write_meanwhile(_connection):
+        with closing(connect_to_write(file)) as other, other.transaction():
+            other.execute("INSERT INTO series (name) VALUES (?)", (f"s-{len(n_written)}",))
+        n_written.append(1)
+
+    monkeypatch.setattr("core.telemetry.writing.WriteConnection.give_way", write_meanwhile)
+    before, after = compact(file)
+    assert before > 1_900_000 > 100_000 > after
+    assert len(n_written) > 5

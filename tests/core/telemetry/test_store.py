@@ -128,6 +128,19 @@ def test_deletion_works_in_slices(store, path, monkeypatch):
     assert [store.expire(later) for _ in range(4)] == [11, 10, 5, 0], "seconds by tens, the one chunk with the first"
 
 
+def test_deletion_lets_other_writers_write_between_its_transactions(store, path, monkeypatch):
+    monkeypatch.setattr("core.telemetry.store._SLICE", 10)
+    monkeypatch.setattr("core.telemetry.store._ROWS_A_TRANSACTION", 15)
+    ways = []
+    monkeypatch.setattr(
+        "core.telemetry.writing.WriteConnection.give_way", lambda _: ways.append(n_rows(path, "second"))
+    )
+    for name in "abcd":
+        store.write(samples(name, *((second, 1) for second in range(10))))
+    assert store.expire(T0 + timedelta(hours=30)) == 44
+    assert ways == [20, 0], "the four chunks with the seconds of two series, then those of the others"
+
+
 def test_a_minute_is_not_counted_again_from_its_remaining_samples(store, reader):
     store.write(samples("a", (1, 10), (2, 30)))
     store.roll_up(at(65))
