@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from core.monitoring.verdicts import DriftType, DriftVerdict
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 
 
 class HealthState(StrEnum):
@@ -123,7 +123,7 @@ class MonitoredMetric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     low: float | None = None  # of the interval, valid however often one looks
     high: float | None = None
     n: int = 0
-    verdict: str = ""  # holds, fell, or cannot say yet
+    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
     reason: str = ""
     reference: float | None = None  # on held-out rows
     reference_low: float | None = None
@@ -138,7 +138,7 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How well a version did, of the answers whose outcomes are known."""
 
     as_of: datetime
-    verdict: str = ""  # fell, holds, or cannot say yet
+    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
     reason: str = ""
     n_outcomes: int = 0
     awaited_share: float | None = None  # of the answers, those still without an outcome
@@ -153,7 +153,7 @@ class EstimatePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     as_of: datetime
     method: str = ""
-    verdict: str = ""
+    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
     reason: str = ""
     n_rows: int = 0
     metrics: tuple[MonitoredMetric, ...] = ()
@@ -167,12 +167,14 @@ class TrafficPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     as_of: datetime
     minutes: int = 0  # of the window
-    n_requests: int = 0
-    n_errors: int = 0
-    p50_ms: float | None = None
+    n_requests: int = 0  # in the window
+    n_failed: int = 0
+    p50_ms: float | None = None  # in half of its minutes it was lower
     p95_ms: float | None = None
     usual_p95_ms: float | None = None  # over the day before the window
-    last_at: datetime | None = None  # of the last answer
+    last_at: datetime | None = None  # the last minute with a request
+    usual_gap_seconds: float | None = None  # the longest time without a request in a week; None: less than a week seen
+    requests: tuple[int, ...] = ()  # by hour over the last day, oldest first
 
 
 class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""The words of monitoring: the kinds of drift, and the verdict on each. Nothing heavy is imported here."""
+"""The words of monitoring: the kinds of drift, and the verdicts. Nothing heavy is imported here."""
 
 from enum import StrEnum
 
@@ -20,3 +20,11 @@ class DriftType(StrEnum):
     TARGET = "target"
     RESIDUAL = "residual"
     QUALITY = "quality"
+
+
+class PerformanceVerdict(StrEnum):
+    """The verdict on how well a version does."""
+
+    HOLDS = "holds"
+    OPEN = "open"  # too few outcomes to say
+    FELL = "fell"

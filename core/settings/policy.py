@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.health import HealthPolicy
 from core.settings.names import ModelPattern, Name
 from core.settings.overlay import overlay
 from core.settings.promotion import PromotionSettings
@@ -223,6 +224,7 @@ class ModelPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     drift: DriftPolicy = DriftPolicy()
     canary: CanaryPolicy = CanaryPolicy()
+    health: HealthPolicy = HealthPolicy()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionPolicy = RetentionPolicy()
 
@@ -239,6 +241,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     drift: DriftPolicy = DriftPolicy()
     canary: CanaryPolicy = CanaryPolicy()
+    health: HealthPolicy = HealthPolicy()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionPolicy = RetentionPolicy()
     tracking: TrackingPolicy = TrackingPolicy()

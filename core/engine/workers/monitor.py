@@ -14,6 +14,8 @@ from core.engine.live_versions import LiveVersions
 from core.engine.watchers import WATCHERS
 from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
+from core.monitoring.health.assess import assess, with_history
+from core.monitoring.health.facts import HealthFacts
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.watch import LiveVersion, MemoryStates, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
@@ -24,6 +26,7 @@ STEP_SECONDS = 10.0
 _SETTLE = timedelta(seconds=5)
 """Servers count a minute and commit it within a second or two after its end."""
 FAILED = "monitoring_failed"
+UNSERVED = "live_version_unserved"
 
 
 class Monitor(Worker):
@@ -56,6 +59,7 @@ class Monitor(Worker):
         self._states = states or MemoryStates()
         self._live = LiveVersions(context.workspace, context.clock)
         self._store = MonitoringStore(context.workspace)
+        self._unserved: dict[tuple[str, str], str] = {}
         self._looked: dict[str, datetime] = {}  # by version, the minute of its last look
         self._failing: dict[tuple[str, str, str], str] | None = None  # watchers with an alert; None: not read yet
 
@@ -74,6 +78,7 @@ class Monitor(Worker):
         known = {
             found.model: {each.version: each for each in found.versions} for found in self._store.readable().values()
         }
+        self._unserved = self._read_unserved()
         minute = (now - _SETTLE).replace(second=0, microsecond=0)
         shown: dict[str, list[VersionMonitoring]] = {}
         for version in versions:
@@ -109,7 +114,30 @@ class Monitor(Worker):
                 states.append(_state(version, watcher, look))
         self._states.save(states)
         self._tell(version, failures, now)
-        return replace(found, failures=failures)
+        found = replace(found, failures=failures)
+        health = assess(self._facts(version, found, now), version.rules.health)
+        return replace(found, health=with_history(found.health, health, now))
+
+    def _facts(self, version: LiveVersion, found: VersionMonitoring, now: datetime) -> HealthFacts:
+        return HealthFacts(
+            now=now,
+            created_at=version.created_at,
+            unserved=self._unserved.get((version.model, version.version), ""),
+            no_profile=version.no_profile,
+            traffic=found.traffic,
+            drift=found.drift,
+            performance=found.performance,
+            estimate=found.estimate,
+            failures=found.failures,
+        )
+
+    def _read_unserved(self) -> dict[tuple[str, str], str]:
+        """Return, by version, why servers cannot load it: they keep an alert for each such live version."""
+        open_ = [alert for alert in self._context.alerts.open() if alert.rule == UNSERVED]
+        labels = [(alert.labels.get("model", ""), alert.labels.get("version", "")) for alert in open_]
+        return {
+            key: alert.summary.removeprefix(f"{key[0]} {key[1]}: ") for key, alert in zip(labels, open_, strict=True)
+        }
 
     def _tell(self, version: LiveVersion, failures: dict[str, str], now: datetime) -> None:
         """Raise or clear the alert of each watcher on a version."""

@@ -215,3 +215,25 @@ def test_a_version_without_a_profile_says_so(monitor, publish, counting, monkeyp
     monitor().step()
     assert seen[0].profile is None
     assert seen[0].no_profile.startswith("spread 1.0.0: it has no profile of the data that it learned from")
+
+
+def test_the_health_of_a_version_that_servers_cannot_load_is_failing(monitor, publish, workspace, clock):
+    publish("spread")
+    Alerts(workspace).fire(
+        "live_version_unserved",
+        labels={"model": "spread", "version": "1.0.0"},
+        summary="spread 1.0.0: its files were changed",
+        now=clock(),
+    )
+    monitor().step()
+    health = shown(workspace).health
+    assert (health.state, health.since) == ("failing", clock())
+    assert health.reasons[0].text == "No server can load it: its files were changed"
+
+
+def test_the_health_of_a_version_without_a_profile_says_what_is_missing(monitor, publish, workspace):
+    publish("spread")
+    monitor().step()
+    health = shown(workspace).health
+    assert health.state == "unknown"
+    assert any("it has no profile of the data that it learned from" in each for each in health.missing)

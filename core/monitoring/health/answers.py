@@ -1,0 +1,132 @@
+"""Reasons from what a version is asked and answers: drift, data quality, performance, its estimate, age."""
+
+from collections.abc import Sequence
+
+from core.monitoring.documents import HealthState, MonitoredColumn, MonitoredMetric
+from core.monitoring.health.facts import MOST_WEIGHT, HealthFacts, JudgedSource, wrong
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
+from core.settings.health import HealthPolicy
+
+FAILING_FACTOR = 2.0
+"""A version whose errors have doubled is failing; a smaller certain fall is degraded."""
+
+
+def judge_performance(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether it does as well as on held-out rows, of the answers whose outcomes are known."""
+    found = facts.performance
+    if found is None or not found.n_outcomes:
+        return JudgedSource(missing="performance: no outcome has been reported")
+    if found.verdict is PerformanceVerdict.FELL and found.metrics:
+        fell = next((metric for metric in found.metrics if metric.verdict is found.verdict), found.metrics[0])
+        times = worsening(fell)
+        state = HealthState.FAILING if times >= FAILING_FACTOR else HealthState.DEGRADED
+        return wrong("performance", state, times, found.reason or metric_text(fell))
+    worst = found.worst_slice
+    if worst is not None and worst.verdict is PerformanceVerdict.FELL:
+        text = f"Where {worst.slice}: {worst.reason or metric_text(worst)}"
+        return wrong("performance", HealthState.DEGRADED, worsening(worst), text)
+    if found.verdict is PerformanceVerdict.HOLDS:
+        return JudgedSource()
+    needed = "" if found.n_needed is None else f", about {found.n_needed:,} needed"
+    return JudgedSource(missing=f"performance: {found.n_outcomes:,} outcomes decide nothing yet{needed}")
+
+
+def judge_estimate(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether it is likely to do worse, where outcomes do not say yet."""
+    found, known = facts.estimate, facts.performance
+    if known is not None and known.verdict is not PerformanceVerdict.OPEN:
+        return JudgedSource()  # outcomes decide
+    if found is None or not found.metrics:
+        return JudgedSource(missing="estimated performance: there is no estimate")
+    if found.verdict is PerformanceVerdict.FELL:
+        fell = next((metric for metric in found.metrics if metric.verdict is found.verdict), found.metrics[0])
+        text = f"Estimated without outcomes: {found.reason or metric_text(fell)}"
+        return wrong("estimate", HealthState.DEGRADED, worsening(fell), text)
+    if found.verdict is PerformanceVerdict.HOLDS:
+        return JudgedSource()
+    return JudgedSource(missing="estimated performance: the interval is too wide to say")
+
+
+def judge_drift(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether features, answers, outcomes or errors have moved."""
+    found = facts.drift
+    if found is None:
+        return JudgedSource(missing=f"drift: {facts.no_profile or 'no row has been counted'}")
+    columns = [column for column in found.columns if column.type is not DriftType.QUALITY]
+    judged = _worst_of(columns, "drift")
+    if judged is None and found.verdict is DriftVerdict.INCONCLUSIVE:
+        return JudgedSource(missing=f"drift: {found.n_rows:,} rows are too few to rule it out")
+    return judged or JudgedSource()
+
+
+def judge_data_quality(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether requests lack values, or hold values that the version has never seen."""
+    if facts.drift is None:
+        return JudgedSource(missing="data quality: no row has been counted")
+    columns = [column for column in facts.drift.columns if column.type is DriftType.QUALITY]
+    return _worst_of(columns, "quality") or JudgedSource()
+
+
+def judge_staleness(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether the version is older than the policy allows."""
+    days = (facts.now - facts.created_at).total_seconds() / 86_400
+    if rules.max_age_days is None or days <= rules.max_age_days:
+        return JudgedSource()
+    text = f"It was registered {days:,.0f} days ago; the policy allows {rules.max_age_days:g}"
+    return wrong("staleness", HealthState.DEGRADED, days / rules.max_age_days, text)
+
+
+def worsening(metric: MonitoredMetric) -> float:
+    """Return how many times the error of a metric is that on held-out rows; 1 if that is unknown.
+
+    The error of a metric that is best at 1, such as accuracy, is what it lacks of 1.
+
+    >>> round(worsening(MonitoredMetric(metric="mae", value=3.0, reference=2.0)), 2)
+    1.5
+    >>> round(worsening(MonitoredMetric(metric="auc", value=0.7, reference=0.9, higher_is_better=True)), 2)
+    3.0
+    """
+    value, reference = metric.value, metric.reference
+    if value is None or reference is None:
+        return 1.0
+    if metric.higher_is_better:
+        value, reference = 1 - value, 1 - reference
+    if reference <= 0:
+        return 1.0 if value <= reference else MOST_WEIGHT
+    return max(value / reference, 0.0)
+
+
+def metric_text(metric: MonitoredMetric) -> str:
+    """Spell a metric with its interval and its reference."""
+    value = "unknown" if metric.value is None else f"{metric.value:.4g}"
+    between = f" ({metric.low:.4g} to {metric.high:.4g})" if metric.low is not None and metric.high is not None else ""
+    held_out = "" if metric.reference is None else f"; {metric.reference:.4g} on held-out rows"
+    return f"{metric.metric} {value}{between}{held_out}"
+
+
+def _worst_of(columns: Sequence[MonitoredColumn], source: str) -> JudgedSource | None:
+    """Return the reason of the columns that have moved: the more of the model, the heavier. None if nothing moved."""
+    moved = [column for column in columns if column.verdict is DriftVerdict.ALARM]
+    if moved:
+        first = max(moved, key=_share)
+        others = f", and {len(moved) - 1} more" if len(moved) > 1 else ""
+        of_model = min(sum(map(_share, moved)), 1.0)
+        weight = 1 + (MOST_WEIGHT - 1) * of_model
+        return wrong(source, HealthState.DEGRADED, weight, f"{_named(first)}{others}")
+    if watched := [column for column in columns if column.verdict is DriftVerdict.WATCH]:
+        first = max(watched, key=lambda column: column.evidence)
+        return wrong(source, HealthState.HEALTHY, min(first.evidence, 1.0), f"Watch {_named(first)}")
+    return None
+
+
+def _share(column: MonitoredColumn) -> float:
+    """How much of the model a column is: its answers and its errors are all of it."""
+    if column.importance is not None:
+        return column.importance
+    return 0.0 if column.type in (DriftType.FEATURE, DriftType.QUALITY) else 1.0
+
+
+def _named(column: MonitoredColumn) -> str:
+    since = f", since {column.changed_at:%Y-%m-%d %H:%M} UTC" if column.changed_at is not None else ""
+    share = f"; {column.importance:.0%} of the model" if column.importance is not None else ""
+    return f"{column.name}: {column.reason}{since}{share}"
