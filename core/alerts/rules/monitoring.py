@@ -5,6 +5,24 @@ from core.alerts.rule import EventRule, Rule
 
 RULES: tuple[Rule, ...] = (
     EventRule(
+        name="drift_found",
+        severity=Severity.WARNING,
+        advice="Read with bondx drift why which column moved, since when and what it costs. Find what changed at that "
+        "time; roll back, or train again on recent data.",
+    ),
+    EventRule(
+        name="performance_fell",
+        severity=Severity.WARNING,
+        advice="Its outcomes are worse than those of held-out rows. Look at the worst slice and at what moved before; "
+        "roll back, or train again.",
+    ),
+    EventRule(
+        name="model_failing",
+        severity=Severity.CRITICAL,
+        advice="Its answers cannot be relied on. Read the reasons with bondx drift why; roll back if an earlier "
+        "version is well.",
+    ),
+    EventRule(
         name="monitoring_failed",
         severity=Severity.WARNING,
         advice="This aspect of the version is not watched while this lasts; the others are. Read the reason and the "

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from core.engine.context import EngineContext
 from core.engine.live_versions import LiveVersions
+from core.engine.monitoring_alerts import MonitoringAlerts
 from core.engine.watchers import WATCHERS
 from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 STEP_SECONDS = 10.0
 _SETTLE = timedelta(seconds=5)
 """Servers count a minute and commit it within a second or two after its end."""
-FAILED = "monitoring_failed"
 UNSERVED = "live_version_unserved"
 
 
@@ -59,9 +59,9 @@ class Monitor(Worker):
         self._states = states or MemoryStates()
         self._live = LiveVersions(context.workspace, context.clock)
         self._store = MonitoringStore(context.workspace)
+        self._alerts = MonitoringAlerts(context.alerts)
         self._unserved: dict[tuple[str, str], str] = {}
         self._looked: dict[str, datetime] = {}  # by version, the minute of its last look
-        self._failing: dict[tuple[str, str, str], str] | None = None  # watchers with an alert; None: not read yet
 
     @override
     def step(self) -> float:
@@ -88,7 +88,7 @@ class Monitor(Worker):
                 self._looked[version.key] = minute
             shown.setdefault(version.model, []).append(before)
         self._looked = {version.key: self._looked[version.key] for version in versions}
-        self._forget_failures(versions, now)
+        self._alerts.forget([(version.model, version.version) for version in versions], now)
         self._store.write(
             ModelMonitoring(model=model, versions=tuple(each), updated_at=now) for model, each in shown.items()
         )
@@ -113,10 +113,11 @@ class Monitor(Worker):
             if look.state is not None and look.state != state:
                 states.append(_state(version, watcher, look))
         self._states.save(states)
-        self._tell(version, failures, now)
         found = replace(found, failures=failures)
         health = assess(self._facts(version, found, now), version.rules.health)
-        return replace(found, health=with_history(found.health, health, now))
+        found = replace(found, health=with_history(found.health, health, now))
+        self._alerts.update(version.model, found, [watcher.name for watcher in self._watchers], now)
+        return found
 
     def _facts(self, version: LiveVersion, found: VersionMonitoring, now: datetime) -> HealthFacts:
         return HealthFacts(
@@ -139,35 +140,6 @@ class Monitor(Worker):
             key: alert.summary.removeprefix(f"{key[0]} {key[1]}: ") for key, alert in zip(labels, open_, strict=True)
         }
 
-    def _tell(self, version: LiveVersion, failures: dict[str, str], now: datetime) -> None:
-        """Raise or clear the alert of each watcher on a version."""
-        failing = self._alerts_of_failures()
-        for watcher in self._watchers:
-            key = (version.model, version.version, watcher.name)
-            if (problem := failures.get(watcher.name)) is not None:
-                summary = f"{version.key}: {watcher.name} cannot be watched ({problem})"
-                self._context.alerts.fire(FAILED, labels=_labels(key), summary=summary, now=now)
-                failing[key] = problem
-            elif failing.pop(key, None) is not None:
-                self._context.alerts.clear(FAILED, labels=_labels(key), now=now, reason="it can be watched again")
-
-    def _forget_failures(self, versions: Sequence[LiveVersion], now: datetime) -> None:
-        """Clear the alerts on versions that are no longer live."""
-        live, failing = {(each.model, each.version) for each in versions}, self._alerts_of_failures()
-        for key in [key for key in failing if key[:2] not in live]:
-            self._context.alerts.clear(FAILED, labels=_labels(key), now=now, reason="it is no longer live")
-            del failing[key]
-
-    def _alerts_of_failures(self) -> dict[tuple[str, str, str], str]:
-        if self._failing is None:
-            open_ = [alert.labels for alert in self._context.alerts.open() if alert.rule == FAILED]
-            self._failing = {(of["model"], of["version"], of["watcher"]): "" for of in open_}
-        return self._failing
-
 
 def _state(version: LiveVersion, watcher: Watcher, look: WatcherLook) -> WatchState:
     return WatchState(version.model, version.version, watcher.name, look.cursor, look.state or b"")
-
-
-def _labels(key: tuple[str, str, str]) -> dict[str, str]:
-    return dict(zip(("model", "version", "watcher"), key, strict=True))

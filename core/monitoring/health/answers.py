@@ -100,7 +100,7 @@ def metric_text(metric: MonitoredMetric) -> str:
     """Spell a metric with its interval and its reference."""
     value = "unknown" if metric.value is None else f"{metric.value:.4g}"
     between = f" ({metric.low:.4g} to {metric.high:.4g})" if metric.low is not None and metric.high is not None else ""
-    held_out = "" if metric.reference is None else f"; {metric.reference:.4g} on held-out rows"
+    held_out = "" if metric.reference is None else f", {metric.reference:.4g} on held-out rows"
     return f"{metric.metric} {value}{between}{held_out}"
 
 

@@ -1,14 +1,24 @@
 """The engine's monitor: every watcher on every live version, once a minute, and one that fails stops no other."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import ClassVar
 
 import pytest
 
 from core.alerts import Alerts
-from core.engine.workers.monitor import FAILED, Monitor
-from core.monitoring.documents import TrafficPart
+from core.engine.monitoring_alerts import CLEAR_SECONDS, DRIFT, FAILING, PERFORMANCE, WATCHING
+from core.engine.workers.monitor import Monitor
+from core.monitoring.documents import (
+    DriftPart,
+    EstimatePart,
+    MonitoredColumn,
+    MonitoredMetric,
+    PerformancePart,
+    TrafficPart,
+)
 from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.monitoring.watch import MemoryStates, WatcherLook
 from core.quality.gate import judge
 from core.registry import Registry, Stage
@@ -34,6 +44,16 @@ class Counting:
             raise self.refusal
         n = int(state or b"0") + 1
         return WatcherLook(part=TrafficPart(as_of=now, n_requests=n), state=str(n).encode(), cursor=n)
+
+
+class Shows:
+    """Shows what a test wants."""
+
+    def __init__(self, name, part=None):
+        self.name, self.part = name, part
+
+    def look(self, version, now, state):
+        return WatcherLook(part=self.part)
 
 
 class Broken:
@@ -130,7 +150,7 @@ def test_a_watcher_that_fails_on_one_model_is_an_alert_and_stops_no_other(monito
     monitor(Broken()).step()
     assert sorted(counting.looks) == ["curve@1.0.0", "spread@1.0.0"]
     (alert,) = Alerts(workspace).open()
-    assert (alert.rule, alert.labels["model"], alert.labels["watcher"]) == (FAILED, "spread", "drift")
+    assert (alert.rule, alert.labels["model"], alert.labels["watcher"]) == (WATCHING, "spread", "drift")
     assert alert.summary == "spread@1.0.0: drift cannot be watched (ZeroDivisionError: no rows)"
     assert shown(workspace).live.failures == {"drift": "ZeroDivisionError: no rows"}
     assert shown(workspace, "curve").live.failures == {}
@@ -237,3 +257,96 @@ def test_the_health_of_a_version_without_a_profile_says_what_is_missing(monitor,
     health = shown(workspace).health
     assert health.state == "unknown"
     assert any("it has no profile of the data that it learned from" in each for each in health.missing)
+
+
+def moved(clock, verdict=DriftVerdict.ALARM, **known):
+    sector = MonitoredColumn(
+        name="sector",
+        type=DriftType.FEATURE,
+        verdict=verdict,
+        reason="Energy 12% -> 31% of the rows",
+        evidence=1.3,
+        psi=0.42,
+        importance=0.31,
+        changed_at=clock() - timedelta(minutes=18),
+        changed_from=clock() - timedelta(minutes=20),
+        changed_until=clock() - timedelta(minutes=17),
+        slice="region = EU",
+    )
+    return DriftPart(as_of=clock(), verdict=verdict, columns=(sector,), false_alarm_days=30, **known)
+
+
+def fell(clock, value):
+    mae = MonitoredMetric(
+        metric="mae", value=value, low=value - 1, high=value + 1, reference=9.8, verdict=PerformanceVerdict.FELL
+    )
+    return PerformancePart(as_of=clock(), verdict=PerformanceVerdict.FELL, n_outcomes=412, metrics=(mae,))
+
+
+def test_drift_is_an_alert_that_says_what_how_much_how_sure_since_when_where_and_at_what_cost(
+    monitor, publish, workspace, clock
+):
+    publish("spread")
+    mae = MonitoredMetric(metric="mae", value=14.0, low=12.0, high=16.0, reference=9.8)
+    estimate = Shows("estimate", EstimatePart(as_of=clock(), metrics=(mae,)))
+    drift = Shows("drift", moved(clock, prediction_move="predictions rose by 0.6 sd"))
+    monitor(drift, estimate).step()
+    (alert,) = Alerts(workspace).open()
+    at = {n: f"{clock() - timedelta(minutes=n):%H:%M} UTC" for n in (17, 18, 20)}
+    assert (alert.rule, alert.severity, alert.labels) == (DRIFT, "warning", {"model": "spread", "version": "1.0.0"})
+    assert alert.summary == (
+        "spread@1.0.0: sector moved: Energy 12% -> 31% of the rows; PSI 0.42; evidence 130% of what decides; since "
+        f"{clock():%Y-%m-%d} {at[18]} ({at[20]} to {at[17]}); most where region = EU; 31% of the model's importance; "
+        "predictions rose by 0.6 sd; estimated mae 14 (12 to 16), 9.8 on held-out rows; false alarm once in 30 days "
+        "at most"
+    )
+
+
+def test_a_fall_of_performance_is_an_alert_and_a_failing_model_another(monitor, publish, workspace, clock):
+    publish("spread")
+    performance = Shows("performance", fell(clock, 14.0))
+    looking = monitor(performance)
+    looking.step()
+    (alert,) = Alerts(workspace).open()
+    assert alert.rule == PERFORMANCE
+    assert alert.summary == "spread@1.0.0: mae 14 (13 to 15), 9.8 on held-out rows; 412 outcomes"
+    performance.part = fell(clock, 25.0)
+    clock.pass_by(60)
+    looking.step()
+    critical, _ = Alerts(workspace).open()
+    assert (critical.rule, critical.severity) == (FAILING, "critical")
+    assert critical.summary == (
+        f"spread@1.0.0 failing since {clock():%Y-%m-%d %H:%M} UTC: mae 25 (24 to 26), 9.8 on held-out rows"
+    )
+
+
+def test_an_alert_resolves_once_its_cause_has_stayed_away(monitor, publish, workspace, clock):
+    publish("spread")
+    drift = Shows("drift", moved(clock))
+    looking = monitor(drift)
+    looking.step()
+    drift.part = moved(clock, DriftVerdict.STABLE)
+    for seconds, n_open in ((60, 1), (CLEAR_SECONDS - 60, 1), (120, 0)):
+        clock.pass_by(seconds)
+        looking.step()
+        assert len(Alerts(workspace).open()) == n_open
+
+
+def test_a_cause_that_returns_in_time_keeps_its_alert(monitor, publish, workspace, clock):
+    publish("spread")
+    drift = Shows("drift")
+    looking = monitor(drift)
+    for verdict in (DriftVerdict.ALARM, DriftVerdict.STABLE) * 3:
+        drift.part = moved(clock, verdict)
+        looking.step()
+        clock.pass_by(CLEAR_SECONDS - 60)
+    (alert,) = Alerts(workspace).all()
+    assert (alert.state, alert.n_fired) == ("firing", 1)
+
+
+def test_a_version_that_servers_cannot_load_has_one_alert(monitor, publish, workspace, clock):
+    publish("spread")
+    labels = {"model": "spread", "version": "1.0.0"}
+    Alerts(workspace).fire("live_version_unserved", labels=labels, summary="spread 1.0.0: gone", now=clock())
+    monitor().step()
+    assert [alert.rule for alert in Alerts(workspace).open()] == ["live_version_unserved"]

@@ -1,0 +1,111 @@
+"""What monitoring found, in one line each: for alerts, `bondx drift` and lists."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from core.monitoring.documents import DriftPart, ModelMonitoring, MonitoredColumn, PerformancePart, VersionMonitoring
+from core.monitoring.health.answers import metric_text
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
+
+
+def drift_sentence(key: str, found: VersionMonitoring) -> str:
+    """Say which column moved most: how far, how sure, since when, on which slice, and what that likely costs.
+
+    Args:
+        key: The version, as people write it: "spread@1.4.0".
+        found: What is known of it; its drift is an alarm.
+    """
+    drift = found.drift
+    moved = moved_columns(drift, DriftVerdict.ALARM)
+    if drift is None or not moved:
+        return f"{key}: the data that it is asked have moved"
+    first, others = moved[0], len(moved) - 1
+    parts = [f"{key}: {named(first)} moved: {first.reason}", *column_facts(first)]
+    if drift.prediction_move:
+        parts.append(drift.prediction_move)
+    if cost := cost_sentence(found):
+        parts.append(cost)
+    if others:
+        parts.append(f"and {others} more {'column' if others == 1 else 'columns'}")
+    if drift.false_alarm_days:
+        parts.append(f"false alarm once in {drift.false_alarm_days:g} days at most")
+    return "; ".join(parts)
+
+
+def column_facts(column: MonitoredColumn) -> list[str]:
+    """Return how far a column moved, how sure that is, since when, where, and what of the model it carries."""
+    size = ", ".join(
+        f"{name} {value:.3g}"
+        for name, value in (("PSI", column.psi), ("KS", column.ks), ("moved by", column.wasserstein))
+        if value is not None
+    )
+    facts = [size, f"evidence {column.evidence:.0%} of what decides" if column.evidence else ""]
+    if column.changed_at is not None:
+        between = ""
+        if column.changed_from is not None and column.changed_until is not None:
+            between = f" ({clock(column.changed_from)} to {clock(column.changed_until)})"
+        facts.append(f"since {instant(column.changed_at)}{between}")
+    facts.append(f"most where {column.slice}" if column.slice else "")
+    facts.append(f"{column.importance:.0%} of the model's importance" if column.importance is not None else "")
+    return [fact for fact in facts if fact]
+
+
+def performance_sentence(key: str, performance: PerformancePart) -> str:
+    """Say which metric fell, how far and how sure, and on which slice most."""
+    fell = next((each for each in performance.metrics if each.verdict is PerformanceVerdict.FELL), None)
+    parts = [f"{key}: {performance.reason or (metric_text(fell) if fell else 'its performance fell')}"]
+    parts.append(f"{performance.n_outcomes:,} outcomes")
+    worst = performance.worst_slice
+    if worst is not None and worst.verdict is PerformanceVerdict.FELL:
+        parts.append(f"most where {worst.slice}: {metric_text(worst)}")
+    return "; ".join(parts)
+
+
+def health_sentence(key: str, found: VersionMonitoring) -> str:
+    """Say the state of health, since when, and the heaviest reason, else what is missing."""
+    health = found.health
+    since = f" since {instant(health.since)}" if health.since is not None else ""
+    why = next((reason.text for reason in health.reasons if reason.state is health.state), "")
+    if not why and health.state == "unknown":
+        why = next(iter(health.missing), "")
+    return f"{key} {health.state}{since}{f': {why}' if why else ''}"
+
+
+def cost_sentence(found: VersionMonitoring) -> str:
+    """Say what a move likely costs: the performance since, or its estimate where outcomes do not say yet."""
+    performance, estimate = found.performance, found.estimate
+    if performance is not None and performance.verdict is not PerformanceVerdict.OPEN and performance.metrics:
+        return metric_text(performance.metrics[0])
+    if estimate is not None and estimate.metrics:
+        return f"estimated {metric_text(estimate.metrics[0])}"
+    return ""
+
+
+def moved_columns(drift: DriftPart | None, *verdicts: DriftVerdict) -> list[MonitoredColumn]:
+    """Return the columns with one of the verdicts, the largest effect first, as the document has them."""
+    return [column for column in drift.columns if column.verdict in verdicts] if drift is not None else []
+
+
+def named(column: MonitoredColumn) -> str:
+    """Name a column: what is no feature is named by its kind."""
+    if column.type is DriftType.FEATURE:
+        return column.name
+    if column.type is DriftType.QUALITY:
+        return f"data quality of {column.name}"
+    return {DriftType.PREDICTION: "predictions", DriftType.TARGET: "outcomes"}.get(column.type, "errors")
+
+
+def worst_first(documents: Iterable[ModelMonitoring]) -> list[ModelMonitoring]:
+    """Order models by health, the worst first, then by name."""
+    order = ("failing", "degraded", "unknown", "healthy")
+    return sorted(documents, key=lambda each: (order.index(each.health.state), each.model))
+
+
+def instant(at: datetime) -> str:
+    """Spell an instant."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def clock(at: datetime) -> str:
+    """Spell a time of day."""
+    return f"{at:%H:%M} UTC"
