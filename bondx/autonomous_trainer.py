@@ -85,7 +85,9 @@ class BondXAIAutonomousTrainer:
         return self._config.workspace
 
     @checked
-    def run_autonomous_training_loop(self, *, name: str = "", reason: str = "") -> TrainingOutcome:
+    def run_autonomous_training_loop(
+        self, *, name: str = "", experiment: str = "", reason: str = ""
+    ) -> TrainingOutcome:
         """Train a session until it converges or reaches a limit, and register its models.
 
         If an engine is already running in the workspace, that engine trains the session and this call waits. Ctrl-C
@@ -93,6 +95,7 @@ class BondXAIAutonomousTrainer:
 
         Args:
             name: A name for the session.
+            experiment: The experiment of its run; by default that of the settings, else the domain.
             reason: Why, for the audit log.
         Returns:
             The outcome, also of a session that a person stopped or that failed.
@@ -100,10 +103,13 @@ class BondXAIAutonomousTrainer:
             RefusedError: The engine ended before the session did.
             KeyboardInterrupt: Ctrl-C, after the epoch has ended.
         """
+        from msgspec.structs import replace
+
         from core.engine import Engine
         from core.state import LeaseHeldError
         from core.training.sessions import Sessions
 
+        settings = replace(self.settings, experiment_name=experiment) if experiment else self.settings
         own = Engine(self.workspace, mode="headless", actor=self._config.actor)
         engine: Engine | None = own
         try:
@@ -112,7 +118,7 @@ class BondXAIAutonomousTrainer:
             engine = None
         try:
             sessions = Sessions(self.workspace)
-            session = sessions.start(self.settings, name=name, actor=self._config.actor, reason=reason)
+            session = sessions.start(settings, name=name, actor=self._config.actor, reason=reason)
             ended = _wait(sessions, session.session_id, engine, self.workspace)
         finally:
             if engine is not None:

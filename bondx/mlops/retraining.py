@@ -72,6 +72,7 @@ class RetrainPipeline:
         na: Sequence[str] | None = None,
         read: Sequence[str] | None = None,
         drop_missing_target: bool | None = None,
+        experiment: str = "",
     ) -> RetrainingResult:
         """Train on a table if the report calls for it.
 
@@ -86,6 +87,7 @@ class RetrainPipeline:
             na: Words and numbers that mark an empty cell.
             read: How columns are to be read, such as `price=decimal-comma`.
             drop_missing_target: Leave out rows without a target.
+            experiment: The experiment of the run.
         Returns:
             The result. A problem with the data becomes its reason and raises no exception; the live version stays live
             either way.
@@ -104,7 +106,9 @@ class RetrainPipeline:
                 before = trained_before(Registry(workspace), drift_report.model_name, drift_report.model_version)
                 request = as_before(
                     before,
-                    TrainRequest(drift_report.model_name, file, target=drift_report.target_column),
+                    TrainRequest(
+                        drift_report.model_name, file, target=drift_report.target_column, experiment=experiment
+                    ),
                     keep=keep,
                     na=None if na is None else list(map(str, na)),
                     read=read,

@@ -54,7 +54,7 @@ def add_parser(commands: Subparsers) -> None:
 @keeps_its_log
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
-    for flag in ("epochs", "domain"):
+    for flag in ("epochs", "domain", "experiment"):
         if args.no_session and getattr(args, flag) is not None:
             raise UsageError(f"--no-session starts no session, so --{flag} has no effect: leave one out.")
     workspace = open_or_create_workspace(args)
@@ -114,7 +114,7 @@ def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Se
     from core.training.session_domain import checked
     from core.training.sessions import Sessions
 
-    asks_for_nothing = args.config is None and args.epochs is None and args.domain is None
+    asks_for_nothing = all(given is None for given in (args.config, args.epochs, args.domain, args.experiment))
     wanted = checked(training_settings(args))  # as a session keeps them
     for session in Sessions(workspace).all():
         unfinished = not session.observed.phase.is_at_rest

@@ -164,7 +164,7 @@ def list_experiments(args: argparse.Namespace) -> int:
         }
         for each in found
     ]
-    empty = "no experiment yet: give a run the tag experiment_name"
+    empty = "no experiment yet: bondx run --experiment NAME, or give a run the tag experiment_name"
     print_table(rows, ("experiment", "model_types", "runs", "running", "best_run", "best", "newest_at"), empty=empty)
     return ExitCode.GOOD
 

@@ -61,6 +61,11 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=count, metavar="N", help="maximum number of epochs (overrides max_epochs)")
     parser.add_argument("--domain", metavar="NAME", help="train on this domain, with its own defaults")
     parser.add_argument("--name", default="", help="a name for the session")
+    parser.add_argument(
+        "--experiment",
+        metavar="NAME",
+        help="the experiment of its run (overrides experiment_name; default: the domain)",
+    )
 
 
 def summary(session: "Session") -> dict[str, object]:
@@ -69,6 +74,7 @@ def summary(session: "Session") -> dict[str, object]:
     return {
         "session_id": session.session_id,
         "name": session.name,
+        "experiment": session.experiment,
         "desired": session.desired,
         "phase": observed.phase,
         "epoch": observed.epoch,
@@ -181,7 +187,7 @@ def start_from_arguments(args: argparse.Namespace) -> "Session":
 
 
 def training_settings(args: argparse.Namespace) -> "TrainingSettings":
-    """Merge the settings: `--epochs` and `--domain` override `--config`, which overrides the workspace's."""
+    """Merge the settings: the flags override `--config`, which overrides the workspace's."""
     import msgspec
 
     from core.settings import settings_in_force
@@ -191,9 +197,9 @@ def training_settings(args: argparse.Namespace) -> "TrainingSettings":
         from core.training.session_domain import on_domain
 
         training = on_domain(training, args.domain)
-    if args.epochs is None:
-        return training
-    return msgspec.structs.replace(training, max_epochs=args.epochs)
+    flags = {"max_epochs": args.epochs, "experiment_name": args.experiment}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return msgspec.structs.replace(training, **given)
 
 
 def request_change(args: argparse.Namespace) -> int:

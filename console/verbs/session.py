@@ -209,17 +209,26 @@ def _left_out(in_force: "TrainingSettings", training: "TrainingSettings") -> tup
     return (f"Left out, as set for {in_force.domain}: {', '.join(left)}.",) if left else ()
 
 
+def _experiments(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(session.experiment for session in reversed(snapshot.sessions)))
+
+
 class Start(Change[None]):
     """Start a session with the settings of the workspace."""
 
     name = "start"
     command = Command(
         "start a training session with the workspace's settings",
-        options=(Argument("DOMAIN", lambda _snapshot, _before: _session_domains()),),
+        options=(
+            Argument("DOMAIN", lambda _snapshot, _before: _session_domains()),
+            Argument("EXPERIMENT", _experiments, takes_rest=True),
+        ),
     )
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
+        from msgspec.structs import replace
+
         from core.domains.registry import find_domain, session_domain
         from core.settings import announcements, settings_in_force
         from core.training.session_domain import on_domain
@@ -230,6 +239,7 @@ class Start(Change[None]):
         begun_before = sessions.all()
         known = {session.session_id for session in begun_before}
         training = on_domain(in_force, options[0] if options else _usual_domain(in_force, begun_before, domains))
+        training = training if len(options) < 2 else replace(training, experiment_name=options[1])
         following = domains[(domains.index(training.domain) + 1) % len(domains)]
 
         def commit(reason: str) -> str:
@@ -242,6 +252,7 @@ class Start(Change[None]):
 
         others = f"  right arrow: {following}" if following != training.domain else ""
         facts = [("domain", training.domain + others)]
+        facts.append(("experiment", training.experiment_name or training.domain))
         facts += [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
         facts.append(("dataset_size", f"{training.dataset_size} {session_domain(training.domain).rows}"))
         every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
@@ -259,7 +270,7 @@ class Start(Change[None]):
             lines=tuple(lines),
             confirm="Start",
             commit=commit,
-            another=(lambda: self.offer(context, None, following)) if others else None,
+            another=(lambda: self.offer(context, None, following, *options[1:])) if others else None,
         )
 
 

@@ -123,6 +123,13 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     domain: Annotated[Name, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
     domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
     datasets: DataSetSettings = DataSetSettings()
+    experiment_name: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description="The experiment of the run; empty: the domain, or the name of a model trained on a file.",
+        ),
+    ] = ""
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

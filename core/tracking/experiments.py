@@ -5,6 +5,8 @@ from datetime import datetime
 
 import msgspec
 
+from core.errors import UsageError
+from core.escape import is_shown_as_is, shown
 from core.tracking.run import Run, RunStatus
 
 EXPERIMENT = "experiment_name"
@@ -12,6 +14,7 @@ MODEL_TYPE = "model_type"
 
 HIGHER = ("score", "attainment", "auc", "average_precision", "accuracy", "r2", "precision", "recall", "f1")
 LOWER = ("mae_bps", "mae", "rmse_bps", "rmse", "mse", "loss", "log_loss", "brier")
+MAX_NAME = 200
 _RANK = {name: rank for rank, name in enumerate((*HIGHER, *LOWER))}
 
 
@@ -36,6 +39,32 @@ def experiment_of(run: Run) -> str | None:
 def model_type_of(run: Run) -> str | None:
     """Return the kind of model that a run trains, if it says so."""
     return run.tags.get(MODEL_TYPE) or None
+
+
+def experiment_tags(name: str, model_types: Iterable[str]) -> dict[str, str]:
+    """Return the tags of a run that belongs to an experiment.
+
+    Args:
+        name: The experiment.
+        model_types: The kinds of model that the run trains.
+
+    >>> experiment_tags("desk", ["lightgbm", "linear", "lightgbm"])
+    {'experiment_name': 'desk', 'model_type': 'lightgbm, linear'}
+    """
+    return {EXPERIMENT: name, MODEL_TYPE: ", ".join(sorted(set(model_types)))}
+
+
+def checked_experiment_name(name: str) -> str:
+    """Check the name of an experiment; an empty name stands for the default.
+
+    Raises:
+        UsageError: It is not one visible line of at most 200 characters.
+    """
+    if not is_shown_as_is(name) or len(name) > MAX_NAME or (name and not name.strip()):
+        raise UsageError(
+            f"{shown(name)} is not an experiment's name: it must be one line of at most {MAX_NAME} characters."
+        )
+    return name
 
 
 def experiments(runs: Iterable[Run]) -> list[Experiment]:

@@ -53,8 +53,9 @@ def register_models(
 
 
 def settings_digest(settings: dict[str, Any]) -> str:
-    """Return the SHA-256 of a session's settings: same digest, same bytes computed."""
-    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()
+    """Return the SHA-256 of a session's settings: same digest, same bytes computed. Its experiment computes nothing."""
+    computing = {name: value for name, value in settings.items() if name != "experiment_name"}
+    return hashlib.sha256(msgspec.json.encode(computing, order="deterministic")).hexdigest()
 
 
 def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:

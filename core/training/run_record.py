@@ -9,6 +9,7 @@ from core.clock import Clock
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Run, Runs, RunStatus
+from core.tracking.experiments import experiment_tags
 from core.training.records import EpochRecord
 from core.training.session import Session
 from core.training.session_files import SessionFiles
@@ -33,8 +34,13 @@ class RunRecord:
         """Return the run of a session: the recorded run, a run that a crash left unrecorded, or a new one."""
         known = [run for run in self._runs.all() if run.session_id == session.session_id]
         if not known:
+            algorithms = (model.algorithm for model in session.training.models.values())
             return self._runs.start(
-                name=session.name, actor=self._actor, session_id=session.session_id, parameters=session.settings
+                name=session.name,
+                actor=self._actor,
+                session_id=session.session_id,
+                parameters=session.settings,
+                tags=experiment_tags(session.experiment, algorithms),
             )
         run = known[-1]
         return self._runs.reopen(run.run_id, actor=self._actor) if run.is_over else run
@@ -73,9 +79,10 @@ class RunRecord:
             self._runs.finish(session.run_id, status, actor=self._actor, reason=reason)
         self._telemetry.flush()
 
-    def note(self, session: Session, *, data: dict[str, str], files: Iterable[Path]) -> None:
-        """Record the hashes of a run's data and its files, unless the run is closed."""
+    def note(self, session: Session, *, chosen: Iterable[str], data: dict[str, str], files: Iterable[Path]) -> None:
+        """Record the shipped algorithms and the hashes of a run's data and files, unless the run is closed."""
         assert session.run_id is not None
         if not self._runs.get(session.run_id).is_over:
+            self._runs.set_tags(session.run_id, experiment_tags(session.experiment, chosen), actor=self._actor)
             self._runs.set_data_hashes(session.run_id, data, actor=self._actor)
             self._runs.log_artifact(session.run_id, *files, actor=self._actor)

@@ -78,7 +78,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest
 
 
-YOUNGER = ("domain", "domain_settings", "datasets")  # settings added after the first release
+YOUNGER = ("domain", "domain_settings", "datasets", "experiment_name")  # settings added after the first release
 
 
 def as_document(settings: TrainingSettings) -> dict[str, Any]:
@@ -117,6 +117,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def training(self) -> TrainingSettings:
         """The settings as a typed model."""
         return msgspec.convert(self.settings, TrainingSettings)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of its run; by default its domain."""
+        return str(self.settings.get("experiment_name") or self.settings.get("domain") or TrainingSettings().domain)
 
     @property
     def wants_work(self) -> bool:

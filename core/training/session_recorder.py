@@ -268,6 +268,7 @@ class SessionRecorder:
         manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
         self._runs.note(
             session,
+            chosen=[model.chosen for model in final.models],
             data={draw.purpose: draw.sha256 for draw in final.draws},
             files=[self._workspace.root / evidence.path, *manifests],
         )

@@ -11,6 +11,7 @@ from core.escape import is_shown_as_is, shown
 from core.governance import Evidence, audited
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
+from core.tracking.experiments import checked_experiment_name
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import DesiredSession, ObservedSession, Session, as_document
 
@@ -53,14 +54,15 @@ class Sessions:
         """Queue a new session; the engine takes it up when its turn comes.
 
         Raises:
-            UsageError: The name is not a plain line of text, or the settings name an unknown domain, model or
-                algorithm.
+            UsageError: The name or the experiment is not a plain line of text, or the settings name an unknown domain,
+                model or algorithm.
             UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         """
         if not is_shown_as_is(name) or len(name) > _MAX_NAME:
             raise UsageError(
                 f"{shown(name)} is not a session name: it must be one line of at most {_MAX_NAME} characters."
             )
+        checked_experiment_name(settings.experiment_name)
         from core.training.session_domain import checked  # lists the domains, for this operation only
 
         document = as_document(checked(settings))

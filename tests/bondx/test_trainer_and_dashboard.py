@@ -11,6 +11,7 @@ from bondx import BondXAIAutonomousTrainer, BondXAIDashboard
 from core.errors import UsageError
 from core.registry import Registry
 from core.settings.errors import SettingsError
+from core.tracking import Runs
 
 SMALL = "dataset_size: 300\nmax_epochs: 1\nrandom_seed: 7\nmodels: {spread: {}}\n"
 
@@ -24,7 +25,8 @@ def home(tmp_path, monkeypatch):
 def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
     (tmp_path / "small.yaml").write_text(SMALL)
 
-    outcome = BondXAIAutonomousTrainer(str(tmp_path / "small.yaml")).run_autonomous_training_loop()
+    trainer = BondXAIAutonomousTrainer(str(tmp_path / "small.yaml"))
+    outcome = trainer.run_autonomous_training_loop(experiment="desk")
 
     assert (outcome.success, outcome.status, outcome.n_epochs) == (True, "finished", 1)
     assert outcome.registered
@@ -39,6 +41,12 @@ def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
     assert summary["session"]["session_id"] == outcome.session_id
     assert [f"{each['model']}/{each['version']}" for each in summary["versions"]] == list(outcome.registered)
     assert json.loads((home / "reports" / "summary_report.json").read_text()) == summary
+
+    [experiment] = Runs(dashboard.workspace).experiments()
+    assert (experiment.name, experiment.best_run_id) == ("desk", outcome.run_id)
+    [kind] = experiment.model_types
+    [version] = Registry(dashboard.workspace).versions()
+    assert kind == version.lineage["chosen"] != "auto"
 
     assert dashboard.start_monitoring() == 0
     assert f"{outcome.session_id} finished after epoch 1" in capsys.readouterr().out

@@ -71,6 +71,22 @@ async def test_the_dialog_of_a_new_session_asks_for_its_domain(open_console, wor
         assert set(begun.settings["models"]) == {"etrm_risk", "etrm_breach", "etrm_off_market"}
 
 
+async def test_the_dialog_of_a_new_session_keeps_the_named_experiment_for_every_domain(open_console, workspace):
+    async with open_console() as console:
+        words = [{" ": "space"}.get(key, key) for key in "start bonds night desk"]
+        await console.dialog("colon", *words, "enter")
+        assert "night desk" in console.text()
+        await console.press("right")
+        await console.until(lambda: "etrm  right arrow: bonds" in console.text(), "the other domain")
+        await console.settled()
+        console.time.pass_deafness()
+        before = len(Sessions(workspace).all())
+        await console.press("Y")
+        await console.until(lambda: len(Sessions(workspace).all()) > before, "the new session")
+        begun = Sessions(workspace).all()[-1]
+        assert (begun.training.domain, begun.experiment) == ("etrm", "night desk")
+
+
 @pytest.mark.parametrize("typed", ["", "1.3", "1.3.01", "1.2.0"], ids=lambda typed: typed or "nothing")
 async def test_a_version_typed_wrongly_promotes_nothing(open_console, workspace, typed):
     async with open_console() as console:

@@ -247,6 +247,35 @@ def test_a_session_of_another_domain_takes_neither_models_nor_own_settings_from_
     assert set(training.models) == {"etrm_risk", "etrm_breach", "etrm_off_market"}
 
 
+def test_a_session_takes_its_experiment_from_the_flag_then_the_settings_then_the_domain(home, answer):
+    def started(*arguments):
+        return json.loads(answer("session", "start", *arguments, "--json")[1])["session_id"]
+
+    started()
+    (home / "bondx.yaml").write_text("experiment_name: desk\n")
+    started()
+    started("--experiment", "night desk")
+
+    listed = json.loads(answer("session", "list", "--json")[1])
+    assert [each["experiment"] for each in listed] == ["night desk", "desk", "bonds"]
+    assert "night desk" in answer("session", "show", "s-0003")[1]
+    code, _, err = answer("session", "start", "--experiment", "two\nlines")
+    assert (code, "is not an experiment's name" in err) == (2, True)
+
+
+def test_a_run_of_another_experiment_resumes_no_unfinished_session(home, answer):
+    answer("session", "start", "--experiment", "desk")
+    parser, workspace = build_parser(), Workspace.open(home)
+
+    resumed = [
+        find_or_start(workspace, parser.parse_args(["run", "--headless", *experiment]))[1]
+        for experiment in (["--experiment", "desk"], [], ["--experiment", "other"])
+    ]
+
+    assert resumed == [True, True, False]
+    assert [session.experiment for session in Sessions(workspace).all()] == ["desk", "other"]
+
+
 def test_an_unknown_domain_is_refused_with_the_domains_there_are(home, answer):
     code, _, err = answer("session", "start", "--domain", "etrn")
 

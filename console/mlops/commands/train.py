@@ -30,6 +30,12 @@ def add_parser(commands: Subparsers) -> None:
         "--keep", action="append", default=[], metavar="COL", help="learn from a column that names rows (repeatable)"
     )
     parser.add_argument("--drop-missing-target", action="store_true", help="leave out rows whose target is empty")
+    parser.add_argument(
+        "--experiment",
+        default="",
+        metavar="NAME",
+        help="the experiment of the run (default: experiment_name of the settings, else the model's name)",
+    )
     parser.set_defaults(command=train)
 
 
@@ -51,6 +57,7 @@ def train(args: argparse.Namespace) -> int:
         rules=reading_rules(args),
         keep=tuple(args.keep),
         drop_missing_target=args.drop_missing_target,
+        experiment=args.experiment,
     )
     trained = train_on_file(workspace, request, settings_in_force(workspace.root), actor=person())
     version = trained.version

@@ -27,6 +27,7 @@ class TrainRequest:
         rules: How the columns of the file are to be read.
         keep: Columns to learn from although they name rows.
         drop_missing_target: Leave out rows without a target.
+        experiment: The experiment of the run; by default that of the settings, else the model's name.
     """
 
     model: str
@@ -38,6 +39,7 @@ class TrainRequest:
     rules: ReadingRules = field(default_factory=ReadingRules)
     keep: tuple[str, ...] = ()
     drop_missing_target: bool = False
+    experiment: str = ""
 
     def of_the_file(self) -> dict[str, str | None]:
         """Return what was said of the file, in words, for the parameters of a run; nothing by default."""
@@ -55,6 +57,7 @@ class TrainRequest:
             "read": self._manners(),
             "keep": list(self.keep),
             "drop_missing_target": self.drop_missing_target,
+            "experiment": self.experiment,
         }
         return {name: value for name, value in said.items() if value}
 
@@ -96,6 +99,7 @@ def as_before(
         rules=ReadingRules(missing=tuple(said.get("na", ())), manners=manners_of(said.get("read", ()))),
         keep=tuple(said.get("keep", ())),
         drop_missing_target=said.get("drop_missing_target", False),
+        experiment=request.experiment or lineage.get(RECORDED, {}).get("experiment", ""),
     )
 
 

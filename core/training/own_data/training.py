@@ -30,6 +30,7 @@ from core.tables import Table, Task, read_table
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
+from core.tracking.experiments import checked_experiment_name, experiment_tags
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
 from core.training.own_data.request import TrainRequest
@@ -59,16 +60,18 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     Args:
         workspace: Where the run and the version are stored.
         request: Which model to train, on which file.
-        settings: `random_seed`, `quality_gates`, and `models.NAME` for algorithm and parameters.
+        settings: `random_seed`, `quality_gates`, `experiment_name`, and `models.NAME` for algorithm and parameters.
         actor: Who trains.
     Raises:
         TableError: The file cannot be used; nothing was written.
         GatesFailedError: The data failed a blocking quality gate; nothing was written.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         InvalidNameError: The model's name is not a valid name.
+        UsageError: The experiment's name is not one visible line.
         UnknownAlgorithmError, UnknownParameterError: The settings name something unknown to the model.
     """
     checked_model_name(request.model)
+    experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     custom.require_known(settings.quality_gates.custom_gates)
     watch = Stopwatch()
     table = read_table(request.data, rules=request.rules)
@@ -79,7 +82,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         raise GatesFailedError(request.data, failed)
     watch.lap("reading and checks")
     seed = derive_seed(settings.random_seed, "own data")
-    tags = {"kind": "own data"}
+    tags = {"kind": "own data"} | experiment_tags(experiment, [own.algorithm])
     if prepared.model.warnings:
         tags["warning"] = " ".join(prepared.model.warnings)
     tags |= _told(prepared)
@@ -91,6 +94,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         profile = _profile(prepared, tested)
         report = _report(prepared, tested, profile)
         version = _register(workspace, table, request, settings, prepared, gates, report, profile, run=run, actor=actor)
+        runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     watch.lap("registration")
     return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes, watch.seconds)

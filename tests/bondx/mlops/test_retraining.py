@@ -10,6 +10,7 @@ from core.registry import Registry
 from core.settings import Settings
 from core.tables import ReadingRules, TableSignature
 from core.tables.rules import manners_of
+from core.tracking import Runs
 from core.training.own_data import TrainRequest, train_on_file
 
 
@@ -98,7 +99,14 @@ def test_a_retraining_asks_for_what_the_live_version_was_trained_with(pipeline, 
     desks.to_csv(file, index=False)
     rules = ReadingRules(missing=("-999",), manners=manners_of(["code=category"]))
     asked = TrainRequest(
-        "risk", file, target="loss", group="desk", rules=rules, keep=("order_no",), drop_missing_target=True
+        "risk",
+        file,
+        target="loss",
+        group="desk",
+        rules=rules,
+        keep=("order_no",),
+        drop_missing_target=True,
+        experiment="desk risk",
     )
     first = train_on_file(config.workspace, asked, Settings(), actor=config.actor).version
 
@@ -115,7 +123,10 @@ def test_a_retraining_asks_for_what_the_live_version_was_trained_with(pipeline, 
     other = pipeline.trigger_retraining(report(config, 2.0), desks, keep=[], read=())
     assert other.success, other.reason
     lineage = Registry(config.workspace).get("risk", other.new_model_version).lineage
-    assert lineage["request"] == {"group": "desk", "na": ["-999"], "drop_missing_target": True}
+    expected = {"group": "desk", "na": ["-999"], "drop_missing_target": True, "experiment": "desk risk"}
+    assert lineage["request"] == expected
+    [experiment] = Runs(config.workspace).experiments()
+    assert (experiment.name, experiment.n_runs) == ("desk risk", 3)
 
 
 def test_what_was_said_of_another_target_is_not_taken_over(pipeline, config, desks, tmp_path):

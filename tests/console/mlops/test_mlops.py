@@ -168,17 +168,24 @@ def test_training_creates_its_workspace_and_reports_the_shipped_model_with_inter
         assert words in out
     workspace = Workspace.open(home)
     assert [version.key for version in Registry(workspace).versions()] == ["price/1.0.0"]
-    assert Runs(workspace).get("r-0001").metrics["r2"] > 0.8
+    run = Runs(workspace).get("r-0001")
+    assert run.metrics["r2"] > 0.8
+    assert run.tags["experiment_name"] == "price", "the model's name, by default"
     assert AuditLog(workspace).verify().ok
 
 
-def test_training_prints_one_json_object(answer, files):
-    code, out, err = answer("train --model late --target late --json --data", files / "learn.csv")
+def test_training_prints_one_json_object(answer, files, home):
+    line = "train --model late --target late --json --experiment desk --data"
+    code, out, err = answer(line, files / "learn.csv")
 
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert (found["model"], found["version"], found["task"]) == ("late", "1.0.0", "classification")
     assert {"auc", "auc_low", "auc_high", "log_loss", "accuracy"} <= found["metrics"].keys()
+    runs = Runs(Workspace.open(home))
+    assert [(each.name, each.model_types, each.best_run_id) for each in runs.experiments()] == [
+        ("desk", (found["ships"],), "r-0001")
+    ]
 
 
 def test_anomalies_need_no_target(answer, files):

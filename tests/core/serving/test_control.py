@@ -229,6 +229,7 @@ class TestSessions:
             ({"models": {"spread": {"algorithm": "lightbgm"}}}, "spread cannot be trained with algorithm 'lightbgm'"),
             ({"domain": "weather"}, "no domain 'weather'. Known domains: bonds, etrm, table"),
             ({"quality_gates": {"custom_gates": ["weather"]}}, "no custom gate 'weather'"),
+            ({"experiment_name": "two\nlines"}, "is not an experiment's name"),
         ],
     )
     def test_settings_that_name_what_is_not_there_are_a_bad_request(self, api, settings, says):

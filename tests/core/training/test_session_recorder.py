@@ -5,7 +5,7 @@ import pytest
 from core.actor import Actor
 from core.alerts import Alerts, AlertState
 from core.quality.gate import judge
-from core.settings import TrainingSettings
+from core.settings import ModelSettings, TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Runs
 from core.training.records import DrawRecord, EpochRecord
@@ -78,6 +78,22 @@ def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, recorde
     assert recorder.files.read_epoch(session, 1) == a_record(1)
     assert epochs_in(telemetry, workspace, session) == [1]
     assert (workspace.reports_dir / "s-0001" / "dashboard_metrics.json").is_file()
+
+
+def test_a_session_s_run_belongs_to_its_experiment_and_names_its_algorithms(workspace, recorder, person):
+    models = {"spread": ModelSettings(algorithm="lightgbm"), "anomaly": ModelSettings()}
+    sessions = Sessions(workspace)
+    recorder.begin(sessions.start(TrainingSettings(), name="", actor=person))
+    recorder.begin(sessions.start(TrainingSettings(models=models, experiment_name="night desk"), name="", actor=person))
+
+    runs = Runs(workspace)
+    assert [run.tags for run in runs.all()] == [
+        {"experiment_name": "bonds", "model_type": "auto"},
+        {"experiment_name": "night desk", "model_type": "auto, lightgbm"},
+    ]
+    assert [run.run_id for run in runs.search("experiment = 'night desk' and model_type like '%lightgbm%'")] == [
+        "r-0002"
+    ]
 
 
 def test_an_epoch_left_unrecorded_by_a_crash_is_recorded_when_the_session_resumes(recorder, session, done):

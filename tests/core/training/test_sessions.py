@@ -1,13 +1,14 @@
 import pytest
 
 from core.actor import Actor, Origin
-from core.errors import NotFoundError
+from core.errors import NotFoundError, UsageError
 from core.governance import AuditLog
 from core.quality import custom
 from core.quality.custom import UnknownGateError
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
+from core.training.registration import settings_digest
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 
@@ -158,3 +159,18 @@ def test_settings_newer_than_a_session_are_stored_only_if_not_at_their_default(s
     told = sessions.start(TrainingSettings(domain_settings={"n_years": 10}), name="", actor=person)
     assert told.settings["domain_settings"] == {"n_years": 10}
     assert "domain" not in told.settings
+
+
+def test_the_experiment_of_a_session_is_its_domain_or_a_name_that_changes_nothing_computed(sessions, session, person):
+    assert session.experiment == "bonds"
+    settings = TrainingSettings(max_epochs=7, experiment_name="night desk")
+    named = sessions.start(settings, name="", actor=person)
+    assert (named.experiment, named.settings["experiment_name"]) == ("night desk", "night desk")
+    assert settings_digest(named.settings) == settings_digest(session.settings)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "  ", "a\x1b[2J", "x" * 201])
+def test_an_experiment_that_is_not_a_visible_line_is_refused(sessions, person, name):
+    with pytest.raises(UsageError, match="is not an experiment's name: it must be one line of at most 200 characters"):
+        sessions.start(TrainingSettings(experiment_name=name), name="", actor=person)
+    assert sessions.all() == []
