@@ -7,7 +7,7 @@ from console.presentation.keys import sign_of, with_keys
 from console.presentation.offer import AskAgainError, Offer, told_first
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
-from core.errors import NotFoundError
+from core.errors import CoreError, NotFoundError
 from core.training.session import DesiredSession, Session, SessionPhase
 from widgets.line import Line, section
 
@@ -209,6 +209,17 @@ def _left_out(in_force: "TrainingSettings", training: "TrainingSettings") -> tup
     return (f"Left out, as set for {in_force.domain}: {', '.join(left)}.",) if left else ()
 
 
+def _refusal(training: "TrainingSettings") -> str | None:
+    """Return why core refuses a session with these settings, or None."""
+    from core.training.session_domain import checked
+
+    try:
+        checked(training)
+    except CoreError as error:
+        return str(error)
+    return None
+
+
 def _experiments(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(session.experiment for session in reversed(snapshot.sessions)))
 
@@ -270,6 +281,7 @@ class Start(Change[None]):
             lines=tuple(lines),
             confirm="Start",
             commit=commit,
+            refusal=_refusal(training),
             another=(lambda: self.offer(context, None, following, *options[1:])) if others else None,
         )
 

@@ -115,3 +115,12 @@ class SlicedDomain(Protocol):
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
         """Return the slice of each row, by the name of the slicing; a missing value is in no slice."""
+
+
+@runtime_checkable
+class SmallDrawDomain(Protocol):
+    """A domain that names its smallest draw; for others with groups, it is unknown."""
+
+    @property
+    def least_rows(self) -> int:
+        """The fewest rows of a draw that nearly always has two groups: one to train on, and one to hold out."""

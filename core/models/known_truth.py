@@ -5,6 +5,8 @@ label of each row, or the probability behind it. It determines the best attainab
 *optimum*; *attainment* is a model's share of it.
 """
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -143,8 +145,9 @@ def detection_metrics(strange: FloatArray, score: FloatArray, evidence: FloatArr
 
 
 def r_squared(actual: FloatArray, score: FloatArray) -> float:
-    """Return the share of the variance that predictions explain."""
-    return float(1 - np.sum(np.square(actual - score)) / np.sum(np.square(actual - actual.mean())))
+    """Return the share of the variance that predictions explain; NaN where nothing varies, as in a single row."""
+    total = float(np.sum(np.square(actual - actual.mean())))
+    return float(1 - np.sum(np.square(actual - score)) / total) if total else math.nan
 
 
 def is_better(difference: float, influence: FloatArray, group: AnyArray) -> bool:

@@ -12,6 +12,7 @@ from core.domains.domain import VALIDATION, DrawRequest, SessionDomain
 from core.domains.report_section import ReportingDomain, ReportSection
 from core.files import digest
 from core.models import Panel, PanelLike
+from core.quality.gate import GateResult, judge
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.digest import digest_of
@@ -19,6 +20,7 @@ from core.training.errors import UnsplittableDrawError
 from core.training.records import DrawRecord
 from core.training.session_domain import domain_of, domain_settings
 
+LEAST_GROUPS = 2
 VALIDATION_ROWS = 4_000  # for bonds about 450 issuers: the standard error of an attainment is then near 0.01
 TEST_ROWS = 10_000
 REFIT_ROWS = 50_000
@@ -88,6 +90,19 @@ class SessionPanels:
             return ()
         return tuple(self.domain.report_sections(self._own_settings, self._settings.random_seed))
 
+    def groups_gate(self, draw: Draw) -> GateResult:
+        """Judge whether a draw can be split: it needs a group to train on, and a group to hold out."""
+        return judge(
+            "groups",
+            float(draw.record.n_groups),
+            ">=",
+            float(LEAST_GROUPS),
+            unit=self.domain.groups,
+            n_samples=draw.record.n_rows,
+            window=f"{self.domain.rows} of the draw",
+            reason="" if draw.record.n_groups >= LEAST_GROUPS else f"no {self.domain.groups} are left to hold out",
+        )
+
     def split(self, panel: PanelLike, number: int) -> tuple[Panel, Panel]:
         """Split a draw by group.
 
@@ -98,7 +113,7 @@ class SessionPanels:
         """
         group = _groups(panel.frame, self.domain)
         names = np.sort(group.unique())
-        if len(names) < 2:
+        if len(names) < LEAST_GROUPS:
             raise UnsplittableDrawError(len(panel.frame), self.domain.rows, self.domain.groups)
         order = np.random.default_rng(derive_seed(self._settings.random_seed, "split", number)).permutation(len(names))
         n_learned = min(max(round(self._settings.training_split * len(names)), 1), len(names) - 1)

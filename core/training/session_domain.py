@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from core.domains.catalogue import algorithms_of, known_models, model_class
-from core.domains.domain import SessionDomain
+from core.domains.domain import SessionDomain, SmallDrawDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.escape import shown
@@ -13,6 +13,7 @@ from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.training import FEW_ROWS
 
 
 class DomainSettingsError(UsageError):
@@ -21,6 +22,17 @@ class DomainSettingsError(UsageError):
     def __init__(self, domain: str, problem: object, known: Iterable[str]) -> None:
         choices = ", ".join(known) or "none"
         super().__init__(f"domain_settings of {domain}: {problem}. Its settings: {choices}.")
+
+
+class TooFewRowsError(UsageError):
+    """`dataset_size` is below the smallest draw of the domain."""
+
+    def __init__(self, n_rows: int, least: int, domain: SessionDomain) -> None:
+        super().__init__(
+            f"dataset_size is {n_rows}: fewer than {least} {domain.rows} often have fewer than two {domain.groups}, so "
+            f"that none can be held out to judge the models. Set it to {least} or more for {domain.name}; from "
+            f"{FEW_ROWS} rows on, the scores depend more on the models than on the draw."
+        )
 
 
 def domain_of(settings: TrainingSettings) -> SessionDomain:
@@ -65,6 +77,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
 
     Raises:
         UsageError: There is no such domain, or its settings are invalid; or an ensemble has an unknown member.
+        TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
@@ -73,6 +86,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
     """
     domain = domain_of(settings)
     domain_settings(settings)
+    if isinstance(domain, SmallDrawDomain) and settings.dataset_size < domain.least_rows:
+        raise TooFewRowsError(settings.dataset_size, domain.least_rows, domain)
     custom.require_known(settings.quality_gates.custom_gates)
     if not settings.models:
         settings = msgspec.structs.replace(settings, models={name: ModelSettings() for name in domain.models})

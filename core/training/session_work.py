@@ -12,8 +12,10 @@ import msgspec
 from core.confinement import confine
 from core.progress import begins
 from core.quality import QualityReport, assess
+from core.quality.report import with_gate
 from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
+from core.settings.training import FEW_ROWS
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.data_sets import DataSets
 from core.training.final_fit import FinalFit
@@ -102,6 +104,8 @@ class SessionWork:
             self._settings.quality_gates,
             source=f"the draw of epoch {number}",
         )
+        if self._settings.dataset_size < FEW_ROWS:  # a larger draw of a known domain always has two groups
+            quality = with_gate(quality, self._panels.groups_gate(draw))
         watch.lap("gates")
         log.debug("epoch %d: %d gates judged in %.3f s", number, len(quality.gates), watch.seconds["gates"])
         for gate in quality.gates:

@@ -71,10 +71,18 @@ async def test_the_dialog_of_a_new_session_asks_for_its_domain(open_console, wor
         assert set(begun.settings["models"]) == {"etrm_risk", "etrm_breach", "etrm_off_market"}
 
 
+async def test_the_dialog_of_a_new_session_says_what_core_would_refuse(open_console, workspace):
+    workspace.settings_file.write_text("dataset_size: 2\n")
+    async with open_console() as console:
+        await console.dialog("colon", *"start", "enter")
+        assert "dataset_size is 2: fewer than 18 bonds" in console.text()
+
+
 async def test_the_dialog_of_a_new_session_keeps_the_named_experiment_for_every_domain(open_console, workspace):
     async with open_console() as console:
         words = [{" ": "space"}.get(key, key) for key in "start bonds night desk"]
         await console.dialog("colon", *words, "enter")
+        console.time.pass_deafness()
         assert "night desk" in console.text()
         await console.press("right")
         await console.until(lambda: "etrm  right arrow: bonds" in console.text(), "the other domain")

@@ -34,6 +34,7 @@ class BondDomain:
     rows = "bonds"
     groups = "issuers"
     group_column = "issuer_id"
+    least_rows = 18  # 97 of 100 draws have two issuers or more; an issuer has at most 20 rows
     notice = (
         "All figures come from synthetic bonds with a known truth. They show what the models learn, not how they "
         "would perform on a real portfolio."

@@ -34,6 +34,7 @@ class EtrmDomain:
     rows = "deals"
     groups = "books"
     group_column = "book_id"
+    least_rows = 20  # 97 of 100 draws have two books or more
     notice = (
         "All figures come from synthetic deals with a known truth. They show what the models learn, not how they "
         "would perform on a real book."

@@ -47,8 +47,29 @@ from core.training.sessions import Sessions
             TrainingSettings(domain="etrm", models={"etrm_off_market": ModelSettings(parameters={"share": 0.1})}),
             "auto takes no parameter 'share'. It takes: expected_share",
         ),
+        (
+            TrainingSettings(dataset_size=2),
+            "dataset_size is 2: fewer than 18 bonds often have fewer than two issuers.*Set it to 18 or more for bonds",
+        ),
+        (
+            TrainingSettings(domain="etrm", dataset_size=19),
+            "dataset_size is 19: fewer than 20 deals often have fewer than two books.*Set it to 20 or more for etrm",
+        ),
     ],
-    ids=["gate", "model", "extra", "member", "parameter", "misspelt", "word", "share", "fraction", "etrm"],
+    ids=[
+        "gate",
+        "model",
+        "extra",
+        "member",
+        "parameter",
+        "misspelt",
+        "word",
+        "share",
+        "fraction",
+        "etrm",
+        "two bonds",
+        "few deals",
+    ],
 )
 def test_a_thing_that_does_not_exist_is_refused_with_the_request(workspace, monkeypatch, settings, says):
     monkeypatch.setattr("core.models.algorithms.find_spec", lambda name: None)

@@ -1,10 +1,12 @@
 import msgspec
 import pytest
 
+from core.domains.registry import session_domain
+from core.models import Panel
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.training import panels as panels_module
 from core.training.errors import UnsplittableDrawError
-from core.training.panels import SessionPanels
+from core.training.panels import Draw, SessionPanels
 from core.training.session_work import SessionWork
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
@@ -127,6 +129,35 @@ def test_few_rows_train_all_models_with_a_caution(tmp_path, n_rows):
     assert [model.name for model in session.finish().models] == ["spread", "downgrade", "liquidity_shock", "anomaly"]
 
 
-def test_a_draw_of_one_issuer_says_that_it_cannot_be_split(tmp_path):
-    with pytest.raises(UnsplittableDrawError, match=r"10 bonds has fewer than two issuers.*Raise dataset_size"):
-        SessionWork(msgspec.structs.replace(ALL_FOUR, dataset_size=10), tmp_path).run_epoch(1)
+def test_an_epoch_whose_small_draw_has_one_issuer_is_skipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(SessionPanels, "epoch", draw_of_one_issuer(SessionPanels.epoch))
+    work = SessionWork(msgspec.structs.replace(ALL_FOUR, dataset_size=18), tmp_path)
+    record = work.run_epoch(1).record
+
+    assert (record.learned, record.score) == (False, None)
+    assert record.refusal.endswith("groups: no issuers are left to hold out")
+    assert record.gates[-1].sentence == "1 issuer (at least 2): no issuers are left to hold out"
+    assert record.quality_score < 0.9
+
+
+def draw_of_one_issuer(epoch):
+    def draw(panels, number):
+        found = epoch(panels, number)
+        frame = found.panel.frame.assign(issuer_id="I1")
+        return Draw(Panel(frame, found.panel.truth), msgspec.structs.replace(found.record, n_groups=1))
+
+    return draw
+
+
+def test_a_large_draw_of_one_issuer_says_that_it_cannot_be_split():
+    panels = SessionPanels(msgspec.structs.replace(ALL_FOUR, dataset_size=100))
+    with pytest.raises(UnsplittableDrawError, match=r"100 bonds has fewer than two issuers.*Raise dataset_size"):
+        panels.split(draw_of_one_issuer(SessionPanels.epoch)(panels, 1).panel, 1)
+
+
+@pytest.mark.parametrize("domain", ["bonds", "etrm"])
+def test_nearly_every_draw_of_the_least_rows_of_a_domain_has_two_groups(domain):
+    least = session_domain(domain).least_rows
+    panels = SessionPanels(TrainingSettings(domain=domain, dataset_size=least))
+    gates = [panels.groups_gate(panels.epoch(number)) for number in range(1, 41)]
+    assert sum(gate.passed for gate in gates) >= 36

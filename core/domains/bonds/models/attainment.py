@@ -6,6 +6,8 @@ There are two optima. Effects common to a sector or a region in a month can be l
 draw; for rows of a training draw (`same_draw`) the optimum treats them as known.
 """
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -115,4 +117,5 @@ def kind_rows(bonds: pd.DataFrame, kind: str) -> BoolArray:
 def _expected_r2(target: FloatArray, best: FloatArray, variance: FloatArray, score: FloatArray) -> float:
     """R² with each squared residual replaced by its expectation, which label noise cannot move."""
     misses = variance + np.square(best - score)
-    return float(1 - np.sum(misses) / np.sum(np.square(target - target.mean())))
+    total = float(np.sum(np.square(target - target.mean())))
+    return float(1 - np.sum(misses) / total) if total else math.nan
