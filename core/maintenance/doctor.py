@@ -192,6 +192,7 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
     for path, stop, what in (
         (workspace.telemetry_file, "the engine", "saves all readable data"),
         (workspace.predictions_file, "the servers", "moves it aside, and they start a new file"),
+        (workspace.live_file, "the servers", "moves it aside, and they start a new file"),
         (workspace.past_file, "the engine", "moves it aside, and it starts a new file"),
     ):
         try:

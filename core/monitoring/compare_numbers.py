@@ -8,6 +8,7 @@ from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_nee
 from core.monitoring.number_sketch import (
     CountedNumbers,
     NumberSketch,
+    counted_distance,
     jensen_shannon_distance,
     tenth_ranks,
     wasserstein_distance,
@@ -28,7 +29,8 @@ def compare_numbers(before: NumberSketch, after: CountedNumbers, matters: float,
     """
     n, m = worth(before.n, effect), worth(after.n, effect)
     statistic = drift.widest_gap((before.below, before.up_to, before.n), (after.below, after.up_to, after.n))
-    needed, distance = rows_needed(matters, drift.N_BINS, effect), wasserstein_distance(before, after.sample)
+    needed = rows_needed(matters, drift.N_BINS, effect)
+    distance = counted_distance(before, after) if after.sample is None else wasserstein_distance(before, after.sample)
     if min(n, m) < LEAST_ROWS:
         return Moved(
             None, statistic, False, False, None, rows_needed=needed, design_effect=effect, wasserstein=distance

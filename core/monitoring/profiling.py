@@ -1,6 +1,6 @@
 """Making a profile from the rows that a model learned from, and from its answers to rows held out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,10 +120,14 @@ def named_rows(values: "pd.Series[Any]") -> LevelRows:
 def bucketed(levels: LevelRows) -> LevelRows:
     """Return the buckets that levels fall into by the hash of their names, and the rows of each."""
     names, n_rows = levels
-    bucket = (pd.util.hash_array(np.asarray(names, dtype=object)) % N_BUCKETS).astype(np.int64)
-    rows = np.bincount(bucket, weights=n_rows, minlength=N_BUCKETS).astype(np.int64)
+    rows = np.bincount(buckets_of(names), weights=n_rows, minlength=N_BUCKETS).astype(np.int64)
     there = np.flatnonzero(rows)
     return there, rows[there]
+
+
+def buckets_of(names: "Sequence[str] | AnyArray") -> IntArray:
+    """Return the bucket of each name."""
+    return (pd.util.hash_array(np.asarray(names, dtype=object)) % N_BUCKETS).astype(np.int64)
 
 
 def profile_columns(

@@ -15,6 +15,7 @@ import msgspec
 from core.files import write_file
 from core.plain_files import read_file
 from core.serving.stats import EarlierStats, ServerStats, VersionStats
+from core.telemetry.live import LiveHealth
 from core.telemetry.predictions import PredictionHealth
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Counts(msgspec.Struct):
     health: PredictionHealth = _NOTHING
     process: Values = {}
     table: TableFacts | None = None  # None: it still loads, or has ended
+    live: LiveHealth = LiveHealth()
     earlier: dict[str, EarlierStats] = {}  # by model, of versions that have no counters of their own any more
 
     @classmethod
@@ -93,6 +95,12 @@ def total(parts: Iterable[Counts]) -> Counts:
         }
         health = PredictionHealth(**sums, failure=health.failure or part.health.failure)
     found = Counts.of(stats, health)
+    found.live = LiveHealth(
+        sum(part.live.n_waiting for part in parts),
+        sum(part.live.n_stored for part in parts),
+        sum(part.live.n_dropped for part in parts),
+        next((part.live.failure for part in parts if part.live.failure is not None), None),
+    )
     found.process = added(part.process for part in parts)
     found.table = _joined([part.table for part in parts if part.table is not None])
     return found
@@ -164,6 +172,7 @@ class SharedCounts:
         except (OSError, msgspec.DecodeError):  # it ended before it counted anything
             return
         left.health = replace(left.health, n_waiting=0, failure=None)
+        left.live = replace(left.live, n_waiting=0, failure=None)
         left.process, left.table = lasting(left.process), None
         self.write(left)
 

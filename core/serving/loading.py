@@ -23,6 +23,7 @@ from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.serving.errors import UnavailableError
+from core.serving.live import LiveCounter
 from core.serving.offers import ServedList, ServedOffer, is_listed, offer_of
 from core.serving.public_reasons import reason_of
 from core.serving.routing import Routings
@@ -40,7 +41,7 @@ MAX_ON_DEMAND = 4
 
 
 def _profile_in(folder: Path, version: str) -> DataProfile | None:
-    """Return the profile of a version; None for a version from before, whose predictions carry no slices."""
+    """Return the profile of a version; None for a version from before: no slices are recorded, and no rows counted."""
     try:
         return DataProfile.read(folder, version)
     except ProfileError as error:
@@ -68,6 +69,7 @@ class Loader:
         *,
         memory_bytes: int = 0,
         listed: ServedList = MappingProxyType({}),
+        live: LiveCounter | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -78,8 +80,10 @@ class Loader:
             publish: Called with each new table, from the loader's thread.
             memory_bytes: How much the loaded versions may take together; 0 for no limit.
             listed: What to serve, by model; empty: every model of the registry.
+            live: Counts the rows that loaded versions answer.
             clock: The time.
         """
+        self._live = live
         self._workspace = workspace
         self._memory_bytes = memory_bytes
         self._listed = listed
@@ -147,6 +151,8 @@ class Loader:
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         self._stats.join_earlier(self._loaded.keys() | self._loading.keys())
         self._announce(offers)
+        if self._live is not None:
+            self._live.keep(loaded.tap for loaded in self._loaded.values())
         self._settle_wishes(wished)
 
     def _run(self) -> None:
@@ -218,6 +224,8 @@ class Loader:
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
             profile = _profile_in(folder, f"{model} {version}")
+            stats = self._stats.of(model, version)
+            tap = self._live.tap(model, version, scorer, profile, stats) if self._live is not None else None
             n_file_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
         seconds = time.monotonic() - begin
         # Memory that an earlier version has given back is used again without growth, so the files are the least.
@@ -228,11 +236,12 @@ class Loader:
             model,
             version,
             scorer,
-            self._stats.of(model, version),
+            stats,
             loaded_at=self._clock(),
             seconds=seconds,
             n_bytes=n_bytes,
             profile=profile,
+            tap=tap,
         )
 
     def _take_loaded(self) -> None:

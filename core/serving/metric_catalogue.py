@@ -102,6 +102,13 @@ PREDICT_EARLIER = CounterMetric(
     _P,
     ("model", "counter"),
 )
+LIVE_ROWS = CounterMetric("bondx_live_rows", "Rows counted in the bins of the version's profile.", _P, _MODEL)
+LIVE_DROPPED = CounterMetric(
+    "bondx_live_dropped_rows", "Answered rows that could not be counted: too many at a time.", _P, _MODEL
+)
+LIVE_UNPROFILED = CounterMetric(
+    "bondx_live_unprofiled_rows", "Answered rows of versions without a profile, which are not counted.", _P, _MODEL
+)
 PREDICT_REFUSED = CounterMetric("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
 
 _V = Group.VERSIONS
@@ -127,6 +134,10 @@ TELEMETRY_DROPPED = CounterMetric(
 TELEMETRY_STORED = CounterMetric("bondx_telemetry_stored", "Predictions and outcomes recorded.", _O)
 TELEMETRY_WAITING = GaugeMetric("bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", _O)
 TELEMETRY_UP = GaugeMetric("bondx_telemetry_up", "1 while recording works.", _O)
+LIVE_UNSTORED = CounterMetric(
+    "bondx_live_unstored_rows", "Rows counted in minutes that could not be stored: the disk refused them too long.", _O
+)
+LIVE_UP = GaugeMetric("bondx_live_up", "1 while counted rows can be stored.", _O)
 OUTCOMES = CounterMetric(
     "bondx_outcomes",
     "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; refused "

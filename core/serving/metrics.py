@@ -94,6 +94,8 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     copies = catalogue.PREDICT_SHADOW.family()
     dropped = catalogue.PREDICT_SHADOW_DROPPED.family()
     unfamiliar = catalogue.PREDICT_UNFAMILIAR.family()
+    live, live_dropped = catalogue.LIVE_ROWS.family(), catalogue.LIVE_DROPPED.family()
+    unprofiled = catalogue.LIVE_UNPROFILED.family()
     for model, version, stats in counts.versions:
         labels = (model, version)
         buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
@@ -104,6 +106,9 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         dropped.add_metric(labels, stats.n_copies_dropped)
         for name, n in list(stats.unfamiliar.items()):
             unfamiliar.add_metric((*labels, name), n)
+        live.add_metric(labels, stats.n_live)
+        live_dropped.add_metric(labels, stats.n_live_dropped)
+        unprofiled.add_metric(labels, stats.n_live_unprofiled)
     earlier = catalogue.PREDICT_EARLIER.family()
     for model, joined in counts.earlier.items():
         for name, value in _sums(joined.counted):
@@ -112,7 +117,8 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
     evicted = catalogue.VERSION_EVICTIONS.family(counts.n_evicted)
-    return seconds, rows, errors, copies, dropped, unfamiliar, earlier, refused, evicted
+    counted = (live, live_dropped, unprofiled)
+    return seconds, rows, errors, copies, dropped, unfamiliar, *counted, earlier, refused, evicted
 
 
 def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
@@ -125,6 +131,9 @@ def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
         ("shadow", stats.n_shadow),
         ("shadow_dropped", stats.n_copies_dropped),
         ("unfamiliar_values", sum(stats.unfamiliar.values())),
+        ("live_rows", stats.n_live),
+        ("live_dropped_rows", stats.n_live_dropped),
+        ("live_unprofiled_rows", stats.n_live_unprofiled),
     )
 
 
@@ -134,6 +143,8 @@ def _recording(counts: Counts) -> Iterable[Metric]:
     yield catalogue.TELEMETRY_STORED.family(health.n_stored)
     yield catalogue.TELEMETRY_WAITING.family(health.n_waiting)
     yield catalogue.TELEMETRY_UP.family(float(health.failure is None))
+    yield catalogue.LIVE_UNSTORED.family(counts.live.n_dropped)
+    yield catalogue.LIVE_UP.family(float(counts.live.failure is None))
     outcomes = catalogue.OUTCOMES.family()
     refused = health.n_refused + counts.n_outcomes_refused
     for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):

@@ -354,6 +354,8 @@ class Predictor:
         slices = assignment.slicer.of(asked.rows) if assignment.slicer is not None else ()
         log.debug("%s: %d rows scored and answered after %.2f ms", request_id, len(values), 1000 * seconds)
         self._recorder.predicted(request_id, assignment, seconds, values, slices=slices)
+        if version.tap is not None:
+            version.tap.add(request_id, asked.rows, values)
         self._copy_to_shadow(dialect, assignment, content, request_id, is_stranger)
         return PredictReply(version.speech(dialect), request_id, body)
 

@@ -28,6 +28,7 @@ from core.serving.crowd import RESERVE
 from core.serving.errors import ListenError, cure_of_taken
 from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
+from core.serving.live import LiveCounter
 from core.serving.loading import Loader
 from core.serving.local_callers import is_loopback
 from core.serving.metrics import ServingMetrics, table_facts
@@ -144,6 +145,9 @@ class Server:
             held_since=Rollouts(workspace, clock=clock).needed_since,
             clock=clock,
         )
+        self._live = LiveCounter(
+            workspace, is_on=settings.serving.live_counts, retention=settings.telemetry.live, clock=clock
+        )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(
             workspace,
@@ -151,6 +155,7 @@ class Server:
             self._publish,
             memory_bytes=self._limits.memory_bytes,
             listed=settings.serving.models if listed is None else listed,
+            live=self._live,
             clock=clock,
         )
         self._process = ProcessMetrics()
@@ -178,6 +183,7 @@ class Server:
             if rpc_reserved is not None:
                 rpc_reserved.close()
             self._recorder.close()
+            self._live.close()
             raise
         self._scheme = "http" if certificate is None else "https"
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
@@ -226,6 +232,7 @@ class Server:
     def load(self) -> None:
         """Load the live versions in the background."""
         self._loader.start()
+        self._live.start()
 
     def wait_until_loaded(self, gives_up: Callable[[], bool], *, meanwhile: Callable[[], None]) -> None:
         """Wait until the live versions are loaded, at most as long as a request for one would wait.
@@ -266,6 +273,7 @@ class Server:
         self._predictor.close()
         stuck = self._wait_for_threads(until)
         self._recorder.close()
+        self._live.close()
         self._close_sockets()
         if self._rpc is not None:
             self._rpc.close()
@@ -300,6 +308,7 @@ class Server:
     def _counts(self) -> Counts:
         """Return the counters and the state of this process."""
         counts = Counts.of(self._stats, self._recorder.health())
+        counts.live = self._live.health()
         counts.process = self._process.values()
         counts.table = table_facts(self.table) if self.table.is_complete or self._shared is None else None
         return counts

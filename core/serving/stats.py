@@ -30,6 +30,9 @@ class VersionStats(msgspec.Struct):
     n_errors: int = 0
     n_shadow: int = 0
     n_copies_dropped: int = 0
+    n_live: int = 0  # rows counted in the bins of the profile; this and the next two change in the counting thread
+    n_live_dropped: int = 0
+    n_live_unprofiled: int = 0
     seconds: float = 0.0
     last_used: float = 0.0  # seconds that only go forward, of this machine
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
@@ -50,6 +53,9 @@ class VersionStats(msgspec.Struct):
         self.n_errors += other.n_errors
         self.n_shadow += other.n_shadow
         self.n_copies_dropped += other.n_copies_dropped
+        self.n_live += other.n_live
+        self.n_live_dropped += other.n_live_dropped
+        self.n_live_unprofiled += other.n_live_unprofiled
         self.seconds += other.seconds
         self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
         for name, n in other.unfamiliar.items():

@@ -22,6 +22,7 @@ from core.telemetry.predictions import Arm
 
 if TYPE_CHECKING:
     from core.monitoring.data_profile import DataProfile
+    from core.serving.live.tap import LiveTap
     from core.serving.scoring.scorer import Scorer
 
 VersionKey = tuple[str, str]  # model, version
@@ -47,6 +48,7 @@ class LoadedVersion:
         seconds: float,
         n_bytes: int = 0,
         profile: "DataProfile | None" = None,
+        tap: "LiveTap | None" = None,
     ) -> None:
         self.model = model
         self.version = version
@@ -59,6 +61,7 @@ class LoadedVersion:
         self.n_bytes = n_bytes  # of memory
         self.profile = profile
         self.slice_columns = () if profile is None else recorded_columns(profile)
+        self.tap = tap  # takes answered rows to be counted
         stats.last_used = time.monotonic()
         self.alone = Assignment(self, slicer=self.slicer(()))  # outside a rollout
         self._speech: dict[str, Speech] = {}

@@ -33,6 +33,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     record_predictions: Annotated[bool, Meta(description="Record predictions, which rollouts and outcomes need.")] = (
         True
     )
+    live_counts: Annotated[
+        bool, Meta(description="Count answered rows by minute in the bins of profiles; checks of live drift need them.")
+    ] = True
     max_body_mib: Annotated[float, Meta(gt=0, le=1024, description="Maximum body of a request, MiB.")] = 8.0
     max_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum rows of a request.")] = 10_000
     body_seconds: Annotated[float, Meta(gt=0, le=3600, description="Time limit for a request to arrive.")] = 10.0

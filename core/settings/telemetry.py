@@ -62,6 +62,13 @@ class PredictionRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         return next((own for pattern, own in self.models.items() if fnmatch.fnmatchcase(model, pattern)), None)
 
 
+class LiveRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the counts of served rows are kept: some KiB a minute and an hour of each version that answers."""
+
+    minutes_days: Annotated[float, Meta(gt=0, le=3650, description="Days that the counts of minutes are kept.")] = 14.0
+    hours_days: Annotated[float, Meta(gt=0, le=3650, description="Days that their sums by hour are kept.")] = 400.0
+
+
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Retention of the time series, from the finest grain to the coarsest, and of the recorded past."""
 
@@ -74,4 +81,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     ] = 256.0
     predictions: Annotated[PredictionRetention, Meta(description="Predictions, which wait for their outcomes.")] = (
         PredictionRetention()
+    )
+    live: Annotated[LiveRetention, Meta(description="Counts of served rows, which drift is judged by.")] = (
+        LiveRetention()
     )

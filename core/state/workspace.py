@@ -105,6 +105,11 @@ class Workspace:
         """Predictions and their outcomes, in SQLite; written by every server process."""
         return self.telemetry_file.with_name("predictions.db")
 
+    @property
+    def live_file(self) -> Path:
+        """The counts of served rows by minute and hour, in SQLite; written by every server process."""
+        return self.telemetry_file.with_name("live.db")
+
     def evidence_file(self, rollout_id: str) -> Path:
         """The sums by caller of an active rollout; the engine collects them again if they are lost."""
         return self.telemetry_file.with_name(f"{rollout_id}.evidence")

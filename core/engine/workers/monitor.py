@@ -18,8 +18,9 @@ from core.monitoring.documents import ModelMonitoring, VersionMonitoring
 from core.monitoring.health.assess import assess, with_history
 from core.monitoring.health.facts import HealthFacts
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.watch import LiveVersion, MemoryStates, Watcher, WatcherLook, WatchState, WatchStates
+from core.monitoring.watch import LiveVersion, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
+from core.telemetry.live import LiveStates
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,13 @@ class Monitor(Worker):
         Args:
             context: The engine.
             watchers: What to run; by default one of each kind in `WATCHERS`.
-            states: Where the watchers' states are kept.
+            states: Where the watchers' states are kept; by default beside the minutes that they have seen.
         """
         self.wake = threading.Event()
         self._context = context
         self._watchers = tuple(make(context) for make in WATCHERS) if watchers is None else tuple(watchers)
-        self._states = states or MemoryStates()
+        self._live_states = LiveStates(context.workspace.live_file)
+        self._states = states or self._live_states
         self._live = LiveVersions(context.workspace, context.clock)
         self._store = MonitoringStore(context.workspace)
         self._alerts = MonitoringAlerts(context.alerts)
@@ -67,6 +69,10 @@ class Monitor(Worker):
     def step(self) -> float:
         self.look(self._context.clock())
         return STEP_SECONDS
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        self._live_states.close()
 
     def look(self, now: datetime) -> None:
         """Look at every live version that is due, and write what is shown if it has changed.

@@ -1,0 +1,6 @@
+"""Counting answered rows: `tap.py` takes them without waiting, `counter.py` counts them once a second."""
+
+from core.serving.live.counter import LiveCounter
+from core.serving.live.tap import LiveTap
+
+__all__ = ["LiveCounter", "LiveTap"]

@@ -1,0 +1,210 @@
+"""The thread that counts answered rows in the bins of profiles, and hands finished minutes to the store."""
+
+import logging
+import threading
+import time
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.live import LiveSketch, merged_bytes, to_bytes
+from core.monitoring.live.counting import Served
+from core.serving.live.tap import AnsweredRequest, LiveTap, Seconds
+from core.serving.stats import VersionStats
+from core.settings.telemetry import LiveRetention
+from core.state import Workspace
+from core.telemetry.live import CountedMinute, LiveHealth, LiveWriter
+
+if TYPE_CHECKING:
+    from core.serving.scoring.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+COUNT_SECONDS = 1.0
+MINUTE = 60
+_SLICE = 1_000  # requests counted at a time: the answering thread waits no longer than for these
+_RETIRED_SECONDS = 120.0  # after which no request of an unloaded version can still be under way
+
+
+@dataclass(slots=True)
+class _Minute:
+    """The rows of one version within one minute, so far."""
+
+    n: int = 0
+    n_dropped: int = 0
+    sketch: LiveSketch = field(default_factory=LiveSketch)
+
+
+class LiveCounter:
+    """Counts the answered rows of all versions of one server process; an unusable store never blocks an answer."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        is_on: bool = True,
+        retention: LiveRetention | None = None,
+        clock: Clock = utc_now,
+        count_seconds: float = COUNT_SECONDS,
+    ) -> None:
+        """Open the store; nothing is counted before `start`.
+
+        Args:
+            workspace: The workspace with the store.
+            is_on: Whether to count at all.
+            retention: How long minutes and hours are kept; the defaults if None.
+            clock: The time.
+            count_seconds: How often rows are counted.
+        """
+        self._seconds: Seconds = time.time if clock is utc_now else lambda: clock().timestamp()
+        self._count_seconds = count_seconds
+        self._is_on = is_on
+        self._taps: list[LiveTap] = []
+        self._minutes: dict[LiveTap, dict[int, _Minute]] = {}
+        self._told: set[LiveTap] = set()  # versions of which it was said that rows are dropped
+        self._lock = threading.Lock()  # of counting; and of the list of taps
+        self._wake = threading.Event()
+        self._stopping = False
+        self._writer: LiveWriter | None = None
+        self._failure: str | None = None
+        self._file: Path = workspace.live_file
+        self._thread = threading.Thread(target=self._run, name="serving-live", daemon=True)
+        if not is_on:
+            return
+        try:
+            self._writer = LiveWriter(self._file, merged_bytes, retention=retention, clock=clock)
+        except (CoreError, OSError) as error:
+            self._failure = str(error)
+            log.error("served rows are not counted: %s", error)
+
+    def tap(
+        self, model: str, version: str, scorer: "Scorer", profile: DataProfile | None, stats: VersionStats
+    ) -> LiveTap | None:
+        """Return the tap of a version that was loaded; None if nothing is counted.
+
+        Args:
+            model: The model.
+            version: Its version.
+            scorer: Its scorer.
+            profile: What it learned from, if it has a profile.
+            stats: Its counters.
+        """
+        if self._writer is None:
+            return None
+        tap = LiveTap(model, version, scorer, profile, stats, wake=self._wake, seconds=self._seconds)
+        if tap.counter is None:
+            log.info("%s %s has no profile: its rows are only numbered, and its drift is not watched", model, version)
+        elif names := tap.counter.left_out:
+            log.info("%s %s: not counted, since requests do not carry them: %s", model, version, ", ".join(names))
+        with self._lock:
+            self._taps.append(tap)
+        return tap
+
+    def keep(self, loaded: Iterable[LiveTap | None]) -> None:
+        """Forget the taps of versions that are not loaded any more, once their last rows are counted."""
+        kept: Container[LiveTap | None] = set(loaded)
+        with self._lock:
+            for tap in self._taps:
+                if tap not in kept and tap.retired_at is None:
+                    tap.retired_at = self._seconds()
+
+    def start(self) -> None:
+        """Begin to count."""
+        if self._writer is not None:
+            self._thread.start()
+
+    def health(self) -> LiveHealth:
+        """Return the state of the store."""
+        return LiveHealth(failure=self._failure) if self._writer is None else self._writer.health()
+
+    def count(self) -> None:
+        """Count what waits, and hand finished minutes to the store."""
+        with self._lock:
+            now = self._seconds()
+            for tap in self._taps:
+                self._count_tap(tap, now)
+                self._hand_over(tap, before=int(now) // MINUTE * MINUTE)
+            self._taps = [
+                tap
+                for tap in self._taps
+                if tap.retired_at is None or now - tap.retired_at < _RETIRED_SECONDS or self._minutes.get(tap)
+            ]
+
+    def close(self) -> None:
+        """Count what waits, store it with the minute under way, and stop."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._writer is None:
+            return
+        self.count()
+        with self._lock:
+            for tap in list(self._minutes):
+                self._hand_over(tap, before=None)
+        self._writer.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(self._count_seconds)
+            self._wake.clear()
+            try:
+                self.count()
+            except Exception:  # one version's rows must not end the counting of all others
+                log.exception("served rows could not be counted")
+
+    def _count_tap(self, tap: LiveTap, now: float) -> None:
+        minutes = self._minutes.setdefault(tap, {})
+        while taken := tap.take(_SLICE):
+            by_minute: dict[int, list[AnsweredRequest]] = {}
+            for each in taken:
+                by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)
+            for at, requests in by_minute.items():
+                self._add(tap, minutes.setdefault(at, _Minute()), requests)
+        if n_dropped := tap.take_dropped():
+            minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_dropped
+            tap.stats.n_live_dropped += n_dropped
+            self._tell(tap, "more rows are answered than can be counted: the counts of a minute say how many they lack")
+
+    def _add(self, tap: LiveTap, minute: _Minute, requests: list[AnsweredRequest]) -> None:
+        n = sum(len(each.values) for each in requests)
+        if tap.counter is None:
+            minute.n += n
+            tap.stats.n_live_unprofiled += n
+            return
+        try:
+            with np.errstate(all="ignore"):
+                minute.sketch.merge(tap.counter.count([Served(each.rows, each.values) for each in requests]))
+        except Exception:  # a model of a plug-in may answer anything
+            log.debug("%s %s: %d rows could not be counted", tap.model, tap.version, n, exc_info=True)
+            minute.n_dropped += n
+            tap.stats.n_live_dropped += n
+            self._tell(tap, "rows cannot be counted in the bins of its profile")
+        else:
+            minute.n += n
+            tap.stats.n_live += n
+
+    def _tell(self, tap: LiveTap, why: str) -> None:
+        if tap not in self._told:
+            self._told.add(tap)
+            log.warning("%s %s: %s (bondx_live_dropped_rows_total)", tap.model, tap.version, why)
+
+    def _hand_over(self, tap: LiveTap, before: int | None) -> None:
+        """Hand the minutes that began before an instant to the store; all of them if it is None."""
+        assert self._writer is not None
+        minutes = self._minutes.get(tap, {})
+        for at in sorted(minutes):
+            if before is None or at < before:
+                minute = minutes.pop(at)
+                content = to_bytes(minute.sketch) if minute.sketch.n else b""
+                self._writer.add(
+                    CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
+                )
+        if not minutes:
+            self._minutes.pop(tap, None)

@@ -1,0 +1,114 @@
+"""The rows that one version has just answered, on their way to the thread that counts them."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.live.counting import SketchCounter
+from core.monitoring.live.encoding import profile_number
+from core.monitoring.live.sketch import ProfileIndex
+from core.serving.stats import VersionStats
+
+if TYPE_CHECKING:
+    from core.models.scoring.fields import Rows
+    from core.serving.scoring.scorer import Scorer
+
+MOST_CELLS = 4_000_000
+"""Cells that may wait to be counted, by version: 32 MiB of numbers, or seven seconds of the highest rate."""
+_EARLY = 4  # from this part of them on, the counting thread is woken before its second is over
+
+Seconds = Callable[[], float]
+
+
+class AnsweredRequest(NamedTuple):
+    """The rows of one request, and the answers to them; what the answering thread had anyway."""
+
+    at: float  # seconds since 1970
+    request_id: str
+    rows: "Rows"
+    values: Sequence[Any]
+
+
+class LiveTap:
+    """Takes the answered rows of one version; one thread adds, another takes.
+
+    Attributes:
+        model: The model.
+        version: Its version.
+        profile: The name of its profile; empty if it has none.
+        counter: Counts its rows; None without a profile.
+        retired_at: When the version was unloaded, by the clock of `Seconds`; None while it is loaded.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        scorer: "Scorer",
+        profile: DataProfile | None,
+        stats: VersionStats,
+        *,
+        wake: threading.Event,
+        seconds: Seconds,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            model: The model.
+            version: Its version.
+            scorer: Its scorer, which knows the fields of a row.
+            profile: What it learned from, if it has a profile.
+            stats: Its counters.
+            wake: Set when much waits.
+            seconds: The time.
+        """
+        self.model = model
+        self.version = version
+        self.retired_at: float | None = None
+        self.profile = "" if profile is None else profile_number(profile)
+        self.counter = None if profile is None else _counter_of(profile, scorer)
+        self.stats = stats
+        self._wake = wake
+        self._seconds = seconds
+        self._limit = max(MOST_CELLS // max(len(scorer.signature.fields), 1), 1)
+        self._early = max(self._limit // _EARLY, 1)
+        self._waiting: deque[AnsweredRequest] = deque()
+        self._n_in = self._n_out = 0  # each is changed by one thread only
+        self._n_refused = self._n_refused_told = 0
+
+    def add(self, request_id: str, rows: "Rows", values: Sequence[Any]) -> None:
+        """Take the rows of an answered request; never blocks. If too many wait, they are counted as dropped."""
+        n = len(values)
+        n_waiting = self._n_in - self._n_out
+        if n_waiting and n_waiting + n > self._limit:
+            self._n_refused += n
+            return
+        self._n_in += n
+        self._waiting.append(AnsweredRequest(self._seconds(), request_id, rows, values))
+        if n_waiting + n > self._early:
+            self._wake.set()
+
+    def take(self, most: int) -> list[AnsweredRequest]:
+        """Return the next requests, the oldest first."""
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(min(len(waiting), most))]
+        self._n_out += sum(len(each.values) for each in taken)
+        return taken
+
+    def take_dropped(self) -> int:
+        """Return how many rows were dropped since the last call."""
+        refused = self._n_refused
+        found, self._n_refused_told = refused - self._n_refused_told, refused
+        return found
+
+
+def _counter_of(profile: DataProfile, scorer: "Scorer") -> SketchCounter:
+    signature = scorer.signature
+    return SketchCounter(
+        ProfileIndex(profile),
+        numbers=[field.name for field in signature.numbers],
+        texts=[field.name for field in signature.texts],
+        classes=scorer.form.classes or signature.classes,
+    )
