@@ -20,9 +20,9 @@ MOST_BYTES = 16 << 20  # of one sketch once it is unpacked
 _LEVEL = 1  # of zlib: minutes are written often and read often
 _FURTHEST_STEPS = 1 << 62
 
-Count = Annotated[int, Meta(ge=0, le=1 << 53)]
-Steps = Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]
-Hash = Annotated[int, Meta(ge=0)]
+_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+_Steps = Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]
+_Hash = Annotated[int, Meta(ge=0)]
 
 
 class SketchError(CoreError):
@@ -33,28 +33,28 @@ class SketchError(CoreError):
 
 
 class _Numbers(msgspec.Struct, array_like=True, tag=0, frozen=True, forbid_unknown_fields=True):
-    cells: list[Count]
-    missing: Count
-    unreadable: Count
-    infinite: Count
-    steps: Steps
-    below: Steps
-    above: Steps
-    others: list[tuple[float, Count]]
+    cells: list[_Count]
+    missing: _Count
+    unreadable: _Count
+    infinite: _Count
+    steps: _Steps
+    below: _Steps
+    above: _Steps
+    others: list[tuple[float, _Count]]
 
 
 class _Levels(msgspec.Struct, array_like=True, tag=1, frozen=True, forbid_unknown_fields=True):
-    levels: list[Count]
-    missing: Count
-    unseen: list[tuple[Hash, Count]]
-    rest: Count
+    levels: list[_Count]
+    missing: _Count
+    unseen: list[tuple[_Hash, _Count]]
+    rest: _Count
 
 
 class _Sketch(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    n: Count
+    n: _Count
     features: dict[str, _Numbers | _Levels]
     answers: dict[str, _Numbers | _Levels]
-    slices: dict[str, tuple[Count, Count, Steps]]
+    slices: dict[str, tuple[_Count, _Count, _Steps]]
 
 
 _DECODER = msgspec.msgpack.Decoder(_Sketch)

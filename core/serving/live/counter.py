@@ -15,7 +15,7 @@ from core.errors import CoreError
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live import LiveSketch, merged_bytes, to_bytes
 from core.monitoring.live.counting import Served
-from core.serving.live.tap import AnsweredRequest, LiveTap, Seconds
+from core.serving.live.tap import AnsweredRequest, LiveTap, UnixClock
 from core.serving.stats import VersionStats
 from core.settings.telemetry import LiveRetention
 from core.state import Workspace
@@ -62,7 +62,7 @@ class LiveCounter:
             clock: The time.
             count_seconds: How often rows are counted.
         """
-        self._seconds: Seconds = time.time if clock is utc_now else lambda: clock().timestamp()
+        self._seconds: UnixClock = time.time if clock is utc_now else lambda: clock().timestamp()
         self._count_seconds = count_seconds
         self._is_on = is_on
         self._taps: list[LiveTap] = []

@@ -19,7 +19,7 @@ MOST_CELLS = 4_000_000
 """Cells that may wait to be counted, by version: 32 MiB of numbers, or seven seconds of the highest rate."""
 _EARLY = 4  # from this part of them on, the counting thread is woken before its second is over
 
-Seconds = Callable[[], float]
+UnixClock = Callable[[], float]
 
 
 class AnsweredRequest(NamedTuple):
@@ -39,7 +39,7 @@ class LiveTap:
         version: Its version.
         profile: The name of its profile; empty if it has none.
         counter: Counts its rows; None without a profile.
-        retired_at: When the version was unloaded, by the clock of `Seconds`; None while it is loaded.
+        retired_at: When the version was unloaded, by the clock of `UnixClock`; None while it is loaded.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class LiveTap:
         stats: VersionStats,
         *,
         wake: threading.Event,
-        seconds: Seconds,
+        seconds: UnixClock,
     ) -> None:
         """Prepare.
 

@@ -1,17 +1,17 @@
 """Counts of served rows: `writer.py` stores minutes and hours, `reader.py` reads them, `states.py` keeps watchers."""
 
 from core.telemetry.live.reader import LiveReader
-from core.telemetry.live.records import CountedMinute, LiveHour, LiveMinute, ServedVersion
+from core.telemetry.live.records import CountedMinute, CountedVersion, LiveHour, LiveMinute
 from core.telemetry.live.states import LiveStates
 from core.telemetry.live.writer import LiveHealth, LiveWriter
 
 __all__ = [
     "CountedMinute",
+    "CountedVersion",
     "LiveHealth",
     "LiveHour",
     "LiveMinute",
     "LiveReader",
     "LiveStates",
     "LiveWriter",
-    "ServedVersion",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.telemetry.errors import translated
-from core.telemetry.live.records import LiveHour, LiveMinute, ServedVersion
+from core.telemetry.live.records import CountedVersion, LiveHour, LiveMinute
 from core.telemetry.schema import connect_to_read, fetch
 
 MOST_MINUTES = 20_000  # two weeks of one process
@@ -67,10 +67,10 @@ class LiveReader:
         rows = self._fetch(_HOURS, model, version, *_seconds(start, end))
         return [LiveHour(_time(at), n, dropped, profile, sketch) for at, n, dropped, profile, sketch in rows]
 
-    def versions(self) -> list[ServedVersion]:
+    def versions(self) -> list[CountedVersion]:
         """List the versions with stored minutes."""
         rows = self._fetch(_VERSIONS)
-        return [ServedVersion(model, version, profile, _time(last)) for model, version, profile, last in rows]
+        return [CountedVersion(model, version, profile, _time(last)) for model, version, profile, last in rows]
 
     def watch_state(self, model: str, version: str, watcher: str) -> tuple[int, bytes] | None:
         """Return the cursor and the state that a watcher has saved; None if it has saved none."""

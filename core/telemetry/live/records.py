@@ -37,7 +37,7 @@ class LiveHour(NamedTuple):
     sketch: bytes
 
 
-class ServedVersion(NamedTuple):
+class CountedVersion(NamedTuple):
     """A version of which rows were counted."""
 
     model: str
