@@ -44,8 +44,10 @@ CONVERSIONS = {
     },
     "core/serving/fast_path.py": {"length", "length.isdigit"},
     "core/serving/limits.py": {"settings.max_body_mib * (1 << 20)", "settings.memory_mib * (1 << 20)"},
+    "core/serving/live/counter.py": {"each.at", "now"},
     "core/serving/loading.py": {"psutil.Process().memory_info().rss"},
     "core/serving/metrics.py": {
+        "counts.live.failure is None",
         "health.failure is None",
         "is_ready",
         "is_up",
