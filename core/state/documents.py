@@ -13,6 +13,7 @@ from core.state.encoding import (
     SpelledDocument,
     StoredDocument,
     StoredTable,
+    exactly,
     fields_of,
     spelled,
     spelled_document,
@@ -381,7 +382,7 @@ class Documents(Generic[T]):
         elif self._brief is not None and isinstance(document, self._brief):
             remembered = document  # it is small, and its large fields are still in their file
         else:
-            remembered = msgspec.json.encode(document)
+            remembered = exactly(msgspec.json.encode(document))
         superseded = {**self._superseded, name: remembered}
         while len(superseded) > _N_SUPERSEDED or sum(map(_n_bytes, superseded.values())) > _SUPERSEDED_BYTES:
             del superseded[next(iter(superseded))]
@@ -409,7 +410,7 @@ def _without_places(superseded: Mapping[Any, Any]) -> dict[Any, Any]:
     for name, document in superseded.items():
         if not isinstance(document, bytes):
             try:
-                found[name] = msgspec.json.encode(whole(document))
+                found[name] = exactly(msgspec.json.encode(whole(document)))
             except DamagedFileError:
                 del found[name]
     return found

@@ -146,6 +146,21 @@ def test_earlier_revisions_take_a_bounded_number_of_bytes(versions, elsewhere):
     assert kept < 3 << 20  # 60 revisions of 60 KiB in JSON, some 250 KiB as objects
 
 
+def test_a_writer_holds_of_each_document_and_each_earlier_revision_its_bytes_and_no_more(database):
+    loose = database.documents("loose", Loose, "key")
+    loose.insert(Loose(key="first", anything=""))
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            seen = loose.insert(Loose(key=f"{number}", anything="x" * 5_000))
+            loose.replace(changed(seen, anything="y" * 5_000))
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * 2 * 40 * 5_000  # an encoder's own block has up to fourteen times the bytes
+
+
 @pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), (0.0, -0.0)])
 def test_equal_values_of_another_kind_are_noticed(database, before, after):
     database.table("values").insert({"value": before})
