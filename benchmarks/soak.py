@@ -3,11 +3,11 @@
     python benchmarks/soak.py [--minutes 10 | --rounds N] [--folder DIR] [--picture soak.svg]
 
 Every round registers a version, promotes it to Staging, lets it answer beside the live version, then promotes or aborts
-it, and records a tracked run. Meanwhile a session trains without end, a client sends predictions, somebody reads a
-console, and a script follows the status. In the first half of the time, engine and server are killed in turn. All that
-was acknowledged is written into a journal outside the workspace, and compared with the workspace at the end. The
-curves of the second half are judged: memory, CPU, descriptors, children, zombies and disk. Exit code 1 if anything was
-lost.
+it, and records a tracked run. Every tenth round prunes versions and runs, as an operator with retention does. Meanwhile
+a session trains without end, a client sends predictions, somebody reads a console, and a script follows the status. In
+the first half of the time, engine and server are killed in turn. All that was acknowledged is written into a journal
+outside the workspace, and compared with the workspace at the end. The curves of the second half are judged: memory,
+CPU, descriptors, children, zombies and disk. Exit code 1 if anything was lost.
 
 A verdict is "growing", "filling" (it has grown, and at its end by less than half of its mean growth), "flat" or
 "falling". The growth is printed with each of them. These grow by design, up to their limits:
@@ -31,7 +31,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -45,8 +45,10 @@ from core.actor import Actor, Origin
 from core.errors import CoreError
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
+from core.maintenance.pruning import Pruning
 from core.registry import Registry, Stage
 from core.rollout.rollouts import Rollouts
+from core.settings.retention import RetentionSettings
 from core.state import Workspace
 from core.telemetry.predictions import PredictionReader
 from core.tracking import Runs, RunStatus
@@ -56,6 +58,9 @@ OPERATOR = Actor("soak", "localhost", Origin.COMMAND_LINE)
 ENDLESS = "dataset_size: 300\nmax_epochs: 100000\npatience: 100000\n"
 KEYS = (b"1", b"2", b"j", b"3", b"j", b"5", b"7", b"9", b"j")
 PATIENCE_SECONDS = 120
+PRUNE_EVERY = 10
+RETENTION = RetentionSettings(runs=20, versions=True)
+"""Small enough to be reached before the judged part of a soak begins."""
 RECORDED_WITHIN = 3.0
 """Seconds in which a server promises to have stored an answered prediction; a kill may lose the newest."""
 
@@ -71,6 +76,7 @@ class Journal:
         self.runs: list[str] = []
         self.predictions: list[tuple[float, str]] = []
         self.server_kills: list[float] = []
+        self.pruned: list[str] = []
 
     def note(self, kind: str, value: object, *, into: list[Any]) -> None:
         """Write one fact."""
@@ -85,6 +91,7 @@ class Soak:
 
     def __init__(self, folder: Path) -> None:
         self.workspace, self._row = prepare(folder, "lightgbm")
+        self._gates = Registry(self.workspace).get(MODEL, "1.0.0").gates
         self._folder, self._port = folder, free_port()
         (folder / "endless.yaml").write_text(ENDLESS)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -112,6 +119,8 @@ class Soak:
         version = self._registered()
         self._rolled_out(version, promotes=self.n_rounds % 2 == 0)
         self._tracked()
+        if self.n_rounds % PRUNE_EVERY == 0:
+            self._prune()
         if kills:
             name, arguments = (("engine", self._train), ("server", self._serve))[self.n_rounds % 2]
             self._kill(name, arguments)
@@ -139,7 +148,10 @@ class Soak:
         workspace = Workspace.open(self.workspace.root)
         registry, runs = Registry(workspace), Runs(workspace)
         reader = PredictionReader(workspace.predictions_file)
-        lost = [f"version {key} is missing" for key, _ in self.journal.versions if not _has(registry, key)]
+        pruned = set(self.journal.pruned)
+        kept = [key for key, _ in self.journal.versions if f"versions:{key}" not in pruned]
+        lost = [f"version {key} is missing" for key in kept if not _has(registry, key)]
+        lost += [f"version {key} has no tombstone" for key in _unburied(registry, pruned)]
         history = {(move.version, move.to_stage) for move in registry.history(MODEL)}
         lost += [
             f"the move of {v} to Production is missing"
@@ -147,7 +159,8 @@ class Soak:
             if (v, Stage.PRODUCTION) not in history
         ]
         known = {run.run_id: run for run in runs.all()}
-        lost += [f"run {name} is not finished" for name in self.journal.runs if not _finished(known.get(name))]
+        tracked = [name for name in self.journal.runs if f"runs:{name}" not in pruned]
+        lost += [f"run {name} is not finished" for name in tracked if not _finished(known.get(name))]
         safe = [name for at, name in self.journal.predictions if not self._is_fresh(at)]
         lost += [f"prediction {name} is missing" for name in safe if not reader.holds(name)]
         verdict = AuditLog(workspace).verify()
@@ -186,10 +199,9 @@ class Soak:
 
     def _registered(self) -> str:
         registry = Registry(self.workspace)
-        source, number = registry.load_path(MODEL, "1.0.0"), self.n_rounds
         version = registry.register(
-            MODEL, _copied(source, self._folder / "next"), metrics={"attainment": 0.9}, lineage={"seed": number},
-            gates=registry.get(MODEL, "1.0.0").gates, actor=OPERATOR,
+            MODEL, _copied(self._folder / "trained", self._folder / "next"), metrics={"attainment": 0.9},
+            lineage={"seed": self.n_rounds}, gates=self._gates, actor=OPERATOR,
         )  # fmt: skip
         self.journal.note("version", (version.key, version.manifest_sha256), into=self.journal.versions)
         registry.apply(registry.plan_promotion(MODEL, version.version), actor=OPERATOR)
@@ -216,6 +228,12 @@ class Soak:
                 runs.log_metrics(run.run_id, step, {"loss": 1.0 / step})
             runs.finish(run.run_id, RunStatus.FINISHED, actor=OPERATOR)
         self.journal.note("run", run.run_id, into=self.journal.runs)
+
+    def _prune(self) -> None:
+        pruning = Pruning(self.workspace, RETENTION)
+        result = pruning.carry_out(pruning.plan(pruning.automatic()), actor=OPERATOR, reason="retention of the soak")
+        for item in (item for kind in result.kinds for item in kind.items):
+            self.journal.note("pruned", item.key, into=self.journal.pruned)
 
     def _ask(self) -> None:
         url = f"http://127.0.0.1:{self._port}/api/v1/predict/{MODEL}"
@@ -252,6 +270,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="end after this many rounds, all of them with a kill")
     parser.add_argument("--folder", type=Path, help="working folder, which is kept")
     parser.add_argument("--picture", type=Path, help="write the curves here (SVG)")
+    parser.add_argument("--samples", type=Path, help="write every sample of the curves here (JSON)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -302,6 +321,8 @@ def report(ended: tuple[Soak, float], arguments: argparse.Namespace) -> list[str
         print(f"{name:<30}{figures}  {_interval(slope)}")
     if arguments.picture:
         arguments.picture.write_text(soak.curves.picture(since))
+    if arguments.samples:
+        arguments.samples.write_text(json.dumps(soak.curves.samples(since)))
     lost = soak.losses()
     print(f"\n{len(lost)} acknowledged facts lost" if lost else "\nnothing acknowledged was lost")
     print("\n".join(lost[:20]))
@@ -325,6 +346,12 @@ def _copied(source: Path, target: Path) -> Path:
 def _has(registry: Registry, key: str) -> bool:
     model, _, number = key.partition("/")
     return any(version.version == number for version in registry.versions(model))
+
+
+def _unburied(registry: Registry, pruned: Iterable[str]) -> set[str]:
+    """Return the pruned versions whose numbers could be used again."""
+    gone = {name.removeprefix("versions:") for name in pruned if name.startswith("versions:")}
+    return gone - {tombstone.key for tombstone in registry.pruned()}
 
 
 def _finished(run: Any) -> bool:

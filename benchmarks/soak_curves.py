@@ -150,6 +150,10 @@ class Curves:
         state = (workspace / "state").glob("*.json")
         self.points["state files, MiB"].append((now, sum(map(_size, state)) / 2**20))
 
+    def samples(self, since: float) -> dict[str, object]:
+        """Return everything that was measured, to be judged again or compared."""
+        return {"points": self.points, "rounds": self.rounds, "marks": self.marks, "since": since}
+
     def slopes(self, since: float) -> dict[str, Slope]:
         """Return the slope of every curve from an instant on."""
         found = {name: slope_of([point for point in points if point[0] >= since]) for name, points in self._sorted()}
