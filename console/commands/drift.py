@@ -1,9 +1,10 @@
-"""`bondx drift`: has a batch moved away from what a version learned from?"""
+"""`bondx drift`: has a batch, or what servers are asked, moved away from what a version learned from?"""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.commands.drift_watched import add_watched
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
 from console.commands.reading import add_reading_arguments, reading_rules
 from core.errors import ExitCode
@@ -19,7 +20,7 @@ _COLUMNS = ("column", "verdict", "psi", "ks", "x2", "js", "moved_by", "of_model"
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verb."""
-    verbs = noun_parser(commands, "drift", help="compare a batch with what a version learned from")
+    verbs = noun_parser(commands, "drift", help="how far data have moved from what a version learned from")
     check = command_parser(
         verbs, "check", help="compare a file with the profile of a version: exit code 1 if it has drifted"
     )
@@ -29,6 +30,7 @@ def add_parser(commands: Subparsers) -> None:
     add_reading_arguments(check)
     add_json_argument(check)
     check.set_defaults(command=check_file)
+    add_watched(verbs)
 
 
 def check_file(args: argparse.Namespace) -> int:

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from core.errors import UsageError
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from core.actor import Actor
     from core.state import Workspace
 
@@ -196,3 +200,17 @@ def person() -> "Actor":
     from core.actor import Actor, Origin
 
     return Actor.current(Origin.COMMAND_LINE)
+
+
+def past_instant(text: str) -> "datetime":
+    """Read the past time of `--at`.
+
+    Raises:
+        UsageError: It is no time, or has not come yet.
+    """
+    from core.clock import read_instant, utc_now
+
+    now = utc_now()
+    if (at := read_instant(text, now)) > now:
+        raise UsageError(f"--at {text} is in the future; it is {now:%Y-%m-%dT%H:%M:%S} UTC now.")
+    return at

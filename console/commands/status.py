@@ -21,6 +21,7 @@ N_ALERTS = 10
 """The alerts that the text lists without `--all`: with 2,000, the rest of the status would be off the screen."""
 OLD_SECONDS = 15.0
 """An engine stores a sample a second: with none for as long, the figures are old."""
+_WORST_FIRST = ("failing", "degraded", "unknown", "healthy")
 GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
 
 
@@ -29,7 +30,8 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(
         commands,
         "status",
-        help="what is live, running and wrong: exit code 1 if an alert fires, a gate fails or a rollout is not judged",
+        help="what is live, running and wrong: exit code 1 if an alert fires, a model or a gate fails or a rollout is "
+        "not judged",
     )
     parser.add_argument("--plain", action="store_true", help="one fact per line, not aligned, for screen readers")
     parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
@@ -93,16 +95,13 @@ def _problem_with_keys(workspace: "Workspace") -> str | None:
 
 
 def _status_at(args: argparse.Namespace) -> int:
-    from core.clock import read_instant, utc_now
+    from console.commands.opening import past_instant
     from core.view.past.replay import RecordedPast
 
     if args.watch:
         raise UsageError("--at shows one instant, which never changes, so --watch has no effect: leave one out.")
     workspace = open_workspace(args)
-    at, now = read_instant(args.at, utc_now()), utc_now()
-    if at > now:
-        raise UsageError(f"--at {args.at} is in the future; it is {now:%Y-%m-%dT%H:%M:%S} UTC now.")
-    facts = facts_of(RecordedPast(workspace).at(at))
+    facts = facts_of(RecordedPast(workspace).at(past_instant(args.at)))
     _print(facts, args)
     return exit_code(facts)
 
@@ -172,6 +171,17 @@ def facts_of(snapshot: "Snapshot", *, now: "datetime | None" = None) -> dict[str
             {"model": retired.model, "version": retired.version, "since": retired.since, "by": retired.by}
             for retired in retired_models(snapshot)
         ],
+        "health": [
+            {
+                "model": found.model,
+                "version": found.live.version,
+                "state": found.health.state,
+                "since": found.health.since,
+                "reasons": [reason.text for reason in found.health.reasons],
+                "missing": list(found.health.missing),
+            }
+            for found in snapshot.monitoring
+        ],
         "alerts": [
             {
                 "fingerprint": alert.fingerprint,
@@ -207,9 +217,13 @@ def _stopped_at(snapshot: "Snapshot", now: "datetime") -> "datetime | None":
 
 
 def exit_code(facts: dict[str, Any]) -> int:
-    """Return 1 while an alert fires, a session's gate fails, a file is damaged, or nobody judges an active rollout."""
+    """Return 1 while something needs a person.
+
+    That is while an alert fires, a live version or a gate fails, a file is damaged, or nobody judges a rollout.
+    """
     firing = any(alert["state"] == "firing" for alert in facts["alerts"])
     failing = any(session["failing_gates"] for session in facts["sessions"])
+    failing |= any(found["state"] == "failing" for found in facts["health"])
     unjudged = facts["rollouts"] and (facts["engine"] is None or facts["engine"]["silent_since"])
     return ExitCode.FAILING if firing or failing or unjudged or facts["problems"] else ExitCode.GOOD
 
@@ -267,6 +281,8 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
         )
     if not facts["production"] and not facts["without_live_version"]:
         lines.append(("production", "unknown: it cannot be read" if "registry" in facts["unreadable"] else "nothing"))
+    if facts["health"]:
+        lines.append(("health", _health_sentence(facts["health"], absence)))
     for rollout in facts["rollouts"]:
         from core.rollout.rollout import state_in_words  # loaded by now, where there is a rollout
 
@@ -290,6 +306,21 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
         gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())
         lines.append(("resources", gauges + sampled))
     return lines + [("problem", problem) for problem in facts["problems"] if problem != facts["unwritable"]]
+
+
+def _health_sentence(health: list[dict[str, Any]], absence: str) -> str:
+    """Count the models by health, the worst state first, and give the reason of the worst of them."""
+    from console.cli.output import printable
+
+    ranked = [found for state in _WORST_FIRST for found in health if found["state"] == state]
+    counts = {state: sum(found["state"] == state for found in health) for state in _WORST_FIRST}
+    sentence = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    worst = ranked[0]
+    if worst["state"] != "healthy":
+        why = next(iter(worst["reasons"] if worst["state"] != "unknown" else worst["missing"]), "")
+        since = f" since {printable(worst['since'])}" if worst["since"] else ""
+        sentence += f"; {worst['model']} {worst['version']} {worst['state']}{since}{f': {why}' if why else ''}"
+    return f"{sentence}; not watched now: {absence}" if absence else sentence
 
 
 def _alert_sentences(alerts: list[dict[str, Any]], limit: int | None) -> list[str]:

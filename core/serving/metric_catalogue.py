@@ -18,6 +18,7 @@ class Group(StrEnum):
     PREDICTIONS = "Predictions"
     VERSIONS = "Loaded versions"
     OUTCOMES = "Outcomes and recording"
+    MONITORING = "Monitoring of the live versions, as the engine found them at its last look"
     ROLLOUTS = "Rollouts: the newest of each model"
     SESSIONS = "Training: the sessions that are not at rest, the newest first, at most 20"
     MACHINE = "Machine and processes"
@@ -80,6 +81,9 @@ _ARM = (*_ROLLOUT, "arm")
 _GUARD = (*_ROLLOUT, "guard")
 _SESSION = ("session",)
 _CRITERION = ("session", "criterion")
+
+_COLUMN = (*_MODEL, "type", "feature")
+_METRIC = (*_MODEL, "metric", "source")
 
 _P = Group.PREDICTIONS
 PREDICT_SECONDS = HistogramMetric(
@@ -153,6 +157,39 @@ PREDICTIONS_STORED_ROWS = GaugeMetric(
     ("model",),
 )
 PREDICTIONS_STORED_BYTES = GaugeMetric("bondx_predictions_stored_bytes", "What they take on the disk.", _O, ("model",))
+
+_M = Group.MONITORING
+MODEL_HEALTH = GaugeMetric(
+    "bondx_model_health", "1 for the state of health of each live version.", _M, (*_MODEL, "state")
+)
+MODEL_HEALTH_REASON = GaugeMetric(
+    "bondx_model_health_reason",
+    "Weight of each reason for the state of health: how far beyond its limit, at most 10.",
+    _M,
+    (*_MODEL, "source"),
+)
+DRIFT_PSI = GaugeMetric("bondx_drift_psi", "Population stability index of each column, nats.", _M, _COLUMN)
+DRIFT_EVIDENCE = GaugeMetric(
+    "bondx_drift_evidence_ratio", "Evidence that the column has moved, as a share of what decides.", _M, _COLUMN
+)
+DRIFT_VERDICT = GaugeMetric("bondx_drift_verdict", "1 for the verdict on each column.", _M, (*_COLUMN, "verdict"))
+DRIFT_CHANGED_AT = GaugeMetric(
+    "bondx_drift_changed_at_seconds", "When the column began to move, as estimated, Unix time.", _M, _COLUMN
+)
+DRIFT_ROWS = GaugeMetric("bondx_drift_rows", "Rows counted for the verdict on each version.", _M, _MODEL)
+PERFORMANCE = GaugeMetric(
+    "bondx_model_performance",
+    "Each metric of performance; source: outcomes, or an estimate without them.",
+    _M,
+    _METRIC,
+)
+PERFORMANCE_LOW = GaugeMetric(
+    "bondx_model_performance_low", "Lower end of its interval, valid however often one looks.", _M, _METRIC
+)
+PERFORMANCE_HIGH = GaugeMetric("bondx_model_performance_high", "Upper end of its interval.", _M, _METRIC)
+MONITORED_UNTIL = GaugeMetric(
+    "bondx_monitored_until_seconds", "The minute of the last look at the version, Unix time.", _M, _MODEL
+)
 
 _R = Group.ROLLOUTS
 ROLLOUT_PHASE = GaugeMetric(

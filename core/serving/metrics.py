@@ -12,6 +12,7 @@ from core.escape import is_shown_as_is, spelled_out
 from core.serving import metric_catalogue as catalogue
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.machine_metrics import MachineMetrics
+from core.serving.monitoring_metrics import MonitoringMetrics
 from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
 from core.serving.rollout_metrics import RolloutMetrics
@@ -47,7 +48,7 @@ class ServingMetrics:
         self._registry.register(_Counted(own, shared))
         self._registry.register(_Stored(recorder))
         self._registry.register(_Workspace(snapshot))
-        for collector in (RolloutMetrics, SessionMetrics, MachineMetrics):
+        for collector in (MonitoringMetrics, RolloutMetrics, SessionMetrics, MachineMetrics):
             self._registry.register(collector(snapshot))
 
     def text(self) -> bytes:

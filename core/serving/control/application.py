@@ -17,6 +17,7 @@ from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
+from core.serving.control.monitoring import MonitoringRoutes
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
@@ -40,6 +41,7 @@ _ROUTES = (
     SessionRoutes,
     RolloutRoutes,
     AlertRoutes,
+    MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,
     TokenRoutes,

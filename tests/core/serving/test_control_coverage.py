@@ -86,6 +86,8 @@ PATHS = {
     "data reproduce": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "drift check": LEFT_OUT,
+    "drift status": "get /api/v1/monitoring",
+    "drift why": "get /api/v1/models/{model}/monitoring",
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

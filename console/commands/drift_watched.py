@@ -1,0 +1,202 @@
+"""`bondx drift status` and `bondx drift why`: what the engine has found of the live versions, minute by minute."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.commands.opening import add_json_argument, command_parser, open_workspace
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from console.commands.opening import Subparsers
+    from core.monitoring.documents import ModelMonitoring, MonitoredMetric, VersionMonitoring
+    from core.view.snapshot import Snapshot
+
+_COLUMNS = ("model", "version", "health", "inputs", "performance", "reason")
+
+
+def add_watched(verbs: "Subparsers") -> None:
+    """Add both verbs to the noun."""
+    status = command_parser(
+        verbs,
+        "status",
+        help="the live versions, the worst health first: exit code 1 if one is failing, or its data have drifted",
+    )
+    status.add_argument("model", metavar="MODEL", nargs="?", help="only this model, with its candidate")
+    why = command_parser(verbs, "why", help="the whole reasoning about a live version")
+    why.add_argument("model", metavar="MODEL")
+    why.add_argument("--version", metavar="V", help="a candidate (default: the stable version)")
+    for parser, command in ((status, watched_status), (why, watched_why)):
+        parser.add_argument("--at", metavar="TIME", help="as it was at a past time, such as 02:50 (UTC)")
+        add_json_argument(parser)
+        parser.set_defaults(command=command)
+
+
+def watched_status(args: argparse.Namespace) -> int:
+    """List the live versions by health."""
+    from console.cli.output import print_json, print_table
+    from core.monitoring.sentences import worst_first
+
+    found = worst_first(_documents(args))
+    versions = [(each.model, version) for each in found for version in (each.versions if args.model else (each.live,))]
+    if args.json:
+        print_json(found)
+    else:
+        print_table([_row(*each) for each in versions], _COLUMNS, empty="No live version has been looked at yet.")
+    return _exit_code([version for _, version in versions])
+
+
+def watched_why(args: argparse.Namespace) -> int:
+    """Print the whole reasoning about one version."""
+    from console.cli.output import print_json, printable
+
+    (found,) = _documents(args)
+    version = _version(found, args.version)
+    if args.json:
+        print_json(version)
+    else:
+        for line in reasoning(found.model, version):
+            print(printable(line) if line else "")
+    return _exit_code([version])
+
+
+def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
+    """Write out everything that is known of a live version, a line each; an empty line begins a paragraph."""
+    from core.monitoring.sentences import instant
+
+    health = version.health
+    since = f" since {instant(health.since)}" if health.since else ""
+    yield f"{model} {version.version} ({version.role}): {health.state}{since}"
+    yield from (f"  {reason.state}, {reason.source} ({reason.weight:g}): {reason.text}" for reason in health.reasons)
+    yield from (f"  not known: {missing}" for missing in health.missing)
+    changes = ", ".join(f"{change.state} {instant(change.at)}" for change in health.changes[:-1])
+    if changes:
+        yield f"  before: {changes}"
+    yield from _drift_lines(version)
+    yield from _performance_lines(version)
+    if (traffic := version.traffic) is not None:
+        yield ""
+        p95 = "" if traffic.p95_ms is None else f", p95 {traffic.p95_ms:.3g} ms"
+        usual = "" if traffic.usual_p95_ms is None else f" (usually {traffic.usual_p95_ms:.3g} ms)"
+        yield (
+            f"traffic: {traffic.n_requests:,} requests in {traffic.minutes} minutes, {traffic.n_failed:,} failed"
+            f"{p95}{usual}"
+        )
+
+
+def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
+    from core.monitoring.sentences import column_facts, instant, named
+
+    drift = version.drift
+    if drift is None:
+        return
+    since = f" since {instant(drift.since)}" if drift.since else ""
+    yield ""
+    yield f"drift: {drift.verdict}, {drift.n_rows:,} rows{since}"
+    if drift.false_alarm_days is not None:
+        yield f"  a false alarm of this version is due in {drift.false_alarm_days:g} days on average, or later"
+    for column in drift.columns:
+        if column.verdict in ("alarm", "watch"):
+            yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"
+    for verdict in ("inconclusive", "stable"):
+        if names := [named(column) for column in drift.columns if column.verdict == verdict]:
+            yield f"  {verdict}: {', '.join(names)}"
+    yield from (f"  {note}" for note in (drift.prediction_move, *drift.notes) if note)
+
+
+def _performance_lines(version: "VersionMonitoring") -> Iterator[str]:
+    if (known := version.performance) is not None:
+        yield ""
+        waiting = "" if known.awaited_share is None else f", {known.awaited_share:.0%} of the answers wait for theirs"
+        yield f"performance: {known.verdict}, {known.n_outcomes:,} outcomes{waiting}"
+        yield from (f"  {note}" for note in (known.reason, *_metrics(known.metrics), *known.notes) if note)
+        if known.worst_slice is not None:
+            yield f"  worst slice, {known.worst_slice.slice}: {next(_metrics([known.worst_slice]))}"
+    if (estimate := version.estimate) is not None:
+        yield ""
+        yield f"estimate without outcomes: {estimate.verdict}, {estimate.n_rows:,} rows, {estimate.method}"
+        yield from (f"  {note}" for note in (estimate.reason, *_metrics(estimate.metrics), *estimate.notes) if note)
+        yield from (f"  earlier estimate, now known: {each}" for each in _metrics(estimate.scored))
+        if estimate.blind_to:
+            yield f"  it cannot see: {estimate.blind_to}"
+
+
+def _metrics(metrics: "Sequence[MonitoredMetric]") -> Iterator[str]:
+    from core.monitoring.health.answers import metric_text
+
+    for metric in metrics:
+        where = f" where {metric.slice}" if metric.slice else ""
+        window = f" in the last {metric.window}" if metric.window else ""
+        yield f"{metric_text(metric)}{where}{window}, {metric.verdict}"
+
+
+def _row(model: str, version: "VersionMonitoring") -> dict[str, Any]:
+    health, drift, performance = version.health, version.drift, version.performance
+    reason = next((each.text for each in health.reasons), "") or next(iter(health.missing), "")
+    moved = sum(column.verdict == "alarm" for column in drift.columns) if drift is not None else 0
+    return {
+        "model": model,
+        "version": version.version,
+        "health": health.state,
+        "inputs": None if drift is None else f"{drift.verdict}{f' ({moved})' if moved else ''}",
+        "performance": None if performance is None else performance.verdict,
+        "reason": reason or None,
+    }
+
+
+def _documents(args: argparse.Namespace) -> "list[ModelMonitoring]":
+    """Return the documents of all models, or that of the named one.
+
+    Raises:
+        NotFoundError: The named model has no live version, or none that was looked at.
+    """
+    from core.errors import NotFoundError
+
+    documents = list(_snapshot(args).monitoring)
+    if args.model is None:
+        return documents
+    if found := [each for each in documents if each.model == args.model]:
+        return found
+    watched = ", ".join(sorted(each.model for each in documents)) or "none yet"
+    raise NotFoundError(
+        f"No live version of {args.model!r} has been looked at. Watched models: {watched}. A running engine looks at "
+        "every version in Production once a minute."
+    )
+
+
+def _snapshot(args: argparse.Namespace) -> "Snapshot":
+    from console.commands.opening import past_instant
+
+    workspace = open_workspace(args)
+    if args.at is not None:
+        from core.view.past.replay import RecordedPast
+
+        return RecordedPast(workspace).at(past_instant(args.at))
+    from core.view.source import take_snapshot
+
+    return take_snapshot(workspace)
+
+
+def _version(found: "ModelMonitoring", number: str | None) -> "VersionMonitoring":
+    """Return the stable version, or the named one.
+
+    Raises:
+        NotFoundError: The named version is not live.
+    """
+    from core.errors import NotFoundError
+
+    if number is None:
+        return found.live
+    for version in found.versions:
+        if version.version == number:
+            return version
+    live = ", ".join(version.version for version in found.versions)
+    raise NotFoundError(f"{found.model} {number} is not live. Live versions: {live}.")
+
+
+def _exit_code(versions: "Sequence[VersionMonitoring]") -> int:
+    is_wrong = any(
+        version.health.state == "failing" or (version.drift is not None and version.drift.verdict == "alarm")
+        for version in versions
+    )
+    return ExitCode.FAILING if is_wrong else ExitCode.GOOD

@@ -1,0 +1,81 @@
+"""The metrics of monitoring: health, drift, and how well live versions do."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from core.serving import metric_catalogue as catalogue
+from core.view.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from core.monitoring.documents import VersionMonitoring
+
+MOST_MODELS = 500
+MOST_COLUMNS = 100
+"""Columns of each version that have series, the largest effect first: a model may read thousands."""
+_STATES = ("healthy", "unknown", "degraded", "failing")
+
+
+class MonitoringMetrics(Collector):
+    """What the engine has found of each live version, as its document says."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        """Collect the metrics."""
+        families = _Families()
+        for document in self._snapshot().monitoring[:MOST_MODELS]:
+            for version in document.versions:
+                families.add(document.model, version)
+        yield from vars(families).values()
+
+
+class _Families:
+    def __init__(self) -> None:
+        self.health = catalogue.MODEL_HEALTH.family()
+        self.reason = catalogue.MODEL_HEALTH_REASON.family()
+        self.psi = catalogue.DRIFT_PSI.family()
+        self.evidence = catalogue.DRIFT_EVIDENCE.family()
+        self.verdict = catalogue.DRIFT_VERDICT.family()
+        self.changed_at = catalogue.DRIFT_CHANGED_AT.family()
+        self.rows = catalogue.DRIFT_ROWS.family()
+        self.value = catalogue.PERFORMANCE.family()
+        self.low = catalogue.PERFORMANCE_LOW.family()
+        self.high = catalogue.PERFORMANCE_HIGH.family()
+        self.looked_at = catalogue.MONITORED_UNTIL.family()
+
+    def add(self, model: str, version: "VersionMonitoring") -> None:
+        of = (model, version.version)
+        for state in _STATES:
+            self.health.add_metric((*of, state), float(version.health.state == state))
+        for reason in version.health.reasons:
+            self.reason.add_metric((*of, reason.source), reason.weight)
+        if version.traffic is not None:
+            self.looked_at.add_metric(of, version.traffic.as_of.timestamp())
+        self._add_drift(of, version)
+        for source, part in (("outcomes", version.performance), ("estimate", version.estimate)):
+            for metric in part.metrics if part is not None else ():
+                if metric.window or metric.slice or metric.value is None:
+                    continue
+                labels = (*of, metric.metric, source)
+                self.value.add_metric(labels, metric.value)
+                if metric.low is not None:
+                    self.low.add_metric(labels, metric.low)
+                if metric.high is not None:
+                    self.high.add_metric(labels, metric.high)
+
+    def _add_drift(self, of: tuple[str, str], version: "VersionMonitoring") -> None:
+        if (drift := version.drift) is None:
+            return
+        self.rows.add_metric(of, drift.n_rows)
+        for column in drift.columns[:MOST_COLUMNS]:
+            labels = (*of, str(column.type), column.name)
+            self.evidence.add_metric(labels, column.evidence)
+            self.verdict.add_metric((*labels, str(column.verdict)), 1.0)
+            if column.psi is not None:
+                self.psi.add_metric(labels, column.psi)
+            if column.changed_at is not None:
+                self.changed_at.add_metric(labels, column.changed_at.timestamp())

@@ -1,0 +1,156 @@
+"""`bondx drift status`, `bondx drift why` and the line of `bondx status`: what the engine found of live versions."""
+
+import json
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from console.cli.main import main
+from console.commands.status import exit_code, facts_of
+from core.monitoring.documents import HealthReason, HealthState, ModelMonitoring
+from core.monitoring.monitoring_store import MonitoringStore
+from core.state import Workspace
+from core.view.past.recorder import DocumentRecorder
+from core.view.source import SnapshotSource
+from tests.console.conftest import NOW
+from tests.monitored import LOOKED_AT, a_version, health, monitored
+
+WELL = {"health": health(HealthState.HEALTHY), "drift": None}
+FAILS = HealthReason(source="errors", state=HealthState.FAILING, text="300 of 900 requests failed", weight=3.3)
+FAILING = {"health": health(HealthState.FAILING, FAILS), "drift": None}
+
+
+@pytest.fixture
+def workspace(tmp_path, settings_text):
+    return Workspace.create(tmp_path / "desk", settings_text=settings_text)
+
+
+@pytest.fixture
+def bondx(workspace, called):
+    return lambda *arguments: called(main, "--workspace", workspace.root, *arguments)
+
+
+def test_nothing_is_claimed_before_the_first_look(bondx):
+    assert bondx("drift", "status") == (0, "No live version has been looked at yet.\n", "")
+
+
+def test_the_live_versions_are_listed_by_health(bondx, workspace):
+    documents = [
+        ModelMonitoring(model=model, versions=(a_version(**known),), updated_at=LOOKED_AT)
+        for model, known in (("anomaly", WELL), ("spread", {}), ("downgrade", FAILING))
+    ]
+    MonitoringStore(workspace).write(documents)
+    code, out, _ = bondx("drift", "status")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["downgrade", "spread", "anomaly"]
+    assert lines[2].split("  ")[-1] == "sector: Energy 12% -> 31% of the rows"
+    assert code == 1
+
+
+@pytest.mark.parametrize(("known", "code"), [(WELL, 0), ({}, 1), (FAILING, 1)], ids=["healthy", "drifted", "failing"])
+def test_a_script_learns_from_the_exit_code_whether_something_is_wrong(bondx, workspace, known, code):
+    monitored(workspace, "spread", **known)
+    assert bondx("drift", "status")[0] == bondx("drift", "why", "spread")[0] == code
+
+
+def test_the_whole_reasoning_is_written_out(bondx, workspace):
+    monitored(workspace, "spread")
+    _, out, _ = bondx("drift", "why", "spread")
+    assert out.splitlines() == [
+        "spread 1.0.0 (stable): degraded since 2026-11-27 07:20 UTC",
+        "  degraded, drift (3.79): sector: Energy 12% -> 31% of the rows",
+        "  before: healthy 2026-11-27 06:20 UTC",
+        "",
+        "drift: alarm, 5,000 rows since 2026-11-27 02:30 UTC",
+        "  a false alarm of this version is due in 30 days on average, or later",
+        "  alarm, sector: Energy 12% -> 31% of the rows; PSI 0.42; evidence 130% of what decides; since "
+        "2026-11-27 07:12 UTC; most where region = EU; 31% of the model's importance",
+        "  stable: size",
+        "",
+        "performance: holds, 412 outcomes, 40% of the answers wait for theirs",
+        "  mae 9.9 (9.1 to 10.8), 9.8 on held-out rows, holds",
+        "",
+        "estimate without outcomes: open, 5,000 rows, density ratios",
+        "  mae 10.4 (9.4 to 11.5), open",
+        "  it cannot see: a changed relation between features and outcome",
+        "",
+        "traffic: 900 requests in 15 minutes, 3 failed, p95 8 ms (usually 7.5 ms)",
+    ]
+
+
+def test_json_has_the_documents_themselves(bondx, workspace):
+    monitored(workspace, "spread")
+    (document,) = json.loads(bondx("drift", "status", "--json")[1])
+    assert document["versions"][0] == json.loads(bondx("drift", "why", "spread", "--json")[1])
+    assert document["versions"][0]["drift"]["columns"][0]["changed_at"] == "2026-11-27T07:12:00Z"
+
+
+def test_a_model_that_is_not_watched_is_refused_with_those_that_are(bondx, workspace):
+    monitored(workspace, "spread", "anomaly")
+    code, _, err = bondx("drift", "why", "curve")
+    assert code == 2
+    assert "No live version of 'curve' has been looked at. Watched models: anomaly, spread." in err
+
+
+def test_a_version_that_is_not_live_is_refused_with_those_that_are(bondx, workspace):
+    monitored(workspace, "spread")
+    code, _, err = bondx("drift", "why", "spread", "--version", "9.9.9")
+    assert (code, err) == (2, "bondx: spread 9.9.9 is not live. Live versions: 1.0.0.\n")
+
+
+def test_the_past_is_shown_as_it_was(bondx, workspace, clock):
+    with closing(DocumentRecorder(workspace, hours=1000, clock=clock)) as recorder:
+        for known in (WELL, FAILING):
+            monitored(workspace, "spread", **known)
+            recorder.look()
+            clock.pass_by(60)
+    for minutes, state in ((1, "failing"), (2, "healthy")):
+        at = f"{clock() - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%S}"
+        assert state in bondx("drift", "status", "--at", at)[1]
+
+
+def facts(workspace):
+    return facts_of(SnapshotSource(workspace, clock=lambda: NOW).take())
+
+
+def test_status_has_one_line_on_health_with_the_worst_model(bondx, workspace):
+    documents = [
+        ModelMonitoring(model=model, versions=(a_version(**known),), updated_at=LOOKED_AT)
+        for model, known in (("anomaly", WELL), ("downgrade", WELL), ("spread", {}))
+    ]
+    MonitoringStore(workspace).write(documents)
+    (line,) = (line for line in bondx("status", "--plain")[1].splitlines() if line.startswith("health: "))
+    assert line == (
+        "health: 1 degraded, 2 healthy; spread 1.0.0 degraded since 2026-11-27 07:20:00 UTC: sector: Energy 12% -> 31% "
+        "of the rows; not watched now: no engine is running"
+    )
+
+
+def test_status_says_what_is_missing_where_health_is_unknown(bondx, workspace):
+    missing = ("errors: 3 requests in 15 minutes, of 50 needed",)
+    monitored(workspace, "spread", health=health(HealthState.UNKNOWN, missing=missing))
+    assert f"unknown since 2026-11-27 07:20:00 UTC: {missing[0]}" in bondx("status")[1]
+
+
+def test_status_says_nothing_of_health_without_a_live_version(bondx):
+    assert "health" not in bondx("status")[1]
+
+
+@pytest.mark.parametrize(("known", "code"), [(WELL, 0), ({}, 0), (FAILING, 1)], ids=["healthy", "degraded", "failing"])
+def test_the_exit_code_of_status_is_1_while_a_model_is_failing(workspace, known, code):
+    monitored(workspace, "spread", **known)
+    assert exit_code(facts(workspace)) == code
+
+
+def test_status_in_json_names_the_health_of_each_model(bondx, workspace):
+    monitored(workspace, "spread")
+    (found,) = json.loads(bondx("status", "--json")[1])["health"]
+    assert found == {
+        "model": "spread",
+        "version": "1.0.0",
+        "state": "degraded",
+        "since": "2026-11-27T07:20:00Z",
+        "reasons": ["sector: Energy 12% -> 31% of the rows"],
+        "missing": [],
+    }

@@ -1,0 +1,95 @@
+"""The monitoring of live versions over HTTP and on /metrics."""
+
+import json
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.monitoring.documents import HealthState, ModelMonitoring
+from core.monitoring.verdicts import DriftType, DriftVerdict
+from core.serving.monitoring_metrics import MOST_COLUMNS, MonitoringMetrics
+from core.view.source import SnapshotSource
+from tests.monitored import SECTOR, a_version, health, monitored
+
+
+def samples_of(workspace):
+    registry = CollectorRegistry()
+    registry.register(MonitoringMetrics(SnapshotSource(workspace).take))
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+    }
+
+
+def test_metrics_have_the_health_of_each_live_version_and_why(workspace):
+    monitored(workspace, "spread")
+    found = samples_of(workspace)
+    states = {key[2]: value for key, value in found.items() if key[0] == "bondx_model_health"}
+    assert states == {"healthy": 0, "unknown": 0, "degraded": 1, "failing": 0}
+    assert found["bondx_model_health_reason", "spread", "drift", "1.0.0"] == 3.79
+
+
+def test_metrics_have_the_drift_of_each_column(workspace):
+    monitored(workspace, "spread")
+    found = samples_of(workspace)
+    of = ("sector", "spread", "feature")
+    assert found["bondx_drift_psi", *of, "1.0.0"] == 0.42
+    assert found["bondx_drift_evidence_ratio", *of, "1.0.0"] == 1.3
+    assert found["bondx_drift_verdict", *of, "alarm", "1.0.0"] == 1
+    assert found["bondx_drift_changed_at_seconds", *of, "1.0.0"] == SECTOR.changed_at.timestamp()
+    assert found["bondx_drift_rows", "spread", "1.0.0"] == 5000
+
+
+def test_metrics_have_performance_with_and_without_outcomes(workspace):
+    monitored(workspace, "spread")
+    found = samples_of(workspace)
+    assert found["bondx_model_performance", "mae", "spread", "outcomes", "1.0.0"] == 9.9
+    assert found["bondx_model_performance_low", "mae", "spread", "estimate", "1.0.0"] == 9.4
+    assert found["bondx_model_performance_high", "mae", "spread", "estimate", "1.0.0"] == 11.5
+
+
+def test_a_model_of_a_thousand_columns_has_a_bounded_number_of_series(workspace):
+    columns = tuple(msgspec.structs.replace(SECTOR, name=f"c{n}") for n in range(1000))
+    drift = msgspec.structs.replace(a_version().drift, columns=columns)
+    monitored(workspace, "spread", drift=drift)
+    assert sum(key[0] == "bondx_drift_psi" for key in samples_of(workspace)) == MOST_COLUMNS
+
+
+def test_a_workspace_without_a_live_version_has_no_series(workspace):
+    assert samples_of(workspace) == {}
+
+
+@pytest.fixture
+def documents(served):
+    """What an engine found of two models of the server's workspace."""
+    worse = health(HealthState.FAILING)
+    for models, known in ((("spread", "downgrade"), {}), (("downgrade",), {"health": worse})):
+        monitored(served, *models, **known)
+    monitored(served, "spread", "downgrade")
+    yield
+    monitored(served)
+
+
+@pytest.mark.usefixtures("documents")
+def test_the_control_api_lists_every_model(server):
+    answer = server.ask("/api/v1/monitoring")
+    assert answer.status == 200
+    found = msgspec.convert(answer.json, list[ModelMonitoring])
+    assert sorted(each.model for each in found) == ["downgrade", "spread"]
+
+
+@pytest.mark.usefixtures("documents")
+def test_the_control_api_returns_one_model_as_its_document(server):
+    answer = server.ask("/api/v1/models/spread/monitoring")
+    found = msgspec.json.decode(json.dumps(answer.json), type=ModelMonitoring)
+    (column, _) = found.live.drift.columns
+    assert (column.type, column.verdict) == (DriftType.FEATURE, DriftVerdict.ALARM)
+
+
+def test_the_control_api_says_that_a_model_is_not_watched(server):
+    answer = server.ask("/api/v1/models/curve/monitoring")
+    assert answer.status == 404
+    assert "No live version of 'curve' has been looked at." in answer.json["error"]
