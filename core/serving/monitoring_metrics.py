@@ -50,7 +50,7 @@ class _Families:
     def add(self, model: str, version: "VersionMonitoring") -> None:
         of = (model, version.version)
         for state in _STATES:
-            self.health.add_metric((*of, state), float(version.health.state == state))
+            self.health.add_metric((*of, state), 1.0 if version.health.state == state else 0.0)
         for reason in version.health.reasons:
             self.reason.add_metric((*of, reason.source), reason.weight)
         if version.traffic is not None:
