@@ -9,16 +9,19 @@ tally.py      the number of stored outcomes
 waiting.py    outcomes that came before their prediction
 reader.py     incremental reading with a cursor
 recent.py     the recent traffic of a version, for a plan; delays.py how long its outcomes take
+labelled.py   answers with their outcomes, of all versions; cursor.py a position in the store
 matching.py   the prediction that an outcome is about
 usage.py      what the stored predictions take on the disk
 reporting.py  what an outcome may be
 """
 
+from core.telemetry.predictions.cursor import Cursor
 from core.telemetry.predictions.delays import OutcomeDelay
+from core.telemetry.predictions.labelled import AnswerCounts, LabelledAnswers, LabelledBatch
+from core.telemetry.predictions.matching import MatchedOutcome
 from core.telemetry.predictions.reader import (
     AnswerPair,
     Batch,
-    Cursor,
     PredictionReader,
     Scored,
     ScoredPair,
@@ -33,10 +36,14 @@ from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
 __all__ = [
     "OUTCOME_LIMIT",
+    "AnswerCounts",
     "AnswerPair",
     "Arm",
     "Batch",
     "Cursor",
+    "LabelledAnswers",
+    "LabelledBatch",
+    "MatchedOutcome",
     "ModelUsage",
     "OutcomeDelay",
     "OutcomeError",

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
 from core.losses import AnswerForm, LossRule, RecordedAnswer, loss_of
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
+from core.telemetry.predictions.cursor import Cursor
 from core.telemetry.predictions.delays import OutcomeDelay, outcome_delay
+from core.telemetry.predictions.labelled import AnswerCounts, LabelledBatch, count_answers, labelled_answers
 from core.telemetry.predictions.matching import (
     MatchedOutcome,
     actual_of,
@@ -36,6 +36,7 @@ from core.telemetry.schema import connect_to_read
 _Value = TypeVar("_Value")
 
 MAX_ROWS = 20_000
+MAX_COUNTED = 2_000_000
 _N_RECENT = 5_000
 _FURTHEST_AHEAD = timedelta(minutes=1)  # a later timestamp was written before the clock was set back
 _RECENT_SEGMENTS = 2
@@ -94,14 +95,6 @@ class AnswerPair(NamedTuple):
     stable: float
     candidate: float
     slices: int | None = None
-
-
-class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """A position in a store; it is meaningless for any other store."""
-
-    store: str = ""
-    prediction: int = 0
-    outcome: int = 0
 
 
 class Batch(NamedTuple):
@@ -212,6 +205,37 @@ class PredictionReader:
             n_unpaired=len(scored[0]) - len(both) if paired else 0,
             seen_until_us=seen_until_us,
         )
+
+    def labelled(self, after: Cursor, *, settled_before: datetime, n: int = MAX_ROWS) -> LabelledBatch:
+        """Return the answers of all versions whose outcomes came after a cursor.
+
+        Args:
+            after: The cursor. With a cursor of another store all outcomes are new.
+            settled_before: Later outcomes are left for the next read.
+            n: The maximum number of outcomes.
+        """
+        with self._snapshot() as connection:
+            if connection is None or (store := _store_of(connection)) is None:
+                return LabelledBatch({}, after, True)
+            start = after.outcome if after.store == store else 0
+            until, end, newest = _outcomes_end(connection, start, settled_before, n)
+            found = labelled_answers(connection, segments_of(connection), start, until)
+            answered = after.prediction if after.store == store else 0
+            is_last = until < end or end == newest
+        return LabelledBatch(found, Cursor(store=store, prediction=answered, outcome=until), is_last)
+
+    def answer_counts(self, after: Cursor, *, n: int = MAX_COUNTED) -> AnswerCounts:
+        """Count the answers of all versions after a cursor by the hour; arguments and cursor as for `labelled`."""
+        with self._snapshot() as connection:
+            if connection is None or (store := _store_of(connection)) is None:
+                return AnswerCounts({}, after, True)
+            start = after.prediction if after.store == store else 0
+            segments = segments_of(connection)
+            newest = max((segment.last for segment in segments), default=start)
+            until = min(newest, start + n)
+            found = count_answers(connection, segments, start, until)
+            outcome = after.outcome if after.store == store else 0
+        return AnswerCounts(found, Cursor(store=store, prediction=until, outcome=outcome), until == newest)
 
     def answers(self, request_ids: Iterable[str]) -> dict[str, RecordedAnswer]:
         """Return the latest stored answer to each request, by its id; ids of which nothing is stored are left out."""
@@ -481,13 +505,19 @@ def _end_of(
         if last < max(segment.last for segment in segments if segment.chain == oldest.chain):
             until = min(until, last)
     is_last = until >= newest
-    (newest_outcome,) = connection.execute(_OUTCOMES_END).fetchone()
-    # Only what this batch can hold is searched for unsettled outcomes: a backlog may be ten million rows long.
-    (last,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, newest_outcome, n)).fetchone()
-    end = newest_outcome if last is None or last - start.outcome < n else last
-    unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
-    (outcomes_until,) = connection.execute(_SETTLED, (start.outcome, end, *unsettled)).fetchone()
-    if outcomes_until < end or end == newest_outcome:
+    outcomes_until, end, newest = _outcomes_end(connection, start.outcome, settled_before, n)
+    if outcomes_until < end or end == newest:
         return until, outcomes_until, to_us(settled_before), is_last
     (seen_until_us,) = connection.execute(_AT, (outcomes_until,)).fetchone()
     return until, outcomes_until, seen_until_us, False
+
+
+def _outcomes_end(connection: sqlite3.Connection, after: int, settled_before: datetime, n: int) -> tuple[int, int, int]:
+    """Return the last of the next outcomes that may be read now, the last of the next n, and the newest of all."""
+    (newest,) = connection.execute(_OUTCOMES_END).fetchone()
+    # Only what this batch can hold is searched for unsettled outcomes: a backlog may be ten million rows long.
+    (last,) = connection.execute(_LAST_OF.format(table="outcome"), (after, newest, n)).fetchone()
+    end = newest if last is None or last - after < n else last
+    unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
+    (until,) = connection.execute(_SETTLED, (after, end, *unsettled)).fetchone()
+    return until, end, newest
