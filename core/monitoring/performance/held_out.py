@@ -1,0 +1,105 @@
+"""What a version achieved on held-out rows, as far as its profile tells: the reference of a verdict."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from core.arrays import FloatArray
+from core.losses import LEAST_PROBABILITY
+from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
+from core.monitoring.performance.layout import Task
+
+Z_REFERENCE = 2.326  # of each end of a reference: it is missed in one case of a hundred
+LEAST_ROWS = 20.0  # independent held-out rows, below which there is no reference
+
+
+class Reference(NamedTuple):
+    """A metric on held-out rows."""
+
+    value: float
+    low: float
+    high: float
+
+
+class HeldOut(NamedTuple):
+    """The references of a version.
+
+    Attributes:
+        metrics: By metric.
+        deciding: Mean and limits of the loss that decides, as it is added up: squared errors, Brier scores, shortfalls.
+        spread: The variance of that loss of one row, relative to its squared mean.
+        effect: How many held-out rows are worth one independent row.
+    """
+
+    metrics: Mapping[str, Reference]
+    deciding: Reference | None = None
+    spread: float = 0.0
+    effect: float = 1.0
+
+    def of_slice(self, found: SliceProfile) -> Reference | None:
+        """Return the deciding loss of a slice; its rows are taken to spread as all rows do."""
+        if found.residual is None or found.residual_sd is None:
+            return None
+        value = found.residual**2 + found.residual_sd**2
+        n = found.rows / self.effect
+        return None if n < LEAST_ROWS else _within(value, self.spread * value * value, n)
+
+
+def held_out(profile: DataProfile | None, task: Task) -> HeldOut:
+    """Read the references from the residuals of a profile.
+
+    Means of squared residuals are exact; other metrics are computed from the quantiles that the profile keeps, at most
+    a thousandth of the rows apart in the tails.
+
+    Args:
+        profile: Of the version; None for a version from before.
+        task: What it answers.
+    """
+    residual = profile.residual if profile is not None else None
+    if residual is None or residual.mean is None or residual.sd is None or not math.isfinite(residual.effect):
+        return HeldOut({})
+    n = residual.n / residual.effect
+    if n < LEAST_ROWS:
+        return HeldOut({})
+    values, weights = _distribution(residual)
+    squared = residual.mean**2 + residual.sd**2
+    fourth = float(weights @ values**4)
+    variance = max(fourth - squared * squared, 0.0)
+    deciding = _within(squared, variance, n)
+    found: dict[str, Reference] = {}
+    if task is Task.NUMBER:
+        found["rmse"] = Reference(*map(math.sqrt, deciding))
+        found["mae"] = _mean(np.abs(values), weights, n)
+    elif task is Task.EVENT:
+        found["brier"] = deciding
+        found["log_loss"] = _mean(-np.log(np.clip(1.0 - np.abs(values), LEAST_PROBABILITY, 1.0)), weights, n)
+        right = min(max(float(weights @ (np.abs(values) < 0.5)), 0.0), 1.0)
+        found["accuracy"] = _within(right, right * (1.0 - right), n)
+    elif task is Task.CLASSES:
+        found["shortfall"] = deciding
+        found["log_loss"] = _mean(-np.log(np.clip(1.0 - values, LEAST_PROBABILITY, 1.0)), weights, n)
+    if task in (Task.NUMBER, Task.EVENT):
+        half = Z_REFERENCE * residual.sd / math.sqrt(n)
+        found["bias"] = Reference(-residual.mean, -residual.mean - half, -residual.mean + half)
+    return HeldOut(found, deciding, variance / (squared * squared) if squared else 0.0, residual.effect)
+
+
+def _within(value: float, variance: float, n: float) -> Reference:
+    half = Z_REFERENCE * math.sqrt(variance / n)
+    return Reference(value, max(value - half, 0.0), value + half)
+
+
+def _mean(values: FloatArray, weights: FloatArray, n: float) -> Reference:
+    mean = float(weights @ values)
+    return _within(mean, max(float(weights @ np.square(values)) - mean * mean, 0.0), n)
+
+
+def _distribution(column: ColumnProfile) -> tuple[FloatArray, FloatArray]:
+    """Return values and their shares: the points, and between two points their middle."""
+    sketch = column.sketch()
+    middles = (sketch.points[1:] + sketch.points[:-1]) / 2.0
+    values = np.concatenate((sketch.points, middles))
+    rows = np.concatenate((sketch.up_to - sketch.below, sketch.below[1:] - sketch.up_to[:-1]))
+    return values, rows / column.n

@@ -1,0 +1,302 @@
+"""The report of one version: metrics by window and slice, the verdict, the worst slice and the reliability curve."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from core.arrays import FloatArray
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.documents import MetricPoint, MonitoredMetric, PerformancePart
+from core.monitoring.performance.calibration import Calibration, calibration_of
+from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
+from core.monitoring.performance.dependence import LEAST_CELLS, Dependence
+from core.monitoring.performance.held_out import HeldOut, held_out
+from core.monitoring.performance.layout import Layout, Task
+from core.monitoring.performance.metrics import HIGHER_IS_BETTER, Metric, metrics_of
+from core.monitoring.performance.sequences import LEVEL
+from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
+from core.monitoring.performance.verdict import Judged, PerformanceVerdict, harmless_factor, judge
+from core.monitoring.performance.worst_slice import slice_metrics, worst_of
+
+WINDOWS = {"hour": 1, "day": HOURS_A_DAY, "week": 7 * HOURS_A_DAY}
+"""Full hours of each rolling window, beside the hour that has begun."""
+FALSE_ALARM_DAYS = 30.0
+"""Mean days to a wrong "fell" of the rolling windows of a version, all of them together."""
+_N_POINTS = 48
+
+
+class RollingWindow(NamedTuple):
+    """The rows of one window.
+
+    Attributes:
+        name: "hour", "day", "week"; empty for the whole life.
+        sums: Of the answers given in it.
+        n_answered: All answers given in it.
+        since: Its begin.
+        level: Of the intervals that are shown: over all looks for as long as the window lasts.
+        verdict_level: Of the verdict.
+    """
+
+    name: str
+    sums: FloatArray
+    n_answered: int
+    since: datetime
+    level: float
+    verdict_level: float
+
+
+class WindowOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers of a window have their outcome."""
+
+    window: str
+    since: datetime
+    n_answered: int
+    n_outcomes: int
+    awaited_share: float | None
+
+
+class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How well a version did, of the answers whose outcomes are known."""
+
+    as_of: datetime
+    task: str = ""
+    verdict: str = ""
+    reason: str = ""
+    n_outcomes: int = 0
+    n_answered: int = 0
+    awaited_share: float | None = None
+    n_needed: int | None = None
+    windows: tuple[WindowOutcomes, ...] = ()
+    metrics: tuple[MonitoredMetric, ...] = ()  # the whole life first
+    slices: tuple[MonitoredMetric, ...] = ()  # the worst first
+    worst_slice: MonitoredMetric | None = None
+    calibration: Calibration | None = None
+    notes: tuple[str, ...] = ()
+
+    def part(self) -> PerformancePart:
+        """Return what a screen shows."""
+        deciding = self.metrics[0].metric if self.metrics else ""
+        return PerformancePart(
+            as_of=self.as_of,
+            verdict=self.verdict,
+            reason=self.reason,
+            n_outcomes=self.n_outcomes,
+            awaited_share=self.awaited_share,
+            n_needed=self.n_needed,
+            metrics=tuple(each for each in self.metrics if not each.window or each.metric == deciding),
+            worst_slice=self.worst_slice,
+            notes=self.notes if self.calibration is None else (*self.notes, f"calibration: {self.calibration.reason}"),
+        )
+
+
+def report_of(
+    state: PerformanceState,
+    profile: DataProfile | None,
+    now: datetime,
+    *,
+    by: str = "",
+    false_alarm_days: float = FALSE_ALARM_DAYS,
+) -> PerformanceReport:
+    """Report on a version; the cost does not depend on how many outcomes there are.
+
+    Args:
+        state: Its sums.
+        profile: What it achieved on held-out rows.
+        now: The time.
+        by: Only slices of this column are listed.
+        false_alarm_days: Mean days to a wrong "fell".
+    """
+    layout = state.layout
+    awaited = _awaited(state.n_outcomes, state.n_answered)
+    if layout is None:
+        return PerformanceReport(
+            as_of=now, n_answered=state.n_answered, awaited_share=awaited, reason="no outcomes yet"
+        )
+    dependence, then = Dependence.of(state), held_out(profile, layout.task)
+    windows = windows_of(state, layout, now, false_alarm_days)
+    judged = [(window, _judged(layout, window, then, dependence)) for window in windows]
+    deciding = deciding_metric(layout.task)
+    metrics: list[MonitoredMetric] = []
+    for window, found in judged:
+        metrics += _metrics(layout, window, dependence, then, deciding, found)
+    if metrics:
+        metrics[0] = replace(metrics[0], points=_course(state, layout, now))
+    verdict, reason, needed = _verdict(judged, metrics, then)
+    slices = slice_metrics(state, profile, then, dependence, now)
+    listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
+    effect = dependence.effects.get("correct", 1.0)
+    return PerformanceReport(
+        as_of=now,
+        task=layout.task,
+        verdict=verdict,
+        reason=reason,
+        n_outcomes=state.n_outcomes,
+        n_answered=state.n_answered,
+        awaited_share=awaited,
+        n_needed=needed,
+        windows=tuple(_outcomes(layout, window) for window in windows),
+        metrics=tuple(metrics),
+        slices=listed,
+        worst_slice=worst_of(slices),
+        calibration=calibration_of(
+            layout, state.life, profile.calibration if profile is not None else (), effect=effect
+        ),
+        notes=tuple(_notes(state, then, dependence)),
+    )
+
+
+def windows_of(
+    state: PerformanceState, layout: Layout, now: datetime, false_alarm_days: float = FALSE_ALARM_DAYS
+) -> list[RollingWindow]:
+    """Return the whole life, and the rolling windows from the longest to the shortest.
+
+    A window begins at a full hour, so a new one begins every hour, with a sequence of its own. The level of those that
+    are shown is shared by all that begin while one lasts. That of verdicts is shared by all that begin in
+    `false_alarm_days`, of every length, so one wrong verdict is expected in that time at most.
+    """
+    begun = datetime.fromtimestamp(state.begun_us / 1e6, UTC)
+    found = [RollingWindow("", state.life, state.n_answered, begun, LEVEL, LEVEL)]
+    this_hour = int(now.timestamp()) // 3600
+    verdict_level = min(LEVEL, 1.0 / (HOURS_A_DAY * false_alarm_days * len(WINDOWS)))
+    for name, n_hours in sorted(WINDOWS.items(), key=lambda each: -each[1]):
+        first = this_hour - n_hours
+        sums = np.zeros(layout.n_sums)
+        for hour, each in state.hours.items():
+            if hour >= first:
+                layout.combine(sums, each)
+        answered = sum(n for hour, n in state.answered.items() if hour >= first)
+        since = datetime.fromtimestamp(first * 3600, UTC)
+        found.append(RollingWindow(name, sums, answered, since, LEVEL / n_hours, verdict_level))
+    return found
+
+
+def _judged(layout: Layout, window: RollingWindow, then: HeldOut, dependence: Dependence) -> Judged | None:
+    of = deciding_moments(layout, window.sums)
+    if of is None or then.deciding is None:
+        return None
+    effect = dependence.within(of.n).get(DECIDING_SCORE[layout.task], 1.0)
+    factor = harmless_factor(layout.task)
+    return judge(of, then.deciding, factor, level=window.verdict_level, effect=effect)
+
+
+def _metrics(
+    layout: Layout, window: RollingWindow, dependence: Dependence, then: HeldOut, deciding: str, judged: Judged | None
+) -> list[MonitoredMetric]:
+    n = layout.scalar(window.sums, "n") if "n" in layout.places else 0.0
+    found = [
+        monitored(each, then, window=window.name)
+        for each in metrics_of(layout, window.sums, level=window.level, effects=dependence.within(n))
+    ]
+    if judged is not None:
+        found = [
+            replace(each, verdict=judged.verdict, reason=_reason(each, judged)) if each.metric == deciding else each
+            for each in found
+        ]
+    return sorted(found, key=lambda each: each.metric != deciding)
+
+
+def monitored(found: Metric, then: HeldOut, *, window: str = "", of_slice: str = "") -> MonitoredMetric:
+    """Put a metric into the form in which it is shown."""
+    reference = then.metrics.get(found.name)
+    return MonitoredMetric(
+        metric=found.name,
+        value=found.value,
+        low=None if found.interval is None else found.interval.low,
+        high=None if found.interval is None else found.interval.high,
+        n=found.n,
+        reference=None if reference is None else reference.value,
+        reference_low=None if reference is None else reference.low,
+        reference_high=None if reference is None else reference.high,
+        higher_is_better=found.name in HIGHER_IS_BETTER,
+        window=window,
+        slice=of_slice,
+        reason=f"within {found.error:.2g}, since scores are counted in bins" if found.error else "",
+    )
+
+
+def _reason(found: MonitoredMetric, judged: Judged) -> str:
+    """Say a verdict in one sentence."""
+    where = f"over the last {found.window}" if found.window else "over its whole life"
+    now = f"{found.metric} {found.value:.4g}"
+    if found.low is not None and found.high is not None:
+        now += f" ({found.low:.4g} to {found.high:.4g})"
+    compared = f"{now} on {found.n:,} outcomes {where}, {found.reference:.4g} on held-out rows"
+    if judged.verdict is PerformanceVerdict.FELL:
+        return f"{compared}: its loss is at least {judged.worse_by:.0%} higher"
+    if judged.verdict is PerformanceVerdict.HOLDS:
+        return f"{compared}: it is not worse by more than the margin"
+    if judged.n_needed is not None:
+        return f"{compared}: about {judged.n_needed:,} outcomes would settle it"
+    return f"{compared}: the held-out rows are too few to settle a difference this small"
+
+
+def _verdict(
+    judged: Iterable[tuple[RollingWindow, Judged | None]], metrics: Iterable[MonitoredMetric], then: HeldOut
+) -> tuple[str, str, int | None]:
+    """Choose the verdict of the version: it fell where any window fell; else it holds where any window holds."""
+    reasons = {each.window: each.reason for each in metrics if each.verdict}
+    found = [(window, each) for window, each in judged if each is not None and window.name in reasons]
+    if not found:
+        why = "no outcomes yet" if then.deciding is not None else "there is no figure on held-out rows to compare with"
+        return PerformanceVerdict.OPEN, why, None
+    fell = [(window, each) for window, each in found if each.verdict is PerformanceVerdict.FELL]
+    if fell:
+        window, each = max(fell, key=lambda one: one[1].worse_by)
+        return each.verdict, reasons[window.name], None
+    holds = [(window, each) for window, each in found if each.verdict is PerformanceVerdict.HOLDS]
+    window, each = (holds or found)[-1 if holds else 0]
+    return each.verdict, reasons[window.name], each.n_needed
+
+
+def _course(state: PerformanceState, layout: Layout, now: datetime) -> tuple[MetricPoint, ...]:
+    """Return the deciding metric hour by hour."""
+    this_hour = int(now.timestamp()) // 3600
+    points = []
+    for hour in sorted(hour for hour in state.hours if hour > this_hour - _N_POINTS):
+        value, n = _value(layout, state.hours[hour])
+        if n:
+            at = datetime.fromtimestamp(hour * HOUR_US / 1e6, UTC) + timedelta(hours=1)
+            points.append(MetricPoint(at=min(at, now), value=value, n=n))
+    return tuple(points)
+
+
+def _value(layout: Layout, sums: FloatArray) -> tuple[float | None, int]:
+    of = deciding_moments(layout, sums)
+    if of is not None:
+        return as_shown(layout.task, of.mean), int(of.n)
+    names = ("correct", "n") if layout.task is Task.CLASS else ("reported", "reported_n")
+    total, n = (layout.scalar(sums, name) for name in names)
+    return (total / n if n else None), int(n)
+
+
+def _outcomes(layout: Layout, window: RollingWindow) -> WindowOutcomes:
+    n = layout.scalar(window.sums, "n") if "n" in layout.places else 0.0
+    n_outcomes = int(n + layout.scalar(window.sums, "reported_n"))
+    return WindowOutcomes(
+        window=window.name,
+        since=window.since,
+        n_answered=window.n_answered,
+        n_outcomes=n_outcomes,
+        awaited_share=_awaited(n_outcomes, window.n_answered),
+    )
+
+
+def _awaited(n_outcomes: int, n_answered: int) -> float | None:
+    return max(1.0 - n_outcomes / n_answered, 0.0) if n_answered else None
+
+
+def _notes(state: PerformanceState, then: HeldOut, dependence: Dependence) -> Iterable[str]:
+    if then.deciding is None:
+        yield "the version has no residuals on held-out rows, so nothing is compared"
+    if any(effect == float("inf") for effect in dependence.effects.values()):
+        yield f"fewer than {LEAST_CELLS} callers: how alike their outcomes are is unknown, so there are no intervals"
+    elif (most := max(dependence.effects.values(), default=1.0)) > 1.5:
+        yield f"outcomes of one caller are alike: {most:,.1f} of them count as one"
+    if state.n_other_form:
+        yield f"{state.n_other_form:,} outcomes of answers of another form are left out"
+    if state.is_behind:
+        yield "earlier outcomes are still being read"

@@ -1,0 +1,217 @@
+"""What is remembered of one version between two looks: sums by hour, by day and slice, and over its whole life.
+
+An outcome counts in the hour of its prediction, however late it came. The state holds its cursor, so both are stored in
+one transaction: after a kill -9 no outcome is counted twice, and none is lost.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.performance.layout import SCORES, Layout
+from core.monitoring.performance.recorded_slices import RecordedColumn, level_numbers, recorded_columns
+from core.monitoring.performance.row_sums import Answers, answers_in, scores_by_cell, sums_by_group
+from core.telemetry.predictions import Cursor, LabelledAnswers
+
+HOUR_US = 3_600_000_000
+HOURS_A_DAY = 24
+HOURS_KEPT = 8 * HOURS_A_DAY  # a week, and the day that ends in it
+N_CELLS = 256
+"""Callers are kept in cells by their number: each of few callers has a cell of its own."""
+_CELLS_SHIFT = np.uint64(56)
+_FORMAT = 1
+_LEVEL = 1
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    layout: Layout | None
+    columns: tuple[RecordedColumn, ...]
+    cursor: Cursor
+    hours: tuple[int, ...]
+    answered: dict[int, int]
+    n_answered: int
+    days: tuple[int, ...]
+    begun_us: int
+    is_behind: bool
+    n_grouped: int
+    n_other_form: int
+
+
+class PerformanceState:
+    """The sums of one version.
+
+    Attributes:
+        layout: Of its sums; None before its first outcome.
+        columns: The slice columns of the version.
+        cursor: How far the store has been read.
+        hours: By hour since 1970, the sums of the answers given in it.
+        life: The sums of all answers.
+        slices: The sums of all answers by slice, shape (n_slices, n_sums).
+        days: By day since 1970, the sums by slice.
+        cells: By cell of callers, rows and scores.
+        answered: By hour since 1970, the answers given in it, with an outcome or without.
+        n_answered: All answers.
+        begun_us: When the first answer with an outcome was given.
+        is_behind: Whether outcomes are left that have not been read.
+        n_grouped: Outcomes whose caller is known.
+        n_other_form: Outcomes of answers of another form than the first, which are left out.
+    """
+
+    def __init__(self, columns: Sequence[RecordedColumn] = ()) -> None:
+        """Begin with nothing."""
+        self.layout: Layout | None = None
+        self.columns = tuple(columns)
+        self.cursor = Cursor()
+        self.hours: dict[int, FloatArray] = {}
+        self.life: FloatArray = np.zeros(0)
+        self.slices: FloatArray = np.zeros((0, 0))
+        self.days: dict[int, FloatArray] = {}
+        self.cells: FloatArray = np.zeros((0, 0))
+        self.answered: dict[int, int] = {}
+        self.n_answered = 0
+        self.begun_us = 0
+        self.is_behind = False
+        self.n_grouped = 0
+        self.n_other_form = 0
+
+    @classmethod
+    def begun(cls, profile: DataProfile | None) -> "PerformanceState":
+        """Begin to follow a version."""
+        return cls(() if profile is None else recorded_columns(profile))
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """The slices in the order of their sums."""
+        return tuple(name for column in self.columns for name in column.names)
+
+    @property
+    def n_outcomes(self) -> int:
+        """Answers with an outcome, or with a reported loss."""
+        if self.layout is None:
+            return 0
+        n = self.layout.scalar(self.life, "n") if "n" in self.layout.places else 0.0
+        return int(n + self.layout.scalar(self.life, "reported_n"))
+
+    def add(self, batches: Iterable[LabelledAnswers], profile: DataProfile | None) -> None:
+        """Add labelled answers.
+
+        Args:
+            batches: The answers.
+            profile: Of the version, which decides the bins at the first outcome.
+        """
+        for form, rows in batches:
+            if self.layout is None:
+                centre = next((row.actual for row in rows if row.actual is not None), 0.0)
+                self._lay_out(Layout.of(form, profile, centre))
+            assert self.layout is not None
+            same = Layout.of(form, profile, self.layout.centre)
+            if (same.task, same.classes) != (self.layout.task, self.layout.classes):
+                self.n_other_form += len(rows)
+                continue
+            self._add(self.layout, answers_in(rows, form, self.layout))
+
+    def _lay_out(self, layout: Layout) -> None:
+        self.layout = layout
+        self.life = np.zeros(layout.n_sums)
+        self.slices = np.zeros((len(self.slice_names), layout.n_sums))
+        self.cells = np.zeros((N_CELLS, 1 + len(SCORES[layout.task])))
+
+    def _add(self, layout: Layout, rows: Answers) -> None:
+        hour = rows.at_us // HOUR_US
+        first = int(rows.at_us.min())
+        self.begun_us = min(self.begun_us, first) if self.begun_us else first
+        hours, position = np.unique(hour, return_inverse=True)
+        found = sums_by_group(layout, rows, position.astype(np.int64), len(hours))
+        for number, sums in zip(hours.tolist(), found, strict=True):
+            layout.combine(self.hours.setdefault(number, np.zeros(layout.n_sums)), sums)
+            layout.combine(self.life, sums)
+        self._add_slices(layout, rows, hour // HOURS_A_DAY)
+        cell = (rows.unit.astype(np.uint64) >> _CELLS_SHIFT).astype(np.int64)
+        self.cells += scores_by_cell(layout, rows, cell, N_CELLS)
+        self.n_grouped += int(np.count_nonzero(rows.has_unit))
+
+    def _add_slices(self, layout: Layout, rows: Answers, day: IntArray) -> None:
+        start = 0
+        for column, (number, known) in zip(self.columns, level_numbers(self.columns, rows.code), strict=True):
+            end = start + column.n_numbers
+            for one in np.unique(day[known]).tolist():
+                group = np.where(known & (day == one), number, -1)
+                sums = sums_by_group(layout, rows, group, column.n_numbers)
+                empty = np.zeros((len(self.slice_names), layout.n_sums))
+                layout.combine(self.days.setdefault(one, empty)[start:end], sums)
+                layout.combine(self.slices[start:end], sums)
+            start = end
+
+    def count(self, hours: Mapping[int, int]) -> None:
+        """Count answers by hour, with an outcome or without."""
+        for hour, n in hours.items():
+            self.answered[hour] = self.answered.get(hour, 0) + n
+            self.n_answered += n
+
+    def forget(self, now_us: int) -> None:
+        """Forget hours and days that no window shows any more; the whole life keeps their sums."""
+        oldest = now_us // HOUR_US - HOURS_KEPT
+        self.hours = {hour: sums for hour, sums in self.hours.items() if hour >= oldest}
+        self.answered = {hour: n for hour, n in self.answered.items() if hour >= oldest}
+        self.days = {day: sums for day, sums in self.days.items() if day >= oldest // HOURS_A_DAY}
+
+    def to_bytes(self) -> bytes:
+        """Return the state in one piece."""
+        header = _Header(
+            format=_FORMAT,
+            layout=self.layout,
+            columns=self.columns,
+            cursor=self.cursor,
+            hours=tuple(self.hours),
+            answered=self.answered,
+            n_answered=self.n_answered,
+            days=tuple(self.days),
+            begun_us=self.begun_us,
+            is_behind=self.is_behind,
+            n_grouped=self.n_grouped,
+            n_other_form=self.n_other_form,
+        )
+        head = msgspec.msgpack.encode(header)
+        arrays = (self.life, self.slices, self.cells, *self.hours.values(), *self.days.values())
+        body = b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
+        return len(head).to_bytes(4, "big") + head + zlib.compress(body, _LEVEL)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "PerformanceState":
+        """Read a state.
+
+        Raises:
+            ValueError: It is damaged, or of another format: the version is read from its first outcome again.
+        """
+        n_head = int.from_bytes(content[:4], "big")
+        try:
+            header = msgspec.msgpack.decode(content[4 : 4 + n_head], type=_Header)
+            body = np.frombuffer(zlib.decompress(content[4 + n_head :]))
+        except (msgspec.DecodeError, zlib.error) as error:
+            raise ValueError(f"it cannot be read: {error}") from error
+        if header.format != _FORMAT:
+            raise ValueError(f"it has format {header.format}; this release reads format {_FORMAT}")
+        found = cls(header.columns)
+        for name in ("cursor", "answered", "n_answered", "begun_us", "is_behind", "n_grouped", "n_other_form"):
+            setattr(found, name, getattr(header, name))
+        if header.layout is None:
+            return found
+        found._lay_out(header.layout)
+        n_sums, n_slices = header.layout.n_sums, len(found.slice_names)
+        shapes = [(n_sums,), (n_slices, n_sums), found.cells.shape]
+        shapes += [(n_sums,)] * len(header.hours) + [(n_slices, n_sums)] * len(header.days)
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        if sum(sizes) != len(body):
+            raise ValueError("it does not hold the sums that it says")
+        parts = np.split(body.copy(), np.cumsum(sizes)[:-1])
+        arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        found.life, found.slices, found.cells = arrays[:3]
+        hours, days = arrays[3 : 3 + len(header.hours)], arrays[3 + len(header.hours) :]
+        found.hours = dict(zip(header.hours, hours, strict=True))
+        found.days = dict(zip(header.days, days, strict=True))
+        return found

@@ -1,0 +1,68 @@
+"""Has performance fallen? A loss now against the loss on held-out rows, at every look."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from core.intervals import Interval
+from core.monitoring.performance.held_out import Reference
+from core.monitoring.performance.layout import Task
+from core.monitoring.performance.sequences import Moments, mean_sequence, rows_to_settle
+
+MARGIN = 0.1
+"""A metric that is worse than held out by no more than this share holds."""
+
+
+class PerformanceVerdict(StrEnum):
+    """What is proved."""
+
+    FELL = "fell"
+    HOLDS = "holds"
+    OPEN = "cannot say yet"
+
+
+class Judged(NamedTuple):
+    """A verdict on some rows.
+
+    Attributes:
+        verdict: What is proved.
+        interval: Of the loss, at the level of the verdict; None if there are too few rows.
+        worse_by: By which share the loss is worse than held out: the least that is proved if it fell, else as seen.
+        n_needed: Rows that would settle it if the loss stays as it is; None if it is settled, or no rows would.
+    """
+
+    verdict: PerformanceVerdict
+    interval: Interval | None
+    worse_by: float
+    n_needed: int | None = None
+
+
+def judge(of: Moments, reference: Reference, factor: float, *, level: float, effect: float) -> Judged:
+    """Compare a mean loss with that of held-out rows.
+
+    It fell if it exceeds, at every look, the upper limit of the reference by more than the factor; it holds if it stays
+    below the lower limit times the factor. So the error of the held-out rows, which are a sample too, counts in both.
+
+    Args:
+        of: The loss now.
+        reference: The loss on held-out rows.
+        factor: The harmless factor, such as 1.1.
+        level: How often the verdict may be wrong, ever.
+        effect: How many rows are worth one independent row.
+    """
+    interval = mean_sequence(of, level, effect)
+    holds_below, fell_above = reference.low * factor, reference.high * factor
+    seen = of.mean / reference.value - 1.0 if reference.value > 0 else 0.0
+    if interval is not None and interval.low > fell_above:
+        least = interval.low / reference.high - 1.0 if reference.high > 0 else seen
+        return Judged(PerformanceVerdict.FELL, interval, least)
+    if interval is not None and interval.high < holds_below:
+        return Judged(PerformanceVerdict.HOLDS, interval, seen)
+    limit = fell_above if of.mean > fell_above else holds_below
+    is_decidable = of.mean > fell_above or of.mean < holds_below
+    needed = rows_to_settle(of, limit, level, effect) if is_decidable else None
+    return Judged(PerformanceVerdict.OPEN, interval, seen, needed)
+
+
+def harmless_factor(task: Task, margin: float = MARGIN) -> float:
+    """Return the factor of the loss that is added up: an RMSE may grow by the margin, so its square by more."""
+    return (1.0 + margin) ** 2 if task is Task.NUMBER else 1.0 + margin
