@@ -1,30 +1,30 @@
 """The loss that decides a verdict: the one whose mean on held-out rows the profile knows exactly, also by slice."""
 
 from core.arrays import FloatArray
-from core.monitoring.performance.layout import Layout, Task
-from core.monitoring.performance.metrics import Group
+from core.monitoring.performance.layout import Layout, MeasuredTask
+from core.monitoring.performance.metrics import GroupSums
 from core.monitoring.performance.sequences import LEVEL, Moments
 
-DECIDING = {Task.NUMBER: "rmse", Task.EVENT: "brier", Task.CLASSES: "shortfall"}
+DECIDING = {MeasuredTask.NUMBER: "rmse", MeasuredTask.EVENT: "brier", MeasuredTask.CLASSES: "shortfall"}
 """The metric, by task."""
-DECIDING_SCORE = {Task.NUMBER: "e2", Task.EVENT: "b", Task.CLASSES: "s2"}
+DECIDING_SCORE = {MeasuredTask.NUMBER: "e2", MeasuredTask.EVENT: "b", MeasuredTask.CLASSES: "s2"}
 """The loss that is added up for it."""
 _SQUARES = {"e2": "e4", "b": "b2", "s2": "s4"}
 
 
-def deciding_metric(task: Task) -> str:
+def deciding_metric(task: MeasuredTask) -> str:
     """Return the name of the metric that is shown first."""
-    return DECIDING.get(task, "accuracy" if task is Task.CLASS else "reported_loss")
+    return DECIDING.get(task, "accuracy" if task is MeasuredTask.CLASS else "reported_loss")
 
 
 def deciding_moments(layout: Layout, sums: FloatArray) -> Moments | None:
     """Return the mean of the loss that decides; None without a row, or without such a loss."""
     if layout.task not in DECIDING or not layout.scalar(sums, "n"):
         return None
-    group, score = Group(layout, sums, LEVEL, {}), DECIDING_SCORE[layout.task]
-    return group.moments(score, _SQUARES[score], group["max_e"] ** 2 if layout.task is Task.NUMBER else 1.0)
+    group, score = GroupSums(layout, sums, LEVEL, {}), DECIDING_SCORE[layout.task]
+    return group.moments(score, _SQUARES[score], group["max_e"] ** 2 if layout.task is MeasuredTask.NUMBER else 1.0)
 
 
-def as_shown(task: Task, mean: float) -> float:
+def as_shown(task: MeasuredTask, mean: float) -> float:
     """Return the metric of a mean loss: of squared errors the root."""
-    return max(mean, 0.0) ** 0.5 if task is Task.NUMBER else mean
+    return max(mean, 0.0) ** 0.5 if task is MeasuredTask.NUMBER else mean

@@ -9,13 +9,13 @@ import numpy as np
 from core.arrays import FloatArray
 from core.losses import LEAST_PROBABILITY
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
-from core.monitoring.performance.layout import Task
+from core.monitoring.performance.layout import MeasuredTask
 
 Z_REFERENCE = 2.326  # of each end of a reference: it is missed in one case of a hundred
 LEAST_ROWS = 20.0  # independent held-out rows, below which there is no reference
 
 
-class Reference(NamedTuple):
+class HeldOutFigure(NamedTuple):
     """A metric on held-out rows."""
 
     value: float
@@ -23,7 +23,7 @@ class Reference(NamedTuple):
     high: float
 
 
-class HeldOut(NamedTuple):
+class HeldOutFigures(NamedTuple):
     """The references of a version.
 
     Attributes:
@@ -33,12 +33,12 @@ class HeldOut(NamedTuple):
         effect: How many held-out rows are worth one independent row.
     """
 
-    metrics: Mapping[str, Reference]
-    deciding: Reference | None = None
+    metrics: Mapping[str, HeldOutFigure]
+    deciding: HeldOutFigure | None = None
     spread: float = 0.0
     effect: float = 1.0
 
-    def of_slice(self, found: SliceProfile) -> Reference | None:
+    def of_slice(self, found: SliceProfile) -> HeldOutFigure | None:
         """Return the deciding loss of a slice; its rows are taken to spread as all rows do."""
         if found.residual is None or found.residual_sd is None:
             return None
@@ -47,7 +47,7 @@ class HeldOut(NamedTuple):
         return None if n < LEAST_ROWS else _within(value, self.spread * value * value, n)
 
 
-def held_out(profile: DataProfile | None, task: Task) -> HeldOut:
+def held_out(profile: DataProfile | None, task: MeasuredTask) -> HeldOutFigures:
     """Read the references from the residuals of a profile.
 
     Means of squared residuals are exact; other metrics are computed from the quantiles that the profile keeps, at most
@@ -59,39 +59,39 @@ def held_out(profile: DataProfile | None, task: Task) -> HeldOut:
     """
     residual = profile.residual if profile is not None else None
     if residual is None or residual.mean is None or residual.sd is None or not math.isfinite(residual.effect):
-        return HeldOut({})
+        return HeldOutFigures({})
     n = residual.n / residual.effect
     if n < LEAST_ROWS:
-        return HeldOut({})
+        return HeldOutFigures({})
     values, weights = _distribution(residual)
     squared = residual.mean**2 + residual.sd**2
     fourth = float(weights @ values**4)
     variance = max(fourth - squared * squared, 0.0)
     deciding = _within(squared, variance, n)
-    found: dict[str, Reference] = {}
-    if task is Task.NUMBER:
-        found["rmse"] = Reference(*map(math.sqrt, deciding))
+    found: dict[str, HeldOutFigure] = {}
+    if task is MeasuredTask.NUMBER:
+        found["rmse"] = HeldOutFigure(*map(math.sqrt, deciding))
         found["mae"] = _mean(np.abs(values), weights, n)
-    elif task is Task.EVENT:
+    elif task is MeasuredTask.EVENT:
         found["brier"] = deciding
         found["log_loss"] = _mean(-np.log(np.clip(1.0 - np.abs(values), LEAST_PROBABILITY, 1.0)), weights, n)
         right = min(max(float(weights @ (np.abs(values) < 0.5)), 0.0), 1.0)
         found["accuracy"] = _within(right, right * (1.0 - right), n)
-    elif task is Task.CLASSES:
+    elif task is MeasuredTask.CLASSES:
         found["shortfall"] = deciding
         found["log_loss"] = _mean(-np.log(np.clip(1.0 - values, LEAST_PROBABILITY, 1.0)), weights, n)
-    if task in (Task.NUMBER, Task.EVENT):
+    if task in (MeasuredTask.NUMBER, MeasuredTask.EVENT):
         half = Z_REFERENCE * residual.sd / math.sqrt(n)
-        found["bias"] = Reference(-residual.mean, -residual.mean - half, -residual.mean + half)
-    return HeldOut(found, deciding, variance / (squared * squared) if squared else 0.0, residual.effect)
+        found["bias"] = HeldOutFigure(-residual.mean, -residual.mean - half, -residual.mean + half)
+    return HeldOutFigures(found, deciding, variance / (squared * squared) if squared else 0.0, residual.effect)
 
 
-def _within(value: float, variance: float, n: float) -> Reference:
+def _within(value: float, variance: float, n: float) -> HeldOutFigure:
     half = Z_REFERENCE * math.sqrt(variance / n)
-    return Reference(value, max(value - half, 0.0), value + half)
+    return HeldOutFigure(value, max(value - half, 0.0), value + half)
 
 
-def _mean(values: FloatArray, weights: FloatArray, n: float) -> Reference:
+def _mean(values: FloatArray, weights: FloatArray, n: float) -> HeldOutFigure:
     mean = float(weights @ values)
     return _within(mean, max(float(weights @ np.square(values)) - mean * mean, 0.0), n)
 

@@ -18,11 +18,11 @@ from core.monitoring.number_sketch import tenth_ranks
 N_TENTHS = 10
 MOST_RANKED_CLASSES = 12  # more have no AUC
 N_CLASS_BINS = 64
-_UNIFORM = 32
+_UNIFORM = 100
 _TAILS = (1e-5, 1e-4, 1e-3, 0.003, 0.01)
 
 
-class Task(StrEnum):
+class MeasuredTask(StrEnum):
     """What a version answers, as its performance is measured."""
 
     NUMBER = "number"
@@ -34,22 +34,22 @@ class Task(StrEnum):
 
 SCALARS = {
     # e: answer less outcome; d: outcome less the centre
-    Task.NUMBER: ("n", "e", "abs", "e2", "e4", "d", "d2", "d3", "d4", "e2d", "e2d2"),
+    MeasuredTask.NUMBER: ("n", "e", "abs", "e2", "e4", "d", "d2", "d3", "d4", "e2d", "e2d2"),
     # b: Brier score; e: probability less event
-    Task.EVENT: ("n", "y", "tp", "fp", "fn", "log", "log2", "b", "b2", "e"),
+    MeasuredTask.EVENT: ("n", "y", "tp", "fp", "fn", "log", "log2", "b", "b2", "e"),
     # s: what the true class lacks of 1
-    Task.CLASSES: ("n", "correct", "log", "log2", "b", "b2", "s2", "s4"),
-    Task.CLASS: ("n", "correct"),
-    Task.REPORTED: (),
+    MeasuredTask.CLASSES: ("n", "correct", "log", "log2", "b", "b2", "s2", "s4"),
+    MeasuredTask.CLASS: ("n", "correct"),
+    MeasuredTask.REPORTED: (),
 }
 REPORTED = ("reported_n", "reported", "reported2")  # of every task
 GREATEST = ("max_e", "max_reported")
 SCORES = {
-    Task.NUMBER: ("e", "abs", "e2"),
-    Task.EVENT: ("correct", "log", "b", "e"),
-    Task.CLASSES: ("correct", "log", "b", "s2"),
-    Task.CLASS: ("correct",),
-    Task.REPORTED: (),
+    MeasuredTask.NUMBER: ("e", "abs", "e2"),
+    MeasuredTask.EVENT: ("correct", "log", "b", "e"),
+    MeasuredTask.CLASSES: ("correct", "log", "b", "s2"),
+    MeasuredTask.CLASS: ("correct",),
+    MeasuredTask.REPORTED: (),
 }
 """What is also added up by caller, from which it follows how alike the rows of one caller are."""
 
@@ -65,7 +65,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         centre: What outcomes are counted from, so that their sums of powers stay exact.
     """
 
-    task: Task
+    task: MeasuredTask
     classes: tuple[str, ...] = ()
     edges: tuple[float, ...] = ()
     tenths: tuple[float, ...] = ()
@@ -81,18 +81,18 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             centre: An outcome, for a version whose profile does not know the mean of the outcomes.
         """
         if form.kind is AnswerKind.SCORE:
-            return cls(task=Task.REPORTED)
+            return cls(task=MeasuredTask.REPORTED)
         if form.kind is AnswerKind.CLASS:
-            return cls(task=Task.CLASS, classes=form.classes)
+            return cls(task=MeasuredTask.CLASS, classes=form.classes)
         if form.kind is not AnswerKind.PROBABILITIES:
             known = profile is not None and profile.target is not None and profile.target.mean is not None
-            return cls(task=Task.NUMBER, centre=profile.target.mean if known else centre)  # type: ignore[union-attr, arg-type]
+            return cls(task=MeasuredTask.NUMBER, centre=profile.target.mean if known else centre)  # type: ignore[union-attr, arg-type]
         if len(form.classes) > 2:
             uniform = tuple(np.linspace(0.0, 1.0, N_TENTHS + 1)[1:-1].tolist())
             edges = tuple(np.linspace(0.0, 1.0, N_CLASS_BINS + 1)[1:-1].tolist())
-            return cls(task=Task.CLASSES, classes=form.classes, edges=edges, tenths=uniform)
+            return cls(task=MeasuredTask.CLASSES, classes=form.classes, edges=edges, tenths=uniform)
         classes = form.classes or ("0", "1")
-        return cls(task=Task.EVENT, classes=classes, edges=_edges(profile), tenths=_tenths(profile))
+        return cls(task=MeasuredTask.EVENT, classes=classes, edges=_edges(profile), tenths=_tenths(profile))
 
     @property
     def n_bins(self) -> int:
@@ -102,18 +102,18 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def n_ranked(self) -> int:
         """The scores that are ranked: one of an event, one a class."""
-        if self.task is Task.EVENT:
+        if self.task is MeasuredTask.EVENT:
             return 1
-        is_ranked = self.task is Task.CLASSES and len(self.classes) <= MOST_RANKED_CLASSES
+        is_ranked = self.task is MeasuredTask.CLASSES and len(self.classes) <= MOST_RANKED_CLASSES
         return len(self.classes) if is_ranked else 0
 
     @cached_property
     def places(self) -> dict[str, slice]:
         """The place of each scalar and block."""
         sizes = dict.fromkeys((*SCALARS[self.task], *REPORTED), 1)
-        if self.task in (Task.CLASSES, Task.CLASS):
+        if self.task in (MeasuredTask.CLASSES, MeasuredTask.CLASS):
             sizes["by_class"] = 3 * len(self.classes)  # hits, answers, outcomes
-        if self.task in (Task.EVENT, Task.CLASSES):
+        if self.task in (MeasuredTask.EVENT, MeasuredTask.CLASSES):
             sizes["by_tenth"] = 3 * N_TENTHS  # rows, sum of the probabilities, events
         if self.n_ranked:
             sizes["by_bin"] = 2 * self.n_bins * self.n_ranked  # others, events

@@ -9,7 +9,7 @@ import numpy as np
 from core.arrays import FloatArray
 from core.intervals import Interval
 from core.losses import LEAST_PROBABILITY
-from core.monitoring.performance.layout import Layout, Task
+from core.monitoring.performance.layout import Layout, MeasuredTask
 from core.monitoring.performance.sequences import LEVEL, Moments, figure_sequence, mean_sequence, share_sequence
 
 HIGHER_IS_BETTER = frozenset({"accuracy", "precision", "recall", "f1", "auc", "r2"})
@@ -17,7 +17,7 @@ MOST_LOG_LOSS = -math.log(LEAST_PROBABILITY)
 LEAST_EVENTS = 10  # of either outcome, below which an AUC has no sequence
 
 
-class Metric(NamedTuple):
+class MeasuredMetric(NamedTuple):
     """A metric of some rows.
 
     Attributes:
@@ -37,7 +37,7 @@ class Metric(NamedTuple):
 
 def metrics_of(
     layout: Layout, sums: FloatArray, *, level: float = LEVEL, effects: Mapping[str, float] | None = None
-) -> tuple[Metric, ...]:
+) -> tuple[MeasuredMetric, ...]:
     """Return every metric that the rows define.
 
     Args:
@@ -46,13 +46,18 @@ def metrics_of(
         level: How often each sequence may miss, ever.
         effects: By score, how many rows are worth one independent row.
     """
-    of = Group(layout, sums, level, effects or {})
-    kinds = {Task.NUMBER: _of_numbers, Task.EVENT: _of_event, Task.CLASSES: _of_classes, Task.CLASS: _of_class}
+    of = GroupSums(layout, sums, level, effects or {})
+    kinds = {
+        MeasuredTask.NUMBER: _of_numbers,
+        MeasuredTask.EVENT: _of_event,
+        MeasuredTask.CLASSES: _of_classes,
+        MeasuredTask.CLASS: _of_class,
+    }
     found = list(kinds[layout.task](of)) if layout.task in kinds and of["n"] else []
     return (*found, *_reported(of))
 
 
-class Group:
+class GroupSums:
     """The sums of one group of rows, by name."""
 
     def __init__(self, layout: Layout, sums: FloatArray, level: float, effects: Mapping[str, float]) -> None:
@@ -73,18 +78,18 @@ class Group:
         variance = max(self[square] / n - mean * mean, 0.0) * n / max(n - 1.0, 1.0)
         return Moments(mean, variance, n, 2.0 * mean, above)
 
-    def loss(self, metric: str, name: str, square: str, above: float) -> Metric:
+    def loss(self, metric: str, name: str, square: str, above: float) -> MeasuredMetric:
         """Return a mean loss."""
         of = self.moments(name, square, above)
-        return Metric(metric, of.mean, mean_sequence(of, self.level, self.effect(name)), int(of.n))
+        return MeasuredMetric(metric, of.mean, mean_sequence(of, self.level, self.effect(name)), int(of.n))
 
-    def share(self, metric: str, n_with: float, n: float) -> Metric | None:
+    def share(self, metric: str, n_with: float, n: float) -> MeasuredMetric | None:
         """Return a share of rows; None without a row."""
         found = share_sequence(n_with, n, self.level, self.effect("correct")) if n else None
-        return None if found is None else Metric(metric, n_with / n, found, int(n))
+        return None if found is None else MeasuredMetric(metric, n_with / n, found, int(n))
 
 
-def _of_numbers(of: Group) -> Iterator[Metric]:
+def _of_numbers(of: GroupSums) -> Iterator[MeasuredMetric]:
     n, most = of["n"], of["max_e"]
     squared = of.loss("rmse", "e2", "e4", most * most)
     yield squared._replace(value=math.sqrt(squared.value), interval=_rooted(squared.interval))
@@ -93,7 +98,7 @@ def _of_numbers(of: Group) -> Iterator[Metric]:
     variance = max(of["e2"] / n - bias * bias, 0.0) * n / max(n - 1.0, 1.0)
     furthest = most + abs(bias)
     moments = Moments(bias, variance, n, furthest, furthest)
-    yield Metric("bias", bias, mean_sequence(moments, of.level, of.effect("e")), int(n))
+    yield MeasuredMetric("bias", bias, mean_sequence(moments, of.level, of.effect("e")), int(n))
     if (r2 := _r2(of)) is not None:
         yield r2
 
@@ -102,7 +107,7 @@ def _rooted(interval: Interval | None) -> Interval | None:
     return None if interval is None else Interval(math.sqrt(max(interval.low, 0.0)), math.sqrt(max(interval.high, 0.0)))
 
 
-def _r2(of: Group) -> Metric | None:
+def _r2(of: GroupSums) -> MeasuredMetric | None:
     """Return the share of the variance that is explained, with the variance of its influence (delta method)."""
     n = of["n"]
     d, d2, d3, d4, e2, e4 = (of[name] / n for name in ("d", "d2", "d3", "d4", "e2", "e4"))
@@ -115,14 +120,14 @@ def _r2(of: Group) -> Metric | None:
     variance = max(e4 - 2.0 * ratio * crossed + ratio * ratio * fourth, 0.0) / spread**2
     value = 1.0 - ratio
     found = figure_sequence(value, variance, n, of.level, of.effect("e2"))
-    return Metric("r2", value, _clipped(found, -math.inf), int(n))
+    return MeasuredMetric("r2", value, _clipped(found, -math.inf), int(n))
 
 
 def _clipped(interval: Interval | None, least: float = 0.0) -> Interval | None:
     return None if interval is None else Interval(max(interval.low, least), min(interval.high, 1.0))
 
 
-def _of_event(of: Group) -> Iterator[Metric]:
+def _of_event(of: GroupSums) -> Iterator[MeasuredMetric]:
     n, tp, fp, fn = of["n"], of["tp"], of["fp"], of["fn"]
     yield of.loss("brier", "b", "b2", 1.0)
     yield of.loss("log_loss", "log", "log2", MOST_LOG_LOSS)
@@ -139,10 +144,10 @@ def _of_event(of: Group) -> Iterator[Metric]:
     yield from (found for found in (auc, *shares) if found is not None)
     bias = of["e"] / n
     moments = Moments(bias, max(of["b"] / n - bias * bias, 0.0), n, 1.0, 1.0)
-    yield Metric("bias", bias, mean_sequence(moments, of.level, of.effect("e")), int(n))
+    yield MeasuredMetric("bias", bias, mean_sequence(moments, of.level, of.effect("e")), int(n))
 
 
-def _of_classes(of: Group) -> Iterator[Metric]:
+def _of_classes(of: GroupSums) -> Iterator[MeasuredMetric]:
     yield of.loss("shortfall", "s2", "s4", 1.0)
     yield of.loss("log_loss", "log", "log2", MOST_LOG_LOSS)
     yield of.loss("brier", "b", "b2", 2.0)
@@ -151,10 +156,10 @@ def _of_classes(of: Group) -> Iterator[Metric]:
         mean = float(np.mean([auc.value for auc in aucs]))
         ends = [auc.interval for auc in aucs if auc.interval is not None]
         interval = _mean_interval(ends) if len(ends) == len(aucs) else None
-        yield Metric("auc", mean, interval, int(of["n"]), float(np.mean([auc.error for auc in aucs])))
+        yield MeasuredMetric("auc", mean, interval, int(of["n"]), float(np.mean([auc.error for auc in aucs])))
 
 
-def _of_class(of: Group) -> Iterator[Metric]:
+def _of_class(of: GroupSums) -> Iterator[MeasuredMetric]:
     accuracy = of.share("accuracy", of["correct"], of["n"])
     yield from () if accuracy is None else (accuracy,)
     k = len(of.layout.classes)
@@ -162,12 +167,12 @@ def _of_class(of: Group) -> Iterator[Metric]:
         return
     counts = of.layout.block(of.sums, "by_class", k, 3)
     counts = counts[(counts[:, 1] > 0) | (counts[:, 2] > 0)]
-    each = Group(of.layout, of.sums, of.level / max(len(counts), 1), {"correct": of.effect("correct")})
+    each = GroupSums(of.layout, of.sums, of.level / max(len(counts), 1), {"correct": of.effect("correct")})
     for name in ("precision", "recall", "f1"):
         yield _macro(name, each, counts, int(of["n"]))
 
 
-def _macro(name: str, of: Group, counts: FloatArray, n: int) -> Metric:
+def _macro(name: str, of: GroupSums, counts: FloatArray, n: int) -> MeasuredMetric:
     """Return the mean over classes; a class without an answer or an outcome counts 0, as in scikit-learn.
 
     The sequences of the classes share the level, so all of them hold together, and with them that of the mean.
@@ -183,14 +188,14 @@ def _macro(name: str, of: Group, counts: FloatArray, n: int) -> Metric:
             value, interval = 2 * value / (1 + value), Interval(*(2 * end / (1 + end) for end in interval))
         values.append(value)
         ends.append(interval)
-    return Metric(name, float(np.mean(values)), _mean_interval(ends), n)
+    return MeasuredMetric(name, float(np.mean(values)), _mean_interval(ends), n)
 
 
 def _mean_interval(ends: list[Interval]) -> Interval:
     return Interval(float(np.mean([end.low for end in ends])), float(np.mean([end.high for end in ends])))
 
 
-def _aucs(of: Group) -> list[Metric]:
+def _aucs(of: GroupSums) -> list[MeasuredMetric]:
     """Return the AUC of each ranked score that has both outcomes."""
     layout = of.layout
     if not layout.n_ranked:
@@ -201,7 +206,9 @@ def _aucs(of: Group) -> list[Metric]:
     return [auc for auc in found if auc is not None]
 
 
-def auc_of_bins(others: FloatArray, events: FloatArray, *, level: float = LEVEL, effect: float = 1.0) -> Metric | None:
+def auc_of_bins(
+    others: FloatArray, events: FloatArray, *, level: float = LEVEL, effect: float = 1.0
+) -> MeasuredMetric | None:
     """Return the AUC of scores that are known by their bin.
 
     Args:
@@ -232,14 +239,14 @@ def auc_of_bins(others: FloatArray, events: FloatArray, *, level: float = LEVEL,
     if min(n_events, n_others) >= LEAST_EVENTS * effect:
         found = figure_sequence(value, spread * n, n, level, effect)
     wider = None if found is None else Interval(max(found.low - error, 0.0), min(found.high + error, 1.0))
-    return Metric("auc", value, wider, int(n), error)
+    return MeasuredMetric("auc", value, wider, int(n), error)
 
 
-def _reported(of: Group) -> Iterator[Metric]:
+def _reported(of: GroupSums) -> Iterator[MeasuredMetric]:
     n = of["reported_n"]
     if n:
         mean = of["reported"] / n
         variance = max(of["reported2"] / n - mean * mean, 0.0) * n / max(n - 1.0, 1.0)
         furthest = of["max_reported"] + abs(mean)
         sequence = mean_sequence(Moments(mean, variance, n, furthest, furthest), of.level)
-        yield Metric("reported_loss", mean, sequence, int(n))
+        yield MeasuredMetric("reported_loss", mean, sequence, int(n))

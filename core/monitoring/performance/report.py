@@ -14,13 +14,14 @@ from core.monitoring.documents import MetricPoint, MonitoredMetric, PerformanceP
 from core.monitoring.performance.calibration import Calibration, calibration_of
 from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
 from core.monitoring.performance.dependence import LEAST_CELLS, Dependence
-from core.monitoring.performance.held_out import HeldOut, held_out
-from core.monitoring.performance.layout import Layout, Task
-from core.monitoring.performance.metrics import HIGHER_IS_BETTER, Metric, metrics_of
+from core.monitoring.performance.held_out import HeldOutFigures, held_out
+from core.monitoring.performance.layout import Layout, MeasuredTask
+from core.monitoring.performance.metrics import HIGHER_IS_BETTER, MeasuredMetric, metrics_of
 from core.monitoring.performance.sequences import LEVEL
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
-from core.monitoring.performance.verdict import Judged, PerformanceVerdict, harmless_factor, judge
+from core.monitoring.performance.verdict import JudgedLoss, harmless_factor, judge
 from core.monitoring.performance.worst_slice import slice_metrics, worst_of
+from core.monitoring.verdicts import PerformanceVerdict
 
 WINDOWS = {"hour": 1, "day": HOURS_A_DAY, "week": 7 * HOURS_A_DAY}
 """Full hours of each rolling window, beside the hour that has begun."""
@@ -64,7 +65,7 @@ class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     as_of: datetime
     task: str = ""
-    verdict: str = ""
+    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
     reason: str = ""
     n_outcomes: int = 0
     n_answered: int = 0
@@ -125,7 +126,7 @@ def report_of(
         metrics += _metrics(layout, window, dependence, then, deciding, found)
     if metrics:
         metrics[0] = replace(metrics[0], points=_course(state, layout, now))
-    verdict, reason, needed = _verdict(judged, metrics, then)
+    verdict, reason, needed = _verdict(judged, metrics, deciding, then)
     slices = slice_metrics(state, profile, then, dependence, now)
     listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
     effect = dependence.effects.get("correct", 1.0)
@@ -174,7 +175,7 @@ def windows_of(
     return found
 
 
-def _judged(layout: Layout, window: RollingWindow, then: HeldOut, dependence: Dependence) -> Judged | None:
+def _judged(layout: Layout, window: RollingWindow, then: HeldOutFigures, dependence: Dependence) -> JudgedLoss | None:
     of = deciding_moments(layout, window.sums)
     if of is None or then.deciding is None:
         return None
@@ -184,7 +185,12 @@ def _judged(layout: Layout, window: RollingWindow, then: HeldOut, dependence: De
 
 
 def _metrics(
-    layout: Layout, window: RollingWindow, dependence: Dependence, then: HeldOut, deciding: str, judged: Judged | None
+    layout: Layout,
+    window: RollingWindow,
+    dependence: Dependence,
+    then: HeldOutFigures,
+    deciding: str,
+    judged: JudgedLoss | None,
 ) -> list[MonitoredMetric]:
     n = layout.scalar(window.sums, "n") if "n" in layout.places else 0.0
     found = [
@@ -199,7 +205,7 @@ def _metrics(
     return sorted(found, key=lambda each: each.metric != deciding)
 
 
-def monitored(found: Metric, then: HeldOut, *, window: str = "", of_slice: str = "") -> MonitoredMetric:
+def monitored(found: MeasuredMetric, then: HeldOutFigures, *, window: str = "", of_slice: str = "") -> MonitoredMetric:
     """Put a metric into the form in which it is shown."""
     reference = then.metrics.get(found.name)
     return MonitoredMetric(
@@ -218,7 +224,7 @@ def monitored(found: Metric, then: HeldOut, *, window: str = "", of_slice: str =
     )
 
 
-def _reason(found: MonitoredMetric, judged: Judged) -> str:
+def _reason(found: MonitoredMetric, judged: JudgedLoss) -> str:
     """Say a verdict in one sentence."""
     where = f"over the last {found.window}" if found.window else "over its whole life"
     now = f"{found.metric} {found.value:.4g}"
@@ -235,10 +241,13 @@ def _reason(found: MonitoredMetric, judged: Judged) -> str:
 
 
 def _verdict(
-    judged: Iterable[tuple[RollingWindow, Judged | None]], metrics: Iterable[MonitoredMetric], then: HeldOut
-) -> tuple[str, str, int | None]:
+    judged: Iterable[tuple[RollingWindow, JudgedLoss | None]],
+    metrics: Iterable[MonitoredMetric],
+    deciding: str,
+    then: HeldOutFigures,
+) -> tuple[PerformanceVerdict, str, int | None]:
     """Choose the verdict of the version: it fell where any window fell; else it holds where any window holds."""
-    reasons = {each.window: each.reason for each in metrics if each.verdict}
+    reasons = {each.window: each.reason for each in metrics if each.metric == deciding}
     found = [(window, each) for window, each in judged if each is not None and window.name in reasons]
     if not found:
         why = "no outcomes yet" if then.deciding is not None else "there is no figure on held-out rows to compare with"
@@ -268,7 +277,7 @@ def _value(layout: Layout, sums: FloatArray) -> tuple[float | None, int]:
     of = deciding_moments(layout, sums)
     if of is not None:
         return as_shown(layout.task, of.mean), int(of.n)
-    names = ("correct", "n") if layout.task is Task.CLASS else ("reported", "reported_n")
+    names = ("correct", "n") if layout.task is MeasuredTask.CLASS else ("reported", "reported_n")
     total, n = (layout.scalar(sums, name) for name in names)
     return (total / n if n else None), int(n)
 
@@ -289,7 +298,7 @@ def _awaited(n_outcomes: int, n_answered: int) -> float | None:
     return max(1.0 - n_outcomes / n_answered, 0.0) if n_answered else None
 
 
-def _notes(state: PerformanceState, then: HeldOut, dependence: Dependence) -> Iterable[str]:
+def _notes(state: PerformanceState, then: HeldOutFigures, dependence: Dependence) -> Iterable[str]:
     if then.deciding is None:
         yield "the version has no residuals on held-out rows, so nothing is compared"
     if any(effect == float("inf") for effect in dependence.effects.values()):

@@ -14,11 +14,11 @@ from core.losses import (
     class_index,
     probabilities_of,
 )
-from core.monitoring.performance.layout import N_TENTHS, SCORES, Layout, Task
+from core.monitoring.performance.layout import N_TENTHS, SCORES, Layout, MeasuredTask
 from core.telemetry.predictions import MatchedOutcome
 
 
-class Answers(NamedTuple):
+class AnswerColumns(NamedTuple):
     """Labelled answers in columns.
 
     Attributes:
@@ -39,18 +39,22 @@ class Answers(NamedTuple):
     actual: FloatArray
     reported: FloatArray
 
-    def residuals(self, task: Task) -> FloatArray:
+    def residuals(self, task: MeasuredTask) -> FloatArray:
         """Return what the answers were off by, as profiles keep it; NaN where no outcome tells."""
-        if task is Task.CLASSES:
+        if task is MeasuredTask.CLASSES:
             return 1.0 - _of_true_class(self.answer, self.actual)
-        return self.actual - self.answer if task in (Task.NUMBER, Task.EVENT) else np.full(len(self.actual), np.nan)
+        return (
+            self.actual - self.answer
+            if task in (MeasuredTask.NUMBER, MeasuredTask.EVENT)
+            else np.full(len(self.actual), np.nan)
+        )
 
 
-def answers_in(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) -> Answers:
+def answers_in(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) -> AnswerColumns:
     """Arrange rows of one form in columns; an outcome that says nothing about its answer is NaN."""
     answer, actual = _values(rows, form, layout)
     reported = np.array([np.nan if row.loss is None else row.loss for row in rows], dtype=np.float64)
-    return Answers(
+    return AnswerColumns(
         at_us=np.array([row.at_us for row in rows], dtype=np.int64),
         unit=np.array([row.request if row.unit is None else row.unit for row in rows], dtype=np.int64),
         has_unit=np.array([row.unit is not None for row in rows], dtype=np.bool_),
@@ -63,9 +67,9 @@ def answers_in(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout)
 
 def _values(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) -> tuple[FloatArray, FloatArray]:
     """Return what was answered, and what came."""
-    if layout.task is Task.REPORTED:
+    if layout.task is MeasuredTask.REPORTED:
         return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    if layout.task is Task.NUMBER:
+    if layout.task is MeasuredTask.NUMBER:
         answer = np.array([np.nan if row.value is None else row.value for row in rows], dtype=np.float64)
         actual = np.array([np.nan if row.actual is None else row.actual for row in rows], dtype=np.float64)
         return answer, np.where(np.isnan(answer), np.nan, actual)
@@ -73,7 +77,7 @@ def _values(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) ->
         return np.zeros(len(rows)), np.array([_is_other(row) for row in rows], dtype=np.float64)
     positions: dict[tuple[float | None, str | None], float] = {}
     actual = np.array([_position(row, layout, positions) for row in rows], dtype=np.float64)
-    if layout.task is Task.CLASS:
+    if layout.task is MeasuredTask.CLASS:
         named = {name: float(position) for position, name in enumerate(layout.classes)}
         given = [row.detail.decode(errors="replace") if row.detail is not None else "" for row in rows]
         answer = np.array([named.get(name, np.nan) for name in given], dtype=np.float64)
@@ -83,7 +87,7 @@ def _values(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) ->
     answer = np.array([[np.nan] * n_classes if each is None else each for each in found], dtype=np.float64)
     answer = answer.reshape(len(rows), n_classes)
     actual = np.where(np.isnan(answer).any(axis=1), np.nan, actual)
-    return (answer[:, 1] if layout.task is Task.EVENT else answer), actual
+    return (answer[:, 1] if layout.task is MeasuredTask.EVENT else answer), actual
 
 
 def _is_other(row: MatchedOutcome) -> float:
@@ -109,7 +113,7 @@ def _probabilities(row: MatchedOutcome, form: AnswerForm, n_classes: int) -> Seq
     return found if found is not None and len(found) == n_classes else None
 
 
-def sums_by_group(layout: Layout, of: Answers, group: IntArray, n_groups: int) -> FloatArray:
+def sums_by_group(layout: Layout, of: AnswerColumns, group: IntArray, n_groups: int) -> FloatArray:
     """Add rows up by group.
 
     Args:
@@ -127,7 +131,7 @@ def sums_by_group(layout: Layout, of: Answers, group: IntArray, n_groups: int) -
     for name, value in values.items():
         if name in layout.places:
             sums[:, layout.places[name].start] = np.bincount(where, value[kept], n_groups)
-    if layout.task is Task.NUMBER:
+    if layout.task is MeasuredTask.NUMBER:
         np.maximum.at(sums[:, layout.places["max_e"].start], where, np.abs(values["e"][kept]))
     _add_blocks(layout, sums, where, of.answer[kept], of.actual[kept])
     told = (group >= 0) & ~np.isnan(of.reported)
@@ -139,19 +143,19 @@ def sums_by_group(layout: Layout, of: Answers, group: IntArray, n_groups: int) -
     return sums
 
 
-def row_values(layout: Layout, of: Answers) -> dict[str, FloatArray]:
+def row_values(layout: Layout, of: AnswerColumns) -> dict[str, FloatArray]:
     """Return the scalars, and the scores, of each row; those without an outcome are NaN."""
     ones = np.ones(len(of.actual))
-    if layout.task is Task.NUMBER:
+    if layout.task is MeasuredTask.NUMBER:
         e, d = of.answer - of.actual, of.actual - layout.centre
         e2, d2 = e * e, d * d
         return {
             "n": ones, "e": e, "abs": np.abs(e), "e2": e2, "e4": e2 * e2, "d": d, "d2": d2, "d3": d2 * d,
             "d4": d2 * d2, "e2d": e2 * d, "e2d2": e2 * d2,
         }  # fmt: skip
-    if layout.task is Task.EVENT:
+    if layout.task is MeasuredTask.EVENT:
         return _of_event(of.answer, of.actual) | {"n": ones}
-    if layout.task is Task.CLASSES:
+    if layout.task is MeasuredTask.CLASSES:
         p = _of_true_class(of.answer, of.actual)
         log = -np.log(np.clip(p, LEAST_PROBABILITY, 1.0))
         brier = np.square(of.answer).sum(axis=1) - 2.0 * p + 1.0
@@ -159,7 +163,7 @@ def row_values(layout: Layout, of: Answers) -> dict[str, FloatArray]:
         correct = (of.answer.argmax(axis=1) == of.actual).astype(np.float64)
         return {"n": ones, "correct": correct, "log": log, "log2": log * log, "b": brier, "b2": brier * brier,
                 "s2": s2, "s4": s2 * s2}  # fmt: skip
-    if layout.task is Task.CLASS:
+    if layout.task is MeasuredTask.CLASS:
         return {"n": ones, "correct": (of.answer == of.actual).astype(np.float64)}
     return {}
 
@@ -177,17 +181,17 @@ def _of_event(p: FloatArray, y: FloatArray) -> dict[str, FloatArray]:
 
 def _add_blocks(layout: Layout, sums: FloatArray, where: IntArray, answer: FloatArray, actual: FloatArray) -> None:
     came = actual.astype(np.int64)
-    if layout.task is Task.EVENT:
+    if layout.task is MeasuredTask.EVENT:
         _add_tenths(layout, sums, where, answer, actual)
         _add_cells(layout, sums, "by_bin", where, 2 * np.searchsorted(layout.edges, answer, side="left") + came)
-    elif layout.task is Task.CLASSES:
+    elif layout.task is MeasuredTask.CLASSES:
         given = answer.argmax(axis=1)
         _add_tenths(layout, sums, where, answer.max(axis=1, initial=0.0), (given == came).astype(np.float64))
         _add_classes(layout, sums, where, given, came)
         for k in range(layout.n_ranked):
             bins = k * layout.n_bins + np.searchsorted(layout.edges, answer[:, k], side="left")
             _add_cells(layout, sums, "by_bin", where, 2 * bins + (came == k))
-    elif layout.task is Task.CLASS and layout.classes:
+    elif layout.task is MeasuredTask.CLASS and layout.classes:
         _add_classes(layout, sums, where, answer.astype(np.int64), came)
 
 
@@ -213,7 +217,7 @@ def _add_cells(
     sums[:, place] += found.reshape(len(sums), size)
 
 
-def scores_by_cell(layout: Layout, of: Answers, cell: IntArray, n_cells: int) -> FloatArray:
+def scores_by_cell(layout: Layout, of: AnswerColumns, cell: IntArray, n_cells: int) -> FloatArray:
     """Add up, by cell of callers, the rows and their scores: shape (n_cells, 1 + n_scores)."""
     kept = ~np.isnan(of.actual)
     values = row_values(layout, of)

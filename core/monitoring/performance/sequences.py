@@ -148,7 +148,7 @@ def rows_to_settle(of: Moments, limit: float, level: float, design_effect: float
         return found is not None and not found.low <= limit <= found.high
 
     low, high = LEAST_ROWS, _MOST_NEEDED
-    if of.mean == limit or not is_settled(high):
+    if of.mean == limit or math.isinf(design_effect) or not is_settled(high):
         return None
     for _ in range(_N_HALVINGS):
         middle = math.sqrt(low * high)

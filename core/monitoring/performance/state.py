@@ -14,7 +14,7 @@ from core.arrays import FloatArray, IntArray
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.performance.layout import SCORES, Layout
 from core.monitoring.performance.recorded_slices import RecordedColumn, level_numbers, recorded_columns
-from core.monitoring.performance.row_sums import Answers, answers_in, scores_by_cell, sums_by_group
+from core.monitoring.performance.row_sums import AnswerColumns, answers_in, scores_by_cell, sums_by_group
 from core.telemetry.predictions import Cursor, LabelledAnswers
 
 HOUR_US = 3_600_000_000
@@ -106,7 +106,7 @@ class PerformanceState:
         """
         for form, rows in batches:
             if self.layout is None:
-                centre = next((row.actual for row in rows if row.actual is not None), 0.0)
+                centre = float(next((row.actual for row in rows if row.actual is not None), 0.0))
                 self._lay_out(Layout.of(form, profile, centre))
             assert self.layout is not None
             same = Layout.of(form, profile, self.layout.centre)
@@ -121,7 +121,7 @@ class PerformanceState:
         self.slices = np.zeros((len(self.slice_names), layout.n_sums))
         self.cells = np.zeros((N_CELLS, 1 + len(SCORES[layout.task])))
 
-    def _add(self, layout: Layout, rows: Answers) -> None:
+    def _add(self, layout: Layout, rows: AnswerColumns) -> None:
         hour = rows.at_us // HOUR_US
         first = int(rows.at_us.min())
         self.begun_us = min(self.begun_us, first) if self.begun_us else first
@@ -135,7 +135,7 @@ class PerformanceState:
         self.cells += scores_by_cell(layout, rows, cell, N_CELLS)
         self.n_grouped += int(np.count_nonzero(rows.has_unit))
 
-    def _add_slices(self, layout: Layout, rows: Answers, day: IntArray) -> None:
+    def _add_slices(self, layout: Layout, rows: AnswerColumns, day: IntArray) -> None:
         start = 0
         for column, (number, known) in zip(self.columns, level_numbers(self.columns, rows.code), strict=True):
             end = start + column.n_numbers

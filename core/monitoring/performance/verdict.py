@@ -1,26 +1,18 @@
 """Has performance fallen? A loss now against the loss on held-out rows, at every look."""
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from core.intervals import Interval
-from core.monitoring.performance.held_out import Reference
-from core.monitoring.performance.layout import Task
+from core.monitoring.performance.held_out import HeldOutFigure
+from core.monitoring.performance.layout import MeasuredTask
 from core.monitoring.performance.sequences import Moments, mean_sequence, rows_to_settle
+from core.monitoring.verdicts import PerformanceVerdict
 
 MARGIN = 0.1
 """A metric that is worse than held out by no more than this share holds."""
 
 
-class PerformanceVerdict(StrEnum):
-    """What is proved."""
-
-    FELL = "fell"
-    HOLDS = "holds"
-    OPEN = "cannot say yet"
-
-
-class Judged(NamedTuple):
+class JudgedLoss(NamedTuple):
     """A verdict on some rows.
 
     Attributes:
@@ -36,7 +28,7 @@ class Judged(NamedTuple):
     n_needed: int | None = None
 
 
-def judge(of: Moments, reference: Reference, factor: float, *, level: float, effect: float) -> Judged:
+def judge(of: Moments, reference: HeldOutFigure, factor: float, *, level: float, effect: float) -> JudgedLoss:
     """Compare a mean loss with that of held-out rows.
 
     It fell if it exceeds, at every look, the upper limit of the reference by more than the factor; it holds if it stays
@@ -54,15 +46,15 @@ def judge(of: Moments, reference: Reference, factor: float, *, level: float, eff
     seen = of.mean / reference.value - 1.0 if reference.value > 0 else 0.0
     if interval is not None and interval.low > fell_above:
         least = interval.low / reference.high - 1.0 if reference.high > 0 else seen
-        return Judged(PerformanceVerdict.FELL, interval, least)
+        return JudgedLoss(PerformanceVerdict.FELL, interval, least)
     if interval is not None and interval.high < holds_below:
-        return Judged(PerformanceVerdict.HOLDS, interval, seen)
+        return JudgedLoss(PerformanceVerdict.HOLDS, interval, seen)
     limit = fell_above if of.mean > fell_above else holds_below
     is_decidable = of.mean > fell_above or of.mean < holds_below
     needed = rows_to_settle(of, limit, level, effect) if is_decidable else None
-    return Judged(PerformanceVerdict.OPEN, interval, seen, needed)
+    return JudgedLoss(PerformanceVerdict.OPEN, interval, seen, needed)
 
 
-def harmless_factor(task: Task, margin: float = MARGIN) -> float:
+def harmless_factor(task: MeasuredTask, margin: float = MARGIN) -> float:
     """Return the factor of the loss that is added up: an RMSE may grow by the margin, so its square by more."""
-    return (1.0 + margin) ** 2 if task is Task.NUMBER else 1.0 + margin
+    return (1.0 + margin) ** 2 if task is MeasuredTask.NUMBER else 1.0 + margin

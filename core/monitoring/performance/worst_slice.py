@@ -10,19 +10,20 @@ from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import MonitoredMetric
 from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
 from core.monitoring.performance.dependence import Dependence
-from core.monitoring.performance.held_out import HeldOut, Reference
-from core.monitoring.performance.layout import Layout, Task
-from core.monitoring.performance.metrics import HIGHER_IS_BETTER, Group
+from core.monitoring.performance.held_out import HeldOutFigure, HeldOutFigures
+from core.monitoring.performance.layout import Layout, MeasuredTask
+from core.monitoring.performance.metrics import HIGHER_IS_BETTER, GroupSums
 from core.monitoring.performance.sequences import LEVEL, mean_sequence
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
-from core.monitoring.performance.verdict import PerformanceVerdict, harmless_factor, judge
+from core.monitoring.performance.verdict import harmless_factor, judge
+from core.monitoring.verdicts import PerformanceVerdict
 
 DAYS = 7
 _GRAVITY = {PerformanceVerdict.FELL: 0, PerformanceVerdict.OPEN: 1, PerformanceVerdict.HOLDS: 2}
 
 
 def slice_metrics(
-    state: PerformanceState, profile: DataProfile | None, then: HeldOut, dependence: Dependence, now: datetime
+    state: PerformanceState, profile: DataProfile | None, then: HeldOutFigures, dependence: Dependence, now: datetime
 ) -> tuple[MonitoredMetric, ...]:
     """Return the deciding metric of each slice, the worst first: over its life, or over the last week if that is worse.
 
@@ -65,10 +66,9 @@ def worst_of(slices: tuple[MonitoredMetric, ...]) -> MonitoredMetric | None:
 
 def _order(found: MonitoredMetric) -> tuple[int, float]:
     """Order by verdict, then by how much worse a slice is than held out."""
-    gravity = _GRAVITY.get(PerformanceVerdict(found.verdict), 1) if found.verdict else 1
     value = found.value or 0.0
     badness = value / found.reference if found.reference else -value if found.higher_is_better else value
-    return gravity, -badness
+    return _GRAVITY[found.verdict], -badness
 
 
 def _metric(
@@ -76,13 +76,13 @@ def _metric(
     sums: FloatArray,
     name: str,
     window: str,
-    reference: Reference | None,
+    reference: HeldOutFigure | None,
     dependence: Dependence,
     level: float,
 ) -> MonitoredMetric | None:
     metric, task = deciding_metric(layout.task), layout.task
-    if task is Task.CLASS:
-        group = Group(layout, sums, level, dependence.effects)
+    if task is MeasuredTask.CLASS:
+        group = GroupSums(layout, sums, level, dependence.effects)
         share = group.share(metric, group["correct"], group["n"])
         return None if share is None else _shown(metric, share.value, share.interval, share.n, name, window)
     of = deciding_moments(layout, sums)
@@ -112,7 +112,13 @@ def _metric(
 
 
 def _shown(
-    metric: str, value: float, interval: Interval | None, n: int, name: str, window: str, task: Task = Task.CLASS
+    metric: str,
+    value: float,
+    interval: Interval | None,
+    n: int,
+    name: str,
+    window: str,
+    task: MeasuredTask = MeasuredTask.CLASS,
 ) -> MonitoredMetric:
     return MonitoredMetric(
         metric=metric,

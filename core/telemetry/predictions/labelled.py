@@ -14,7 +14,7 @@ from core.telemetry.predictions.records import Arm
 from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
 
-VersionName = tuple[str, str]  # model, version
+NamedVersion = tuple[str, str]  # model, version
 
 HOUR_US = 3_600_000_000
 _ROUTES = "SELECT id, model, version FROM route WHERE arm NOT IN (?, ?)"
@@ -34,7 +34,7 @@ class LabelledAnswers(NamedTuple):
 class LabelledBatch(NamedTuple):
     """The outcomes between two numbers, by version."""
 
-    versions: Mapping[VersionName, Sequence[LabelledAnswers]]
+    versions: Mapping[NamedVersion, Sequence[LabelledAnswers]]
     cursor: Cursor  # behind the last outcome
     is_last: bool  # nothing is left to read now
 
@@ -42,14 +42,14 @@ class LabelledBatch(NamedTuple):
 class AnswerCounts(NamedTuple):
     """The answers between two numbers, by version and hour."""
 
-    versions: Mapping[VersionName, Mapping[int, int]]  # hours since 1970 -> answers
+    versions: Mapping[NamedVersion, Mapping[int, int]]  # hours since 1970 -> answers
     cursor: Cursor  # behind the last prediction
     is_last: bool  # all of them are counted
 
 
 def labelled_answers(
     connection: sqlite3.Connection, segments: Sequence[Segment], after: int, until: int
-) -> dict[VersionName, list[LabelledAnswers]]:
+) -> dict[NamedVersion, list[LabelledAnswers]]:
     """Return the answers that outcomes are about, of all versions; copies, which nobody was sent, are left out.
 
     Args:
@@ -60,7 +60,7 @@ def labelled_answers(
     """
     names = _names(connection)
     forms = forms_of(connection)
-    found: dict[VersionName, dict[AnswerForm, list[MatchedOutcome]]] = {}
+    found: dict[NamedVersion, dict[AnswerForm, list[MatchedOutcome]]] = {}
     for row in matched_outcomes(connection, segments, names, after, until).values():
         found.setdefault(names[row.route], {}).setdefault(forms[row.route], []).append(row)
     return {name: [LabelledAnswers(*each) for each in by_form.items()] for name, by_form in found.items()}
@@ -68,10 +68,10 @@ def labelled_answers(
 
 def count_answers(
     connection: sqlite3.Connection, segments: Iterable[Segment], after: int, until: int
-) -> dict[VersionName, dict[int, int]]:
+) -> dict[NamedVersion, dict[int, int]]:
     """Count the answers of all versions by the hour in which they were given."""
     names = _names(connection)
-    found: dict[VersionName, dict[int, int]] = {}
+    found: dict[NamedVersion, dict[int, int]] = {}
     for segment in segments:
         if segment.last <= after or segment.first > until:
             continue
@@ -82,6 +82,6 @@ def count_answers(
     return found
 
 
-def _names(connection: sqlite3.Connection) -> dict[int, VersionName]:
+def _names(connection: sqlite3.Connection) -> dict[int, NamedVersion]:
     rows = connection.execute(_ROUTES, (Arm.SHADOW, Arm.STABLE_COPY))
     return {route: (model, version) for route, model, version in rows}

@@ -1,0 +1,146 @@
+"""Whether performance fell, holds or is open; the worst slice; the reliability curve; callers with alike outcomes."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from core.monitoring.performance.report import report_of
+from core.monitoring.performance.state import PerformanceState
+from core.monitoring.verdicts import PerformanceVerdict
+from tests.core.monitoring.performance.labelled import EVENT, HOUR_US, NUMBER, labelled, profile
+
+NOW = datetime(2026, 11, 27, 12, 30, tzinfo=UTC)
+NOW_US = int(NOW.timestamp() * 1e6)
+
+
+def numbers(n, sd=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    actual = rng.normal(50, 5, n)
+    return actual + sd * rng.normal(size=n), actual
+
+
+@pytest.fixture(scope="module")
+def held():
+    return profile(NUMBER, *numbers(20_000, seed=9), region=["EU", "US"] * 10_000)
+
+
+def reported(held, answer, actual, **more):
+    state = PerformanceState.begun(held)
+    state.add([labelled(NUMBER, answer, actual, at_us=NOW_US, **more)], held)
+    state.count({NOW_US // HOUR_US: len(actual)})
+    return report_of(state, held, NOW)
+
+
+@pytest.mark.parametrize(
+    ("n", "sd", "verdict"),
+    [
+        pytest.param(60, 1.0, PerformanceVerdict.OPEN, id="few outcomes decide nothing"),
+        pytest.param(20_000, 1.0, PerformanceVerdict.HOLDS, id="many like held-out rows hold"),
+        pytest.param(20_000, 1.1, PerformanceVerdict.OPEN, id="a rise at the margin is open"),
+        pytest.param(2_000, 1.5, PerformanceVerdict.FELL, id="errors half as large again fell"),
+    ],
+)
+def test_a_verdict_says_what_is_proved(held, n, sd, verdict):
+    report = reported(held, *numbers(n, sd))
+    assert report.verdict is verdict
+    assert report.metrics[0].metric == "rmse"
+    assert report.metrics[0].reference == pytest.approx(1.0, abs=0.02)
+    assert f"{n:,} outcomes" in report.reason
+
+
+def test_an_open_verdict_says_how_many_outcomes_would_settle_it(held):
+    report = reported(held, *numbers(150, 1.0))
+    assert report.verdict is PerformanceVerdict.OPEN
+    assert f"about {report.n_needed:,} outcomes would settle it" in report.reason
+    assert reported(held, *numbers(int(report.n_needed * 1.3), 1.0)).verdict is PerformanceVerdict.HOLDS
+
+
+def test_a_fall_of_the_last_hours_shows_after_a_long_good_life(held):
+    state = PerformanceState.begun(held)
+    long_ago = NOW_US - np.random.default_rng(0).integers(30 * 24 * HOUR_US, 60 * 24 * HOUR_US, 60_000)
+    state.add([labelled(NUMBER, *numbers(60_000), at_us=long_ago)], held)
+    state.add([labelled(NUMBER, *numbers(2_000, 1.5, seed=1), at_us=NOW_US, first=1)], held)
+    report = report_of(state, held, NOW)
+    assert report.verdict is PerformanceVerdict.FELL
+    assert "over the last" in report.reason
+    assert {each.window: each.verdict for each in report.metrics if each.metric == "rmse"}[""] is not report.verdict
+
+
+def test_the_worst_slice_is_found_and_no_other_is_accused(held):
+    answer, actual = numbers(8_000)
+    region = np.array(["EU", "US"] * 4_000)
+    worse = np.where(region == "US", 1.6, 1.0)
+    report = reported(held, actual + worse * (answer - actual), actual, region=region)
+    assert report.worst_slice.slice == "region=US"
+    assert report.worst_slice.verdict is PerformanceVerdict.FELL
+    assert "corrected for all slices" in report.worst_slice.reason
+    other = next(each for each in report.slices if each.slice == "region=EU")
+    assert other.verdict is not PerformanceVerdict.FELL
+
+
+def test_only_the_slices_of_one_column_can_be_listed(held):
+    state = PerformanceState.begun(held)
+    state.add([labelled(NUMBER, *numbers(100), at_us=NOW_US, region=["EU"] * 100)], held)
+    assert [each.slice for each in report_of(state, held, NOW, by="region").slices] == ["region=EU"]
+    assert report_of(state, held, NOW, by="sector").slices == ()
+
+
+def test_outcomes_of_one_caller_count_as_fewer(held):
+    rng = np.random.default_rng(2)
+    units = rng.integers(-(2**63), 2**63 - 1, 60)
+    caller = rng.integers(0, 60, 6_000)
+    answer, actual = numbers(6_000)
+    shared = rng.normal(size=60)[caller]  # each caller has an error of its own
+    alone = reported(held, answer, actual)
+    grouped = reported(held, answer + shared, actual, unit=units[caller])
+    width = {name: found.metrics[0].high - found.metrics[0].low for name, found in (("a", alone), ("g", grouped))}
+    assert width["g"] > 3 * width["a"]
+    assert any("of one caller are alike" in note for note in grouped.notes)
+
+
+def test_a_handful_of_callers_has_no_interval(held):
+    answer, actual = numbers(2_000, 1.5)
+    unit = np.array([10**18, -(10**18)] * 1_000)
+    report = reported(held, answer, actual, unit=unit)
+    assert report.verdict is PerformanceVerdict.OPEN
+    assert report.metrics[0].low is None
+    assert any("fewer than 10 callers" in note for note in report.notes)
+
+
+def events(n, shift=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    p = rng.beta(2, 3, n)
+    return p, (rng.random(n) < np.clip(p + shift, 0, 1)).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("shift", "n", "verdict"), [(0.0, 150_000, "holds"), (0.15, 8_000, "off"), (0.0, 300, "cannot")]
+)
+def test_the_reliability_curve_is_compared_with_that_of_held_out_rows(shift, n, verdict):
+    then = profile(EVENT, *events(100_000, seed=8))
+    state = PerformanceState.begun(then)
+    state.add([labelled(EVENT, *events(n, shift), at_us=NOW_US)], then)
+    found = report_of(state, then, NOW).calibration
+    assert found.verdict.startswith(verdict)
+    assert len(found.points) == 10
+    assert sum(point.n for point in found.points) == n
+    assert all(point.low <= point.observed <= point.high for point in found.points)
+    assert found.error == pytest.approx(shift, abs=0.1)
+
+
+@pytest.mark.truth
+def test_a_version_that_is_as_good_as_held_out_seldom_falls_in_a_month(held, truth):
+    fell = 0
+    for month in range(3 * truth.scale):
+        state = PerformanceState.begun(held)
+        rng = np.random.default_rng(month)
+        for hour in range(0, 24 * 30, 6):
+            now_us = NOW_US + hour * HOUR_US
+            n = int(rng.integers(20, 200))
+            state.add([labelled(NUMBER, *numbers(n, seed=1000 * month + hour), at_us=now_us, first=hour)], held)
+            state.forget(now_us)
+            if report_of(state, held, datetime.fromtimestamp(now_us / 1e6, UTC)).verdict is PerformanceVerdict.FELL:
+                fell += 1
+                break
+    assert fell <= 0.2 * 3 * truth.scale
