@@ -173,7 +173,13 @@ def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:
     from console.presentation.phrases import size
     from core.telemetry.compaction import compact
 
-    files = (workspace.telemetry_file, workspace.predictions_file, workspace.live_file, workspace.past_file)
+    files = (
+        workspace.telemetry_file,
+        workspace.predictions_file,
+        workspace.live_file,
+        workspace.features_file,
+        workspace.past_file,
+    )
     done = {file.name: compact(file) for file in files if file.exists()}
     if as_json:
         print_json({name: {"n_bytes_before": before, "n_bytes": after} for name, (before, after) in done.items()})

@@ -116,6 +116,7 @@ def sizes(workspace: Workspace) -> list[StoreSpace]:
         "telemetry": workspace.telemetry_file,
         "predictions": workspace.predictions_file,
         "live": workspace.live_file,
+        "features": workspace.features_file,
         "past": workspace.past_file,
     }
     counted: dict[str, list[int]] = {name: [0, 0] for name in (*folders, *databases, "other")}

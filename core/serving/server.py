@@ -146,7 +146,11 @@ class Server:
             clock=clock,
         )
         self._live = LiveCounter(
-            workspace, is_on=settings.serving.live_counts, retention=settings.telemetry.live, clock=clock
+            workspace,
+            is_on=settings.serving.live_counts,
+            retention=settings.telemetry.live,
+            logs=settings.serving.log_features if settings.serving.log_features.share else None,
+            clock=clock,
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(

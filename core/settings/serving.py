@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.address import ListenAddress
+from core.settings.feature_log import FeatureLogSettings
 from core.settings.served_models import ServedModelSettings, ServedName
 
 MOST_ROWS = 1_000_000
@@ -36,6 +37,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     live_counts: Annotated[
         bool, Meta(description="Count answered rows by minute in the bins of profiles; checks of live drift need them.")
     ] = True
+    log_features: Annotated[
+        FeatureLogSettings, Meta(description="A sample of the answered rows themselves. Needs live_counts.")
+    ] = FeatureLogSettings()
     max_body_mib: Annotated[float, Meta(gt=0, le=1024, description="Maximum body of a request, MiB.")] = 8.0
     max_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum rows of a request.")] = 10_000
     body_seconds: Annotated[float, Meta(gt=0, le=3600, description="Time limit for a request to arrive.")] = 10.0
@@ -80,3 +84,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     load_seconds: Annotated[
         float, Meta(gt=0, le=3600, description="Time that a version may take when it is first loaded.")
     ] = 60.0
+
+    def __post_init__(self) -> None:
+        if self.log_features.share and not self.live_counts:
+            raise ValueError(
+                "log_features needs live_counts: true, since the thread that counts rows samples them, too"
+            )

@@ -110,6 +110,11 @@ class Workspace:
         """The counts of served rows by minute and hour, in SQLite; written by every server process."""
         return self.telemetry_file.with_name("live.db")
 
+    @property
+    def features_file(self) -> Path:
+        """A sample of served rows, in SQLite, if `serving.log_features` asks for it."""
+        return self.telemetry_file.with_name("features.db")
+
     def evidence_file(self, rollout_id: str) -> Path:
         """The sums by caller of an active rollout; the engine collects them again if they are lost."""
         return self.telemetry_file.with_name(f"{rollout_id}.evidence")

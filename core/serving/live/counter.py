@@ -15,8 +15,10 @@ from core.errors import CoreError
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live import LiveSketch, merged_bytes, to_bytes
 from core.monitoring.live.counting import Served
+from core.serving.live.feature_log import FeatureLog
 from core.serving.live.tap import AnsweredRequest, LiveTap, UnixClock
 from core.serving.stats import VersionStats
+from core.settings.feature_log import FeatureLogSettings
 from core.settings.telemetry import LiveRetention
 from core.state import Workspace
 from core.telemetry.live import CountedMinute, LiveHealth, LiveWriter
@@ -50,6 +52,7 @@ class LiveCounter:
         *,
         is_on: bool = True,
         retention: LiveRetention | None = None,
+        logs: FeatureLogSettings | None = None,
         clock: Clock = utc_now,
         count_seconds: float = COUNT_SECONDS,
     ) -> None:
@@ -59,6 +62,7 @@ class LiveCounter:
             workspace: The workspace with the store.
             is_on: Whether to count at all.
             retention: How long minutes and hours are kept; the defaults if None.
+            logs: Which rows are kept as a sample; none if None.
             clock: The time.
             count_seconds: How often rows are counted.
         """
@@ -74,6 +78,7 @@ class LiveCounter:
         self._writer: LiveWriter | None = None
         self._failure: str | None = None
         self._file: Path = workspace.live_file
+        self._features: FeatureLog | None = None
         self._thread = threading.Thread(target=self._run, name="serving-live", daemon=True)
         if not is_on:
             return
@@ -82,6 +87,7 @@ class LiveCounter:
         except (CoreError, OSError) as error:
             self._failure = str(error)
             log.error("served rows are not counted: %s", error)
+        self._features = FeatureLog(workspace, logs, clock) if logs is not None else None
 
     def tap(
         self, model: str, version: str, scorer: "Scorer", profile: DataProfile | None, stats: VersionStats
@@ -149,6 +155,8 @@ class LiveCounter:
             for tap in list(self._minutes):
                 self._hand_over(tap, before=None)
         self._writer.close()
+        if self._features is not None:
+            self._features.close()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -162,6 +170,8 @@ class LiveCounter:
     def _count_tap(self, tap: LiveTap, now: float) -> None:
         minutes = self._minutes.setdefault(tap, {})
         while taken := tap.take(_SLICE):
+            if self._features is not None:
+                self._features.add(tap, taken)
             by_minute: dict[int, list[AnsweredRequest]] = {}
             for each in taken:
                 by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)

@@ -39,6 +39,9 @@ class LiveTap:
         version: Its version.
         profile: The name of its profile; empty if it has none.
         counter: Counts its rows; None without a profile.
+        numbers: Names of its numeric fields.
+        texts: Names of its other fields.
+        is_open: Whether rows hold their cells by name.
         retired_at: When the version was unloaded, by the clock of `UnixClock`; None while it is loaded.
     """
 
@@ -69,6 +72,9 @@ class LiveTap:
         self.retired_at: float | None = None
         self.profile = "" if profile is None else profile_number(profile)
         self.counter = None if profile is None else _counter_of(profile, scorer)
+        self.numbers = tuple(field.name for field in scorer.signature.numbers)
+        self.texts = tuple(field.name for field in scorer.signature.texts)
+        self.is_open = scorer.signature.is_open
         self.stats = stats
         self._wake = wake
         self._seconds = seconds

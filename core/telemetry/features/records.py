@@ -1,0 +1,61 @@
+"""The form in which sampled rows are stored: some rows of one version together, column by column, compressed."""
+
+import zlib
+from typing import Any, NamedTuple
+
+import msgspec
+
+from core.telemetry.errors import TelemetryError
+
+MOST_BYTES = 256 << 20  # of one batch once it is unpacked
+_LEVEL = 1
+
+Cell = float | str | bool | None
+
+
+class FeatureBatch(NamedTuple):
+    """Some rows that one version answered."""
+
+    model: str
+    version: str
+    at: tuple[float, ...]  # by row, seconds since 1970
+    requests: tuple[str, ...]  # by row, the id under which its prediction is recorded
+    columns: dict[str, list[Cell]]  # the fields of the rows, without the masked ones
+    predictions: list[Any]  # by row a number, or the probabilities of the classes
+
+
+class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    at: tuple[float, ...]
+    requests: tuple[str, ...]
+    columns: dict[str, list[Cell]]
+    predictions: list[float | list[float]]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Stored)
+
+
+def packed(batch: FeatureBatch) -> bytes:
+    """Return the bytes of a batch."""
+    stored = _Stored(batch.at, batch.requests, batch.columns, batch.predictions)
+    return zlib.compress(_ENCODER.encode(stored), _LEVEL)
+
+
+def unpacked(model: str, version: str, content: bytes) -> FeatureBatch:
+    """Read the bytes of a batch strictly.
+
+    Raises:
+        TelemetryError: They are damaged.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        plain = unpacking.decompress(content, MOST_BYTES)
+        if not unpacking.eof:
+            raise TelemetryError(f"Logged features of {model} {version} are cut off or too large.")
+        found = _DECODER.decode(plain)
+    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
+        raise TelemetryError(f"Logged features of {model} {version} are damaged ({error}).") from error
+    n_rows = len(found.requests)
+    if any(len(each) != n_rows for each in (found.at, found.predictions, *found.columns.values())):
+        raise TelemetryError(f"Logged features of {model} {version} have columns of different lengths.")
+    return FeatureBatch(model, version, found.at, found.requests, found.columns, found.predictions)
