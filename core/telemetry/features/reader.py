@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.telemetry.errors import translated
-from core.telemetry.features.records import Cell, unpacked
+from core.telemetry.features.records import LoggedCell, unpacked
 from core.telemetry.schema import connect_to_read, fetch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class LoggedFeatures(NamedTuple):
     at: list[datetime]
     versions: list[str]
     requests: list[str]  # the id of each row's prediction, by which its outcome is reported
-    columns: dict[str, list[Cell]]  # without the masked fields; None where a row lacks a field
+    columns: dict[str, list[LoggedCell]]  # without the masked fields; None where a row lacks a field
     predictions: list[Any]  # a number, or the probabilities of the classes
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ def logged_features(
     """
     since = start.timestamp() if start is not None else 0.0
     until = end.timestamp() if end is not None else float("inf")
-    rows: list[tuple[float, str, str, dict[str, list[Cell]], int, Any]] = []
+    rows: list[tuple[float, str, str, dict[str, list[LoggedCell]], int, Any]] = []
     if not file.exists():
         return LoggedFeatures([], [], [], {}, [])
     with translated(file):

@@ -10,7 +10,7 @@ from core.telemetry.errors import TelemetryError
 MOST_BYTES = 256 << 20  # of one batch once it is unpacked
 _LEVEL = 1
 
-Cell = float | str | bool | None
+LoggedCell = float | str | bool | None
 
 
 class FeatureBatch(NamedTuple):
@@ -20,14 +20,14 @@ class FeatureBatch(NamedTuple):
     version: str
     at: tuple[float, ...]  # by row, seconds since 1970
     requests: tuple[str, ...]  # by row, the id under which its prediction is recorded
-    columns: dict[str, list[Cell]]  # the fields of the rows, without the masked ones
+    columns: dict[str, list[LoggedCell]]  # the fields of the rows, without the masked ones
     predictions: list[Any]  # by row a number, or the probabilities of the classes
 
 
 class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     at: tuple[float, ...]
     requests: tuple[str, ...]
-    columns: dict[str, list[Cell]]
+    columns: dict[str, list[LoggedCell]]
     predictions: list[float | list[float]]
 
 
