@@ -30,7 +30,7 @@ class FeatureLog:
             clock: The time.
         """
         self._settings = settings
-        self._least = int(settings.share * _NUMBERS)
+        self._least = settings.share * _NUMBERS
         self._is_told = False
         self._writer: FeatureWriter | None = None
         try:
