@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.monitoring.data_profile import DataProfile
+    from core.monitoring.documents import ModelMonitoring
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
 
@@ -154,6 +155,27 @@ class ModelMonitoringService:
             unreadable=table.unreadable,
             infinite=table.infinite,
         )
+
+    @checked
+    def live_models(self) -> "tuple[ModelMonitoring, ...]":
+        """Return what the engine has found of every model with a live version, the worst health first."""
+        from core.monitoring.monitoring_store import MonitoringStore
+        from core.monitoring.sentences import worst_first
+
+        return tuple(worst_first(MonitoringStore(self._config.workspace).all()))
+
+    @checked
+    def live_model(self, model_name: str) -> "ModelMonitoring":
+        """Return what the engine has found of one model: health, drift, performance, with the reasons.
+
+        Args:
+            model_name: A model with a version in Production.
+        Raises:
+            NotFoundError: No version of it is live, or no engine has looked at it yet.
+        """
+        from core.monitoring.monitoring_store import MonitoringStore
+
+        return MonitoringStore(self._config.workspace).get(model_name)
 
 
 def _units(table: "Table", group: str | None) -> Any:

@@ -16,6 +16,7 @@ from core.escape import shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.monitoring.documents import DriftPart
     from core.monitoring.drift_check import DriftReport
     from core.tables import ReadingRules, Table
 
@@ -188,6 +189,24 @@ class DriftMonitor:
             for columns, matters, weight in compared
         ]
         return DataDriftReport(model_name, model_version, target_column, tuple(reports))
+
+    @checked
+    def live_drift(self, model_name: str) -> "DriftPart | None":
+        """Return the verdict on what servers are asked, and answer, with the live version of a model.
+
+        The engine takes it minute by minute, so that it holds however often it is read; `columns` has each column with
+        its evidence, its effect and since when it has moved.
+
+        Args:
+            model_name: A model with a version in Production.
+        Returns:
+            The verdict; None before rows have been counted, and for a version without a profile.
+        Raises:
+            NotFoundError: No version of it is live, or no engine has looked at it yet.
+        """
+        from core.monitoring.monitoring_store import MonitoringStore
+
+        return MonitoringStore(self._config.workspace).get(model_name).live.drift
 
 
 def _require_known(names: list[str], known: list[str]) -> None:

@@ -150,18 +150,14 @@ def _documents(args: argparse.Namespace) -> "list[ModelMonitoring]":
     Raises:
         NotFoundError: The named model has no live version, or none that was looked at.
     """
-    from core.errors import NotFoundError
+    from core.monitoring.monitoring_store import not_watched
 
     documents = list(_snapshot(args).monitoring)
     if args.model is None:
         return documents
     if found := [each for each in documents if each.model == args.model]:
         return found
-    watched = ", ".join(sorted(each.model for each in documents)) or "none yet"
-    raise NotFoundError(
-        f"No live version of {args.model!r} has been looked at. Watched models: {watched}. A running engine looks at "
-        "every version in Production once a minute."
-    )
+    raise not_watched(args.model, (each.model for each in documents))
 
 
 def _snapshot(args: argparse.Namespace) -> "Snapshot":

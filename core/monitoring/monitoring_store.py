@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.errors import NotFoundError
 from core.monitoring.documents import ModelMonitoring
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ class MonitoringStore:
     def find(self, model: str) -> ModelMonitoring | None:
         """Return the monitoring of a model, or None while there is none."""
         return self._documents.find(model)
+
+    def get(self, model: str) -> ModelMonitoring:
+        """Return the monitoring of a model.
+
+        Raises:
+            NotFoundError: None of its versions is live, or no engine has looked at it yet; the message names the
+                watched models.
+        """
+        if (found := self.find(model)) is None:
+            raise not_watched(model, self._documents.all_keys())
+        return found
 
     def readable(self) -> dict[str, ModelMonitoring]:
         """Return, by model, the documents that this release can read: the engine writes the others again."""
@@ -61,6 +73,14 @@ class MonitoringStore:
                 else:
                     table.insert(document)
         return len(changed) + len(gone)
+
+
+def not_watched(model: str, watched: Iterable[str]) -> NotFoundError:
+    """Return the refusal of a model without a document."""
+    return NotFoundError(
+        f"No live version of {model!r} has been looked at. Watched models: {', '.join(sorted(watched)) or 'none yet'}. "
+        "A running engine looks at every version in Production once a minute."
+    )
 
 
 def _is_news(before: ModelMonitoring | None, now: ModelMonitoring) -> bool:

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from bondx.ml import DriftType, ModelMonitoringService
-from core.errors import CoreError, UsageError
+from bondx.mlops import DriftMonitor, MLOpsConfig
+from core.errors import CoreError, NotFoundError, UsageError
+from tests.monitored import monitored
 
 
 @pytest.fixture
@@ -97,3 +99,15 @@ def test_cells_that_are_no_numbers_are_an_alert_and_no_error(service):
     data[:200, 0], data[0, 1] = np.nan, np.inf
     found = {(alert.type, alert.column) for alert in service.detect_drift("risk_model", data)}
     assert found == {(DriftType.QUALITY, "feature_0"), (DriftType.QUALITY, "feature_1")}
+
+
+def test_the_service_returns_what_the_engine_has_found_of_live_models(tmp_path):
+    config = MLOpsConfig.from_yaml(workspace=tmp_path / "desk")
+    service, monitor = ModelMonitoringService(config), DriftMonitor(config)
+    assert service.live_models() == ()
+    with pytest.raises(NotFoundError, match="No live version of 'spread' has been looked at"):
+        service.live_model("spread")
+    monitored(config.workspace, "spread", "anomaly")
+    assert [found.model for found in service.live_models()] == ["anomaly", "spread"]
+    assert service.live_model("spread").health.state == "degraded"
+    assert monitor.live_drift("spread").columns[0].name == "sector"

@@ -3,7 +3,6 @@
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from core.errors import NotFoundError
 from core.monitoring.documents import ModelMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.sentences import worst_first
@@ -25,18 +24,4 @@ class MonitoringRoutes(Controller):
     @get("/models/{model:str}/monitoring", opt=LOOK, sync_to_thread=True)
     def get_monitoring(self, workspace: Given[Workspace], model: FromPath[str]) -> ModelMonitoring:
         """Return the monitoring of one model: its stable version first, then the candidate of its rollout."""
-        return found_monitoring(workspace, model)
-
-
-def found_monitoring(workspace: Workspace, model: str) -> ModelMonitoring:
-    """Return the monitoring of a model.
-
-    Raises:
-        NotFoundError: No live version of it has been looked at.
-    """
-    if (found := MonitoringStore(workspace).find(model)) is None:
-        raise NotFoundError(
-            f"No live version of {model!r} has been looked at. A running engine looks at every version in Production "
-            "once a minute."
-        )
-    return found
+        return MonitoringStore(workspace).get(model)
