@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bondx.autonomous_trainer import BondXAIAutonomousTrainer, TrainingOutcome
     from bondx.dashboard import BondXAIDashboard
-    from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+    from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry, Telemetry
     from core.client import Client
     from core.errors import CoreError
     from core.quality.gate import GateResult, judge
@@ -34,6 +34,7 @@ __all__ = [
     "MLOpsConfig",
     "ModelRegistry",
     "Stage",
+    "Telemetry",
     "TrainingOutcome",
     "judge",
     "reproduce_data",
@@ -51,6 +52,7 @@ _HOMES = {
     "MLOpsConfig": "core.api",
     "ModelRegistry": "core.api",
     "Stage": "core.registry",
+    "Telemetry": "core.api",
     "TrainingOutcome": "bondx.autonomous_trainer",
     "judge": "core.quality.gate",
     "reproduce_data": "core.training.reproduction",

@@ -8,6 +8,8 @@ replaced.
 from collections.abc import Iterator
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+FORMULA_STARTS = tuple("=+-@＝＋－＠")
+"""What begins a formula in a spreadsheet."""
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Blank letters, which `str.isprintable` takes for visible ones."""
 
@@ -49,6 +51,22 @@ def spelled_out(text: str) -> str:
     'price\\\\n(EUR)'
     """
     return "".join(each if is_shown_as_is(each) else ascii(each)[1:-1] for each in text)
+
+
+def csv_text(text: str) -> str:
+    """Return how a file for spreadsheets spells a text from other people's programs.
+
+    Characters that a terminal would obey are spelled out. A text that would be read as a formula begins with an
+    apostrophe.
+
+    Source:
+        OWASP, CSV Injection (https://owasp.org/www-community/attacks/CSV_Injection): what begins a formula.
+
+    >>> csv_text("=1+1"), csv_text("a\\x1bb"), csv_text("spread")
+    ("'=1+1", 'a\\\\x1bb', 'spread')
+    """
+    safe = spelled_out(text)
+    return f"'{safe}" if safe.startswith(FORMULA_STARTS) else safe
 
 
 def shown(value: object, *, most: int = 60) -> str:

@@ -35,6 +35,7 @@ COMMANDS = (
     "data",
     "compliance",
     "drift",
+    "telemetry",
     "audit",
     "logs",
     "workspaces",

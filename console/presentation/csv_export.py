@@ -5,12 +5,11 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from core.escape import FORMULA_STARTS
 from widgets.columns import Column
 from widgets.line import clean
 from widgets.ordering import MISSING
 from widgets.rows import CellValue, Row
-
-_FORMULA_STARTS = tuple("=+-@＝＋－＠")
 
 
 def csv_text(columns: Sequence[tuple[int, Column]], rows: Sequence[Row]) -> str:
@@ -40,4 +39,4 @@ def _spelled(value: CellValue) -> str:
     text = clean(value).strip()
     if text in MISSING:
         return ""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -6,7 +6,7 @@
     with ExperimentTracker(config).start_run("mine") as run:
         run.log_metrics({"mae": 0.12})
 
-Five thin classes over the same core as the console and the command line: changes made here appear there immediately,
+Six thin classes over the same core as the console and the command line: changes made here appear there immediately,
 pass the same gates, and are in the same audit log. `docs/python-api.md` has examples that run.
 """
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from core.api.config import MLOpsConfig
     from core.api.experiments import ExperimentTracker
     from core.api.models import ModelRegistry
+    from core.api.telemetry import Telemetry
 
-__all__ = ["AlertManager", "CanaryDeploymentManager", "ExperimentTracker", "MLOpsConfig", "ModelRegistry"]
+__all__ = ["AlertManager", "CanaryDeploymentManager", "ExperimentTracker", "MLOpsConfig", "ModelRegistry", "Telemetry"]
 
 _HOMES = {
     "AlertManager": "alerts",
@@ -28,6 +29,7 @@ _HOMES = {
     "ExperimentTracker": "experiments",
     "MLOpsConfig": "config",
     "ModelRegistry": "models",
+    "Telemetry": "telemetry",
 }
 
 

@@ -22,6 +22,8 @@ from core.telemetry.predictions import (
     PredictionRecord,
     PredictionUsage,
     PredictionWriter,
+    TrafficGrain,
+    TrafficSpan,
     check_against,
     request_number,
 )
@@ -179,6 +181,15 @@ class PredictionRecorder:
         """Return what the stored predictions cost; None while the store cannot be read."""
         try:
             return self._reader.usage(self._retention, self._clock())
+        except TelemetryError:
+            return None
+
+    def traffic(
+        self, since: datetime, until: datetime, *, by: TrafficGrain, model: str | None
+    ) -> list[TrafficSpan] | None:
+        """Return the traffic of each version; None while the store cannot be read."""
+        try:
+            return self._reader.traffic(since, until, by=by, model=model)
         except TelemetryError:
             return None
 

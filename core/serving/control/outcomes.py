@@ -1,19 +1,29 @@
 """Outcomes of predictions, reported by request id."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from core.clock import utc_now
 from core.serving.control.admission import LOOK, REPORT, Given
+from core.serving.control.instants import checked_instants
 from core.serving.errors import BadRequestError, UnavailableError
 from core.serving.limits import ServingLimits
 from core.serving.recording import PredictionRecorder
 from core.settings.serving import MOST_ROWS
-from core.telemetry.predictions import OutcomeError, OutcomeRecord, PredictionUsage, checked_outcome
+from core.telemetry.predictions import (
+    OutcomeError,
+    OutcomeRecord,
+    PredictionUsage,
+    TrafficGrain,
+    TrafficSpan,
+    checked_outcome,
+    traffic_period,
+)
 
 MAX_OUTCOMES = 10_000
 
@@ -57,6 +67,26 @@ class PredictionRoutes(Controller):
         if usage is None:
             raise UnavailableError("The store of predictions cannot be read now.")
         return usage
+
+    @get("/traffic", opt=LOOK, sync_to_thread=True)
+    def traffic(
+        self,
+        recorder: Given[PredictionRecorder],
+        by: Annotated[TrafficGrain, QueryParameter(description="The length of a span.")] = TrafficGrain.HOUR,
+        model: Annotated[str | None, QueryParameter(description="Return only this model.")] = None,
+        since: Annotated[
+            datetime | None,
+            QueryParameter(description="Default: 24 hours before the end, of minutes one hour before it."),
+        ] = None,
+        until: Annotated[datetime | None, QueryParameter(description="Default: now.")] = None,
+    ) -> list[TrafficSpan]:
+        """Return requests, failures and latencies of each version by the minute or the hour, by time."""
+        ends = checked_instants(since=since, until=until)
+        begin, end = traffic_period(ends["since"], ends["until"], by, utc_now())
+        found = recorder.traffic(begin, end, by=by, model=model)
+        if found is None:
+            raise UnavailableError("The store of predictions cannot be read now.")
+        return found
 
 
 class OutcomeRoutes(Controller):

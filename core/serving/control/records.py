@@ -8,7 +8,6 @@ from litestar import Controller, Response, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert
-from core.clock import OUTSIDE, is_possible
 from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict, EpochProof
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
@@ -16,6 +15,7 @@ from core.maintenance.space import WorkspaceSpace, measure
 from core.maintenance.system_health import SystemHealth, read_health
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
+from core.serving.control.instants import checked_instants
 from core.serving.control.versions import Words
 from core.serving.errors import BadRequestError
 from core.serving.table import ServingTable
@@ -222,11 +222,7 @@ class RecordRoutes(Controller):
         people: FromQuery[bool] = False,
     ) -> list[AuditRecord]:
         """Return the newest N records of the audit log, or of its records by actor, verb, object and time."""
-        instants = {"since": since, "until": until}
-        if naive := next((name for name, at in instants.items() if at is not None and at.tzinfo is None), None):
-            raise BadRequestError("needs an offset, such as Z", field=naive)
-        if beyond := next((name for name, at in instants.items() if at is not None and not is_possible(at)), None):
-            raise BadRequestError(OUTSIDE, field=beyond)
+        instants = checked_instants(since=since, until=until)
         wanted = AuditFilter(actor=actor, verb=verb, object=about, by_people=people, **instants)
         return AuditLog(workspace).search(wanted, limit=n)
 

@@ -30,7 +30,7 @@ from core.telemetry.predictions.reader import (
 from core.telemetry.predictions.recent import RecentTraffic
 from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
-from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan
+from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan, traffic_period
 from core.telemetry.predictions.usage import ModelUsage, PredictionUsage
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
@@ -62,4 +62,5 @@ __all__ = [
     "check_against",
     "checked_outcome",
     "request_number",
+    "traffic_period",
 ]

@@ -127,7 +127,7 @@ class PredictionReader:
 
     def end(self) -> Cursor:
         """Return the cursor behind everything that is stored."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return Cursor()
             segments = segments_of(connection)
@@ -158,7 +158,7 @@ class PredictionReader:
             loss: How losses are computed from actual values.
             n: The maximum number of rows of each kind.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return Batch([], [], [], after, True)
             start = after if after.store == store else Cursor(store=store)
@@ -240,7 +240,7 @@ class PredictionReader:
     def answers(self, request_ids: Iterable[str]) -> dict[str, RecordedAnswer]:
         """Return the latest stored answer to each request, by its id; ids of which nothing is stored are left out."""
         numbers = {request_number(request_id): request_id for request_id in request_ids}
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return {}
             found = answers_to(connection, segments_of(connection), numbers)
@@ -249,21 +249,21 @@ class PredictionReader:
     def reported(self, request_ids: Iterable[str]) -> set[str]:
         """Return the requests that have an outcome already, matched or waiting, by their ids."""
         numbers = {request_number(request_id): request_id for request_id in request_ids}
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return set()
             return {numbers[number] for number in requests_with_outcomes(connection, numbers)}
 
     def form(self, model: str, version: str) -> AnswerForm:
         """Return what a version answered latest; unknown if nothing is recorded of it."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return AnswerForm()
             return form_of_version(connection, model, version)
 
     def n_outcomes(self, model: str, version: str) -> int:
         """Count the outcomes of a version's answers among the latest outcomes of all."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return 0
             rows = connection.execute(
@@ -284,7 +284,7 @@ class PredictionReader:
         """
         failed = "error" if over_ms is None else "latency_ms > ?"
         parameters = (rollout_id, until.prediction) if over_ms is None else (rollout_id, until.prediction, over_ms)
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) != until.store:
                 return set()
             units: set[int] = set()
@@ -299,7 +299,7 @@ class PredictionReader:
 
     def latency_quantile(self, model: str, version: str, share: float) -> tuple[float, int] | None:
         """Return a quantile of the latest latencies of a version in ms, and how many they were; None without any."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return None
             rows: list[tuple[float]] = []
@@ -325,7 +325,7 @@ class PredictionReader:
             now: Its end.
             loss: How losses are computed from actual values.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return None
             past = {"since_us": to_us(since), "now_us": to_us(now)}
@@ -345,21 +345,21 @@ class PredictionReader:
             by: The length of a span.
             model: Only this model.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return []
             return traffic_of(connection, by, model, since_us=to_us(since), until_us=to_us(until))
 
     def outcome_delay(self, model: str, version: str, *, now: datetime) -> OutcomeDelay | None:
         """Return how long the outcomes of a version took; None if too few are known."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return None
             return outcome_delay(connection, segments_of(connection), model, version, now_us=to_us(now))
 
     def usage(self, retention: PredictionRetention, now: datetime) -> PredictionUsage:
         """Return how many predictions are stored, and what they take on the disk under a retention."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return usage_of(StoreContents((), 0, 0, 0), retention, now)
             contents = contents_of(connection, segments_of(connection))
@@ -367,7 +367,7 @@ class PredictionReader:
 
     def holds(self, request_id: str) -> bool:
         """Say whether a prediction of this request is stored."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return False
             number = (request_number(request_id),)
@@ -382,8 +382,11 @@ class PredictionReader:
             self._disconnect()
 
     @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
-        """Open the store at one instant, since its segments change."""
+    def snapshot(self) -> Iterator[sqlite3.Connection | None]:
+        """Open the store at one instant, since its segments change; None while it has no tables yet.
+
+        Other threads wait until it is closed, and the store's log is not recycled: read a page, and close it.
+        """
         with self._lock, translated(self._file):
             connection = self._connected()
             if connection is None:
@@ -391,7 +394,7 @@ class PredictionReader:
                 return
             connection.execute("BEGIN")
             try:
-                yield connection
+                yield connection if _store_of(connection) is not None else None
             finally:
                 connection.execute("ROLLBACK")
 

@@ -6,12 +6,13 @@ about hours costs a row for each hour and route, however many predictions came.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
+from core.errors import UsageError
 from core.telemetry.chunk import MINUTE_US, from_us, to_us
 from core.telemetry.histogram import Histogram
 from core.telemetry.predictions.matching import listed
@@ -38,6 +39,9 @@ class TrafficGrain(StrEnum):
     def us(self) -> int:
         """The length in microseconds."""
         return MINUTE_US if self is TrafficGrain.MINUTE else 60 * MINUTE_US
+
+
+_USUAL = {TrafficGrain.MINUTE: timedelta(hours=1), TrafficGrain.HOUR: timedelta(days=1)}
 
 
 class TrafficSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,21 @@ def traffic_of(
         sums, key = _unpacked(stored), (at, *routes[route])
         found[key] = found[key].joined(sums) if key in found else sums
     return [_span(from_us(key[0]), key[1], key[2], found[key]) for key in sorted(found)]
+
+
+def traffic_period(
+    since: datetime | None, until: datetime | None, grain: TrafficGrain, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the period that is meant where its ends are left out: the last hour of minutes, the last day of hours.
+
+    Raises:
+        UsageError: It ends before it begins.
+    """
+    end = until or now
+    begin = since or end - _USUAL[grain]
+    if begin >= end:
+        raise UsageError(f"The period begins at {begin:%Y-%m-%d %H:%M} UTC and must end after that.")
+    return begin, end
 
 
 def expire_traffic(connection: sqlite3.Connection, grain: TrafficGrain, before: datetime, n_at_most: int) -> int:

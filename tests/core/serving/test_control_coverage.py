@@ -88,6 +88,8 @@ PATHS = {
     "drift check": LEFT_OUT,
     "drift status": "get /api/v1/monitoring",
     "drift why": "get /api/v1/models/{model}/monitoring",
+    "telemetry traffic": "get /api/v1/predictions/traffic",
+    "telemetry export": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

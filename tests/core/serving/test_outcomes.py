@@ -133,6 +133,24 @@ def test_unmatched_outcomes_are_counted_and_matched_when_their_prediction_comes(
     assert "bondx_outcomes_waiting 0.0" in metrics.text().decode()
 
 
+def test_the_traffic_of_a_version_is_read_by_minute_and_hour_and_a_bad_period_is_named(api):
+    path = "/api/v1/predictions/traffic"
+    hours, minutes = api.get(path).json(), api.get(f"{path}?by=minute&model=spread").json()
+    assert {(span["model"], span["n_requests"]) for span in hours} >= {("spread", 1)}
+    assert [(span["model"], span["n_failed"], span["error_share"]) for span in minutes] == [("spread", 0, 0.0)]
+    assert minutes[0]["p95_ms"] is not None
+    assert api.get(f"{path}?model=unknown").json() == []
+    for query, says in (
+        ("since=2026-03-01T02:50", "needs an offset"),
+        ("since=0001-01-01T00:00:00Z", "no computer"),
+        ("by=second", "by"),
+        ("since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "must end after"),
+    ):
+        answer = api.get(f"{path}?{query}")
+        assert answer.status_code == 400, answer.text
+        assert says in answer.text
+
+
 def test_the_usage_of_the_store_says_what_retention_costs(api):
     usage = api.get("/api/v1/predictions/usage").json()
     (every,) = usage["models"]
