@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from core.escape import csv_text
-from core.telemetry.export.columns import Column, ColumnType
+from core.telemetry.export.columns import ColumnType, ExportColumn, ExportRows
 
 GROUP_ROWS = 100_000
 _TYPES = {
@@ -22,7 +22,6 @@ _TYPES = {
     ColumnType.NUMBER: pa.float64(),
     ColumnType.FLAG: pa.bool_(),
 }
-Rows = Sequence[tuple[Any, ...]]
 
 
 class ExportFormat(StrEnum):
@@ -33,7 +32,11 @@ class ExportFormat(StrEnum):
 
 
 def write_rows(
-    path: Path, form: ExportFormat, columns: Sequence[Column], pages: Iterable[Rows], said: Callable[[int], None]
+    path: Path,
+    form: ExportFormat,
+    columns: Sequence[ExportColumn],
+    pages: Iterable[ExportRows],
+    said: Callable[[int], None],
 ) -> int:
     """Write a table.
 
@@ -59,7 +62,7 @@ def write_rows(
     return n
 
 
-def _groups(pages: Iterable[Rows]) -> Iterator[Rows]:
+def _groups(pages: Iterable[ExportRows]) -> Iterator[ExportRows]:
     """Join pages into groups of about `GROUP_ROWS`: a small row group is slow to read."""
     group: list[tuple[Any, ...]] = []
     for page in pages:

@@ -11,6 +11,7 @@ import msgspec
 
 from core.losses import AnswerForm, RecordedAnswer, probabilities_of
 from core.telemetry.chunk import MINUTE_US, from_us, to_us
+from core.telemetry.export.columns import ExportRows
 from core.telemetry.predictions.matching import MatchedOutcome, listed, matched_outcomes
 from core.telemetry.predictions.reader import PredictionReader
 from core.telemetry.predictions.records import Arm
@@ -31,11 +32,9 @@ _ENDS_OF_TRAFFIC = """
 SELECT min((SELECT min(at) FROM traffic_{grain} WHERE route = id)),
        max((SELECT max(at) FROM traffic_{grain} WHERE route = id)) FROM route"""
 
-Rows = list[tuple[Any, ...]]
 
-
-class Wanted(NamedTuple):
-    """Which rows: at or after an instant, before another, and of one model unless it is None."""
+class ExportPeriod(NamedTuple):
+    """The rows that are wanted: at or after an instant, before another, and of one model unless it is None."""
 
     since: datetime
     until: datetime
@@ -55,7 +54,7 @@ class _Route(NamedTuple):
     share: float
 
 
-def prediction_rows(file: Path, wanted: Wanted) -> Iterator[Rows]:
+def prediction_rows(file: Path, wanted: ExportPeriod) -> Iterator[ExportRows]:
     """Yield the predictions that are stored now, a chain of segments after another, in the order of storage."""
     with closing(PredictionReader(file)) as reader:
         with reader.snapshot() as connection:
@@ -67,7 +66,7 @@ def prediction_rows(file: Path, wanted: Wanted) -> Iterator[Rows]:
                 yield rows
 
 
-def _page_of(reader: PredictionReader, segment: Segment, after: int, wanted: Wanted) -> Rows:
+def _page_of(reader: PredictionReader, segment: Segment, after: int, wanted: ExportPeriod) -> ExportRows:
     with reader.snapshot() as connection:
         if connection is None or segment.id not in {found.id for found in segments_of(connection)}:
             return []  # it expired meanwhile
@@ -98,7 +97,7 @@ def _page_of(reader: PredictionReader, segment: Segment, after: int, wanted: Wan
     return rows
 
 
-def outcome_rows(file: Path, wanted: Wanted) -> Iterator[Rows]:
+def outcome_rows(file: Path, wanted: ExportPeriod) -> Iterator[ExportRows]:
     """Yield the outcomes that found their prediction, in the order of storage, each with the latest prediction."""
     after, is_read = 0, False
     with closing(PredictionReader(file)) as reader:
@@ -132,7 +131,7 @@ def _outcome_row(
     return seq, at, request, actual, name, loss, route.model, route.version, found.at_us, found.value, answer
 
 
-def traffic_rows(file: Path, wanted: Wanted, grain: TrafficGrain) -> Iterator[Rows]:
+def traffic_rows(file: Path, wanted: ExportPeriod, grain: TrafficGrain) -> Iterator[ExportRows]:
     """Yield the traffic of each version by the minute or the hour, by time."""
     step = _WINDOW_US[grain]
     with closing(PredictionReader(file)) as reader:

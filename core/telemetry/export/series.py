@@ -8,7 +8,8 @@ from typing import Any
 from core.telemetry.chunk import SECOND_US
 from core.telemetry.epoch_store import OUTSIDE_RUNS
 from core.telemetry.errors import translated
-from core.telemetry.export.predictions import PAGE_ROWS, Rows, Wanted
+from core.telemetry.export.columns import ExportRows
+from core.telemetry.export.predictions import PAGE_ROWS, ExportPeriod
 from core.telemetry.histogram import Histogram
 from core.telemetry.schema import connect_to_read, fetch
 
@@ -21,7 +22,7 @@ WHERE (run, epoch, name) > (?, ?, ?) AND at >= ? AND at < ? AND substr(run, 1, 1
     AND (?6 IS NULL OR substr(name, 1, length(?6)) = ?6) ORDER BY run, epoch, name LIMIT ?7"""
 
 
-def resource_rows(file: Path, wanted: Wanted) -> Iterator[Rows]:
+def resource_rows(file: Path, wanted: ExportPeriod) -> Iterator[ExportRows]:
     """Yield the minutes of every series, by series and time."""
     since, until = (-(-us // SECOND_US) for us in wanted.us)
     place: tuple[int, int] = (-1, 0)
@@ -35,7 +36,7 @@ def _minute(at: int, name: str, n: int, total: float, low: float, high: float, p
     return at * SECOND_US, name, n, total / n, low, high, middle, most
 
 
-def epoch_rows(file: Path, wanted: Wanted) -> Iterator[Rows]:
+def epoch_rows(file: Path, wanted: ExportPeriod) -> Iterator[ExportRows]:
     """Yield the metrics of every epoch, by run, epoch and metric; of a model, those whose names begin with it."""
     prefix = None if wanted.model is None else f"{wanted.model}."
     place: tuple[str, int, str] = ("", -1, "")

@@ -11,9 +11,9 @@ from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.files import FolderInUseError, is_occupied, write_folder
 from core.progress import begins
-from core.telemetry.export.columns import KINDS, ExportKind
+from core.telemetry.export.columns import KINDS, ExportKind, ExportRows
 from core.telemetry.export.files import ExportFormat, write_rows
-from core.telemetry.export.predictions import Rows, Wanted, outcome_rows, prediction_rows, traffic_rows
+from core.telemetry.export.predictions import ExportPeriod, outcome_rows, prediction_rows, traffic_rows
 from core.telemetry.export.series import epoch_rows, resource_rows
 from core.telemetry.predictions.traffic import TrafficGrain
 
@@ -73,7 +73,7 @@ def export_telemetry(
     _check(wanted, until)
     if is_occupied(out):
         raise FolderInUseError(out)
-    rows = Wanted(wanted.since or _BEGINNING, until, wanted.model)
+    rows = ExportPeriod(wanted.since or _BEGINNING, until, wanted.model)
     files: list[ExportedFile] = []
 
     def fill(folder: Path) -> None:
@@ -105,8 +105,8 @@ def _check(wanted: ExportRequest, until: datetime) -> None:
 
 
 def _pages(
-    kind: ExportKind, predictions_file: Path, telemetry_file: Path, rows: Wanted, by: TrafficGrain
-) -> Iterator[Rows]:
+    kind: ExportKind, predictions_file: Path, telemetry_file: Path, rows: ExportPeriod, by: TrafficGrain
+) -> Iterator[ExportRows]:
     match kind:
         case ExportKind.PREDICTIONS:
             return prediction_rows(predictions_file, rows)
