@@ -214,7 +214,7 @@ class PredictionReader:
             settled_before: Later outcomes are left for the next read.
             n: The maximum number of outcomes.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return LabelledBatch({}, after, True)
             start = after.outcome if after.store == store else 0
@@ -226,7 +226,7 @@ class PredictionReader:
 
     def answer_counts(self, after: Cursor, *, n: int = MAX_COUNTED) -> AnswerCounts:
         """Count the answers of all versions after a cursor by the hour; arguments and cursor as for `labelled`."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return AnswerCounts({}, after, True)
             start = after.prediction if after.store == store else 0
