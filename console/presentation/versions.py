@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.presentation.cells import age_cell, share_cell
 from console.presentation.gates import gate_lines, summary
+from console.presentation.live_health import HEALTH_WIDTH, live_health_cell
 from console.presentation.phrases import NOTHING, age, instant, number, size
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from core.view.remembered import of_the_same
@@ -35,10 +36,11 @@ COLUMNS = (
 LIVE_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("live", "LIVE", 6),
+    Column("health", "HEALTH", HEALTH_WIDTH),
     Column("age", "FOR", 4, align="right", field="live_since_at"),
-    Column("attainment", "ATTAIN", 6, align="right"),
-    Column("next", "NEXT", 18, priority=1),
-    Column("trend", "TREND", TREND_WIDTH, priority=2),
+    Column("attainment", "ATTAIN", 6, align="right", priority=2),
+    Column("next", "NEXT", 14, priority=1),
+    Column("trend", "TREND", TREND_WIDTH, priority=3),
 )
 _STAGE_RANKS = {Stage.ARCHIVED: 0, Stage.DEVELOPMENT: 1, Stage.STAGING: 2, Stage.PRODUCTION: 3}
 MODEL_COLUMNS = (
@@ -188,6 +190,7 @@ def live_rows(
         trend: Turns numbers into a sparkline.
     """
     by_key, following = snapshot.versions_by_key, next_by_model(snapshot.versions)
+    watched = {found.model: found for found in snapshot.monitoring}
     rows = []
     for model in sorted(snapshot.models, key=lambda model: model.model):
         live = by_key.get(f"{model.model}/{model.production}")
@@ -197,6 +200,7 @@ def live_rows(
                 (
                     model.model,
                     Cell(live.version, "good") if live else Cell("none", "warn"),
+                    live_health_cell(watched.get(model.model), model.production, now, glyphs),
                     age_cell(live.stage_since, now) if live else NOTHING,
                     share_cell(attainment(live.metrics)) if live else NOTHING,
                     _next_cell(live, following.get(model.model), snapshot.active_rollout(model.model), glyphs),
@@ -230,7 +234,7 @@ def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: 
     folded = []
     for model, row in zip(sorted(snapshot.models, key=lambda model: model.model), rows, strict=True):
         if model.production is not None or not only_live:
-            name, live, age, reached, following, _ = row.cells
+            name, live, _, age, reached, following, _ = row.cells
             n_versions = Cell(str(counts[model.model]), value=counts[model.model])
             folded.append(Row(row.key, (name, live, age, n_versions, following, reached)))
     return folded
@@ -246,7 +250,8 @@ def _next_cell(
         return mark(rollout, glyphs)
     if following is None:
         return Cell("live" if live is not None else NOTHING, "muted")
-    return Cell(f"{following.version} {following.stage}", "accent")
+    brief = f"{following.version} {_BRIEF_STAGES[following.stage]}"
+    return Cell(f"{following.version} {following.stage}", "accent", brief=brief)
 
 
 def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[str, list[float]]:

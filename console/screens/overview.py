@@ -10,6 +10,7 @@ from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, calm, epochs, resources, sessions, versions
+from console.presentation.live_health import health_lines, monitoring_of
 from console.presentation.unattended import advice, unattended
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
@@ -245,7 +246,10 @@ class OverviewScreen(ConsoleScreen):
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
         version = self.snapshot.version(model.model, model.production) if model and model.production else None
         if version is not None:
-            return f"Why {version.model} {version.version} is live", versions.fact_lines(version, self.snapshot, glyphs)
+            lines = versions.fact_lines(version, self.snapshot, glyphs)
+            if (watched := monitoring_of(version.model, self.snapshot)) is not None:
+                lines = [*health_lines(watched), Line(), *lines]
+            return f"Why {version.model} {version.version} is live", lines
         session = self.snapshot.active_session()
         return (f"Why: {session.session_id}", sessions.detail_lines(session, glyphs)) if session else None
 
