@@ -36,6 +36,7 @@ COMMANDS = (
     "compliance",
     "drift",
     "telemetry",
+    "performance",
     "audit",
     "logs",
     "workspaces",

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.datasets import DataSetSettings
+from core.settings.held_out import HeldOutSettings
 from core.settings.names import Name
 from core.settings.quality import QualityGates
 
@@ -132,6 +133,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             description="The experiment of the run; empty: the domain, or the name of a model trained on a file.",
         ),
     ] = ""
+    held_out: HeldOutSettings = HeldOutSettings()
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

@@ -8,12 +8,13 @@ done. The test panels are drawn after that and used once; no choice depends on t
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from core.domains.domain import VALIDATION
@@ -22,10 +23,12 @@ from core.files import sha256_of, write_file, write_folder
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_of
 from core.monitoring.data_profile import PROFILE_NAME, ColumnProfile, figures_of
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import kinds_of, profile_columns, profile_of
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
+from core.settings.held_out import HeldOutSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.data_lineage import epoch_name
 from core.training.data_sets import DataSets
@@ -106,7 +109,7 @@ class FinalFit:
         panels = (pool.record, self._validation.record, *draws)
         group = self._panels.domain.group_column
         columns = profile_columns(pool.panel.frame, kinds_of(pool.panel.frame), group)
-        made = _Made(model_set, choice, metrics, slices, panels, columns, group, outcomes)
+        made = _Made(model_set, choice, metrics, slices, panels, columns, group, outcomes, self._settings.held_out)
         return self._save(made, source, newest)
 
     def _time(self, seconds: Mapping[str, float]) -> None:
@@ -199,6 +202,7 @@ class _Made:
     columns: dict[str, ColumnProfile]  # of the draws that the models were fitted to
     group: str | None
     outcomes: dict[str, Outcomes]
+    held_out: HeldOutSettings
 
 
 def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
@@ -228,6 +232,9 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         made.columns, features=features, target=target, group=made.group, held_out=made.outcomes.get(name)
     )
     write_file(place / PROFILE_NAME, profile.to_bytes(), durable=False)
+    held_out = _held_out(model, made.outcomes.get(name), importance, made)
+    if held_out is not None:
+        write_file(place / HELD_OUT_NAME, held_out.to_bytes(), durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,
@@ -239,4 +246,24 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         importance=importance,
         slices=slices,
         report=account,
+    )
+
+
+def _held_out(
+    model: Model, outcomes: Outcomes | None, importance: Mapping[str, float], made: _Made
+) -> HeldOutRows | None:
+    """Choose the rows that a version keeps: of those that its metrics judge, with the columns of its requests."""
+    if outcomes is None or not made.held_out.rows:
+        return None
+    judged = np.flatnonzero(outcomes.rows.index.isin(model.judged_rows(outcomes.rows).index))
+    actual = None if outcomes.actual is None else outcomes.actual[judged]
+    own = replace(outcomes, rows=outcomes.rows.iloc[judged], answer=outcomes.answer[judged], actual=actual)
+    asked = (field.name for field in scorer.fields) if (scorer := model.row_scorer()) is not None else ()
+    return HeldOutRows.of(
+        model,
+        own,
+        tuple(dict.fromkeys((*importance, *asked))),
+        group=made.group,
+        most=made.held_out.rows,
+        masked=made.held_out.masked,
     )

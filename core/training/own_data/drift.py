@@ -2,24 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import pandas as pd
 
-from core.domains.catalogue import file_domains, load_model
-from core.errors import CoreError
-from core.escape import spelled_out
-from core.models import Model
-from core.models.outcomes import Outcomes, outcomes_of
+from core.domains.catalogue import load_model
 from core.monitoring.data_profile import DataProfile
-from core.monitoring.drift_check import kinds_to_read
 from core.monitoring.profile_check import ProfileDrift, check_profile
 from core.registry import Registry
 from core.registry.contents import REPORT_NAME, importances, read_object
 from core.settings.policy import DriftPolicy
 from core.state import Workspace
-from core.tables import ReadingRules, Table, TableError, TableSignature, read_table
+from core.tables import ReadingRules, TableSignature
+from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
 
 
@@ -32,15 +26,6 @@ class VersionDrift(msgspec.Struct, frozen=True, kw_only=True):
     data_sha256: str
     report: ProfileDrift
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
-
-
-class _Batch(msgspec.Struct, frozen=True):
-    """The rows of a file, and the answers to them."""
-
-    table: Table
-    frame: pd.DataFrame
-    outcomes: Outcomes | None
-    note: str = ""
 
 
 def check_version(
@@ -73,7 +58,7 @@ def check_version(
         profile = DataProfile.read(folder, chosen.key)
         loaded, signature = load_model(folder), TableSignature.read(folder)
         report = read_object(folder / REPORT_NAME)
-    batch = _read(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
+    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
     shares = {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}
     found = check_profile(
         profile,
@@ -94,34 +79,3 @@ def check_version(
         report=found,
         reading=batch.table.notes,
     )
-
-
-def _read(
-    model: Model, signature: TableSignature | None, profile: DataProfile, data: Path, rules: ReadingRules
-) -> _Batch:
-    """Read the file in the layout of the model, and answer its rows; a file that lacks columns is compared, too."""
-    lacks: TableError | None = None
-    try:
-        prepared = (domain.to_judge(model, signature, data, rules, needs_target=False) for domain in file_domains())
-        found = next(filter(None, prepared), None)
-    except TableError as error:
-        found, lacks = None, error
-    if found is not None:
-        outcomes, note = _answers(found.model, found.frame, profile)
-        return _Batch(found.table, found.frame, outcomes, note)
-    kinds = kinds_to_read({column.name: column.kind for column in profile.data_columns})
-    table = read_table(data, rules=replace(rules, kinds=kinds))
-    if lacks is not None:
-        return _Batch(table, table.frame, None, f"the rows cannot be answered: {lacks}")
-    outcomes, note = _answers(model, table.frame, profile)
-    return _Batch(table, table.frame, outcomes, note)
-
-
-def _answers(model: Any, frame: pd.DataFrame, profile: DataProfile) -> tuple[Outcomes | None, str]:
-    lost = [column.name for column in profile.features if column.name not in frame]
-    if lost:
-        return None, f"the rows cannot be answered without {spelled_out(', '.join(lost[:5]))}"
-    try:
-        return (model.outcomes(frame) if hasattr(model, "outcomes") else outcomes_of(model, frame)), ""
-    except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return None, f"the rows cannot be answered: {spelled_out(str(error))}"

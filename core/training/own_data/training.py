@@ -16,6 +16,7 @@ from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.files import write_file
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import profile_columns, profile_of
 from core.progress import begins
 from core.quality import assess, custom
@@ -92,8 +93,14 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)
+        held_out = _held_out(prepared, tested, settings)
         report = _report(prepared, tested, profile)
-        version = _register(workspace, table, request, settings, prepared, gates, report, profile, run=run, actor=actor)
+        additions = {PROFILE_NAME: profile.to_bytes()}
+        if held_out is not None:
+            additions[HELD_OUT_NAME] = held_out.to_bytes()
+        version = _register(
+            workspace, table, request, settings, prepared, gates, report, additions, run=run, actor=actor
+        )
         runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     watch.lap("registration")
@@ -178,6 +185,18 @@ def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
     )
 
 
+def _held_out(prepared: PreparedTraining, tested: Tested, settings: Settings) -> HeldOutRows | None:
+    importance = prepared.model.feature_importance()
+    return HeldOutRows.of(
+        prepared.model,
+        tested.outcomes,
+        sorted(prepared.signature.names, key=lambda name: -importance.get(name, 0.0)),
+        group=prepared.signature.group,
+        most=settings.held_out.rows,
+        masked=settings.held_out.masked,
+    )
+
+
 def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile) -> dict[str, Any]:
     return {
         **prepared.model.report(),
@@ -199,7 +218,7 @@ def _register(
     prepared: PreparedTraining,
     gates: tuple[GateResult, ...],
     report: dict[str, Any],
-    profile: DataProfile,
+    additions: dict[str, bytes],
     *,
     run: Run,
     actor: Actor,
@@ -220,7 +239,8 @@ def _register(
         write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
         content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
         write_file(folder / REPORT_NAME, content + b"\n", durable=False)
-        write_file(folder / PROFILE_NAME, profile.to_bytes(), durable=False)
+        for name, content in additions.items():
+            write_file(folder / name, content, durable=False)
         return Registry(workspace).register(
             request.model,
             folder,

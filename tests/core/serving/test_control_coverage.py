@@ -90,6 +90,7 @@ PATHS = {
     "drift why": "get /api/v1/models/{model}/monitoring",
     "telemetry traffic": "get /api/v1/predictions/traffic",
     "telemetry export": LEFT_OUT,
+    "performance estimate": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

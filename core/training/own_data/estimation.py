@@ -1,0 +1,116 @@
+"""The performance of a registered version on a file without labels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from core.domains.catalogue import load_model
+from core.errors import UsageError
+from core.models.outcomes import Outcomes
+from core.monitoring import dependence
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.estimation.estimate import EstimatedPerformance, LiveRows, RowEstimate, estimate_performance
+from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows, decided_by
+from core.monitoring.estimation.score_only import estimate_by_scores
+from core.progress import begins
+from core.registry import Registry
+from core.state import Workspace
+from core.tables import ReadingRules, TableSignature
+from core.training.own_data.batch import AnsweredBatch, read_batch
+from core.training.own_data.evaluation import chosen_version
+
+
+class VersionEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a version is likely to do on the rows of a file."""
+
+    model: str
+    version: str
+    stage: str
+    data_sha256: str
+    report: EstimatedPerformance
+    reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+
+
+class EstimatedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The estimate, with what it says of each row."""
+
+    found: VersionEstimate
+    rows: RowEstimate | None  # None for an estimate by scores alone
+    batch: AnsweredBatch
+    outcomes: Outcomes
+
+
+def estimate_on_file(
+    workspace: Workspace,
+    model: str,
+    data: Path,
+    *,
+    version: str | None = None,
+    reading: ReadingRules | None = None,
+) -> VersionEstimate:
+    """Estimate how well a version does on a file whose outcomes are unknown.
+
+    Args:
+        workspace: Where the version is registered.
+        model: Its model.
+        data: The file; its columns are read as those of the training data. A target in it is ignored.
+        version: Its number; by default the live version, else the newest.
+        reading: How columns are to be read, beyond what the signature says.
+    Raises:
+        NotFoundError: There is no such model or version.
+        HeldOutError: The version has no held-out rows, and its profile cannot replace them.
+        ProfileError: The version has no profile, or none that can be read.
+        TableError: The file cannot be used.
+        UsageError: The rows cannot be answered, or are too few.
+        HashMismatchError: The version's files differ from the registered files.
+    """
+    return estimate_batch(workspace, model, data, version=version, reading=reading).found
+
+
+def estimate_batch(
+    workspace: Workspace,
+    model: str,
+    data: Path,
+    *,
+    version: str | None = None,
+    reading: ReadingRules | None = None,
+) -> EstimatedBatch:
+    """Estimate as `estimate_on_file` does, and keep what the estimate says of each row."""
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, model, version, None)
+    with registry.opened(chosen.model, chosen.version) as folder:
+        profile = DataProfile.read(folder, chosen.key)
+        loaded, signature = load_model(folder), TableSignature.read(folder)
+        held_out: HeldOutRows | HeldOutError
+        try:
+            held_out = HeldOutRows.read(folder, chosen.key)
+        except HeldOutError as error:
+            held_out = error
+    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
+    if batch.outcomes is None:
+        raise UsageError(f"{data}: {batch.note}. An estimate needs the version's answers.")
+    begins("the estimate")
+    rows = None
+    if isinstance(held_out, HeldOutRows):
+        rows = estimate_performance(held_out, _live(batch.outcomes, loaded, held_out.group))
+        report = rows.performance
+    else:
+        decided = decided_by(loaded, batch.outcomes.answer, batch.outcomes.classes)
+        report = estimate_by_scores(profile, batch.outcomes.answer, decided, instead_of=held_out)
+    found = VersionEstimate(
+        model=chosen.model,
+        version=chosen.version,
+        stage=chosen.stage,
+        data_sha256=batch.table.source.sha256,
+        report=report,
+        reading=batch.table.notes,
+    )
+    return EstimatedBatch(found=found, rows=rows, batch=batch, outcomes=batch.outcomes)
+
+
+def _live(outcomes: Outcomes, model: object, group: str) -> LiveRows:
+    units = dependence.group_numbers(outcomes.rows[group]) if group and group in outcomes.rows else None
+    decided = decided_by(model, outcomes.answer, outcomes.classes)
+    return LiveRows(outcomes.rows, np.asarray(outcomes.answer, dtype=np.float64), decided, units)
