@@ -41,7 +41,7 @@ def level_rows(values: "pd.Series[Any]") -> LevelRows:
     """Return the levels that occur, and the rows of each."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, names = values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)
-        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        counts = np.bincount(codes.astype(np.intp) + 1, minlength=len(names) + 1)[1:]  # without empty cells
         return np.asarray(names[counts > 0]), np.asarray(counts[counts > 0], dtype=np.int64)
     found = values.value_counts(sort=False)
     return np.asarray(found.index.to_numpy(dtype=object)), np.asarray(found.to_numpy(), dtype=np.int64)

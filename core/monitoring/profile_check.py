@@ -5,8 +5,8 @@ profile. The rules are those of `core.monitoring.drift_check`.
 """
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pandas as pd
@@ -16,8 +16,24 @@ from core.models.outcomes import Outcomes
 from core.monitoring import dependence, profiling
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
 from core.monitoring.drift_check import THREADED_ROWS, DriftVerdict, FeatureDrift, judge_columns
+from core.monitoring.live.number_counts import NumberCounts, NumberGrid
+from core.monitoring.live.sketch import (
+    PREDICTION,
+    RESIDUAL,
+    TARGET,
+    ColumnCounts,
+    ColumnIndex,
+    LiveSketch,
+    ProfileIndex,
+)
 from core.monitoring.moved import LEVEL
-from core.monitoring.profiled_column import measure_against
+from core.monitoring.profiled_column import (
+    INDEPENDENT,
+    ColumnDependence,
+    count_column,
+    dependence_of,
+    measure_counts,
+)
 from core.monitoring.verdicts import DriftType as DriftType
 from core.progress import begins
 from core.tables.signature import ColumnKind
@@ -89,7 +105,7 @@ def check_profile(
     importance: Mapping[str, float] | None = None,
     level: float = LEVEL,
 ) -> ProfileDrift:
-    """Check a batch.
+    """Check a batch: count it in the bins of the profile, and check the counts.
 
     Args:
         profile: What the version learned from.
@@ -102,92 +118,178 @@ def check_profile(
         importance: Share of each feature in the answers of the version.
         level: The probability of a watch or an alarm if nothing has moved, over all kinds and columns together.
     """
-    importance = importance or {}
-    notes: list[str] = []
-    units = None
-    if profile.group is not None:
-        if profile.group in frame.columns:
-            units = dependence.group_numbers(frame[profile.group])
-        else:
-            notes.append(f"without the column {profile.group!r} its rows are taken for independent")
+    index, notes, units = ProfileIndex(profile), [], None
+    if profile.group is not None and profile.group in frame.columns:
+        units = dependence.group_numbers(frame[profile.group])
     answers = profiling.answer_columns(outcomes) if outcomes is not None else answers or {}
-    kinds = _compared(profile, frame, answers)
+    own = _given(profile, frame, answers)
+    begins(f"comparing {len(own)} columns")
+
+    def count(given: _Given) -> tuple[ColumnCounts, ColumnDependence]:
+        lost, of_these = ((counts or {}).get(given.stored.name, 0) for counts in (unreadable, infinite))
+        how = index.columns[given.name] if given.kind is DriftType.FEATURE else index.answers[given.name]
+        counts = count_column(how, given.values, lost, of_these)
+        if units is None or len(given.values) != len(units):
+            return counts, INDEPENDENT
+        return counts, dependence_of(given.stored, given.values, units)
+
+    is_large = len(frame) >= THREADED_ROWS and len(own) > 1
+    counted = columnwise(count, own) if is_large else [count(given) for given in own]
+    sketch, depends = LiveSketch(len(frame)), {}
+    for given, (counts, found) in zip(own, counted, strict=True):
+        (sketch.features if given.kind is DriftType.FEATURE else sketch.answers)[given.name] = counts
+        depends[given.kind, given.name] = found
+    if profile.group is None:
+        untimed = [given.name for given in own if given.kind is DriftType.FEATURE]
+        notes.append(dependence.dependence_note((frame.iloc[:FOLLOWED],), untimed, TRAIN_GROUPED))
+    elif units is None:
+        notes.append(f"without the column {profile.group!r} its rows are taken for independent")
+    return check_sketch(
+        index,
+        sketch,
+        rules,
+        depends=depends,
+        lost=[stored.name for stored in profile.features if stored.name not in frame.columns],
+        slices=_slices(profile, outcomes),
+        importance=importance,
+        level=level,
+        notes=notes,
+    )
+
+
+def check_sketch(
+    index: ProfileIndex,
+    sketch: LiveSketch,
+    rules: "DriftPolicy",
+    *,
+    depends: "Mapping[tuple[DriftType, str], ColumnDependence] | None" = None,
+    lost: Sequence[str] = (),
+    slices: "Mapping[str, SliceMove] | None" = None,
+    importance: Mapping[str, float] | None = None,
+    level: float = LEVEL,
+    notes: Sequence[str] = (),
+) -> ProfileDrift:
+    """Check counted rows: a batch, or what a version answered within some minutes.
+
+    The level holds for one check of a window that was fixed beforehand. Who looks again and again, and acts on the
+    first alarm, needs a sequential verdict.
+
+    Args:
+        index: The profile of the version.
+        sketch: The rows, in its bins.
+        rules: The PSI that matters, by kind.
+        depends: By kind and column, how far the rows depend on each other; they do not by default.
+        lost: Features that should be there and are not.
+        slices: The slices then and now; those of the sketch by default.
+        importance: Share of each feature in the answers of the version.
+        level: The probability of a watch or an alarm if nothing has moved, over all kinds and columns together.
+        notes: What else is to be said.
+    """
+    importance, depends, profile = importance or {}, depends or {}, index.profile
+    kinds = _counted(index, sketch)
     total = sum(WEIGHTS[kind] for kind, columns in kinds.items() if columns)
-    begins(f"comparing {sum(map(len, kinds.values()))} columns")
     columns: list[ColumnDrift] = []
     for kind, own in kinds.items():
         if not own:
             continue
         matters = {DriftType.TARGET: rules.target, DriftType.RESIDUAL: rules.residual}.get(kind, rules.feature)
-
-        def measure(pair: "tuple[ColumnProfile, pd.Series[Any]]", matters: float = matters) -> Any:
-            stored, values = pair
-            lost, of_these = ((counts or {}).get(stored.name, 0) for counts in (unreadable, infinite))
-            same_rows = units is not None and len(values) == len(units)
-            own_units = units if same_rows else None
-            return measure_against(stored, values, lost, matters, infinite=of_these, units=own_units)
-
-        is_large = len(frame) >= THREADED_ROWS and len(own) > 1
-        measured = columnwise(measure, own) if is_large else [measure(pair) for pair in own]
+        measured = [
+            measure_counts(each.stored, each.how, each.counts, matters, depends.get((kind, name), INDEPENDENT))
+            for name, each in own.items()
+        ]
         judged = judge_columns(
             measured, matters=matters, level=level * WEIGHTS[kind] / total, is_grouped=profile.group is not None
         )
-        by_name = {stored.name: (stored, values) for stored, values in own}
+        by_name = {each.stored.name: each for each in own.values()}
         columns += [_described(kind, found, by_name[found.feature], importance) for found in judged]
-    lost = tuple(stored.name for stored in profile.features if stored.name not in frame.columns)
     columns.sort(key=lambda one: -_GRAVITY.index(one.found.verdict))
     alerts = [_lost_alert(name, importance) for name in lost] + [alert for one in columns for alert in _alerts(one)]
     alerts.sort(key=lambda alert: (-_GRAVITY.index(alert.verdict), -(alert.importance or 0.0)))
-    if profile.group is None:
-        untimed = [stored.name for stored, _ in kinds[DriftType.FEATURE]]
-        notes.append(dependence.dependence_note((frame.iloc[:FOLLOWED],), untimed, TRAIN_GROUPED))
     verdicts = [DriftVerdict.ALARM] * bool(lost) + [one.found.verdict for one in columns]
     return ProfileDrift(
         verdict=max(verdicts, key=_GRAVITY.index, default=DriftVerdict.STABLE),
         n_reference=profile.rows,
-        n_current=len(frame),
+        n_current=sketch.n,
         level=level,
         alerts=tuple(alerts),
         columns=tuple(columns),
-        lost=lost,
+        lost=tuple(lost),
         not_judged=tuple(kind for kind, own in kinds.items() if not own),
-        slices=_slices(profile, outcomes),
+        slices=dict(_counted_slices(index, sketch) if slices is None else slices),
         notes=tuple(filter(None, notes)),
     )
 
 
-def _compared(
+class _Given(NamedTuple):
+    """One column of a batch, and its profile."""
+
+    kind: DriftType
+    name: str  # of the feature, or of the kind of answer
+    stored: ColumnProfile
+    values: "pd.Series[Any]"
+
+
+class _Counted(NamedTuple):
+    """One counted column, and its profile."""
+
+    stored: ColumnProfile
+    how: ColumnIndex
+    counts: ColumnCounts
+
+
+_ANSWERS = {DriftType.PREDICTION: PREDICTION, DriftType.TARGET: TARGET, DriftType.RESIDUAL: RESIDUAL}
+
+
+def _given(
     profile: DataProfile, frame: pd.DataFrame, answers: "Mapping[str, tuple[pd.Series[Any], ColumnKind]]"
-) -> "dict[DriftType, list[tuple[ColumnProfile, pd.Series[Any]]]]":
+) -> list[_Given]:
     """Pair each profile with the cells of now."""
+    found = [
+        _Given(DriftType.FEATURE, stored.name, stored, frame[stored.name])
+        for stored in profile.features
+        if stored.name in frame.columns
+    ]
     target = profile.target
-    has_target = target is not None and target.name in frame.columns and bool(frame[target.name].notna().any())
-    found: dict[DriftType, list[tuple[ColumnProfile, pd.Series[Any]]]] = {
-        DriftType.FEATURE: [
-            (stored, frame[stored.name]) for stored in profile.features if stored.name in frame.columns
-        ],
-        DriftType.PREDICTION: [],
-        DriftType.TARGET: [],
-        DriftType.RESIDUAL: [],
-    }
-    if has_target and target is not None:  # rows that wait for their outcome are no gap
-        found[DriftType.TARGET] = [(target, frame[target.name].dropna().reset_index(drop=True))]
+    if target is not None and target.name in frame.columns and bool(frame[target.name].notna().any()):
+        known = frame[target.name].dropna().reset_index(drop=True)  # rows that wait for their outcome are no gap
+        found.append(_Given(DriftType.TARGET, TARGET, target, known))
     for kind, stored in ((DriftType.PREDICTION, profile.prediction), (DriftType.RESIDUAL, profile.residual)):
         if stored is not None and stored.name in answers and answers[stored.name][1] is stored.kind:
-            found[kind] = [(stored, answers[stored.name][0])]
+            found.append(_Given(kind, _ANSWERS[kind], stored, answers[stored.name][0]))
     return found
 
 
-def _described(
-    kind: DriftType,
-    found: FeatureDrift,
-    pair: "tuple[ColumnProfile, pd.Series[Any]]",
-    importance: Mapping[str, float],
-) -> ColumnDrift:
-    stored, values = pair
-    mean = None
-    if stored.mean is not None and pd.api.types.is_numeric_dtype(values) and stored.kind is not ColumnKind.TIME:
-        mean = float(values.mean())
+def _counted(index: ProfileIndex, sketch: LiveSketch) -> dict[DriftType, dict[str, _Counted]]:
+    """Pair each profile with the counts of now."""
+    features = {
+        name: _Counted(stored, index.columns[name], sketch.features[name])
+        for name, stored in index.stored.items()
+        if name in sketch.features
+    }
+    answers = {
+        kind: {name: _Counted(index.stored_answers[name], index.answers[name], sketch.answers[name])}
+        if name in sketch.answers and name in index.answers
+        else {}
+        for kind, name in _ANSWERS.items()
+    }
+    return {DriftType.FEATURE: features, **answers}
+
+
+def _counted_slices(index: ProfileIndex, sketch: LiveSketch) -> dict[str, SliceMove]:
+    return {
+        name: SliceMove(
+            then=index.profile.slices[name],
+            now=SliceProfile(rows=counts.rows, prediction=sketch.slice_mean(index, name)),
+        )
+        for name, counts in sketch.slices.items()
+    }
+
+
+def _described(kind: DriftType, found: FeatureDrift, counted: _Counted, importance: Mapping[str, float]) -> ColumnDrift:
+    stored, mean = counted.stored, None
+    if stored.mean is not None and stored.kind is not ColumnKind.TIME:
+        how, counts = counted.how, counted.counts
+        mean = how.mean(counts) if isinstance(how, NumberGrid) and isinstance(counts, NumberCounts) else None
     return ColumnDrift(
         type=kind,
         found=found,

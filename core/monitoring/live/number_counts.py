@@ -116,7 +116,7 @@ class NumberGrid:
     def count(self, values: FloatArray) -> NumberCounts:
         """Count numbers; NaN is an empty cell."""
         found = self.nothing()
-        deals = len(values) >= _FEW_ROWS and self.has_sums and not self.counts_others
+        deals = len(values) >= _FEW_ROWS and self.has_sums
         grid = np.zeros(N_CELLS + 2, dtype=np.int64) if deals else None
         with np.errstate(all="ignore"):
             for start in range(0, len(values), _CHUNK):
@@ -194,7 +194,10 @@ class NumberGrid:
             if grid is not None:
                 cells = self._cells(steps)
                 grid += np.bincount(cells, minlength=N_CELLS + 2)
-                near = np.flatnonzero(self._is_shared[cells])
+                is_near = self._is_shared[cells]
+                if self.counts_others:
+                    self._count_others(found, values[~is_near])
+                near = np.flatnonzero(is_near)
                 values = self._compare(found, values[near], cells[near])
         self._search(found, values)
 
@@ -209,6 +212,8 @@ class NumberGrid:
         before *= 2
         before += values >= points
         before += values > points
+        if self.counts_others:
+            self._count_others(found, values[values != points])
         found.cells += np.bincount(before, minlength=len(found.cells))
         return more
 
@@ -220,6 +225,11 @@ class NumberGrid:
         at = np.searchsorted(self.points, values, side="left")
         equal = self.points[np.minimum(at, len(self.points) - 1)] == values
         found.cells += np.bincount(2 * at + equal, minlength=len(found.cells))
-        if self.counts_others and not equal.all():
-            others, n_rows = np.unique(values[~equal], return_counts=True)
+        if self.counts_others:
+            self._count_others(found, values[~equal])
+
+    @staticmethod
+    def _count_others(found: NumberCounts, values: FloatArray) -> None:
+        if len(values):
+            others, n_rows = np.unique(values, return_counts=True)
             found.add_others(dict(zip(others.tolist(), n_rows.tolist(), strict=True)))
