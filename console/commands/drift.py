@@ -1,18 +1,23 @@
 """`bondx drift`: has a batch, or what servers are asked, moved away from what a version learned from?"""
 
 import argparse
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.waiting import seconds
 from console.commands.drift_watched import add_watched
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
 from console.commands.reading import add_reading_arguments, reading_rules
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from core.monitoring.profile_check import ColumnDrift, DriftAlert, ProfileDrift
+    from core.settings.policy import DriftPolicy
+    from core.state import Workspace
     from core.training.own_data.drift import VersionDrift
 
+_LONGEST_SECONDS = 3650 * 86_400.0
 WIDEST_NAME = 16
 MOST_LISTED = 30
 _COLUMNS = ("column", "verdict", "psi", "ks", "x2", "js", "moved_by", "of_model")
@@ -22,27 +27,31 @@ def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verb."""
     verbs = noun_parser(commands, "drift", help="how far data have moved from what a version learned from")
     check = command_parser(
-        verbs, "check", help="compare a file with the profile of a version: exit code 1 if it has drifted"
+        verbs, "check", help="compare a file, or what was served, with the profile of a version: exit code 1 on drift"
     )
     check.add_argument("model", metavar="MODEL")
-    check.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    rows = check.add_mutually_exclusive_group(required=True)
+    rows.add_argument("--data", type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    rows.add_argument("--live", action="store_true", help="the rows that servers have answered lately")
+    check.add_argument(
+        "--since", type=seconds, metavar="TIME", help="with --live: how far back, such as 30m, 6h or 7d (default: 1h)"
+    )
     check.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     add_reading_arguments(check)
     add_json_argument(check)
-    check.set_defaults(command=check_file)
+    check.set_defaults(command=check_rows)
     add_watched(verbs)
 
 
-def check_file(args: argparse.Namespace) -> int:
-    """Check a file."""
+def check_rows(args: argparse.Namespace) -> int:
+    """Check a file, or what was served."""
     from console.cli.output import print_json
     from core.monitoring.drift_check import DriftVerdict
     from core.settings import load_policy
-    from core.training.own_data.drift import check_version
 
     workspace = open_workspace(args)
     rules = load_policy(workspace.root).for_model(args.model).drift
-    found = check_version(workspace, args.model, args.data, rules, version=args.version, reading=reading_rules(args))
+    found = _check_served(args, workspace, rules) if args.live else _check_file(args, workspace, rules)
     if args.json:
         print_json(found)
     else:
@@ -50,7 +59,22 @@ def check_file(args: argparse.Namespace) -> int:
     return ExitCode.FAILING if found.report.verdict is DriftVerdict.ALARM else ExitCode.GOOD
 
 
-def _print(found: "VersionDrift", path: Path) -> None:
+def _check_file(args: argparse.Namespace, workspace: "Workspace", rules: "DriftPolicy") -> "VersionDrift":
+    from core.training.own_data.drift import check_version
+
+    if args.since is not None:
+        raise UsageError("--since goes with --live; a file is checked whole.")
+    return check_version(workspace, args.model, args.data, rules, version=args.version, reading=reading_rules(args))
+
+
+def _check_served(args: argparse.Namespace, workspace: "Workspace", rules: "DriftPolicy") -> "VersionDrift":
+    from core.training.own_data.live_drift import check_served
+
+    since = timedelta(hours=1) if args.since is None else timedelta(seconds=min(args.since, _LONGEST_SECONDS))
+    return check_served(workspace, args.model, rules, since=since, version=args.version)
+
+
+def _print(found: "VersionDrift", path: Path | None) -> None:
     from console.cli.output import print_table, printable
 
     report = found.report
@@ -71,7 +95,15 @@ def _print(found: "VersionDrift", path: Path) -> None:
         print(f"not compared, for want of data: {', '.join(report.not_judged)}")
     for note in (*found.reading, *report.notes):
         print(f"note: {printable(note)}")
-    print(f"{report.verdict}: {report.n_current:,} rows of {printable(path)} against {report.n_reference:,}")
+    rows = f"{report.n_current:,} rows of {printable(path)}" if path is not None else _served(found)
+    print(f"{report.verdict}: {rows} against {report.n_reference:,}")
+
+
+def _served(found: "VersionDrift") -> str:
+    from core.clock import in_words
+
+    assert found.since is not None
+    return f"{found.report.n_current:,} rows served since {in_words(found.since)}"
 
 
 def _row(one: "ColumnDrift") -> "dict[str, str | None]":

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,12 @@ import pytest
 from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile
+from core.monitoring.live import ProfileIndex, SketchCounter, merged_bytes, profile_number, to_bytes
+from core.monitoring.live.counting import Served
+from core.registry import Registry
+from core.serving.scoring.warming import warm_scorer
+from core.state import Workspace
+from core.telemetry.live import CountedMinute, LiveWriter
 
 
 def prices(seed, n=400, *, shift=0.0, dearer=0.0):
@@ -137,3 +144,67 @@ def test_a_profile_that_was_changed_is_refused(answer, home):
         assert PROFILE_NAME in err
     finally:
         path.write_bytes(whole)
+
+
+@pytest.fixture
+def serve(home):
+    """Count rows as a server does that answered them ten minutes ago."""
+
+    def served(frame, *, n_dropped=0):
+        workspace = Workspace.open(home / "ws")
+        with Registry(workspace).opened("pricing", "1.0.0") as folder:
+            profile, scorer = DataProfile.read(folder, "pricing"), warm_scorer(folder)
+        columns = {field.name: frame[field.name].tolist() for field in scorer.signature.fields}
+        rows = scorer.signature.convert_columns(columns)
+        counter = SketchCounter(
+            ProfileIndex(profile),
+            numbers=[field.name for field in scorer.signature.numbers],
+            texts=[field.name for field in scorer.signature.texts],
+        )
+        sketch = counter.count([Served(rows, scorer.answer(rows).tolist())])
+        at = int(time.time()) // 60 * 60 - 600
+        with LiveWriter(workspace.live_file, merged_bytes) as writer:
+            writer.add(
+                CountedMinute("pricing", "1.0.0", profile_number(profile), at, len(frame), n_dropped, to_bytes(sketch))
+            )
+
+    yield served
+    (home / "ws" / "telemetry" / "live.db").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def live(called, home):
+    return functools.partial(called, main, "drift", "check", "--workspace", str(home / "ws"), "pricing", "--live")
+
+
+def test_served_rows_are_checked_without_a_file(serve, live):
+    serve(prices(2))
+    code, out, err = live()
+    assert (code, err) == (0, "")
+    assert verdicts(out)["prediction"] in ("stable", "inconclusive")
+    assert "400 rows served since 20" in out
+    assert "`bondx drift status` shows the sequential verdict" in out
+
+
+def test_served_rows_that_moved_are_an_alarm_with_the_rows_that_are_lacking(serve, live):
+    serve(prices(3, shift=2.0), n_dropped=7)
+    code, out, _ = live("--since", "30m", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["report"]["alerts"][0]["column"] in ("size", "prediction")
+    assert (found["n_dropped"], found["report"]["n_current"]) == (7, 400)
+    assert any(note.startswith("7 more rows") for note in found["report"]["notes"])
+
+
+def test_no_served_rows_are_an_error_that_names_the_time(serve, live):
+    code, _, err = live()
+    assert code == 2
+    assert "No row of pricing 1.0.0 was counted since" in err
+    serve(prices(2))
+    assert live("--since", "5m")[0] == 2
+
+
+def test_since_goes_with_live_alone(answer):
+    code, _, err = answer(prices(2), "--since", "5m")
+    assert code == 2
+    assert "--since goes with --live" in err

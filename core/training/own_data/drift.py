@@ -1,6 +1,7 @@
 """A batch in a file against the profile of a registered version."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -18,14 +19,17 @@ from core.training.own_data.evaluation import chosen_version
 
 
 class VersionDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a batch has moved away from what a version learned from."""
+    """How far a batch, or the rows served lately, have moved away from what a version learned from."""
 
     model: str
     version: str
     stage: str
-    data_sha256: str
     report: ProfileDrift
+    data_sha256: str = ""  # of the file; empty where served rows were checked
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+    since: datetime | None = None  # of served rows
+    until: datetime | None = None
+    n_dropped: int = 0  # rows answered in that time, but not counted
 
 
 def check_version(

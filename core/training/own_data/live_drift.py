@@ -1,0 +1,87 @@
+"""What a registered version answered lately, against its profile."""
+
+from datetime import timedelta
+
+from core.clock import Clock, in_words, utc_now
+from core.errors import UsageError
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.live.sketch import ProfileIndex
+from core.monitoring.live.window import LiveWindow, live_window
+from core.monitoring.profile_check import check_sketch
+from core.registry import Registry
+from core.registry.contents import REPORT_NAME, importances, read_object
+from core.settings.policy import DriftPolicy
+from core.state import Workspace
+from core.telemetry.live import LiveReader
+from core.training.own_data.drift import VersionDrift
+from core.training.own_data.evaluation import chosen_version
+
+FIXED_WINDOW = (
+    "this is one check of one window: whoever looks again and again, and acts on the first alarm, will see false ones; "
+    "`bondx drift status` shows the sequential verdict, which counts all looks"
+)
+
+
+def check_served(
+    workspace: Workspace,
+    model: str,
+    rules: DriftPolicy,
+    *,
+    since: timedelta,
+    version: str | None = None,
+    clock: Clock = utc_now,
+) -> VersionDrift:
+    """Check what servers counted of a version against its profile, in minutes that are over.
+
+    Args:
+        workspace: Where the version is registered and served.
+        model: Its model.
+        rules: The PSI that matters, by kind.
+        since: How far back.
+        version: Its number; by default the live version, else the newest.
+        clock: The time.
+    Raises:
+        NotFoundError: There is no such model or version.
+        ProfileError: The version has no profile, or none that can be read.
+        SketchError: The stored counts cannot be read.
+        TelemetryError: The store cannot be read now.
+        UsageError: No row was counted in that time.
+    """
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, model, version, None)
+    with registry.opened(chosen.model, chosen.version) as folder:
+        profile, report = DataProfile.read(folder, chosen.key), read_object(folder / REPORT_NAME)
+    index, reader, now = ProfileIndex(profile), LiveReader(workspace.live_file), clock()
+    try:
+        window = live_window(reader, index, chosen.model, chosen.version, now - since, now)
+    finally:
+        reader.close()
+    if not window.sketch.n:
+        raise UsageError(
+            f"No row of {chosen.model} {chosen.version} was counted since {in_words(window.start)}. A minute is stored "
+            "when it is over; ask for a longer time with --since, or check a file with --data."
+        )
+    shares = {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}
+    found = check_sketch(index, window.sketch, rules, importance=shares, notes=_notes(index, window))
+    return VersionDrift(
+        model=chosen.model,
+        version=chosen.version,
+        stage=chosen.stage,
+        report=found,
+        since=window.start,
+        until=window.end,
+        n_dropped=window.n_dropped,
+    )
+
+
+def _notes(index: ProfileIndex, window: LiveWindow) -> list[str]:
+    notes = [FIXED_WINDOW]
+    if left_out := [name for name in index.columns if name not in window.sketch.features]:
+        notes.append(f"not counted, since requests do not carry them: {', '.join(left_out)}")
+    if index.profile.group is not None:
+        notes.append(f"the groups of {index.profile.group!r} are not counted: rows are taken for independent")
+    if window.n_dropped:
+        notes.append(f"{window.n_dropped:,} more rows were answered and could not be counted")
+    if window.n_other:
+        notes.append(f"{window.n_other:,} more rows were counted without this profile")
+    return notes
