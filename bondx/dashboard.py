@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from core.alerts import Alert
     from core.registry import ModelVersion
     from core.state import Workspace
+    from core.training.epoch_slices import SliceScores
     from core.training.session import Session
 
 SUMMARY = "summary_report.json"  # below reports/
@@ -49,6 +50,35 @@ class BondXAIDashboard:
         if import_module("console.commands.console").has_terminal():
             return int(import_module("console.cli.main").main(["--workspace", str(self._workspace.root)]))
         return int(import_module("console.commands.run").follow(self._workspace))
+
+    @checked
+    def epoch_scores(
+        self, session_id: str | None = None, epoch: int | None = None, *, by: str | None = None
+    ) -> "list[SliceScores]":
+        """Return the scores of each model by slice, as they were after an epoch of a session.
+
+        Args:
+            session_id: By default the session at work, else the newest.
+            epoch: By default the last completed epoch.
+            by: Only the slices by this, such as "sector"; by default all.
+        Raises:
+            NotFoundError: There is no such session, or no report of the epoch.
+            UsageError: The epoch has no slices by this; the message lists the slicings.
+        """
+        from core.errors import NotFoundError
+        from core.training.epoch_slices import scores_by
+        from core.training.session_files import SessionFiles
+        from core.training.sessions import Sessions
+
+        sessions = Sessions(self._workspace)
+        if session_id is None:
+            if not (known := sessions.all()):
+                raise NotFoundError("There is no session yet: run_autonomous_training_loop() trains one.")
+            session = next((one for one in known if not one.has_ended), known[-1])
+        else:
+            session = sessions.get(session_id)
+        record = SessionFiles(self._workspace).epoch(session, session.observed.epoch if epoch is None else epoch)
+        return scores_by(record.slices, by)
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Summarize the newest session, the versions and the open alerts.

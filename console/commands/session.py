@@ -21,6 +21,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from core.settings import TrainingSettings
+    from core.training.records import EpochRecord
     from core.training.session import Session
 
 REQUESTS = {
@@ -38,6 +39,12 @@ def add_parser(commands: Subparsers) -> None:
     listing.set_defaults(command=list_sessions)
     show = command_parser(verbs, "show", help="one session with its settings, gates and metrics")
     show.add_argument("session_id", metavar="SESSION")
+    show.add_argument("--epoch", type=count, metavar="N", help="the report of an epoch instead of the whole session")
+    show.add_argument(
+        "--by",
+        metavar="NAME",
+        help="scores by slice, such as sector, rating, maturity (default epoch: the last)",
+    )
     add_json_argument(show)
     show.set_defaults(command=show_session)
     wait = command_parser(
@@ -115,10 +122,17 @@ def list_sessions(args: argparse.Namespace) -> int:
 
 
 def show_session(args: argparse.Namespace) -> int:
-    """Print one session."""
+    """Print one session, or one of its epochs."""
     from core.training.sessions import Sessions
 
-    return _print_session(Sessions(open_workspace(args)).get(args.session_id), as_json=args.json)
+    workspace = open_workspace(args)
+    session = Sessions(workspace).get(args.session_id)
+    if args.epoch is None and args.by is None:
+        return _print_session(session, as_json=args.json)
+    from core.training.session_files import SessionFiles
+
+    record = SessionFiles(workspace).epoch(session, args.epoch or session.observed.epoch)
+    return _print_epoch(record, as_json=args.json) if args.by is None else _print_slices(record, args.by, args.json)
 
 
 def wait_for_session(args: argparse.Namespace) -> int:
@@ -211,6 +225,46 @@ def request_change(args: argparse.Namespace) -> int:
     sessions = Sessions(open_workspace(args))
     session = sessions.request(args.named, DesiredSession(desired), actor=person(), reason=args.reason)
     return _print_session(session, as_json=args.json)
+
+
+def _print_epoch(record: "EpochRecord", *, as_json: bool) -> int:
+    from console.cli.output import print_facts, print_json
+    from core.training.epoch_slices import slicings
+
+    if as_json:
+        print_json(record)
+        return ExitCode.GOOD
+    facts: dict[str, object] = {
+        "epoch": record.epoch,
+        "skipped": record.refusal or None,
+        "score": record.score,
+        "quality_score": record.quality_score,
+        "n_learned_rows": record.n_learned_rows,
+        "n_holdout_rows": record.n_holdout_rows,
+        "scores by slice": ", ".join(f"--by {name}" for name in slicings(record.slices)) or None,
+    }
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in record.gates}
+    print_facts(facts | dict(sorted(record.metrics.items())))
+    return ExitCode.GOOD
+
+
+def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
+    """Print a table for each model: models of different tasks have different scores."""
+    from console.cli.output import print_json, print_table
+    from core.training.epoch_slices import scores_by
+
+    found = scores_by(record.slices, by)
+    if as_json:
+        print_json(found)
+        return ExitCode.GOOD
+    for number, model in enumerate(dict.fromkeys(each.model for each in found)):
+        rows = [each for each in found if each.model == model]
+        scores = list(dict.fromkeys(score for each in rows for score in each.scores))
+        print(f"{chr(10) if number else ''}{model}, epoch {record.epoch}")
+        print_table(
+            [{by: each.level, "n_rows": each.n_rows} | each.scores for each in rows], (by, "n_rows", *scores), empty=""
+        )
+    return ExitCode.GOOD
 
 
 def _print_session(session: "Session", *, as_json: bool) -> int:

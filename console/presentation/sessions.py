@@ -9,6 +9,7 @@ from console.presentation.phrases import NOTHING, counted, duration, instant, nu
 from core.domains.report_section import ReportSection
 from core.settings.training import TrainingSettings
 from core.training.criterion import Criterion
+from core.training.epoch_slices import SlicesByModel, slice_sections
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 from widgets.columns import Column
@@ -219,8 +220,8 @@ def _trouble_line(session: Session) -> Line | None:
     return None
 
 
-def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
-    """Write out everything about a session: who, when, why, with which settings, and its gates."""
+def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | None = None) -> list[Line]:
+    """Write out everything about a session: who, when, why, with which settings, gates and scores by slice."""
     observed = session.observed
     facts = (
         ("session", f"{session.session_id} {session.name}"),
@@ -252,6 +253,8 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     ]
     for part in observed.sections:
         lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
+    for part in slice_sections(slices or {}, observed.epoch):
+        lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part)]
     if observed.metrics:
         lines += [Line(), Line((("Metrics of the last epoch", "title"),))]
         lines += [

@@ -1,6 +1,6 @@
 """The keys of every screen: verbs about its objects, and keys that only look: filter, details, zoom, help, copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
 
 from textual import events
@@ -49,8 +49,8 @@ class ConsoleScreen(FramedScreen):
         """Return the objects that keys act on now, by noun; a key without its object is dim."""
         return {}
 
-    def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Return the gates and the evidence behind what is selected, with a title."""
+    def why(self) -> tuple[str, Sequence[Line] | Callable[[], Sequence[Line]]] | None:
+        """Return the gates and the evidence behind what is selected, or the function that reads them, with a title."""
         return None
 
     def key_hints(self) -> list[KeyHint]:

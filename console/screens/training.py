@@ -1,6 +1,6 @@
 """Screen 2: sessions, the progress of one, its gates, its models and its epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -200,9 +200,19 @@ class TrainingScreen(ConsoleScreen):
 
         self.app.push_screen(ChartsDialog(f"{session.session_id} {session.name}", look))
 
-    def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Show everything about the session: who asked for it, its gates, its settings."""
+    def why(self) -> tuple[str, Sequence[Line] | Callable[[], Sequence[Line]]] | None:
+        """Show everything about the session: who asked for it, its gates, its scores by slice, its settings."""
         session = self.selected_session()
         if session is None:
             return None
-        return f"Session {session.session_id}", sessions.detail_lines(session, self.console_app.glyphs)
+        workspace, glyphs, title = self.console_app.workspace, self.console_app.glyphs, f"Session {session.session_id}"
+        if not session.observed.epoch:
+            return title, sessions.detail_lines(session, glyphs)
+
+        def find() -> Sequence[Line]:
+            from core.training.session_files import SessionFiles
+
+            record = SessionFiles(workspace).read_epoch(session, session.observed.epoch)
+            return sessions.detail_lines(session, glyphs, slices={} if record is None else record.slices)
+
+        return title, find

@@ -21,7 +21,7 @@ from core.plain_files import open_plain, read_file
 log = logging.getLogger(__name__)
 
 SEGMENT_EPOCHS = 200
-"""At 22 kB an epoch, a reader of a packed segment holds 4 MB. Of the newest segment, it holds the last line."""
+"""At 33 kB an epoch, a reader of a packed segment holds 7 MB. Of the newest segment, it holds the last line."""
 _PACKED = ".gz"
 _GZIP = 16 + zlib.MAX_WBITS
 _TAIL_BYTES = 1 << 16

@@ -43,7 +43,19 @@ def measured(model: Model, name: str, panel: PanelLike, *, domain: str) -> dict[
     Raises:
         UnusableMetricError: It did not return a mapping of names to numbers.
     """
-    return _with_standard(_evaluated(model, name, panel, domain=domain), model, panel)
+    return measured_with_answers(model, name, panel, domain=domain)[0]
+
+
+def measured_with_answers(
+    model: Model, name: str, panel: PanelLike, *, domain: str
+) -> tuple[dict[str, float], "Answers | None"]:
+    """Evaluate a model as `measured` does; return the answers behind its standard scores, too, if it has any.
+
+    Raises:
+        UnusableMetricError: It did not return a mapping of names to numbers.
+    """
+    figures, answers = _evaluated(model, name, panel, domain=domain), answers_of(model, panel)
+    return _with_standard(figures, answers), answers
 
 
 def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: int, domain: str) -> dict[str, float]:
@@ -61,7 +73,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
     figures = _evaluated(model, name, panel, domain=domain)
     attainment = model.attainment(panel, seed=seed)
     if attainment is None:
-        return finite(_with_standard(figures, model, panel))
+        return finite(_with_standard(figures, answers_of(model, panel)))
     if not isinstance(attainment, Attainment):
         raise UnusableMetricError(
             domain,
@@ -77,7 +89,7 @@ def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: i
         "optimum": attainment.optimum,
         "leak": float(attainment.leak),
     }
-    return finite(_with_standard(figures, model, panel))
+    return finite(_with_standard(figures, answers_of(model, panel)))
 
 
 def plain(told: Mapping[str, Any], name: str, member: str, *, domain: str) -> dict[str, Any]:
@@ -121,9 +133,8 @@ def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dic
     return metrics
 
 
-def _with_standard(metrics: Mapping[str, float], model: Model, panel: PanelLike) -> dict[str, float]:
+def _with_standard(metrics: Mapping[str, float], answers: "Answers | None") -> dict[str, float]:
     """Add the standard scores behind a model's own metrics, since lists with room for a few show the first."""
-    answers = answers_of(model, panel)
     standard = {} if answers is None else answers.scores()
     return {**metrics, **{name: score for name, score in standard.items() if name not in metrics}}
 

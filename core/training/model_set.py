@@ -12,9 +12,10 @@ from core.domains.catalogue import create
 from core.models import Model, PanelLike, train_all
 from core.progress import SideBySide
 from core.settings import TrainingSettings
-from core.training.metrics import measured, measured_with_interval
+from core.training.epoch_slices import SliceTable
+from core.training.metrics import measured, measured_with_answers, measured_with_interval
 from core.training.session_domain import domain_of
-from core.training.slicing import Slices, scores_by_slice
+from core.training.slicing import EpochSlices, Slices, scores_by_slice
 
 T = TypeVar("T")
 Figures = dict[str, float]
@@ -106,6 +107,26 @@ class ModelSet:
             }
             for name in panels
         }
+
+    def judge_by_slice(self, panel: PanelLike, slices: EpochSlices) -> tuple[Figures, dict[str, SliceTable]]:
+        """Evaluate every model on a panel as `judge` does, and by slice.
+
+        Args:
+            panel: The panel that judges every epoch.
+            slices: Its slices.
+        Returns:
+            `<model>.<metric>`, and the table of each model that has slices.
+        Raises:
+            UnusableMetricError: A model returned something that is not a metric.
+        """
+
+        def measure(name: str, model: Model) -> tuple[Figures, SliceTable | None]:
+            figures, answers = measured_with_answers(model, name, panel, domain=self._domain)
+            return figures, slices.table(name, answers)
+
+        by_model = self._side_by_side(measure)
+        figures = {f"{model}.{name}": value for model, (found, _) in by_model.items() for name, value in found.items()}
+        return figures, {model: table for model, (_, table) in by_model.items() if table is not None}
 
     def test(self, panel: PanelLike, *, seed: int) -> dict[str, Figures]:
         """Measure every model on a test panel, with the interval of its attainment.

@@ -9,6 +9,7 @@ import msgspec
 
 from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
+from core.training.epoch_slices import SliceTable
 from core.training.scores import EpochScore
 
 
@@ -32,6 +33,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
         unmeasured: The metrics without a value on that panel: NaN or infinite, as a loss is that has diverged.
         learned_gates: The verdicts on the newest draw that was trained on; `gates` are those on this epoch's own draw.
         holdout: The same on the part of this epoch's draw that was held out before training on the rest.
+        slices: The scores of each model by slice of the validation panel, such as "sector=banks".
     """
 
     epoch: int
@@ -47,6 +49,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float]
     unmeasured: tuple[str, ...] = ()
     holdout: dict[str, float]
+    slices: dict[str, SliceTable] = {}
 
     @property
     def as_score(self) -> EpochScore:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from core.errors import NotFoundError
 from core.files import write_file
 from core.governance import Evidence
 from core.state import Workspace
@@ -53,6 +54,20 @@ class SessionFiles:
         """Read the report of an epoch, if there is one."""
         report = self._reports_of(session).read(epoch)
         return None if report is None else msgspec.json.decode(report, type=EpochRecord)
+
+    def epoch(self, session: Session, epoch: int) -> EpochRecord:
+        """Return the report of an epoch.
+
+        Raises:
+            NotFoundError: There is none: the epoch has not ended yet, or its reports were pruned.
+        """
+        if (record := self.read_epoch(session, epoch)) is None:
+            n_epochs = session.observed.epoch
+            raise NotFoundError(
+                f"{session.session_id} has no report of epoch {epoch}: it has completed {n_epochs} "
+                f"{'epoch' if n_epochs == 1 else 'epochs'}, and reports may have been pruned."
+            )
+        return record
 
     def write_final(
         self,

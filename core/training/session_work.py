@@ -26,6 +26,7 @@ from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session import as_document
 from core.training.session_domain import checked
+from core.training.slicing import EpochSlices
 from core.training.stopwatch import Stopwatch
 from core.training.wire import (
     ChildReply,
@@ -67,6 +68,7 @@ class SessionWork:
         if self._newest is not None:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
+        self._slices = EpochSlices(self._panels.domain)
         self._data_sets = DataSets(settings, document, data_folder)
         self._fit_seconds: dict[str, float] = {}
 
@@ -145,8 +147,9 @@ class SessionWork:
         self._fit_seconds = self._model_set.learn(learned, seed=seed)
         watch.lap("learn")
         log.debug("epoch %d: learned from %d rows in %.3f s", number, len(learned.frame), watch.seconds["learn"])
-        figures = self._model_set.judge({"validation": self._validation.panel, "holdout": holdout})
-        metrics = finite(figures["validation"])
+        figures, slices = self._model_set.judge_by_slice(self._validation.panel, self._slices)
+        on_holdout = self._model_set.judge({"holdout": holdout})["holdout"]
+        metrics = finite(figures)
         watch.lap("judge")
         log.debug("epoch %d: %d metrics judged in %.3f s", number, len(metrics), watch.seconds["judge"])
         return EpochRecord(
@@ -160,8 +163,9 @@ class SessionWork:
             quality_score=quality.score,
             score=fmean(merit(metrics, name) for name in self._model_set.models),
             metrics=metrics,
-            unmeasured=tuple(sorted(figures["validation"].keys() - metrics.keys())),
-            holdout=finite(figures["holdout"]),
+            unmeasured=tuple(sorted(figures.keys() - metrics.keys())),
+            holdout=finite(on_holdout),
+            slices=slices,
         )
 
     def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
@@ -182,6 +186,7 @@ class SessionWork:
             metrics=before.metrics if before else {},
             unmeasured=before.unmeasured if before else (),
             holdout={},
+            slices=before.slices if before else {},
         )
 
     def _keep(self, record: EpochRecord, history: EpochScores) -> Checkpoint:

@@ -1,6 +1,6 @@
-"""The scores of a model by slice of a test panel: by sector, rating, maturity and region for bonds."""
+"""The scores of a model by slice of a panel: by sector, rating, maturity and region for bonds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from core.arrays import BoolArray
 from core.domains.domain import SessionDomain, SlicedDomain
 from core.models import Model, PanelLike
 from core.models.slices import LEAST_ROWS, MOST_COLUMNS, MOST_LEVELS
-from core.training.metrics import answers_of
+from core.training.epoch_slices import SliceTable, slice_table
+from core.training.metrics import Answers, answers_of
 
 Slices = dict[str, dict[str, float]]
 
@@ -27,13 +28,38 @@ def scores_by_slice(model: Model, panel: PanelLike, domain: SessionDomain) -> Sl
         scores that are undefined there, are left out. The attainment is that of a whole panel, and has no slices.
     """
     answers = answers_of(model, panel)
-    if answers is None:
-        return {}
-    found: Slices = {}
-    for name, rows in _slices(answers.rows, domain):
-        if (n_rows := int(rows.sum())) >= LEAST_ROWS:
-            found[name] = {"n_rows": float(n_rows), **answers.scores(rows)}
-    return found
+    return {} if answers is None else _scores(answers, _large_slices(answers.rows, domain))
+
+
+class EpochSlices:
+    """The scores by slice of the panel that judges every epoch: its slices are found once."""
+
+    def __init__(self, domain: SessionDomain) -> None:
+        """Take the domain, which names the slices."""
+        self._domain = domain
+        self._slices: dict[str, dict[str, BoolArray]] = {}
+
+    def table(self, model: str, answers: Answers | None) -> SliceTable | None:
+        """Measure a model's answers; None without answers or slices. Models may be measured side by side.
+
+        Args:
+            model: Its name.
+            answers: Its answers to the same rows in every epoch.
+        """
+        if answers is None:
+            return None
+        if model not in self._slices:
+            self._slices[model] = _large_slices(answers.rows, self._domain)
+        found = _scores(answers, self._slices[model])
+        return slice_table(found) if found else None
+
+
+def _scores(answers: Answers, slices: Mapping[str, BoolArray]) -> Slices:
+    return {name: {"n_rows": float(rows.sum()), **answers.scores(rows)} for name, rows in slices.items()}
+
+
+def _large_slices(frame: pd.DataFrame, domain: SessionDomain) -> dict[str, BoolArray]:
+    return {name: rows for name, rows in _slices(frame, domain) if int(rows.sum()) >= LEAST_ROWS}
 
 
 def _slices(frame: pd.DataFrame, domain: SessionDomain) -> Iterator[tuple[str, BoolArray]]:

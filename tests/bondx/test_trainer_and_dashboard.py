@@ -48,6 +48,11 @@ def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
     [version] = Registry(dashboard.workspace).versions()
     assert kind == version.lineage["chosen"] != "auto"
 
+    by_sector = dashboard.epoch_scores(outcome.session_id, 1, by="sector")
+    assert by_sector == dashboard.epoch_scores(by="sector")
+    assert {(each.model, each.by) for each in by_sector} == {("spread", "sector")}
+    assert all(each.n_rows >= 30 and each.scores["mean_absolute_error"] > 0 for each in by_sector)
+
     assert dashboard.start_monitoring() == 0
     assert f"{outcome.session_id} finished after epoch 1" in capsys.readouterr().out
 

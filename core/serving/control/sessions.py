@@ -1,10 +1,10 @@
 """Training sessions over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.errors import NotFoundError
 from core.serving.authenticator import Caller
@@ -13,6 +13,8 @@ from core.serving.errors import BadRequestError
 from core.settings import TrainingSettings, settings_in_force
 from core.state import Workspace
 from core.training.data_lineage import DataSetLineage, kept_data_sets
+from core.training.epoch_slices import SliceScores, scores_by
+from core.training.records import EpochRecord
 from core.training.session import DesiredSession, Session
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
@@ -55,6 +57,23 @@ class SessionRoutes(Controller):
         """List the data sets that a session keeps as files, with hashes and the command that draws them again."""
         session = Sessions(workspace).get(session_id)
         return kept_data_sets(SessionFiles(workspace).data_sets_of(session))
+
+    @get("/{session_id:str}/epochs/{epoch:str}", opt=LOOK, sync_to_thread=True)
+    def get_epoch(self, workspace: Given[Workspace], session_id: FromPath[str], epoch: FromPath[int]) -> EpochRecord:
+        """Return the report of an epoch: its draw, gates, scores and metrics."""
+        return SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
+
+    @get("/{session_id:str}/epochs/{epoch:str}/slices", opt=LOOK, sync_to_thread=True)
+    def list_slices(
+        self,
+        workspace: Given[Workspace],
+        session_id: FromPath[str],
+        epoch: FromPath[int],
+        by: Annotated[str | None, QueryParameter(description="Only the slices by this, such as sector.")] = None,
+    ) -> list[SliceScores]:
+        """Return the scores of each model by slice of the validation panel, as they were after an epoch."""
+        record = SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
+        return scores_by(record.slices, by)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
     def start_session(

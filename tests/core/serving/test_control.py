@@ -15,6 +15,10 @@ from core.registry import Registry
 from core.state.errors import DamagedFileError
 from core.telemetry import TelemetryError
 from core.tracking import Runs, RunStatus
+from core.training.epoch_slices import slice_table
+from core.training.session_files import SessionFiles
+from core.training.sessions import Sessions
+from tests.epoch_records import an_epoch
 
 BEN = Actor("ben", "desk", Origin.CONSOLE)
 
@@ -214,6 +218,22 @@ class TestSessions:
         assert stale.status_code == 409
         assert api.get(where).json()["desired"] == "paused"
         assert len(api.get("/api/v1/sessions").json()) == 1
+
+    def test_answer_with_the_scores_of_an_epoch_by_slice(self, api, workspace):
+        where = "/api/v1/sessions/" + api.post("/api/v1/sessions", json={"name": "nightly"}).json()["session_id"]
+        assert api.get(f"{where}/epochs/1").status_code == 404
+        found = {"sector=banks": {"n_rows": 40.0, "r2_score": 0.5}, "region=uk": {"n_rows": 30.0}}
+        record = an_epoch(1, slices={"spread": slice_table(found)})
+        [session] = Sessions(workspace).all()
+        SessionFiles(workspace).write_epoch(session, record)
+
+        assert api.get(f"{where}/epochs/1").json()["slices"]["spread"]["slices"] == ["sector=banks", "region=uk"]
+        assert api.get(f"{where}/epochs/1/slices", params={"by": "sector"}).json() == [
+            {"model": "spread", "by": "sector", "level": "banks", "n_rows": 40, "scores": {"r2_score": 0.5}}
+        ]
+        assert len(api.get(f"{where}/epochs/1/slices").json()) == 2
+        answer = api.get(f"{where}/epochs/1/slices", params={"by": "colour"})
+        assert (answer.status_code, "Its slices are by: sector, region." in answer.json()["error"]) == (400, True)
 
     @pytest.mark.parametrize(
         ("settings", "field"), [({"max_epoch": 3}, "settings.max_epoch"), ({"max_epochs": "three"}, "settings")]

@@ -8,30 +8,15 @@ from core.quality.gate import judge
 from core.settings import ModelSettings, TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Runs
-from core.training.records import DrawRecord, EpochRecord
 from core.training.scores import EpochScore, EpochScores
 from core.training.session import SessionPhase
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
 from core.training.wire import EpochDone, Prepared
 from tests.clocks import HandClock
+from tests.epoch_records import an_epoch
 
 SCORED = EpochScore(0.95, 0.99)
-
-
-def a_record(epoch, **changes):
-    fields = {
-        "learned": True,
-        "draw": DrawRecord(purpose="draw", seed=1, n_rows=10, n_groups=2, sha256="0" * 64),
-        "n_learned_rows": 8,
-        "n_holdout_rows": 2,
-        "gates": (judge("coverage", 99.0, ">=", 90.0),),
-        "quality_score": 0.99,
-        "score": 0.95,
-        "metrics": {"spread.attainment": 0.95},
-        "holdout": {},
-    }
-    return EpochRecord(epoch=epoch, **(fields | changes))
 
 
 @pytest.fixture
@@ -70,12 +55,12 @@ def epochs_in(telemetry, workspace, session):
 
 
 def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, recorder, telemetry, session, done):
-    session = recorder.epoch_done(session, done(a_record(1)), EpochScores([SCORED]), [2.0])
+    session = recorder.epoch_done(session, done(an_epoch(1)), EpochScores([SCORED]), [2.0])
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (SessionPhase.RUNNING, 1, 1, 0.95)
     assert (observed.trained_seconds, observed.eta_seconds) == (2.0, 18.0)
     assert observed.checkpoint == "artifacts/.checkpoints/s-0001/epoch_0001"
-    assert recorder.files.read_epoch(session, 1) == a_record(1)
+    assert recorder.files.read_epoch(session, 1) == an_epoch(1)
     assert epochs_in(telemetry, workspace, session) == [1]
     assert (workspace.reports_dir / "s-0001" / "dashboard_metrics.json").is_file()
 
@@ -97,7 +82,7 @@ def test_a_session_s_run_belongs_to_its_experiment_and_names_its_algorithms(work
 
 
 def test_an_epoch_left_unrecorded_by_a_crash_is_recorded_when_the_session_resumes(recorder, session, done):
-    found = done(a_record(3))
+    found = done(an_epoch(3))
     prepared = Prepared(
         history=(SCORED,) * 3,
         record=found.record,
@@ -111,9 +96,9 @@ def test_an_epoch_left_unrecorded_by_a_crash_is_recorded_when_the_session_resume
 
 
 def test_metrics_lost_uncommitted_with_an_engine_are_written_again(workspace, recorder, telemetry, session, done):
-    session = recorder.epoch_done(session, done(a_record(1)), EpochScores([SCORED]), [2.0])
+    session = recorder.epoch_done(session, done(an_epoch(1)), EpochScores([SCORED]), [2.0])
     telemetry._epochs.clear()  # what kill -9 does to the last second
-    here = done(a_record(1))
+    here = done(an_epoch(1))
     prepared = Prepared(
         history=(SCORED,),
         record=here.record,
@@ -158,7 +143,7 @@ def epochs(workspace, telemetry, alerts, session, done, clock):
 
 def a_refused_draw(epoch, **changes):
     failed = judge("coverage", 80.0, ">=", 90.0)
-    return a_record(epoch, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage", **changes)
+    return an_epoch(epoch, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage", **changes)
 
 
 def test_a_gate_that_fails_for_a_minute_raises_an_alert_until_it_passes_for_five(epochs, alerts):
@@ -169,15 +154,15 @@ def test_a_gate_that_fails_for_a_minute_raises_an_alert_until_it_passes_for_five
     assert alerts.open() == []
     epochs(a_refused_draw(3), seconds=1)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
-    epochs(a_record(4), a_refused_draw(5), a_record(6), seconds=1)
-    epochs(a_record(7), seconds=299)
+    epochs(an_epoch(4), a_refused_draw(5), an_epoch(6), seconds=1)
+    epochs(an_epoch(7), seconds=299)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
-    epochs(a_record(8), seconds=1)
+    epochs(an_epoch(8), seconds=1)
     assert [alert.state for alert in alerts.all()] == [AlertState.RESOLVED]
 
 
 def test_a_failed_draw_now_and_then_is_no_alert(epochs, alerts):
-    epochs(*(a_refused_draw(n, quality_score=0.5) if n % 3 else a_record(n) for n in range(1, 200)), seconds=1)
+    epochs(*(a_refused_draw(n, quality_score=0.5) if n % 3 else an_epoch(n) for n in range(1, 200)), seconds=1)
     assert alerts.all() == []
 
 
@@ -190,25 +175,25 @@ def test_the_last_draw_of_a_session_waits_for_no_later_draw(epochs, alerts, end)
 
 def test_a_session_that_ends_on_a_good_draw_leaves_no_alert(epochs, alerts):
     epochs(a_refused_draw(1), a_refused_draw(2), seconds=60)
-    recorder, session = epochs(a_record(3), seconds=1)
+    recorder, session = epochs(an_epoch(3), seconds=1)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
     recorder.stopped(session)
     assert alerts.open() == []
 
 
 def test_low_attainment_and_low_quality_raise_alerts_that_resolve(epochs, alerts):
-    epochs(*(a_record(epoch, score=0.5, quality_score=0.5) for epoch in (6, 7)), seconds=60)
+    epochs(*(an_epoch(epoch, score=0.5, quality_score=0.5) for epoch in (6, 7)), seconds=60)
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
-    epochs(*(a_record(epoch) for epoch in (8, 9)), seconds=300)
+    epochs(*(an_epoch(epoch) for epoch in (8, 9)), seconds=300)
     assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}
 
 
 def test_a_loss_that_diverged_is_named_by_the_session_and_by_its_run(workspace, recorder, telemetry, session, done):
     session = recorder.epoch_done(
-        session, done(a_record(1, metrics={"spread.loss": 2.0})), EpochScores([EpochScore(0.9, 0.9)]), [1.0]
+        session, done(an_epoch(1, metrics={"spread.loss": 2.0})), EpochScores([EpochScore(0.9, 0.9)]), [1.0]
     )
     assert session.observed.diverged == ()
-    diverged = a_record(2, metrics={}, unmeasured=("spread.auc", "spread.loss"))
+    diverged = an_epoch(2, metrics={}, unmeasured=("spread.auc", "spread.loss"))
     session = recorder.epoch_done(session, done(diverged), EpochScores([EpochScore(0.9, 0.9)] * 2), [1.0])
     telemetry.flush()
 
@@ -241,9 +226,9 @@ def test_a_dashboard_is_written_once_in_five_seconds_and_again_at_rest(workspace
         return json.loads(file.read_bytes())["history"]["epoch"][-1]
 
     for epoch, shown in ((1, 1), (2, 1), (3, 3)):
-        recorder.epoch_done(session, done(a_record(epoch)), EpochScores([SCORED] * epoch), [2.0])
+        recorder.epoch_done(session, done(an_epoch(epoch)), EpochScores([SCORED] * epoch), [2.0])
         assert epoch_shown() == shown
         clock.pass_by(3)
-    recorder.epoch_done(session, done(a_record(4)), EpochScores([SCORED] * 4), [2.0])
+    recorder.epoch_done(session, done(an_epoch(4)), EpochScores([SCORED] * 4), [2.0])
     recorder.paused(session)
     assert epoch_shown() == 4

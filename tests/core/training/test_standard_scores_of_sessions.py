@@ -5,10 +5,13 @@ import pytest
 from sklearn.metrics import brier_score_loss, mean_absolute_error
 
 from core.domains.bonds.slices import MATURITY_BUCKETS
+from core.errors import UsageError
 from core.models.standard_scores import DECISIONS, PROBABILITIES, REGRESSION
 from core.settings import TrainingSettings
 from core.training import panels as panels_module
 from core.training.convergence import Judgement
+from core.training.epoch_slices import MOST_SLICES, scores_by, slice_table, slicings
+from core.training.records import EpochRecord
 from core.training.reports import epoch_report, final_report, final_report_markdown
 from core.training.session import as_document
 from core.training.session_work import SessionWork
@@ -52,6 +55,33 @@ def test_the_scores_are_those_of_the_models_answers_to_the_validation_panel(sess
     spread, sound = work._model_set.models["spread"], bonds[~bonds["is_anomaly"].astype(bool)]
     error = mean_absolute_error(sound["spread_bps"], spread.predict(sound))
     assert done.record.metrics["spread.mean_absolute_error"] == pytest.approx(error)
+
+
+def test_every_epoch_has_the_scores_by_sector_rating_maturity_and_region_of_the_validation_panel(session):
+    work, done, _ = session
+    record = msgspec.json.decode(epoch_report(done.record, notice="synthetic"), type=EpochRecord)
+    assert record.slices == done.record.slices
+    assert slicings(record.slices) == ["sector", "rating", "maturity", "region"]
+    regions = [each for each in scores_by(record.slices, "region") if each.model == "spread"]
+    [america] = [each for each in regions if each.level == "north_america"]
+    bonds = work._validation.panel.frame
+    rows = bonds[(bonds["region"] == "north_america") & ~bonds["is_anomaly"].astype(bool)]
+    error = mean_absolute_error(rows["spread_bps"], work._model_set.models["spread"].predict(rows))
+    assert (america.n_rows, america.scores["mean_absolute_error"]) == (len(rows), pytest.approx(error, rel=1e-4))
+    for model, names in APPLYING.items():
+        assert any(names <= each.scores.keys() for each in scores_by(record.slices) if each.model == model)
+    assert len(epoch_report(done.record, notice="synthetic")) < 45_000
+
+
+def test_an_epoch_without_a_slicing_names_the_slicings_it_has(session):
+    _, done, _ = session
+    with pytest.raises(UsageError, match=r"no scores by 'colour'. Its slices are by: sector, rating, maturity, region"):
+        scores_by(done.record.slices, "colour")
+
+
+def test_an_epoch_keeps_at_most_sixty_four_slices_of_a_model():
+    table = slice_table({f"kind={number}": {"n_rows": 30.0, "r2_score": 0.5} for number in range(100)})
+    assert (len(table.slices), len(table.values)) == (MOST_SLICES, MOST_SLICES)
 
 
 def test_the_final_report_has_the_scores_by_sector_rating_maturity_and_region(session):
