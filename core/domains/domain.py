@@ -111,7 +111,7 @@ class SessionDomain(Domain, Protocol):
 
 @runtime_checkable
 class SlicedDomain(Protocol):
-    """A domain that names the slices of its final reports; for others, they are the categories of few levels."""
+    """A domain that names the slices of its reports; for others, they are the categories of few levels."""
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
         """Return the slice of each row, by the name of the slicing; a missing value is in no slice."""
