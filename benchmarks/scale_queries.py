@@ -30,6 +30,8 @@ def prediction_queries(file: Path, now: datetime) -> list[Named]:
         ("engine: slow callers, all rows", lambda: reader.failed_units(ROLLOUT, end, over_ms=8.0)),
         ("server: answers to 100 requests", lambda: reader.answers([f"request-{7 * n}" for n in range(100)])),
         ("server: reported, 100 requests", lambda: reader.reported([f"request-{7 * n}" for n in range(100)])),
+        ("engine: labelled answers, 1 s", lambda: reader.labelled(recent, settled_before=now)),
+        ("engine: answer counts, 1 s", lambda: reader.answer_counts(recent)),
         ("console: hourly traffic, 24 h", lambda: reader.traffic(now - timedelta(days=1), now)),
         ("health: traffic of 15 minutes", lambda: reader.traffic(now - timedelta(minutes=15), now, by=MINUTE)),
         ("plan: recent traffic", lambda: reader.recent_traffic(MODELS[0], "1.1.0", **day)),

@@ -3,8 +3,10 @@
 import math
 import struct
 import zlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 _GROWTH = 1.05
 _LOG_GROWTH = math.log(_GROWTH)
@@ -17,7 +19,7 @@ _PAIR = struct.Struct("<hI")
 class Histogram:
     """Counts per bin; quantiles are right to within 2.5 % of the value, whatever its magnitude or sign."""
 
-    def __init__(self, counts: Counter[int]) -> None:
+    def __init__(self, counts: dict[int, int]) -> None:
         self._counts = counts
 
     @classmethod
@@ -40,7 +42,7 @@ class Histogram:
     @classmethod
     def unpack(cls, packed: bytes) -> "Histogram":
         """Read what `pack` wrote."""
-        return cls(Counter(dict(_PAIR.iter_unpack(zlib.decompress(packed)))))
+        return cls(dict(_PAIR.iter_unpack(zlib.decompress(packed))))
 
     def pack(self) -> bytes:
         """Write the bins down, at most 256 of them: those nearest to zero are joined first."""
@@ -76,7 +78,7 @@ class Histogram:
         return self.quantiles((share,))[0]
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """Return several quantiles, each as `quantile` does; the shares ascend.
+        """Return several quantiles, each as `quantile` does.
 
         Raises:
             ValueError: A share is not between 0 and 1, or nothing was counted.
@@ -84,19 +86,12 @@ class Histogram:
         for share in shares:
             if not 0 <= share <= 1:
                 raise ValueError(f"share is {share}: expected 0 to 1")
-        counts = sorted(self._counts.items())
-        if not counts:
+        if not self._counts:
             raise ValueError("a histogram of no values has no quantiles")
-        last = self.n - 1
-        found: list[float] = []
-        seen, bins = 0, iter(counts)
-        key = counts[0][0]
-        for share in shares:
-            while seen <= share * last:
-                key, count = next(bins)
-                seen += count
-            found.append(_middle_of(key))
-        return found
+        keys = sorted(self._counts)
+        ends = list(accumulate(map(self._counts.__getitem__, keys)))
+        # The first bin whose end is beyond the rank.
+        return [_middle_of(keys[bisect_right(ends, share * (ends[-1] - 1))]) for share in shares]
 
 
 def _bin_of(value: float) -> int:

@@ -18,14 +18,13 @@ _ROUTES = "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (
 _KEPT = """
 SELECT kept.first, kept.last, outcome.at FROM (SELECT min(seq) AS first, max(seq) AS last FROM outcome) kept
 JOIN outcome ON outcome.seq = kept.first"""
-_SAMPLED = "WITH RECURSIVE sampled(seq) AS (SELECT ?1 UNION ALL SELECT seq + ?2 FROM sampled WHERE seq + ?2 <= ?3) "
-_SEGMENTS_OF = (
-    f"{_SAMPLED} SELECT DISTINCT outcome.segment FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq"
-)
-_DELAYS = f"""{_SAMPLED}
-SELECT outcome.seq, prediction.at, outcome.at FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq
-CROSS JOIN {{table}} prediction ON prediction.request = outcome.request
-WHERE {{nearby}} AND prediction.route IN ({{routes}}) AND NOT prediction.error"""
+_SAMPLED = """
+WITH RECURSIVE sampled(seq) AS (SELECT ?1 UNION ALL SELECT seq + ?2 FROM sampled WHERE seq + ?2 <= ?3)
+SELECT outcome.segment, outcome.seq FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq"""
+_DELAYS = """
+SELECT outcome.seq, prediction.at, outcome.at FROM outcome
+CROSS JOIN {table} prediction ON prediction.request = outcome.request
+WHERE outcome.seq IN ({outcomes}) AND prediction.route IN ({routes}) AND NOT prediction.error"""
 
 
 class OutcomeDelay(NamedTuple):
@@ -55,10 +54,13 @@ def outcome_delay(
     own = [route for (route,) in connection.execute(_ROUTES, (model, version, Arm.SHADOW, Arm.STABLE_COPY))]
     stride = max(1, math.ceil((last - first + 1) / _N_SAMPLED))
     found: dict[int, tuple[int, int]] = {}
-    of_outcomes = {segment for (segment,) in connection.execute(_SEGMENTS_OF, (first, stride, last))}
-    for segment, near in places_of(segments, of_outcomes):
-        query = _DELAYS.format(table=segment.table, routes=listed(own), nearby=near)
-        rows = connection.execute(query, (first, stride, last)).fetchall()
+    sampled: dict[int | None, list[int]] = {}
+    for of_outcome, seq in connection.execute(_SAMPLED, (first, stride, last)):
+        sampled.setdefault(of_outcome, []).append(seq)
+    for segment, near in places_of(segments, sampled):
+        outcomes = listed(seq for of_outcome in near for seq in sampled[of_outcome])
+        query = _DELAYS.format(table=segment.table, routes=listed(own), outcomes=outcomes)
+        rows = connection.execute(query).fetchall()
         found = {**{seq: (answered, arrived) for seq, answered, arrived in rows}, **found}
     # If earlier outcomes were deleted, only the late ones of earlier answers are left.
     return delay_of([times for _, times in sorted(found.items())], begun_us if first > 1 else None, now_us)

@@ -70,40 +70,50 @@ def matched_outcomes(
     in_segments = dict(connection.execute(_SEGMENTS_OF, (after, until)).fetchall())
     wanted, n = listed(routes), sum(in_segments.values())
     found: dict[int, MatchedOutcome] = {}
-    for segment, near in places_of(segments, in_segments):
+    for place in places_of(segments, in_segments):
         if len(found) == n:
             break
-        query = _SCORED.format(table=segment.table, routes=wanted, nearby=near)
+        query = _SCORED.format(table=place.segment.table, routes=wanted, nearby=place.condition)
         rows = connection.execute(query, (after, until))
         found = {**{seq: MatchedOutcome(*rest) for seq, *rest in rows}, **found}
     return dict(sorted(found.items()))
 
 
-def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) -> Iterator[tuple[Segment, str]]:
-    """Yield the segments in which the predictions of outcomes lie, the newest first.
+class SearchedSegment(NamedTuple):
+    """A segment in which the predictions of outcomes may be."""
+
+    segment: Segment
+    of_outcomes: frozenset[int | None]  # the segments of these outcomes; None for those of an earlier format
+
+    @property
+    def condition(self) -> str:
+        """What an outcome must fulfil for its prediction to be here."""
+        known = listed(sorted(number for number in self.of_outcomes if number is not None))
+        unknown = " OR outcome.segment IS NULL" if None in self.of_outcomes else ""
+        return f"(outcome.segment IN ({known}){unknown})"
+
+
+def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) -> Iterator[SearchedSegment]:
+    """Yield the segments in which the predictions of outcomes may be, the newest first.
 
     An outcome is about one request, and its prediction was found in one segment. A copy of the request, or another
     version's answer to it, is stored shortly before or after, so it may be in a neighbour in the same chain.
 
     Args:
         segments: All segments, oldest first.
-        of_outcomes: The segments of the outcomes; None for outcomes of an earlier format, which may lie in any.
-    Yields:
-        A segment, and a condition for the outcomes whose predictions may be in it.
+        of_outcomes: The segments of the outcomes; None for outcomes of an earlier format, which may be about any.
     """
-    neighbours: dict[int, set[int]] = {}
+    neighbours: dict[int, set[int | None]] = {}
     newest: dict[str, int] = {}
     for segment in segments:
-        near = neighbours[segment.id] = {segment.id}
+        near = neighbours[segment.id] = {segment.id, None}
         if (before := newest.get(segment.chain)) is not None:
             near.add(before)
             neighbours[before].add(segment.id)
         newest[segment.chain] = segment.id
-    unknown = " OR outcome.segment IS NULL" if None in of_outcomes else ""
     for segment in reversed(segments):
-        near = neighbours[segment.id] & set(of_outcomes)
-        if near or unknown:
-            yield segment, f"(outcome.segment IN ({listed(sorted(near))}){unknown})"
+        if near := neighbours[segment.id] & set(of_outcomes):
+            yield SearchedSegment(segment, frozenset(near))
 
 
 def answers_to(
