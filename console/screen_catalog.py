@@ -27,6 +27,7 @@ SCREENS = (
     ScreenEntry("3", "registry", "Registry", "models and their versions"),
     ScreenEntry("4", "rollouts", "Rollouts", "candidates beside the live versions"),
     ScreenEntry("5", "alerts", "Alerts", "firing alerts, and what to do"),
+    ScreenEntry("6", "drift", "Drift", "health of live models, and what has moved"),
     ScreenEntry("7", "resources", "Resources", "machine and processes"),
     ScreenEntry("9", "audit", "Audit", "who changed what, and when"),
 )

@@ -24,6 +24,7 @@ from core.tracking import Runs, RunStatus
 from core.training.run_record import SKIPPED_EPOCH
 from core.training.session import Session, SessionPhase
 from core.training.sessions import Sessions
+from tools.demo_monitoring import monitor_demo
 
 OPERATOR = Actor("mira", "desk-4", Origin.CONSOLE)
 MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
@@ -60,6 +61,7 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
     _register(workspace, finished.session_id, n_versions, now)
     if n_versions > 2:  # a live version, and a candidate for it
         _roll_out(workspace, now)
+        monitor_demo(workspace, now)
     _alarm(workspace, running.session_id, now)
     if with_telemetry:
         _measure(workspace, run.run_id, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from widgets.glyphs import UNICODE, Glyphs
 from widgets.line import Span
@@ -32,6 +32,28 @@ def bar(share: float | None, width: int, *, tone: str = "accent", glyphs: Glyphs
     full = max(0, min(full, width))
     spans = ((glyphs.bar_full * full, tone), (glyphs.bar_empty * (width - full), "line"))
     return tuple(span for span in spans if span[0])
+
+
+def against(
+    share: float, mark: float, width: int, *, tone: str = "accent", glyphs: Glyphs = UNICODE
+) -> tuple[Span, ...]:
+    """Draw a share as a bar, with a mark at the share that it is compared with.
+
+    Args:
+        share: 0-1, clipped.
+        mark: Where the mark stands, 0-1, clipped.
+        width: The cells of the whole bar.
+        tone: The tone of the bar.
+        glyphs: The signs to draw with.
+
+    >>> "".join(text for text, _ in against(0.25, 0.75, 8))
+    '━━   │  '
+    """
+    full, place = (round(min(1.0, max(0.0, each)) * width) for each in (share, mark))
+    at = max(0, min(width, place) - 1)
+    cells = [(glyphs.bar_full, tone) if cell < full else (" ", "") for cell in range(width)]
+    cells[at] = (glyphs.upright, "strong")
+    return tuple(("".join(text for text, _ in run), own) for own, run in groupby(cells, key=lambda cell: cell[1]))
 
 
 def sparkline(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from widgets.alike import told_apart
@@ -29,6 +30,8 @@ class Series(msgspec.Struct, frozen=True):
     points: tuple[PlanePoint, ...]
     tone: str = ""
     """One of `widgets.line.TONES`; the next series colour by default."""
+    is_edge: bool = False
+    """Whether it is the edge of a band around another line: the legend does not name it, and it has no marker."""
 
 
 class ChartView(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,9 @@ def draw_chart(
         blank = [Line()] * ((height - 1) // 2)
         return [*blank, Line(((clean(empty).center(width), "muted"),))]
     at_cursor = None if view.cursor is None else nearest_x(everything, view.cursor)
-    named = [(index, item, _legend_points(points, at_cursor, view)) for index, item, points in drawable]
+    named = [
+        (index, item, _legend_points(points, at_cursor, view)) for index, item, points in drawable if not item.is_edge
+    ]
     legend = [_legend(named, y_title, width, glyphs, has_cursor=at_cursor is not None)] if height >= 5 else []
     n_rows = height - len(legend) - 2
     if n_rows < 2 or width < 16:
@@ -108,7 +113,8 @@ def draw_chart(
     plane = Plane(n_columns, n_rows, glyphs)
     frame = Frame(x_low, x_high, y_low, y_high, *plane.n_dots)
     for index, item, _ in drawable:
-        plane.draw(item.points, frame, tone=_tone(item, index), marker=_marker(index, glyphs))
+        marker = glyphs.rule if item.is_edge else _marker(index, glyphs)
+        plane.draw(item.points, frame, tone=_tone(item, index), marker=marker, is_ended=not item.is_edge)
     if at_cursor is not None:
         plane.cursor = frame.dot(at_cursor, y_low)[0] // plane.dots_across
     at_row = {plane.row_of(frame.dot(x_low, tick)[1]): label for tick, label in labels.items()}
@@ -180,7 +186,7 @@ def _legend_points(points: Sequence[PlanePoint], at_cursor: float | None, view: 
 
 def _logarithmic(series: Series) -> Series:
     points = ((x, math.log10(y) if y > 0 and is_drawable(x, y) else math.nan) for x, y in series.points)
-    return Series(series.name, tuple(points), series.tone)
+    return replace(series, points=tuple(points))
 
 
 def _x_range(values: Sequence[float]) -> tuple[float, float]:

@@ -73,8 +73,10 @@ class Plane:
         """Find the line of text in which a dot lies."""
         return dot_row // 4 if self._braille else dot_row
 
-    def draw(self, points: Iterable[PlanePoint], frame: Frame, *, tone: str, marker: str) -> None:
-        """Draw the line of a series and end it in its marker."""
+    def draw(
+        self, points: Iterable[PlanePoint], frame: Frame, *, tone: str, marker: str, is_ended: bool = True
+    ) -> None:
+        """Draw the line of a series and end it in its marker, unless it is the edge of a band."""
         last: tuple[int, int] | None = None
         end: tuple[int, int] | None = None
         for x, y in points:
@@ -85,7 +87,7 @@ class Plane:
             for column, row in _stroke(last or dot, dot):
                 self._set(column, row, marker, tone)
             last = end = dot
-        if end is not None:
+        if end is not None and is_ended:
             cell = (end[0] // 2, end[1] // 4) if self._braille else end
             self._signs[cell], self._tones[cell] = marker, tone
 

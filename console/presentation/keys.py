@@ -27,6 +27,7 @@ _USUAL = {
     "rollouts.hold_or_resume": "H",
     "runs.compare": "c",
     "runs.mark": "Space",
+    "registry.promote": "P",
     "training.charts": "v",
     "training.pause_or_resume": "H",
     "training.start_or_stop": "S",

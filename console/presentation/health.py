@@ -1,0 +1,231 @@
+"""The health of live models as rows: the worst first, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from console.presentation.cells import age_cell
+from console.presentation.phrases import NOTHING, counted, instant, number
+from console.presentation.verdicts import verdict_cell
+from core.monitoring.documents import (
+    HealthState,
+    ModelMonitoring,
+    MonitoredMetric,
+    VersionHealth,
+    VersionMonitoring,
+)
+from core.monitoring.verdicts import DriftVerdict
+from widgets.columns import Column
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.rows import Cell, Row
+
+COLUMNS = (
+    Column("model", "MODEL", 15, flex=1, max_width=24, cut="middle", is_key=True),
+    Column("version", "VERSION", 8, is_key=True),
+    Column("health", "HEALTH", 10),
+    Column("since", "FOR", 4, align="right", field="health_since_at"),
+    Column("inputs", "INPUTS", 14),
+    Column("quality", "QUALITY", 16, flex=1, max_width=30, priority=1),
+    Column("reason", "REASON", 30, flex=3, priority=2),
+)
+_WORST_FIRST = (HealthState.FAILING, HealthState.DEGRADED, HealthState.UNKNOWN, HealthState.HEALTHY)
+_TONES = {HealthState.FAILING: "bad", HealthState.DEGRADED: "warn", HealthState.HEALTHY: "good"}
+
+
+def health_cell(health: VersionHealth, glyphs: Glyphs) -> Cell:
+    """Draw a state of health with a glyph, its word and a tone."""
+    state = health.state
+    glyph = {
+        HealthState.FAILING: glyphs.failed,
+        HealthState.DEGRADED: glyphs.warned,
+        HealthState.HEALTHY: glyphs.passed,
+    }.get(state, glyphs.hollow)
+    rank = len(_WORST_FIRST) - _WORST_FIRST.index(state)
+    return Cell(f"{glyph} {state}", _TONES.get(state, "muted"), str(state), rank)
+
+
+def key_of(model: str, version: VersionMonitoring) -> str:
+    """Name a live version in one word."""
+    return f"{model}@{version.version}"
+
+
+def worst_first(monitoring: Sequence[ModelMonitoring]) -> list[tuple[str, VersionMonitoring]]:
+    """List the live versions with their models: the worst health first, then the heaviest reason, then the name."""
+
+    def badness(each: tuple[str, VersionMonitoring]) -> tuple[int, float, str]:
+        model, version = each
+        weight = version.health.reasons[0].weight if version.health.reasons else 0.0
+        return _WORST_FIRST.index(version.health.state), -weight, model
+
+    return sorted(((each.model, version) for each in monitoring for version in each.versions), key=badness)
+
+
+def health_rows(monitoring: Sequence[ModelMonitoring], now: datetime, glyphs: Glyphs) -> list[Row]:
+    """Draw each live version as a row of `COLUMNS`."""
+    return [
+        Row(
+            key_of(model, version),
+            (
+                model,
+                Cell(version.version, "" if version.role == "stable" else "accent"),
+                health_cell(version.health, glyphs),
+                age_cell(version.health.since, now),
+                _inputs(version, glyphs),
+                quality_text(version),
+                Cell(reason_text(version), "muted"),
+            ),
+        )
+        for model, version in worst_first(monitoring)
+    ]
+
+
+def reason_text(version: VersionMonitoring) -> str:
+    """Give the heaviest reason, or what is missing for a verdict."""
+    health = version.health
+    if health.reasons:
+        return health.reasons[0].text
+    return health.missing[0] if health.missing else ""
+
+
+def _inputs(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
+    drift = version.drift
+    if drift is None:
+        return Cell(NOTHING, "muted")
+    n = sum(column.verdict is drift.verdict for column in drift.columns)
+    is_moved = drift.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM)
+    return verdict_cell(drift.verdict, glyphs, of=f" {n} of {len(drift.columns)}" if is_moved else "")
+
+
+def quality_text(version: VersionMonitoring) -> str:
+    """Give the metric that decides: measured by outcomes, else estimated without."""
+    for part, word in ((version.performance, ""), (version.estimate, "~")):
+        if part is not None and part.metrics and part.metrics[0].value is not None:
+            metric = part.metrics[0]
+            return f"{word}{metric.metric} {number(metric.value)} {metric.verdict}".rstrip()
+    return NOTHING
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Spell an interval.
+
+    >>> interval_text(1.25, 2.0), interval_text(None, None)
+    ('1.25 to 2', '–')
+    """
+    return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def metric_line(metric: MonitoredMetric) -> Line:
+    """Write out one metric: its value and interval, and the value on held-out rows."""
+    beside = filter(
+        None,
+        (
+            interval_text(metric.low, metric.high) if metric.low is not None else "",
+            f"held out {number(metric.reference)}" if metric.reference is not None else "",
+            counted(metric.n, "row") if metric.n else "",
+            metric.slice,
+        ),
+    )
+    tone = {"fell": "bad", "holds": "good"}.get(metric.verdict, "muted")
+    head = (f"{metric.metric:<12} ", "muted")
+    return Line((head, (number(metric.value), "strong"), (f"  {'; '.join(beside)}  ", "muted"), (metric.verdict, tone)))
+
+
+def reasoning_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -> list[Line]:
+    """Write out the whole reasoning about a live version: health, inputs, performance, estimate, traffic."""
+    health = version.health
+    cell = health_cell(health, glyphs)
+    lines = [Line(((f"{cell.text}", cell.tone), (f"  since {instant(health.since)}", "muted")))]
+    lines += [
+        Line(((f"{reason.source:<12} ", "muted"), (reason.text, _TONES.get(reason.state, ""))))
+        for reason in health.reasons
+    ]
+    lines += [Line((("not known    ", "muted"), (text, ""))) for text in health.missing]
+    lines += [Line((("cannot look  ", "muted"), (f"{name}: {why}", "bad"))) for name, why in version.failures.items()]
+    for title, part in (
+        ("Inputs and answers", _drift_lines(version, glyphs)),
+        ("Performance by outcomes", _performance_lines(version)),
+        ("Performance estimated without outcomes", _estimate_lines(version)),
+        ("Traffic", _traffic_lines(version)),
+        (
+            "Course of its health",
+            [Line(((f"{instant(each.at)}  ", "muted"), (each.state, ""))) for each in health.changes],
+        ),
+    ):
+        lines += [Line(), Line(((title, "title"),)), *(part or [Line((("nothing yet", "muted"),))])]
+    return lines
+
+
+def _drift_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
+    drift = version.drift
+    if drift is None:
+        return []
+    cell = verdict_cell(drift.verdict, glyphs)
+    lines = [Line(((cell.text, cell.tone), (f"  {drift.n_rows:,} rows since {instant(drift.since)}", "muted")))]
+    if drift.false_alarm_days is not None:
+        lines.append(
+            Line(((f"A false alarm of this model is due in {drift.false_alarm_days:.0f} days on average.", "muted"),))
+        )
+    for column in drift.columns:
+        if column.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM):
+            found = verdict_cell(column.verdict, glyphs)
+            lines.append(Line(((f"{found.text:<14} ", found.tone), (f"{column.name}: {column.reason}", ""))))
+    lines += [Line(((text, ""),)) for text in (drift.prediction_move, *drift.notes) if text]
+    return lines
+
+
+def _performance_lines(version: VersionMonitoring) -> list[Line]:
+    part = version.performance
+    if part is None:
+        return []
+    waiting = "" if part.awaited_share is None else f", {part.awaited_share:.0%} of the answers wait for theirs"
+    lines = [
+        Line(
+            (
+                (f"{part.verdict}  ", "strong"),
+                (part.reason, ""),
+                (f"  {counted(part.n_outcomes, 'outcome')}{waiting}", "muted"),
+            )
+        )
+    ]
+    if part.n_needed is not None:
+        lines.append(Line(((f"{counted(part.n_needed, 'more outcome')} would settle it.", "muted"),)))
+    lines += [metric_line(metric) for metric in part.metrics]
+    if part.worst_slice is not None:
+        lines += [
+            Line((("Worst slice, corrected for having looked at all of them:", "muted"),)),
+            metric_line(part.worst_slice),
+        ]
+    return lines + [Line(((note, "muted"),)) for note in part.notes]
+
+
+def _estimate_lines(version: VersionMonitoring) -> list[Line]:
+    part = version.estimate
+    if part is None:
+        return []
+    lines = [
+        Line(
+            (
+                (f"{part.verdict}  ", "strong"),
+                (part.reason, ""),
+                (f"  {counted(part.n_rows, 'row')}, {part.method}", "muted"),
+            )
+        )
+    ]
+    lines += [metric_line(metric) for metric in part.metrics]
+    if part.blind_to:
+        lines.append(Line((("It cannot see  ", "muted"), (part.blind_to, "warn"))))
+    if part.scored:
+        lines += [Line((("Earlier estimates beside what came of them:", "muted"),)), *map(metric_line, part.scored)]
+    return lines + [Line(((note, "muted"),)) for note in part.notes]
+
+
+def _traffic_lines(version: VersionMonitoring) -> list[Line]:
+    part = version.traffic
+    if part is None:
+        return []
+    usual = "" if part.usual_p95_ms is None else f", usually {number(part.usual_p95_ms, 'ms')}"
+    failed = f"{part.n_errors:,} failed"
+    return [
+        Line(((f"{counted(part.n_requests, 'request')} in {counted(part.minutes, 'minute')}, {failed}", ""),)),
+        Line(((f"p50 {number(part.p50_ms, 'ms')}, p95 {number(part.p95_ms, 'ms')}{usual}", ""),)),
+    ]

@@ -1,0 +1,25 @@
+"""Verdicts on what has moved, each with a glyph, its word and a tone."""
+
+from core.monitoring.verdicts import DriftVerdict
+from widgets.glyphs import Glyphs
+from widgets.rows import Cell
+
+_TONES = {DriftVerdict.STABLE: "good", DriftVerdict.WATCH: "warn", DriftVerdict.ALARM: "bad"}
+_BRIEF = {DriftVerdict.INCONCLUSIVE: "open"}
+_RANKS = {verdict: rank for rank, verdict in enumerate(DriftVerdict)}
+
+
+def verdict_cell(verdict: DriftVerdict, glyphs: Glyphs, *, of: str = "") -> Cell:
+    """Draw a verdict; `of` says of how many columns.
+
+    >>> from widgets.glyphs import UNICODE
+    >>> verdict_cell(DriftVerdict.ALARM, UNICODE, of=" 3 of 25").text
+    '✗ alarm 3 of 25'
+    """
+    glyph = {
+        DriftVerdict.STABLE: glyphs.passed,
+        DriftVerdict.WATCH: glyphs.warned,
+        DriftVerdict.ALARM: glyphs.failed,
+    }.get(verdict, glyphs.hollow)
+    brief = f"{glyph} {_BRIEF[verdict]}" if verdict in _BRIEF else ""
+    return Cell(f"{glyph} {verdict}{of}", _TONES.get(verdict, "muted"), str(verdict), _RANKS[verdict], brief=brief)
