@@ -21,7 +21,7 @@ from core.monitoring.documents import (
     VersionMonitoring,
 )
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.verdicts import DriftType, DriftVerdict
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.registry import Registry
 from core.state import Workspace
 
@@ -148,20 +148,20 @@ def _moved(version: str, now: datetime) -> VersionMonitoring:
         ),
         performance=PerformancePart(
             as_of=now,
-            verdict="cannot say yet",
+            verdict=PerformanceVerdict.OPEN,
             reason="the mean absolute error lies between 12.9 and 14.8 bps; 13.4 on held-out rows",
             n_outcomes=1840,
             awaited_share=0.94,
             n_needed=2600,
-            metrics=(_metric("mae", 13.8, 12.9, 14.8, 13.4, now, "cannot say yet"),),
+            metrics=(_metric("mae", 13.8, 12.9, 14.8, 13.4, now, PerformanceVerdict.OPEN),),
         ),
         estimate=EstimatePart(
             as_of=now,
             method="direct loss model",
-            verdict="fell",
+            verdict=PerformanceVerdict.FELL,
             reason="the error is estimated at 15.1 bps",
             n_rows=28_410,
-            metrics=(_metric("mae", 15.1, 14.2, 16.0, 13.4, now, "fell"),),
+            metrics=(_metric("mae", 15.1, 14.2, 16.0, 13.4, now, PerformanceVerdict.FELL),),
             blind_to="a changed relation between inputs and outcomes",
         ),
     )
@@ -184,11 +184,11 @@ def _well(version: str, now: datetime) -> VersionMonitoring:
         ),
         performance=PerformancePart(
             as_of=now,
-            verdict="holds",
+            verdict=PerformanceVerdict.HOLDS,
             reason="the log loss lies between 0.226 and 0.236; 0.231 on held-out rows",
             n_outcomes=22_910,
             awaited_share=0.31,
-            metrics=(_metric("log_loss", 0.231, 0.226, 0.236, 0.231, now, "holds"),),
+            metrics=(_metric("log_loss", 0.231, 0.226, 0.236, 0.231, now, PerformanceVerdict.HOLDS),),
         ),
     )
 
@@ -200,12 +200,12 @@ def _silent(version: str, now: datetime) -> VersionMonitoring:
     )
 
 
-def _traffic(now: datetime, n_requests: int, n_errors: int) -> TrafficPart:
+def _traffic(now: datetime, n_requests: int, n_failed: int) -> TrafficPart:
     return TrafficPart(
         as_of=now,
         minutes=15,
         n_requests=n_requests,
-        n_errors=n_errors,
+        n_failed=n_failed,
         p50_ms=1.1,
         p95_ms=3.8,
         usual_p95_ms=3.6,
@@ -232,7 +232,7 @@ def _quiet(n: int) -> tuple[MonitoredColumn, ...]:
 
 
 def _metric(
-    name: str, value: float, low: float, high: float, reference: float, now: datetime, verdict: str
+    name: str, value: float, low: float, high: float, reference: float, now: datetime, verdict: PerformanceVerdict
 ) -> MonitoredMetric:
     """Make a metric whose course ends at its value, its band narrowing."""
     points = tuple(

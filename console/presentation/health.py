@@ -5,11 +5,13 @@ from datetime import datetime
 
 from console.presentation.cells import age_cell
 from console.presentation.phrases import NOTHING, counted, instant, number
-from console.presentation.verdicts import verdict_cell
+from console.presentation.verdicts import performance_cell, verdict_cell
 from core.monitoring.documents import (
+    EstimatePart,
     HealthState,
     ModelMonitoring,
     MonitoredMetric,
+    PerformancePart,
     VersionHealth,
     VersionMonitoring,
 )
@@ -71,7 +73,7 @@ def health_rows(monitoring: Sequence[ModelMonitoring], now: datetime, glyphs: Gl
                 health_cell(version.health, glyphs),
                 age_cell(version.health.since, now),
                 _inputs(version, glyphs),
-                quality_text(version),
+                _quality(version, glyphs),
                 Cell(reason_text(version), "muted"),
             ),
         )
@@ -96,13 +98,15 @@ def _inputs(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
     return verdict_cell(drift.verdict, glyphs, of=f" {n} of {len(drift.columns)}" if is_moved else "")
 
 
-def quality_text(version: VersionMonitoring) -> str:
-    """Give the metric that decides: measured by outcomes, else estimated without."""
+def _quality(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
+    """Draw the metric that decides: measured by outcomes, else estimated without."""
     for part, word in ((version.performance, ""), (version.estimate, "~")):
         if part is not None and part.metrics and part.metrics[0].value is not None:
             metric = part.metrics[0]
-            return f"{word}{metric.metric} {number(metric.value)} {metric.verdict}".rstrip()
-    return NOTHING
+            found = performance_cell(part.verdict, glyphs)
+            text = f"{found.text[0]} {metric.metric} {word}{number(metric.value)}"
+            return Cell(text, found.tone, metric.value, found.rank)
+    return Cell(NOTHING, "muted")
 
 
 def interval_text(low: float | None, high: float | None) -> str:
@@ -114,7 +118,7 @@ def interval_text(low: float | None, high: float | None) -> str:
     return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
-def metric_line(metric: MonitoredMetric) -> Line:
+def metric_line(metric: MonitoredMetric, glyphs: Glyphs) -> Line:
     """Write out one metric: its value and interval, and the value on held-out rows."""
     beside = filter(
         None,
@@ -125,12 +129,12 @@ def metric_line(metric: MonitoredMetric) -> Line:
             metric.slice,
         ),
     )
-    tone = {"fell": "bad", "holds": "good"}.get(metric.verdict, "muted")
+    tone = performance_cell(metric.verdict, glyphs).tone
     head = (f"{metric.metric:<12} ", "muted")
     return Line((head, (number(metric.value), "strong"), (f"  {'; '.join(beside)}  ", "muted"), (metric.verdict, tone)))
 
 
-def reasoning_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -> list[Line]:
+def reasoning_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     """Write out the whole reasoning about a live version: health, inputs, performance, estimate, traffic."""
     health = version.health
     cell = health_cell(health, glyphs)
@@ -143,8 +147,8 @@ def reasoning_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -
     lines += [Line((("cannot look  ", "muted"), (f"{name}: {why}", "bad"))) for name, why in version.failures.items()]
     for title, part in (
         ("Inputs and answers", _drift_lines(version, glyphs)),
-        ("Performance by outcomes", _performance_lines(version)),
-        ("Performance estimated without outcomes", _estimate_lines(version)),
+        ("Performance by outcomes", _performance_lines(version, glyphs)),
+        ("Performance estimated without outcomes", _estimate_lines(version, glyphs)),
         ("Traffic", _traffic_lines(version)),
         (
             "Course of its health",
@@ -173,50 +177,39 @@ def _drift_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def _performance_lines(version: VersionMonitoring) -> list[Line]:
+def _performance_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     part = version.performance
     if part is None:
         return []
-    waiting = "" if part.awaited_share is None else f", {part.awaited_share:.0%} of the answers wait for theirs"
-    lines = [
-        Line(
-            (
-                (f"{part.verdict}  ", "strong"),
-                (part.reason, ""),
-                (f"  {counted(part.n_outcomes, 'outcome')}{waiting}", "muted"),
-            )
-        )
-    ]
-    if part.n_needed is not None:
-        lines.append(Line(((f"{counted(part.n_needed, 'more outcome')} would settle it.", "muted"),)))
-    lines += [metric_line(metric) for metric in part.metrics]
+    lines = [_verdict_line(part, glyphs)]
+    waiting = "" if part.awaited_share is None else f"; {part.awaited_share:.0%} of the answers wait for theirs"
+    needed = "" if part.n_needed is None else f"; {part.n_needed:,} more would settle it"
+    lines.append(Line(((f"{counted(part.n_outcomes, 'outcome')}{waiting}{needed}", "muted"),)))
+    lines += [metric_line(metric, glyphs) for metric in part.metrics]
     if part.worst_slice is not None:
-        lines += [
-            Line((("Worst slice, corrected for having looked at all of them:", "muted"),)),
-            metric_line(part.worst_slice),
-        ]
+        worst = metric_line(part.worst_slice, glyphs)
+        lines += [Line((("The worst slice, corrected for having looked at all of them:", "muted"),)), worst]
     return lines + [Line(((note, "muted"),)) for note in part.notes]
 
 
-def _estimate_lines(version: VersionMonitoring) -> list[Line]:
+def _estimate_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     part = version.estimate
     if part is None:
         return []
-    lines = [
-        Line(
-            (
-                (f"{part.verdict}  ", "strong"),
-                (part.reason, ""),
-                (f"  {counted(part.n_rows, 'row')}, {part.method}", "muted"),
-            )
-        )
-    ]
-    lines += [metric_line(metric) for metric in part.metrics]
+    lines = [_verdict_line(part, glyphs)]
+    lines.append(Line(((", ".join(filter(None, (part.method, counted(part.n_rows, "row")))), "muted"),)))
+    lines += [metric_line(metric, glyphs) for metric in part.metrics]
     if part.blind_to:
-        lines.append(Line((("It cannot see  ", "muted"), (part.blind_to, "warn"))))
+        lines.append(Line((("It cannot see ", "muted"), (part.blind_to, "warn"))))
     if part.scored:
-        lines += [Line((("Earlier estimates beside what came of them:", "muted"),)), *map(metric_line, part.scored)]
+        scored = (metric_line(metric, glyphs) for metric in part.scored)
+        lines += [Line((("Earlier estimates beside what came of them:", "muted"),)), *scored]
     return lines + [Line(((note, "muted"),)) for note in part.notes]
+
+
+def _verdict_line(part: PerformancePart | EstimatePart, glyphs: Glyphs) -> Line:
+    found = performance_cell(part.verdict, glyphs)
+    return Line(((f"{found.text:<12} ", found.tone), (part.reason, "")))
 
 
 def _traffic_lines(version: VersionMonitoring) -> list[Line]:
@@ -224,7 +217,7 @@ def _traffic_lines(version: VersionMonitoring) -> list[Line]:
     if part is None:
         return []
     usual = "" if part.usual_p95_ms is None else f", usually {number(part.usual_p95_ms, 'ms')}"
-    failed = f"{part.n_errors:,} failed"
+    failed = f"{part.n_failed:,} failed"
     return [
         Line(((f"{counted(part.n_requests, 'request')} in {counted(part.minutes, 'minute')}, {failed}", ""),)),
         Line(((f"p50 {number(part.p50_ms, 'ms')}, p95 {number(part.p95_ms, 'ms')}{usual}", ""),)),

@@ -1,6 +1,6 @@
-"""Verdicts on what has moved, each with a glyph, its word and a tone."""
+"""Verdicts on what has moved and on how well a version does, each with a glyph, its word and a tone."""
 
-from core.monitoring.verdicts import DriftVerdict
+from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 from widgets.glyphs import Glyphs
 from widgets.rows import Cell
 
@@ -23,3 +23,17 @@ def verdict_cell(verdict: DriftVerdict, glyphs: Glyphs, *, of: str = "") -> Cell
     }.get(verdict, glyphs.hollow)
     brief = f"{glyph} {_BRIEF[verdict]}" if verdict in _BRIEF else ""
     return Cell(f"{glyph} {verdict}{of}", _TONES.get(verdict, "muted"), str(verdict), _RANKS[verdict], brief=brief)
+
+
+def performance_cell(verdict: PerformanceVerdict, glyphs: Glyphs) -> Cell:
+    """Draw a verdict on performance.
+
+    >>> from widgets.glyphs import UNICODE
+    >>> performance_cell(PerformanceVerdict.FELL, UNICODE).text
+    '✗ fell'
+    """
+    glyph, tone = {
+        PerformanceVerdict.HOLDS: (glyphs.passed, "good"),
+        PerformanceVerdict.FELL: (glyphs.failed, "bad"),
+    }.get(verdict, (glyphs.hollow, "muted"))
+    return Cell(f"{glyph} {verdict}", tone, str(verdict), list(PerformanceVerdict).index(verdict))

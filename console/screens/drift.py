@@ -159,5 +159,5 @@ class DriftScreen(ConsoleScreen):
         version, app = self.selected_version(), self.console_app
         if version is None:
             return None
-        lines = health.reasoning_lines(version, app.now(), app.glyphs)
+        lines = health.reasoning_lines(version, app.glyphs)
         return f"Why: {self.main_table().cursor_key} is {version.health.state}", lines

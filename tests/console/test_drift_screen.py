@@ -1,0 +1,156 @@
+"""Screen 6: the model that is not well comes first, with the column that moved most; R takes the version back."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from console.dialogs.change import ChangeDialog
+from console.dialogs.charts import ChartsDialog
+from console.dialogs.text import TextDialog
+from console.presentation import drift, health
+from core.monitoring.documents import HealthReason, HealthState, ModelMonitoring, VersionHealth, VersionMonitoring
+from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.verdicts import DriftVerdict
+from core.state import Lease
+from tests.console.conftest import NOW
+from tools.demo import OPERATOR
+from widgets.glyphs import ASCII, UNICODE
+
+
+@pytest.fixture
+def engine(workspace):
+    with Lease.acquire(workspace, OPERATOR, "headless"):
+        yield
+
+
+async def on_drift(console) -> None:
+    await console.press("6")
+    await console.until(lambda: console.screen.NAME == "drift" and console.screen.main_table().rows, "the models")
+    await console.settled()
+
+
+def monitored(model: str, state: HealthState, weight: float = 0.0) -> ModelMonitoring:
+    reasons = (HealthReason(source="drift", state=state, text=f"{model} moved", weight=weight),) if weight else ()
+    version = VersionMonitoring(version="1.0.0", role="stable", health=VersionHealth(state=state, reasons=reasons))
+    return ModelMonitoring(model=model, versions=(version,), updated_at=NOW)
+
+
+def test_models_come_by_health_then_by_the_weight_of_what_is_wrong():
+    given = [
+        monitored("well", HealthState.HEALTHY),
+        monitored("light", HealthState.DEGRADED, 1.1),
+        monitored("dark", HealthState.UNKNOWN),
+        monitored("heavy", HealthState.DEGRADED, 2.0),
+        monitored("broken", HealthState.FAILING, 0.5),
+    ]
+    rows = health.health_rows(given, NOW, UNICODE)
+    assert [row.cells[0] for row in rows] == ["broken", "heavy", "light", "dark", "well"]
+    assert [row.text(2) for row in rows] == ["✗ failing", "! degraded", "! degraded", "○ unknown", "✓ healthy"]
+    assert rows[0].text(6) == "broken moved"
+
+
+async def test_the_worst_model_its_worst_column_and_both_distributions_are_on_the_screen(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        screen = console.screen
+        assert screen.main_table().cursor_key == "spread@1.2.0"
+        assert screen.selected_column().name == "liquidity_index"
+        text = console.text()
+        for seen in (
+            "! degraded",
+            "✗ alarm 1 of 9",
+            "liquidity_index",
+            "02:15 to",
+            "━ now  │ then",
+            "realised",
+            "estimated",
+        ):
+            assert seen in text
+
+
+async def test_enter_leads_from_the_model_to_its_columns_to_one_of_them_and_esc_back(open_console):
+    async with open_console((80, 24)) as console:
+        await on_drift(console)
+        await console.press("enter", "j", "enter")
+        assert console.screen.focused.id == "column"
+        assert "bid_ask_bps" in console.text()
+        assert "together  liquidity_index" in console.text()
+        await console.press("escape")
+        assert not console.screen.is_covered
+        await console.press("g", "j")
+        assert console.screen.main_table().cursor_key == "liquidity_shock@1.2.0"
+        assert "Nothing is compared yet: no request has come for 2 hours" in console.text()
+
+
+async def test_why_tells_the_whole_reasoning_and_what_the_estimate_cannot_see(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the reasoning")
+        text = console.text()
+        assert "spread@1.2.0 is degraded" in text
+        assert "1,840 outcomes; 94% of the answers wait for theirs; 2,600 more would settle it" in text
+        assert "It cannot see a changed relation between inputs and outcomes" in text
+        assert "A false alarm of this model is due in 30 days on average." in text
+
+
+async def test_charts_show_performance_with_its_bands_and_the_course_of_drift(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        await console.press("v")
+        await console.until(
+            lambda: isinstance(console.app.screen, ChartsDialog) and console.app.screen._charts, "charts"
+        )
+        titles = [chart.title for chart in console.app.screen._charts]
+        assert titles == ["mae", "Drift"]
+        named = [series.name for series in console.app.screen._charts[0].series if not series.is_edge]
+        assert named == ["realised", "estimated"]
+
+
+@pytest.mark.usefixtures("engine")
+async def test_r_offers_to_roll_the_version_under_the_cursor_back(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        dialog = await console.dialog("R")
+        assert isinstance(dialog, ChangeDialog)
+        assert all(word in console.text() for word in ("spread", "1.2.0", "1.1.0"))
+
+
+async def test_a_document_that_changes_changes_the_screen_and_the_cursor_stays(open_console, workspace):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        await console.press("j", "j")
+        key = console.screen.main_table().cursor_key
+        store = MonitoringStore(workspace)
+        store.write([replace(each, versions=(well(each.live),)) for each in store.all()])
+        await console.until(lambda: "✗ alarm" not in console.text(), "the news")
+        assert console.screen.main_table().cursor_key == key
+
+
+def well(version: VersionMonitoring) -> VersionMonitoring:
+    return replace(version, health=VersionHealth(state=HealthState.HEALTHY), drift=None)
+
+
+async def test_without_a_live_version_the_screen_says_how_to_get_one(open_console, workspace):
+    MonitoringStore(workspace).write([])
+    async with open_console((80, 24)) as console:
+        await console.press("6")
+        await console.until(
+            lambda: "No version answers requests yet. 3 shows the versions; P promotes" in console.text()
+        )
+
+
+async def test_a_terminal_without_unicode_has_signs_of_its_own(workspace):
+    column = MonitoringStore(workspace).find("spread").live.drift.columns[0]
+    text = "\n".join(line.text for line in drift.column_lines(column, NOW, ASCII))
+    signs = text.replace("–", "-").replace("²", "2")  # spelled by the widgets
+    assert signs.isascii()
+    assert "##|####" in text
+
+
+def test_a_change_of_more_than_a_day_ago_is_dated_in_full(workspace):
+    column = MonitoringStore(workspace).find("spread").live.drift.columns[0]
+    text = "\n".join(line.text for line in drift.column_lines(column, NOW + timedelta(days=2), UNICODE))
+    assert "2026-03-02 02:17 UTC (2026-03-02 02:15 UTC to 2026-03-02 02:20 UTC)" in text
+    assert column.verdict is DriftVerdict.ALARM
