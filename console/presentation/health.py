@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation.cells import age_cell
+from console.presentation.live_health import HEALTH_WIDTH, RANKS, health_cell, health_lines
 from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.verdicts import performance_cell, verdict_cell
 from core.monitoring.documents import (
     EstimatePart,
-    HealthState,
     ModelMonitoring,
     MonitoredMetric,
     PerformancePart,
-    VersionHealth,
     VersionMonitoring,
 )
 from core.monitoring.verdicts import DriftVerdict
@@ -24,26 +23,12 @@ from widgets.rows import Cell, Row
 COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=24, cut="middle", is_key=True),
     Column("version", "VERSION", 8, is_key=True),
-    Column("health", "HEALTH", 10),
+    Column("health", "HEALTH", HEALTH_WIDTH),
     Column("since", "FOR", 4, align="right", field="health_since_at"),
     Column("inputs", "INPUTS", 14),
     Column("quality", "QUALITY", 16, flex=1, max_width=30, priority=1),
     Column("reason", "REASON", 30, flex=3, priority=2),
 )
-_WORST_FIRST = (HealthState.FAILING, HealthState.DEGRADED, HealthState.UNKNOWN, HealthState.HEALTHY)
-_TONES = {HealthState.FAILING: "bad", HealthState.DEGRADED: "warn", HealthState.HEALTHY: "good"}
-
-
-def health_cell(health: VersionHealth, glyphs: Glyphs) -> Cell:
-    """Draw a state of health with a glyph, its word and a tone."""
-    state = health.state
-    glyph = {
-        HealthState.FAILING: glyphs.failed,
-        HealthState.DEGRADED: glyphs.warned,
-        HealthState.HEALTHY: glyphs.passed,
-    }.get(state, glyphs.hollow)
-    rank = len(_WORST_FIRST) - _WORST_FIRST.index(state)
-    return Cell(f"{glyph} {state}", _TONES.get(state, "muted"), str(state), rank)
 
 
 def key_of(model: str, version: VersionMonitoring) -> str:
@@ -57,7 +42,7 @@ def worst_first(monitoring: Sequence[ModelMonitoring]) -> list[tuple[str, Versio
     def badness(each: tuple[str, VersionMonitoring]) -> tuple[int, float, str]:
         model, version = each
         weight = version.health.reasons[0].weight if version.health.reasons else 0.0
-        return _WORST_FIRST.index(version.health.state), -weight, model
+        return -RANKS[version.health.state], -weight, model
 
     return sorted(((each.model, version) for each in monitoring for version in each.versions), key=badness)
 
@@ -70,7 +55,7 @@ def health_rows(monitoring: Sequence[ModelMonitoring], now: datetime, glyphs: Gl
             (
                 model,
                 Cell(version.version, "" if version.role == "stable" else "accent"),
-                health_cell(version.health, glyphs),
+                health_cell(version.health, now, glyphs),
                 age_cell(version.health.since, now),
                 _inputs(version, glyphs),
                 _quality(version, glyphs),
@@ -136,14 +121,7 @@ def metric_line(metric: MonitoredMetric, glyphs: Glyphs) -> Line:
 
 def reasoning_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     """Write out the whole reasoning about a live version: health, inputs, performance, estimate, traffic."""
-    health = version.health
-    cell = health_cell(health, glyphs)
-    lines = [Line(((f"{cell.text}", cell.tone), (f"  since {instant(health.since)}", "muted")))]
-    lines += [
-        Line(((f"{reason.source:<12} ", "muted"), (reason.text, _TONES.get(reason.state, ""))))
-        for reason in health.reasons
-    ]
-    lines += [Line((("not known    ", "muted"), (text, ""))) for text in health.missing]
+    lines = health_lines(version.health)
     lines += [Line((("cannot look  ", "muted"), (f"{name}: {why}", "bad"))) for name, why in version.failures.items()]
     for title, part in (
         ("Inputs and answers", _drift_lines(version, glyphs)),
@@ -152,7 +130,7 @@ def reasoning_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
         ("Traffic", _traffic_lines(version)),
         (
             "Course of its health",
-            [Line(((f"{instant(each.at)}  ", "muted"), (each.state, ""))) for each in health.changes],
+            [Line(((f"{instant(each.at)}  ", "muted"), (each.state, ""))) for each in version.health.changes],
         ),
     ):
         lines += [Line(), Line(((title, "title"),)), *(part or [Line((("nothing yet", "muted"),))])]

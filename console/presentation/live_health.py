@@ -11,7 +11,7 @@ from widgets.rows import Cell
 
 HEALTH_WIDTH = 12
 _LATELY = timedelta(days=1)
-_RANKS = {HealthState.HEALTHY: 0, HealthState.UNKNOWN: 1, HealthState.DEGRADED: 2, HealthState.FAILING: 3}
+RANKS = {HealthState.HEALTHY: 0, HealthState.UNKNOWN: 1, HealthState.DEGRADED: 2, HealthState.FAILING: 3}
 _TONES = {HealthState.FAILING: "bad", HealthState.DEGRADED: "warn", HealthState.HEALTHY: "good"}
 
 
@@ -31,7 +31,11 @@ def live_health_cell(found: ModelMonitoring | None, version: str | None, now: da
     """
     if found is None or version is None or found.live.version != version:
         return Cell(NOTHING, "muted", "", -1)
-    health = found.health
+    return health_cell(found.health, now, glyphs)
+
+
+def health_cell(health: VersionHealth, now: datetime, glyphs: Glyphs) -> Cell:
+    """Draw a state of health with a glyph, its word and a tone, and whether it became better or worse within a day."""
     glyph = {
         HealthState.FAILING: glyphs.failed,
         HealthState.DEGRADED: glyphs.warned,
@@ -40,20 +44,19 @@ def live_health_cell(found: ModelMonitoring | None, version: str | None, now: da
     text = f"{glyph} {health.state}"
     course = _course(health, now, glyphs)
     tone = _TONES.get(health.state, "muted")
-    return Cell(f"{text}{course and f' {course}'}", tone, str(health.state), _RANKS[health.state], brief=text)
+    return Cell(f"{text}{course and f' {course}'}", tone, str(health.state), RANKS[health.state], brief=text)
 
 
 def _course(health: VersionHealth, now: datetime, glyphs: Glyphs) -> str:
     """Return the sign of the last change of health, if it is recent; a first state is no change."""
     if len(health.changes) < 2 or now - health.changes[-1].at > _LATELY:
         return ""
-    before, after = (_RANKS[change.state] for change in health.changes[-2:])
+    before, after = (RANKS[change.state] for change in health.changes[-2:])
     return glyphs.down if after > before else glyphs.up
 
 
-def health_lines(found: ModelMonitoring) -> list[Line]:
+def health_lines(health: VersionHealth) -> list[Line]:
     """Write out the health of a live version: since when, every reason, and what is missing."""
-    health = found.health
     since = f" since {instant(health.since)}" if health.since is not None else ""
     lines = [Line((("health       ", "muted"), (health.state, _TONES.get(health.state, "muted")), (since, "muted")))]
     lines += [

@@ -248,7 +248,7 @@ class OverviewScreen(ConsoleScreen):
         if version is not None:
             lines = versions.fact_lines(version, self.snapshot, glyphs)
             if (watched := monitoring_of(version.model, self.snapshot)) is not None:
-                lines = [*health_lines(watched), Line(), *lines]
+                lines = [*health_lines(watched.health), Line(), *lines]
             return f"Why {version.model} {version.version} is live", lines
         session = self.snapshot.active_session()
         return (f"Why: {session.session_id}", sessions.detail_lines(session, glyphs)) if session else None

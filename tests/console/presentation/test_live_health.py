@@ -69,7 +69,7 @@ def test_models_are_sorted_by_how_ill_they_are():
 
 
 def test_the_reasons_are_written_out():
-    lines = ["".join(text for text, _ in line.spans) for line in health_lines(found(HEALTHY, DEGRADED))]
+    lines = ["".join(text for text, _ in line.spans) for line in health_lines(found(HEALTHY, DEGRADED).health)]
     assert lines == [
         "health       degraded since 2026-11-27 07:20 UTC",
         "drift        sector: Energy 12% -> 31% of the rows",
