@@ -116,7 +116,7 @@ LIVE_UNPROFILED = CounterMetric(
 PREDICT_REFUSED = CounterMetric("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
 
 _V = Group.VERSIONS
-READY = GaugeMetric("bondx_ready", "1 while the server can answer.", _V)
+READY = GaugeMetric("bondx_ready", "1 while the server can answer on every port.", _V)
 MODEL_READY = GaugeMetric("bondx_model_ready", "1 while the live version is ready.", _V, ("model",))
 VERSION_LOADED = GaugeMetric("bondx_version_loaded", "1 for each loaded version.", _V, (*_MODEL, "stage"))
 VERSION_LOAD_SECONDS = GaugeMetric(

@@ -170,8 +170,13 @@ class _Stored(Collector):
         yield from (rows, sizes)
 
 
-def table_facts(table: ServingTable) -> TableFacts:
-    """Say what this process has loaded, or cannot load."""
+def table_facts(table: ServingTable, *, is_listening: bool = True) -> TableFacts:
+    """Say what this process has loaded, or cannot load.
+
+    Args:
+        table: What it has loaded.
+        is_listening: Whether callers reach it on every port that it was asked to open.
+    """
     loaded = [
         LoadedFacts(
             served.model,
@@ -191,7 +196,7 @@ def table_facts(table: ServingTable) -> TableFacts:
         for number in served.failures
     ]
     ready = {served.model: served.trouble is None for served in table.expected()}
-    return TableFacts(table.is_ready, ready, loaded, failed)
+    return TableFacts(table.is_ready and is_listening, ready, loaded, failed)
 
 
 def _versions(table: TableFacts) -> Iterable[Metric]:

@@ -170,9 +170,11 @@ class Server:
             metrics,
             lambda: self.table,
             lambda: write_problem(workspace.root),
-            lambda: self._rpc is None or self._rpc.is_listening,
+            self._is_listening,
         )
-        control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
+        control = control_application(
+            workspace, authenticator, self._recorder, lambda: self.table, self._limits, self._port_troubles
+        )
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         if self._metrics_socket is not None:
             self._front_door.metrics_port = self._metrics_socket.getsockname()[1]
@@ -314,8 +316,16 @@ class Server:
         counts = Counts.of(self._stats, self._recorder.health())
         counts.live = self._live.health()
         counts.process = self._process.values()
-        counts.table = table_facts(self.table) if self.table.is_complete or self._shared is None else None
+        if self.table.is_complete or self._shared is None:
+            counts.table = table_facts(self.table, is_listening=self._is_listening())
         return counts
+
+    def _is_listening(self) -> bool:
+        """Whether callers reach it over gRPC, if that was asked for; over HTTP they ask this."""
+        return self._rpc is None or self._rpc.is_listening
+
+    def _port_troubles(self) -> tuple[str, ...]:
+        return () if self._is_listening() else ("gRPC is off: nothing listens on its port",)
 
     @property
     def is_responsive(self) -> bool:

@@ -56,8 +56,18 @@ def control_application(
     recorder: PredictionRecorder,
     table: Callable[[], ServingTable],
     limits: ServingLimits,
+    port_troubles: Callable[[], tuple[str, ...]] = tuple,
 ) -> Litestar:
-    """Assemble the application."""
+    """Assemble the application.
+
+    Args:
+        workspace: The workspace.
+        authenticator: Knows the callers.
+        recorder: Records outcomes.
+        table: Returns what is served now.
+        limits: The limits of requests.
+        port_troubles: Says which ports are closed though they should be open, a sentence each.
+    """
 
     @get("/openapi.json", opt=LOOK, include_in_schema=False, sync_to_thread=True)
     def openapi() -> dict[str, Any]:
@@ -76,6 +86,7 @@ def control_application(
                 "recorder": Provide(lambda: recorder, sync_to_thread=False),
                 "limits": Provide(lambda: limits, sync_to_thread=False),
                 "table": Provide(table, sync_to_thread=False),
+                "port_troubles": Provide(port_troubles, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },
             exception_handlers={

@@ -73,10 +73,12 @@ class RecordRoutes(Controller):
     tags = ["records"]
 
     @get("/status", opt=LOOK, sync_to_thread=True)
-    def get_status(self, workspace: Given[Workspace], table: Given[ServingTable]) -> WorkspaceStatus:
+    def get_status(
+        self, workspace: Given[Workspace], table: Given[ServingTable], port_troubles: Given[tuple[str, ...]]
+    ) -> WorkspaceStatus:
         """Report serving, training and problems."""
         snapshot = take_snapshot(workspace)
-        troubles = tuple(table.troubles())
+        troubles = (*port_troubles, *table.troubles())
         return WorkspaceStatus(
             workspace=workspace.root.name,
             engine=snapshot.engine,

@@ -122,13 +122,18 @@ def test_a_server_without_its_grpc_port_is_not_ready(workspace, artifacts, put_l
     server.start()
     connection = http.client.HTTPConnection(*server.url.removeprefix("http://").split(":"))
 
-    def ready():
-        connection.request("GET", "/ready")
+    def asked(path):
+        connection.request("GET", path)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        return answer.status, answer.read()
+
+    def ready():
+        status, content = asked("/ready")
+        return status, json.loads(content)
 
     try:
         until(lambda: ready()[0] == 200, "being ready")
+        assert b"bondx_ready 1.0" in asked("/metrics")[1]
         started = RpcServer._started
         monkeypatch.setattr(RpcServer, "_started", lost)
         port = int(server.rpc_address.rpartition(":")[2])
@@ -136,6 +141,9 @@ def test_a_server_without_its_grpc_port_is_not_ready(workspace, artifacts, put_l
             wire.call(b"/\xff", is_whole=True)
             status, content = until(lambda: (found := ready())[0] == 503 and found, "being off")
         assert (status, content["ready"], content["grpc"]) == (503, False, False)
+        assert b"bondx_ready 0.0" in asked("/metrics")[1]
+        known = json.loads(asked("/api/v1/status")[1])
+        assert (known["ready"], known["troubles"]) == (False, ["gRPC is off: nothing listens on its port"])
         monkeypatch.setattr(RpcServer, "_started", started)
         until(lambda: ready()[0] == 200, "being ready again")
         assert is_answered(port)
