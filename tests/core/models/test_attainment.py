@@ -66,7 +66,7 @@ def test_the_moments_of_a_spread_are_those_of_the_law_it_is_drawn_from(expected_
 
 @pytest.mark.parametrize("expected_bps", [8.0, 59.0, 61.0, 900.0])
 def test_the_density_of_a_clean_spread_integrates_to_one(expected_bps):
-    grid = np.linspace(-15, expected_bps * 6, 60_001)
+    grid = np.linspace(-15, expected_bps * 6, 12_001)
     density = clean_density(grid, np.full(len(grid), expected_bps), SpreadLaw())
     assert np.trapezoid(density, grid) == pytest.approx(1, abs=5e-3)
 
@@ -163,7 +163,7 @@ def test_a_leak_raises_the_alarm_in_a_small_panel_too():
 
 @pytest.mark.parametrize("expected_bps", [8.0, 59.0, 61.0, 900.0])
 def test_the_density_of_an_off_market_spread_integrates_to_one(expected_bps):
-    grid = np.linspace(-60, expected_bps * 30, 120_001)
+    grid = np.linspace(-60, expected_bps * 30, 12_001)
     density = off_market_density(grid, np.full(len(grid), expected_bps), SpreadLaw(), (0.7, 1.6))
     assert np.trapezoid(density, grid) == pytest.approx(1, abs=5e-3)
 
