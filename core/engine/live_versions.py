@@ -12,6 +12,7 @@ from core.registry import ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import REPORT_NAME, importances, parsed_object
 from core.registry.errors import ChangedFileError
+from core.rollout.rollout_records import DATABASE
 from core.rollout.routing import RoutingTable, routing_tables
 from core.settings import PolicySource, SettingsError
 from core.settings.policy import Policy
@@ -33,6 +34,7 @@ class LiveVersions:
         self._artifacts = ArtifactStore(workspace.artifacts_dir)
         self._policy = PolicySource(workspace.root)
         self._known: dict[str, _Learned] = {}
+        self._last: tuple[object, list[LiveVersion]] | None = None  # as of a generation of the registry and policy
 
     def all(self) -> list[LiveVersion]:
         """Return the live versions: of each model the stable version first, then the candidate of its rollout.
@@ -41,6 +43,9 @@ class LiveVersions:
             CoreError: The registry cannot be read.
         """
         policy, found = self._policy_in_force(), []
+        generation = (self._workspace.database(DATABASE).signature(), policy)
+        if self._last is not None and self._last[0] == generation:
+            return self._last[1]
         for table in routing_tables(self._workspace).values():
             for number, role in _roles(table):
                 try:
@@ -50,6 +55,7 @@ class LiveVersions:
                     continue
                 found.append(self._described(version, role, policy))
         self._known = {key: known for key, known in self._known.items() if key in {each.key for each in found}}
+        self._last = generation, found
         return found
 
     def _described(self, version: ModelVersion, role: Literal["stable", "candidate"], policy: Policy) -> LiveVersion:

@@ -13,6 +13,7 @@ from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
 from core.maintenance.space import WorkspaceSpace, measure
 from core.maintenance.system_health import SystemHealth, read_health
+from core.monitoring.documents import HealthState
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.instants import checked_instants
@@ -61,6 +62,7 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
     serving: tuple[ServedVersion, ...]
     sessions: tuple[Session, ...]  # at work
     alerts: tuple[Alert, ...]  # open
+    health: dict[str, HealthState]  # of each model with a live version, as the engine last found it
     resources: dict[str, float]
     problems: tuple[str, ...]
     unwritable: str | None  # why nothing can be recorded now, an alert about it included
@@ -87,6 +89,7 @@ class RecordRoutes(Controller):
             serving=_serving(table),
             sessions=tuple(s for s in snapshot.sessions if not s.observed.phase.is_at_rest),
             alerts=tuple(alert for alert in snapshot.alerts if alert.state.is_open),
+            health={found.model: found.health.state for found in snapshot.monitoring},
             resources=_latest(snapshot),
             problems=((snapshot.engine.silence,) if snapshot.engine and snapshot.engine.silence else ())
             + snapshot.problems,

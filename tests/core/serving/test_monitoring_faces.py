@@ -93,3 +93,8 @@ def test_the_control_api_says_that_a_model_is_not_watched(server):
     answer = server.ask("/api/v1/models/curve/monitoring")
     assert answer.status == 404
     assert "No live version of 'curve' has been looked at." in answer.json["error"]
+
+
+@pytest.mark.usefixtures("documents")
+def test_the_status_has_the_health_of_each_model(server):
+    assert server.ask("/api/v1/status").json["health"] == {"spread": "degraded", "downgrade": "degraded"}

@@ -350,3 +350,19 @@ def test_a_version_that_servers_cannot_load_has_one_alert(monitor, publish, work
     Alerts(workspace).fire("live_version_unserved", labels=labels, summary="spread 1.0.0: gone", now=clock())
     monitor().step()
     assert [alert.rule for alert in Alerts(workspace).open()] == ["live_version_unserved"]
+
+
+def test_the_registry_is_read_again_only_after_a_change_of_it_or_the_policy(
+    monitor, publish, workspace, clock, monkeypatch
+):
+    publish("spread")
+    looking = monitor()
+    looking.step()
+    monkeypatch.setattr("core.engine.live_versions.routing_tables", lambda _: pytest.fail("read again"))
+    clock.pass_by(60)
+    looking.step()
+    monkeypatch.undo()
+    (workspace.root / "policy.yaml").write_text("policy: {health: {max_age_days: 0.001}}\n")
+    clock.pass_by(600)
+    looking.step()
+    assert "the policy allows 0.001" in shown(workspace).health.reasons[0].text
