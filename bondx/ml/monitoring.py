@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.monitoring.documents import ModelMonitoring
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
+    from core.view.version_performance import VersionPerformance
 
 MonitoredRows: TypeAlias = "np.ndarray[Any, Any] | TableLike"
 """An array of one or two dimensions, a data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
@@ -176,6 +177,26 @@ class ModelMonitoringService:
         from core.monitoring.monitoring_store import MonitoringStore
 
         return MonitoringStore(self._config.workspace).get(model_name)
+
+    @checked
+    def performance(self, model_name: str, version: str | None = None, *, by: str = "") -> "VersionPerformance":
+        """Say how well a registered version does, by the outcomes that are known now.
+
+        Args:
+            model_name: A model of the workspace.
+            version: Its version; by default the live version, else the newest.
+            by: Only the slices of this column are listed.
+        Returns:
+            `report` has the verdict, the metrics by window, each with an interval that holds at every look, the slices,
+            the worst slice, and the reliability curve.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: Predictions are not recorded with the slices of this column.
+        """
+        from core.clock import utc_now
+        from core.view.version_performance import version_performance
+
+        return version_performance(self._config.workspace, model_name, version, by=by, now=utc_now())
 
 
 def _units(table: "Table", group: str | None) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.performance_shown import add_show
 from console.commands.reading import add_reading_arguments, reading_rules
 from core.errors import ExitCode
 
@@ -29,6 +30,7 @@ def add_parser(commands: Subparsers) -> None:
     add_reading_arguments(estimate)
     add_json_argument(estimate)
     estimate.set_defaults(command=estimate_file)
+    add_show(verbs)
 
 
 def estimate_file(args: argparse.Namespace) -> int:

@@ -3,43 +3,15 @@
 import math
 from collections.abc import Sequence
 
-import msgspec
-
 from core.arrays import FloatArray
 from core.monitoring.data_profile import CalibrationBin
 from core.monitoring.performance.held_out import Z_REFERENCE
 from core.monitoring.performance.layout import N_TENTHS, Layout
 from core.monitoring.performance.sequences import LEVEL, share_sequence
+from core.monitoring.performance.shown import Calibration, CalibrationPoint
 
 TOLERANCE = 0.05
 """A tenth whose share of events differs from the predicted one by no more than this, beyond held out, is calibrated."""
-
-
-class CalibrationPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One tenth of the answers."""
-
-    n: int
-    predicted: float  # mean probability
-    observed: float  # share of events
-    low: float  # of the observed share, valid at every look, all tenths together
-    high: float
-    held_out_gap: float | None = None  # observed less predicted, on held-out rows
-
-
-class Calibration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reliability curve and its test.
-
-    Attributes:
-        verdict: "off", "holds", or "cannot say yet".
-        reason: One sentence.
-        error: Mean distance of both, weighted by rows (expected calibration error).
-        points: The tenths that have rows.
-    """
-
-    verdict: str
-    reason: str
-    error: float
-    points: tuple[CalibrationPoint, ...]
 
 
 def calibration_of(

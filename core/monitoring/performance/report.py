@@ -4,20 +4,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from core.arrays import FloatArray
 from core.monitoring.data_profile import DataProfile
-from core.monitoring.documents import MetricPoint, MonitoredMetric, PerformancePart
-from core.monitoring.performance.calibration import Calibration, calibration_of
+from core.monitoring.documents import MetricPoint, MonitoredMetric
+from core.monitoring.performance.calibration import calibration_of
 from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
 from core.monitoring.performance.dependence import LEAST_CELLS, Dependence
 from core.monitoring.performance.held_out import HeldOutFigures, held_out
 from core.monitoring.performance.layout import Layout, MeasuredTask
 from core.monitoring.performance.metrics import HIGHER_IS_BETTER, MeasuredMetric, metrics_of
 from core.monitoring.performance.sequences import LEVEL
+from core.monitoring.performance.shown import PerformanceReport, WindowOutcomes
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
 from core.monitoring.performance.verdict import JudgedLoss, harmless_factor, judge
 from core.monitoring.performance.worst_slice import slice_metrics, worst_of
@@ -48,50 +48,6 @@ class RollingWindow(NamedTuple):
     since: datetime
     level: float
     verdict_level: float
-
-
-class WindowOutcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """How many answers of a window have their outcome."""
-
-    window: str
-    since: datetime
-    n_answered: int
-    n_outcomes: int
-    awaited_share: float | None
-
-
-class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How well a version did, of the answers whose outcomes are known."""
-
-    as_of: datetime
-    task: str = ""
-    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
-    reason: str = ""
-    n_outcomes: int = 0
-    n_answered: int = 0
-    awaited_share: float | None = None
-    n_needed: int | None = None
-    windows: tuple[WindowOutcomes, ...] = ()
-    metrics: tuple[MonitoredMetric, ...] = ()  # the whole life first
-    slices: tuple[MonitoredMetric, ...] = ()  # the worst first
-    worst_slice: MonitoredMetric | None = None
-    calibration: Calibration | None = None
-    notes: tuple[str, ...] = ()
-
-    def part(self) -> PerformancePart:
-        """Return what a screen shows."""
-        deciding = self.metrics[0].metric if self.metrics else ""
-        return PerformancePart(
-            as_of=self.as_of,
-            verdict=self.verdict,
-            reason=self.reason,
-            n_outcomes=self.n_outcomes,
-            awaited_share=self.awaited_share,
-            n_needed=self.n_needed,
-            metrics=tuple(each for each in self.metrics if not each.window or each.metric == deciding),
-            worst_slice=self.worst_slice,
-            notes=self.notes if self.calibration is None else (*self.notes, f"calibration: {self.calibration.reason}"),
-        )
 
 
 def report_of(

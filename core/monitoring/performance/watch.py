@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from core.monitoring.data_profile import DataProfile
-from core.monitoring.performance.report import PerformanceReport, report_of
+from core.monitoring.performance.report import report_of
+from core.monitoring.performance.shown import PerformanceReport
 from core.monitoring.performance.state import PerformanceState
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
 from core.telemetry.predictions import AnswerCounts, Cursor, LabelledBatch, PredictionReader

@@ -1,13 +1,15 @@
 """The monitoring of live versions over HTTP: read alone, since the engine writes it."""
 
 from litestar import Controller, get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
+from core.clock import utc_now
 from core.monitoring.documents import ModelMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.sentences import worst_first
 from core.serving.control.admission import LOOK, Given
 from core.state import Workspace
+from core.view.version_performance import VersionPerformance, version_performance
 
 
 class MonitoringRoutes(Controller):
@@ -25,3 +27,17 @@ class MonitoringRoutes(Controller):
     def get_monitoring(self, workspace: Given[Workspace], model: FromPath[str]) -> ModelMonitoring:
         """Return the monitoring of one model: its stable version first, then the candidate of its rollout."""
         return MonitoringStore(workspace).get(model)
+
+    @get("/models/{model:str}/performance", opt=LOOK, sync_to_thread=True)
+    def get_performance(
+        self,
+        workspace: Given[Workspace],
+        model: FromPath[str],
+        version: FromQuery[str | None] = None,
+        by: FromQuery[str] = "",
+    ) -> VersionPerformance:
+        """Return how well a version does, by the outcomes known now: its metrics by window and slice.
+
+        Without `version`, the live version, else the newest. With `by`, only the slices of this column are listed.
+        """
+        return version_performance(workspace, model, version, by=by, now=utc_now())

@@ -86,6 +86,7 @@ PATHS = {
     "data reproduce": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "drift check": LEFT_OUT,
+    "performance show": "get /api/v1/models/{model}/performance",
     "drift status": "get /api/v1/monitoring",
     "drift why": "get /api/v1/models/{model}/monitoring",
     "telemetry traffic": "get /api/v1/predictions/traffic",
