@@ -79,7 +79,7 @@ class ModelMonitoringService:
         import msgspec
 
         from core.monitoring.drift_check import kinds_to_read
-        from core.monitoring.profiling import PREDICTION, RESIDUAL, profile_column, profile_columns, profile_of
+        from core.monitoring.profiling import PREDICTION, RESIDUAL, profile_column, profile_columns, profile_of, time_of
         from core.tables import ReadingRules
 
         table = _read(reference, "reference", None)
@@ -91,8 +91,9 @@ class ModelMonitoringService:
         if len(set(roles)) < len(roles):
             raise UsageError("A column is named twice as target, prediction, residual or group; name each once.")
         features = tuple(name for name in table.kinds if name not in roles)
-        columns = profile_columns(table.frame, table.kinds, group)
-        profile = profile_of(columns, features=features, target=target, group=group, held_out=None)
+        time = time_of(table.kinds)
+        columns = profile_columns(table.frame, table.kinds, group, time)
+        profile = profile_of(columns, features=features, target=target, group=group, held_out=None, time=time)
         if not profile.features and not roles:
             raise UsageError("reference has no column to compare; times are not compared.")
         own = {

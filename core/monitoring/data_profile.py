@@ -26,6 +26,7 @@ MOST_BYTES = 32 << 20
 MOST_LEVELS = 400  # of a column that keeps each level by name
 N_BUCKETS = 256
 DIGITS = 6
+HOURS, WEEKDAYS = 24, 7
 FEW_LEVELS = 12  # of a category, from which a comparison of versions shows the shares
 
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
@@ -59,6 +60,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         alone: Of grouped rows: the rows of each level, or of each bucket by its number, one row a group.
         design_effect: How many rows are worth one independent row; 0: too few groups to know.
         missing_effect: The same of which cells are empty.
+        by_hour: The rows of each hour of the day, UTC, by coarse cell, the empty cells last; empty without a time.
+        by_weekday: The same by weekday, Monday first.
     """
 
     name: str
@@ -78,6 +81,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     alone: dict[str, Count] = {}
     design_effect: Annotated[float, Meta(ge=0)] = 1.0
     missing_effect: Annotated[float, Meta(ge=1)] = 1.0
+    by_hour: tuple[tuple[Count, ...], ...] = ()
+    by_weekday: tuple[tuple[Count, ...], ...] = ()
 
     @property
     def n(self) -> int:
@@ -120,6 +125,9 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         figures = (self.design_effect, self.missing_effect, self.mean or 0.0, self.sd or 0.0, *self.points)
         if not all(map(math.isfinite, figures)):
             return "holds a number that is not finite"
+        for rows, n, what in ((self.by_hour, HOURS, "hours"), (self.by_weekday, WEEKDAYS, "weekdays")):
+            if rows and (len(rows) != n or len({len(row) for row in rows}) > 1 or sum(map(sum, rows)) > self.rows):
+                return f"has counts by {what} that do not fit its rows"
         if self.kind is ColumnKind.CATEGORY:
             return self._fault_of_levels()
         if self.levels or self.buckets:
@@ -180,6 +188,7 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         calibration: Of probabilities, by tenths of the answers.
         slices: The same rows by slice.
         group: The column whose rows depend on each other.
+        time: The column whose hours and weekdays the counts by season are of.
     """
 
     format: Literal[1]
@@ -192,6 +201,7 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     calibration: tuple[CalibrationBin, ...] = ()
     slices: dict[str, SliceProfile] = {}
     group: str | None = None
+    time: str | None = None
 
     @property
     def data_columns(self) -> tuple[ColumnProfile, ...]:

@@ -21,6 +21,7 @@ from core.monitoring.data_profile import (
 )
 from core.monitoring.levels import LevelRows, level_rows
 from core.monitoring.number_sketch import NumberSketch
+from core.monitoring.season_counts import moments_of, with_seasons
 from core.tables.signature import ColumnKind
 
 MOST_COLUMNS = 1_000
@@ -131,7 +132,7 @@ def buckets_of(names: "Sequence[str] | AnyArray") -> IntArray:
 
 
 def profile_columns(
-    frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], group: str | None = None
+    frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], group: str | None = None, time: str | None = None
 ) -> dict[str, ColumnProfile]:
     """Profile the columns of a frame.
 
@@ -139,9 +140,20 @@ def profile_columns(
         frame: The rows.
         kinds: The columns, with their kinds.
         group: The column whose rows depend on each other; it is ignored where it is not there.
+        time: The column with the time of each row, by whose hours and weekdays rows are counted; ignored likewise.
     """
     units = dependence.group_numbers(frame[group]) if group is not None and group in frame.columns else None
-    return {name: profile_column(frame[name], kind, name=name, units=units) for name, kind in kinds.items()}
+    moments = moments_of(frame[time]) if time is not None and time in frame.columns else (None, None)
+    return {
+        name: with_seasons(profile_column(frame[name], kind, name=name, units=units), frame[name], moments)
+        for name, kind in kinds.items()
+    }
+
+
+def time_of(kinds: Mapping[str, ColumnKind]) -> str | None:
+    """Return the column with the time of each row; None unless exactly one column holds times."""
+    times = [name for name, kind in kinds.items() if kind is ColumnKind.TIME]
+    return times[0] if len(times) == 1 else None
 
 
 def profile_of(
@@ -151,6 +163,7 @@ def profile_of(
     target: str | None,
     group: str | None,
     held_out: Outcomes | None,
+    time: str | None = None,
 ) -> DataProfile:
     """Assemble the profile of a version.
 
@@ -160,6 +173,7 @@ def profile_of(
         target: The column that it predicts.
         group: The column whose rows depend on each other.
         held_out: Its answers to rows that it did not learn from.
+        time: The column with the time of each row.
     """
     read = [columns[name] for name in features if name in columns and columns[name].kind is not ColumnKind.TIME]
     profile = DataProfile(
@@ -168,6 +182,7 @@ def profile_of(
         features=tuple(read),
         target=columns.get(target) if target is not None else None,
         group=group,
+        time=time if any(column.by_hour or column.by_weekday for column in read) else None,
     )
     return profile if held_out is None or not len(held_out.rows) else _with_answers(profile, held_out)
 
@@ -194,6 +209,8 @@ def _with_answers(profile: DataProfile, held_out: Outcomes) -> DataProfile:
     for name, (values, kind) in answer_columns(held_out).items():
         own = units if units is None or len(values) == len(units) else units[_known(held_out)]
         found[name] = profile_column(values, kind, name=name, units=own)
+        if profile.time is not None and profile.time in held_out.rows and len(values) == len(held_out.rows):
+            found[name] = with_seasons(found[name], values, moments_of(held_out.rows[profile.time]))
     return msgspec.structs.replace(
         profile,
         held_out=len(held_out.rows),

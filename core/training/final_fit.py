@@ -24,7 +24,7 @@ from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_of
 from core.monitoring.data_profile import PROFILE_NAME, ColumnProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
-from core.monitoring.profiling import kinds_of, profile_columns, profile_of
+from core.monitoring.profiling import kinds_of, profile_columns, profile_of, time_of
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -108,7 +108,8 @@ class FinalFit:
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
         panels = (pool.record, self._validation.record, *draws)
         group = self._panels.domain.group_column
-        columns = profile_columns(pool.panel.frame, kinds_of(pool.panel.frame), group)
+        kinds = kinds_of(pool.panel.frame)
+        columns = profile_columns(pool.panel.frame, kinds, group, time_of(kinds))
         made = _Made(model_set, choice, metrics, slices, panels, columns, group, outcomes, self._settings.held_out)
         return self._save(made, source, newest)
 
@@ -228,8 +229,9 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     write_file(place / REPORT, content + b"\n", durable=False)
     features = tuple(column for column in importance if column != made.group)
     target = model.label if isinstance(getattr(model, "label", None), str) else None
+    time = time_of({column.name: column.kind for column in made.columns.values()})
     profile = profile_of(
-        made.columns, features=features, target=target, group=made.group, held_out=made.outcomes.get(name)
+        made.columns, features=features, target=target, group=made.group, held_out=made.outcomes.get(name), time=time
     )
     write_file(place / PROFILE_NAME, profile.to_bytes(), durable=False)
     held_out = _held_out(model, made.outcomes.get(name), importance, made)

@@ -17,7 +17,7 @@ from core.errors import UsageError
 from core.files import write_file
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
-from core.monitoring.profiling import profile_columns, profile_of
+from core.monitoring.profiling import profile_columns, profile_of, time_of
 from core.progress import begins
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
@@ -179,9 +179,15 @@ def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
     kinds = {name: signature.kinds[name] for name in features}
     if signature.target is not None and signature.target_kind is not None:
         kinds[signature.target] = signature.target_kind
-    columns = profile_columns(prepared.frame, kinds, signature.group)
+    time = signature.time or time_of(signature.kinds)
+    columns = profile_columns(prepared.frame, kinds, signature.group, time)
     return profile_of(
-        columns, features=features, target=signature.target, group=signature.group, held_out=tested.outcomes
+        columns,
+        features=features,
+        target=signature.target,
+        group=signature.group,
+        held_out=tested.outcomes,
+        time=time,
     )
 
 
