@@ -6,6 +6,7 @@ from core.settings.errors import SettingsError
 from core.settings.in_force import settings_in_force
 from core.settings.load import load_cached_settings, load_settings
 from core.settings.logs import LoggingSettings
+from core.settings.monitoring import MonitoringRules, MonitoringSettings
 from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
 from core.settings.policy_source import PolicySource, load_policy
 from core.settings.promotion import PromotionSettings
@@ -23,6 +24,8 @@ __all__ = [
     "LoggingSettings",
     "ModelPolicy",
     "ModelSettings",
+    "MonitoringRules",
+    "MonitoringSettings",
     "Policy",
     "PolicySource",
     "PromotionSettings",

@@ -5,6 +5,7 @@ import msgspec
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.logs import LoggingSettings
+from core.settings.monitoring import MonitoringSettings
 from core.settings.policy import Policy
 from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
@@ -22,6 +23,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     retention: RetentionSettings = RetentionSettings()
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @property
     def training(self) -> TrainingSettings:
