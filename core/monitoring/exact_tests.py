@@ -98,7 +98,7 @@ def _twice_the_smaller_tail(found: int, n_all: int, n_others: int, n_drawn: int)
     return float(min(2 * min(weights[at:].sum(), weights[: at + 1].sum()) / total, 1.0))
 
 
-def share_bounds(n: int, of: int, level: float) -> tuple[float, float]:
+def share_bounds(n: float, of: float, level: float) -> tuple[float, float]:
     """Return the bounds that a true share is below and above, each except with probability `level`.
 
     Source:

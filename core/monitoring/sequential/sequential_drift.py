@@ -1,0 +1,313 @@
+"""The sequential verdict on what one version is asked and answers, minute by minute."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+
+from core.arrays import AnyArray, FloatArray, IntArray
+from core.monitoring.sequential.bets import Instant
+from core.monitoring.sequential.change_point import change_point
+from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
+from core.monitoring.sequential.dispersion import Dispersion
+from core.monitoring.sequential.effects import is_beyond_harmless, share_counts
+from core.monitoring.sequential.layout import ColumnKey, MinuteCounts
+from core.monitoring.sequential.scores import Aspect
+from core.monitoring.sequential.streams import Stream, Streams
+from core.monitoring.verdicts import DriftType, DriftVerdict
+
+QUIET_BELOW = 0.3  # the share of what decides, below which a change is not under way
+CLEARED_BELOW = 0.5  # the same, below which a finding is over
+REDATED_MINUTES = 60  # after a finding, while its date gains from new rows
+LOOKED_BACK = timedelta(days=14)
+BEFORE = timedelta(hours=1)  # of quiet minutes before a change, from which it is dated
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedMinute:
+    """The rows of one minute.
+
+    Attributes:
+        at: Its beginning, UTC.
+        counts: By column, the rows of each cell of its layout.
+    """
+
+    at: datetime
+    counts: MinuteCounts
+
+
+@dataclass(slots=True)
+class StreamMove:
+    """A stream that has moved.
+
+    Attributes:
+        found_at: When its evidence decided.
+        aspect: What of the column has moved.
+        verdict: Watch, or alarm if the move is certainly more than harmless.
+        changed_at: The minute from which on rows differ, as estimated.
+        changed_from: The beginning of the interval of that estimate.
+        changed_until: Its end.
+        rows: Rows of the column since then, by cell.
+    """
+
+    found_at: datetime
+    aspect: Aspect
+    verdict: DriftVerdict
+    changed_at: datetime
+    changed_from: datetime
+    changed_until: datetime
+    rows: IntArray
+
+
+@dataclass(slots=True)
+class DriftState:
+    """What a look needs of the looks before.
+
+    Attributes:
+        detectors: The evidence of each bet.
+        dispersion: How much live rows depend on each other.
+        today: Rows of the day so far, by column and cell.
+        yesterday: Rows of the day before.
+        quiet_at: By stream, the last minute at which no change was under way.
+        findings: By stream, what has moved.
+        begun_at: The first minute.
+        last_at: The newest minute.
+        n_minutes: Minutes with rows.
+        n_rows: Rows.
+    """
+
+    detectors: Detectors
+    dispersion: Dispersion
+    today: IntArray
+    yesterday: IntArray
+    quiet_at: IntArray
+    findings: dict[int, StreamMove] = field(default_factory=dict)
+    begun_at: datetime | None = None
+    last_at: datetime | None = None
+    n_minutes: int = 0
+    n_rows: int = 0
+
+
+class SequentialDrift:
+    """Follows one version.
+
+    Minutes are observed in ascending order; what comes late counts when it comes. The order of rows within a minute
+    does not matter, since only counts are read.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        *,
+        false_alarm_days: float = 30.0,
+        matters: Mapping[DriftType, float] | None = None,
+        state: DriftState | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            streams: The bets on the version.
+            false_alarm_days: Mean days to a false alarm, over all of its columns together, at least.
+            matters: By kind, the PSI from which a move is drift, nats; 0.1 by default.
+            state: Of an earlier look.
+        """
+        self.streams = streams
+        self.false_alarm_days = false_alarm_days
+        self._matters = matters or {}
+        self.state = state or new_state(streams)
+        weights = np.array([stream.weight for stream in streams.streams])
+        with np.errstate(divide="ignore"):
+            self._decides = np.log(false_alarm_days * MINUTES_A_DAY) - np.log(weights)
+            self._bet_decides = self._decides[streams.stream_of] - np.log(streams.weights)
+
+    def observe(self, minutes: Iterable[BinnedMinute], *, length: int = 1) -> None:
+        """Take in rows.
+
+        Args:
+            minutes: The newest minutes; minutes without rows need not be among them.
+            length: How many minutes each of them spans.
+        """
+        for minute in sorted(minutes, key=lambda each: each.at):
+            self._observe(minute, length)
+
+    def _observe(self, minute: BinnedMinute, length: int) -> None:
+        state, streams = self.state, self.streams
+        rows = streams.table(minute.counts)
+        n = int(rows.sum(axis=1).max(initial=0))
+        if not n:
+            return
+        at = minute.at.astimezone(UTC)
+        self._turn_day(at.date())
+        effects = np.maximum(state.dispersion.effects(), streams.design_effects)[streams.column_of]
+        of_bets = rows[streams.column_of]
+        is_late = state.last_at is not None and at <= state.last_at  # of a minute that has begun a change already
+        hour = Instant(at.hour, at.weekday())
+        for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets) / effects
+        state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length)
+        for_day = streams.increments(Instant(at.hour, at.weekday(), is_day=True))
+        state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) / effects
+        state.dispersion.observe(rows)
+        state.today += rows
+        state.begun_at = state.begun_at or at
+        state.last_at = max(state.last_at or at, at)
+        state.n_minutes += 1
+        state.n_rows += n
+        for finding_of, finding in state.findings.items():
+            finding.rows = finding.rows + rows[self._column(finding_of)]
+        self._settle(at)
+
+    def _turn_day(self, day: date) -> None:
+        """Judge a day that has ended; the day on which everything began is not a whole day."""
+        state = self.state
+        if state.last_at is None or state.begun_at is None or day <= state.last_at.date():
+            return
+        if state.last_at.date() > state.begun_at.date():
+            state.detectors.after_day(self._bet_decides)
+        else:
+            state.detectors.forget_today()
+        is_next = day - state.last_at.date() == timedelta(days=1)
+        state.yesterday = state.today if is_next else np.zeros_like(state.today)
+        state.today = np.zeros_like(state.today)
+
+    def _settle(self, at: datetime) -> None:
+        """Note what has moved, and what has moved back."""
+        state, share = self.state, self.evidence()
+        quiet = share < QUIET_BELOW
+        state.quiet_at[quiet] = int(at.timestamp()) // 60
+        for k in np.flatnonzero(share >= 1.0).tolist():
+            if k not in state.findings:
+                rows = np.zeros(self.streams.width, dtype=np.int64)
+                since = datetime.fromtimestamp(int(state.quiet_at[k]) * 60, UTC)
+                since = max(since, state.begun_at or since)
+                state.findings[k] = StreamMove(at, self._aspect(k), DriftVerdict.WATCH, since, since, at, rows)
+        for k in [k for k in state.findings if share[k] < CLEARED_BELOW]:
+            del state.findings[k]
+
+    def evidence(self) -> FloatArray:
+        """Return the evidence of each stream as a share of what decides: 1 decides, and a usual day shows about 0.1."""
+        logs = log_sums(
+            self.state.detectors.evidence(), self.streams.weights, self.streams.stream_of, len(self.streams.streams)
+        )
+        days = np.log(MINUTES_A_DAY)
+        return np.asarray(np.logaddexp(logs - days, 0.0) / np.logaddexp(self._decides - days, 0.0))
+
+    def date_findings(self, history: Iterable[BinnedMinute]) -> None:
+        """Date what has moved from the minutes around it.
+
+        Args:
+            history: The minutes from `history_from` on, the newest included.
+        """
+        minutes = sorted(history, key=lambda each: each.at)
+        if not minutes:
+            return
+        for k in self._undated():
+            finding, column = self.state.findings[k], self._column(k)
+            since = self._searched_from(k)
+            own = [minute for minute in minutes if minute.at >= since]
+            layout = self.streams.columns[column]
+            counts = np.array([minute.counts.get(layout.key, np.zeros(layout.width, np.int64)) for minute in own])
+            if not len(own):
+                continue
+            effect = float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+            seen, expected = self._compared(k, counts, [minute.at for minute in own])
+            if (found := change_point(seen, expected, effect)) is None:
+                continue
+            finding.changed_at, finding.changed_from = own[found.at].at, own[found.low].at
+            finding.changed_until = own[found.high].at
+            finding.rows = np.zeros(self.streams.width, dtype=np.int64)
+            finding.rows[: layout.width] = counts[found.at :].sum(axis=0)
+
+    def _undated(self) -> list[int]:
+        """Return the streams whose date is still open."""
+        last = self.state.last_at
+        fresh = timedelta(minutes=REDATED_MINUTES)
+        return [k for k, found in self.state.findings.items() if last is not None and last - found.found_at <= fresh]
+
+    @property
+    def history_from(self) -> datetime | None:
+        """Return from when on minutes are needed to date what has moved; None if nothing is to be dated."""
+        return min((self._searched_from(k) for k in self._undated()), default=None)
+
+    def _searched_from(self, k: int) -> datetime:
+        """Return the beginning of the minutes among which a change is looked for."""
+        finding = self.state.findings[k]
+        quiet = datetime.fromtimestamp(int(self.state.quiet_at[k]) * 60, UTC)
+        quiet = max(quiet, finding.found_at - LOOKED_BACK)
+        return quiet - BEFORE - (finding.found_at - quiet)
+
+    def _compared(self, k: int, counts: IntArray, times: list[datetime]) -> tuple[IntArray, FloatArray]:
+        """Return the counts in which a stream moved, and the shares to expect of them."""
+        layout = self.streams.columns[self._column(k)]
+        aspect = self.state.findings[k].aspect
+        if aspect is Aspect.VALUES:
+            seen = layout.within(counts)
+            usual = [self.streams.expected(layout.key, at) for at in times]
+            return seen, np.array(usual)
+        seen = np.array([_split(share_counts(layout, minute, aspect)) for minute in counts])
+        hits, of = share_counts(layout, layout.reference, aspect)
+        share = (hits + 0.5) / (of + 1.0)
+        return seen, np.tile([share, 1.0 - share], (len(seen), 1))
+
+    def judge_findings(self) -> None:
+        """Raise a watch to an alarm where the move is certainly more than harmless."""
+        for k, finding in self.state.findings.items():
+            column = self._column(k)
+            layout = self.streams.columns[column]
+            effect = float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+            matters = self.matters(self.streams.streams[k])
+            rows = finding.rows[: layout.width]
+            if finding.verdict is DriftVerdict.WATCH and is_beyond_harmless(
+                layout, rows, finding.aspect, effect, matters
+            ):
+                finding.verdict = DriftVerdict.ALARM
+
+    def matters(self, stream: Stream) -> float:
+        """Return the PSI from which a stream's move is drift, nats."""
+        return self._matters.get(stream.key[0], 0.1)
+
+    def reset(self, keys: Iterable[ColumnKey] | None = None) -> None:
+        """Forget the evidence: of some columns whose move is explained, or of all.
+
+        Args:
+            keys: The columns; None for all.
+        """
+        state = self.state
+        known = None if keys is None else set(keys)
+        which = [k for k, stream in enumerate(self.streams.streams) if known is None or stream.key in known]
+        state.detectors.reset(np.isin(self.streams.stream_of, which))
+        for k in which:
+            state.findings.pop(k, None)
+            column = self._column(k)
+            state.today[column] = state.yesterday[column] = 0
+            if state.last_at is not None:
+                state.quiet_at[k] = int(state.last_at.timestamp()) // 60
+
+    def _column(self, k: int) -> int:
+        return self.streams.column_numbers[self.streams.streams[k].key]
+
+    def _aspect(self, k: int) -> Aspect:
+        """Return the aspect that carries most of the evidence of a stream."""
+        own = np.flatnonzero(self.streams.stream_of == k)
+        logs = self.state.detectors.evidence()[own] + np.log(self.streams.weights[own])
+        return self.streams.aspects[int(own[int(np.argmax(logs))])]
+
+
+def _split(shares: tuple[int, int]) -> tuple[int, int]:
+    return shares[0], shares[1] - shares[0]
+
+
+def new_state(streams: Streams) -> DriftState:
+    """Return the state before the first minute."""
+    shape = (len(streams.columns), streams.width)
+
+    def nothing() -> AnyArray:
+        return np.zeros(shape, dtype=np.int64)
+
+    return DriftState(
+        detectors=Detectors.new(streams.n_bets),
+        dispersion=Dispersion.new(*shape),
+        today=nothing(),
+        yesterday=nothing(),
+        quiet_at=np.zeros(len(streams.streams), dtype=np.int64),
+    )

@@ -1,0 +1,200 @@
+"""The state of a version's sequential verdict as bytes, which survive a restart of the engine."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from core.arrays import AnyArray, FloatArray, IntArray
+from core.errors import CoreError
+from core.monitoring.sequential.detector import Detectors
+from core.monitoring.sequential.dispersion import Dispersion
+from core.monitoring.sequential.scores import Aspect
+from core.monitoring.sequential.sequential_drift import DriftState, StreamMove, new_state
+from core.monitoring.sequential.streams import Streams
+from core.monitoring.verdicts import DriftVerdict
+
+MOST_BYTES = 16 << 20
+_MOST_ROWS = 1 << 53
+
+Whole = Annotated[int, Meta(ge=0, le=_MOST_ROWS)]
+
+
+class DriftStateError(CoreError):
+    """The stored state of a sequential verdict cannot be used."""
+
+
+class _StoredFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stream: Whole
+    found_at: datetime
+    aspect: Aspect
+    verdict: DriftVerdict
+    changed_at: datetime
+    changed_from: datetime
+    changed_until: datetime
+    rows: bytes
+
+
+class _StoredState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: Literal[1]
+    fingerprint: str
+    cursor: Whole
+    by_minute: bytes
+    by_day: bytes
+    day: bytes
+    last: bytes
+    found: bytes
+    usual: bytes
+    today: bytes
+    yesterday: bytes
+    quiet_at: bytes
+    findings: tuple[_StoredFinding, ...]
+    begun_at: datetime | None
+    last_at: datetime | None
+    n_minutes: Whole
+    n_rows: Whole
+
+
+def state_to_bytes(state: DriftState, streams: Streams, cursor: int = 0) -> bytes:
+    """Return a state as bytes; the same state gives the same bytes.
+
+    Args:
+        state: The state.
+        streams: The bets that it belongs to.
+        cursor: How far its reader has read.
+    """
+    found = _StoredState(
+        format=1,
+        fingerprint=streams.fingerprint,
+        cursor=cursor,
+        by_minute=_floats(state.detectors.by_minute),
+        by_day=_floats(state.detectors.by_day),
+        day=_floats(state.detectors.today),
+        last=_wholes(state.dispersion.last),
+        found=_floats(state.dispersion.found),
+        usual=_floats(state.dispersion.usual),
+        today=_wholes(state.today),
+        yesterday=_wholes(state.yesterday),
+        quiet_at=_wholes(state.quiet_at),
+        findings=tuple(
+            _StoredFinding(
+                stream=k,
+                found_at=each.found_at,
+                aspect=each.aspect,
+                verdict=each.verdict,
+                changed_at=each.changed_at,
+                changed_from=each.changed_from,
+                changed_until=each.changed_until,
+                rows=_wholes(each.rows),
+            )
+            for k, each in sorted(state.findings.items())
+        ),
+        begun_at=state.begun_at,
+        last_at=state.last_at,
+        n_minutes=state.n_minutes,
+        n_rows=state.n_rows,
+    )
+    return msgspec.msgpack.encode(found)
+
+
+def state_from_bytes(content: bytes, streams: Streams) -> tuple[DriftState, int]:
+    """Read a state strictly.
+
+    Args:
+        content: The bytes.
+        streams: The bets of the same version.
+    Returns:
+        The state, and the cursor of its reader.
+    Raises:
+        DriftStateError: It is not a state, contradicts itself, or belongs to another profile or other settings.
+    """
+    if len(content) > MOST_BYTES:
+        raise DriftStateError(
+            f"the state of the sequential verdict has {len(content):,} bytes; it may have {MOST_BYTES:,}"
+        )
+    try:
+        stored = msgspec.msgpack.decode(content, type=_StoredState)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DriftStateError(f"the state of the sequential verdict cannot be read ({error})") from error
+    if stored.fingerprint != streams.fingerprint:
+        raise DriftStateError("the state of the sequential verdict belongs to another profile or to other settings")
+    empty = new_state(streams)
+    try:
+        return _read(stored, empty), stored.cursor
+    except (ValueError, KeyError) as error:
+        raise DriftStateError(f"the state of the sequential verdict contradicts itself ({error})") from error
+
+
+def _read(stored: _StoredState, empty: DriftState) -> DriftState:
+    moments = [stored.begun_at, stored.last_at]
+    findings = {}
+    for each in stored.findings:
+        moments += [each.found_at, each.changed_at, each.changed_from, each.changed_until]
+        if each.stream >= len(empty.quiet_at) or each.stream in findings:
+            raise ValueError("a finding of no stream")
+        rows = _read_wholes(each.rows, empty.today[0])
+        findings[each.stream] = StreamMove(
+            each.found_at, each.aspect, each.verdict, each.changed_at, each.changed_from, each.changed_until, rows
+        )
+    if any(moment is not None and moment.tzinfo is None for moment in moments):
+        raise ValueError("a time without a zone")
+    if (stored.begun_at is None) != (stored.last_at is None):
+        raise ValueError("a beginning without an end")
+    logs, columns = empty.detectors.today, empty.dispersion.found
+    return DriftState(
+        detectors=Detectors(
+            _read_floats(stored.by_minute, logs, np.isneginf),
+            _read_floats(stored.by_day, logs, np.isneginf),
+            _read_floats(stored.day, logs),
+        ),
+        dispersion=Dispersion(
+            _read_wholes(stored.last, empty.today),
+            _read_floats(stored.found, columns, least=0.0),
+            _read_floats(stored.usual, columns, least=0.0),
+        ),
+        today=_read_wholes(stored.today, empty.today),
+        yesterday=_read_wholes(stored.yesterday, empty.today),
+        quiet_at=_read_wholes(stored.quiet_at, empty.quiet_at, most=_LAST_MINUTE),
+        findings=findings,
+        begun_at=stored.begun_at,
+        last_at=stored.last_at,
+        n_minutes=stored.n_minutes,
+        n_rows=stored.n_rows,
+    )
+
+
+_LAST_MINUTE = 4_000_000_000  # of the year 9575: minutes since 1970 that a time can hold
+
+
+def _floats(values: FloatArray) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f8").tobytes()
+
+
+def _wholes(values: IntArray) -> bytes:
+    return np.ascontiguousarray(values, dtype="<i8").tobytes()
+
+
+def _read_floats(
+    content: bytes, like: FloatArray, spared: Callable[[FloatArray], AnyArray] | None = None, least: float = -np.inf
+) -> FloatArray:
+    values = np.frombuffer(_sized(content, like), dtype="<f8").astype(np.float64)
+    is_good = np.isfinite(values) if spared is None else np.isfinite(values) | spared(values)
+    if not is_good.all() or (values < least).any():
+        raise ValueError("a number that cannot be")
+    return values
+
+
+def _read_wholes(content: bytes, like: IntArray, most: int = _MOST_ROWS) -> IntArray:
+    values = np.frombuffer(_sized(content, like), dtype="<i8").astype(np.int64).reshape(like.shape)
+    if values.size and not 0 <= int(values.min()) <= int(values.max()) <= most:
+        raise ValueError("a count that cannot be")
+    return values
+
+
+def _sized(content: bytes, like: AnyArray) -> bytes:
+    if len(content) != 8 * like.size:
+        raise ValueError(f"{len(content)} bytes instead of {8 * like.size}")
+    return content
