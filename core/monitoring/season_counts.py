@@ -13,11 +13,11 @@ from core.monitoring.data_profile import HOURS, WEEKDAYS, ColumnProfile
 LEAST_DAYS = 2  # dates in the reference, from which hours are not taken for the days that they come from
 LEAST_HOURS = 4  # hours with rows, from which times are times of the day rather than dates
 
-Moments = tuple[IntArray | None, IntArray | None]
+HoursAndWeekdays = tuple[IntArray | None, IntArray | None]
 """By row the hour and the weekday (Monday is 0), -1 without a time; None where the times do not tell them."""
 
 
-def moments_of(times: "pd.Series[Any]") -> Moments:
+def moments_of(times: "pd.Series[Any]") -> HoursAndWeekdays:
     """Return the hour and the weekday of each row, UTC; a time without a zone is taken for UTC.
 
     Args:
@@ -39,7 +39,7 @@ def moments_of(times: "pd.Series[Any]") -> Moments:
     return (hour if has_hours else None, weekday if has_weekdays else None)
 
 
-def with_seasons(column: ColumnProfile, values: "pd.Series[Any]", moments: Moments) -> ColumnProfile:
+def with_seasons(column: ColumnProfile, values: "pd.Series[Any]", moments: HoursAndWeekdays) -> ColumnProfile:
     """Add the rows by hour and by weekday to the profile of a column.
 
     Args:
