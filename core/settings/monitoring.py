@@ -1,7 +1,8 @@
 """The `monitoring` block: how often the verdicts on live data may be wrong, and which moves they report."""
 
 import fnmatch
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +36,9 @@ class MonitoringRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ] = 0.02
 
 
+RuleName = Literal["false_alarm_days", "weight", "harmless_sd"]
+
+
 class MonitoringSettings(MonitoringRules, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How live versions are watched."""
 
@@ -47,7 +51,7 @@ class MonitoringSettings(MonitoringRules, frozen=True, forbid_unknown_fields=Tru
         ),
     ] = 1.0
     overrides: Annotated[
-        dict[ModelPattern, dict[str, float]],
+        dict[ModelPattern, dict[RuleName, float]],
         Meta(description="The rules above for some models, by name or pattern: patterns in order, then the own name."),
     ] = {}
 
@@ -69,5 +73,5 @@ class MonitoringSettings(MonitoringRules, frozen=True, forbid_unknown_fields=Tru
         return rules
 
     @staticmethod
-    def _with(rules: MonitoringRules, override: dict[str, float]) -> MonitoringRules:
-        return msgspec.convert(overlay(msgspec.to_builtins(rules), override), MonitoringRules)
+    def _with(rules: MonitoringRules, override: Mapping[RuleName, float]) -> MonitoringRules:
+        return msgspec.convert(overlay(msgspec.to_builtins(rules), {**override}), MonitoringRules)
