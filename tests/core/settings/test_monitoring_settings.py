@@ -8,7 +8,8 @@ from core.settings import SettingsError, load_settings
 def test_rules_of_a_model_come_from_patterns_and_then_from_its_own_name(tmp_path):
     file = tmp_path / "bondx.yaml"
     file.write_text(
-        "monitoring:\n  false_alarm_days: 60\n  overrides:\n    rent: {weight: 3}\n    'r*': {weight: 2, harmless_sd: 0.1}\n"
+        "monitoring:\n  false_alarm_days: 60\n"
+        "  overrides:\n    rent: {weight: 3}\n    'r*': {weight: 2, harmless_sd: 0.1}\n"
     )
     monitoring = load_settings(file).monitoring
 
