@@ -74,4 +74,6 @@ class MonitoringSettings(MonitoringRules, frozen=True, forbid_unknown_fields=Tru
 
     @staticmethod
     def _with(rules: MonitoringRules, override: Mapping[RuleName, float]) -> MonitoringRules:
-        return msgspec.convert(overlay(msgspec.to_builtins(rules), {**override}), MonitoringRules)
+        return msgspec.convert(
+            overlay(msgspec.to_builtins(rules), {str(name): value for name, value in override.items()}), MonitoringRules
+        )
