@@ -6,6 +6,7 @@ A watcher's `name` is the field of `VersionMonitoring` that it writes (`core.mon
 from collections.abc import Callable
 
 from core.engine.context import EngineContext
+from core.monitoring.estimation.watch import EstimateWatch
 from core.monitoring.performance.watch import PerformanceWatch
 from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
@@ -13,4 +14,5 @@ from core.monitoring.watch import Watcher
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
     lambda context: TrafficWatch(context.workspace.predictions_file),
     lambda context: PerformanceWatch(),
+    lambda context: EstimateWatch(),
 )

@@ -11,4 +11,5 @@ events.py              the estimate for events, and for the share of right class
 numbers.py             the estimate for numbers
 score_only.py          the weaker estimate for events from a profile alone
 estimate.py            the estimate for any version, and its words
+watch.py               the estimate of live versions, once an hour, and its record
 """

@@ -1,0 +1,265 @@
+"""The watcher of performance without labels: an estimate an hour, and its record against the outcomes that came."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+
+from core.arrays import AnyArray
+from core.errors import CoreError
+from core.losses import Actual, AnswerForm, LossKind, LossRule, RecordedAnswer, loss_of
+from core.monitoring import dependence
+from core.monitoring.documents import EstimatePart, MetricPoint, MonitoredMetric
+from core.monitoring.estimation.estimate import (
+    EstimatedFigure,
+    EstimatedPerformance,
+    LiveRows,
+    estimate_performance,
+)
+from core.monitoring.estimation.expected_scores import EVENT_RATE, IS_LOSS
+from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
+from core.monitoring.estimation.score_only import estimate_by_scores
+from core.monitoring.live import ProfileIndex, from_bytes
+from core.monitoring.live.sketch import LiveSketch
+from core.monitoring.profiling import PREDICTION
+from core.monitoring.verdicts import PerformanceVerdict
+from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
+from core.telemetry.features import LoggedFeatures, logged_features
+from core.telemetry.live import LiveReader
+from core.telemetry.predictions import Cursor, LabelledAnswers, PredictionReader
+
+EVERY = timedelta(hours=1)
+WINDOW = timedelta(days=1)
+SETTLED = timedelta(seconds=5)  # a younger outcome may belong to a prediction that is not committed yet
+MOST_BATCHES = 20  # of outcomes that one look reads
+MOST_ESTIMATES = 168  # that wait for their outcomes: a week of them
+MOST_HOURS = 24 * 40
+LEAST_OUTCOMES = 30  # from which an estimate is compared with what came
+_LOSSES = {"log_loss": LossKind.LOG, "accuracy": LossKind.ZERO_ONE, "mae": LossKind.ABSOLUTE}
+
+
+class _Past(msgspec.Struct, frozen=True, array_like=True):
+    """An estimate of the deciding metric."""
+
+    at: int  # hours since 1970, the end of its window
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class _Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the watcher remembers."""
+
+    looked_at: datetime | None = None
+    part: EstimatePart | None = None
+    past: tuple[_Past, ...] = ()
+    losses: dict[int, tuple[int, float]] = {}  # by hour of the prediction: outcomes, and the sum of their losses
+    cursor: Cursor = Cursor()  # behind the last outcome in the losses
+
+
+class EstimateWatch(Watcher):
+    """Estimates how well live versions do on what they answered within the last day."""
+
+    name: ClassVar[str] = "estimate"
+
+    def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
+        """Estimate again once an hour; arguments as in the protocol."""
+        memory = _remembered(state)
+        if memory.looked_at is not None and now - memory.looked_at < EVERY:
+            return WatcherLook(part=memory.part, state=state, cursor=memory.cursor.outcome)
+        memory = msgspec.structs.replace(memory, looked_at=now, part=None)
+        found = self._estimate(version, now)
+        if found is not None:
+            first = found.figures[0]
+            past = _Past(_hour(now), first.metric, first.value, first.low, first.high, found.n_rows)
+            memory = msgspec.structs.replace(memory, past=(*memory.past, past)[-MOST_ESTIMATES:])
+            memory = _caught_up(memory, version, first.metric, now)
+            memory = msgspec.structs.replace(memory, part=_part(found, memory, now))
+        return WatcherLook(part=memory.part, state=msgspec.json.encode(memory), cursor=memory.cursor.outcome)
+
+    def _estimate(self, version: LiveVersion, now: datetime) -> EstimatedPerformance | None:
+        """Estimate from sampled rows, else from the counts of the answers; None where neither is possible."""
+        if version.profile is None:
+            return None
+        try:
+            held_out = HeldOutRows.read(version.folder, version.key)
+            rows = logged_features(
+                version.workspace.features_file, version.model, version.version, start=now - WINDOW, end=now
+            )
+            return estimate_performance(held_out, live_rows(held_out, rows)).performance
+        except CoreError:
+            return _by_counts(version, now)
+
+
+def live_rows(held_out: HeldOutRows, logged: LoggedFeatures) -> LiveRows:
+    """Return sampled rows in the form of an estimate.
+
+    Args:
+        held_out: The held-out rows of the same version.
+        logged: The rows.
+    Raises:
+        HeldOutError: The answers are of another kind than those to the held-out rows.
+    """
+    frame = logged.frame()
+    answer = _answers(logged.predictions, len(held_out.classes))
+    if answer.ndim != held_out.answer.ndim:
+        raise HeldOutError("the sampled rows", "their answers are of another kind", "Train the version again")
+    units = dependence.group_numbers(frame[held_out.group]) if held_out.group in frame else None
+    decided = None
+    if held_out.decided is not None:
+        declared = held_out.answer[held_out.decided]
+        decided = answer >= (declared.min() if len(declared) else np.inf)
+    return LiveRows(frame, answer, decided, units)
+
+
+def _answers(predictions: Sequence[object], n_classes: int) -> AnyArray:
+    answers = np.array(predictions, dtype=np.float64)
+    return answers[:, 1] if n_classes == 2 and answers.ndim == 2 and answers.shape[1] == 2 else answers
+
+
+def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | None:
+    """Estimate from the counts of the answers in the tenths of the profile."""
+    profile = version.profile
+    if profile is None or len(profile.calibration) < 2:
+        return None
+    index, sketch = ProfileIndex(profile), LiveSketch()
+    reader = LiveReader(version.workspace.live_file)
+    for minute in reader.between(version.model, version.version, now - WINDOW, now):
+        sketch.merge(from_bytes(index, minute.sketch))
+    if not sketch.n or PREDICTION not in sketch.answers:
+        return None
+    counts = sketch.bins(index, PREDICTION)[1].astype(np.float64)
+    if len(counts) != len(profile.calibration):
+        return None
+    answer = np.array([tenth.predicted for tenth in profile.calibration])
+    try:
+        return estimate_by_scores(profile, answer, answer >= 0.5, weight=counts)
+    except CoreError:
+        return None
+
+
+def _remembered(state: bytes | None) -> _Memory:
+    try:
+        return msgspec.json.decode(state, type=_Memory) if state else _Memory()
+    except msgspec.DecodeError:
+        return _Memory()
+
+
+def _hour(at: datetime) -> int:
+    return int(at.timestamp()) // 3600
+
+
+def _caught_up(memory: _Memory, version: LiveVersion, metric: str, now: datetime) -> _Memory:
+    """Add up the losses of outcomes that are new."""
+    kind = _LOSSES.get(metric)
+    if kind is None:
+        return memory
+    losses = dict(memory.losses)
+    cursor = memory.cursor
+    reader = PredictionReader(version.workspace.predictions_file)
+    try:
+        for _ in range(MOST_BATCHES):
+            batch = reader.labelled(cursor, settled_before=now - SETTLED)
+            for hour, loss in _losses(batch.versions.get((version.model, version.version), ()), kind):
+                n, total = losses.get(hour, (0, 0.0))
+                losses[hour] = (n + 1, total + loss)
+            cursor = batch.cursor
+            if batch.is_last:
+                break
+    finally:
+        reader.close()
+    kept = dict(sorted(losses.items())[-MOST_HOURS:])
+    return msgspec.structs.replace(memory, losses=kept, cursor=cursor)
+
+
+def _losses(answers: Iterable[LabelledAnswers], kind: LossKind) -> Iterable[tuple[int, float]]:
+    rule = LossRule(kind=kind)
+    for part in answers:
+        form: AnswerForm = part.form
+        for row in part.rows:
+            loss = loss_of(rule, RecordedAnswer(form, row.value, row.detail), Actual(row.actual, row.name))
+            if loss is not None:
+                yield int(row.at_us // 3_600_000_000), loss
+
+
+def _part(found: EstimatedPerformance, memory: _Memory, now: datetime) -> EstimatePart:
+    scored, n_held = _scored(memory)
+    notes = list(found.notes)
+    if scored:
+        notes.append(f"{n_held} of {len(scored)} earlier estimates held what the outcomes showed.")
+    return EstimatePart(
+        as_of=now,
+        method=found.method,
+        verdict=found.verdict,
+        reason=found.reason,
+        n_rows=found.n_rows,
+        metrics=tuple(
+            _metric(figure, found.n_rows, memory if not k else None)
+            for k, figure in enumerate(found.figures)
+            if figure.metric != EVENT_RATE
+        ),
+        blind_to=found.blind_to,
+        scored=tuple(scored[-24:]),
+        notes=tuple(notes),
+    )
+
+
+def _metric(figure: EstimatedFigure, n: int, memory: _Memory | None) -> MonitoredMetric:
+    past = memory.past if memory is not None else ()
+    return MonitoredMetric(
+        metric=figure.metric,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        n=n,
+        verdict=figure.verdict or PerformanceVerdict.OPEN,
+        reference=figure.held_out,
+        higher_is_better=figure.metric not in IS_LOSS,
+        window="day",
+        points=tuple(
+            MetricPoint(at=_time(each.at), value=each.value, low=each.low, high=each.high, n=each.n)
+            for each in past
+            if each.metric == figure.metric
+        ),
+    )
+
+
+def _time(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * 3600, UTC)
+
+
+def _scored(memory: _Memory) -> tuple[list[MonitoredMetric], int]:
+    """Compare earlier estimates with the outcomes of their windows; return them, and how many held."""
+    found, n_held = [], 0
+    for past in memory.past:
+        hours = range(past.at - int(WINDOW / EVERY), past.at)
+        n = sum(memory.losses.get(hour, (0, 0.0))[0] for hour in hours)
+        if n < LEAST_OUTCOMES:
+            continue
+        mean = sum(memory.losses.get(hour, (0, 0.0))[1] for hour in hours) / n
+        realised = 1.0 - mean if past.metric == "accuracy" else mean
+        is_held = past.low <= realised <= past.high
+        n_held += is_held
+        found.append(
+            MonitoredMetric(
+                metric=past.metric,
+                value=realised,
+                low=past.low,
+                high=past.high,
+                n=n,
+                verdict=PerformanceVerdict.HOLDS if is_held else PerformanceVerdict.OPEN,
+                reason=(
+                    f"estimated {past.value:.4g} ({past.low:.4g} to {past.high:.4g}); "
+                    f"{n:,} outcomes show {realised:.4g}"
+                ),
+                reference=past.value,
+                higher_is_better=past.metric not in IS_LOSS,
+                window="day",
+                points=(MetricPoint(at=_time(past.at), value=realised, low=past.low, high=past.high, n=n),),
+            )
+        )
+    return found, n_held

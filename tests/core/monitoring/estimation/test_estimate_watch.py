@@ -1,0 +1,90 @@
+"""The watcher of performance without labels: an estimate an hour, and its record against outcomes."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.losses import AnswerForm, AnswerKind
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.monitoring.estimation.watch import EstimateWatch
+from core.monitoring.verdicts import PerformanceVerdict
+from core.settings.feature_log import FeatureLogSettings
+from core.settings.policy import ModelPolicy
+from core.telemetry.features import FeatureBatch, FeatureWriter
+from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter
+from tests.clocks import HandClock
+
+START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+LATER = START + timedelta(hours=2)
+N = 200
+
+
+@pytest.fixture
+def version(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=400)})
+    answer = frame["size"].to_numpy()
+    kept = HeldOutRows(frame, answer, answer + rng.normal(size=400), (), None, None, "", ())
+    (tmp_path / HELD_OUT_NAME).write_bytes(kept.to_bytes())
+    files = {f"{name}_file": tmp_path / f"{name}.db" for name in ("features", "live", "predictions")}
+    return SimpleNamespace(
+        workspace=SimpleNamespace(**files),
+        model="spread",
+        version="1.0.0",
+        key="spread@1.0.0",
+        folder=tmp_path,
+        profile=DataProfile(format=1, rows=400, features=()),
+        rules=ModelPolicy(),
+    )
+
+
+def serve(version, *, outcomes):
+    """Answer rows half an hour after the start, with a sample of their features, and report some outcomes."""
+    rng, at = np.random.default_rng(1), START - timedelta(minutes=30)
+    size = rng.normal(size=N)
+    requests = tuple(f"r{k}" for k in range(N))
+    with FeatureWriter(version.workspace.features_file, FeatureLogSettings(share=1.0), clock=HandClock(START)) as log:
+        cells = size.tolist()
+        log.add(FeatureBatch("spread", "1.0.0", (at.timestamp(),) * N, requests, {"size": cells}, cells))
+    form = AnswerForm(AnswerKind.NUMBER)
+    with closing(PredictionWriter(version.workspace.predictions_file, clock=lambda: START)) as writer:
+        for name, value in zip(requests, size, strict=True):
+            writer.add(PredictionRecord(name, at, "spread", "1.0.0", latency_ms=1.0, value=float(value), form=form))
+        for name, value in list(zip(requests, size, strict=True))[:outcomes]:
+            writer.add_outcome(OutcomeRecord(name, START, actual=float(value + rng.normal())))
+
+
+def test_sampled_rows_give_an_estimate_that_outcomes_later_confirm(version):
+    serve(version, outcomes=100)
+    first = EstimateWatch().look(version, START, None)
+    assert first.part.verdict is not PerformanceVerdict.FELL
+    mae = first.part.metrics[0]
+    assert (mae.metric, mae.n, first.part.n_rows) == ("mae", N, N)
+    assert mae.low < 0.8 < mae.high
+    later = EstimateWatch().look(version, LATER, first.state)
+    (scored,) = later.part.scored[:1]
+    assert scored.n == 100
+    assert scored.low <= scored.value <= scored.high
+    assert "100 outcomes show" in scored.reason
+    assert any("earlier estimates held" in note for note in later.part.notes)
+    assert len(later.part.metrics[0].points) == 2
+
+
+def test_a_look_within_the_hour_shows_what_was_found_and_reads_nothing(version, monkeypatch):
+    serve(version, outcomes=0)
+    first = EstimateWatch().look(version, START, None)
+    monkeypatch.setattr(EstimateWatch, "_estimate", None)
+    again = EstimateWatch().look(version, START + timedelta(minutes=59), first.state)
+    assert (again.part, again.state) == (first.part, first.state)
+    assert first.part.scored == ()
+
+
+def test_a_version_without_rows_or_profile_has_no_estimate(version):
+    assert EstimateWatch().look(version, START, None).part is None
+    version.profile = None
+    assert EstimateWatch().look(version, START, b"not a state").part is None
