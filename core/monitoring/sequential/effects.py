@@ -94,7 +94,7 @@ def _widest(counts: IntArray) -> float:
 
 
 def _moved_by(layout: ColumnLayout, rows: IntArray) -> tuple[float, float]:
-    """Return the Wasserstein distance and the move of the mean, each cell taken for its middle."""
+    """Return the Wasserstein distance and the move of the mean, each cell taken for its median."""
     gaps = _gaps(np.stack((layout.within(layout.reference), layout.within(rows))))[:-1]
     distances = layout.distances()
     return float(np.abs(gaps) @ distances), float(gaps @ distances)

@@ -90,11 +90,10 @@ class ColumnLayout:
         return values
 
     def distances(self) -> FloatArray:
-        """Return the distance between the middles of neighbouring cells of numbers, in their unit."""
-        assert isinstance(self.cells, NumberCells)
-        ends = np.concatenate(([self.cells.least], self.cells.edges, [self.cells.greatest]))
-        middles = ends[:-1] / 2 + ends[1:] / 2
-        return np.diff(middles)
+        """Return the distance between the medians of neighbouring cells of numbers, in their unit."""
+        up_to = np.cumsum(self.cells.reference)
+        middles = (up_to - self.cells.reference / 2) / up_to[-1]
+        return np.diff(self.stored.sketch().quantiles(middles))
 
 
 def layouts_of(profile: DataProfile) -> dict[ColumnKey, ColumnLayout]:

@@ -209,7 +209,7 @@ class SequentialDrift:
             counts = np.array([minute.counts.get(layout.key, np.zeros(layout.width, np.int64)) for minute in own])
             if not len(own):
                 continue
-            effect = float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+            effect = self.design_effect(layout.key)
             seen, expected = self._compared(k, counts, [minute.at for minute in own])
             if (found := change_point(seen, expected, effect)) is None:
                 continue
@@ -254,13 +254,24 @@ class SequentialDrift:
         for k, finding in self.state.findings.items():
             column = self._column(k)
             layout = self.streams.columns[column]
-            effect = float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+            effect = self.design_effect(layout.key)
             matters = self.matters(self.streams.streams[k])
             rows = finding.rows[: layout.width]
             if finding.verdict is DriftVerdict.WATCH and is_beyond_harmless(
                 layout, rows, finding.aspect, effect, matters
             ):
                 finding.verdict = DriftVerdict.ALARM
+
+    def design_effect(self, key: ColumnKey) -> float:
+        """Return how many rows of a column are worth one independent row."""
+        column = self.streams.column_numbers[key]
+        return float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+
+    def window(self, key: ColumnKey) -> IntArray:
+        """Return the rows of a column today and yesterday, by cell of its layout."""
+        column = self.streams.column_numbers[key]
+        rows = self.state.today[column] + self.state.yesterday[column]
+        return np.asarray(rows[: self.streams.layouts[key].width])
 
     def matters(self, stream: Stream) -> float:
         """Return the PSI from which a stream's move is drift, nats."""

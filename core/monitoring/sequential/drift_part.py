@@ -1,0 +1,194 @@
+"""What a person sees of the sequential verdict: of each column its effect, its evidence and when it changed."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from core.arrays import IntArray
+from core.monitoring.coarse_cells import LevelCells, NumberCells
+from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
+from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
+from core.monitoring.sequential.layout import ColumnKey, ColumnLayout
+from core.monitoring.sequential.scores import Aspect
+from core.monitoring.sequential.sequential_drift import SequentialDrift, StreamMove
+from core.monitoring.sequential.streams import Stream
+from core.monitoring.verdicts import DriftType, DriftVerdict
+
+_GRAVITY = list(DriftVerdict)
+SUBJECTS = {
+    Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
+    Aspect.UNREADABLE: "unreadable cells went from {before:.1%} to {after:.1%}",
+    Aspect.UNSEEN: "{after:.1%} of the rows have levels never seen",
+    Aspect.OUTSIDE: "{after:.1%} of the values lie outside the range of the reference",
+}
+
+
+def drift_part(
+    drift: SequentialDrift, importance: Mapping[str, float], *, notes: tuple[str, ...] = ()
+) -> DriftPart | None:
+    """Return what is shown of a version; None before its first row.
+
+    Args:
+        drift: Its sequential verdict.
+        importance: Share of each feature in its answers.
+        notes: What the verdict lacks.
+    """
+    state = drift.state
+    if state.last_at is None:
+        return None
+    groups = _groups(state.findings)
+    evidence = drift.evidence()
+    columns = []
+    for k, stream in enumerate(drift.streams.streams):
+        move = state.findings.get(k)
+        if move is not None or stream.type is not DriftType.QUALITY:
+            columns.append(_column(drift, k, stream, float(evidence[k]), importance, groups.get(k, "")))
+    columns.sort(key=lambda each: (-_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
+    return DriftPart(
+        as_of=state.last_at + timedelta(minutes=1),
+        verdict=max((each.verdict for each in columns), key=_GRAVITY.index, default=DriftVerdict.INCONCLUSIVE),
+        n_rows=state.n_rows,
+        since=state.begun_at,
+        columns=tuple(columns),
+        false_alarm_days=drift.false_alarm_days,
+        prediction_move=_prediction_move(drift, columns),
+        notes=(*notes, *_own_notes(drift)),
+    )
+
+
+def _column(
+    drift: SequentialDrift,
+    k: int,
+    stream: Stream,
+    evidence: float,
+    importance: Mapping[str, float],
+    group: str,
+) -> MonitoredColumn:
+    layout, effect = drift.streams.layouts[stream.key], drift.design_effect(stream.key)
+    move = drift.state.findings.get(k)
+    rows = move.rows[: layout.width] if move is not None else drift.window(stream.key)
+    sizes = measure(layout, rows, effect)
+    if move is not None:
+        verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
+    else:
+        verdict, reason = _without_move(sizes, drift.matters(stream))
+    kind, name = stream.key
+    return MonitoredColumn(
+        name=name,
+        type=stream.type,
+        verdict=verdict,
+        reason=reason,
+        evidence=round(min(evidence, 1.0), 3),
+        n=int(rows.sum()),
+        psi=sizes.psi if sizes else None,
+        ks=sizes.ks if sizes else None,
+        chi_square=sizes.chi_square if sizes else None,
+        jensen_shannon=sizes.jensen_shannon if sizes else None,
+        wasserstein=sizes.wasserstein if sizes else None,
+        importance=importance.get(name) if kind is DriftType.FEATURE else None,
+        changed_at=move.changed_at if move else None,
+        changed_from=move.changed_from if move else None,
+        changed_until=move.changed_until if move else None,
+        group=group,
+        shares=_shares(layout, rows) if sizes else None,
+    )
+
+
+def _without_move(sizes: EffectSizes | None, matters: float) -> tuple[DriftVerdict, str]:
+    """Say whether a move that matters can be ruled out by the rows of today and yesterday."""
+    if sizes is None:
+        return DriftVerdict.INCONCLUSIVE, "no rows today or yesterday"
+    if sizes.psi_bound is None:
+        return DriftVerdict.INCONCLUSIVE, f"{sizes.n:,} rows today and yesterday are too few to judge"
+    if sizes.psi_bound > matters:
+        return DriftVerdict.INCONCLUSIVE, f"the true PSI may be up to {sizes.psi_bound:.2f}; more rows settle it"
+    return DriftVerdict.STABLE, f"the true PSI is below {max(sizes.psi_bound, 0.001):.3f} with 95% confidence"
+
+
+def _reason(layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: EffectSizes | None) -> str:
+    if move.aspect is not Aspect.VALUES:
+        shares = (share_counts(layout, side, move.aspect) for side in (layout.reference, rows))
+        before, after = (hits / max(of, 1) for hits, of in shares)
+        return SUBJECTS[move.aspect].format(before=before, after=after)
+    if sizes is None:
+        return "moved"
+    harmless = "" if move.verdict is DriftVerdict.ALARM else ", perhaps harmless"
+    return f"moved{_how(layout, rows, sizes)}: PSI {sizes.psi:.3f}{harmless}"
+
+
+def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:
+    """Say how the values have moved: their mean, or the level that moved most."""
+    if sizes.mean_move is not None:
+        sd = layout.stored.sd
+        of_sd = f" ({sizes.mean_move / sd:+.2f} sd)" if sd else ""
+        return f" by {sizes.mean_move:+.4g} on average{of_sd}"
+    counts = compared(layout, rows)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    at = int(np.argmax(np.abs(shares[1] - shares[0])))
+    if (name := _names(layout)[at]) is None:
+        return ""
+    return f", {name} from {shares[0, at]:.1%} to {shares[1, at]:.1%}"
+
+
+def _names(layout: ColumnLayout) -> list[str | None]:
+    """Return the names of the cells that are compared; None where a cell has no name."""
+    cells = layout.cells
+    if isinstance(cells, NumberCells) or cells.is_bucketed:
+        return [None] * layout.missing
+    return [*cells.names, *(["other levels"] if cells.others else []), "levels never seen"]
+
+
+def _shares(layout: ColumnLayout, rows: IntArray) -> BinShares:
+    counts = compared(layout, rows)
+    reference, current = (tuple((side / side.sum()).tolist()) for side in counts)
+    if isinstance(layout.cells, LevelCells):
+        names = tuple(name or f"bucket {k}" for k, name in enumerate(_names(layout)))
+        return BinShares(levels=names, reference=reference, current=current)
+    ends = (layout.cells.least, *layout.cells.edges.tolist(), layout.cells.greatest)
+    return BinShares(edges=ends, reference=reference, current=current)
+
+
+def _groups(moves: Mapping[int, StreamMove]) -> dict[int, str]:
+    """Group the streams whose intervals of change overlap; a group is named by its first change."""
+    found: dict[int, str] = {}
+    group: list[int] = []
+    until: datetime | None = None
+    for k in [*sorted(moves, key=lambda k: (moves[k].changed_from, k)), None]:
+        if k is not None and until is not None and moves[k].changed_from <= until:
+            group.append(k)
+            until = max(until, moves[k].changed_until)
+            continue
+        if len(group) > 1:
+            first = min(moves[each].changed_at for each in group)
+            found |= dict.fromkeys(group, f"{first:%Y-%m-%d %H:%M} UTC")
+        if k is not None:
+            group, until = [k], moves[k].changed_until
+    return found
+
+
+def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn]) -> str:
+    """Say how the predictions moved since the features did."""
+    moved = [each for each in columns if each.changed_at is not None and each.type is not DriftType.PREDICTION]
+    own = next((each for each in columns if each.type is DriftType.PREDICTION), None)
+    if own is None or not moved:
+        return ""
+    key: ColumnKey = (DriftType.PREDICTION, own.name)
+    if own.changed_at is None:
+        return f"the predictions have not moved with them: {own.reason}"
+    sizes = measure(drift.streams.layouts[key], drift.window(key), drift.design_effect(key))
+    by = f" by {sizes.mean_move:+.4g} on average" if sizes is not None and sizes.mean_move is not None else ""
+    together = [each.name for each in moved if each.group and each.group == own.group]
+    with_them = f" together with {', '.join(together)}" if together else ""
+    return f"the predictions moved{by}{with_them} since {own.changed_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _own_notes(drift: SequentialDrift) -> list[str]:
+    untimed = drift.streams.untimed
+    if not untimed:
+        return []
+    names = f"{len(untimed)} columns have" if len(untimed) > 1 else f"{untimed[0]} has"
+    return [
+        f"{names} no reference by hour: minutes show only moves beyond 0.5 sd, which no season explains; "
+        "whole days show smaller ones"
+    ]

@@ -1,0 +1,126 @@
+"""One look at a live version: its new minutes are read, judged, and shown."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.monitoring.live import LiveSketch, ProfileIndex, from_bytes, profile_number
+from core.monitoring.sequential.budget import FalseAlarmBudget
+from core.monitoring.sequential.drift_part import drift_part
+from core.monitoring.sequential.sequential_drift import BinnedMinute, DriftState, SequentialDrift
+from core.monitoring.sequential.sketch_bins import SketchBins
+from core.monitoring.sequential.stored_state import DriftStateError, state_from_bytes, state_to_bytes
+from core.monitoring.sequential.streams import Streams
+from core.monitoring.verdicts import DriftType
+from core.monitoring.watch import LiveVersion, WatcherLook
+from core.settings.monitoring import MonitoringSettings
+from core.telemetry.live import LiveMinute, LiveReader
+
+if TYPE_CHECKING:
+    from core.monitoring.data_profile import DataProfile
+
+WATCHED_DAYS = 7  # a model without rows for longer has no share of the budget
+MOST_PREPARED = 100  # versions whose bets are kept between looks
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What follows from the profile of a version: computed once."""
+
+    profile: "DataProfile"
+    harmless: float
+    number: str
+    index: ProfileIndex
+    streams: Streams
+    bins: SketchBins
+
+
+class LiveDrift:
+    """Keeps the sequential verdict of every live version."""
+
+    def __init__(self, live_file: Path, settings: Callable[[], MonitoringSettings]) -> None:
+        """Prepare.
+
+        Args:
+            live_file: The store of the counted minutes.
+            settings: Returns the settings in force.
+        """
+        self._reader = LiveReader(live_file)
+        self._settings = settings
+        self._prepared: dict[str, _Prepared] = {}
+
+    def look(self, version: LiveVersion, profile: "DataProfile", now: datetime, state: bytes | None) -> WatcherLook:
+        """Take in the minutes that are new, and judge.
+
+        Args:
+            version: The version.
+            profile: What it learned from.
+            now: The time.
+            state: Of the last look.
+        """
+        settings = self._settings()
+        prepared = self._prepare(version, profile, settings.for_model(version.model).harmless_sd)
+        known, cursor, notes = _restored(state, prepared.streams)
+        drift = SequentialDrift(
+            prepared.streams,
+            false_alarm_days=self._budget(settings, version, now).false_alarm_days(version.model),
+            matters={
+                DriftType.FEATURE: version.rules.drift.feature,
+                DriftType.PREDICTION: version.rules.drift.feature,
+                DriftType.TARGET: version.rules.drift.target,
+                DriftType.RESIDUAL: version.rules.drift.residual,
+            },
+            state=known,
+        )
+        stored = self._reader.minutes(version.model, version.version, cursor)
+        drift.observe(_binned(prepared, stored))
+        if (since := drift.history_from) is not None:
+            end = (drift.state.last_at or now) + timedelta(minutes=1)
+            drift.date_findings(_binned(prepared, self._reader.between(version.model, version.version, since, end)))
+        drift.judge_findings()
+        cursor = max([cursor, *(minute.seq for minute in stored)])
+        content = state_to_bytes(drift.state, prepared.streams, cursor)
+        part = drift_part(drift, version.importance, notes=notes)
+        return WatcherLook(part=part, state=content, cursor=cursor)
+
+    def _prepare(self, version: LiveVersion, profile: "DataProfile", harmless: float) -> _Prepared:
+        known = self._prepared.get(version.key)
+        if known is None or known.harmless != harmless or (known.profile is not profile and known.profile != profile):
+            if len(self._prepared) >= MOST_PREPARED:
+                self._prepared.clear()
+            streams = Streams(profile, version.importance, harmless=harmless)
+            bins = SketchBins(streams.layouts)
+            known = _Prepared(profile, harmless, profile_number(profile), ProfileIndex(profile), streams, bins)
+            self._prepared[version.key] = known
+        return known
+
+    def _budget(self, settings: MonitoringSettings, version: LiveVersion, now: datetime) -> FalseAlarmBudget:
+        """Split the budget over the models that answered lately."""
+        since = now - timedelta(days=WATCHED_DAYS)
+        models = {found.model for found in self._reader.versions() if found.last_at >= since}
+        return FalseAlarmBudget(
+            pages_a_month=settings.false_pages_a_month,
+            days_a_model=settings.for_model(version.model).false_alarm_days,
+            weights={model: settings.for_model(model).weight for model in models},
+        )
+
+
+def _restored(state: bytes | None, streams: Streams) -> tuple[DriftState | None, int, tuple[str, ...]]:
+    """Return the state of the last look; a state that cannot be used is replaced by what is still stored."""
+    if state is None:
+        return None, 0, ()
+    try:
+        return *state_from_bytes(state, streams), ()
+    except DriftStateError as error:
+        return None, 0, (f"judged again from the stored minutes: {error}",)
+
+
+def _binned(prepared: _Prepared, minutes: Iterable[LiveMinute]) -> list[BinnedMinute]:
+    """Add up the parts of each minute, and count them in the cells of the verdict; other profiles are left out."""
+    sketches: dict[datetime, LiveSketch] = {}
+    for minute in minutes:
+        if minute.sketch and minute.profile == prepared.number:
+            sketches.setdefault(minute.at, LiveSketch()).merge(from_bytes(prepared.index, minute.sketch))
+    return [BinnedMinute(at, prepared.bins.counts(sketch)) for at, sketch in sketches.items()]

@@ -1,0 +1,153 @@
+"""From counted minutes in the store to what is shown of a version."""
+
+from datetime import timedelta
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.monitoring.drift_watch import DriftWatch
+from core.monitoring.live import LiveSketch, ProfileIndex, profile_number, to_bytes
+from core.monitoring.profiling import profile_column
+from core.monitoring.verdicts import DriftType, DriftVerdict
+from core.monitoring.watch import LiveVersion
+from core.settings.monitoring import MonitoringSettings
+from core.settings.policy import ModelPolicy
+from core.tables.signature import ColumnKind
+from core.telemetry.live import CountedMinute, LiveWriter
+from tests.core.monitoring.sequential.populations import MONDAY, Population
+
+SETTINGS = MonitoringSettings()
+
+
+@pytest.fixture(scope="module")
+def profile():
+    rng = np.random.default_rng(1)
+    answers = pd.Series(rng.normal(10, 2, 4_000))
+    own = profile_column(answers, ColumnKind.NUMBER, name="prediction")
+    return msgspec.structs.replace(Population().profile(1, 5_000), prediction=own)
+
+
+@pytest.fixture
+def version(workspace, profile):
+    return LiveVersion(
+        workspace=workspace,
+        model="rent",
+        version="1.0.0",
+        role="stable",
+        live_since=None,
+        created_at=MONDAY - timedelta(days=1),
+        folder=workspace.artifacts_dir,
+        profile=profile,
+        no_profile="",
+        importance={"income": 0.7, "rooms": 0.2, "grade": 0.1},
+        rules=ModelPolicy(),
+    )
+
+
+def sketch(profile, frame, answers) -> bytes:
+    """Count rows in the bins of the profile, as a server does."""
+    index = ProfileIndex(profile)
+    found = LiveSketch(len(frame))
+    for stored in profile.features:
+        values = frame[stored.name]
+        if stored.kind is ColumnKind.CATEGORY:
+            names = values.value_counts()
+            found.features[stored.name] = index.levels(stored.name).count(map(str, names.index), names.tolist())
+        else:
+            found.features[stored.name] = index.numbers(stored.name).count(values.to_numpy())
+    found.answers["prediction"] = index.answers["prediction"].count(answers)
+    return to_bytes(found)
+
+
+@pytest.fixture
+def served(workspace, profile):
+    def served(first, n, *, shift=0.0, answer=0.0, parts=1, seed=0):
+        """Store minutes of 40 rows, each in some parts."""
+        rng = np.random.default_rng([seed, first])
+        with LiveWriter(workspace.live_file, b"".join, clock=lambda: MONDAY) as writer:
+            for k in range(first, first + n):
+                at = MONDAY + timedelta(minutes=k)
+                times = pd.DatetimeIndex([pd.Timestamp(at).tz_localize(None)] * (40 // parts))
+                for _ in range(parts):
+                    frame = Population().frame(rng, times, shift=shift)
+                    content = sketch(profile, frame, rng.normal(10 + answer, 2, len(frame)))
+                    number, seconds = profile_number(profile), int(at.timestamp())
+                    writer.add(CountedMinute("rent", "1.0.0", number, seconds, len(frame), 0, content))
+            writer.flush()
+
+    return served
+
+
+def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_moved_with_it(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    served(0, 150)
+    first = watch.look(version, MONDAY + timedelta(minutes=151), None)
+    served(150, 20, shift=1.0, answer=2.0, parts=2)
+    second = watch.look(version, MONDAY + timedelta(minutes=171), first.state)
+
+    assert first.part.verdict is not DriftVerdict.ALARM
+    assert second.part.verdict is DriftVerdict.ALARM
+    income = next(each for each in second.part.columns if each.name == "income")
+    answers = next(each for each in second.part.columns if each.type is DriftType.PREDICTION)
+    assert (income.verdict, income.importance, income.evidence) == (DriftVerdict.ALARM, 0.7, 1.0)
+    assert abs(income.changed_at - MONDAY - timedelta(minutes=150)) <= timedelta(minutes=1)
+    assert income.reason.startswith("moved by +")
+    assert income.wasserstein == pytest.approx(
+        1.0, abs=0.2
+    )  # taken from the tenths: the end of a tail counts at its median
+    assert income.group == answers.group != ""
+    assert "together with income" in second.part.prediction_move
+    assert {each.name for each in second.part.columns if each.verdict is DriftVerdict.ALARM} == {"income", "prediction"}
+
+
+def test_looks_at_every_minute_and_one_look_at_all_agree(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    state = None
+    for k in range(12):
+        served(k, 1, shift=0.5)
+        look = watch.look(version, MONDAY + timedelta(minutes=k + 1), state)
+        state = look.state
+    whole = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=13), None)
+
+    assert look.part.n_rows == whole.part.n_rows == 480
+    assert [each.evidence for each in look.part.columns] == [each.evidence for each in whole.part.columns]
+
+
+def test_a_look_without_new_minutes_changes_nothing(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    served(0, 3)
+    first = watch.look(version, MONDAY + timedelta(minutes=4), None)
+    again = watch.look(version, MONDAY + timedelta(minutes=5), first.state)
+
+    assert (again.part, again.state, again.cursor) == (first.part, first.state, first.cursor)
+
+
+def test_a_state_that_cannot_be_read_is_made_again_from_the_stored_minutes(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    served(0, 3)
+    first = watch.look(version, MONDAY + timedelta(minutes=4), None)
+    again = watch.look(version, MONDAY + timedelta(minutes=4), b"damaged")
+
+    assert again.state == first.state
+    assert "judged again from the stored minutes" in again.part.notes[0]
+
+
+def test_a_version_without_a_profile_or_without_rows_has_nothing_to_show(workspace, version):
+    from dataclasses import replace
+
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    assert watch.look(replace(version, profile=None), MONDAY, None).part is None
+    assert watch.look(version, MONDAY, None).part is None
+
+
+def test_more_models_share_the_false_alarm_budget(workspace, version, served):
+    served(0, 1)
+    with LiveWriter(workspace.live_file, lambda sketches: b"", clock=lambda: MONDAY) as writer:
+        writer.add(CountedMinute("other", "1.0.0", "p", int(MONDAY.timestamp()), 1, 0, b"x"))
+        writer.flush()
+    watch = DriftWatch(workspace.live_file, lambda: MonitoringSettings(overrides={"rent": {"weight": 2.0}}))
+    part = watch.look(version, MONDAY + timedelta(minutes=2), None).part
+
+    assert part.false_alarm_days == pytest.approx(45.0)
