@@ -31,7 +31,7 @@ def fill_predictions(file: Path, rows: int) -> datetime:
     begin, numbers = time.perf_counter(), random.Random(1)
     latencies = [round(numbers.lognormvariate(0.7, 0.5), 3) for _ in range(4096)]
     step, start, clock = SPAN / rows, NOW - SPAN, [NOW - SPAN]
-    keep = PredictionRetention(keep_rows=4 * rows, keep_days=30)
+    keep = PredictionRetention(keep_rows=max(4 * rows, 12_000_000), keep_days=30)  # segments of 500,000 rows
     with PredictionWriter(
         file, clock=lambda: clock[0], commit_seconds=60, max_waiting=2 * _PIECE, retention=keep
     ) as writer:
@@ -97,6 +97,7 @@ class Holds:
 
     def __init__(self) -> None:
         self.ms: list[float] = []
+        self.cpu_ms: list[float] = []  # of the thread, which a busy machine hardly changes
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -106,11 +107,12 @@ class Holds:
         @contextmanager
         def timed_alone(connection: WriteConnection) -> Iterator[None]:
             with alone(connection):
-                begin = time.perf_counter()
+                begin, cpu = time.perf_counter(), time.thread_time()
                 try:
                     yield
                 finally:
                     self.ms.append((time.perf_counter() - begin) * 1000)
+                    self.cpu_ms.append((time.thread_time() - cpu) * 1000)
 
         WriteConnection.alone = timed_alone  # type: ignore[method-assign, assignment]
         try:
