@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.monitoring.documents import (
+    DriftBudget,
+    DriftPage,
     DriftPart,
     EstimatePart,
     HealthChange,
@@ -85,6 +87,10 @@ def a_version(number: str = "1.0.0", **known: Any) -> VersionMonitoring:
 
 def monitored(workspace: Workspace, *models: str, **known: Any) -> None:
     """Store the monitoring of each model, as an engine would."""
+    page = DriftPage(at=LOOKED_AT - timedelta(minutes=12), model="spread", version="1.0.0")
+    MonitoringStore(workspace).write_budget(
+        DriftBudget(acceptable=3.0, fired=(page,), spent=1, left=2.0, updated_at=LOOKED_AT)
+    )
     version = a_version(**known)
     MonitoringStore(workspace).write(
         ModelMonitoring(model=model, versions=(version,), updated_at=LOOKED_AT) for model in models

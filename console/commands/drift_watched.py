@@ -43,6 +43,11 @@ def watched_status(args: argparse.Namespace) -> int:
         print_json(found)
     else:
         print_table([_row(*each) for each in versions], _COLUMNS, empty="No live version has been looked at yet.")
+        if (budget := _snapshot(args).drift_budget) is not None:
+            print(
+                f"drift alerts in 30 days: {budget.spent}; acceptable false alerts: {budget.acceptable:g}, "
+                f"of which {budget.left:g} are left"
+            )
     return _exit_code([version for _, version in versions])
 
 

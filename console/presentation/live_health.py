@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from console.presentation.phrases import NOTHING, instant
-from core.monitoring.documents import HealthState, ModelMonitoring, VersionHealth
+from core.monitoring.documents import DriftBudget, HealthState, ModelMonitoring, VersionHealth
 from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -64,3 +64,13 @@ def health_lines(health: VersionHealth) -> list[Line]:
         for reason in health.reasons
     ]
     return lines + [Line((("not known    ", "muted"), (missing, ""))) for missing in health.missing]
+
+
+def budget_text(budget: DriftBudget | None) -> str:
+    """Say how many drift alerts fired in 30 days, and how many false ones are still acceptable.
+
+    >>> from datetime import UTC
+    >>> budget_text(DriftBudget(acceptable=3, spent=1, left=2, updated_at=datetime(2026, 3, 2, tzinfo=UTC)))
+    'drift alerts 1 in 30 days, 2 left'
+    """
+    return f"drift alerts {budget.spent} in 30 days, {budget.left:g} left" if budget is not None else ""

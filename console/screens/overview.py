@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, calm, epochs, resources, sessions, versions
-from console.presentation.live_health import health_lines, monitoring_of
+from console.presentation.live_health import budget_text, health_lines, monitoring_of
 from console.presentation.unattended import advice, unattended
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
@@ -127,7 +127,8 @@ class OverviewScreen(ConsoleScreen):
         changes.show(audit.change_lines(snapshot.audit, now) or NO_CHANGES)
         self.set_title(changes, "Recent operator actions")
         n_live = sum(model.production is not None for model in snapshot.models)
-        self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
+        n_of = f"{n_live} of {len(snapshot.models)} live" if snapshot.models else ""
+        self.set_title(live, "Live models", "  ".join(filter(None, (budget_text(snapshot.drift_budget), n_of))))
         self._show_session(session, history)
         self._show_resources(snapshot)
 

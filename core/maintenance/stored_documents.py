@@ -15,7 +15,8 @@ from core.governance.head import DATABASE as AUDIT
 from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
-from core.monitoring.documents import ModelMonitoring
+from core.monitoring.documents import DriftBudget, ModelMonitoring
+from core.monitoring.monitoring_store import BUDGET_TABLE
 from core.monitoring.monitoring_store import DATABASE as MONITORING
 from core.monitoring.monitoring_store import TABLE as MONITORED
 from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
@@ -58,6 +59,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(RUNS, "runs", Run, "run_id"),
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
     TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
+    TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     HEAD,
 )

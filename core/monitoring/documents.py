@@ -209,3 +209,24 @@ class ModelMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def health(self) -> VersionHealth:
         """The health of the model is that of its stable version: a candidate is judged by its rollout."""
         return self.live.health
+
+
+class DriftPage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alert of drift that has fired."""
+
+    at: datetime
+    model: str
+    version: str
+
+
+class DriftBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many false alarms of drift the workspace accepts in 30 days, and how many may have been false."""
+
+    name: Literal["drift"] = "drift"
+    acceptable: float
+    fired: tuple[DriftPage, ...] = ()  # within the last 30 days, oldest first
+    spent: int = 0  # of these, the alerts that may be false
+    left: float = 0.0
+    updated_at: datetime
+    format: Literal[1] = 1
+    revision: int = 0

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from core.errors import NotFoundError
-from core.monitoring.documents import ModelMonitoring
+from core.monitoring.documents import DriftBudget, ModelMonitoring
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
 
 DATABASE = "monitoring"
 TABLE = "models"
+BUDGET_TABLE = "budget"
 
 
 class MonitoringStore:
@@ -48,6 +49,28 @@ class MonitoringStore:
     def readable(self) -> dict[str, ModelMonitoring]:
         """Return, by model, the documents that this release can read: the engine writes the others again."""
         return {found.model: found for found in self._documents.readable()[0]}
+
+    def budget(self) -> DriftBudget | None:
+        """Return the budget for false alarms of drift; None before a live version was watched."""
+        found = self._budgets.readable()[0]
+        return found[0] if found else None
+
+    def write_budget(self, budget: DriftBudget) -> None:
+        """Store the budget, if anything but its time has changed."""
+        before = self.budget()
+        if before is not None and replace(before, updated_at=budget.updated_at, revision=budget.revision) == budget:
+            return
+        with self._workspace.database(DATABASE).transaction():
+            table, before = self._budgets, self.budget()
+            if before is not None:
+                table.replace(replace(budget, revision=before.revision))
+                return
+            table.remove_all(table.all_keys())  # of another release
+            table.insert(budget)
+
+    @property
+    def _budgets(self) -> "Documents[DriftBudget]":
+        return self._workspace.database(DATABASE).documents(BUDGET_TABLE, DriftBudget, key="name")
 
     def write(self, documents: Iterable[ModelMonitoring]) -> int:
         """Make the documents those of all models, in one generation of the file, if anything shown has changed.

@@ -187,6 +187,13 @@ PERFORMANCE_LOW = GaugeMetric(
     "bondx_model_performance_low", "Lower end of its interval, valid however often one looks.", _M, _METRIC
 )
 PERFORMANCE_HIGH = GaugeMetric("bondx_model_performance_high", "Upper end of its interval.", _M, _METRIC)
+DRIFT_BUDGET = GaugeMetric(
+    "bondx_drift_budget_alerts", "False alerts of drift that are acceptable in 30 days, in the whole workspace.", _M
+)
+DRIFT_BUDGET_SPENT = GaugeMetric(
+    "bondx_drift_budget_spent_alerts", "Alerts of drift that fired in the last 30 days: each may be false.", _M
+)
+DRIFT_BUDGET_LEFT = GaugeMetric("bondx_drift_budget_left_alerts", "What is left of that budget.", _M)
 MONITORED_UNTIL = GaugeMetric(
     "bondx_monitored_until_seconds", "The minute of the last look at the version, Unix time.", _M, _MODEL
 )

@@ -31,6 +31,10 @@ class MonitoringMetrics(Collector):
             for version in document.versions:
                 families.add(document.model, version)
         yield from vars(families).values()
+        if (budget := self._snapshot().drift_budget) is not None:
+            yield catalogue.DRIFT_BUDGET.family(budget.acceptable)
+            yield catalogue.DRIFT_BUDGET_SPENT.family(budget.spent)
+            yield catalogue.DRIFT_BUDGET_LEFT.family(budget.left)
 
 
 class _Families:

@@ -12,7 +12,7 @@ from core.view.remembered import of_the_same
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
-    from core.monitoring.documents import ModelMonitoring
+    from core.monitoring.documents import DriftBudget, ModelMonitoring
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
@@ -55,6 +55,7 @@ class Snapshot:
     quarantined: "tuple[Quarantine, ...]" = ()  # versions that killed their loader
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     monitoring: "tuple[ModelMonitoring, ...]" = ()  # of each model with a live version
+    drift_budget: "DriftBudget | None" = None  # None before a live version was watched
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs

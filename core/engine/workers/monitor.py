@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from core.engine.context import EngineContext
+from core.engine.drift_budget import update_budget
 from core.engine.live_versions import LiveVersions
 from core.engine.monitoring_alerts import MonitoringAlerts
 from core.engine.watchers import WATCHERS
@@ -98,6 +99,8 @@ class Monitor(Worker):
         self._store.write(
             ModelMonitoring(model=model, versions=tuple(each), updated_at=now) for model, each in shown.items()
         )
+        if versions:
+            update_budget(self._store, self._context.alerts, self._context.settings.monitoring, now)
 
     def _look_at(self, version: LiveVersion, before: VersionMonitoring | None, now: datetime) -> VersionMonitoring:
         """Run every watcher on a version; each keeps what was shown of it if it fails."""

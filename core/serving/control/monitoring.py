@@ -4,7 +4,8 @@ from litestar import Controller, get
 from litestar.params import FromPath, FromQuery
 
 from core.clock import utc_now
-from core.monitoring.documents import ModelMonitoring
+from core.errors import NotFoundError
+from core.monitoring.documents import DriftBudget, ModelMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.sentences import worst_first
 from core.serving.control.admission import LOOK, Given
@@ -22,6 +23,13 @@ class MonitoringRoutes(Controller):
     def list_monitoring(self, workspace: Given[Workspace]) -> list[ModelMonitoring]:
         """List the monitoring of every model with a live version, the worst health first."""
         return worst_first(MonitoringStore(workspace).all())
+
+    @get("/monitoring/budget", opt=LOOK, sync_to_thread=True)
+    def get_budget(self, workspace: Given[Workspace]) -> DriftBudget:
+        """Return how many false alarms of drift are acceptable in 30 days, and what fired in that time."""
+        if (found := MonitoringStore(workspace).budget()) is None:
+            raise NotFoundError("No live version has been watched yet, so there is no budget for false alarms.")
+        return found
 
     @get("/models/{model:str}/monitoring", opt=LOOK, sync_to_thread=True)
     def get_monitoring(self, workspace: Given[Workspace], model: FromPath[str]) -> ModelMonitoring:

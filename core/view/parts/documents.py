@@ -150,17 +150,18 @@ class MonitoringPart(_OfDatabase):
     @override
     def read(self) -> Mapping[str, Any]:
         if not self._workspace.state_file(self.database).exists():
-            return {"monitoring": ()}  # a workspace without a live version is spared the import
+            return {"monitoring": (), "drift_budget": None}  # a workspace without a live version is spared the import
         from core.monitoring.monitoring_store import MonitoringStore
 
-        return {"monitoring": tuple(MonitoringStore(self._workspace).all())}
+        store = MonitoringStore(self._workspace)
+        return {"monitoring": tuple(store.all()), "drift_budget": store.budget()}
 
     @classmethod
     @override
     def stored(cls) -> tuple[Stored, ...]:
-        from core.monitoring.documents import ModelMonitoring
+        from core.monitoring.documents import DriftBudget, ModelMonitoring
 
-        return (Listed("monitoring", ModelMonitoring, key="model"),)
+        return (Listed("monitoring", ModelMonitoring, key="model"), Single("drift_budget", DriftBudget))
 
 
 class RunsPart(_OfDatabase):

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from console.cli.main import main
 from core.monitoring.documents import HealthState, ModelMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.serving.monitoring_metrics import MOST_COLUMNS, MonitoringMetrics
@@ -62,6 +63,12 @@ def test_a_workspace_without_a_live_version_has_no_series(workspace):
     assert samples_of(workspace) == {}
 
 
+def test_drift_status_ends_with_the_budget(workspace, called):
+    monitored(workspace, "spread")
+    _, out, _ = called(main, "--workspace", workspace.root, "drift", "status")
+    assert out.splitlines()[-1] == "drift alerts in 30 days: 1; acceptable false alerts: 3, of which 2 are left"
+
+
 @pytest.fixture
 def documents(served):
     """What an engine found of two models of the server's workspace."""
@@ -98,3 +105,16 @@ def test_the_control_api_says_that_a_model_is_not_watched(server):
 @pytest.mark.usefixtures("documents")
 def test_the_status_has_the_health_of_each_model(server):
     assert server.ask("/api/v1/status").json["health"] == {"spread": "degraded", "downgrade": "degraded"}
+
+
+def test_metrics_have_the_budget_for_false_alarms(workspace):
+    monitored(workspace, "spread")
+    found = samples_of(workspace)
+    names = ("bondx_drift_budget_alerts", "bondx_drift_budget_spent_alerts", "bondx_drift_budget_left_alerts")
+    assert [found[name,] for name in names] == [3, 1, 2]
+
+
+@pytest.mark.usefixtures("documents")
+def test_the_control_api_has_the_budget_for_false_alarms(server):
+    budget = server.ask("/api/v1/monitoring/budget").json
+    assert (budget["acceptable"], budget["spent"], [page["model"] for page in budget["fired"]]) == (3, 1, ["spread"])

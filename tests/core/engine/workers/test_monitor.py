@@ -366,3 +366,30 @@ def test_the_registry_is_read_again_only_after_a_change_of_it_or_the_policy(
     clock.pass_by(600)
     looking.step()
     assert "the policy allows 0.001" in shown(workspace).health.reasons[0].text
+
+
+def test_alerts_of_drift_spend_the_budget_for_thirty_days(monitor, publish, workspace, clock):
+    publish("spread")
+    drift = Shows("drift", moved(clock))
+    looking, store = monitor(drift), MonitoringStore(workspace)
+    began = clock()
+    for day, spent in ((0, 1), (1, 2), (29, 2), (30, 1), (32, 0)):
+        clock.pass_by((began + timedelta(days=day, minutes=1) - clock()).total_seconds())
+        drift.part = moved(clock, DriftVerdict.ALARM if day < 2 else DriftVerdict.STABLE)
+        looking.step()
+        budget = store.budget()
+        assert (budget.spent, budget.left) == (spent, max(1.0 - spent, 0.0))
+        drift.part = moved(clock, DriftVerdict.STABLE)  # the alert resolves, so that the next one is another
+        for _ in range(3):
+            clock.pass_by(CLEAR_SECONDS)
+            looking.step()
+
+
+def test_the_budget_is_written_only_when_it_changes(monitor, publish, workspace, clock):
+    publish("spread")
+    looking, store = monitor(), MonitoringStore(workspace)
+    looking.step()
+    before = store.budget().revision
+    clock.pass_by(600)
+    looking.step()
+    assert store.budget().revision == before
