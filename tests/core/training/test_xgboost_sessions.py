@@ -20,6 +20,7 @@ from core.settings import ModelSettings, TrainingSettings
 from core.state import Workspace
 from core.tracking import Runs
 from core.training import panels as panels_module
+from core.training.epoch_slices import scores_by
 from core.training.panels import SessionPanels
 from core.training.session import DesiredSession, SessionPhase
 from core.training.session_work import SessionWork
@@ -65,6 +66,8 @@ def test_every_epoch_teaches_and_later_epochs_score_higher(tmp_path):
     assert all(record.learned and not record.unmeasured for record in records)
     assert records[-1].score > records[0].score
     assert {f"{name}.attainment" for name in NAMES} <= records[-1].metrics.keys()
+    regions = {(each.model, bool(each.scores)) for each in scores_by(records[-1].slices, "region")}
+    assert regions == {(name, True) for name in NAMES}
 
 
 def test_parameters_are_passed_on_and_an_unknown_parameter_is_refused(tmp_path):
@@ -112,7 +115,8 @@ def test_another_engine_resumes_it_and_it_finishes_without_a_failed_attempt(fini
     assert (observed.phase, observed.epoch, observed.n_failed_epochs) == (SessionPhase.FINISHED, 4, 0)
     report = json.loads((workspace.reports_dir / session.session_id / "final_report.json").read_bytes())
     assert {model["name"]: model["chosen"] for model in report["models"]} == dict.fromkeys(NAMES, "xgboost")
-    assert Runs(workspace).search("metrics.spread.fit_time > 0")[0].run_id == session.run_id
+    for expression in ("metrics.spread.fit_time > 0", "model_type = 'xgboost' and experiment = 'bonds'"):
+        assert [run.run_id for run in Runs(workspace).search(expression)] == [session.run_id]
 
 
 def test_its_models_are_registered_intact_and_served_with_their_own_answers(finished):
