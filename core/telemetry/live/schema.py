@@ -11,7 +11,7 @@ from pathlib import Path
 from core.telemetry.schema import open_to_write
 from core.telemetry.writing import WriteConnection
 
-VERSION = 1
+VERSION = 2  # 1 found the minutes of a window by reading all of a version
 _WAL_KEPT_BYTES = 4 << 20
 
 # Times are seconds since 1970: the beginning of a minute or an hour. `rolled` is the last minute row that is in `hour`.
@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS minute (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL,
     dropped INTEGER NOT NULL, sketch BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS minute_by_series ON minute (series, seq);
+CREATE INDEX IF NOT EXISTS minute_of_series_by_time ON minute (series, at);
 CREATE INDEX IF NOT EXISTS minute_by_time ON minute (at);
 CREATE TABLE IF NOT EXISTS hour (
     series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, dropped INTEGER NOT NULL, sketch BLOB NOT NULL,

@@ -185,3 +185,17 @@ def test_states_are_saved_with_their_cursor_all_or_none(file):
     states.forget("spread", "1.0.0")
     assert reader.watch_state("spread", "1.0.0", "drift") is None
     states.close()
+
+
+def test_a_store_of_an_earlier_format_is_brought_up_to_date(file, clock):
+    with LiveWriter(file, joined, clock=clock) as writer:
+        writer.add(minute(0))
+    connection = sqlite3.connect(file)
+    connection.executescript("DROP INDEX minute_of_series_by_time; PRAGMA user_version = 1")
+    connection.close()
+    with LiveWriter(file, joined, clock=clock) as writer:
+        writer.add(minute(1))
+    connection = sqlite3.connect(file)
+    assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'minute_of_series_by_time'").fetchone()
+    connection.close()
+    assert len(LiveReader(file).between("spread", "1.0.0", START, START + timedelta(hours=1))) == 2
