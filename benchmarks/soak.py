@@ -9,15 +9,16 @@ the first half of the time, engine and server are killed in turn. All that was a
 outside the workspace, and compared with the workspace at the end. The curves of the second half are judged: memory,
 CPU, descriptors, children, zombies and disk. Exit code 1 if anything was lost.
 
-A verdict is "growing", "filling" (it has grown, and at its end by less than half of its mean growth), "flat" or
-"falling". The growth is printed with each of them. These grow by design, up to their limits:
+A verdict by the hour is "growing", "filling" (it has grown, and at its end by less than half of its mean growth),
+"flat" or "falling". The growth is printed with each of them. These grow by design, up to their limits:
 - the state files, until one is larger than 1 MiB and the engine archives its older documents (`ARCHIVE_ABOVE_BYTES`);
   every process holds them as bytes, and of what it reads the fields that lists show;
 - the samples of the last ten minutes (`HISTORY_SECONDS`) and 300 audit records, in whatever takes snapshots;
 - SQLite's pages, up to 2 MiB for each store that a process writes;
-- the disk, with versions, predictions and epochs, until the retention of each store.
+- the disk, with predictions and epochs, until the retention of each store.
 So ten minutes are the least that says something, and the second half of thirty is after these limits. A second table
-gives the memory by rounds: what a process keeps of each change, however long the changes took. "own memory" is memory
+judges the memory by rounds: what a process keeps of each change, however long the changes took. It is "as budgeted" if
+all of the interval is within the budget of docs/architecture.md, and "growing" if none of it is. "own memory" is memory
 without the pages of mapped files.
 """
 
@@ -315,10 +316,11 @@ def report(ended: tuple[Soak, float], arguments: argparse.Namespace) -> list[str
     for name, slope in soak.curves.slopes(since).items():
         figures = f"{slope.level:>10.1f}{slope.growth:>+12.1f}{slope.at_end:>+12.1f}  {_interval(slope)}"
         print(f"{name:<30}{figures}  {slope.verdict}")
-    print(f"\n{'curve':<30}{'start':>10}{'middle':>10}{'end':>10}{'KiB a round':>14}  95 % interval, second half")
-    for name, (levels, slope) in soak.curves.growth_a_round(since).items():
-        figures = f"{levels.start:>10.1f}{levels.middle:>10.1f}{levels.end:>10.1f}{slope.growth:>+14.1f}"
-        print(f"{name:<30}{figures}  {_interval(slope)}")
+    print(f"\n{'curve':<30}{'start':>10}{'middle':>10}{'end':>10}{'KiB a round':>14}{'budget':>10}  second half, 95 %")
+    for name, found in soak.curves.growth_a_round(since).items():
+        levels = "".join(f"{level:>10.1f}" for level in (found.levels.start, found.levels.middle, found.levels.end))
+        figures = f"{levels}{found.slope.growth:>+14.1f}{found.budget:>10.1f}"
+        print(f"{name:<30}{figures}  {_interval(found.slope)}  {found.verdict}")
     if arguments.picture:
         arguments.picture.write_text(soak.curves.picture(since))
     if arguments.samples:

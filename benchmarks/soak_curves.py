@@ -18,6 +18,11 @@ N_BLOCKS = 10
 TOLERATED_SHARE_PER_HOUR = 0.05
 """A curve whose slope is surely below this share of its level an hour is flat, however narrow its interval."""
 
+BUDGET_KIB_A_ROUND = 8.0
+"""What a round of a version, its moves, a rollout and a run may leave in a process, after docs/architecture.md. Beside
+it, a process holds the bytes of the state files, each up to 1 MiB, so their growth is a part of the budget, too."""
+STATE_FILES = "state files, MiB"
+
 Point = tuple[float, float]  # seconds, value
 
 
@@ -45,6 +50,30 @@ class Slope:
         if self.high < -tolerated:
             return "falling"
         return "flat" if self.low <= 0.0 <= self.high or max(abs(self.low), abs(self.high)) <= tolerated else "unclear"
+
+
+@dataclass(frozen=True)
+class RoundGrowth:
+    """How the memory of a process grows with the rounds, in KiB a round, and how much of that is budgeted."""
+
+    levels: "Levels"
+    slope: Slope
+    budget: float
+
+    @property
+    def verdict(self) -> str:
+        """Say whether it is flat, as budgeted, fills towards a limit, grows or falls; "unclear" if that is not sure.
+
+        A curve that fills has grown by more than the budget, and at its end by no more than the budget.
+        """
+        slope = self.slope
+        if slope.high < 0.0:
+            return "falling"
+        if slope.low > self.budget:
+            return "filling" if slope.is_slowing and slope.at_end <= self.budget else "growing"
+        if slope.high > self.budget:
+            return "unclear"
+        return "flat" if slope.low <= 0.0 else "as budgeted"
 
 
 def slope_of(points: Sequence[Point], *, unit: float = 3600.0) -> Slope | None:
@@ -148,7 +177,7 @@ class Curves:
                     self.points[f"{name} {what}"].append((now, value))
         self.points["disk, MiB"].append((now, _bytes_below(workspace) / 2**20))
         state = (workspace / "state").glob("*.json")
-        self.points["state files, MiB"].append((now, sum(map(_size, state)) / 2**20))
+        self.points[STATE_FILES].append((now, sum(map(_size, state)) / 2**20))
 
     def samples(self, since: float) -> dict[str, object]:
         """Return everything that was measured, to be judged again or compared."""
@@ -159,24 +188,29 @@ class Curves:
         found = {name: slope_of([point for point in points if point[0] >= since]) for name, points in self._sorted()}
         return {name: slope for name, slope in found.items() if slope is not None}
 
-    def growth_a_round(self, since: float) -> dict[str, tuple[Levels, Slope]]:
-        """Return the levels of every memory curve, and its growth in KiB a round from an instant on.
+    def growth_a_round(self, since: float) -> dict[str, RoundGrowth]:
+        """Return how every memory curve has grown from an instant on, by the rounds.
 
         Time passes without changes, more or less of it on a busy machine; what a process keeps of each change, it keeps
         for good.
         """
         if not self.rounds:
             return {}
-        numbers = range(len(self.rounds))
+        of_files = self._slope_by_rounds(self.points[STATE_FILES], since)
+        budget = BUDGET_KIB_A_ROUND + max(0.0, of_files.growth if of_files else 0.0)
         found = {}
         for name, points in self._sorted():
             if name.endswith("memory, MiB") and "children" not in name:
-                at = np.interp([at for at, _ in points], self.rounds, numbers)
-                placed = zip(at, points, strict=True)
-                slope = slope_of([(float(x), 1024 * value) for x, (at, value) in placed if at >= since], unit=1.0)
+                slope = self._slope_by_rounds(points, since)
                 if slope is not None:
-                    found[name] = levels_of(points, since), slope
+                    found[name] = RoundGrowth(levels_of(points, since), slope, budget)
         return found
+
+    def _slope_by_rounds(self, points: Sequence[Point], since: float) -> Slope | None:
+        """Return the growth of a curve of MiB in KiB a round."""
+        at = np.interp([at for at, _ in points], self.rounds, range(len(self.rounds)))
+        placed = zip(at, points, strict=True)
+        return slope_of([(float(x), 1024 * value) for x, (at, value) in placed if at >= since], unit=1.0)
 
     def picture(self, since: float) -> str:
         """Draw every curve as one SVG, kills as lines, and the judged part darker."""

@@ -103,12 +103,56 @@ def test_memory_is_judged_by_the_rounds_however_long_they_took(monkeypatch):
     kept = [(float(at), 3.0 + 0.5 * at**0.5) for at in range(1600)]
     curves.points["console memory, MiB"] = kept
     curves.points["console CPU, %"] = kept
-    ((name, (levels, slope)),) = curves.growth_a_round(400.0).items()
+    ((name, found),) = curves.growth_a_round(400.0).items()
+    levels = found.levels
 
     assert name == "console memory, MiB"
-    assert slope.growth == pytest.approx(512.0, rel=0.01)
-    assert slope.low > 500.0
+    assert found.slope.growth == pytest.approx(512.0, rel=0.01)
+    assert found.slope.low > 500.0
     assert (levels.start, levels.middle, levels.end) == pytest.approx((4.0, 13.1, 23.0), abs=0.2)
+    assert found.verdict == "growing"
+
+
+@pytest.fixture
+def a_curve(monkeypatch):
+    """Return the growth of an engine's memory over 100 rounds: KiB by the round, with state files that grow, too."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from soak_curves import STATE_FILES, Curves
+
+    def of(kib, *, of_files=0.0, since=0.0):
+        curves = Curves()
+        curves.rounds = [10.0 * n for n in range(101)]
+        times = [float(at) for at in range(1000)]
+        curves.points["engine memory, MiB"] = [(at, 90.0 + kib(at / 10) / 1024) for at in times]
+        curves.points[STATE_FILES] = [(at, 1.0 + of_files * at / 10 / 1024) for at in times]
+        return curves.growth_a_round(since)["engine memory, MiB"]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("kib_a_round", "of_files", "verdict"),
+    [
+        pytest.param(0.0, 0.0, "flat", id="a level"),
+        pytest.param(6.0, 0.0, "as budgeted", id="the documents of a round"),
+        pytest.param(40.0, 0.0, "growing", id="five times the documents of a round"),
+        pytest.param(14.0, 0.0, "growing", id="more than the documents, beside state files that do not grow"),
+        pytest.param(14.0, 9.0, "as budgeted", id="the documents, and the bytes of state files"),
+        pytest.param(-6.0, 0.0, "falling", id="a fall"),
+    ],
+)
+def test_memory_is_compared_with_the_budget_of_a_round(a_curve, kib_a_round, of_files, verdict):
+    found = a_curve(lambda n: kib_a_round * n + 10 * (10 * n % 7), of_files=of_files, since=500.0)
+
+    assert found.verdict == verdict
+
+
+def test_memory_that_has_stopped_growing_has_filled(a_curve):
+    assert a_curve(lambda n: 8192 * (1 - math.exp(-n / 30))).verdict == "filling"
+
+
+def test_memory_that_sways_by_more_than_its_budget_is_unclear(a_curve):
+    assert a_curve(lambda n: 2048 * math.sin(n / 3)).verdict == "unclear"
 
 
 def test_two_samples_have_no_slope(slope_of):
