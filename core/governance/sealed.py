@@ -16,6 +16,9 @@ from core.state.encoding import StoredDocument, Tables, fields_of
 _NEVER = frozenset({"outbox", "alerts", "holds"})
 """Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
 
+_NEVER_FILES = frozenset({"monitoring"})
+"""State files of which all tables change without a record: what the engine observes of live versions is no decision."""
+
 _ROLLOUTS, _ENGINES_PART = "rollouts", "observed"
 _DECIDED = frozenset(
     {"phase", "phase_since", "step", "step_since", "share", "started_at", "deadline_at", "ended_at", "n_before_step"}
@@ -48,7 +51,7 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
     changed = {}
     for table in {**before, **after}:
         old, new = before.get(table, {}), after.get(table, {})
-        if old is new or not is_recorded(table):
+        if old is new or not is_recorded(database, table):
             continue
         for number, document in new.items():
             if old.get(number) is not document:
@@ -62,9 +65,9 @@ def name_of(database: str, table: str, number: str) -> str:
     return f"{database}/{table}/{number}"
 
 
-def is_recorded(table: str) -> bool:
+def is_recorded(database: str, table: str) -> bool:
     """Whether every change of a table has a record."""
-    return table not in _NEVER
+    return database not in _NEVER_FILES and table not in _NEVER
 
 
 def digest_of(table: str, document: StoredDocument) -> str:

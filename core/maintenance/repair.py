@@ -88,7 +88,7 @@ def _repair_documents(
 
 def _is_vouched_for(witness: Witness, name: str, document: UnreadableDocument) -> bool:
     """Say whether a record left the document as it was, or leaves it as it becomes: else somebody edited it."""
-    if document.repaired is None or not is_recorded(document.table):
+    if document.repaired is None or not is_recorded(document.file.stem, document.table):
         return True
     return any(
         witness.vouches_for(name, digest_of(document.table, found)) for found in (document.stored, document.repaired)

@@ -18,6 +18,7 @@ from core.maintenance.restore import restore
 from core.state import Workspace
 from core.state.generation import previous_of
 from tests.core.governance.conftest import ACTOR, Note
+from tests.monitored import monitored
 
 
 @pytest.fixture
@@ -42,6 +43,12 @@ def test_a_document_edited_by_hand_is_named_with_its_last_record(workspace, regi
     assert verdict.reason.startswith(
         "document 2 of notes in state/registry.json is not what record 2 (note.write note 2) left"
     )
+
+
+def test_what_the_engine_observes_of_live_models_needs_no_record(workspace, registry_file):
+    monitored(workspace, "spread")
+
+    assert AuditLog(workspace).verify().ok
 
 
 def test_a_document_removed_by_hand_is_found(workspace, registry_file):
