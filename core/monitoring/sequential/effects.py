@@ -121,7 +121,7 @@ def is_beyond_harmless(layout: ColumnLayout, rows: IntArray, aspect: Aspect, eff
         psi = drift.population_stability_index(counts[0], counts[1])
         p = drift.psi_p_value(psi, n, m, counts.shape[1], harmless=drift.harmless_psi(matters))
         return p <= LEVEL
-    before, of_before = share_counts(layout, layout.reference, aspect)
+    before, of_before = usual_counts(layout, aspect)
     after, of_after = share_counts(layout, rows, aspect)
     harmless = drift.harmless_ks_statistic(matters)
     harmless *= {Aspect.OUTSIDE: OUTSIDE_HARMLESS, Aspect.UNREADABLE: UNREADABLE_HARMLESS}.get(aspect, 1.0)
@@ -134,6 +134,17 @@ def is_beyond_harmless(layout: ColumnLayout, rows: IntArray, aspect: Aspect, eff
 
 OUTSIDE_HARMLESS = 0.2  # of the harmless gap of shares, as in a single check
 UNREADABLE_HARMLESS = 0.1
+
+
+def usual_counts(layout: ColumnLayout, aspect: Aspect) -> tuple[int, int]:
+    """Return the rows in question to expect among the rows of the reference.
+
+    Source:
+        As many rows as have a level seen once will have a level never seen: Good, Biometrika 40 (1953).
+    """
+    if aspect is Aspect.UNSEEN:
+        return sum(n == 1 for n in layout.stored.levels.values()), layout.stored.n
+    return share_counts(layout, layout.reference, aspect)
 
 
 def share_counts(layout: ColumnLayout, rows: IntArray, aspect: Aspect) -> tuple[int, int]:

@@ -15,6 +15,7 @@ LEAST_HITS = 20  # rows of a share in the reference, from which its season is lo
 QUALITY_HARMLESS = 0.005
 """The share of cells that may become empty, unseen or out of range: a tenth of the harmless gap of a single check."""
 UNREADABLE_HARMLESS = 0.001
+NAMES_ROWS = 0.5  # the share of rows with a level of their own, from which new levels are what is to be expected
 
 
 class Aspect(StrEnum):
@@ -185,6 +186,8 @@ def _quality_shares(layout: ColumnLayout) -> list[CellShare]:
         found.append(share)  # beyond the two ends of n values there are two of n + 1 rows to expect
     elif layout.cells.n_outside:
         once = sum(n == 1 for n in stored.levels.values()) / effect
+        if once * effect > NAMES_ROWS * stored.n:
+            return found
         twice = sum(n == 2 for n in stored.levels.values()) / effect
         share = CellShare(
             Aspect.UNSEEN, new, values, once, stored.n / effect, 2 * twice, QUALITY_HARMLESS, False, _flat(), 0.4

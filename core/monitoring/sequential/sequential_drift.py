@@ -11,7 +11,7 @@ from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
 from core.monitoring.sequential.dispersion import Dispersion
-from core.monitoring.sequential.effects import is_beyond_harmless, share_counts
+from core.monitoring.sequential.effects import is_beyond_harmless, share_counts, usual_counts
 from core.monitoring.sequential.layout import ColumnKey, MinuteCounts
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.streams import Stream, Streams
@@ -245,7 +245,7 @@ class SequentialDrift:
             usual = [self.streams.expected(layout.key, at) for at in times]
             return seen, np.array(usual)
         seen = np.array([_split(share_counts(layout, minute, aspect)) for minute in counts])
-        hits, of = share_counts(layout, layout.reference, aspect)
+        hits, of = usual_counts(layout, aspect)
         share = (hits + 0.5) / (of + 1.0)
         return seen, np.tile([share, 1.0 - share], (len(seen), 1))
 

@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from core.monitoring.sequential import SequentialDrift, Streams, state_from_bytes, state_to_bytes
+from core.monitoring.coarse_cells import cell_codes
+from core.monitoring.profiling import kinds_of, profile_columns, profile_of
+from core.monitoring.sequential import BinnedMinute, SequentialDrift, Streams, state_from_bytes, state_to_bytes
 from core.monitoring.sequential.bets import Band, ColumnBets, Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.scores import followed_in, neyman_scores
@@ -179,3 +182,27 @@ def test_months_without_drift_rarely_have_a_verdict(truth, n_reference):
         drift.observe(minutes(population, drift.streams.layouts, rng, 30 * 8, 180, step=180), length=180)
         wrong += bool(drift.state.findings)
     truth.at_most(wrong / n, most_expected(0.1, n), n=n)
+
+
+def test_levels_that_are_new_by_nature_are_not_taken_for_drift():
+    rng = np.random.default_rng(14)
+
+    def frame(n: int) -> pd.DataFrame:
+        open_ended = np.floor(np.exp(rng.exponential(1.2, n))).astype(int).astype(str)
+        names = rng.integers(0, 10**9, n).astype(str)
+        return pd.DataFrame({"open_ended": pd.Categorical(open_ended), "name": pd.Categorical(names)})
+
+    rows = frame(400)
+    kinds = kinds_of(rows)
+    columns = profile_columns(rows, kinds)
+    streams = Streams(profile_of(columns, features=tuple(kinds), target=None, group=None, held_out=None))
+    drift = SequentialDrift(streams)
+    for k in range(100):
+        live, counts = frame(60), {}
+        for key, layout in streams.layouts.items():
+            values = np.bincount(cell_codes(layout.cells, live[key[1]]), minlength=layout.missing)
+            counts[key] = layout.counts(values, 0, 0)
+        drift.observe([BinnedMinute(MONDAY + timedelta(minutes=k), counts)])
+
+    assert [layout.stored.n_levels < 400 for layout in streams.columns] == [True, False]
+    assert not drift.state.findings
