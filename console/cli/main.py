@@ -37,6 +37,7 @@ COMMANDS = (
     "drift",
     "telemetry",
     "performance",
+    "labels",
     "audit",
     "logs",
     "workspaces",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.errors import UsageError
+from core.losses import LEAST_PROBABILITY
 from core.monitoring.estimation.events import AnsweredEvents, EventEstimate, estimate_events
 from core.monitoring.estimation.expected_scores import EVENT_RATE, IN_WORDS, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -25,7 +26,7 @@ TOLERANCE = 0.1
 """A rise of the loss by less than this share of the loss of the held-out rows does not matter."""
 BLIND_TO = (
     "The estimate assumes that the relation between the columns and the outcome has not changed. A changed relation "
-    "shows only in outcomes."
+    "shows only in outcomes: bondx labels wanted names the few rows whose outcomes decide."
 )
 EVENT_ORDER = ("log_loss", "auc", "accuracy", "precision", "recall", "f1", "brier", EVENT_RATE)
 EVENTS_METHOD = "calibrated probabilities, re-calibrated by density ratios"
@@ -121,11 +122,14 @@ class RowEstimate:
     Attributes:
         performance: The estimate.
         at: The rows that it used: all, or a random part of many, shape (n,).
-        uncertainty: How uncertain the loss of each of these rows is: its standard deviation, shape (n,).
+        expected: The expected loss of each of these rows: absolute error, log loss, or chance of a wrong class,
+            shape (n,).
+        uncertainty: How uncertain that loss is: its standard deviation, shape (n,).
     """
 
     performance: EstimatedPerformance
     at: IntArray
+    expected: FloatArray
     uncertainty: FloatArray
 
 
@@ -178,7 +182,7 @@ def estimate_performance(
         effective_share=found.effective_share,
         notes=tuple(notes),
     )
-    return RowEstimate(performance, at, _uncertainty(found, live, len(held_out.classes)))
+    return RowEstimate(performance, at, *_row_losses(found, live, len(held_out.classes)))
 
 
 def described(
@@ -297,12 +301,14 @@ def _reason(figure: EstimatedFigure) -> str:
     return found
 
 
-def _uncertainty(found: EventEstimate | NumberEstimate, live: LiveRows, n_classes: int) -> FloatArray:
-    """Return the standard deviation of each row's loss: absolute error, log loss, or whether the class is wrong."""
+def _row_losses(found: EventEstimate | NumberEstimate, live: LiveRows, n_classes: int) -> tuple[FloatArray, FloatArray]:
+    """Return the expected loss of each row, and its standard deviation."""
     if isinstance(found, NumberEstimate):
-        return found.absolute
+        return found.absolute, found.absolute
     spread = np.sqrt(found.chance * (1.0 - found.chance))
     if n_classes > 2:
-        return spread
-    answer = np.clip(live.answer, 1e-6, 1 - 1e-6)
-    return np.asarray(spread * np.abs(np.log(answer) - np.log1p(-answer)))
+        return 1.0 - found.chance, spread
+    answer = np.clip(live.answer, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    event, other = -np.log(answer), -np.log1p(-answer)
+    expected = found.chance * event + (1.0 - found.chance) * other
+    return np.asarray(expected), np.asarray(spread * np.abs(event - other))

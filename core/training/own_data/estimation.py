@@ -1,6 +1,6 @@
 """The performance of a registered version on a file without labels."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from core.progress import begins
 from core.registry import Registry
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
-from core.training.own_data.batch import AnsweredBatch, read_batch
+from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
 
 
@@ -33,13 +33,15 @@ class VersionEstimate(msgspec.Struct, frozen=True, kw_only=True):
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
 
 
-class EstimatedBatch(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatedBatch:
     """The estimate, with what it says of each row."""
 
     found: VersionEstimate
     rows: RowEstimate | None  # None for an estimate by scores alone
-    batch: AnsweredBatch
+    no_rows: HeldOutError | None  # why
     outcomes: Outcomes
+    target: str  # the column of the outcome
 
 
 def estimate_on_file(
@@ -107,7 +109,9 @@ def estimate_batch(
         report=report,
         reading=batch.table.notes,
     )
-    return EstimatedBatch(found=found, rows=rows, batch=batch, outcomes=batch.outcomes)
+    no_rows = held_out if isinstance(held_out, HeldOutError) else None
+    target = profile.target.name if profile.target is not None else "outcome"
+    return EstimatedBatch(found=found, rows=rows, no_rows=no_rows, outcomes=batch.outcomes, target=target)
 
 
 def _live(outcomes: Outcomes, model: object, group: str) -> LiveRows:

@@ -92,6 +92,8 @@ PATHS = {
     "telemetry traffic": "get /api/v1/predictions/traffic",
     "telemetry export": LEFT_OUT,
     "performance estimate": LEFT_OUT,
+    "labels wanted": LEFT_OUT,
+    "labels judge": LEFT_OUT,
     "data list": "get /api/v1/sessions/{session_id}/datasets",
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",

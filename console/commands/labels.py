@@ -1,0 +1,116 @@
+"""`bondx labels`: which rows' outcomes decide how well a version does, and what these outcomes prove."""
+
+import argparse
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.reading import add_reading_arguments, reading_rules
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.training.own_data.labels import JudgedLabels, WantedLabels
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "labels", help="the few outcomes that decide how well a version does")
+    wanted = command_parser(verbs, "wanted", help="name the rows of a file whose outcomes say most")
+    _add_file(wanted)
+    wanted.add_argument("--n", type=int, default=40, metavar="N", help="how many rows (default: 40)")
+    wanted.add_argument("--out", type=Path, metavar="FILE", help="write them as CSV, with an empty column to fill in")
+    wanted.set_defaults(command=name_wanted)
+    judge = command_parser(verbs, "judge", help="judge all rows by the outcomes of wanted rows: exit code 1 if it fell")
+    _add_file(judge)
+    judge.add_argument("--labels", required=True, type=Path, metavar="FILE", help="the rows with their outcomes")
+    judge.set_defaults(command=judge_all)
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    parser.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
+    add_reading_arguments(parser)
+    add_json_argument(parser)
+
+
+def name_wanted(args: argparse.Namespace) -> int:
+    """Name the rows."""
+    from console.cli.output import print_json, print_table, printable
+    from core.errors import UsageError
+    from core.files import write_file
+    from core.training.own_data.labels import wanted_labels
+
+    if args.n < 1:
+        raise UsageError(f"--n is {args.n}; it must be 1 at least.")
+    found = wanted_labels(
+        open_workspace(args),
+        args.model,
+        args.data,
+        n=args.n,
+        seed=args.seed,
+        version=args.version,
+        reading=reading_rules(args),
+    )
+    if args.out is not None:
+        if args.out.exists():
+            raise UsageError(f"{args.out} exists already. Give another name, so that no labels are lost.")
+        write_file(args.out, _csv(found))
+    if args.json:
+        print_json(found)
+    elif args.out is not None:
+        print(f"{len(found.rows)} rows in {printable(args.out)}: fill in {printable(found.target)}, from the top")
+    else:
+        rows = [
+            {"row": f"{row:,}", "chance": f"{chance:.3g}"}
+            for row, chance in zip(found.rows, found.chances, strict=True)
+        ]
+        print_table(rows, ("row", "chance"), empty="")
+    return ExitCode.GOOD
+
+
+def _csv(found: "WantedLabels") -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["row", found.target])
+    writer.writerows([row, ""] for row in found.rows)
+    return out.getvalue().encode()
+
+
+def judge_all(args: argparse.Namespace) -> int:
+    """Judge all rows by those with outcomes."""
+    from console.cli.output import print_json
+    from core.monitoring.verdicts import PerformanceVerdict
+    from core.training.own_data.labels import judge_labels
+
+    found = judge_labels(
+        open_workspace(args),
+        args.model,
+        args.data,
+        args.labels,
+        seed=args.seed,
+        version=args.version,
+        reading=reading_rules(args),
+    )
+    if args.json:
+        print_json(found)
+    else:
+        _print(found)
+    return ExitCode.FAILING if found.verdict is PerformanceVerdict.FELL else ExitCode.GOOD
+
+
+def _print(found: "JudgedLabels") -> None:
+    from console.cli.output import printable
+
+    print(f"{printable(found.model)} {found.version}: {found.n_labels:,} labels, {found.n_draws:,} draws count")
+    if found.value is None:
+        print("open: at least the first 20 draws need labels, from the top of the list")
+        return
+    print(
+        f"{found.loss}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}), {found.held_out:.4g} on held-out rows"
+    )
+    needed = f"; about {found.n_needed:,} draws would decide" if found.n_needed else ""
+    print(f"{found.verdict}{needed}")

@@ -1,0 +1,1 @@
+"""Few labels: which rows' outcomes decide an open verdict, and what those outcomes prove."""
