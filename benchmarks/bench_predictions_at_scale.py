@@ -154,10 +154,12 @@ def upkeep(folder: Path, rows: int) -> dict[str, Any]:
     kept = PredictionRetention(keep_days=1)
     with holds.measured(), PredictionWriter(file, clock=lambda: later, commit_seconds=0.05, retention=kept) as writer:
         for number in range(120):
+            if number == 1:  # a segment ends when the next begins: now it is old, too
+                later += timedelta(days=2)
             for row in range(400):
                 at = later + timedelta(milliseconds=number * 400 + row)
                 writer.add(PredictionRecord(f"late-{number}-{row}", at, MODELS[row % 50], "1.1.0", 2.0))
-            writer.flush()
+            writer.flush(120)
     found = {"the writers' lock was held ms": holds.ms, "of these CPU ms": holds.cpu_ms}
     return {name: quantiles(ms) | {"max": round(max(ms), 1)} for name, ms in found.items()}
 
