@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING = 100_000
 _UPKEEP_EVERY = timedelta(minutes=1)
-_BATCH = 10_000  # a second of 50 busy models in one transaction of 50 ms: smaller ones write each page of an index more often
+_BATCH = 10_000  # a transaction of 50 ms; smaller ones write each page of an index more often
 _PIECE = 20_000  # rows of a forgotten segment, deleted in a transaction of 10 ms
 _PIECES_A_COMMIT = 4
 
