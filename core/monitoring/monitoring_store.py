@@ -1,12 +1,13 @@
 """The documents of monitoring in the workspace: written by the engine, read by every face."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from core.errors import NotFoundError
-from core.monitoring.documents import DriftBudget, ModelMonitoring
+from core.monitoring.documents import DriftBudget, ModelMonitoring, VersionMonitoring
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
@@ -103,6 +104,37 @@ def not_watched(model: str, watched: Iterable[str]) -> NotFoundError:
     return NotFoundError(
         f"No live version of {model!r} has been looked at. Watched models: {', '.join(sorted(watched)) or 'none yet'}. "
         "A running engine looks at every version in Production once a minute."
+    )
+
+
+def worth_writing(before: ModelMonitoring | None, now: ModelMonitoring, figures_every: timedelta) -> ModelMonitoring:
+    """Return what to store of a model: figures without a new verdict wait until they are due.
+
+    Args:
+        before: What is stored.
+        now: What was found.
+        figures_every: How long figures may stay as they are.
+    """
+    if before is None or now.updated_at - before.updated_at >= figures_every or now.updated_at < before.updated_at:
+        return now
+    same = [_verdicts(version) for version in before.versions] == [_verdicts(version) for version in now.versions]
+    return before if same else now
+
+
+def _verdicts(version: VersionMonitoring) -> tuple[object, ...]:
+    """Return what an operator must learn of immediately."""
+    drift, performance, estimate = version.drift, version.performance, version.estimate
+    worst = performance.worst_slice if performance is not None else None
+    return (
+        version.version,
+        version.role,
+        version.health.state,
+        [(reason.source, reason.state) for reason in version.health.reasons],
+        drift and (drift.verdict, {(each.type, each.name): (each.verdict, each.changed_at) for each in drift.columns}),
+        performance and (performance.verdict, worst and (worst.slice, worst.verdict)),
+        estimate and estimate.verdict,
+        version.traffic is None,
+        version.failures,
     )
 
 

@@ -18,7 +18,7 @@ from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
 from core.monitoring.health.assess import assess, with_history
 from core.monitoring.health.facts import HealthFacts
-from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.monitoring_store import MonitoringStore, worth_writing
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
 from core.telemetry.live import LiveStates
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 STEP_SECONDS = 10.0
 _SETTLE = timedelta(seconds=5)
 """Servers count a minute and commit it within a second or two after its end."""
+FIGURES_EVERY = timedelta(minutes=5)
+"""A verdict is shown within a minute; figures alone are written less often, since playback keeps each of their states:
+of fifty models, every minute would fill its 256 MiB in less than a day."""
 UNSERVED = "live_version_unserved"
 
 
@@ -82,22 +85,24 @@ class Monitor(Worker):
             now: The time.
         """
         versions = self._live.all()
-        known = {
-            found.model: {each.version: each for each in found.versions} for found in self._store.readable().values()
-        }
+        before = self._store.readable()
+        known = {model: {each.version: each for each in found.versions} for model, found in before.items()}
         self._unserved = self._read_unserved()
         minute = (now - _SETTLE).replace(second=0, microsecond=0)
         shown: dict[str, list[VersionMonitoring]] = {}
         for version in versions:
-            before = known.get(version.model, {}).get(version.version)
-            if before is None or self._looked.get(version.key) != minute or before.role != version.role:
-                before = self._look_at(version, before, now)
+            found = known.get(version.model, {}).get(version.version)
+            if found is None or self._looked.get(version.key) != minute or found.role != version.role:
+                found = self._look_at(version, found, now)
                 self._looked[version.key] = minute
-            shown.setdefault(version.model, []).append(before)
+            shown.setdefault(version.model, []).append(found)
         self._looked = {version.key: self._looked[version.key] for version in versions}
         self._alerts.forget([(version.model, version.version) for version in versions], now)
         self._store.write(
-            ModelMonitoring(model=model, versions=tuple(each), updated_at=now) for model, each in shown.items()
+            worth_writing(
+                before.get(model), ModelMonitoring(model=model, versions=tuple(each), updated_at=now), FIGURES_EVERY
+            )
+            for model, each in shown.items()
         )
         if versions:
             update_budget(self._store, self._context.alerts, self._context.settings.monitoring, now)

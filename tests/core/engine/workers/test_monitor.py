@@ -8,7 +8,7 @@ import pytest
 
 from core.alerts import Alerts
 from core.engine.monitoring_alerts import CLEAR_SECONDS, DRIFT, FAILING, PERFORMANCE, WATCHING
-from core.engine.workers.monitor import Monitor
+from core.engine.workers.monitor import FIGURES_EVERY, Monitor
 from core.monitoring.documents import (
     DriftPart,
     EstimatePart,
@@ -131,7 +131,7 @@ def test_the_state_of_a_watcher_survives_the_engine(monitor, publish, workspace,
     states = MemoryStates()
     for _ in range(2):
         monitor(states=states).step()
-        clock.pass_by(60)
+        clock.pass_by(FIGURES_EVERY.total_seconds())
     assert shown(workspace).live.traffic.n_requests == 2
 
 
@@ -393,3 +393,20 @@ def test_the_budget_is_written_only_when_it_changes(monitor, publish, workspace,
     clock.pass_by(600)
     looking.step()
     assert store.budget().revision == before
+
+
+def test_figures_alone_are_written_every_five_minutes_and_a_verdict_immediately(monitor, publish, workspace, clock):
+    publish("spread")
+    drift = Shows("drift", moved(clock, DriftVerdict.STABLE))
+    looking = monitor(drift)
+    clock.pass_by(20)
+    looking.step()
+    revisions = [shown(workspace).revision]
+    for minute in range(1, 8):
+        clock.pass_by(60)
+        if minute == 7:
+            drift.part = moved(clock)
+        looking.step()
+        revisions.append(shown(workspace).revision)
+    assert revisions == [1, 1, 1, 1, 1, 2, 2, 3]
+    assert shown(workspace).live.traffic.n_requests == 8
