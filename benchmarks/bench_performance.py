@@ -77,6 +77,7 @@ def fill(file: Path, n: int, kind: str) -> None:
     with PredictionWriter(file, clock=lambda: clock[0], max_waiting=2 * PIECE, retention=keep) as writer:
         for first in range(0, n, PIECE):
             size = min(PIECE, n - first)
+            clock[0] = NOW - SPAN + SPAN * (first / n)
             answers = rng.beta(1, 4, size) if kind == "event" else rng.normal(100, 10, size)
             came = rng.random(size) < answers if kind == "event" else answers + rng.normal(size=size)
             rows = levels[rng.integers(0, 8, (size, 3))]
@@ -90,7 +91,6 @@ def fill(file: Path, n: int, kind: str) -> None:
                                      slices=codes[tuple(rows[i])])
                 )  # fmt: skip
                 writer.add_outcome(OutcomeRecord(request, at, actual=float(came[i])))
-            clock[0] = NOW - SPAN + SPAN * ((first + size) / n) - timedelta(seconds=10)
             writer.flush(PATIENCE_SECONDS)
     print(f"stored {n:,} answers and outcomes in {time.perf_counter() - begin:.1f} s")
 
