@@ -15,6 +15,6 @@ from core.monitoring.watch import Watcher
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
     lambda context: DriftWatch(context.workspace.live_file, lambda: context.settings.monitoring),
     lambda context: TrafficWatch(context.workspace.predictions_file),
-    lambda context: PerformanceWatch(),
+    lambda context: PerformanceWatch(lambda: context.settings.monitoring),
     lambda context: EstimateWatch(),
 )

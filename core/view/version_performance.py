@@ -44,6 +44,7 @@ def version_performance(
     from core.monitoring.performance.recorded_slices import recorded_columns
     from core.monitoring.performance.watch import PerformanceWatch, current_report
     from core.registry import Registry
+    from core.settings import settings_in_force
     from core.telemetry.live import LiveReader
 
     registry = Registry(workspace)
@@ -66,6 +67,7 @@ def version_performance(
         now,
         state=None if state is None else state[1],
         by=by,
+        false_alarm_days=settings_in_force(workspace.root).monitoring.for_model(chosen.model).false_alarm_days,
     )
     return VersionPerformance(model=chosen.model, version=chosen.version, stage=chosen.stage, report=report)
 

@@ -144,3 +144,12 @@ def test_a_version_that_is_as_good_as_held_out_seldom_falls_in_a_month(held, tru
                 fell += 1
                 break
     assert fell <= 0.2 * 3 * truth.scale
+
+
+def test_fewer_false_alarms_ask_for_more_proof(held):
+    state = PerformanceState.begun(held)
+    long_ago = NOW_US - 20 * 24 * HOUR_US
+    state.add([labelled(NUMBER, *numbers(20_000), at_us=long_ago)], held)
+    state.add([labelled(NUMBER, *numbers(350, 1.45, seed=1), at_us=NOW_US, first=1)], held)
+    verdicts = [report_of(state, held, NOW, false_alarm_days=days).verdict for days in (1.0, 36_500.0)]
+    assert verdicts == [PerformanceVerdict.FELL, PerformanceVerdict.HOLDS]
