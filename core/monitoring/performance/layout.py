@@ -85,8 +85,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if form.kind is AnswerKind.CLASS:
             return cls(task=MeasuredTask.CLASS, classes=form.classes)
         if form.kind is not AnswerKind.PROBABILITIES:
-            known = profile is not None and profile.target is not None and profile.target.mean is not None
-            return cls(task=MeasuredTask.NUMBER, centre=profile.target.mean if known else centre)  # type: ignore[union-attr, arg-type]
+            known = profile.target.mean if profile is not None and profile.target is not None else None
+            return cls(task=MeasuredTask.NUMBER, centre=centre if known is None else known)
         if len(form.classes) > 2:
             uniform = tuple(np.linspace(0.0, 1.0, N_TENTHS + 1)[1:-1].tolist())
             edges = tuple(np.linspace(0.0, 1.0, N_CLASS_BINS + 1)[1:-1].tolist())
