@@ -56,7 +56,7 @@ def control_application(
     recorder: PredictionRecorder,
     table: Callable[[], ServingTable],
     limits: ServingLimits,
-    port_troubles: Callable[[], tuple[str, ...]] = tuple,
+    port_troubles: Callable[[], tuple[str, ...]] = lambda: (),
 ) -> Litestar:
     """Assemble the application.
 
