@@ -1,6 +1,7 @@
 """How right estimates of performance without labels are, on synthetic domains where the truth is known.
 
     python benchmarks/bench_estimation.py [--worlds 24] [--replicates 100] [--nannyml PYTHON]
+    python benchmarks/bench_estimation.py --model spread --path new --worlds 12 --replicates 40
 
 Each world draws held-out rows on the path of the training, and live rows on the same path and on a new one (new macro
 path of bonds, new price path of deals), whole and as a biased half: the riskier rows. A figure is right if its interval
@@ -86,9 +87,13 @@ def main():
     parser.add_argument("--worlds", type=int, default=24)
     parser.add_argument("--replicates", type=int, default=100)
     parser.add_argument("--nannyml", metavar="PYTHON")
+    parser.add_argument("--model", metavar="NAME", help="only this model")
+    parser.add_argument("--path", choices=("same", "new"), help="only live rows on this path")
     args = parser.parse_args()
     cases = (("bonds", DowngradeModel), ("bonds", SpreadModel), ("etrm", BreachModel), ("etrm", RiskModel))
     for domain, kind in cases:
+        if args.model not in (None, kind.name):
+            continue
         model = kind("lightgbm")
         model.fit(panel(domain, 1, 1), seed=3)
         group = "issuer_id" if domain == "bonds" else "book_id"
@@ -97,7 +102,7 @@ def main():
             *model.feature_importance(),
             *(field.name for field in (scorer.fields if scorer is not None else ())),
         ]
-        for where in ("same path", "new path"):
+        for where in (f"{path} path" for path in ("same", "new") if args.path in (None, path)):
             for how in ("whole", "riskier"):
                 report(simulated(model, domain, group, dict.fromkeys(columns), where, how, args), kind.name, where, how)
 

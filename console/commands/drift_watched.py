@@ -119,6 +119,9 @@ def _performance_lines(version: "VersionMonitoring") -> Iterator[str]:
             yield f"  worst slice, {known.worst_slice.slice}: {next(_metrics([known.worst_slice]))}"
     if (estimate := version.estimate) is not None:
         yield ""
+        if not estimate.metrics:
+            yield f"estimate without outcomes: {estimate.reason}"
+            return
         yield f"estimate without outcomes: {estimate.verdict}, {estimate.n_rows:,} rows, {estimate.method}"
         yield from (f"  {note}" for note in (estimate.reason, *_metrics(estimate.metrics), *estimate.notes) if note)
         yield from (f"  earlier estimate, now known: {each}" for each in _metrics(estimate.scored))

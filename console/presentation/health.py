@@ -174,6 +174,8 @@ def _estimate_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     part = version.estimate
     if part is None:
         return []
+    if not part.metrics:
+        return [Line(((part.reason, "muted"),)), *(Line(((note, "muted"),)) for note in part.notes)]
     lines = [_verdict_line(part, glyphs)]
     lines.append(Line(((", ".join(filter(None, (part.method, counted(part.n_rows, "row")))), "muted"),)))
     lines += [metric_line(metric, glyphs) for metric in part.metrics]

@@ -149,7 +149,7 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class EstimatePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How well a version is likely to do, estimated without outcomes."""
+    """How well a version is likely to do, estimated without outcomes; without metrics, `reason` says why not."""
 
     as_of: datetime
     method: str = ""

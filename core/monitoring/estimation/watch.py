@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import AnyArray
-from core.errors import CoreError
+from core.errors import CoreError, UsageError
 from core.losses import Actual, AnswerForm, LossKind, LossRule, RecordedAnswer, loss_of
 from core.monitoring import dependence
 from core.monitoring.documents import EstimatePart, MetricPoint, MonitoredMetric
@@ -72,8 +72,12 @@ class EstimateWatch(Watcher):
         if memory.looked_at is not None and now - memory.looked_at < EVERY:
             return WatcherLook(part=memory.part, state=state, cursor=memory.cursor.outcome)
         memory = msgspec.structs.replace(memory, looked_at=now, part=None)
-        found = self._estimate(version, now)
-        if found is not None:
+        try:
+            found = self._estimate(version, now)
+        except CoreError as error:
+            part = EstimatePart(as_of=now, reason=f"there is no estimate: {error}")
+            memory = msgspec.structs.replace(memory, part=part)
+        else:
             first = found.figures[0]
             past = _Past(_hour(now), first.metric, first.value, first.low, first.high, found.n_rows)
             memory = msgspec.structs.replace(memory, past=(*memory.past, past)[-MOST_ESTIMATES:])
@@ -81,18 +85,34 @@ class EstimateWatch(Watcher):
             memory = msgspec.structs.replace(memory, part=_part(found, memory, now))
         return WatcherLook(part=memory.part, state=msgspec.json.encode(memory), cursor=memory.cursor.outcome)
 
-    def _estimate(self, version: LiveVersion, now: datetime) -> EstimatedPerformance | None:
-        """Estimate from sampled rows, else from the counts of the answers; None where neither is possible."""
+    def _estimate(self, version: LiveVersion, now: datetime) -> EstimatedPerformance:
+        """Estimate from sampled rows, else from the counts of the answers.
+
+        Raises:
+            CoreError: Neither is possible.
+        """
         if version.profile is None:
-            return None
+            raise UsageError(version.no_profile)
         try:
             held_out = HeldOutRows.read(version.folder, version.key)
             rows = logged_features(
                 version.workspace.features_file, version.model, version.version, start=now - WINDOW, end=now
             )
             return estimate_performance(held_out, live_rows(held_out, rows)).performance
-        except CoreError:
-            return _by_counts(version, now)
+        except CoreError as better:
+            found = _by_counts(version, now)
+            if found is None:
+                raise _with_cure(better, version, now) from better
+            return found
+
+
+def _with_cure(why: CoreError, version: LiveVersion, now: datetime) -> CoreError:
+    """Return why sampled rows give no estimate; where no row is sampled, what samples some."""
+    if isinstance(why, HeldOutError) or logged_features(
+        version.workspace.features_file, version.model, version.version, start=now - WINDOW, end=now, most=1
+    ):
+        return why
+    return UsageError("no answered row was sampled within the last day. Set serving.log_features.share to sample some.")
 
 
 def live_rows(held_out: HeldOutRows, logged: LoggedFeatures) -> LiveRows:

@@ -37,7 +37,8 @@ def judge_estimate(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     if known is not None and known.verdict is not PerformanceVerdict.OPEN:
         return JudgedSource()  # outcomes decide
     if found is None or not found.metrics:
-        return JudgedSource(missing="estimated performance: there is no estimate")
+        why = found.reason if found is not None else ""
+        return JudgedSource(missing=f"estimated performance: {why or 'there is no estimate yet'}")
     if found.verdict is PerformanceVerdict.FELL:
         fell = next((metric for metric in found.metrics if metric.verdict is found.verdict), found.metrics[0])
         text = f"Estimated without outcomes: {found.reason or metric_text(fell)}"

@@ -84,7 +84,14 @@ def test_a_look_within_the_hour_shows_what_was_found_and_reads_nothing(version, 
     assert first.part.scored == ()
 
 
-def test_a_version_without_rows_or_profile_has_no_estimate(version):
-    assert EstimateWatch().look(version, START, None).part is None
-    version.profile = None
-    assert EstimateWatch().look(version, START, b"not a state").part is None
+def test_where_no_estimate_is_possible_the_part_says_why_and_how_to_get_one(version):
+    part = EstimateWatch().look(version, START, None).part
+    assert part.metrics == ()
+    assert part.reason.startswith("there is no estimate: no answered row was sampled within the last day")
+    assert "serving.log_features.share" in part.reason
+    serve(version, outcomes=0)
+    (version.folder / HELD_OUT_NAME).unlink()
+    assert "held_out.rows is 0" in EstimateWatch().look(version, START, None).part.reason
+    version.profile, version.no_profile = None, "spread 1.0.0: it has no profile"
+    reason = EstimateWatch().look(version, START, b"not a state").part.reason
+    assert reason == "there is no estimate: spread 1.0.0: it has no profile"

@@ -457,5 +457,10 @@ def test_without_lightgbm_the_user_is_told_which_algorithm_replaces_it(workspace
         trained = train_on_file(workspace, request, Settings(), actor=ANA)
         (warning,) = [note for note in trained.notes if "LightGBM" in note]
         assert "hist_gradient_boosting trains in its place" in warning
-        assert trained.run.tags == {"kind": "own data", "warning": warning}
+        assert trained.run.tags == {
+            "kind": "own data",
+            "warning": warning,
+            "experiment_name": request.model,
+            "model_type": trained.report.get("ships", "hist_gradient_boosting"),
+        }
         assert trained.report["warnings"] == [warning]
