@@ -104,8 +104,11 @@ def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
         if column.verdict in ("alarm", "watch"):
             yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"
     for verdict in ("inconclusive", "stable"):
-        if names := [named(column) for column in drift.columns if column.verdict == verdict]:
+        judged = [column for column in drift.columns if column.verdict == verdict and not column.awaits_rows]
+        if names := [named(column) for column in judged]:
             yield f"  {verdict}: {', '.join(names)}"
+    if names := [named(column) for column in drift.columns if column.awaits_rows]:
+        yield f"  nothing to judge yet: {', '.join(names)}"
     yield from (f"  {note}" for note in (drift.prediction_move, *drift.notes) if note)
 
 

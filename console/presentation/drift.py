@@ -7,7 +7,7 @@ from datetime import datetime
 from console.presentation.cells import age_cell, number_cell, share_cell
 from console.presentation.charts import Chart
 from console.presentation.phrases import counted, duration, instant, number, share
-from console.presentation.verdicts import verdict_cell
+from console.presentation.verdicts import column_cell
 from core.monitoring.documents import BinShares, MetricPoint, MonitoredColumn, MonitoredMetric, VersionMonitoring
 from core.monitoring.verdicts import DriftType
 from widgets.bars import against, sparkline
@@ -52,8 +52,8 @@ def column_rows(
         Row(
             key_of(column),
             (
-                name_of(column),
-                verdict_cell(column.verdict, glyphs),
+                Cell(name_of(column), "muted" if column.awaits_rows else ""),
+                column_cell(column, glyphs),
                 number_cell(column.psi if column.psi is None else round(column.psi, 3)),
                 share_cell(min(column.evidence, 1.0), 0),
                 share_cell(column.importance, 0),
@@ -92,7 +92,7 @@ def column_lines(column: MonitoredColumn, now: datetime, glyphs: Glyphs, *, besi
         glyphs: The signs of this terminal.
         beside: The columns that moved together with it.
     """
-    cell = verdict_cell(column.verdict, glyphs)
+    cell = column_cell(column, glyphs)
     lines = [Line(((f"{cell.text}  ", cell.tone), (column.reason, "")))]
     lines += _facts(("since", _since(column, now)), ("where", column.slice))
     if column.shares is not None:

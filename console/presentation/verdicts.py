@@ -1,5 +1,6 @@
 """Verdicts on what has moved and on how well a version does, each with a glyph, its word and a tone."""
 
+from core.monitoring.documents import MonitoredColumn
 from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 from widgets.glyphs import Glyphs
 from widgets.rows import Cell
@@ -23,6 +24,13 @@ def verdict_cell(verdict: DriftVerdict, glyphs: Glyphs, *, of: str = "") -> Cell
     }.get(verdict, glyphs.hollow)
     brief = f"{glyph} {_BRIEF[verdict]}" if verdict in _BRIEF else ""
     return Cell(f"{glyph} {verdict}{of}", _TONES.get(verdict, "muted"), str(verdict), _RANKS[verdict], brief=brief)
+
+
+def column_cell(column: MonitoredColumn, glyphs: Glyphs) -> Cell:
+    """Draw the verdict on a column; a column without rows has none."""
+    if column.awaits_rows:
+        return Cell(f"{glyphs.hollow} no rows", "muted", str(column.verdict), -1, brief=f"{glyphs.hollow} none")
+    return verdict_cell(column.verdict, glyphs)
 
 
 def performance_cell(verdict: PerformanceVerdict, glyphs: Glyphs) -> Cell:

@@ -91,6 +91,11 @@ class MonitoredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     shares: BinShares | None = None
     quantiles: tuple[QuantilePair, ...] = ()
 
+    @property
+    def awaits_rows(self) -> bool:
+        """Whether there is nothing to judge yet: no row today or yesterday, and no move before."""
+        return self.n == 0 and self.verdict is DriftVerdict.INCONCLUSIVE
+
 
 class DriftPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The sequential verdict on what a version was asked and answered."""

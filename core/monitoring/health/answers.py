@@ -7,6 +7,7 @@ from core.monitoring.health.facts import MOST_WEIGHT, HealthFacts, JudgedSource,
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.settings.health import HealthPolicy
 
+MOST_NAMED = 3  # columns in one sentence
 FAILING_FACTOR = 2.0
 """A version whose errors have doubled is failing; a smaller certain fall is degraded."""
 
@@ -56,7 +57,7 @@ def judge_drift(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     columns = [column for column in found.columns if column.type is not DriftType.QUALITY]
     judged = _worst_of(columns, "drift")
     if judged is None and found.verdict is DriftVerdict.INCONCLUSIVE:
-        return JudgedSource(missing=f"drift: {found.n_rows:,} rows are too few to rule it out")
+        return JudgedSource(missing=f"drift: {_undecided(columns)}")
     return judged or JudgedSource()
 
 
@@ -103,6 +104,16 @@ def metric_text(metric: MonitoredMetric) -> str:
     between = f" ({metric.low:.4g} to {metric.high:.4g})" if metric.low is not None and metric.high is not None else ""
     held_out = "" if metric.reference is None else f", {metric.reference:.4g} on held-out rows"
     return f"{metric.metric} {value}{between}{held_out}"
+
+
+def _undecided(columns: Sequence[MonitoredColumn]) -> str:
+    """Say which columns cannot be judged yet."""
+    named = [each.name for each in columns if each.verdict is DriftVerdict.INCONCLUSIVE and not each.awaits_rows]
+    if not named:
+        return "no row today or yesterday"
+    first = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
+    needs = "needs" if len(named) == 1 else "need"
+    return f"{len(named)} of {len(columns)} columns {needs} more rows to rule it out ({first})"
 
 
 def _worst_of(columns: Sequence[MonitoredColumn], source: str) -> JudgedSource | None:

@@ -16,6 +16,7 @@ from core.monitoring.sequential.streams import Stream
 from core.monitoring.verdicts import DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
+OF_OUTCOMES = (DriftType.TARGET, DriftType.RESIDUAL)  # known only once outcomes are reported
 SUBJECTS = {
     Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
     Aspect.UNREADABLE: "unreadable cells went from {before:.1%} to {after:.1%}",
@@ -44,10 +45,11 @@ def drift_part(
         move = state.findings.get(k)
         if move is not None or stream.type is not DriftType.QUALITY:
             columns.append(_column(drift, k, stream, float(evidence[k]), importance, groups.get(k, "")))
-    columns.sort(key=lambda each: (-_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
+    columns.sort(key=lambda each: (each.awaits_rows, -_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
+    judged = [each.verdict for each in columns if not each.awaits_rows]
     return DriftPart(
         as_of=state.last_at + timedelta(minutes=1),
-        verdict=max((each.verdict for each in columns), key=_GRAVITY.index, default=DriftVerdict.INCONCLUSIVE),
+        verdict=max(judged, key=_GRAVITY.index, default=DriftVerdict.INCONCLUSIVE),
         n_rows=state.n_rows,
         since=state.begun_at,
         columns=tuple(columns),
@@ -72,7 +74,7 @@ def _column(
     if move is not None:
         verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
     else:
-        verdict, reason = _without_move(sizes, drift.matters(stream))
+        verdict, reason = _without_move(stream, int(rows.sum()), sizes, drift.matters(stream))
     kind, name = stream.key
     return MonitoredColumn(
         name=name,
@@ -95,10 +97,13 @@ def _column(
     )
 
 
-def _without_move(sizes: EffectSizes | None, matters: float) -> tuple[DriftVerdict, str]:
+def _without_move(stream: Stream, n_rows: int, sizes: EffectSizes | None, matters: float) -> tuple[DriftVerdict, str]:
     """Say whether a move that matters can be ruled out by the rows of today and yesterday."""
+    if not n_rows:
+        row = "outcome" if stream.type in OF_OUTCOMES else "row"
+        return DriftVerdict.INCONCLUSIVE, f"nothing to judge yet: no {row} today or yesterday"
     if sizes is None:
-        return DriftVerdict.INCONCLUSIVE, "no rows today or yesterday"
+        return DriftVerdict.INCONCLUSIVE, f"none of the {n_rows:,} rows today and yesterday has a value"
     if sizes.psi_bound is None:
         return DriftVerdict.INCONCLUSIVE, f"{sizes.n:,} rows today and yesterday are too few to judge"
     if sizes.psi_bound > matters:

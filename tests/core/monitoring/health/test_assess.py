@@ -61,6 +61,7 @@ def estimated(verdict, *metrics, **known):
 
 FELL, HOLDS, OPEN = PerformanceVerdict.FELL, PerformanceVerdict.HOLDS, PerformanceVerdict.OPEN
 ALARM, WATCH = DriftVerdict.ALARM, DriftVerdict.WATCH
+STABLE, SHORT = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,11 @@ def test_each_reason_begins_at_its_boundary(facts, state, source):
             "drift: spread 1.0.0: it has no profile", id="without a profile",
         ),
         pytest.param(
-            drifted(verdict=DriftVerdict.INCONCLUSIVE), "drift: 1,000 rows are too few to rule it out", id="few rows"
+            drifted(column(SHORT, name="size", n=90), column(STABLE), column(SHORT, name="late"), verdict=SHORT),
+            "drift: 1 of 3 columns needs more rows to rule it out (size)", id="few rows",
+        ),
+        pytest.param(
+            drifted(column(SHORT), verdict=SHORT), "drift: no row today or yesterday", id="rows of earlier days alone"
         ),
         pytest.param(
             replace(performed(OPEN, n_outcomes=20, n_needed=300), drift=None),

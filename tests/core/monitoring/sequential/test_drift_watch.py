@@ -25,8 +25,12 @@ SETTINGS = MonitoringSettings()
 def profile():
     rng = np.random.default_rng(1)
     answers = pd.Series(rng.normal(10, 2, 4_000))
-    own = profile_column(answers, ColumnKind.NUMBER, name="prediction")
-    return msgspec.structs.replace(Population().profile(1, 5_000), prediction=own)
+    return msgspec.structs.replace(
+        Population().profile(1, 5_000),
+        target=profile_column(answers + rng.normal(0, 1, 4_000), ColumnKind.NUMBER, name="rent"),
+        prediction=profile_column(answers, ColumnKind.NUMBER, name="prediction"),
+        residual=profile_column(pd.Series(rng.normal(0, 1, 4_000)), ColumnKind.NUMBER, name="residual"),
+    )
 
 
 @pytest.fixture
@@ -100,6 +104,16 @@ def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_move
     assert income.group == answers.group != ""
     assert "together with income" in second.part.prediction_move
     assert {each.name for each in second.part.columns if each.verdict is DriftVerdict.ALARM} == {"income", "prediction"}
+
+
+def test_columns_without_a_row_come_last_and_make_no_verdict_worse(workspace, version, served):
+    served(0, 240)
+    part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(hours=4), None).part
+
+    assert part.verdict is DriftVerdict.STABLE
+    assert [each.type for each in part.columns if each.awaits_rows] == [DriftType.TARGET, DriftType.RESIDUAL]
+    assert [each.awaits_rows for each in part.columns] == [False] * 5 + [True] * 2
+    assert part.columns[-1].reason == "nothing to judge yet: no outcome today or yesterday"
 
 
 def test_looks_at_every_minute_and_one_look_at_all_agree(workspace, version, served):
