@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
 from console.commands.reading import add_reading_arguments, reading_rules
+from console.commands.typed_numbers import count, whole
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
     verbs = noun_parser(commands, "labels", help="the few outcomes that decide how well a version does")
     wanted = command_parser(verbs, "wanted", help="name the rows of a file whose outcomes say most")
     _add_file(wanted)
-    wanted.add_argument("--n", type=int, default=40, metavar="N", help="how many rows (default: 40)")
+    wanted.add_argument("--n", type=count, default=40, metavar="N", help="how many rows (default: 40)")
     wanted.add_argument("--out", type=Path, metavar="FILE", help="write them as CSV, with an empty column to fill in")
     wanted.set_defaults(command=name_wanted)
     judge = command_parser(verbs, "judge", help="judge all rows by the outcomes of wanted rows: exit code 1 if it fell")
@@ -32,7 +33,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
     parser.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the draws (default: 0)")
     add_reading_arguments(parser)
     add_json_argument(parser)
 
@@ -44,8 +45,6 @@ def name_wanted(args: argparse.Namespace) -> int:
     from core.files import write_file
     from core.training.own_data.labels import wanted_labels
 
-    if args.n < 1:
-        raise UsageError(f"--n is {args.n}; it must be 1 at least.")
     found = wanted_labels(
         open_workspace(args),
         args.model,

@@ -29,7 +29,7 @@ STAYS = {
     "bondx serve --listen 0.0.0.0:8501 --certificate chain.pem --key key.pem": SERVING,
     "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
     "bondx run --epochs 1": r"1 Overview",
-    "bondx run --domain etrm": r"1 Overview",
+    "bondx run --domain etrm --experiment hubs": r"1 Overview",
     "bondx run --headless --no-session": r"runs; no session is started",
     "make run": r"1 Overview",
     IN_TMUX: r"starting s-0002",
