@@ -1,10 +1,12 @@
 """Residuals and outcomes by the minute of their prediction, in the bins of the profile: to see a changed relation."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
 from core.arrays import FloatArray
+from core.monitoring.live.level_counts import LevelIndex
 from core.monitoring.live.number_counts import NumberGrid
 from core.monitoring.live.sketch import RESIDUAL, TARGET, LiveSketch, ProfileIndex
 from core.monitoring.performance.layout import Layout, MeasuredTask
@@ -15,7 +17,7 @@ MINUTE_US = 60_000_000
 
 
 def residual_counts(index: ProfileIndex, batches: Iterable[LabelledAnswers]) -> dict[int, LiveSketch]:
-    """Count residuals, and outcomes that are numbers, by the minute in which their prediction was made.
+    """Count residuals, and outcomes, by the minute in which their prediction was made.
 
     Args:
         index: The profile of the version.
@@ -35,6 +37,8 @@ def residual_counts(index: ProfileIndex, batches: Iterable[LabelledAnswers]) -> 
             _count(sketch, index, RESIDUAL, residuals[there])
             if layout.task is MeasuredTask.NUMBER:
                 _count(sketch, index, TARGET, columns.actual[there])
+            else:
+                _count_classes(sketch, index, [layout.classes[int(at)] for at in columns.actual[there]])
             if minute in found:
                 found[minute].merge(sketch)
             else:
@@ -45,3 +49,13 @@ def residual_counts(index: ProfileIndex, batches: Iterable[LabelledAnswers]) -> 
 def _count(sketch: LiveSketch, index: ProfileIndex, name: str, values: FloatArray) -> None:
     if isinstance(how := index.answers.get(name), NumberGrid):
         sketch.answers[name] = how.count(values)
+
+
+def _count_classes(sketch: LiveSketch, index: ProfileIndex, names: list[str]) -> None:
+    """Count classes by name; a profile may keep them as numbers."""
+    how = index.answers.get(TARGET)
+    if isinstance(how, LevelIndex):
+        rows = Counter(names)
+        sketch.answers[TARGET] = how.count(rows, rows.values())
+    elif isinstance(how, NumberGrid) and all(name.replace(".", "", 1).isdigit() for name in names):
+        sketch.answers[TARGET] = how.count(np.array([float(name) for name in names]))

@@ -11,7 +11,7 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 
 PRIOR = 20.0  # degrees of freedom of independent rows that the estimate begins with
-KEPT = 0.999  # of what earlier minutes said, at each minute
+KEPT = 0.999  # of what earlier minutes said, at each minute with enough rows
 MOST_TIMES = 4.0  # a minute counts at most so many times what is usual by then: a change is not taken for dispersion
 LEAST_ROWS = 10  # of a minute
 
@@ -58,6 +58,6 @@ class Dispersion:
         degrees = np.maximum((both > 0).sum(axis=1) - 1, 0).astype(np.float64)
         known = self.usual >= PRIOR
         most = np.where(known, MOST_TIMES * degrees * self.effects(), np.inf)
-        self.found = self.found * KEPT + np.where(enough, np.minimum(statistic, most), 0.0)
-        self.usual = self.usual * KEPT + np.where(enough, degrees, 0.0)
+        self.found = np.where(enough, self.found * KEPT + np.minimum(statistic, most), self.found)
+        self.usual = np.where(enough, self.usual * KEPT + degrees, self.usual)
         self.last = np.where((n >= LEAST_ROWS)[:, None], rows, self.last)

@@ -11,12 +11,11 @@ from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
 from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
 from core.monitoring.sequential.layout import ColumnKey, ColumnLayout
 from core.monitoring.sequential.scores import Aspect
-from core.monitoring.sequential.sequential_drift import SequentialDrift, StreamMove
+from core.monitoring.sequential.sequential_drift import OF_OUTCOMES, SequentialDrift, StreamMove
 from core.monitoring.sequential.streams import Stream
 from core.monitoring.verdicts import DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
-OF_OUTCOMES = (DriftType.TARGET, DriftType.RESIDUAL)  # known only once outcomes are reported
 SUBJECTS = {
     Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
     Aspect.UNREADABLE: "unreadable cells went from {before:.1%} to {after:.1%}",

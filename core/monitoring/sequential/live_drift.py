@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.monitoring.live import LiveSketch, ProfileIndex, from_bytes, profile_number
+from core.monitoring.performance.residual_counts import residual_counts
+from core.monitoring.performance.watch import MOST_BATCHES, OutcomeFeed
 from core.monitoring.sequential.budget import FalseAlarmBudget
 from core.monitoring.sequential.drift_part import drift_part
-from core.monitoring.sequential.sequential_drift import BinnedMinute, DriftState, SequentialDrift
+from core.monitoring.sequential.live_state import LiveState, live_state_from_bytes
+from core.monitoring.sequential.sequential_drift import BinnedMinute, SequentialDrift
 from core.monitoring.sequential.sketch_bins import SketchBins
-from core.monitoring.sequential.stored_state import DriftStateError, state_from_bytes, state_to_bytes
+from core.monitoring.sequential.stored_state import DriftStateError
 from core.monitoring.sequential.streams import Streams
 from core.monitoring.verdicts import DriftType
 from core.monitoring.watch import LiveVersion, WatcherLook
 from core.settings.monitoring import MonitoringSettings
+from core.telemetry.errors import TelemetryError
 from core.telemetry.live import LiveMinute, LiveReader
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ class LiveDrift:
         self._reader = LiveReader(live_file)
         self._settings = settings
         self._prepared: dict[str, _Prepared] = {}
+        self._feeds: dict[Path, OutcomeFeed] = {}
 
     def look(self, version: LiveVersion, profile: "DataProfile", now: datetime, state: bytes | None) -> WatcherLook:
         """Take in the minutes that are new, and judge.
@@ -62,7 +67,7 @@ class LiveDrift:
         """
         settings = self._settings()
         prepared = self._prepare(version, profile, settings.for_model(version.model).harmless_sd)
-        known, cursor, notes = _restored(state, prepared.streams)
+        known, notes = _restored(state, prepared.streams)
         drift = SequentialDrift(
             prepared.streams,
             false_alarm_days=self._budget(settings, version, now).false_alarm_days(version.model),
@@ -72,18 +77,44 @@ class LiveDrift:
                 DriftType.TARGET: version.rules.drift.target,
                 DriftType.RESIDUAL: version.rules.drift.residual,
             },
-            state=known,
+            state=known.drift,
         )
-        stored = self._reader.minutes(version.model, version.version, cursor)
+        stored = self._reader.minutes(version.model, version.version, known.cursor)
         drift.observe(_binned(prepared, stored))
+        known.cursor = max([known.cursor, *(minute.seq for minute in stored)])
+        try:
+            drift.observe(self._outcomes(version, prepared, known, now))
+        except TelemetryError as error:  # served rows are judged all the same, and no outcome is lost
+            notes = (*notes, f"outcomes cannot be read now: {error}")
         if (since := drift.history_from) is not None:
             end = (drift.state.last_at or now) + timedelta(minutes=1)
-            drift.date_findings(_binned(prepared, self._reader.between(version.model, version.version, since, end)))
+            history = _binned(prepared, self._reader.between(version.model, version.version, since, end))
+            history += [minute for _, minute in known.outcomes.since(since, prepared.index, prepared.bins)]
+            drift.date_findings(history)
         drift.judge_findings()
-        cursor = max([cursor, *(minute.seq for minute in stored)])
-        content = state_to_bytes(drift.state, prepared.streams, cursor)
+        content = known.to_bytes(drift.state, prepared.streams)
         part = drift_part(drift, version.importance, notes=notes)
-        return WatcherLook(part=part, state=content, cursor=cursor)
+        return WatcherLook(part=part, state=content, cursor=known.cursor)
+
+    def _outcomes(
+        self, version: LiveVersion, prepared: _Prepared, known: LiveState, now: datetime
+    ) -> list[BinnedMinute]:
+        """Read the outcomes that are new, by the minute of their prediction, and note how far they were read."""
+        file = version.workspace.predictions_file
+        feed = self._feeds.setdefault(file, OutcomeFeed(file))
+        found: dict[int, LiveSketch] = {}
+        for _ in range(MOST_BATCHES):
+            batch = feed.labelled(known.outcomes_read, now)
+            known.outcomes_read = batch.cursor
+            own = batch.versions.get((version.model, version.version), ())
+            for at_us, sketch in residual_counts(prepared.index, own).items():
+                found.setdefault(at_us // 1_000_000, LiveSketch()).merge(LiveSketch(answers=sketch.answers))
+            if batch.is_last:
+                break
+        known.outcomes.add(found)
+        return [
+            BinnedMinute(datetime.fromtimestamp(at, UTC), prepared.bins.counts(sketch)) for at, sketch in found.items()
+        ]
 
     def _prepare(self, version: LiveVersion, profile: "DataProfile", harmless: float) -> _Prepared:
         known = self._prepared.get(version.key)
@@ -107,14 +138,14 @@ class LiveDrift:
         )
 
 
-def _restored(state: bytes | None, streams: Streams) -> tuple[DriftState | None, int, tuple[str, ...]]:
+def _restored(state: bytes | None, streams: Streams) -> tuple[LiveState, tuple[str, ...]]:
     """Return the state of the last look; a state that cannot be used is replaced by what is still stored."""
     if state is None:
-        return None, 0, ()
+        return LiveState(), ()
     try:
-        return *state_from_bytes(state, streams), ()
+        return live_state_from_bytes(state, streams), ()
     except DriftStateError as error:
-        return None, 0, (f"judged again from the stored minutes: {error}",)
+        return LiveState(), (f"judged again from the stored minutes: {error}",)
 
 
 def _binned(prepared: _Prepared, minutes: Iterable[LiveMinute]) -> list[BinnedMinute]:

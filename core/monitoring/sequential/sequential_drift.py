@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from core.arrays import AnyArray, FloatArray, IntArray
+from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
@@ -21,6 +21,7 @@ QUIET_BELOW = 0.3  # the share of what decides, below which a change is not unde
 CLEARED_BELOW = 0.5  # the same, below which a finding is over
 REDATED_MINUTES = 60  # after a finding, while its date gains from new rows
 LOOKED_BACK = timedelta(days=14)
+OF_OUTCOMES = (DriftType.TARGET, DriftType.RESIDUAL)  # known only once outcomes are reported
 BEFORE = timedelta(hours=1)  # of quiet minutes before a change, from which it is dated
 
 
@@ -92,8 +93,8 @@ class DriftState:
 class SequentialDrift:
     """Follows one version.
 
-    Minutes are observed in ascending order; what comes late counts when it comes. The order of rows within a minute
-    does not matter, since only counts are read.
+    Minutes are observed in ascending order; what comes late, as outcomes do, counts when it comes. The order of rows
+    within a minute does not matter, since only counts are read.
     """
 
     def __init__(
@@ -119,7 +120,11 @@ class SequentialDrift:
         weights = np.array([stream.weight for stream in streams.streams])
         with np.errstate(divide="ignore"):
             self._decides = np.log(false_alarm_days * MINUTES_A_DAY) - np.log(weights)
-            self._bet_decides = self._decides[streams.stream_of] - np.log(streams.weights)
+            self._columns_of_streams = np.array(
+                [streams.column_numbers[stream.key] for stream in streams.streams], np.int64
+            )
+        self._is_served = np.array([layout.key[0] not in OF_OUTCOMES for layout in streams.columns], np.bool_)
+        self._bet_decides = self._decides[streams.stream_of] - np.log(streams.weights)
 
     def observe(self, minutes: Iterable[BinnedMinute], *, length: int = 1) -> None:
         """Take in rows.
@@ -134,9 +139,10 @@ class SequentialDrift:
     def _observe(self, minute: BinnedMinute, length: int) -> None:
         state, streams = self.state, self.streams
         rows = streams.table(minute.counts)
-        n = int(rows.sum(axis=1).max(initial=0))
-        if not n:
+        by_column = rows.sum(axis=1)
+        if not by_column.any():
             return
+        n = int(by_column[self._is_served].max(initial=0))
         at = minute.at.astimezone(UTC)
         self._turn_day(at.date())
         effects = np.maximum(state.dispersion.effects(), streams.design_effects)[streams.column_of]
@@ -151,11 +157,11 @@ class SequentialDrift:
         state.today += rows
         state.begun_at = state.begun_at or at
         state.last_at = max(state.last_at or at, at)
-        state.n_minutes += 1
+        state.n_minutes += n > 0
         state.n_rows += n
         for finding_of, finding in state.findings.items():
             finding.rows = finding.rows + rows[self._column(finding_of)]
-        self._settle(at)
+        self._settle(at, by_column > 0)
 
     def _turn_day(self, day: date) -> None:
         """Judge a day that has ended; the day on which everything began is not a whole day."""
@@ -170,14 +176,17 @@ class SequentialDrift:
         state.yesterday = state.today if is_next else np.zeros_like(state.today)
         state.today = np.zeros_like(state.today)
 
-    def _settle(self, at: datetime) -> None:
-        """Note what has moved, and what has moved back."""
+    def _settle(self, at: datetime, has_rows: BoolArray) -> None:
+        """Note what has moved, and what has moved back; outcomes are quiet at the minute of their prediction."""
         state, share = self.state, self.evidence()
-        quiet = share < QUIET_BELOW
-        state.quiet_at[quiet] = int(at.timestamp()) // 60
+        quiet = (share < QUIET_BELOW) & has_rows[self._columns_of_streams]
+        state.quiet_at[quiet] = np.maximum(state.quiet_at[quiet], int(at.timestamp()) // 60)
+        at = state.last_at or at
         for k in np.flatnonzero(share >= 1.0).tolist():
             if k not in state.findings:
                 rows = np.zeros(self.streams.width, dtype=np.int64)
+                if self._is_found_by_day(k):  # a day shows nothing before its end
+                    state.quiet_at[k] = max(state.quiet_at[k] - MINUTES_A_DAY, 0)
                 since = datetime.fromtimestamp(int(state.quiet_at[k]) * 60, UTC)
                 since = max(since, state.begun_at or since)
                 state.findings[k] = StreamMove(at, self._aspect(k), DriftVerdict.WATCH, since, since, at, rows)
@@ -204,9 +213,9 @@ class SequentialDrift:
         for k in self._undated():
             finding, column = self.state.findings[k], self._column(k)
             since = self._searched_from(k)
-            own = [minute for minute in minutes if minute.at >= since]
             layout = self.streams.columns[column]
-            counts = np.array([minute.counts.get(layout.key, np.zeros(layout.width, np.int64)) for minute in own])
+            own = [minute for minute in minutes if minute.at >= since and layout.key in minute.counts]
+            counts = np.array([minute.counts[layout.key] for minute in own])
             if not len(own):
                 continue
             effect = self.design_effect(layout.key)
@@ -299,9 +308,17 @@ class SequentialDrift:
 
     def _aspect(self, k: int) -> Aspect:
         """Return the aspect that carries most of the evidence of a stream."""
+        return self.streams.aspects[self._leading_bet(k)]
+
+    def _is_found_by_day(self, k: int) -> bool:
+        """Return whether whole days, and not minutes, carry most of the evidence of a stream."""
+        bet, detectors = self._leading_bet(k), self.state.detectors
+        return bool(detectors.by_day[bet] > detectors.by_minute[bet])
+
+    def _leading_bet(self, k: int) -> int:
         own = np.flatnonzero(self.streams.stream_of == k)
         logs = self.state.detectors.evidence()[own] + np.log(self.streams.weights[own])
-        return self.streams.aspects[int(own[int(np.argmax(logs))])]
+        return int(own[int(np.argmax(logs))])
 
 
 def _split(shares: tuple[int, int]) -> tuple[int, int]:
