@@ -54,7 +54,13 @@ SLOW_FIRST = ("terminal", "end_to_end", "core/engine", "console", "core/serving"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the folders whose files take longest first; within one, all stays as it is."""
+    """Put the folders whose files take longest first; within one, all stays as it is.
+
+    Raises:
+        UsageError: The name of a test holds an address: it differs between processes, and xdist would run no test.
+    """
+    if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give these tests ids without addresses: {', '.join(addressed)}")
     here = Path(__file__).parent
     ranks = {here / folder: rank for rank, folder in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: min((ranks[part] for part in item.path.parents if part in ranks), default=len(ranks)))

@@ -72,9 +72,7 @@ def of_classes(p, y):
     }
 
 
-@pytest.mark.parametrize(
-    ("draw", "expected"), [(numbers, of_numbers), (events, of_events), (classes, of_classes)], ids=str
-)
+@pytest.mark.parametrize(("draw", "expected"), [(numbers, of_numbers), (events, of_events), (classes, of_classes)])
 def test_every_metric_is_that_of_scikit_learn(draw, expected):
     rng = np.random.default_rng(3)
     form, answer, actual = draw(6_000, rng)
@@ -165,7 +163,7 @@ def test_what_a_version_achieved_on_held_out_rows_is_read_from_its_profile():
             assert found[name].reference_low < found[name].reference < found[name].reference_high
 
 
-@pytest.mark.parametrize("draw", [numbers, events, classes], ids=str)
+@pytest.mark.parametrize("draw", [numbers, events, classes])
 def test_a_state_survives_as_bytes(draw):
     rng = np.random.default_rng(7)
     form, answer, actual = draw(500, rng)
