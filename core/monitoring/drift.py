@@ -46,9 +46,15 @@ def population_stability_index(reference: IntArray, current: IntArray) -> float:
     >>> round(population_stability_index(np.array([500, 500]), np.array([400, 600])), 4)
     0.0405
     """
-    before = (reference + 0.5) / (reference.sum() + 0.5 * len(reference))
-    after = (current + 0.5) / (current.sum() + 0.5 * len(current))
-    return float(np.sum((after - before) * np.log(after / before)))
+    return float(population_stability_indices(reference, current))
+
+
+def population_stability_indices(reference: IntArray, current: IntArray) -> FloatArray:
+    """Return the index of several distributions over the same bins, which are the last axis of both arrays."""
+    n_bins = reference.shape[-1]
+    before = (reference + 0.5) / (reference.sum(axis=-1, keepdims=True) + 0.5 * n_bins)
+    after = (current + 0.5) / (current.sum(axis=-1, keepdims=True) + 0.5 * n_bins)
+    return np.asarray(np.sum((after - before) * np.log(after / before), axis=-1))
 
 
 def psi_p_value(psi: float, n_reference: int, n_current: int, n_bins: int, *, harmless: float = 0.0) -> float:

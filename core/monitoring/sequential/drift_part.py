@@ -1,15 +1,21 @@
 """What a person sees of the sequential verdict: of each column its effect, its evidence and when it changed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from msgspec.structs import replace
 
 from core.arrays import IntArray
 from core.monitoring.coarse_cells import LevelCells, NumberCells
 from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
+from core.monitoring.live import LiveSketch, ProfileIndex
 from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
+from core.monitoring.sequential.fine_measures import moved_by, moved_share, moved_slice, quantile_pairs
 from core.monitoring.sequential.layout import ColumnKey, ColumnLayout
+from core.monitoring.sequential.recent_rows import RecentRows
+from core.monitoring.sequential.recent_steps import RecentSteps
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.sequential_drift import OF_OUTCOMES, SequentialDrift, StreamMove
 from core.monitoring.sequential.streams import Stream
@@ -24,27 +30,49 @@ SUBJECTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class FineRows:
+    """What is shown beside the verdicts.
+
+    Attributes:
+        index: The profile.
+        recent: The finest counts.
+        course: The rows of the last steps.
+    """
+
+    index: ProfileIndex
+    recent: RecentRows
+    course: RecentSteps
+
+
 def drift_part(
-    drift: SequentialDrift, importance: Mapping[str, float], *, notes: tuple[str, ...] = ()
+    drift: SequentialDrift, importance: Mapping[str, float], fine: FineRows, *, notes: tuple[str, ...] = ()
 ) -> DriftPart | None:
     """Return what is shown of a version; None before its first row.
 
     Args:
         drift: Its sequential verdict.
         importance: Share of each feature in its answers.
+        fine: The finest counts, and the course.
         notes: What the verdict lacks.
     """
     state = drift.state
     if state.last_at is None:
         return None
     groups = _groups(state.findings)
-    evidence = drift.evidence()
+    evidence, window = drift.evidence(), fine.recent.window()
     columns = []
     for k, stream in enumerate(drift.streams.streams):
         move = state.findings.get(k)
         if move is not None or stream.type is not DriftType.QUALITY:
-            columns.append(_column(drift, k, stream, float(evidence[k]), importance, groups.get(k, "")))
+            sketch = window if move is None else fine.recent.moves.get(k, LiveSketch())
+            shown = _column(drift, k, fine, sketch)
+            share = importance.get(stream.key[1]) if stream.key[0] is DriftType.FEATURE else None
+            part = round(min(float(evidence[k]), 1.0), 3)
+            columns.append(replace(shown, evidence=part, importance=share, group=groups.get(k, "")))
     columns.sort(key=lambda each: (each.awaits_rows, -_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
+    effect = max((drift.design_effect(key) for key in drift.streams.layouts), default=1.0)
+    gained = moved_share(fine.index, window, effect) if state.findings else ""
     judged = [each.verdict for each in columns if not each.awaits_rows]
     return DriftPart(
         as_of=state.last_at + timedelta(minutes=1),
@@ -53,46 +81,42 @@ def drift_part(
         since=state.begun_at,
         columns=tuple(columns),
         false_alarm_days=drift.false_alarm_days,
-        prediction_move=_prediction_move(drift, columns),
-        notes=(*notes, *_own_notes(drift)),
+        prediction_move=_prediction_move(drift, columns, fine),
+        notes=(*notes, *_own_notes(drift), *([gained] if gained else [])),
     )
 
 
-def _column(
-    drift: SequentialDrift,
-    k: int,
-    stream: Stream,
-    evidence: float,
-    importance: Mapping[str, float],
-    group: str,
-) -> MonitoredColumn:
+def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) -> MonitoredColumn:
+    """Return what is shown of a stream, whose finest counts are a sketch."""
+    stream = drift.streams.streams[k]
     layout, effect = drift.streams.layouts[stream.key], drift.design_effect(stream.key)
     move = drift.state.findings.get(k)
     rows = move.rows[: layout.width] if move is not None else drift.window(stream.key)
-    sizes = measure(layout, rows, effect)
+    sizes = measure(layout, rows, effect, moved_by(fine.index, stream.key, sketch))
     if move is not None:
         verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
     else:
         verdict, reason = _without_move(stream, int(rows.sum()), sizes, drift.matters(stream))
-    kind, name = stream.key
+    is_predictions = move is not None and stream.type is DriftType.PREDICTION
     return MonitoredColumn(
-        name=name,
+        name=stream.key[1],
         type=stream.type,
         verdict=verdict,
         reason=reason,
-        evidence=round(min(evidence, 1.0), 3),
         n=int(rows.sum()),
         psi=sizes.psi if sizes else None,
         ks=sizes.ks if sizes else None,
         chi_square=sizes.chi_square if sizes else None,
         jensen_shannon=sizes.jensen_shannon if sizes else None,
         wasserstein=sizes.wasserstein if sizes else None,
-        importance=importance.get(name) if kind is DriftType.FEATURE else None,
         changed_at=move.changed_at if move else None,
         changed_from=move.changed_from if move else None,
         changed_until=move.changed_until if move else None,
-        group=group,
+        slice=moved_slice(fine.index, sketch, effect) if is_predictions else "",
+        trend=fine.course.trend(drift.streams.column_numbers[stream.key], layout),
+        trend_seconds=fine.course.length * 60.0,
         shares=_shares(layout, rows) if sizes else None,
+        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes else (),
     )
 
 
@@ -171,7 +195,7 @@ def _groups(moves: Mapping[int, StreamMove]) -> dict[int, str]:
     return found
 
 
-def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn]) -> str:
+def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn], fine: FineRows) -> str:
     """Say how the predictions moved since the features did."""
     moved = [each for each in columns if each.changed_at is not None and each.type is not DriftType.PREDICTION]
     own = next((each for each in columns if each.type is DriftType.PREDICTION), None)
@@ -180,8 +204,9 @@ def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn]) -> 
     key: ColumnKey = (DriftType.PREDICTION, own.name)
     if own.changed_at is None:
         return f"the predictions have not moved with them: {own.reason}"
-    sizes = measure(drift.streams.layouts[key], drift.window(key), drift.design_effect(key))
-    by = f" by {sizes.mean_move:+.4g} on average" if sizes is not None and sizes.mean_move is not None else ""
+    k = next(k for k, stream in enumerate(drift.streams.streams) if stream.type is DriftType.PREDICTION)
+    found = moved_by(fine.index, key, fine.recent.moves.get(k, LiveSketch()))
+    by = f" by {found[1]:+.4g} on average" if found is not None else ""
     together = [each.name for each in moved if each.group and each.group == own.group]
     with_them = f" together with {', '.join(together)}" if together else ""
     return f"the predictions moved{by}{with_them} since {own.changed_at:%Y-%m-%d %H:%M} UTC"

@@ -44,13 +44,16 @@ def compared(layout: ColumnLayout, rows: IntArray) -> IntArray:
     return np.stack((layout.reference, rows))[:, : layout.missing]
 
 
-def measure(layout: ColumnLayout, rows: IntArray, effect: float = 1.0) -> EffectSizes | None:
+def measure(
+    layout: ColumnLayout, rows: IntArray, effect: float = 1.0, moved: tuple[float, float] | None = None
+) -> EffectSizes | None:
     """Measure how far rows are from the reference.
 
     Args:
         layout: The cells of the column.
         rows: Rows by cell.
         effect: How many rows are worth one independent row.
+        moved: The Wasserstein distance and the move of the mean, if finer counts than the cells say.
     Returns:
         None without a value.
     """
@@ -64,7 +67,7 @@ def measure(layout: ColumnLayout, rows: IntArray, effect: float = 1.0) -> Effect
     psi = drift.population_stability_index(counts[0], counts[1])
     wasserstein = mean_move = None
     if layout.is_number and layout.n_values > 1:
-        wasserstein, mean_move = _moved_by(layout, rows)
+        wasserstein, mean_move = moved or _moved_by(layout, rows)
     return EffectSizes(
         n=n,
         psi=psi,

@@ -10,9 +10,10 @@ from core.monitoring.live import LiveSketch, ProfileIndex, from_bytes, profile_n
 from core.monitoring.performance.residual_counts import residual_counts
 from core.monitoring.performance.watch import MOST_BATCHES, OutcomeFeed
 from core.monitoring.sequential.budget import FalseAlarmBudget
-from core.monitoring.sequential.drift_part import drift_part
+from core.monitoring.sequential.drift_part import FineRows, drift_part
 from core.monitoring.sequential.live_state import LiveState, live_state_from_bytes
-from core.monitoring.sequential.sequential_drift import BinnedMinute, SequentialDrift
+from core.monitoring.sequential.recent_rows import TimedSketch
+from core.monitoring.sequential.sequential_drift import OF_OUTCOMES, BinnedMinute, SequentialDrift
 from core.monitoring.sequential.sketch_bins import SketchBins
 from core.monitoring.sequential.stored_state import DriftStateError
 from core.monitoring.sequential.streams import Streams
@@ -39,6 +40,10 @@ class _Prepared:
     index: ProfileIndex
     streams: Streams
     bins: SketchBins
+
+    def binned(self, minutes: Iterable[TimedSketch]) -> list[BinnedMinute]:
+        """Count rows in the cells of the verdict."""
+        return [BinnedMinute(at, self.bins.counts(sketch)) for at, sketch in minutes]
 
 
 class LiveDrift:
@@ -67,7 +72,7 @@ class LiveDrift:
         """
         settings = self._settings()
         prepared = self._prepare(version, profile, settings.for_model(version.model).harmless_sd)
-        known, notes = _restored(state, prepared.streams)
+        known, notes = _restored(state, prepared)
         drift = SequentialDrift(
             prepared.streams,
             false_alarm_days=self._budget(settings, version, now).false_alarm_days(version.model),
@@ -80,25 +85,42 @@ class LiveDrift:
             state=known.drift,
         )
         stored = self._reader.minutes(version.model, version.version, known.cursor)
-        drift.observe(_binned(prepared, stored))
+        new = _sketches(prepared, stored)
         known.cursor = max([known.cursor, *(minute.seq for minute in stored)])
+        drift.observe(prepared.binned(new))
         try:
-            drift.observe(self._outcomes(version, prepared, known, now))
+            outcomes = self._outcomes(version, prepared, known, now)
         except TelemetryError as error:  # served rows are judged all the same, and no outcome is lost
+            outcomes = []
             notes = (*notes, f"outcomes cannot be read now: {error}")
-        if (since := drift.history_from) is not None:
-            end = (drift.state.last_at or now) + timedelta(minutes=1)
-            history = _binned(prepared, self._reader.between(version.model, version.version, since, end))
-            history += [minute for _, minute in known.outcomes.since(since, prepared.index, prepared.bins)]
-            drift.date_findings(history)
+        drift.observe(prepared.binned(outcomes))
+        new += outcomes
+        known.recent.add(new)
+        for minute in prepared.binned(new):
+            known.course.add(minute.at, prepared.streams.table(minute.counts))
+        dated = self._date(version, prepared, known, drift, now)
         drift.judge_findings()
+        known.recent.follow(drift.state, prepared.streams, new, dated)
         content = known.to_bytes(drift.state, prepared.streams)
-        part = drift_part(drift, version.importance, notes=notes)
+        fine = FineRows(prepared.index, known.recent, known.course)
+        part = drift_part(drift, version.importance, fine, notes=notes)
         return WatcherLook(part=part, state=content, cursor=known.cursor)
+
+    def _date(
+        self, version: LiveVersion, prepared: _Prepared, known: LiveState, drift: SequentialDrift, now: datetime
+    ) -> dict[int, list[TimedSketch]]:
+        """Date what has moved; return, by stream that was dated, the rows around its change."""
+        if (since := drift.history_from) is None:
+            return {}
+        end = (drift.state.last_at or now) + timedelta(minutes=1)
+        served = _sketches(prepared, self._reader.between(version.model, version.version, since, end))
+        outcomes = list(known.outcomes.since(since, prepared.index))
+        drift.date_findings(prepared.binned([*served, *outcomes]))
+        return {k: outcomes if prepared.streams.streams[k].key[0] in OF_OUTCOMES else served for k in drift.undated()}
 
     def _outcomes(
         self, version: LiveVersion, prepared: _Prepared, known: LiveState, now: datetime
-    ) -> list[BinnedMinute]:
+    ) -> list[TimedSketch]:
         """Read the outcomes that are new, by the minute of their prediction, and note how far they were read."""
         file = version.workspace.predictions_file
         feed = self._feeds.setdefault(file, OutcomeFeed(file))
@@ -112,9 +134,7 @@ class LiveDrift:
             if batch.is_last:
                 break
         known.outcomes.add(found)
-        return [
-            BinnedMinute(datetime.fromtimestamp(at, UTC), prepared.bins.counts(sketch)) for at, sketch in found.items()
-        ]
+        return [(datetime.fromtimestamp(at, UTC), sketch) for at, sketch in sorted(found.items())]
 
     def _prepare(self, version: LiveVersion, profile: "DataProfile", harmless: float) -> _Prepared:
         known = self._prepared.get(version.key)
@@ -138,20 +158,20 @@ class LiveDrift:
         )
 
 
-def _restored(state: bytes | None, streams: Streams) -> tuple[LiveState, tuple[str, ...]]:
+def _restored(state: bytes | None, prepared: _Prepared) -> tuple[LiveState, tuple[str, ...]]:
     """Return the state of the last look; a state that cannot be used is replaced by what is still stored."""
     if state is None:
         return LiveState(), ()
     try:
-        return live_state_from_bytes(state, streams), ()
+        return live_state_from_bytes(state, prepared.streams, prepared.index), ()
     except DriftStateError as error:
         return LiveState(), (f"judged again from the stored minutes: {error}",)
 
 
-def _binned(prepared: _Prepared, minutes: Iterable[LiveMinute]) -> list[BinnedMinute]:
-    """Add up the parts of each minute, and count them in the cells of the verdict; other profiles are left out."""
-    sketches: dict[datetime, LiveSketch] = {}
+def _sketches(prepared: _Prepared, minutes: Iterable[LiveMinute]) -> list[TimedSketch]:
+    """Add up the parts of each minute, oldest first; minutes in the bins of other profiles are left out."""
+    found: dict[datetime, LiveSketch] = {}
     for minute in minutes:
         if minute.sketch and minute.profile == prepared.number:
-            sketches.setdefault(minute.at, LiveSketch()).merge(from_bytes(prepared.index, minute.sketch))
-    return [BinnedMinute(at, prepared.bins.counts(sketch)) for at, sketch in sketches.items()]
+            found.setdefault(minute.at, LiveSketch()).merge(from_bytes(prepared.index, minute.sketch))
+    return sorted(found.items(), key=lambda pair: pair[0])

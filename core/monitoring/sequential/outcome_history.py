@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from core.monitoring.live import LiveSketch, ProfileIndex, from_bytes, merged_bytes, to_bytes
-from core.monitoring.sequential.sequential_drift import BinnedMinute
-from core.monitoring.sequential.sketch_bins import SketchBins
+from core.monitoring.sequential.recent_rows import TimedSketch
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 BY_MINUTE = 3 * HOUR  # of the newest prediction with an outcome
@@ -47,20 +46,18 @@ class OutcomeHistory:
                 found.setdefault(_beginning(at, newest), []).append(content)
         self.parts = {at: parts[0] if len(parts) == 1 else merged_bytes(parts) for at, parts in sorted(found.items())}
 
-    def since(self, at: datetime, index: ProfileIndex, bins: SketchBins) -> Iterable[tuple[LiveSketch, BinnedMinute]]:
+    def since(self, at: datetime, index: ProfileIndex) -> Iterable[TimedSketch]:
         """Return what was counted from an instant on, oldest first.
 
         Args:
             at: The instant.
             index: The profile.
-            bins: The cells of the verdict.
         Raises:
             SketchError: The counts are damaged.
         """
         for begin, content in self.parts.items():
             if begin >= at.timestamp():
-                sketch = from_bytes(index, content)
-                yield sketch, BinnedMinute(datetime.fromtimestamp(begin, UTC), bins.counts(sketch))
+                yield datetime.fromtimestamp(begin, UTC), from_bytes(index, content)
 
 
 def _beginning(at: int, newest: int) -> int:

@@ -210,7 +210,7 @@ class SequentialDrift:
         minutes = sorted(history, key=lambda each: each.at)
         if not minutes:
             return
-        for k in self._undated():
+        for k in self.undated():
             finding, column = self.state.findings[k], self._column(k)
             since = self._searched_from(k)
             layout = self.streams.columns[column]
@@ -227,7 +227,7 @@ class SequentialDrift:
             finding.rows = np.zeros(self.streams.width, dtype=np.int64)
             finding.rows[: layout.width] = counts[found.at :].sum(axis=0)
 
-    def _undated(self) -> list[int]:
+    def undated(self) -> list[int]:
         """Return the streams whose date is still open."""
         last = self.state.last_at
         fresh = timedelta(minutes=REDATED_MINUTES)
@@ -236,7 +236,7 @@ class SequentialDrift:
     @property
     def history_from(self) -> datetime | None:
         """Return from when on minutes are needed to date what has moved; None if nothing is to be dated."""
-        return min((self._searched_from(k) for k in self._undated()), default=None)
+        return min((self._searched_from(k) for k in self.undated()), default=None)
 
     def _searched_from(self, k: int) -> datetime:
         """Return the beginning of the minutes among which a change is looked for."""

@@ -98,9 +98,11 @@ def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_move
     assert (income.verdict, income.importance, income.evidence) == (DriftVerdict.ALARM, 0.7, 1.0)
     assert abs(income.changed_at - MONDAY - timedelta(minutes=150)) <= timedelta(minutes=1)
     assert income.reason.startswith("moved by +")
-    assert income.wasserstein == pytest.approx(
-        1.0, abs=0.2
-    )  # taken from the tenths: the end of a tail counts at its median
+    assert income.wasserstein == pytest.approx(1.0, abs=0.05)  # from the points of the profile and exact sums
+    assert float(income.reason.removeprefix("moved by ").split()[0]) == pytest.approx(1.0, abs=0.05)
+    assert [round(q.current - q.reference, 1) for q in income.quantiles[1:4]] == pytest.approx([1.0] * 3, abs=0.15)
+    assert (income.trend_seconds, len(income.trend)) == (900, 12)  # 171 minutes, of which the last 20 moved
+    assert max(income.trend[:10]) < 0.1 < 0.5 < income.trend[-1]
     assert income.group == answers.group != ""
     assert "together with income" in second.part.prediction_move
     assert {each.name for each in second.part.columns if each.verdict is DriftVerdict.ALARM} == {"income", "prediction"}
