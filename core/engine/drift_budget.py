@@ -1,36 +1,37 @@
 """What the alerts of drift have spent of the workspace's budget for false alarms."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
 from core.alerts import Alerts
 from core.engine.monitoring_alerts import DRIFT
-from core.monitoring.documents import DriftBudget, DriftPage
+from core.monitoring.documents import DriftPage
 from core.monitoring.monitoring_store import MonitoringStore
 from core.settings import MonitoringSettings
 
 
-def update_budget(store: MonitoringStore, alerts: Alerts, settings: MonitoringSettings, now: datetime) -> None:
+def update_budget(
+    store: MonitoringStore, alerts: Alerts, settings: MonitoringSettings, models: Iterable[str], now: datetime
+) -> None:
     """Count the alerts of drift that fired in the last 30 days, and store what is left of the budget.
+
+    An alert that a person has acknowledged or resolved is true: the move was there. A false alarm resolves itself, once
+    its evidence is lost again.
 
     Args:
         store: Where the budget is kept; it remembers earlier firings, of which an alert knows only the last.
         alerts: The alerts.
         settings: How many false alarms are acceptable.
+        models: The watched models.
         now: The time.
     """
-    from core.monitoring.sequential.budget import MONTH_DAYS, FalseAlarmBudget, FiredPage
+    from core.monitoring.sequential.budget import FalseAlarmBudget
 
     before = store.budget()
     known = {(page.at, page.model, page.version): page for page in (before.fired if before else ())}
     for alert in alerts.all():
         if alert.rule == DRIFT:
-            page = DriftPage(
-                at=alert.first_at, model=alert.labels.get("model", ""), version=alert.labels.get("version", "")
-            )
-            known[page.at, page.model, page.version] = page
-    fired = [known[key] for key in sorted(known) if now - key[0] < timedelta(days=MONTH_DAYS)]
-    rules = FalseAlarmBudget(settings.false_pages_a_month, settings.false_alarm_days, {})
-    use = rules.use([FiredPage(page.at, page.model) for page in fired], now)
-    store.write_budget(
-        DriftBudget(acceptable=use.pages, fired=tuple(fired), spent=use.spent, left=use.left, updated_at=now)
-    )
+            key = alert.first_at, alert.labels.get("model", ""), alert.labels.get("version", "")
+            is_true = alert.acknowledged_by is not None or alert.resolved_by is not None
+            known[key] = DriftPage(at=key[0], model=key[1], version=key[2], is_true=is_true)
+    store.write_budget(FalseAlarmBudget.of(settings, models).use(known.values(), now))

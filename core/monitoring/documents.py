@@ -222,6 +222,7 @@ class DriftPage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     at: datetime
     model: str
     version: str
+    is_true: bool = False  # a person has acknowledged or resolved it: the move was there
 
 
 class DriftBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -232,6 +233,8 @@ class DriftBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fired: tuple[DriftPage, ...] = ()  # within the last 30 days, oldest first
     spent: int = 0  # of these, the alerts that may be false
     left: float = 0.0
+    spent_by: dict[str, int] = {}  # the same by model, the most first
+    shares: dict[str, float] = {}  # by watched model, the false alarms in 30 days that its verdict allows itself
     updated_at: datetime
     format: Literal[1] = 1
     revision: int = 0

@@ -191,7 +191,9 @@ DRIFT_BUDGET = GaugeMetric(
     "bondx_drift_budget_alerts", "False alerts of drift that are acceptable in 30 days, in the whole workspace.", _M
 )
 DRIFT_BUDGET_SPENT = GaugeMetric(
-    "bondx_drift_budget_spent_alerts", "Alerts of drift that fired in the last 30 days: each may be false.", _M
+    "bondx_drift_budget_spent_alerts",
+    "Alerts of drift of the last 30 days that nobody has acknowledged or resolved: each may be false.",
+    _M,
 )
 DRIFT_BUDGET_LEFT = GaugeMetric("bondx_drift_budget_left_alerts", "What is left of that budget.", _M)
 MONITORED_UNTIL = GaugeMetric(

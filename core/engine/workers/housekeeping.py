@@ -17,6 +17,8 @@ from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, reco
 from core.monitoring.disk_forecast import DiskForecast
 from core.settings import settings_in_force
 from core.telemetry import TelemetryReader
+from core.telemetry.errors import TelemetryError
+from core.telemetry.live import keep_up
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Housekeeping(Worker):
         if self._next_stores is None or now >= self._next_stores:
             self._next_stores = now + _STORES_EVERY
             record(self._context.workspace, self._context.telemetry, now)
+            self.keep_live_counts(now)
         self.judge(self._forecast(usage.free, now), now)
         if now >= self._next_prune:
             self._next_prune = now + _PRUNE_EVERY
@@ -68,6 +71,18 @@ class Housekeeping(Worker):
             self._context.alerts.fire(PRUNED, labels={}, summary=f"the engine {said}", now=now)
         else:
             self._context.alerts.clear(PRUNED, labels={}, now=now, reason="nothing more was deleted for an hour")
+
+    def keep_live_counts(self, now: datetime) -> None:
+        """Roll up and delete what servers counted, whether they run or not; what fails is tried again."""
+        if not self._context.workspace.live_file.exists():
+            return
+        from core.monitoring.live import merged_bytes
+
+        retention = settings_in_force(self._context.workspace.root).telemetry.live
+        try:
+            keep_up(self._context.workspace.live_file, merged_bytes, retention, now)
+        except TelemetryError as error:
+            log.warning("the counts of served rows could not be rolled up: %s", error)
 
     def judge(self, found: DiskForecast | None, now: datetime) -> None:
         """Store a forecast, and raise or clear its alert."""

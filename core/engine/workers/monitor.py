@@ -13,6 +13,7 @@ from core.engine.context import EngineContext
 from core.engine.drift_budget import update_budget
 from core.engine.live_versions import LiveVersions
 from core.engine.monitoring_alerts import MonitoringAlerts
+from core.engine.monitoring_rules import MonitoringRulesInForce
 from core.engine.watchers import WATCHERS
 from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
@@ -60,6 +61,7 @@ class Monitor(Worker):
         """
         self.wake = threading.Event()
         self._context = context
+        self._rules = MonitoringRulesInForce(context)
         self._watchers = tuple(make(context) for make in WATCHERS) if watchers is None else tuple(watchers)
         self._live_states = LiveStates(context.workspace.live_file)
         self._states = states or self._live_states
@@ -105,7 +107,8 @@ class Monitor(Worker):
             for model, each in shown.items()
         )
         if versions:
-            update_budget(self._store, self._context.alerts, self._context.settings.monitoring, now)
+            models = {version.model for version in versions}
+            update_budget(self._store, self._context.alerts, self._rules(), models, now)
 
     def _look_at(self, version: LiveVersion, before: VersionMonitoring | None, now: datetime) -> VersionMonitoring:
         """Run every watcher on a version; each keeps what was shown of it if it fails."""

@@ -1,44 +1,14 @@
 """The false-alarm budget of a workspace: how many false pages a month, and which model may spend them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from core.monitoring.documents import DriftBudget, DriftPage
+from core.settings.monitoring import MonitoringSettings
+
 MONTH_DAYS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class FiredPage:
-    """An alarm of drift that has fired.
-
-    Attributes:
-        at: When.
-        model: The model.
-        is_true: Whether a person has confirmed the drift; None while nobody has said so.
-    """
-
-    at: datetime
-    model: str
-    is_true: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetUse:
-    """How a budget is spent in the last 30 days.
-
-    Attributes:
-        pages: Pages that may be false in that time.
-        fired: Alarms that fired.
-        spent: Those that nobody has confirmed: each may be false.
-        left: What remains, 0 at least.
-        by_model: The alarms spent by each model that has any, the most first.
-    """
-
-    pages: float
-    fired: int
-    spent: int
-    left: float
-    by_model: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +20,29 @@ class FalseAlarmBudget:
         days_a_model: The least mean number of days to a false alarm of one model.
         weights: By watched model, its share of the budget relative to the others; a model of more weight is allowed
             more false alarms, and so finds drift sooner.
+        own_days: By model, its own least mean number of days, where settings name one.
     """
 
     pages_a_month: float
     days_a_model: float
     weights: Mapping[str, float]
+    own_days: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: MonitoringSettings, models: Iterable[str]) -> "FalseAlarmBudget":
+        """Split the budget of the settings.
+
+        Args:
+            settings: The settings.
+            models: The watched models.
+        """
+        rules = {model: settings.for_model(model) for model in models}
+        return cls(
+            pages_a_month=settings.false_pages_a_month,
+            days_a_model=settings.false_alarm_days,
+            weights={model: rule.weight for model, rule in rules.items()},
+            own_days={model: rule.false_alarm_days for model, rule in rules.items()},
+        )
 
     def share(self, model: str) -> float:
         """Return the share of the budget that a model may spend; a model that is not among the others adds itself."""
@@ -71,22 +59,25 @@ class FalseAlarmBudget:
         60.0
         """
         rate = self.share(model) * self.pages_a_month / MONTH_DAYS
-        return max(self.days_a_model, 1.0 / rate) if rate > 0 else self.days_a_model
+        least = self.own_days.get(model, self.days_a_model)
+        return max(least, 1.0 / rate) if rate > 0 else least
 
-    def use(self, fired: Iterable[FiredPage], now: datetime) -> BudgetUse:
-        """Return what the alarms of the last 30 days have spent.
+    def use(self, fired: Iterable[DriftPage], now: datetime) -> DriftBudget:
+        """Return what the alerts of the last 30 days have spent: those that no person has found to be true.
 
         Args:
-            fired: Alarms of drift, in any order.
+            fired: Alerts of drift, in any order.
             now: The time.
         """
         recent = [page for page in fired if now - timedelta(days=MONTH_DAYS) < page.at <= now]
-        spent = [page.model for page in recent if not page.is_true]
-        counts = {model: spent.count(model) for model in spent}
-        return BudgetUse(
-            pages=self.pages_a_month,
-            fired=len(recent),
-            spent=len(spent),
-            left=max(self.pages_a_month - len(spent), 0.0),
-            by_model=dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))),
+        spent = Counter(page.model for page in recent if not page.is_true)
+        n_spent = spent.total()
+        return DriftBudget(
+            acceptable=self.pages_a_month,
+            fired=tuple(sorted(recent, key=lambda page: (page.at, page.model, page.version))),
+            spent=n_spent,
+            left=max(self.pages_a_month - n_spent, 0.0),
+            spent_by=dict(sorted(spent.items(), key=lambda pair: (-pair[1], pair[0]))),
+            shares={model: round(MONTH_DAYS / self.false_alarm_days(model), 4) for model in sorted(self.weights)},
+            updated_at=now,
         )

@@ -151,11 +151,7 @@ class LiveDrift:
         """Split the budget over the models that answered lately."""
         since = now - timedelta(days=WATCHED_DAYS)
         models = {found.model for found in self._reader.versions() if found.last_at >= since}
-        return FalseAlarmBudget(
-            pages_a_month=settings.false_pages_a_month,
-            days_a_model=settings.for_model(version.model).false_alarm_days,
-            weights={model: settings.for_model(model).weight for model in models},
-        )
+        return FalseAlarmBudget.of(settings, models | {version.model})
 
 
 def _restored(state: bytes | None, prepared: _Prepared) -> tuple[LiveState, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from core.telemetry.live.reader import LiveReader
 from core.telemetry.live.records import CountedMinute, CountedVersion, LiveHour, LiveMinute
 from core.telemetry.live.states import LiveStates
+from core.telemetry.live.upkeep import keep_up
 from core.telemetry.live.writer import LiveHealth, LiveWriter
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "LiveReader",
     "LiveStates",
     "LiveWriter",
+    "keep_up",
 ]

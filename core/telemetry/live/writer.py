@@ -1,11 +1,11 @@
-"""Writing what servers count: minutes from a queue, hours from minutes, and the deletion of old ones."""
+"""Writing what servers count: minutes from a queue."""
 
 import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,10 @@ from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.settings.telemetry import LiveRetention
 from core.telemetry.committer import COMMIT_SECONDS, Committer
-from core.telemetry.compaction import shrink
 from core.telemetry.errors import translated
 from core.telemetry.live.records import CountedMinute
 from core.telemetry.live.schema import open_store
+from core.telemetry.live.upkeep import LiveUpkeep, Merge
 from core.telemetry.writing import WriteConnection
 
 log = logging.getLogger(__name__)
@@ -26,23 +26,10 @@ MOST_WAITING = 5_000
 """Minutes of versions: an hour and a half of fifty versions, some twenty megabytes."""
 UPKEEP_EVERY = timedelta(minutes=1)
 _BATCH = 500
-_ROLLED = 100  # minutes merged in one transaction: some thirty milliseconds
-_DELETED = 2_000  # rows deleted at a time, more than come within a minute
-HOUR = 3_600
 
 _ADD_SERIES = "INSERT OR IGNORE INTO series (model, version, profile) VALUES (?, ?, ?)"
 _SERIES = "SELECT id FROM series WHERE model = ? AND version = ? AND profile = ?"
 _ADD = "INSERT INTO minute (series, at, n, dropped, sketch) VALUES (?, ?, ?, ?, ?)"
-_NEW = """
-SELECT seq, series, at, n, dropped, sketch FROM minute WHERE seq > (SELECT seq FROM rolled) ORDER BY seq LIMIT ?"""
-_PUT_HOUR = "INSERT OR REPLACE INTO hour (series, at, n, dropped, sketch) VALUES (?, ?, ?, ?, ?)"
-_FORGET_MINUTES = """
-DELETE FROM minute WHERE seq IN (
-    SELECT seq FROM minute WHERE at < ? AND seq <= (SELECT seq FROM rolled) ORDER BY at LIMIT ?)"""
-_FORGET_HOURS = """
-DELETE FROM hour WHERE (series, at) IN (SELECT series, at FROM hour WHERE at < ? ORDER BY at LIMIT ?)"""
-
-Merge = Callable[[list[bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +76,12 @@ class LiveWriter(Committer):
             TelemetryError: It cannot be opened.
         """
         super().__init__(file, commit_seconds)
-        self._merge = merge
-        self._retention = retention or LiveRetention()
+        self._upkeep_of_store = LiveUpkeep(file, merge, retention or LiveRetention())
         self._clock = clock
         self._max_waiting = max_waiting
         self._queue: deque[CountedMinute] = deque()
         self._n_stored = self._n_dropped = 0
         self._next_upkeep = clock() + UPKEEP_EVERY
-        self._is_said = False  # that a part could not be merged
         self._connection: WriteConnection | None = open_store(file)
         self._opened()
         self._start()
@@ -157,61 +142,11 @@ class LiveWriter(Committer):
             return
         self._next_upkeep = now + UPKEEP_EVERY
         try:
-            n_left = _ROLLED
-            while n_left == _ROLLED:
-                n_left = self._roll_up()
-            self._transact(lambda connection: self._forget(connection, now))
             if self._connection is not None:
-                with translated(self._file):
-                    shrink(self._connection)
+                self._upkeep_of_store.work(self._connection, now)
         except (CoreError, sqlite3.Error, OSError) as error:  # nothing is lost: the minutes are stored
             log.warning("%s could not be rolled up: %s", self._file.name, error)
             self._close_store()
-
-    def _roll_up(self) -> int:
-        """Merge the next minutes into their hours; return how many there were."""
-        rows: list[tuple[int, int, int, int, int, bytes]] = []
-
-        def merge(connection: sqlite3.Connection) -> None:
-            rows.extend(connection.execute(_NEW, (_ROLLED,)).fetchall())
-            hours: dict[tuple[int, int], list[tuple[int, int, bytes]]] = {}
-            for _, series, at, n, dropped, sketch in rows:
-                hours.setdefault((series, at - at % HOUR), []).append((n, dropped, sketch))
-            for (series, at), parts in hours.items():
-                found = connection.execute(
-                    "SELECT n, dropped, sketch FROM hour WHERE series = ? AND at = ?", (series, at)
-                ).fetchall()
-                connection.execute(_PUT_HOUR, (series, at, *self._sum([*found, *parts])))
-            if rows:
-                connection.execute("UPDATE rolled SET seq = ?", (rows[-1][0],))
-
-        self._transact(merge)
-        return len(rows)
-
-    def _sum(self, parts: list[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
-        """Add up parts of an hour; a part that cannot be read is left out, and its rows count as dropped."""
-        whole: list[bytes] = []
-        n = dropped = 0
-        for rows, lost, sketch in parts:
-            try:
-                merged = [self._merge([*whole, sketch])] if sketch else whole
-            except CoreError as error:
-                if not self._is_said:
-                    log.error("%s: a minute cannot be read, and is left out of its hour: %s", self._file.name, error)
-                    self._is_said = True
-                dropped += rows
-            else:
-                whole = merged
-                n += rows
-            dropped += lost
-        return n, dropped, whole[0] if whole else b""
-
-    def _forget(self, connection: sqlite3.Connection, now: datetime) -> None:
-        for statement, days in (
-            (_FORGET_MINUTES, self._retention.minutes_days),
-            (_FORGET_HOURS, self._retention.hours_days),
-        ):
-            connection.execute(statement, (int((now - timedelta(days=days)).timestamp()), _DELETED))
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:

@@ -9,6 +9,7 @@ from core.engine.workers.housekeeping import Housekeeping
 from core.maintenance.space import series_of, sizes
 from core.settings import AlertSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
+from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
 from core.tracking import Runs, RunStatus
 from tests.clocks import HandClock
 
@@ -95,3 +96,18 @@ def test_a_policy_that_cannot_be_read_raises_an_alert_and_is_logged_once(houseke
     file.write_text("promotion: {min_accuracy: 0.7}\n")
     housekeeping.step()
     assert "policy_unusable" not in {alert.rule for alert in Alerts(workspace).open()}
+
+
+def test_counts_of_a_server_that_has_stopped_are_rolled_up_and_deleted_in_time(housekeeping, clock, disk, workspace):
+    begun = clock().replace(second=0, microsecond=0)
+    with LiveWriter(workspace.live_file, b"".join, clock=clock) as writer:
+        for days in (401, 15, 0):
+            at = int((begun - timedelta(days=days)).timestamp())
+            writer.add(CountedMinute("spread", "1.0.0", "", at, 7, 0, b""))
+        writer.flush()
+    housekeeping.step()
+    reader = LiveReader(workspace.live_file)
+    minutes = reader.minutes("spread", "1.0.0")
+    hours = reader.hours("spread", "1.0.0", begun - timedelta(days=500), begun + timedelta(days=1))
+    assert [minute.at for minute in minutes] == [begun]
+    assert [(begun - hour.at).days for hour in hours] == [15, 0]

@@ -410,3 +410,33 @@ def test_figures_alone_are_written_every_five_minutes_and_a_verdict_immediately(
         revisions.append(shown(workspace).revision)
     assert revisions == [1, 1, 1, 1, 1, 2, 2, 3]
     assert shown(workspace).live.traffic.n_requests == 8
+
+
+def test_an_alert_that_a_person_acknowledges_does_not_spend_the_budget(monitor, publish, workspace, clock, person):
+    publish("spread")
+    drift = Shows("drift", moved(clock))
+    looking, store = monitor(drift), MonitoringStore(workspace)
+    looking.step()
+    assert (store.budget().spent, store.budget().shares) == (1, {"spread": 1.0})
+    alerts = Alerts(workspace, clock=clock)
+    (alert,) = [each for each in alerts.open() if each.rule == "drift_found"]
+    alerts.acknowledge(alert.fingerprint, person)
+    clock.pass_by(60)
+    looking.step()
+    budget = store.budget()
+    assert (budget.spent, budget.left, [page.is_true for page in budget.fired]) == (0, 1.0, [True])
+
+
+def test_rules_of_monitoring_take_effect_without_a_restart(monitor, publish, workspace, clock):
+    publish("spread")
+    looking, store = monitor(), MonitoringStore(workspace)
+    looking.step()
+    assert store.budget().acceptable == 1.0
+    workspace.settings_file.write_text("monitoring: {false_pages_a_month: 4}\n")
+    clock.pass_by(60)
+    looking.step()
+    assert store.budget().acceptable == 4.0
+    workspace.settings_file.write_text("monitoring: {false_pages_a_month: none}\n")
+    clock.pass_by(60)
+    looking.step()
+    assert store.budget().acceptable == 4.0
