@@ -55,8 +55,9 @@ def _print(found: "VersionEstimate", path: Path) -> None:
     print(f"{printable(found.model)} {found.version} ({found.stage})")
     print_table([_row(figure) for figure in report.figures], _COLUMNS, empty="")
     print(f"method: {report.method}")
-    if report.effective_share is not None:
-        print(f"the rows compare with {report.effective_share:.0%} of {report.n_held_out:,} held-out rows")
+    if report.effective_share is not None and not report.is_far:  # else a note says how they were compared
+        share = f"{report.effective_share:.0%} of the {report.n_held_out:,} held-out rows"
+        print(f"weighted to be like the rows, {share} count")
     print(f"note: {report.blind_to}")
     for note in (*found.reading, *report.notes):
         print(f"note: {printable(note)}")

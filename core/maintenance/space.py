@@ -181,10 +181,12 @@ def _growth(reader: TelemetryReader, store: StoreSpace, now: datetime) -> float 
 
 
 def _rule_of(store: str, settings: Settings) -> str:
-    kept = settings.telemetry
+    kept, sampled = settings.telemetry, settings.serving.log_features
     rules = {
         "telemetry": f"samples {kept.raw_hours:g} h, seconds {kept.seconds_hours:g} h, minutes {kept.minutes_days:g} d",
         "predictions": f"{kept.predictions.keep_days:g} d or {kept.predictions.keep_rows:,} rows",
+        "live": f"minutes {kept.live.minutes_days:g} d, hours {kept.live.hours_days:g} d",
+        "features": f"{sampled.keep_days:g} d or {sampled.keep_rows:,} rows",
         "past": f"{kept.past_hours:g} h or {kept.past_mib:g} MiB",
         "checkpoints": "the newest and the best of each session",
         "logs": "5 files of 100 MB a log",

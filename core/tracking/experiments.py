@@ -36,6 +36,11 @@ def experiment_of(run: Run) -> str | None:
     return run.tags.get(EXPERIMENT) or None
 
 
+def model_types_of(run: Run) -> list[str]:
+    """Return the kinds of model that a run trains, one name each."""
+    return [name for part in (model_type_of(run) or "").split(",") if (name := part.strip())]
+
+
 def model_type_of(run: Run) -> str | None:
     """Return the kind of model that a run trains, if it says so."""
     return run.tags.get(MODEL_TYPE) or None
@@ -91,7 +96,7 @@ def _group(name: str, runs: Sequence[Run]) -> Experiment:
         best = max(rated, key=lambda run: (sign * run.metrics[metric], -run.started_at.timestamp(), run.run_id))
     return Experiment(
         name=name,
-        model_types=tuple(sorted({kind for run in runs if (kind := model_type_of(run)) is not None})),
+        model_types=tuple(sorted({kind for run in runs for kind in model_types_of(run)})),
         n_runs=len(runs),
         n_running=sum(run.status is RunStatus.RUNNING for run in runs),
         newest_at=max(run.started_at for run in runs),

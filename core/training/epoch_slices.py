@@ -5,6 +5,7 @@ from itertools import islice
 
 import msgspec
 
+from core.any_case import named_in_any_case
 from core.domains.report_section import ReportSection
 from core.errors import UsageError
 from core.escape import shown
@@ -69,12 +70,12 @@ def scores_by(tables: SlicesByModel, by: str | None = None) -> list[SliceScores]
 
     Args:
         tables: The tables of an epoch, by model.
-        by: Only the slices by this; by default all.
+        by: Only the slices by this, in any case; by default all.
     Raises:
         UsageError: There are no slices by this; the message lists the slicings.
     """
     known = slicings(tables)
-    if by is not None and by not in known:
+    if by is not None and (by := named_in_any_case(by, known)) not in known:
         choices = ", ".join(known) or "none"
         raise UsageError(f"This epoch has no scores by {shown(by)}. Its slices are by: {choices}.")
     return [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.any_case import named_in_any_case
 from core.errors import NotFoundError, UsageError
 from core.monitoring.performance.shown import PerformanceReport
 
@@ -33,7 +34,7 @@ def version_performance(
         workspace: Where it is registered and recorded.
         model: Its model.
         version: Its number; by default the live version, else the newest.
-        by: Only the slices of this column are listed.
+        by: Only the slices of this column, in any case, are listed.
         now: The time.
     Raises:
         NotFoundError: There is no such model or version.
@@ -52,7 +53,7 @@ def version_performance(
     profile = _profile_of(registry, chosen)
     if by:
         columns = [column.column for column in recorded_columns(profile)] if profile is not None else []
-        if by not in columns:
+        if (by := named_in_any_case(by, columns)) not in columns:
             raise UsageError(
                 f"Predictions of {chosen.key} are not recorded by {by!r}; its slice columns: "
                 f"{', '.join(columns) or 'none'}."

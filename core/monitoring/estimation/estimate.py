@@ -9,6 +9,7 @@ import pandas as pd
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.losses import LEAST_PROBABILITY
+from core.monitoring.estimation.density_ratio import LEAST_SHARE
 from core.monitoring.estimation.events import AnsweredEvents, EventEstimate, estimate_events
 from core.monitoring.estimation.expected_scores import EVENT_RATE, IN_WORDS, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -70,6 +71,7 @@ class EstimatedPerformance(msgspec.Struct, frozen=True, kw_only=True):
         n_rows: The rows.
         n_held_out: The held-out rows that they were compared with.
         effective_share: The share of these that count after weighting; None without weights.
+        is_far: The rows are so far from the held-out rows that the weights follow them only in part.
         figures: The metrics, the one that decides first.
         blind_to: What the estimate cannot see.
         notes: Further notes, a sentence each.
@@ -84,6 +86,7 @@ class EstimatedPerformance(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[EstimatedFigure, ...]
     blind_to: str = BLIND_TO
     notes: tuple[str, ...] = ()
+    is_far: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,7 @@ def estimate_performance(
         found, method, figures = _numbers(held_out, live, *matrices, seed=seed, n_replicates=n_replicates)
         notes.append(NO_BIAS)
     if found.is_flattened:
-        notes.append(
-            "The rows are far from the held-out rows. Where no held-out row is near, the estimate trusts the answers."
-        )
+        notes.append(far_text(len(held_out), found.effective_share))
     performance = described(
         figures,
         method=method,
@@ -181,6 +182,7 @@ def estimate_performance(
         n_held_out=len(held_out),
         effective_share=found.effective_share,
         notes=tuple(notes),
+        is_far=found.is_flattened,
     )
     return RowEstimate(performance, at, *_row_losses(found, live, len(held_out.classes)))
 
@@ -193,6 +195,7 @@ def described(
     n_held_out: int,
     effective_share: float | None,
     notes: tuple[str, ...],
+    is_far: bool = False,
 ) -> EstimatedPerformance:
     """Return the figures with their verdict; the first decides."""
     first = figures[0]
@@ -205,6 +208,24 @@ def described(
         effective_share=effective_share,
         figures=figures,
         notes=notes,
+        is_far=is_far,
+    )
+
+
+def far_text(n_held_out: int, effective_share: float) -> str:
+    """Say in one sentence how rows that are far from the held-out rows were compared with them.
+
+    Args:
+        n_held_out: The held-out rows.
+        effective_share: The share of these that count after weighting in part.
+
+    >>> far_text(3000, 0.7)[:70]
+    'The rows are far from the 3,000 held-out rows: weighted to be like the'
+    """
+    return (
+        f"The rows are far from the {n_held_out:,} held-out rows: weighted to be like them, fewer than "
+        f"{LEAST_SHARE:.0%} of these would count, so the weights follow the rows only in part, {effective_share:.0%} "
+        "count, and where no held-out row is near, the estimate trusts the answers."
     )
 
 

@@ -36,6 +36,8 @@ def test_growth_is_what_a_store_gained_since_it_was_first_measured(workspace):
     assert found["reports"].bytes_per_day == pytest.approx(2_000_000, rel=0.01)
     assert found["logs"].bytes_per_day is None
     assert found["past"].rule == "24 h or 256 MiB"
+    assert found["live"].rule == "minutes 14 d, hours 400 d"
+    assert found["features"].rule == "30 d or 1,000,000 rows"
 
 
 def test_a_young_workspace_has_no_forecast(workspace):

@@ -70,6 +70,7 @@ def test_late_outcomes_count_and_a_fall_is_proved(workspace, put_live, profiled,
     assert code == 1
     assert f"{n_known} outcomes of {len(answers)} answers since" in out
     assert "\nfell: rmse " in out
+    assert called(main, *arguments, "--window", "day", "--by", "Seniority")[1] == out
     code, _, err = called(main, *arguments, "--by", "sector")
     assert code == 2
     assert "its slice columns: seniority" in err

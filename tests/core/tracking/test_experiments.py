@@ -42,6 +42,12 @@ def test_an_experiment_names_its_best_run_by_the_direction_of_its_metric(runs):
     assert (defaults.metric, defaults.best_run_id, defaults.best) == ("auc", "r-0005", 0.9)
 
 
+def test_a_run_of_several_kinds_of_model_gives_each_its_own_name(workspace, runs):
+    log(workspace, "g", "desk", model_type="linear, residual")
+    log(workspace, "h", "desk", model_type="lightgbm,linear")
+    assert runs.experiments()[0].model_types == ("lightgbm", "linear", "residual")
+
+
 def test_a_metric_that_one_run_alone_has_does_not_choose_the_best(workspace, runs):
     log(workspace, "g", "spreads", attainment=0.2, mae=0.4)
     (spreads,) = [each for each in runs.experiments() if each.name == "spreads"]

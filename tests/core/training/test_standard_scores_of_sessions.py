@@ -79,6 +79,11 @@ def test_an_epoch_without_a_slicing_names_the_slicings_it_has(session):
         scores_by(done.record.slices, "colour")
 
 
+def test_a_slicing_may_be_typed_in_any_case(session):
+    _, done, _ = session
+    assert scores_by(done.record.slices, "Sector") == scores_by(done.record.slices, "sector")
+
+
 def test_an_epoch_keeps_at_most_sixty_four_slices_of_a_model():
     table = slice_table({f"kind={number}": {"n_rows": 30.0, "r2_score": 0.5} for number in range(100)})
     assert (len(table.slices), len(table.values)) == (MOST_SLICES, MOST_SLICES)

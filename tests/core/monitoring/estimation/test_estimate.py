@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.monitoring.data_profile import CalibrationBin, DataProfile
-from core.monitoring.estimation.estimate import LiveRows, estimate_performance
+from core.monitoring.estimation.estimate import LiveRows, estimate_performance, far_text
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.estimation.score_only import estimate_by_scores
 from core.monitoring.verdicts import PerformanceVerdict
@@ -37,6 +37,20 @@ def test_wilder_rows_are_expected_to_have_larger_errors_and_the_estimate_says_wh
     assert found.effective_share < 0.75
     assert "relation" in found.blind_to
     assert any("bias is not estimated" in note for note in found.notes)
+
+
+def test_rows_far_from_the_held_out_rows_are_described_in_one_true_sentence():
+    rng = np.random.default_rng(3)
+    frame, answer, actual = prices(rng, 400, spread=0.0)
+    far = frame.assign(size=frame["size"] + 4.0)
+    held = kept(frame, answer, actual)
+    found = estimate_performance(held, LiveRows(far, answer + 4.0), n_replicates=N).performance
+    assert found.is_far
+    said = [note for note in found.notes if "held-out rows" in note]
+    assert said == [far_text(400, found.effective_share)]
+    near = estimate_performance(held, LiveRows(frame, answer), n_replicates=N).performance
+    assert not near.is_far
+    assert not any("held-out rows" in note for note in near.notes)
 
 
 def test_the_same_rows_give_the_same_estimate():
