@@ -1,4 +1,4 @@
-"""JSON documents that anyone may have written: whatever is wrong with one, its reader meets one error."""
+"""JSON and MessagePack that anyone may have written: whatever is wrong with it, its reader meets one error."""
 
 from typing import Any, TypeVar, overload
 
@@ -24,7 +24,27 @@ def decode_json(content: bytes, type: Any = Any) -> Any:  # noqa: A002 - as msgs
     """
     try:
         return msgspec.json.decode(content, type=type)
-    except RecursionError:
-        raise msgspec.DecodeError(TOO_DEEP) from None
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(f"its text is not UTF-8 at position {error.start}") from None
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise _as_decode_error(error) from None
+
+
+def decode_msgpack(content: bytes, type: type[T]) -> T:  # noqa: A002 - as msgspec's own
+    """Decode MessagePack.
+
+    Raises:
+        msgspec.DecodeError: It is none, is of another type, is nested too deeply, or a text in it is not UTF-8.
+
+    >>> decode_msgpack(bytes([0xA1, 0xFF]), str)
+    Traceback (most recent call last):
+    msgspec.DecodeError: its text is not UTF-8 at position 0
+    """
+    try:
+        return msgspec.msgpack.decode(content, type=type)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise _as_decode_error(error) from None
+
+
+def _as_decode_error(error: RecursionError | UnicodeDecodeError) -> msgspec.DecodeError:
+    if isinstance(error, RecursionError):
+        return msgspec.DecodeError(TOO_DEEP)
+    return msgspec.DecodeError(f"its text is not UTF-8 at position {error.start}")

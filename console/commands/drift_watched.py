@@ -161,9 +161,12 @@ def _documents(args: argparse.Namespace) -> "list[ModelMonitoring]":
     Raises:
         NotFoundError: The named model has no live version, or none that was looked at.
     """
-    from core.monitoring.monitoring_store import not_watched
+    from core.monitoring.monitoring_store import MonitoringStore, not_watched
 
-    documents = list(_snapshot(args).monitoring)
+    snapshot = _snapshot(args)
+    if "monitoring" in snapshot.unreadable:
+        MonitoringStore(open_workspace(args)).all()  # says what is wrong with it, and how it is restored
+    documents = list(snapshot.monitoring)
     if args.model is None:
         return documents
     if found := [each for each in documents if each.model == args.model]:

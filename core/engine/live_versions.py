@@ -44,7 +44,7 @@ class LiveVersions:
         """
         policy, found = self._policy_in_force(), []
         generation = (self._workspace.database(DATABASE).signature(), policy)
-        if self._last is not None and self._last[0] == generation:
+        if self._last is not None and self._last[0] == generation and all(each.profile for each in self._last[1]):
             return self._last[1]
         for table in routing_tables(self._workspace).values():
             for number, role in _roles(table):
@@ -61,7 +61,7 @@ class LiveVersions:
     def _described(self, version: ModelVersion, role: Literal["stable", "candidate"], policy: Policy) -> LiveVersion:
         key = f"{version.model}@{version.version}"
         learned = self._known.get(key)
-        if learned is None or learned.manifest_sha256 != version.manifest_sha256:
+        if learned is None or learned.profile is None or learned.manifest_sha256 != version.manifest_sha256:
             learned = self._known[key] = self._read(version)
         return LiveVersion(
             workspace=self._workspace,

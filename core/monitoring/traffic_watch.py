@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from core.json_documents import decode_json
 from core.monitoring.documents import TrafficPart
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
 from core.telemetry.predictions import PredictionReader
@@ -37,11 +38,12 @@ class _Gaps(msgspec.Struct, frozen=True, kw_only=True):
         return _Gaps(first_at=self.first_at, last_at=last_at, longest=kept)
 
     def usual(self, now: datetime) -> float | None:
-        """Return the longest gap of the last week in seconds; None if it was watched for less than a week."""
+        """Return the longest gap of a week with requests in seconds; None if it was watched for less than a week."""
         if now - self.first_at < WEEK_DAYS * _DAY:
             return None
         since = f"{now - WEEK_DAYS * _DAY:%Y-%m-%d}"
-        return max((seconds for day, seconds in self.longest.items() if day >= since), default=None)
+        lately = [seconds for day, seconds in self.longest.items() if day >= since]
+        return max(lately or self.longest.values(), default=None)  # silent for a week: the gaps of the week before
 
 
 class TrafficWatch(Watcher):
@@ -58,7 +60,7 @@ class TrafficWatch(Watcher):
         window = timedelta(minutes=version.rules.health.window_minutes)
         minute = now.replace(second=0, microsecond=0)
         hours = self._spans(version, minute - _DAY, minute, TrafficGrain.HOUR)
-        gaps = msgspec.json.decode(state, type=_Gaps) if state else self._first_gaps(version, minute)
+        gaps = _remembered(state, now) or self._first_gaps(version, minute)
         since = minute - window if gaps is None else min(max(gaps.last_at, minute - _DAY), minute - window)
         minutes = self._spans(version, since, minute, TrafficGrain.MINUTE)
         asked = [span.at for span in minutes if span.n_requests]
@@ -90,6 +92,15 @@ class TrafficWatch(Watcher):
     def _spans(self, version: LiveVersion, since: datetime, until: datetime, grain: TrafficGrain) -> list[TrafficSpan]:
         found = self._reader.traffic(since, until, by=grain, model=version.model)
         return [span for span in found if span.version == version.version]
+
+
+def _remembered(state: bytes | None, now: datetime) -> _Gaps | None:
+    """Return what was noted; None if it cannot be read, or was noted while the clock was ahead."""
+    try:
+        gaps = decode_json(state, type=_Gaps) if state else None
+    except msgspec.DecodeError:
+        return None
+    return gaps if gaps is not None and gaps.last_at <= now else None
 
 
 def _usual(hours: Sequence[TrafficSpan]) -> float | None:

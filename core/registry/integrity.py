@@ -62,5 +62,5 @@ def tell_operator(workspace: Workspace, result: IntegrityResult, *, now: datetim
         else:
             summary = f"{result.model} {result.version}: {'; '.join(result.problems[:3])}"
             Alerts(workspace).fire("hash_mismatch", labels=labels, summary=summary, now=now)
-    except (CoreError, OSError):
-        log.exception("could not update the alert on the files of %s %s", result.model, result.version)
+    except (CoreError, OSError) as error:
+        log.error("could not update the alert on the files of %s %s: %s", result.model, result.version, error)

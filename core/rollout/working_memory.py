@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import FileAccessError, digest, remove_file, write_file
+from core.json_documents import decode_msgpack
 from core.plain_files import read_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
@@ -135,7 +136,7 @@ def read_evidence(file: bytes, path: Path) -> _Stored:
             raise ValueError(f"{path.name} is of version {version}, and {_VERSION} is needed")
         raise ValueError(f"{path.name} is damaged (its content does not match its digest)")
     try:
-        stored = msgspec.msgpack.decode(content, type=_Stored)
+        stored = decode_msgpack(content, _Stored)
     except (msgspec.DecodeError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged ({error})") from error
     if stored.version != _VERSION:

@@ -97,7 +97,14 @@ class Committer(ABC):
                 closing = self._closing
                 flushed, self._flushed = self._flushed, []
             self._follow_file()
-            stored = self._commit()
+            try:
+                stored = self._commit()
+            except Exception as error:  # nobody would notice that a thread has ended: what waits would wait for ever
+                if str(error) != self._failure:
+                    log.exception("%s could not be stored", self._WHAT)
+                self._failure = str(error)
+                self._close_store()
+                stored = False
             with self._lock:
                 if stored:
                     for done in flushed:

@@ -1,6 +1,7 @@
 """The watcher of performance without labels: an estimate an hour, and its record against the outcomes that came."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from core.arrays import AnyArray
 from core.errors import CoreError, UsageError
+from core.json_documents import decode_json
 from core.losses import Actual, AnswerForm, LossKind, LossRule, RecordedAnswer, loss_of
 from core.monitoring import dependence
 from core.monitoring.documents import EstimatePart, MetricPoint, MonitoredMetric
@@ -21,7 +23,7 @@ from core.monitoring.estimation.estimate import (
 from core.monitoring.estimation.expected_scores import EVENT_RATE, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.estimation.score_only import estimate_by_scores
-from core.monitoring.live import ProfileIndex, from_bytes
+from core.monitoring.live import ProfileIndex, SketchError, from_bytes, profile_number
 from core.monitoring.live.sketch import LiveSketch
 from core.monitoring.profiling import PREDICTION
 from core.monitoring.verdicts import PerformanceVerdict
@@ -69,7 +71,7 @@ class EstimateWatch(Watcher):
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
         """Estimate again once an hour; arguments as in the protocol."""
         memory = _remembered(state)
-        if memory.looked_at is not None and now - memory.looked_at < EVERY:
+        if memory.looked_at is not None and timedelta(0) <= now - memory.looked_at < EVERY:
             return WatcherLook(part=memory.part, state=state, cursor=memory.cursor.outcome)
         memory = msgspec.structs.replace(memory, looked_at=now, part=None)
         try:
@@ -148,8 +150,11 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
         return None
     index, sketch = ProfileIndex(profile), LiveSketch()
     reader = LiveReader(version.workspace.live_file)
+    number = profile_number(profile)
     for minute in reader.between(version.model, version.version, now - WINDOW, now):
-        sketch.merge(from_bytes(index, minute.sketch))
+        if minute.sketch and minute.profile == number:
+            with suppress(SketchError):  # a damaged minute costs no estimate
+                sketch.merge(from_bytes(index, minute.sketch))
     if not sketch.n or PREDICTION not in sketch.answers:
         return None
     counts = sketch.bins(index, PREDICTION)[1].astype(np.float64)
@@ -164,7 +169,7 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
 
 def _remembered(state: bytes | None) -> _Memory:
     try:
-        return msgspec.json.decode(state, type=_Memory) if state else _Memory()
+        return decode_json(state, type=_Memory) if state else _Memory()
     except msgspec.DecodeError:
         return _Memory()
 

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 
 from core.errors import CoreError
+from core.json_documents import decode_msgpack
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live.level_counts import MOST_UNSEEN, LevelCounts, LevelIndex
 from core.monitoring.live.number_counts import FEW_VALUES, NumberCounts
@@ -57,7 +58,6 @@ class _Sketch(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     slices: dict[str, tuple[_Count, _Count, _Steps]]
 
 
-_DECODER = msgspec.msgpack.Decoder(_Sketch)
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -147,15 +147,15 @@ def _bounded(steps: int) -> int:
 
 
 def _unpacked(content: bytes) -> _Sketch:
-    if not content.startswith(MAGIC):
+    if not isinstance(content, bytes) or not content.startswith(MAGIC):
         _refuse("they do not begin as a sketch does")
     unpacking = zlib.decompressobj()
     try:
         plain = unpacking.decompress(content[len(MAGIC) :], MOST_BYTES)
         if not unpacking.eof or unpacking.unused_data:
             _refuse(f"they are cut off, or larger than {MOST_BYTES >> 20} MiB")
-        return _DECODER.decode(plain)
-    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
+        return decode_msgpack(plain, _Sketch)
+    except (zlib.error, msgspec.DecodeError) as error:
         raise SketchError(f"they are damaged ({error})") from error
 
 

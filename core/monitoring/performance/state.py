@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
+from core.json_documents import decode_msgpack
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.performance.layout import SCORES, Layout
 from core.monitoring.performance.recorded_slices import RecordedColumn, level_numbers, recorded_columns
@@ -190,7 +191,7 @@ class PerformanceState:
         """
         n_head = int.from_bytes(content[:4], "big")
         try:
-            header = msgspec.msgpack.decode(content[4 : 4 + n_head], type=_Header)
+            header = decode_msgpack(content[4 : 4 + n_head], _Header)
             body = np.frombuffer(zlib.decompress(content[4 + n_head :]))
         except (msgspec.DecodeError, zlib.error) as error:
             raise ValueError(f"it cannot be read: {error}") from error

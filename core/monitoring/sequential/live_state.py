@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 
 from core.arrays import IntArray
+from core.json_documents import decode_msgpack
 from core.monitoring.live import ProfileIndex, SketchError, from_bytes, to_bytes
 from core.monitoring.sequential.outcome_history import OutcomeHistory
 from core.monitoring.sequential.recent_rows import RecentRows
@@ -90,8 +91,8 @@ def live_state_from_bytes(content: bytes, streams: Streams, index: ProfileIndex)
         DriftStateError: It cannot be read, or belongs to another profile or other settings.
     """
     try:
-        stored = msgspec.msgpack.decode(content, type=_Stored)
-    except (msgspec.DecodeError, RecursionError) as error:
+        stored = decode_msgpack(content, _Stored)
+    except msgspec.DecodeError as error:
         raise DriftStateError(f"the state of the sequential verdict cannot be read ({error})") from error
     drift, cursor = state_from_bytes(stored.verdict, streams)
     try:

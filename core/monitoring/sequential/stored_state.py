@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import CoreError
+from core.json_documents import decode_msgpack
 from core.monitoring.sequential.detector import Detectors
 from core.monitoring.sequential.dispersion import Dispersion
 from core.monitoring.sequential.scores import Aspect
@@ -116,8 +117,8 @@ def state_from_bytes(content: bytes, streams: Streams) -> tuple[DriftState, int]
             f"the state of the sequential verdict has {len(content):,} bytes; it may have {MOST_BYTES:,}"
         )
     try:
-        stored = msgspec.msgpack.decode(content, type=_StoredState)
-    except (msgspec.DecodeError, RecursionError) as error:
+        stored = decode_msgpack(content, _StoredState)
+    except msgspec.DecodeError as error:
         raise DriftStateError(f"the state of the sequential verdict cannot be read ({error})") from error
     if stored.fingerprint != streams.fingerprint:
         raise DriftStateError("the state of the sequential verdict belongs to another profile or to other settings")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from core.json_documents import decode_msgpack
 from core.telemetry.errors import TelemetryError
 
 MOST_BYTES = 256 << 20  # of one batch once it is unpacked
@@ -32,7 +33,6 @@ class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Stored)
 
 
 def packed(batch: FeatureBatch) -> bytes:
@@ -52,8 +52,8 @@ def unpacked(model: str, version: str, content: bytes) -> FeatureBatch:
         plain = unpacking.decompress(content, MOST_BYTES)
         if not unpacking.eof:
             raise TelemetryError(f"Logged features of {model} {version} are cut off or too large.")
-        found = _DECODER.decode(plain)
-    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
+        found = decode_msgpack(plain, _Stored)
+    except (zlib.error, msgspec.DecodeError) as error:
         raise TelemetryError(f"Logged features of {model} {version} are damaged ({error}).") from error
     n_rows = len(found.requests)
     if any(len(each) != n_rows for each in (found.at, found.predictions, *found.columns.values())):
