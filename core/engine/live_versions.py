@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -44,7 +45,8 @@ class LiveVersions:
         """
         policy, found = self._policy_in_force(), []
         generation = (self._workspace.database(DATABASE).signature(), policy)
-        if self._last is not None and self._last[0] == generation and all(each.profile for each in self._last[1]):
+        if self._last is not None and self._last[0] == generation:
+            self._last = generation, list(map(self._with_profile, self._last[1]))
             return self._last[1]
         for table in routing_tables(self._workspace).values():
             for number, role in _roles(table):
@@ -61,7 +63,7 @@ class LiveVersions:
     def _described(self, version: ModelVersion, role: Literal["stable", "candidate"], policy: Policy) -> LiveVersion:
         key = f"{version.model}@{version.version}"
         learned = self._known.get(key)
-        if learned is None or learned.profile is None or learned.manifest_sha256 != version.manifest_sha256:
+        if learned is None or learned.of.manifest_sha256 != version.manifest_sha256:
             learned = self._known[key] = self._read(version)
         return LiveVersion(
             workspace=self._workspace,
@@ -77,6 +79,13 @@ class LiveVersions:
             rules=policy.for_model(version.model),
         )
 
+    def _with_profile(self, live: LiveVersion) -> LiveVersion:
+        """Read again what a version learned from, if it could not be read: its folder may have been restored."""
+        if live.profile is not None:
+            return live
+        learned = self._known[live.key] = self._read(self._known[live.key].of)
+        return replace(live, profile=learned.profile, no_profile=learned.no_profile, importance=learned.importance)
+
     def _read(self, version: ModelVersion) -> "_Learned":
         from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
 
@@ -86,15 +95,15 @@ class LiveVersions:
                 version.model, version.version, version.manifest_sha256, (PROFILE_NAME, REPORT_NAME)
             )
         except ChangedFileError as error:
-            return _Learned(version.manifest_sha256, None, f"{place}: {error}", {})
+            return _Learned(version, None, f"{place}: {error}", {})
         shares = importances(parsed_object(files.get(REPORT_NAME, b"")))
         importance = {str(name): float(share) for name, share in shares.items() if isinstance(share, int | float)}
         try:
             if (content := files.get(PROFILE_NAME)) is None:
                 raise ProfileError(place, "it has no profile of the data that it learned from", "Train it again.")
-            return _Learned(version.manifest_sha256, DataProfile.from_bytes(content, place), "", importance)
+            return _Learned(version, DataProfile.from_bytes(content, place), "", importance)
         except ProfileError as error:
-            return _Learned(version.manifest_sha256, None, str(error), importance)
+            return _Learned(version, None, str(error), importance)
 
     def _live_since(self, version: ModelVersion, role: str) -> datetime | None:
         moved = self._registry.went_live(version.model, version.version) if role == "stable" else None
@@ -110,7 +119,7 @@ class LiveVersions:
 class _Learned(NamedTuple):
     """What a version learned from, as far as its files say so."""
 
-    manifest_sha256: str
+    of: ModelVersion
     profile: "DataProfile | None"
     no_profile: str
     importance: dict[str, float]

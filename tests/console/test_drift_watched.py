@@ -154,3 +154,13 @@ def test_status_in_json_names_the_health_of_each_model(bondx, workspace):
         "reasons": ["sector: Energy 12% -> 31% of the rows"],
         "missing": [],
     }
+
+
+@pytest.mark.parametrize("verbs", [("status",), ("status", "--json"), ("why", "spread")])
+def test_a_damaged_file_is_no_good_news(bondx, workspace, verbs):
+    monitored(workspace, "spread")
+    (workspace.root / "state" / "monitoring.json").write_text("{")
+    code, out, errors = bondx("drift", *verbs)
+    assert code not in (0, 1)
+    assert out == ""
+    assert "monitoring.json" in errors

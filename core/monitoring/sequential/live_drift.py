@@ -1,12 +1,13 @@
 """One look at a live version: its new minutes are read, judged, and shown."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.monitoring.live import LiveSketch, ProfileIndex, from_bytes, profile_number
+from core.monitoring.live import LiveSketch, ProfileIndex, SketchError, from_bytes, profile_number
 from core.monitoring.performance.residual_counts import residual_counts
 from core.monitoring.performance.watch import MOST_BATCHES, OutcomeFeed
 from core.monitoring.sequential.budget import FalseAlarmBudget
@@ -25,6 +26,8 @@ from core.telemetry.live import LiveMinute, LiveReader
 
 if TYPE_CHECKING:
     from core.monitoring.data_profile import DataProfile
+
+log = logging.getLogger(__name__)
 
 WATCHED_DAYS = 7  # a model without rows for longer has no share of the budget
 MOST_PREPARED = 100  # versions whose bets are kept between looks
@@ -72,7 +75,7 @@ class LiveDrift:
         """
         settings = self._settings()
         prepared = self._prepare(version, profile, settings.for_model(version.model).harmless_sd)
-        known, notes = _restored(state, prepared)
+        known, notes = _restored(state, prepared, now)
         drift = SequentialDrift(
             prepared.streams,
             false_alarm_days=self._budget(settings, version, now).false_alarm_days(version.model),
@@ -85,7 +88,8 @@ class LiveDrift:
             state=known.drift,
         )
         stored = self._reader.minutes(version.model, version.version, known.cursor)
-        new = _sketches(prepared, stored)
+        new, left_out = _sketches(prepared, stored, now)
+        notes = (*notes, *left_out)
         known.cursor = max([known.cursor, *(minute.seq for minute in stored)])
         drift.observe(prepared.binned(new))
         try:
@@ -113,7 +117,7 @@ class LiveDrift:
         if (since := drift.history_from) is None:
             return {}
         end = (drift.state.last_at or now) + timedelta(minutes=1)
-        served = _sketches(prepared, self._reader.between(version.model, version.version, since, end))
+        served, _ = _sketches(prepared, self._reader.between(version.model, version.version, since, end), now)
         outcomes = list(known.outcomes.since(since, prepared.index))
         drift.date_findings(prepared.binned([*served, *outcomes]))
         return {k: outcomes if prepared.streams.streams[k].key[0] in OF_OUTCOMES else served for k in drift.undated()}
@@ -134,7 +138,7 @@ class LiveDrift:
             if batch.is_last:
                 break
         known.outcomes.add(found)
-        return [(datetime.fromtimestamp(at, UTC), sketch) for at, sketch in sorted(found.items())]
+        return [(datetime.fromtimestamp(at, UTC), found[at]) for at in sorted(found) if at <= now.timestamp()]
 
     def _prepare(self, version: LiveVersion, profile: "DataProfile", harmless: float) -> _Prepared:
         known = self._prepared.get(version.key)
@@ -154,20 +158,43 @@ class LiveDrift:
         return FalseAlarmBudget.of(settings, models | {version.model})
 
 
-def _restored(state: bytes | None, prepared: _Prepared) -> tuple[LiveState, tuple[str, ...]]:
+def _restored(state: bytes | None, prepared: _Prepared, now: datetime) -> tuple[LiveState, tuple[str, ...]]:
     """Return the state of the last look; a state that cannot be used is replaced by what is still stored."""
     if state is None:
         return LiveState(), ()
     try:
-        return live_state_from_bytes(state, prepared.streams, prepared.index), ()
+        found = live_state_from_bytes(state, prepared.streams, prepared.index)
     except DriftStateError as error:
         return LiveState(), (f"judged again from the stored minutes: {error}",)
+    if found.drift is not None and found.drift.last_at is not None and found.drift.last_at > now:
+        return LiveState(), ("judged again from the stored minutes: the clock was ahead at an earlier look",)
+    return found, ()
 
 
-def _sketches(prepared: _Prepared, minutes: Iterable[LiveMinute]) -> list[TimedSketch]:
-    """Add up the parts of each minute, oldest first; minutes in the bins of other profiles are left out."""
+def _sketches(prepared: _Prepared, minutes: Iterable[LiveMinute], now: datetime) -> tuple[list[TimedSketch], list[str]]:
+    """Add up the parts of each minute, oldest first; minutes in the bins of other profiles are left out.
+
+    Returns:
+        The minutes, and what was left out besides: what cannot be read, and what a clock that was ahead has dated.
+    """
     found: dict[datetime, LiveSketch] = {}
+    n_damaged = n_ahead = 0
     for minute in minutes:
-        if minute.sketch and minute.profile == prepared.number:
-            found.setdefault(minute.at, LiveSketch()).merge(from_bytes(prepared.index, minute.sketch))
-    return sorted(found.items(), key=lambda pair: pair[0])
+        if not minute.sketch or minute.profile != prepared.number:
+            continue
+        if minute.at > now:  # it would make all that comes until then late
+            n_ahead += 1
+            continue
+        try:
+            sketch = from_bytes(prepared.index, minute.sketch)
+        except SketchError as error:
+            log.warning("the minute %s of live.db is left out: %s", minute.at, error)
+            n_damaged += 1
+        else:
+            found.setdefault(minute.at, LiveSketch()).merge(sketch)
+    said = [
+        f"{n:,} minutes are left out: {why}"
+        for n, why in ((n_damaged, "their counts are damaged"), (n_ahead, "they are dated later than now"))
+        if n
+    ]
+    return sorted(found.items(), key=lambda pair: pair[0]), said

@@ -121,3 +121,24 @@ def test_the_requests_of_a_day_are_shown_by_hour(look, served):
     served((NOW - 23 * HOUR, 4.0), n=2)
     served((NOW - 25 * HOUR, 4.0), n=7)
     assert look().part.requests == (2, *[0] * 22, 3)
+
+
+def test_a_clock_that_was_ahead_hides_no_silence(look, served):
+    served(*((NOW - n * HOUR, 4.0) for n in range(1, 24 * 9)))
+    served((NOW + 30 * DAY, 4.0))
+    ahead = look(NOW + 30 * DAY + 2 * MINUTE, look().state)
+    back = look(NOW + MINUTE, ahead.state)
+    assert back.part.last_at == (NOW - HOUR).replace(second=0)
+    assert back.part.usual_gap_seconds == 3600.0
+
+
+def test_a_version_silent_for_weeks_keeps_its_usual_gap(look, served):
+    served(*((NOW - n * HOUR, 4.0) for n in range(1, 24 * 9)))
+    state = look().state
+    assert look(NOW + 20 * DAY, state).part.usual_gap_seconds == 3600.0
+
+
+@pytest.mark.parametrize("state", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_damaged_state_is_made_again(look, served, state):
+    served((NOW - 5 * MINUTE, 4.0))
+    assert look(state=state).state == look().state

@@ -9,6 +9,7 @@ import pytest
 from core.alerts import Alerts
 from core.engine.monitoring_alerts import CLEAR_SECONDS, DRIFT, FAILING, PERFORMANCE, WATCHING
 from core.engine.workers.monitor import FIGURES_EVERY, Monitor
+from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import (
     DriftPart,
     EstimatePart,
@@ -54,6 +55,19 @@ class Shows:
 
     def look(self, version, now, state):
         return WatcherLook(part=self.part)
+
+
+class Seeing:
+    """Remembers the versions that it was shown."""
+
+    name: ClassVar[str] = "drift"
+
+    def __init__(self):
+        self.versions = []
+
+    def look(self, version, now, state):
+        self.versions.append(version)
+        return WatcherLook()
 
 
 class Broken:
@@ -366,6 +380,23 @@ def test_the_registry_is_read_again_only_after_a_change_of_it_or_the_policy(
     clock.pass_by(600)
     looking.step()
     assert "the policy allows 0.001" in shown(workspace).health.reasons[0].text
+
+
+def test_a_profile_that_could_not_be_read_is_read_once_its_folder_is_restored(
+    monitor, publish, workspace, clock, tmp_path
+):
+    (tmp_path / "spread").mkdir()
+    (tmp_path / "spread" / "profile.json").write_bytes(DataProfile(format=1, rows=400, features=()).to_bytes())
+    publish("spread")
+    profile = workspace.artifacts_dir / "spread" / "1.0.0" / "profile.json"
+    profile.rename(tmp_path / "profile.json")
+    seen = Seeing()
+    looking = monitor(seen)
+    looking.step()
+    (tmp_path / "profile.json").rename(profile)
+    clock.pass_by(60)
+    looking.step()
+    assert [version.profile is None for version in seen.versions] == [True, False]
 
 
 def test_alerts_of_drift_spend_the_budget_for_thirty_days(monitor, publish, workspace, clock):

@@ -95,3 +95,9 @@ def test_where_no_estimate_is_possible_the_part_says_why_and_how_to_get_one(vers
     version.profile, version.no_profile = None, "spread 1.0.0: it has no profile"
     reason = EstimateWatch().look(version, START, b"not a state").part.reason
     assert reason == "there is no estimate: spread 1.0.0: it has no profile"
+
+
+def test_a_clock_that_was_ahead_stops_no_estimate(version):
+    serve(version, outcomes=0)
+    ahead = EstimateWatch().look(version, START + timedelta(days=400), None)
+    assert EstimateWatch().look(version, START, ahead.state).part.metrics

@@ -219,6 +219,12 @@ def forged(sketch, **changes):
         pytest.param(lambda _s, c: c[:20] + bytes(20) + c[40:], "damaged", id="overwritten"),
         pytest.param(lambda _s, _c: MAGIC + zlib.compress(bytes(MOST_BYTES + 1)), "larger than", id="a bomb"),
         pytest.param(lambda _s, _c: MAGIC + zlib.compress(b"\x93\x01"), "damaged", id="not the structure"),
+        pytest.param(
+            lambda _s, _c: MAGIC + zlib.compress(bytes([0x94, 1, 0x81, 0xA1, 0xFF, 0xC0, 0x80, 0x80])),
+            "not UTF-8",
+            id="a name that is no text",
+        ),
+        pytest.param(lambda _s, _c: "BONDX", "do not begin", id="a text"),
         pytest.param(lambda s, _c: forged(s, n=5), "cells in 5 rows", id="more cells than rows"),
         pytest.param(
             lambda s, _c: forged(s, features={"other": s.features["smooth"]}), "no column 'other'", id="a new column"

@@ -167,3 +167,30 @@ def test_more_models_share_the_false_alarm_budget(workspace, version, served):
     part = watch.look(version, MONDAY + timedelta(minutes=2), None).part
 
     assert part.false_alarm_days == pytest.approx(45.0)
+
+
+def test_a_minute_that_is_damaged_or_dated_in_the_future_is_left_out_and_named(workspace, version, served, profile):
+    served(0, 20)
+    number, later = profile_number(profile), int((MONDAY + timedelta(days=30)).timestamp())
+    served(30 * 24 * 60, 1)
+    with LiveWriter(workspace.live_file, b"".join, clock=lambda: MONDAY) as writer:
+        writer.add(CountedMinute("rent", "1.0.0", number, int(MONDAY.timestamp()), 40, 0, b"\x01" * 50))
+        writer.flush()
+    part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=21), None).part
+
+    assert later > part.as_of.timestamp()
+    assert (part.n_rows, part.as_of <= MONDAY + timedelta(minutes=21)) == (800, True)
+    assert "1 minutes are left out: their counts are damaged" in part.notes
+    assert "1 minutes are left out: they are dated later than now" in part.notes
+
+
+def test_after_a_look_with_the_clock_ahead_the_stored_minutes_are_judged_again(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    served(0, 20)
+    served(30 * 24 * 60, 1)
+    ahead = watch.look(version, MONDAY + timedelta(days=31), None)
+    back = watch.look(version, MONDAY + timedelta(minutes=21), ahead.state)
+
+    assert ahead.part.n_rows == 840
+    assert back.part.n_rows == 800
+    assert any("the clock was ahead" in note for note in back.part.notes)

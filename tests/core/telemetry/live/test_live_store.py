@@ -199,3 +199,26 @@ def test_a_store_of_an_earlier_format_is_brought_up_to_date(file, clock):
     assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'minute_of_series_by_time'").fetchone()
     connection.close()
     assert len(LiveReader(file).between("spread", "1.0.0", START, START + timedelta(hours=1))) == 2
+
+
+def test_a_fault_that_nobody_foresaw_ends_no_thread_and_is_shown(file, clock):
+    faults = [ZeroDivisionError("in the merge")]
+
+    def merge(parts):
+        if faults:
+            raise faults.pop()
+        return joined(parts)
+
+    with LiveWriter(file, merge, clock=clock, commit_seconds=0.01) as writer:
+        writer.add(minute(1))
+        writer.flush()
+        clock.pass_by(61)
+        until(lambda: writer.health().failure, "the failure")
+        assert writer.health().failure == "in the merge"
+        writer.add(minute(2))
+        writer.flush()
+        assert writer.health().failure is None
+    assert [found.at for found in LiveReader(file).minutes("spread", "1.0.0")] == [
+        START + timedelta(minutes=1),
+        START + timedelta(minutes=2),
+    ]
