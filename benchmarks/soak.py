@@ -3,7 +3,7 @@
     python benchmarks/soak.py [--minutes 10 | --rounds N] [--folder DIR] [--picture soak.svg]
 
 Every round registers a version, promotes it to Staging, lets it answer beside the live version, then promotes or aborts
-it, and records a tracked run. Every tenth round prunes versions and runs, as an operator with retention does. Meanwhile
+it, and records a tracked run. Every tenth round prunes versions, runs and ended rollouts, as an operator with retention does. Meanwhile
 a session trains without end, a client sends predictions, somebody reads a console, and a script follows the status. In
 the first half of the time, engine and server are killed in turn. All that was acknowledged is written into a journal
 outside the workspace, and compared with the workspace at the end. The curves of the second half are judged: memory,
@@ -60,7 +60,7 @@ ENDLESS = "dataset_size: 300\nmax_epochs: 100000\npatience: 100000\n"
 KEYS = (b"1", b"2", b"j", b"3", b"j", b"5", b"7", b"9", b"j")
 PATIENCE_SECONDS = 120
 PRUNE_EVERY = 10
-RETENTION = RetentionSettings(runs=20, versions=True)
+RETENTION = RetentionSettings(runs=20, versions=True, rollouts=20)
 """Small enough to be reached before the judged part of a soak begins."""
 RECORDED_WITHIN = 3.0
 """Seconds in which a server promises to have stored an answered prediction; a kill may lose the newest."""

@@ -9,15 +9,16 @@ from console.verbs.verb import Argument, Change, Command
 from widgets.line import section
 
 _MOST_SHOWN = 200
+KINDS = ("runs", "versions", "rollouts", "epochs", "reports")
 
 
 class Prune(Change[None]):
-    """Delete runs, versions, values of early epochs, or reports of epochs."""
+    """Delete runs, versions, ended rollouts, values of early epochs, or reports of epochs."""
 
     name = "prune"
     command = Command(
-        "delete what the retention rules drop: runs, versions, epochs or reports",
-        options=(Argument("KIND", choices=lambda _snapshot, _before: ("runs", "versions", "epochs", "reports")),),
+        "delete what the retention rules drop: runs, versions, rollouts, epochs or reports",
+        options=(Argument("KIND", choices=lambda _snapshot, _before: KINDS),),
     )
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:

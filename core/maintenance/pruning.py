@@ -21,6 +21,7 @@ from core.files import FileAccessError, remove_tree
 from core.governance.audit import audited
 from core.progress import begins
 from core.registry import Registry
+from core.rollout.rollouts import Rollouts
 from core.settings import PolicySource
 from core.settings.retention import RetentionSettings
 from core.state import Workspace
@@ -35,6 +36,7 @@ from core.training.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
+USUAL_ROLLOUTS = 100
 USUAL_EPOCHS = 100_000
 USUAL_REPORT_DAYS = 30.0
 
@@ -213,6 +215,43 @@ class _VersionsKind(_Kind):
         return Registry(self.workspace, policy=self.policy)
 
 
+class _RolloutsKind(_Kind):
+    name = "rollouts"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.rollouts is not None
+
+    @property
+    def keep(self) -> int:
+        return self.settings.rollouts or USUAL_ROLLOUTS
+
+    @property
+    def rule(self) -> str:
+        return (
+            f"{self.keep:,} ended rollouts of each model stay, active rollouts, and rollouts whose verdict warns of a "
+            "registered version"
+        )
+
+    def items(self) -> list[Prunable]:
+        doomed = self._rollouts().prunable(keep=self.keep)
+        return [
+            Prunable(
+                kind=self.name,
+                name=rollout.rollout_id,
+                what=f"{rollout.model} {rollout.candidate}, {rollout.observed.phase.value.replace('_', ' ')}",
+            )
+            for rollout in doomed
+        ]
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
+        self._rollouts().prune(keep=self.keep, only=[item.name for item in items], actor=actor, reason=reason)
+        return []
+
+    def _rollouts(self) -> Rollouts:
+        return Rollouts(self.workspace, policy=self.policy, clock=self.clock)
+
+
 class _EpochsKind(_Kind):
     name = "epochs"
 
@@ -305,7 +344,7 @@ def _present(files: SessionFiles, session: Session) -> list[Path]:
     return [folder for folder in (files.data_sets_of(session), files.epoch_reports_of(session)) if folder.is_dir()]
 
 
-_KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _EpochsKind, _ReportsKind)
+_KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _RolloutsKind, _EpochsKind, _ReportsKind)
 KINDS = tuple(kind.name for kind in _KINDS)
 """The kinds that can be pruned."""
 
@@ -385,6 +424,7 @@ class Pruning:
 _WORDS = {
     "runs": ("run", "{n} with the metrics"),
     "versions": ("version", "{n} with the files"),
+    "rollouts": ("rollout", "{n}"),
     "epochs": ("run", "single values of early epochs of {n}"),
     "reports": ("session", "the reports of the epochs of {n}"),
 }

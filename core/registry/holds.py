@@ -4,7 +4,7 @@ Rollouts write it in the transaction that starts or ends them. The registry read
 the number of rollouts shows that an earlier release has started one since without writing it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -45,20 +45,32 @@ def derive(model: str, uses: Sequence[Use]) -> ModelHolds:
 
     Args:
         model: The model.
-        uses: All rollouts ever started of this model.
+        uses: The stored rollouts of this model: all that were not pruned.
     """
     held = {version: use.rollout_id for use in uses if use.is_active for version in (use.stable, use.candidate)}
-    ended = [(at, use) for use in uses if (at := use.ended_at) is not None]
-    warnings: dict[str, str] = {}
-    for at, use in sorted(ended, key=lambda found: found[0]):
-        if use.went_live:  # a rollout that ended without a verdict of its own leaves the verdict of an earlier one
-            warnings.pop(use.candidate, None)
-        if use.reasons is not None:
-            reason = use.reasons[-1] if use.reasons else "no reason on record"
-            warnings[use.candidate] = (
-                f"{use.rollout_id} rolled back {use.candidate} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
-            )
+    warnings = {version: _warning(use) for version, use in verdicts_against(uses).items()}
     return ModelHolds(model=model, held=held, warnings=warnings, n_rollouts=len(uses))
+
+
+def verdicts_against(uses: Iterable[Use]) -> dict[str, Use]:
+    """Return the rollout that rolled back each version, unless a later one has put the version live.
+
+    Args:
+        uses: The stored rollouts of one model.
+    """
+    ended = ((use.ended_at, use) for use in uses if use.ended_at is not None)
+    against: dict[str, Use] = {}
+    for _, use in sorted(ended, key=lambda found: found[0]):
+        if use.went_live:  # a rollout that ended without a verdict of its own leaves the verdict of an earlier one
+            against.pop(use.candidate, None)
+        if use.reasons is not None:
+            against[use.candidate] = use
+    return against
+
+
+def _warning(use: Use) -> str:
+    reason = use.reasons[-1] if use.reasons else "no reason on record"
+    return f"{use.rollout_id} rolled back {use.candidate} at {use.ended_at:%Y-%m-%d %H:%M} UTC: {reason}."
 
 
 class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """The holds of a model for the registry: the versions of its active rollout, and warnings on rolled-back versions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
-from core.registry.holds import ModelHolds, Use, derive
+from core.registry.holds import ModelHolds, Use, derive, verdicts_against
 from core.rollout.rollout import Rollout, RolloutPhase
 
 
@@ -35,7 +35,7 @@ def corrections(written: Mapping[str, ModelHolds], rollouts: Sequence[Rollout]) 
 
     Args:
         written: The stored holds, by model.
-        rollouts: All rollouts ever started.
+        rollouts: All stored rollouts.
 
     Returns:
         The differences, by model; empty if all stored holds are right.
@@ -58,9 +58,21 @@ def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
 
     Args:
         model: The model.
-        rollouts: All rollouts ever started of this model, perhaps among others.
+        rollouts: All stored rollouts of this model, perhaps among others.
     """
     return derive(model, [_use(rollout) for rollout in rollouts if rollout.model == model])
+
+
+def deciding(model: str, rollouts: Iterable[Rollout], versions: Container[str]) -> set[str]:
+    """Return the ids of the rollouts whose verdict against a version is still in force.
+
+    Args:
+        model: The model.
+        rollouts: All stored rollouts of this model, perhaps among others.
+        versions: The registered versions of the model: a verdict against another version binds nobody.
+    """
+    against = verdicts_against(_use(rollout) for rollout in rollouts if rollout.model == model)
+    return {use.rollout_id for version, use in against.items() if version in versions}
 
 
 def _use(rollout: Rollout) -> Use:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Collection
 
 import msgspec
 
@@ -13,7 +14,7 @@ from core.governance.outbox import AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
 from core.registry.holds import Holds, ModelHolds
 from core.rollout.errors import RolloutRefusedError
-from core.rollout.held_versions import HoldsCorrection, corrections, holds_of
+from core.rollout.held_versions import HoldsCorrection, corrections, deciding, holds_of
 from core.rollout.naming import rollout_named
 from core.rollout.planner import refusal_of
 from core.rollout.progress import RolloutChange
@@ -131,6 +132,53 @@ class RolloutRecords:
             plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION, actor=actor)
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
+
+    def prunable(self, *, keep: int) -> list[Rollout]:
+        """Return the ended rollouts that may be removed, in brief and oldest first.
+
+        The newest ended rollouts stay, and those whose verdict warns of a registered version. The rollout with the
+        highest number always stays, so that no id is used twice.
+
+        Args:
+            keep: How many ended rollouts of each model stay, at least 1.
+        """
+        rollouts = self.in_brief()
+        found = []
+        for model in sorted({rollout.model for rollout in rollouts}):
+            ended = [rollout for rollout in rollouts if rollout.model == model and not rollout.is_active]
+            if older := ended[:-keep]:
+                needed = deciding(model, ended, self._registry.numbers(model))
+                found += [rollout for rollout in older if rollout.rollout_id not in needed]
+        return sorted(found, key=_number)
+
+    def prune(self, *, keep: int, only: Collection[str], actor: Actor, reason: str = "") -> int:
+        """Remove ended rollouts; the audit log keeps what each has found.
+
+        Args:
+            keep: How many ended rollouts of each model stay.
+            only: The ids to remove.
+            actor: Who removes them.
+            reason: Why, for the record.
+        Returns:
+            How many rollouts were removed.
+        Raises:
+            RefusedError: One of them must stay now, since something changed meanwhile; nothing was removed.
+        """
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as audit:
+            doomed = {rollout.rollout_id: rollout for rollout in self.prunable(keep=keep)}
+            if stays := next((name for name in only if name not in doomed), None):
+                raise RefusedError(f"{stays} must stay now; no rollout was removed. Review the plan again.")
+            for name in only:
+                before = {
+                    "model": doomed[name].model,
+                    "stable": doomed[name].stable,
+                    "candidate": doomed[name].candidate,
+                }
+                audit.record("rollout.prune", name, before={**before, **summary_of(doomed[name])})
+            self._documents.remove_all(only)
+            for model in sorted({doomed[name].model for name in only}):
+                self._write_holds(model)
+        return len(only)
 
     def refusal_to_continue(self, rollout: Rollout) -> str | None:
         """Return why the candidate must get no traffic: it was removed, or no rollout may start from its stage.

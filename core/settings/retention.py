@@ -21,6 +21,13 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     versions: Annotated[
         bool, Meta(description="Whether the versions that policy.retention drops go, with their files.")
     ] = False
+    rollouts: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Ended rollouts of each model to keep; older rollouts go, unless their verdict warns of a "
+            "registered version. null: all stay."
+        ),
+    ] = None
     epochs: Annotated[
         Annotated[int, Meta(ge=LEAST_EPOCHS)] | None,
         Meta(

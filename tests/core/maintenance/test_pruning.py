@@ -183,7 +183,9 @@ def test_the_command_and_the_control_api_name_what_was_left_and_why(workspace, p
 
 
 def test_an_unknown_kind_is_refused_with_the_choices(pruning):
-    with pytest.raises(UsageError, match="'models' cannot be pruned: choose of runs, versions, epochs, reports"):
+    with pytest.raises(
+        UsageError, match="'models' cannot be pruned: choose of runs, versions, rollouts, epochs, reports"
+    ):
         pruning.plan(["models"])
 
 
