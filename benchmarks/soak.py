@@ -3,11 +3,11 @@
     python benchmarks/soak.py [--minutes 10 | --rounds N] [--folder DIR] [--picture soak.svg]
 
 Every round registers a version, promotes it to Staging, lets it answer beside the live version, then promotes or aborts
-it, and records a tracked run. Every tenth round prunes versions, runs and ended rollouts, as an operator with retention does. Meanwhile
-a session trains without end, a client sends predictions, somebody reads a console, and a script follows the status. In
-the first half of the time, engine and server are killed in turn. All that was acknowledged is written into a journal
-outside the workspace, and compared with the workspace at the end. The curves of the second half are judged: memory,
-CPU, descriptors, children, zombies and disk. Exit code 1 if anything was lost.
+it, and records a tracked run. Every tenth round prunes versions, runs and ended rollouts, as an operator with retention
+does. Meanwhile a session trains without end, a client sends predictions, somebody reads a console, and a script follows
+the status. In the first half of the time, engine and server are killed in turn. All that was acknowledged is written
+into a journal outside the workspace, and compared with the workspace at the end. The curves of the second half are
+judged: memory, CPU, descriptors, children, zombies and disk. Exit code 1 if anything was lost.
 
 A verdict by the hour is "growing", "filling" (it has grown, and at its end by less than half of its mean growth),
 "flat" or "falling". The growth is printed with each of them. These grow by design, up to their limits:
