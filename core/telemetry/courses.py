@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from core.telemetry.epoch_reader import EpochReader, range_of
 from core.telemetry.epoch_store import StoredSeries
+from core.telemetry.packed import GrowingPoints, Points
 from core.telemetry.series_watch import SeriesSeen
 
 if TYPE_CHECKING:
     from core.telemetry.reader import TelemetryReader
-from core.telemetry.spans import EpochSpan, Point, bits_for, merged, span_of, start_of
+from core.telemetry.spans import EpochSpan, bits_for, merged, span_of, start_of
 
 MOST_SPANS = 128
 """More than a pane of a screen can tell apart; four points each."""
 _NEAR = 256
 """What is at most so many epochs new is read by itself; otherwise the spans are read anew, which costs less."""
 
-Courses = Mapping[str, tuple[Point, ...]]
+Courses = Mapping[str, Points]
 EpochWindow = tuple[int, int]
 """The first and the last epoch that are wanted."""
 
@@ -32,12 +33,12 @@ class Course:
 
     def __init__(self, spans: Mapping[int, EpochSpan]) -> None:
         """Begin with spans of one width, by their first epochs."""
-        self._closed: list[Point] = []  # the points of all spans but the last
+        self._closed = GrowingPoints()  # of all spans but the last
         self._last = max(spans, default=-1)
         self._open = spans.get(self._last)
         for start in sorted(spans):
             if start != self._last:
-                self._closed += spans[start].points()
+                self._closed.append(spans[start].points())
 
     def add(self, epoch: int, at_us: int, value: float, bits: int) -> None:
         """Append a value, unless it was read before."""
@@ -47,12 +48,12 @@ class Course:
         if self._open is not None and start == self._last:
             span = merged(self._open, span)
         elif self._open is not None:
-            self._closed += self._open.points()
+            self._closed.append(self._open.points())
         self._last, self._open = start, span
 
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> Points:
         """Return the points to draw, by epoch."""
-        return (*self._closed, *self._open.points()) if self._open is not None else ()
+        return Points(self._closed, self._open.points() if self._open is not None else ())
 
 
 class RunCourses:
@@ -63,7 +64,7 @@ class RunCourses:
         self._bits = -1
         self._known: dict[str, StoredSeries] = {}
         self._courses: dict[str, Course] = {}
-        self._points: dict[str, tuple[Point, ...]] = {}
+        self._points: dict[str, Points] = {}
         self.shown: Courses = MappingProxyType({})
         """The points of each metric; the same object while nothing is new."""
 

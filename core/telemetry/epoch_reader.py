@@ -6,10 +6,10 @@ from every value that it has.
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from core.telemetry.epoch_store import SPAN_COLUMNS, StoredSeries
+from core.telemetry.packed import PackedRow
 from core.telemetry.spans import LEVEL_BITS, N_LEVELS, EpochSpan, merged, span_of, start_of
 
 FOREVER_US = (1 << 63) - 1
@@ -99,11 +99,13 @@ class EpochReader:
         self, run_id: str, first: int = _FIRST, last: int = _LAST, *, until_us: int = FOREVER_US
     ) -> dict[int, EpochRow]:
         """Return the finite values of some epochs by epoch, in order of epochs."""
-        rows: dict[int, dict[str, float]] = {}
+        rows: dict[int, EpochRow] = {}
         for begin, end in _blocks(first, last, 0):
+            block: dict[int, dict[str, float]] = {}
             for epoch, name, _, value in self.values(run_id, begin, end, until_us=until_us):
-                rows.setdefault(epoch, {})[name] = value
-        return {epoch: MappingProxyType(row) for epoch, row in rows.items()}
+                block.setdefault(epoch, {})[name] = value
+            rows.update((epoch, PackedRow(row)) for epoch, row in block.items())
+        return rows
 
     def spans(
         self,

@@ -1,6 +1,6 @@
 """One immutable picture of a workspace at one instant, which the console, the command line and the API show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.training.session import Session
 
 SeriesPoint = tuple[float, float]  # unix seconds, value
-EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]
+EpochSeries = Mapping[str, Sequence[tuple[int, float]]]
 """By metric: (epoch, value) by epoch. Of a long run these are the points that draw its course, extremes included."""
 
 NO_ENGINE = "no engine is running"
