@@ -105,6 +105,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
     READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("gates",)
     ALIKE: ClassVar[tuple[str, ...]] = ("model", "by", "origin")
+    MOST_HELD: ClassVar[int] = 1_000
 
     key: str  # "spread/7"
     model: str

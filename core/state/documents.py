@@ -1,5 +1,6 @@
 """Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -86,7 +87,8 @@ class Documents(Generic[T]):
     """The documents of one table, by key.
 
     Documents are frozen and shared between readers, so their contents must not be changed in place. To change a
-    document, `replace` it with the result of `msgspec.structs.replace`.
+    document, `replace` it with the result of `msgspec.structs.replace`. A type of which there is no end names in
+    `MOST_HELD` how many of the newest are held; older documents are read from the bytes whenever they are asked for.
     """
 
     def __init__(self, storage: GenerationStorage, table: str, struct: type[T], key: str) -> None:
@@ -97,6 +99,7 @@ class Documents(Generic[T]):
         self._table = table
         self._struct = struct
         self._key = key
+        self._most_held: int = getattr(struct, "MOST_HELD", sys.maxsize)
         self._takes_any_name: bool = getattr(struct, "TAKES_ANY_NAME", False)
         self._key_only = msgspec.defstruct("_KeyOnly", [(key, Any, None)])
         self._brief = brief_type(struct)
@@ -269,6 +272,7 @@ class Documents(Generic[T]):
         if stored is committed.stored:  # another thread was faster
             return committed
         view = uncommitted if stored is uncommitted.stored else committed.of(stored, self._stored_key)
+        self._let_go(view)
         self._committed = view
         left = {n: d for n, d in dict(committed.converted).items() if stored.get(n) is not committed.stored[n]}
         replaced = {n: document for n, document in left.items() if view.converted.get(n) is not document}
@@ -290,8 +294,20 @@ class Documents(Generic[T]):
         document = view.converted.get(doc_id)
         if document is None:
             found = self._convert(view.stored[doc_id], brief=self._brief)
+            if not self._is_held(view.stored, doc_id):
+                return found
             document = view.converted.setdefault(doc_id, found)  # all threads share one object
         return document
+
+    def _is_held(self, stored: StoredTable, doc_id: str) -> bool:
+        """Whether a document stays converted once it was read: of some tables, the newest alone."""
+        return int(doc_id) > int(next(reversed(stored))) - self._most_held
+
+    def _let_go(self, view: _View[T]) -> None:
+        """Forget the documents of a new view that have become too old to be held."""
+        if self._most_held < sys.maxsize:
+            for doc_id in [number for number in view.converted if not self._is_held(view.stored, number)]:
+                del view.converted[doc_id]
 
     def _convert(self, stored: StoredDocument, *, brief: type[T] | None = None) -> T:
         try:

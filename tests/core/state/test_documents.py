@@ -5,7 +5,7 @@ import tracemalloc
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -159,6 +159,29 @@ def test_a_writer_holds_of_each_document_and_each_earlier_revision_its_bytes_and
     finally:
         tracemalloc.stop()
     assert held < 1.5 * 2 * 40 * 5_000  # an encoder's own block has up to fourteen times the bytes
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    MOST_HELD: ClassVar[int] = 4
+
+    key: str
+    revision: int = 0
+
+
+def test_of_documents_without_end_only_the_newest_are_held(database):
+    moves = database.documents("moves", Move, "key")
+    moves.insert_all(Move(key=f"{number}") for number in range(9))
+    first, *_, last = moves.all()
+    assert first.key == "0"
+    assert moves.all()[0] == first
+    assert moves.all()[0] is not first
+    assert moves.all()[-1] is last
+    assert sorted(moves._view().converted) == ["6", "7", "8", "9"]
+    moves.insert_all(Move(key=f"{number}") for number in range(9, 12))
+    assert [move.key for move in moves.all()] == [f"{number}" for number in range(12)]
+    assert sorted(map(int, moves._view().converted)) == [9, 10, 11, 12]
+    moves.replace(changed(moves.get("0"), key="0"))
+    assert moves.get("0").revision == 2
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), (0.0, -0.0)])

@@ -10,6 +10,7 @@ from core.settings import TelemetrySettings
 from core.telemetry import TelemetryReader
 from core.telemetry.chunk import to_us
 from core.telemetry.epoch_store import EpochMetric
+from core.telemetry.schema import connect_to_write
 from core.telemetry.store import MetricSample, TelemetryStore
 
 T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
@@ -41,6 +42,12 @@ def reader(path: Path) -> TelemetryReader:
 def n_rows(path: Path, table: str) -> int:
     with sqlite3.connect(path) as connection:
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_a_writer_keeps_a_quarter_of_the_pages_that_sqlite_would(path):
+    connection = connect_to_write(path)
+    assert connection.execute("PRAGMA cache_size").fetchone() == (-512,)
+    connection.close()
 
 
 def test_samples_come_back_in_order_of_time_with_their_microseconds(store, reader):
