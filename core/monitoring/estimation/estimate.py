@@ -14,6 +14,7 @@ from core.monitoring.estimation.events import AnsweredEvents, EventEstimate, est
 from core.monitoring.estimation.expected_scores import EVENT_RATE, IN_WORDS, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.estimation.numbers import AnsweredNumbers, NumberEstimate, estimate_numbers
+from core.monitoring.estimation.possible_losses import PossibleLosses, possible_losses
 from core.monitoring.estimation.resampling import N_REPLICATES, EstimateInterval
 from core.monitoring.estimation.shift_columns import ShiftColumns
 from core.monitoring.verdicts import PerformanceVerdict
@@ -128,12 +129,14 @@ class RowEstimate:
         expected: The expected loss of each of these rows: absolute error, log loss, or chance of a wrong class,
             shape (n,).
         uncertainty: How uncertain that loss is: its standard deviation, shape (n,).
+        possible: The limits of that loss.
     """
 
     performance: EstimatedPerformance
     at: IntArray
     expected: FloatArray
     uncertainty: FloatArray
+    possible: PossibleLosses
 
 
 def estimate_performance(
@@ -184,7 +187,9 @@ def estimate_performance(
         notes=tuple(notes),
         is_far=found.is_flattened,
     )
-    return RowEstimate(performance, at, *_row_losses(found, live, len(held_out.classes)))
+    n_classes = len(held_out.classes)
+    possible = possible_losses(live.answer, n_classes)
+    return RowEstimate(performance, at, *_row_losses(found, live, n_classes), possible)
 
 
 def described(

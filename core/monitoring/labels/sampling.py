@@ -6,19 +6,25 @@ outcome shows beyond the expectation, weighted by its chance, so that a wrong es
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.monitoring.estimation.estimate import TOLERANCE
+from core.monitoring.estimation.possible_losses import PossibleLosses
 from core.monitoring.verdicts import PerformanceVerdict
 from core.seeds import derive_seed
 
 EVEN_SHARE = 0.2
 """The share of the draws that every row has an equal part in: no row weighs more than five."""
-LEAST_LABELS = 20  # below it the normal law does not hold
+LEAST_LABELS = 20  # fewer decide nothing: an interval of so few is of no use
 LEVEL = 0.05
 MOST_DRAWS = 1_000_000
+FURTHEST = 10.0
+"""How many times its expectation an error is taken to reach at most, until a drawn row shows a larger one."""
+_BETS = np.geomspace(0.95, 3e-3, 24)  # shares of the largest bet that cannot lose everything
+_N_HALVINGS = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,45 @@ def wanted_rows(chance: FloatArray, n: int, *, seed: int) -> IntArray:
         size *= 2
 
 
+class CorrectionEnds(NamedTuple):
+    """The least and the greatest number by which one draw can correct the estimate of the mean loss.
+
+    Attributes:
+        low: The least.
+        high: The greatest.
+        is_limited: Whether no outcome can exceed it; else it is what `FURTHEST` allows.
+    """
+
+    low: float
+    high: float
+    is_limited: bool
+
+
+def correction_ends(expected: FloatArray, chance: FloatArray, losses: PossibleLosses) -> CorrectionEnds:
+    """Return how far a draw can correct the estimate, of all rows that can be drawn.
+
+    Args:
+        expected: The expected loss of each row, shape (n,).
+        chance: As returned by `draw_chances`, shape (n,).
+        losses: The possible losses.
+
+    >>> correction_ends(np.array([0.5, 0.5]), np.array([0.5, 0.5]), PossibleLosses(np.zeros(2), np.ones(2)))
+    CorrectionEnds(low=-0.5, high=0.5, is_limited=True)
+    """
+    most = FURTHEST * expected if losses.most is None else losses.most
+    weight = len(expected) * chance
+    low, high = float(((losses.least - expected) / weight).min()), float(((most - expected) / weight).max())
+    return CorrectionEnds(low, high, losses.most is not None)
+
+
 def labelled_mean(
-    expected: FloatArray, chance: FloatArray, losses: Mapping[int, float], held_out: float, *, seed: int
+    expected: FloatArray,
+    chance: FloatArray,
+    losses: Mapping[int, float],
+    held_out: float,
+    *,
+    possible: PossibleLosses,
+    seed: int,
 ) -> LabelledMean:
     """Bound the mean loss of all rows by the outcomes of drawn rows.
 
@@ -90,11 +133,11 @@ def labelled_mean(
         chance: As returned by `draw_chances`, shape (n,).
         losses: The loss of each row with an outcome, by row. Outcomes of rows that were not drawn are not used.
         held_out: The mean loss of the held-out rows.
+        possible: The losses that are possible.
         seed: Of the draws.
     Source:
-        Angelopoulos et al., "Prediction-Powered Inference", Science 382, 2023, with draws of known chances; the bound
-        is the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, arXiv 2103.06476,
-        theorem 2.2. Only outcomes before the first gap count: an outcome may be late because of its value.
+        Angelopoulos et al., "Prediction-Powered Inference", Science 382, 2023, with draws of known chances. Only
+        outcomes before the first gap count: an outcome may be late because of its value.
     """
     n_rows, size = len(expected), 2 * len(losses) + 20
     drawn = draws(chance, size, seed=seed)
@@ -105,41 +148,76 @@ def labelled_mean(
         drawn = draws(chance, size, seed=seed)
     gap = next((k for k, row in enumerate(drawn) if int(row) not in losses), len(drawn))
     drawn = drawn[:gap]
-    if gap < LEAST_LABELS:
-        return LabelledMean(gap, None, None, None, PerformanceVerdict.OPEN, None)
-    surprise = np.array([losses[int(row)] for row in drawn]) - expected[drawn]
-    corrected = float(expected.mean()) + surprise / (n_rows * chance[drawn])
-    value, spread = float(corrected.mean()), float(corrected.std(ddof=1))
-    width = sequence_width(spread, gap)
-    low, high = max(value - width, 0.0), value + width
-    verdict = _verdict(value, low, high, held_out)
-    needed = _needed(value, spread, held_out) if verdict is PerformanceVerdict.OPEN else None
-    return LabelledMean(gap, value, low, high, verdict, needed)
+    surprise = np.array([losses[int(row)] for row in drawn], dtype=np.float64) - expected[drawn]
+    ends = correction_ends(expected, chance, possible)
+    return mean_of_draws(surprise / (n_rows * chance[drawn]), float(expected.mean()), held_out, ends)
 
 
-def sequence_width(spread: float, n: int, *, tuned_for: int = 100) -> float:
-    """Return the half width of the confidence sequence after n draws.
+def mean_of_draws(correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> LabelledMean:
+    """Bound the mean loss of all rows by the draws whose outcomes are known.
 
-    >>> sequence_width(1.0, 400) < sequence_width(1.0, 100) < 0.35
-    True
+    Nothing is assumed of the distribution but its ends, so rows whose events have not come yet prove as little as they
+    should. The upper end of unbounded losses holds as long as no error exceeds the largest that was drawn, or
+    `FURTHEST` times its expectation.
+
+    Args:
+        correction: Of each draw in turn, what its loss shows beyond the expectation, divided by its chance and by the
+            number of rows. Shape (n_draws,).
+        mean_expected: The mean of the expected losses of all rows.
+        held_out: The mean loss of the held-out rows.
+        ends: As returned by `correction_ends`.
+    Source:
+        Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86(1), 2024,
+        sections 4 and 5: the wealth of bets against a mean, mixed over fixed bets, which reaches 1 / level with
+        probability `level` at most, ever, if that mean is true (Ville).
     """
-    rho = np.sqrt((-2.0 * np.log(LEVEL) + np.log(-2.0 * np.log(LEVEL) + 1.0)) / tuned_for)
-    inside = n * rho * rho + 1.0
-    return float(spread * np.sqrt(2.0 * inside / (n * n * rho * rho) * np.log(np.sqrt(inside) / LEVEL)))
+    n = len(correction)
+    if n < LEAST_LABELS:
+        return LabelledMean(n, None, None, None, PerformanceVerdict.OPEN, None)
+    seen = float(correction.mean())
+    if not ends.is_limited:
+        ends = ends._replace(high=max(ends.high, float(correction.max())))
+    above, below = correction - ends.low, ends.high - correction  # two means of numbers from 0 on
+    value = mean_expected + seen
+    low = mean_expected + ends.low + _least_mean(above, ends.high - ends.low)
+    high = mean_expected + ends.high - _least_mean(below, ends.high - ends.low)
+    low, high = max(min(low, value), 0.0), max(high, value)
+    verdict = _verdict(value, low, high, held_out)
+    needed = None
+    if verdict is PerformanceVerdict.OPEN:
+        tolerated = (1.0 + TOLERANCE) * held_out
+        fell = _draws_to_exclude(above, held_out - mean_expected - ends.low) if value >= tolerated else None
+        holds = _draws_to_exclude(below, ends.high + mean_expected - tolerated)
+        needed = min((each for each in (fell, holds) if each is not None), default=None)
+    return LabelledMean(n, value, low, high, verdict, needed)
+
+
+def _least_mean(values: FloatArray, most: float) -> float:
+    """Return the largest mean that bets on larger values exclude, of values from 0 to `most`; 0 without one."""
+    needed = np.log(2.0 / LEVEL)
+
+    def is_excluded(mean: float) -> bool:
+        wealth = np.log1p(np.outer(values / mean - 1.0, _BETS)).sum(axis=0)
+        top = float(wealth.max())
+        return bool(top + np.log(np.mean(np.exp(wealth - top))) >= needed)
+
+    outside, inside = 0.0, float(min(most, values.mean()))
+    for _ in range(_N_HALVINGS if inside > 0 else 0):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if is_excluded(middle) else (outside, middle)
+    return outside
+
+
+def _draws_to_exclude(values: FloatArray, mean: float) -> int | None:
+    """Return the draws after which bets exclude a mean if later values are like those drawn; None after a million."""
+    if mean <= 0:
+        return None
+    growth = np.log1p(np.outer(values / mean - 1.0, _BETS)).mean(axis=0).max()
+    n = np.log(2.0 / LEVEL * len(_BETS)) / growth if growth > 0 else np.inf
+    return max(int(np.ceil(n)), LEAST_LABELS) if n < MOST_DRAWS else None
 
 
 def _verdict(value: float, low: float, high: float, held_out: float) -> PerformanceVerdict:
     if low > held_out and value >= (1.0 + TOLERANCE) * held_out:
         return PerformanceVerdict.FELL
     return PerformanceVerdict.HOLDS if high < (1.0 + TOLERANCE) * held_out else PerformanceVerdict.OPEN
-
-
-def _needed(value: float, spread: float, held_out: float) -> int | None:
-    """Return the draws after which the verdict falls if the mean stays where it is."""
-    n = LEAST_LABELS
-    while n < MOST_DRAWS:
-        width = sequence_width(spread, n)
-        if _verdict(value, value - width, value + width, held_out) is not PerformanceVerdict.OPEN:
-            return n
-        n = n * 5 // 4
-    return None

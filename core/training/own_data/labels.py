@@ -121,7 +121,8 @@ def judge_labels(
     losses = _losses(found, rows, labels)
     first = found.found.report.figures[0]
     held_out = 1.0 - first.held_out if first.metric == "accuracy" else first.held_out
-    judged = labelled_mean(rows.expected, draw_chances(rows.uncertainty), losses, held_out, seed=seed)
+    chance = draw_chances(rows.uncertainty)
+    judged = labelled_mean(rows.expected, chance, losses, held_out, possible=rows.possible, seed=seed)
     return JudgedLabels(
         model=found.found.model,
         version=found.found.version,

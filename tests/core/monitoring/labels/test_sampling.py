@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
-from core.monitoring.labels.sampling import draw_chances, draws, labelled_mean, wanted_rows
+from core.monitoring.estimation.possible_losses import PossibleLosses, possible_losses
+from core.monitoring.labels.sampling import (
+    correction_ends,
+    draw_chances,
+    draws,
+    labelled_mean,
+    mean_of_draws,
+    wanted_rows,
+)
 from core.monitoring.verdicts import PerformanceVerdict
 from tests.truth import most_expected
 
 N = 400
+ANY_ERROR = PossibleLosses(np.zeros(N), None)
 
 
 def world(rng, *, wrong=1.0):
@@ -34,7 +43,7 @@ def test_looking_after_every_label_misses_the_mean_in_at_most_one_of_twenty(trut
         drawn = draws(chance, 120, seed=k)
         for stop in range(20, 121, 4):
             losses = {int(row): float(loss[row]) for row in drawn[:stop]}
-            found = labelled_mean(expected, chance, losses, held_out=1.0, seed=k)
+            found = labelled_mean(expected, chance, losses, held_out=1.0, possible=ANY_ERROR, seed=k)
             if found.value is not None and not found.low <= loss.mean() <= found.high:
                 missed += 1
                 break
@@ -46,8 +55,12 @@ def test_a_changed_relation_is_proved_by_few_labels_and_until_then_the_verdict_i
     expected, loss = world(rng, wrong=3.0)
     chance, held_out = draw_chances(expected), float(expected.mean())
     drawn = draws(chance, 300, seed=1)
-    few = labelled_mean(expected, chance, {int(row): float(loss[row]) for row in drawn[:25]}, held_out, seed=1)
-    many = labelled_mean(expected, chance, {int(row): float(loss[row]) for row in drawn}, held_out, seed=1)
+    few = labelled_mean(
+        expected, chance, {int(row): float(loss[row]) for row in drawn[:25]}, held_out, possible=ANY_ERROR, seed=1
+    )
+    many = labelled_mean(
+        expected, chance, {int(row): float(loss[row]) for row in drawn}, held_out, possible=ANY_ERROR, seed=1
+    )
     assert few.n_draws >= 25
     assert few.verdict is PerformanceVerdict.OPEN or few.low > held_out
     assert many.verdict is PerformanceVerdict.FELL
@@ -60,5 +73,43 @@ def test_outcomes_after_a_gap_do_not_count():
     drawn = draws(chance, 200, seed=2)
     losses = {int(row): float(loss[row]) for row in drawn}
     del losses[int(drawn[3])]
-    found = labelled_mean(expected, chance, losses, held_out=1.0, seed=2)
+    found = labelled_mean(expected, chance, losses, held_out=1.0, possible=ANY_ERROR, seed=2)
     assert (found.n_draws, found.value, found.verdict) == (3, None, PerformanceVerdict.OPEN)
+
+
+def rare_events(seed, base, factor, n=3_000):
+    """Draw losses of events that come `factor` times as often as the answers say; return the corrections of 200 draws.
+
+    Returns:
+        The mean loss, the mean that was expected, the corrections, and their ends.
+    """
+    rng = np.random.default_rng([5, seed])
+    p = rng.beta(1, 1 / base - 1, n).clip(1e-4, 0.999)
+    happened = rng.random(n) < np.clip(p * factor, 0, 0.999)
+    event, other = -np.log(p), -np.log1p(-p)
+    expected, loss = p * event + (1 - p) * other, np.where(happened, event, other)
+    chance = draw_chances(np.sqrt(p * (1 - p)) * np.abs(event - other))
+    drawn = draws(chance, 200, seed=seed)
+    correction = (loss[drawn] - expected[drawn]) / (n * chance[drawn])
+    ends = correction_ends(expected, chance, possible_losses(p, 2))
+    return loss.mean(), expected.mean(), correction, ends
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(("base", "factor"), [(0.01, 1), (0.01, 3), (0.03, 3), (0.1, 1)])
+def test_rare_events_that_have_not_come_yet_prove_nothing(base, factor, truth):
+    n, missed, wrong = 20 * truth.scale, 0, 0
+    for seed in range(n):
+        mean, expected, correction, ends = rare_events(seed, base, factor)
+        found = [mean_of_draws(correction[:k], expected, expected, ends) for k in (20, 40, 60, 100, 150, 200)]
+        missed += any(not each.low <= mean <= each.high for each in found)
+        wrong += any(each.verdict is PerformanceVerdict.HOLDS and mean > 1.1 * expected for each in found)
+    assert wrong == 0
+    truth.at_most(missed / n, most_expected(0.05, n), n=n)
+
+
+def test_three_times_the_events_are_proved_where_enough_of_them_come():
+    mean, expected, correction, ends = rare_events(1, 0.1, 3)
+    found = mean_of_draws(correction, expected, expected, ends)
+    assert found.verdict is PerformanceVerdict.FELL
+    assert expected < found.low <= mean <= found.high
