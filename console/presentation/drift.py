@@ -6,10 +6,11 @@ from datetime import datetime
 
 from console.presentation.cells import age_cell, number_cell, share_cell
 from console.presentation.charts import Chart
+from console.presentation.health import reasoning_lines
 from console.presentation.phrases import counted, duration, instant, number, share
 from console.presentation.verdicts import column_cell
 from core.monitoring.documents import BinShares, MetricPoint, MonitoredColumn, MonitoredMetric, VersionMonitoring
-from core.monitoring.verdicts import DriftType
+from core.monitoring.verdicts import DriftType, DriftVerdict
 from widgets.bars import against, sparkline
 from widgets.chart import Series
 from widgets.columns import Column
@@ -75,6 +76,16 @@ def name_of(column: MonitoredColumn) -> str:
     """Name a column, the answers or the errors as an operator does."""
     kind = _KINDS.get(column.type)
     return f"({kind})" if kind else f"{column.name} (target)" if column.type is DriftType.TARGET else column.name
+
+
+def version_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -> list[Line]:
+    """Write out the whole reasoning about a version, and each column that has moved, for a screen with one pane."""
+    lines = reasoning_lines(version, glyphs)
+    for column in version.drift.columns if version.drift is not None else ():
+        if column.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM):
+            beside = together(version, column)
+            lines += [Line(), Line(((name_of(column), "title"),)), *column_lines(column, now, glyphs, beside=beside)]
+    return lines
 
 
 def together(version: VersionMonitoring, column: MonitoredColumn) -> list[str]:

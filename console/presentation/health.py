@@ -14,7 +14,7 @@ from core.monitoring.documents import (
     PerformancePart,
     VersionMonitoring,
 )
-from core.monitoring.verdicts import DriftVerdict
+from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -22,12 +22,12 @@ from widgets.rows import Cell, Row
 
 COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=24, cut="middle", is_key=True),
-    Column("version", "VERSION", 8, is_key=True),
+    Column("version", "VERSION", 7, is_key=True, priority=1),
     Column("health", "HEALTH", HEALTH_WIDTH),
-    Column("since", "FOR", 4, align="right", field="health_since_at"),
-    Column("inputs", "INPUTS", 14),
-    Column("quality", "QUALITY", 16, flex=1, max_width=30, priority=1),
-    Column("reason", "REASON", 30, flex=3, priority=2),
+    Column("since", "FOR", 4, align="right", field="health_since_at", priority=3),
+    Column("inputs", "INPUTS", 12, priority=2),
+    Column("quality", "QUALITY", 14, flex=1, max_width=30, priority=4),
+    Column("reason", "REASON", 30, flex=3, priority=5),
 )
 
 
@@ -45,6 +45,14 @@ def worst_first(monitoring: Sequence[ModelMonitoring]) -> list[tuple[str, Versio
         return -RANKS[version.health.state], -weight, model
 
     return sorted(((each.model, version) for each in monitoring for version in each.versions), key=badness)
+
+
+def count_text(monitoring: Sequence[ModelMonitoring]) -> str:
+    """Count what is watched: models, and versions if a model has several."""
+    n_models, n_versions = len(monitoring), sum(len(each.versions) for each in monitoring)
+    if n_models == n_versions:
+        return f"{n_models} watched" if n_models else ""
+    return f"{counted(n_versions, 'version')} of {counted(n_models, 'model')} watched"
 
 
 def health_rows(monitoring: Sequence[ModelMonitoring], now: datetime, glyphs: Glyphs) -> list[Row]:
@@ -80,7 +88,7 @@ def _inputs(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
         return Cell(NOTHING, "muted")
     n = sum(column.verdict is drift.verdict for column in drift.columns)
     is_moved = drift.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM)
-    return verdict_cell(drift.verdict, glyphs, of=f" {n} of {len(drift.columns)}" if is_moved else "")
+    return verdict_cell(drift.verdict, glyphs, of=f" {n}/{len(drift.columns)}" if is_moved else "")
 
 
 def _quality(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
@@ -112,11 +120,14 @@ def metric_line(metric: MonitoredMetric, glyphs: Glyphs) -> Line:
             f"held out {number(metric.reference)}" if metric.reference is not None else "",
             counted(metric.n, "row") if metric.n else "",
             metric.slice,
+            f"last {metric.window}" if metric.window else "",
         ),
     )
-    tone = performance_cell(metric.verdict, glyphs).tone
+    found = performance_cell(metric.verdict, glyphs)
+    is_judged = bool(metric.reason) or metric.verdict is not PerformanceVerdict.OPEN
+    verdict = (metric.verdict, found.tone) if is_judged else ("", "")
     head = (f"{metric.metric:<12} ", "muted")
-    return Line((head, (number(metric.value), "strong"), (f"  {'; '.join(beside)}  ", "muted"), (metric.verdict, tone)))
+    return Line((head, (number(metric.value), "strong"), (f"  {'; '.join(beside)}  ", "muted"), verdict))
 
 
 def reasoning_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:

@@ -14,8 +14,8 @@ def verdict_cell(verdict: DriftVerdict, glyphs: Glyphs, *, of: str = "") -> Cell
     """Draw a verdict; `of` says of how many columns.
 
     >>> from widgets.glyphs import UNICODE
-    >>> verdict_cell(DriftVerdict.ALARM, UNICODE, of=" 3 of 25").text
-    '✗ alarm 3 of 25'
+    >>> verdict_cell(DriftVerdict.ALARM, UNICODE, of=" 3/25").text
+    '✗ alarm 3/25'
     """
     glyph = {
         DriftVerdict.STABLE: glyphs.passed,

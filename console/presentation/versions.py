@@ -36,8 +36,8 @@ COLUMNS = (
 LIVE_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("live", "LIVE", 6),
-    Column("health", "HEALTH", HEALTH_WIDTH),
     Column("age", "FOR", 4, align="right", field="live_since_at"),
+    Column("health", "HEALTH", HEALTH_WIDTH),
     Column("attainment", "ATTAIN", 6, align="right", priority=2),
     Column("next", "NEXT", 14, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=3),
@@ -200,8 +200,8 @@ def live_rows(
                 (
                     model.model,
                     Cell(live.version, "good") if live else Cell("none", "warn"),
-                    live_health_cell(watched.get(model.model), model.production, now, glyphs),
                     age_cell(live.stage_since, now) if live else NOTHING,
+                    live_health_cell(watched.get(model.model), model.production, now, glyphs),
                     share_cell(attainment(live.metrics)) if live else NOTHING,
                     _next_cell(live, following.get(model.model), snapshot.active_rollout(model.model), glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
@@ -234,7 +234,7 @@ def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: 
     folded = []
     for model, row in zip(sorted(snapshot.models, key=lambda model: model.model), rows, strict=True):
         if model.production is not None or not only_live:
-            name, live, _, age, reached, following, _ = row.cells
+            name, live, age, _, reached, following, _ = row.cells
             n_versions = Cell(str(counts[model.model]), value=counts[model.model])
             folded.append(Row(row.key, (name, live, age, n_versions, following, reached)))
     return folded

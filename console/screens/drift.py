@@ -20,7 +20,7 @@ from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.line import Line
 from widgets.line_chart import LineChart
-from widgets.lines_pane import LinesPane
+from widgets.lines_pane import Caption, LinesPane
 from widgets.live_table import LiveTable
 
 NONE_YET = "No version answers requests yet."
@@ -39,6 +39,7 @@ class DriftScreen(ConsoleScreen):
     def compose_body(self) -> ComposeResult:
         """Yield the models on top; below them the columns of the one under the cursor, with details and course."""
         yield LiveTable(health.COLUMNS, empty=NONE_YET, id="models", classes="pane main")
+        yield Caption(id="reason")
         with Horizontal(classes="list-and-details"):
             yield LiveTable(drift.COLUMNS, empty="Nothing is compared yet.", id="columns", classes="pane side")
             with Vertical(id="beside", classes="details"):
@@ -53,8 +54,7 @@ class DriftScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
         table.set_rows(health.health_rows(snapshot.monitoring, app.now(), app.glyphs))
-        n_models = len(snapshot.monitoring)
-        self.set_title(table, "Live models", self.filter_words(table) or (f"{n_models} watched" if n_models else ""))
+        self.set_title(table, "Live models", self.filter_words(table) or health.count_text(snapshot.monitoring))
         self._show_version()
 
     def tick(self) -> None:
@@ -65,6 +65,8 @@ class DriftScreen(ConsoleScreen):
     def _show_version(self, *, from_top: bool = False) -> None:
         """Show the columns and the course of the version under the cursor."""
         version, app = self.selected_version(), self.console_app
+        reason = health.reason_text(version) if version is not None else ""
+        self.query_one("#reason", Caption).show([Line(((f" {reason}", ""),))] if reason else [])
         table, chart = self.query_one("#columns", LiveTable), self.query_one("#course", LineChart)
         if version is None:
             table.set_rows(())
@@ -96,6 +98,9 @@ class DriftScreen(ConsoleScreen):
             pane.show([Line((("Nothing is compared yet.", "muted"),))])
             return
         self.set_title(pane, drift.name_of(column))
+        if self.is_small:  # one pane has no frame with a name, and stands for all columns
+            pane.show(drift.version_lines(version, app.now(), app.glyphs), from_top=from_top)
+            return
         beside = drift.together(version, column)
         pane.show(drift.column_lines(column, app.now(), app.glyphs, beside=beside), from_top=from_top)
 
@@ -133,7 +138,10 @@ class DriftScreen(ConsoleScreen):
 
     @on(LiveTable.RowChosen, "#models")
     def _model_chosen(self) -> None:
-        self.query_one("#columns").focus()
+        if self.is_small:  # the columns are not shown
+            self._column_chosen()
+        else:
+            self.query_one("#columns").focus()
 
     @on(LiveTable.RowChosen, "#columns")
     def _column_chosen(self) -> None:

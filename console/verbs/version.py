@@ -124,7 +124,7 @@ class Undo(Change[ModelRow]):
 
     name = "undo"
     noun = MOVED
-    on = ("overview", "registry")
+    on = ("overview", "registry", "drift")
     key = Key("U", "undo", "Undo the last change of the model's stages; again: the one before (asks first)")
     command = Command("undo the last change of a model's stages")
 

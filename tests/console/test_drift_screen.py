@@ -11,7 +11,7 @@ from console.dialogs.text import TextDialog
 from console.presentation import drift, health
 from core.monitoring.documents import HealthReason, HealthState, ModelMonitoring, VersionHealth, VersionMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.verdicts import DriftVerdict
+from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 from core.state import Lease
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
@@ -59,7 +59,7 @@ async def test_the_worst_model_its_worst_column_and_both_distributions_are_on_th
         text = console.text()
         for seen in (
             "! degraded",
-            "✗ alarm 1 of 9",
+            "✗ alarm 1/9",
             "liquidity_index",
             "02:15 to",
             "━ now  │ then",
@@ -154,3 +154,36 @@ def test_a_change_of_more_than_a_day_ago_is_dated_in_full(workspace):
     text = "\n".join(line.text for line in drift.column_lines(column, NOW + timedelta(days=2), UNICODE))
     assert "2026-03-02 02:17 UTC (2026-03-02 02:15 UTC to 2026-03-02 02:20 UTC)" in text
     assert column.verdict is DriftVerdict.ALARM
+
+
+async def test_a_screen_of_one_list_names_the_worst_and_enter_tells_all(open_console):
+    async with open_console((40, 12)) as console:
+        await on_drift(console)
+        assert "! degraded" in console.text()
+        await console.press("enter")
+        assert console.screen.focused.id == "column"
+        lines = console.screen.query_one("#column")._content
+        text = "\n".join(line.text for line in lines)
+        assert "liquidity_index has moved by 0.52 sd" in text
+        assert "since     2026-03-02 02:17 UTC (02:15 to 02:20)" in text
+        await console.press("escape")
+        assert console.screen.focused is console.screen.main_table()
+
+
+@pytest.mark.usefixtures("engine")
+async def test_u_undoes_the_last_change_of_the_model_under_the_cursor(open_console):
+    async with open_console((80, 24)) as console:
+        await on_drift(console)
+        dialog = await console.dialog("U")
+        assert isinstance(dialog, ChangeDialog)
+
+
+def test_why_names_the_window_of_a_metric_and_judges_only_the_one_that_decides(workspace):
+    store = MonitoringStore(workspace)
+    found = store.find("spread")
+    mae = found.live.performance.metrics[0]
+    week = replace(mae, metric="rmse", window="week", verdict=PerformanceVerdict.OPEN, reason="")
+    lines = [health.metric_line(each, UNICODE).text for each in (week, replace(mae, reason="too few"))]
+    assert "last week" in lines[0]
+    assert not lines[0].rstrip().endswith("open")
+    assert lines[1].endswith("open")
