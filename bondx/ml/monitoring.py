@@ -10,10 +10,13 @@ from core.errors import NotFoundError, UsageError
 from core.escape import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from core.monitoring.data_profile import DataProfile
-    from core.monitoring.documents import ModelMonitoring
+    from core.monitoring.documents import LastEstimate, ModelMonitoring
+    from core.monitoring.labels.answers import JudgedRequests, WantedRequests
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
     from core.view.version_performance import VersionPerformance
@@ -198,6 +201,77 @@ class ModelMonitoringService:
         from core.view.version_performance import version_performance
 
         return version_performance(self._config.workspace, model_name, version, by=by, now=utc_now())
+
+    @checked
+    def estimate_performance(self, model_name: str, version: str | None = None) -> "LastEstimate":
+        """Return the engine's last estimate of how well a live version does without outcomes.
+
+        Args:
+            model_name: A model of the workspace.
+            version: A live version of it; by default the stable one.
+        Returns:
+            `estimate` has the metrics with their intervals, and what it cannot see; without metrics, `reason` says why.
+        Raises:
+            NotFoundError: The version is not live, or no engine has estimated it yet.
+        """
+        from core.monitoring.monitoring_store import MonitoringStore
+
+        return MonitoringStore(self._config.workspace).last_estimate(model_name, version)
+
+    @checked
+    def labels_wanted(
+        self,
+        model_name: str,
+        n: int = 40,
+        *,
+        version: str | None = None,
+        seed: int = 0,
+        requests: "Sequence[str] | None" = None,
+        again: bool = False,
+        reason: str = "",
+    ) -> "WantedRequests":
+        """Name recorded requests whose outcomes decide how well a version does; the draw is recorded.
+
+        Args:
+            model_name: A model of the workspace.
+            n: How many rows.
+            version: Its version; by default the live version, else the newest.
+            seed: Of the draw.
+            requests: Ids of predictions to draw from; by default the rows that `serving.log_features` sampled.
+            again: Draw again, from the rows that are there now.
+            reason: Why, for the record.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: There are too few recorded rows, or the version has no held-out rows.
+        """
+        from core.training.own_data.wanted_requests import wanted_requests
+
+        return wanted_requests(
+            self._config.workspace,
+            model_name,
+            actor=self._config.actor,
+            n=n,
+            seed=seed,
+            version=version,
+            requests=requests,
+            again=again,
+            reason=reason,
+        )
+
+    @checked
+    def labels_judged(self, model_name: str, version: str | None = None) -> "JudgedRequests":
+        """Say what the outcomes of wanted requests prove, how many more decide, and by when.
+
+        Args:
+            model_name: A model of the workspace.
+            version: Its version; by default the live version, else the newest.
+        Raises:
+            NotFoundError: There is no such version, or no outcomes were asked for.
+        """
+        from core.clock import utc_now
+        from core.training.own_data.wanted_requests import judged_requests
+
+        return judged_requests(self._config.workspace, model_name, version, now=utc_now())
 
 
 def _units(table: "Table", group: str | None) -> Any:

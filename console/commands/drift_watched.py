@@ -9,7 +9,7 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from console.commands.opening import Subparsers
-    from core.monitoring.documents import ModelMonitoring, MonitoredMetric, VersionMonitoring
+    from core.monitoring.documents import EstimatePart, ModelMonitoring, MonitoredMetric, VersionMonitoring
     from core.view.snapshot import Snapshot
 
 _COLUMNS = ("model", "version", "health", "inputs", "performance", "reason")
@@ -122,14 +122,23 @@ def _performance_lines(version: "VersionMonitoring") -> Iterator[str]:
             yield f"  worst slice, {known.worst_slice.slice}: {next(_metrics([known.worst_slice]))}"
     if (estimate := version.estimate) is not None:
         yield ""
-        if not estimate.metrics:
-            yield f"estimate without outcomes: {estimate.reason}"
-            return
-        yield f"estimate without outcomes: {estimate.verdict}, {estimate.n_rows:,} rows, {estimate.method}"
-        yield from (f"  {note}" for note in (estimate.reason, *_metrics(estimate.metrics), *estimate.notes) if note)
-        yield from (f"  earlier estimate, now known: {each}" for each in _metrics(estimate.scored))
-        if estimate.blind_to:
-            yield f"  it cannot see: {estimate.blind_to}"
+        yield from estimate_lines(estimate)
+    if (labels := version.labels) is not None:
+        yield ""
+        yield f"wanted outcomes: {labels.verdict}, {labels.n_outcomes:,} outcomes for {labels.n_wanted:,} wanted rows"
+        yield from (f"  {note}" for note in (labels.reason, labels.by_when, *labels.notes) if note)
+
+
+def estimate_lines(estimate: "EstimatePart") -> Iterator[str]:
+    """Write out an estimate, or why there is none."""
+    if not estimate.metrics:
+        yield f"estimate without outcomes: {estimate.reason}"
+        return
+    yield f"estimate without outcomes: {estimate.verdict}, {estimate.n_rows:,} rows, {estimate.method}"
+    yield from (f"  {note}" for note in (estimate.reason, *_metrics(estimate.metrics), *estimate.notes) if note)
+    yield from (f"  earlier estimate, now known: {each}" for each in _metrics(estimate.scored))
+    if estimate.blind_to:
+        yield f"  it cannot see: {estimate.blind_to}"
 
 
 def _metrics(metrics: "Sequence[MonitoredMetric]") -> Iterator[str]:

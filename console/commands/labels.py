@@ -6,9 +6,17 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+)
 from console.commands.reading import add_reading_arguments, reading_rules
 from console.commands.typed_numbers import count, whole
+from console.commands.wanted_requests import judge_recorded, name_requests
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,20 +26,30 @@ if TYPE_CHECKING:
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "labels", help="the few outcomes that decide how well a version does")
-    wanted = command_parser(verbs, "wanted", help="name the rows of a file whose outcomes say most")
+    wanted = command_parser(verbs, "wanted", help="name the recorded requests, or rows of a file, to find outcomes for")
     _add_file(wanted)
     wanted.add_argument("--n", type=count, default=40, metavar="N", help="how many rows (default: 40)")
     wanted.add_argument("--out", type=Path, metavar="FILE", help="write them as CSV, with an empty column to fill in")
+    wanted.add_argument(
+        "--requests",
+        type=Path,
+        metavar="FILE",
+        help="draw from these ids of requests, one a line, and not from samples",
+    )
+    wanted.add_argument("--again", action="store_true", help="draw recorded requests again, from those of now")
+    add_reason_argument(wanted)
     wanted.set_defaults(command=name_wanted)
     judge = command_parser(verbs, "judge", help="judge all rows by the outcomes of wanted rows: exit code 1 if it fell")
     _add_file(judge)
-    judge.add_argument("--labels", required=True, type=Path, metavar="FILE", help="the rows with their outcomes")
+    judge.add_argument("--labels", type=Path, metavar="FILE", help="with --data: the rows with their outcomes")
     judge.set_defaults(command=judge_all)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="CSV, Parquet or JSON lines (default: the recorded requests)"
+    )
     parser.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the draws (default: 0)")
     add_reading_arguments(parser)
@@ -40,8 +58,20 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 
 def name_wanted(args: argparse.Namespace) -> int:
     """Name the rows."""
-    from console.cli.output import print_json, print_table, printable
     from core.errors import UsageError
+
+    if args.out is not None and args.out.exists():
+        raise UsageError(f"{args.out} exists already. Give another name, so that no labels are lost.")
+    if args.data is None:
+        return name_requests(args)
+    if args.requests is not None or args.again:
+        given = "--requests" if args.requests is not None else "--again"
+        raise UsageError(f"{given} is about recorded requests, and --data about a file. Give one of them.")
+    return _name_rows(args)
+
+
+def _name_rows(args: argparse.Namespace) -> int:
+    from console.cli.output import print_json, print_table, printable
     from core.files import write_file
     from core.training.own_data.labels import wanted_labels
 
@@ -55,8 +85,6 @@ def name_wanted(args: argparse.Namespace) -> int:
         reading=reading_rules(args),
     )
     if args.out is not None:
-        if args.out.exists():
-            raise UsageError(f"{args.out} exists already. Give another name, so that no labels are lost.")
         write_file(args.out, _csv(found))
     if args.json:
         print_json(found)
@@ -81,6 +109,15 @@ def _csv(found: "WantedLabels") -> bytes:
 
 def judge_all(args: argparse.Namespace) -> int:
     """Judge all rows by those with outcomes."""
+    from core.errors import UsageError
+
+    if (args.data is None) != (args.labels is None):
+        given, other = ("--labels", "--data") if args.data is None else ("--data", "--labels")
+        raise UsageError(f"{given} needs {other}, too. Give neither to judge by the outcomes of recorded requests.")
+    return judge_recorded(args) if args.data is None else _judge_file(args)
+
+
+def _judge_file(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.monitoring.verdicts import PerformanceVerdict
     from core.training.own_data.labels import judge_labels

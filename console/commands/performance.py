@@ -22,10 +22,12 @@ def add_parser(commands: Subparsers) -> None:
     estimate = command_parser(
         verbs,
         "estimate",
-        help="estimate the performance on a file without outcomes: exit code 1 if it fell",
+        help="estimate the performance without outcomes, on a file or of live rows: exit code 1 if it fell",
     )
     estimate.add_argument("model", metavar="MODEL")
-    estimate.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    estimate.add_argument(
+        "--data", type=Path, metavar="FILE", help="CSV, Parquet or JSON lines (default: the engine's last estimate)"
+    )
     estimate.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     add_reading_arguments(estimate)
     add_json_argument(estimate)
@@ -35,6 +37,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def estimate_file(args: argparse.Namespace) -> int:
     """Estimate the performance on a file."""
+    if args.data is None:
+        return _show_last(args)
     from console.cli.output import print_json
     from core.monitoring.verdicts import PerformanceVerdict
     from core.training.own_data.estimation import estimate_on_file
@@ -46,6 +50,22 @@ def estimate_file(args: argparse.Namespace) -> int:
     else:
         _print(found, args.data)
     return ExitCode.FAILING if found.report.verdict is PerformanceVerdict.FELL else ExitCode.GOOD
+
+
+def _show_last(args: argparse.Namespace) -> int:
+    from console.cli.output import print_json, printable
+    from console.commands.drift_watched import estimate_lines
+    from core.monitoring.monitoring_store import MonitoringStore
+    from core.monitoring.verdicts import PerformanceVerdict
+
+    found = MonitoringStore(open_workspace(args)).last_estimate(args.model, args.version)
+    if args.json:
+        print_json(found)
+    else:
+        print(f"{printable(found.model)} {found.version}, {found.estimate.as_of:%Y-%m-%d %H:%M} UTC")
+        for line in estimate_lines(found.estimate):
+            print(printable(line))
+    return ExitCode.FAILING if found.estimate.verdict is PerformanceVerdict.FELL else ExitCode.GOOD
 
 
 def _print(found: "VersionEstimate", path: Path) -> None:

@@ -9,6 +9,7 @@ from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.verdicts import performance_cell, verdict_cell
 from core.monitoring.documents import (
     EstimatePart,
+    LabelsPart,
     ModelMonitoring,
     MonitoredMetric,
     PerformancePart,
@@ -138,6 +139,7 @@ def reasoning_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
         ("Inputs and answers", _drift_lines(version, glyphs)),
         ("Performance by outcomes", _performance_lines(version, glyphs)),
         ("Performance estimated without outcomes", _estimate_lines(version, glyphs)),
+        *((("Performance by a few wanted outcomes", _labels_lines(version, glyphs)),) if version.labels else ()),
         ("Traffic", _traffic_lines(version)),
         (
             "Course of its health",
@@ -198,7 +200,22 @@ def _estimate_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     return lines + [Line(((note, "muted"),)) for note in part.notes]
 
 
-def _verdict_line(part: PerformancePart | EstimatePart, glyphs: Glyphs) -> Line:
+def _labels_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
+    part = version.labels
+    if part is None:
+        return []
+    counts = (
+        f"{counted(part.n_outcomes, 'outcome')} for {part.n_wanted:,} wanted of {counted(part.n_rows, 'row')}, "
+        f"asked for on {instant(part.asked_at)} by {part.asked_by}"
+    )
+    return [
+        _verdict_line(part, glyphs),
+        Line(((counts, "muted"),)),
+        *(Line(((text, "muted"),)) for text in (part.by_when, *part.notes) if text),
+    ]
+
+
+def _verdict_line(part: PerformancePart | EstimatePart | LabelsPart, glyphs: Glyphs) -> Line:
     found = performance_cell(part.verdict, glyphs)
     return Line(((f"{found.text:<12} ", found.tone), (part.reason, "")))
 

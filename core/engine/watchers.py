@@ -9,6 +9,7 @@ from core.engine.context import EngineContext
 from core.engine.monitoring_rules import MonitoringRulesInForce
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.estimation.watch import EstimateWatch
+from core.monitoring.labels.watch import LabelsWatch
 from core.monitoring.performance.watch import PerformanceWatch
 from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
@@ -18,4 +19,5 @@ WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
     lambda context: TrafficWatch(context.workspace.predictions_file),
     lambda context: PerformanceWatch(MonitoringRulesInForce(context)),
     lambda context: EstimateWatch(),
+    lambda context: LabelsWatch(),
 )

@@ -16,6 +16,9 @@ from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
 from core.monitoring.documents import DriftBudget, ModelMonitoring
+from core.monitoring.labels.draws import DATABASE as LABELS
+from core.monitoring.labels.draws import TABLE as DRAWS
+from core.monitoring.labels.draws import LabelDraw
 from core.monitoring.monitoring_store import BUDGET_TABLE
 from core.monitoring.monitoring_store import DATABASE as MONITORING
 from core.monitoring.monitoring_store import TABLE as MONITORED
@@ -60,6 +63,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
     TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
+    TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     HEAD,
 )

@@ -26,7 +26,7 @@ class HealthState(StrEnum):
 class HealthReason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One reason for a state of health."""
 
-    source: str  # serving, errors, performance, drift, quality, latency, estimate, staleness
+    source: str  # serving, errors, performance, labels, estimate, drift, quality, latency, staleness
     state: HealthState
     text: str  # one sentence
     weight: float  # how far beyond its limit; the heaviest reason comes first
@@ -167,6 +167,31 @@ class EstimatePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     notes: tuple[str, ...] = ()
 
 
+class LabelsPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the outcomes of a few wanted requests prove of all that were drawn from."""
+
+    as_of: datetime
+    draw: str  # "spread@1.4.0/1"
+    asked_at: datetime
+    asked_by: str
+    verdict: PerformanceVerdict = PerformanceVerdict.OPEN
+    reason: str = ""
+    by_when: str = ""  # how many more outcomes decide, and when they will be there, in words
+    loss: str = ""  # "absolute error"
+    value: float | None = None  # the mean loss of all rows that were drawn from
+    low: float | None = None  # of the interval, valid however often one looks
+    high: float | None = None
+    reference: float = 0.0  # the mean loss of the held-out rows
+    n_rows: int = 0  # drawn from
+    n_wanted: int = 0  # rows asked for
+    n_outcomes: int = 0  # rows of the draw whose outcomes are known
+    n_draws: int = 0  # draws that count: those before the first without an outcome
+    n_needed: int | None = None  # further outcomes that are expected to decide
+    expected_at: datetime | None = None  # when they will be there, at the rate so far
+    n_expired: int = 0  # wanted rows whose predictions expired before an outcome came
+    notes: tuple[str, ...] = ()
+
+
 class TrafficPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a version answered lately, how fast, and how often it failed."""
 
@@ -193,6 +218,7 @@ class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     drift: DriftPart | None = None
     performance: PerformancePart | None = None
     estimate: EstimatePart | None = None
+    labels: LabelsPart | None = None
     failures: dict[str, str] = {}  # by watcher, why it could not look
 
 
@@ -214,6 +240,14 @@ class ModelMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def health(self) -> VersionHealth:
         """The health of the model is that of its stable version: a candidate is judged by its rollout."""
         return self.live.health
+
+
+class LastEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine's last estimate of a live version."""
+
+    model: str
+    version: str
+    estimate: EstimatePart
 
 
 class DriftPage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from core.errors import NotFoundError
-from core.monitoring.documents import DriftBudget, ModelMonitoring, VersionMonitoring
+from core.monitoring.documents import DriftBudget, LastEstimate, ModelMonitoring, VersionMonitoring
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
@@ -46,6 +46,23 @@ class MonitoringStore:
         if (found := self.find(model)) is None:
             raise not_watched(model, self._documents.all_keys())
         return found
+
+    def last_estimate(self, model: str, version: str | None = None) -> LastEstimate:
+        """Return the last estimate of a live version, by default of the stable one.
+
+        Raises:
+            NotFoundError: The version is not live, or no engine has estimated it yet.
+        """
+        found = self.get(model)
+        chosen = next((each for each in found.versions if version in (None, each.version)), None)
+        if chosen is None:
+            live = ", ".join(each.version for each in found.versions)
+            raise NotFoundError(f"{model} {version} is not live, so no engine estimates it. Live: {live}.")
+        if chosen.estimate is None:
+            raise NotFoundError(
+                f"No engine has estimated {model} {chosen.version} yet. A running engine does so once an hour."
+            )
+        return LastEstimate(model=model, version=chosen.version, estimate=chosen.estimate)
 
     def readable(self) -> dict[str, ModelMonitoring]:
         """Return, by model, the documents that this release can read: the engine writes the others again."""
@@ -133,6 +150,7 @@ def _verdicts(version: VersionMonitoring) -> tuple[object, ...]:
         drift and (drift.verdict, {(each.type, each.name): (each.verdict, each.changed_at) for each in drift.columns}),
         performance and (performance.verdict, worst and (worst.slice, worst.verdict)),
         estimate and estimate.verdict,
+        version.labels and (version.labels.draw, version.labels.verdict, version.labels.n_expired),
         version.traffic is None,
         version.failures,
     )

@@ -146,6 +146,7 @@ class Monitor(Worker):
             drift=found.drift,
             performance=found.performance,
             estimate=found.estimate,
+            labels=found.labels,
             failures=found.failures,
         )
 

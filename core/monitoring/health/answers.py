@@ -32,11 +32,25 @@ def judge_performance(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     return JudgedSource(missing=f"performance: {found.n_outcomes:,} outcomes decide nothing yet{needed}")
 
 
+def judge_labels(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
+    """Say whether the outcomes of wanted requests prove that it does worse; whoever asks for none misses nothing."""
+    found, known = facts.labels, facts.performance
+    if found is None or found.verdict is not PerformanceVerdict.FELL:
+        return JudgedSource()
+    if known is not None and known.verdict is not PerformanceVerdict.OPEN:
+        return JudgedSource()  # all outcomes decide
+    times = (found.value or 0.0) / found.reference if found.reference > 0 else FAILING_FACTOR
+    state = HealthState.FAILING if times >= FAILING_FACTOR else HealthState.DEGRADED
+    return wrong("labels", state, times, f"By a few outcomes: {found.reason}")
+
+
 def judge_estimate(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     """Say whether it is likely to do worse, where outcomes do not say yet."""
     found, known = facts.estimate, facts.performance
     if known is not None and known.verdict is not PerformanceVerdict.OPEN:
         return JudgedSource()  # outcomes decide
+    if facts.labels is not None and facts.labels.verdict is not PerformanceVerdict.OPEN:
+        return JudgedSource()  # the outcomes of wanted requests decide
     if found is None or not found.metrics:
         why = found.reason if found is not None else ""
         return JudgedSource(missing=f"estimated performance: {why or 'there is no estimate yet'}")

@@ -10,6 +10,7 @@ from core.monitoring.health.answers import (
     judge_data_quality,
     judge_drift,
     judge_estimate,
+    judge_labels,
     judge_performance,
     judge_staleness,
 )
@@ -21,6 +22,7 @@ SOURCES: Sequence[Callable[[HealthFacts, HealthPolicy], JudgedSource]] = (
     judge_serving,
     judge_errors,
     judge_performance,
+    judge_labels,
     judge_estimate,
     judge_drift,
     judge_data_quality,

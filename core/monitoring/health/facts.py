@@ -10,6 +10,7 @@ from core.monitoring.documents import (
     EstimatePart,
     HealthReason,
     HealthState,
+    LabelsPart,
     PerformancePart,
     TrafficPart,
 )
@@ -28,6 +29,7 @@ class HealthFacts:
         drift: The verdict on what it was asked and answered.
         performance: How well it did, of the answers whose outcomes are known.
         estimate: How well it is likely to do, estimated without outcomes.
+        labels: What the outcomes of a few wanted requests prove.
         failures: By watcher, why it could not look.
     """
 
@@ -39,6 +41,7 @@ class HealthFacts:
     drift: DriftPart | None = None
     performance: PerformancePart | None = None
     estimate: EstimatePart | None = None
+    labels: LabelsPart | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -183,13 +183,36 @@ def mean_of_draws(correction: FloatArray, mean_expected: float, held_out: float,
     high = mean_expected + ends.high - _least_mean(below, ends.high - ends.low)
     low, high = max(min(low, value), 0.0), max(high, value)
     verdict = _verdict(value, low, high, held_out)
-    needed = None
-    if verdict is PerformanceVerdict.OPEN:
-        tolerated = (1.0 + TOLERANCE) * held_out
-        fell = _draws_to_exclude(above, held_out - mean_expected - ends.low) if value >= tolerated else None
-        holds = _draws_to_exclude(below, ends.high + mean_expected - tolerated)
-        needed = min((each for each in (fell, holds) if each is not None), default=None)
+    is_open = verdict is PerformanceVerdict.OPEN
+    needed = _draws_to_decide(correction, mean_expected, held_out, ends) if is_open else None
     return LabelledMean(n, value, low, high, verdict, needed)
+
+
+def expected_draws(likely: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> int | None:
+    """Return the draws after which a verdict is due if the expected losses are right; None if more than a million.
+
+    Args:
+        likely: Of some draws, the standard deviation of what each corrects, shape (n,).
+        mean_expected: The mean of the expected losses of all rows.
+        held_out: The mean loss of the held-out rows.
+        ends: As returned by `correction_ends`.
+
+    >>> ends = CorrectionEnds(-1.0, 1.0, True)
+    >>> expected_draws(np.full(20, 0.1), 1.0, 1.0, ends) < expected_draws(np.full(20, 0.5), 1.0, 1.0, ends)
+    True
+    """
+    correction = np.clip(np.where(np.arange(len(likely)) % 2, likely, -likely), ends.low, ends.high)
+    return _draws_to_decide(correction, mean_expected, held_out, ends)
+
+
+def _draws_to_decide(correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> int | None:
+    """Return the draws after which a verdict is expected if later draws are like these."""
+    tolerated = (1.0 + TOLERANCE) * held_out
+    fell = None
+    if mean_expected + float(correction.mean()) >= tolerated:
+        fell = _draws_to_exclude(correction - ends.low, held_out - mean_expected - ends.low)
+    holds = _draws_to_exclude(ends.high - correction, ends.high + mean_expected - tolerated)
+    return min((each for each in (fell, holds) if each is not None), default=None)
 
 
 def _least_mean(values: FloatArray, most: float) -> float:

@@ -1,16 +1,39 @@
-"""The monitoring of live versions over HTTP: read alone, since the engine writes it."""
+"""The monitoring of live versions over HTTP: written by the engine, but for draws of wanted requests."""
 
-from litestar import Controller, get
-from litestar.params import FromPath, FromQuery
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta
 
 from core.clock import utc_now
 from core.errors import NotFoundError
-from core.monitoring.documents import DriftBudget, ModelMonitoring
+from core.monitoring.documents import DriftBudget, LastEstimate, ModelMonitoring
+from core.monitoring.labels.answers import JudgedRequests, WantedRequests
+from core.monitoring.labels.draws import MOST_WANTED
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.sentences import worst_first
-from core.serving.control.admission import LOOK, Given
+from core.serving.authenticator import Caller
+from core.serving.control.admission import LOOK, OPERATE, Given
 from core.state import Workspace
 from core.view.version_performance import VersionPerformance, version_performance
+
+MOST_IDS = 100_000
+
+
+class LabelsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Outcomes that are wanted."""
+
+    n: Annotated[int, Meta(ge=1, le=MOST_WANTED)] = 40  # rows
+    seed: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    version: str | None = None  # by default the live version, else the newest
+    # ids of predictions to draw from; by default the rows that serving.log_features sampled within the last week
+    requests: Annotated[list[Annotated[str, Meta(min_length=1, max_length=160)]], Meta(max_length=MOST_IDS)] | None = (
+        None
+    )
+    again: bool = False  # draw again, from the rows that are there now
+    reason: str = ""
 
 
 class MonitoringRoutes(Controller):
@@ -49,3 +72,41 @@ class MonitoringRoutes(Controller):
         Without `version`, the live version, else the newest. With `by`, only the slices of this column are listed.
         """
         return version_performance(workspace, model, version, by=by, now=utc_now())
+
+    @get("/models/{model:str}/estimate", opt=LOOK, sync_to_thread=True)
+    def get_estimate(
+        self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+    ) -> LastEstimate:
+        """Return the engine's last estimate of a live version without outcomes; without metrics, why there is none."""
+        return MonitoringStore(workspace).last_estimate(model, version)
+
+    @post("/models/{model:str}/labels", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def want_labels(
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[LabelsWish]
+    ) -> WantedRequests:
+        """Name recorded requests whose outcomes decide how well a version does.
+
+        The first question draws them and records the draw; later ones return the same requests, or more of them.
+        """
+        from core.training.own_data.wanted_requests import wanted_requests
+
+        return wanted_requests(
+            workspace,
+            model,
+            actor=caller.actor,
+            n=data.n,
+            seed=data.seed,
+            version=data.version,
+            requests=data.requests,
+            again=data.again,
+            reason=data.reason,
+        )
+
+    @get("/models/{model:str}/labels", opt=LOOK, sync_to_thread=True)
+    def get_labels(
+        self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+    ) -> JudgedRequests:
+        """Return what the outcomes of wanted requests prove, how many more decide, and by when."""
+        from core.training.own_data.wanted_requests import judged_requests
+
+        return judged_requests(workspace, model, version, now=utc_now())

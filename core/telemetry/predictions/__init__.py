@@ -22,6 +22,7 @@ from core.telemetry.predictions.matching import MatchedOutcome
 from core.telemetry.predictions.reader import (
     AnswerPair,
     Batch,
+    FollowedAnswer,
     PredictionReader,
     Scored,
     ScoredPair,
@@ -41,6 +42,7 @@ __all__ = [
     "Arm",
     "Batch",
     "Cursor",
+    "FollowedAnswer",
     "LabelledAnswers",
     "LabelledBatch",
     "MatchedOutcome",

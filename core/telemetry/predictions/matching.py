@@ -30,6 +30,7 @@ FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
 ORDER BY answer.seq"""
 _ANSWERS = "SELECT request, route, value, detail FROM {table} WHERE request IN ({requests}) AND NOT error ORDER BY seq"
+_CAME = "SELECT request, actual, name, at FROM outcome WHERE request IN ({requests})"
 _REPORTED = """
 SELECT request FROM outcome WHERE request IN ({requests})
 UNION SELECT request FROM waiting WHERE request IN ({requests})"""
@@ -117,9 +118,19 @@ def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) 
 
 
 def answers_to(
-    connection: sqlite3.Connection, segments: Sequence[Segment], requests: Iterable[int]
+    connection: sqlite3.Connection,
+    segments: Sequence[Segment],
+    requests: Iterable[int],
+    routes: Collection[int] | None = None,
 ) -> dict[int, RecordedAnswer]:
-    """Return the latest stored answer to each request, by the number of the request; none for unknown ones."""
+    """Return the latest stored answer to each request, by the number of the request; none for unknown ones.
+
+    Args:
+        connection: To the store.
+        segments: Where predictions are, oldest first.
+        requests: Their numbers.
+        routes: Whose answers; by default those of all versions.
+    """
     found: dict[int, RecordedAnswer] = {}
     forms: dict[int, AnswerForm] = {}
     missing = set(requests)
@@ -131,10 +142,24 @@ def answers_to(
             some = listed(wanted[begin : begin + _REQUESTS_A_QUERY])
             query = _ANSWERS.format(table=segment.table, requests=some)
             for request, route, value, detail in connection.execute(query).fetchall():
+                if routes is not None and route not in routes:
+                    continue
                 if route not in forms:
                     forms |= forms_of(connection)
                 found[request] = RecordedAnswer(forms[route], value, detail)
         missing -= found.keys()
+    return found
+
+
+def outcomes_by_request(
+    connection: sqlite3.Connection, requests: Iterable[int]
+) -> dict[int, tuple[float | None, str | None, int]]:
+    """Return the outcome of each request, matched with its prediction: the number, the name, and when it came."""
+    wanted = sorted(set(requests))
+    found: dict[int, tuple[float | None, str | None, int]] = {}
+    for begin in range(0, len(wanted), _REQUESTS_A_QUERY):
+        query = _CAME.format(requests=listed(wanted[begin : begin + _REQUESTS_A_QUERY]))
+        found |= {request: (actual, name, at) for request, actual, name, at in connection.execute(query)}
     return found
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from core.losses import AnswerForm, LossRule, RecordedAnswer, loss_of
+from core.losses import Actual, AnswerForm, LossRule, RecordedAnswer, loss_of
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
@@ -23,6 +23,7 @@ from core.telemetry.predictions.matching import (
     copies_with_answers,
     listed,
     matched_outcomes,
+    outcomes_by_request,
     requests_with_outcomes,
 )
 from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
@@ -43,6 +44,7 @@ _RECENT_SEGMENTS = 2
 _DEFAULT_LOSS = LossRule()
 
 _STORE = "SELECT store FROM identity"
+_ROUTES_OF = "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (?, ?)"
 _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
 _SERVED = """
 SELECT seq, route, latency_ms, error, unit, slices, request, at FROM {table}
@@ -95,6 +97,14 @@ class AnswerPair(NamedTuple):
     stable: float
     candidate: float
     slices: int | None = None
+
+
+class FollowedAnswer(NamedTuple):
+    """One answer of a version, with what has come of it so far."""
+
+    answer: RecordedAnswer
+    actual: Actual | None = None  # None: no outcome has come, or only its loss
+    came_at_us: int | None = None  # when the outcome was reported
 
 
 class Batch(NamedTuple):
@@ -246,6 +256,23 @@ class PredictionReader:
             found = answers_to(connection, segments_of(connection), numbers)
         return {numbers[number]: answer for number, answer in found.items()}
 
+    def followed(self, model: str, version: str, request_ids: Iterable[str]) -> dict[str, FollowedAnswer]:
+        """Return what a version answered to requests and what came of it, by their ids; expired ones are left out."""
+        numbers = {request_number(request_id): request_id for request_id in request_ids}
+        with self.snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return {}
+            routes = connection.execute(_ROUTES_OF, (model, version, Arm.SHADOW, Arm.STABLE_COPY))
+            own = {route for (route,) in routes}
+            answers = answers_to(connection, segments_of(connection), numbers, own)
+            came = outcomes_by_request(connection, answers)
+        return {
+            numbers[number]: FollowedAnswer(answer, actual_of(*came[number][:2]), came[number][2])
+            if number in came
+            else FollowedAnswer(answer)
+            for number, answer in answers.items()
+        }
+
     def reported(self, request_ids: Iterable[str]) -> set[str]:
         """Return the requests that have an outcome already, matched or waiting, by their ids."""
         numbers = {request_number(request_id): request_id for request_id in request_ids}
@@ -266,10 +293,7 @@ class PredictionReader:
         with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return 0
-            rows = connection.execute(
-                "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (?, ?)",
-                (model, version, Arm.SHADOW, Arm.STABLE_COPY),
-            )
+            rows = connection.execute(_ROUTES_OF, (model, version, Arm.SHADOW, Arm.STABLE_COPY))
             routes = [route for (route,) in rows]
             (newest,) = connection.execute(_OUTCOMES_END).fetchone()
             return len(matched_outcomes(connection, segments_of(connection), routes, newest - _N_RECENT, newest))
