@@ -8,13 +8,15 @@ import pytest
 
 from console.cli.main import main
 from console.commands.status import exit_code, facts_of
-from core.monitoring.documents import HealthReason, HealthState, ModelMonitoring
+from console.presentation.health import reasoning_lines
+from core.monitoring.documents import EstimatePart, HealthReason, HealthState, LabelsPart, ModelMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 from tests.monitored import LOOKED_AT, a_version, health, monitored
+from widgets.glyphs import UNICODE
 
 WELL = {"health": health(HealthState.HEALTHY), "drift": None}
 FAILS = HealthReason(source="errors", state=HealthState.FAILING, text="300 of 900 requests failed", weight=3.3)
@@ -77,6 +79,40 @@ def test_the_whole_reasoning_is_written_out(bondx, workspace):
         "",
         "traffic: 900 requests in 15 minutes, 3 failed, p95 8 ms (usually 7.5 ms)",
     ]
+
+
+def test_wanted_outcomes_and_the_reason_for_no_estimate_are_in_the_reasoning(bondx, workspace):
+    labels = LabelsPart(
+        as_of=LOOKED_AT,
+        draw="spread@1.0.0/1",
+        asked_at=LOOKED_AT,
+        asked_by="ana@desk",
+        reason="absolute error 9.2 (7.1 to 11.3) by wanted outcomes, 8.9 on held-out rows",
+        by_when="about 31 more outcomes would decide, expected by 2026-11-29 10:00 UTC at the rate so far",
+        n_wanted=60,
+        n_rows=5000,
+        n_outcomes=29,
+        notes=("2 wanted predictions are not stored.",),
+    )
+    estimate = EstimatePart(as_of=LOOKED_AT, reason="there is no estimate: no answered row was sampled")
+    monitored(workspace, "spread", labels=labels, estimate=estimate)
+    out = bondx("drift", "why", "spread")[1].splitlines()
+    assert "estimate without outcomes: there is no estimate: no answered row was sampled" in out
+    at = out.index("wanted outcomes: open, 29 outcomes for 60 wanted rows")
+    assert out[at + 1 : at + 4] == [f"  {labels.reason}", f"  {labels.by_when}", f"  {labels.notes[0]}"]
+    version = MonitoringStore(workspace).get("spread").live
+    shown = [line.text.strip() for line in reasoning_lines(version, UNICODE)]
+    at = shown.index("Performance by a few wanted outcomes")
+    assert shown[at + 1].endswith(labels.reason)
+    assert shown[at + 2 : at + 5] == [
+        "29 outcomes for 60 wanted of 5,000 rows, asked for on 2026-11-27 07:30 UTC by ana@desk",
+        labels.by_when,
+        labels.notes[0],
+    ]
+    assert estimate.reason in shown
+    code, text, _ = bondx("performance", "estimate", "spread")
+    assert (code, text.splitlines()[1]) == (0, f"estimate without outcomes: {estimate.reason}")
+    assert json.loads(bondx("performance", "estimate", "spread", "--json")[1])["version"] == "1.0.0"
 
 
 def test_json_has_the_documents_themselves(bondx, workspace):

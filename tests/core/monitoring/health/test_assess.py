@@ -10,6 +10,7 @@ from core.monitoring.documents import (
     DriftPart,
     EstimatePart,
     HealthState,
+    LabelsPart,
     MonitoredColumn,
     MonitoredMetric,
     PerformancePart,
@@ -53,6 +54,13 @@ def metric(verdict, value, reference=1.0, **known):
 def performed(verdict, *metrics, n_outcomes=500, **known):
     part = PerformancePart(as_of=NOW, verdict=verdict, n_outcomes=n_outcomes, metrics=metrics, **known)
     return replace(WELL, performance=part)
+
+
+def labelled(verdict, value, **known):
+    part = LabelsPart(
+        as_of=NOW, draw="spread@1.0.0/1", asked_at=NOW, asked_by="ana", verdict=verdict, value=value, reference=1.0
+    )
+    return replace(WELL, labels=part, **known)
 
 
 def estimated(verdict, *metrics, **known):
@@ -104,6 +112,17 @@ STABLE, SHORT = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
         pytest.param(
             estimated(FELL, metric(FELL, 9.0), performance=performed(HOLDS, metric(HOLDS, 1.0)).performance),
             HEALTHY, None, id="outcomes overrule an estimate",
+        ),
+        pytest.param(labelled(FELL, 1.99), DEGRADED, "labels", id="a few outcomes prove a fall"),
+        pytest.param(labelled(FELL, 2.0), FAILING, "labels", id="a few outcomes prove that errors doubled"),
+        pytest.param(labelled(OPEN, 9.0), HEALTHY, None, id="a few outcomes prove nothing yet"),
+        pytest.param(
+            labelled(FELL, 9.0, performance=performed(HOLDS, metric(HOLDS, 1.0)).performance),
+            HEALTHY, None, id="all outcomes overrule a few",
+        ),
+        pytest.param(
+            labelled(HOLDS, 1.0, estimate=estimated(FELL, metric(FELL, 9.0)).estimate),
+            HEALTHY, None, id="a few outcomes overrule an estimate",
         ),
         pytest.param(replace(WELL, created_at=NOW - timedelta(days=365)), HEALTHY, None, id="as old as allowed"),
         pytest.param(replace(WELL, created_at=NOW - timedelta(days=366)), DEGRADED, "staleness", id="older"),
