@@ -85,8 +85,9 @@ class GroupSums:
 
     def share(self, metric: str, n_with: float, n: float) -> MeasuredMetric | None:
         """Return a share of rows; None without a row."""
-        found = share_sequence(n_with, n, self.level, self.effect("correct")) if n else None
-        return None if found is None else MeasuredMetric(metric, n_with / n, found, int(n))
+        if not n:
+            return None
+        return MeasuredMetric(metric, n_with / n, share_sequence(n_with, n, self.level, self.effect("correct")), int(n))
 
 
 def _of_numbers(of: GroupSums) -> Iterator[MeasuredMetric]:
@@ -133,11 +134,10 @@ def _of_event(of: GroupSums) -> Iterator[MeasuredMetric]:
     yield of.loss("log_loss", "log", "log2", MOST_LOG_LOSS)
     (auc,) = _aucs(of) or (None,)
     # F1 grows with the share of hits among hits and mistakes, so its limits follow from those of that share.
-    union = of.share("f1", tp, tp + fp + fn)
-    f1 = None
-    if union is not None and union.interval is not None:
-        low, high = (2.0 * end / (1.0 + end) for end in union.interval)
-        f1 = union._replace(value=2.0 * tp / (2.0 * tp + fp + fn), interval=Interval(low, high))
+    f1 = of.share("f1", tp, tp + fp + fn)
+    if f1 is not None:
+        ends = None if f1.interval is None else Interval(*(2.0 * end / (1.0 + end) for end in f1.interval))
+        f1 = f1._replace(value=2.0 * tp / (2.0 * tp + fp + fn), interval=ends)
     shares = (
         of.share("accuracy", n - fp - fn, n), of.share("precision", tp, tp + fp), of.share("recall", tp, tp + fn), f1
     )  # fmt: skip
@@ -182,8 +182,8 @@ def _macro(name: str, of: GroupSums, counts: FloatArray, n: int) -> MeasuredMetr
         rows = {"precision": answers, "recall": outcomes, "f1": answers + outcomes - hits}[name]
         found = of.share(name, hits, rows)
         value, interval = 0.0, Interval(0.0, 1.0)
-        if found is not None and found.interval is not None:
-            value, interval = found.value, found.interval
+        if found is not None:
+            value, interval = found.value, found.interval or interval
         if name == "f1":
             value, interval = 2 * value / (1 + value), Interval(*(2 * end / (1 + end) for end in interval))
         values.append(value)

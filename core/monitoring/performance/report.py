@@ -1,6 +1,6 @@
 """The report of one version: metrics by window and slice, the verdict, the worst slice and the reliability curve."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from core.monitoring.performance.layout import Layout, MeasuredTask
 from core.monitoring.performance.metrics import HIGHER_IS_BETTER, MeasuredMetric, metrics_of
 from core.monitoring.performance.sequences import LEVEL
 from core.monitoring.performance.shown import PerformanceReport, WindowOutcomes
-from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
+from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, N_HOUR_CELLS, PerformanceState
 from core.monitoring.performance.verdict import JudgedLoss, harmless_factor, judge
 from core.monitoring.performance.worst_slice import slice_metrics, worst_of
 from core.monitoring.verdicts import PerformanceVerdict
@@ -36,6 +36,7 @@ class RollingWindow(NamedTuple):
     Attributes:
         name: "hour", "day", "week"; empty for the whole life.
         sums: Of the answers given in it.
+        cells: Of these, by cell of callers, rows and scores; None of the whole life.
         n_answered: All answers given in it.
         since: Its begin.
         level: Of the intervals that are shown: over all looks for as long as the window lasts.
@@ -44,6 +45,7 @@ class RollingWindow(NamedTuple):
 
     name: str
     sums: FloatArray
+    cells: FloatArray | None
     n_answered: int
     since: datetime
     level: float
@@ -116,26 +118,31 @@ def windows_of(
     `false_alarm_days`, of every length, so one wrong verdict is expected in that time at most.
     """
     begun = datetime.fromtimestamp(state.begun_us / 1e6, UTC)
-    found = [RollingWindow("", state.life, state.n_answered, begun, LEVEL, LEVEL)]
+    found = [RollingWindow("", state.life, None, state.n_answered, begun, LEVEL, LEVEL)]
     this_hour = int(now.timestamp()) // 3600
     verdict_level = min(LEVEL, 1.0 / (HOURS_A_DAY * false_alarm_days * len(WINDOWS)))
     for name, n_hours in sorted(WINDOWS.items(), key=lambda each: -each[1]):
         first = this_hour - n_hours
-        sums = np.zeros(layout.n_sums)
+        sums, cells = np.zeros(layout.n_sums), np.zeros((N_HOUR_CELLS, state.cells.shape[1]))
         for hour, each in state.hours.items():
             if hour >= first:
                 layout.combine(sums, each)
+                cells += state.hour_cells[hour]
         answered = sum(n for hour, n in state.answered.items() if hour >= first)
         since = datetime.fromtimestamp(first * 3600, UTC)
-        found.append(RollingWindow(name, sums, answered, since, LEVEL / n_hours, verdict_level))
+        found.append(RollingWindow(name, sums, cells, answered, since, LEVEL / n_hours, verdict_level))
     return found
+
+
+def _effects(dependence: Dependence, window: RollingWindow, level: float) -> Mapping[str, float]:
+    return dependence.effects if window.cells is None else dependence.within(window.cells, window.sums, level)
 
 
 def _judged(layout: Layout, window: RollingWindow, then: HeldOutFigures, dependence: Dependence) -> JudgedLoss | None:
     of = deciding_moments(layout, window.sums)
     if of is None or then.deciding is None:
         return None
-    effect = dependence.within(of.n).get(DECIDING_SCORE[layout.task], 1.0)
+    effect = _effects(dependence, window, window.verdict_level).get(DECIDING_SCORE[layout.task], 1.0)
     factor = harmless_factor(layout.task)
     return judge(of, then.deciding, factor, level=window.verdict_level, effect=effect)
 
@@ -148,10 +155,10 @@ def _metrics(
     deciding: str,
     judged: JudgedLoss | None,
 ) -> list[MonitoredMetric]:
-    n = layout.scalar(window.sums, "n") if "n" in layout.places else 0.0
+    effects = _effects(dependence, window, window.level)
     found = [
         monitored(each, then, window=window.name)
-        for each in metrics_of(layout, window.sums, level=window.level, effects=dependence.within(n))
+        for each in metrics_of(layout, window.sums, level=window.level, effects=effects)
     ]
     if judged is not None:
         found = [
@@ -258,9 +265,10 @@ def _notes(state: PerformanceState, then: HeldOutFigures, dependence: Dependence
     if then.deciding is None:
         yield "the version has no residuals on held-out rows, so nothing is compared"
     if any(effect == float("inf") for effect in dependence.effects.values()):
-        yield f"fewer than {LEAST_CELLS} callers: how alike their outcomes are is unknown, so there are no intervals"
+        few = f"fewer than {LEAST_CELLS} callers or requests"
+        yield f"{few}: how alike their outcomes are is unknown, so there are no intervals"
     elif (most := max(dependence.effects.values(), default=1.0)) > 1.5:
-        yield f"outcomes of one caller are alike: {most:,.1f} of them count as one"
+        yield f"outcomes of one caller or request are alike: {most:,.1f} of them count as one"
     if state.n_other_form:
         yield f"{state.n_other_form:,} outcomes of answers of another form are left out"
     if state.is_behind:

@@ -17,6 +17,9 @@ from core.losses import (
 from core.monitoring.performance.layout import N_TENTHS, SCORES, Layout, MeasuredTask
 from core.telemetry.predictions import MatchedOutcome
 
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Knuth, The Art of Computer Programming, volume 3, section 6.4: multiplicative hashing."""
+
 
 class AnswerColumns(NamedTuple):
     """Labelled answers in columns.
@@ -24,7 +27,7 @@ class AnswerColumns(NamedTuple):
     Attributes:
         at_us: When each was given.
         unit: The caller where it is known, else the request: spread evenly over 64 bits.
-        has_unit: Where the caller is known.
+        has_unit: Where the caller is known, or where other rows came in the same request.
         code: The recorded slices, 0 where there are none.
         answer: Numbers, probabilities of the event, or of every class; the position of an answered class.
         actual: Numbers, or positions of classes; NaN where only a loss was reported.
@@ -54,15 +57,26 @@ def answers_in(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout)
     """Arrange rows of one form in columns; an outcome that says nothing about its answer is NaN."""
     answer, actual = _values(rows, form, layout)
     reported = np.array([np.nan if row.loss is None else row.loss for row in rows], dtype=np.float64)
+    at_us = np.array([row.at_us for row in rows], dtype=np.int64)
+    unit, has_unit = _units(rows, at_us)
     return AnswerColumns(
-        at_us=np.array([row.at_us for row in rows], dtype=np.int64),
-        unit=np.array([row.request if row.unit is None else row.unit for row in rows], dtype=np.int64),
-        has_unit=np.array([row.unit is not None for row in rows], dtype=np.bool_),
+        at_us=at_us,
+        unit=unit,
+        has_unit=has_unit,
         code=np.array([row.slices or 0 for row in rows], dtype=np.int64),
         answer=answer,
         actual=np.where(np.isnan(reported), actual, np.nan),
         reported=reported,
     )
+
+
+def _units(rows: Sequence[MatchedOutcome], at_us: IntArray) -> tuple[IntArray, BoolArray]:
+    """Return the unit of each row, and whether others may share it: all rows of a request have its time."""
+    requests = (at_us.astype(np.uint64) * _SPREAD).astype(np.int64)  # evenly: steps of the golden ratio
+    is_called = np.array([row.unit is not None for row in rows], dtype=np.bool_)
+    callers = np.array([row.unit or 0 for row in rows], dtype=np.int64)
+    _, position, n_rows = np.unique(at_us, return_inverse=True, return_counts=True)
+    return np.where(is_called, callers, requests), is_called | (n_rows[position] > 1)
 
 
 def _values(rows: Sequence[MatchedOutcome], form: AnswerForm, layout: Layout) -> tuple[FloatArray, FloatArray]:

@@ -36,7 +36,7 @@ def share_sequence(n_with: float, n: float, level: float = LEVEL, design_effect:
         level: How often the sequence may miss the share, ever.
         design_effect: How many rows are worth one independent row.
     Returns:
-        None without a row.
+        None without a row, or if the design effect is infinite.
     Source:
         Robbins, Annals of Mathematical Statistics 41(5), 1970; Howard et al., Annals of Statistics 49(2), 2021,
         proposition 7 (beta-binomial mixture).
@@ -45,7 +45,7 @@ def share_sequence(n_with: float, n: float, level: float = LEVEL, design_effect:
     >>> round(found.low, 3), round(found.high, 3)
     (0.772, 0.971)
     """
-    if n <= 0:
+    if n <= 0 or math.isinf(design_effect):
         return None
     hits, rows = n_with / design_effect, n / design_effect
     misses = max(rows - hits, 0.0)

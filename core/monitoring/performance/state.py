@@ -24,7 +24,10 @@ HOURS_KEPT = 8 * HOURS_A_DAY  # a week, and the day that ends in it
 N_CELLS = 256
 """Callers are kept in cells by their number: each of few callers has a cell of its own."""
 _CELLS_SHIFT = np.uint64(56)
-_FORMAT = 1
+N_HOUR_CELLS = 32
+"""Of each hour, so that a window knows how many callers its own rows come from."""
+_HOUR_CELLS_SHIFT = np.uint64(59)
+_FORMAT = 2
 _LEVEL = 1
 
 
@@ -55,11 +58,12 @@ class PerformanceState:
         slices: The sums of all answers by slice, shape (n_slices, n_sums).
         days: By day since 1970, the sums by slice.
         cells: By cell of callers, rows and scores.
+        hour_cells: By hour since 1970, the same in fewer cells.
         answered: By hour since 1970, the answers given in it, with an outcome or without.
         n_answered: All answers.
         begun_us: When the first answer with an outcome was given.
         is_behind: Whether outcomes are left that have not been read.
-        n_grouped: Outcomes whose caller is known.
+        n_grouped: Outcomes whose caller is known, or that have the request in common with others.
         n_other_form: Outcomes of answers of another form than the first, which are left out.
     """
 
@@ -73,6 +77,7 @@ class PerformanceState:
         self.slices: FloatArray = np.zeros((0, 0))
         self.days: dict[int, FloatArray] = {}
         self.cells: FloatArray = np.zeros((0, 0))
+        self.hour_cells: dict[int, FloatArray] = {}
         self.answered: dict[int, int] = {}
         self.n_answered = 0
         self.begun_us = 0
@@ -132,9 +137,16 @@ class PerformanceState:
             layout.combine(self.hours.setdefault(number, np.zeros(layout.n_sums)), sums)
             layout.combine(self.life, sums)
         self._add_slices(layout, rows, hour // HOURS_A_DAY)
-        cell = (rows.unit.astype(np.uint64) >> _CELLS_SHIFT).astype(np.int64)
-        self.cells += scores_by_cell(layout, rows, cell, N_CELLS)
+        self._add_cells(layout, rows, hours, position.astype(np.int64))
         self.n_grouped += int(np.count_nonzero(rows.has_unit))
+
+    def _add_cells(self, layout: Layout, rows: AnswerColumns, hours: IntArray, position: IntArray) -> None:
+        unit = rows.unit.astype(np.uint64)
+        self.cells += scores_by_cell(layout, rows, (unit >> _CELLS_SHIFT).astype(np.int64), N_CELLS)
+        cell = position * N_HOUR_CELLS + (unit >> _HOUR_CELLS_SHIFT).astype(np.int64)
+        found = scores_by_cell(layout, rows, cell, len(hours) * N_HOUR_CELLS)
+        for number, cells in zip(hours.tolist(), np.split(found, len(hours)), strict=True):
+            self.hour_cells[number] = self.hour_cells.get(number, 0.0) + cells
 
     def _add_slices(self, layout: Layout, rows: AnswerColumns, day: IntArray) -> None:
         start = 0
@@ -158,6 +170,7 @@ class PerformanceState:
         """Forget hours and days that no window shows any more; the whole life keeps their sums."""
         oldest = now_us // HOUR_US - HOURS_KEPT
         self.hours = {hour: sums for hour, sums in self.hours.items() if hour >= oldest}
+        self.hour_cells = {hour: cells for hour, cells in self.hour_cells.items() if hour >= oldest}
         self.answered = {hour: n for hour, n in self.answered.items() if hour >= oldest}
         self.days = {day: sums for day, sums in self.days.items() if day >= oldest // HOURS_A_DAY}
 
@@ -178,7 +191,8 @@ class PerformanceState:
             n_other_form=self.n_other_form,
         )
         head = msgspec.msgpack.encode(header)
-        arrays = (self.life, self.slices, self.cells, *self.hours.values(), *self.days.values())
+        by_hour = [each for hour in self.hours for each in (self.hours[hour], self.hour_cells[hour])]
+        arrays = (self.life, self.slices, self.cells, *by_hour, *self.days.values())
         body = b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
         return len(head).to_bytes(4, "big") + head + zlib.compress(body, _LEVEL)
 
@@ -205,14 +219,16 @@ class PerformanceState:
         found._lay_out(header.layout)
         n_sums, n_slices = header.layout.n_sums, len(found.slice_names)
         shapes = [(n_sums,), (n_slices, n_sums), found.cells.shape]
-        shapes += [(n_sums,)] * len(header.hours) + [(n_slices, n_sums)] * len(header.days)
+        shapes += [(n_sums,), (N_HOUR_CELLS, found.cells.shape[1])] * len(header.hours)
+        shapes += [(n_slices, n_sums)] * len(header.days)
         sizes = [int(np.prod(shape)) for shape in shapes]
         if sum(sizes) != len(body):
             raise ValueError("it does not hold the sums that it says")
         parts = np.split(body.copy(), np.cumsum(sizes)[:-1])
         arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
         found.life, found.slices, found.cells = arrays[:3]
-        hours, days = arrays[3 : 3 + len(header.hours)], arrays[3 + len(header.hours) :]
-        found.hours = dict(zip(header.hours, hours, strict=True))
+        by_hour, days = arrays[3 : 3 + 2 * len(header.hours)], arrays[3 + 2 * len(header.hours) :]
+        found.hours = dict(zip(header.hours, by_hour[::2], strict=True))
+        found.hour_cells = dict(zip(header.hours, by_hour[1::2], strict=True))
         found.days = dict(zip(header.days, days, strict=True))
         return found

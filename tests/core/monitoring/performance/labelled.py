@@ -22,7 +22,7 @@ def labelled(form, answer, actual, *, at_us, unit=None, region=None, first=0):
     """Return answers with their outcomes, as the store gives them."""
     rows = []
     requests = np.random.default_rng(first).integers(-(2**63), 2**63 - 1, len(actual))
-    at = np.broadcast_to(at_us, len(actual))
+    at = at_us + np.arange(len(actual)) if np.ndim(at_us) == 0 else at_us  # rows of one time are of one request
     for i, came in enumerate(actual):
         is_class = bool(form.classes)
         many = is_class and np.ndim(answer) == 2

@@ -96,7 +96,7 @@ def test_outcomes_of_one_caller_count_as_fewer(held):
     grouped = reported(held, answer + shared, actual, unit=units[caller])
     width = {name: found.metrics[0].high - found.metrics[0].low for name, found in (("a", alone), ("g", grouped))}
     assert width["g"] > 3 * width["a"]
-    assert any("of one caller are alike" in note for note in grouped.notes)
+    assert any("of one caller or request are alike" in note for note in grouped.notes)
 
 
 def test_a_handful_of_callers_has_no_interval(held):
@@ -105,7 +105,42 @@ def test_a_handful_of_callers_has_no_interval(held):
     report = reported(held, answer, actual, unit=unit)
     assert report.verdict is PerformanceVerdict.OPEN
     assert report.metrics[0].low is None
-    assert any("fewer than 10 callers" in note for note in report.notes)
+    assert any("fewer than 10 callers or requests" in note for note in report.notes)
+
+
+def requests(held, seed, *, per_hour, n_rows, days, has_callers, worse=1.0):
+    """Follow requests whose rows share half of the variance of their errors; yield the report of each sixth hour."""
+    rng, state = np.random.default_rng(seed), PerformanceState.begun(held)
+    for hour in range(24 * days):
+        begun_us = (NOW_US // HOUR_US + hour) * HOUR_US
+        request = np.repeat(np.arange(per_hour), n_rows)
+        actual = rng.normal(50, 5, per_hour * n_rows)
+        miss = np.sqrt(0.5) * (rng.normal(size=per_hour)[request] + rng.normal(size=len(actual)))
+        at = begun_us + np.sort(rng.integers(0, HOUR_US - 10**8, per_hour))[request]
+        unit = rng.integers(-(2**63), 2**63 - 1, per_hour)[request] if has_callers else None
+        state.add([labelled(NUMBER, actual + worse * miss, actual, at_us=at, unit=unit, first=hour)], held)
+        if hour % 6 == 5:
+            yield report_of(state, held, datetime.fromtimestamp((begun_us + HOUR_US - 1) / 1e6, UTC))
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("has_callers", [True, False], ids=["of a caller each", "without callers"])
+def test_requests_of_many_alike_rows_prove_no_fall_that_is_none(held, has_callers, truth):
+    missed = {}
+    for seed in range(truth.scale):
+        for report in requests(held, seed, per_hour=2, n_rows=100, days=3, has_callers=has_callers):
+            assert report.verdict is not PerformanceVerdict.FELL
+            for each in report.metrics:
+                if each.metric == "rmse" and each.low is not None:
+                    missed.setdefault(each.window, []).append(not each.low <= 1.0 <= each.high)
+    assert "hour" not in missed  # four requests say nothing of how alike their rows are
+    assert {"", "week", "day"} <= set(missed)
+    assert not any(any(each) for each in missed.values())
+
+
+def test_requests_of_many_alike_rows_prove_a_fall_that_is_one(held):
+    *_, last = requests(held, 0, per_hour=2, n_rows=100, days=3, has_callers=True, worse=1.7)
+    assert last.verdict is PerformanceVerdict.FELL
 
 
 def events(n, shift=0.0, seed=0):
