@@ -67,7 +67,7 @@ def watched_why(args: argparse.Namespace) -> int:
 
 def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
     """Write out everything that is known of a live version, a line each; an empty line begins a paragraph."""
-    from core.monitoring.sentences import instant
+    from core.monitoring.column_words import instant
 
     health = version.health
     since = f" since {instant(health.since)}" if health.since else ""
@@ -90,7 +90,8 @@ def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
 
 
 def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
-    from core.monitoring.sentences import column_facts, instant, named
+    from core.monitoring.column_words import column_facts, instant, named
+    from core.monitoring.sentences import false_alarm_sentence
 
     drift = version.drift
     if drift is None:
@@ -99,7 +100,7 @@ def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
     yield ""
     yield f"drift: {drift.verdict}, {drift.n_rows:,} rows{since}"
     if drift.false_alarm_days is not None:
-        yield f"  a false alarm of this version is due in {drift.false_alarm_days:g} days on average, or later"
+        yield f"  {false_alarm_sentence(drift.false_alarm_days)}"
     for column in drift.columns:
         if column.verdict in ("alarm", "watch"):
             yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"

@@ -75,7 +75,7 @@ def _print(found: "VersionPerformance", window: str, by: str) -> None:
 
 def _counts(report: "PerformanceReport", window: str) -> str:
     """Say how many outcomes there are, of how many answers, since when."""
-    from core.monitoring.sentences import instant
+    from core.monitoring.column_words import instant
 
     of = next((each for each in report.windows if each.window == window), None)
     if of is None:

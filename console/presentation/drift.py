@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from console.presentation.cells import age_cell, number_cell, share_cell
@@ -9,6 +10,7 @@ from console.presentation.charts import Chart
 from console.presentation.health import reasoning_lines
 from console.presentation.phrases import counted, duration, instant, number, share
 from console.presentation.verdicts import column_cell
+from core.monitoring.column_words import named, since_text
 from core.monitoring.documents import BinShares, MetricPoint, MonitoredColumn, MonitoredMetric, VersionMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict
 from widgets.bars import against, sparkline
@@ -31,7 +33,6 @@ COLUMNS = (
     Column("trend", "TREND", TREND_WIDTH, priority=2),
     Column("reason", "REASON", 30, flex=3, priority=3),
 )
-_KINDS = {DriftType.PREDICTION: "answers", DriftType.RESIDUAL: "errors"}
 _SECONDS_AN_HOUR = 3600.0
 _DAY_SECONDS = 24 * _SECONDS_AN_HOUR
 
@@ -58,7 +59,7 @@ def column_rows(
                 number_cell(column.psi if column.psi is None else round(column.psi, 3)),
                 share_cell(min(column.evidence, 1.0), 0),
                 share_cell(column.importance, 0),
-                age_cell(column.changed_at, now),
+                _since_cell(column, now),
                 Cell(trend([math.nan if value is None else value for value in column.trend]), "accent"),
                 Cell(column.reason, "muted"),
             ),
@@ -74,8 +75,8 @@ def key_of(column: MonitoredColumn) -> str:
 
 def name_of(column: MonitoredColumn) -> str:
     """Name a column, the answers or the errors as an operator does."""
-    kind = _KINDS.get(column.type)
-    return f"({kind})" if kind else f"{column.name} (target)" if column.type is DriftType.TARGET else column.name
+    word = named(column)
+    return word if column.type in (DriftType.FEATURE, DriftType.QUALITY) else f"({word})"
 
 
 def version_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -> list[Line]:
@@ -134,10 +135,16 @@ def _facts(*facts: tuple[str, str]) -> list[Line]:
     return [Line(((f"{label:<9} ", "muted"), (text, ""))) for label, text in facts if text]
 
 
+def _since_cell(column: MonitoredColumn, now: datetime) -> Cell:
+    """Say how long ago a column changed; of a change before the version went live, the least that is known."""
+    cell = age_cell(column.changed_at, now)
+    return replace(cell, text=f">{cell.text}") if column.changed_before_live else cell
+
+
 def _since(column: MonitoredColumn, now: datetime) -> str:
     at, low, high = column.changed_at, column.changed_from, column.changed_until
-    if at is None:
-        return ""
+    if at is None or column.changed_before_live or column.changed_with:
+        return since_text(column).removeprefix("since ")
     if low is None or high is None:
         return f"{instant(at)}"
     is_near = all((now - each).total_seconds() < _DAY_SECONDS for each in (low, high))

@@ -7,6 +7,7 @@ from console.presentation.cells import age_cell
 from console.presentation.live_health import HEALTH_WIDTH, RANKS, health_cell, health_lines
 from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.verdicts import performance_cell, verdict_cell
+from core.monitoring.column_words import MOVED, moved_columns, named, since_text
 from core.monitoring.documents import (
     EstimatePart,
     LabelsPart,
@@ -15,6 +16,7 @@ from core.monitoring.documents import (
     PerformancePart,
     VersionMonitoring,
 )
+from core.monitoring.sentences import false_alarm_sentence
 from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
@@ -157,13 +159,11 @@ def _drift_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]:
     cell = verdict_cell(drift.verdict, glyphs)
     lines = [Line(((cell.text, cell.tone), (f"  {drift.n_rows:,} rows since {instant(drift.since)}", "muted")))]
     if drift.false_alarm_days is not None:
-        lines.append(
-            Line(((f"A false alarm of this model is due in {drift.false_alarm_days:.0f} days on average.", "muted"),))
-        )
-    for column in drift.columns:
-        if column.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM):
-            found = verdict_cell(column.verdict, glyphs)
-            lines.append(Line(((f"{found.text:<14} ", found.tone), (f"{column.name}: {column.reason}", ""))))
+        lines.append(Line(((false_alarm_sentence(drift.false_alarm_days), "muted"),)))
+    for column in moved_columns(drift, *MOVED):
+        found = verdict_cell(column.verdict, glyphs)
+        since = f"; {when}" if (when := since_text(column)) else ""
+        lines.append(Line(((f"{found.text:<14} ", found.tone), (f"{named(column)}: {column.reason}{since}", ""))))
     lines += [Line(((text, ""),)) for text in (drift.prediction_move, *drift.notes) if text]
     return lines
 
@@ -174,7 +174,7 @@ def _performance_lines(version: VersionMonitoring, glyphs: Glyphs) -> list[Line]
         return []
     lines = [_verdict_line(part, glyphs)]
     waiting = "" if part.awaited_share is None else f"; {part.awaited_share:.0%} of the answers wait for theirs"
-    needed = "" if part.n_needed is None else f"; {part.n_needed:,} more would settle it"
+    needed = "" if part.n_needed is None else f"; about {part.n_needed:,} in all would settle it"
     lines.append(Line(((f"{counted(part.n_outcomes, 'outcome')}{waiting}{needed}", "muted"),)))
     lines += [metric_line(metric, glyphs) for metric in part.metrics]
     if part.worst_slice is not None:

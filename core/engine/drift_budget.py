@@ -28,10 +28,13 @@ def update_budget(
     from core.monitoring.sequential.budget import FalseAlarmBudget
 
     before = store.budget()
-    known = {(page.at, page.model, page.version): page for page in (before.fired if before else ())}
+    known = {(page.at, page.model): page for page in (before.fired if before else ())}
     for alert in alerts.all():
         if alert.rule == DRIFT:
-            key = alert.first_at, alert.labels.get("model", ""), alert.labels.get("version", "")
+            key = alert.first_at, alert.labels.get("model", "")
+            found = store.find(key[1])
+            at_first = known[key].version if key in known else found.live.version if found is not None else ""
+            version = alert.labels.get("version") or at_first
             is_true = alert.acknowledged_by is not None or alert.resolved_by is not None
-            known[key] = DriftPage(at=key[0], model=key[1], version=key[2], is_true=is_true)
+            known[key] = DriftPage(at=key[0], model=key[1], version=version, is_true=is_true)
     store.write_budget(FalseAlarmBudget.of(settings, models).use(known.values(), now))

@@ -84,6 +84,8 @@ class MonitoredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     changed_at: datetime | None = None  # when the move began, as estimated
     changed_from: datetime | None = None  # the interval of that estimate
     changed_until: datetime | None = None
+    changed_with: str = ""  # the version that was live when it changed, if another one was
+    changed_before_live: bool = False  # it had moved already when the version went live; when, is not known
     group: str = ""  # the columns that moved together with it have the same group
     slice: str = ""  # where it moved most: "sector = Energy"
     trend: tuple[float | None, ...] = ()  # of the psi, oldest first, the newest is now
@@ -147,7 +149,7 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: str = ""
     n_outcomes: int = 0
     awaited_share: float | None = None  # of the answers, those still without an outcome
-    n_needed: int | None = None  # outcomes that would settle an open verdict
+    n_needed: int | None = None  # outcomes in all that would settle an open verdict
     metrics: tuple[MonitoredMetric, ...] = ()  # the metric that decides first
     worst_slice: MonitoredMetric | None = None  # corrected for having looked at all of them
     notes: tuple[str, ...] = ()
@@ -222,11 +224,21 @@ class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     failures: dict[str, str] = {}  # by watcher, why it could not look
 
 
+class EarlierVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was last known of a version that is no longer live: a rollback may bring it back."""
+
+    version: str
+    live_until: datetime
+    health: VersionHealth
+    moved: tuple[MonitoredColumn, ...] = ()  # columns on watch or in alarm when it left, without their distributions
+
+
 class ModelMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The monitoring of one model; the stable version comes first."""
 
     model: str
     versions: tuple[VersionMonitoring, ...]
+    earlier: tuple[EarlierVersion, ...] = ()  # the newest versions that are no longer live, the last one first
     updated_at: datetime
     format: Literal[1] = 1
     revision: int = 0

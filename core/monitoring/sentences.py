@@ -1,11 +1,11 @@
 """What monitoring found, in one line each: for alerts, `bondx drift` and lists."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from core.monitoring.documents import DriftPart, ModelMonitoring, MonitoredColumn, PerformancePart, VersionMonitoring
+from core.monitoring.column_words import column_facts, instant, moved_columns, named
+from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionMonitoring
 from core.monitoring.health.answers import metric_text
-from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
+from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 
 
 def drift_sentence(key: str, found: VersionMonitoring) -> str:
@@ -20,7 +20,7 @@ def drift_sentence(key: str, found: VersionMonitoring) -> str:
     if drift is None or not moved:
         return f"{key}: the data that it is asked have moved"
     first, others = moved[0], len(moved) - 1
-    parts = [f"{key}: {named(first)} moved: {first.reason}", *column_facts(first)]
+    parts = [f"{key}: {named(first)}: {first.reason}", *column_facts(first)]
     if drift.prediction_move:
         parts.append(drift.prediction_move)
     if cost := cost_sentence(found):
@@ -28,26 +28,17 @@ def drift_sentence(key: str, found: VersionMonitoring) -> str:
     if others:
         parts.append(f"and {others} more {'column' if others == 1 else 'columns'}")
     if drift.false_alarm_days:
-        parts.append(f"false alarm once in {drift.false_alarm_days:g} days at most")
+        parts.append(false_alarm_sentence(drift.false_alarm_days))
     return "; ".join(parts)
 
 
-def column_facts(column: MonitoredColumn) -> list[str]:
-    """Return how far a column moved, how sure that is, since when, where, and what of the model it carries."""
-    size = ", ".join(
-        f"{name} {value:.3g}"
-        for name, value in (("PSI", column.psi), ("KS", column.ks), ("moved by", column.wasserstein))
-        if value is not None
-    )
-    facts = [size, f"evidence {column.evidence:.0%} of what decides" if column.evidence else ""]
-    if column.changed_at is not None:
-        between = ""
-        if column.changed_from is not None and column.changed_until is not None:
-            between = f" ({clock(column.changed_from)} to {clock(column.changed_until)})"
-        facts.append(f"since {instant(column.changed_at)}{between}")
-    facts.append(f"most where {column.slice}" if column.slice else "")
-    facts.append(f"{column.importance:.0%} of the model's importance" if column.importance is not None else "")
-    return [fact for fact in facts if fact]
+def false_alarm_sentence(days: float) -> str:
+    """Say how rare a false alarm of a model is.
+
+    >>> false_alarm_sentence(30.0)
+    'at most one false alarm in 30 days on average'
+    """
+    return f"at most one false alarm in {days:g} days on average"
 
 
 def performance_sentence(key: str, performance: PerformancePart) -> str:
@@ -81,31 +72,7 @@ def cost_sentence(found: VersionMonitoring) -> str:
     return ""
 
 
-def moved_columns(drift: DriftPart | None, *verdicts: DriftVerdict) -> list[MonitoredColumn]:
-    """Return the columns with one of the verdicts, the largest effect first, as the document has them."""
-    return [column for column in drift.columns if column.verdict in verdicts] if drift is not None else []
-
-
-def named(column: MonitoredColumn) -> str:
-    """Name a column: what is no feature is named by its kind."""
-    if column.type is DriftType.FEATURE:
-        return column.name
-    if column.type is DriftType.QUALITY:
-        return f"data quality of {column.name}"
-    return {DriftType.PREDICTION: "predictions", DriftType.TARGET: "outcomes"}.get(column.type, "errors")
-
-
 def worst_first(documents: Iterable[ModelMonitoring]) -> list[ModelMonitoring]:
     """Order models by health, the worst first, then by name."""
     order = ("failing", "degraded", "unknown", "healthy")
     return sorted(documents, key=lambda each: (order.index(each.health.state), each.model))
-
-
-def instant(at: datetime) -> str:
-    """Spell an instant."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def clock(at: datetime) -> str:
-    """Spell a time of day."""
-    return f"{at:%H:%M} UTC"

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from core.monitoring.documents import ModelMonitoring, VersionMonitoring
 from core.monitoring.health.assess import assess, with_history
 from core.monitoring.health.facts import HealthFacts
 from core.monitoring.monitoring_store import MonitoringStore, worth_writing
+from core.monitoring.succession import Predecessor, dated_across_versions, earlier_versions, predecessors
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
 from core.telemetry.live import LiveStates
@@ -63,6 +64,7 @@ class Monitor(Worker):
         self._context = context
         self._rules = MonitoringRulesInForce(context)
         self._watchers = tuple(make(context) for make in WATCHERS) if watchers is None else tuple(watchers)
+        self._names = [watcher.name for watcher in self._watchers]
         self._live_states = LiveStates(context.workspace.live_file)
         self._states = states or self._live_states
         self._live = LiveVersions(context.workspace, context.clock)
@@ -92,25 +94,37 @@ class Monitor(Worker):
         self._unserved = self._read_unserved()
         minute = (now - _SETTLE).replace(second=0, microsecond=0)
         shown: dict[str, list[VersionMonitoring]] = {}
+        live: dict[str, set[str]] = {}
+        for version in versions:
+            live.setdefault(version.model, set()).add(version.version)
+        earlier = {model: earlier_versions(before.get(model), numbers, now) for model, numbers in live.items()}
         for version in versions:
             found = known.get(version.model, {}).get(version.version)
             if found is None or self._looked.get(version.key) != minute or found.role != version.role:
-                found = self._look_at(version, found, now)
+                others = predecessors(before.get(version.model), earlier[version.model], version.version)
+                found = self._look_at(version, found, others, now)
                 self._looked[version.key] = minute
             shown.setdefault(version.model, []).append(found)
         self._looked = {version.key: self._looked[version.key] for version in versions}
-        self._alerts.forget([(version.model, version.version) for version in versions], now)
-        self._store.write(
-            worth_writing(
-                before.get(model), ModelMonitoring(model=model, versions=tuple(each), updated_at=now), FIGURES_EVERY
-            )
+        self._alerts.forget(versions, now)
+        found_now = [
+            ModelMonitoring(model=model, versions=tuple(each), earlier=earlier[model], updated_at=now)
             for model, each in shown.items()
-        )
+        ]
+        for each in found_now:
+            self._alerts.update(each, self._names, now)
+        self._store.write(worth_writing(before.get(each.model), each, FIGURES_EVERY) for each in found_now)
         if versions:
             models = {version.model for version in versions}
             update_budget(self._store, self._context.alerts, self._rules(), models, now)
 
-    def _look_at(self, version: LiveVersion, before: VersionMonitoring | None, now: datetime) -> VersionMonitoring:
+    def _look_at(
+        self,
+        version: LiveVersion,
+        before: VersionMonitoring | None,
+        others: Iterable[Predecessor],
+        now: datetime,
+    ) -> VersionMonitoring:
         """Run every watcher on a version; each keeps what was shown of it if it fails."""
         found = replace(
             before or VersionMonitoring(version=version.version, role=version.role),
@@ -130,16 +144,15 @@ class Monitor(Worker):
             if look.state is not None and look.state != state:
                 states.append(_state(version, watcher, look))
         self._states.save(states)
-        found = replace(found, failures=failures)
+        found = dated_across_versions(replace(found, failures=failures), others)
         health = assess(self._facts(version, found, now), version.rules.health)
-        found = replace(found, health=with_history(found.health, health, now))
-        self._alerts.update(version.model, found, [watcher.name for watcher in self._watchers], now)
-        return found
+        return replace(found, health=with_history(found.health, health, now))
 
     def _facts(self, version: LiveVersion, found: VersionMonitoring, now: datetime) -> HealthFacts:
         return HealthFacts(
             now=now,
             created_at=version.created_at,
+            live_since=version.live_since,
             unserved=self._unserved.get((version.model, version.version), ""),
             no_profile=version.no_profile,
             traffic=found.traffic,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core.monitoring.column_words import cause_first, named, share_of_model, since_text
 from core.monitoring.documents import HealthState, MonitoredColumn, MonitoredMetric
 from core.monitoring.health.facts import MOST_WEIGHT, HealthFacts, JudgedSource, wrong
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
@@ -28,7 +29,7 @@ def judge_performance(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
         return wrong("performance", HealthState.DEGRADED, worsening(worst), text)
     if found.verdict is PerformanceVerdict.HOLDS:
         return JudgedSource()
-    needed = "" if found.n_needed is None else f", about {found.n_needed:,} needed"
+    needed = "" if found.n_needed is None else f", about {found.n_needed:,} in all would settle it"
     return JudgedSource(missing=f"performance: {found.n_outcomes:,} outcomes decide nothing yet{needed}")
 
 
@@ -69,10 +70,14 @@ def judge_drift(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     if found is None:
         return JudgedSource(missing=f"drift: {facts.no_profile or 'no row has been counted'}")
     columns = [column for column in found.columns if column.type is not DriftType.QUALITY]
-    judged = _worst_of(columns, "drift")
-    if judged is None and found.verdict is DriftVerdict.INCONCLUSIVE:
-        return JudgedSource(missing=f"drift: {_undecided(columns)}")
-    return judged or JudgedSource()
+    judged = _worst_of(columns, "drift") or JudgedSource()
+    if judged.reason is not None and judged.reason.state is not HealthState.HEALTHY:
+        return judged
+    compared = [column for column in columns if not column.awaits_rows]
+    has_none = not compared and (columns or found.verdict is DriftVerdict.INCONCLUSIVE)
+    if has_none or any(column.verdict is DriftVerdict.INCONCLUSIVE for column in compared):
+        return judged._replace(missing=f"drift: {_undecided(columns)}")  # a move on watch makes up for no column
+    return judged
 
 
 def judge_data_quality(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
@@ -132,27 +137,18 @@ def _undecided(columns: Sequence[MonitoredColumn]) -> str:
 
 def _worst_of(columns: Sequence[MonitoredColumn], source: str) -> JudgedSource | None:
     """Return the reason of the columns that have moved: the more of the model, the heavier. None if nothing moved."""
-    moved = [column for column in columns if column.verdict is DriftVerdict.ALARM]
-    if moved:
-        first = max(moved, key=_share)
+    if moved := cause_first(column for column in columns if column.verdict is DriftVerdict.ALARM):
         others = f", and {len(moved) - 1} more" if len(moved) > 1 else ""
-        of_model = min(sum(map(_share, moved)), 1.0)
+        of_model = min(sum(map(share_of_model, moved)), 1.0)
         weight = 1 + (MOST_WEIGHT - 1) * of_model
-        return wrong(source, HealthState.DEGRADED, weight, f"{_named(first)}{others}")
+        return wrong(source, HealthState.DEGRADED, weight, f"{_described(moved[0])}{others}")
     if watched := [column for column in columns if column.verdict is DriftVerdict.WATCH]:
         first = max(watched, key=lambda column: column.evidence)
-        return wrong(source, HealthState.HEALTHY, min(first.evidence, 1.0), f"Watch {_named(first)}")
+        return wrong(source, HealthState.HEALTHY, min(first.evidence, 1.0), f"Watch {_described(first)}")
     return None
 
 
-def _share(column: MonitoredColumn) -> float:
-    """How much of the model a column is: its answers and its errors are all of it."""
-    if column.importance is not None:
-        return column.importance
-    return 0.0 if column.type in (DriftType.FEATURE, DriftType.QUALITY) else 1.0
-
-
-def _named(column: MonitoredColumn) -> str:
-    since = f", since {column.changed_at:%Y-%m-%d %H:%M} UTC" if column.changed_at is not None else ""
+def _described(column: MonitoredColumn) -> str:
+    since = f", {when}" if (when := since_text(column)) else ""
     share = f"; {column.importance:.0%} of the model" if column.importance is not None else ""
-    return f"{column.name}: {column.reason}{since}{share}"
+    return f"{named(column)}: {column.reason}{since}{share}"

@@ -1,10 +1,11 @@
 """The state of health of a live version, from what is known of it."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from core.monitoring.column_words import clock
 from core.monitoring.documents import HealthChange, HealthState, VersionHealth
 from core.monitoring.health.answers import (
     judge_data_quality,
@@ -15,7 +16,7 @@ from core.monitoring.health.answers import (
     judge_staleness,
 )
 from core.monitoring.health.facts import HealthFacts, JudgedSource
-from core.monitoring.health.serving import judge_errors, judge_latency, judge_serving
+from core.monitoring.health.serving import duration, judge_errors, judge_latency, judge_serving
 from core.settings.health import HealthPolicy
 
 SOURCES: Sequence[Callable[[HealthFacts, HealthPolicy], JudgedSource]] = (
@@ -56,8 +57,18 @@ def assess(facts: HealthFacts, rules: HealthPolicy) -> VersionHealth:
     if state is HealthState.HEALTHY and not is_enough:
         state = HealthState.UNKNOWN
     missing = [each.missing for each in judged.values() if each.missing]
+    if state is HealthState.UNKNOWN and (just := _just_live(facts, rules)):
+        missing = [just, *missing]
     missing += [f"{watcher} cannot be watched: {problem}" for watcher, problem in sorted(facts.failures.items())]
     return VersionHealth(state=state, reasons=tuple(reasons), missing=tuple(missing))
+
+
+def _just_live(facts: HealthFacts, rules: HealthPolicy) -> str:
+    """Say that a version has just gone live: too little can be known of it yet, and it is no fault."""
+    since = facts.live_since
+    if since is None or not timedelta() <= facts.now - since < timedelta(minutes=rules.window_minutes):
+        return ""
+    return f"it went live at {clock(since)}, {duration((facts.now - since).total_seconds())} ago"
 
 
 def with_history(before: VersionHealth | None, health: VersionHealth, at: datetime) -> VersionHealth:

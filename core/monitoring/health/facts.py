@@ -23,6 +23,7 @@ class HealthFacts:
     Attributes:
         now: The instant.
         created_at: When the version was registered.
+        live_since: When it went live, if that is known.
         unserved: Why servers cannot load it; empty if no server has reported that.
         no_profile: Why it has no profile of what it learned from; empty if it has.
         traffic: What it answered lately.
@@ -35,6 +36,7 @@ class HealthFacts:
 
     now: datetime
     created_at: datetime
+    live_since: datetime | None = None
     unserved: str = ""
     no_profile: str = ""
     traffic: TrafficPart | None = None

@@ -199,7 +199,7 @@ def _reason(found: MonitoredMetric, judged: JudgedLoss) -> str:
     if judged.verdict is PerformanceVerdict.HOLDS:
         return f"{compared}: it is not worse by more than the margin"
     if judged.n_needed is not None:
-        return f"{compared}: about {judged.n_needed:,} outcomes would settle it"
+        return f"{compared}: about {judged.n_needed:,} outcomes in all would settle it"
     return f"{compared}: the held-out rows are too few to settle a difference this small"
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from core.arrays import IntArray
 from core.monitoring.coarse_cells import LevelCells, NumberCells
+from core.monitoring.column_words import named
 from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
 from core.monitoring.live import LiveSketch, ProfileIndex
 from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
@@ -207,9 +208,9 @@ def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn], fin
     k = next(k for k, stream in enumerate(drift.streams.streams) if stream.type is DriftType.PREDICTION)
     found = moved_by(fine.index, key, fine.recent.moves.get(k, LiveSketch()))
     by = f" by {found[1]:+.4g} on average" if found is not None else ""
-    together = [each.name for each in moved if each.group and each.group == own.group]
+    together = [named(each) for each in moved if each.group and each.group == own.group]
     with_them = f" together with {', '.join(together)}" if together else ""
-    return f"the predictions moved{by}{with_them} since {own.changed_at:%Y-%m-%d %H:%M} UTC"
+    return f"the predictions moved{by}{with_them}"
 
 
 def _own_notes(drift: SequentialDrift) -> list[str]:

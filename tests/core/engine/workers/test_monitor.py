@@ -1,22 +1,25 @@
 """The engine's monitor: every watcher on every live version, once a minute, and one that fails stops no other."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace as with_fields
 
 from core.alerts import Alerts
-from core.engine.monitoring_alerts import CLEAR_SECONDS, DRIFT, FAILING, PERFORMANCE, WATCHING
+from core.engine.monitoring_alerts import CLEAR_SECONDS, DRIFT, FAILING, PERFORMANCE, WATCHING, MonitoringAlerts
 from core.engine.workers.monitor import FIGURES_EVERY, Monitor
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import (
     DriftPart,
     EstimatePart,
+    ModelMonitoring,
     MonitoredColumn,
     MonitoredMetric,
     PerformancePart,
     TrafficPart,
+    VersionMonitoring,
 )
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
@@ -28,6 +31,26 @@ from core.state import Workspace
 from core.view.source import SnapshotSource
 
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
+
+
+NOW = datetime(2026, 11, 27, 7, 0, tzinfo=UTC)
+ROLES = (("1.0.0", "stable"), ("1.1.0", "candidate"))
+
+
+class FiredAlerts:
+    """Remembers the labels of what fires."""
+
+    def __init__(self):
+        self.labels = []
+
+    def open(self):
+        return []
+
+    def fire(self, rule, *, labels, **_):
+        self.labels.append(labels)
+
+    def clear(self, *_, **__):
+        return None
 
 
 class Counting:
@@ -307,12 +330,12 @@ def test_drift_is_an_alert_that_says_what_how_much_how_sure_since_when_where_and
     monitor(drift, estimate).step()
     (alert,) = Alerts(workspace).open()
     at = {n: f"{clock() - timedelta(minutes=n):%H:%M} UTC" for n in (17, 18, 20)}
-    assert (alert.rule, alert.severity, alert.labels) == (DRIFT, "warning", {"model": "spread", "version": "1.0.0"})
+    assert (alert.rule, alert.severity, alert.labels) == (DRIFT, "warning", {"model": "spread"})
     assert alert.summary == (
-        "spread@1.0.0: sector moved: Energy 12% -> 31% of the rows; PSI 0.42; evidence 130% of what decides; since "
+        "spread@1.0.0: sector: Energy 12% -> 31% of the rows; PSI 0.42; evidence 130% of what decides; since "
         f"{clock():%Y-%m-%d} {at[18]} ({at[20]} to {at[17]}); most where region = EU; 31% of the model's importance; "
-        "predictions rose by 0.6 sd; estimated mae 14 (12 to 16), 9.8 on held-out rows; false alarm once in 30 days "
-        "at most"
+        "predictions rose by 0.6 sd; estimated mae 14 (12 to 16), 9.8 on held-out rows; at most one false alarm "
+        "in 30 days on average"
     )
 
 
@@ -471,3 +494,88 @@ def test_rules_of_monitoring_take_effect_without_a_restart(monitor, publish, wor
     clock.pass_by(60)
     looking.step()
     assert store.budget().acceptable == 4.0
+
+
+@pytest.fixture
+def roll_back(registry, person):
+    def roll_back(model):
+        registry.apply(registry.plan_rollback(model), actor=person, reason="for a test")
+
+    return roll_back
+
+
+def test_an_incident_is_one_alert_over_a_rollback_and_its_undo(
+    monitor, publish, workspace, clock, registry, person, roll_back
+):
+    publish("spread"), publish("spread")
+    drift, performance = Shows("drift", moved(clock)), Shows("performance", fell(clock, 25.0))
+    looking = monitor(drift, performance)
+    looking.step()
+    for move in (roll_back, lambda model: registry.apply(registry.plan_undo(model), actor=person, reason="a test")):
+        clock.pass_by(20)
+        move("spread")
+        drift.part = performance.part = None
+        looking.step()  # nothing is known yet of the version that is live now
+        clock.pass_by(60)
+        drift.part, performance.part = moved(clock), fell(clock, 25.0)
+        looking.step()
+    found = {alert.rule: (alert.state, alert.n_fired, alert.labels) for alert in Alerts(workspace).all()}
+    assert found == dict.fromkeys((DRIFT, PERFORMANCE, FAILING), ("firing", 1, {"model": "spread"}))
+    assert all(alert.summary.startswith("spread@1.1.0") for alert in Alerts(workspace).open())
+    assert MonitoringStore(workspace).budget().spent == 1
+
+
+def test_drift_stays_an_alert_until_the_version_that_took_over_can_be_judged(
+    monitor, publish, workspace, clock, roll_back
+):
+    publish("spread"), publish("spread")
+    drift = Shows("drift", moved(clock))
+    looking = monitor(drift)
+    looking.step()
+    roll_back("spread")
+    drift.part = None
+    for _ in range(3):
+        clock.pass_by(CLEAR_SECONDS)
+        looking.step()
+    (alert,) = Alerts(workspace).open()
+    assert alert.summary.startswith("spread@1.0.0: sector: Energy 12% -> 31% of the rows, since ")
+    assert alert.summary.endswith(
+        ", when 1.1.0 was live; 1.0.0 has answered too few rows since to say whether that goes on"
+    )
+    drift.part = moved(clock, DriftVerdict.STABLE)
+    for _ in range(3):
+        clock.pass_by(CLEAR_SECONDS)
+        looking.step()
+    assert Alerts(workspace).open() == []
+
+
+def test_a_move_found_by_the_version_before_keeps_its_date_over_a_rollback(
+    monitor, publish, workspace, clock, roll_back
+):
+    publish("spread"), publish("spread")
+    drift = Shows("drift", moved(clock))
+    looking = monitor(drift)
+    looking.step()
+    first = drift.part.columns[0].changed_at
+    roll_back("spread")
+    clock.pass_by(60)
+    at_once = [with_fields(each, changed_at=clock() - timedelta(minutes=1)) for each in moved(clock).columns]
+    unknown = with_fields(at_once[0], name="region")
+    drift.part = with_fields(moved(clock), columns=(at_once[0], unknown))
+    looking.step()
+    known, other = shown(workspace).live.drift.columns
+    assert (known.changed_at, known.changed_with, known.changed_before_live) == (first, "1.1.0", False)
+    assert other.changed_before_live
+    (alert,) = Alerts(workspace).open()
+    assert ", when 1.1.0 was live; most where region = EU" in alert.summary
+    assert [(each.version, each.health.state) for each in shown(workspace).earlier] == [("1.1.0", "degraded")]
+
+
+def test_the_stable_version_and_its_candidate_are_one_incident():
+    alerts = MonitoringAlerts(fired := FiredAlerts())
+    drift = moved(lambda: NOW)
+    versions = tuple(VersionMonitoring(version=v, role=role, drift=drift) for v, role in ROLES)
+    alerts.update(ModelMonitoring(model="spread", versions=versions, updated_at=NOW), (), NOW)
+    stable = with_fields(versions[0], drift=None)
+    alerts.update(ModelMonitoring(model="spread", versions=(stable, versions[1]), updated_at=NOW), (), NOW)
+    assert fired.labels == [{"model": "spread"}, {"model": "spread", "version": "1.1.0"}]

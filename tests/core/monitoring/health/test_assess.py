@@ -158,7 +158,7 @@ def test_each_reason_begins_at_its_boundary(facts, state, source):
         ),
         pytest.param(
             replace(performed(OPEN, n_outcomes=20, n_needed=300), drift=None),
-            "performance: 20 outcomes decide nothing yet, about 300 needed", id="few outcomes",
+            "performance: 20 outcomes decide nothing yet, about 300 in all would settle it", id="few outcomes",
         ),
         pytest.param(
             replace(WELL, drift=None, failures={"drift": "OSError: gone"}),
@@ -185,6 +185,43 @@ def test_a_limit_of_latency_in_the_policy_needs_no_usual_latency():
     rules = HealthPolicy(p95_ms=5.0)
     found = assess(served(usual_p95_ms=None), rules)
     assert found.reasons[0].text == "p95 latency 8 ms in 15 minutes, above 5 ms (the limit of the policy)"
+
+
+@pytest.mark.parametrize(
+    ("columns", "state"),
+    [
+        pytest.param([STABLE, STABLE], HEALTHY, id="all stable"),
+        pytest.param([STABLE, WATCH], HEALTHY, id="one on watch"),
+        pytest.param([STABLE, SHORT], UNKNOWN, id="one too short of rows"),
+        pytest.param([WATCH, SHORT], UNKNOWN, id="a watch makes up for no column"),
+        pytest.param([ALARM, SHORT], DEGRADED, id="an alarm needs no other column"),
+        pytest.param([], HEALTHY, id="no column beside the data quality"),
+    ],
+)
+def test_the_health_follows_from_the_verdicts_on_the_columns(columns, state):
+    found = assess(
+        drifted(*(column(each, name=f"x{k}", n=90) for k, each in enumerate(columns)), verdict=STABLE), RULES
+    )
+    assert found.state is state
+
+
+def test_columns_without_a_row_are_not_made_healthy_by_an_alarm_of_quality():
+    found = assess(drifted(column(SHORT), column(ALARM, kind=DriftType.QUALITY)), RULES)
+    assert "drift: no row today or yesterday" in found.missing
+
+
+def test_a_moved_feature_that_carries_the_model_is_named_before_the_answers_that_follow_from_it():
+    moved = (column(ALARM, kind=DriftType.PREDICTION), column(ALARM, name="size", importance=0.84))
+    (reason,) = assess(drifted(*moved), RULES).reasons
+    assert reason.text == "size: levels moved; 84% of the model, and 1 more"
+    (reason,) = assess(drifted(moved[0], column(ALARM, name="zip", importance=0.02)), RULES).reasons
+    assert reason.text == "predictions: levels moved, and 1 more"
+
+
+def test_a_version_that_has_just_gone_live_says_so():
+    facts = replace(WELL, traffic=None, live_since=NOW - timedelta(minutes=2))
+    assert assess(facts, RULES).missing[0] == "it went live at 06:58 UTC, 2 minutes ago"
+    assert "went live" not in assess(replace(facts, live_since=NOW - timedelta(minutes=15)), RULES).missing[0]
 
 
 def test_no_version_is_stale_without_a_limit():

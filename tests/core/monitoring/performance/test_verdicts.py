@@ -52,7 +52,7 @@ def test_a_verdict_says_what_is_proved(held, n, sd, verdict):
 def test_an_open_verdict_says_how_many_outcomes_would_settle_it(held):
     report = reported(held, *numbers(150, 1.0))
     assert report.verdict is PerformanceVerdict.OPEN
-    assert f"about {report.n_needed:,} outcomes would settle it" in report.reason
+    assert f"about {report.n_needed:,} outcomes in all would settle it" in report.reason
     assert reported(held, *numbers(int(report.n_needed * 1.3), 1.0)).verdict is PerformanceVerdict.HOLDS
 
 
