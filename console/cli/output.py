@@ -50,8 +50,8 @@ def print_evidence(plan: "Plan") -> None:
     """Print what a plan rests on and leads to: gates, effects, warnings."""
     for gate in plan.gates:
         print(f"  {gate_line(gate)}")
-    for effect in plan.effects:
-        print(f"  {printable(effect)}")
+    for sentence in (*plan.monitoring, *plan.effects):
+        print(f"  {printable(sentence)}")
     for warning in plan.warnings:
         print(f"  warning: {printable(warning)}")
 

@@ -50,7 +50,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     confirm = _CONFIRM[plan.verb]
     worst = (*plan.worst, *filter(None, [plan.overrides]))
     lines = [*(Line(((effect, "bad"),)) for effect in worst), *move_lines(plan, glyphs)]
-    lines += evidence_lines(plan, glyphs)
+    lines += [*section("What monitoring knows", plan.monitoring), *evidence_lines(plan, glyphs)]
     lines += section("What will happen", [effect for effect in plan.effects if effect not in plan.worst])
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""

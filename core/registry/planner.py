@@ -19,6 +19,7 @@ from core.registry.errors import ChangedFileError, CopyFailedError, HashMismatch
 from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates, servable_gate
 from core.registry.holds import Holds
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
+from core.registry.last_health import last_known
 from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
@@ -319,7 +320,10 @@ class Planner:
         """Name the verdict against a version that a return puts live; the way back stays open without a reason."""
         returning = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
         verdicts = () if returning is None else self._holds.warnings(plan.model, returning)
-        return msgspec.structs.replace(plan, overrides=" ".join(verdicts), warnings=(*verdicts, *plan.warnings))
+        known = () if returning is None else last_known(self._workspace, plan.model, returning)
+        return msgspec.structs.replace(
+            plan, overrides=" ".join(verdicts), warnings=(*verdicts, *plan.warnings), monitoring=known
+        )
 
     def _unless_held(self, plan: Plan) -> Plan:
         held = self._holds.of(plan.model)

@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None = None
     effects: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()  # known problems that do not forbid the move
+    monitoring: tuple[str, ...] = ()  # of a return: how the version did when it was last live, and what stays wrong
     undo: str = ""
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo reverses

@@ -13,6 +13,8 @@ from console.verbs.stage_move import plan_offer
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.errors import RefusedError
 from core.governance import AuditLog
+from core.monitoring.documents import EarlierVersion, HealthState, ModelMonitoring
+from core.monitoring.monitoring_store import MonitoringStore
 from core.registry import Quarantine, Registry, Stage
 from core.registry.holds import RunningRollout
 from core.registry.planning import with_rollout
@@ -20,6 +22,7 @@ from core.rollout import Rollouts, Strategy
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
+from tests.monitored import ENERGY, a_version, health
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 from widgets.line import Line
@@ -220,6 +223,19 @@ async def test_a_rollback_is_undone_by_u(open_console, workspace):
             await console.until(
                 lambda live=live: stage_of(workspace, "spread", live) is Stage.PRODUCTION, f"{live} live"
             )
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)], ids=str)
+async def test_the_dialog_of_a_rollback_says_how_the_version_did_when_it_was_live(open_console, workspace, size):
+    known = EarlierVersion(version="1.1.0", live_until=NOW, health=health(HealthState.DEGRADED, ENERGY))
+    live = ModelMonitoring(model="spread", versions=(a_version("1.2.0"),), earlier=(known,), updated_at=NOW)
+    MonitoringStore(workspace).write([live])
+    async with open_console(size) as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        lines = " ".join(line.text for line in dialog._offer.lines)
+        assert "1.1.0 was degraded when it was last live" in lines
+        assert "Requests have moved (sector)." in lines
 
 
 async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace):
