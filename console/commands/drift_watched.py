@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from core.monitoring.documents import EstimatePart, ModelMonitoring, MonitoredMetric, VersionMonitoring
     from core.view.snapshot import Snapshot
 
+FRESH_SECONDS = 60
+"""Figures older than this say of when they are: the engine writes figures without a new verdict every five minutes."""
 _COLUMNS = ("model", "version", "health", "inputs", "performance", "reason")
 
 
@@ -35,19 +37,19 @@ def add_watched(verbs: "Subparsers") -> None:
 def watched_status(args: argparse.Namespace) -> int:
     """List the live versions by health."""
     from console.cli.output import print_json, print_table
-    from core.monitoring.sentences import worst_first
+    from core.monitoring.sentences import budget_sentence, worst_first
 
-    found = worst_first(_documents(args))
+    snapshot = _snapshot(args)
+    found = worst_first(_documents(args, snapshot))
     versions = [(each.model, version) for each in found for version in (each.versions if args.model else (each.live,))]
     if args.json:
         print_json(found)
     else:
         print_table([_row(*each) for each in versions], _COLUMNS, empty="No live version has been looked at yet.")
-        if (budget := _snapshot(args).drift_budget) is not None:
-            print(
-                f"drift alerts in 30 days: {budget.spent}; acceptable false alerts: {budget.acceptable:g}, "
-                f"of which {budget.left:g} are left"
-            )
+        if said := as_of(found, snapshot, is_past=args.at is not None):
+            print(said)
+        if (budget := snapshot.drift_budget) is not None:
+            print(budget_sentence(budget))
     return _exit_code([version for _, version in versions])
 
 
@@ -55,14 +57,34 @@ def watched_why(args: argparse.Namespace) -> int:
     """Print the whole reasoning about one version."""
     from console.cli.output import print_json, printable
 
-    (found,) = _documents(args)
+    snapshot = _snapshot(args)
+    (found,) = _documents(args, snapshot)
     version = _version(found, args.version)
     if args.json:
         print_json(version)
     else:
         for line in reasoning(found.model, version):
             print(printable(line) if line else "")
+        if said := as_of([found], snapshot, is_past=args.at is not None):
+            print(f"\n{said}")
     return _exit_code([version])
+
+
+def as_of(documents: "Sequence[ModelMonitoring]", snapshot: "Snapshot", *, is_past: bool = False) -> str:
+    """Say of when the verdicts and figures are, and why nobody watches now; empty if they are of the last minute.
+
+    Args:
+        documents: What is shown.
+        snapshot: Where it is from.
+        is_past: Whether the snapshot is of the past: then it is not said who watches now.
+    """
+    from core.monitoring.column_words import instant
+
+    oldest = min((each.updated_at for each in documents), default=None)
+    absence = None if is_past else snapshot.absence
+    if oldest is None or (absence is None and (snapshot.taken_at - oldest).total_seconds() <= FRESH_SECONDS):
+        return ""
+    return f"as of {instant(oldest)}{f'; not watched now: {absence}' if absence else ''}"
 
 
 def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
@@ -90,7 +112,7 @@ def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
 
 
 def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
-    from core.monitoring.column_words import column_facts, instant, named
+    from core.monitoring.column_words import MOVED, column_facts, instant, moved_columns, named
     from core.monitoring.sentences import false_alarm_sentence
 
     drift = version.drift
@@ -101,9 +123,8 @@ def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
     yield f"drift: {drift.verdict}, {drift.n_rows:,} rows{since}"
     if drift.false_alarm_days is not None:
         yield f"  {false_alarm_sentence(drift.false_alarm_days)}"
-    for column in drift.columns:
-        if column.verdict in ("alarm", "watch"):
-            yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"
+    for column in moved_columns(drift, *MOVED):
+        yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"
     for verdict in ("inconclusive", "stable"):
         judged = [column for column in drift.columns if column.verdict == verdict and not column.awaits_rows]
         if names := [named(column) for column in judged]:
@@ -143,12 +164,12 @@ def estimate_lines(estimate: "EstimatePart") -> Iterator[str]:
 
 
 def _metrics(metrics: "Sequence[MonitoredMetric]") -> Iterator[str]:
-    from core.monitoring.health.answers import metric_text
+    from core.monitoring.health.answers import compared, metric_text
 
     for metric in metrics:
         where = f" where {metric.slice}" if metric.slice else ""
         window = f" in the last {metric.window}" if metric.window else ""
-        yield f"{metric_text(metric)}{where}{window}, {metric.verdict}"
+        yield f"{metric_text(metric)}{where}{window}: {compared(metric)}"
 
 
 def _row(model: str, version: "VersionMonitoring") -> dict[str, Any]:
@@ -165,7 +186,7 @@ def _row(model: str, version: "VersionMonitoring") -> dict[str, Any]:
     }
 
 
-def _documents(args: argparse.Namespace) -> "list[ModelMonitoring]":
+def _documents(args: argparse.Namespace, snapshot: "Snapshot") -> "list[ModelMonitoring]":
     """Return the documents of all models, or that of the named one.
 
     Raises:
@@ -173,7 +194,6 @@ def _documents(args: argparse.Namespace) -> "list[ModelMonitoring]":
     """
     from core.monitoring.monitoring_store import MonitoringStore, not_watched
 
-    snapshot = _snapshot(args)
     if "monitoring" in snapshot.unreadable:
         MonitoringStore(open_workspace(args)).all()  # says what is wrong with it, and how it is restored
     documents = list(snapshot.monitoring)

@@ -116,6 +116,7 @@ def facts_of(snapshot: "Snapshot", *, now: "datetime | None" = None) -> dict[str
         now: When the facts are asked for; by default when the snapshot was taken.
     """
     from core.alerts import AlertState
+    from core.monitoring.sentences import worst_first
     from core.view.retired import retired_models
 
     engine = snapshot.engine
@@ -180,7 +181,7 @@ def facts_of(snapshot: "Snapshot", *, now: "datetime | None" = None) -> dict[str
                 "reasons": [reason.text for reason in found.health.reasons],
                 "missing": list(found.health.missing),
             }
-            for found in snapshot.monitoring
+            for found in worst_first(snapshot.monitoring)
         ],
         "alerts": [
             {

@@ -72,5 +72,11 @@ def budget_text(budget: DriftBudget | None) -> str:
     >>> from datetime import UTC
     >>> budget_text(DriftBudget(acceptable=3, spent=1, left=2, updated_at=datetime(2026, 3, 2, tzinfo=UTC)))
     'drift alerts 1 in 30 days, 2 left'
+    >>> budget_text(DriftBudget(acceptable=1, spent=3, left=0, updated_at=datetime(2026, 3, 2, tzinfo=UTC)))
+    'drift alerts 3 in 30 days, 2 over'
     """
-    return f"drift alerts {budget.spent} in 30 days, {budget.left:g} left" if budget is not None else ""
+    if budget is None:
+        return ""
+    over = budget.spent - budget.acceptable
+    rest = f"{over:g} over" if over > 0 else f"{budget.left:g} left"
+    return f"drift alerts {budget.spent} in 30 days, {rest}"

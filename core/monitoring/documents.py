@@ -42,7 +42,7 @@ class HealthChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class VersionHealth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The health of one live version."""
 
-    state: HealthState = HealthState.UNKNOWN
+    state: HealthState = msgspec.field(default_factory=lambda: HealthState.UNKNOWN)  # written though it is the default
     since: datetime | None = None
     reasons: tuple[HealthReason, ...] = ()  # in the order of their weight
     missing: tuple[str, ...] = ()  # what is not known of it, a clause each
@@ -215,7 +215,7 @@ class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     version: str
     role: Literal["stable", "candidate"]
     live_since: datetime | None = None
-    health: VersionHealth = VersionHealth()
+    health: VersionHealth = msgspec.field(default_factory=VersionHealth)  # always written
     traffic: TrafficPart | None = None
     drift: DriftPart | None = None
     performance: PerformancePart | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.monitoring.column_words import column_facts, instant, moved_columns, named
-from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionMonitoring
+from core.monitoring.documents import DriftBudget, ModelMonitoring, PerformancePart, VersionMonitoring
 from core.monitoring.health.answers import metric_text
 from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 
@@ -30,6 +30,21 @@ def drift_sentence(key: str, found: VersionMonitoring) -> str:
     if drift.false_alarm_days:
         parts.append(false_alarm_sentence(drift.false_alarm_days))
     return "; ".join(parts)
+
+
+def budget_sentence(budget: DriftBudget) -> str:
+    """Say how many alerts of drift fired in 30 days, and how many more are acceptable, or how many were too many.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2026, 3, 2, tzinfo=UTC)
+    >>> budget_sentence(DriftBudget(acceptable=3, spent=1, left=2, updated_at=at))
+    'drift alerts in 30 days: 1 fired, 3 acceptable: 2 left'
+    >>> budget_sentence(DriftBudget(acceptable=1, spent=3, left=0, updated_at=at))
+    'drift alerts in 30 days: 3 fired, 1 acceptable: 2 over'
+    """
+    over = budget.spent - budget.acceptable
+    rest = f"{over:g} over" if over > 0 else f"{budget.left:g} left"
+    return f"drift alerts in 30 days: {budget.spent} fired, {budget.acceptable:g} acceptable: {rest}"
 
 
 def false_alarm_sentence(days: float) -> str:
@@ -73,6 +88,11 @@ def cost_sentence(found: VersionMonitoring) -> str:
 
 
 def worst_first(documents: Iterable[ModelMonitoring]) -> list[ModelMonitoring]:
-    """Order models by health, the worst first, then by name."""
+    """Order models by health, the worst first, then by the weight of the heaviest reason, then by name."""
     order = ("failing", "degraded", "unknown", "healthy")
-    return sorted(documents, key=lambda each: (order.index(each.health.state), each.model))
+
+    def rank(each: ModelMonitoring) -> tuple[int, float, str]:
+        heaviest = each.health.reasons[0].weight if each.health.reasons else 0.0
+        return order.index(each.health.state), -heaviest, each.model
+
+    return sorted(documents, key=rank)

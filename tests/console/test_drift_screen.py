@@ -92,7 +92,7 @@ async def test_why_tells_the_whole_reasoning_and_what_the_estimate_cannot_see(op
         assert "spread@1.2.0 is degraded" in text
         assert "1,840 outcomes; 94% of the answers wait for theirs; about 2,600 in all would settle it" in text
         assert "It cannot see a changed relation between inputs and outcomes" in text
-        assert "A false alarm of this model is due in 30 days on average." in text
+        assert "at most one false alarm in 30 days on average" in text
 
 
 async def test_charts_show_performance_with_its_bands_and_the_course_of_drift(open_console):

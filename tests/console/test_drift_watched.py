@@ -3,13 +3,15 @@
 import json
 from contextlib import closing
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from console.cli.main import main
+from console.commands.drift_watched import as_of
 from console.commands.status import exit_code, facts_of
 from console.presentation.health import reasoning_lines
-from core.monitoring.documents import EstimatePart, HealthReason, HealthState, LabelsPart, ModelMonitoring
+from core.monitoring.documents import EstimatePart, HealthReason, HealthState, LabelsPart, ModelMonitoring, VersionHealth
 from core.monitoring.monitoring_store import MonitoringStore
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
@@ -71,13 +73,15 @@ def test_the_whole_reasoning_is_written_out(bondx, workspace):
         "  stable: size",
         "",
         "performance: holds, 412 outcomes, 40% of the answers wait for theirs",
-        "  mae 9.9 (9.1 to 10.8), 9.8 on held-out rows, holds",
+        "  mae 9.9 (9.1 to 10.8), 9.8 on held-out rows: not worse",
         "",
         "estimate without outcomes: open, 5,000 rows, density ratios",
-        "  mae 10.4 (9.4 to 11.5), open",
+        "  mae 10.4 (9.4 to 11.5): not decided",
         "  it cannot see: a changed relation between features and outcome",
         "",
         "traffic: 900 requests in 15 minutes, 3 failed, p95 8 ms (usually 7.5 ms)",
+        "",
+        "as of 2026-11-27 07:30 UTC; not watched now: no engine is running",
     ]
 
 
@@ -113,6 +117,43 @@ def test_wanted_outcomes_and_the_reason_for_no_estimate_are_in_the_reasoning(bon
     code, text, _ = bondx("performance", "estimate", "spread")
     assert (code, text.splitlines()[1]) == (0, f"estimate without outcomes: {estimate.reason}")
     assert json.loads(bondx("performance", "estimate", "spread", "--json")[1])["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("absent", "age", "said"),
+    [
+        pytest.param(None, 60, "", id="of the last minute"),
+        pytest.param(None, 61, "as of 2026-11-27 07:30 UTC", id="older figures"),
+        pytest.param(
+            "no engine is running",
+            0,
+            "as of 2026-11-27 07:30 UTC; not watched now: no engine is running",
+            id="no engine",
+        ),
+    ],
+)
+def test_verdicts_say_of_when_they_are_unless_they_are_of_now(absent, age, said):
+    found = ModelMonitoring(model="spread", versions=(a_version(),), updated_at=LOOKED_AT)
+    snapshot = SimpleNamespace(absence=absent, taken_at=LOOKED_AT + timedelta(seconds=age))
+    assert as_of([found], snapshot) == said
+
+
+def test_of_equal_states_the_heavier_reason_comes_first(bondx, workspace):
+    heavy = HealthReason(source="errors", state=HealthState.FAILING, text="all requests failed", weight=9.0)
+    states = (("anomaly", FAILS), ("spread", heavy))
+    MonitoringStore(workspace).write(
+        ModelMonitoring(
+            model=model, versions=(a_version(health=health(HealthState.FAILING, why)),), updated_at=LOOKED_AT
+        )
+        for model, why in states
+    )
+    assert bondx("drift", "status")[1].splitlines()[1].startswith("spread")
+    assert "; spread 1.0.0 failing" in bondx("status")[1]
+
+
+def test_a_state_of_health_is_always_written(bondx, workspace):
+    monitored(workspace, "spread", health=VersionHealth(missing=("requests: none",)))
+    assert json.loads(bondx("drift", "why", "spread", "--json")[1])["health"]["state"] == "unknown"
 
 
 def test_json_has_the_documents_themselves(bondx, workspace):

@@ -125,6 +125,23 @@ def metric_text(metric: MonitoredMetric) -> str:
     return f"{metric.metric} {value}{between}{held_out}"
 
 
+def compared(metric: MonitoredMetric) -> str:
+    """Say how a metric compares with that on held-out rows, in the metric that is shown.
+
+    >>> compared(MonitoredMetric(metric="rmse", value=21.2, reference=4.9, verdict=PerformanceVerdict.FELL))
+    'worse, 4.3 times that of held-out rows'
+    >>> compared(MonitoredMetric(metric="auc", value=0.7, reference=0.9, verdict=PerformanceVerdict.FELL))
+    'worse than on held-out rows'
+    """
+    if metric.verdict is PerformanceVerdict.HOLDS:
+        return "not worse"
+    if metric.verdict is PerformanceVerdict.OPEN:
+        return "not decided"
+    if metric.value is None or not metric.reference or metric.higher_is_better or metric.value < metric.reference:
+        return "worse than on held-out rows"
+    return f"worse, {metric.value / metric.reference:.2g} times that of held-out rows"
+
+
 def _undecided(columns: Sequence[MonitoredColumn]) -> str:
     """Say which columns cannot be judged yet."""
     named = [each.name for each in columns if each.verdict is DriftVerdict.INCONCLUSIVE and not each.awaits_rows]

@@ -11,7 +11,7 @@ from core.arrays import FloatArray
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import MetricPoint, MonitoredMetric
 from core.monitoring.performance.calibration import calibration_of
-from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
+from core.monitoring.performance.deciding import DECIDING, DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
 from core.monitoring.performance.dependence import LEAST_CELLS, Dependence
 from core.monitoring.performance.held_out import HeldOutFigures, held_out
 from core.monitoring.performance.layout import Layout, MeasuredTask
@@ -195,7 +195,10 @@ def _reason(found: MonitoredMetric, judged: JudgedLoss) -> str:
         now += f" ({found.low:.4g} to {found.high:.4g})"
     compared = f"{now} on {found.n:,} outcomes {where}, {found.reference:.4g} on held-out rows"
     if judged.verdict is PerformanceVerdict.FELL:
-        return f"{compared}: its loss is at least {judged.worse_by:.0%} higher"
+        at_least = 1.0 + judged.worse_by
+        if found.metric == DECIDING[MeasuredTask.NUMBER]:  # its loss is the square
+            at_least = at_least**0.5
+        return f"{compared}: worse, certainly {at_least:.3g} times that of held-out rows or more"
     if judged.verdict is PerformanceVerdict.HOLDS:
         return f"{compared}: it is not worse by more than the margin"
     if judged.n_needed is not None:

@@ -8,7 +8,7 @@ from core.arrays import FloatArray
 from core.intervals import Interval
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import MonitoredMetric
-from core.monitoring.performance.deciding import DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
+from core.monitoring.performance.deciding import DECIDING, DECIDING_SCORE, as_shown, deciding_metric, deciding_moments
 from core.monitoring.performance.dependence import Dependence
 from core.monitoring.performance.held_out import HeldOutFigure, HeldOutFigures
 from core.monitoring.performance.layout import Layout, MeasuredTask
@@ -135,5 +135,6 @@ def _shown(
 def _reason(found: MonitoredMetric, reference: float, verdict: PerformanceVerdict, worse_by: float) -> str:
     compared = f"{found.metric} {found.value:.4g} on {found.n:,} outcomes, {reference:.4g} on held-out rows"
     if verdict is PerformanceVerdict.FELL:
-        return f"{compared}: its loss is at least {worse_by:.0%} higher, corrected for all slices"
+        of = "squared loss" if found.metric == DECIDING[MeasuredTask.NUMBER] else "loss"
+        return f"{compared}: its {of} is at least {worse_by:.0%} higher, corrected for all slices"
     return f"{compared}: {'within the margin' if verdict is PerformanceVerdict.HOLDS else 'not settled'}"

@@ -98,6 +98,10 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
     else:
         verdict, reason = _without_move(stream, int(rows.sum()), sizes, drift.matters(stream))
+    if (
+        stream.type is DriftType.QUALITY
+    ):  # judged by shares of cells, which the reason gives: the values may be as before
+        sizes = None
     is_predictions = move is not None and stream.type is DriftType.PREDICTION
     return MonitoredColumn(
         name=stream.key[1],

@@ -25,12 +25,23 @@ class StructSchemas(OpenAPISchemaPlugin):
         fields = msgspec.structs.fields(field_definition.type_)
         return schema_creator.create_component_schema(
             field_definition,
-            required=sorted(field.encode_name for field in fields if field.required),
+            required=sorted(
+                field.encode_name
+                for field in fields
+                if field.required or _is_always_written(field_definition.type_, field)
+            ),
             property_fields={
                 field.encode_name: FieldDefinition.from_annotation(hints[field.name], name=field.encode_name)
                 for field in fields
             },
         )
+
+
+def _is_always_written(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> bool:
+    """Whether a document is never without a field that has a default: msgspec leaves out no value of a factory."""
+    made_by = field.default_factory
+    is_made = made_by is not msgspec.NODEFAULT and made_by not in (list, dict, set)
+    return is_made and struct.__struct_config__.omit_defaults
 
 
 def tuples_spelled(schema: Any) -> Any:
