@@ -33,18 +33,18 @@ def drift_sentence(key: str, found: VersionMonitoring) -> str:
 
 
 def budget_sentence(budget: DriftBudget) -> str:
-    """Say how many alerts of drift fired in 30 days, and how many more are acceptable, or how many were too many.
+    """Say how many alerts of drift nobody confirmed in 30 days, and how many are left or were too many.
 
     >>> from datetime import UTC, datetime
     >>> at = datetime(2026, 3, 2, tzinfo=UTC)
     >>> budget_sentence(DriftBudget(acceptable=3, spent=1, left=2, updated_at=at))
-    'drift alerts in 30 days: 1 fired, 3 acceptable: 2 left'
+    'drift alerts in 30 days: 1 unconfirmed, 3 acceptable: 2 left'
     >>> budget_sentence(DriftBudget(acceptable=1, spent=3, left=0, updated_at=at))
-    'drift alerts in 30 days: 3 fired, 1 acceptable: 2 over'
+    'drift alerts in 30 days: 3 unconfirmed, 1 acceptable: 2 over'
     """
     over = budget.spent - budget.acceptable
     rest = f"{over:g} over" if over > 0 else f"{budget.left:g} left"
-    return f"drift alerts in 30 days: {budget.spent} fired, {budget.acceptable:g} acceptable: {rest}"
+    return f"drift alerts in 30 days: {budget.spent} unconfirmed, {budget.acceptable:g} acceptable: {rest}"
 
 
 def false_alarm_sentence(days: float) -> str:

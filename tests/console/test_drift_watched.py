@@ -11,7 +11,14 @@ from console.cli.main import main
 from console.commands.drift_watched import as_of
 from console.commands.status import exit_code, facts_of
 from console.presentation.health import reasoning_lines
-from core.monitoring.documents import EstimatePart, HealthReason, HealthState, LabelsPart, ModelMonitoring, VersionHealth
+from core.monitoring.documents import (
+    EstimatePart,
+    HealthReason,
+    HealthState,
+    LabelsPart,
+    ModelMonitoring,
+    VersionHealth,
+)
 from core.monitoring.monitoring_store import MonitoringStore
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder

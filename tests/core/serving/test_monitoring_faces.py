@@ -66,7 +66,7 @@ def test_a_workspace_without_a_live_version_has_no_series(workspace):
 def test_drift_status_ends_with_the_budget(workspace, called):
     monitored(workspace, "spread")
     _, out, _ = called(main, "--workspace", workspace.root, "drift", "status")
-    assert out.splitlines()[-1] == "drift alerts in 30 days: 1 fired, 3 acceptable: 2 left"
+    assert out.splitlines()[-1] == "drift alerts in 30 days: 1 unconfirmed, 3 acceptable: 2 left"
 
 
 @pytest.fixture
