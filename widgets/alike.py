@@ -3,9 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
-
-from widgets.line import fit
+from widgets.line import fit, n_cells
 
 _LEAST_WIDTH = 6
 """In fewer cells, a sign of both cuts leaves no room for the difference."""
@@ -27,7 +25,7 @@ def told_apart(names: Iterable[str], width: int, *, ellipsis: str = "…") -> di
     alike: defaultdict[str, list[str]] = defaultdict(list)
     names = tuple(dict.fromkeys(names))
     for name in names:
-        if cell_len(name) > width >= _LEAST_WIDTH:
+        if n_cells(name) > width >= _LEAST_WIDTH:
             alike[fit(name, width, cut="middle", ellipsis=ellipsis)].append(name)
     apart = {
         name: _cut_at(name, _n_alike(group), width, ellipsis)
@@ -50,7 +48,7 @@ def _without_family(names: Sequence[str], width: int, ellipsis: str) -> dict[str
         for first, family in families.items()
         if len(family) > 1
         for name in family
-        if cell_len(name) > width >= cell_len(name) - cell_len(first) - 1 + cell_len(ellipsis)
+        if n_cells(name) > width >= n_cells(name) - n_cells(first) - 1 + n_cells(ellipsis)
     }
     spelled = Counter(shorter.values())
     return {name: short for name, short in shorter.items() if spelled[short] == 1}

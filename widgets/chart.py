@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
-from rich.cells import cell_len
 
 from widgets.alike import told_apart
 from widgets.glyphs import UNICODE, Glyphs
-from widgets.line import Line, Span, clean, shorten
+from widgets.line import Line, Span, clean, n_cells, shorten
 from widgets.plane import Frame, Plane, PlanePoint, is_drawable
 from widgets.ticks import number_text, tick_labels
 
@@ -225,9 +224,9 @@ def _legend(
     named = [span for name in names for span in (*name, ("  ", ""))]
     valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
     for spans in ([*title, *valued], valued, named):
-        if sum(cell_len(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
+        if sum(n_cells(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
             return Line(tuple(spans[:-1]))
-    rooms = _share_out(width - _NAME_MARGIN * len(names), [cell_len(name) - 1 for _, (name, _) in names])
+    rooms = _share_out(width - _NAME_MARGIN * len(names), [n_cells(name) - 1 for _, (name, _) in names])
     rooms = [max(_LEAST_NAME, room) for room in rooms]
     apart = told_apart((name.strip() for _, (name, _) in names), max(rooms), ellipsis=glyphs.ellipsis)
     short: list[Span] = []
@@ -264,5 +263,5 @@ def _x_labels(low: float, high: float, n_columns: int, label_width: int, title: 
     left, right = number_text(low, step), number_text(high, step)
     name = clean(title)
     gap = n_columns - len(left) - len(right)
-    middle = name.center(gap) if cell_len(name) + 2 <= gap else " " * max(1, gap)
+    middle = name.center(gap) if n_cells(name) + 2 <= gap else " " * max(1, gap)
     return Line(((" " * (label_width + 2) + left + middle + right, "muted"),))

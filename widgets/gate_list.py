@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
-
 from widgets.gate import Gate
+from widgets.line import n_cells
 from widgets.live_table import Cell, Column, LiveTable, Row
 
 _TONES = {"pass": "good", "fail": "bad", "warn": "warn"}
@@ -31,7 +30,7 @@ def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
 
 def _longest(least: int, texts: Iterable[str]) -> int:
     """Return the cells of the longest text: blank space beside a column goes to what it would cut."""
-    return max((least, *map(cell_len, texts)))
+    return max((least, *map(n_cells, texts)))
 
 
 class GateList(LiveTable):

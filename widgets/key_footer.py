@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from rich.cells import cell_len
 
-from widgets.line import Line, Span, clean
+from widgets.line import Line, Span, clean, n_cells
 from widgets.lines_pane import wrap
 from widgets.painted import Painted
 
@@ -81,4 +80,4 @@ def _spans(hint: KeyHint) -> tuple[Span, ...]:
 
 
 def _hint_width(hint: KeyHint) -> int:
-    return sum(cell_len(text) for text, _ in _spans(hint))
+    return sum(n_cells(text) for text, _ in _spans(hint))

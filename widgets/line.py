@@ -43,7 +43,19 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def width(self) -> int:
         """The number of terminal cells that the line takes."""
-        return cell_len(self.text)
+        return sum(n_cells(text) for text, _ in self.spans)
+
+
+def n_cells(text: str) -> int:
+    """Return the number of terminal cells that a printable text takes.
+
+    Rich remembers the last 4,096 texts that it has counted. A clock or a counter is another text each second, so only
+    what needs Rich's table is counted by it.
+
+    >>> n_cells("spread"), n_cells("\u65e5")
+    (6, 2)
+    """
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def clean(text: str, *, replacement: str = "�") -> str:
@@ -80,7 +92,7 @@ def fit(text: str, width: int, *, align: Align = "left", cut: Cut = "end", ellip
     """
     if width <= 0:
         return ""
-    length = len(text) if text.isascii() else cell_len(text)
+    length = n_cells(text)
     if length > width:
         return _shortened(text, width, cut, ellipsis)
     spare = width - length
@@ -103,7 +115,7 @@ def shorten(text: str, width: int, *, cut: Cut = "middle", ellipsis: str = "…"
     >>> shorten("emea_spread_07", 9), shorten("spread", 9)
     ('emea…d_07', 'spread')
     """
-    return text if cell_len(text) <= width else fit(text, width, cut=cut, ellipsis=ellipsis)
+    return text if n_cells(text) <= width else fit(text, width, cut=cut, ellipsis=ellipsis)
 
 
 def fit_line(line: Line, width: int, *, ellipsis: str = "…") -> Line:
@@ -116,7 +128,7 @@ def fit_line(line: Line, width: int, *, ellipsis: str = "…") -> Line:
     for text, tone in line.spans:
         if room == 0:
             break
-        length = len(text) if text.isascii() else cell_len(text)
+        length = n_cells(text)
         _append(spans, text if length <= room else fit(text, room, ellipsis=ellipsis), tone)
         room -= min(length, room)
     if room:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import chop_cells
 from textual.binding import Binding, BindingType
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
-from widgets.line import Line, Span, clean
+from widgets.line import Line, Span, clean, n_cells
 from widgets.painted import Painted
 
 MAX_INDENT = 14
@@ -23,14 +23,14 @@ def wrap(line: Line, width: int) -> list[Line]:
     if line.width <= width or width < 4:
         return [line]
     first_text = line.spans[0][0]
-    indent = cell_len(first_text) if first_text.endswith(" ") or first_text.isspace() else 0
+    indent = n_cells(first_text) if first_text.endswith(" ") or first_text.isspace() else 0
     indent = min(indent, MAX_INDENT, width // 2)
     lines: list[Line] = []
     spans: list[Span] = []
     used = 0
     for word, tone in _words(line.spans, width - indent):
-        length = cell_len(word)
-        if used + cell_len(word.rstrip()) > width and spans:
+        length = n_cells(word)
+        if used + n_cells(word.rstrip()) > width and spans:
             lines.append(_stripped(spans, line.ground))
             spans, used = ([(" " * indent, "")] if indent else []), indent
             if word.isspace():
@@ -52,7 +52,7 @@ def _words(spans: Sequence[Span], longest: int) -> Iterator[Span]:
                 end += 1
             word = text[start:end]
             start = end
-            if cell_len(word.rstrip()) <= longest:
+            if n_cells(word.rstrip()) <= longest:
                 yield word, tone
             else:
                 yield from ((piece, tone) for piece in chop_cells(word, longest))

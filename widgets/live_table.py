@@ -9,7 +9,6 @@ from textwrap import wrap
 from typing import ClassVar
 
 import msgspec
-from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -17,7 +16,7 @@ from textual.message import Message
 from widgets.alike import told_apart
 from widgets.columns import Column, fit_columns
 from widgets.filtering import filter_rows
-from widgets.line import Line, Span, clean, fit, fit_line
+from widgets.line import Line, Span, clean, fit, fit_line, n_cells
 from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
 from widgets.rows import Cell, Row, RowPage
@@ -431,7 +430,7 @@ class LiveTable(Painted, can_focus=True):
         for position, (index, width) in enumerate(self._layout):
             if row is not None and self._columns[index].key == self.column_in_full:
                 text = clean(getattr(row.cells[index], "brief", "") or row.text(index))
-                if cell_len(row.text(index)) <= width or cell_len(text) <= width:
+                if n_cells(row.text(index)) <= width or n_cells(text) <= width:
                     return None
                 head = (wrap(text, width) or [""])[0]
                 return position, width, head, text[len(head) :].strip()
@@ -496,7 +495,7 @@ class LiveTable(Painted, can_focus=True):
                 spans += fit_line(cleaned, width, ellipsis=glyphs.ellipsis).spans
                 continue
             text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
-            if not isinstance(cell, str) and cell.brief and cell_len(text) > width:
+            if not isinstance(cell, str) and cell.brief and n_cells(text) > width:
                 text = cell.brief
             text = clean(text, replacement=glyphs.replacement)
             column = self._columns[index]
@@ -528,7 +527,7 @@ class LiveTable(Painted, can_focus=True):
         fitted = fit_columns(columns, width, gap=self._gap, longest=longest)
         key = self._order.key if self._order else ""
         with_arrow = [
-            msgspec.structs.replace(column, width=max(column.width, cell_len(column.title) + 1))
+            msgspec.structs.replace(column, width=max(column.width, n_cells(column.title) + 1))
             if column.key == key
             else column
             for column in columns
@@ -536,7 +535,7 @@ class LiveTable(Painted, can_focus=True):
         refitted = fit_columns(with_arrow, width, gap=self._gap, longest=longest)
         if [place for place, _ in refitted] != [place for place, _ in fitted]:
             return fitted
-        titles = [min(cells, cell_len(columns[place].title)) for place, cells in fitted]
+        titles = [min(cells, n_cells(columns[place].title)) for place, cells in fitted]
         return refitted if all(map(le, titles, (cells for _, cells in refitted))) else fitted
 
     def _fit_columns(self, width: int) -> None:
@@ -577,4 +576,4 @@ class LiveTable(Painted, can_focus=True):
 
 
 def _has_room_for_arrow(column: Column, width: int) -> bool:
-    return cell_len(column.title) < width
+    return n_cells(column.title) < width

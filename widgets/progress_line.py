@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-from rich.cells import cell_len
-
 from widgets.bars import bar
-from widgets.line import Line, Span, clean, fit
+from widgets.line import Line, Span, clean, fit, n_cells
 from widgets.painted import Painted
 
 _LEAST_BAR = 8
@@ -45,10 +43,10 @@ class ProgressLine(Painted):
         # Unfinished progress never shows 100 %.
         percent = "" if self._share is None else f"{math.floor(self._share * 100)}%".rjust(4)
         note = f"  {self._note}" if self._note else ""
-        rest = cell_len(self._label) + len(percent) + 3
-        if width - rest - cell_len(note) < _LEAST_BAR:
+        rest = n_cells(self._label) + len(percent) + 3
+        if width - rest - n_cells(note) < _LEAST_BAR:
             note = ""
-        bar_width = width - rest - cell_len(note)
+        bar_width = width - rest - n_cells(note)
         spans: list[Span] = [(self._label, "")]
         if bar_width >= _LEAST_BAR:
             spans += [("  ", ""), *bar(self._share, bar_width, tone=self._tone, glyphs=self.glyphs), (" ", "")]

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len
 from textual.events import Click
 from textual.message import Message
 
-from widgets.line import Line, Span
+from widgets.line import Line, Span, n_cells
 from widgets.painted import Painted
 
 
@@ -34,14 +33,14 @@ class ScreenRow(Painted):
         """Go to the screen whose name was clicked."""
         x = 0
         for name, spans in self._pieces(self.size.width):
-            x += sum(cell_len(text) for text, _ in spans)
+            x += sum(n_cells(text) for text, _ in spans)
             if event.x < x:
                 self.post_message(self.Chosen(name))
                 return
 
     def _pieces(self, width: int) -> list[tuple[str, list[Span]]]:
         named = [(name, self._piece(key, title, name == self._current)) for key, name, title in self._screens]
-        if sum(cell_len(text) for _, spans in named for text, _ in spans) <= width:
+        if sum(n_cells(text) for _, spans in named for text, _ in spans) <= width:
             return named
         return [
             (name, self._piece(key, title if name == self._current else "", name == self._current))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from rich.cells import cell_len
 
-from widgets.line import Line, Span, clean, fit
+from widgets.line import Line, Span, clean, fit, n_cells
 from widgets.painted import Painted
 
 
@@ -134,4 +133,4 @@ class StatusLine(Painted):
 
 
 def _width(pieces: list[Piece]) -> int:
-    return sum(cell_len(text) for _, spans in pieces for text, _ in spans)
+    return sum(n_cells(text) for _, spans in pieces for text, _ in spans)

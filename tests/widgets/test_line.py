@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
+from rich.cells import cached_cell_len, cell_len
 
-from widgets.line import Line, changed_ranges, clean, fit, fit_line
+from widgets.line import Line, changed_ranges, clean, fit, fit_line, n_cells, shorten
 
 # The same cases on every machine, however slow it is.
 CALM = settings(deadline=None, derandomize=True)
@@ -74,3 +74,18 @@ def test_changes_are_sent_in_as_few_bytes_as_sensible(old, new, ranges):
 
 def test_another_ground_changes_the_whole_line():
     assert changed_ranges(Line((("spread", ""),)), Line((("spread", ""),), "cursor")) == [(0, 6)]
+
+
+def test_a_text_that_is_new_each_second_is_counted_and_not_remembered():
+    before = cached_cell_len.cache_info().misses
+    for second in range(100):
+        line = Line(((f"round {second:03}", ""), (" of a session", "muted")))
+        assert line.width == 22
+        assert fit_line(line, 30).width == 30
+        assert shorten(line.text, 40) == line.text
+    assert cached_cell_len.cache_info().misses == before
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z", "M"]), max_size=20))
+def test_a_printable_text_takes_the_cells_that_rich_counts(text):
+    assert n_cells(text) == cell_len(text)
