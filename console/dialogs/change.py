@@ -30,6 +30,7 @@ HELD_SECONDS = 1.0
 
 log = logging.getLogger("bondx.console")
 
+_JUDGED = "#dialog-body, #typed, #reason, #confirm, #dialog-hint"
 _VERSION_KEYS = (*((digit, digit) for digit in "0123456789"), ("full_stop", "."))
 
 
@@ -230,8 +231,8 @@ class ChangeDialog(Dialog[Confirmed]):
     def _judge(self, *, wants_to_confirm: bool = False) -> None:
         """Bring the button and the hint in line with what has been typed."""
         offer = self._offer
-        if offer is None:
-            return
+        if offer is None or len(self.query(_JUDGED)) < _JUDGED.count("#"):
+            return  # a closing dialog loses its parts one by one, while judgements after a refresh are still due
         self._wants_to_confirm = wants_to_confirm
         n_unseen = self._n_unseen_told = 0 if offer.refusal else self._n_unseen
         confirm = self.query_one("#confirm", ConfirmButton)

@@ -56,6 +56,17 @@ async def test_a_promotion_to_production_is_confirmed_by_typing_its_version_and_
         assert not dialog.is_current
 
 
+@pytest.mark.parametrize("part", ["dialog-body", "confirm"])
+async def test_a_closing_dialog_survives_a_judgement_that_was_still_due(open_console, part):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("P")
+        await dialog.query_one(f"#{part}").remove()
+        dialog.on_resize()
+        await console.settled()
+        assert dialog.is_current
+
+
 async def test_the_dialog_of_a_new_session_asks_for_its_domain(open_console, workspace):
     async with open_console() as console:
         await console.dialog("colon", *"start", "enter")
