@@ -21,6 +21,7 @@ from widgets.line import Line, Span, fit
 from widgets.rows import Cell, Row
 
 TREND_WIDTH = 10
+HIGH_PSI = 0.25  # the least that a course is scaled to, nats: more than twice what is drift
 BAR_WIDTH = 14
 _BIN_WIDTH = 12
 COLUMNS = (
@@ -157,7 +158,18 @@ def _trend(column: MonitoredColumn, glyphs: Glyphs) -> str:
     if not values:
         return ""
     span = duration(column.trend_seconds * len(values))
-    return f"{sparkline(values, min(len(values), 2 * TREND_WIDTH), low=0.0, glyphs=glyphs)}  PSI over {span}"
+    return f"{trend_line(values, min(len(values), 2 * TREND_WIDTH), glyphs)}  PSI over {span}"
+
+
+def trend_line(values: Sequence[float], width: int, glyphs: Glyphs) -> str:
+    """Draw the course of a PSI; what is harmless stays low, so that noise does not look like drift.
+
+    >>> from widgets.glyphs import UNICODE
+    >>> trend_line([0.01, 0.002, 0.01], 3, UNICODE), trend_line([0.01, 0.4, 0.8], 3, UNICODE)
+    ('▁▁▁', '▁▅█')
+    """
+    high = max([HIGH_PSI, *(value for value in values if math.isfinite(value))])
+    return sparkline(values, width, low=0.0, high=high, glyphs=glyphs)
 
 
 def _measures(column: MonitoredColumn) -> str:

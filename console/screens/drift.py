@@ -17,7 +17,6 @@ from core.monitoring.documents import MonitoredColumn, VersionMonitoring
 from core.view.snapshot import Snapshot
 from core.view.suspects import standing_of
 from themes import screen_sheet
-from widgets.bars import sparkline
 from widgets.line import Line
 from widgets.line_chart import LineChart
 from widgets.lines_pane import Caption, LinesPane
@@ -78,7 +77,7 @@ class DriftScreen(ConsoleScreen):
             version,
             app.now(),
             app.glyphs,
-            lambda values: sparkline(values, drift.TREND_WIDTH, low=0.0, glyphs=app.glyphs) if values else "",
+            lambda values: drift.trend_line(values, drift.TREND_WIDTH, app.glyphs) if values else "",
         )
         table.set_rows(rows)
         table.empty = drift.why_nothing(version)

@@ -23,6 +23,7 @@ from core.monitoring.sequential.streams import Stream
 from core.monitoring.verdicts import DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
+OF_SHAPE = 0.3  # of the distance that numbers moved, below which it is not their mean that moved
 SUBJECTS = {
     Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
     Aspect.UNREADABLE: "unreadable cells went from {before:.1%} to {after:.1%}",
@@ -154,6 +155,8 @@ def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:
     """Say how the values have moved: their mean, or the level that moved most."""
     if sizes.mean_move is not None:
         sd = layout.stored.sd
+        if sizes.wasserstein is not None and abs(sizes.mean_move) < OF_SHAPE * sizes.wasserstein:
+            return f" in shape by {sizes.wasserstein:.4g}, its mean by {sizes.mean_move:+.4g}"
         of_sd = f" ({sizes.mean_move / sd:+.2f} sd)" if sd else ""
         return f" by {sizes.mean_move:+.4g} on average{of_sd}"
     counts = compared(layout, rows)

@@ -86,9 +86,12 @@ def moved_share(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
     """
     profile, n = index.profile, sketch.n
     found: dict[str, tuple[float, float]] = {}
+    counted = {name.partition("=")[0] for name in sketch.slices}  # other columns do not come with the requests
     for name, then in profile.slices.items():
         if not profile.held_out or n < LEAST_ROWS:
             break
+        if name.partition("=")[0] not in counted:
+            continue
         rows = sketch.slices[name].rows if name in sketch.slices else 0
         pooled = (rows + then.rows) / (n + profile.held_out)
         error = math.sqrt(pooled * (1 - pooled) * effect * (1 / n + 1 / profile.held_out))

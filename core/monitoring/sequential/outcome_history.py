@@ -20,7 +20,7 @@ class OutcomeHistory:
     """The counts of one version. They are kept as bytes, since most looks read none of them.
 
     Attributes:
-        parts: By their beginning, seconds since 1970: the counts of a minute, an hour or a day.
+        parts: By their first minute, seconds since 1970: the counts of a minute, an hour or a day.
     """
 
     def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
@@ -40,11 +40,14 @@ class OutcomeHistory:
         if not minutes:
             return
         newest = max(*self.parts, *minutes) if self.parts else max(minutes)
-        found: dict[int, list[bytes]] = {}
+        found: dict[int, list[tuple[int, bytes]]] = {}
         for at, content in [*self.parts.items(), *((at, to_bytes(sketch)) for at, sketch in minutes.items())]:
             if newest - at < KEPT:
-                found.setdefault(_beginning(at, newest), []).append(content)
-        self.parts = {at: parts[0] if len(parts) == 1 else merged_bytes(parts) for at, parts in sorted(found.items())}
+                found.setdefault(_beginning(at, newest), []).append((at, content))
+        self.parts = {}
+        for _, parts in sorted(found.items()):
+            first, contents = min(at for at, _ in parts), [content for _, content in parts]
+            self.parts[first] = contents[0] if len(contents) == 1 else merged_bytes(contents)
 
     def since(self, at: datetime, index: ProfileIndex) -> Iterable[TimedSketch]:
         """Return what was counted from an instant on, oldest first.

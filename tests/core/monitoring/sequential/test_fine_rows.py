@@ -33,6 +33,7 @@ def index():
             slices={
                 "sector=Energy": SliceProfile(rows=2_000, prediction=10.0),
                 "sector=Retail": SliceProfile(rows=18_000, prediction=10.0),
+                "vendor=none": SliceProfile(rows=19_000, prediction=10.0),  # no request carries it
             },
         )
     )
@@ -97,6 +98,8 @@ def test_old_outcomes_are_kept_by_the_hour_and_by_the_day_and_none_counts_twice(
         history.add({at: LiveSketch(answers={PREDICTION: grid.count(np.array([10.0]))})})
     gaps = np.diff(sorted(history.parts))
     assert set(gaps.tolist()) == {600, HOUR, DAY}
+    history.add({at + 120: LiveSketch(answers={PREDICTION: grid.count(np.array([10.0]))})})
+    assert max(history.parts) == at + 120  # the newest is named by its minute
     kept = [sketch.answers[PREDICTION].n for _, sketch in history.since(MONDAY - timedelta(days=36_500), index)]
     assert sum(kept[-30:]) >= 30
     assert 14 * 144 <= sum(kept) <= 16 * 144
