@@ -67,6 +67,14 @@ def aspects_of(followed: Followed) -> tuple[tuple[Aspect, float], ...]:
     return tuple(found)
 
 
+def bets_by_direction(followed: Followed) -> list[int]:
+    """Return how many bets are on each score and each share, in the order of `aspects_of`."""
+    n = len(SHARE_UPS)
+    return [2 * len(TILTS)] * len(followed.scores) + [
+        n + (len(SHARE_DOWNS) if share.is_two_sided else 0) for share in followed.shares
+    ]
+
+
 class Seasons:
     """The seasons of several scores or shares side by side."""
 
@@ -121,6 +129,11 @@ class ColumnBets:
         """Return what a row of each cell adds to the logarithm of each bet, shape (n_bets, n_cells)."""
         shares = self._shares.increments(at)
         return shares if self._scores is None else np.concatenate((self._scores.increments(at), shares))
+
+    def usual(self, at: Instant) -> FloatArray:
+        """Return the mean of each score, and of each share less its mean over all, to expect at an instant."""
+        shares = self._shares.usual(at)
+        return shares if self._scores is None else np.concatenate((self._scores.seasons.means(at), shares))
 
     def expected(self, at: Instant) -> FloatArray:
         """Return the share of each cell of values in the reference at an instant; of levels, at all of them."""
@@ -199,6 +212,10 @@ class ShareBets:
         n_bets = len(SHARE_UPS) + len(SHARE_DOWNS)
         self._is_bet: BoolArray = (np.arange(n_bets) < len(SHARE_UPS)) | two_sided[:, None]
         self._hits, self._among = hits[:, None, :], among[:, None, :]
+
+    def usual(self, at: Instant) -> FloatArray:
+        """Return how each share differs from its mean at an instant."""
+        return np.asarray(self._scale * self.seasons.means(at))
 
     def band(self, at: Instant) -> tuple[FloatArray, FloatArray]:
         """Return the smallest and the largest share under the null hypothesis, by share."""

@@ -1,63 +1,199 @@
-"""How many live rows are worth one independent row, as the minutes themselves show it.
+"""How many live rows are worth one independent row, for each score and each share, as the rows themselves show it.
 
 A caller who sends many rows at once sends rows that are alike. Then minutes differ from each other by more than those
-of independent rows.
+of independent rows. If callers send the same rows again and again, successive minutes are alike, and only longer
+batches of minutes show it. So batches of several lengths are compared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from core.arrays import FloatArray, IntArray
+from core.arrays import BoolArray, FloatArray, IntArray
 
-PRIOR = 20.0  # degrees of freedom of independent rows that the estimate begins with
-KEPT = 0.999  # of what earlier minutes said, at each minute with enough rows
-MOST_TIMES = 4.0  # a minute counts at most so many times what is usual by then: a change is not taken for dispersion
-LEAST_ROWS = 10  # of a minute
+KEPT = 0.999  # of what earlier batches said, at each new one
+MOST_TIMES = 9.0  # a batch counts at most so many times what is usual by then: a change is not taken for dispersion
+LEAST_ROWS = 10  # of a batch of the first length
+LEAST_PAIRS = 10.0  # of batches, before which no rows are judged
+UPPER = 0.05  # the probability that the true effect lies beyond the one that counts
+N_LENGTHS = 5  # batches of 1, 4, 16, 64 and 256 times the first length
+LONGER = 4
+HOURS_LENGTHS = 3  # without times a season could look like dependence: batches of 16 at most
+SHRUNK = 10.0  # pairs that weigh as much as what the whole column, or the next shorter length, says
+ALIKE_MINUTES = 20.0  # for which the rows of a caller are presumed to be alike
+GROWTH = 2.5  # of the effect from one length to the next, presumed before any pair
+SETTLED_PAIRS = 20.0  # of a longer length, from which rows are no longer presumed to be alike
+_NORMAL = 1.645  # the quantile of the normal law that goes with `UPPER`
+_LEAST_UPPER = 4.0  # pairs, below which the bound of Wilson and Hilferty is not used
+_NOTHING = 1e-12
 
 
 @dataclass(slots=True)
 class Dispersion:
-    """The dispersion of each column.
+    """The dispersion of each score and share; every table has the shape (n_lengths, n_directions).
 
     Attributes:
-        last: The rows of the newest minute with enough rows, shape (n_columns, width).
-        found: By column, how far successive minutes were apart.
-        usual: How far those of independent rows would be.
+        columns: By direction, the number of its column.
+        rows: Rows of the batch under way.
+        sums: The sum of their scores.
+        squares: The sum of their squared scores.
+        parts: How many shorter batches it has.
+        last_rows: Rows of the batch before.
+        last_sums: The sum of their scores.
+        last_squares: The sum of their squared scores.
+        found: How far successive batches were apart, in variances of independent rows, weighted by their rows.
+        weights: The sum of the weights.
+        squared_weights: The sum of their squares.
+        compared: How many pairs were compared, those in which all rows are alike included.
+        batch_minutes: How long a batch of the first length lasts on average.
     """
 
-    last: IntArray
+    columns: IntArray
+    rows: FloatArray
+    sums: FloatArray
+    squares: FloatArray
+    parts: FloatArray
+    last_rows: FloatArray
+    last_sums: FloatArray
+    last_squares: FloatArray
     found: FloatArray
-    usual: FloatArray
+    weights: FloatArray
+    squared_weights: FloatArray
+    compared: FloatArray
+    batch_minutes: float = field(default=1.0, init=False)
 
     @classmethod
-    def new(cls, n_columns: int, width: int) -> "Dispersion":
-        """Return the dispersion of independent rows."""
-        return cls(np.zeros((n_columns, width), dtype=np.int64), np.zeros(n_columns), np.zeros(n_columns))
-
-    def effects(self) -> FloatArray:
-        """Return how many rows are worth one independent row, by column; 1 at least."""
-        return np.maximum((self.found + PRIOR) / (self.usual + PRIOR), 1.0)
-
-    def observe(self, rows: IntArray) -> None:
-        """Compare a minute with the minute before.
+    def new(cls, columns: IntArray) -> "Dispersion":
+        """Return the dispersion before any row.
 
         Args:
-            rows: By column and cell.
-        Source:
-            Pearson's X² of two minutes of independent rows has the mean of its degrees of freedom, d times as much if
-            d rows are worth one: McCullagh and Nelder, Generalized Linear Models (1989), section 4.5. Successive
-            differences are not moved by slow changes: von Neumann, Annals of Mathematical Statistics 12 (1941).
+            columns: By direction, the number of its column.
         """
-        n, m = rows.sum(axis=1), self.last.sum(axis=1)
-        enough = (n >= LEAST_ROWS) & (m >= LEAST_ROWS)
-        both = rows + self.last
+        return cls(columns, *(np.zeros((N_LENGTHS, len(columns))) for _ in TABLES))
+
+    def pairs(self) -> FloatArray:
+        """Return how many pairs of batches of equal weight each estimate is worth."""
+        return np.divide(
+            self.weights**2, self.squared_weights, out=np.zeros_like(self.weights), where=self.squared_weights > 0
+        )
+
+    @property
+    def is_known(self) -> BoolArray:
+        """Whether enough batches were compared, by direction."""
+        return np.asarray(self._column_pairs() >= LEAST_PAIRS)
+
+    def effects(self) -> FloatArray:
+        """Return how many rows are worth one independent row, by length of batches and direction; 1 at least.
+
+        The largest over all lengths counts. Of the first length it is the upper end of its interval: a verdict on few
+        batches must not rely on an effect that is small by chance. What few pairs say of a rare share, or of long
+        batches, is shrunk to what the whole column, or the shorter batches, say. Until it is known, rows of successive
+        batches are presumed to be alike for some minutes.
+
+        Source:
+            The bound of a variance from few squares: Wilson and Hilferty, PNAS 17 (1931). Batch means of growing
+            length: Flegal and Jones, Annals of Statistics 38 (2010).
+        """
+        return np.maximum.accumulate(self._estimates(is_cautious=True), axis=0)
+
+    def _estimates(self, *, is_cautious: bool) -> list[FloatArray]:
+        """Return the effect of each length; a cautious one includes what is presumed before enough is known."""
+        pairs = self.pairs()
+        column = self._by_column(self.found[0]), self._by_column(self.weights[0])
+        middle = np.divide(*column, out=np.ones_like(column[0]), where=column[1] > 0)
+        found = []
+        for length in range(N_LENGTHS):
+            plain = np.divide(
+                self.found[length], self.weights[length], out=np.ones_like(middle), where=self.weights[length] > 0
+            )
+            before = middle
+            if (
+                is_cautious
+                and 0 < length < HOURS_LENGTHS
+                and self.batch_minutes * LONGER ** (length - 1) < ALIKE_MINUTES
+            ):
+                before = middle * _growth(pairs[length])
+            middle = np.maximum((pairs[length] * plain + SHRUNK * before) / (pairs[length] + SHRUNK), 1.0)
+            found.append(middle * _upper(self._column_pairs()) if is_cautious and not length else middle)
+        return found
+
+    def _column_pairs(self) -> FloatArray:
+        """Return the pairs of the first length of the column of each direction."""
+        most = np.zeros(self.columns.max(initial=0) + 1)
+        np.maximum.at(most, self.columns, self.pairs()[0])
+        own = most[self.columns]
+        return np.where(own > 0, own, self.compared[0])
+
+    def _by_column(self, values: FloatArray) -> FloatArray:
+        return np.bincount(self.columns, weights=values).astype(np.float64)[self.columns]
+
+    def observe(self, rows: FloatArray, sums: FloatArray, squares: FloatArray) -> None:
+        """Add the rows of a minute, and compare each batch that is complete with the batch before.
+
+        Args:
+            rows: By direction, its rows.
+            sums: The sum of their scores, less what is usual at this hour.
+            squares: The sum of the squares of these.
+        Source:
+            The squared gap of two means of independent rows has the mean of its variance, d times as much if d rows are
+            worth one: McCullagh and Nelder, Generalized Linear Models (1989), section 4.5. Successive differences are
+            not moved by slow changes: von Neumann, Annals of Mathematical Statistics 12 (1941).
+        """
+        new = rows, sums, squares
+        added = rows > 0
+        for length in range(N_LENGTHS):
+            for table, part in zip((self.rows, self.sums, self.squares), new, strict=True):
+                table[length] += np.where(added, part, 0.0)
+            self.parts[length] += added
+            enough = self.rows[0] >= LEAST_ROWS if not length else self.parts[length] >= LONGER
+            complete = added & enough
+            if not complete.any():
+                return
+            self._compare(length, complete)
+            new = self.rows[length].copy(), self.sums[length].copy(), self.squares[length].copy()
+            own, before = self._tables()
+            for table, last in zip(own, before, strict=True):
+                last[length][complete] = table[length][complete]
+                table[length][complete] = 0.0
+            self.parts[length][complete] = 0.0
+            added = complete
+
+    def _tables(self) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+        return (self.rows, self.sums, self.squares), (self.last_rows, self.last_sums, self.last_squares)
+
+    def _compare(self, length: int, complete: BoolArray) -> None:
+        (n, s, q), (m, t, r) = (tuple(table[length] for table in side) for side in self._tables())
+        both = n + m
         with np.errstate(divide="ignore", invalid="ignore"):
-            gaps = (rows * np.sqrt(m / n)[:, None] - self.last * np.sqrt(n / m)[:, None]) ** 2 / both
-        statistic = np.where(both > 0, gaps, 0.0).sum(axis=1)
-        degrees = np.maximum((both > 0).sum(axis=1) - 1, 0).astype(np.float64)
-        known = self.usual >= PRIOR
-        most = np.where(known, MOST_TIMES * degrees * self.effects(), np.inf)
-        self.found = np.where(enough, self.found * KEPT + np.minimum(statistic, most), self.found)
-        self.usual = np.where(enough, self.usual * KEPT + degrees, self.usual)
-        self.last = np.where((n >= LEAST_ROWS)[:, None], rows, self.last)
+            variance = (q + r) / both - ((s + t) / both) ** 2
+            weight = n * m / both
+            apart = (s / n - t / m) ** 2 * weight / variance
+            usual = self._estimates(is_cautious=False)[length]
+        there = complete & (m > 0) & (variance > _NOTHING)
+        if length:
+            apart = np.minimum(apart, MOST_TIMES * usual)
+        else:
+            known = self.pairs()[0] >= LEAST_PAIRS
+            apart = np.where(known, np.minimum(apart, MOST_TIMES * usual), apart)
+        for table, value in (
+            (self.found, weight * apart),
+            (self.weights, weight),
+            (self.squared_weights, weight**2),
+        ):
+            kept = KEPT**2 if table is self.squared_weights else KEPT
+            table[length] = np.where(there, table[length] * kept + np.where(there, value, 0.0), table[length])
+        self.compared[length] = np.where(complete & (m > 0), self.compared[length] * KEPT + 1.0, self.compared[length])
+
+
+TABLES = tuple(each.name for each in fields(Dispersion) if each.name not in ("columns", "batch_minutes"))
+
+
+def _growth(pairs: FloatArray) -> FloatArray:
+    """Return how many times the effect of the next shorter length is presumed."""
+    return np.asarray(1.0 + (GROWTH - 1.0) * np.maximum(1.0 - pairs / SETTLED_PAIRS, 0.0))
+
+
+def _upper(pairs: FloatArray) -> FloatArray:
+    """Return by how much the true variance may exceed one estimated from so many squares."""
+    spread = 2.0 / (9.0 * np.maximum(pairs, _LEAST_UPPER))
+    return np.asarray((1.0 - spread - _NORMAL * np.sqrt(spread)) ** -3)

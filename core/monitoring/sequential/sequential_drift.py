@@ -10,7 +10,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
-from core.monitoring.sequential.dispersion import Dispersion
+from core.monitoring.sequential.dispersion import HOURS_LENGTHS, LEAST_ROWS, Dispersion
 from core.monitoring.sequential.effects import is_beyond_harmless, share_counts, usual_counts
 from core.monitoring.sequential.layout import ColumnKey, MinuteCounts
 from core.monitoring.sequential.scores import Aspect
@@ -145,15 +145,15 @@ class SequentialDrift:
         n = int(by_column[self._is_served].max(initial=0))
         at = minute.at.astimezone(UTC)
         self._turn_day(at.date())
-        effects = np.maximum(state.dispersion.effects(), streams.design_effects)[streams.column_of]
+        by_minute, by_day = self._worth()
         of_bets = rows[streams.column_of]
         is_late = state.last_at is not None and at <= state.last_at  # of a minute that has begun a change already
         hour = Instant(at.hour, at.weekday())
-        for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets) / effects
+        for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets) * by_minute
         state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length)
         for_day = streams.increments(Instant(at.hour, at.weekday(), is_day=True))
-        state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) / effects
-        state.dispersion.observe(rows)
+        state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) * by_day
+        state.dispersion.observe(*streams.scored(rows, hour))
         state.today += rows
         state.begun_at = state.begun_at or at
         state.last_at = max(state.last_at or at, at)
@@ -162,6 +162,29 @@ class SequentialDrift:
         for finding_of, finding in state.findings.items():
             finding.rows = finding.rows + rows[self._column(finding_of)]
         self._settle(at, by_column > 0)
+
+    def _worth(self) -> tuple[FloatArray, FloatArray]:
+        """Return how many independent rows a row is worth, by bet, for minutes and for days.
+
+        Before enough batches of rows were compared, rows are worth nothing: how far they depend on each other is
+        unknown. Without times a season could look like dependence over hours, and days average it out.
+        """
+        streams, dispersion = self.streams, self.state.dispersion
+        found, is_known = self._effects(), dispersion.is_known
+        of_days = np.where(streams.is_untimed, found[HOURS_LENGTHS - 1], found[-1])
+        by_minute, by_day = (
+            is_known / np.maximum(effects, streams.design_effects[streams.directed]) for effects in (found[-1], of_days)
+        )
+        return by_minute[streams.direction_of], by_day[streams.direction_of]
+
+    def _effects(self) -> FloatArray:
+        """Return how many rows are worth one independent row, by length of batches and direction."""
+        state = self.state
+        if state.begun_at is not None and state.last_at is not None and state.n_rows:
+            elapsed = (state.last_at - state.begun_at) / timedelta(minutes=1)
+            a_minute = state.n_rows / state.n_minutes
+            state.dispersion.batch_minutes = elapsed / state.n_minutes * max(LEAST_ROWS / a_minute, 1.0)
+        return state.dispersion.effects()
 
     def _turn_day(self, day: date) -> None:
         """Judge a day that has ended; the day on which everything began is not a whole day."""
@@ -218,7 +241,7 @@ class SequentialDrift:
             counts = np.array([minute.counts[layout.key] for minute in own])
             if not len(own):
                 continue
-            effect = self.design_effect(layout.key)
+            effect = self.design_effect(layout.key, finding.aspect)
             seen, expected = self._compared(k, counts, [minute.at for minute in own])
             if (found := change_point(seen, expected, effect)) is None:
                 continue
@@ -263,7 +286,7 @@ class SequentialDrift:
         for k, finding in self.state.findings.items():
             column = self._column(k)
             layout = self.streams.columns[column]
-            effect = self.design_effect(layout.key)
+            effect = self.design_effect(layout.key, finding.aspect)
             matters = self.matters(self.streams.streams[k])
             rows = finding.rows[: layout.width]
             if finding.verdict is DriftVerdict.WATCH and is_beyond_harmless(
@@ -271,10 +294,18 @@ class SequentialDrift:
             ):
                 finding.verdict = DriftVerdict.ALARM
 
-    def design_effect(self, key: ColumnKey) -> float:
-        """Return how many rows of a column are worth one independent row."""
+    def design_effect(self, key: ColumnKey, aspect: Aspect | None = None) -> float:
+        """Return how many rows of a column are worth one independent row.
+
+        Args:
+            key: The column.
+            aspect: What of it; None for its values.
+        """
         column = self.streams.column_numbers[key]
-        return float(max(self.state.dispersion.effects()[column], self.streams.design_effects[column]))
+        is_own = (self.streams.column_of == column) & (np.array(self.streams.aspects) == (aspect or Aspect.VALUES))
+        own = self.streams.direction_of[is_own]
+        measured = self._effects()[-1][own].max(initial=1.0)
+        return float(max(measured, self.streams.design_effects[column]))
 
     def window(self, key: ColumnKey) -> IntArray:
         """Return the rows of a column today and yesterday, by cell of its layout."""
@@ -334,7 +365,7 @@ def new_state(streams: Streams) -> DriftState:
 
     return DriftState(
         detectors=Detectors.new(streams.n_bets),
-        dispersion=Dispersion.new(*shape),
+        dispersion=Dispersion.new(streams.directed),
         today=nothing(),
         yesterday=nothing(),
         quiet_at=np.zeros(len(streams.streams), dtype=np.int64),

@@ -12,7 +12,7 @@ from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import CoreError
 from core.json_documents import decode_msgpack
 from core.monitoring.sequential.detector import Detectors
-from core.monitoring.sequential.dispersion import Dispersion
+from core.monitoring.sequential.dispersion import TABLES, Dispersion
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.sequential_drift import DriftState, StreamMove, new_state
 from core.monitoring.sequential.streams import Streams
@@ -40,15 +40,13 @@ class _StoredFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class _StoredState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    format: Literal[1]
+    format: Literal[2]
     fingerprint: str
     cursor: Whole
     by_minute: bytes
     by_day: bytes
     day: bytes
-    last: bytes
-    found: bytes
-    usual: bytes
+    dispersion: dict[str, bytes]
     today: bytes
     yesterday: bytes
     quiet_at: bytes
@@ -68,15 +66,13 @@ def state_to_bytes(state: DriftState, streams: Streams, cursor: int = 0) -> byte
         cursor: How far its reader has read.
     """
     found = _StoredState(
-        format=1,
+        format=2,
         fingerprint=streams.fingerprint,
         cursor=cursor,
         by_minute=_floats(state.detectors.by_minute),
         by_day=_floats(state.detectors.by_day),
         day=_floats(state.detectors.today),
-        last=_wholes(state.dispersion.last),
-        found=_floats(state.dispersion.found),
-        usual=_floats(state.dispersion.usual),
+        dispersion={name: _floats(getattr(state.dispersion, name)) for name in TABLES},
         today=_wholes(state.today),
         yesterday=_wholes(state.yesterday),
         quiet_at=_wholes(state.quiet_at),
@@ -144,18 +140,14 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
         raise ValueError("a time without a zone")
     if (stored.begun_at is None) != (stored.last_at is None):
         raise ValueError("a beginning without an end")
-    logs, columns = empty.detectors.today, empty.dispersion.found
+    logs = empty.detectors.today
     return DriftState(
         detectors=Detectors(
             _read_floats(stored.by_minute, logs, np.isneginf),
             _read_floats(stored.by_day, logs, np.isneginf),
             _read_floats(stored.day, logs),
         ),
-        dispersion=Dispersion(
-            _read_wholes(stored.last, empty.today),
-            _read_floats(stored.found, columns, least=0.0),
-            _read_floats(stored.usual, columns, least=0.0),
-        ),
+        dispersion=_read_dispersion(stored.dispersion, empty.dispersion),
         today=_read_wholes(stored.today, empty.today),
         yesterday=_read_wholes(stored.yesterday, empty.today),
         quiet_at=_read_wholes(stored.quiet_at, empty.quiet_at, most=_LAST_MINUTE),
@@ -165,6 +157,17 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
         n_minutes=stored.n_minutes,
         n_rows=stored.n_rows,
     )
+
+
+def _read_dispersion(stored: dict[str, bytes], empty: Dispersion) -> Dispersion:
+    if set(stored) != set(TABLES):
+        raise ValueError("other tables of dispersion")
+    found = {}
+    for name in TABLES:
+        like = getattr(empty, name)
+        least = -np.inf if name.endswith("sums") else 0.0
+        found[name] = _read_floats(stored[name], like, least=least).reshape(like.shape)
+    return Dispersion(empty.columns, **found)
 
 
 _LAST_MINUTE = 4_000_000_000  # of the year 9575: minutes since 1970 that a time can hold

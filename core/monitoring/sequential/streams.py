@@ -9,7 +9,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from core.arrays import FloatArray, IntArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.sequential.bets import (
     SHARE_DOWNS,
@@ -19,6 +19,7 @@ from core.monitoring.sequential.bets import (
     ColumnBets,
     Instant,
     aspects_of,
+    bets_by_direction,
     n_directions,
 )
 from core.monitoring.sequential.layout import ColumnKey, ColumnLayout, layouts_of
@@ -32,7 +33,7 @@ KIND_WEIGHTS = {
     DriftType.RESIDUAL: 1.0,
     DriftType.QUALITY: 1.0,
 }
-FORMAT = 1  # of the bets
+FORMAT = 2  # of the bets
 EVEN_SHARE = 0.5  # of the weights of features, whatever their importance: an unimportant feature is watched, too
 REFERENCE_LEVEL = 0.05
 """The probability that the reference is so unusual a sample that the truth lies outside the band of some bet."""
@@ -81,7 +82,12 @@ class Streams:
         self._by_stream = {(stream.key, stream.type is DriftType.QUALITY): k for k, stream in enumerate(self.streams)}
         self._known: dict[Instant, FloatArray] = {}
         columns, streams, aspects, weights = [], [], [], []
+        directions: list[int] = []
+        directed: list[int] = []
         for k, each in enumerate(self._followed):
+            for n in bets_by_direction(each):
+                directions += [len(directed)] * n
+                directed.append(k)
             for aspect, weight in aspects_of(each):
                 columns.append(k)
                 streams.append(self._by_stream[each.layout.key, aspect is not Aspect.VALUES])
@@ -91,6 +97,8 @@ class Streams:
         self.stream_of: IntArray = np.array(streams, dtype=np.int64)
         self.aspects: tuple[Aspect, ...] = tuple(aspects)
         self.weights: FloatArray = np.array(weights)
+        self.direction_of: IntArray = np.array(directions, dtype=np.int64)
+        self.directed: IntArray = np.array(directed, dtype=np.int64)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -108,6 +116,37 @@ class Streams:
     def untimed(self) -> tuple[str, ...]:
         """The columns whose reference does not tell hours apart."""
         return tuple(each.layout.key[1] for each in self._followed if not each.layout.stored.by_hour)
+
+    @cached_property
+    def is_untimed(self) -> BoolArray:
+        """By score and share, whether its reference does not tell hours apart."""
+        return np.array([not layout.stored.by_hour for layout in self.columns], np.bool_)[self.directed]
+
+    def scored(self, rows: IntArray, at: Instant) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return, by score and share, its rows, the sum of their scores less what is usual, and the sum of squares.
+
+        Args:
+            rows: By column and cell.
+            at: When.
+        """
+        scores, among = self._by_direction
+        usual = np.concatenate([bets.usual(at) for bets in self._bets]) if self._bets else np.zeros(0)
+        own = rows[self.directed]
+        n = (among * own).sum(axis=1)
+        sums, squares = (scores * own).sum(axis=1), (scores**2 * own).sum(axis=1)
+        return n, sums - n * usual, squares - 2 * usual * sums + n * usual**2
+
+    @cached_property
+    def _by_direction(self) -> tuple[FloatArray, FloatArray]:
+        scores = np.zeros((len(self.directed), self.width))
+        among = np.zeros_like(scores)
+        followed: list[tuple[FloatArray, BoolArray]] = []
+        for each in self._followed:
+            followed += [(score.by_cell, score.among) for score in each.scores]
+            followed += [(share.hits.astype(np.float64), share.among) for share in each.shares]
+        for k, (by_cell, there) in enumerate(followed):
+            scores[k, : len(by_cell)], among[k, : len(by_cell)] = by_cell * there, there
+        return scores, among
 
     @cached_property
     def design_effects(self) -> FloatArray:

@@ -37,9 +37,9 @@ def test_a_shift_is_found_named_and_dated(population, streams):
 def test_no_single_minute_decides(population, streams):
     rng = np.random.default_rng(3)
     drift = SequentialDrift(streams)
-    drift.observe(minutes(population, drift.streams.layouts, rng, 5, 50))
+    drift.observe(minutes(population, drift.streams.layouts, rng, 20, 50))
     drift.observe(
-        minutes(population, drift.streams.layouts, rng, 1, 5_000, start=MONDAY + timedelta(minutes=5), shift=2.0)
+        minutes(population, drift.streams.layouts, rng, 1, 5_000, start=MONDAY + timedelta(minutes=20), shift=2.0)
     )
 
     assert not drift.state.findings

@@ -29,7 +29,7 @@ def changed(content: bytes, **fields: object) -> bytes:
 @pytest.mark.parametrize(
     "fields",
     [
-        pytest.param({"format": 2}, id="another format"),
+        pytest.param({"format": 1}, id="another format"),
         pytest.param({"by_minute": b"1234"}, id="too few numbers"),
         pytest.param({"n_rows": -1}, id="a negative count"),
         pytest.param({"begun_at": None}, id="an end without a beginning"),
