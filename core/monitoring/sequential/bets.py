@@ -85,7 +85,7 @@ class Seasons:
         own = np.array([season.hours.variances for season in seasons])
         days = np.array([season.weekdays.variances for season in seasons])
         self._unknown_hours = np.isnan(own)
-        self._unknown_weekdays = np.isnan(days).all(axis=1)
+        self._unknown_weekdays = np.isnan(days)
         self._hour_variances, self._day_variances = np.nan_to_num(own), np.nan_to_num(days)
         self.is_flat = all(season.is_flat for season in seasons)
 
@@ -102,9 +102,13 @@ class Seasons:
 
     def allowed(self, at: Instant) -> FloatArray:
         """Return what must be allowed for because nothing is known of the hour or the weekday."""
-        if at.is_day:
-            return np.where(self._unknown_weekdays, UNKNOWN_WEEKDAY, 0.0)
-        return np.where(self._unknown_hours[:, at.hour], UNKNOWN_SEASON, 0.0)
+        never_seen = self._unknown_weekdays[:, at.weekday]
+        if (
+            at.is_day
+        ):  # if other weekdays are known, the training data have none of this one: it may be quite unlike them
+            width = np.where(self._unknown_weekdays.all(axis=1), UNKNOWN_WEEKDAY, UNKNOWN_SEASON)
+            return np.where(never_seen, width, 0.0)
+        return np.where(self._unknown_hours[:, at.hour] | never_seen, UNKNOWN_SEASON, 0.0)
 
     def interaction(self, at: Instant) -> float:
         """Return what must be allowed for because added effects of hours and weekdays may interact."""
@@ -240,7 +244,8 @@ class ShareBets:
 
 
 def _bounds(share: CellShare, band: Band) -> tuple[float, float]:
-    low, high = share_bounds(share.n, share.of, band.level)
+    low, high = share_bounds(share.n, share.of, band.level / share.candidates)
+    high += share.selected / share.of
     if share.spread:
         high = max(high, (share.n + band.quantile * np.sqrt(share.n + share.spread)) / share.of)
     return low, min(high, 1.0)

@@ -39,9 +39,7 @@ class EffectSizes:
 
 def compared(layout: ColumnLayout, rows: IntArray) -> IntArray:
     """Return the values of the reference and of some rows by cell, shape (2, n_cells)."""
-    if layout.is_number:
-        return np.stack((layout.within(layout.reference), layout.within(rows)))
-    return np.stack((layout.reference, rows))[:, : layout.missing]
+    return np.stack((layout.judged(layout.reference), layout.judged(rows)))
 
 
 def measure(
@@ -127,16 +125,23 @@ def is_beyond_harmless(layout: ColumnLayout, rows: IntArray, aspect: Aspect, eff
     before, of_before = usual_counts(layout, aspect)
     after, of_after = share_counts(layout, rows, aspect)
     harmless = drift.harmless_ks_statistic(matters)
-    harmless *= {Aspect.OUTSIDE: OUTSIDE_HARMLESS, Aspect.UNREADABLE: UNREADABLE_HARMLESS}.get(aspect, 1.0)
-    n_before, n_after = worth(of_before, effect), worth(of_after, effect)
+    harmless *= UNREADABLE_HARMLESS if aspect is Aspect.UNREADABLE else QUALITY_HARMLESS
+    own_effect = effect * _unseen_spread(layout) if aspect is Aspect.UNSEEN else effect
+    n_before, n_after = worth(of_before, own_effect), worth(of_after, effect)
     if not min(n_before, n_after):
         return False
-    p = exact_tests.share_moved_p_value(worth(before, effect), n_before, worth(after, effect), n_after, harmless)
+    p = exact_tests.share_moved_p_value(worth(before, own_effect), n_before, worth(after, effect), n_after, harmless)
     return p <= LEVEL
 
 
-OUTSIDE_HARMLESS = 0.2  # of the harmless gap of shares, as in a single check
+QUALITY_HARMLESS = 0.2  # of the harmless gap of shares, as a single check does outside the range
 UNREADABLE_HARMLESS = 0.1
+
+
+def _unseen_spread(layout: ColumnLayout) -> float:
+    """Return by how much the variance of Good's estimate exceeds that of a plain count (Biometrika 40, 1953)."""
+    once, twice = (sum(n == k for n in layout.stored.levels.values()) for k in (1, 2))
+    return 1.0 + 2.0 * twice / once if once else 1.0
 
 
 def usual_counts(layout: ColumnLayout, aspect: Aspect) -> tuple[int, int]:

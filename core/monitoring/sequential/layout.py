@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray, IntArray
-from core.monitoring.coarse_cells import CoarseCells, NumberCells, cells_of
+from core.monitoring.coarse_cells import CoarseCells, LevelCells, NumberCells, cells_of
 from core.monitoring.data_profile import ColumnProfile, DataProfile
 from core.monitoring.verdicts import DriftType
 
@@ -71,6 +71,11 @@ class ColumnLayout:
         """Whether its values have an order."""
         return isinstance(self.cells, NumberCells)
 
+    @cached_property
+    def has_rest(self) -> bool:
+        """Whether its last cell of values is shared by rare levels."""
+        return isinstance(self.cells, LevelCells) and bool(self.cells.others)
+
     def counts(self, values: IntArray, missing: int, unreadable: int) -> IntArray:
         """Return the rows of all cells.
 
@@ -82,12 +87,22 @@ class ColumnLayout:
         return np.concatenate((values, [missing, unreadable])).astype(np.int64)
 
     def within(self, counts: AnyArray) -> AnyArray:
-        """Return counts of values alone, by cell of the reference; numbers outside its range count at its ends."""
+        """Return counts of values alone, by cell of the reference.
+
+        Numbers outside its range count at its ends, and new levels with the rare ones: which of the rare levels the
+        reference has is chance, so that they have fewer rows later, and levels never seen have more.
+        """
         values = counts[..., : self.n_values].copy()
         if self.is_number:
             values[..., 0] += counts[..., self.n_values]
             values[..., -1] += counts[..., self.n_values + 1]
+        elif self.has_rest:
+            values[..., -1] += counts[..., self.outside].sum(axis=-1)
         return values
+
+    def judged(self, counts: AnyArray) -> AnyArray:
+        """Return counts of values by the cells that a PSI compares: new levels have their own if none are rare."""
+        return self.within(counts) if self.is_number or self.has_rest else counts[..., : self.missing]
 
     def distances(self) -> FloatArray:
         """Return the distance between the medians of neighbouring cells of numbers, in their unit."""

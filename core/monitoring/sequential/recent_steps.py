@@ -61,8 +61,7 @@ class RecentSteps:
             return ()
         numbers = range(min(self.steps), max(self.steps) + 1)
         rows = np.array([step[column] for step in self.steps.values()])[:, : layout.width]
-        current = layout.within(rows) if layout.is_number else rows[:, : layout.missing]
-        reference = layout.within(layout.reference) if layout.is_number else layout.reference[: layout.missing]
+        current, reference = layout.judged(rows), layout.judged(layout.reference)
         kept = (reference > 0) | (current > 0).any(axis=0)
         if kept.sum() < 2:
             return ()

@@ -1,11 +1,12 @@
 """What is followed in a column: a few scores of its values, and shares of its cells."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
+from core.monitoring.coarse_cells import LevelCells
 from core.monitoring.data_profile import HOURS, WEEKDAYS
 from core.monitoring.sequential.layout import ColumnLayout
 from core.monitoring.sequential.seasonality import Season, SeasonEffects, effects_of, waves_of_the_day, weekend
@@ -15,6 +16,7 @@ LEAST_HITS = 20  # rows of a share in the reference, from which its season is lo
 QUALITY_HARMLESS = 0.005
 """The share of cells that may become empty, unseen or out of range: a tenth of the harmless gap of a single check."""
 UNREADABLE_HARMLESS = 0.001
+NEAR = 3.0  # standard deviations of the rows of a level, within which chance decides whether it has its own cell
 NAMES_ROWS = 0.5  # the share of rows with a level of their own, from which new levels are what is to be expected
 
 
@@ -60,6 +62,8 @@ class CellShare:
         is_two_sided: Whether a smaller share is a move, too.
         season: How it differs by hour and weekday, in standard deviations of a single row.
         weight: Its share in the evidence on the column.
+        candidates: Levels of which one was selected to be followed because of its rows in the reference.
+        selected: By how many rows the share may be too small because others were selected for their rows.
     """
 
     aspect: Aspect
@@ -72,6 +76,8 @@ class CellShare:
     is_two_sided: bool
     season: Season
     weight: float
+    candidates: float = 1.0
+    selected: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,15 +158,58 @@ def _level_shares(layout: ColumnLayout, harmless: float) -> list[CellShare]:
     among[: layout.missing] = True
     cells = range(1, 2) if layout.n_values == 2 else range(layout.n_values)
     effect = layout.stored.effect
+    chosen = _selection(layout)
     shares = []
     for cell in cells:
         hits = np.zeros(layout.width, dtype=np.bool_)
         hits[cell] = True
+        is_rest = layout.has_rest and cell == layout.n_values - 1
+        hits[layout.outside] = is_rest  # rare and new levels are one share: rare levels are known by having been seen
         n, of = layout.reference[cell] / effect, layout.stored.n / effect
         gap = harmless * float(np.sqrt(n / of * (1 - n / of)))
         season = _share_season(layout, hits, among, n / of)
-        shares.append(CellShare(Aspect.VALUES, hits, among, n, of, 0.0, gap, True, season, 1.0 / len(cells)))
+        found = CellShare(Aspect.VALUES, hits, among, n, of, 0.0, gap, True, season, 1.0 / len(cells))
+        if is_rest:
+            found = replace(found, selected=chosen.excess / effect**0.5)
+        elif layout.reference[cell] <= chosen.most:
+            found = replace(found, candidates=chosen.candidates)
+        shares.append(found)
     return shares
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """The levels that have a cell of their own by chance, perhaps.
+
+    Attributes:
+        candidates: Levels that could have had one.
+        most: The most rows of such a level that has one.
+        excess: Rows that the levels with a cell of their own may have too many, all together.
+    """
+
+    candidates: float = 1.0
+    most: float = 0.0
+    excess: float = 0.0
+
+
+def _selection(layout: ColumnLayout) -> _Selection:
+    """Measure how much the most frequent levels owe to having been selected.
+
+    Source:
+        The mean of the greatest m of K errors is at most √(2 ln(K / m)) standard deviations: Jensen's inequality, as in
+        Boucheron, Lugosi and Massart, Concentration Inequalities (2013), section 2.5.
+    """
+    if not isinstance(layout.cells, LevelCells) or not layout.has_rest:
+        return _Selection()
+    named = [layout.stored.levels[name] for name in layout.cells.names]
+    if not named:
+        return _Selection()
+    cut = min(named)
+    near = NEAR * cut**0.5
+    chosen = sum(n <= cut + near for n in named)
+    candidates = chosen + sum(layout.stored.levels[name] >= cut - near for name in layout.cells.others)
+    excess = chosen * (cut * 2 * np.log(candidates / chosen)) ** 0.5
+    return _Selection(float(candidates), cut + near, float(excess))
 
 
 def _quality_shares(layout: ColumnLayout) -> list[CellShare]:
