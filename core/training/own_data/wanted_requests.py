@@ -187,16 +187,18 @@ def _recorded(
 ) -> _Population:
     if requests is not None:
         names, answer = _answered(workspace, version, held_out, requests)
-        _require_enough(len(names), "of the given requests are recorded with an answer of this version")
+        _require_enough(
+            len(names), "of the given requests are recorded with an answer of this version", "Give more ids."
+        )
         return _Population(names, losses_by_strata(held_out, answer), BY_ANSWERS)
     logged = logged_features(
         workspace.features_file, version.model, version.version, start=now - WINDOW, end=now + timedelta(seconds=1)
     )
     cure = (
         "Set serving.log_features.share to sample answered rows (mask: ['*'] keeps ids and answers alone), or give the "
-        "ids of requests to draw from"
+        "ids of requests to draw from."
     )
-    _require_enough(len(logged), f"answered rows were sampled within the last {WINDOW.days} days. {cure}")
+    _require_enough(len(logged), f"answered rows were sampled within the last {WINDOW.days} days", cure)
     return _sampled(held_out, logged)
 
 
@@ -239,6 +241,6 @@ def _value_of(answer: RecordedAnswer, n_classes: int) -> float | list[float] | N
     return float(probabilities[1]) if n_classes == 2 else list(probabilities)
 
 
-def _require_enough(n: int, what: str) -> None:
+def _require_enough(n: int, what: str, cure: str) -> None:
     if n < LEAST_LIVE:
-        raise UsageError(f"{n:,} {what}; a draw needs {LEAST_LIVE} rows at least.")
+        raise UsageError(f"{n:,} {what}; a draw needs {LEAST_LIVE} at least. {cure}")
