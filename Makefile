@@ -87,8 +87,8 @@ busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops a
 # Four environments: the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow, and the tests
 # of the extra xgboost run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
-	@echo "installing MLServer, MLflow, KServe, TensorFlow and XGBoost into $(INTEROP) (some minutes and gigabytes)"
-	@for name in peers kserve tensorflow; do \
+	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML and XGBoost into $(INTEROP) (some minutes and gigabytes)"
+	@for name in peers kserve tensorflow nannyml; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
 	done
@@ -101,12 +101,13 @@ XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py model
 
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, Prometheus and XGBoost
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus and XGBoost
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(BIN)/python -m pytest -q -rs -n 0 $(PROMETHEUS_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \
 		--kserve $(INTEROP)/kserve/bin/python
+	@$(BIN)/python interop/estimates.py --nannyml $(INTEROP)/nannyml/bin/python
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
