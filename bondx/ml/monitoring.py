@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.monitoring.labels.answers import JudgedRequests, WantedRequests
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
+    from core.view.monitoring_history import MonitoringHistory
     from core.view.version_performance import VersionPerformance
 
 MonitoredRows: TypeAlias = "np.ndarray[Any, Any] | TableLike"
@@ -181,6 +182,19 @@ class ModelMonitoringService:
         from core.monitoring.monitoring_store import MonitoringStore
 
         return MonitoringStore(self._config.workspace).get(model_name)
+
+    @checked
+    def live_history(self, model_name: str) -> "MonitoringHistory":
+        """Return how the health of a model and the verdicts on it changed, newest first.
+
+        Args:
+            model_name: A model that is or was watched.
+        Raises:
+            NotFoundError: It is not watched, and was not within the recorded past.
+        """
+        from core.view.monitoring_history import monitoring_history
+
+        return monitoring_history(self._config.workspace, model_name)
 
     @checked
     def performance(self, model_name: str, version: str | None = None, *, by: str = "") -> "VersionPerformance":

@@ -1,4 +1,4 @@
-"""`bondx drift status` and `bondx drift why`: what the engine has found of the live versions, minute by minute."""
+"""`bondx drift status`, `why` and `history`: what the engine has found of the live versions, minute by minute."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _COLUMNS = ("model", "version", "health", "inputs", "performance", "reason")
 
 
 def add_watched(verbs: "Subparsers") -> None:
-    """Add both verbs to the noun."""
+    """Add the verbs to the noun."""
     status = command_parser(
         verbs,
         "status",
@@ -28,6 +28,10 @@ def add_watched(verbs: "Subparsers") -> None:
     why = command_parser(verbs, "why", help="the whole reasoning about a live version")
     why.add_argument("model", metavar="MODEL")
     why.add_argument("--version", metavar="V", help="a candidate (default: the stable version)")
+    history = command_parser(verbs, "history", help="how the health of a model and the verdicts on it changed")
+    history.add_argument("model", metavar="MODEL")
+    add_json_argument(history)
+    history.set_defaults(command=watched_history)
     for parser, command in ((status, watched_status), (why, watched_why)):
         parser.add_argument("--at", metavar="TIME", help="as it was at a past time, such as 02:50 (UTC)")
         add_json_argument(parser)
@@ -85,6 +89,37 @@ def as_of(documents: "Sequence[ModelMonitoring]", snapshot: "Snapshot", *, is_pa
     if oldest is None or (absence is None and (snapshot.taken_at - oldest).total_seconds() <= FRESH_SECONDS):
         return ""
     return f"as of {instant(oldest)}{f'; not watched now: {absence}' if absence else ''}"
+
+
+def watched_history(args: argparse.Namespace) -> int:
+    """List the changes of one model, newest first."""
+    from console.cli.output import print_json, print_table
+    from core.monitoring.column_words import instant
+    from core.view.monitoring_history import monitoring_history
+
+    found = monitoring_history(open_workspace(args), args.model)
+    if args.json:
+        print_json(found)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "at": instant(each.at),
+            "version": each.version,
+            "of": each.what,
+            "before": each.before or None,
+            "after": each.state or ("not live" if each.what == "live" else None),
+            "reason": each.reason or None,
+        }
+        for each in found.changes
+    ]
+    print_table(rows, ("at", "version", "of", "before", "after", "reason"), empty="Nothing has changed yet.")
+    if found.recorded_since is None:
+        print("no engine has recorded the past yet: only the changes of health are known")
+    else:
+        print(f"verdicts and reasons are known since {instant(found.recorded_since)} (telemetry.past_hours)")
+    if found.n_unreadable:
+        print(f"left out: {found.n_unreadable:,} recorded states of another version of the program")
+    return ExitCode.GOOD
 
 
 def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:

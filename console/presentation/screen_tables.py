@@ -4,7 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.presentation import alerts, audit, calm, epochs, resources, rollouts, runs, sessions, versions
+from console.presentation import (
+    alerts,
+    audit,
+    calm,
+    drift_tables,
+    epochs,
+    health,
+    resources,
+    rollouts,
+    runs,
+    sessions,
+    versions,
+)
 from console.presentation.unattended import unattended
 from core.settings import AlertSettings
 from core.view.snapshot import Snapshot
@@ -80,6 +92,17 @@ def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     return [ScreenTable("Rollouts", rollouts.COLUMNS, rows, "No rollout yet.")]
 
 
+def _drift(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    found = snapshot.monitoring
+    columns, metrics = drift_tables.column_rows(found, now, glyphs), drift_tables.metric_rows(found, glyphs)
+    models = health.health_rows(found, now, glyphs)
+    return [
+        ScreenTable("Live models", health.COLUMNS, models, "No live version has been looked at yet."),
+        ScreenTable("Inputs and answers", drift_tables.COLUMNS, columns, "Nothing is compared yet."),
+        ScreenTable("Performance", drift_tables.METRIC_COLUMNS, metrics, "Nothing is measured or estimated yet."),
+    ]
+
+
 def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
     return [ScreenTable("Alerts", alerts.COLUMNS, alerts.alert_rows(snapshot, now, glyphs), calm.no_alerts(snapshot))]
 
@@ -103,6 +126,7 @@ _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]]
     "runs": _runs,
     "registry": _registry,
     "rollouts": _rollouts,
+    "drift": _drift,
     "alerts": _alerts,
     "audit": _audit,
 }

@@ -40,6 +40,10 @@ _AS_OF = """
 SELECT part, key, state.body, whole.body FROM object JOIN state ON state.object = id
 LEFT JOIN state AS whole ON whole.object = id AND whole.at = state.base
 WHERE state.at = (SELECT max(at) FROM state WHERE object = id AND at <= ?) AND state.body IS NOT NULL ORDER BY id"""
+_STATES = """
+SELECT state.at, state.body, whole.body FROM object JOIN state ON state.object = id
+LEFT JOIN state AS whole ON whole.object = id AND whole.at = state.base
+WHERE part = ? AND key = ? ORDER BY state.at"""
 _NEWEST_WHOLE = """
 SELECT at, body FROM state WHERE object = ? AND base IS NULL AND body IS NOT NULL AND at > ? AND at < ?
 ORDER BY at DESC LIMIT 1"""
@@ -220,6 +224,11 @@ class PastReader:
         rows = self._rows(_AS_OF, to_us(when))
         return [(PastKey(part, key), _unpacked(body, whole)) for part, key, body, whole in rows]
 
+    def states(self, part: str, key: str) -> Iterator[tuple[datetime, bytes | None]]:
+        """Yield every recorded state of one document, oldest first; None where it was gone."""
+        for at_us, body, whole in self._rows(_STATES, part, key):
+            yield from_us(at_us), None if body is None else _unpacked(body, whole)
+
     def moment_before(self, when: datetime) -> datetime | None:
         """Return the last moment before an instant, or None."""
         return self._instant("SELECT max(at) FROM moment WHERE at < ?", to_us(when))
@@ -244,7 +253,7 @@ class PastReader:
             return None if at_us is None else from_us(at_us)
         return None
 
-    def _rows(self, statement: str, *parameters: int) -> list[tuple]:  # type: ignore[type-arg]
+    def _rows(self, statement: str, *parameters: int | str) -> list[tuple]:  # type: ignore[type-arg]
         if not self._file.exists():
             return []
         with translated(self._file):

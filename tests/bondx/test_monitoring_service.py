@@ -110,4 +110,8 @@ def test_the_service_returns_what_the_engine_has_found_of_live_models(tmp_path):
     monitored(config.workspace, "spread", "anomaly")
     assert [found.model for found in service.live_models()] == ["anomaly", "spread"]
     assert service.live_model("spread").health.state == "degraded"
+    assert [each.state for each in service.live_history("spread").changes if each.what == "health"] == [
+        "degraded",
+        "healthy",
+    ]
     assert monitor.live_drift("spread").columns[0].name == "sector"

@@ -248,3 +248,42 @@ def test_a_damaged_file_is_no_good_news(bondx, workspace, verbs):
     assert code not in (0, 1)
     assert out == ""
     assert "monitoring.json" in errors
+
+
+def test_the_history_has_every_change_of_health_and_of_verdicts_newest_first(bondx, workspace, clock):
+    with closing(DocumentRecorder(workspace, hours=1000, clock=clock)) as recorder:
+        for known in (WELL, {}, FAILING):
+            monitored(workspace, "spread", **known)
+            recorder.look()
+            clock.pass_by(60)
+    code, out, _ = bondx("drift", "history", "spread")
+    assert code == 0
+    rows = [line.split("  ") for line in out.splitlines()]
+    changes = [[cell.strip() for cell in row if cell.strip()] for row in rows[1:-1]]
+    assert ["2026-11-27 07:30 UTC", "1.0.0", "inputs", "-", "alarm", "sector: Energy 12% -> 31% of the rows"] in changes
+    assert ["2026-11-27 07:30 UTC", "1.0.0", "inputs", "alarm", "-", "-"] in changes
+    assert "telemetry.past_hours" in out.splitlines()[-1]
+    found = json.loads(bondx("drift", "history", "spread", "--json")[1])
+    healths = [(each["state"], each["reason"]) for each in found["changes"] if each["what"] == "health"]
+    assert ("failing", "300 of 900 requests failed") in healths
+    assert ("degraded", "sector: Energy 12% -> 31% of the rows") in healths
+    assert found["changes"] == sorted(found["changes"], key=lambda each: each["at"], reverse=True)
+    code, _, err = bondx("drift", "history", "curve")
+    assert (code, "Watched models: spread" in err) == (2, True)
+
+
+def test_the_history_without_a_recorded_past_has_the_changes_of_health(bondx, workspace):
+    monitored(workspace, "spread")
+    _, out, _ = bondx("drift", "history", "spread")
+    assert "no engine has recorded the past yet" in out
+    assert "healthy" in out
+
+
+def test_a_screen_reader_gets_the_tables_of_screen_6(bondx, workspace):
+    monitored(workspace, "spread")
+    models, columns, metrics = json.loads(bondx("show", "drift", "--json")[1])
+    assert [(row["model"], row["health"]) for row in models["rows"]] == [("spread", "degraded")]
+    assert [(row["column"], row["verdict"]) for row in columns["rows"]] == [("sector", "alarm"), ("size", "stable")]
+    told = [(row["basis"], row["metric"], row["value"], row["n"]) for row in metrics["rows"]]
+    assert told == [("outcomes", "mae", 9.9, 412), ("estimate", "mae", 10.4, None)]
+    assert "Inputs and answers: model spread, version 1.0.0, column sector" in bondx("show", "drift", "--plain")[1]

@@ -17,6 +17,7 @@ from core.monitoring.sentences import worst_first
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.state import Workspace
+from core.view.monitoring_history import MonitoringHistory, monitoring_history
 from core.view.version_performance import VersionPerformance, version_performance
 
 MOST_IDS = 100_000
@@ -58,6 +59,11 @@ class MonitoringRoutes(Controller):
     def get_monitoring(self, workspace: Given[Workspace], model: FromPath[str]) -> ModelMonitoring:
         """Return the monitoring of one model: its stable version first, then the candidate of its rollout."""
         return MonitoringStore(workspace).get(model)
+
+    @get("/models/{model:str}/monitoring/history", opt=LOOK, sync_to_thread=True)
+    def get_monitoring_history(self, workspace: Given[Workspace], model: FromPath[str]) -> MonitoringHistory:
+        """Return how the health of a model and the verdicts on it changed, newest first."""
+        return monitoring_history(workspace, model)
 
     @get("/models/{model:str}/performance", opt=LOOK, sync_to_thread=True)
     def get_performance(

@@ -88,6 +88,7 @@ PATHS = {
     "drift check": LEFT_OUT,
     "performance show": "get /api/v1/models/{model}/performance",
     "drift status": "get /api/v1/monitoring",
+    "drift history": "get /api/v1/models/{model}/monitoring/history",
     "drift why": "get /api/v1/models/{model}/monitoring",
     "telemetry traffic": "get /api/v1/predictions/traffic",
     "telemetry export": LEFT_OUT,

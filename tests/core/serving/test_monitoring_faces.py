@@ -11,6 +11,7 @@ from console.cli.main import main
 from core.monitoring.documents import HealthState, ModelMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.serving.monitoring_metrics import MOST_COLUMNS, MonitoringMetrics
+from core.view.monitoring_history import MonitoringHistory
 from core.view.source import SnapshotSource
 from tests.monitored import SECTOR, a_version, health, monitored
 
@@ -94,6 +95,15 @@ def test_the_control_api_returns_one_model_as_its_document(server):
     found = msgspec.json.decode(json.dumps(answer.json), type=ModelMonitoring)
     (column, _) = found.live.drift.columns
     assert (column.type, column.verdict) == (DriftType.FEATURE, DriftVerdict.ALARM)
+
+
+@pytest.mark.usefixtures("documents")
+def test_the_control_api_returns_the_history_of_a_model(server):
+    answer = server.ask("/api/v1/models/spread/monitoring/history")
+    assert answer.status == 200
+    changes = msgspec.convert(answer.json, MonitoringHistory).changes
+    assert [each.state for each in changes if each.what == "health"] == ["degraded", "healthy"]
+    assert server.ask("/api/v1/models/curve/monitoring/history").status == 404
 
 
 def test_the_control_api_says_that_a_model_is_not_watched(server):
