@@ -1,9 +1,14 @@
 """`ModelMonitoringService`: keep the profile of a reference, and compare later batches with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bondx.mlops.drift import TableLike, read_table_like
+from bondx.mlops.drift import TableLike, as_file, read_table_like
 from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import NotFoundError, UsageError
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from core.monitoring.labels.answers import JudgedRequests, WantedRequests
     from core.monitoring.profile_check import DriftAlert, ProfileDrift
     from core.tables import ReadingRules, Table
+    from core.training.own_data.drift import VersionDrift
+    from core.training.own_data.estimation import VersionEstimate
     from core.view.monitoring_history import MonitoringHistory
     from core.view.version_performance import VersionPerformance
 
@@ -197,6 +204,64 @@ class ModelMonitoringService:
         return monitoring_history(self._config.workspace, model_name)
 
     @checked
+    def check_batch(self, model_name: str, data: TableLike, *, version: str | None = None) -> "VersionDrift":
+        """Compare a batch with the profile of a registered version, as `bondx drift check` does.
+
+        Args:
+            model_name: A model of the workspace.
+            data: The batch: a data frame, columns by name, or a file. It may have the target.
+            version: Its version; by default the live version, else the newest.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: The batch cannot be used, or the version has no profile.
+        """
+        from core.training.own_data.drift import check_version
+
+        rules = self._config.for_model(model_name).drift
+        with _on_disk(data) as file:
+            return check_version(self._config.workspace, model_name, file, rules, version=version)
+
+    @checked
+    def check_served(
+        self, model_name: str, since: timedelta = timedelta(hours=1), *, version: str | None = None
+    ) -> "VersionDrift":
+        """Compare the rows that servers answered lately with the profile of a version.
+
+        Args:
+            model_name: A model of the workspace.
+            since: How far back.
+            version: Its version; by default the live version, else the newest.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: No row was counted in that time, or the version has no profile.
+        """
+        from core.training.own_data.live_drift import check_served
+
+        if since <= timedelta(0):
+            raise UsageError(f"since is {since}; it must be positive.")
+        rules = self._config.for_model(model_name).drift
+        return check_served(self._config.workspace, model_name, rules, since=since, version=version)
+
+    @checked
+    def estimate_batch(self, model_name: str, data: TableLike, *, version: str | None = None) -> "VersionEstimate":
+        """Estimate how well a registered version does on a batch without outcomes.
+
+        Args:
+            model_name: A model of the workspace.
+            data: The batch: a data frame, columns by name, or a file. A target in it is ignored.
+            version: Its version; by default the live version, else the newest.
+        Returns:
+            `report` has the metrics with their intervals, and what the estimate cannot see.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: The batch cannot be used, or the version has neither held-out rows nor a profile.
+        """
+        from core.training.own_data.estimation import estimate_on_file
+
+        with _on_disk(data) as file:
+            return estimate_on_file(self._config.workspace, model_name, file, version=version)
+
+    @checked
     def performance(self, model_name: str, version: str | None = None, *, by: str = "") -> "VersionPerformance":
         """Say how well a registered version does, by the outcomes that are known now.
 
@@ -286,6 +351,20 @@ class ModelMonitoringService:
         from core.training.own_data.wanted_requests import judged_requests
 
         return judged_requests(self._config.workspace, model_name, version, now=utc_now())
+
+
+@contextmanager
+def _on_disk(data: TableLike) -> Iterator[Path]:
+    """Return the file of a table; one that is held in memory is written for the time of the block."""
+    from core.training.own_data.given_rows import named
+
+    with TemporaryDirectory() as folder:
+        file = as_file(data, Path(folder), "data", mixed_as_text=True)
+        if isinstance(data, str | Path):
+            yield file
+            return
+        with named(file, "data"):
+            yield file
 
 
 def _units(table: "Table", group: str | None) -> Any:

@@ -65,7 +65,12 @@ class PredictionRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 class LiveRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long the counts of served rows are kept: some KiB a minute and an hour of each version that answers."""
 
-    minutes_days: Annotated[float, Meta(gt=0, le=3650, description="Days that the counts of minutes are kept.")] = 14.0
+    minutes_days: Annotated[
+        float,
+        Meta(
+            gt=0, le=3650, description="Days of counts by the minute, and of states of watchers of versions that left."
+        ),
+    ] = 14.0
     hours_days: Annotated[float, Meta(gt=0, le=3650, description="Days that their sums by hour are kept.")] = 400.0
 
 

@@ -23,6 +23,7 @@ from core.monitoring.monitoring_store import MonitoringStore, worth_writing
 from core.monitoring.succession import Predecessor, dated_across_versions, earlier_versions, predecessors
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook, WatchState, WatchStates
 from core.rollout.rollout_records import DATABASE
+from core.telemetry import TelemetryError
 from core.telemetry.live import LiveStates
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ _SETTLE = timedelta(seconds=5)
 FIGURES_EVERY = timedelta(minutes=5)
 """A verdict is shown within a minute; figures alone are written less often, since playback keeps each of their states:
 of fifty models, every minute would fill its 256 MiB in less than a day."""
+_FORGET_EVERY = timedelta(hours=1)
 UNSERVED = "live_version_unserved"
 
 
@@ -71,6 +73,7 @@ class Monitor(Worker):
         self._store = MonitoringStore(context.workspace)
         self._alerts = MonitoringAlerts(context.alerts)
         self._unserved: dict[tuple[str, str], str] = {}
+        self._next_forgetting = context.clock()
         self._looked: dict[str, datetime] = {}  # by version, the minute of its last look
 
     @override
@@ -114,9 +117,21 @@ class Monitor(Worker):
         for each in found_now:
             self._alerts.update(each, self._names, now)
         self._store.write(worth_writing(before.get(each.model), each, FIGURES_EVERY) for each in found_now)
+        self._forget_unwatched(versions, now)
         if versions:
             models = {version.model for version in versions}
             update_budget(self._store, self._context.alerts, self._rules(), models, now)
+
+    def _forget_unwatched(self, versions: Sequence[LiveVersion], now: datetime) -> None:
+        """Forget the states of versions that left long ago; what fails is tried again an hour later."""
+        if now < self._next_forgetting:
+            return
+        self._next_forgetting = now + _FORGET_EVERY
+        keep = timedelta(days=self._context.settings.telemetry.live.minutes_days)
+        try:
+            self._live_states.forget_unwatched([(each.model, each.version) for each in versions], now, keep)
+        except TelemetryError as error:
+            log.warning("states of versions that are no longer live are kept for now: %s", error)
 
     def _look_at(
         self,

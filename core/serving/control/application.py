@@ -16,6 +16,7 @@ from core.serving.authenticator import Authenticator
 from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, check_request, check_words
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
+from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
 from core.serving.control.monitoring import MonitoringRoutes
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
@@ -46,8 +47,8 @@ _ROUTES = (
     PruneRoutes,
     TokenRoutes,
 )
-_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes)
-"""Their texts are data of callers, which are stored as they are."""
+_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes)
+"""Their texts are data of callers, which are taken as they are."""
 
 
 def control_application(

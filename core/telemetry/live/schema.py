@@ -11,10 +11,11 @@ from pathlib import Path
 from core.telemetry.schema import open_to_write
 from core.telemetry.writing import WriteConnection
 
-VERSION = 2  # 1 found the minutes of a window by reading all of a version
+VERSION = 3  # 1 found the minutes of a window by reading all of a version; 2 kept states of versions for good
 _WAL_KEPT_BYTES = 4 << 20
 
-# Times are seconds since 1970: the beginning of a minute or an hour. `rolled` is the last minute row that is in `hour`.
+# Times are seconds since 1970: the beginning of a minute or an hour. `rolled` is the last minute row that is in `hour`,
+# `unwatched` since when a version that has states is no longer live.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, profile TEXT NOT NULL,
@@ -34,6 +35,8 @@ INSERT OR IGNORE INTO rolled VALUES (1, 0);
 CREATE TABLE IF NOT EXISTS watch_state (
     model TEXT NOT NULL, version TEXT NOT NULL, watcher TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (model, version, watcher)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unwatched (
+    model TEXT NOT NULL, version TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (model, version)) WITHOUT ROWID;
 """
 
 

@@ -1,8 +1,11 @@
 """The states of what watches live versions: saved with the number of the last minute that they contain."""
 
+import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.files import make_folder
@@ -14,6 +17,16 @@ from core.telemetry.writing import WriteConnection
 
 _SAVE = "INSERT OR REPLACE INTO watch_state (model, version, watcher, cursor, state) VALUES (?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM watch_state WHERE model = ? AND version = ?"
+_IS_LIVE = """(model, version) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:live))"""
+_IS_OVER = "(model, version) IN (SELECT model, version FROM unwatched WHERE since <= :over)"
+_FORGET_UNWATCHED = (
+    f"DELETE FROM unwatched WHERE {_IS_LIVE}",
+    f"""INSERT OR IGNORE INTO unwatched
+        SELECT DISTINCT model, version, :now FROM watch_state WHERE NOT {_IS_LIVE}""",
+    f"DELETE FROM watch_state WHERE {_IS_OVER}",
+    "DELETE FROM unwatched WHERE since <= :over",
+)
 
 
 StoredState = tuple[str, str, str, int, bytes]
@@ -54,6 +67,25 @@ class LiveStates:
         """Delete all states of a version."""
         self._transact(_FORGET, [(model, version)])
 
+    def forget_unwatched(self, live: Iterable[tuple[str, str]], now: datetime, keep: timedelta) -> None:
+        """Delete the states of versions that have not been live for a while: a rollback may bring a version back.
+
+        Args:
+            live: The models and versions that are live.
+            now: The time.
+            keep: How long the states of a version that is no longer live are kept.
+        """
+        if not self._file.exists():
+            return
+        given = {
+            "live": json.dumps(sorted(live)),
+            "now": int(now.timestamp()),
+            "over": int((now - keep).timestamp()),
+        }
+        with self._written() as connection:
+            for statement in _FORGET_UNWATCHED:
+                connection.execute(statement, given)
+
     def close(self) -> None:
         """Close the store."""
         with self._lock:
@@ -61,6 +93,12 @@ class LiveStates:
         self._reader.close()
 
     def _transact(self, statement: str, rows: list[StoredState] | list[tuple[str, str]]) -> None:
+        with self._written() as connection:
+            connection.executemany(statement, rows)
+
+    @contextmanager
+    def _written(self) -> Iterator[sqlite3.Connection]:
+        """Open the store for one transaction."""
         with self._lock, translated(self._file):
             try:
                 if place_of(self._file) != self._place:
@@ -70,7 +108,7 @@ class LiveStates:
                     self._connection = open_store(self._file)
                     self._place = place_of(self._file)
                 with self._connection.transaction() as connection:
-                    connection.executemany(statement, rows)
+                    yield connection
             except (sqlite3.Error, OSError):
                 self._disconnect()
                 raise

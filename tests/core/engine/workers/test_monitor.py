@@ -28,6 +28,7 @@ from core.quality.gate import judge
 from core.registry import Registry, Stage
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from core.telemetry.live import LiveStates
 from core.view.source import SnapshotSource
 
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
@@ -579,3 +580,17 @@ def test_the_stable_version_and_its_candidate_are_one_incident():
     stable = with_fields(versions[0], drift=None)
     alerts.update(ModelMonitoring(model="spread", versions=(stable, versions[1]), updated_at=NOW), (), NOW)
     assert fired.labels == [{"model": "spread"}, {"model": "spread", "version": "1.1.0"}]
+
+
+def test_states_of_a_version_that_has_left_long_ago_are_forgotten(monitor, publish, workspace, clock):
+    publish("spread")
+    states = LiveStates(workspace.live_file)
+    states.save([("spread", "0.9.0", "drift", 1, b"left"), ("spread", "1.0.0", "drift", 1, b"live")])
+    watched = monitor()
+    for days in (0, 13, 1):
+        clock.pass_by(days * 86_400)
+        assert states.load("spread", "0.9.0", "drift") == b"left"
+        watched.step()
+    assert states.load("spread", "0.9.0", "drift") is None
+    assert states.load("spread", "1.0.0", "drift") == b"live"
+    states.close()

@@ -187,6 +187,22 @@ def test_states_are_saved_with_their_cursor_all_or_none(file):
     states.close()
 
 
+def test_states_of_a_version_that_left_are_kept_for_a_rollback_and_then_forgotten(file):
+    states, keep = LiveStates(file), timedelta(days=14)
+    states.forget_unwatched([], START, keep)
+    assert not file.exists()
+    states.save([("spread", "1.0.0", "drift", 7, b"seven"), ("spread", "1.1.0", "drift", 8, b"eight")])
+    states.forget_unwatched([("spread", "1.1.0")], START, keep)
+    states.forget_unwatched([("spread", "1.0.0")], START + timedelta(days=13), keep)  # rolled back
+    states.forget_unwatched([("spread", "1.0.0")], START + timedelta(days=20), keep)
+    assert states.load("spread", "1.0.0", "drift") == b"seven"
+    assert states.load("spread", "1.1.0", "drift") == b"eight"
+    states.forget_unwatched([("spread", "1.0.0")], START + timedelta(days=27), keep)
+    assert states.load("spread", "1.1.0", "drift") is None
+    assert states.load("spread", "1.0.0", "drift") == b"seven"
+    states.close()
+
+
 def test_a_store_of_an_earlier_format_is_brought_up_to_date(file, clock):
     with LiveWriter(file, joined, clock=clock) as writer:
         writer.add(minute(0))

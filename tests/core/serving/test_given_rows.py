@@ -1,0 +1,80 @@
+"""Drift and estimated performance of given rows, over HTTP and in Python: what the commands say of the same rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bondx.ml import ModelMonitoringService
+from console.cli.main import main
+from console.mlops.cli import main as mlops
+from core.api import MLOpsConfig
+from core.errors import UsageError
+from core.serving.access import Role, Tokens
+from core.state import Workspace
+
+
+def prices(seed, n=400, *, shift=0.0):
+    rng = np.random.default_rng(seed)
+    size, grade = rng.normal(size=n) + shift, rng.choice(["A", "B"], n)
+    return pd.DataFrame({"size": size, "grade": grade, "price": 3 * size + (grade == "A") + rng.normal(0, 0.5, n)})
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    prices(1, 600).to_csv(folder / "prices.csv", index=False)
+    home = ["--workspace", str(folder / "ws")]
+    assert main(["init", *home]) == 0
+    assert mlops(["train", *home, "--model", "pricing", "--data", str(folder / "prices.csv"), "--target", "price"]) == 0
+    return Workspace.open(folder / "ws")
+
+
+@pytest.fixture
+def said(home, called, tmp_path):
+    """Return what a command says of rows in a file."""
+
+    def said(frame, *verb):
+        file = tmp_path / "rows.jsonl"
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in frame.to_dict("records")))
+        return json.loads(called(main, *verb, "--workspace", home.root, "pricing", "--data", file, "--json")[1])
+
+    return said
+
+
+def test_rows_over_http_get_the_verdicts_of_the_same_rows_in_a_file(home, said, running, ana):
+    moved = prices(2, shift=1.0)
+    rows = moved.to_dict("records")
+    operator, viewer = (Tokens(home).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER))
+    with running(home) as server:
+        server.token = operator
+        drift = server.ask("/api/v1/models/pricing/drift", {"rows": rows})
+        estimate = server.ask("/api/v1/models/pricing/estimates", {"rows": rows, "version": "1.0.0"})
+        served = server.ask("/api/v1/models/pricing/drift", {"since_hours": 6})
+        both = server.ask("/api/v1/models/pricing/drift", {"rows": rows, "since_hours": 6})
+        few = server.ask("/api/v1/models/pricing/estimates", {"rows": rows[:3]})
+        unknown = server.ask("/api/v1/models/curve/drift", {"rows": rows[:3]})
+        server.token = viewer
+        assert server.ask("/api/v1/models/pricing/drift", {"rows": rows}).status == 403
+    assert (drift.status, drift.json["report"]["verdict"]) == (200, "alarm")
+    assert drift.json["report"] == said(moved, "drift", "check")["report"]
+    assert estimate.json["report"] == said(moved, "performance", "estimate")["report"]
+    assert drift.json["data_sha256"] == estimate.json["data_sha256"] == ""
+    assert (served.status, "No row of pricing 1.0.0 was counted" in served.json["error"]) == (400, True)
+    assert (both.status, both.json["field"]) == (400, "since_hours")
+    assert (few.status, "There are 3 rows" in few.json["error"]) == (400, True)
+    assert unknown.status == 404
+
+
+def test_a_batch_in_python_gets_the_verdicts_of_the_same_rows_in_a_file(home, said):
+    service = ModelMonitoringService(MLOpsConfig.from_yaml(workspace=home.root))
+    moved = prices(2, shift=1.0)
+    found = service.check_batch("pricing", moved)
+    assert found.report.verdict == said(moved, "drift", "check")["report"]["verdict"] == "alarm"
+    figure = service.estimate_batch("pricing", moved, version="1.0.0").report.figures[0]
+    assert figure.value == pytest.approx(said(moved, "performance", "estimate")["report"]["figures"][0]["value"])
+    with pytest.raises(UsageError, match="No row of pricing"):
+        service.check_served("pricing")
+    with pytest.raises(UsageError, match=r"There are 3 rows"):
+        service.estimate_batch("pricing", moved.head(3))
