@@ -155,8 +155,8 @@ READS = {
     "lacking_approvals lineage load_path models newest_moves numbers opened plan_archive plan_promotion "
     "plan_promotions plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version "
     "verdicts verify versions versions_in_brief went_live",
-    Rollouts: "active all get in_brief needed_since plan readable refusal_to_continue requestable verdict_against "
-    "wrong_holds named",
+    Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
+    "verdict_against wrong_holds named",
     Sessions: "all get",
     Alerts: "all open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
@@ -194,6 +194,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Rollouts.save": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.promote": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Rollouts.prune": (SELDOM, ("prune",)),
     "Rollouts.settle_holds": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Sessions.start": (("start", "start_or_stop"), ("session start", "run")),
     "Sessions.request": (
