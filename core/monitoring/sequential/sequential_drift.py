@@ -242,8 +242,9 @@ class SequentialDrift:
             if not len(own):
                 continue
             effect = self.design_effect(layout.key, finding.aspect)
-            seen, expected = self._compared(k, counts, [minute.at for minute in own])
-            if (found := change_point(seen, expected, effect)) is None:
+            seen, expected, reference = self._compared(k, counts, [minute.at for minute in own])
+            reference = reference / self.streams.design_effects[column]
+            if (found := change_point(seen, expected, reference, effect)) is None:
                 continue
             finding.changed_at, finding.changed_from = own[found.at].at, own[found.low].at
             finding.changed_until = own[found.high].at
@@ -268,18 +269,18 @@ class SequentialDrift:
         quiet = max(quiet, finding.found_at - LOOKED_BACK)
         return quiet - BEFORE - (finding.found_at - quiet)
 
-    def _compared(self, k: int, counts: IntArray, times: list[datetime]) -> tuple[IntArray, FloatArray]:
-        """Return the counts in which a stream moved, and the shares to expect of them."""
+    def _compared(self, k: int, counts: IntArray, times: list[datetime]) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return the counts in which a stream moved, the shares to expect of them, and the rows of the reference."""
         layout = self.streams.columns[self._column(k)]
         aspect = self.state.findings[k].aspect
         if aspect is Aspect.VALUES:
             seen = layout.within(counts)
             usual = [self.streams.expected(layout.key, at) for at in times]
-            return seen, np.array(usual)
+            return seen, np.array(usual), layout.within(layout.reference).astype(np.float64)
         seen = np.array([_split(share_counts(layout, minute, aspect)) for minute in counts])
         hits, of = usual_counts(layout, aspect)
-        share = (hits + 0.5) / (of + 1.0)
-        return seen, np.tile([share, 1.0 - share], (len(seen), 1))
+        reference = np.array([hits + 0.5, of - hits + 0.5])
+        return seen, np.tile(reference / reference.sum(), (len(seen), 1)), reference
 
     def judge_findings(self) -> None:
         """Raise a watch to an alarm where the move is certainly more than harmless."""

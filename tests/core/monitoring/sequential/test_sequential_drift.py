@@ -159,15 +159,17 @@ def test_scores_are_uncorrelated_with_mean_0_and_variance_1():
 
 
 @pytest.mark.truth
-def test_the_interval_of_a_change_holds_it(truth):
-    rng = np.random.default_rng(12)
+@pytest.mark.parametrize("n_reference", [1_000, 5_000])
+def test_the_interval_of_a_change_holds_it(truth, n_reference):
+    rng = np.random.default_rng([12, n_reference])
     n = 60 * truth.scale
     usual, moved = np.full(10, 0.1), np.linspace(0.06, 0.14, 10)
     missed = 0
     for _ in range(n):
-        rows = np.concatenate((rng.multinomial(30, usual, 200), rng.multinomial(30, moved, 200)))
-        found = change_point(rows, np.tile(usual, (400, 1)))
-        missed += not found.low <= 200 <= found.high
+        reference = rng.multinomial(n_reference, usual).astype(np.float64)
+        rows = np.concatenate((rng.multinomial(10, usual, 300), rng.multinomial(10, moved, 100)))
+        found = change_point(rows, np.tile(reference / n_reference, (400, 1)), reference)
+        missed += not found.low <= 300 <= found.high
     truth.at_most(missed / n, most_expected(0.05, n), n=n)
 
 
