@@ -9,7 +9,7 @@ import pandas as pd
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.losses import LEAST_PROBABILITY
-from core.monitoring.estimation.density_ratio import LEAST_SHARE
+from core.monitoring.estimation.density_ratio import LEAST_SHARE, widening
 from core.monitoring.estimation.events import AnsweredEvents, EventEstimate, estimate_events
 from core.monitoring.estimation.expected_scores import EVENT_RATE, IN_WORDS, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -26,6 +26,10 @@ LEAST_EVENTS = 10  # held-out rows of each of the two outcomes
 MOST_LIVE = 5_000
 TOLERANCE = 0.1
 """A rise of the loss by less than this share of the loss of the held-out rows does not matter."""
+MOST_BEYOND = 0.45
+"""The share of the rows that may be unlike nearly all held-out rows; if there are more, the estimate has no verdict."""
+LEAST_WIDENING = 1.25  # that is worth a note
+OPEN = PerformanceVerdict.OPEN
 BLIND_TO = (
     "The estimate assumes that the relation between the columns and the outcome has not changed. A changed relation "
     "shows only in outcomes: bondx labels wanted names the few rows whose outcomes decide."
@@ -178,6 +182,10 @@ def estimate_performance(
         notes.append(NO_BIAS)
     if found.is_flattened:
         notes.append(far_text(len(held_out), found.effective_share))
+    if found.share_beyond > MOST_BEYOND:
+        figures = tuple(msgspec.structs.replace(each, verdict=each.verdict and OPEN) for each in figures)
+    if widening(found.share_beyond) > LEAST_WIDENING:
+        notes.append(beyond_text(found.share_beyond))
     performance = described(
         figures,
         method=method,
@@ -232,6 +240,20 @@ def far_text(n_held_out: int, effective_share: float) -> str:
         f"{LEAST_SHARE:.0%} of these would count, so the weights follow the rows only in part, {effective_share:.0%} "
         "count, and where no held-out row is near, the estimate trusts the answers."
     )
+
+
+def beyond_text(share_beyond: float) -> str:
+    """Say in one sentence what rows beyond the held-out rows do to an estimate.
+
+    Args:
+        share_beyond: The share of the rows that are unlike nearly all held-out rows.
+
+    >>> beyond_text(0.2)
+    '20% of the rows are unlike nearly all held-out rows, so the intervals are 1.7 times as wide.'
+    """
+    found = f"{share_beyond:.0%} of the rows are unlike nearly all held-out rows, so the intervals are "
+    found += f"{widening(share_beyond):.1f} times as wide"
+    return f"{found}, and there is no verdict." if share_beyond > MOST_BEYOND else f"{found}."
 
 
 def _require_enough(held_out: HeldOutRows, live: LiveRows) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.monitoring.estimation.density_ratio import REFIT_STEPS, column_penalties, density_ratio, refit
+from core.monitoring.estimation.density_ratio import REFIT_STEPS, column_penalties, density_ratio, refit, widening
 from core.monitoring.estimation.expected_scores import expected_scores
 from core.monitoring.estimation.penalised_fits import fit_chances, log_odds
 from core.monitoring.estimation.resampling import (
@@ -58,12 +58,14 @@ class EventEstimate:
         chance: The probability of each live row's event, shape (n,).
         effective_share: The share of the held-out rows that count among the live rows.
         is_flattened: The live rows are so far from the held-out rows that the weights are a compromise.
+        share_beyond: The share of the live rows that are unlike nearly all held-out rows.
     """
 
     figures: dict[str, EstimateInterval]
     chance: FloatArray
     effective_share: float
     is_flattened: bool
+    share_beyond: float
 
 
 def estimate_events(
@@ -115,8 +117,10 @@ def estimate_events(
         drawn = rng.binomial(n_live.astype(np.int64), expected) / np.maximum(n_live, 1.0)
         now = live.scores(expected + spread * (drawn - expected), n_live)
         replicates.append((now, held_out.scores(happened, n_held)))
-    figures = intervals(live.scores(chance, once_live), held_out.scores(happened, once), replicates)
-    return EventEstimate(figures, chance, ratio.effective_share, ratio.is_flattened)
+    scores = intervals(live.scores(chance, once_live), held_out.scores(happened, once), replicates)
+    factor = widening(ratio.share_beyond)
+    figures = {name: each.widened(factor, np.inf if name == "log_loss" else 1.0) for name, each in scores.items()}
+    return EventEstimate(figures, chance, ratio.effective_share, ratio.is_flattened, ratio.share_beyond)
 
 
 def _penalties(columns: FloatArray, odds: FloatArray, happened: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
-from core.monitoring.estimation.density_ratio import REFIT_STEPS, column_penalties, density_ratio, refit
+from core.monitoring.estimation.density_ratio import REFIT_STEPS, column_penalties, density_ratio, refit, widening
 from core.monitoring.estimation.resampling import N_REPLICATES, EstimateInterval, drawn_counts, intervals, noise_effect
 
 ANSWER_PENALTY = 1.0
@@ -44,12 +44,14 @@ class NumberEstimate:
         absolute: The expected absolute error of each live row, shape (n,).
         effective_share: The share of the held-out rows that count among the live rows.
         is_flattened: The live rows are so far from the held-out rows that the weights are a compromise.
+        share_beyond: The share of the live rows that are unlike nearly all held-out rows.
     """
 
     figures: dict[str, EstimateInterval]
     absolute: FloatArray
     effective_share: float
     is_flattened: bool
+    share_beyond: float
 
 
 class _Design:
@@ -153,8 +155,9 @@ def estimate_numbers(
         then = {name: float(n_held @ loss) / float(n_held.sum()) for name, loss in losses.items()}
         replicates.append((_roots(now), _roots(then)))
     then = _roots({name: float(loss.mean()) for name, loss in losses.items()})
-    figures = intervals(value, then, replicates, is_size=True)
-    return NumberEstimate(figures, rates[MAE] * there, ratio.effective_share, ratio.is_flattened)
+    found = intervals(value, then, replicates, is_size=True)
+    figures = {name: each.widened(widening(ratio.share_beyond)) for name, each in found.items()}
+    return NumberEstimate(figures, rates[MAE] * there, ratio.effective_share, ratio.is_flattened, ratio.share_beyond)
 
 
 def _rate(loss: FloatArray, scale: FloatArray, weight: FloatArray) -> float:

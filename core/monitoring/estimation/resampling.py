@@ -32,6 +32,18 @@ class EstimateInterval:
     change_low: float
     change_high: float
 
+    def widened(self, factor: float, most: float = np.inf) -> "EstimateInterval":
+        """Return the figure with both intervals widened about it; a figure is between 0 and `most`."""
+        change = self.value - self.held_out
+        return EstimateInterval(
+            self.value,
+            max(self.value - factor * (self.value - self.low), 0.0),
+            min(self.value + factor * (self.high - self.value), most),
+            self.held_out,
+            change - factor * max(change - self.change_low, 0.0),
+            change + factor * max(self.change_high - change, 0.0),
+        )
+
 
 def drawn_counts(rng: np.random.Generator, n: int, units: IntArray | None = None) -> FloatArray:
     """Draw how often each row counts in a replicate; rows of one unit are drawn together.

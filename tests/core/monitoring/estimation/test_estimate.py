@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.monitoring.data_profile import CalibrationBin, DataProfile
-from core.monitoring.estimation.estimate import LiveRows, estimate_performance, far_text
+from core.monitoring.estimation.estimate import LiveRows, beyond_text, estimate_performance, far_text
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.estimation.score_only import estimate_by_scores
 from core.monitoring.verdicts import PerformanceVerdict
@@ -47,7 +47,8 @@ def test_rows_far_from_the_held_out_rows_are_described_in_one_true_sentence():
     found = estimate_performance(held, LiveRows(far, answer + 4.0), n_replicates=N).performance
     assert found.is_far
     said = [note for note in found.notes if "held-out rows" in note]
-    assert said == [far_text(400, found.effective_share)]
+    assert said == [far_text(400, found.effective_share), beyond_text(0.96)]
+    assert {figure.verdict for figure in found.figures} == {PerformanceVerdict.OPEN}
     near = estimate_performance(held, LiveRows(frame, answer), n_replicates=N).performance
     assert not near.is_far
     assert not any("held-out rows" in note for note in near.notes)

@@ -92,3 +92,33 @@ def test_rows_like_the_held_out_rows_rarely_seem_to_do_worse(truth):
         found = estimate_performance(kept, live, seed=k, n_replicates=N_REPLICATES).performance
         fell += found.verdict is PerformanceVerdict.FELL
     truth.at_most(fell / n, most_expected(0.05, n), n=n)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("shift", [1.5, 2.5, 4.0])
+def test_rows_beyond_the_held_out_rows_widen_the_intervals_and_far_beyond_they_decide_nothing(shift, truth):
+    n, held = 6 * truth.scale, {"mae": 0, "log_loss": 0}
+    for k in range(n):
+        rng = np.random.default_rng(k)
+        for metric in held:
+            (frame, answer, actual), (live, later, came) = (beyond(rng, 1_000, at, metric) for at in (0.0, shift))
+            is_event = metric == "log_loss"
+            kept = HeldOutRows(frame, answer, actual, ("no", "yes") if is_event else (), None, None, "", ())
+            found = estimate_performance(kept, LiveRows(live, later), seed=k, n_replicates=40).performance
+            loss = -np.log(np.where(came == 1, later, 1 - later)) if is_event else np.abs(came - later)
+            held[metric] += found.figures[0].low <= loss.mean() <= found.figures[0].high
+            assert found.figures[0].metric == metric
+            assert found.verdict is PerformanceVerdict.OPEN or shift < 2
+    for covered in held.values():
+        truth.at_least(covered / n, least_expected(0.9, n), n=n)
+
+
+def beyond(rng, n, shift, metric):
+    """Draw rows that are shifted out of the range in which the model is right, or its errors known."""
+    x, z = rng.normal(size=n) * (0.4 if shift > 2 else 1.0) + shift, rng.normal(size=n)
+    frame = pd.DataFrame({"x": x, "z": z})
+    if metric == "mae":
+        return frame, x + z, x + z + np.exp(0.5 * x) * rng.normal(size=n)
+    odds = -1.5 + x + 0.8 * z
+    happened = rng.random(n) < probability(odds + 0.2 * x + 0.5 * x * (x > 2.5))
+    return frame, probability(odds), happened.astype(float)
