@@ -22,7 +22,7 @@ CLEARED_BELOW = 0.5  # the same, below which a finding is over
 REDATED_MINUTES = 60  # after a finding, while its date gains from new rows
 LOOKED_BACK = timedelta(days=14)
 OF_OUTCOMES = (DriftType.TARGET, DriftType.RESIDUAL)  # known only once outcomes are reported
-BEFORE = timedelta(hours=1)  # of quiet minutes before a change, from which it is dated
+BEFORE = timedelta(hours=6)  # of quiet minutes, among which a change is looked for: evidence may rise long after it
 
 
 @dataclass(frozen=True, slots=True)

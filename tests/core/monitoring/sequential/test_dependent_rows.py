@@ -84,6 +84,25 @@ def test_a_small_move_is_found_within_1500_rows(streams):
     assert drift.state.findings
 
 
+def test_the_interval_of_a_small_move_holds_its_beginning_though_evidence_rises_late(streams):
+    rng = np.random.default_rng(27)
+    layout = streams.layouts[INCOME]
+    drift, history, began = SequentialDrift(streams), [], 600
+    for minute in range(1_200):
+        values = rng.normal(size=10) + 0.3 * (minute >= began)
+        cells = np.bincount(layout.cells.codes(values), minlength=layout.missing)
+        history.append(BinnedMinute(MONDAY + timedelta(minutes=minute), {INCOME: layout.counts(cells, 0, 0)}))
+        drift.observe(history[-1:])
+        if drift.state.findings:
+            break
+    since = drift.history_from
+    assert since is not None
+    assert since <= MONDAY + timedelta(minutes=began - 60)
+    drift.date_findings([each for each in history if each.at >= since])
+    [finding] = drift.state.findings.values()
+    assert finding.changed_from <= MONDAY + timedelta(minutes=began) <= finding.changed_until
+
+
 def long_tailed(rng: np.random.Generator, n: int) -> "pd.DataFrame":
     """Draw five frequent levels and 300 rare ones."""
     is_big = rng.random(n) < 0.6
