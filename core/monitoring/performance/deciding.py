@@ -22,7 +22,9 @@ def deciding_moments(layout: Layout, sums: FloatArray) -> Moments | None:
     if layout.task not in DECIDING or not layout.scalar(sums, "n"):
         return None
     group, score = GroupSums(layout, sums, LEVEL, {}), DECIDING_SCORE[layout.task]
-    return group.moments(score, _SQUARES[score], group["max_e"] ** 2 if layout.task is MeasuredTask.NUMBER else 1.0)
+    is_number = layout.task is MeasuredTask.NUMBER
+    most = group["max_e"] ** 2 if is_number else 1.0
+    return group.moments(score, _SQUARES[score], most, is_above_seen=is_number)
 
 
 def as_shown(task: MeasuredTask, mean: float) -> float:

@@ -72,15 +72,15 @@ class GroupSums:
         """Return how many rows are worth one independent row, of one score."""
         return self._effects.get(score, 1.0)
 
-    def moments(self, name: str, square: str, above: float) -> Moments:
-        """Return the mean of losses from 0 to `above` more than their mean."""
+    def moments(self, name: str, square: str, above: float, *, is_above_seen: bool = False) -> Moments:
+        """Return the mean of losses from 0 to `above` more than their mean, which is a limit or has only been seen."""
         n, mean = self["n"], self[name] / self["n"]
         variance = max(self[square] / n - mean * mean, 0.0) * n / max(n - 1.0, 1.0)
-        return Moments(mean, variance, n, 2.0 * mean, above)
+        return Moments(mean, variance, n, 2.0 * mean, above, is_above_seen=is_above_seen)
 
-    def loss(self, metric: str, name: str, square: str, above: float) -> MeasuredMetric:
+    def loss(self, metric: str, name: str, square: str, above: float, *, is_above_seen: bool = False) -> MeasuredMetric:
         """Return a mean loss."""
-        of = self.moments(name, square, above)
+        of = self.moments(name, square, above, is_above_seen=is_above_seen)
         return MeasuredMetric(metric, of.mean, mean_sequence(of, self.level, self.effect(name)), int(of.n))
 
     def share(self, metric: str, n_with: float, n: float) -> MeasuredMetric | None:
@@ -92,13 +92,13 @@ class GroupSums:
 
 def _of_numbers(of: GroupSums) -> Iterator[MeasuredMetric]:
     n, most = of["n"], of["max_e"]
-    squared = of.loss("rmse", "e2", "e4", most * most)
+    squared = of.loss("rmse", "e2", "e4", most * most, is_above_seen=True)
     yield squared._replace(value=math.sqrt(squared.value), interval=_rooted(squared.interval))
-    yield of.loss("mae", "abs", "e2", most)
+    yield of.loss("mae", "abs", "e2", most, is_above_seen=True)
     bias = of["e"] / n
     variance = max(of["e2"] / n - bias * bias, 0.0) * n / max(n - 1.0, 1.0)
     furthest = most + abs(bias)
-    moments = Moments(bias, variance, n, furthest, furthest)
+    moments = Moments(bias, variance, n, furthest, furthest, is_below_seen=True, is_above_seen=True)
     yield MeasuredMetric("bias", bias, mean_sequence(moments, of.level, of.effect("e")), int(n))
     if (r2 := _r2(of)) is not None:
         yield r2
@@ -248,5 +248,6 @@ def _reported(of: GroupSums) -> Iterator[MeasuredMetric]:
         mean = of["reported"] / n
         variance = max(of["reported2"] / n - mean * mean, 0.0) * n / max(n - 1.0, 1.0)
         furthest = of["max_reported"] + abs(mean)
-        sequence = mean_sequence(Moments(mean, variance, n, furthest, furthest), of.level)
+        moments = Moments(mean, variance, n, furthest, furthest, is_below_seen=True, is_above_seen=True)
+        sequence = mean_sequence(moments, of.level)
         yield MeasuredMetric("reported_loss", mean, sequence, int(n))

@@ -31,6 +31,7 @@ def briers(rng, n):
 LOSSES = {
     "squared errors": (lambda rng, n: np.square(rng.normal(size=n)), None),
     "absolute errors with heavy tails": (lambda rng, n: np.abs(rng.standard_t(4, n)), None),
+    "squares of lognormal errors": (lambda rng, n: np.exp(2.4 * rng.normal(size=n)), None),
     "log losses": (lambda rng, n: log_losses(rng, n, 1, 8), 13.8156),
     "log losses of rare events": (lambda rng, n: log_losses(rng, n, 0.3, 30), 13.8156),
     "Brier scores of rare events": (briers, 1.0),
@@ -43,7 +44,8 @@ def misses_at_any_look(losses, truth, most):
     for n in LOOKS:
         mean = total[n - 1] / n
         variance = max(squares[n - 1] / n - mean * mean, 0.0) * n / (n - 1)
-        found = mean_sequence(Moments(mean, variance, n, 2 * mean, most or largest[n - 1]), LEVEL)
+        above = most or largest[n - 1]
+        found = mean_sequence(Moments(mean, variance, n, 2 * mean, above, is_above_seen=most is None), LEVEL)
         if found is not None and not found.low <= truth <= found.high:
             return True
     return False

@@ -108,6 +108,23 @@ def test_a_handful_of_callers_has_no_interval(held):
     assert any("fewer than 10 callers or requests" in note for note in report.notes)
 
 
+@pytest.mark.truth
+def test_heavy_tails_of_few_held_out_rows_are_no_fall(truth):
+    n, fell = 12 * truth.scale, 0
+    for seed in range(n):
+        rng = np.random.default_rng([seed, 200])
+        then, now = (np.exp(1.2 * rng.normal(size=size)) * rng.choice([-1, 1], size) for size in (200, 4_000))
+        few = profile(NUMBER, then, np.zeros(200))
+        state = PerformanceState.begun(few)
+        for k in range(8):
+            at_us = NOW_US + k * HOUR_US
+            state.add([labelled(NUMBER, now[k::8], np.zeros(500), at_us=at_us, first=8 * seed + k)], few)
+            if report_of(state, few, datetime.fromtimestamp((at_us + 10**8) / 1e6, UTC)).verdict.value == "fell":
+                fell += 1
+                break
+    assert fell <= 0.02 * n
+
+
 def requests(held, seed, *, per_hour, n_rows, days, has_callers, worse=1.0):
     """Follow requests whose rows share half of the variance of their errors; yield the report of each sixth hour."""
     rng, state = np.random.default_rng(seed), PerformanceState.begun(held)
