@@ -68,7 +68,7 @@ def test_rows_like_those_held_out_do_as_well_without_their_target(answer):
 
 
 def test_rows_with_larger_errors_are_found_before_any_outcome(answer):
-    batch = prices(3, wild=1.0)
+    batch = prices(3, wild=0.8)  # within what the held-out rows reach
     code, out, _ = answer(batch.drop(columns=["price", "sold"]), "--json")
     found = json.loads(out)["report"]
     assert (code, found["verdict"]) == (1, "fell")

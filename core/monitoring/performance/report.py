@@ -27,6 +27,8 @@ WINDOWS = {"hour": 1, "day": HOURS_A_DAY, "week": 7 * HOURS_A_DAY}
 """Full hours of each rolling window, beside the hour that has begun."""
 FALSE_ALARM_DAYS = 30.0
 """Mean days to a wrong "fell" of the rolling windows of a version, all of them together."""
+AWAITED = 0.05
+"""The share of awaited outcomes from which a fall says that bad news may have come first."""
 _N_POINTS = 48
 
 
@@ -85,6 +87,8 @@ def report_of(
     if metrics:
         metrics[0] = replace(metrics[0], points=_course(state, layout, now))
     verdict, reason, needed = _verdict(judged, metrics, deciding, then)
+    if verdict is PerformanceVerdict.FELL and (awaited or 0.0) > AWAITED:
+        reason += f"; {awaited:.0%} of the outcomes are awaited, and those that come early may be worse"
     slices = slice_metrics(state, profile, then, dependence, now)
     listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
     effect = dependence.effects.get("correct", 1.0)

@@ -49,6 +49,15 @@ def test_a_verdict_says_what_is_proved(held, n, sd, verdict):
     assert f"{n:,} outcomes" in report.reason
 
 
+def test_a_fall_says_how_many_outcomes_are_awaited(held):
+    state = PerformanceState.begun(held)
+    state.add([labelled(NUMBER, *numbers(2_000, 1.5), at_us=NOW_US)], held)
+    state.count({NOW_US // HOUR_US: 5_000})
+    report = report_of(state, held, NOW)
+    assert report.verdict is PerformanceVerdict.FELL
+    assert report.reason.endswith("60% of the outcomes are awaited, and those that come early may be worse")
+
+
 def test_an_open_verdict_says_how_many_outcomes_would_settle_it(held):
     report = reported(held, *numbers(150, 1.0))
     assert report.verdict is PerformanceVerdict.OPEN
