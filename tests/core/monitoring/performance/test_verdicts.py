@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from core.monitoring.performance.held_out import held_out
+from core.monitoring.performance.layout import MeasuredTask
 from core.monitoring.performance.report import report_of
 from core.monitoring.performance.state import PerformanceState
 from core.monitoring.verdicts import PerformanceVerdict
@@ -132,6 +134,15 @@ def test_heavy_tails_of_few_held_out_rows_are_no_fall(truth):
                 fell += 1
                 break
     assert fell <= 0.02 * n
+
+
+def test_the_reference_of_heavy_tailed_errors_holds_what_held_out_rows_lack():
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 7])
+        errors = np.exp(1.2 * rng.normal(size=200)) * rng.choice([-1, 1], 200)
+        missed += held_out(profile(NUMBER, errors, np.zeros(200)), MeasuredTask.NUMBER).deciding.high < np.exp(2.88)
+    assert missed <= 3
 
 
 def requests(held, seed, *, per_hour, n_rows, days, has_callers, worse=1.0):
