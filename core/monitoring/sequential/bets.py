@@ -22,7 +22,7 @@ SHARE_UPS: tuple[float, ...] = (0.06, 0.15, 0.4, 1.0, 3.0)
 SHARE_DOWNS: tuple[float, ...] = (0.06, 0.15, 0.4)
 UNKNOWN_SEASON = 0.5
 """What an unknown season may move within the day, in standard deviations: minutes show only moves beyond it."""
-UNKNOWN_WEEKDAY = 0.1  # the same of the days of the week, for whole days
+UNKNOWN_WEEKDAY = 0.1  # the same of the days of the week, for whole days and weeks
 DAY_HOURS = 8  # hours over which the rows of a day are taken to be spread: the errors of their effects average out
 _MOST, _LEAST = 0.99, 1e-6
 _SIGNS = np.array([1.0, -1.0])

@@ -4,7 +4,8 @@ At each minute 1 is added to a detector, for a change that begins now; then it i
 of that minute. Without a change the mean of a detector is at most the number of minutes. So on average it takes at
 least as many minutes as its threshold says to pass it by chance; a weighted sum of detectors has the same mean.
 
-A second detector does the same by whole days: it needs no reference by hour.
+A second detector does the same by whole days, which need no reference by hour, or by whole weeks, which need none by
+weekday either.
 """
 
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ class Detectors:
 
     Attributes:
         by_minute: Logarithm of the detector by minutes.
-        by_day: That by days; in minutes, too.
-        today: Logarithm of the e-value of the rows of today so far.
+        by_day: That by days or weeks; in minutes, too.
+        today: Logarithm of the e-value of the rows of today, or of this week, so far.
     """
 
     by_minute: FloatArray
@@ -51,14 +52,19 @@ class Detectors:
         """
         self.by_minute = _after(self.by_minute, log_e, decides, float(minutes))
 
-    def after_day(self, decides: FloatArray) -> None:
-        """Multiply the detectors by days by the e-values of a day that has ended."""
-        self.by_day = _after(self.by_day, self.today, decides, float(MINUTES_A_DAY))
-        self.forget_today()
+    def after_days(self, which: BoolArray, decides: FloatArray, days: int, *, is_whole: bool) -> None:
+        """Multiply the detectors by days or weeks by the e-values of one that has ended.
 
-    def forget_today(self) -> None:
-        """Begin a day."""
-        self.today = np.zeros(len(self.today))
+        Args:
+            which: The bets whose day or week it is.
+            decides: The value that decides, by bet.
+            days: How many days it has.
+            is_whole: Whether it was seen from its beginning; else it is forgotten.
+        """
+        if is_whole:
+            after = _after(self.by_day, self.today, decides, float(days * MINUTES_A_DAY))
+            self.by_day = np.where(which, after, self.by_day)
+        self.today = np.where(which, 0.0, self.today)
 
     def evidence(self) -> FloatArray:
         """Return the logarithm of each bet's evidence: half of the budget goes to either detector."""

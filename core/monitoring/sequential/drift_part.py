@@ -227,5 +227,5 @@ def _own_notes(drift: SequentialDrift) -> list[str]:
     names = f"{len(untimed)} columns have" if len(untimed) > 1 else f"{untimed[0]} has"
     return [
         f"{names} no reference by hour: minutes show only moves beyond 0.5 sd, which no season explains; "
-        "whole days show smaller ones"
+        "whole weeks show smaller ones"
     ]

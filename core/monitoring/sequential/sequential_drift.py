@@ -22,6 +22,7 @@ CLEARED_BELOW = 0.5  # the same, below which a finding is over
 REDATED_MINUTES = 60  # after a finding, while its date gains from new rows
 LOOKED_BACK = timedelta(days=14)
 OF_OUTCOMES = (DriftType.TARGET, DriftType.RESIDUAL)  # known only once outcomes are reported
+WEEK_DAYS = 7
 BEFORE = timedelta(hours=6)  # of quiet minutes, among which a change is looked for: evidence may rise long after it
 
 
@@ -125,6 +126,9 @@ class SequentialDrift:
             )
         self._is_served = np.array([layout.key[0] not in OF_OUTCOMES for layout in streams.columns], np.bool_)
         self._bet_decides = self._decides[streams.stream_of] - np.log(streams.weights)
+        # Without times the weekdays of the reference are unknown, too: only whole weeks have the same of each. Errors
+        # and outcomes have no such rhythm of their own, and would wait too long.
+        self._by_week = (streams.is_untimed & self._is_served[streams.directed])[streams.direction_of]
 
     def observe(self, minutes: Iterable[BinnedMinute], *, length: int = 1) -> None:
         """Take in rows.
@@ -187,14 +191,15 @@ class SequentialDrift:
         return state.dispersion.effects()
 
     def _turn_day(self, day: date) -> None:
-        """Judge a day that has ended; the day on which everything began is not a whole day."""
+        """Judge a day that has ended, and a week: the one on which everything began is not whole."""
         state = self.state
         if state.last_at is None or state.begun_at is None or day <= state.last_at.date():
             return
-        if state.last_at.date() > state.begun_at.date():
-            state.detectors.after_day(self._bet_decides)
-        else:
-            state.detectors.forget_today()
+        last, begun, by_week = state.last_at.date(), state.begun_at.date(), self._by_week
+        state.detectors.after_days(~by_week, self._bet_decides, 1, is_whole=last > begun)
+        if _week(day) != _week(last):
+            is_whole = _week(last) != _week(begun)
+            state.detectors.after_days(by_week, self._bet_decides, WEEK_DAYS, is_whole=is_whole)
         is_next = day - state.last_at.date() == timedelta(days=1)
         state.yesterday = state.today if is_next else np.zeros_like(state.today)
         state.today = np.zeros_like(state.today)
@@ -208,8 +213,8 @@ class SequentialDrift:
         for k in np.flatnonzero(share >= 1.0).tolist():
             if k not in state.findings:
                 rows = np.zeros(self.streams.width, dtype=np.int64)
-                if self._is_found_by_day(k):  # a day shows nothing before its end
-                    state.quiet_at[k] = max(state.quiet_at[k] - MINUTES_A_DAY, 0)
+                if (days := self._days_of_finding(k)) is not None:  # a day or a week shows nothing before its end
+                    state.quiet_at[k] = max(state.quiet_at[k] - days * MINUTES_A_DAY, 0)
                 since = datetime.fromtimestamp(int(state.quiet_at[k]) * 60, UTC)
                 since = max(since, state.begun_at or since)
                 state.findings[k] = StreamMove(at, self._aspect(k), DriftVerdict.WATCH, since, since, at, rows)
@@ -342,15 +347,21 @@ class SequentialDrift:
         """Return the aspect that carries most of the evidence of a stream."""
         return self.streams.aspects[self._leading_bet(k)]
 
-    def _is_found_by_day(self, k: int) -> bool:
-        """Return whether whole days, and not minutes, carry most of the evidence of a stream."""
+    def _days_of_finding(self, k: int) -> int | None:
+        """Return of how many days the block is that carries most of the evidence of a stream; None: minutes do."""
         bet, detectors = self._leading_bet(k), self.state.detectors
-        return bool(detectors.by_day[bet] > detectors.by_minute[bet])
+        if detectors.by_day[bet] <= detectors.by_minute[bet]:
+            return None
+        return WEEK_DAYS if self._by_week[bet] else 1
 
     def _leading_bet(self, k: int) -> int:
         own = np.flatnonzero(self.streams.stream_of == k)
         logs = self.state.detectors.evidence()[own] + np.log(self.streams.weights[own])
         return int(own[int(np.argmax(logs))])
+
+
+def _week(day: date) -> tuple[int, int]:
+    return day.isocalendar()[:2]
 
 
 def _split(shares: tuple[int, int]) -> tuple[int, int]:
