@@ -123,23 +123,30 @@ def test_rows_of_callers_who_send_many_alike_are_worth_fewer(population, streams
     assert drift.state.dispersion.effects().max() > 10
 
 
-def test_without_times_small_moves_are_found_by_whole_days():
+def untimed_weeks(shifts: list[float], *, seed: int) -> SequentialDrift:
+    """Follow days of live rows, each moved by its own shift, against a reference without times."""
     population = Population()
-    streams = Streams(population.profile(10, 20_000, timed=False))
-    rng = np.random.default_rng(10)
-    drift = SequentialDrift(streams)
-    drift.observe(minutes(population, drift.streams.layouts, rng, 24, 240, step=60), length=60)
-    day = timedelta(days=1)
-    drift.observe(
-        minutes(population, drift.streams.layouts, rng, 24, 240, start=MONDAY + day, step=60, shift=0.3), length=60
-    )
-    assert not drift.state.findings  # an unknown season could look like that within a day
-    drift.observe(
-        minutes(population, drift.streams.layouts, rng, 48, 240, start=MONDAY + 2 * day, step=60, shift=0.3), length=60
-    )
+    rng = np.random.default_rng(seed)
+    drift = SequentialDrift(Streams(population.profile(seed, 20_000, timed=False)))
+    for day, shift in enumerate(shifts):
+        start = MONDAY + timedelta(days=day)
+        layouts = drift.streams.layouts
+        drift.observe(minutes(population, layouts, rng, 24, 120, start=start, step=60, shift=shift), length=60)
+    return drift
 
-    assert [streams.streams[k].key[1] for k in drift.state.findings] == ["income"]
-    assert streams.untimed == ("income", "gaps", "rooms", "grade")
+
+def test_without_times_small_moves_are_found_by_whole_weeks():
+    drift = untimed_weeks([0.0] * 7 + [0.3] * 22, seed=10)
+
+    assert [drift.streams.streams[k].key[1] for k in drift.state.findings] == ["income"]
+    assert drift.streams.untimed == ("income", "gaps", "rooms", "grade")
+
+
+def test_without_times_a_week_that_repeats_is_no_drift():
+    """The mean over a week is that of the reference; its weekends differ from its other days by half a deviation."""
+    week = [-1 / 7] * 5 + [2.5 / 7] * 2
+
+    assert not untimed_weeks(week * 5, seed=11).state.findings
 
 
 def test_every_bet_is_fair_at_the_reference_and_within_the_harmless_move():
