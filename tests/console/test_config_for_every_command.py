@@ -88,8 +88,9 @@ def arguments_of(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> lis
         choices = next(a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
         parser = choices[word]
     typed: list[str] = []
+    one_of = [group._group_actions[0] for group in parser._mutually_exclusive_groups if group.required]
     for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction) or not action.required:
+        if isinstance(action, argparse._SubParsersAction) or not (action.required or action in one_of):
             continue
         values = [example_of(action)] * (action.nargs if isinstance(action.nargs, int) else 1)
         typed += [*action.option_strings[:1], *values]
