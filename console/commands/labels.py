@@ -144,6 +144,8 @@ def _print(found: "JudgedLabels") -> None:
     print(f"{printable(found.model)} {found.version}: {found.n_labels:,} labels, {found.n_draws:,} draws count")
     if found.value is None:
         print("open: at least the first 20 draws need labels, from the top of the list")
+        if found.n_labels > found.n_draws:
+            print("a row above the others has no label, or they were drawn for another --version or --seed")
         return
     print(
         f"{found.loss}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}), {found.held_out:.4g} on held-out rows"

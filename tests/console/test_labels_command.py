@@ -90,3 +90,16 @@ def test_labels_that_are_there_are_not_overwritten(labels, tmp_path):
     assert code == 2
     assert "exists already" in err
     assert file.read_text() == "row,price\n1,2\n"
+
+
+def test_labels_of_another_seed_are_refused_and_not_called_too_few(labels, tmp_path):
+    file = tmp_path / "wanted.csv"
+    assert labels("wanted", "--n", "40", "--out", file)[0] == 0
+    frame = pd.read_csv(file)
+    frame["price"] = prices(2)["price"].to_numpy()[frame["row"].to_numpy() - 1]
+    frame.to_csv(file, index=False)
+    assert labels("judge", "--labels", file)[0] == 0
+    code, _, err = labels("judge", "--labels", file, "--seed", "3")
+    assert code == 2
+    assert "labels of another draw: of 40," in err
+    assert "Name the --version and the --seed of labels wanted." in err

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from core.arrays import FloatArray
 from core.errors import UsageError
 from core.losses import Actual, AnswerForm, AnswerKind, LossKind, LossRule, RecordedAnswer, loss_of, pack_probabilities
 from core.models.outcomes import Outcomes
@@ -16,6 +17,9 @@ from core.tables import ReadingRules, read_table
 from core.training.own_data.estimation import EstimatedBatch, estimate_batch
 
 ROW = "row"
+FEWEST_JUDGED = 20  # labels that tell one draw from another
+MOST_LATER = 3
+"""Labels that are not among the first rows of a draw, three for each label, are hardly of that draw."""
 
 
 class WantedLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,7 @@ def judge_labels(
     first = found.found.report.figures[0]
     held_out = 1.0 - first.held_out if first.metric == "accuracy" else first.held_out
     chance = draw_chances(rows.uncertainty)
+    _check_draw(losses, chance, seed, found, labels)
     judged = labelled_mean(rows.expected, chance, losses, held_out, possible=rows.possible, seed=seed)
     return JudgedLabels(
         model=found.found.model,
@@ -137,6 +142,17 @@ def judge_labels(
         verdict=judged.verdict,
         n_needed=judged.n_needed,
     )
+
+
+def _check_draw(losses: dict[int, float], chance: FloatArray, seed: int, found: EstimatedBatch, labels: Path) -> None:
+    """Refuse labels of another draw: of a large file, few of its rows would be wanted here."""
+    wanted = set(wanted_rows(chance, MOST_LATER * len(losses), seed=seed).tolist())
+    n_own = sum(at in wanted for at in losses)
+    if len(losses) >= FEWEST_JUDGED and n_own < len(losses) / 2:
+        raise UsageError(
+            f"{labels} holds the labels of another draw: of {len(losses):,}, {n_own:,} are of rows that version "
+            f"{found.found.version} and seed {seed} ask for first. Name the --version and the --seed of labels wanted."
+        )
 
 
 def _rows_of(found: EstimatedBatch) -> RowEstimate:

@@ -150,7 +150,7 @@ def test_a_shift_of_the_traffic_is_found_dated_to_the_minute_and_named(workspace
     assert found.changed_at == shift_at
     assert found.changed_from <= shift_at <= found.changed_until
     (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == DRIFT]
-    assert alert.labels == {"model": "spread", "version": "1.0.0"}
+    assert alert.labels == {"model": "spread"}
     assert f"since {found.changed_at:%Y-%m-%d %H:%M} UTC" in alert.summary
     assert after.health.state == "degraded"
     assert any(reason.source == "drift" and MOVED in reason.text for reason in after.health.reasons)

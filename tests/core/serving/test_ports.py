@@ -57,7 +57,7 @@ def test_ports_are_read_as_other_programs_spell_them(tmp_path, text, listen, met
         ("server: {port: true}", "serving.listen is True: expected str, got bool"),
         ("metrics_port: 8000\nmonitoring: {port: 8001}", "line 2, column 14: monitoring.port and serving.metrics_"),
         ("server: {host: 10.0.0.7}", "line 1, column 10: server.host has no port beside it"),
-        ("monitoring: {prot: 8000}", "there is no key 'monitoring'"),
+        ("monitoring: {prot: 8000}", "line 1, column 14: monitoring has no key 'prot'"),
         ("server: 8000", "there is no key 'server'"),
         ("server: {prot: 8000}", "line 1, column 10: serving has no key 'prot'"),
         ("serving: {metrics_port: [8000]}", "serving.metrics_listen is [8000]"),
