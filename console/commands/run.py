@@ -131,14 +131,15 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     on after `| head`, on a full disk and after a dropped line.
     """
     from console.cli.headless import LinePrinter
-    from core.engine import Engine
 
     printer = LinePrinter(sys.stdout, log_json=args.log_json)
+    stop, asked = _stop_on_signal(printer), _asked_by_signal()  # a server may answer already
+    from core.engine import Engine  # takes a moment
+
     before = _progress(workspace)
     engine = Engine(workspace, mode="headless", actor=person())
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
-        stop, asked = _stop_on_signal(printer), _asked_by_signal()
         session: Session | None = None
         if args.no_session:
             printer.say(f"the engine of {workspace.root} is running; no session starts")
