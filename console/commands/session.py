@@ -43,7 +43,7 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument(
         "--by",
         metavar="NAME",
-        help="scores by slice, such as sector, rating, maturity (default epoch: the last)",
+        help="scores by slice, such as sector (default epoch: the last)",
     )
     add_json_argument(show)
     show.set_defaults(command=show_session)

@@ -107,7 +107,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Meta(ge=0, le=1, description="Minimum mean quality score of the data for a session to converge."),
     ] = 0.95
     dataset_size: Annotated[
-        int, Meta(ge=2, le=10_000_000, description="Rows drawn each epoch; bonds need at least 18, etrm 20.")
+        int,
+        Meta(ge=2, le=10_000_000, description="Rows drawn each epoch; a start says the fewest that its domain needs."),
     ] = 150
     training_split: Annotated[
         float, Meta(ge=0.5, le=0.95, description="Share of each draw's groups used for training; the rest validates.")
