@@ -42,6 +42,8 @@ WRITERS_OF_THEIR_OWN = {
     ("core/training/child.py", "write_text"): "the kernel's file",
     ("core/serving/scoring/trial.py", "write_text"): "the kernel's file",
     ("core/tables/data_files.py", "open"): "into the folder that `write_folder` made",
+    ("core/telemetry/export/files.py", "open"): "into the folder that `write_folder` made",
+    ("core/training/own_data/given_rows.py", "write_bytes"): "into a temporary folder",
     ("core/interop/mlflow_model.py", "shutil.copytree"): "into a temporary folder",
     ("console/runtime/hangup.py", "os.open"): "/dev/null",
     ("console/cli/streams.py", "os.open"): "/dev/null",
