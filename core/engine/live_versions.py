@@ -11,7 +11,7 @@ from core.errors import CoreError
 from core.monitoring.watch import LiveVersion
 from core.registry import ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import REPORT_NAME, importances, parsed_object
+from core.registry.contents import REPORT_NAME, importance_shares, parsed_object
 from core.registry.errors import ChangedFileError
 from core.rollout.rollout_records import DATABASE
 from core.rollout.routing import RoutingTable, routing_tables
@@ -80,8 +80,8 @@ class LiveVersions:
         )
 
     def _with_profile(self, live: LiveVersion) -> LiveVersion:
-        """Read again what a version learned from, if it could not be read: its folder may have been restored."""
-        if live.profile is not None:
+        """Read again what a version learned from, if its files were not as registered: they may have been restored."""
+        if not self._known[live.key].is_changed:
             return live
         learned = self._known[live.key] = self._read(self._known[live.key].of)
         return replace(live, profile=learned.profile, no_profile=learned.no_profile, importance=learned.importance)
@@ -95,9 +95,8 @@ class LiveVersions:
                 version.model, version.version, version.manifest_sha256, (PROFILE_NAME, REPORT_NAME)
             )
         except ChangedFileError as error:
-            return _Learned(version, None, f"{place}: {error}", {})
-        shares = importances(parsed_object(files.get(REPORT_NAME, b"")))
-        importance = {str(name): float(share) for name, share in shares.items() if isinstance(share, int | float)}
+            return _Learned(version, None, f"{place}: {error}", {}, is_changed=True)
+        importance = importance_shares(parsed_object(files.get(REPORT_NAME, b"")))
         try:
             if (content := files.get(PROFILE_NAME)) is None:
                 raise ProfileError(place, "it has no profile of the data that it learned from", "Train it again.")
@@ -123,6 +122,7 @@ class _Learned(NamedTuple):
     profile: "DataProfile | None"
     no_profile: str
     importance: dict[str, float]
+    is_changed: bool = False  # the files are not as registered
 
 
 def _roles(table: RoutingTable) -> Iterator[tuple[str, Literal["stable", "candidate"]]]:

@@ -66,3 +66,12 @@ def importances(report: dict[str, Any]) -> dict[str, Any]:
     """Return the feature importances of a report, by feature."""
     found = report.get("feature_importance", report.get("importances"))
     return found if isinstance(found, dict) else {}
+
+
+def importance_shares(report: dict[str, Any]) -> dict[str, float]:
+    """Return the importances that are numbers.
+
+    >>> importance_shares({"importances": {"size": 1, "age": None}})
+    {'size': 1.0}
+    """
+    return {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}

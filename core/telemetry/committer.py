@@ -76,6 +76,19 @@ class Committer(ABC):
     def _close_store(self) -> None:
         """Close the store, if it is open."""
 
+    def _fail(self, error: Exception) -> None:
+        """Note that the store cannot be written: what waits stays in memory, and the next attempt opens it again."""
+        if self._failure is None:
+            log.error("telemetry write failed; buffering %s in memory: %s", self._WHAT, error)
+        self._failure = str(error)
+        self._close_store()
+
+    def _recover(self) -> None:
+        """Note that the store can be written."""
+        if self._failure is not None:
+            log.info("telemetry writes to %s work again", self._file)
+            self._failure = None
+
     def _opened(self) -> None:
         self._place = place_of(self._file)
 
@@ -102,8 +115,7 @@ class Committer(ABC):
             except Exception as error:  # nobody would notice that a thread has ended: what waits would wait for ever
                 if str(error) != self._failure:
                     log.exception("%s could not be stored", self._WHAT)
-                self._failure = str(error)
-                self._close_store()
+                self._fail(error)
                 stored = False
             with self._lock:
                 if stored:

@@ -130,28 +130,23 @@ class TelemetryWriter(Committer):
                 samples, epochs = [], []
             self._keep_up(self._store)
         except (TelemetryError, sqlite3.Error, OSError) as error:
-            self._fail(error, samples, epochs)
+            self._put_back(samples, epochs)
+            self._fail(error)
             return not (samples or epochs)
         except Exception:
             # A mistake in one batch must not end the thread, and with it all measuring.
             log.exception("dropped %d measurements that could not be stored", len(samples) + len(epochs))
             self._n_dropped += len(samples) + len(epochs)
             return True
-        if self._failure is not None:
-            log.info("telemetry writes to %s work again", self._file)
-            self._failure = None
+        self._recover()
         return True
 
-    def _fail(self, error: Exception, samples: list[MetricSample], epochs: list[EpochMetric]) -> None:
-        if self._failure is None:
-            log.error("telemetry write failed; buffering measurements in memory: %s", error)
-        self._failure = str(error)
+    def _put_back(self, samples: list[MetricSample], epochs: list[EpochMetric]) -> None:
         self._samples.extendleft(reversed(samples))
         self._epochs.extendleft(reversed(epochs))
         while len(self._samples) > self._max_waiting:
             self._samples.popleft()
             self._n_dropped += 1
-        self._close_store()  # reopened at the next attempt, in case the file was replaced
 
     def _close_store(self) -> None:
         if self._store is not None:

@@ -95,9 +95,7 @@ class FeatureWriter(Committer):
                 for each in batches:
                     self._queue.popleft()
                     self._n_waiting -= len(each.requests)
-            if self._failure is not None:
-                log.info("telemetry writes to %s work again", self._file)
-                self._failure = None
+            self._recover()
         self._prune()
         return True
 
@@ -134,12 +132,6 @@ class FeatureWriter(Committer):
         except (CoreError, sqlite3.Error, OSError) as error:
             log.warning("%s could not be pruned: %s", self._file.name, error)
             self._close_store()
-
-    def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            log.error("telemetry write failed; buffering sampled features in memory: %s", error)
-        self._failure = str(error)
-        self._close_store()
 
     def _close_store(self) -> None:
         if self._connection is not None:

@@ -114,9 +114,7 @@ class LiveWriter(Committer):
                     if self._queue and self._queue[0] is minute:  # else it was dropped, and counted, meanwhile
                         self._queue.popleft()
             self._n_stored += len(batch)
-            if self._failure is not None:
-                log.info("telemetry writes to %s work again", self._file)
-                self._failure = None
+            self._recover()
         self._upkeep()
         return True
 
@@ -147,12 +145,6 @@ class LiveWriter(Committer):
         except (CoreError, sqlite3.Error, OSError) as error:  # nothing is lost: the minutes are stored
             log.warning("%s could not be rolled up: %s", self._file.name, error)
             self._close_store()
-
-    def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            log.error("telemetry write failed; buffering live counts in memory: %s", error)
-        self._failure = str(error)
-        self._close_store()  # reopened at the next attempt, in case the file was replaced
 
     def _close_store(self) -> None:
         if self._connection is not None:

@@ -192,9 +192,7 @@ class PredictionWriter(Committer):
         self._n_stored += len(batch)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("stored: %s", " ".join(_requests(batch)))
-        if self._failure is not None:
-            log.info("telemetry writes to %s work again", self._file)
-            self._failure = None
+        self._recover()
         return len(batch)
 
     def _transact(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> None:
@@ -206,12 +204,6 @@ class PredictionWriter(Committer):
         with translated(self._file), connection.transaction(is_durable=isinstance(batch[0], OutcomeRecord)):
             store(connection, batch)
         self._outcomes_met.update(self._just_met)
-
-    def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            log.error("telemetry write failed; buffering predictions in memory: %s", error)
-        self._failure = str(error)
-        self._close_store()  # reopened at the next attempt, in case the file was replaced
 
     def _close_store(self) -> None:
         self._routes.clear()  # another file numbers its routes again

@@ -10,7 +10,7 @@ from core.domains.catalogue import load_model
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.profile_check import ProfileDrift, check_profile
 from core.registry import Registry
-from core.registry.contents import REPORT_NAME, importances, read_object
+from core.registry.contents import REPORT_NAME, importance_shares, read_object
 from core.settings.policy import DriftPolicy
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
@@ -63,7 +63,7 @@ def check_version(
         loaded, signature = load_model(folder), TableSignature.read(folder)
         report = read_object(folder / REPORT_NAME)
     batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
-    shares = {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}
+    shares = importance_shares(report)
     found = check_profile(
         profile,
         batch.frame,

@@ -9,7 +9,7 @@ from core.monitoring.live.sketch import ProfileIndex
 from core.monitoring.live.window import LiveWindow, live_window
 from core.monitoring.profile_check import check_sketch
 from core.registry import Registry
-from core.registry.contents import REPORT_NAME, importances, read_object
+from core.registry.contents import REPORT_NAME, importance_shares, read_object
 from core.settings.policy import DriftPolicy
 from core.state import Workspace
 from core.telemetry.live import LiveReader
@@ -61,7 +61,7 @@ def check_served(
             f"No row of {chosen.model} {chosen.version} was counted since {in_words(window.start)}. A minute is stored "
             "when it is over; ask for a longer time with --since, or check a file with --data."
         )
-    shares = {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}
+    shares = importance_shares(report)
     found = check_sketch(index, window.sketch, rules, importance=shares, notes=_notes(index, window))
     return VersionDrift(
         model=chosen.model,
