@@ -138,11 +138,10 @@ def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
     yield from _performance_lines(version)
     if (traffic := version.traffic) is not None:
         yield ""
-        p95 = "" if traffic.p95_ms is None else f", p95 {traffic.p95_ms:.3g} ms"
         usual = "" if traffic.usual_p95_ms is None else f" (usually {traffic.usual_p95_ms:.3g} ms)"
+        p95 = "" if traffic.p95_ms is None else f", p95 {traffic.p95_ms:.3g} ms{usual}"
         yield (
-            f"traffic: {traffic.n_requests:,} requests in {traffic.minutes} minutes, {traffic.n_failed:,} failed"
-            f"{p95}{usual}"
+            f"traffic: {traffic.n_requests:,} requests in {traffic.minutes} minutes, {traffic.n_failed:,} failed{p95}"
         )
 
 

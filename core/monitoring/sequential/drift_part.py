@@ -24,6 +24,7 @@ from core.monitoring.verdicts import DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
 OF_SHAPE = 0.3  # of the distance that numbers moved, below which it is not their mean that moved
+DEPENDENT = 2.0  # rows worth an independent one, from which it is said how few they are worth
 SUBJECTS = {
     Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
     Aspect.UNREADABLE: "unreadable cells went from {before:.1%} to {after:.1%}",
@@ -98,7 +99,7 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
     if move is not None:
         verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
     else:
-        verdict, reason = _without_move(stream, int(rows.sum()), sizes, drift.matters(stream))
+        verdict, reason = _without_move(stream, int(rows.sum()), effect, sizes, drift.matters(stream))
     if (
         stream.type is DriftType.QUALITY
     ):  # judged by shares of cells, which the reason gives: the values may be as before
@@ -126,7 +127,9 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
     )
 
 
-def _without_move(stream: Stream, n_rows: int, sizes: EffectSizes | None, matters: float) -> tuple[DriftVerdict, str]:
+def _without_move(
+    stream: Stream, n_rows: int, effect: float, sizes: EffectSizes | None, matters: float
+) -> tuple[DriftVerdict, str]:
     """Say whether a move that matters can be ruled out by the rows of today and yesterday."""
     if not n_rows:
         row = "outcome" if stream.type in OF_OUTCOMES else "row"
@@ -134,10 +137,22 @@ def _without_move(stream: Stream, n_rows: int, sizes: EffectSizes | None, matter
     if sizes is None:
         return DriftVerdict.INCONCLUSIVE, f"none of the {n_rows:,} rows today and yesterday has a value"
     if sizes.psi_bound is None:
-        return DriftVerdict.INCONCLUSIVE, f"{sizes.n:,} rows today and yesterday are too few to judge"
+        return (
+            DriftVerdict.INCONCLUSIVE,
+            f"{sizes.n:,} rows today and yesterday{_worth(sizes.n, effect)} are too few to judge",
+        )
     if sizes.psi_bound > matters:
         return DriftVerdict.INCONCLUSIVE, f"the true PSI may be up to {sizes.psi_bound:.2f}; more rows settle it"
     return DriftVerdict.STABLE, f"the true PSI is below {max(sizes.psi_bound, 0.001):.3f} with 95% confidence"
+
+
+def _worth(n: int, effect: float) -> str:
+    """Say how few independent rows some rows are worth; nothing if they are about as many.
+
+    >>> _worth(26_180, 700.0), _worth(40, 1.2)
+    (', worth about 37 independent ones,', '')
+    """
+    return f", worth about {n / effect:,.0f} independent ones," if effect >= DEPENDENT else ""
 
 
 def _reason(layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: EffectSizes | None) -> str:
