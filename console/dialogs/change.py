@@ -164,8 +164,9 @@ class ChangeDialog(Dialog[Confirmed]):
         except Exception:
             log.exception("A change could not be looked up.")
             offer = Offer(title="Not possible", lines=(), refusal="This is a bug in bondx; see logs/console.log.")
-        self._show(offer)
-        self.call_after_refresh(self.become_readable)
+        if self.is_open:
+            self._show(offer)
+            self.call_after_refresh(self.become_readable)
 
     def _show(self, offer: Offer) -> None:
         if self._other_key and offer.refusal is None:

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Generic, TypeVar, cast
 
 from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widget import Widget
+from typing_extensions import override
 
 from console.context import ConsoleContext
 from console.presentation.phrases import BUG
@@ -63,6 +66,12 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         self._listening: Timer | None = None
         self._readable_at: float | None = None
         self._title_text = ""
+        self._is_left = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still shows something: a closing dialog loses its parts one by one."""
+        return self.is_attached and not self._is_left
 
     @property
     def context(self) -> ConsoleContext:
@@ -130,6 +139,12 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
             return False
         return self._readable_at is None or self.context.monotonic() - self._readable_at < self.deaf_seconds
 
+    @override
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Leave with an answer; what is still being read is not shown any more."""
+        self._is_left = True
+        return super().dismiss(result)
+
     def action_cancel(self) -> None:
         """Leave without an answer."""
         self.dismiss(None)
@@ -168,20 +183,21 @@ class ReadOnlyDialog(Dialog[None]):
             caption.styles.height = len(answer) + 1
             self.fit_body()
 
-    @staticmethod
     async def look_up(
-        look: Callable[[], _Found], show: Callable[[_Found], None], refuse: Callable[[str], None]
+        self, look: Callable[[], _Found], show: Callable[[_Found], None], refuse: Callable[[str], None]
     ) -> None:
-        """Look something up in a thread, and show it, or the reason why it cannot be shown."""
+        """Look something up in a thread, and show it, or why it cannot be shown; nothing once the dialog was left."""
         try:
             found = await asyncio.to_thread(look)
         except (CoreError, OSError) as error:
-            refuse(str(error))
+            answer = partial(refuse, str(error))
         except Exception:
             log.exception("The content of a dialog could not be read.")
-            refuse(BUG)
+            answer = partial(refuse, BUG)
         else:
-            show(found)
+            answer = partial(show, found)
+        if self.is_open:
+            answer()
 
 
 class FullScreenDialog(ReadOnlyDialog):

@@ -647,6 +647,32 @@ async def test_alerts_hidden_by_a_filter_are_not_called_well(open_console):
         assert "No alert matches /zzz/" in console.text()
 
 
+async def test_what_was_still_being_read_is_not_shown_in_a_dialog_that_was_left(open_console):
+    may_read = threading.Event()
+
+    def look() -> Offer:
+        may_read.wait()
+        return Offer(title="A question", lines=(), confirm="Go", commit=lambda _: "Done.")
+
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        try:
+            console.app.offer(look)
+            await console.until(lambda: isinstance(console.app.screen, ChangeDialog), "the dialog")
+            dialog = console.app.screen
+            await console.until(lambda: dialog.query("#dialog-hint"), "its parts")
+            dialog._is_left = True  # closing is not at its end yet
+            await dialog.query_one("#dialog").remove()
+            may_read.set()
+            await console.settled()
+            dialog.dismiss(None)
+            await console.until(lambda: console.app.screen is console.screen, "the way out")
+        finally:
+            may_read.set()
+        await console.settled()
+        assert console.app.screen is console.screen
+
+
 @pytest.mark.parametrize("is_read", [False, True], ids=["deaf", "still being read"])
 async def test_esc_leaves_at_any_time_and_the_key_behind_it_is_about_the_screen(open_console, workspace, is_read):
     may_read = threading.Event()
