@@ -32,6 +32,7 @@ COMMANDS = (
     "registry",
     "rollout",
     "alerts",
+    "webhooks",
     "data",
     "compliance",
     "drift",

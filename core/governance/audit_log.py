@@ -169,6 +169,24 @@ class AuditLog:
         end = None if until is None else self._offset_after(until)
         return list(self._records(self._journal.last_lines(n, end=end)))
 
+    def newest_sequence(self) -> int:
+        """Return the number of the last record; 0 before the first."""
+        return max((record.sequence for record in self.tail(64)), default=0)
+
+    def since(self, sequence: int) -> list[AuditRecord]:
+        """Return the records after one, oldest first, reading no more of the log than they need.
+
+        Args:
+            sequence: The number of that record; 0 for all.
+
+        Raises:
+            LockHeldError: Others have not released the log in time.
+        """
+        with self._journal.locked(shared=True):  # what is still being written may be lost with the power
+            size = self._journal.size()
+        records = self._records(lines_backwards(self._journal.file, 0, size))
+        return [*itertools.takewhile(lambda record: record.sequence > sequence, records)][::-1]
+
     def search(self, wanted: AuditFilter, *, limit: int | None = None) -> list[AuditRecord]:
         """Return the wanted records, newest first, reading no more of the log than they need.
 

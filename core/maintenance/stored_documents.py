@@ -35,6 +35,9 @@ from core.tracking.removal import RemovedRun
 from core.tracking.run_reader import DATABASE as RUNS
 from core.training.session import Session
 from core.training.sessions import DATABASE as SESSIONS
+from core.webhooks.delivery import WebhookCursor, WebhookDelivery
+from core.webhooks.queue import CURSORS, DELIVERIES
+from core.webhooks.queue import DATABASE as WEBHOOKS
 
 _ABSENT = object()
 
@@ -65,6 +68,8 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
+    TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
+    TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
     HEAD,
 )
 """The tables of the engine; `tables_of` adds the outbox of every file. Holds are no such table: the engine writes them

@@ -1,6 +1,9 @@
 """The whole of `bondx.yaml` as one typed model."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
@@ -11,6 +14,7 @@ from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
 from core.settings.telemetry import TelemetrySettings
 from core.settings.training import TrainingSettings
+from core.settings.webhooks import WebhookSettings
 
 
 class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,6 +28,15 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    webhooks: Annotated[
+        Annotated[tuple[WebhookSettings, ...], Meta(max_length=32)],
+        Meta(description="Programs that are told what happens in the registry."),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        names = [webhook.name for webhook in self.webhooks]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two webhooks have the name {twice}: each needs a name of its own")
 
     @property
     def training(self) -> TrainingSettings:

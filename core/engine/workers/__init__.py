@@ -8,6 +8,7 @@ archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 health.py         keeps `system_health_report.json` at the top of the workspace current
+webhooks.py       tells other programs what happens in the registry
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
 The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It
@@ -26,6 +27,7 @@ from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
 from core.engine.workers.silent_runs import SilentRuns
+from core.engine.workers.webhooks import WebhookSender
 
 WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Sampler,
@@ -36,4 +38,5 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Archiver,
     Housekeeping,
     HealthReport,
+    WebhookSender,
 )

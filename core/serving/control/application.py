@@ -29,6 +29,7 @@ from core.serving.control.sessions import SessionRoutes
 from core.serving.control.signatures import SignatureRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
+from core.serving.control.webhooks import WebhookRoutes
 from core.serving.limits import ServingLimits
 from core.serving.recording import PredictionRecorder
 from core.serving.table import ServingTable
@@ -46,6 +47,7 @@ _ROUTES = (
     RecordRoutes,
     PruneRoutes,
     TokenRoutes,
+    WebhookRoutes,
 )
 _DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes)
 """Their texts are data of callers, which are taken as they are."""
