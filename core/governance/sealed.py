@@ -16,7 +16,7 @@ from core.state.encoding import StoredDocument, Tables, fields_of
 _NEVER = frozenset({"outbox", "alerts", "holds"})
 """Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
 
-_NEVER_FILES = frozenset({"monitoring", "webhooks"})
+_NEVER_FILES = frozenset({"monitoring", "notifications", "webhooks"})
 """State files of which all tables change without a record: what the engine observes of live versions, or has
 told other programs, is no decision."""
 

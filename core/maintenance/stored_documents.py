@@ -8,6 +8,8 @@ import msgspec
 import orjson
 
 from core.alerts import Alert
+from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
+from core.alerts.delivery.records import Announcement, ChannelHealth, ConsoleLog, Delivery
 from core.alerts.store import DATABASE as ALERTS
 from core.errors import CoreError
 from core.escape import shown, spelled_out
@@ -70,6 +72,10 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
+    TableOf(NOTIFICATIONS, "deliveries", Delivery, "delivery_id"),
+    TableOf(NOTIFICATIONS, "channels", ChannelHealth, "channel"),
+    TableOf(NOTIFICATIONS, "announcements", Announcement, "announcement_id"),
+    TableOf(NOTIFICATIONS, "console_log", ConsoleLog, "name"),
     HEAD,
 )
 """The tables of the engine; `tables_of` adds the outbox of every file. Holds are no such table: the engine writes them

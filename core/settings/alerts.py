@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.alert_delivery import MOST_CHANNELS, DeliverySettings, HeartbeatSettings
 from core.settings.units import PositivePercent, Share
 
 
@@ -41,3 +42,18 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     stalled_hours: Annotated[
         float, Meta(gt=0, description="Alert when a running session has completed no epoch for this long.")
     ] = 2.0
+    channels: Annotated[
+        dict[str, Annotated[list[str], Meta(max_length=MOST_CHANNELS)]],
+        Meta(
+            description="Further channels by receiver, which Alertmanager does not know: console:, bell:, tmux:, and "
+            "apprise: with ${VARIABLE} or the path of a 0600 file that holds the address."
+        ),
+    ] = {}
+    alertmanagers: Annotated[
+        list[str],
+        Meta(description="Addresses of Alertmanagers that get every alert, as from a Prometheus.", max_length=10),
+    ] = []
+    heartbeat: Annotated[
+        HeartbeatSettings | None, Meta(description="A notification that says that alerts can be sent.")
+    ] = None
+    delivery: DeliverySettings = DeliverySettings()

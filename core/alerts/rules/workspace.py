@@ -29,4 +29,10 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         advice="An engine worker failed and restarts. Read the logs (bondx logs); restart the engine if this persists.",
     ),
+    EventRule(
+        name="notification_failed",
+        severity=Severity.CRITICAL,
+        advice="Alerts do not arrive there. Repair the channel and try it with bondx alerts receivers test; "
+        "bondx alerts notifications shows every attempt.",
+    ),
 )

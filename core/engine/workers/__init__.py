@@ -6,6 +6,7 @@ rollouts.py       judges the candidate of each active rollout, and takes the rol
 past.py           records every document, so that a console can go back through the past
 archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
+notifier.py       sends notifications about alerts to their receivers
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 health.py         keeps `system_health_report.json` at the top of the workspace current
 webhooks.py       tells other programs what happens in the registry
@@ -23,6 +24,7 @@ from core.engine.workers.archiver import Archiver
 from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.monitor import Monitor
+from core.engine.workers.notifier import Notifier
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
@@ -39,4 +41,5 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Housekeeping,
     HealthReport,
     WebhookSender,
+    Notifier,
 )

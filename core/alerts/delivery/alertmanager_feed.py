@@ -1,0 +1,108 @@
+"""Keeps existing Alertmanagers informed: each in a thread of its own, each minute and at every change."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from core.alerts.alert import Alert, AlertState
+from core.alerts.delivery.channels.alertmanager import RESEND, RESOLVED_FOR, post_alerts
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.message import NotifiedAlert
+from core.alerts.delivery.outbox import ChannelTarget, Outbox
+from core.errors import CoreError
+from core.escape import escaped
+
+log = logging.getLogger(__name__)
+
+RECEIVER: Final = "alertmanagers"
+
+
+class AlertmanagerFeed:
+    """Posts to every address of `alerts.alertmanagers`; an address that does not answer delays no other."""
+
+    def __init__(self, outbox: Outbox, *, clock: Callable[[], datetime]) -> None:
+        """Prepare; nothing is posted before `post`.
+
+        Args:
+            outbox: Keeps the health of each address.
+            clock: The time.
+        """
+        self._outbox = outbox
+        self._clock = clock
+        self._posted: dict[str, tuple[datetime, frozenset[tuple[str, str, int]]]] = {}
+        self._threads: dict[str, threading.Thread] = {}
+
+    def post(
+        self,
+        addresses: Sequence[str],
+        alerts: Sequence[Alert],
+        in_words: Callable[[Alert], NotifiedAlert],
+        *,
+        timeout_seconds: float,
+    ) -> datetime | None:
+        """Post what is due.
+
+        Args:
+            addresses: The Alertmanagers.
+            alerts: Every alert.
+            in_words: Puts one into words.
+            timeout_seconds: How long a request may take.
+
+        Returns:
+            When the next post is due; None without an address.
+        """
+        if not addresses:
+            return None
+        now = self._clock()
+        told = [alert for alert in alerts if alert.state.is_open or _ended_lately(alert, now)]
+        states = frozenset((alert.fingerprint, _told_state(alert), alert.n_fired) for alert in told)
+        for address in addresses:
+            last_at, last_states = self._posted.get(address, (None, frozenset()))
+            is_due = last_at is None or now - last_at >= RESEND or now < last_at or states != last_states
+            running = self._threads.get(address)
+            if not is_due or (running is not None and running.is_alive()):
+                continue
+            self._posted[address] = (now, states)
+            words = [in_words(alert) for alert in told]
+            self._threads[address] = threading.Thread(
+                target=self._post, args=(address, words, timeout_seconds), name="alertmanager", daemon=True
+            )
+            self._threads[address].start()
+        return now + RESEND
+
+    def _post(self, address: str, alerts: list[NotifiedAlert], timeout_seconds: float) -> None:
+        target = target_of(address)
+        try:
+            health = self._outbox.health().get(target.channel)
+            try:
+                post_alerts(address, alerts, now=self._clock(), timeout_seconds=timeout_seconds)
+            except DeliveryError as error:
+                log.warning("%s: %s", target.channel, error)
+                self._outbox.note_failure(target, error)
+                self._posted.pop(address, None)
+                return
+            if health is None or health.n_failures:  # it is posted to each minute: only news is written
+                self._outbox.note_success(target)
+        except (CoreError, OSError) as error:
+            log.error("%s: %s", target.channel, error)
+
+
+def target_of(address: str) -> ChannelTarget:
+    """Return an Alertmanager as a channel, named by its host and port."""
+    try:
+        found = urlsplit(address)
+        name = f"{found.hostname}:{found.port}" if found.port else str(found.hostname)
+    except ValueError:
+        name = "an invalid address"
+    return ChannelTarget(RECEIVER, f"{RECEIVER}/{escaped(name)}", "alertmanager", escaped(name))
+
+
+def _ended_lately(alert: Alert, now: datetime) -> bool:
+    return alert.state is AlertState.RESOLVED and now - (alert.resolved_at or alert.last_at) <= RESOLVED_FOR
+
+
+def _told_state(alert: Alert) -> str:
+    return "open" if alert.state.is_open else "ended"

@@ -1,0 +1,375 @@
+"""The outbox: what is still to be sent and what became of everything sent, durable before anything leaves.
+
+A delivery is QUEUED in the transaction that decided on its notification, SENDING before its attempt, and then
+DELIVERED, FAILED, or QUEUED again. An engine that died meanwhile leaves QUEUED, which is sent, or SENDING, of which
+nothing is known: it is sent again under the same identity, by which most channels recognise a repetition.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from core.alerts.delivery.breaker import RETRY, after_failure, after_success
+from core.alerts.delivery.channel import Delivered
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.message import AlertMessage
+from core.alerts.delivery.records import ChannelHealth, Delivery, DeliveryAttempt, DeliveryState
+from core.alerts.delivery.wording import headline
+from core.clock import Clock, utc_now
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from core.state import Documents, Workspace
+
+DATABASE: Final = "notifications"
+KEEP_DAYS: Final = 30
+KEEP_COUNT: Final = 2_000
+KEEP_HEARTBEATS: Final = 20
+HEARTBEAT: Final = "heartbeat"
+_MOST_ATTEMPTS_KEPT: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTarget:
+    """A channel of a receiver, by name."""
+
+    receiver: str
+    channel: str
+    kind: str
+    addressee: str = ""
+
+
+class Outbox:
+    """The deliveries of one workspace. Every method is one transaction; safe from any thread."""
+
+    def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now, retry_hours: float = 24.0) -> None:
+        """Open the outbox.
+
+        Args:
+            workspace: The workspace.
+            clock: The time.
+            retry_hours: After this long, a message that cannot be delivered is given up.
+        """
+        self._workspace = workspace
+        self._clock = clock
+        self.retry_hours = retry_hours
+
+    def transaction(self) -> "AbstractContextManager[None]":
+        """Make several changes one durable step, the dispatcher's own among them."""
+        return self._workspace.database(DATABASE).transaction()
+
+    def all(self) -> list[Delivery]:
+        """Return every delivery that is kept, oldest first."""
+        return self._deliveries.all()
+
+    def of_alert(self, fingerprint: str) -> list[Delivery]:
+        """Return the deliveries that told of an alert, oldest first."""
+        return [delivery for delivery in self.all() if delivery.is_about(fingerprint)]
+
+    def pending(self) -> list[Delivery]:
+        """Return the deliveries that are still to be sent, oldest first."""
+        return [delivery for delivery in self.all() if delivery.state.is_pending]
+
+    def health(self) -> dict[str, ChannelHealth]:
+        """Return the health of every channel that was used."""
+        return {health.channel: health for health in self._health.all()}
+
+    def enqueue(
+        self,
+        message: AlertMessage,
+        targets: Sequence[ChannelTarget],
+        *,
+        is_alternative: bool = False,
+        expires_at: datetime | None = None,
+        instead_of: str = "",
+    ) -> list[Delivery]:
+        """Store a message for the channels of a receiver.
+
+        Args:
+            message: The message.
+            targets: The channels.
+            is_alternative: Whether one of them is enough: the next is used if the one before is dead.
+            expires_at: When the message has lost its meaning.
+            instead_of: The dead channel for which these take over.
+        """
+        chosen = targets[:1] if is_alternative else targets
+        others = tuple(target.channel for target in targets[1:]) if is_alternative else ()
+        with self.transaction():
+            queued = [
+                self._insert(message, target, alternatives=others, expires_at=expires_at, instead_of=instead_of)
+                for target in chosen
+            ]
+            self._prune()
+        return [delivery for delivery in queued if delivery is not None]
+
+    def _insert(
+        self,
+        message: AlertMessage,
+        target: ChannelTarget,
+        *,
+        alternatives: tuple[str, ...],
+        expires_at: datetime | None,
+        instead_of: str,
+    ) -> Delivery | None:
+        delivery_id = f"{message.notification_id}:{target.channel}"
+        if self._deliveries.find(delivery_id) is not None:
+            return None
+        delivery = Delivery(
+            delivery_id=delivery_id,
+            notification_id=message.notification_id,
+            receiver=message.receiver,
+            channel=target.channel,
+            kind=target.kind,
+            addressee=target.addressee,
+            group_key=message.group_key,
+            reason=message.reason,
+            status=str(message.status),
+            headline=headline(message),
+            firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
+            resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
+            created_at=self._clock(),
+            expires_at=expires_at,
+            alternatives=alternatives,
+            instead_of=instead_of,
+            message=message,
+        )
+        for earlier in self.pending():
+            if _says_all_of(delivery, earlier):
+                self._finish(earlier, DeliveryState.SUPERSEDED)
+        return self._deliveries.insert(delivery)
+
+    def due(self, receivers: Iterable[str] | None = None) -> list[Delivery]:
+        """Return what can be sent now, at most one delivery of each channel: its oldest, in the order of each group."""
+        now = self._clock()
+        health = self.health()
+        wanted = None if receivers is None else set(receivers)
+        blocked: set[tuple[str, str]] = set()
+        busy: set[str] = set()
+        found = []
+        for delivery in self.pending():
+            group = (delivery.channel, delivery.group_key)
+            if wanted is not None and delivery.receiver not in wanted:
+                continue
+            if delivery.channel in busy or group in blocked:
+                continue
+            blocked.add(group)
+            if _waits_until(delivery, health.get(delivery.channel), now) is not None:
+                continue
+            busy.add(delivery.channel)
+            found.append(delivery)
+        return found
+
+    def next_due_at(self) -> datetime | None:
+        """Return when the next delivery can be sent that has to wait; None if there is none."""
+        now, health = self._clock(), self.health()
+        waits = (_waits_until(delivery, health.get(delivery.channel), now) for delivery in self.pending())
+        return min((at for at in waits if at is not None), default=None)
+
+    def expire(self) -> None:
+        """Give up what has lost its meaning, or could not be delivered for too long."""
+        now = self._clock()
+        for delivery in self.pending():
+            if delivery.expires_at is not None and delivery.expires_at <= now:
+                self._finish(delivery, DeliveryState.EXPIRED)
+            elif now - delivery.created_at > timedelta(hours=self.retry_hours):
+                self._finish(delivery, DeliveryState.FAILED)
+
+    def begin(self, delivery: Delivery) -> Delivery | None:
+        """Note that an attempt begins; the result is durable before anything is sent.
+
+        Returns:
+            The delivery with its message; None if it is no longer to be sent. The message says that it may be a
+            repetition if an earlier attempt has no result.
+        """
+        with self.transaction():
+            current = self._deliveries.find(delivery.delivery_id)
+            if current is None or not current.state.is_pending or current.message is None:
+                return None
+            message = current.message
+            if any(attempt.result == "unknown" for attempt in current.attempts):
+                message = replace(message, may_repeat=True)
+            attempts = (*current.attempts, DeliveryAttempt(at=self._clock()))[-_MOST_ATTEMPTS_KEPT:]
+            begun = replace(
+                current,
+                state=DeliveryState.SENDING,
+                attempts=attempts,
+                n_attempts=current.n_attempts + 1,
+                message=message,
+            )
+            return self._deliveries.replace(begun)
+
+    def succeed(self, delivery: Delivery, delivered: Delivered, addressee: str = "") -> None:
+        """Note that a message was delivered."""
+        now = self._clock()
+        with self.transaction():
+            current = self._deliveries.get(delivery.delivery_id)
+            detail = " ".join(filter(None, (delivered.detail, delivered.reference)))
+            attempts = _ended(current.attempts, now, "delivered", detail)
+            done = replace(
+                current,
+                state=DeliveryState.DELIVERED,
+                attempts=attempts,
+                ended_at=now,
+                not_before=None,
+                message=None,
+                addressee=addressee or current.addressee,
+            )
+            self._deliveries.replace(done)
+            self.note_success(_target(done))
+
+    def fail(self, delivery: Delivery, error: DeliveryError, *, share: float = 1.0) -> Delivery:
+        """Note that an attempt failed.
+
+        Args:
+            delivery: As `begin` returned it.
+            error: Why.
+            share: A random share of the wait until the next attempt.
+        """
+        now = self._clock()
+        with self.transaction():
+            current = self._deliveries.get(delivery.delivery_id)
+            attempts = _ended(current.attempts, now, "failed", str(error))
+            if error.is_permanent:
+                failed = replace(
+                    current, state=DeliveryState.FAILED, attempts=attempts, ended_at=now, not_before=None, message=None
+                )
+            else:
+                wait = max(RETRY.wait_seconds(current.n_attempts, share), error.retry_after or 0.0)
+                failed = replace(
+                    current,
+                    state=DeliveryState.QUEUED,
+                    attempts=attempts,
+                    not_before=now + timedelta(seconds=wait),
+                )
+            self.note_failure(_target(failed), error, share=share)
+            return self._deliveries.replace(failed)
+
+    def hand_over(self, delivery: Delivery, target: ChannelTarget) -> Delivery | None:
+        """Let another channel send the message of a delivery, whose own channel is dead.
+
+        Args:
+            delivery: A pending delivery, or one that its channel refused.
+            target: The channel that takes over.
+        """
+        with self.transaction():
+            current = self._deliveries.get(delivery.delivery_id)
+            message = current.message or delivery.message
+            if message is None or current.state in (DeliveryState.DELIVERED, DeliveryState.SUPERSEDED):
+                return None
+            if current.state.is_pending:
+                self._finish(current, DeliveryState.FAILED)
+            rest = tuple(name for name in current.alternatives if name != target.channel)
+            return self._insert(
+                message,
+                target,
+                alternatives=rest,
+                expires_at=current.expires_at,
+                instead_of=current.channel,
+            )
+
+    def record(self, delivery: Delivery) -> None:
+        """Keep a delivery that was made outside of the engine, such as a test."""
+        with self.transaction():
+            self._deliveries.insert(delivery)
+            self._prune()
+
+    def note_success(self, target: ChannelTarget) -> None:
+        """Note that a channel works."""
+        with self.transaction():
+            self._save(after_success(self._health_of(target), self._clock()))
+
+    def note_failure(self, target: ChannelTarget, error: DeliveryError, *, share: float = 1.0) -> None:
+        """Note that a channel failed."""
+        with self.transaction():
+            health = self._health_of(target)
+            failed = after_failure(
+                health,
+                self._clock(),
+                str(error),
+                retry_after=error.retry_after,
+                is_permanent=error.is_permanent,
+                share=share,
+            )
+            self._save(failed)
+
+    def forget_channels(self, names: Iterable[str]) -> None:
+        """Forget channels that no receiver has any more; what was to be sent by them is given up."""
+        gone = set(names)
+        with self.transaction():
+            known = [name for name in self._health.all_keys() if name in gone]
+            if known:
+                self._health.remove_all(known)
+            for delivery in self.pending():
+                if delivery.channel in gone:
+                    self._finish(delivery, DeliveryState.FAILED)
+
+    def _finish(self, delivery: Delivery, state: DeliveryState) -> None:
+        with self.transaction():
+            current = self._deliveries.get(delivery.delivery_id)
+            if current.state.is_pending:
+                self._deliveries.replace(replace(current, state=state, ended_at=self._clock(), message=None))
+
+    def _prune(self) -> None:
+        ended = [delivery for delivery in self.all() if not delivery.state.is_pending]
+        beats = [delivery for delivery in ended if delivery.reason == HEARTBEAT]
+        others = [delivery for delivery in ended if delivery.reason != HEARTBEAT]
+        oldest = self._clock() - timedelta(days=KEEP_DAYS)
+        too_many = [*beats[:-KEEP_HEARTBEATS], *others[:-KEEP_COUNT]]
+        too_old = [delivery for delivery in others[-KEEP_COUNT:] if (delivery.ended_at or delivery.created_at) < oldest]
+        old = [delivery.delivery_id for delivery in (*too_many, *too_old)]
+        if old:
+            self._deliveries.remove_all(old)
+
+    def _health_of(self, target: ChannelTarget) -> ChannelHealth:
+        known = self._health.find(target.channel) or ChannelHealth(channel=target.channel)
+        return replace(known, receiver=target.receiver, kind=target.kind, addressee=target.addressee or known.addressee)
+
+    def _save(self, health: ChannelHealth) -> None:
+        if self._health.find(health.channel) is None:
+            self._health.insert(health)
+        else:
+            self._health.replace(health)
+
+    @property
+    def _deliveries(self) -> "Documents[Delivery]":
+        return self._workspace.database(DATABASE).documents("deliveries", Delivery, key="delivery_id")
+
+    @property
+    def _health(self) -> "Documents[ChannelHealth]":
+        return self._workspace.database(DATABASE).documents("channels", ChannelHealth, key="channel")
+
+
+def _target(delivery: Delivery) -> ChannelTarget:
+    return ChannelTarget(delivery.receiver, delivery.channel, delivery.kind, delivery.addressee)
+
+
+def _ended(
+    attempts: tuple[DeliveryAttempt, ...], now: datetime, result: str, detail: str
+) -> tuple[DeliveryAttempt, ...]:
+    last = attempts[-1] if attempts else DeliveryAttempt(at=now)
+    return (*attempts[:-1], replace(last, ended_at=now, result=result, detail=detail))
+
+
+def _waits_until(delivery: Delivery, health: ChannelHealth | None, now: datetime) -> datetime | None:
+    """Return until when a delivery has to wait; None if it can be sent now."""
+    times = (delivery.not_before, health.retry_at if health else None)
+    return max((at for at in times if at is not None and at > now), default=None)
+
+
+def _says_all_of(later: Delivery, earlier: Delivery) -> bool:
+    """Whether an unsent message need not be sent, because a later one of its group says all that it said.
+
+    A message of which an attempt may have arrived keeps its place, so that its repetition is recognised. One that told
+    of an alert which has ended since is sent, so that nobody hears of the end alone.
+    """
+    return (
+        (earlier.channel, earlier.group_key, earlier.status) == (later.channel, later.group_key, later.status)
+        and earlier.state is DeliveryState.QUEUED
+        and all(attempt.result == "failed" for attempt in earlier.attempts)
+        and set(earlier.firing) <= set(later.firing)
+        and set(earlier.resolved) <= set(later.resolved)
+    )

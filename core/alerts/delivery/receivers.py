@@ -1,0 +1,282 @@
+"""From configuration to channels: the blocks of the routing file, and the channels of `alerts.channels`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from core.alerts.delivery.channel import Channel
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.outbox import ChannelTarget
+from core.alerts.delivery.secret import Secrets, is_private
+from core.clock import Clock, utc_now
+from core.errors import NotFoundError
+from core.escape import shown
+from core.settings import AlertSettings
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+CONSOLES: Final = "consoles"
+"""The receiver that every workspace has: a line in each attached console."""
+
+_GLOBAL: Final[Mapping[str, Mapping[str, str]]] = {
+    "email_configs": {
+        "smtp_from": "from",
+        "smtp_smarthost": "smarthost",
+        "smtp_hello": "hello",
+        "smtp_auth_username": "auth_username",
+        "smtp_auth_password": "auth_password",
+        "smtp_auth_password_file": "auth_password_file",
+        "smtp_auth_secret": "auth_secret",
+        "smtp_auth_secret_file": "auth_secret_file",
+        "smtp_require_tls": "require_tls",
+        "smtp_tls_config": "tls_config",
+        "smtp_force_implicit_tls": "force_implicit_tls",
+    },
+    "slack_configs": {
+        "slack_api_url": "api_url",
+        "slack_api_url_file": "api_url_file",
+        "slack_app_token": "app_token",
+        "slack_app_token_file": "app_token_file",
+        "slack_app_url": "app_url",
+    },
+    "pagerduty_configs": {"pagerduty_url": "url"},
+}
+"""The fields of `global` that a block of each kind takes over."""
+
+
+class ReceiverBlockLike(Protocol):
+    """What delivery reads of a receiver's block."""
+
+    @property
+    def kind(self) -> str:
+        """The key in the file, such as `webhook_configs`."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The values as they are written."""
+
+    @property
+    def place(self) -> str:
+        """File, line and column."""
+
+
+class ReceiverLike(Protocol):
+    """What delivery reads of a receiver."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def blocks(self) -> Sequence[ReceiverBlockLike]:
+        """Its blocks, in the order of the file."""
+
+
+class RoutingFile(Protocol):
+    """What delivery reads of `core.alerts.routing.RoutingConfig`."""
+
+    @property
+    def receivers(self) -> Mapping[str, ReceiverLike]:
+        """The receivers by name."""
+
+    @property
+    def global_fields(self) -> Mapping[str, Any]:
+        """The block `global`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredChannel:
+    """A channel of a receiver: its name, and how it is made for one attempt."""
+
+    target: ChannelTarget
+    make: Callable[[], Channel] = field(compare=False)
+    sends_resolved: bool = True
+    tracks_incidents: bool = False
+
+
+class Receivers:
+    """Every receiver with its channels. Making it reads no secret and opens no connection."""
+
+    def __init__(
+        self,
+        workspace: "Workspace",
+        settings: AlertSettings,
+        routing: RoutingFile | None = None,
+        *,
+        routing_file: Path | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Read the configuration.
+
+        Args:
+            workspace: The workspace; its consoles are a receiver.
+            settings: The `alerts` block.
+            routing: The routing file, if there is one.
+            routing_file: Where it is: only a file that its owner alone can read may hold secrets itself.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._clock = clock
+        self._fallover = frozenset(settings.delivery.fallover)
+        self._is_private = routing_file is not None and is_private(routing_file)
+        self._base = routing_file.parent if routing_file is not None else workspace.root
+        self._channels: dict[str, tuple[ConfiguredChannel, ...]] = {}
+        receivers = dict(routing.receivers) if routing is not None else {}
+        for name in dict.fromkeys((*receivers, *settings.channels)):
+            own = settings.channels.get(name, [])
+            blocks = receivers[name].blocks if name in receivers else ()
+            found = [
+                *self._of_blocks(name, blocks, routing.global_fields if routing else {}, may_skip=bool(own)),
+                *self._of_addresses(name, own),
+            ]
+            self._channels[name] = tuple(found)
+        if CONSOLES not in self._channels:
+            self._channels[CONSOLES] = tuple(self._of_addresses(CONSOLES, ["console:"]))
+
+    def names(self) -> list[str]:
+        """Return the receivers, in the order of the files; the consoles last."""
+        return list(self._channels)
+
+    def channels(self, receiver: str) -> tuple[ConfiguredChannel, ...]:
+        """Return the channels of a receiver; none of one that is unknown."""
+        return self._channels.get(receiver, ())
+
+    def get(self, receiver: str) -> tuple[ConfiguredChannel, ...]:
+        """Return the channels of a receiver.
+
+        Raises:
+            NotFoundError: There is no such receiver; the message lists all.
+        """
+        if receiver not in self._channels:
+            raise NotFoundError(f"There is no receiver {shown(receiver)}. The receivers are {', '.join(self.names())}.")
+        return self._channels[receiver]
+
+    def is_alternative(self, receiver: str) -> bool:
+        """Whether the channels of a receiver replace each other, instead of being used together."""
+        return receiver in self._fallover or "*" in self._fallover
+
+    def find(self, channel: str) -> ConfiguredChannel | None:
+        """Return the channel with a name, or None."""
+        return next((found for found in self.all() if found.target.channel == channel), None)
+
+    def all(self) -> Iterator[ConfiguredChannel]:
+        """Yield every channel."""
+        for channels in self._channels.values():
+            yield from channels
+
+    def _of_blocks(
+        self, receiver: str, blocks: Sequence[ReceiverBlockLike], defaults: Mapping[str, Any], *, may_skip: bool
+    ) -> Iterator[ConfiguredChannel]:
+        counts: dict[str, int] = {}
+        for block in blocks:
+            kind = _KINDS.get(block.kind)
+            if kind is None and may_skip:  # an address in `alerts.channels` stands for it
+                continue
+            name = kind or block.kind.removesuffix("_configs")
+            counts[name] = counts.get(name, 0) + 1
+            fields = _with_defaults(block.kind, block.fields, defaults)
+            yield ConfiguredChannel(
+                ChannelTarget(receiver, f"{receiver}/{name} {counts[name]}", name),
+                self._maker(name, fields, block.place) if kind else _refuses(name, block.place),
+                sends_resolved=bool(fields.get("send_resolved", True)),
+                tracks_incidents=name == "pagerduty",
+            )
+
+    def _maker(self, kind: str, fields: Mapping[str, Any], place: str) -> Callable[[], Channel]:
+        based = {name: self._absolute(name, text) for name, text in fields.items()}
+
+        def make() -> Channel:
+            return _channel(kind, based, Secrets(place=place, is_private=self._is_private), place)
+
+        return make
+
+    def _absolute(self, name: str, text: Any) -> Any:
+        """Let the path of a file begin at the folder of the routing file, as Alertmanager does."""
+        if isinstance(text, Mapping):
+            return {inner: self._absolute(inner, each) for inner, each in text.items()}
+        if name.endswith("_file") and isinstance(text, str) and text and not text.startswith(("/", "~")):
+            return str(self._base / text)
+        return text
+
+    def _of_addresses(self, receiver: str, addresses: Sequence[str]) -> Iterator[ConfiguredChannel]:
+        counts: dict[str, int] = {}
+        for address in addresses:
+            kind, _, rest = address.partition(":")
+            counts[kind] = counts.get(kind, 0) + 1
+            target = ChannelTarget(receiver, f"{receiver}/{kind} {counts[kind]}", kind)
+            yield ConfiguredChannel(target, self._maker_of_address(kind, rest, f"alerts.channels of {receiver}"))
+
+    def _maker_of_address(self, kind: str, rest: str, place: str) -> Callable[[], Channel]:
+        def make() -> Channel:
+            if kind in ("console", "bell"):
+                from core.alerts.delivery.channels.console_line import ConsoleChannel
+
+                return ConsoleChannel(self._workspace, rings=kind == "bell", clock=self._clock)
+            if kind == "tmux":
+                from core.alerts.delivery.channels.tmux import TmuxChannel
+
+                return TmuxChannel(rest)
+            if kind == "apprise":
+                from core.alerts.delivery.channels.apprise_url import AppriseChannel
+
+                secrets = Secrets(place=place, is_private=False)
+                url = secrets.file(rest, "apprise") if rest.startswith(("/", "~")) else secrets.text(rest, "apprise")
+                return AppriseChannel(url, secrets, place)
+            raise DeliveryError(f"{place}: {shown(kind)} is no channel: use console:, bell:, tmux: or apprise:.")
+
+        return make
+
+
+def _channel(kind: str, fields: Mapping[str, Any], secrets: Secrets, place: str) -> Channel:
+    if kind == "webhook":
+        from core.alerts.delivery.channels.webhook import WebhookChannel
+
+        return WebhookChannel(fields, secrets, place)
+    if kind == "email":
+        from core.alerts.delivery.channels.email import EmailChannel
+
+        return EmailChannel(fields, secrets, place)
+    if kind == "slack":
+        from core.alerts.delivery.channels.slack import SlackChannel
+
+        return SlackChannel(fields, secrets, place)
+    if kind == "pagerduty":
+        from core.alerts.delivery.channels.pagerduty import PagerDutyChannel
+
+        return PagerDutyChannel(fields, secrets, place)
+    from core.alerts.delivery.channels.teams import TeamsChannel
+
+    return TeamsChannel(fields, secrets, place)
+
+
+_KINDS: Final[Mapping[str, str]] = {
+    "webhook_configs": "webhook",
+    "email_configs": "email",
+    "slack_configs": "slack",
+    "pagerduty_configs": "pagerduty",
+    "msteams_configs": "teams",
+    "msteamsv2_configs": "teams",
+}
+
+
+def _refuses(kind: str, place: str) -> Callable[[], Channel]:
+    def make() -> Channel:
+        raise DeliveryError(
+            f"{place}: BondX sends no {kind} by itself: give the receiver an apprise: address in alerts.channels."
+        )
+
+    return make
+
+
+def _with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a block over what `global` says for its kind; a block's own `…_file` replaces a secret of `global`."""
+    merged: dict[str, Any] = {}
+    for name, own in _GLOBAL.get(kind, {}).items():
+        base = own.removesuffix("_file")
+        if defaults.get(name) not in (None, "") and not (fields.get(base) or fields.get(f"{base}_file")):
+            merged[own] = defaults[name]
+    if defaults.get("http_config"):
+        merged["http_config"] = defaults["http_config"]
+    return {**merged, **fields}

@@ -1,0 +1,106 @@
+"""A test message to every channel of a receiver, sent at once by the process that asks for it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
+from core.alerts.delivery.outbox import Outbox
+from core.alerts.delivery.receivers import ConfiguredChannel, Receivers
+from core.alerts.delivery.records import Delivery, DeliveryAttempt, DeliveryState
+from core.alerts.delivery.wording import headline
+from core.clock import Clock, to_iso
+
+TEST = "test"
+
+
+def send_tests(
+    outbox: Outbox, receivers: Receivers, receiver: str, *, clock: Clock, timeout_seconds: float, workspace: str
+) -> Iterator[Delivery]:
+    """Send a test message to each channel of a receiver, and keep what happened in the log.
+
+    An incident that a channel opens for the test is resolved at once. A channel that works again is used again.
+
+    Args:
+        outbox: Keeps the log.
+        receivers: The receivers.
+        receiver: The name of the receiver.
+        clock: The time.
+        timeout_seconds: How long each attempt may take.
+        workspace: The name of the workspace.
+
+    Yields:
+        What happened at each channel.
+
+    Raises:
+        NotFoundError: There is no such receiver.
+    """
+    message = _message(receiver, clock, workspace)
+    for configured in receivers.get(receiver):
+        yield _send(outbox, configured, message, clock=clock, timeout_seconds=timeout_seconds)
+
+
+def _send(
+    outbox: Outbox, configured: ConfiguredChannel, message: AlertMessage, *, clock: Clock, timeout_seconds: float
+) -> Delivery:
+    began, target = clock(), configured.target
+    try:
+        channel = configured.make()
+        delivered = channel.send(message, timeout_seconds=timeout_seconds)
+        if configured.tracks_incidents:
+            ended = tuple(replace(each, status=MessageStatus.RESOLVED, ends_at=clock()) for each in message.alerts)
+            resolved = replace(message, status=MessageStatus.RESOLVED, alerts=ended)
+            channel.send(resolved, timeout_seconds=timeout_seconds)
+        target = dataclasses.replace(target, addressee=channel.addressee)
+        result, detail, state = "delivered", " ".join(filter(None, delivered)), DeliveryState.DELIVERED
+        outbox.note_success(target)
+    except DeliveryError as error:
+        result, detail, state = "failed", str(error), DeliveryState.FAILED
+        outbox.note_failure(target, error)
+    attempt = DeliveryAttempt(at=began, ended_at=clock(), result=result, detail=detail)
+    delivery = Delivery(
+        delivery_id=f"{message.notification_id}:{target.channel}",
+        notification_id=message.notification_id,
+        receiver=message.receiver,
+        channel=target.channel,
+        kind=target.kind,
+        addressee=target.addressee,
+        group_key=message.group_key,
+        reason=TEST,
+        status=str(message.status),
+        headline=headline(message),
+        state=state,
+        created_at=began,
+        ended_at=attempt.ended_at,
+        n_attempts=1,
+        attempts=(attempt,),
+    )
+    outbox.record(delivery)
+    return delivery
+
+
+def _message(receiver: str, clock: Clock, workspace: str) -> AlertMessage:
+    now = clock()
+    summary = "This is a test; no action is needed."
+    alert = NotifiedAlert(
+        fingerprint="",
+        name="ReceiverTest",
+        severity="info",
+        status=MessageStatus.FIRING,
+        summary=summary,
+        labels={"alertname": "ReceiverTest", "severity": "info"},
+        annotations={"summary": summary},
+        starts_at=now,
+    )
+    return AlertMessage(
+        notification_id=f"test-{to_iso(now)}",
+        receiver=receiver,
+        group_key=f"test:{to_iso(now)}",
+        status=MessageStatus.FIRING,
+        reason=TEST,
+        created_at=now,
+        alerts=(alert,),
+        workspace=workspace,
+    )

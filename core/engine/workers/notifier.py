@@ -1,0 +1,180 @@
+"""Notify: from alerts, routing and silences to messages in the outbox, and from there to the receivers."""
+
+import logging
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from core.alerts.alert import Alert
+from core.alerts.delivery.acknowledgements import acknowledgements
+from core.alerts.delivery.alertmanager_feed import AlertmanagerFeed, target_of
+from core.alerts.delivery.console_lines import tell_consoles
+from core.alerts.delivery.heartbeat import beat
+from core.alerts.delivery.message import AlertMessage, RoutedNotification, message_of, notified
+from core.alerts.delivery.outbox import ChannelTarget, Outbox
+from core.alerts.delivery.receivers import CONSOLES, Receivers
+from core.alerts.delivery.records import ChannelHealth
+from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.settings import SettingsError, settings_in_force
+from core.settings.in_force import settings_files
+from core.view.source import take_snapshot
+from core.view.suspects import suspect_of
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS: Final = 5.0
+_LEAST_SECONDS: Final = 0.2
+_STOP_SECONDS: Final = 3.0
+
+
+class Notifier(Worker):
+    """Looks at the alerts every five seconds, and at once when they change."""
+
+    name: ClassVar[str] = "notifier"
+    watches: ClassVar[frozenset[str]] = frozenset({"alerts"})
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to notify."""
+        self.wake = threading.Event()
+        self._context = context
+        self._workspace = context.workspace
+        self._clock = context.clock
+        self._settings = context.settings.alerts
+        self._read_from: object = None
+        self.outbox = Outbox(context.workspace, clock=context.clock)
+        self._feed = AlertmanagerFeed(self.outbox, clock=context.clock)
+        self._receivers = Receivers(context.workspace, self._settings, clock=context.clock)
+        self._sender = self._new_sender()
+        self._place = f"{context.workspace.root.name} on {socket.gethostname()}"
+
+    @override
+    def step(self) -> float:
+        now = self._clock()
+        self._configure()
+        alerts = self._context.alerts.all()
+        tell_consoles(self._workspace, [alert for alert in alerts if alert.state.is_open], now)
+        self._notify(alerts, now)
+        times = [self._beat(now), self._post_to_alertmanagers(alerts), self.outbox.next_due_at()]
+        self.outbox.expire()
+        self._sender.start_due()
+        self._judge_channels(now)
+        waits = [(at - self._clock()).total_seconds() for at in times if at is not None]
+        return max(_LEAST_SECONDS, min([STEP_SECONDS, *waits]))
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        self._sender.stop(_STOP_SECONDS)
+        self._sender = self._new_sender()
+
+    def _new_sender(self) -> Sender:
+        return Sender(
+            self.outbox,
+            lambda: self._receivers,
+            timeout_seconds=lambda: self._settings.delivery.timeout_seconds,
+            on_progress=self.wake.set,
+        )
+
+    def _configure(self) -> None:
+        """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
+        signature = tuple(_signature(file) for file in settings_files(self._workspace.root))
+        if signature == self._read_from:
+            return
+        self._read_from = signature
+        try:
+            self._settings = settings_in_force(self._workspace.root).alerts
+        except SettingsError as error:
+            log.error("notifications go on with the settings as they were: %s", error)
+        self.outbox.retry_hours = self._settings.delivery.retry_hours
+        self._receivers = Receivers(self._workspace, self._settings, clock=self._clock)
+
+    def _notify(self, alerts: Sequence[Alert], now: datetime) -> None:
+        """Queue what routing decided on, and the acknowledgements, in one durable step."""
+        by_fingerprint = {alert.fingerprint: alert for alert in alerts}
+        for message, target in [*acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)]:
+            self.outbox.enqueue(message, [target])
+
+    def enqueue(self, notification: RoutedNotification, now: datetime) -> None:
+        """Put a notification into words, and queue it for the channels of its receiver."""
+        message = message_of(notification, now=now, workspace=self._place, suspect_of=self._suspect)
+        configured = [
+            each for each in self._receivers.channels(message.receiver) if message.firing or each.sends_resolved
+        ]
+        health = self.outbox.health()
+        is_alternative = self._receivers.is_alternative(message.receiver)
+        ordered = working(tuple(configured), health) if is_alternative else configured
+        self.outbox.enqueue(message, [each.target for each in ordered], is_alternative=is_alternative)
+        if is_about_dead_channel(message) and all(is_dead(health.get(each.target.channel)) for each in ordered):
+            self._send_elsewhere(message, health)
+
+    def _send_elsewhere(self, message: AlertMessage, health: dict[str, ChannelHealth]) -> None:
+        """Tell another receiver that a channel is dead, because none of the receiver's own works."""
+        for receiver in self._receivers.names():
+            live: list[ChannelTarget] = [
+                each.target
+                for each in self._receivers.channels(receiver)
+                if receiver != CONSOLES and not is_dead(health.get(each.target.channel))
+            ]
+            if live and receiver != message.receiver:
+                self.outbox.enqueue(message, live[:1], instead_of=message.receiver)
+                return
+
+    def _suspect(self, alert: Alert) -> str:
+        if "model" not in alert.labels:
+            return ""
+        found = suspect_of(alert, take_snapshot(self._workspace))
+        return str(found) if found is not None else ""
+
+    def _beat(self, now: datetime) -> datetime | None:
+        heartbeat = self._settings.heartbeat
+        if heartbeat is None:
+            return None
+        return beat(self.outbox, self._receivers, heartbeat, now=now, workspace=self._place)
+
+    def _post_to_alertmanagers(self, alerts: Sequence[Alert]) -> datetime | None:
+        return self._feed.post(
+            self._settings.alertmanagers,
+            alerts,
+            lambda alert: notified(alert, self._suspect(alert)),
+            timeout_seconds=self._settings.delivery.timeout_seconds,
+        )
+
+    def _judge_channels(self, now: datetime) -> None:
+        """Fire an alert for each channel that fails, and clear it once the channel works or is gone."""
+        known = {each.target.channel for each in self._receivers.all()}
+        known |= {target_of(address).channel for address in self._settings.alertmanagers}
+        health = self.outbox.health()
+        if gone := health.keys() - known:
+            self.outbox.forget_channels(gone)
+        alerts = self._context.alerts
+        failing = {name: each for name, each in health.items() if name in known and each.is_failing}
+        for name, each in failing.items():
+            since = f" since {each.opened_at:%H:%M} UTC" if each.opened_at else ""
+            summary = f"{name} delivers nothing{since}: {each.last_error}"
+            alerts.fire(FAILED_RULE, labels=_labels(each.receiver, name), summary=summary, now=now)
+        for alert in alerts.open():
+            if alert.rule == FAILED_RULE and alert.labels.get("channel") not in failing:
+                alerts.clear(FAILED_RULE, labels=alert.labels, now=now, reason="the channel delivers again, or is gone")
+
+
+def is_about_dead_channel(message: AlertMessage) -> bool:
+    """Whether a message says that a channel is dead."""
+    return any(alert.name == FAILED_RULE for alert in message.firing)
+
+
+def _labels(receiver: str, channel: str) -> dict[str, str]:
+    return {"receiver": receiver, "channel": channel}
+
+
+def _signature(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,123 @@
+"""The notifier: from an alert to the consoles and to the receivers, and the alert on a channel that is dead."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.actor import Actor
+from core.alerts import Alerts
+from core.alerts.delivery.channels.console_line import announcements_of
+from core.engine.workers.notifier import Notifier
+from tests.alert_receivers import http_receiver
+from tests.clocks import HandClock
+from tests.waiting import until
+
+GATE = {"session": "s-0001", "gate": "coverage"}
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def notifier(context, clock):
+    found = Notifier(replace(context, clock=clock))
+    yield found
+    found.end(after_failure=False)
+
+
+def fire(workspace, clock, labels=GATE):
+    return Alerts(workspace, clock=clock).fire("gate_failed", labels=labels, summary="coverage", now=clock())
+
+
+def lines(workspace):
+    return [line.text for line in announcements_of(workspace).all()]
+
+
+def test_each_firing_is_one_line_in_the_consoles_also_after_a_restart(notifier, workspace, context, clock):
+    alert = fire(workspace, clock)
+    for each in (notifier, notifier, Notifier(replace(context, clock=clock))):
+        each.step()
+    assert lines(workspace) == ["warning gate_failed: coverage"]
+    Alerts(workspace, clock=clock).clear("gate_failed", labels=GATE, now=clock())
+    notifier.step()
+    fire(workspace, clock)
+    notifier.step()
+    assert len(lines(workspace)) == 2
+    assert alert.n_fired == 1
+
+
+def test_many_alerts_at_once_are_one_line(notifier, workspace, clock):
+    for n in range(10):
+        fire(workspace, clock, {"gate": str(n)})
+    notifier.step()
+    (line,) = lines(workspace)
+    assert line.endswith("and 9 more alerts")
+
+
+def test_an_acknowledged_alert_is_no_line(notifier, workspace, clock):
+    alert = fire(workspace, clock)
+    Alerts(workspace, clock=clock).acknowledge(alert.fingerprint, Actor.engine())
+    notifier.step()
+    assert lines(workspace) == []
+
+
+class TestAlertmanagers:
+    def test_it_gets_what_fires_each_minute_and_what_ended_at_once(self, workspace, clock, context):
+        with http_receiver() as http:
+            workspace.settings_file.write_text(f"alerts:\n  alertmanagers: ['{http.url()}']\n")
+            notifier = Notifier(replace(context, clock=clock))
+            fire(workspace, clock)
+            notifier.step()
+            until(lambda: len(http.requests) == 1, "the alert")
+            (alert,) = http.requests[0].json
+            assert http.requests[0].path == "/api/v2/alerts"
+            assert alert["labels"] == {"alertname": "gate_failed", "severity": "warning", **GATE}
+            assert (alert["startsAt"], alert["endsAt"]) == (
+                "2026-03-02T09:00:00.000000Z",
+                "2026-03-02T09:04:00.000000Z",
+            )
+            until(notifier.outbox.health, "its health")
+            notifier.step()
+            clock.pass_by(61)
+            until(lambda: notifier.step() and len(http.requests) == 2, "the repetition")
+            Alerts(workspace, clock=clock).clear("gate_failed", labels=GATE, now=clock())
+            until(lambda: notifier.step() and len(http.requests) == 3, "the end")
+            assert http.requests[2].json[0]["endsAt"] == "2026-03-02T09:01:01.000000Z"
+
+    def test_one_that_is_away_is_an_alert_until_it_is_back(self, workspace, clock, context):
+        with http_receiver() as http:
+            address = http.url()
+            workspace.settings_file.write_text(f"alerts:\n  alertmanagers: ['{address}']\n")
+            http.usual.status = 503
+            notifier = Notifier(replace(context, clock=clock))
+            alerts = Alerts(workspace, clock=clock)
+
+            def failed():
+                clock.pass_by(61)
+                notifier.step()
+                return [alert for alert in alerts.open() if alert.rule == "notification_failed"]
+
+            (alert,) = until(failed, "the alert on the channel")
+            assert alert.labels == {"receiver": "alertmanagers", "channel": f"alertmanagers/127.0.0.1:{http.port}"}
+            assert "HTTP 503" in alert.summary
+            http.usual.status = 200
+            until(lambda: not failed(), "the end of the alert")
+
+
+def test_a_heartbeat_comes_each_interval_and_does_not_pile_up(workspace, clock, context):
+    workspace.settings_file.write_text(
+        "alerts: {channels: {watch: ['console:']}, heartbeat: {receiver: watch, interval_seconds: 60}}\n"
+    )
+    notifier = Notifier(replace(context, clock=clock))
+    for _ in range(4):
+        notifier.step()
+        until(lambda: not notifier.outbox.pending(), "the heartbeat")
+        notifier.step()
+        clock.pass_by(60)
+    beats = [delivery for delivery in notifier.outbox.all() if delivery.reason == "heartbeat"]
+    assert [str(beat.state) for beat in beats] == ["delivered"] * 4
+    assert all("heartbeat" in line for line in lines(workspace))
+    workspace.settings_file.write_text("alerts: {channels: {watch: ['dream:']}, heartbeat: {receiver: watch}}\n")
+    notifier.step()
