@@ -5,7 +5,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from core.settings.alert_delivery import MOST_CHANNELS, DeliverySettings, HeartbeatSettings
+from core.settings.alert_delivery import (
+    MOST_CHANNELS,
+    ChannelAddress,
+    DeliverySettings,
+    HeartbeatSettings,
+    WebAddress,
+)
+from core.settings.names import Name
 from core.settings.units import PositivePercent, Share
 
 
@@ -43,14 +50,14 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         float, Meta(gt=0, description="Alert when a running session has completed no epoch for this long.")
     ] = 2.0
     channels: Annotated[
-        dict[str, Annotated[list[str], Meta(max_length=MOST_CHANNELS)]],
+        dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(
             description="Further channels by receiver, which Alertmanager does not know: console:, bell:, tmux:, and "
             "apprise: with ${VARIABLE} or the path of a 0600 file that holds the address."
         ),
     ] = {}
     alertmanagers: Annotated[
-        list[str],
+        list[WebAddress],
         Meta(description="Addresses of Alertmanagers that get every alert, as from a Prometheus.", max_length=10),
     ] = []
     heartbeat: Annotated[

@@ -119,5 +119,3 @@ def test_a_heartbeat_comes_each_interval_and_does_not_pile_up(workspace, clock, 
     beats = [delivery for delivery in notifier.outbox.all() if delivery.reason == "heartbeat"]
     assert [str(beat.state) for beat in beats] == ["delivered"] * 4
     assert all("heartbeat" in line for line in lines(workspace))
-    workspace.settings_file.write_text("alerts: {channels: {watch: ['dream:']}, heartbeat: {receiver: watch}}\n")
-    notifier.step()
