@@ -9,7 +9,7 @@ from core.alerts.alert import Alert, AlertState
 from core.alerts.delivery.message import AlertMessage, MessageStatus, message_of
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
 from core.alerts.delivery.receivers import Receivers
-from core.alerts.delivery.records import Delivery, DeliveryState
+from core.alerts.delivery.records import Delivery, NotificationState
 
 
 def acknowledgements(
@@ -26,10 +26,10 @@ def acknowledgements(
     targets = {each.target.channel: each.target for each in receivers.all() if each.tracks_incidents}
     newest: dict[tuple[str, str], Delivery] = {}
     for delivery in outbox.all():
-        if delivery.channel in targets and delivery.state is not DeliveryState.SUPERSEDED:
+        if delivery.channel in targets and delivery.state is not NotificationState.SUPERSEDED:
             newest[delivery.channel, delivery.group_key] = delivery
     for delivery in newest.values():
-        if delivery.status != MessageStatus.FIRING or delivery.state is not DeliveryState.DELIVERED:
+        if delivery.status != MessageStatus.FIRING or delivery.state is not NotificationState.DELIVERED:
             continue
         told = [alerts[fingerprint] for fingerprint in delivery.firing if fingerprint in alerts]
         still_open = [alert for alert in told if alert.state.is_open]

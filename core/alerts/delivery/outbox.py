@@ -16,7 +16,7 @@ from core.alerts.delivery.breaker import RETRY, after_failure, after_success
 from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage
-from core.alerts.delivery.records import ChannelHealth, Delivery, DeliveryAttempt, DeliveryState
+from core.alerts.delivery.records import ChannelHealth, Delivery, DeliveryAttempt, NotificationState
 from core.alerts.delivery.wording import headline
 from core.clock import Clock, utc_now
 
@@ -139,7 +139,7 @@ class Outbox:
         )
         for earlier in self.pending():
             if _says_all_of(delivery, earlier):
-                self._finish(earlier, DeliveryState.SUPERSEDED)
+                self._finish(earlier, NotificationState.SUPERSEDED)
         return self._deliveries.insert(delivery)
 
     def due(self, receivers: Iterable[str] | None = None) -> list[Delivery]:
@@ -174,9 +174,9 @@ class Outbox:
         now = self._clock()
         for delivery in self.pending():
             if delivery.expires_at is not None and delivery.expires_at <= now:
-                self._finish(delivery, DeliveryState.EXPIRED)
+                self._finish(delivery, NotificationState.EXPIRED)
             elif now - delivery.created_at > timedelta(hours=self.retry_hours):
-                self._finish(delivery, DeliveryState.FAILED)
+                self._finish(delivery, NotificationState.FAILED)
 
     def begin(self, delivery: Delivery) -> Delivery | None:
         """Note that an attempt begins; the result is durable before anything is sent.
@@ -195,7 +195,7 @@ class Outbox:
             attempts = (*current.attempts, DeliveryAttempt(at=self._clock()))[-_MOST_ATTEMPTS_KEPT:]
             begun = replace(
                 current,
-                state=DeliveryState.SENDING,
+                state=NotificationState.SENDING,
                 attempts=attempts,
                 n_attempts=current.n_attempts + 1,
                 message=message,
@@ -211,7 +211,7 @@ class Outbox:
             attempts = _ended(current.attempts, now, "delivered", detail)
             done = replace(
                 current,
-                state=DeliveryState.DELIVERED,
+                state=NotificationState.DELIVERED,
                 attempts=attempts,
                 ended_at=now,
                 not_before=None,
@@ -235,13 +235,18 @@ class Outbox:
             attempts = _ended(current.attempts, now, "failed", str(error))
             if error.is_permanent:
                 failed = replace(
-                    current, state=DeliveryState.FAILED, attempts=attempts, ended_at=now, not_before=None, message=None
+                    current,
+                    state=NotificationState.FAILED,
+                    attempts=attempts,
+                    ended_at=now,
+                    not_before=None,
+                    message=None,
                 )
             else:
                 wait = max(RETRY.wait_seconds(current.n_attempts, share), error.retry_after or 0.0)
                 failed = replace(
                     current,
-                    state=DeliveryState.QUEUED,
+                    state=NotificationState.QUEUED,
                     attempts=attempts,
                     not_before=now + timedelta(seconds=wait),
                 )
@@ -258,10 +263,10 @@ class Outbox:
         with self.transaction():
             current = self._deliveries.get(delivery.delivery_id)
             message = current.message or delivery.message
-            if message is None or current.state in (DeliveryState.DELIVERED, DeliveryState.SUPERSEDED):
+            if message is None or current.state in (NotificationState.DELIVERED, NotificationState.SUPERSEDED):
                 return None
             if current.state.is_pending:
-                self._finish(current, DeliveryState.FAILED)
+                self._finish(current, NotificationState.FAILED)
             rest = tuple(name for name in current.alternatives if name != target.channel)
             return self._insert(
                 message,
@@ -305,9 +310,9 @@ class Outbox:
                 self._health.remove_all(known)
             for delivery in self.pending():
                 if delivery.channel in gone:
-                    self._finish(delivery, DeliveryState.FAILED)
+                    self._finish(delivery, NotificationState.FAILED)
 
-    def _finish(self, delivery: Delivery, state: DeliveryState) -> None:
+    def _finish(self, delivery: Delivery, state: NotificationState) -> None:
         with self.transaction():
             current = self._deliveries.get(delivery.delivery_id)
             if current.state.is_pending:
@@ -368,7 +373,7 @@ def _says_all_of(later: Delivery, earlier: Delivery) -> bool:
     """
     return (
         (earlier.channel, earlier.group_key, earlier.status) == (later.channel, later.group_key, later.status)
-        and earlier.state is DeliveryState.QUEUED
+        and earlier.state is NotificationState.QUEUED
         and all(attempt.result == "failed" for attempt in earlier.attempts)
         and set(earlier.firing) <= set(later.firing)
         and set(earlier.resolved) <= set(later.resolved)

@@ -8,7 +8,7 @@ import msgspec
 from core.alerts.delivery.message import AlertMessage
 
 
-class DeliveryState(StrEnum):
+class NotificationState(StrEnum):
     """Where the delivery of one notification to one channel stands."""
 
     QUEUED = "queued"  # waits for its first or its next attempt
@@ -21,7 +21,7 @@ class DeliveryState(StrEnum):
     @property
     def is_pending(self) -> bool:
         """Whether it is still to be sent."""
-        return self in (DeliveryState.QUEUED, DeliveryState.SENDING)
+        return self in (NotificationState.QUEUED, NotificationState.SENDING)
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     headline: str
     firing: tuple[str, ...] = ()  # fingerprints
     resolved: tuple[str, ...] = ()
-    state: DeliveryState = DeliveryState.QUEUED
+    state: NotificationState = NotificationState.QUEUED
     created_at: datetime
     ended_at: datetime | None = None
     not_before: datetime | None = None

@@ -9,7 +9,7 @@ from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.outbox import Outbox
 from core.alerts.delivery.receivers import ConfiguredChannel, Receivers
-from core.alerts.delivery.records import Delivery, DeliveryAttempt, DeliveryState
+from core.alerts.delivery.records import Delivery, DeliveryAttempt, NotificationState
 from core.alerts.delivery.wording import headline
 from core.clock import Clock, to_iso
 
@@ -54,10 +54,10 @@ def _send(
             resolved = replace(message, status=MessageStatus.RESOLVED, alerts=ended)
             channel.send(resolved, timeout_seconds=timeout_seconds)
         target = dataclasses.replace(target, addressee=channel.addressee)
-        result, detail, state = "delivered", " ".join(filter(None, delivered)), DeliveryState.DELIVERED
+        result, detail, state = "delivered", " ".join(filter(None, delivered)), NotificationState.DELIVERED
         outbox.note_success(target)
     except DeliveryError as error:
-        result, detail, state = "failed", str(error), DeliveryState.FAILED
+        result, detail, state = "failed", str(error), NotificationState.FAILED
         outbox.note_failure(target, error)
     attempt = DeliveryAttempt(at=began, ended_at=clock(), result=result, detail=detail)
     delivery = Delivery(

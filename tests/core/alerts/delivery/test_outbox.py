@@ -8,7 +8,7 @@ from core.alerts import AlertState
 from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.outbox import KEEP_COUNT, KEEP_HEARTBEATS, ChannelTarget, Outbox
-from core.alerts.delivery.records import DeliveryState
+from core.alerts.delivery.records import NotificationState
 from tests.clocks import START
 from tests.core.alerts.delivery.told import a_message, an_alert
 from tests.processes import dies
@@ -35,7 +35,7 @@ def test_what_was_delivered_is_kept_without_its_message(outbox, clock):
     clock.pass_by(2)
     outbox.succeed(begun, DONE, "ops@example.com")
     (done,) = outbox.all()
-    assert (done.state, done.message, done.addressee) == (DeliveryState.DELIVERED, None, "ops@example.com")
+    assert (done.state, done.message, done.addressee) == (NotificationState.DELIVERED, None, "ops@example.com")
     (attempt,) = done.attempts
     assert (attempt.result, attempt.detail, attempt.ended_at - attempt.at) == (
         "delivered",
@@ -174,7 +174,7 @@ def test_a_kill_at_any_point_loses_nothing_and_sends_nothing_twice_under_two_nam
     while dies(at, work):
         at += 1
     outbox = Outbox(workspace, clock=clock)
-    assert [delivery.state for delivery in outbox.all()] == [DeliveryState.DELIVERED]
+    assert [delivery.state for delivery in outbox.all()] == [NotificationState.DELIVERED]
     lines = [line for line in sent.read_text().splitlines() if line.endswith(("True", "False"))]
     assert len({line.split()[0] for line in lines}) == 1
     assert all(line.endswith("True") for line in lines[1:])  # only what may have arrived is repeated, and says so

@@ -6,7 +6,7 @@ import pytest
 
 from core.alerts import AlertState
 from core.alerts.delivery.receivers import Receivers
-from core.alerts.delivery.records import DeliveryState
+from core.alerts.delivery.records import NotificationState
 from core.settings import AlertSettings
 from core.settings.alert_delivery import DeliverySettings
 from tests.alert_receivers import Answer, http_receiver
@@ -124,10 +124,10 @@ def test_a_slow_receiver_does_not_delay_another(workspace, outbox, sender_of, ht
         queue(outbox, receivers, a_message(receiver="quick"), "quick")
         sender = sender_of(receivers)
         sender.start_due()
-        until(lambda: outbox.all()[1].state is DeliveryState.DELIVERED, "the message to the quick receiver")
-        assert outbox.all()[0].state is DeliveryState.SENDING
+        until(lambda: outbox.all()[1].state is NotificationState.DELIVERED, "the message to the quick receiver")
+        assert outbox.all()[0].state is NotificationState.SENDING
         released.set()
-        until(lambda: outbox.all()[0].state is DeliveryState.DELIVERED, "the message to the slow receiver")
+        until(lambda: outbox.all()[0].state is NotificationState.DELIVERED, "the message to the slow receiver")
         sender.stop(1)
 
 
@@ -154,7 +154,7 @@ def test_a_channel_that_is_gone_gives_its_messages_up(workspace, outbox, sender_
     (queued,) = queue(outbox, receivers_of(workspace, webhook(http.url())), a_message())
     assert not sender_of(receivers_of(workspace)).send(queued)
     assert outbox.all()[0].attempts[0].detail == "There is no channel ops/webhook 1 any more."
-    assert outbox.all()[0].state is DeliveryState.FAILED
+    assert outbox.all()[0].state is NotificationState.FAILED
 
 
 def test_a_defect_of_a_channel_stops_no_other_message(workspace, outbox, sender_of, http, monkeypatch):
