@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from console.commands.alert_notifications import add_parsers
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
@@ -27,6 +28,7 @@ def add_parser(commands: Subparsers) -> None:
     listing.add_argument("--all", action="store_true", help="include resolved alerts")
     add_json_argument(listing)
     listing.set_defaults(command=list_alerts)
+    add_parsers(verbs)
     for verb, consequence in DECISIONS.items():
         decision = command_parser(verbs, verb, help=consequence)
         decision.add_argument("fingerprints", metavar="ALERT", nargs="+")

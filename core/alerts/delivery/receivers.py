@@ -12,7 +12,7 @@ from core.alerts.delivery.secret import Secrets, is_private
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
-from core.settings import AlertSettings
+from core.settings import AlertSettings, settings_in_force
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -280,3 +280,12 @@ def _with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, 
     if defaults.get("http_config"):
         merged["http_config"] = defaults["http_config"]
     return {**merged, **fields}
+
+
+def receivers_in_force(workspace: "Workspace") -> Receivers:
+    """Return the receivers of a workspace as its files configure them now.
+
+    Raises:
+        SettingsError: The settings cannot be read.
+    """
+    return Receivers(workspace, settings_in_force(workspace.root).alerts)

@@ -19,6 +19,7 @@ from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error
 from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
 from core.serving.control.monitoring import MonitoringRoutes
+from core.serving.control.notifications import NotificationRoutes
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
@@ -43,6 +44,7 @@ _ROUTES = (
     SessionRoutes,
     RolloutRoutes,
     AlertRoutes,
+    NotificationRoutes,
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,

@@ -114,14 +114,19 @@ class EmailChannel:
     @contextmanager
     def _connection(self, timeout_seconds: float) -> Iterator[smtplib.SMTP]:
         context = self._context()
+        # Not connected by the constructor: the greeting of the server counts against the time, too.
         if self._implicit_tls:
             server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._host, self._port, local_hostname=self._hello, timeout=timeout_seconds, context=context
+                local_hostname=self._hello, timeout=timeout_seconds, context=context
             )
         else:
-            server = smtplib.SMTP(self._host, self._port, local_hostname=self._hello, timeout=timeout_seconds)
+            server = smtplib.SMTP(local_hostname=self._hello, timeout=timeout_seconds)
+        vars(server)["_host"] = self._host  # the name that the certificate must have, which only the constructor sets
         with _ending_after(server, timeout_seconds):
             try:
+                code, greeting = server.connect(self._host, self._port)
+                if code != 220:
+                    raise smtplib.SMTPConnectError(code, greeting)
                 server.ehlo()
                 if not self._implicit_tls and server.has_extn("starttls"):
                     server.starttls(context=context)
@@ -157,11 +162,7 @@ class EmailChannel:
             given = str(text or "")
             if not given.isprintable():
                 raise ValueError
-            found = tuple(
-                Address(display_name=shown, addr_spec=spec)
-                for shown, spec in getaddresses([given], strict=True)
-                if spec
-            )
+            found = tuple(Address(display_name=shown, addr_spec=spec) for shown, spec in getaddresses([given]) if spec)
             if not found:
                 raise ValueError
         except (ValueError, IndexError):

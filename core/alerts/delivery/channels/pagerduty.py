@@ -13,7 +13,7 @@ from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.http import HttpOptions, post_json
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.secret import Secret, Secrets
-from core.alerts.delivery.wording import MOST_SHOWN, facts, footers, headline, is_web_address
+from core.alerts.delivery.wording import MOST_SHOWN, facts, footers, headline, is_web_address, one_line
 from core.clock import to_iso
 
 _URL: Final = "https://events.pagerduty.com/v2/enqueue"
@@ -88,7 +88,7 @@ def pagerduty_event(message: AlertMessage, *, source: str = "") -> dict[str, Any
             "source": source or message.workspace or "bondx",
             "severity": message.severity if message.severity in _SEVERITIES else "error",
             "timestamp": to_iso(min(alert.starts_at for alert in message.firing)),
-            "component": first.labels.get("model") or first.labels.get("session") or "engine",
+            "component": one_line(first.labels.get("model") or first.labels.get("session") or "engine"),
             "group": message.receiver,
             "class": first.name,
             "custom_details": _details(message, shown),

@@ -103,7 +103,7 @@ def slack_document(message: AlertMessage, *, channel: str = "") -> dict[str, Any
     line = headline(message)
     alerts = message.alerts[:_MOST_ALERTS]
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": line[:_MOST_HEADER], "emoji": False}}
+        {"type": "header", "text": {"type": "plain_text", "text": _plain(line), "emoji": False}}
     ]
     for alert in alerts:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _section(alert)}})
@@ -118,6 +118,11 @@ def slack_document(message: AlertMessage, *, channel: str = "") -> dict[str, Any
         "attachments": [{"color": colour, "fallback": mrkdwn(line), "blocks": blocks}],
     }
     return {"channel": channel, **body} if channel else body
+
+
+def _plain(text: str) -> str:
+    """Return a text for an element that has no formatting, where escaped characters could be shown as they are."""
+    return text.replace("<", "‹").replace(">", "›")[:_MOST_HEADER]
 
 
 def _section(alert: NotifiedAlert) -> str:

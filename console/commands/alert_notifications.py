@@ -1,0 +1,115 @@
+"""`bondx alerts notifications` and `bondx alerts receivers`: who was told what, and whether the channels work."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+_COLUMNS = ("at", "receiver", "channel", "reason", "status", "result", "detail", "headline")
+
+
+def add_parsers(verbs: Subparsers) -> None:
+    """Add the verbs below `bondx alerts`."""
+    log = command_parser(verbs, "notifications", help="the log of notifications: every attempt, to whom, when, result")
+    log.add_argument("--alert", metavar="ALERT", help="show only the notifications about this alert")
+    add_json_argument(log)
+    log.set_defaults(command=list_notifications)
+    nouns = noun_parser(verbs, "receivers", help="list the receivers of notifications, or test one")
+    listing = command_parser(nouns, "list", help="every channel of every receiver: exit code 1 if one is dead")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_receivers)
+    test = command_parser(nouns, "test", help="send a test message now: exit code 1 if a channel failed")
+    test.add_argument("name", metavar="RECEIVER")
+    add_json_argument(test)
+    test.set_defaults(command=try_receiver)
+
+
+def list_notifications(args: argparse.Namespace) -> int:
+    """Print the log of notifications."""
+    from console.cli.output import print_json
+    from core.alerts import Alerts
+    from core.alerts.delivery.log import notifications_of
+    from core.errors import NotFoundError
+    from core.escape import shown
+
+    workspace = open_workspace(args)
+    lines = notifications_of(workspace, args.alert)
+    if args.alert and not lines and all(alert.fingerprint != args.alert for alert in Alerts(workspace).all()):
+        raise NotFoundError(f"There is no alert {shown(args.alert)}. bondx alerts list --all shows all alerts.")
+    if args.json:
+        print_json(lines)
+    else:
+        print_notifications(workspace, args.alert)
+    return ExitCode.GOOD
+
+
+def print_notifications(workspace: "Workspace", fingerprint: str | None = None) -> None:
+    """Print the log as a table.
+
+    Args:
+        workspace: The workspace.
+        fingerprint: Only what told of this alert.
+    """
+    from console.cli.output import print_table
+    from core.alerts.delivery.log import notifications_of
+
+    rows = [{name: getattr(line, name) for name in _COLUMNS} for line in notifications_of(workspace, fingerprint)]
+    print_table(rows, _COLUMNS, empty="no notifications")
+
+
+def list_receivers(args: argparse.Namespace) -> int:
+    """Print the channels of every receiver."""
+    import msgspec
+
+    from console.cli.output import print_json, print_table
+    from core.alerts.delivery.log import receiver_channels
+    from core.alerts.delivery.outbox import Outbox
+    from core.alerts.delivery.receivers import receivers_in_force
+
+    workspace = open_workspace(args)
+    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace))
+    if args.json:
+        print_json(found)
+    else:
+        columns = ("receiver", "channel", "state", "last_delivered_at", "n_delivered", "n_failed", "last_error")
+        print_table([msgspec.structs.asdict(each) for each in found], columns, empty="no receivers")
+    return ExitCode.FAILING if any(each.state == "dead" for each in found) else ExitCode.GOOD
+
+
+def try_receiver(args: argparse.Namespace) -> int:
+    """Send a test message to every channel of a receiver, and say what happened."""
+    from console.cli.output import print_json, printable
+    from core.alerts.delivery.outbox import Outbox
+    from core.alerts.delivery.receivers import receivers_in_force
+    from core.alerts.delivery.records import NotificationState
+    from core.alerts.delivery.trial import send_tests
+    from core.clock import utc_now
+    from core.settings import settings_in_force
+
+    workspace = open_workspace(args)
+    settings = settings_in_force(workspace.root).alerts
+    receivers = receivers_in_force(workspace)
+    sent = []
+    for delivery in send_tests(
+        Outbox(workspace),
+        receivers,
+        args.name,
+        clock=utc_now,
+        timeout_seconds=settings.delivery.timeout_seconds,
+        workspace=workspace.root.name,
+    ):
+        sent.append(delivery)
+        if not args.json:
+            print(
+                f"{printable(delivery.channel)}: {printable(delivery.state)}: {printable(delivery.attempts[0].detail)}"
+            )
+    if args.json:
+        print_json(sent)
+    elif not sent:
+        print(f"{printable(args.name)} has no channel.")
+    failed = not sent or any(delivery.state is not NotificationState.DELIVERED for delivery in sent)
+    return ExitCode.FAILING if failed else ExitCode.GOOD

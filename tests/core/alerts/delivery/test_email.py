@@ -1,0 +1,129 @@
+"""E-mail to a real server on loopback: what arrives, and what is said if nothing does."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+
+import pytest
+
+from core.alerts import AlertState
+from core.alerts.delivery.channels.email import EmailChannel
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.secret import Secrets
+from tests.core.alerts.delivery.told import a_message, an_alert
+from tests.waiting import PATIENCE_SECONDS
+
+WAIT = {"timeout_seconds": PATIENCE_SECONDS}
+
+
+@contextmanager
+def mail_server(spool, mode="plain"):
+    spool.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "tests.smtp_server", str(spool), mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield int(server.stdout.readline())
+        finally:
+            server.kill()
+
+
+def channel(port, **fields):
+    known = {
+        "to": "Ada <ada@example.com>, grace@example.com",
+        "from": "bondx@example.com",
+        "smarthost": f"127.0.0.1:{port}",
+        "require_tls": False,
+    }
+    return EmailChannel({**known, **fields}, Secrets(place="alertmanager.yml:3:1", is_private=True), "here")
+
+
+def mails(spool):
+    found = sorted(spool.glob("*.eml"))
+    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in found]
+
+
+def test_a_mail_has_text_and_html_and_the_thread_of_its_group(tmp_path):
+    with mail_server(tmp_path / "spool") as port:
+        delivered = channel(port).send(a_message(), **WAIT)
+        channel(port).send(a_message(an_alert(state=AlertState.RESOLVED), reason="resolved"), **WAIT)
+    first, second = mails(tmp_path / "spool")
+    assert first["To"] == "Ada <ada@example.com>, grace@example.com"
+    assert first["Subject"] == "[firing] critical gate_failed: coverage is 80.0%, below 95.0%"
+    assert first["Message-ID"] == delivered.reference
+    assert first["Message-ID"] != second["Message-ID"]
+    assert first["References"] == second["References"] == second["In-Reply-To"]
+    text = first.get_body(("plain",)).get_content()
+    for words in (
+        "What: coverage is 80.0%, below 95.0%",
+        "Since: 2026-03-02 09:00 UTC",
+        "Value: 80, limit 95",
+        "Suspect version: spread 1.2.0 is live.",
+        "What to do: Look at the data.",
+        "Acknowledge: bondx alerts acknowledge ",
+    ):
+        assert words in text
+    assert "<code>bondx alerts acknowledge" in first.get_body(("html",)).get_content()
+
+
+def test_a_repetition_has_the_same_message_id(tmp_path):
+    message = a_message()
+    assert channel(25).mail(message)["Message-ID"] == channel(25).mail(message)["Message-ID"]
+
+
+def test_no_text_becomes_a_header_or_markup(tmp_path):
+    hostile = an_alert(summary="a\r\nBcc: eve@example.com\r\n\r\n<script>alert(1)</script>", labels={})
+    with mail_server(tmp_path / "spool") as port:
+        channel(port, headers={"X-Desk": "a\nBcc: eve@example.com", "X Bad": "b"}).send(a_message(hostile), **WAIT)
+    (mail,) = mails(tmp_path / "spool")
+    assert mail["Bcc"] is None
+    assert "<script>" not in mail.get_body(("html",)).get_content()
+    assert "X Bad" not in mail
+
+
+@pytest.mark.parametrize("to", ["ada@example.com\nBcc: eve@example.com", "", "no address"])
+def test_an_address_that_is_none_is_refused(to):
+    with pytest.raises(DeliveryError, match="must be one or more mail addresses"):
+        channel(25, to=to)
+
+
+@pytest.mark.parametrize(
+    ("mode", "says", "is_permanent"),
+    [
+        ("busy", "451 try again later", False),
+        ("refuses", "550 no such user", True),
+        ("drops", "failed: Connection unexpectedly closed", False),
+    ],
+)
+def test_a_refusal_is_told_in_words(tmp_path, mode, says, is_permanent):
+    with mail_server(tmp_path / "spool", mode) as port, pytest.raises(DeliveryError, match=says) as refused:
+        channel(port).send(a_message(), **WAIT)
+    assert refused.value.is_permanent == is_permanent
+
+
+def test_a_server_that_answers_byte_by_byte_is_left_in_time(tmp_path):
+    with (
+        mail_server(tmp_path / "spool", "drips") as port,
+        pytest.raises(DeliveryError, match=r"did not answer within 0\.2 s"),
+    ):
+        channel(port).send(a_message(), timeout_seconds=0.2)
+
+
+def test_a_login_is_made_and_a_wrong_password_is_in_no_error(tmp_path):
+    with mail_server(tmp_path / "spool", "login") as port:
+        channel(port, auth_username="ada", auth_password="s3cret-word").send(a_message(), **WAIT)
+        with pytest.raises(DeliveryError, match="535 wrong") as refused:
+            channel(port, auth_username="ada", auth_password="another-word").send(a_message(), **WAIT)
+    assert "another-word" not in str(refused.value)
+    assert not refused.value.is_permanent
+    assert len(mails(tmp_path / "spool")) == 1
+
+
+def test_a_server_without_tls_is_refused_unless_it_is_trusted(tmp_path):
+    with mail_server(tmp_path / "spool") as port, pytest.raises(DeliveryError, match="offers no STARTTLS"):
+        channel(port, require_tls=True).send(a_message(), **WAIT)
+
+
+def test_a_server_that_is_away_is_named():
+    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1:1 failed: Connection refused"):
+        channel(1).send(a_message(), **WAIT)
