@@ -1,5 +1,6 @@
 """The only place that reads the wall clock, and the only spelling of an instant."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 
@@ -71,6 +72,43 @@ def is_possible(at: datetime) -> bool:
     (True, False)
     """
     return _FIRST_YEAR <= as_utc(at).year <= _LAST_YEAR
+
+
+_DURATION = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,8})s)?")
+
+
+def read_duration(text: str) -> timedelta:
+    """Read a duration that a person typed, as Prometheus writes it.
+
+    Args:
+        text: `30m`, `2h`, `1d`, or several units, the largest first: `1h30m`.
+
+    Raises:
+        UsageError: The text is no duration above 0.
+
+    >>> read_duration("1h30m").total_seconds()
+    5400.0
+    """
+    found = _DURATION.fullmatch(text.strip())
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0,) * 5
+    duration = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise UsageError(f"{text!r} is not a duration: write 30m, 2h, 1d or 1h30m.")
+    return duration
+
+
+def read_coming_instant(text: str, now: datetime) -> datetime:
+    """Read an instant ahead that a person typed, as `read_instant`; a time of day is its next occurrence.
+
+    Raises:
+        UsageError: The text is no time, or not after now.
+    """
+    at = read_instant(text, now)
+    if at <= now and "T" not in text and " " not in text.strip():
+        at += timedelta(days=1)
+    if at <= now:
+        raise UsageError(f"{text!r} is not after now ({now:%Y-%m-%d %H:%M} UTC).")
+    return at
 
 
 def read_instant(text: str, now: datetime) -> datetime:

@@ -248,22 +248,51 @@ def counts(alerts: Sequence[Alert]) -> dict[str, int]:
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
 
 
-def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Line]:
-    """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
-    severity = severity_cell(alert, glyphs)
+def state_words(alert: Alert, now: datetime) -> str:
+    """Say the state, and what else decides whether an alert is heard: flapping, snoozed.
+
+    Args:
+        alert: The alert.
+        now: The present.
+    """
+    words = [str(alert.state)]
+    if alert.state.is_open and alert.is_flapping:
+        words.append("flapping")
+    if alert.is_snoozed(now):
+        words.append("snoozed")
+    return ", ".join(words)
+
+
+def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
+    """Return what is known about an alert, each with its name."""
     taken = f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING
+    snoozed = f"until {instant(alert.snoozed_until)} by {alert.snoozed_by}" if alert.is_snoozed(now) else ""
+    fired = f"{alert.n_fired} times" if alert.n_fired != 1 else "once"
+    if alert.is_flapping:
+        fired += f"; flapping, back {counted(alert.n_flaps, 'time')} since {instant(alert.incident_at)}"
     facts = [
-        ("state", str(alert.state)),
+        ("state", state_words(alert, now)),
         ("rule", alert.rule),
         ("value", number(alert.value)),
         ("limit", number(alert.threshold)),
         ("since", instant(alert.first_at)),
         ("last seen", instant(alert.last_at)),
-        ("fired", f"{alert.n_fired} times" if alert.n_fired != 1 else "once"),
+        ("fired", fired),
         ("ack by", taken),
         ("resolved", f"{instant(alert.resolved_at)} {alert.resolved_by or ''}".rstrip()),
-        *(alert.labels.items()),
+        ("snoozed", snoozed),
+        ("expression", alert.expr),
+        ("source", alert.source or alert.generator_url),
+        ("runbook", alert.annotations.get("runbook_url", "")),
     ]
+    always = {"value", "limit", "ack by", "resolved"}
+    return [*(fact for fact in facts if fact[1] or fact[0] in always), *alert.labels.items()]
+
+
+def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Line]:
+    """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
+    severity = severity_cell(alert, glyphs)
+    facts = alert_facts(alert, snapshot.taken_at)
     return [
         Line(((f"{severity.text}  ", severity.tone), (alert.summary, "strong"))),
         Line(),

@@ -1,9 +1,11 @@
 """Verbs about alerts: acknowledge, resolve; one alert, or all that are marked."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import Offer
+from console.presentation.phrases import instant
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
 from console.verbs.several import carry_out_each
@@ -136,6 +138,95 @@ class Acknowledge(AlertDecision):
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
         """Acknowledge one alert."""
         return alerts.acknowledge(alert.fingerprint, context.actor, expected_revision=alert.revision, reason=reason)
+
+
+DURATIONS = ("30m", "1h", "2h", "4h", "8h", "1d", "3d", "1w")
+"""The lengths that the dialog of a snooze offers, one after the other."""
+USUAL_DURATION = "2h"
+DURATION_WORD = Argument("FOR", lambda _snapshot, _before: DURATIONS)
+
+
+class Snooze(AlertDecision):
+    """Put alerts off for a time."""
+
+    name = "snooze"
+    key = Key("Z", "snooze", "Snooze the alert, or the marked alerts, for a time (asks first, and for how long)")
+    command = Command("keep an alert's notifications back for a time: 30m, 2h, 1d", options=(DURATION_WORD,))
+    confirm, participle = "Snooze", "Snoozed"
+    way_back = "It ends by itself; until then only a shorter snooze replaces it."
+
+    def __init__(self, until: datetime = datetime.min) -> None:
+        self._until = until
+
+    def refuses(self, alert: Alert) -> str | None:
+        """Refuse an alert that is resolved."""
+        return None if alert.state.is_open else f"This alert is already {alert.state}."
+
+    def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
+        """Offer it for one length; the right arrow asks about the next."""
+        from dataclasses import replace
+
+        from core.clock import read_duration, utc_now
+
+        length = options[0] if options else USUAL_DURATION
+        until = utc_now() + read_duration(length)
+        offer = super(Snooze, type(self)(until)).offer(context, thing)
+        following = DURATIONS[(DURATIONS.index(length) + 1) % len(DURATIONS)] if length in DURATIONS else DURATIONS[0]
+        choice = Line(
+            (
+                (f"for {length}", "strong"),
+                (f", until {instant(until)}.  ", ""),
+                ("right", "key"),
+                (f": {following}", "muted"),
+            )
+        )
+        return replace(
+            offer,
+            lines=(choice, Line(), *offer.lines),
+            another=lambda: self.offer(context, thing, following),
+        )
+
+    def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
+        """Describe the snooze."""
+        return ("Until then it notifies nobody, also if it ends and fires again. It stays on the list.",)
+
+    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
+        """Snooze one alert."""
+        assert self._until is not None
+        return alerts.snooze(
+            alert.fingerprint, context.actor, self._until, expected_revision=alert.revision, reason=reason
+        )
+
+
+class CommentOn(AlertDecision):
+    """Write a comment to alerts."""
+
+    name = "comment"
+    command = Command("write a comment to an alert", options=(Argument("TEXT", takes_rest=True),), n_required=1)
+    confirm, participle = "Comment", "Commented on"
+    way_back = "A comment stays; write another to correct it."
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def refuses(self, alert: Alert) -> str | None:
+        """Refuse no alert."""
+        return None
+
+    def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
+        """Offer to write the text."""
+        from dataclasses import replace
+
+        offer = super(CommentOn, type(self)(options[0])).offer(context, thing)
+        return replace(offer, title=offer.title.replace("Comment", "Comment on", 1), asks_reason=False)
+
+    def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
+        """Show the comment."""
+        return (f"Everybody reads at the alert: {self._text}",)
+
+    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
+        """Write it to one alert."""
+        return alerts.comment(alert.fingerprint, context.actor, self._text)
 
 
 class Resolve(AlertDecision):

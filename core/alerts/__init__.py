@@ -7,7 +7,7 @@ audited, `alerts.py` is the interface for the engine and for operators.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
+from core.alerts.alert import Alert, AlertState, Comment, Severity, fingerprint_of
 
 if TYPE_CHECKING:
     from core.alerts.alerts import Alerts
@@ -20,6 +20,7 @@ __all__ = [
     "AlertState",
     "AlertSubject",
     "Alerts",
+    "Comment",
     "Condition",
     "EventRule",
     "Rule",

@@ -1,10 +1,20 @@
 """The alert: one document for each problem, identified by its fingerprint."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
+
+FLAP_WINDOW = timedelta(minutes=30)
+"""An alert that fires again within this time of its last firing's end continues the same incident."""
+FLAPS = 2
+"""How often a problem must come back within one incident to be called flapping: its third firing."""
+FLAP_CALM = timedelta(minutes=10)
+"""How long the condition of a flapping alert must have ended before the alert resolves."""
+MAX_FIRINGS = 20
+MAX_COMMENTS = 50
+MAX_COMMENT = 1_000
 
 
 class Severity(StrEnum):
@@ -34,6 +44,14 @@ class AlertState(StrEnum):
         return self in (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 
 
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
+    """A note of a person about an alert."""
+
+    at: datetime
+    by: str
+    text: str
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One present or past problem. A later firing of the same problem updates the same document."""
 
@@ -53,6 +71,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None  # None while it is open, and once its condition ended
+    annotations: dict[str, str] = {}  # of a rule file, templates expanded: summary, description, runbook_url
+    source: str = ""  # "" for a built-in rule, "rules:FILE:GROUP", or "external"
+    expr: str = ""  # the expression of a rule file
+    generator_url: str = ""  # where an external alert was made
+    firings: list[datetime] = []  # the newest firings of this incident, oldest first, at most `MAX_FIRINGS`
+    n_flaps: int = 0  # how often the problem came back within this incident
+    incident_at: datetime | None = None  # start of the incident, which a flapping alert spans; None in old documents
+    snoozed_until: datetime | None = None
+    snoozed_by: str | None = None
+    comments: list[Comment] = []
     outlasted: bool = False  # its condition still held when a person resolved it, and has not ended since
     updated_by: str = ""
     updated_at: datetime | None = None
@@ -64,6 +92,29 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         """The rule with the labels, as the audit log has it: several alerts of one rule differ only by their labels."""
         labels = ",".join(f"{name}={value}" for name, value in sorted(self.labels.items()))
         return f"{self.rule}{{{labels}}}" if labels else self.rule
+
+    @property
+    def is_flapping(self) -> bool:
+        """Whether the problem came back so often that its firings are one incident."""
+        return self.n_flaps >= FLAPS
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether a person has taken the alert: it notifies nobody until it is resolved."""
+        return self.state is AlertState.ACKNOWLEDGED
+
+    def is_snoozed(self, now: datetime) -> bool:
+        """Whether a person has put off the alert until after now; this ends by itself."""
+        return self.state.is_open and self.snoozed_until is not None and now < self.snoozed_until
+
+    def is_muted(self, now: datetime) -> bool:
+        """Whether a person's decision about this alert keeps its notifications back."""
+        return self.is_acknowledged or self.is_snoozed(now)
+
+    @property
+    def routing_labels(self) -> dict[str, str]:
+        """The labels that routes, silences and filters match: those of the alert, its rule and its severity."""
+        return {"alertname": self.rule, "severity": str(self.severity), **self.labels}
 
     @property
     def is_of_machine(self) -> bool:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from core.actor import Actor
-from core.alerts.alert import Alert, AlertState, fingerprint_of
+from core.alerts.alert import MAX_COMMENT, MAX_COMMENTS, Alert, AlertState, Comment, fingerprint_of
+from core.alerts.flapping import calmed
 from core.alerts.lifecycle import AT_ONCE, Dwell, NextStep, next_step
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
 from core.settings import AlertSettings, settings_in_force
+from core.text_limits import cut
 
 if TYPE_CHECKING:
     from core.alerts.rule import AlertSubject, Rule
     from core.state import Workspace
+
+MAX_SNOOZE = timedelta(days=365)
 
 
 class Alerts:
@@ -42,6 +46,15 @@ class Alerts:
         self._clock = clock
         self._store = AlertStore(workspace, clock)
         self._changed_at: dict[str, datetime] = {}
+        self._n_flaps: dict[str, int] = {}
+
+    def get(self, fingerprint: str) -> Alert:
+        """Return an alert.
+
+        Raises:
+            DocumentNotFoundError: There is no such alert.
+        """
+        return self._store.documents.get(fingerprint)
 
     def all(self) -> list[Alert]:
         """Return every alert, including recently resolved alerts, newest firing first."""
@@ -112,17 +125,19 @@ class Alerts:
         dwell = AT_ONCE if is_last else Dwell.of_seconds(rule.for_seconds(settings), rule.clear_seconds(settings))
         is_breached = rule.is_breached(value, threshold)
         stored = self._store.documents.find(fingerprint)
+        dwell = dwell if is_last else calmed(dwell, stored)
         step = next_step(
             stored, is_breached=is_breached, changed_at=self._changed_at.get(fingerprint), dwell=dwell, now=now
         )
         if step is NextStep.WAIT:
             changed_at = self._changed_at.setdefault(fingerprint, now)
             return replace(reading, state=AlertState.PENDING, first_at=changed_at) if is_breached else stored
+        self._count_flap(fingerprint, stored, is_back=is_breached)
         changed_at = self._changed_at.pop(fingerprint, now)
         if step is NextStep.FIRE:
             return self._store.fire(replace(reading, first_at=changed_at), Actor.engine())
         if step is NextStep.STILL_SO:
-            return self._store.say_still_so(reading)
+            return self._store.say_still_so(reading, self._n_flaps.pop(fingerprint, 0))
         if step is NextStep.RESOLVE:
             return self._resolve_by_itself(fingerprint, now, f"{rule.what} {rule.unit(value)} again")
         if step is NextStep.REARM:
@@ -164,8 +179,12 @@ class Alerts:
         event = _reading(_rule(rule_name), labels, summary, now, value=value, threshold=threshold)
         stored = self._store.documents.find(event.fingerprint)
         if stored is not None and stored.state.is_open:
+            self._count_flap(event.fingerprint, stored, is_back=True)
             self._changed_at.pop(event.fingerprint, None)
-            return self._store.say_still_so(event)
+            after = self._store.say_still_so(event, self._n_flaps.get(event.fingerprint, 0))
+            if after.revision != stored.revision:
+                self._n_flaps.pop(event.fingerprint, None)
+            return after
         event = replace(event, first_at=self._changed_at.setdefault(event.fingerprint, now))
         if not self._has_lasted(event.fingerprint, dwell.to_fire, now):
             return replace(event, state=AlertState.PENDING)
@@ -197,9 +216,19 @@ class Alerts:
         if stored is None or not stored.state.is_open:
             self._changed_at.pop(fingerprint, None)
             return self._store.rearm(fingerprint) if stored is not None and stored.outlasted else stored
+        # Who clears at once says so once; only who says it again and again lets a flapping alert wait.
+        dwell = dwell if dwell == AT_ONCE else calmed(dwell, stored)
         if not self._has_lasted(fingerprint, dwell.to_clear, now):
             return stored
         return self._resolve_by_itself(fingerprint, now, reason)
+
+    def _count_flap(self, fingerprint: str, stored: Alert | None, *, is_back: bool) -> None:
+        """Count that the problem of a flapping alert had ended for a moment and is back."""
+        if is_back and stored is not None and stored.state.is_open and fingerprint in self._changed_at:
+            if stored.is_flapping:
+                self._n_flaps[fingerprint] = self._n_flaps.get(fingerprint, 0) + 1
+        elif not is_back:
+            self._n_flaps.pop(fingerprint, None)
 
     def _has_lasted(self, fingerprint: str, dwell: timedelta, now: datetime) -> bool:
         """Whether what contradicts the stored state has lasted for the dwell, which begins with the first call."""
@@ -241,6 +270,92 @@ class Alerts:
             now=now,
             reason=reason,
             expected_revision=expected_revision,
+        )
+
+    def snooze(
+        self,
+        fingerprint: str,
+        actor: Actor,
+        until: datetime,
+        expected_revision: int | None = None,
+        *,
+        reason: str = "",
+    ) -> Alert:
+        """Keep the notifications of an alert back until a time; then it counts as before, without anybody's doing.
+
+        A snooze outlasts a firing: an alert that resolves and fires again before the time stays snoozed.
+
+        Args:
+            fingerprint: The alert.
+            actor: The operator who snoozes it.
+            until: The end, after now.
+            expected_revision: The revision that the actor saw, as in `acknowledge`.
+            reason: The reason, for the audit log.
+
+        Raises:
+            DocumentNotFoundError: There is no such alert.
+            UsageError: The end is not after now, or more than `MAX_SNOOZE` from now.
+            RefusedError: The alert is resolved.
+            StaleRevisionError: The alert has changed its state since the actor looked.
+        """
+        now = self._clock()
+        if until.tzinfo is None:
+            raise UsageError("The end of a snooze must say its offset from UTC, such as 2026-03-01T06:00:00Z.")
+        if not now < until <= now + MAX_SNOOZE:
+            raise UsageError(
+                f"A snooze must end after now and within {MAX_SNOOZE.days} days, not at {until:%Y-%m-%d %H:%M} UTC."
+            )
+
+        def decide(alert: Alert) -> dict[str, Any]:
+            if alert.state is AlertState.RESOLVED:
+                raise RefusedError(f"This alert is resolved already: {alert.summary}.")
+            return {"snoozed_until": until, "snoozed_by": str(actor)}
+
+        return self._store.change(
+            fingerprint,
+            "alert.snooze",
+            decide,
+            actor=actor,
+            now=now,
+            reason=reason,
+            expected_revision=expected_revision,
+        )
+
+    def comment(
+        self, fingerprint: str, actor: Actor, text: str, expected_revision: int | None = None, *, reason: str = ""
+    ) -> Alert:
+        """Write a comment to an alert, open or resolved. The newest `MAX_COMMENTS` stay, in the audit log all of them.
+
+        Args:
+            fingerprint: The alert.
+            actor: The author.
+            text: The comment.
+            expected_revision: The revision that the actor saw, as in `acknowledge`; rarely needed.
+            reason: The reason, for the audit log; by default the comment.
+
+        Raises:
+            DocumentNotFoundError: There is no such alert.
+            UsageError: The comment is empty or too long.
+        """
+        text = text.strip()
+        if not text:
+            raise UsageError("A comment must say something.")
+        if len(text) > MAX_COMMENT:
+            raise UsageError(f"The comment has {len(text):,} characters; it must have at most {MAX_COMMENT:,}.")
+        now = self._clock()
+
+        def decide(alert: Alert) -> dict[str, Any]:
+            return {"comments": [*alert.comments, Comment(at=now, by=str(actor), text=text)][-MAX_COMMENTS:]}
+
+        return self._store.change(
+            fingerprint,
+            "alert.comment",
+            decide,
+            actor=actor,
+            now=now,
+            reason=reason or cut(text),
+            expected_revision=expected_revision,
+            is_of_state=False,
         )
 
     def resolve(
@@ -288,7 +403,7 @@ class Alerts:
                 raise RefusedError(f"This alert is resolved already: {alert.summary}.")
             resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
             if by_hand:  # a condition that had ended would have resolved its alert already
-                resolved |= {"resolved_by": str(actor), "outlasted": is_condition(alert.rule)}
+                resolved |= {"resolved_by": str(actor), "outlasted": bool(alert.expr) or is_condition(alert.rule)}
             return resolved
 
         return self._store.change(

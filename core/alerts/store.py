@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from core.actor import Actor
 from core.alerts.alert import Alert, AlertState
+from core.alerts.flapping import flapped, incident_of
 from core.alerts.lifecycle import STILL_SO_EVERY
 from core.clock import Clock
 from core.governance.audit import audited
@@ -20,7 +21,17 @@ DATABASE = "alerts"
 KEEP_RESOLVED = timedelta(days=30)
 KEEP_RESOLVED_COUNT = 200
 
-_FACTS = ("state", "summary", "value", "threshold", "n_fired", "acknowledged_by", "resolved_by")
+_FACTS = (
+    "state",
+    "summary",
+    "value",
+    "threshold",
+    "n_fired",
+    "n_flaps",
+    "acknowledged_by",
+    "resolved_by",
+    "snoozed_until",
+)
 """The audited fields of a step; the rest of the document is in the state file."""
 
 
@@ -49,28 +60,45 @@ class AlertStore:
                     raise _AlreadyOpenError
                 author = {"updated_by": str(actor), "updated_at": alert.last_at}
                 if before is None:
-                    fired = documents.insert(replace(alert, **author, decided_revision=1))
+                    first = incident_of(None, alert)
+                    fired = documents.insert(replace(alert, **author, **first, decided_revision=1))
                 else:
-                    n_fired, revision = before.n_fired + 1, before.revision
-                    again = replace(alert, **author, n_fired=n_fired, decided_revision=revision + 1, revision=revision)
-                    fired = documents.replace(again)
+                    incident = incident_of(before, alert)
+                    fired = documents.replace(
+                        replace(
+                            alert,
+                            **author,
+                            **incident,
+                            n_fired=before.n_fired + 1,
+                            comments=before.comments,
+                            snoozed_until=before.snoozed_until,
+                            snoozed_by=before.snoozed_by,
+                            decided_revision=before.revision + 1,
+                            revision=before.revision,
+                        )
+                    )
                 _record(change, "alert.fire", before, fired)
                 self._prune(change, alert.last_at)
                 return fired
         except _AlreadyOpenError:
             return self.documents.get(alert.fingerprint)
 
-    def say_still_so(self, reading: Alert) -> Alert:
+    def say_still_so(self, reading: Alert, n_flaps: int = 0) -> Alert:
         """Update the time and value of an open alert, at most once a minute unless its message changes.
 
         No decision is made, so this is the only change without an audit record.
+
+        Args:
+            reading: The alert as seen now.
+            n_flaps: How often the problem came back since the last update, each time too briefly ended to resolve.
         """
         with self._workspace.database(DATABASE).transaction():
             current = self.documents.get(reading.fingerprint)
             is_fresh = reading.last_at - current.last_at < STILL_SO_EVERY
             if not current.state.is_open or (is_fresh and reading.summary == current.summary):
                 return current
-            news = {name: getattr(reading, name) for name in ("last_at", "summary", "value", "threshold")}
+            told = ("last_at", "summary", "value", "threshold", "annotations", "expr", "source", "generator_url")
+            news = {name: getattr(reading, name) for name in told} | flapped(current, n_flaps, reading.last_at)
             return self.documents.replace(replace(current, **news))
 
     def rearm(self, fingerprint: str) -> Alert:
@@ -88,6 +116,7 @@ class AlertStore:
         now: datetime,
         reason: str = "",
         expected_revision: int | None = None,
+        is_of_state: bool = True,
     ) -> Alert:
         """Make one decision about an alert in its current state.
 
@@ -99,6 +128,7 @@ class AlertStore:
             now: The time of the decision.
             reason: The reason, for the audit log.
             expected_revision: The revision that the actor saw; later revisions without a change of state do not count.
+            is_of_state: Whether others who looked before must look again; a comment takes nothing from them.
 
         Raises:
             DocumentNotFoundError: There is no such alert.
@@ -110,7 +140,8 @@ class AlertStore:
             if expected_revision is not None and expected_revision < before.decided_revision:
                 documents.replace(before, expected_revision=expected_revision)  # raises, with the changed fields
             decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
-            after = documents.replace(replace(before, **decided, decided_revision=before.revision + 1))
+            revision = before.revision + 1 if is_of_state else before.decided_revision
+            after = documents.replace(replace(before, **decided, decided_revision=revision))
             _record(change, verb, before, after)
             if after.state is AlertState.RESOLVED:
                 self._prune(change, now)

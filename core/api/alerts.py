@@ -1,6 +1,9 @@
 """`AlertManager`: what needs attention, and the decisions about it."""
 
+from datetime import datetime
+
 from core.alerts import Alert, Alerts
+from core.alerts.history import HistoryEntry, history_of
 from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.view.source import take_snapshot
@@ -41,3 +44,33 @@ class AlertManager:
             RefusedError: It is resolved already.
         """
         return self._alerts.resolve(fingerprint, self._config.actor, reason=reason)
+
+    @checked
+    def snooze_alert(self, fingerprint: str, until: datetime, *, reason: str = "") -> Alert:
+        """Keep the notifications of an alert back until a time.
+
+        Raises:
+            NotFoundError: There is no such alert.
+            RefusedError: It is resolved.
+            UsageError: The time is not ahead.
+        """
+        return self._alerts.snooze(fingerprint, self._config.actor, until, reason=reason)
+
+    @checked
+    def comment_on_alert(self, fingerprint: str, text: str) -> Alert:
+        """Write a comment to an alert.
+
+        Raises:
+            NotFoundError: There is no such alert.
+            UsageError: The comment is empty or too long.
+        """
+        return self._alerts.comment(fingerprint, self._config.actor, text)
+
+    @checked
+    def alert_history(self, fingerprint: str) -> list[HistoryEntry]:
+        """Return what happened to an alert, oldest first: firings, decisions, comments and resolutions.
+
+        Raises:
+            NotFoundError: There is no such alert.
+        """
+        return history_of(self._config.workspace, self._alerts.get(fingerprint))

@@ -1,10 +1,14 @@
 """Alerts over HTTP."""
 
+from datetime import datetime
+
 import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.alerts import Alert, Alerts
+from core.alerts.history import HistoryEntry, history_of
+from core.alerts.selecting import matching, read_matchers
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.state import Workspace
@@ -19,6 +23,25 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: str = ""
 
 
+class Snooze(Decision, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a snooze."""
+
+    until: datetime  # with its offset from UTC
+
+
+class NewComment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a comment."""
+
+    text: str
+
+
+class AlertWithHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert, where the version that it names stands now, and its history, oldest first."""
+
+    alert: LocatedAlert
+    history: tuple[HistoryEntry, ...]
+
+
 class AlertRoutes(Controller):
     """Alerts."""
 
@@ -26,10 +49,17 @@ class AlertRoutes(Controller):
     tags = ["alerts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_alerts(self, workspace: Given[Workspace], open_only: FromQuery[bool] = False) -> list[LocatedAlert]:
-        """List all alerts, or only the unresolved alerts, each with where the version that it names stands now."""
+    def list_alerts(
+        self, workspace: Given[Workspace], open_only: FromQuery[bool] = False, matcher: FromQuery[str] = ""
+    ) -> list[LocatedAlert]:
+        """List all alerts, or only the unresolved alerts, each with where the version that it names stands now.
+
+        `matcher` keeps those whose labels match, such as `severity=critical,model=~"spread.*"`.
+        """
         alerts, snapshot = Alerts(workspace), take_snapshot(workspace)
-        return [locate(alert, snapshot) for alert in (alerts.open() if open_only else alerts.all())]
+        found = alerts.open() if open_only else alerts.all()
+        found = matching(found, read_matchers(matcher)) if matcher else found
+        return [locate(alert, snapshot) for alert in found]
 
     @post("/{fingerprint:str}/acknowledge", opt=OPERATE, status_code=200, sync_to_thread=True)
     def acknowledge(
@@ -56,3 +86,35 @@ class AlertRoutes(Controller):
         return Alerts(workspace).resolve(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )
+
+    @get("/{fingerprint:str}", opt=LOOK, sync_to_thread=True)
+    def show_alert(self, workspace: Given[Workspace], fingerprint: FromPath[str]) -> AlertWithHistory:
+        """Show an alert with its history: each firing, decision, comment and resolution, who and when."""
+        alert = Alerts(workspace).get(fingerprint)
+        return AlertWithHistory(
+            alert=locate(alert, take_snapshot(workspace)), history=tuple(history_of(workspace, alert))
+        )
+
+    @post("/{fingerprint:str}/snooze", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def snooze(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        fingerprint: FromPath[str],
+        data: JSONBody[Snooze],
+    ) -> Alert:
+        """Keep the notifications of an alert back until a time."""
+        return Alerts(workspace).snooze(
+            fingerprint, caller.actor, data.until, expected_revision=data.expected_revision, reason=data.reason
+        )
+
+    @post("/{fingerprint:str}/comments", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def comment(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        fingerprint: FromPath[str],
+        data: JSONBody[NewComment],
+    ) -> Alert:
+        """Write a comment to an alert."""
+        return Alerts(workspace).comment(fingerprint, caller.actor, data.text)

@@ -1,5 +1,6 @@
 """Alerts in a workspace: fired once, taken on by people, resolved, pruned, and all of it audited."""
 
+import functools
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState
+from core.alerts.history import history_of
 from core.alerts.lifecycle import Dwell
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
@@ -256,3 +258,96 @@ def test_a_firing_by_another_process_is_kept(alerts, workspace, monkeypatch):
     monkeypatch.setattr(documents, "find", lambda self, key: None if unseen and unseen.pop() else find(self, key))
     assert alerts.fire("gate_failed", **event) == first
     assert verbs(workspace) == ["alert.fire"]
+
+
+def test_a_snooze_keeps_an_alert_back_until_its_time_and_ends_by_itself(alerts, workspace):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    snoozed = alerts.snooze(fired.fingerprint, BOB, at(90), reason="I am on it")
+    assert [snoozed.is_muted(at(second)) for second in (89, 90)] == [True, False]
+    assert snoozed.state is AlertState.FIRING
+    alerts.resolve(fired.fingerprint, ADA)
+    again = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(60))
+    assert (again.is_snoozed(at(61)), again.snoozed_by) == (True, str(BOB))
+    assert verbs(workspace) == ["alert.fire", "alert.snooze", "alert.resolve", "alert.fire"]
+
+
+@pytest.mark.parametrize("until", [at(30), at(0), at(400 * 86_400), datetime(2027, 1, 1)])
+def test_a_snooze_must_end_ahead_and_within_a_year(alerts, until):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    with pytest.raises(UsageError, match="snooze"):
+        alerts.snooze(fired.fingerprint, BOB, until)
+
+
+def test_who_snoozes_an_alert_that_was_resolved_meanwhile_is_refused(alerts):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    alerts.resolve(fired.fingerprint, ADA)
+    with pytest.raises(RefusedError):
+        alerts.snooze(fired.fingerprint, BOB, at(90))
+    again = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(60))
+    with pytest.raises(StaleRevisionError):
+        alerts.snooze(again.fingerprint, BOB, at(90), expected_revision=fired.revision)
+
+
+def test_comments_stay_with_the_alert_and_take_no_decision_from_others(alerts, workspace):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    for n in range(55):
+        alerts.comment(fired.fingerprint, ADA, f"note {n}")
+    taken = alerts.acknowledge(fired.fingerprint, BOB, expected_revision=fired.revision)
+    assert [comment.text for comment in taken.comments] == [f"note {n}" for n in range(5, 55)]
+    assert AuditLog(workspace).tail(2)[0].reason == "note 54"
+    with pytest.raises(UsageError, match="at most 1,000"):
+        alerts.comment(fired.fingerprint, ADA, "x" * 1001)
+    with pytest.raises(UsageError, match="say something"):
+        alerts.comment(fired.fingerprint, ADA, "  ")
+
+
+def test_an_alert_that_fires_and_clears_is_one_incident_with_a_count(alerts):
+    observe = functools.partial(alerts.observe, "accuracy_low", labels={"session": "s-0001"})
+    for n in range(3):
+        observe(value=0.5, now=at(120 * n))
+        alert = observe(value=0.99, now=at(120 * n + 60))
+    # The third firing makes it an incident: its condition has ended, but it stays open until it has been calm.
+    assert (alert.state, alert.is_flapping, alert.n_flaps, alert.n_fired) == (AlertState.FIRING, True, 2, 3)
+    assert (alert.incident_at, alert.firings) == (at(0), [at(0), at(120), at(240)])
+    taken = alerts.acknowledge(alert.fingerprint, ADA)
+    observe(value=0.5, now=at(360))
+    alert = observe(value=0.5, now=at(420))
+    assert (alert.state, alert.n_flaps, alert.acknowledged_by) == (AlertState.ACKNOWLEDGED, 3, taken.acknowledged_by)
+    observe(value=0.99, now=at(480))
+    assert observe(value=0.99, now=at(480 + 599)).state is AlertState.ACKNOWLEDGED
+    assert observe(value=0.99, now=at(480 + 600)).state is AlertState.RESOLVED
+
+
+def test_a_firing_long_after_the_last_is_another_incident(alerts):
+    for start in (0, 60, 60 + 31 * 60):
+        alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(start))
+        alerts.clear("gate_failed", labels=GATE, now=at(start + 1))
+    (alert,) = alerts.all()
+    assert (alert.n_fired, alert.n_flaps, alert.incident_at) == (3, 0, at(60 + 31 * 60))
+
+
+def test_the_history_names_each_step_with_who_and_when(alerts, workspace):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    other = alerts.fire("gate_failed", labels=GATE | {"gate": "coverage2"}, summary="other", now=at(0))
+    alerts.acknowledge(fired.fingerprint, ADA, reason="mine")
+    alerts.snooze(fired.fingerprint, ADA, at(90))
+    alerts.comment(fired.fingerprint, BOB, "the feed is late")
+    alerts.resolve(fired.fingerprint, BOB, reason="feed is back")
+    told = [(entry.kind, entry.by, entry.text) for entry in history_of(workspace, alerts.get(fired.fingerprint))]
+    assert told == [
+        ("fired", str(Actor.engine()), "coverage"),
+        ("acknowledged", str(ADA), "mine"),
+        ("snoozed", str(ADA), "until 2026-01-02T03:01:30Z"),
+        ("commented", str(BOB), "the feed is late"),
+        ("resolved", str(BOB), "feed is back"),
+    ]
+    assert [entry.text for entry in history_of(workspace, other)] == ["other"]
+
+
+def test_without_the_audit_log_the_history_tells_what_the_document_holds(alerts, workspace):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    alerts.comment(fired.fingerprint, BOB, "the feed is late")
+    alerts.acknowledge(fired.fingerprint, ADA)
+    workspace.audit_file.unlink()
+    told = history_of(workspace, alerts.get(fired.fingerprint))
+    assert [entry.kind for entry in told] == ["fired", "commented", "acknowledged"]

@@ -87,6 +87,9 @@ PATHS = {
     "webhooks list": "get /api/v1/webhooks",
     "webhooks deliveries": "get /api/v1/webhooks/deliveries",
     "webhooks test": "post /api/v1/webhooks/{name}/test",
+    "alerts show": "get /api/v1/alerts/{fingerprint}",
+    "alerts snooze": "post /api/v1/alerts/{fingerprint}/snooze",
+    "alerts comment": "post /api/v1/alerts/{fingerprint}/comments",
     "data generate bonds": LEFT_OUT,
     "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
@@ -164,7 +167,7 @@ READS = {
     Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
     "verdict_against wrong_holds named",
     Sessions: "all get",
-    Alerts: "all open",
+    Alerts: "all get open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
     "metric_names metric_page metric_pages prunable search undefined_steps",
     Tokens: "all",
@@ -210,6 +213,8 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Sessions.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.acknowledge": (("acknowledge",), ("alerts acknowledge",)),
     "Alerts.resolve": (("resolve",), ("alerts resolve",)),
+    "Alerts.snooze": (("snooze",), ("alerts snooze",)),
+    "Alerts.comment": (("comment",), ("alerts comment",)),
     "Alerts.judge": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.fire": (BY_THE_ENGINE, BY_THE_ENGINE),

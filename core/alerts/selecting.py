@@ -1,0 +1,144 @@
+"""Choosing alerts: filtered by matchers of their labels, sorted, and grouped."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from core.alerts.alert import Alert, AlertState
+from core.errors import UsageError
+
+_MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]*))\s*(?:,|$)')
+_LOOKS_LIKE_MATCHERS = re.compile(r"\s*\{?\s*[A-Za-z_][A-Za-z0-9_]*\s*(=~|!~|!=|=)")
+MAX_PATTERN = 250
+_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
+GROUPS = ("model", "rule", "severity")
+"""By which an alert list may be grouped."""
+
+
+class AlertMatcher(msgspec.Struct, frozen=True):
+    """One condition on the labels of an alert; a label that is missing counts as empty."""
+
+    name: str
+    op: str  # "=", "!=", "=~", "!~"; a pattern must match the whole value
+    value: str
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.name}{self.op}"{escaped}"'
+
+    def accepts(self, alert: Alert) -> bool:
+        """Whether an alert is wanted."""
+        found = label_of(alert, self.name)
+        if self.op in ("=", "!="):
+            return (found == self.value) is (self.op == "=")
+        return (re.fullmatch(self.value, found) is not None) is (self.op == "=~")
+
+
+def label_of(alert: Alert, name: str) -> str:
+    """Return a label as routes see it; `rule` and `state` too, which are no labels."""
+    if name == "rule":
+        return alert.labels.get("rule", alert.rule)
+    if name == "state":
+        return alert.labels.get("state", str(alert.state))
+    return alert.routing_labels.get(name, "")
+
+
+def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
+    """Read matchers as Alertmanager writes them: `severity=critical, model=~"spread.*"`, in braces or not.
+
+    Args:
+        text: The matchers, separated by commas.
+
+    Raises:
+        UsageError: A part is not a matcher, or its pattern cannot be used.
+
+    >>> [str(matcher) for matcher in read_matchers('severity=critical,model=~"spread.*"')]
+    ['severity="critical"', 'model=~"spread.*"']
+    """
+    rest = text.strip()
+    if rest.startswith("{") and rest.endswith("}"):
+        rest = rest[1:-1].strip()
+    matchers: list[AlertMatcher] = []
+    while rest:
+        found = _MATCHER.match(rest)
+        if found is None:
+            raise UsageError(f'{rest!r} is not a matcher; write one as severity=critical or model=~"spread.*".')
+        quoted, plain = found[3], found[4]
+        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None and found[2] in ("=", "!=") else quoted
+        matchers.append(AlertMatcher(found[1], found[2], plain if value is None else value))
+        rest = rest[found.end() :]
+    if not matchers:
+        raise UsageError('There is no matcher; write one as severity=critical or model=~"spread.*".')
+    for matcher in matchers:
+        _require_usable(matcher)
+    return tuple(matchers)
+
+
+def looks_like_matchers(text: str) -> bool:
+    """Whether a filter is meant as matchers, and not as words.
+
+    >>> looks_like_matchers("severity=critical"), looks_like_matchers("gate failed")
+    (True, False)
+    """
+    return _LOOKS_LIKE_MATCHERS.match(text) is not None
+
+
+def _require_usable(matcher: AlertMatcher) -> None:
+    """Refuse patterns that Python's engine could take for ever over: a repetition of a repetition."""
+    if matcher.op in ("=", "!="):
+        return
+    if len(matcher.value) > MAX_PATTERN:
+        raise UsageError(f"The pattern of {matcher.name} must have at most {MAX_PATTERN} characters.")
+    if re.search(r"[*+}?]\)?[*+{]|\([^)]*[*+{|][^)]*\)[*+{]|\\[1-9]|\(\?", matcher.value):
+        raise UsageError(f"The pattern {matcher} repeats a repetition, or looks back, which is not supported.")
+    try:
+        re.compile(matcher.value)
+    except re.error as error:
+        raise UsageError(f"The pattern {matcher} cannot be read: {error}.") from None
+
+
+def matching(alerts: Sequence[Alert], matchers: Sequence[AlertMatcher]) -> list[Alert]:
+    """Return the alerts that every matcher accepts, in their order."""
+    return [alert for alert in alerts if all(matcher.accepts(alert) for matcher in matchers)]
+
+
+_SORTS: dict[str, Callable[[Alert], Any]] = {
+    "worst": lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank, -alert.last_at.timestamp()),
+    "newest": lambda alert: -alert.first_at.timestamp(),
+    "oldest": lambda alert: alert.first_at.timestamp(),
+    "rule": lambda alert: (alert.rule, alert.summary),
+    "model": lambda alert: (alert.labels.get("model", "\uffff"), alert.rule),
+    "times": lambda alert: -alert.n_fired,
+}
+SORTS = tuple(_SORTS)
+"""In which an alert list may be sorted, the usual order first."""
+
+
+def sorted_alerts(alerts: Sequence[Alert], by: str = "worst") -> list[Alert]:
+    """Sort alerts.
+
+    Args:
+        alerts: The alerts.
+        by: One of `SORTS`.
+
+    Raises:
+        UsageError: There is no such order.
+    """
+    if by not in _SORTS:
+        raise UsageError(f"Alerts are not sorted by {by!r}; the orders are {', '.join(SORTS)}.")
+    return sorted(alerts, key=_SORTS[by])
+
+
+def grouped(alerts: Sequence[Alert], by: str) -> dict[str, list[Alert]]:
+    """Group alerts by a label, by their rule or by their severity; groups stand in the order of their first alert.
+
+    Args:
+        alerts: The alerts, sorted.
+        by: The name of a label, "rule" or "severity"; alerts without the label are the group "".
+    """
+    groups: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        groups.setdefault(label_of(alert, by), []).append(alert)
+    return groups
