@@ -50,8 +50,24 @@ def history_of(workspace: "Workspace", alert: Alert, *, limit: int = MAX_ENTRIES
     # The filter finds a part of a name: other alerts of the rule are left out here.
     found = [record for record in AuditLog(workspace).search(wanted, limit=10 * limit) if _is_about(record, alert)]
     told = [_entry_of(record) for record in reversed(found[:limit])]
+    told += _notifications(workspace, alert)
     entries = [*told, *(entry for entry in _from_document(alert) if not _is_told(entry, told))]
     return sorted(entries, key=lambda entry: entry.at)[-limit:]
+
+
+def _notifications(workspace: "Workspace", alert: Alert) -> list[HistoryEntry]:
+    """Return what was told of the alert, to whom, and with which result."""
+    from core.alerts.delivery.outbox import Outbox
+
+    return [
+        HistoryEntry(
+            at=delivery.ended_at or delivery.created_at,
+            kind="notified",
+            by=delivery.channel,
+            text=f"{delivery.status}: {delivery.state}",
+        )
+        for delivery in Outbox(workspace).of_alert(alert.fingerprint)
+    ]
 
 
 def _is_about(record: "AuditRecord", alert: Alert) -> bool:

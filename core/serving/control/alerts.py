@@ -23,7 +23,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: str = ""
 
 
-class Snooze(Decision, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SnoozeDecision(Decision, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of a snooze."""
 
     until: datetime  # with its offset from UTC
@@ -101,7 +101,7 @@ class AlertRoutes(Controller):
         workspace: Given[Workspace],
         caller: Given[Caller],
         fingerprint: FromPath[str],
-        data: JSONBody[Snooze],
+        data: JSONBody[SnoozeDecision],
     ) -> Alert:
         """Keep the notifications of an alert back until a time."""
         return Alerts(workspace).snooze(
