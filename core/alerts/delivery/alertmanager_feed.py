@@ -23,17 +23,21 @@ RECEIVER: Final = "alertmanagers"
 class AlertmanagerFeed:
     """Posts to every address of `alerts.alertmanagers`; an address that does not answer delays no other."""
 
-    def __init__(self, outbox: Outbox, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, outbox: Outbox, *, clock: Callable[[], datetime], on_progress: Callable[[], None] = lambda: None
+    ) -> None:
         """Prepare; nothing is posted before `post`.
 
         Args:
             outbox: Keeps the health of each address.
             clock: The time.
+            on_progress: Called from a thread after each post: what changed meanwhile can be posted.
         """
+        self._on_progress = on_progress
         self._outbox = outbox
         self._clock = clock
         self._posted: dict[str, tuple[datetime, frozenset[tuple[str, str, int]]]] = {}
-        self._threads: dict[str, threading.Thread] = {}
+        self._busy: set[str] = set()
 
     def post(
         self,
@@ -62,15 +66,14 @@ class AlertmanagerFeed:
         for address in addresses:
             last_at, last_states = self._posted.get(address, (None, frozenset()))
             is_due = last_at is None or now - last_at >= RESEND or now < last_at or states != last_states
-            running = self._threads.get(address)
-            if not is_due or (running is not None and running.is_alive()):
+            if not is_due or address in self._busy:
                 continue
+            self._busy.add(address)
             self._posted[address] = (now, states)
             words = [in_words(alert) for alert in told]
-            self._threads[address] = threading.Thread(
+            threading.Thread(
                 target=self._post, args=(address, words, timeout_seconds), name="alertmanager", daemon=True
-            )
-            self._threads[address].start()
+            ).start()
         return now + RESEND
 
     def _post(self, address: str, alerts: list[NotifiedAlert], timeout_seconds: float) -> None:
@@ -88,6 +91,9 @@ class AlertmanagerFeed:
                 self._outbox.note_success(target)
         except (CoreError, OSError) as error:
             log.error("%s: %s", target.channel, error)
+        finally:
+            self._busy.discard(address)
+            self._on_progress()
 
 
 def target_of(address: str) -> ChannelTarget:

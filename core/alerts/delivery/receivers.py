@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from core.alerts.alert import Alert
 from core.alerts.delivery.channel import Channel
 from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.message import RoutedNotification
 from core.alerts.delivery.outbox import ChannelTarget
 from core.alerts.delivery.secret import Secrets, is_private
 from core.clock import Clock, utc_now
@@ -84,6 +87,32 @@ class RoutingFile(Protocol):
     @property
     def global_fields(self) -> Mapping[str, Any]:
         """The block `global`."""
+
+
+class RoutingSource(Protocol):
+    """What decides who is told: the routing file with its dispatcher."""
+
+    @property
+    def config(self) -> RoutingFile | None:
+        """The routing file as it is now; None without one."""
+
+    @property
+    def file(self) -> Path | None:
+        """Where it is."""
+
+    def dispatch(self, alerts: Sequence[Alert], now: datetime) -> tuple[Sequence[RoutedNotification], datetime | None]:
+        """Decide on the notifications that are due, and note them as told.
+
+        Called within a transaction of the database of the notifications, in which they are queued: both are durable
+        together, or neither is.
+
+        Args:
+            alerts: Every alert.
+            now: The time.
+
+        Returns:
+            The notifications, and when to ask again at the latest; None if only a change of an alert matters.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from core.alerts.delivery.console_lines import tell_consoles
 from core.alerts.delivery.heartbeat import beat
 from core.alerts.delivery.message import AlertMessage, RoutedNotification, message_of, notified
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
-from core.alerts.delivery.receivers import CONSOLES, Receivers
+from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.engine.context import EngineContext
@@ -40,8 +40,14 @@ class Notifier(Worker):
     name: ClassVar[str] = "notifier"
     watches: ClassVar[frozenset[str]] = frozenset({"alerts"})
 
-    def __init__(self, context: EngineContext) -> None:
-        """Prepare to notify."""
+    def __init__(self, context: EngineContext, routing: RoutingSource | None = None) -> None:
+        """Prepare to notify.
+
+        Args:
+            context: The engine's own instances.
+            routing: Decides who is told; without it nobody but the consoles is.
+        """
+        self._routing = routing
         self.wake = threading.Event()
         self._context = context
         self._workspace = context.workspace
@@ -49,8 +55,8 @@ class Notifier(Worker):
         self._settings = context.settings.alerts
         self._read_from: object = None
         self.outbox = Outbox(context.workspace, clock=context.clock)
-        self._feed = AlertmanagerFeed(self.outbox, clock=context.clock)
-        self._receivers = Receivers(context.workspace, self._settings, clock=context.clock)
+        self._feed = AlertmanagerFeed(self.outbox, clock=context.clock, on_progress=self.wake.set)
+        self._receivers = self._new_receivers()
         self._sender = self._new_sender()
         self._place = f"{context.workspace.root.name} on {socket.gethostname()}"
 
@@ -60,8 +66,12 @@ class Notifier(Worker):
         self._configure()
         alerts = self._context.alerts.all()
         tell_consoles(self._workspace, [alert for alert in alerts if alert.state.is_open], now)
-        self._notify(alerts, now)
-        times = [self._beat(now), self._post_to_alertmanagers(alerts), self.outbox.next_due_at()]
+        times = [
+            self._notify(alerts, now),
+            self._beat(now),
+            self._post_to_alertmanagers(alerts),
+            self.outbox.next_due_at(),
+        ]
         self.outbox.expire()
         self._sender.start_due()
         self._judge_channels(now)
@@ -73,6 +83,10 @@ class Notifier(Worker):
         self._sender.stop(_STOP_SECONDS)
         self._sender = self._new_sender()
 
+    def _new_receivers(self) -> Receivers:
+        routing, file = (None, None) if self._routing is None else (self._routing.config, self._routing.file)
+        return Receivers(self._workspace, self._settings, routing, routing_file=file, clock=self._clock)
+
     def _new_sender(self) -> Sender:
         return Sender(
             self.outbox,
@@ -83,7 +97,9 @@ class Notifier(Worker):
 
     def _configure(self) -> None:
         """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
-        signature = tuple(_signature(file) for file in settings_files(self._workspace.root))
+        routing_file = self._routing.file if self._routing is not None else None
+        files = [*settings_files(self._workspace.root), *([routing_file] if routing_file else [])]
+        signature = tuple(map(_signature, files))
         if signature == self._read_from:
             return
         self._read_from = signature
@@ -92,13 +108,20 @@ class Notifier(Worker):
         except SettingsError as error:
             log.error("notifications go on with the settings as they were: %s", error)
         self.outbox.retry_hours = self._settings.delivery.retry_hours
-        self._receivers = Receivers(self._workspace, self._settings, clock=self._clock)
+        self._receivers = self._new_receivers()
 
-    def _notify(self, alerts: Sequence[Alert], now: datetime) -> None:
-        """Queue what routing decided on, and the acknowledgements, in one durable step."""
+    def _notify(self, alerts: Sequence[Alert], now: datetime) -> datetime | None:
+        """Queue what routing decided on, and the acknowledgements, in one durable step; return when to ask again."""
         by_fingerprint = {alert.fingerprint: alert for alert in alerts}
+        again_at = None
+        if self._routing is not None:
+            with self.outbox.transaction():
+                notifications, again_at = self._routing.dispatch(alerts, now)
+                for notification in notifications:
+                    self.enqueue(notification, now)
         for message, target in [*acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)]:
             self.outbox.enqueue(message, [target])
+        return again_at
 
     def enqueue(self, notification: RoutedNotification, now: datetime) -> None:
         """Put a notification into words, and queue it for the channels of its receiver."""

@@ -10,6 +10,7 @@ from core.alerts.delivery.channels.console_line import announcements_of
 from core.engine.workers.notifier import Notifier
 from tests.alert_receivers import http_receiver
 from tests.clocks import HandClock
+from tests.core.alerts.delivery.told import Block, Named, Routing, Told
 from tests.waiting import until
 
 GATE = {"session": "s-0001", "gate": "coverage"}
@@ -119,3 +120,84 @@ def test_a_heartbeat_comes_each_interval_and_does_not_pile_up(workspace, clock, 
     beats = [delivery for delivery in notifier.outbox.all() if delivery.reason == "heartbeat"]
     assert [str(beat.state) for beat in beats] == ["delivered"] * 4
     assert all("heartbeat" in line for line in lines(workspace))
+
+
+class EachOnce:
+    """A dispatcher that tells each receiver of each alert once, and once that it ended."""
+
+    file = None
+
+    def __init__(self, **urls):
+        self.config = Routing({name: Named(name, blocks) for name, blocks in urls.items()})
+        self.receivers = ["ops"]
+        self._told = set()
+
+    def dispatch(self, alerts, now):
+        found = []
+        for alert in sorted(alerts, key=lambda alert: alert.first_at):
+            for receiver in self.receivers:
+                what = (receiver, alert.fingerprint, alert.state.is_open)
+                if what not in self._told and (alert.state.is_open or (*what[:2], True) in self._told):
+                    self._told.add(what)
+                    found.append(Told([alert], receiver, group_key=alert.fingerprint))
+        return found, None
+
+
+def settled(notifier, clock):
+    """Let the notifier work until nothing waits; times that it waits for pass at once."""
+
+    def is_done():
+        notifier.step()
+        if not notifier.outbox.due() and (at := notifier.outbox.next_due_at()) is not None:
+            clock.now = max(clock.now, at)
+        return not notifier.outbox.pending()
+
+    until(is_done, "that all is sent", told=lambda: [(d.channel, d.state, d.attempts) for d in notifier.outbox.all()])
+
+
+def test_a_dead_channel_is_an_alert_that_another_receiver_hears(workspace, clock, context):
+    with http_receiver() as dead, http_receiver() as spare:
+        dead.usual.status = 503
+        routing = EachOnce(
+            ops=[Block("webhook_configs", {"url": dead.url()})], spare=[Block("webhook_configs", {"url": spare.url()})]
+        )
+        notifier = Notifier(replace(context, clock=clock), routing)
+        fire(workspace, clock)
+
+        def heard():
+            notifier.step()
+            if (at := notifier.outbox.next_due_at()) is not None:
+                clock.now = max(clock.now, at)
+            return spare.requests
+
+        (request,) = until(heard, "the alert on the channel")
+        (alert,) = request.json["alerts"]
+        assert alert["labels"]["alertname"] == "notification_failed"
+        assert (alert["labels"]["receiver"], alert["labels"]["channel"]) == ("ops", "ops/webhook 1")
+        assert "HTTP 503" in alert["annotations"]["summary"]
+        dead.usual.status = 200
+        settled(notifier, clock)
+        notifier.step()
+        assert [alert.rule for alert in Alerts(workspace).open()] == ["gate_failed"]
+        heard_by_ops = [request.json["alerts"][0]["labels"]["alertname"] for request in dead.requests]
+        assert "gate_failed" in heard_by_ops
+        notifier.end(after_failure=False)
+
+
+def test_pagerduty_hears_of_an_acknowledgement_once_and_of_the_end(workspace, clock, context, monkeypatch):
+    monkeypatch.setenv("KEY", "R0123456789")
+    with http_receiver() as pagerduty:
+        block = Block("pagerduty_configs", {"routing_key": "${KEY}", "url": pagerduty.url()})
+        notifier = Notifier(replace(context, clock=clock), EachOnce(ops=[block]))
+        alert = fire(workspace, clock)
+        settled(notifier, clock)
+        alerts = Alerts(workspace, clock=clock)
+        alerts.acknowledge(alert.fingerprint, Actor.engine())
+        for _ in range(3):
+            settled(notifier, clock)
+        alerts.clear("gate_failed", labels=GATE, now=clock())
+        settled(notifier, clock)
+        actions = [request.json["event_action"] for request in pagerduty.requests]
+        assert actions == ["trigger", "acknowledge", "resolve"]
+        assert len({request.json["dedup_key"] for request in pagerduty.requests}) == 1
+        notifier.end(after_failure=False)
