@@ -1,0 +1,242 @@
+"""From text to nodes: the grammar is read by `promql_parser`; what is not evaluated here is refused by name."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import promql_parser
+
+from core.promql.aggregations import AGGREGATIONS
+from core.promql.binary import ARITHMETIC, COMPARISON, SETS, Matching
+from core.promql.errors import PromqlError
+from core.promql.patterns import LabelPattern
+from core.promql.plan import (
+    DEFAULT_SUBQUERY_STEP_MS,
+    Absent,
+    Aggregation,
+    Binary,
+    FunctionCall,
+    Negation,
+    Node,
+    Number,
+    RangeCall,
+    RangeNode,
+    RangeSelector,
+    Selector,
+    Subquery,
+    Text,
+    TimeModifier,
+    absent_labels,
+)
+from core.promql.range_functions import RANGE_FUNCTIONS
+from core.promql.series import NAME, Matcher
+from core.promql.vector_functions import BOUND_FUNCTIONS, DATE_FUNCTIONS, PLAIN_FUNCTIONS, check_label_name
+
+MAXIMUM_CHARACTERS = 16_384
+MAXIMUM_DEPTH = 100
+"""How deep brackets may nest: the parser and the evaluation call themselves for each."""
+MAXIMUM_OPERATORS = 500
+_CALLS = frozenset(
+    {"time", "pi", "vector", "scalar", "timestamp", "histogram_quantile", "sort", "sort_desc", "label_replace"}
+    | {"label_join", "clamp", *PLAIN_FUNCTIONS, *BOUND_FUNCTIONS, *DATE_FUNCTIONS}
+)
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*", re.DOTALL)
+_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+_OPERATOR = re.compile(r"[-+*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+
+
+def read_expression(text: str) -> Node:
+    """Return the nodes of an expression.
+
+    Raises:
+        PromqlError: It cannot be read, or has a part that is not evaluated here.
+    """
+    _check_size(text)
+    try:
+        tree = promql_parser.parse(text)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise PromqlError(_clean(str(error)), _place(text, str(error))) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of the parser's Rust: not an Exception
+            raise
+        raise PromqlError("The parser failed on this expression.") from None
+    try:
+        return _Reader(text).node(tree)
+    except (OverflowError, ValueError) as error:
+        raise PromqlError(f"A number in the expression is out of range: {error}.") from None
+
+
+def _check_size(text: str) -> None:
+    if not text.strip():
+        raise PromqlError("The expression is empty.", 0)
+    if len(text) > MAXIMUM_CHARACTERS:
+        raise PromqlError(f"The expression has {len(text)} characters; it may have {MAXIMUM_CHARACTERS}.")
+    if "\0" in text:
+        raise PromqlError("The expression holds a NUL character.", text.index("\0"))
+    bare = _QUOTED.sub(lambda found: " " * len(found.group()), text)
+    depth = 0
+    for at, character in enumerate(bare):
+        depth += (character in "([{") - (character in ")]}")
+        if depth > MAXIMUM_DEPTH:
+            raise PromqlError(f"The expression nests more than {MAXIMUM_DEPTH} brackets.", at)
+    operators = list(_OPERATOR.finditer(bare))
+    if len(operators) > MAXIMUM_OPERATORS:
+        raise PromqlError(
+            f"The expression has more than {MAXIMUM_OPERATORS} operators.", operators[MAXIMUM_OPERATORS].start()
+        )
+
+
+def _clean(message: str) -> str:
+    return (message[:1].upper() + message[1:]).rstrip(".") + "." if message else "The expression cannot be read."
+
+
+def _place(text: str, message: str) -> int | None:
+    """Find where in the text a message of the parser points to: the names that it quotes."""
+    quoted = re.findall(r"'([^']+)'|\"([^\"]+)\"|for (\S+)$", message)
+    for groups in quoted:
+        word = next(filter(None, groups))
+        if text.count(word) == 1:
+            return text.index(word)
+    if "end of input" in message or "unclosed" in message:
+        return len(text)
+    return None
+
+
+def _ms(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
+
+
+class _Reader:
+    """Turns the parser's tree into nodes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def node(self, tree: Any) -> Node:
+        """Return the node of a part of the tree."""
+        reader: Callable[[Any], Node] | None = getattr(
+            self, f"_{_WORD_START.sub('_', type(tree).__name__).lower()}", None
+        )
+        if reader is None:
+            raise self._refused(type(tree).__name__)
+        return reader(tree)
+
+    def _refused(self, name: str) -> PromqlError:
+        found = re.search(rf"\b{re.escape(name)}\b", self._text)
+        return PromqlError(f"{name} is not evaluated by BondX.", found.start() if found else None)
+
+    def _range(self, tree: Any) -> RangeNode:
+        while isinstance(tree, promql_parser.ParenExpr):
+            tree = tree.expr
+        node = self.node(tree)
+        if not isinstance(node, RangeNode):
+            raise PromqlError("A range vector is needed here, such as x[5m].")
+        return node
+
+    def _paren_expr(self, tree: promql_parser.ParenExpr) -> Node:
+        return self.node(tree.expr)
+
+    def _number_literal(self, tree: promql_parser.NumberLiteral) -> Node:
+        return Number(tree.val)
+
+    def _string_literal(self, tree: promql_parser.StringLiteral) -> Node:
+        return Text(tree.val)
+
+    def _unary_expr(self, tree: promql_parser.UnaryExpr) -> Node:
+        return Negation(self.node(tree.expr))
+
+    def _vector_selector(self, tree: promql_parser.VectorSelector) -> Node:
+        return Selector(self._matchers(tree), _moment(tree))
+
+    def _matrix_selector(self, tree: promql_parser.MatrixSelector) -> Node:
+        selector = tree.vector_selector
+        return RangeSelector(self._matchers(selector), _moment(selector), max(_ms(tree.range), 1))
+
+    def _subquery_expr(self, tree: promql_parser.SubqueryExpr) -> Node:
+        assert tree.range is not None
+        step_ms = DEFAULT_SUBQUERY_STEP_MS if tree.step is None else max(_ms(tree.step), 1)
+        return Subquery(self.node(tree.expr), _moment(tree), max(_ms(tree.range), 1), step_ms)
+
+    def _matchers(self, tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
+        if tree.matchers.or_matchers:
+            raise PromqlError("`or` between matchers is not evaluated by BondX: write two selectors joined by `or`.")
+        matchers = [] if tree.name is None else [Matcher(NAME, "=", tree.name)]
+        for one in tree.matchers.matchers:
+            matchers.append(Matcher(one.name, _OPS[str(one.op).rpartition(".")[2]], one.value))
+            if matchers[-1].op in ("=~", "!~"):
+                LabelPattern.of(one.value)
+        if all(matcher.matches("") for matcher in matchers):
+            raise PromqlError("A selector needs at least one matcher that does not match the empty string.")
+        return tuple(matchers)
+
+    def _aggregate_expr(self, tree: promql_parser.AggregateExpr) -> Node:
+        name = str(tree.op)
+        if name not in AGGREGATIONS:
+            raise self._refused(name)
+        modifier = tree.modifier
+        parameter = None if tree.param is None else self.node(tree.param)
+        if name == "count_values":
+            if not isinstance(parameter, Text):
+                raise PromqlError("count_values needs a string as its first argument.")
+            check_label_name(parameter.value, name)
+        keeps = modifier is None or str(modifier.type).endswith("By")
+        labels = () if modifier is None else tuple(modifier.labels)
+        return Aggregation(name, self.node(tree.expr), parameter, labels, keeps)
+
+    def _binary_expr(self, tree: promql_parser.BinaryExpr) -> Node:
+        op = str(tree.op)
+        if op not in ARITHMETIC and op not in COMPARISON and op not in SETS:
+            raise self._refused(op)
+        left, right, modifier = self.node(tree.lhs), self.node(tree.rhs), tree.modifier
+        if modifier is None:
+            return Binary(op, left, right, Matching(), is_bool=False)
+        if modifier.fill_values is not None and (modifier.fill_values.lhs, modifier.fill_values.rhs) != (None, None):
+            raise self._refused("fill")
+        many = {"ManyToOne": "left", "OneToMany": "right"}.get(str(modifier.card).rpartition(".")[2], "")
+        include = tuple(modifier.group_labels or ())
+        if modifier.matching is None:
+            return Binary(op, left, right, Matching((), False, many, include), is_bool=modifier.return_bool)
+        is_on = str(modifier.matching.type).endswith("Include")
+        names = tuple(modifier.matching.labels)
+        return Binary(op, left, right, Matching(names, is_on, many, include), is_bool=modifier.return_bool)
+
+    def _call(self, tree: promql_parser.Call) -> Node:
+        name, arguments = tree.func.name, list(tree.args)
+        if name in ("absent", "absent_over_time"):
+            inner = self._range(arguments[0]) if name == "absent_over_time" else self.node(arguments[0])
+            return Absent(inner, absent_labels(inner))
+        if name in RANGE_FUNCTIONS:
+            at = 1 if name == "quantile_over_time" else 0
+            over = self._range(arguments.pop(at))
+            return RangeCall(name, over, tuple(self.node(argument) for argument in arguments))
+        if name not in _CALLS:
+            raise self._refused(name)
+        nodes = tuple(self.node(argument) for argument in arguments)
+        pattern = None
+        if name in ("label_replace", "label_join"):
+            texts = [node.value for node in nodes[1:] if isinstance(node, Text)]
+            if len(texts) != len(nodes) - 1:
+                raise PromqlError(f"{name} needs strings after its vector.")
+            check_label_name(texts[0], name)
+            for source in texts[2:] if name == "label_join" else ():
+                check_label_name(source, name)
+            pattern = LabelPattern.of(texts[3]) if name == "label_replace" else None
+        return FunctionCall(name, nodes, pattern)
+
+
+_OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+
+
+def _moment(tree: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> TimeModifier:
+    offset_ms = 0 if tree.offset is None else _ms(tree.offset)
+    if tree.at is None:
+        return TimeModifier(offset_ms)
+    match str(tree.at.type).rpartition(".")[2]:
+        case "Start":
+            return TimeModifier(offset_ms, "start")
+        case "End":
+            return TimeModifier(offset_ms, "end")
+    at = tree.at.at
+    assert isinstance(at, datetime)
+    return TimeModifier(offset_ms, round(at.timestamp() * 1000))

@@ -1,0 +1,377 @@
+"""The functions that templates of alerts may call, as Prometheus documents them."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote_plus
+
+from core.promql.errors import PromqlError
+from core.promql.patterns import LabelPattern
+from core.promql.series import VectorSample
+from core.promql.vector_functions import go_replacement
+
+_VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d{1,3})?(?:\.(?P<precision>\d{0,3}))?(?P<verb>.)", re.DOTALL)
+_DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
+_LARGE = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
+_BINARY = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """One sample that a template's query found."""
+
+    labels: Mapping[str, str]
+    value: float
+
+    @classmethod
+    def of(cls, sample: VectorSample) -> "QueryResult":
+        """Make one of a sample."""
+        return cls(dict(sample.labels), sample.value)
+
+
+def number(value: Any) -> float:
+    """Return a number, or one that is written in a string.
+
+    Raises:
+        PromqlError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise PromqlError(f"A template needs a number, not {shown(value)!r}.")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        raise PromqlError(f"A template needs a number, not {value!r}.") from None
+
+
+def text(value: Any) -> str:
+    """Return a string.
+
+    Raises:
+        PromqlError: It is none.
+    """
+    if not isinstance(value, str):
+        raise PromqlError(f"A template needs a string, not {shown(value)}.")
+    return value
+
+
+def general(value: float, precision: int = 4) -> str:
+    """Write a number as Go's `%.4g`."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return f"{value:.{precision}g}"
+
+
+def shortest(value: float) -> str:
+    """Write a number as Go prints it: the shortest digits, with an exponent below 1e-4 and from 1e+21."""
+    if not math.isfinite(value):
+        return general(value)
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    digits, _, exponent = f"{value!r}".partition("e")
+    tens = int(exponent) if exponent else math.floor(math.log10(abs(value)))
+    if -5 < tens < 21:
+        from numpy import format_float_positional
+
+        return format_float_positional(value, trim="-")
+    return f"{digits.removesuffix('.0')}e{tens:+03d}"
+
+
+def shown(value: Any) -> str:
+    """Write a value as a template prints it."""
+    if value is None:
+        return "<no value>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return shortest(value)
+    if isinstance(value, QueryResult):
+        return f"{{{shown(value.labels)} {shown(value.value)}}}"
+    if isinstance(value, list):
+        return "[" + " ".join(shown(one) for one in value) + "]"
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{name}:{shown(value[name])}" for name in sorted(value)) + "]"
+    if isinstance(value, datetime):
+        fraction = f".{value.microsecond:06d}".rstrip("0").rstrip(".")
+        return f"{value:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    return str(value)
+
+
+def humanize(value: Any) -> str:
+    """Write a number with a metric prefix."""
+    size = number(value)
+    if size == 0 or not math.isfinite(size):
+        return general(size)
+    at = 0
+    if abs(size) >= 1:
+        while abs(size) >= 1000 and at < len(_LARGE) - 1:
+            size, at = size / 1000, at + 1
+        return general(size) + _LARGE[at]
+    while abs(size) < 1 and at < len(_SMALL) - 1:
+        size, at = size * 1000, at + 1
+    return general(size) + _SMALL[at]
+
+
+def humanize1024(value: Any) -> str:
+    """Write a number with a binary prefix."""
+    size, at = number(value), 0
+    if abs(size) <= 1 or not math.isfinite(size):
+        return general(size)
+    while abs(size) >= 1024 and at < len(_BINARY) - 1:
+        size, at = size / 1024, at + 1
+    return general(size) + _BINARY[at]
+
+
+def humanize_duration(value: Any) -> str:
+    """Write seconds as days, hours, minutes and seconds."""
+    seconds = number(value)
+    if not math.isfinite(seconds):
+        return general(seconds)
+    if seconds == 0:
+        return "0s"
+    if abs(seconds) >= 1:
+        sign, whole = "-" if seconds < 0 else "", int(abs(seconds))
+        days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+        if days:
+            return f"{sign}{days}d {hours}h {minutes}m {whole % 60}s"
+        if hours:
+            return f"{sign}{hours}h {minutes}m {whole % 60}s"
+        if minutes:
+            return f"{sign}{minutes}m {whole % 60}s"
+        return f"{general(seconds)}s"
+    at = 0
+    while abs(seconds) < 1 and at < len(_SMALL) - 1:
+        seconds, at = seconds * 1000, at + 1
+    return f"{general(seconds)}{_SMALL[at]}s"
+
+
+def to_time(value: Any) -> datetime:
+    """Make a time (UTC) of seconds since 1970."""
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=number(value))
+    except (OverflowError, ValueError):
+        raise PromqlError(f"{shown(value)} seconds since 1970 are no time.") from None
+
+
+def humanize_timestamp(value: Any) -> str:
+    """Write seconds since 1970 as a time."""
+    seconds = number(value)
+    return shown(to_time(seconds)) if math.isfinite(seconds) else general(seconds)
+
+
+def printf(form: Any, *arguments: Any) -> str:
+    """Format as Go's `Sprintf`; what does not fit is marked in the text as Go marks it."""
+    left = list(arguments)
+
+    def fill(found: "re.Match[str]") -> str:
+        verb = found["verb"]
+        if verb == "%":
+            return "%"
+        if not left:
+            return f"%!{verb}(MISSING)"
+        value = left.pop(0)
+        width = int(found["width"] or 0)
+        written = _formatted(value, verb, found["flags"], found["precision"])
+        if written is None:
+            return f"%!{verb}({_go_type(value)}={shown(value)})"
+        if "-" in found["flags"]:
+            return written.ljust(width)
+        if "0" in found["flags"] and verb in "dfgeFGE" and written[:1] in "+-":
+            return written[0] + written[1:].rjust(width - 1, "0")
+        return written.rjust(width, "0" if "0" in found["flags"] else " ")
+
+    written = _VERB.sub(fill, text(form))
+    if left:
+        extra = ", ".join(f"{_go_type(value)}={shown(value)}" for value in left)
+        written += f"%!(EXTRA {extra})"
+    return written
+
+
+def _formatted(value: Any, verb: str, flags: str, precision: str | None) -> str | None:
+    digits = None if precision is None else int(precision or 0)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if verb == "v":
+        return shown(value)
+    if verb == "s" and not is_number and not isinstance(value, bool):
+        return shown(value) if digits is None else shown(value)[:digits]
+    if verb == "q" and isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+    if verb == "t" and isinstance(value, bool):
+        return shown(value)
+    if verb in "dxXobc" and isinstance(value, int) and is_number:
+        if verb == "c" and not 0 <= value < 0x110000:
+            return "\N{REPLACEMENT CHARACTER}"
+        return f"{value:{'+' if '+' in flags and verb == 'd' else ''}{verb}}"
+    if verb in "feEgGF" and isinstance(value, float):
+        if not math.isfinite(value):
+            return general(value)
+        plus = "+" if "+" in flags else ""
+        if verb in "gG" and digits is None:
+            return plus * (value >= 0) + shortest(value)
+        return f"{value:{plus}.{6 if digits is None else digits}{verb}}"
+    return None
+
+
+def _go_type(value: Any) -> str:
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "float64"), (str, "string")):
+        if isinstance(value, kind):
+            return name
+    return "<nil>" if value is None else "map[string]string"
+
+
+def _title(value: Any) -> str:
+    return re.sub(r"(?<![\w'])\w", lambda found: found.group().upper(), text(value))
+
+
+def _replaced(pattern: Any, replacement: Any, value: Any) -> str:
+    compiled = LabelPattern(text(pattern), is_whole=False)
+    compiled.check_cost(text(value))
+    return compiled.compiled.sub(go_replacement(text(replacement), compiled), value)
+
+
+def _is_match(pattern: Any, value: Any) -> bool:
+    compiled = LabelPattern(text(pattern), is_whole=False)
+    compiled.check_cost(text(value))
+    return compiled.compiled.search(value) is not None
+
+
+def _without_port(value: Any) -> str:
+    found = re.fullmatch(r"\[([^\]]*)\]:[^:]*|([^:]*):[^:]*", text(value))
+    return value if found is None else found[1] or found[2] or ""
+
+
+def _without_domain(value: Any) -> str:
+    host = _without_port(value)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        port = value[len(host) :] if value.startswith(host) else ""
+        return host.split(".")[0] + port
+    return str(value)
+
+
+def _seconds(value: Any) -> float:
+    written = text(value)
+    body = written.removeprefix("-")
+    if body == "0":
+        return 0.0
+    if not re.fullmatch(r"(?:\d{1,9}(?:ms|[smhdwy]))+", body):
+        raise PromqlError(f"{written!r} is not a duration such as 1h30m.")
+    return (-1 if written != body else 1) * sum(int(n) * _UNITS[unit] for n, unit in _DURATION.findall(body))
+
+
+def _first(results: Any) -> Any:
+    if not isinstance(results, list) or not results:
+        raise PromqlError("first() called on a vector with no elements.")
+    return results[0]
+
+
+def _result(value: Any) -> QueryResult:
+    if not isinstance(value, QueryResult):
+        raise PromqlError(f"A template needs a sample of a query here, not {shown(value)}.")
+    return value
+
+
+def _sorted_by(label: Any, results: Any) -> Any:
+    if not isinstance(results, list):
+        raise PromqlError("sortByLabel needs the result of a query.")
+    return sorted(results, key=lambda one: _result(one).labels.get(text(label), ""))
+
+
+def _length(value: Any) -> int:
+    if not isinstance(value, str | list | Mapping):
+        raise PromqlError(f"{shown(value)} has no length.")
+    return len(value.encode()) if isinstance(value, str) else len(value)
+
+
+def _element(value: Any, *keys: Any) -> Any:
+    for key in keys:
+        if isinstance(value, Mapping):
+            value = value.get(text(key), "")
+        elif isinstance(value, list) and type(key) is int and 0 <= key < len(value):
+            value = value[key]
+        else:
+            raise PromqlError(f"{shown(value)} has no element {shown(key)}.")
+    return value
+
+
+def is_true(value: Any) -> bool:
+    """Return whether Go takes a value for true: not false, not 0, not empty."""
+    return bool(value) if not isinstance(value, QueryResult | datetime) else True
+
+
+def _equal(first: Any, *others: Any) -> bool:
+    if not others:
+        raise PromqlError("eq needs at least two values.")
+    for other in others:
+        _check_comparable(first, other)
+    return any(first == other for other in others)
+
+
+def _check_comparable(one: Any, other: Any) -> None:
+    if not isinstance(one, bool | int | float | str) or type(one) is not type(other):
+        raise PromqlError(f"{shown(one)} ({_go_type(one)}) and {shown(other)} ({_go_type(other)}) cannot be compared.")
+
+
+def _compared(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def compare(one: Any, other: Any) -> bool:
+        _check_comparable(one, other)
+        return holds(one, other)
+
+    return compare
+
+
+def _printed(*values: Any) -> str:
+    written = ""
+    for at, value in enumerate(values):
+        if at and not isinstance(value, str) and not isinstance(values[at - 1], str):
+            written += " "
+        written += shown(value)
+    return written
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
+    "humanize": (humanize, 1, 1),
+    "humanize1024": (humanize1024, 1, 1),
+    "humanizeDuration": (humanize_duration, 1, 1),
+    "humanizePercentage": (lambda value: f"{general(number(value) * 100)}%", 1, 1),
+    "humanizeTimestamp": (humanize_timestamp, 1, 1),
+    "toTime": (to_time, 1, 1),
+    "title": (_title, 1, 1),
+    "toUpper": (lambda value: text(value).upper(), 1, 1),
+    "toLower": (lambda value: text(value).lower(), 1, 1),
+    "match": (_is_match, 2, 2),
+    "reReplaceAll": (_replaced, 3, 3),
+    "stripPort": (_without_port, 1, 1),
+    "stripDomain": (_without_domain, 1, 1),
+    "parseDuration": (_seconds, 1, 1),
+    "first": (_first, 1, 1),
+    "value": (lambda result: _result(result).value, 1, 1),
+    "label": (lambda name, result: _result(result).labels.get(text(name), ""), 2, 2),
+    "strvalue": (lambda result: _result(result).labels.get("__value__", ""), 1, 1),
+    "sortByLabel": (_sorted_by, 2, 2),
+    "safeHtml": (text, 1, 1),
+    "args": (lambda *values: {f"arg{at}": value for at, value in enumerate(values)}, 0, None),
+    "printf": (printf, 1, None),
+    "print": (_printed, 0, None),
+    "println": (lambda *values: " ".join(map(shown, values)) + "\n", 0, None),
+    "len": (_length, 1, 1),
+    "index": (_element, 1, None),
+    "not": (lambda value: not is_true(value), 1, 1),
+    "eq": (_equal, 2, None),
+    "ne": (lambda one, other: not _equal(one, other), 2, 2),
+    "lt": (_compared(lambda one, other: one < other), 2, 2),
+    "le": (_compared(lambda one, other: one <= other), 2, 2),
+    "gt": (_compared(lambda one, other: one > other), 2, 2),
+    "ge": (_compared(lambda one, other: one >= other), 2, 2),
+    "urlquery": (lambda *values: quote_plus(_printed(*values)), 0, None),
+    "urlQueryEscape": (lambda value: quote_plus(text(value)), 1, 1),
+}
+"""By name: the function, and how many arguments it has at least and at most. `and`, `or` and `query` are elsewhere."""

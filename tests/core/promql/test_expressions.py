@@ -1,0 +1,101 @@
+"""Expressions over series in memory."""
+
+import numpy as np
+import pytest
+
+from core.promql import STALE, Expression, PromqlError, SeriesInMemory, SeriesSamples, VectorSample
+
+NOW = 600_000
+
+
+def series(name: str, values: list[float], *, step_ms: int = 15_000, **labels: str) -> SeriesSamples:
+    """Make a series that ends at NOW."""
+    at_ms = NOW - step_ms * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
+    return SeriesSamples(tuple(sorted({"__name__": name, **labels}.items())), at_ms, np.array(values, dtype=float))
+
+
+SOURCE = SeriesInMemory(
+    [
+        series("up", [1, 1, 0], job="a", instance="1"),
+        series("up", [1, 1, 1], job="a", instance="2"),
+        series("up", [1, STALE], job="b", instance="3"),
+        series("requests", [0, 15, 30, 5, 20], job="a"),
+        series("limit", [7], job="a"),
+    ]
+)
+
+
+def values(text: str) -> list[tuple[dict[str, str], float]]:
+    """Evaluate a vector at NOW."""
+    result = Expression.parse(text).at(SOURCE, NOW)
+    assert isinstance(result, list)
+    return [(dict(sample.labels), sample.value) for sample in result]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            'up{instance="1"} == 0', [({"__name__": "up", "job": "a", "instance": "1"}, 0.0)], id="comparison"
+        ),
+        pytest.param("sum by (job) (up)", [({"job": "a"}, 1.0)], id="a stale series is no part of a sum"),
+        pytest.param("resets(requests[5m])", [({"job": "a"}, 1.0)], id="a reset"),
+        pytest.param('absent(none{x="y"})', [({"x": "y"}, 1.0)], id="absent"),
+        pytest.param("max(up) * 3", [({}, 3.0)], id="arithmetic"),
+        pytest.param(
+            "up * on (job) group_left limit",
+            [({"job": "a", "instance": "1"}, 0.0), ({"job": "a", "instance": "2"}, 7.0)],
+            id="many to one",
+        ),
+    ],
+)
+def test_an_expression_is_evaluated_at_an_instant(text, expected):
+    assert values(text) == expected
+
+
+def test_a_range_gives_the_values_of_each_instant():
+    expression = Expression.parse("sum by (job) (up)")
+    for one in expression.over(SOURCE, NOW - 60_000, NOW + 400_000, 20_000):
+        for at_ms, value in zip(one.at_ms.tolist(), one.values.tolist(), strict=True):
+            assert VectorSample(one.labels, value) in expression.at(SOURCE, at_ms)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "offset"),
+    [
+        pytest.param("sum(rat(x[5m]))", "unknown function with name 'rat'", 4, id="unknown function"),
+        pytest.param("a + histogram_sum(x)", "histogram_sum is not evaluated by BondX", 4, id="no native histograms"),
+        pytest.param("limitk(1, x)", "limitk is not evaluated", 0, id="aggregation"),
+        pytest.param('x{a=~"(b+)+"}', "repeats a repeat", None, id="pattern that could run for ever"),
+        pytest.param('x{a=~"(?=b)c"}', "egex", None, id="pattern that RE2 does not have"),
+        pytest.param("sum(x", "nclosed", 5, id="open bracket"),
+        pytest.param("", "empty", 0, id="nothing"),
+        pytest.param("(" * 200 + "1" + ")" * 200, "nests more than", 100, id="too deep"),
+        pytest.param("-" * 5_000 + "1", "operators", None, id="too many operators"),
+        pytest.param('{a=~".*"}', "at least one non-empty matcher", None, id="everything"),
+    ],
+)
+def test_what_is_not_evaluated_is_refused_when_it_is_read(text, part, offset):
+    with pytest.raises(PromqlError) as refused:
+        Expression.parse(text)
+    assert part.lower() in str(refused.value).lower()
+    assert offset is None or refused.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        pytest.param('{__name__=~"up|limit"} * on (job) group_left up', "many-to-many", id="many to many"),
+        pytest.param("up + on (job) limit", "many-to-one", id="many to one must be named"),
+        pytest.param('label_replace(up, "instance", "x", "", "")', "same labelset", id="equal labels"),
+    ],
+)
+def test_series_that_do_not_allow_an_expression_are_named(text, part):
+    with pytest.raises(PromqlError, match=part):
+        Expression.parse(text).at(SOURCE, NOW)
+
+
+def test_the_longest_look_back_counts_ranges_offsets_and_subqueries():
+    assert Expression.parse("x").longest_ms == 300_000
+    assert Expression.parse("rate(x[10m] offset 1h)").longest_ms == 4_200_000
+    assert Expression.parse("max_over_time(rate(x[10m])[1h:1m])").longest_ms == 4_200_000

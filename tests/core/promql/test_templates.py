@@ -1,0 +1,137 @@
+"""Templates of annotations and labels."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.promql import Expression, PromqlError, SeriesInMemory, VectorSample, expand
+from core.promql.templates import check_template
+
+FOUND = [VectorSample((("model", "b"),), 2.0), VectorSample((("model", "a"),), 1.0)]
+
+
+def filled(template: str, value: float = 1234.5) -> str:
+    """Expand for an alert of the model `rates`."""
+    return expand(
+        template, labels={"model": "rates"}, value=value, external_labels={"site": "x"}, query=lambda text: FOUND
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ $labels.model }} {{ .Labels.model }} {{ $value }} {{ .Value }}", "rates rates 1234.5 1234.5"),
+        ("{{ $labels.none }}|{{ $externalLabels.site }}", "|x"),
+        ('{{ if gt $value 1000.0 }}high{{ else }}low{{ end }}', "high"),
+        ('{{ if eq $labels.model "x" }}1{{ else if eq $labels.model "rates" }}2{{ end }}', "2"),
+        ("a {{- 1 -}} b {{/* nothing */}}c", "a1b c"),
+        ('{{ printf "%.2f|%5s|%-5s|%d|%q|%v" $value "a" "b" 3 "c" 1.0 }}', '1234.50|    a|b    |3|"c"|1'),
+        ("{{ humanize $value }} {{ humanize1024 $value }} {{ 0.00012 | humanize }}", "1.234k 1.206ki 120u"),
+        ("{{ humanizeDuration 3723 }} {{ humanizeDuration 0.2 }}", "1h 2m 3s 200ms"),
+        ("{{ humanizePercentage 0.1234 }}", "12.34%"),
+        ("{{ humanizeTimestamp 1.5 }}", "1970-01-01 00:00:01.5 +0000 UTC"),
+        ('{{ "aB cd" | title }} {{ toUpper "a" }} {{ toLower "A" }} {{ match "^a+$" "aa" }}', "AB Cd A a true"),
+        ('{{ reReplaceAll "(a+)b" "<$1>" "aab" }}', "<aa>"),
+        ('{{ query "x" | first | value }} {{ with query "x" }}{{ . | first | label "model" }}{{ end }}', "2 b"),
+        ('{{ range query "x" | sortByLabel "model" }}{{ .Labels.model }}={{ .Value }};{{ end }}', "a=1;b=2;"),
+        ("{{ range $name, $text := $labels }}{{ $name }}={{ $text }}{{ end }}", "model=rates"),
+        ("{{ $x := 3 }}{{ if true }}{{ $x = 4 }}{{ end }}{{ $x }}", "4"),
+        ("{{ printf `%.3g` $value }}", "1.23e+03"),
+    ],
+)  # fmt: skip
+def test_a_template_is_filled_in_as_prometheus_does(template, expected):
+    assert filled(template) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "offset"),
+    [
+        ("{{ $labels.x", 0),
+        ("ab {{ none 1 }}", 6),
+        ("{{ $none }}", 3),
+        ("{{ if true }}x", 3),
+        ("x{{ end }}", 4),
+        ("{{ humanize }}", 3),
+        ('{{ "a }}', 3),
+        ('{{ template "x" }}', 3),
+    ],
+)
+def test_a_template_that_cannot_be_read_is_refused_with_its_offset(template, offset):
+    with pytest.raises(PromqlError) as refused:
+        check_template(template)
+    assert refused.value.offset == offset
+
+
+PIECES = st.sampled_from(
+    [
+        "{{",
+        "}}",
+        "{{-",
+        "-}}",
+        "$",
+        ".",
+        "|",
+        "(",
+        ")",
+        ":=",
+        "=",
+        ",",
+        "if",
+        "else",
+        "end",
+        "range",
+        "with",
+        "$labels",
+        ".Value",
+        "humanize",
+        "printf",
+        "query",
+        "first",
+        "value",
+        "1",
+        "0x",
+        "1e9",
+        '"%d"',
+        "`a",
+        "x{",
+        "=~",
+        "[",
+        "5m",
+        "]",
+        ":",
+        "offset",
+        "@",
+        "rate",
+        "sum",
+        "by",
+        "on",
+        "group_left",
+        "ignoring",
+        "topk",
+        '"(a+)+"',
+        "-",
+        "^",
+        "and",
+        "bool",
+        "NaN",
+        "time()",
+        "label_replace",
+        "\\",
+        "'",
+        "#",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PIECES | st.text(max_size=3), max_size=20).map(" ".join))
+def test_whatever_is_written_nothing_but_a_promql_error_comes_of_it(text):
+    for act in (
+        lambda: filled(text),
+        lambda: filled("{{ " + text + " }}"),
+        lambda: Expression.parse(text).at(SeriesInMemory([]), 0),
+    ):
+        try:
+            act()
+        except PromqlError:
+            continue
