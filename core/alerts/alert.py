@@ -75,6 +75,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""  # "" for a built-in rule, "rules:FILE:GROUP", or "external"
     expr: str = ""  # the expression of a rule file
     generator_url: str = ""  # where an external alert was made
+    ends_at: datetime | None = None  # when an external alert is over, unless its sender says more until then
     firings: list[datetime] = []  # the newest firings of this incident, oldest first, at most `MAX_FIRINGS`
     n_flaps: int = 0  # how often the problem came back within this incident
     incident_at: datetime | None = None  # start of the incident, which a flapping alert spans; None in old documents

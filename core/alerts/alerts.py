@@ -403,7 +403,8 @@ class Alerts:
                 raise RefusedError(f"This alert is resolved already: {alert.summary}.")
             resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
             if by_hand:  # a condition that had ended would have resolved its alert already
-                resolved |= {"resolved_by": str(actor), "outlasted": bool(alert.expr) or is_condition(alert.rule)}
+                lasts = bool(alert.expr or alert.source) or is_condition(alert.rule)
+                resolved |= {"resolved_by": str(actor), "outlasted": lasts}
             return resolved
 
         return self._store.change(

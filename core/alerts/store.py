@@ -78,7 +78,7 @@ class AlertStore:
                         )
                     )
                 _record(change, "alert.fire", before, fired)
-                self._prune(change, alert.last_at)
+                self.prune(change, alert.last_at)
                 return fired
         except _AlreadyOpenError:
             return self.documents.get(alert.fingerprint)
@@ -144,10 +144,11 @@ class AlertStore:
             after = documents.replace(replace(before, **decided, decided_revision=revision))
             _record(change, verb, before, after)
             if after.state is AlertState.RESOLVED:
-                self._prune(change, now)
+                self.prune(change, now)
             return after
 
-    def _prune(self, change: AuditedChange, now: datetime) -> None:
+    def prune(self, change: AuditedChange, now: datetime) -> None:
+        """Remove resolved alerts that are old, or too many; part of a change that is recorded anyway."""
         resolved = [alert for alert in self.documents.all() if not alert.state.is_open]
         resolved.sort(key=lambda alert: alert.resolved_at or alert.last_at, reverse=True)
         old = [

@@ -20,7 +20,7 @@ from core.serving.predict import Predictor, Target, is_id
 from core.serving.reads import Reads
 from core.serving.shown_json import ShownAnswer
 
-CONTROL_PREFIX = "/api/v1/"
+CONTROL_PREFIXES = ("/api/v1/", "/api/v2/")
 
 _PART = r"[^/:]+"
 _WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
@@ -64,6 +64,8 @@ class FrontDoor:
         self._plain: dict[str, Plain] = {
             "/health": reads.health,
             "/ready": reads.ready,
+            "/-/healthy": reads.health,  # as of Prometheus and Alertmanager
+            "/-/ready": reads.ready,
             "/metrics": reads.metrics,
             "": _greet,
         }
@@ -84,14 +86,14 @@ class FrontDoor:
         target = self.target(path)
         if self.is_for_metrics(scope.get("server")) and path.rstrip("/") not in self._monitored:
             await _not_here(send, path)
-        elif scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
+        elif scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIXES)):
             await self._tell_methods(path, target, send)
         elif target is not None:
             if scope["method"] == "POST":
                 await self._predictor.answer(target, scope, receive, send)
             else:
                 await _refuse_method(send, b"POST", target.dialect)
-        elif path.startswith(CONTROL_PREFIX):
+        elif path.startswith(CONTROL_PREFIXES):
             await self._control(scope, receive, send)
         elif (listed := self._lists.get(path.rstrip("/"))) is not None:
             await self._list_models(*listed, scope, receive, send)

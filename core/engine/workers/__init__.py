@@ -10,6 +10,7 @@ notifier.py       sends notifications about alerts to their receivers
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 health.py         keeps `system_health_report.json` at the top of the workspace current
 webhooks.py       tells other programs what happens in the registry
+external_alerts.py  resolves alerts from elsewhere whose time has passed
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
 The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.engine.workers.archiver import Archiver
+from core.engine.workers.external_alerts import ExternalAlertExpiry
 from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.monitor import Monitor
@@ -42,4 +44,5 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     HealthReport,
     WebhookSender,
     Notifier,
+    ExternalAlertExpiry,
 )
