@@ -1,7 +1,7 @@
 """Access to routes: each route declares its required role and whether it only reads."""
 
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_origin
 
 import msgspec
 from litestar import Request
@@ -110,12 +110,16 @@ def _query_keys(handler: BaseRouteHandler) -> tuple[str, ...]:
     return tuple(sorted(mark.name or name for name, mark in marks if isinstance(mark, QueryParameter)))
 
 
-def _described(body: type[msgspec.Struct]) -> str:
+def _described(body: Any) -> str:
     """Describe a body.
 
     >>> _described(msgspec.defstruct("Move", ["stage", ("reason", str, "")]))
     'a JSON object with stage, and optionally reason'
+    >>> _described(list[str])
+    'a JSON list'
     """
+    if get_origin(body) is list:
+        return "a JSON list"
     fields = msgspec.structs.fields(body)
     needed = ", ".join(field.encode_name for field in fields if field.required)
     optional = ", ".join(field.encode_name for field in fields if not field.required)

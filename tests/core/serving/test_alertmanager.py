@@ -132,6 +132,7 @@ def test_bad_alerts_are_refused_by_number_and_good_ones_taken(server, workspace,
     assert "alert 1: 'a b' is no name of a label" in answer.json["error"]
     assert [alert.rule for alert in Alerts(workspace).open()] == ["external:Good"]
     assert send(server, token, {"labels": {"alertname": 3}}).status == 400
+    assert server.ask("/api/v2/alerts", b"", headers={"authorization": f"Bearer {token}"}).status == 400
     assert server.ask("/api/v2/alerts?filter=nonsense").status == 400
     assert server.ask("/api/v2/alerts?filter=a%3D~%22(a%2B)%2B%22").status == 400
 
