@@ -43,6 +43,7 @@ COMMANDS = (
     "logs",
     "workspaces",
     "config",
+    "health",
     "doctor",
     "prune",
 )

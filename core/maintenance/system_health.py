@@ -65,6 +65,10 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     n_open_alerts: int
     resources: dict[str, dict[str, float]]
 
+    def is_stale(self, now: datetime) -> bool:
+        """Whether an engine that should be running no longer writes."""
+        return self.engine.state == "running" and now - self.as_of > _STALE
+
     def problems(self, now: datetime) -> list[str]:
         """Name what is wrong, a sentence each: a worker that fails, or an engine that no longer writes."""
         found = [
@@ -72,7 +76,7 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
             for name, state in self.workers.items()
             if state.activity is WorkerActivity.RESTARTING
         ]
-        if self.engine.state == "running" and now - self.as_of > _STALE:
+        if self.is_stale(now):
             found.append(
                 f"The engine (pid {self.engine.pid}) has written nothing since {self.as_of:%Y-%m-%d %H:%M:%S} UTC: "
                 "it was killed, or hangs."

@@ -13,6 +13,7 @@ from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
 from core.maintenance.space import WorkspaceSpace, measure
 from core.maintenance.system_health import SystemHealth, read_health
+from core.maintenance.workspace_health import WorkspaceHealth, examine_health
 from core.monitoring.documents import HealthState
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
@@ -208,6 +209,11 @@ class RecordRoutes(Controller):
     def measure_space(self, workspace: Given[Workspace]) -> WorkspaceSpace:
         """Measure every store: its size, growth a day and limit, and the forecast of the day the disk is full."""
         return measure(workspace, settings_in_force(workspace.root))
+
+    @get("/health", opt=LOOK, sync_to_thread=True)
+    def examine_health(self, workspace: Given[Workspace]) -> WorkspaceHealth:
+        """Say whether the engine is alive and everything ready: workers with ages, lease, stores and breakers."""
+        return examine_health(workspace)
 
     @get("/doctor/health", opt=LOOK, sync_to_thread=True)
     def read_system_health(self, workspace: Given[Workspace]) -> SystemHealth:

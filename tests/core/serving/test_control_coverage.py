@@ -118,6 +118,7 @@ PATHS = {
     "config schema": LEFT_OUT,
     "config keys": LEFT_OUT,
     "doctor": "get /api/v1/doctor",
+    "health": "get /api/v1/health",
     "prune": "post /api/v1/prunes",
 }
 
