@@ -5,7 +5,6 @@ stores themselves. Live means that restarting the engine would not help; ready m
 """
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -22,6 +21,8 @@ from core.state.generation import load
 from core.state.lease import read_lease
 from core.state.workspace import Workspace
 from core.state.write_health import write_problem
+from core.telemetry.errors import translated
+from core.telemetry.schema import connect_to_read
 from core.webhooks import Webhooks
 
 STUCK_AFTER = timedelta(minutes=15)
@@ -175,10 +176,10 @@ def _problem_of_state(file: Path) -> str:
 def _problem_of_telemetry(file: Path) -> str:
     """Ask a store for its schema: `bondx doctor` reads it whole."""
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as store:
+        with translated(file), closing(connect_to_read(file)) as store:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        return f"it cannot be read: {error}"
+    except (CoreError, OSError) as error:
+        return str(error).removesuffix(".")
     return ""
 
 
