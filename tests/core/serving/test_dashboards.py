@@ -33,8 +33,10 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 QUERIES = [*dashboards.queries()]
 NAME = re.compile(r"\bbondx_[a-z0-9_]+")
+UNFAMILIAR = 'topk(10, sum by (model, field) (rate(bondx_predict_unfamiliar_values_total{model=~".*"}[1m])))'
 MAY_BE_EMPTY = {
     "bondx_machine_disk_full_days": "the engine forecasts only after half an hour of observation",
+    UNFAMILIAR: "the models of bonds refuse such values; test_table_models.py has models that answer and count them",
 }
 
 needs_prometheus = pytest.mark.skipif(
@@ -105,6 +107,10 @@ def test_grafana_is_told_where_to_find_prometheus_and_the_dashboards():
     (provider,) = yaml.safe_load((folder / "dashboards" / "bondx.yaml").read_text())["providers"]
 
     assert (source["type"], provider["type"]) == ("prometheus", "file")
+
+
+def test_what_may_be_empty_is_a_query():
+    assert set(MAY_BE_EMPTY) <= {expr for _, _, expr in QUERIES}
 
 
 @pytest.fixture
@@ -184,20 +190,13 @@ def test_every_query_returns_data_from_a_prometheus_that_scraped_an_engine_and_s
                 return 0
 
         rows = rows_of("spread", 3)
-        odd = [{name: value if "date" in name else _unheard(value) for name, value in row.items()} for row in rows]
         waiting = {expr for _, _, expr in QUERIES}
 
         def answered():
-            for asked in (rows, odd):
-                server.ask("/api/v1/predict/spread", {"rows": asked})
+            server.ask("/api/v1/predict/spread", {"rows": rows})
             server.ask("/api/v1/predict/spread", {"rows": "none"})
             waiting.difference_update([expr for expr in waiting if n_series(expr)])
             return waiting <= set(MAY_BE_EMPTY)
 
         until(answered, "data for every query", told=lambda: "\n".join(sorted(waiting)))
         assert Alerts(demo).open() != []
-
-
-def _unheard(value):
-    """Return a value that no training data had."""
-    return "unheard of" if isinstance(value, str) else 1e9 if isinstance(value, float) else value
