@@ -28,6 +28,7 @@ from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances, attached_to
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
+from console.runtime.announced_lines import AnnouncedLines
 from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.frozen import FrozenEpochs
 from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
@@ -61,6 +62,7 @@ from widgets.textual_internals import (
 if TYPE_CHECKING:
     from console.app.changes import Changes
     from console.presentation.offer import Offer
+    from core.alerts.delivery.records import Announcement
 
 # Modules that the first frame does not need are imported at first use: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
@@ -136,6 +138,8 @@ class BondxApp(BugExit):
         self.newest = self.snapshot
         self._news = threading.Lock()
         self._is_announced = False
+        self._announced_lines = AnnouncedLines(workspace)
+        self._lines: list[Announcement] = []
         self._embed = embed and not read_only
         self._when_ready = when_ready
         self.following: Path | None = None
@@ -315,8 +319,10 @@ class BondxApp(BugExit):
     def _take_news(self, snapshot: Snapshot) -> None:
         if self._key_problem:
             snapshot = replace(snapshot, problems=(*snapshot.problems, self._key_problem))
+        lines = self._announced_lines.fresh()
         with self._news:
             self.newest = snapshot
+            self._lines += lines
             if self._is_announced:
                 return
             self._is_announced = True
@@ -330,6 +336,7 @@ class BondxApp(BugExit):
         with self._news:
             self._is_announced = False
             newest = self.newest
+            lines, self._lines = self._lines, []
         if self._embed:
             self._embed = False
             if newest.engine is None:
@@ -339,6 +346,10 @@ class BondxApp(BugExit):
         if self.notice:
             self.say(self.notice, "warn")
             self.notice = ""
+        for line in lines:
+            self.say(line.text, "bad" if line.severity == "critical" else "warn")
+            if line.rings:
+                self.bell()
         if self.frozen_at is None:
             self.snapshot = newest
             self._refresh_all()
