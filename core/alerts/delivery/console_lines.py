@@ -26,7 +26,7 @@ def tell_consoles(workspace: "Workspace", alerts: Sequence[Alert], now: datetime
     if not fresh and told == log.told:
         return
     with workspace.database(DATABASE).transaction():
-        firing = [alert for alert in fresh if alert.state is AlertState.FIRING]
+        firing = [alert for alert in fresh if alert.state is AlertState.FIRING and not alert.is_snoozed(now)]
         for line in _lines(firing, now):
             announce(workspace, line)
         changed = replace(log, told=told)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -171,7 +171,7 @@ def notified(alert: Alert, suspect: str) -> NotifiedAlert:
         alert: The alert.
         suspect: The version that it is about, in words.
     """
-    annotations = _words(alert, "annotations", {})
+    annotations = alert.annotations
     states = {AlertState.RESOLVED: MessageStatus.RESOLVED, AlertState.ACKNOWLEDGED: MessageStatus.ACKNOWLEDGED}
     return NotifiedAlert(
         fingerprint=alert.fingerprint,
@@ -189,9 +189,5 @@ def notified(alert: Alert, suspect: str) -> NotifiedAlert:
         suspect=suspect,
         advice=alert.advice,
         runbook_url=annotations.get("runbook_url", ""),
-        generator_url=_words(alert, "generator_url", ""),
+        generator_url=alert.generator_url,
     )
-
-
-def _words(alert: Alert, field: str, default: Any) -> Any:
-    return getattr(alert, field, default)

@@ -24,6 +24,7 @@ from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.settings import SettingsError, settings_in_force
 from core.settings.in_force import settings_files
+from core.view.snapshot import Snapshot
 from core.view.source import take_snapshot
 from core.view.suspects import suspect_of
 
@@ -54,6 +55,7 @@ class Notifier(Worker):
         self._clock = context.clock
         self._settings = context.settings.alerts
         self._read_from: object = None
+        self._snapshot: Snapshot | None = None
         self.outbox = Outbox(context.workspace, clock=context.clock)
         self._feed = AlertmanagerFeed(self.outbox, clock=context.clock, on_progress=self.wake.set)
         self._receivers = self._new_receivers()
@@ -63,6 +65,7 @@ class Notifier(Worker):
     @override
     def step(self) -> float:
         now = self._clock()
+        self._snapshot = None
         self._configure()
         alerts = self._context.alerts.all()
         tell_consoles(self._workspace, [alert for alert in alerts if alert.state.is_open], now)
@@ -151,7 +154,9 @@ class Notifier(Worker):
     def _suspect(self, alert: Alert) -> str:
         if "model" not in alert.labels:
             return ""
-        found = suspect_of(alert, take_snapshot(self._workspace))
+        if self._snapshot is None:  # one for all alerts of a step
+            self._snapshot = take_snapshot(self._workspace)
+        found = suspect_of(alert, self._snapshot)
         return str(found) if found is not None else ""
 
     def _beat(self, now: datetime) -> datetime | None:

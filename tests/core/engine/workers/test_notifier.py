@@ -1,6 +1,7 @@
 """The notifier: from an alert to the consoles and to the receivers, and the alert on a channel that is dead."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -60,6 +61,13 @@ def test_many_alerts_at_once_are_one_line(notifier, workspace, clock):
 def test_an_acknowledged_alert_is_no_line(notifier, workspace, clock):
     alert = fire(workspace, clock)
     Alerts(workspace, clock=clock).acknowledge(alert.fingerprint, Actor.engine())
+    notifier.step()
+    assert lines(workspace) == []
+
+
+def test_a_snoozed_alert_is_no_line(notifier, workspace, clock):
+    alert = fire(workspace, clock)
+    Alerts(workspace, clock=clock).snooze(alert.fingerprint, Actor.engine(), until=clock.now + timedelta(hours=1))
     notifier.step()
     assert lines(workspace) == []
 
