@@ -73,7 +73,10 @@ def _reduced(name: str, values: Floats, present: Presence, starts: Times, counts
     if name == "avg":
         return means
     n_rows = np.diff(np.append(starts, len(values)))
-    off = np.where(present, zeroed - np.repeat(means, n_rows, axis=0), 0.0)
+    # From the least value: equal values deviate by nothing, whatever their size.
+    least = np.fmin.reduceat(np.where(present, values, np.nan), starts, axis=0)
+    off = np.where(present, zeroed - np.repeat(least, n_rows, axis=0), 0.0)
+    off = np.where(present, off - np.repeat(np.add.reduceat(off, starts, axis=0) / counts, n_rows, axis=0), 0.0)
     variance = np.add.reduceat(off * off, starts, axis=0) / counts
     return np.sqrt(variance) if name == "stddev" else variance
 

@@ -123,6 +123,8 @@ def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, is_boo
         return Vector.empty(left.values.shape[1])
     many_values, one_values = many.values[many_rows], one.values[one_rows]
     present = many.present[many_rows] & one.present[one_rows]
+    if not matching.many:
+        _refuse_two(signatures, present)
     lefts, rights = (one_values, many_values) if is_swapped else (many_values, one_values)
     if op in ARITHMETIC:
         values = ARITHMETIC[op](lefts, rights)
@@ -131,8 +133,6 @@ def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, is_boo
     else:
         # A comparison passes on the value of its left side, also under group_right.
         values, present = lefts, present & COMPARISON[op](lefts, rights)
-    if not matching.many:
-        _refuse_two(signatures, present)
     try:
         return merged(Vector(labels, values, present))
     except PromqlError:

@@ -69,8 +69,10 @@ def _average(windows: Windows, _: list[Floats]) -> tuple[Floats, None]:
 
 
 def _variance(windows: Windows, _: list[Floats]) -> tuple[Floats, None]:
-    means = _average(windows, _)[0]
-    return windows.sums((windows.values - windows.per_sample(means)) ** 2) / windows.counts, None
+    # From the first value: equal values deviate by nothing, whatever their size.
+    off = windows.values - windows.per_sample(windows.first)
+    means = windows.sums(off) / windows.counts
+    return windows.sums((off - windows.per_sample(means)) ** 2) / windows.counts, None
 
 
 def _deviation(windows: Windows, _: list[Floats]) -> tuple[Floats, None]:

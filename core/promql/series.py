@@ -38,7 +38,7 @@ class Matcher(NamedTuple):
                 return not LabelPattern.of(self.value).matches(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeriesSamples:
     """One series: times in ms since 1970, ascending, shape (n,), and its values, shape (n,)."""
 
@@ -74,7 +74,7 @@ class SeriesInMemory:
         """Take the series; none may have the labels of another."""
         self._series: list[tuple[dict[str, str], SeriesSamples]] = []
         self._by_name: dict[str, list[tuple[dict[str, str], SeriesSamples]]] = {}
-        for one in series:
+        for one in sorted(series, key=lambda one: one.labels):
             entry = (dict(one.labels), one)
             self._series.append(entry)
             self._by_name.setdefault(entry[0].get(NAME, ""), []).append(entry)
@@ -99,6 +99,11 @@ class SeriesInMemory:
             found = kept
         selected = []
         for _, one in found:
+            if not one.at_ms.size:
+                continue
+            if from_ms < one.at_ms[0] and one.at_ms[-1] <= to_ms:
+                selected.append(one)
+                continue
             first, end = one.at_ms.searchsorted((from_ms, to_ms), side="right").tolist()
             if first < end:
                 selected.append(SeriesSamples(one.labels, one.at_ms[first:end], one.values[first:end]))
