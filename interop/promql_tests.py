@@ -4,8 +4,8 @@
 
 FOLDER holds the `*.test` files of Prometheus (`promql/promqltest/testdata`); they are not part of this repository. A
 case is outside of our subset where its expression is refused at parse although Prometheus evaluates it, and where it is
-about native histograms, start timestamps or annotations. The files of feature flags (delayed removal of names, labels of
-type and unit) are skipped.
+about native histograms, start timestamps or annotations. The files of feature flags (delayed removal of names, labels
+of type and unit) are skipped.
 """
 
 import argparse
