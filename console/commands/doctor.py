@@ -178,6 +178,7 @@ def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:
         workspace.predictions_file,
         workspace.live_file,
         workspace.features_file,
+        workspace.metrics_file,
         workspace.past_file,
     )
     done = {file.name: compact(file) for file in files if file.exists()}

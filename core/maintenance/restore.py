@@ -78,7 +78,13 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """
     if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
         return _restore_telemetry(workspace)
-    for perishable in (workspace.predictions_file, workspace.live_file, workspace.features_file, workspace.past_file):
+    for perishable in (
+        workspace.predictions_file,
+        workspace.live_file,
+        workspace.features_file,
+        workspace.metrics_file,
+        workspace.past_file,
+    ):
         if file.name in (perishable.name, perishable.stem):
             return _begin_anew(workspace, perishable)
     if (archived := archive_file(workspace, file)) is not None:

@@ -117,6 +117,7 @@ def sizes(workspace: Workspace) -> list[StoreSpace]:
         "predictions": workspace.predictions_file,
         "live": workspace.live_file,
         "features": workspace.features_file,
+        "metrics": workspace.metrics_file,
         "past": workspace.past_file,
     }
     counted: dict[str, list[int]] = {name: [0, 0] for name in (*folders, *databases, "other")}

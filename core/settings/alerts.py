@@ -49,6 +49,9 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     stalled_hours: Annotated[
         float, Meta(gt=0, description="Alert when a running session has completed no epoch for this long.")
     ] = 2.0
+    evaluation_interval_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="How often series are recorded, and rule files evaluated on them.")
+    ] = 15.0
     channels: Annotated[
         dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(

@@ -74,6 +74,12 @@ class LiveRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     hours_days: Annotated[float, Meta(gt=0, le=3650, description="Days that their sums by hour are kept.")] = 400.0
 
 
+class MetricRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the recorded series are kept that alert rules look at."""
+
+    days: Annotated[float, Meta(gt=0, le=3650, description="Days of samples.")] = 15.0
+
+
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Retention of the time series, from the finest grain to the coarsest, and of the recorded past."""
 
@@ -89,4 +95,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     )
     live: Annotated[LiveRetention, Meta(description="Counts of served rows, which drift is judged by.")] = (
         LiveRetention()
+    )
+    metrics: Annotated[MetricRetention, Meta(description="Recorded series, which alert rules look at.")] = (
+        MetricRetention()
     )

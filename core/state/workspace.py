@@ -115,6 +115,11 @@ class Workspace:
         """A sample of served rows, in SQLite, if `serving.log_features` asks for it."""
         return self.telemetry_file.with_name("features.db")
 
+    @property
+    def metrics_file(self) -> Path:
+        """The recorded series that alert rules look at, in SQLite; written by the engine and every server."""
+        return self.telemetry_file.with_name("metrics.db")
+
     def evidence_file(self, rollout_id: str) -> Path:
         """The sums by caller of an active rollout; the engine collects them again if they are lost."""
         return self.telemetry_file.with_name(f"{rollout_id}.evidence")

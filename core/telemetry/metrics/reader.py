@@ -1,0 +1,210 @@
+"""Reading recorded series: the last hour from memory, what is older from the file."""
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.clock import Clock, utc_now
+from core.telemetry.errors import translated
+from core.telemetry.metrics.packing import SampleTimes, SampleValues, unpack_scrape, unpack_times, unpack_values
+from core.telemetry.metrics.samples import ABSENT_BITS, NAME, RecordedLabels, RecordedSeries, SeriesMatcher
+from core.telemetry.metrics.schema import SERIES_BITS
+from core.telemetry.metrics.window import RecentWindow
+from core.telemetry.schema import connect_to_read, fetch
+
+log = logging.getLogger(__name__)
+
+WINDOW_MS = 65 * 60_000
+"""What is held in memory: an hour, and the look-back of five minutes. 3,000 series at 15 s take up to 20 MB."""
+_SLACK_MS = 5 * 60_000
+_MOST_SELECTIONS = 2_000
+
+_NEW = "SELECT seq, at_ms, body FROM scrape WHERE seq > ? AND at_ms > ? ORDER BY at_ms, seq"
+_BETWEEN = "SELECT at_ms, body FROM scrape WHERE at_ms > ? AND at_ms <= ? ORDER BY at_ms, seq"
+_HOURS = "SELECT id, times FROM hour WHERE until_ms > ? AND from_ms <= ? ORDER BY from_ms"
+_BLOCK = "SELECT body FROM block WHERE hour_and_series = ?"
+_BLOCKS = "SELECT hour_and_series, body FROM block WHERE hour_and_series >= ? AND hour_and_series < ?"
+_FEW = 200  # series up to here are looked up one by one
+
+_Parts = dict[int, list[tuple[SampleTimes, SampleValues]]]
+
+
+class MetricReader:
+    """Answers from `telemetry/metrics.db`; a file that is not there yet gives no series. Safe for several threads.
+
+    The arrays that it returns must not be changed. It holds the decoded samples of the last 65 to 70 minutes, counted
+    from the newest scrape that it has seen.
+
+    Raises (all methods):
+        TelemetryDamagedError: The file is damaged; the message names the way back.
+        TelemetryError: It cannot be read now.
+    """
+
+    def __init__(self, file: Path, clock: Clock = utc_now) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            file: The store; `Workspace.metrics_file`.
+            clock: The time, of which the window in memory is the last hour.
+        """
+        self._file, self._clock = file, clock
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file_id: tuple[int, int] | None = None
+        self._seq, self._last_series, self._changes = 0, 0, -1
+        self._begin_anew(-1)
+
+    def select(self, matchers: Sequence[SeriesMatcher], from_ms: int, to_ms: int) -> list[RecordedSeries]:
+        """Return the series that fulfil all matchers and have samples in (from_ms, to_ms], with these samples."""
+        with self._lock, translated(self._file):
+            try:
+                connection = self._opened()
+                if connection is None:
+                    return []
+                connection.execute("BEGIN")  # one state of the file, while others write
+                try:
+                    self._refresh(connection)
+                    ids = self._matching(matchers)
+                    edge = self._window.after_ms
+                    older: _Parts = {}
+                    if from_ms < edge:
+                        older = _stored(connection, ids, from_ms, min(to_ms, edge))
+                finally:
+                    connection.execute("COMMIT")
+            except sqlite3.Error:
+                self._disconnect()
+                raise
+            selected = []
+            for series in ids:
+                parts = older.get(series, [])
+                if (recent := self._window.between(series, max(from_ms, edge), to_ms)) is not None:
+                    parts = [*parts, recent]
+                if parts:
+                    selected.append(RecordedSeries(self._labels[series], *_joined(parts)))
+            return selected
+
+    def close(self) -> None:
+        """Close the store and drop the window; the next call opens it again."""
+        with self._lock:
+            self._disconnect()
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        """Take what was written since the last look."""
+        state = fetch(connection, "SELECT packed_seq, changes FROM state")
+        if not state:
+            return  # a writer has made the file and not the tables yet
+        packed_seq, changes = state[0]
+        if changes != self._changes or packed_seq > self._seq:
+            self._begin_anew(changes)
+            (packed_until,) = fetch(connection, "SELECT coalesce(max(until_ms), 0) FROM hour")[0]
+            self._window.after_ms = max(self._window.after_ms, packed_until)  # what is repacked is read from the file
+        for series, labels in fetch(connection, "SELECT id, labels FROM series WHERE id > ?", self._last_series):
+            self._last_series = series
+            found = self._labels[series] = tuple((name, value) for name, value in json.loads(labels))
+            self._by_name.setdefault(dict(found).get(NAME, ""), []).append(series)
+            self._selections.clear()
+        for seq, at_ms, body in fetch(connection, _NEW, self._seq, self._window.after_ms):
+            self._seq = max(self._seq, seq)
+            try:
+                self._window.add(at_ms, *unpack_scrape(body))
+            except ValueError as error:
+                log.warning("%s: %s", self._file.name, error)
+        self._seq = max(self._seq, packed_seq)
+
+    def _begin_anew(self, changes: int) -> None:
+        now_ms = round(self._clock().timestamp() * 1000)
+        self._window = RecentWindow(now_ms - WINDOW_MS, WINDOW_MS, _SLACK_MS)
+        self._seq, self._last_series, self._changes = 0, 0, changes
+        self._labels: dict[int, RecordedLabels] = {}
+        self._by_name: dict[str, list[int]] = {}
+        self._selections: dict[tuple[tuple[str, str, str], ...], list[int]] = {}
+
+    def _matching(self, matchers: Sequence[SeriesMatcher]) -> list[int]:
+        key = tuple((each.name, each.op, each.value) for each in matchers)
+        if (known := self._selections.get(key)) is not None:
+            return known
+        named = next((each.value for each in matchers if each.name == NAME and each.op == "="), None)
+        found = list(self._labels) if named is None else self._by_name.get(named, [])
+        for matcher in matchers:
+            if matcher.name == NAME and matcher.op == "=":
+                found = found if matcher.value == named else []
+                continue
+            fulfils: dict[str, bool] = {}
+            kept = []
+            for series in found:
+                value = dict(self._labels[series]).get(matcher.name, "")
+                if value not in fulfils:
+                    fulfils[value] = matcher.matches(value)
+                if fulfils[value]:
+                    kept.append(series)
+            found = kept
+        if len(self._selections) >= _MOST_SELECTIONS:
+            self._selections.clear()
+        self._selections[key] = found
+        return found
+
+    def _opened(self) -> sqlite3.Connection | None:
+        try:
+            status = os.stat(self._file)
+        except FileNotFoundError:
+            self._disconnect()
+            return None
+        if (status.st_dev, status.st_ino) != self._file_id:
+            self._disconnect()
+            self._connection = connect_to_read(self._file)
+            self._file_id = status.st_dev, status.st_ino
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._file_id = None, None
+        self._begin_anew(-1)
+
+
+def _stored(connection: sqlite3.Connection, ids: Sequence[int], from_ms: int, to_ms: int) -> _Parts:
+    """Return the samples in (from_ms, to_ms] that are in the file."""
+    wanted = set(ids)
+    found: _Parts = {}
+    for hour, times in fetch(connection, _HOURS, from_ms, to_ms):
+        at_ms = unpack_times(times)
+        is_inside = (at_ms > from_ms) & (at_ms <= to_ms)
+        for series, body in _blocks(connection, hour, ids):
+            if series not in wanted:
+                continue
+            values = unpack_values(body)
+            is_there = is_inside & (values.view(np.uint64) != ABSENT_BITS)
+            if is_there.any():
+                found.setdefault(series, []).append((at_ms[is_there], values[is_there]))
+    in_order = np.array(sorted(wanted), dtype=np.uint32)
+    for at, body in fetch(connection, _BETWEEN, from_ms, to_ms):
+        here, column = unpack_scrape(body)
+        _, places, _ = np.intersect1d(here, in_order, assume_unique=True, return_indices=True)
+        for place in places.tolist():
+            part = np.array([at], dtype=np.int64), column[place : place + 1]
+            found.setdefault(int(here[place]), []).append(part)
+    return found
+
+
+def _blocks(connection: sqlite3.Connection, hour: int, ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    if len(ids) > _FEW:
+        first = hour << SERIES_BITS
+        return [(key - first, body) for key, body in fetch(connection, _BLOCKS, first, (hour + 1) << SERIES_BITS)]
+    return [(series, body) for series in ids for (body,) in fetch(connection, _BLOCK, (hour << SERIES_BITS) + series)]
+
+
+def _joined(parts: Sequence[tuple[SampleTimes, SampleValues]]) -> tuple[SampleTimes, SampleValues]:
+    if len(parts) == 1:
+        return parts[0]
+    at_ms, values = np.concatenate([at for at, _ in parts]), np.concatenate([each for _, each in parts])
+    if (np.diff(at_ms) > 0).all():
+        return at_ms, values
+    # a clock that was set back: of two samples of one time, the one stored later
+    last = len(at_ms) - 1 - np.unique(at_ms[::-1], return_index=True)[1]
+    return at_ms[last], values[last]
