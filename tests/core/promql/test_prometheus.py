@@ -136,7 +136,9 @@ def evaluated(source: SeriesInMemory, text: str, at_ms: int) -> object:
 def test_an_expression_has_the_value_that_prometheus_gives_it(address, text):
     source = SeriesInMemory(made_series())
     # Off the samples' own times: before version 3 a range held a sample at its left end, too.
-    for at_ms in range(START + 7_500, START + (N_STEPS + 30) * 15_000, 127_000):
+    # A counter that begins within the range is extrapolated otherwise before version 3.
+    first_ms = START + 7_500 + (300_000 if text.startswith(("rate", "increase")) else 0)
+    for at_ms in range(first_ms, START + (N_STEPS + 30) * 15_000, 127_000):
         theirs, ours = asked(address, text, at_ms), evaluated(source, text, at_ms)
         assert (theirs is None) == (ours is None)
         if theirs is not None:
