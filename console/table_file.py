@@ -11,6 +11,7 @@ from console.presentation.csv_export import csv_text
 from console.presentation.phrases import counted
 from core.errors import CoreError, RefusedError, UsageError
 from core.files import create_once, write_file
+from core.output_files import require_output
 from core.plain_files import require_plain
 
 
@@ -34,12 +35,12 @@ class TableFile(msgspec.Struct, frozen=True):
             replaces: Whether an existing file is replaced.
         Raises:
             UsageError: There is no such folder.
-            RefusedError: The file is in the workspace.
+            RefusedError: The file is in a workspace.
         """
         table = screen.shown_table()
         usual = f"bondx-{screen.place().screen}-{app.now():%Y%m%dT%H%M%SZ}.csv"
         try:
-            file = _place_of(path or ".", usual, app.workspace.root)
+            file = _place_of(path or ".", usual)
         except (OSError, RuntimeError, ValueError) as error:  # also a name too long, an unknown `~name`
             raise UsageError(f"{path} cannot be a file: {getattr(error, 'strerror', None) or error}.") from None
         return cls(file, csv_text(table.chosen_columns, table.rows), len(table.rows), table.n_unread, replaces)
@@ -67,12 +68,11 @@ class TableFile(msgspec.Struct, frozen=True):
             raise RefusedError(f"{self.path} exists; :export! csv FILE replaces it.")
 
 
-def _place_of(path: str, usual: str, root: Path) -> Path:
+def _place_of(path: str, usual: str) -> Path:
     file = Path(path).expanduser().absolute()
     if file.is_dir():
         file /= usual
     if not file.parent.is_dir():
         raise UsageError(f"There is no folder {file.parent}.")
-    if file.resolve().is_relative_to(root.resolve()):
-        raise RefusedError(f"{file} is in the workspace, which holds its state; name a file elsewhere.")
+    require_output(file, option="", follows=True)
     return file

@@ -59,9 +59,10 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 def name_wanted(args: argparse.Namespace) -> int:
     """Name the rows."""
     from core.errors import UsageError
+    from core.output_files import require_new_output
 
-    if args.out is not None and args.out.exists():
-        raise UsageError(f"{args.out} exists already. Give another name, so that no labels are lost.")
+    if args.out is not None:
+        require_new_output(args.out)  # before anything is drawn and recorded
     if args.data is None:
         return name_requests(args)
     if args.requests is not None or args.again:
@@ -72,7 +73,7 @@ def name_wanted(args: argparse.Namespace) -> int:
 
 def _name_rows(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table, printable
-    from core.files import write_file
+    from core.output_files import write_new_output
     from core.training.own_data.labels import wanted_labels
 
     found = wanted_labels(
@@ -85,7 +86,7 @@ def _name_rows(args: argparse.Namespace) -> int:
         reading=reading_rules(args),
     )
     if args.out is not None:
-        write_file(args.out, _csv(found))
+        write_new_output(args.out, _csv(found))
     if args.json:
         print_json(found)
     elif args.out is not None:

@@ -19,7 +19,7 @@ MOST_IDS_BYTES = 256 << 20
 def name_requests(args: argparse.Namespace) -> int:
     """Name recorded requests."""
     from console.cli.output import print_json, print_table, printable
-    from core.files import write_file
+    from core.output_files import write_new_output
     from core.training.own_data.wanted_requests import wanted_requests
 
     found = wanted_requests(
@@ -34,7 +34,7 @@ def name_requests(args: argparse.Namespace) -> int:
         reason=args.reason,
     )
     if args.out is not None:
-        write_file(args.out, _csv(found))
+        write_new_output(args.out, _csv(found))
     if args.json:
         print_json(found)
         return ExitCode.GOOD

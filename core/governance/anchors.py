@@ -12,6 +12,7 @@ import msgspec
 
 from core.errors import UsageError
 from core.files import append_line
+from core.output_files import require_output
 from core.plain_files import open_plain
 
 MAX_BYTES = 64 << 20
@@ -68,7 +69,9 @@ def append_anchor(file: Path, anchor: Anchor) -> None:
 
     Raises:
         UsageError: The file cannot be written, or has content that is not anchors.
+        RefusedError: It is in a workspace: whoever can edit the log there could edit the anchors, too.
     """
+    require_output(file, option="--to", follows=True)
     try:
         if file.is_file() and file.stat().st_size:
             _require_anchors(file)

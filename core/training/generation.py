@@ -12,6 +12,7 @@ from core.domains.domain import DrawRequest
 from core.domains.generator import Generated, GeneratingDomain, Generator
 from core.domains.registry import domain_names, find_domain, session_domain
 from core.errors import CoreError, UsageError
+from core.output_files import require_output
 from core.plugins import PluginLoadError, load_object
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,10 @@ def generate_data(name: str, options: Mapping[str, Any], folder: Path, formats: 
         folder: The folder, created if it is missing.
         formats: The formats to write.
     Raises:
-        UsageError: There is no such data set, or an option is unknown or out of its range.
-        FolderInUseError: The folder is not empty.
+        UsageError: There is no such data set, or an option is unknown or out of its range, or the folder is a link.
+        RefusedError: The folder is in a workspace, or not empty.
     """
+    require_output(folder)
     generator = _generator_of(name)
     if generator is None:
         raise UsageError(f"The domain {name!r} has no data to generate.")

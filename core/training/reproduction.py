@@ -11,6 +11,7 @@ import msgspec
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
 from core.files import is_occupied
+from core.output_files import require_output
 from core.plain_files import read_file
 from core.progress import begins
 from core.settings import TrainingSettings
@@ -90,13 +91,14 @@ def reproduce_data(
         NotFoundError: There is no such session, report, epoch or panel.
         UsageError: The report cannot be read.
         AnotherDataSetError: A data set differs from the reported one.
-        RefusedError: A folder to write is not empty.
+        RefusedError: A folder to write is not empty, or in a workspace.
     """
     data = _Reported.of(source, workspace)
     names = [*map(epoch_name, epochs), *panels] or data.usual()
     made = []
     for name in dict.fromkeys(names):
         folder = out / name
+        require_output(folder)
         if is_occupied(folder):
             raise RefusedError(f"{folder} is not empty. Choose another folder with --out.")
         reported = data.record_of(name)

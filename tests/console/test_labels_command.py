@@ -88,7 +88,7 @@ def test_labels_that_are_there_are_not_overwritten(labels, tmp_path):
     file.write_text("row,price\n1,2\n")
     code, _, err = labels("wanted", "--out", file)
     assert code == 2
-    assert "exists already" in err
+    assert "already exists" in err
     assert file.read_text() == "row,price\n1,2\n"
 
 

@@ -10,6 +10,7 @@ import msgspec
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.files import FolderInUseError, is_occupied, write_folder
+from core.output_files import require_output
 from core.progress import begins
 from core.telemetry.export.columns import KINDS, ExportKind, ExportRows
 from core.telemetry.export.files import ExportFormat, write_rows
@@ -63,7 +64,8 @@ def export_telemetry(
     Returns:
         What was written.
     Raises:
-        UsageError: The request contradicts itself.
+        UsageError: The request contradicts itself, or the folder is a link.
+        RefusedError: The folder is in a workspace.
         NotFoundError: A model was named, and nothing is stored of it in this time.
         FolderInUseError: The folder is not empty.
         FileAccessError: It cannot be written; nothing is left of it.
@@ -71,6 +73,7 @@ def export_telemetry(
     """
     until = wanted.until or now
     _check(wanted, until)
+    require_output(out)
     if is_occupied(out):
         raise FolderInUseError(out)
     rows = ExportPeriod(wanted.since or _BEGINNING, until, wanted.model)

@@ -15,6 +15,7 @@ from core.domains.etrm.compliance.check import ComplianceCheck
 from core.domains.etrm.compliance.table import table_pieces
 from core.errors import UsageError
 from core.files import access_error, write_new
+from core.output_files import require_new_output
 from core.progress import begins
 from core.tables.data_files import arrow_table
 
@@ -25,12 +26,12 @@ def require_new_table(path: Path) -> None:
     """Make sure, before the check, that the table can be written there.
 
     Raises:
-        UsageError: Its name is that of no table, or there is such a file already.
+        UsageError: Its name is that of no table, or there is such a file already, or it is a link.
+        RefusedError: It is in a workspace.
     """
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(f"--out {path}: its name does not show its format; end it with {' or '.join(_WRITERS)}.")
-    if path.exists() or path.is_symlink():
-        raise UsageError(f"--out {path}: this file already exists. Name another, or remove it.")
+    require_new_output(path)
 
 
 def write_compliance_table(check: ComplianceCheck, path: Path) -> int:
