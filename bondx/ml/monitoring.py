@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -191,17 +191,18 @@ class ModelMonitoringService:
         return MonitoringStore(self._config.workspace).get(model_name)
 
     @checked
-    def live_history(self, model_name: str) -> "MonitoringHistory":
+    def live_history(self, model_name: str, *, since: datetime | None = None) -> "MonitoringHistory":
         """Return how the health of a model and the verdicts on it changed, newest first.
 
         Args:
             model_name: A model that is or was watched.
+            since: Only changes at or after this time, UTC unless it has a zone; None for all.
         Raises:
             NotFoundError: It is not watched, and was not within the recorded past.
         """
         from core.view.monitoring_history import monitoring_history
 
-        return monitoring_history(self._config.workspace, model_name)
+        return monitoring_history(self._config.workspace, model_name, since=since)
 
     @checked
     def check_batch(self, model_name: str, data: TableLike, *, version: str | None = None) -> "VersionDrift":

@@ -9,11 +9,9 @@ from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from console.commands.opening import Subparsers
-    from core.monitoring.documents import EstimatePart, ModelMonitoring, MonitoredMetric, VersionMonitoring
+    from core.monitoring.documents import EstimatePart, ModelMonitoring, VersionMonitoring
     from core.view.snapshot import Snapshot
 
-FRESH_SECONDS = 60
-"""Figures older than this say of when they are: the engine writes figures without a new verdict every five minutes."""
 _COLUMNS = ("model", "version", "health", "inputs", "performance", "reason")
 
 
@@ -30,6 +28,7 @@ def add_watched(verbs: "Subparsers") -> None:
     why.add_argument("--version", metavar="V", help="a candidate (default: the stable version)")
     history = command_parser(verbs, "history", help="how the health of a model and the verdicts on it changed")
     history.add_argument("model", metavar="MODEL")
+    history.add_argument("--since", metavar="TIME", help="02:50, or 2026-03-01T02:50 (UTC); default: all")
     add_json_argument(history)
     history.set_defaults(command=watched_history)
     for parser, command in ((status, watched_status), (why, watched_why)):
@@ -50,7 +49,7 @@ def watched_status(args: argparse.Namespace) -> int:
         print_json(found)
     else:
         print_table([_row(*each) for each in versions], _COLUMNS, empty="No live version has been looked at yet.")
-        if said := as_of(found, snapshot, is_past=args.at is not None):
+        if said := _as_of(found, snapshot, args):
             print(said)
         if (budget := snapshot.drift_budget) is not None:
             print(budget_sentence(budget))
@@ -67,37 +66,28 @@ def watched_why(args: argparse.Namespace) -> int:
     if args.json:
         print_json(version)
     else:
-        for line in reasoning(found.model, version):
+        for line in reasoning_text(found.model, version):
             print(printable(line) if line else "")
-        if said := as_of([found], snapshot, is_past=args.at is not None):
+        if said := _as_of([found], snapshot, args):
             print(f"\n{said}")
     return _exit_code([version])
 
 
-def as_of(documents: "Sequence[ModelMonitoring]", snapshot: "Snapshot", *, is_past: bool = False) -> str:
-    """Say of when the verdicts and figures are, and why nobody watches now; empty if they are of the last minute.
+def _as_of(documents: "Sequence[ModelMonitoring]", snapshot: "Snapshot", args: argparse.Namespace) -> str:
+    from core.monitoring.reasoning import as_of
 
-    Args:
-        documents: What is shown.
-        snapshot: Where it is from.
-        is_past: Whether the snapshot is of the past: then it is not said who watches now.
-    """
-    from core.monitoring.column_words import instant
-
-    oldest = min((each.updated_at for each in documents), default=None)
-    absence = None if is_past else snapshot.absence
-    if oldest is None or (absence is None and (snapshot.taken_at - oldest).total_seconds() <= FRESH_SECONDS):
-        return ""
-    return f"as of {instant(oldest)}{f'; not watched now: {absence}' if absence else ''}"
+    return as_of(documents, snapshot.taken_at, snapshot.absence, is_past=args.at is not None)
 
 
 def watched_history(args: argparse.Namespace) -> int:
     """List the changes of one model, newest first."""
     from console.cli.output import print_json, print_table
+    from core.clock import read_instant, utc_now
     from core.monitoring.column_words import instant
     from core.view.monitoring_history import monitoring_history
 
-    found = monitoring_history(open_workspace(args), args.model)
+    since = read_instant(args.since, utc_now()) if args.since else None
+    found = monitoring_history(open_workspace(args), args.model, since=since)
     if args.json:
         print_json(found)
         return ExitCode.GOOD
@@ -112,7 +102,11 @@ def watched_history(args: argparse.Namespace) -> int:
         }
         for each in found.changes
     ]
-    print_table(rows, ("at", "version", "of", "before", "after", "reason"), empty="Nothing has changed yet.")
+    print_table(
+        rows,
+        ("at", "version", "of", "before", "after", "reason"),
+        empty=f"Nothing has changed {'since then' if since else 'yet'}.",
+    )
     if found.recorded_since is None:
         print("no engine has recorded the past yet: only the changes of health are known")
     else:
@@ -122,88 +116,24 @@ def watched_history(args: argparse.Namespace) -> int:
     return ExitCode.GOOD
 
 
-def reasoning(model: str, version: "VersionMonitoring") -> Iterator[str]:
+def reasoning_text(model: str, version: "VersionMonitoring") -> Iterator[str]:
     """Write out everything that is known of a live version, a line each; an empty line begins a paragraph."""
-    from core.monitoring.column_words import instant
+    from core.monitoring.reasoning import reasoning
 
-    health = version.health
-    since = f" since {instant(health.since)}" if health.since else ""
-    yield f"{model} {version.version} ({version.role}): {health.state}{since}"
-    yield from (f"  {reason.state}, {reason.source} ({reason.weight:g}): {reason.text}" for reason in health.reasons)
-    yield from (f"  not known: {missing}" for missing in health.missing)
-    changes = ", ".join(f"{change.state} {instant(change.at)}" for change in health.changes[:-1])
-    if changes:
-        yield f"  before: {changes}"
-    yield from _drift_lines(version)
-    yield from _performance_lines(version)
-    if (traffic := version.traffic) is not None:
-        yield ""
-        usual = "" if traffic.usual_p95_ms is None else f" (usually {traffic.usual_p95_ms:.3g} ms)"
-        p95 = "" if traffic.p95_ms is None else f", p95 {traffic.p95_ms:.3g} ms{usual}"
-        yield (
-            f"traffic: {traffic.n_requests:,} requests in {traffic.minutes} minutes, {traffic.n_failed:,} failed{p95}"
-        )
-
-
-def _drift_lines(version: "VersionMonitoring") -> Iterator[str]:
-    from core.monitoring.column_words import MOVED, column_facts, instant, moved_columns, named
-    from core.monitoring.sentences import false_alarm_sentence
-
-    drift = version.drift
-    if drift is None:
-        return
-    since = f" since {instant(drift.since)}" if drift.since else ""
-    yield ""
-    yield f"drift: {drift.verdict}, {drift.n_rows:,} rows{since}"
-    if drift.false_alarm_days is not None:
-        yield f"  {false_alarm_sentence(drift.false_alarm_days)}"
-    for column in moved_columns(drift, *MOVED):
-        yield f"  {column.verdict}, {named(column)}: {'; '.join([column.reason, *column_facts(column)])}"
-    for verdict in ("inconclusive", "stable"):
-        judged = [column for column in drift.columns if column.verdict == verdict and not column.awaits_rows]
-        if names := [named(column) for column in judged]:
-            yield f"  {verdict}: {', '.join(names)}"
-    if names := [named(column) for column in drift.columns if column.awaits_rows]:
-        yield f"  nothing to judge yet: {', '.join(names)}"
-    yield from (f"  {note}" for note in (drift.prediction_move, *drift.notes) if note)
-
-
-def _performance_lines(version: "VersionMonitoring") -> Iterator[str]:
-    if (known := version.performance) is not None:
-        yield ""
-        waiting = "" if known.awaited_share is None else f", {known.awaited_share:.0%} of the answers wait for theirs"
-        yield f"performance: {known.verdict}, {known.n_outcomes:,} outcomes{waiting}"
-        yield from (f"  {note}" for note in (known.reason, *_metrics(known.metrics), *known.notes) if note)
-        if known.worst_slice is not None:
-            yield f"  worst slice, {known.worst_slice.slice}: {next(_metrics([known.worst_slice]))}"
-    if (estimate := version.estimate) is not None:
-        yield ""
-        yield from estimate_lines(estimate)
-    if (labels := version.labels) is not None:
-        yield ""
-        yield f"wanted outcomes: {labels.verdict}, {labels.n_outcomes:,} outcomes for {labels.n_wanted:,} wanted rows"
-        yield from (f"  {note}" for note in (labels.reason, labels.by_when, *labels.notes) if note)
+    for k, paragraph in enumerate(reasoning(version)):
+        if k:
+            yield ""
+        yield f"{'' if k else f'{model} {version.version} ({version.role}): '}{paragraph.head.text}"
+        yield from (f"  {line.text}" for line in paragraph.lines)
 
 
 def estimate_lines(estimate: "EstimatePart") -> Iterator[str]:
     """Write out an estimate, or why there is none."""
-    if not estimate.metrics:
-        yield f"estimate without outcomes: {estimate.reason}"
-        return
-    yield f"estimate without outcomes: {estimate.verdict}, {estimate.n_rows:,} rows, {estimate.method}"
-    yield from (f"  {note}" for note in (estimate.reason, *_metrics(estimate.metrics), *estimate.notes) if note)
-    yield from (f"  earlier estimate, now known: {each}" for each in _metrics(estimate.scored))
-    if estimate.blind_to:
-        yield f"  it cannot see: {estimate.blind_to}"
+    from core.monitoring.reasoning import estimate_paragraph
 
-
-def _metrics(metrics: "Sequence[MonitoredMetric]") -> Iterator[str]:
-    from core.monitoring.health.answers import compared, metric_text
-
-    for metric in metrics:
-        where = f" where {metric.slice}" if metric.slice else ""
-        window = f" in the last {metric.window}" if metric.window else ""
-        yield f"{metric_text(metric)}{where}{window}: {compared(metric)}"
+    found = estimate_paragraph(estimate)
+    yield found.head.text
+    yield from (f"  {line.text}" for line in found.lines)
 
 
 def _row(model: str, version: "VersionMonitoring") -> dict[str, Any]:

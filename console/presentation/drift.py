@@ -82,7 +82,7 @@ def name_of(column: MonitoredColumn) -> str:
 
 def version_lines(version: VersionMonitoring, now: datetime, glyphs: Glyphs) -> list[Line]:
     """Write out the whole reasoning about a version, and each column that has moved, for a screen with one pane."""
-    lines = reasoning_lines(version, glyphs)
+    lines = reasoning_lines(version)
     for column in version.drift.columns if version.drift is not None else ():
         if column.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM):
             beside = together(version, column)

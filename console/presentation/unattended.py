@@ -18,6 +18,15 @@ _STARTS_ELSEWHERE = "bondx run --headless starts one"
 """Of a console that may not start an engine itself, and of a reader without a console."""
 
 
+def brief_absence(absence: str) -> str:
+    """Say in two words why no engine works.
+
+    >>> brief_absence(NO_ENGINE)
+    'no engine'
+    """
+    return _BRIEF[absence]
+
+
 def cure(*, starts_here: bool) -> str:
     """Say how an engine is started: by this console, or by a command elsewhere."""
     return with_keys(_STARTS_HERE) if starts_here else _STARTS_ELSEWHERE

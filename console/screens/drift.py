@@ -53,8 +53,15 @@ class DriftScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
         table.set_rows(health.health_rows(snapshot.monitoring, app.now(), app.glyphs))
-        self.set_title(table, "Live models", self.filter_words(table) or health.count_text(snapshot.monitoring))
+        counts = self.filter_words(table) or health.count_text(snapshot.monitoring)
+        self.set_title(table, "Live models", "; ".join(filter(None, (counts, self._as_of()))))
         self._show_version()
+
+    def _as_of(self, *, in_full: bool = False) -> str:
+        """Say of when the verdicts are, and that no engine watches; nothing while one does."""
+        app, snapshot = self.console_app, self.snapshot
+        is_past = app.playback.at is not None
+        return health.as_of_text(snapshot, is_past=is_past, in_full=in_full)
 
     def tick(self) -> None:
         """Name the key that makes a version live only where it would."""
@@ -163,8 +170,10 @@ class DriftScreen(ConsoleScreen):
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Tell the whole reasoning about the version under the cursor."""
-        version, app = self.selected_version(), self.console_app
+        version = self.selected_version()
         if version is None:
             return None
-        lines = health.reasoning_lines(version, app.glyphs)
+        lines = health.reasoning_lines(version)
+        if said := self._as_of(in_full=True):
+            lines += [Line(), Line(((said, "warn" if self.snapshot.absence else "muted"),))]
         return f"Why: {self.main_table().cursor_key} is {version.health.state}", lines

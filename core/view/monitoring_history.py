@@ -1,7 +1,7 @@
 """How the health of a model and the verdicts on it changed: from its document, and from the recorded past."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -35,7 +35,7 @@ class MonitoringHistory(msgspec.Struct, frozen=True, kw_only=True):
     n_unreadable: int = 0  # recorded states of another version of the program
 
 
-def monitoring_history(workspace: "Workspace", model: str) -> MonitoringHistory:
+def monitoring_history(workspace: "Workspace", model: str, *, since: datetime | None = None) -> MonitoringHistory:
     """Return how a model's health and verdicts changed.
 
     The newest changes of health stay in the document of the model for as long as its version is live. Verdicts and
@@ -44,6 +44,7 @@ def monitoring_history(workspace: "Workspace", model: str) -> MonitoringHistory:
     Args:
         workspace: Where the model is watched.
         model: The model.
+        since: Only changes at or after this time, UTC unless it has a zone; None for all.
     Raises:
         NotFoundError: The model is not watched, and was not in the recorded past.
         TelemetryError: The past cannot be read now, or its file is damaged.
@@ -67,9 +68,12 @@ def monitoring_history(workspace: "Workspace", model: str) -> MonitoringHistory:
         (each.at, each.version, each.what, each.state): each for each in _kept(each for _, each in reversed(found))
     }
     changes |= {(each.at, each.version, each.what, each.state): each for each in _compared(found)}
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    wanted = [each for each in changes.values() if since is None or each.at >= since]
     return MonitoringHistory(
         model=model,
-        changes=tuple(sorted(changes.values(), key=lambda each: (each.at, each.version, each.what), reverse=True)),
+        changes=tuple(sorted(wanted, key=lambda each: (each.at, each.version, each.what), reverse=True)),
         recorded_since=past.first(),
         n_unreadable=n_unreadable,
     )

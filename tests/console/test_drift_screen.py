@@ -90,9 +90,26 @@ async def test_why_tells_the_whole_reasoning_and_what_the_estimate_cannot_see(op
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the reasoning")
         text = console.text()
         assert "spread@1.2.0 is degraded" in text
-        assert "1,840 outcomes; 94% of the answers wait for theirs; about 2,600 in all would settle it" in text
-        assert "It cannot see a changed relation between inputs and outcomes" in text
+        assert "performance: open, 1,840 outcomes, 94% of the answers wait for theirs" in text
+        assert "about 2,600 outcomes in all would settle it" in text
+        assert "it cannot see: a changed relation between inputs and outcomes" in text
         assert "at most one false alarm in 30 days on average" in text
+
+
+async def test_the_screen_and_why_say_of_when_the_verdicts_are_while_no_engine_watches(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        assert "3 watched; as of 2026-03-02 03:04 UTC, no engine" in console.text()
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the reasoning")
+        assert "not watched now: no engine is running" in console.text()
+
+
+@pytest.mark.usefixtures("engine")
+async def test_nothing_is_said_of_the_time_while_an_engine_watches(open_console):
+    async with open_console((120, 40)) as console:
+        await on_drift(console)
+        assert "as of" not in console.text()
 
 
 async def test_charts_show_performance_with_its_bands_and_the_course_of_drift(open_console):
@@ -183,7 +200,8 @@ def test_why_names_the_window_of_a_metric_and_judges_only_the_one_that_decides(w
     found = store.find("spread")
     mae = found.live.performance.metrics[0]
     week = replace(mae, metric="rmse", window="week", verdict=PerformanceVerdict.OPEN, reason="")
-    lines = [health.metric_line(each, UNICODE).text for each in (week, replace(mae, reason="too few"))]
-    assert "last week" in lines[0]
-    assert not lines[0].rstrip().endswith("open")
-    assert lines[1].endswith("open")
+    performance = replace(found.live.performance, metrics=(mae, week, replace(week, reason="too few")))
+    texts = [line.text.strip() for line in health.reasoning_lines(replace(found.live, performance=performance))]
+    plain, judged = [text for text in texts if text.startswith("rmse")]
+    assert plain.endswith("in the last week")
+    assert judged.endswith("in the last week: not decided")

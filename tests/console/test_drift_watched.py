@@ -3,12 +3,11 @@
 import json
 from contextlib import closing
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 
 from console.cli.main import main
-from console.commands.drift_watched import as_of
+from console.commands.drift_watched import reasoning_text
 from console.commands.status import exit_code, facts_of
 from console.presentation.health import reasoning_lines
 from core.monitoring.documents import (
@@ -20,12 +19,12 @@ from core.monitoring.documents import (
     VersionHealth,
 )
 from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.reasoning import as_of
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 from tests.monitored import LOOKED_AT, a_version, health, monitored
-from widgets.glyphs import UNICODE
 
 WELL = {"health": health(HealthState.HEALTHY), "drift": None}
 FAILS = HealthReason(source="errors", state=HealthState.FAILING, text="300 of 900 requests failed", weight=3.3)
@@ -112,15 +111,14 @@ def test_wanted_outcomes_and_the_reason_for_no_estimate_are_in_the_reasoning(bon
     at = out.index("wanted outcomes: open, 29 outcomes for 60 wanted rows")
     assert out[at + 1 : at + 4] == [f"  {labels.reason}", f"  {labels.by_when}", f"  {labels.notes[0]}"]
     version = MonitoringStore(workspace).get("spread").live
-    shown = [line.text.strip() for line in reasoning_lines(version, UNICODE)]
-    at = shown.index("Performance by a few wanted outcomes")
-    assert shown[at + 1].endswith(labels.reason)
-    assert shown[at + 2 : at + 5] == [
-        "29 outcomes for 60 wanted of 5,000 rows, asked for on 2026-11-27 07:30 UTC by ana@desk",
+    shown = [line.text.strip() for line in reasoning_lines(version)]
+    at = shown.index("wanted outcomes: open, 29 outcomes for 60 wanted rows")
+    assert shown[at + 1 : at + 5] == [
+        labels.reason,
         labels.by_when,
         labels.notes[0],
+        "asked for on 2026-11-27 07:30 UTC by ana@desk, of 5,000 rows",
     ]
-    assert estimate.reason in shown
     code, text, _ = bondx("performance", "estimate", "spread")
     assert (code, text.splitlines()[1]) == (0, f"estimate without outcomes: {estimate.reason}")
     assert json.loads(bondx("performance", "estimate", "spread", "--json")[1])["version"] == "1.0.0"
@@ -141,8 +139,15 @@ def test_wanted_outcomes_and_the_reason_for_no_estimate_are_in_the_reasoning(bon
 )
 def test_verdicts_say_of_when_they_are_unless_they_are_of_now(absent, age, said):
     found = ModelMonitoring(model="spread", versions=(a_version(),), updated_at=LOOKED_AT)
-    snapshot = SimpleNamespace(absence=absent, taken_at=LOOKED_AT + timedelta(seconds=age))
-    assert as_of([found], snapshot) == said
+    assert as_of([found], LOOKED_AT + timedelta(seconds=age), absent) == said
+
+
+def test_w_and_drift_why_say_the_same_lines(workspace):
+    monitored(workspace, "spread")
+    version = MonitoringStore(workspace).get("spread").live
+    shown = [line.text.strip() for line in reasoning_lines(version)]
+    written = [line.strip() for line in reasoning_text("spread", version)]
+    assert [f"spread 1.0.0 (stable): {shown[0]}", *shown[1:]] == written
 
 
 def test_of_equal_states_the_heavier_reason_comes_first(bondx, workspace):
@@ -268,6 +273,10 @@ def test_the_history_has_every_change_of_health_and_of_verdicts_newest_first(bon
     assert ("failing", "300 of 900 requests failed") in healths
     assert ("degraded", "sector: Energy 12% -> 31% of the rows") in healths
     assert found["changes"] == sorted(found["changes"], key=lambda each: each["at"], reverse=True)
+    since = json.loads(bondx("drift", "history", "spread", "--json", "--since", "2026-11-27T07:30:00")[1])["changes"]
+    assert since == [each for each in found["changes"] if each["at"] >= "2026-11-27T07:30:00"]
+    assert 0 < len(since) < len(found["changes"])
+    assert "Nothing has changed since then." in bondx("drift", "history", "spread", "--since", "2026-11-27T23:00")[1]
     code, _, err = bondx("drift", "history", "curve")
     assert (code, "Watched models: spread" in err) == (2, True)
 

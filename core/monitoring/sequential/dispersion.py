@@ -2,7 +2,8 @@
 
 A caller who sends many rows at once sends rows that are alike. Then minutes differ from each other by more than those
 of independent rows. If callers send the same rows again and again, successive minutes are alike, and only longer
-batches of minutes show it. So batches of several lengths are compared.
+batches of minutes show it. So batches of several lengths are compared. Until enough were, how alike rows are is
+presumed from how much they differ within a batch.
 """
 
 from dataclasses import dataclass, field, fields
@@ -10,11 +11,11 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.monitoring.sequential.warm_up import LEAST_ROWS, ScoreSpread, WarmUp
 
 KEPT = 0.999  # of what earlier batches said, at each new one
 MOST_TIMES = 9.0  # a batch counts at most so many times what is usual by then: a change is not taken for dispersion
-LEAST_ROWS = 10  # of a batch of the first length
-LEAST_PAIRS = 10.0  # of batches, before which no rows are judged
+LEAST_PAIRS = 10.0  # of batches, before which the effect is presumed
 UPPER = 0.05  # the probability that the true effect lies beyond the one that counts
 N_LENGTHS = 5  # batches of 1, 4, 16, 64 and 256 times the first length
 LONGER = 4
@@ -34,6 +35,7 @@ class Dispersion:
 
     Attributes:
         columns: By direction, the number of its column.
+        warm_up: What is presumed until enough pairs were compared.
         rows: Rows of the batch under way.
         sums: The sum of their scores.
         squares: The sum of their squared scores.
@@ -49,6 +51,7 @@ class Dispersion:
     """
 
     columns: IntArray
+    warm_up: WarmUp
     rows: FloatArray
     sums: FloatArray
     squares: FloatArray
@@ -63,13 +66,15 @@ class Dispersion:
     batch_minutes: float = field(default=1.0, init=False)
 
     @classmethod
-    def new(cls, columns: IntArray) -> "Dispersion":
+    def new(cls, columns: IntArray, spread: ScoreSpread) -> "Dispersion":
         """Return the dispersion before any row.
 
         Args:
             columns: By direction, the number of its column.
+            spread: By direction, how much rows differ in the reference.
         """
-        return cls(columns, *(np.zeros((N_LENGTHS, len(columns))) for _ in TABLES))
+        warm_up = WarmUp.new(columns, spread)
+        return cls(columns, warm_up, *(np.zeros((N_LENGTHS, len(columns))) for _ in TABLES))
 
     def pairs(self) -> FloatArray:
         """Return how many pairs of batches of equal weight each estimate is worth."""
@@ -79,8 +84,8 @@ class Dispersion:
 
     @property
     def is_known(self) -> BoolArray:
-        """Whether enough batches were compared, by direction."""
-        return np.asarray(self._column_pairs() >= LEAST_PAIRS)
+        """Whether rows of its column can be judged, by direction: a batch of them was counted."""
+        return np.asarray((self._column_pairs() >= LEAST_PAIRS) | self.warm_up.has_batch)
 
     def effects(self) -> FloatArray:
         """Return how many rows are worth one independent row, by length of batches and direction; 1 at least.
@@ -88,13 +93,17 @@ class Dispersion:
         The largest over all lengths counts. Of the first length it is the upper end of its interval: a verdict on few
         batches must not rely on an effect that is small by chance. What few pairs say of a rare share, or of long
         batches, is shrunk to what the whole column, or the shorter batches, say. Until it is known, rows of successive
-        batches are presumed to be alike for some minutes.
+        batches are presumed to be alike for some minutes. Before enough pairs, all of it is presumed.
 
         Source:
             The bound of a variance from few squares: Wilson and Hilferty, PNAS 17 (1931). Batch means of growing
             length: Flegal and Jones, Annals of Statistics 38 (2010).
         """
-        return np.maximum.accumulate(self._estimates(is_cautious=True), axis=0)
+        found = np.maximum.accumulate(self._estimates(is_cautious=True), axis=0)
+        few = self._column_pairs() < LEAST_PAIRS
+        if few.any():
+            found = np.where(few, self.warm_up.effects(self.found[0], self.weights[0]), found)
+        return np.asarray(found)
 
     def _estimates(self, *, is_cautious: bool) -> list[FloatArray]:
         """Return the effect of each length; a cautious one includes what is presumed before enough is known."""
@@ -141,6 +150,7 @@ class Dispersion:
         """
         new = rows, sums, squares
         added = rows > 0
+        self.warm_up.observe(rows + self.rows[0], sums + self.sums[0], squares + self.squares[0], added)
         for length in range(N_LENGTHS):
             for table, part in zip((self.rows, self.sums, self.squares), new, strict=True):
                 table[length] += np.where(added, part, 0.0)
@@ -185,7 +195,7 @@ class Dispersion:
         self.compared[length] = np.where(complete & (m > 0), self.compared[length] * KEPT + 1.0, self.compared[length])
 
 
-TABLES = tuple(each.name for each in fields(Dispersion) if each.name not in ("columns", "batch_minutes"))
+TABLES = tuple(each.name for each in fields(Dispersion) if each.name not in ("columns", "warm_up", "batch_minutes"))
 
 
 def _growth(pairs: FloatArray) -> FloatArray:

@@ -10,11 +10,12 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
-from core.monitoring.sequential.dispersion import HOURS_LENGTHS, LEAST_ROWS, Dispersion
+from core.monitoring.sequential.dispersion import HOURS_LENGTHS, Dispersion
 from core.monitoring.sequential.effects import is_beyond_harmless, share_counts, usual_counts
 from core.monitoring.sequential.layout import ColumnKey, MinuteCounts
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.streams import Stream, Streams
+from core.monitoring.sequential.warm_up import LEAST_ROWS
 from core.monitoring.verdicts import DriftType, DriftVerdict
 
 QUIET_BELOW = 0.3  # the share of what decides, below which a change is not under way
@@ -170,8 +171,8 @@ class SequentialDrift:
     def _worth(self) -> tuple[FloatArray, FloatArray]:
         """Return how many independent rows a row is worth, by bet, for minutes and for days.
 
-        Before enough batches of rows were compared, rows are worth nothing: how far they depend on each other is
-        unknown. Without times a season could look like dependence over hours, and days average it out.
+        Before the first batch of rows, they are worth nothing: how far they depend on each other is unknown. Without
+        times a season could look like dependence over hours, and days average it out.
         """
         streams, dispersion = self.streams, self.state.dispersion
         found, is_known = self._effects(), dispersion.is_known
@@ -377,7 +378,7 @@ def new_state(streams: Streams) -> DriftState:
 
     return DriftState(
         detectors=Detectors.new(streams.n_bets),
-        dispersion=Dispersion.new(streams.directed),
+        dispersion=Dispersion.new(streams.directed, streams.spread),
         today=nothing(),
         yesterday=nothing(),
         quiet_at=np.zeros(len(streams.streams), dtype=np.int64),

@@ -1,6 +1,7 @@
 """The state of a version's sequential verdict as bytes, which survive a restart of the engine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from core.monitoring.sequential.dispersion import TABLES, Dispersion
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.sequential_drift import DriftState, StreamMove, new_state
 from core.monitoring.sequential.streams import Streams
+from core.monitoring.sequential.warm_up import WARM_TABLES
 from core.monitoring.verdicts import DriftVerdict
 
 MOST_BYTES = 16 << 20
@@ -40,13 +42,14 @@ class _StoredFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class _StoredState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    format: Literal[2]
+    format: Literal[3]
     fingerprint: str
     cursor: Whole
     by_minute: bytes
     by_day: bytes
     day: bytes
     dispersion: dict[str, bytes]
+    warm_up: dict[str, bytes]
     today: bytes
     yesterday: bytes
     quiet_at: bytes
@@ -66,13 +69,14 @@ def state_to_bytes(state: DriftState, streams: Streams, cursor: int = 0) -> byte
         cursor: How far its reader has read.
     """
     found = _StoredState(
-        format=2,
+        format=3,
         fingerprint=streams.fingerprint,
         cursor=cursor,
         by_minute=_floats(state.detectors.by_minute),
         by_day=_floats(state.detectors.by_day),
         day=_floats(state.detectors.today),
         dispersion={name: _floats(getattr(state.dispersion, name)) for name in TABLES},
+        warm_up={name: _floats(getattr(state.dispersion.warm_up, name)) for name in WARM_TABLES},
         today=_wholes(state.today),
         yesterday=_wholes(state.yesterday),
         quiet_at=_wholes(state.quiet_at),
@@ -147,7 +151,7 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
             _read_floats(stored.by_day, logs, np.isneginf),
             _read_floats(stored.day, logs),
         ),
-        dispersion=_read_dispersion(stored.dispersion, empty.dispersion),
+        dispersion=_read_dispersion(stored, empty.dispersion),
         today=_read_wholes(stored.today, empty.today),
         yesterday=_read_wholes(stored.yesterday, empty.today),
         quiet_at=_read_wholes(stored.quiet_at, empty.quiet_at, most=_LAST_MINUTE),
@@ -159,15 +163,19 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
     )
 
 
-def _read_dispersion(stored: dict[str, bytes], empty: Dispersion) -> Dispersion:
-    if set(stored) != set(TABLES):
+def _read_dispersion(stored: _StoredState, empty: Dispersion) -> Dispersion:
+    if set(stored.dispersion) != set(TABLES) or set(stored.warm_up) != set(WARM_TABLES):
         raise ValueError("other tables of dispersion")
     found = {}
     for name in TABLES:
         like = getattr(empty, name)
         least = -np.inf if name.endswith("sums") else 0.0
-        found[name] = _read_floats(stored[name], like, least=least).reshape(like.shape)
-    return Dispersion(empty.columns, **found)
+        found[name] = _read_floats(stored.dispersion[name], like, least=least).reshape(like.shape)
+    batches, inner_rows, inner, shown = (
+        _read_floats(stored.warm_up[name], empty.warm_up.least, np.isposinf) for name in WARM_TABLES
+    )
+    warm_up = replace(empty.warm_up, batches=batches, rows=inner_rows, inner=inner, least=shown)
+    return Dispersion(empty.columns, warm_up, **found)
 
 
 _LAST_MINUTE = 4_000_000_000  # of the year 9575: minutes since 1970 that a time can hold

@@ -24,6 +24,7 @@ from core.monitoring.sequential.bets import (
 )
 from core.monitoring.sequential.layout import ColumnKey, ColumnLayout, layouts_of
 from core.monitoring.sequential.scores import Aspect, Followed, followed_in
+from core.monitoring.sequential.warm_up import ScoreSpread
 from core.monitoring.verdicts import DriftType
 
 KIND_WEIGHTS = {
@@ -135,6 +136,20 @@ class Streams:
         n = (among * own).sum(axis=1)
         sums, squares = (scores * own).sum(axis=1), (scores**2 * own).sum(axis=1)
         return n, sums - n * usual, squares - 2 * usual * sums + n * usual**2
+
+    @cached_property
+    def spread(self) -> ScoreSpread:
+        """How much rows of the reference differ, by score and share."""
+        scores, among = self._by_direction
+        reference = np.zeros((len(self.columns), self.width))
+        for k, layout in enumerate(self.columns):
+            reference[k, : layout.width] = layout.reference
+        rows = among * reference[self.directed]
+        share = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1.0)
+        apart = scores - (share * scores).sum(axis=1, keepdims=True)
+        variance, fourth = (np.asarray((share * apart**power).sum(axis=1)) for power in (2, 4))
+        kurtosis = np.divide(fourth, variance**2, out=np.full_like(fourth, np.inf), where=variance > 0)
+        return ScoreSpread(variance, kurtosis)
 
     @cached_property
     def _by_direction(self) -> tuple[FloatArray, FloatArray]:

@@ -1,5 +1,6 @@
 """The monitoring of live versions over HTTP: written by the engine, but for draws of wanted requests."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -61,9 +62,11 @@ class MonitoringRoutes(Controller):
         return MonitoringStore(workspace).get(model)
 
     @get("/models/{model:str}/monitoring/history", opt=LOOK, sync_to_thread=True)
-    def get_monitoring_history(self, workspace: Given[Workspace], model: FromPath[str]) -> MonitoringHistory:
-        """Return how the health of a model and the verdicts on it changed, newest first."""
-        return monitoring_history(workspace, model)
+    def get_monitoring_history(
+        self, workspace: Given[Workspace], model: FromPath[str], since: FromQuery[datetime | None] = None
+    ) -> MonitoringHistory:
+        """Return how the health of a model and the verdicts on it changed, newest first, from `since` on."""
+        return monitoring_history(workspace, model, since=since)
 
     @get("/models/{model:str}/performance", opt=LOOK, sync_to_thread=True)
     def get_performance(

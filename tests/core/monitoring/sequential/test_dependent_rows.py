@@ -26,6 +26,11 @@ def one_request(rng: np.random.Generator, minute: int) -> FloatArray:
     return np.repeat(rng.normal(size=1), 8)
 
 
+def one_large_request(rng: np.random.Generator, minute: int) -> FloatArray:
+    """Draw a hundred equal rows."""
+    return np.repeat(rng.normal(size=1), 100)
+
+
 def own_caller(rng: np.random.Generator, minute: int) -> FloatArray:
     """Draw the rows of a caller of its own for each minute."""
     return np.sqrt(1 - 0.3**2) * rng.normal(size=50) + 0.3 * rng.normal()
@@ -60,6 +65,7 @@ def observe(drift: SequentialDrift, draw: Draw, rng: np.random.Generator, minute
     ("draw", "n_minutes"),
     [
         pytest.param(one_request, 600, id="one request of equal rows a minute"),
+        pytest.param(one_large_request, 600, id="one large request of equal rows a minute"),
         pytest.param(own_caller, 600, id="each minute its own caller"),
         pytest.param(Wandering(), 600, id="minutes that depend on each other"),
         pytest.param(batch, 15 * 1440, id="large batches"),

@@ -110,6 +110,35 @@ def test_a_stored_state_continues_to_the_same_bytes(population, streams):
     assert state_to_bytes(second.state, streams) == state_to_bytes(whole.state, streams)
 
 
+@pytest.mark.parametrize(("shift", "within"), [(2.0, 9), (1.0, 13)])
+def test_a_large_move_right_after_a_version_went_live_is_found_before_batches_were_compared(
+    population, streams, shift, within
+):
+    for seed in range(5):
+        rng, drift = np.random.default_rng([61, seed]), SequentialDrift(streams)
+        drift.observe(minutes(population, streams.layouts, rng, 3, 100))
+        later = MONDAY + timedelta(minutes=3)
+        drift.observe(minutes(population, streams.layouts, rng, within, 100, start=later, shift=shift))
+
+        assert [streams.streams[k].key[1] for k in drift.state.findings] == ["income"]
+
+
+def test_a_column_that_is_alike_in_every_request_counts_once_while_the_others_count_by_row(population, streams):
+    rng, drift = np.random.default_rng(62), SequentialDrift(streams)
+    rows = minutes(population, streams.layouts, rng, 3, 100)
+    key = next(key for key in streams.layouts if key[1] == "income")
+    for minute in rows:
+        cells = minute.counts[key]
+        cells[:] = 0
+        cells[rng.integers(0, streams.layouts[key].n_values)] = 100
+    drift.observe(rows)
+    effects = drift.state.dispersion.effects()[-1]
+    own = streams.directed == streams.column_numbers[key]
+
+    assert effects[own].min() >= 100
+    assert effects[~own].max() < effects[own].min() / 1.5
+
+
 def test_rows_of_callers_who_send_many_alike_are_worth_fewer(population, streams):
     rng = np.random.default_rng(9)
     drift = SequentialDrift(streams)
