@@ -6,6 +6,9 @@ Months without drift: 25 mixed columns, predictions and residuals, seasons by ho
 reference of its own. Delays: a drift begins a day and a half after the version; rows from then until the verdict, which
 is at least watch. ADWIN and Page-Hinkley follow the numbers of each column row by row, in river's implementations and
 with its settings (`pip install river`); the PSI of each whole day is compared with 0.2. They are run on the same rows.
+
+First minutes (`--starts N`): versions that have just gone live, at 100 rows a minute, single or in requests of ten equal
+rows: verdicts without drift within an hour, and minutes to a verdict on a move two minutes after the version.
 """
 
 import argparse
@@ -63,9 +66,12 @@ def main() -> None:
     parser.add_argument("--lives", type=int, default=1, help="months that share a reference")
     parser.add_argument("--first", type=int, default=0, help="number of the first month")
     parser.add_argument("--untimed", action="store_true", help="references without a column of times")
+    parser.add_argument("--starts", type=int, default=0, help="versions whose first hour is followed")
     args = parser.parse_args()
     streams_of_versions.MOST_KNOWN = 400  # every hour of a week, since months return to it
     sizes = [int(size) for size in args.references.split(",")]
+    for n in sizes if args.starts else ():
+        first_minutes(n, args.starts, timed=not args.untimed)
     for n in sizes if args.months else ():
         false_alarms(n, args.months, args.first, args.rate, lives=args.lives, timed=not args.untimed)
     for n in sizes if args.trials else ():
@@ -90,6 +96,61 @@ def false_alarms(n_reference: int, months: int, first: int, rate: int, *, lives:
         f"{time.perf_counter() - start:.0f} s",
         flush=True,
     )
+
+
+def first_minutes(n_reference: int, starts: int, *, timed: bool, rate: int = 100, went_live: int = 2) -> None:
+    """Count verdicts without drift in the first hour, and the minutes to a verdict on a move right after the start."""
+    known = [
+        Streams(reference(POPULATION, n_reference, np.random.default_rng([k, n_reference, 79]), timed=timed))
+        for k in range(4)
+    ]
+    for alike in (1, 10):
+        found = sum(
+            first_verdict(SequentialDrift(known[k % 4]), np.random.default_rng([k, 80]), rate, alike) is not None
+            for k in range(starts)
+        )
+        interval = exact_interval(found, starts)
+        print(
+            f"reference of {n_reference:,} rows, first hour, {alike} equal rows a request: {found} of {starts} "
+            f"versions with a verdict (95 % interval {interval.low:.1%} to {interval.high:.1%})",
+            flush=True,
+        )
+    for shift in (1.0, 2.0):
+        after = [
+            first_verdict(
+                SequentialDrift(known[k % 4]),
+                np.random.default_rng([k, 81]),
+                rate,
+                1,
+                ("normal_0", Drift(shift=shift)),
+                went_live,
+            )
+            for k in range(min(starts, 20))
+        ]
+        minutes = [np.inf if each is None else each - went_live for each in after]
+        print(
+            f"{shift:g} sd {went_live} minutes after the start: minutes {np.min(minutes)} to {np.max(minutes)}",
+            flush=True,
+        )
+
+
+def first_verdict(
+    drift: SequentialDrift,
+    rng: np.random.Generator,
+    rate: int,
+    alike: int,
+    moved: tuple[str, Drift] | None = None,
+    moved_at: int = 60,
+) -> int | None:
+    """Return the minutes until the first verdict within an hour."""
+    shares = Shares(drift.streams, moved)
+    for k, at in enumerate(instants(1 / 24, 1)):
+        day = BEGINS_DAY if k >= moved_at else 0.0
+        counts = {key: alike * rng.multinomial(rate // alike, own) for key, own in shares.at(at, day).items()}
+        drift.observe([BinnedMinute(at.replace(tzinfo=UTC), counts)])
+        if drift.state.findings:
+            return k + 1
+    return None
 
 
 def followed(

@@ -12,7 +12,7 @@ from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 
 FRESH_SECONDS = 60
 """Figures older than this say of when they are: the engine writes figures without a new verdict every five minutes."""
-State = HealthState | DriftVerdict | PerformanceVerdict
+SaidState = HealthState | DriftVerdict | PerformanceVerdict
 
 
 class Said(NamedTuple):
@@ -25,7 +25,7 @@ class Said(NamedTuple):
     """
 
     text: str
-    state: State | None = None
+    state: SaidState | None = None
     is_aside: bool = False
 
 
