@@ -7,7 +7,7 @@ reference of its own. Delays: a drift begins a day and a half after the version;
 is at least watch. ADWIN and Page-Hinkley follow the numbers of each column row by row, in river's implementations and
 with its settings (`pip install river`); the PSI of each whole day is compared with 0.2. They are run on the same rows.
 
-First minutes (`--starts N`): versions that have just gone live, at 100 rows a minute, single or in requests of ten equal
+First minutes (`--starts N`): versions that just went live, at 100 rows a minute, single or in requests of ten equal
 rows: verdicts without drift within an hour, and minutes to a verdict on a move two minutes after the version.
 """
 
