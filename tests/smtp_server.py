@@ -1,11 +1,16 @@
 """A mail server in a process of its own: `python -m tests.smtp_server SPOOL MODE` prints its port and keeps each mail.
 
-MODE: `plain`, `login` (asks for user ada, password s3cret-word), `busy` (refuses with 451 until the file SPOOL/open
-exists), `refuses` (550 for every recipient), `drops` (closes after DATA), `drips` (answers byte by byte, without end).
+With SPOOL/certificate.pem (certificate and key) it offers STARTTLS; in mode `smtps` it speaks TLS from the beginning.
+
+MODE: `plain`, `starttls`, `smtps`, `login` (asks for user ada, password s3cret-word), `busy` (refuses with 451 until
+the file SPOOL/open exists), `refuses` (550 for every recipient), `drops` (closes after DATA), `drips` (answers byte by
+byte, without end).
 """
 
 import base64
+import socket
 import socketserver
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -16,6 +21,21 @@ class Session(socketserver.StreamRequestHandler):
 
     spool: Path
     mode: str
+
+    def setup(self) -> None:
+        if self.mode == "smtps":
+            self.request = self.encrypted(self.request)
+        super().setup()
+
+    def encrypted(self, connection: socket.socket) -> ssl.SSLSocket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.spool / "certificate.pem")
+        return context.wrap_socket(connection, server_side=True)
+
+    def start_tls(self) -> None:
+        self.say("220 go on")
+        self.request = self.encrypted(self.request)
+        super().setup()
 
     def say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())
@@ -29,7 +49,11 @@ class Session(socketserver.StreamRequestHandler):
             word = line.split(" ")[0].upper()
             if word in ("EHLO", "HELO"):
                 self.wfile.write(b"250-loopback\r\n" + (b"250-AUTH PLAIN\r\n" if self.mode == "login" else b""))
+                if self.mode == "starttls" and not isinstance(self.request, ssl.SSLSocket):
+                    self.say("250-STARTTLS")
                 self.say("250 SIZE 1000000")
+            elif word == "STARTTLS":
+                self.start_tls()
             elif word == "AUTH":
                 self.login(line)
             elif word == "RCPT" and self.mode == "refuses":

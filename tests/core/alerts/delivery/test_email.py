@@ -3,14 +3,22 @@
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import timedelta
 from email import message_from_bytes, policy
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from core.alerts import AlertState
 from core.alerts.delivery.channels.email import EmailChannel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.secret import Secrets
+from core.clock import utc_now
 from tests.core.alerts.delivery.told import a_message, an_alert
 from tests.waiting import PATIENCE_SECONDS
 
@@ -127,3 +135,38 @@ def test_a_server_without_tls_is_refused_unless_it_is_trusted(tmp_path):
 def test_a_server_that_is_away_is_named():
     with pytest.raises(DeliveryError, match=r"127\.0\.0\.1:1 failed: Connection refused"):
         channel(1).send(a_message(), **WAIT)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path_factory.mktemp("certificate") / "certificate.pem"
+    path.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    return path
+
+
+@pytest.mark.parametrize(("mode", "fields"), [("starttls", {}), ("smtps", {"force_implicit_tls": True})])
+def test_a_mail_goes_over_tls_to_a_server_whose_certificate_is_trusted_alone(tmp_path, certificate, mode, fields):
+    (spool := tmp_path / "spool").mkdir()
+    (spool / "certificate.pem").write_bytes(certificate.read_bytes())
+    with mail_server(spool, mode) as port:
+        trusting = channel(port, require_tls=True, tls_config={"ca_file": str(certificate)}, **fields)
+        trusting.send(a_message(), **WAIT)
+        with pytest.raises(DeliveryError, match=r"failed: .*certificate"):
+            channel(port, require_tls=True, **fields).send(a_message(), **WAIT)
+    assert len(mails(spool)) == 1
