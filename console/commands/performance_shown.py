@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import add_json_argument, command_parser, open_workspace
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from console.commands.opening import Subparsers
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from core.monitoring.performance.shown import Calibration, PerformanceReport
     from core.view.version_performance import VersionPerformance
 
-WINDOWS = ("life", "week", "day", "hour")
 MOST_SLICES = 12
 _COLUMNS = ("metric", "value", "from", "to", "held_out", "outcomes", "verdict")
 _SLICES = ("slice", "metric", "value", "from", "to", "held_out", "outcomes", "verdict")
@@ -30,7 +29,10 @@ def add_show(verbs: "Subparsers") -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     parser.add_argument(
-        "--window", choices=WINDOWS, default="life", help="only answers of the last hour, day or week (default: life)"
+        "--window",
+        metavar="WINDOW",
+        default="life",
+        help="only answers of the last hour, day or week, or of another window of the settings (default: life)",
     )
     parser.add_argument("--by", metavar="COLUMN", default="", help="list every slice of this column")
     add_json_argument(parser)
@@ -45,6 +47,8 @@ def show_performance(args: argparse.Namespace) -> int:
     from core.view.version_performance import version_performance
 
     found = version_performance(open_workspace(args), args.model, args.version, by=args.by, now=utc_now())
+    if args.window not in (known := ("life", *found.report.judged_windows)):
+        raise UsageError(f"--window {args.window!r}: the windows of {found.model} are {', '.join(known)}.")
     if args.json:
         print_json(found)
     else:
@@ -54,6 +58,7 @@ def show_performance(args: argparse.Namespace) -> int:
 
 def _print(found: "VersionPerformance", window: str, by: str) -> None:
     from console.cli.output import print_table, printable
+    from core.monitoring.sentences import performance_rules_sentence
 
     report = found.report
     print(f"{printable(found.model)} {found.version} ({found.stage})")
@@ -70,6 +75,7 @@ def _print(found: "VersionPerformance", window: str, by: str) -> None:
         _print_curve(report.calibration)
     for note in report.notes:
         print(f"note: {printable(note)}")
+    print(performance_rules_sentence(report.margin, report.judged_windows))
     print(f"{report.verdict}: {printable(report.reason)}")
 
 

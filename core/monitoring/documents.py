@@ -150,6 +150,8 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     n_outcomes: int = 0
     awaited_share: float | None = None  # of the answers, those still without an outcome
     n_needed: int | None = None  # outcomes in all that would settle an open verdict
+    margin: float | None = None  # by which share the metric may be worse than held out without having fallen
+    windows: tuple[str, ...] = ()  # that are judged beside the whole life
     metrics: tuple[MonitoredMetric, ...] = ()  # the metric that decides first
     worst_slice: MonitoredMetric | None = None  # corrected for having looked at all of them
     notes: tuple[str, ...] = ()

@@ -25,8 +25,8 @@ from core.monitoring.season_counts import moments_of, with_seasons
 from core.tables.signature import ColumnKind
 
 MOST_COLUMNS = 1_000
-MOST_SLICED_LEVELS = 12
-MOST_SLICES = 60
+MOST_SLICED_LEVELS = 32
+MOST_SLICES = 100
 LEAST_SLICE = 30
 N_CALIBRATION = 10
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.monitoring.column_words import MOVED, column_facts, instant, moved_columns, named
 from core.monitoring.documents import EstimatePart, HealthState, ModelMonitoring, MonitoredMetric, VersionMonitoring
 from core.monitoring.health.answers import compared, metric_text
-from core.monitoring.sentences import false_alarm_sentence
+from core.monitoring.sentences import false_alarm_sentence, performance_rules_sentence
 from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
 
 FRESH_SECONDS = 60
@@ -115,6 +115,8 @@ def _performance(version: VersionMonitoring) -> Paragraph | None:
     if (worst := known.worst_slice) is not None:
         lines.append(Said(f"worst slice, {worst.slice}: {next(_metrics([worst])).text}", worst.verdict))
     lines += [Said(note, is_aside=True) for note in known.notes]
+    if known.margin is not None and known.windows:
+        lines.append(Said(performance_rules_sentence(known.margin, known.windows), is_aside=True))
     head = f"performance: {known.verdict}, {known.n_outcomes:,} outcomes{waiting}"
     return Paragraph(Said(head, known.verdict), tuple(lines))
 

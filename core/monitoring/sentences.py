@@ -56,6 +56,19 @@ def false_alarm_sentence(days: float) -> str:
     return f"at most one false alarm in {days:g} days on average"
 
 
+def performance_rules_sentence(margin: float, windows: Iterable[str]) -> str:
+    """Say what is judged of performance.
+
+    >>> performance_rules_sentence(0.1, ("hour", "week"))
+    'a fall is more than 10% worse than on held-out rows, over the whole life or the last hour or week'
+    """
+    *first, last = windows
+    named = f"{', '.join(first)} or {last}" if first else last
+    return (
+        f"a fall is more than {100 * margin:.3g}% worse than on held-out rows, over the whole life or the last {named}"
+    )
+
+
 def performance_sentence(key: str, performance: PerformancePart) -> str:
     """Say which metric fell, how far and how sure, and on which slice most."""
     fell = next((each for each in performance.metrics if each.verdict is PerformanceVerdict.FELL), None)

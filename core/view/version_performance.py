@@ -43,6 +43,7 @@ def version_performance(
         TelemetryError: The predictions cannot be read.
     """
     from core.monitoring.performance.recorded_slices import recorded_columns
+    from core.monitoring.performance.verdict import PerformanceRules
     from core.monitoring.performance.watch import PerformanceWatch, current_report
     from core.registry import Registry
     from core.settings import settings_in_force
@@ -60,6 +61,7 @@ def version_performance(
             )
     with closing(LiveReader(workspace.live_file)) as reader:
         state = reader.watch_state(chosen.model, chosen.version, PerformanceWatch.name)
+    rules = settings_in_force(workspace.root).monitoring.for_model(chosen.model)
     report = current_report(
         workspace.predictions_file,
         chosen.model,
@@ -68,7 +70,7 @@ def version_performance(
         now,
         state=None if state is None else state[1],
         by=by,
-        false_alarm_days=settings_in_force(workspace.root).monitoring.for_model(chosen.model).false_alarm_days,
+        rules=PerformanceRules.of(rules),
     )
     return VersionPerformance(model=chosen.model, version=chosen.version, stage=chosen.stage, report=report)
 

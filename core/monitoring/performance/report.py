@@ -19,14 +19,10 @@ from core.monitoring.performance.metrics import HIGHER_IS_BETTER, MeasuredMetric
 from core.monitoring.performance.sequences import LEVEL
 from core.monitoring.performance.shown import PerformanceReport, WindowOutcomes
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, N_HOUR_CELLS, PerformanceState
-from core.monitoring.performance.verdict import JudgedLoss, harmless_factor, judge
+from core.monitoring.performance.verdict import JudgedLoss, PerformanceRules, harmless_factor, judge, window_name
 from core.monitoring.performance.worst_slice import slice_metrics, worst_of
 from core.monitoring.verdicts import PerformanceVerdict
 
-WINDOWS = {"hour": 1, "day": HOURS_A_DAY, "week": 7 * HOURS_A_DAY}
-"""Full hours of each rolling window, beside the hour that has begun."""
-FALSE_ALARM_DAYS = 30.0
-"""Mean days to a wrong "fell" of the rolling windows of a version, all of them together."""
 AWAITED = 0.05
 """The share of awaited outcomes from which a fall says that bad news may have come first."""
 _N_POINTS = 48
@@ -60,7 +56,7 @@ def report_of(
     now: datetime,
     *,
     by: str = "",
-    false_alarm_days: float = FALSE_ALARM_DAYS,
+    rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
 ) -> PerformanceReport:
     """Report on a version; the cost does not depend on how many outcomes there are.
 
@@ -69,17 +65,22 @@ def report_of(
         profile: What it achieved on held-out rows.
         now: The time.
         by: Only slices of this column are listed.
-        false_alarm_days: Mean days to a wrong "fell".
+        rules: What is judged.
     """
-    layout = state.layout
+    layout, names = state.layout, tuple(map(window_name, rules.windows))
     awaited = _awaited(state.n_outcomes, state.n_answered)
     if layout is None:
         return PerformanceReport(
-            as_of=now, n_answered=state.n_answered, awaited_share=awaited, reason="no outcomes yet"
+            as_of=now,
+            n_answered=state.n_answered,
+            awaited_share=awaited,
+            reason="no outcomes yet",
+            margin=rules.margin,
+            judged_windows=names,
         )
     dependence, then = Dependence.of(state), held_out(profile, layout.task)
-    windows = windows_of(state, layout, now, false_alarm_days)
-    judged = [(window, _judged(layout, window, then, dependence)) for window in windows]
+    windows = windows_of(state, layout, now, rules)
+    judged = [(window, _judged(layout, window, then, dependence, rules.margin)) for window in windows]
     deciding = deciding_metric(layout.task)
     metrics: list[MonitoredMetric] = []
     for window, found in judged:
@@ -89,7 +90,7 @@ def report_of(
     verdict, reason, needed = _verdict(judged, metrics, deciding, then)
     if verdict is PerformanceVerdict.FELL and (awaited or 0.0) > AWAITED:
         reason += f"; {awaited:.0%} of the outcomes are awaited, and those that come early may be worse"
-    slices = slice_metrics(state, profile, then, dependence, now)
+    slices = slice_metrics(state, profile, then, dependence, now, rules.margin)
     listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
     effect = dependence.effects.get("correct", 1.0)
     return PerformanceReport(
@@ -102,6 +103,8 @@ def report_of(
         awaited_share=awaited,
         n_needed=needed,
         windows=tuple(_outcomes(layout, window) for window in windows),
+        margin=rules.margin,
+        judged_windows=names,
         metrics=tuple(metrics),
         slices=listed,
         worst_slice=worst_of(slices),
@@ -113,19 +116,22 @@ def report_of(
 
 
 def windows_of(
-    state: PerformanceState, layout: Layout, now: datetime, false_alarm_days: float = FALSE_ALARM_DAYS
+    state: PerformanceState,
+    layout: Layout,
+    now: datetime,
+    rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
 ) -> list[RollingWindow]:
     """Return the whole life, and the rolling windows from the longest to the shortest.
 
     A window begins at a full hour, so a new one begins every hour, with a sequence of its own. The level of those that
     are shown is shared by all that begin while one lasts. That of verdicts is shared by all that begin in
-    `false_alarm_days`, of every length, so one wrong verdict is expected in that time at most.
+    `rules.false_alarm_days`, of every length, so one wrong verdict is expected in that time at most.
     """
     begun = datetime.fromtimestamp(state.begun_us / 1e6, UTC)
     found = [RollingWindow("", state.life, None, state.n_answered, begun, LEVEL, LEVEL)]
     this_hour = int(now.timestamp()) // 3600
-    verdict_level = min(LEVEL, 1.0 / (HOURS_A_DAY * false_alarm_days * len(WINDOWS)))
-    for name, n_hours in sorted(WINDOWS.items(), key=lambda each: -each[1]):
+    verdict_level = min(LEVEL, 1.0 / (HOURS_A_DAY * rules.false_alarm_days * len(rules.windows)))
+    for n_hours in sorted(rules.windows, reverse=True):
         first = this_hour - n_hours
         sums, cells = np.zeros(layout.n_sums), np.zeros((N_HOUR_CELLS, state.cells.shape[1]))
         for hour, each in state.hours.items():
@@ -134,7 +140,7 @@ def windows_of(
                 cells += state.hour_cells[hour]
         answered = sum(n for hour, n in state.answered.items() if hour >= first)
         since = datetime.fromtimestamp(first * 3600, UTC)
-        found.append(RollingWindow(name, sums, cells, answered, since, LEVEL / n_hours, verdict_level))
+        found.append(RollingWindow(window_name(n_hours), sums, cells, answered, since, LEVEL / n_hours, verdict_level))
     return found
 
 
@@ -142,12 +148,14 @@ def _effects(dependence: Dependence, window: RollingWindow, level: float) -> Map
     return dependence.effects if window.cells is None else dependence.within(window.cells, window.sums, level)
 
 
-def _judged(layout: Layout, window: RollingWindow, then: HeldOutFigures, dependence: Dependence) -> JudgedLoss | None:
+def _judged(
+    layout: Layout, window: RollingWindow, then: HeldOutFigures, dependence: Dependence, margin: float
+) -> JudgedLoss | None:
     of = deciding_moments(layout, window.sums)
     if of is None or then.deciding is None:
         return None
     effect = _effects(dependence, window, window.verdict_level).get(DECIDING_SCORE[layout.task], 1.0)
-    factor = harmless_factor(layout.task)
+    factor = harmless_factor(layout.task, margin)
     return judge(of, then.deciding, factor, level=window.verdict_level, effect=effect)
 
 

@@ -57,6 +57,8 @@ class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True):
     awaited_share: float | None = None
     n_needed: int | None = None
     windows: tuple[WindowOutcomes, ...] = ()
+    margin: float = 0.1  # by which share a metric may be worse than held out without having fallen
+    judged_windows: tuple[str, ...] = ()  # beside the whole life
     metrics: tuple[MonitoredMetric, ...] = ()  # the whole life first
     slices: tuple[MonitoredMetric, ...] = ()  # the worst first
     worst_slice: MonitoredMetric | None = None
@@ -73,6 +75,8 @@ class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True):
             n_outcomes=self.n_outcomes,
             awaited_share=self.awaited_share,
             n_needed=self.n_needed,
+            margin=self.margin,
+            windows=self.judged_windows,
             metrics=tuple(each for each in self.metrics if not each.window or each.metric == deciding),
             worst_slice=self.worst_slice,
             notes=self.notes if self.calibration is None else (*self.notes, f"calibration: {self.calibration.reason}"),

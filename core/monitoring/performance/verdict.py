@@ -7,9 +7,10 @@ from core.monitoring.performance.held_out import HeldOutFigure
 from core.monitoring.performance.layout import MeasuredTask
 from core.monitoring.performance.sequences import Moments, mean_sequence, rows_to_settle
 from core.monitoring.verdicts import PerformanceVerdict
+from core.settings.monitoring import MonitoringRules
 
 MARGIN = 0.1
-"""A metric that is worse than held out by no more than this share holds."""
+"""A metric that is worse than held out by no more than this share holds, unless settings say otherwise."""
 
 
 class JudgedLoss(NamedTuple):
@@ -55,6 +56,35 @@ def judge(of: Moments, reference: HeldOutFigure, factor: float, *, level: float,
     return JudgedLoss(PerformanceVerdict.OPEN, interval, seen, needed)
 
 
-def harmless_factor(task: MeasuredTask, margin: float = MARGIN) -> float:
+class PerformanceRules(NamedTuple):
+    """What is judged of one model.
+
+    Attributes:
+        margin: By which share a metric may be worse than held out without having fallen.
+        windows: Full hours of each rolling window, beside the hour that has begun.
+        false_alarm_days: Mean days to a wrong "fell" of the rolling windows of a version, all of them together.
+    """
+
+    margin: float = MARGIN
+    windows: tuple[int, ...] = (1, 24, 168)
+    false_alarm_days: float = 30.0
+
+    @classmethod
+    def of(cls, settings: MonitoringRules) -> "PerformanceRules":
+        """Read the rules of a model."""
+        return cls(settings.performance_margin, settings.performance_windows, settings.false_alarm_days)
+
+
+def window_name(hours: int) -> str:
+    """Name a window in one or two words.
+
+    >>> [window_name(hours) for hours in (1, 6, 24, 72, 168)]
+    ['hour', '6 hours', 'day', '3 days', 'week']
+    """
+    known = {1: "hour", 24: "day", 168: "week"}
+    return known.get(hours, f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours")
+
+
+def harmless_factor(task: MeasuredTask, margin: float) -> float:
     """Return the factor of the loss that is added up: an RMSE may grow by the margin, so its square by more."""
     return (1.0 + margin) ** 2 if task is MeasuredTask.NUMBER else 1.0 + margin

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from core.monitoring.data_profile import DataProfile
-from core.monitoring.performance.report import FALSE_ALARM_DAYS, report_of
+from core.monitoring.performance.report import report_of
 from core.monitoring.performance.shown import PerformanceReport
 from core.monitoring.performance.state import PerformanceState
+from core.monitoring.performance.verdict import PerformanceRules
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
 from core.settings.monitoring import MonitoringSettings
 from core.telemetry.predictions import AnswerCounts, Cursor, LabelledBatch, PredictionReader
@@ -85,8 +86,8 @@ class PerformanceWatch(Watcher):
         feed = self._feeds.setdefault(file, OutcomeFeed(file))
         found = read_state(version.key, state, version.profile)
         catch_up(found, feed, version.model, version.version, version.profile, now)
-        rules = self._settings().for_model(version.model)
-        report = report_of(found, version.profile, now, false_alarm_days=rules.false_alarm_days)
+        rules = PerformanceRules.of(self._settings().for_model(version.model))
+        report = report_of(found, version.profile, now, rules=rules)
         part = report.part() if found.n_answered or found.n_outcomes else None
         return WatcherLook(part=part, state=found.to_bytes(), cursor=found.cursor.outcome)
 
@@ -144,7 +145,7 @@ def current_report(
     *,
     state: bytes | None = None,
     by: str = "",
-    false_alarm_days: float = FALSE_ALARM_DAYS,
+    rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
 ) -> PerformanceReport:
     """Report on a version as of now, without writing anything.
 
@@ -156,7 +157,7 @@ def current_report(
         now: The time.
         state: What the engine has added up; without it, all stored outcomes are read.
         by: Only slices of this column are listed.
-        false_alarm_days: Mean days to a wrong "fell".
+        rules: What is judged.
     """
     feed = OutcomeFeed(file)
     try:
@@ -164,4 +165,4 @@ def current_report(
         catch_up(found, feed, model, version, profile, now)
     finally:
         feed.close()
-    return report_of(found, profile, now, by=by, false_alarm_days=false_alarm_days)
+    return report_of(found, profile, now, by=by, rules=rules)

@@ -15,7 +15,7 @@ from core.monitoring.performance.layout import Layout, MeasuredTask
 from core.monitoring.performance.metrics import HIGHER_IS_BETTER, GroupSums
 from core.monitoring.performance.sequences import LEVEL, mean_sequence
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
-from core.monitoring.performance.verdict import harmless_factor, judge
+from core.monitoring.performance.verdict import MARGIN, harmless_factor, judge
 from core.monitoring.verdicts import PerformanceVerdict
 
 DAYS = 7
@@ -23,7 +23,12 @@ _GRAVITY = {PerformanceVerdict.FELL: 0, PerformanceVerdict.OPEN: 1, PerformanceV
 
 
 def slice_metrics(
-    state: PerformanceState, profile: DataProfile | None, then: HeldOutFigures, dependence: Dependence, now: datetime
+    state: PerformanceState,
+    profile: DataProfile | None,
+    then: HeldOutFigures,
+    dependence: Dependence,
+    now: datetime,
+    margin: float = MARGIN,
 ) -> tuple[MonitoredMetric, ...]:
     """Return the deciding metric of each slice, the worst first: over its life, or over the last week if that is worse.
 
@@ -36,6 +41,7 @@ def slice_metrics(
         then: The references of the version.
         dependence: How alike the rows of callers are.
         now: The time.
+        margin: By which share a slice may be worse than its held-out rows.
     """
     layout = state.layout
     if layout is None or not state.slice_names:
@@ -51,7 +57,7 @@ def slice_metrics(
         of_slice = profile.slices.get(name) if profile is not None else None
         reference = then.of_slice(of_slice) if of_slice is not None else None
         both = [
-            _metric(layout, sums[position], name, window, reference, dependence, level)
+            _metric(layout, sums[position], name, window, reference, dependence, level, margin)
             for window, sums in (("", state.slices), ("week", week))
         ]
         if there := [each for each in both if each is not None]:
@@ -79,6 +85,7 @@ def _metric(
     reference: HeldOutFigure | None,
     dependence: Dependence,
     level: float,
+    margin: float,
 ) -> MonitoredMetric | None:
     metric, task = deciding_metric(layout.task), layout.task
     if task is MeasuredTask.CLASS:
@@ -93,7 +100,7 @@ def _metric(
     shown = _shown(metric, of.mean, interval, int(of.n), name, window, task)
     if reference is None:
         return shown
-    judged = judge(of, reference, harmless_factor(task), level=level, effect=effect)
+    judged = judge(of, reference, harmless_factor(task, margin), level=level, effect=effect)
     value, low, high = (as_shown(task, end) for end in reference)
     return MonitoredMetric(
         metric=metric,

@@ -133,3 +133,39 @@ def test_levels_are_unpacked_as_they_were_packed(profiled):
         "seniority=(empty)", f"seniority={level}", "seniority=(other)", "seniority=(other)",
     ]  # fmt: skip
     assert known.tolist() == [True, True, True, True, False]
+
+
+def sliced_profile(*n_levels: int) -> DataProfile:
+    """Profile categories with so many levels."""
+    features = [
+        ColumnProfile(
+            name=f"c{k}",
+            kind=ColumnKind.CATEGORY,
+            rows=n,
+            n_levels=n,
+            levels={f"l{at:02}": 1 for at in range(n)},
+        )
+        for k, n in enumerate(n_levels)
+    ]
+    slices = {f"{each.name}=l00": SliceProfile(rows=1) for each in features}
+    return DataProfile(format=1, rows=1, features=tuple(features), held_out=1, slices=slices)
+
+
+def test_the_sector_of_a_bond_with_its_18_levels_is_a_slice_and_unpacks_as_packed():
+    columns = recorded_columns(sliced_profile(18, 3, 32))
+    assert [each.column for each in columns] == ["c1", "c0", "c2"]  # few levels lie as in earlier releases
+    rows = [{each.column: level for each in columns} for level in (None, "l00", "l17", "Mars")]
+    codes = np.array([code_of_row(columns, row) for row in rows])
+    found = {
+        each.column: list(numbers) for each, (numbers, _) in zip(columns, level_numbers(columns, codes), strict=True)
+    }
+    assert found == {"c1": [0, 1, 4, 4], "c0": [0, 1, 18, 19], "c2": [0, 1, 18, 33]}
+
+
+def test_slices_never_take_more_bits_than_a_whole_number_has():
+    for many in range(12):
+        for few in range(12):
+            columns = recorded_columns(sliced_profile(*[32] * many, *[14] * few))
+            row = {each.column: "Mars" for each in columns}
+            assert code_of_row(columns, row) < 1 << 63
+    assert len(recorded_columns(sliced_profile(*[32] * 12))) == 7

@@ -9,6 +9,7 @@ from core.monitoring.performance.held_out import held_out
 from core.monitoring.performance.layout import MeasuredTask
 from core.monitoring.performance.report import report_of
 from core.monitoring.performance.state import PerformanceState
+from core.monitoring.performance.verdict import PerformanceRules
 from core.monitoring.verdicts import PerformanceVerdict
 from tests.core.monitoring.performance.labelled import EVENT, HOUR_US, NUMBER, labelled, profile
 
@@ -223,5 +224,19 @@ def test_fewer_false_alarms_ask_for_more_proof(held):
     long_ago = NOW_US - 20 * 24 * HOUR_US
     state.add([labelled(NUMBER, *numbers(20_000), at_us=long_ago)], held)
     state.add([labelled(NUMBER, *numbers(350, 1.45, seed=1), at_us=NOW_US, first=1)], held)
-    verdicts = [report_of(state, held, NOW, false_alarm_days=days).verdict for days in (1.0, 36_500.0)]
+    verdicts = [
+        report_of(state, held, NOW, rules=PerformanceRules(false_alarm_days=days)).verdict for days in (1.0, 36_500.0)
+    ]
     assert verdicts == [PerformanceVerdict.FELL, PerformanceVerdict.HOLDS]
+
+
+def test_the_margin_and_the_windows_of_the_settings_are_judged(held):
+    state = PerformanceState.begun(held)
+    state.add([labelled(NUMBER, *numbers(20_000, 1.3, seed=3), at_us=NOW_US, first=1)], held)
+    strict = report_of(state, held, NOW)
+    lenient = report_of(state, held, NOW, rules=PerformanceRules(margin=1.0, windows=(6, 48)))
+
+    assert (strict.verdict, lenient.verdict) == (PerformanceVerdict.FELL, PerformanceVerdict.HOLDS)
+    assert [window.window for window in lenient.windows] == ["", "2 days", "6 hours"]
+    part = lenient.part()
+    assert (part.margin, part.windows) == (1.0, ("6 hours", "2 days"))
