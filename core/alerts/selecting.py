@@ -9,7 +9,10 @@ import msgspec
 from core.alerts.alert import Alert, AlertState
 from core.errors import UsageError
 
-_MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]*))\s*(?:,|$)')
+_MATCHER = re.compile(
+    r'\s*(?:([A-Za-z_][A-Za-z0-9_]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!~|!=|=)\s*'
+    r'(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]*))\s*(?:,|$)'
+)
 _LOOKS_LIKE_MATCHERS = re.compile(r"\s*\{?\s*[A-Za-z_][A-Za-z0-9_]*\s*(=~|!~|!=|=)")
 MAX_PATTERN = 250
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
@@ -30,7 +33,10 @@ class AlertMatcher(msgspec.Struct, frozen=True):
 
     def accepts(self, alert: Alert) -> bool:
         """Whether an alert is wanted."""
-        found = label_of(alert, self.name)
+        return self.accepts_value(label_of(alert, self.name))
+
+    def accepts_value(self, found: str) -> bool:
+        """Whether a value of the label is wanted; a label that is missing is the value ""."""
         if self.op in ("=", "!="):
             return (found == self.value) is (self.op == "=")
         return (re.fullmatch(self.value, found) is not None) is (self.op == "=~")
@@ -65,15 +71,19 @@ def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
         found = _MATCHER.match(rest)
         if found is None:
             raise UsageError(f'{rest!r} is not a matcher; write one as severity=critical or model=~"spread.*".')
-        quoted, plain = found[3], found[4]
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None and found[2] in ("=", "!=") else quoted
-        matchers.append(AlertMatcher(found[1], found[2], plain if value is None else value))
+        name, op, quoted, plain = found[1] or _unescaped(found[2]), found[3], found[4], found[5]
+        value = _unescaped(quoted) if quoted is not None and op in ("=", "!=") else quoted
+        matchers.append(AlertMatcher(name, op, plain if value is None else value))
         rest = rest[found.end() :]
     if not matchers:
         raise UsageError('There is no matcher; write one as severity=critical or model=~"spread.*".')
     for matcher in matchers:
-        _require_usable(matcher)
+        require_usable(matcher)
     return tuple(matchers)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def looks_like_matchers(text: str) -> bool:
@@ -85,7 +95,7 @@ def looks_like_matchers(text: str) -> bool:
     return _LOOKS_LIKE_MATCHERS.match(text) is not None
 
 
-def _require_usable(matcher: AlertMatcher) -> None:
+def require_usable(matcher: AlertMatcher) -> None:
     """Refuse patterns that Python's engine could take for ever over: a repetition of a repetition."""
     if matcher.op in ("=", "!="):
         return

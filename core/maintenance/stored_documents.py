@@ -10,6 +10,10 @@ import orjson
 from core.alerts import Alert
 from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
 from core.alerts.delivery.records import Announcement, ChannelHealth, ConsoleLog, Delivery
+from core.alerts.routing.dispatcher import GROUPS
+from core.alerts.routing.groups import AlertGroup
+from core.alerts.silences.silence import Silence
+from core.alerts.silences.silences import DATABASE as SILENCES
 from core.alerts.store import DATABASE as ALERTS
 from core.errors import CoreError
 from core.escape import shown, spelled_out
@@ -72,6 +76,8 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
+    TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_key"),
+    TableOf(SILENCES, "silences", Silence, "silence_id"),
     TableOf(NOTIFICATIONS, "deliveries", Delivery, "delivery_id"),
     TableOf(NOTIFICATIONS, "channels", ChannelHealth, "channel"),
     TableOf(NOTIFICATIONS, "announcements", Announcement, "announcement_id"),

@@ -52,6 +52,13 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     evaluation_interval_seconds: Annotated[
         float, Meta(ge=1, le=3600, description="How often series are recorded, and rule files evaluated on them.")
     ] = 15.0
+    routing: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=4096)] | None,
+        Meta(
+            description="An Alertmanager configuration that says who is told of which alert; a relative path begins "
+            "at the workspace.",
+        ),
+    ] = None
     channels: Annotated[
         dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(

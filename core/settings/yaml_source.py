@@ -39,15 +39,7 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     Raises:
         SettingsError: The text is not YAML, or not a mapping.
     """
-    try:
-        node = _compose(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
-        raise SettingsError(file, f"not valid YAML: {problem}", **place) from None
-    except _HostileStructureError as error:
-        raise SettingsError(file, str(error), **error.place) from None
+    node = composed(file, text)
     if node is None:
         return YamlSource(file, {}, {})
     if not isinstance(node, yaml.MappingNode):
@@ -60,6 +52,28 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
             problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
             raise SettingsError(file, problem, **source.place_of(path))
     return source
+
+
+def composed(file: Path, text: str) -> yaml.Node | None:
+    """Parse a text into its nodes; None if it is empty.
+
+    Raises:
+        SettingsError: The text is not YAML, holds anchors, or is nested too deep.
+    """
+    try:
+        return _compose(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
+        raise SettingsError(file, f"not valid YAML: {problem}", **place) from None
+    except _HostileStructureError as error:
+        raise SettingsError(file, str(error), **error.place) from None
+
+
+def place_of(node: yaml.Node) -> Place:
+    """Return where a node begins, counted from 1."""
+    return _place(node)
 
 
 def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

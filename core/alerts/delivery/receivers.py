@@ -315,6 +315,10 @@ def receivers_in_force(workspace: "Workspace") -> Receivers:
     """Return the receivers of a workspace as its files configure them now.
 
     Raises:
-        SettingsError: The settings cannot be read.
+        SettingsError: The settings or the routing file cannot be read.
     """
-    return Receivers(workspace, settings_in_force(workspace.root).alerts)
+    from core.alerts.routing.reading import load_routing, routing_file
+
+    settings = settings_in_force(workspace.root).alerts
+    file = routing_file(workspace.root, settings.routing)
+    return Receivers(workspace, settings, load_routing(file) if file is not None else None, routing_file=file)

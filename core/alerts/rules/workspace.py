@@ -30,6 +30,11 @@ RULES: tuple[Rule, ...] = (
         advice="An engine worker failed and restarts. Read the logs (bondx logs); restart the engine if this persists.",
     ),
     EventRule(
+        name="routing_unusable",
+        severity=Severity.CRITICAL,
+        advice="Nobody is told by it until it can be read. Correct it; bondx alerts routes checks it, and amtool does.",
+    ),
+    EventRule(
         name="notification_failed",
         severity=Severity.CRITICAL,
         advice="Alerts do not arrive there. Repair the channel and try it with bondx alerts receivers test; "

@@ -21,6 +21,7 @@ from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.engine.context import EngineContext
+from core.engine.routing_in_force import RoutingInForce
 from core.engine.worker import Worker
 from core.settings import SettingsError, settings_in_force
 from core.settings.in_force import settings_files
@@ -39,16 +40,16 @@ class Notifier(Worker):
     """Looks at the alerts every five seconds, and at once when they change."""
 
     name: ClassVar[str] = "notifier"
-    watches: ClassVar[frozenset[str]] = frozenset({"alerts"})
+    watches: ClassVar[frozenset[str]] = frozenset({"alerts", "silences"})
 
     def __init__(self, context: EngineContext, routing: RoutingSource | None = None) -> None:
         """Prepare to notify.
 
         Args:
             context: The engine's own instances.
-            routing: Decides who is told; without it nobody but the consoles is.
+            routing: Decides who is told; by default the routing file of the settings.
         """
-        self._routing = routing
+        self._routing: RoutingSource = RoutingInForce(context) if routing is None else routing
         self.wake = threading.Event()
         self._context = context
         self._workspace = context.workspace
@@ -87,8 +88,8 @@ class Notifier(Worker):
         self._sender = self._new_sender()
 
     def _new_receivers(self) -> Receivers:
-        routing, file = (None, None) if self._routing is None else (self._routing.config, self._routing.file)
-        return Receivers(self._workspace, self._settings, routing, routing_file=file, clock=self._clock)
+        routing = self._routing
+        return Receivers(self._workspace, self._settings, routing.config, routing_file=routing.file, clock=self._clock)
 
     def _new_sender(self) -> Sender:
         return Sender(
@@ -100,7 +101,7 @@ class Notifier(Worker):
 
     def _configure(self) -> None:
         """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
-        routing_file = self._routing.file if self._routing is not None else None
+        routing_file = self._routing.file
         files = [*settings_files(self._workspace.root), *([routing_file] if routing_file else [])]
         signature = tuple(map(_signature, files))
         if signature == self._read_from:
@@ -117,7 +118,7 @@ class Notifier(Worker):
         """Queue what routing decided on, and the acknowledgements, in one durable step; return when to ask again."""
         by_fingerprint = {alert.fingerprint: alert for alert in alerts}
         again_at = None
-        if self._routing is not None:
+        if self._routing.config is not None:
             with self.outbox.transaction():
                 notifications, again_at = self._routing.dispatch(alerts, now)
                 for notification in notifications:

@@ -29,6 +29,7 @@ from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.signatures import SignatureRoutes
+from core.serving.control.silences import SilenceRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
 from core.serving.control.webhooks import WebhookRoutes
@@ -46,6 +47,7 @@ _ROUTES = (
     RolloutRoutes,
     AlertRoutes,
     NotificationRoutes,
+    SilenceRoutes,
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,

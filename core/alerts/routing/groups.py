@@ -1,0 +1,99 @@
+"""A group of alerts: what its receiver was told, and whether to tell more now. Pure; no disk, no clock."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from core.alerts.alert import Alert
+from core.alerts.routing.config import RouteNode
+
+
+class AlertGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """The document of one group of one route."""
+
+    group_key: str  # the route and the labels of the group, as in Alertmanager
+    receiver: str
+    group_labels: dict[str, str]
+    since: datetime  # when its first alert came
+    next_at: datetime  # when it is looked at next
+    told_at: datetime | None = None  # the last notification
+    told: dict[str, int] = {}  # by fingerprint, the firing that the receiver was told of and that is not over for it
+    revision: int = 0
+
+
+class GroupLook(NamedTuple):
+    """What a look at a group decided."""
+
+    group: AlertGroup | None  # as it is from now on; None if nothing is left of it
+    alerts: tuple[Alert, ...] = ()  # to tell of; empty: nothing
+    reason: str = ""  # first, changed, repeat, resolved
+
+
+def group_key(node: RouteNode, labels: Mapping[str, str]) -> str:
+    """Return the identity of a group, as Alertmanager writes it."""
+    shown = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{node.key}:{{{shown}}}"
+
+
+def opened(node: RouteNode, labels: Mapping[str, str], first_at: datetime, now: datetime) -> AlertGroup:
+    """Return a new group: it is looked at after `group_wait`, or at once if its alert is older than that."""
+    has_waited = first_at + node.group_wait < now
+    return AlertGroup(
+        group_key=group_key(node, labels),
+        receiver=node.receiver,
+        group_labels=dict(labels),
+        since=now,
+        next_at=now if has_waited else now + node.group_wait,
+    )
+
+
+def decide(
+    group: AlertGroup,
+    node: RouteNode,
+    alerts: Mapping[str, Alert],
+    *,
+    members: Collection[str],
+    muted: Collection[str],
+    is_muted_by_time: bool,
+    now: datetime,
+) -> GroupLook:
+    """Decide what to tell of a group now.
+
+    A receiver that was told that an alert fires is told that it resolved, also if somebody silenced or acknowledged
+    it meanwhile: an incident would otherwise stay open there for ever.
+
+    Args:
+        group: The group, with what was told.
+        node: Its route.
+        alerts: Every alert by fingerprint.
+        members: The fingerprints of its open alerts.
+        muted: Those of them that are acknowledged, snoozed, silenced or inhibited.
+        is_muted_by_time: Whether the route tells nothing at this hour.
+        now: The time.
+    """
+    if now < group.next_at:
+        return GroupLook(group)
+    later = msgspec.structs.replace(group, next_at=now + node.group_interval)
+    if is_muted_by_time:
+        return GroupLook(later)
+    over = [fingerprint for fingerprint in group.told if fingerprint not in members]
+    heard = {fingerprint: n for fingerprint, n in group.told.items() if fingerprint not in over}
+    tellable = {fingerprint: alerts[fingerprint] for fingerprint in members if fingerprint not in muted}
+    news = [each for each, alert in tellable.items() if heard.get(each) != alert.n_fired]
+    resolved = [alerts[each] for each in over if each in alerts]
+    is_repeat_due = group.told_at is not None and now - group.told_at >= node.repeat_interval
+    if news:
+        reason = "changed" if group.told_at is not None and group.told else "first"
+    elif resolved:
+        reason = "resolved" if not tellable else "changed"
+    elif tellable and is_repeat_due:
+        reason = "repeat"
+    else:
+        # What is over and of which no document is left cannot be told any more.
+        left = msgspec.structs.replace(later, told=heard) if len(heard) != len(group.told) else later
+        return GroupLook(left if members or heard else None)
+    told = heard | {fingerprint: alert.n_fired for fingerprint, alert in tellable.items()}
+    after = msgspec.structs.replace(later, told=told, told_at=now)
+    return GroupLook(after if members else None, (*tellable.values(), *resolved), reason)

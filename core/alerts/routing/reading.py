@@ -1,0 +1,350 @@
+"""Reading an Alertmanager configuration file, checked with line and column."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from core.alerts.durations import read_duration
+from core.alerts.routing.config import (
+    ALL_LABELS,
+    InhibitRule,
+    Receiver,
+    ReceiverBlock,
+    RouteNode,
+    RoutingConfig,
+)
+from core.alerts.routing.time_intervals import (
+    Range,
+    TimeInterval,
+    read_days_of_month,
+    read_months,
+    read_times,
+    read_weekdays,
+    read_years,
+)
+from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
+from core.errors import UsageError
+from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
+
+T = TypeVar("T")
+
+GROUP_WAIT: Final = timedelta(seconds=30)
+GROUP_INTERVAL: Final = timedelta(minutes=5)
+REPEAT_INTERVAL: Final = timedelta(hours=4)
+"""The defaults of Alertmanager's documentation."""
+MOST_ROUTES: Final = 10_000
+
+_TOP: Final = (
+    "global", "route", "receivers", "inhibit_rules", "time_intervals", "mute_time_intervals", "templates",
+    "tracing",
+)  # fmt: skip
+_ROUTE: Final = (
+    "receiver", "group_by", "continue", "match", "match_re", "matchers", "group_wait", "group_interval",
+    "repeat_interval", "mute_time_intervals", "active_time_intervals", "routes",
+)  # fmt: skip
+_INHIBIT: Final = (
+    "name", "target_match", "target_match_re", "target_matchers", "source_match", "source_match_re",
+    "source_matchers", "equal",
+)  # fmt: skip
+_TIMES: Final = ("times", "weekdays", "days_of_month", "months", "years", "location")
+KINDS: Final = (
+    "discord_configs", "email_configs", "incidentio_configs", "jira_configs", "mattermost_configs",
+    "msteams_configs", "msteamsv2_configs", "opsgenie_configs", "pagerduty_configs", "pushover_configs",
+    "rocketchat_configs", "slack_configs", "sns_configs", "telegram_configs", "victorops_configs",
+    "webex_configs", "webhook_configs", "wechat_configs",
+)  # fmt: skip
+"""The channels that a receiver of Alertmanager 0.34 may have."""
+_GLOBAL: Final = (
+    "resolve_timeout", "http_config", "smtp_from", "smtp_smarthost", "smtp_hello", "smtp_auth_username",
+    "smtp_auth_password", "smtp_auth_password_file", "smtp_auth_secret", "smtp_auth_secret_file",
+    "smtp_auth_identity", "smtp_require_tls", "smtp_tls_config", "smtp_force_implicit_tls", "slack_api_url",
+    "slack_api_url_file", "slack_app_token", "slack_app_token_file", "slack_app_url", "pagerduty_url",
+    "opsgenie_api_url", "opsgenie_api_key", "opsgenie_api_key_file", "wechat_api_url", "wechat_api_secret",
+    "wechat_api_secret_file", "wechat_api_corp_id", "victorops_api_url", "victorops_api_key",
+    "victorops_api_key_file", "telegram_api_url", "telegram_bot_token", "telegram_bot_token_file",
+    "webex_api_url", "rocketchat_api_url", "rocketchat_token", "rocketchat_token_file", "rocketchat_token_id",
+    "rocketchat_token_id_file", "jira_api_url", "mattermost_webhook_url", "mattermost_webhook_url_file",
+)  # fmt: skip
+_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def routing_file(root: Path, given: str | None) -> Path | None:
+    """Return the routing file that the settings name; None if they name none.
+
+    Args:
+        root: The workspace, at which a relative path begins.
+        given: `alerts.routing` of the settings.
+    """
+    return None if given is None else root / Path(given).expanduser()
+
+
+def load_routing(file: Path) -> RoutingConfig:
+    """Read and check a configuration.
+
+    Args:
+        file: In the format of Alertmanager 0.34.
+
+    Raises:
+        SettingsError: It cannot be used; the message names file, line and column, what is wrong and what to do.
+    """
+    return _Reading(read_placed(file)).config()
+
+
+class _Reading:
+    """One file while it is read."""
+
+    def __init__(self, source: PlacedYaml) -> None:
+        self._source = source
+        self._receivers: dict[str, Receiver] = {}
+        self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
+        self._n_routes = 0
+
+    def config(self) -> RoutingConfig:
+        top = self._mapping(self._source.values, (), _TOP)
+        settings = self._mapping(top.get("global") or {}, ("global",), _GLOBAL)
+        for name in ("time_intervals", "mute_time_intervals"):
+            self._read_intervals(top.get(name), (name,))
+        for index, item in enumerate(self._list(top.get("receivers"), ("receivers",))):
+            self._read_receiver(item, ("receivers", index))
+        if top.get("route") is None:
+            raise self._source.error((), "there is no route: name the receiver that hears by default.")
+        root = RouteNode(
+            key="{}",
+            receiver="",
+            group_by=(),
+            group_wait=GROUP_WAIT,
+            group_interval=GROUP_INTERVAL,
+            repeat_interval=REPEAT_INTERVAL,
+            matchers=(),
+            goes_on=False,
+            mute_time_intervals=(),
+            active_time_intervals=(),
+        )
+        return RoutingConfig(
+            file=self._source.file,
+            route=self._route(top["route"], ("route",), root, is_root=True),
+            receivers=self._receivers,
+            inhibit_rules=tuple(
+                self._inhibit_rule(item, ("inhibit_rules", index))
+                for index, item in enumerate(self._list(top.get("inhibit_rules"), ("inhibit_rules",)))
+            ),
+            time_intervals=self._intervals,
+            global_fields=settings,
+        )
+
+    def _read_receiver(self, value: Any, path: YamlPath) -> None:
+        fields = self._mapping(value, path, ("name", *KINDS))
+        name = self._text(fields.get("name"), (*path, "name"), "the name of the receiver")
+        if name in self._receivers:
+            raise self._source.error((*path, "name"), f"there are two receivers {name!r}; give each its own name.")
+        blocks: list[ReceiverBlock] = []
+        for kind in fields:
+            if kind == "name":
+                continue
+            for index, item in enumerate(self._list(fields[kind], (*path, kind))):
+                where = (*path, kind, index)
+                if not isinstance(item, dict):
+                    raise self._source.error(where, f"an entry of {kind} must be `key: value` lines.")
+                blocks.append(ReceiverBlock(kind, item, self._source.place(where)))
+        self._receivers[name] = Receiver(name, tuple(blocks))
+
+    def _route(self, value: Any, path: YamlPath, parent: RouteNode, *, is_root: bool = False) -> RouteNode:
+        self._n_routes += 1
+        if self._n_routes > MOST_ROUTES:
+            raise self._source.error(path, f"there are more than {MOST_ROUTES:,} routes.")
+        fields = self._mapping(value, path, _ROUTE)
+        matchers = self._matchers(fields, path, "")
+        if is_root:
+            self._refuse_at_root(fields, path, matchers)
+        receiver = parent.receiver
+        if fields.get("receiver") is not None or is_root:
+            receiver = self._text(fields.get("receiver"), (*path, "receiver"), "the receiver of the route")
+            if receiver not in self._receivers:
+                known = (
+                    f"{_nearest(receiver, self._receivers)}the receivers are {', '.join(self._receivers) or 'none'}."
+                )
+                raise self._source.error((*path, "receiver"), f"there is no receiver {receiver!r}; {known}")
+        node = replace(
+            parent,
+            key="{}" if is_root else f"{parent.key}/{_braces(matchers)}",
+            receiver=receiver,
+            group_by=self._group_by(fields, path, parent),
+            group_wait=self._duration(fields, path, "group_wait", parent.group_wait),
+            group_interval=self._duration(fields, path, "group_interval", parent.group_interval, may_be_zero=False),
+            repeat_interval=self._duration(fields, path, "repeat_interval", parent.repeat_interval, may_be_zero=False),
+            matchers=matchers,
+            goes_on=self._flag(fields, path, "continue"),
+            mute_time_intervals=self._interval_names(fields, path, "mute_time_intervals"),
+            active_time_intervals=self._interval_names(fields, path, "active_time_intervals"),
+            routes=(),
+        )
+        routes = self._list(fields.get("routes"), (*path, "routes"))
+        children = tuple(self._route(item, (*path, "routes", i), node) for i, item in enumerate(routes))
+        return replace(node, routes=children)
+
+    def _refuse_at_root(self, fields: Mapping[str, Any], path: YamlPath, matchers: tuple[AlertMatcher, ...]) -> None:
+        if matchers:
+            raise self._source.error(path, "the first route takes every alert and has no matchers: put them below it.")
+        for name in ("mute_time_intervals", "active_time_intervals", "continue"):
+            if fields.get(name):
+                raise self._source.error((*path, name), f"the first route takes no {name}: put it on a route below it.")
+
+    def _group_by(self, fields: Mapping[str, Any], path: YamlPath, parent: RouteNode) -> tuple[str, ...]:
+        if fields.get("group_by") is None:
+            return parent.group_by
+        names: list[str] = []
+        for index, item in enumerate(self._list(fields["group_by"], (*path, "group_by"))):
+            name = self._text(item, (*path, "group_by", index), "a label's name")
+            if name != ALL_LABELS and not name.isprintable():
+                raise self._source.error((*path, "group_by", index), f"{name!r} is no name of a label.")
+            if name in names:
+                raise self._source.error((*path, "group_by", index), f"{name} is given twice; keep one.")
+            names.append(name)
+        if ALL_LABELS in names and len(names) > 1:
+            raise self._source.error((*path, "group_by"), "'...' groups by all labels, so it stands alone.")
+        return tuple(names)
+
+    def _inhibit_rule(self, value: Any, path: YamlPath) -> InhibitRule:
+        fields = self._mapping(value, path, _INHIBIT)
+        equal = [
+            self._text(item, (*path, "equal", index), "a label's name")
+            for index, item in enumerate(self._list(fields.get("equal"), (*path, "equal")))
+        ]
+        source, target = self._matchers(fields, path, "source_"), self._matchers(fields, path, "target_")
+        return InhibitRule(source, target, tuple(equal))
+
+    def _matchers(self, fields: Mapping[str, Any], path: YamlPath, prefix: str) -> tuple[AlertMatcher, ...]:
+        """Read the matchers of a route, or of one side of an inhibition, in all three spellings."""
+        found: list[AlertMatcher] = []
+        for key, op in ((f"{prefix}match", "="), (f"{prefix}match_re", "=~")):
+            for name, text in self._mapping(fields.get(key) or {}, (*path, key), None).items():
+                where = (*path, key, name)
+                if not _LABEL.fullmatch(name):
+                    raise self._source.error(where, f"{name!r} is no name of a label.")
+                matcher = AlertMatcher(name, op, _written(text))
+                found.append(self._checked(where, _usable, matcher))
+        key = f"{prefix}matchers"
+        given = fields.get(key)
+        items = self._list([given] if isinstance(given, str) else given, (*path, key))
+        for index, item in enumerate(items):
+            where = (*path, key, index)
+            text = self._text(item, where, "a matcher")
+            found += self._checked(where, read_matchers, text)
+        return tuple(sorted(found, key=lambda each: (each.name, each.op, each.value)))
+
+    def _read_intervals(self, value: Any, path: YamlPath) -> None:
+        for index, item in enumerate(self._list(value, path)):
+            where = (*path, index)
+            fields = self._mapping(item, where, ("name", "time_intervals"))
+            name = self._text(fields.get("name"), (*where, "name"), "the name of the interval")
+            if name in self._intervals:
+                raise self._source.error((*where, "name"), f"there are two intervals {name!r}; give each its own name.")
+            parts = self._list(fields.get("time_intervals"), (*where, "time_intervals"))
+            self._intervals[name] = tuple(
+                self._interval(part, (*where, "time_intervals", i)) for i, part in enumerate(parts)
+            )
+
+    def _interval(self, value: Any, path: YamlPath) -> TimeInterval:
+        fields = self._mapping(value, path, _TIMES)
+        times: list[Range] = []
+        for index, item in enumerate(self._list(fields.get("times"), (*path, "times"))):
+            where = (*path, "times", index)
+            part = self._mapping(item, where, ("start_time", "end_time"))
+            times.append(self._checked(where, read_times, part.get("start_time"), part.get("end_time")))
+        location = fields.get("location") or "UTC"
+        try:
+            ZoneInfo(str(location))
+        except (KeyError, OSError, ValueError):  # none of this name, a folder, or a path
+            problem = f"there is no time zone {location!r}; write one as Europe/Zurich."
+            raise self._source.error((*path, "location"), problem) from None
+        return TimeInterval(
+            times=tuple(times),
+            weekdays=self._ranges(fields, path, "weekdays", read_weekdays),
+            days_of_month=self._ranges(fields, path, "days_of_month", read_days_of_month),
+            months=self._ranges(fields, path, "months", read_months),
+            years=self._ranges(fields, path, "years", read_years),
+            location=str(location),
+        )
+
+    def _ranges(
+        self, fields: Mapping[str, Any], path: YamlPath, name: str, read: Callable[[object], Range]
+    ) -> tuple[Range, ...]:
+        items = self._list(fields.get(name), (*path, name))
+        return tuple(self._checked((*path, name, i), read, item) for i, item in enumerate(items))
+
+    def _interval_names(self, fields: Mapping[str, Any], path: YamlPath, key: str) -> tuple[str, ...]:
+        names = self._list(fields.get(key), (*path, key))
+        for index, name in enumerate(names):
+            if name not in self._intervals:
+                known = f"the intervals are {', '.join(self._intervals) or 'none'}."
+                raise self._source.error((*path, key, index), f"there is no time interval {name!r}; {known}")
+        return tuple(names)
+
+    def _duration(
+        self, fields: Mapping[str, Any], path: YamlPath, key: str, default: timedelta, *, may_be_zero: bool = True
+    ) -> timedelta:
+        if fields.get(key) is None:
+            return default
+        found = self._checked((*path, key), read_duration, fields[key])
+        if not found and not may_be_zero:
+            raise self._source.error((*path, key), f"{key} must be longer than nothing.")
+        return found
+
+    def _flag(self, fields: Mapping[str, Any], path: YamlPath, key: str) -> bool:
+        value = fields.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._source.error((*path, key), f"{key} must be true or false, not {value!r}.")
+        return bool(value)
+
+    def _mapping(self, value: Any, path: YamlPath, keys: tuple[str, ...] | None) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            what = ".".join(str(step) for step in path) or "the file"
+            raise self._source.error(path, f"{what} must be `key: value` lines.")
+        for key in value:
+            if keys is not None and key not in keys:
+                problem = f"there is no key {key!r} here; {_nearest(key, keys)}the keys are {', '.join(keys)}."
+                raise self._source.error((*path, key), problem)
+        return value
+
+    def _list(self, value: Any, path: YamlPath) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self._source.error(path, f"{path[-1]} must be a list: lines that begin with `- `.")
+        return value
+
+    def _text(self, value: Any, path: YamlPath, what: str) -> str:
+        if value is None or value == "":
+            raise self._source.error(path, f"{what} is missing.")
+        if not isinstance(value, str | int | float):
+            raise self._source.error(path, f"{what} must be text.")
+        return _written(value)
+
+    def _checked(self, path: YamlPath, read: Callable[..., T], *given: Any) -> T:
+        try:
+            return read(*given)
+        except UsageError as error:
+            raise self._source.error(path, str(error)) from None
+
+
+def _usable(matcher: AlertMatcher) -> AlertMatcher:
+    require_usable(matcher)
+    return matcher
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _braces(matchers: tuple[AlertMatcher, ...]) -> str:
+    return "{" + ",".join(map(str, matchers)) + "}"
+
+
+def _nearest(name: str, names: Any) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -1,0 +1,176 @@
+"""The silences of a workspace: made, listed and expired; every decision audited."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import asdict, replace
+
+from core.actor import Actor
+from core.alerts.alert import Alert
+from core.alerts.selecting import AlertMatcher
+from core.alerts.silences.silence import Silence
+from core.clock import Clock, utc_now
+from core.errors import RefusedError, UsageError
+from core.governance.audit import audited
+
+if TYPE_CHECKING:
+    from core.state import Documents, Workspace
+
+DATABASE: Final = "silences"
+TABLE: Final = "silences"
+KEEP_EXPIRED: Final = timedelta(days=5)
+"""As long as Alertmanager keeps them by default (`--data.retention`)."""
+MOST: Final = 1_000
+MOST_LASTING: Final = timedelta(days=366)
+MOST_COMMENT: Final = 500
+
+
+class Silences:
+    """The silences of one workspace."""
+
+    def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now) -> None:
+        """Open them.
+
+        Args:
+            workspace: The workspace.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._clock = clock
+
+    @property
+    def _documents(self) -> "Documents[Silence]":
+        return self._workspace.database(DATABASE).documents(TABLE, Silence, key="silence_id")
+
+    def all(self) -> list[Silence]:
+        """Return every silence, those that ended in the last days included, the next to end first."""
+        now = self._clock()
+        return sorted(self._documents.all(), key=lambda each: (each.is_over(now), each.ends_at, each.silence_id))
+
+    def active(self) -> list[Silence]:
+        """Return the silences that hide alerts now, the next to end first."""
+        now = self._clock()
+        return [silence for silence in self.all() if silence.is_active(now)]
+
+    def active_for(self, alert: Alert) -> list[Silence]:
+        """Return the silences that hide an alert now, the next to end first."""
+        return [silence for silence in self.active() if silence.hides(alert)]
+
+    def expired_for(self, alert: Alert) -> list[Silence]:
+        """Return the silences that hid an alert and are over, the newest end first."""
+        now = self._clock()
+        over = [each for each in self.all() if each.is_over(now) and each.hides(alert)]
+        return sorted(over, key=lambda each: each.ends_at, reverse=True)
+
+    def get(self, silence_id: str) -> Silence:
+        """Return one silence.
+
+        Raises:
+            DocumentNotFoundError: There is none of this id.
+        """
+        return self._documents.get(silence_id)
+
+    def add(
+        self,
+        matchers: Sequence[AlertMatcher],
+        actor: Actor,
+        *,
+        comment: str,
+        ends_at: datetime,
+        starts_at: datetime | None = None,
+    ) -> Silence:
+        """Keep alerts from being told for a time.
+
+        Args:
+            matchers: What it hides: the alerts that all of them accept.
+            actor: Who makes it.
+            comment: Why.
+            ends_at: When it ends.
+            starts_at: When it begins; by default now.
+
+        Raises:
+            UsageError: It would hide every alert, ends before it begins, lasts more than a year, or has no comment.
+            RefusedError: There are too many silences.
+        """
+        now = self._clock()
+        starts_at = max(starts_at or now, now)
+        _require_usable(matchers, comment, starts_at, ends_at)
+        with audited(self._workspace, DATABASE, actor=actor, reason=comment, clock=self._clock) as change:
+            documents = self._documents
+            kept = [each for each in documents.all() if now - each.ends_at <= KEEP_EXPIRED]
+            if len(kept) >= MOST:
+                raise RefusedError(f"There are {MOST:,} silences already: expire some (bondx alerts silence expire).")
+            if old := {each.silence_id for each in documents.all()} - {each.silence_id for each in kept}:
+                documents.remove_all(old)
+                change.record("silence.forget", "silences", before={"silences": sorted(old)})
+            silence = Silence(
+                silence_id=_new_id(matchers, now, {each.silence_id for each in kept}),
+                matchers=tuple(matchers),
+                created_by=str(actor),
+                comment=comment.strip(),
+                created_at=now,
+                starts_at=starts_at,
+                ends_at=ends_at,
+            )
+            silence = documents.insert(silence)
+            change.record("silence.add", silence.silence_id, after=_facts(silence))
+            return silence
+
+    def expire(self, silence_id: str, actor: Actor, *, reason: str = "") -> Silence:
+        """End a silence now.
+
+        Raises:
+            DocumentNotFoundError: There is no such silence.
+            RefusedError: It is over already.
+        """
+        now = self._clock()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            documents = self._documents
+            before = documents.get(silence_id)
+            if before.is_over(now):
+                raise RefusedError(f"Silence {silence_id} ended at {before.ends_at:%Y-%m-%d %H:%M} UTC already.")
+            starts_at = min(before.starts_at, now)
+            after = documents.replace(replace(before, starts_at=starts_at, ends_at=now, expired_by=str(actor)))
+            change.record("silence.expire", silence_id, before=_facts(before), after=_facts(after))
+            return after
+
+    def hidden(self, matchers: Sequence[AlertMatcher], alerts: Iterable[Alert]) -> list[Alert]:
+        """Return the open alerts that matchers would hide."""
+        return [
+            alert
+            for alert in alerts
+            if alert.state.is_open
+            and all(matcher.accepts_value(alert.routing_labels.get(matcher.name, "")) for matcher in matchers)
+        ]
+
+
+def _require_usable(matchers: Sequence[AlertMatcher], comment: str, starts_at: datetime, ends_at: datetime) -> None:
+    if not matchers or all(matcher.accepts_value("") for matcher in matchers):
+        raise UsageError(
+            "A silence that hides every alert is not made: name at least one label with a value, such as model=spread."
+        )
+    if not comment.strip():
+        raise UsageError("A silence needs a comment that says why.")
+    if len(comment) > MOST_COMMENT:
+        raise UsageError(f"The comment of a silence has at most {MOST_COMMENT} characters.")
+    if ends_at <= starts_at:
+        raise UsageError(f"The silence would end at {ends_at:%Y-%m-%d %H:%M} UTC, before it begins.")
+    if ends_at - starts_at > MOST_LASTING:
+        raise UsageError("A silence lasts at most a year.")
+
+
+def _new_id(matchers: Sequence[AlertMatcher], now: datetime, taken: set[str]) -> str:
+    number = 0
+    while True:
+        text = f"{now.isoformat()} {number} {' '.join(map(str, matchers))}"
+        found = f"si-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        if found not in taken:
+            return found
+        number += 1
+
+
+def _facts(silence: Silence) -> dict[str, object]:
+    facts = asdict(silence) | {"matchers": silence.matcher_text}
+    return {name: facts[name] for name in ("matchers", "comment", "created_by", "starts_at", "ends_at", "expired_by")}

@@ -1,0 +1,100 @@
+"""The routing file as it is now: read again once it changes; while it cannot be used, the last good one holds."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from core.alerts.alert import Alert
+from core.alerts.routing.config import RoutingConfig
+from core.alerts.routing.dispatcher import Dispatcher, Notification
+from core.alerts.routing.reading import load_routing, routing_file
+from core.alerts.silences import Silences
+from core.engine.context import EngineContext
+from core.errors import CoreError
+from core.settings import SettingsError, settings_in_force
+from core.settings.in_force import settings_files
+
+log = logging.getLogger(__name__)
+
+RULE = "routing_unusable"
+
+
+class RoutingInForce:
+    """Who is told, by the file that the settings name; `core.alerts.delivery.receivers.RoutingSource`."""
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare; the file is read on first use.
+
+        Args:
+            context: The engine's own instances.
+        """
+        self._context = context
+        self._silences = Silences(context.workspace, clock=context.clock)
+        self._config: RoutingConfig | None = None
+        self._file = routing_file(context.workspace.root, context.settings.alerts.routing)
+        self._read_from: object = ()
+        self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
+
+    @property
+    def config(self) -> RoutingConfig | None:
+        """The last configuration that could be used; None without one."""
+        self._refresh()
+        return self._config
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the settings name."""
+        self._refresh()
+        return self._file
+
+    def dispatch(self, alerts: Sequence[Alert], now: datetime) -> tuple[Sequence[Notification], datetime | None]:
+        """Decide on the notifications that are due; arguments as in the protocol."""
+        config = self._config  # as of the step: `file` and `config` read it again, outside the transaction
+        if config is None:
+            return (), None
+        return Dispatcher(self._context.workspace, config).dispatch(alerts, self._silences.all(), now)
+
+    def _refresh(self) -> None:
+        """Read what has changed, and fire or clear the alert on a file that cannot be used."""
+        root = self._context.workspace.root
+        signature = (*map(_signature, settings_files(root)), self._file, _signature(self._file))
+        if signature == self._read_from:
+            return
+        try:
+            self._file = routing_file(root, settings_in_force(root).alerts.routing)
+        except SettingsError as error:
+            log.warning("the routing file stays the one that was named before: %s", error)
+        self._read_from = (*map(_signature, settings_files(root)), self._file, _signature(self._file))
+        problem = ""
+        if self._file is None:
+            self._config = None
+        else:
+            try:
+                self._config = load_routing(self._file)
+            except SettingsError as error:
+                kept = "The routing stays as it was." if self._config else "Nobody but the consoles is told."
+                problem = f"{error} {kept}"
+        self._tell(problem)
+
+    def _tell(self, problem: str) -> None:
+        if problem == self._told:
+            return
+        alerts, now = self._context.alerts, self._context.clock()
+        try:
+            if problem:
+                log.error("the routing file cannot be used: %s", problem)
+                alerts.fire(RULE, labels={}, summary=problem, now=now)
+            else:
+                alerts.clear(RULE, labels={}, now=now, reason="the routing file can be used")
+            self._told = problem
+        except (CoreError, OSError) as error:
+            log.error("could not update the alert on the routing file: %s", error)
+
+
+def _signature(file: Path | None) -> tuple[int, ...] | None:
+    try:
+        status = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,213 @@
+"""The dispatcher: groups, their waits and intervals, what keeps an alert from being told, and what is durable."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.alerts.routing.dispatcher import DATABASE, Dispatcher, groups_of
+from core.alerts.routing.reading import load_routing
+from core.alerts.selecting import read_matchers
+from core.alerts.silences import Silences
+from core.state import Workspace
+from tests.clocks import HandClock
+
+ADA = Actor("ada", "desk", Origin.CONSOLE)
+ROUTING = """\
+route:
+  receiver: desk
+  group_by: [model]
+  group_wait: 30s
+  group_interval: 5m
+  repeat_interval: 1h
+  routes:
+    - matchers: [rule_of=night]
+      receiver: night
+      mute_time_intervals: [morning]
+receivers: [{name: desk}, {name: night}]
+time_intervals:
+  - name: morning
+    time_intervals: [{times: [{start_time: '09:00', end_time: '10:00'}]}]
+inhibit_rules:
+  - source_matchers: [alertname=model_failing]
+    target_matchers: [alertname=drift_found]
+    equal: [model]
+"""
+
+
+class Desk:
+    """A workspace with a routing, and what its receivers heard."""
+
+    def __init__(self, workspace: Workspace, folder) -> None:
+        self.workspace, self.clock = workspace, HandClock()
+        self.alerts = Alerts(workspace, clock=self.clock)
+        self.silences = Silences(workspace, clock=self.clock)
+        self.file = folder / "alertmanager.yaml"
+        self.file.write_text(ROUTING)
+        self.heard: list[tuple[str, str, dict[str, bool]]] = []
+
+    def fire(self, model: str = "spread", rule: str = "drift_found", **labels: str):
+        return self.alerts.fire(rule, labels={"model": model, **labels}, summary="it moved", now=self.clock())
+
+    def clear(self, model: str = "spread", rule: str = "drift_found", **labels: str) -> None:
+        self.alerts.clear(rule, labels={"model": model, **labels}, now=self.clock())
+
+    def look(self, *, after: float = 0.0):
+        """Let a new engine look, as after a restart, and return what it tells."""
+        self.clock.pass_by(after)
+        config = load_routing(self.file)
+        with self.workspace.database(DATABASE).transaction():
+            told, again_at = Dispatcher(self.workspace, config).dispatch(
+                self.alerts.all(), self.silences.all(), self.clock()
+            )
+        self.again_at = again_at
+        news = [(each.receiver, each.reason, {a.fingerprint: a.state.is_open for a in each.alerts}) for each in told]
+        self.heard += news
+        return [(receiver, reason, sorted(alerts.values())) for receiver, reason, alerts in news]
+
+
+@pytest.fixture
+def desk(workspace, tmp_path):
+    return Desk(workspace, tmp_path)
+
+
+def test_a_group_waits_for_its_other_alerts_and_is_told_once(desk):
+    desk.fire(version="1")
+    assert desk.look() == []
+    assert desk.again_at == desk.clock() + timedelta(seconds=30)
+    desk.clock.pass_by(10)
+    desk.fire(version="2")
+    assert desk.look(after=20) == [("desk", "first", [True, True])]
+    assert desk.look() == desk.look(after=299) == []
+
+
+def test_what_is_new_in_a_group_comes_after_its_interval(desk):
+    desk.fire(version="1")
+    desk.look()
+    desk.look(after=30)
+    desk.fire(version="2")
+    assert desk.look(after=60) == []
+    assert desk.look(after=240) == [("desk", "changed", [True, True])]
+
+
+def test_groups_are_apart(desk):
+    desk.fire("spread")
+    desk.fire("etrm")
+    desk.look()
+    assert desk.look(after=30) == [("desk", "first", [True]), ("desk", "first", [True])]
+
+
+def test_a_group_that_still_fires_is_repeated_after_its_time(desk):
+    desk.fire()
+    desk.look()
+    desk.look(after=30)
+    assert [desk.look(after=300) for _ in range(11)] == [[]] * 11
+    assert desk.look(after=300) == [("desk", "repeat", [True])]
+
+
+def test_the_end_is_told_to_who_was_told_of_the_beginning_also_of_an_acknowledged_alert(desk):
+    alert = desk.fire()
+    desk.look()
+    desk.look(after=30)
+    desk.alerts.acknowledge(alert.fingerprint, ADA)
+    assert desk.look(after=4000) == []
+    desk.clear()
+    assert desk.look(after=300) == [("desk", "resolved", [False])]
+    assert groups_of(desk.workspace).all() == []
+
+
+def test_what_ended_before_anybody_was_told_is_not_told(desk):
+    desk.fire()
+    desk.look()
+    desk.clear()
+    assert desk.look(after=30) == desk.look(after=300) == []
+    assert groups_of(desk.workspace).all() == []
+
+
+def test_a_new_firing_between_two_looks_is_told(desk):
+    desk.fire()
+    desk.look()
+    desk.look(after=30)
+    desk.clear()
+    desk.clock.pass_by(5)
+    desk.fire()
+    assert desk.look(after=295) == [("desk", "changed", [True])]
+
+
+def test_a_silence_holds_for_its_time_and_no_longer(desk):
+    ends_at = desk.clock() + timedelta(minutes=10)
+    desk.silences.add(read_matchers("model=spread"), ADA, comment="we know", ends_at=ends_at)
+    desk.fire()
+    assert desk.look(after=31) == desk.look(after=300) == []
+    assert desk.look(after=300) == [("desk", "first", [True])]
+
+
+def test_an_inhibited_alert_is_not_told_while_its_source_fires(desk):
+    desk.fire(rule="model_failing")
+    desk.fire()
+    desk.fire("etrm")
+    desk.look()
+    assert desk.look(after=30) == [("desk", "first", [True]), ("desk", "first", [True])]
+    told = {fingerprint for _, _, alerts in desk.heard for fingerprint in alerts}
+    assert len(told) == 2
+
+
+def test_a_route_is_quiet_at_its_hours_and_tells_afterwards(desk):
+    desk.fire(rule_of="night")
+    assert desk.look(after=31) == desk.look(after=3000) == []
+    assert desk.look(after=600) == [("night", "first", [True])]
+
+
+def test_an_alert_that_is_older_than_the_wait_is_told_at_once(desk):
+    desk.fire()
+    assert desk.look(after=31) == [("desk", "first", [True])]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["fire", "clear", "acknowledge", "silence", "look"]),
+        st.sampled_from(["spread", "etrm"]),
+        st.sampled_from([0, 20, 200, 4000]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_none_is_told_twice_none_ends_unheard_and_none_is_lost(steps, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("told")
+    desk = Desk(Workspace.create(folder / "ws", settings_text=""), folder)
+    for action, model, seconds in steps:
+        desk.clock.pass_by(seconds)
+        open_alert = next((a for a in desk.alerts.open() if a.labels["model"] == model), None)
+        if action == "fire":
+            desk.fire(model)
+        elif action == "clear":
+            desk.clear(model)
+        elif action == "acknowledge" and open_alert is not None and not open_alert.is_acknowledged:
+            desk.alerts.acknowledge(open_alert.fingerprint, ADA)
+        elif action == "silence":
+            ends_at = desk.clock() + timedelta(minutes=5)
+            desk.silences.add(read_matchers(f"model={model}"), ADA, comment="c", ends_at=ends_at)
+        elif action == "look":
+            desk.look()
+    for _ in range(3):  # every wait and every silence ends
+        desk.look(after=301)
+    last: dict[str, bool] = {}
+    for _, reason, alerts in desk.heard:
+        for fingerprint, is_open in alerts.items():
+            if not is_open:
+                assert last.get(fingerprint) is True, "an end was told twice, or without its beginning"
+            elif last.get(fingerprint) is True:
+                assert reason in ("changed", "repeat")
+            last[fingerprint] = is_open
+    for alert in desk.alerts.all():
+        was_told = last.get(alert.fingerprint)
+        if not alert.state.is_open:
+            assert was_told in (None, False), "an end was not told"
+        elif not alert.is_acknowledged:
+            assert was_told is True, "an alert was lost"

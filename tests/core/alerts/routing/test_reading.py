@@ -1,0 +1,157 @@
+"""Reading an Alertmanager configuration: what it means, each fault with its place, and agreement with amtool."""
+
+import itertools
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.alerts.routing.reading import load_routing
+from core.settings import SettingsError
+
+GOOD = """\
+global:
+  resolve_timeout: 5m
+  smtp_from: bondx@example.org
+route:
+  receiver: default
+  group_by: [model, alertname]
+  group_wait: 10s
+  routes:
+    - matchers: [severity="critical"]
+      receiver: pager
+      continue: true
+      group_by: ['...']
+      routes:
+        - match_re: {model: "spread.*"}
+          receiver: desk
+          mute_time_intervals: [night]
+    - matchers: ['model=~"etrm|spread"', "severity!=info"]
+      receiver: slack
+      repeat_interval: 1d12h
+    - match: {team: quants}
+      receiver: desk
+      active_time_intervals: [night, month_end]
+receivers:
+  - name: default
+  - name: pager
+    webhook_configs: [{url: "http://127.0.0.1:9/"}]
+  - name: desk
+  - name: slack
+time_intervals:
+  - name: night
+    time_intervals:
+      - times: [{start_time: 17:00, end_time: '24:00'}]
+        weekdays: ['monday:friday']
+        location: Europe/Zurich
+  - name: month_end
+    time_intervals:
+      - days_of_month: ['-3:-1']
+        months: ['january:march', '12']
+        years: ['2026:2028']
+inhibit_rules:
+  - source_matchers: [severity=critical]
+    target_matchers: [severity=warning]
+    equal: [model]
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def written(text: str = GOOD):
+        file = tmp_path / "alertmanager.yaml"
+        file.write_text(text)
+        return file
+
+    return written
+
+
+def test_a_route_takes_over_what_it_does_not_say(written):
+    config = load_routing(written())
+    pager, slack, _ = config.route.routes
+    assert pager.group_wait == timedelta(seconds=10)
+    assert pager.routes[0].group_by == ("...",)
+    assert slack.group_by == ("model", "alertname")
+    assert slack.repeat_interval == timedelta(hours=36)
+    assert slack.group_interval == timedelta(minutes=5)
+    assert config.receivers["pager"].blocks[0].place.endswith(":26:23")
+    assert config.global_fields["smtp_from"] == "bondx@example.org"
+
+
+LABEL_SETS = [
+    {name: value for name, value in zip(("severity", "model", "alertname", "team"), values, strict=True) if value}
+    for values in itertools.product(
+        ("critical", "warning", "info", ""), ("spread", "spread2", "etrm", ""), ("A",), ("quants", "")
+    )
+] + [{"model": name, "severity": "warning"} for name in ("xetrm", "etrmx", "SPREAD", "spread|etrm", "a b", "ä")] * 3
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
+def test_the_real_tool_names_the_same_receivers_for_fifty_label_sets(written):
+    file = written()
+    config = load_routing(file)
+    assert len(LABEL_SETS) >= 50
+    for labels in LABEL_SETS:
+        given = [f"{name}={value}" for name, value in labels.items()]
+        command = ["amtool", "config", "routes", "test", f"--config.file={file}", *given]
+        theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        assert ",".join(node.receiver for node in config.route.match(labels)) == theirs, labels
+
+
+FAULTS = {
+    "unknown key": ("continue: true", "continues: true", "line 11, column 7", "did you mean continue?"),
+    "unknown receiver": ("receiver: slack", "receiver: slak", "line 18, column 7", "did you mean slack?"),
+    "bad matcher": ('severity="critical"', 'severity~~"critical"', "line 9, column 18", "is not a matcher"),
+    "endless pattern": ('"etrm|spread"', '"(a+)+"', "line 17, column 18", "repeats a repetition"),
+    "bad duration": ("1d12h", "1.5d", "line 19, column 7", "is no duration"),
+    "no interval": ("[night, month_end]", "[nigt]", "line 22, column 31", "there is no time interval"),
+    "backwards": ("monday:friday", "friday:monday", "line 33, column 20", "runs backwards"),
+    "midnight": ("17:00, end_time: '24:00'", "17:00, end_time: '01:00'", "line 32, column 17", "must be after"),
+    "zone": ("Europe/Zurich", "Europe/Zurich2", "line 34, column 9", "there is no time zone"),
+    "no route": ("route:\n", "routee:\n", "line 4, column 1", "did you mean route?"),
+    "no name": ("  - name: desk\n", "  - names: desk\n", "line 27, column 5", "did you mean name?"),
+    "twice": ("  - name: slack", "  - name: desk", "line 28, column 5", "two receivers"),
+    "zero interval": ("group_wait: 10s", "group_interval: 0s", "line 7, column 3", "longer than nothing"),
+    "anchor": ("[model, alertname]", "&a [model]", "line 6", "anchors and aliases"),
+    "flag": ("continue: true", "continue: yes", "line 11, column 7", "true or false"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_names_its_place_and_the_cure(written, name):
+    good, bad, place, told = FAULTS[name]
+    assert good in GOOD
+    with pytest.raises(SettingsError) as raised:
+        load_routing(written(GOOD.replace(good, bad, 1)))
+    assert place in str(raised.value)
+    assert told in str(raised.value)
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"endless pattern", "anchor", "flag"}))
+def test_the_real_tool_refuses_what_we_refuse(written, name):
+    good, bad, _, _ = FAULTS[name]
+    for text, is_good in ((GOOD, True), (GOOD.replace(good, bad, 1), False)):
+        checked = subprocess.run(["amtool", "check-config", written(text)], capture_output=True, text=True, check=False)
+        assert (checked.returncode == 0) is is_good, checked.stdout + checked.stderr
+
+
+def test_hours_of_a_zone_follow_its_clock(written):
+    night = load_routing(written()).time_intervals["night"][0]
+    friday = datetime(2026, 3, 27, tzinfo=UTC)  # the last Friday of winter time there
+    assert [night.contains(friday + timedelta(hours=hours)) for hours in (15.9, 16, 22.9, 23)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    monday = friday + timedelta(days=3)  # summer time
+    assert [night.contains(monday + timedelta(hours=hours)) for hours in (14.9, 15)] == [False, True]
+
+
+def test_days_of_the_month_count_from_its_end(written):
+    month_end = load_routing(written()).time_intervals["month_end"][0]
+    days = [day for day in range(1, 32) if month_end.contains(datetime(2026, 1, day, tzinfo=UTC))]
+    assert days == [29, 30, 31]
+    february = [day for day in range(1, 29) if month_end.contains(datetime(2026, 2, day, tzinfo=UTC))]
+    assert february == [26, 27, 28]
+    assert not month_end.contains(datetime(2026, 4, 30, tzinfo=UTC))
+    assert not month_end.contains(datetime(2029, 1, 31, tzinfo=UTC))

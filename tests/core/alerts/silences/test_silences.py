@@ -1,0 +1,83 @@
+"""Silences: made by somebody for a reason and a time, audited, and refused where they would hide everything."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.alerts.selecting import read_matchers
+from core.alerts.silences import Silences
+from core.alerts.silences.inventory import inventory
+from core.errors import RefusedError, UsageError
+from core.governance import AuditLog
+from core.maintenance.doctor import examine
+from tests.clocks import HandClock
+
+ADA = Actor("ada", "desk", Origin.CONSOLE)
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def silences(workspace, clock):
+    return Silences(workspace, clock=clock)
+
+
+def add(silences, clock, matchers="model=spread", *, minutes=10, comment="we know"):
+    ends_at = clock() + timedelta(minutes=minutes)
+    return silences.add(read_matchers(matchers), ADA, comment=comment, ends_at=ends_at)
+
+
+def test_a_silence_hides_the_alerts_that_it_matches_until_it_ends(silences, workspace, clock):
+    alerts = Alerts(workspace, clock=clock)
+    spread = alerts.fire("drift_found", labels={"model": "spread"}, summary="moved", now=clock())
+    etrm = alerts.fire("drift_found", labels={"model": "etrm"}, summary="moved", now=clock())
+    silence = add(silences, clock)
+    assert silences.active_for(spread) == [silence]
+    assert silences.active_for(etrm) == []
+    (listed,) = inventory(workspace, clock=clock)
+    assert (listed.state, listed.hidden) == ("active", [spread.fingerprint])
+    clock.pass_by(600)
+    assert silences.active_for(spread) == []
+    assert silences.expired_for(spread) == [silence]
+    assert inventory(workspace, clock=clock) == []
+
+
+def test_every_decision_is_on_record_and_the_record_proves_the_documents(silences, workspace, clock):
+    silence = add(silences, clock)
+    silences.expire(silence.silence_id, ADA, reason="it is repaired")
+    assert [record.verb for record in AuditLog(workspace).tail(2)] == ["silence.add", "silence.expire"]
+    assert AuditLog(workspace).verify().ok
+    assert examine(workspace) == []
+    with pytest.raises(RefusedError, match="ended at"):
+        silences.expire(silence.silence_id, ADA)
+
+
+@pytest.mark.parametrize("matchers", ['model=~".*"', "model!=x", 'model!~"x"'])
+def test_a_silence_that_hides_everything_is_refused(silences, clock, matchers):
+    with pytest.raises(UsageError, match="hides every alert"):
+        add(silences, clock, matchers)
+
+
+def test_a_silence_says_why_ends_after_it_begins_and_lasts_at_most_a_year(silences, clock):
+    for faults, told in (
+        ({"comment": " "}, "says why"),
+        ({"minutes": -1}, "before it begins"),
+        ({"minutes": 60 * 24 * 400}, "at most a year"),
+        ({"comment": "x" * 501}, "at most 500"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            add(silences, clock, **faults)
+    assert silences.all() == []
+
+
+def test_silences_that_ended_long_ago_are_forgotten_on_record(silences, workspace, clock):
+    old = add(silences, clock)
+    clock.pass_by(6 * 86_400)
+    add(silences, clock)
+    assert old.silence_id not in {each.silence_id for each in silences.all()}
+    assert AuditLog(workspace).verify().ok
