@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import le
 from textwrap import wrap
@@ -110,6 +110,8 @@ class LiveTable(Painted, can_focus=True):
         self._rows: Sequence[Row] = ()
         self._keys: frozenset[str] = frozenset()
         self._filter = ""
+        self.takes_filter: Callable[[str], bool] = lambda _words: True
+        """Whether the table applies these words itself; else the rows that it is given are the chosen ones already."""
         self._cursor = 0
         self._top = 0
         self._layout: tuple[tuple[int, int], ...] = ()  # (index of the column, its width) from left to right
@@ -333,7 +335,8 @@ class LiveTable(Painted, can_focus=True):
 
     def _select_rows(self) -> None:
         before, was_at_top = self.cursor_key, self._cursor == 0
-        rows = filter_rows(self._all_rows, self._columns, self._filter) if self._filter else self._all_rows
+        is_filtered = self._filter and self.takes_filter(self._filter)
+        rows = filter_rows(self._all_rows, self._columns, self._filter) if is_filtered else self._all_rows
         if self._order is not None and (by := self._index_of(self._order.key)) is not None:
             rows = tuple(sort_rows(rows, by, descending=self._order.descending))
         is_paged = self._page is not None and rows is self._all_rows

@@ -1,7 +1,7 @@
 """Alerts as rows and as advice: which fire, since when, and what to do."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.unattended import Unattended
 from core.alerts import Alert, AlertState, Severity
+from core.alerts.history import HistoryEntry, steps_in_document
+from core.alerts.selecting import grouped
 from core.view.retired import retired_models
 from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
 from widgets.columns import Column
@@ -52,6 +54,10 @@ CRAMPED_WRONG_COLUMNS = (
 _BRIEF_NAME = 20
 _PROBLEM = "problem-"
 _COLUMN = re.compile(r"(?<=, line )(\d+), column \d+")
+HEADING = "group/"
+"""Begins the key of the heading of a group."""
+MAX_ROWS = 1_000
+"""The most alerts in a list: the worst. A filter finds the others."""
 NO_ENGINE = "no-engine"
 NO_LIVE = "no-live-version/"
 """Begins the key of the row of a model that had a live version, and has none now."""
@@ -79,9 +85,14 @@ def _kind_cell(glyph: str, kind: str, tone: str) -> Cell:
     return Cell(f"{glyph} {kind}", tone, brief=f"{glyph} {kind[0].upper()}")
 
 
-def _state_cell(alert: Alert) -> Cell:
-    tone, brief = _STATE_TONES.get(alert.state, ""), alert.state[0].upper()
-    return Cell(str(alert.state), tone, rank=_STATE_ORDER[alert.state], brief=brief)
+def _state_cell(alert: Alert, now: datetime) -> Cell:
+    """Draw the state in a word: of a firing alert, that it is snoozed or flapping."""
+    tone, word = _STATE_TONES.get(alert.state, ""), str(alert.state)
+    if alert.is_snoozed(now):
+        tone, word = "accent", "snoozed"
+    elif alert.state is AlertState.FIRING and alert.is_flapping:
+        word = "flapping"
+    return Cell(word, tone, rank=_STATE_ORDER[alert.state], brief=word[0].upper())
 
 
 def n_open(snapshot: "Snapshot") -> int:
@@ -110,8 +121,10 @@ def alert_rows(
     *,
     marked: Sequence[str] = (),
     shows_live: bool = False,
+    shown: Sequence[Alert] | None = None,
+    group_by: str = "",
 ) -> list[Row]:
-    """Draw each alert as a row of `COLUMNS`, the worst first.
+    """Draw each alert as a row of `COLUMNS`, the worst first, at most `MAX_ROWS`.
 
     Args:
         snapshot: The alerts, and the versions that they are about.
@@ -119,14 +132,51 @@ def alert_rows(
         glyphs: The signs to use.
         marked: The fingerprints of the marked alerts.
         shows_live: Whether the column LIVE has room; else a cut summary begins with what it would say.
+        shown: Only these alerts; by default all.
+        group_by: A label, "rule" or "severity": alerts with the same one stand together below a heading.
     """
+    marks = frozenset(marked)
+    alerts = worst_first(snapshot.alerts if shown is None else shown)[:MAX_ROWS]
+    rows: list[Row] = []
+    for name, group in (grouped(alerts, group_by) if group_by else {"": alerts}).items():
+        if group_by:
+            rows.append(_heading(group_by, name, group))
+        rows += _rows_of(group, snapshot, now, glyphs, marks=marks, shows_live=shows_live)
+    return rows
+
+
+def _heading(group_by: str, name: str, group: Sequence[Alert]) -> Row:
+    n_firing = sum(alert.state is AlertState.FIRING for alert in group)
+    told = f"{group_by} {name}" if name else f"no {group_by}"
+    cells: tuple[Cell | str, ...] = (
+        "",
+        "",
+        "",
+        Cell(f"{told}: {counted(len(group), 'alert')}, {n_firing} firing", "title"),
+        "",
+        "",
+        "",
+        "",
+    )
+    return Row(f"{HEADING}{name}", cells)
+
+
+def _rows_of(
+    alerts: Sequence[Alert],
+    snapshot: "Snapshot",
+    now: datetime,
+    glyphs: Glyphs,
+    *,
+    marks: Collection[str],
+    shows_live: bool,
+) -> list[Row]:
     return [
         Row(
             alert.fingerprint,
             (
-                Cell(glyphs.mark if alert.fingerprint in marked else " ", "accent"),
+                Cell(glyphs.mark if alert.fingerprint in marks else " ", "accent"),
                 severity_cell(alert, glyphs),
-                _state_cell(alert),
+                _state_cell(alert, now),
                 summary_cell(alert.summary, alert) if shows_live else _spared_first(alert.summary, alert, snapshot),
                 _live_cell(alert, snapshot),
                 age_cell(alert.first_at, now),
@@ -135,7 +185,7 @@ def alert_rows(
             ),
             "muted" if alert.state is AlertState.RESOLVED else "",
         )
-        for alert in worst_first(snapshot.alerts)
+        for alert in alerts
     ]
 
 
@@ -183,7 +233,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Una
                 (
                     severity_cell(alert, glyphs),
                     _spared_first(locate(alert, snapshot).told, alert, snapshot),
-                    _state_cell(alert),
+                    _state_cell(alert, now),
                     age_cell(alert.first_at, now),
                 ),
             )
@@ -300,6 +350,56 @@ def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Lin
         Line(),
         Line((("What to do", "title"),)),
         *(Line(((step, ""),)) for step in advice(alert, snapshot)),
+        *timeline_lines(alert, snapshot.taken_at),
+    ]
+
+
+_STEP_LETTERS = {"fired": "F", "acknowledged": "A", "commented": "C", "resolved": "R"}
+_TIMELINE_CELLS = 40
+_N_COMMENTS = 5
+
+
+def timeline_lines(alert: Alert, now: datetime) -> list[Line]:
+    """Draw the incident of an alert along a line up to now, and its newest comments; empty for one firing alone."""
+    steps = sorted(steps_in_document(alert), key=lambda step: step.at)
+    lines: list[Line] = []
+    if len(steps) > 1:
+        start, span = steps[0].at, max((now - steps[0].at).total_seconds(), 1.0)
+        cells = ["-"] * _TIMELINE_CELLS
+        for step in steps:
+            place = min((step.at - start).total_seconds() / span, 1.0)
+            cells[round(place * (_TIMELINE_CELLS - 1))] = _STEP_LETTERS[step.kind]
+        shown = [kind for kind in _STEP_LETTERS if any(step.kind == kind for step in steps)]
+        legend = ", ".join(f"{_STEP_LETTERS[kind]} {kind}" for kind in shown)
+        lines = [
+            Line(),
+            Line((("Timeline", "title"), (f"  {instant(start)} to now", "muted"))),
+            Line((("".join(cells), "accent"),)),
+            Line(((legend, "muted"),)),
+        ]
+    if alert.comments:
+        lines += [Line(), Line((("Comments", "title"),))]
+        newest = alert.comments[-_N_COMMENTS:]
+        lines += [Line(((f"{each.by}, {instant(each.at)}: ", "muted"), (each.text, ""))) for each in newest]
+    return lines
+
+
+def history_lines(entries: Sequence[HistoryEntry]) -> list[Line]:
+    """Write out the history of an alert, oldest first."""
+    return [
+        Line(),
+        Line((("History", "title"),)),
+        *(
+            Line(
+                (
+                    (f"{instant(entry.at)}  ", "muted"),
+                    (f"{entry.kind} ", "strong"),
+                    (f"{entry.by} ", ""),
+                    (entry.text, ""),
+                )
+            )
+            for entry in entries
+        ),
     ]
 
 

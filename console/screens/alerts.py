@@ -1,6 +1,6 @@
 """Screen 5: which alerts fire, since when, who acknowledged them, and what to do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from textual import on
@@ -12,6 +12,7 @@ from console.presentation import alerts, calm
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
+from console.screens.prompt import Asking
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen, spared_sentences
 from console.verbs.session import SESSION
@@ -19,6 +20,9 @@ from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.view import EVIDENCE
 from core.alerts import Alert
+from core.alerts.history import history_of
+from core.alerts.selecting import GROUPS, looks_like_matchers, matching, naming, read_matchers
+from core.errors import UsageError
 from core.view.snapshot import Snapshot
 from core.view.suspects import suspect_of
 from themes import screen_sheet
@@ -39,6 +43,8 @@ class AlertsScreen(ConsoleScreen):
         super().__init__()
         self._marks = Marks()
         self._decided = DecidedAlerts()
+        self._group_by = ""
+        self._n_left_out = 0
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""
@@ -60,7 +66,18 @@ class AlertsScreen(ConsoleScreen):
         table.column_in_full = "summary"
         table.row_in_full = alerts.worst_key(snapshot) if self.is_small else ""
         shows_live = not (self.is_small or self.has_class("-narrow"))
-        rows = alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=self._marks.keys, shows_live=shows_live)
+        table.takes_filter = _takes_words
+        shown = self._filtered(snapshot.alerts)
+        rows = alerts.alert_rows(
+            snapshot,
+            app.now(),
+            app.glyphs,
+            marked=self._marks.keys,
+            shows_live=shows_live,
+            shown=shown,
+            group_by=self._group_by if table.order is None else "",
+        )
+        self._n_left_out = max(0, len(shown) - alerts.MAX_ROWS)
         table.set_rows(rows)
         self._decided.leave(table, snapshot.alerts)
         self._show_words()
@@ -70,7 +87,41 @@ class AlertsScreen(ConsoleScreen):
         """Count the marks and the open alerts in the frame of the list."""
         table = self.main_table()
         counted = self.filter_words(table) or f"{alerts.n_open(self.snapshot)} open"
-        self.set_title(table, "Alerts", "  ".join(filter(None, (self._marks.words(row_keys(table)), counted))))
+        if not _takes_words(table.filter_words):
+            n_found = sum(not row.key.startswith(alerts.HEADING) for row in table.rows)
+            counted = f"/{table.filter_words}: {n_found} of {len(self.snapshot.alerts)}"
+        grouped = f"by {self._group_by}" if self._group_by else ""
+        left_out = f"{self._n_left_out:,} more: filter with /" if self._n_left_out else ""
+        words = (self._marks.words(row_keys(table)), counted, grouped, left_out)
+        self.set_title(table, "Alerts", "  ".join(filter(None, words)))
+
+    def _filtered(self, found: Sequence[Alert]) -> Sequence[Alert]:
+        """Return the alerts that the filter means: those of its matchers, or those that may contain its words."""
+        text = self.main_table().filter_words
+        if not text:
+            return found
+        if _takes_words(text):
+            return naming(found, text) if len(found) > alerts.MAX_ROWS else found
+        try:
+            return matching(found, read_matchers(text))
+        except UsageError:  # is being typed; what is entered says what is wrong
+            return ()
+
+    def prompt_entered(self, asking: Asking, text: str) -> None:
+        """Take the line; say what is wrong with matchers."""
+        super().prompt_entered(asking, text)
+        if asking is Asking.FILTER and not _takes_words(text):
+            try:
+                read_matchers(text)
+            except UsageError as error:
+                self.say(str(error), "warn")
+
+    def action_group(self) -> None:
+        """Group the list by the next label, at last not at all."""
+        choices = ("", *GROUPS)
+        self._group_by = choices[(choices.index(self._group_by) + 1) % len(choices)]
+        self.show_now()
+        self.say(f"Grouped by {self._group_by}." if self._group_by else "Not grouped.", "muted")
 
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
@@ -160,9 +211,16 @@ class AlertsScreen(ConsoleScreen):
         if (alert := self.selected_alert()) is not None:
             await open_alert(self.console_app, alert)
 
-    def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Say what was measured and what to do."""
+    def why(self) -> tuple[str, Sequence[Line] | Callable[[], Sequence[Line]]] | None:
+        """Say what was measured, what to do, and what has happened to the alert; its history is read in a thread."""
         alert = self.selected_alert()
         if alert is None:
             return None
-        return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs)
+        app = self.console_app
+        told = alerts.detail_lines(alert, self.snapshot, app.glyphs)
+        return f"Why: {alert.rule}", lambda: [*told, *alerts.history_lines(history_of(app.workspace, alert))]
+
+
+def _takes_words(text: str) -> bool:
+    """Whether a filter is words, and not matchers of labels."""
+    return not looks_like_matchers(text)

@@ -50,6 +50,13 @@ MARK_ALL_ALERTS = ScreenAction(
     on=("alerts",),
 )
 
+GROUP_ALERTS = ScreenAction(
+    "group",
+    Key("b", "", "Group the alerts by model, by rule, by severity, at last not at all"),
+    noun=ALERT,
+    on=("alerts",),
+)
+
 
 class AlertDecision(Change[Chosen[Alert]]):
     """A decision about alerts, in the state shown at the key press. Those that it does not suit are left out."""
@@ -153,7 +160,7 @@ class Snooze(AlertDecision):
     key = Key("Z", "snooze", "Snooze the alert, or the marked alerts, for a time (asks first, and for how long)")
     command = Command("keep an alert's notifications back for a time: 30m, 2h, 1d", options=(DURATION_WORD,))
     confirm, participle = "Snooze", "Snoozed"
-    way_back = "It ends by itself; until then only a shorter snooze replaces it."
+    way_back = "It ends by itself; until then another snooze replaces its end."
 
     def __init__(self, until: datetime = datetime.min) -> None:
         self._until = until
@@ -174,9 +181,9 @@ class Snooze(AlertDecision):
         following = DURATIONS[(DURATIONS.index(length) + 1) % len(DURATIONS)] if length in DURATIONS else DURATIONS[0]
         choice = Line(
             (
-                (f"for {length}", "strong"),
-                (f", until {instant(until)}.  ", ""),
-                ("right", "key"),
+                (f"For {length}", "strong"),
+                (f", until {instant(until)}. ", ""),
+                ("Right", "key"),
                 (f": {following}", "muted"),
             )
         )

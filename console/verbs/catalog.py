@@ -76,6 +76,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.MARK_ALL,
     alert.MARK_ALERT,
     alert.MARK_ALL_ALERTS,
+    alert.GROUP_ALERTS,
     run.MARK_RUN,
     run.SHOW_RUNS,
     view.FILTER,

@@ -51,7 +51,7 @@ def history_of(workspace: "Workspace", alert: Alert, *, limit: int = MAX_ENTRIES
     found = [record for record in AuditLog(workspace).search(wanted, limit=10 * limit) if _is_about(record, alert)]
     told = [_entry_of(record) for record in reversed(found[:limit])]
     told += _notifications(workspace, alert)
-    entries = [*told, *(entry for entry in _from_document(alert) if not _is_told(entry, told))]
+    entries = [*told, *(entry for entry in steps_in_document(alert) if not _is_told(entry, told))]
     return sorted(entries, key=lambda entry: entry.at)[-limit:]
 
 
@@ -83,8 +83,8 @@ def _entry_of(record: "AuditRecord") -> HistoryEntry:
     return HistoryEntry(at=record.at, kind=_KINDS[record.verb], by=record.actor, text=text)
 
 
-def _from_document(alert: Alert) -> list[HistoryEntry]:
-    """Return the steps that the document holds by itself."""
+def steps_in_document(alert: Alert) -> list[HistoryEntry]:
+    """Return the steps that the document of an alert holds by itself, which costs no reading; in no order."""
     engine = str(Actor.engine())
     entries = [HistoryEntry(at=at, kind="fired", by=engine) for at in alert.firings or [alert.first_at]]
     entries += [HistoryEntry(at=each.at, kind="commented", by=each.by, text=each.text) for each in alert.comments]

@@ -114,6 +114,24 @@ def matching(alerts: Sequence[Alert], matchers: Sequence[AlertMatcher]) -> list[
     return [alert for alert in alerts if all(matcher.accepts(alert) for matcher in matchers)]
 
 
+def naming(alerts: Sequence[Alert], words: str) -> list[Alert]:
+    """Return the alerts in whose rule, labels, state, severity or summary every word occurs, ignoring case.
+
+    Args:
+        alerts: The alerts.
+        words: The words; of `column:word` only the word is sought, which keeps at least the wanted alerts.
+    """
+    wanted = [word.rpartition(":")[2] for word in words.casefold().split()]
+    return [alert for alert in alerts if all(word in _text_of(alert) for word in wanted)]
+
+
+def _text_of(alert: Alert) -> str:
+    who = alert.acknowledged_by or ""
+    state = "snoozed flapping affected ok" if alert.state.is_open else ""
+    parts = (alert.severity, alert.state, alert.summary, alert.full_name, who, str(alert.n_fired), state)
+    return " ".join(parts).casefold()
+
+
 _SORTS: dict[str, Callable[[Alert], Any]] = {
     "worst": lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank, -alert.last_at.timestamp()),
     "newest": lambda alert: -alert.first_at.timestamp(),

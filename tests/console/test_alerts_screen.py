@@ -1,0 +1,110 @@
+"""Screen 5: filtered by matchers, grouped, snoozed, commented, with its history."""
+
+from datetime import timedelta
+
+import pytest
+
+from console.dialogs.text import TextDialog
+from console.presentation.alerts import HEADING, detail_lines
+from core.actor import Actor
+from core.alerts import Alerts, AlertState, fingerprint_of
+from core.clock import utc_now
+from tests.console.conftest import NOW
+from tools.demo import OPERATOR
+from widgets.glyphs import UNICODE
+
+RULE = "hash_mismatch"
+
+
+def key_of(version: str) -> str:
+    return fingerprint_of(RULE, {"model": "spread", "version": version})
+
+
+@pytest.fixture
+def two_of_one_rule(workspace) -> tuple[str, str]:
+    for version in ("1.0.0", "1.1.0"):
+        labels = {"model": "spread", "version": version}
+        Alerts(workspace).fire(RULE, labels=labels, summary=f"spread {version} is not what was registered", now=NOW)
+    return key_of("1.0.0"), key_of("1.1.0")
+
+
+async def shown_keys(console) -> list[str]:
+    await console.settled()
+    return [row.key for row in console.screen.main_table().rows]
+
+
+async def test_a_filter_of_matchers_shows_the_alerts_with_these_labels(open_console, two_of_one_rule):
+    async with open_console((160, 48)) as console:
+        await console.press("5", "slash", *'version=~"1.1.*",model=spread', "enter")
+        assert await shown_keys(console) == [two_of_one_rule[1]]
+        assert "1 of " in console.text()
+        await console.press("slash", *"[" * 3, "escape", "slash", *'version=~"("', "enter")
+        assert "cannot be read" in console.sentence
+        assert await shown_keys(console) == []
+
+
+async def test_the_list_is_grouped_by_model_rule_and_severity(open_console, two_of_one_rule):
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        plain = await shown_keys(console)
+        for label, heading in (
+            ("model", "model spread: "),
+            ("rule", f"rule {RULE}: 3 alerts, 3 firing"),
+            ("severity", ""),
+        ):
+            await console.press("b")
+            keys = await shown_keys(console)
+            assert sorted(key for key in keys if not key.startswith(HEADING)) == sorted(plain)
+            assert any(heading in row.text(3) for row in console.screen.main_table().rows)
+            assert f"by {label}" in console.text()
+        await console.press("b")
+        assert await shown_keys(console) == plain
+
+
+async def test_z_snoozes_for_the_time_that_the_right_arrow_chose(open_console, workspace, two_of_one_rule):
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        await console.until(lambda: console.screen.main_table().move_to(two_of_one_rule[0]))
+        await console.settled()
+        await console.press("Z")
+        await console.until(lambda: "For 2h" in console.text())
+        console.time.pass_deafness()
+        await console.press("right")
+        await console.until(lambda: "For 4h" in console.text())
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: Alerts(workspace).get(two_of_one_rule[0]).snoozed_by is not None)
+        left = Alerts(workspace).get(two_of_one_rule[0]).snoozed_until - utc_now()
+        assert timedelta(hours=3) < left <= timedelta(hours=4)
+        assert Alerts(workspace).get(two_of_one_rule[1]).snoozed_until is None
+
+
+async def test_w_shows_the_history_with_who_and_when(open_console, workspace, two_of_one_rule):
+    Alerts(workspace).comment(two_of_one_rule[0], OPERATOR, "restored from the archive")
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        await console.until(lambda: console.screen.main_table().move_to(two_of_one_rule[0]))
+        await console.settled()
+        assert "restored from the archive" in console.text()
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "History" in console.text())
+        assert "commented" in console.text()
+
+
+def test_the_timeline_draws_each_step_of_the_incident(workspace, snapshot_of):
+    alerts = Alerts(workspace)
+    fired = alerts.fire(RULE, labels={"model": "m"}, summary="bad", now=NOW)
+    alerts.clear(RULE, labels={"model": "m"}, now=NOW + timedelta(minutes=1))
+    alerts.fire(RULE, labels={"model": "m"}, summary="bad", now=NOW + timedelta(minutes=2))
+    taken = alerts.acknowledge(fired.fingerprint, Actor.engine())
+    assert taken.state is AlertState.ACKNOWLEDGED
+    text = [line.text for line in detail_lines(taken, snapshot_of(workspace), UNICODE)]
+    drawn = text[text.index(next(line for line in text if line.startswith("Timeline"))) + 1]
+    assert (drawn[0], drawn.count("F") + drawn.count("A")) == ("F", len(drawn) - drawn.count("-"))
+
+
+@pytest.fixture
+def snapshot_of():
+    from core.view.source import take_snapshot
+
+    return take_snapshot
