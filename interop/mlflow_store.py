@@ -106,7 +106,7 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
     same("the history", Runs(workspace).metric_history(run.run_id), {"loss": list(enumerate(LOSSES))})
     same("the parameters", run.parameters, {"depth": "4"})
     tags = {name: text for name, text in theirs.data.tags.items() if name != "mlflow.runName"}
-    same("the tags", run.tags, {**tags, "mlflow.run_id": theirs.info.run_id})
+    same("the tags", run.tags, {**tags, "experiment_name": "foreign", "mlflow.run_id": theirs.info.run_id})
     same("the status and name", (run.status, run.name), ("finished", "foreign"))
     same("the notes", imported.notes, ())
     assert imported.version is not None
