@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from console.commands import silences
+from console.commands import alert_rules, silences
 from console.commands.alert_notifications import add_parsers
 from console.commands.opening import (
     Subparsers,
@@ -43,6 +43,7 @@ def add_parser(commands: Subparsers) -> None:
     listing.set_defaults(command=list_alerts)
     add_parsers(verbs)
     silences.add_parsers(verbs)
+    alert_rules.add_parsers(verbs)
     for verb, consequence in DECISIONS.items():
         decision = command_parser(verbs, verb, help=consequence)
         decision.add_argument("fingerprints", metavar="ALERT", nargs="+")

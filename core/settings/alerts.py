@@ -59,6 +59,14 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             "at the workspace.",
         ),
     ] = None
+    rules: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=500)]],
+        Meta(
+            description="Prometheus rule files, or patterns such as rules/*.yaml, relative to the workspace.",
+            max_length=100,
+        ),
+    ] = []
+    ready_made: Annotated[bool, Meta(description="Evaluate the rules that come with BondX, too.")] = True
     channels: Annotated[
         dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(

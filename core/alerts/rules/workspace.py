@@ -35,6 +35,12 @@ RULES: tuple[Rule, ...] = (
         advice="Nobody is told by it until it can be read. Correct it; bondx alerts routes checks it, and amtool does.",
     ),
     EventRule(
+        name="rules_unusable",
+        severity=Severity.CRITICAL,
+        advice="The last good rules of this file stay in force while the engine runs. Correct the file; "
+        "bondx alerts check lists its faults.",
+    ),
+    EventRule(
         name="notification_failed",
         severity=Severity.CRITICAL,
         advice="Alerts do not arrive there. Repair the channel and try it with bondx alerts receivers test; "

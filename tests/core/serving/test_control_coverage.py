@@ -79,6 +79,7 @@ PATHS = {
     "rollout promote": ROLLOUT,
     "rollout abort": ROLLOUT,
     "alerts list": "get /api/v1/alerts",
+    "alerts check": LEFT_OUT,
     "alerts notifications": "get /api/v1/notifications",
     "alerts receivers list": "get /api/v1/notifications/receivers",
     "alerts receivers test": "post /api/v1/notifications/receivers/{receiver}/test",

@@ -1,0 +1,87 @@
+"""The rule files that the settings name, read again when one changes; the last good rules of a broken file stay."""
+
+from collections.abc import Iterator
+from glob import iglob
+from pathlib import Path
+from typing import Final
+
+from core.alerts.ready_made import READY_MADE_FILE
+from core.alerts.rule_files.reading import load_rule_file
+from core.alerts.rule_files.rule_file import RuleFile
+from core.errors import CoreError
+from core.settings import AlertSettings
+
+MOST_FILES: Final = 200
+
+_Mark = tuple[int, int, int]
+
+
+class RulesInForce:
+    """The rule files of one workspace, by the names under which alerts know them."""
+
+    def __init__(self, root: Path) -> None:
+        """Begin without rules; `refresh` reads them.
+
+        Args:
+            root: The folder of the workspace, to which the settings' paths are relative.
+        """
+        self._root = root
+        self._marks: dict[str, _Mark | None] = {}
+        self.files: dict[str, RuleFile] = {}
+        self.problems: dict[str, str] = {}  # of files that cannot be used, and of patterns that find none
+
+    def refresh(self, settings: AlertSettings) -> bool:
+        """Read what has changed; it costs a `stat()` of each file while nothing has.
+
+        Returns:
+            Whether the rules or their problems have changed.
+        """
+        wanted, problems = self._named(settings)
+        before = (dict(self.files), dict(self.problems))
+        for name in [name for name in self._marks if name not in wanted]:
+            del self._marks[name]
+            self.files.pop(name, None)
+        for name, path in wanted.items():
+            mark = _mark_of(path)
+            if name in self._marks and self._marks[name] == mark:
+                if name in self.problems:
+                    problems[name] = self.problems[name]
+                continue
+            self._marks[name] = mark
+            try:
+                self.files[name] = load_rule_file(path)
+            except CoreError as error:
+                problems[name] = str(error)
+        self.problems = problems
+        return before != (self.files, self.problems)
+
+    def _named(self, settings: AlertSettings) -> tuple[dict[str, Path], dict[str, str]]:
+        """Return the files by name, and what is wrong with the patterns."""
+        found = {READY_MADE_FILE.name: READY_MADE_FILE} if settings.ready_made else {}
+        problems = {}
+        for pattern in settings.rules:
+            matched = sorted(self._matching(pattern))
+            if not matched:
+                problems[pattern] = f"alerts.rules: {pattern} names no file"
+            for name, path in matched:
+                if len(found) >= MOST_FILES:
+                    problems[pattern] = f"alerts.rules: more than {MOST_FILES} files; name fewer"
+                    break
+                found[name] = path
+        return found, problems
+
+    def _matching(self, pattern: str) -> Iterator[tuple[str, Path]]:
+        if not any(sign in pattern for sign in "*?["):
+            yield pattern, self._root / pattern
+            return
+        for name in iglob(pattern, root_dir=self._root, recursive=True):
+            if (self._root / name).is_file():
+                yield name, self._root / name
+
+
+def _mark_of(path: Path) -> _Mark | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

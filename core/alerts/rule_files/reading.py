@@ -1,0 +1,237 @@
+"""Reading a Prometheus rule file: every fault with its line and column, all faults of a file at once."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from core.alerts.durations import read_duration
+from core.alerts.rule_files.rule_file import AlertingRule, RecordingRule, RuleFile, RuleGroup
+from core.errors import UsageError
+from core.escape import shown
+from core.promql import Expression, PromqlError, check_template
+from core.settings.errors import SettingsError
+from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
+
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SERIES: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_FILE_KEYS: Final = ("groups",)
+_GROUP_KEYS: Final = ("name", "interval", "limit", "query_offset", "labels", "rules")
+_ALERT_KEYS: Final = ("alert", "expr", "for", "keep_firing_for", "labels", "annotations")
+_RECORD_KEYS: Final = ("record", "expr", "labels")
+MOST_RULES: Final = 5_000
+
+T = TypeVar("T")
+
+
+def load_rule_file(path: Path) -> RuleFile:
+    """Read a rule file.
+
+    Raises:
+        SettingsError: It has a fault; the message names the first, with its line and column, and how many more follow.
+    """
+    file, faults = check_rule_file(path)
+    if file is None:
+        if len(faults) == 1:
+            raise faults[0]
+        error = SettingsError(path, "")
+        error.args = (f"{faults[0]} ({len(faults) - 1} more: bondx alerts check {path.name} lists all)",)
+        raise error
+    return file
+
+
+def check_rule_file(path: Path) -> tuple[RuleFile | None, list[SettingsError]]:
+    """Read a rule file and collect its faults.
+
+    Returns:
+        The file, or None if it has a fault; and its faults in the order of their places.
+    """
+    try:
+        reader = _Reader(read_placed(path))
+    except SettingsError as error:
+        return None, [error]
+    groups = reader.groups()
+    if reader.faults:
+        return None, reader.faults
+    return RuleFile(path=path, groups=groups, warnings=tuple(reader.warnings)), []
+
+
+class _Reader:
+    def __init__(self, yaml: PlacedYaml) -> None:
+        self._yaml = yaml
+        self.faults: list[SettingsError] = []
+        self.warnings: list[str] = []
+        self._seen: dict[tuple[str, ...], str] = {}
+
+    def groups(self) -> tuple[RuleGroup, ...]:
+        """Read the whole file; an empty file has no rules, as for Prometheus."""
+        top = self._mapping((), self._yaml.values, _FILE_KEYS, "a rule file")
+        found, names = [], dict[str, str]()
+        for index, entry in enumerate(self._list(("groups",), top.get("groups"))):
+            path: YamlPath = ("groups", index)
+            if (group := self._group(path, entry)) is None:
+                continue
+            if group.name in names:
+                self._fault((*path, "name"), f"the group {shown(group.name)} is at {names[group.name]} already: rename")
+            names.setdefault(group.name, self._yaml.place((*path, "name")))
+            found.append(group)
+        if sum(len(group.rules) for group in found) > MOST_RULES:
+            self._fault((), f"more than {MOST_RULES:,} rules: split the file")
+        return tuple(found)
+
+    def _group(self, path: YamlPath, entry: object) -> RuleGroup | None:
+        fields = self._mapping(path, entry, _GROUP_KEYS, "a group")
+        name = self._text((*path, "name"), fields.get("name"), "the name of the group")
+        labels = self._labels((*path, "labels"), fields.get("labels"))
+        limit = fields.get("limit", 0)
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            self._fault((*path, "limit"), f"{shown(limit)} must be a whole number, at least 0")
+            limit = 0
+        rules = []
+        for index, rule in enumerate(self._list((*path, "rules"), fields.get("rules"))):
+            if (read := self._rule((*path, "rules", index), rule, name or "", labels)) is not None:
+                rules.append(read)
+        interval = self._duration((*path, "interval"), fields.get("interval"))
+        offset = self._duration((*path, "query_offset"), fields.get("query_offset"))
+        return (
+            name
+            and RuleGroup(
+                name=name,
+                rules=tuple(rules),
+                interval=interval or None,
+                limit=limit,
+                query_offset=offset or timedelta(),
+            )
+        ) or None
+
+    def _rule(
+        self, path: YamlPath, entry: object, group: str, group_labels: Mapping[str, str]
+    ) -> AlertingRule | RecordingRule | None:
+        given = entry if isinstance(entry, dict) else {}
+        if ("alert" in given) == ("record" in given):
+            self._fault(path, "a rule must have either alert or record: the name of the alert, or of the series")
+            return None
+        is_alert = "alert" in given
+        keys = _ALERT_KEYS if is_alert else _RECORD_KEYS
+        fields = self._mapping(path, entry, keys, "an alerting rule" if is_alert else "a recording rule")
+        kind = keys[0]
+        name = self._text((*path, kind), fields.get(kind), "the name")
+        labels = {**group_labels, **self._labels((*path, "labels"), fields.get("labels"))}
+        expression = self._expression((*path, "expr"), fields)
+        place = self._yaml.place((*path, kind))
+        if name is not None:
+            self._note_repetition(path, kind, group, name, labels)
+        if not is_alert:
+            if name is not None and not _SERIES.fullmatch(name):
+                self._fault((*path, kind), f"{shown(name)} is no name of a series: letters, digits, _ and : only")
+            if name is None or expression is None:
+                return None
+            return RecordingRule(name=name, expression=expression, place=place, labels=labels)
+        for_ = self._duration((*path, "for"), fields.get("for"))
+        keep = self._duration((*path, "keep_firing_for"), fields.get("keep_firing_for"))
+        annotations = self._labels((*path, "annotations"), fields.get("annotations"))
+        for block, texts in (("labels", self._texts(fields.get("labels"))), ("annotations", annotations)):
+            for key, text in texts.items():
+                self._checked((*path, block, key), partial(check_template, text), "the template")
+        if name is None or expression is None:
+            return None
+        return AlertingRule(
+            name=name,
+            expression=expression,
+            place=place,
+            for_=for_ or timedelta(),
+            keep_firing_for=keep or timedelta(),
+            labels=labels,
+            annotations=annotations,
+        )
+
+    def _note_repetition(self, path: YamlPath, kind: str, group: str, name: str, labels: Mapping[str, str]) -> None:
+        """Warn, as promtool does, of a second rule with the same name and labels."""
+        key = (kind, name, *(f"{label}={value}" for label, value in sorted(labels.items())))
+        place = self._yaml.place((*path, kind))
+        if key in self._seen:
+            self.warnings.append(
+                f"{place}: {shown(name)} has the same name and labels as the rule at {self._seen[key]}: give it a label"
+            )
+        self._seen.setdefault(key, place)
+
+    def _expression(self, path: YamlPath, fields: Mapping[str, Any]) -> Expression | None:
+        text = self._text(path, fields.get("expr"), "the expression")
+        return None if text is None else self._checked(path, lambda: Expression.parse(text), "the expression")
+
+    def _checked(self, path: YamlPath, read: Callable[[], T], what: str) -> T | None:
+        try:
+            return read()
+        except PromqlError as error:
+            self._fault(path, f"{what}: {error}")
+            return None
+
+    def _labels(self, path: YamlPath, given: object) -> dict[str, str]:
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            self._fault(path, "must be a block of names and texts")
+            return {}
+        for name, value in given.items():
+            if not _LABEL.fullmatch(name) or name == "__name__":
+                self._fault((*path, name), f"{shown(name)} is no name of a label: letters, digits and _ only")
+            if isinstance(value, dict | list):
+                self._fault((*path, name), "must be text")
+        return self._texts(given)
+
+    @staticmethod
+    def _texts(given: object) -> dict[str, str]:
+        """Take scalars as the text that they are in the file."""
+        if not isinstance(given, dict):
+            return {}
+        return {name: _scalar_text(value) for name, value in given.items() if not isinstance(value, dict | list)}
+
+    def _duration(self, path: YamlPath, given: object) -> timedelta | None:
+        if given is None:
+            return None
+        try:
+            return read_duration(given)
+        except UsageError as error:
+            self._fault(path, str(error))
+            return None
+
+    def _text(self, path: YamlPath, given: object, what: str) -> str | None:
+        if isinstance(given, dict | list) or given is None or not (text := _scalar_text(given).strip()):
+            self._fault(path, f"{what} is missing: it must be text")
+            return None
+        return text
+
+    def _list(self, path: YamlPath, given: object) -> list[object]:
+        if given is None:
+            return []
+        if not isinstance(given, list):
+            self._fault(path, f"{path[-1]} must be a list")
+            return []
+        return given
+
+    def _mapping(self, path: YamlPath, given: object, keys: tuple[str, ...], what: str) -> dict[str, Any]:
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            self._fault(path, f"{what} must be a block of keys: {', '.join(keys)}")
+            return {}
+        for key in given:
+            if key not in keys:
+                self._fault((*path, key), f"{shown(key)} is no key of {what}; the keys are {', '.join(keys)}")
+        return given
+
+    def _fault(self, path: YamlPath, problem: str) -> None:
+        self.faults.append(self._yaml.error(path, problem))
+
+
+def _scalar_text(value: object) -> str:
+    """Spell a scalar as YAML does.
+
+    >>> [_scalar_text(value) for value in (True, None, 3, "a")]
+    ['true', '', '3', 'a']
+    """
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

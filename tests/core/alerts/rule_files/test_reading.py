@@ -1,0 +1,112 @@
+"""Rule files: what is read, and every fault with its place."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.alerts.rule_files import AlertingRule, RecordingRule, check_rule_file, load_rule_file
+from core.settings.errors import SettingsError
+
+GOOD = """\
+groups:
+  - name: drift
+    interval: 30s
+    limit: 10
+    query_offset: 1m
+    labels: {team: models}
+    rules:
+      - record: model:psi:max
+        expr: max by (model) (bondx_drift_psi)
+      - alert: HighDrift
+        expr: model:psi:max > 0.25
+        for: 1h30m
+        keep_firing_for: 5m
+        labels: {severity: critical, tier: 1}
+        annotations:
+          summary: "{{ $labels.model }} at {{ $value }}"
+"""
+
+
+def written(folder, text):
+    """Write a rule file."""
+    path = folder / "a.rules.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_is_read_with_every_key_of_prometheus(tmp_path):
+    path = written(tmp_path, GOOD)
+    file = load_rule_file(path)
+
+    (group,) = file.groups
+    record, alert = group.rules
+    assert (group.name, group.interval, group.limit) == ("drift", timedelta(seconds=30), 10)
+    assert group.query_offset == timedelta(minutes=1)
+    assert isinstance(record, RecordingRule)
+    assert record.name == "model:psi:max"
+    assert record.labels == {"team": "models"}
+    assert isinstance(alert, AlertingRule)
+    assert alert.for_ == timedelta(minutes=90)
+    assert alert.keep_firing_for == timedelta(minutes=5)
+    assert alert.labels == {"team": "models", "severity": "critical", "tier": "1"}
+    assert alert.annotations == {"summary": "{{ $labels.model }} at {{ $value }}"}
+    assert alert.place == f"{path}:10:9"
+
+
+@pytest.mark.parametrize("text", ["", "groups: []\n", "groups:\n"])
+def test_a_file_without_rules_is_fine(tmp_path, text):
+    assert load_rule_file(written(tmp_path, text)).groups == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "problem"),
+    [
+        ("for: 1h30m", "for: soon", "line 12, column 9", "no duration"),
+        ("interval: 30s", "interval: -3s", "line 3, column 5", "no duration"),
+        ("limit: 10", "limit: ten", "line 4, column 5", "whole number"),
+        ("bondx_drift_psi)", "bondx_drift_psi", "line 9, column 9", "the expression"),
+        ("model:psi:max > 0.25", "limitk(2, x)", "line 11, column 9", "limitk"),
+        ("{{ $value }}", "{{ $value ", "line 16, column 11", "the template"),
+        ("tier: 1", "tier: '{{ nothing }}'", "line 14, column 38", "nothing"),
+        ("tier: 1", "in-valid: 1", "line 14, column 38", "no name of a label"),
+        ("tier: 1", "__name__: a", "line 14, column 38", "no name of a label"),
+        ("record: model:psi:max", "record: model-psi", "line 8, column 9", "no name of a series"),
+        ("keep_firing_for", "keep_firing", "line 13, column 9", "no key of an alerting rule"),
+        ("- name: drift", "- title: drift", "line 2, column 5", "title"),
+        ("        expr: model:psi:max > 0.25\n", "", "line 10, column 9", "the expression is missing"),
+        ("- alert: HighDrift", "- alarm: HighDrift", "line 10, column 9", "either alert or record"),
+        ("      - record: model:psi:max\n        expr: max by", "      - expr: max by", "line 8", "either alert or"),
+        ("tier: 1", "tier: 1, tier: 2", "line 14, column 47", "given twice"),
+    ],
+)
+def test_a_fault_is_named_with_its_line_and_column(tmp_path, before, after, place, problem):
+    assert before in GOOD
+
+    with pytest.raises(SettingsError) as raised:
+        load_rule_file(written(tmp_path, GOOD.replace(before, after)))
+
+    assert place in str(raised.value)
+    assert problem in str(raised.value)
+
+
+def test_all_faults_of_a_file_are_found_at_once(tmp_path):
+    text = GOOD.replace("1h30m", "soon").replace("30s", "x").replace("> 0.25", ">")
+    file, faults = check_rule_file(written(tmp_path, text))
+
+    assert file is None
+    assert len(faults) == 3
+    with pytest.raises(SettingsError, match="2 more"):
+        load_rule_file(written(tmp_path, text))
+
+
+def test_a_second_group_of_the_same_name_is_refused(tmp_path):
+    path = written(tmp_path, "groups:\n  - name: a\n  - name: a\n")
+    with pytest.raises(SettingsError, match=r"line 3, column 5.*already"):
+        load_rule_file(path)
+
+
+def test_a_second_rule_of_the_same_name_and_labels_is_a_warning_as_for_promtool(tmp_path):
+    rule = "      - {alert: A, expr: up == 0}\n"
+    file = load_rule_file(written(tmp_path, f"groups:\n  - name: a\n    rules:\n{rule}{rule}"))
+    assert len(file.warnings) == 1
+    assert ":5:" in file.warnings[0]
