@@ -20,6 +20,7 @@ from widgets.line import Line, shorten
 from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
+    from core.alerts.silences import Silence
     from core.training.session import Session
     from core.view.snapshot import Snapshot
 
@@ -85,14 +86,37 @@ def _kind_cell(glyph: str, kind: str, tone: str) -> Cell:
     return Cell(f"{glyph} {kind}", tone, brief=f"{glyph} {kind[0].upper()}")
 
 
-def _state_cell(alert: Alert, now: datetime) -> Cell:
-    """Draw the state in a word: of a firing alert, that it is snoozed or flapping."""
+def _state_cell(alert: Alert, snapshot: "Snapshot", now: datetime) -> Cell:
+    """Draw the state in a word: of a firing alert, that it is silenced, snoozed or flapping."""
     tone, word = _STATE_TONES.get(alert.state, ""), str(alert.state)
     if alert.is_snoozed(now):
         tone, word = "accent", "snoozed"
+    elif alert.state is AlertState.FIRING and silence_of(alert, snapshot, now) is not None:
+        tone, word = "accent", "silenced"
     elif alert.state is AlertState.FIRING and alert.is_flapping:
         word = "flapping"
     return Cell(word, tone, rank=_STATE_ORDER[alert.state], brief=word[0].upper())
+
+
+def silence_of(alert: Alert, snapshot: "Snapshot", now: datetime) -> "Silence | None":
+    """Return the silence that keeps an alert from being told longest; None if none does."""
+    hiding = [each for each in snapshot.silences if each.is_active(now) and each.hides(alert)]
+    return max(hiding, key=lambda silence: silence.ends_at, default=None)
+
+
+def silence_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tuple[str, str]]:
+    """Say which silences hide an open alert, and which one did last."""
+    if not alert.state.is_open:
+        return []
+    facts: list[tuple[str, str]] = []
+    over = [each for each in snapshot.silences if each.is_over(now) and each.hides(alert)]
+    for silence in snapshot.silences:
+        if silence.is_active(now) and silence.hides(alert):
+            told = f"until {instant(silence.ends_at)} ({silence.silence_id}, {silence.created_by}: {silence.comment})"
+            facts.append(("silenced", told))
+    if last := max(over, key=lambda silence: silence.ends_at, default=None):
+        facts.append(("silence", f"ended {instant(last.ends_at)} ({last.created_by}: {last.comment})"))
+    return facts
 
 
 def n_open(snapshot: "Snapshot") -> int:
@@ -176,7 +200,7 @@ def _rows_of(
             (
                 Cell(glyphs.mark if alert.fingerprint in marks else " ", "accent"),
                 severity_cell(alert, glyphs),
-                _state_cell(alert, now),
+                _state_cell(alert, snapshot, now),
                 summary_cell(alert.summary, alert) if shows_live else _spared_first(alert.summary, alert, snapshot),
                 _live_cell(alert, snapshot),
                 age_cell(alert.first_at, now),
@@ -233,7 +257,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Una
                 (
                     severity_cell(alert, glyphs),
                     _spared_first(locate(alert, snapshot).told, alert, snapshot),
-                    _state_cell(alert, now),
+                    _state_cell(alert, snapshot, now),
                     age_cell(alert.first_at, now),
                 ),
             )
@@ -342,11 +366,12 @@ def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
 def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Line]:
     """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
     severity = severity_cell(alert, glyphs)
-    facts = alert_facts(alert, snapshot.taken_at)
+    now = snapshot.taken_at
+    facts = [*alert_facts(alert, now), *silence_facts(alert, snapshot, now)]
     return [
         Line(((f"{severity.text}  ", severity.tone), (alert.summary, "strong"))),
         Line(),
-        *(Line(((f"{name:<12}", "muted"), (value, ""))) for name, value in facts),
+        *(Line(((f"{name:<11} ", "muted"), (value, ""))) for name, value in facts),
         Line(),
         Line((("What to do", "title"),)),
         *(Line(((step, ""),)) for step in advice(alert, snapshot)),

@@ -11,6 +11,7 @@ from core.view.remembered import of_the_same
 
 if TYPE_CHECKING:
     from core.alerts import Alert
+    from core.alerts.silences import Silence
     from core.governance import AuditRecord
     from core.monitoring.documents import DriftBudget, ModelMonitoring
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
@@ -58,6 +59,7 @@ class Snapshot:
     drift_budget: "DriftBudget | None" = None  # None before a live version was watched
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
+    silences: "tuple[Silence, ...]" = ()  # the next to end first
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
     epoch_pages: "Mapping[str, EpochPage]" = field(default_factory=lambda: _NOTHING)  # by run id; the newest epochs

@@ -17,6 +17,7 @@ from core.view.parts.documents import (
     RolloutsPart,
     RunsPart,
     SessionsPart,
+    SilencesPart,
 )
 from core.view.parts.histories import AuditPart, EpochsPart, ResourcesPart
 from core.view.parts.part import DocumentPart, HistoryPart
@@ -28,6 +29,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     RegistryPart,
     SessionsPart,
     AlertsPart,
+    SilencesPart,
     RolloutsPart,
     MonitoringPart,
     RunsPart,

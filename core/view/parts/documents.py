@@ -116,6 +116,25 @@ class AlertsPart(_OfDatabase):
         return (Listed("alerts", Alert, key="fingerprint"),)
 
 
+class SilencesPart(_OfDatabase):
+    """Silences, including those that ended in the last days."""
+
+    name = database = "silences"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.alerts.silences import Silences
+
+        return {"silences": tuple(Silences(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.alerts.silences import Silence
+
+        return (Listed("silences", Silence, key="silence_id"),)
+
+
 class RolloutsPart(_OfDatabase):
     """Rollouts. They are stored in the registry's file, but an active one changes every few seconds."""
 
