@@ -10,6 +10,7 @@ import orjson
 from core.alerts import Alert
 from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
 from core.alerts.delivery.records import Announcement, ChannelHealth, ConsoleLog, Delivery
+from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.routing.dispatcher import GROUPS
 from core.alerts.routing.groups import AlertGroup
 from core.alerts.silences.silence import Silence
@@ -74,6 +75,8 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
+    TableOf(ALERTS, PENDING_TABLE, ActiveRuleAlert, "key"),
+    TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
     TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_key"),

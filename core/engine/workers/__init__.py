@@ -6,6 +6,7 @@ rollouts.py       judges the candidate of each active rollout, and takes the rol
 past.py           records every document, so that a console can go back through the past
 archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
+alerting.py       evaluates rule files over the recorded series
 notifier.py       sends notifications about alerts to their receivers
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 health.py         keeps `system_health_report.json` at the top of the workspace current
@@ -21,6 +22,7 @@ from collections.abc import Callable
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.engine.workers.alerting import RuleEvaluator
 from core.engine.workers.archiver import Archiver
 from core.engine.workers.external_alerts import ExternalAlertExpiry
 from core.engine.workers.health import HealthReport
@@ -43,6 +45,7 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Housekeeping,
     HealthReport,
     WebhookSender,
+    RuleEvaluator,
     Notifier,
     ExternalAlertExpiry,
 )

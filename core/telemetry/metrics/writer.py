@@ -49,6 +49,7 @@ class MetricWriter:
         *,
         job: str,
         instance: str,
+        adds_labels: bool = True,
         retention_days: float = 15.0,
     ) -> None:
         """Prepare; the file is opened, and made if there is none, by the first scrape.
@@ -58,10 +59,11 @@ class MetricWriter:
             clock: For retention.
             job: The label of all series, as in a Prometheus.
             instance: Likewise.
+            adds_labels: Whether series get these two, as scraped ones do; results of rules have their own labels.
             retention_days: How long samples are kept.
         """
         self._file, self._clock = file, clock
-        self._own = {"job": job, "instance": instance}
+        self._own = {"job": job, "instance": instance} if adds_labels else {}
         self._writer = f"{job}|{instance}"
         self._upkeep = MetricUpkeep(file)
         self.retention_days = retention_days

@@ -1,0 +1,143 @@
+"""Evaluating one group of rules at an instant."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from core.alerts.evaluation.recorded import NAME, SourceWithRecorded
+from core.alerts.rule_files import AlertingRule, RecordingRule, RuleGroup
+from core.errors import CoreError
+from core.promql import Expression, PromqlError, SeriesLabels, SeriesSource, VectorSample, expand
+
+RuleValues: TypeAlias = dict[SeriesLabels, float]
+"""What an alerting rule returned: the value by labels, those of the rule included."""
+
+
+@dataclass(slots=True)
+class GroupOutcome:
+    """What the rules of a group returned, by their position in it."""
+
+    found: dict[int, RuleValues] = field(default_factory=dict)
+    recorded: dict[int, list[VectorSample]] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+
+
+def evaluate_group(
+    group: RuleGroup, source: SeriesSource, at_ms: int, is_wanted: Callable[[AlertingRule | RecordingRule], bool]
+) -> GroupOutcome:
+    """Evaluate the rules in their order; a later rule sees what an earlier rule recorded.
+
+    Args:
+        group: The rules.
+        source: The series.
+        at_ms: The instant; `query_offset` is taken off.
+        is_wanted: Whether a rule is evaluated.
+    """
+    outcome, seen = GroupOutcome(), SourceWithRecorded(source)
+    at_ms -= round(group.query_offset.total_seconds() * 1000)
+    for position, rule in enumerate(group.rules):
+        if not is_wanted(rule):
+            continue
+        try:
+            samples = vector_at(rule.expression, seen, at_ms)
+            if isinstance(rule, RecordingRule):
+                recorded = recorded_samples(rule, samples)
+                _require_within(group, len(recorded))
+                outcome.recorded[position] = recorded
+                seen.add(recorded, at_ms)
+            else:
+                found = alert_values(rule, samples, seen, at_ms)
+                _require_within(group, len(found))
+                outcome.found[position] = found
+        except CoreError as error:
+            outcome.errors[position] = str(error)
+    return outcome
+
+
+def vector_at(expression: Expression, source: SeriesSource, at_ms: int) -> list[VectorSample]:
+    """Evaluate an expression as a rule does: a scalar is one series without labels.
+
+    Raises:
+        PromqlError: The series do not allow it, or it is a string.
+    """
+    value = expression.at(source, at_ms)
+    if isinstance(value, str):
+        raise PromqlError("The expression of a rule cannot be a string.")
+    return value if isinstance(value, list) else [VectorSample((), value)]
+
+
+def recorded_samples(rule: RecordingRule, samples: list[VectorSample]) -> list[VectorSample]:
+    """Give the result of an expression the name and labels of a recording rule.
+
+    Raises:
+        PromqlError: Two series would have the same labels.
+    """
+    recorded = [VectorSample(recorded_labels(rule, sample.labels), sample.value) for sample in samples]
+    if len({sample.labels for sample in recorded}) < len(recorded):
+        raise PromqlError(f"Two series of {rule.name} would have the same labels: aggregate, or add a label.")
+    return recorded
+
+
+def recorded_labels(rule: RecordingRule, labels: SeriesLabels) -> SeriesLabels:
+    """Return the labels of a recorded series."""
+    given = {**dict(labels), **rule.labels, NAME: rule.name}
+    return tuple(sorted((name, value) for name, value in given.items() if value))
+
+
+def alert_values(rule: AlertingRule, samples: list[VectorSample], source: SeriesSource, at_ms: int) -> RuleValues:
+    """Give the result of an expression the labels of an alerting rule.
+
+    Raises:
+        PromqlError: Two alerts would have the same labels, or a template cannot be expanded.
+    """
+    found: RuleValues = {}
+    label_of = labeller(rule, source, at_ms)
+    for sample in samples:
+        labels = label_of(sample)
+        if labels in found:
+            raise PromqlError(f"Two alerts of {rule.name} would have the same labels: aggregate, or add a label.")
+        found[labels] = sample.value
+    return found
+
+
+def labeller(rule: AlertingRule, source: SeriesSource, at_ms: int) -> Callable[[VectorSample], SeriesLabels]:
+    """Return what makes the labels of an alert of those of a series."""
+    fixed = {name: text for name, text in rule.labels.items() if "{{" not in text}
+    templates = {name: text for name, text in rule.labels.items() if "{{" in text}
+    if not templates and all(fixed.values()) and "alertname" not in fixed:
+        own = tuple(fixed.items())
+        return lambda sample: _merged(sample.labels, own, fixed)
+
+    def label(sample: VectorSample) -> SeriesLabels:
+        known = dict(sample.labels)
+        expanded = {name: expanded_text(text, known, sample.value, source, at_ms) for name, text in templates.items()}
+        own = {name: text for name, text in {**fixed, **expanded}.items() if name != "alertname"}
+        merged = _merged(sample.labels, tuple(own.items()), own)
+        return tuple((name, value) for name, value in merged if value)
+
+    return label
+
+
+def _merged(labels: SeriesLabels, own: tuple[tuple[str, str], ...], named: Mapping[str, str]) -> SeriesLabels:
+    kept = [pair for pair in labels if pair[0] not in named and pair[0] not in (NAME, "alertname")]
+    kept.extend(own)
+    kept.sort()
+    return tuple(kept)
+
+
+def expanded_text(text: str, labels: Mapping[str, str], value: float, source: SeriesSource, at_ms: int) -> str:
+    """Expand a template; a text without actions costs nothing.
+
+    Raises:
+        PromqlError: It cannot be expanded.
+    """
+    if "{{" not in text:
+        return text
+    return expand(
+        text, labels=labels, value=value, query=lambda query: vector_at(Expression.parse(query), source, at_ms)
+    )
+
+
+def _require_within(group: RuleGroup, n: int) -> None:
+    if group.limit and n > group.limit:
+        raise PromqlError(f"{n} results are beyond the limit {group.limit} of the group {group.name}.")

@@ -1,0 +1,33 @@
+"""The recorded series of a workspace as a source of expressions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.clock import Clock, utc_now
+from core.promql import Matcher, SeriesSamples
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+
+class RecordedSource:
+    """Reads the store of series; the stores and the expressions know nothing of each other."""
+
+    def __init__(self, workspace: "Workspace", clock: Clock = utc_now) -> None:
+        """Prepare; nothing is read yet."""
+        from core.telemetry.metrics import MetricReader
+
+        self._reader = MetricReader(workspace.metrics_file, clock)
+
+    def select(self, matchers: Sequence[Matcher], from_ms: int, to_ms: int) -> list[SeriesSamples]:
+        """Return the series that fulfil all matchers, with their samples in (from_ms, to_ms].
+
+        Raises:
+            TelemetryError: The store cannot be read now.
+        """
+        found = self._reader.select(matchers, from_ms, to_ms)
+        return [SeriesSamples(series.labels, series.at_ms, series.values) for series in found]
+
+    def close(self) -> None:
+        """Close the store; the next call opens it again."""
+        self._reader.close()

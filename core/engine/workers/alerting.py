@@ -1,0 +1,69 @@
+"""Evaluate the rule files over the recorded series, and keep their alerts."""
+
+import logging
+import threading
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.settings.current import CurrentSettings
+
+if TYPE_CHECKING:
+    from core.alerts.evaluation.evaluation import RuleEvaluation
+    from core.alerts.evaluation.source import RecordedSource
+
+RULE = "rules_unusable"
+
+log = logging.getLogger(__name__)
+
+
+class RuleEvaluator(Worker):
+    """Evaluates each group of rules at its interval, and alerts on files that cannot be used."""
+
+    name: ClassVar[str] = "alerting"
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare; nothing is read yet."""
+        self.wake = threading.Event()
+        self._context = context
+        self._settings = CurrentSettings(context.workspace.root, context.settings)
+        self._evaluation: RuleEvaluation | None = None
+        self._source: RecordedSource | None = None
+        self._told: dict[str, str] | None = None  # None: an earlier engine may have told of some
+
+    @override
+    def step(self) -> float:
+        settings = self._settings.read()
+        if self._evaluation is None:
+            from core.alerts.evaluation.evaluation import RuleEvaluation
+            from core.alerts.evaluation.source import RecordedSource
+
+            workspace, clock = self._context.workspace, self._context.clock
+            self._source = RecordedSource(workspace, clock)
+            self._evaluation = RuleEvaluation(workspace, self._source, clock, settings.telemetry.metrics.days)
+        seconds = self._evaluation.step(settings.alerts)
+        self._tell(dict(self._evaluation.problems))
+        return seconds
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        if self._evaluation is not None:
+            self._evaluation.close()
+        if self._source is not None:
+            self._source.close()
+        self._evaluation = self._source = None
+
+    def _tell(self, problems: dict[str, str]) -> None:
+        """Fire the alert of each file that cannot be used, and clear those of files that can be used again."""
+        if problems == self._told:
+            return
+        alerts, now = self._context.alerts, self._context.clock()
+        for file, problem in problems.items():
+            log.warning("the rules of %s cannot be used: %s", file, problem)
+            alerts.fire(RULE, labels={"file": file}, summary=problem, now=now)
+        for alert in alerts.open():
+            if alert.rule == RULE and alert.labels.get("file") not in problems:
+                alerts.clear(RULE, labels=alert.labels, now=now, reason="the file can be used again")
+        self._told = problems

@@ -1,0 +1,212 @@
+"""Rule files over recorded series: firing, resolving, restarts, people's decisions, recorded results."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.actor import Actor
+from core.alerts import Alerts, AlertState
+from core.alerts.evaluation.evaluation import RuleEvaluation
+from core.alerts.evaluation.source import RecordedSource
+from core.alerts.store import AlertStore
+from core.governance import AuditLog
+from core.promql import Expression
+from core.settings import AlertSettings
+from core.telemetry.metrics import MetricWriter
+from tests.clocks import HandClock
+
+RULES = """\
+groups:
+  - name: drift
+    rules:
+      - record: model:psi:max
+        expr: max by (model) (bondx_drift_psi)
+      - alert: Moved
+        expr: model:psi:max > 0.25
+        for: 1m
+        keep_firing_for: KEEP
+        labels: {severity: critical, team: "{{ $labels.model }}-desk"}
+        annotations:
+          summary: '{{ $labels.model }} moved: {{ $value | printf "%.2f" }}'
+          description: Look at it.
+"""
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+class Desk:
+    """A workspace whose series and rules a test writes, and whose engine may restart."""
+
+    def __init__(self, workspace, clock):
+        self.workspace, self.clock = workspace, clock
+        self.writer = MetricWriter(workspace.metrics_file, clock, job="bondx-engine", instance="host")
+        self.settings = AlertSettings(rules=["a.yaml"], ready_made=False)
+        self.restart()
+
+    def restart(self):
+        """Begin again, as after a kill: nothing but the files is left."""
+        self.reader = RecordedSource(self.workspace, self.clock)
+        self.evaluation = RuleEvaluation(self.workspace, self.reader, self.clock)
+
+    def rules(self, text=RULES, keep="0s"):
+        """Write the rule file."""
+        (self.workspace.root / "a.yaml").write_text(text.replace("KEEP", keep), encoding="utf-8")
+
+    def pass_time(self, seconds, psi):
+        """Let time pass at 15 s a scrape; psi by model."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        for _ in range(round(seconds / 15)):
+            self.clock.now += timedelta(seconds=15)
+            family = GaugeMetricFamily("bondx_drift_psi", "", labels=("model",))
+            for model, value in psi.items():
+                family.add_metric((model,), value)
+            self.writer.record(self.clock.now, [family])
+            self.evaluation.step(self.settings)
+
+    def alerts(self):
+        """Return all alerts."""
+        return Alerts(self.workspace, clock=self.clock).all()
+
+
+@pytest.fixture
+def desk(workspace, clock):
+    desk = Desk(workspace, clock)
+    desk.rules()
+    yield desk
+    desk.evaluation.close()
+    desk.writer.close()
+
+
+def test_an_alert_fires_after_its_dwell_with_its_texts_and_resolves(desk, workspace):
+    desk.pass_time(45, {"spread": 0.4, "curve": 0.1})
+    assert desk.alerts() == []
+    desk.pass_time(45, {"spread": 0.4, "curve": 0.1})
+    (alert,) = desk.alerts()
+    assert alert.state is AlertState.FIRING
+    assert alert.rule == "Moved"
+    assert alert.labels == {"model": "spread", "severity": "critical", "team": "spread-desk"}
+    assert str(alert.severity) == "critical"
+    assert alert.summary == "spread moved: 0.40"
+    assert alert.advice == "Look at it."
+    assert alert.source == "rules:a.yaml:drift"
+    assert alert.expr == "model:psi:max > 0.25"
+    desk.pass_time(15, {"spread": 0.1})
+    (alert,) = desk.alerts()
+    assert alert.state is AlertState.RESOLVED
+    verbs = [record.verb for record in AuditLog(workspace).tail(99)]
+    assert verbs.count("alert.fire") == verbs.count("alert.resolve") == 1
+
+
+def test_a_pending_alert_goes_on_after_a_restart(desk):
+    desk.pass_time(45, {"spread": 0.4})
+    desk.restart()
+    desk.pass_time(30, {"spread": 0.4})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.FIRING]
+
+
+def test_a_pending_alert_begins_anew_after_a_long_outage(desk):
+    desk.pass_time(45, {"spread": 0.4})
+    desk.clock.now += timedelta(hours=3)
+    desk.restart()
+    desk.pass_time(30, {"spread": 0.4})
+    assert desk.alerts() == []
+    desk.pass_time(45, {"spread": 0.4})
+    assert len(desk.alerts()) == 1
+
+
+def test_a_firing_alert_goes_on_and_resolves_after_a_restart(desk):
+    desk.pass_time(90, {"spread": 0.4})
+    desk.restart()
+    desk.pass_time(30, {"spread": 0.4})
+    (alert,) = desk.alerts()
+    assert (alert.state, alert.n_fired) == (AlertState.FIRING, 1)
+    desk.restart()
+    desk.pass_time(15, {"spread": 0.1})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.RESOLVED]
+
+
+def test_an_engine_that_was_killed_before_it_kept_the_state_still_resolves_the_alert(desk, monkeypatch):
+    desk.pass_time(60, {"spread": 0.4})
+    kept = desk.evaluation._keep
+    monkeypatch.setattr(desk.evaluation, "_keep", lambda *_: None)
+    desk.pass_time(15, {"spread": 0.4})
+    assert len(desk.alerts()) == 1
+    assert kept is not None
+    desk.restart()
+    desk.pass_time(15, {"spread": 0.1})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.RESOLVED]
+
+
+def test_keep_firing_for_bridges_gaps_also_over_a_restart(desk):
+    desk.rules(keep="1m")
+    desk.pass_time(90, {"spread": 0.4})
+    desk.pass_time(30, {"spread": 0.1})
+    desk.restart()
+    desk.pass_time(15, {"spread": 0.1})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.FIRING]
+    desk.pass_time(30, {"spread": 0.1})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.RESOLVED]
+
+
+def test_an_alert_that_a_person_resolved_fires_again_only_after_it_ended(desk, workspace, clock):
+    desk.pass_time(90, {"spread": 0.4})
+    (alert,) = desk.alerts()
+    Alerts(workspace, clock=clock).resolve(alert.fingerprint, Actor.engine())
+    desk.pass_time(90, {"spread": 0.4})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.RESOLVED]
+    desk.pass_time(15, {"spread": 0.1})
+    desk.pass_time(90, {"spread": 0.4})
+    assert [(alert.state, alert.n_fired) for alert in desk.alerts()] == [(AlertState.FIRING, 2)]
+
+
+def test_the_alerts_of_a_rule_that_is_gone_resolve_and_those_of_a_broken_file_stay(desk):
+    desk.pass_time(90, {"spread": 0.4})
+    desk.rules("groups: [\n")
+    desk.pass_time(15, {"spread": 0.4})
+    assert set(desk.evaluation.problems) == {"a.yaml"}
+    assert [alert.state for alert in desk.alerts()] == [AlertState.FIRING]
+    desk.restart()
+    desk.pass_time(15, {"spread": 0.4})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.FIRING]
+    desk.rules("groups: []\n")
+    desk.pass_time(15, {"spread": 0.4})
+    assert [alert.state for alert in desk.alerts()] == [AlertState.RESOLVED]
+
+
+def test_results_are_recorded_under_their_own_labels_and_end_with_their_series(desk):
+    desk.pass_time(60, {"spread": 0.4})
+    at_ms = round(desk.clock.now.timestamp() * 1000)
+    (sample,) = Expression.parse("model:psi:max").at(desk.reader, at_ms)
+    assert sample.labels == (("__name__", "model:psi:max"), ("model", "spread"))
+    (pending,) = Expression.parse('ALERTS{alertname="Moved"}').at(desk.reader, at_ms)
+    assert dict(pending.labels)["alertstate"] == "pending"
+    desk.pass_time(15, {"curve": 0.1})
+    at_ms = round(desk.clock.now.timestamp() * 1000)
+    assert [dict(one.labels)["model"] for one in Expression.parse("model:psi:max").at(desk.reader, at_ms)] == ["curve"]
+
+
+def test_a_limit_is_an_error_that_is_kept_for_people(desk, workspace):
+    desk.rules(RULES.replace("    rules:", "    limit: 1\n    rules:"))
+    desk.pass_time(15, {"spread": 0.4, "curve": 0.4})
+    (record,) = records_of(workspace)
+    assert "limit 1" in record.errors["a.yaml:drift:model:psi:max"]
+
+
+def records_of(workspace):
+    """Return how the groups fared."""
+    from core.alerts.evaluation.records import GROUP_TABLE, RuleGroupRecord
+
+    return workspace.database("alerts").documents(GROUP_TABLE, RuleGroupRecord, key="group").all()
+
+
+def test_ready_made_rules_run_but_not_what_the_engine_judges_itself(desk, workspace):
+    desk.settings = AlertSettings()
+    desk.pass_time(330, {"spread": 0.1})
+    assert desk.alerts() == []
+    assert len(records_of(workspace)) == 7
+    assert all(record.errors == {} for record in records_of(workspace))
+    assert AlertStore(workspace, desk.clock).documents.all() == []

@@ -1,0 +1,44 @@
+"""The worker that evaluates rule files: an alert on a file that cannot be used, and settings without a restart."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.alerts import Alerts
+from core.engine.workers.alerting import RuleEvaluator
+from tests.clocks import HandClock
+
+RULES = "groups:\n  - name: a\n    rules:\n      - {alert: Always, expr: vector(1) > 0}\n"
+
+
+@pytest.fixture
+def evaluator(context):
+    found = RuleEvaluator(replace(context, clock=HandClock()))
+    yield found
+    found.end(after_failure=False)
+
+
+def open_rules(workspace):
+    return {alert.rule: alert for alert in Alerts(workspace).open()}
+
+
+def test_rules_that_the_settings_name_are_in_force_without_a_restart(evaluator, workspace):
+    evaluator.step()
+    assert open_rules(workspace) == {}
+    (workspace.root / "a.yaml").write_text(RULES)
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    assert 0 < evaluator.step() <= 15
+    assert set(open_rules(workspace)) == {"Always"}
+
+
+def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evaluator, workspace):
+    file = workspace.root / "a.yaml"
+    file.write_text(RULES.replace("> 0", "> >"))
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    evaluator.step()
+    alert = open_rules(workspace)["rules_unusable"]
+    assert alert.labels == {"file": "a.yaml"}
+    assert "line 4" in alert.summary
+    file.write_text(RULES)
+    evaluator.step()
+    assert set(open_rules(workspace)) == {"Always"}
