@@ -13,8 +13,9 @@ import orjson
 from core.files import digest
 from core.state.encoding import StoredDocument, Tables, fields_of
 
-_NEVER = frozenset({"outbox", "alerts", "holds"})
-"""Tables that change without a record: changes that wait for the log, alerts of the engine, and derived figures."""
+_NEVER = frozenset({"outbox", "alerts", "pending_alerts", "rule_groups", "holds"})
+"""Tables that change without a record: changes that wait for the log, alerts of the engine, what their rules wait for,
+and derived figures."""
 
 _NEVER_FILES = frozenset({"monitoring", "notifications", "webhooks"})
 """State files of which all tables change without a record: what the engine observes of live versions, or has

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-PENDING_TABLE = "pending"
+PENDING_TABLE = "pending_alerts"
 GROUP_TABLE = "rule_groups"
 
 
