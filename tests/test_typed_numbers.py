@@ -57,7 +57,7 @@ CONVERSIONS = {
         "table.is_ready",
     },
     "core/serving/renamed_signature.py": {"name['number']"},
-    "core/serving/rollout_metrics.py": {"rollout.is_stuck"},
+    "core/metrics/rollout_metrics.py": {"rollout.is_stuck"},
     "core/serving/scoring/trial.py": {
         "Path('/proc/self/statm').read_text().split()[0]",
         "time.process_time() + self._request.seconds",
@@ -67,7 +67,7 @@ CONVERSIONS = {
     },
     "core/serving/rpc/server.py": {"limits.first_request_seconds * 1000"},
     "core/serving/server.py": {"limits.stop_seconds * _ANSWERING_PART", "self.config.timeout_graceful_shutdown or 0"},
-    "core/serving/session_metrics.py": {"criterion.is_met"},
+    "core/metrics/session_metrics.py": {"criterion.is_met"},
     "core/serving/signature.py": {"cell", "n"},
     "core/settings/address.py": {"port"},
     "core/settings/conversion.py": {"step['index']"},

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from core.serving.metric_catalogue import catalogue_table
+from core.metrics.catalogue import catalogue_table
 
 PAGE = Path(__file__).parents[1] / "docs" / "monitoring.md"
 _BLOCK = re.compile(r"(<!-- the metrics:[^\n]*-->\n).*?(<!-- end of the metrics -->)", re.DOTALL)

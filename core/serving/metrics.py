@@ -7,16 +7,12 @@ from prometheus_client import CollectorRegistry, PlatformCollector, generate_lat
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from core.alerts import AlertState
 from core.escape import is_shown_as_is, spelled_out
-from core.serving import metric_catalogue as catalogue
+from core.metrics import catalogue
+from core.metrics.process_metrics import ProcessMetrics
+from core.metrics.workspace_metrics import workspace_collectors
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
-from core.serving.machine_metrics import MachineMetrics
-from core.serving.monitoring_metrics import MonitoringMetrics
-from core.serving.process_metrics import ProcessMetrics
 from core.serving.recording import PredictionRecorder
-from core.serving.rollout_metrics import RolloutMetrics
-from core.serving.session_metrics import SessionMetrics
 from core.serving.stats import BOUNDS_SECONDS, VersionStats
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
@@ -47,9 +43,8 @@ class ServingMetrics:
         PlatformCollector(registry=self._registry)
         self._registry.register(_Counted(own, shared))
         self._registry.register(_Stored(recorder))
-        self._registry.register(_Workspace(snapshot))
-        for collector in (MonitoringMetrics, RolloutMetrics, SessionMetrics, MachineMetrics):
-            self._registry.register(collector(snapshot))
+        for collector in workspace_collectors(snapshot):
+            self._registry.register(collector)
 
     def text(self) -> bytes:
         """Render all metrics, each name without characters that a terminal would obey: people read this with curl."""
@@ -219,24 +214,3 @@ def _versions(table: TableFacts) -> Iterable[Metric]:
     for labels in table.failed:
         failed.add_metric(labels, 1.0)
     yield from (info, loading, since, sizes, failed)
-
-
-class _Workspace(Collector):
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
-        self._snapshot = snapshot
-
-    def collect(self) -> Iterable[Metric]:
-        snapshot = self._snapshot()
-        is_up = snapshot.engine is not None and snapshot.engine.silent_since is None
-        yield catalogue.ENGINE_UP.family(float(is_up))
-        alerts = catalogue.ALERTS.family()
-        counts: dict[tuple[str, str, str, str], int] = {}
-        for alert in snapshot.alerts:
-            if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED):
-                key = (alert.rule, alert.labels.get("model", ""), str(alert.severity), str(alert.state))
-                counts[key] = counts.get(key, 0) + 1
-        for key, n in sorted(counts.items()):
-            alerts.add_metric(key, n)
-        yield alerts
-        yield catalogue.WORKSPACE_WRITABLE.family(float(not snapshot.unwritable))
-        yield catalogue.STATE_PROBLEMS.family(len(snapshot.problems))

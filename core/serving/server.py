@@ -18,6 +18,7 @@ from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.collector import freeze
 from core.escape import shown
+from core.metrics.process_metrics import ProcessMetrics
 from core.plain_files import open_plain
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
@@ -34,7 +35,6 @@ from core.serving.local_callers import is_loopback
 from core.serving.metrics import ServingMetrics, table_facts
 from core.serving.offers import ServedList
 from core.serving.predict import Predictor, quiet_arithmetic
-from core.serving.process_metrics import ProcessMetrics
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.rpc.ports import reserve

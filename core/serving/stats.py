@@ -11,13 +11,8 @@ from typing import Self
 
 import msgspec
 
+from core.metrics.limits import MOST_UNLOADED
 from core.registry.numbering import SemanticVersion
-
-MOST_UNLOADED = 100
-"""How many versions of a model, the newest, keep counters of their own once they are unloaded.
-
-A session of a day loads a thousand versions, each with two kilobytes in every answer of `/metrics`.
-"""
 
 BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 

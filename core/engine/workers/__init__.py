@@ -3,6 +3,7 @@
 sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
 monitor.py        watches every live version: its traffic, drift, performance and health
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
+recorder.py       records the series that rule files look at
 past.py           records every document, so that a console can go back through the past
 archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
@@ -30,6 +31,7 @@ from core.engine.workers.housekeeping import Housekeeping
 from core.engine.workers.monitor import Monitor
 from core.engine.workers.notifier import Notifier
 from core.engine.workers.past import PastRecorder
+from core.engine.workers.recorder import Recorder
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
 from core.engine.workers.silent_runs import SilentRuns
@@ -39,6 +41,7 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Sampler,
     RolloutLoop,
     Monitor,
+    Recorder,
     PastRecorder,
     SilentRuns,
     Archiver,

@@ -17,9 +17,9 @@ from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
 from core.engine import Engine
+from core.metrics.catalogue import CATALOGUE, HistogramMetric
 from core.rollout import Strategy
 from core.serving.access import Role, Tokens
-from core.serving.metric_catalogue import CATALOGUE, HistogramMetric
 from core.settings import TrainingSettings
 from core.training.criteria import criteria
 from core.training.scores import EpochScore, EpochScores

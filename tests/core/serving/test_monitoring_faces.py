@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.cli.main import main
+from core.metrics.monitoring_metrics import MOST_COLUMNS, MonitoringMetrics
 from core.monitoring.documents import HealthState, ModelMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict
-from core.serving.monitoring_metrics import MOST_COLUMNS, MonitoringMetrics
 from core.view.monitoring_history import MonitoringHistory
 from core.view.source import SnapshotSource
 from tests.monitored import SECTOR, a_version, health, monitored

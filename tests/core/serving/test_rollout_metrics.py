@@ -10,11 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.metrics.rollout_metrics import RolloutMetrics
 from core.rollout import GuardReading, GuardSource, GuardVerdict, Rollout, RolloutPhase, Strategy, make_plan
 from core.rollout.evidence import RolloutEvidence
 from core.rollout.rollout import ObservedRollout
 from core.rollout.unjudged import LossOrigins, NotJudged
-from core.serving.rollout_metrics import RolloutMetrics
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ODD = 'a "model"\nwith\\everything'

@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.actor import Actor
 from core.clock import utc_now
+from core.metrics.machine_metrics import MOST_AGE_SECONDS, MachineMetrics
+from core.metrics.session_metrics import MOST_NAMES, MOST_SESSIONS, SessionMetrics, end_epochs
 from core.quality.gate import judge
-from core.serving.machine_metrics import MOST_AGE_SECONDS, MachineMetrics
-from core.serving.session_metrics import MOST_NAMES, MOST_SESSIONS, SessionMetrics, end_epochs
 from core.settings import TrainingSettings
 from core.telemetry import TelemetryWriter
 from core.training.criteria import criteria

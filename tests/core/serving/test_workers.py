@@ -16,8 +16,9 @@ import msgspec
 import pytest
 
 from console.cli.main import main
+from core.metrics.limits import MOST_UNLOADED
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts, total
-from core.serving.stats import MOST_UNLOADED, ServerStats
+from core.serving.stats import ServerStats
 from core.telemetry.predictions import PredictionHealth
 from tests.waiting import PATIENCE_SECONDS, until
 

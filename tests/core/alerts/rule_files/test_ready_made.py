@@ -10,7 +10,7 @@ import pytest
 from core.alerts import RULES
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.alerts.rule_files import AlertingRule, load_rule_file
-from core.serving.metric_catalogue import CATALOGUE, HistogramMetric
+from core.metrics.catalogue import CATALOGUE, HistogramMetric
 
 ROOT = Path(__file__).parents[4]
 BASELINES = re.compile(r"bondx_baseline_\w+")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from core.metrics import catalogue
 from core.quality.gate import GateVerdict
-from core.serving import metric_catalogue as catalogue
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from core.serving import metric_catalogue as catalogue
+from core.metrics import catalogue
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:

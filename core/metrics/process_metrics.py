@@ -6,8 +6,6 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
-from core.serving.counts import Values
-
 
 class ProcessMetrics:
     """The metrics of this process and its garbage collection."""
@@ -15,7 +13,7 @@ class ProcessMetrics:
     def __init__(self) -> None:
         self._collectors = (ProcessCollector(registry=None), GCCollector(CollectorRegistry()))
 
-    def values(self) -> Values:
+    def values(self) -> dict[str, float]:
         """Measure this process."""
         return {_key(sample): sample.value for metric in self._metrics() for sample in metric.samples}
 

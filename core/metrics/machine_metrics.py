@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from core.clock import Clock, utc_now
-from core.serving import metric_catalogue as catalogue
+from core.metrics import catalogue
 from core.view.snapshot import Snapshot
 
 MOST_AGE_SECONDS = 60.0

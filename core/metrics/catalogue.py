@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from core.serving.stats import MOST_UNLOADED
+from core.metrics.limits import MOST_UNLOADED
 
 
 class Group(StrEnum):

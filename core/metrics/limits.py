@@ -1,0 +1,7 @@
+"""The limits on the number of series that those who count must know, too; nothing heavy is imported here."""
+
+MOST_UNLOADED = 100
+"""How many versions of a model, the newest, keep counters of their own once they are unloaded.
+
+A session of a day loads a thousand versions, each with two kilobytes in every answer of `/metrics`.
+"""
