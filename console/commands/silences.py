@@ -48,6 +48,10 @@ def add_parsers(verbs: Subparsers) -> None:
     routes.add_argument("--file", metavar="FILE", help="another routing file than the workspace's")
     add_json_argument(routes)
     routes.set_defaults(command=show_routes)
+    on_call = command_parser(verbs, "oncall", help="who is on call now, until when, and who is next")
+    on_call.add_argument("--at", metavar="TIME", help="at another time: 06:00 (the next), or 2026-03-01T06:00 (UTC)")
+    add_json_argument(on_call)
+    on_call.set_defaults(command=show_on_call)
 
 
 def _add_end(parser: argparse.ArgumentParser) -> None:
@@ -175,3 +179,25 @@ def _end(args: argparse.Namespace) -> datetime:
 
     now = utc_now()
     return now + read_duration(args.length) if args.length else read_coming_instant(args.until, now)
+
+
+def show_on_call(args: argparse.Namespace) -> int:
+    """Print who is on call."""
+    import msgspec
+
+    from console.cli.output import print_json, print_table
+    from core.alerts.escalation.listing import duties
+    from core.clock import read_coming_instant, read_instant, utc_now
+    from core.settings import settings_in_force
+
+    at = utc_now()
+    if args.at is not None:
+        has_date = "T" in args.at or " " in args.at.strip()
+        at = read_instant(args.at, at) if has_date else read_coming_instant(args.at, at)
+    found = duties(settings_in_force(open_workspace(args).root).alerts.oncall, at)
+    if args.json:
+        print_json(found)
+    else:
+        columns = ("rotation", "receiver", "until", "next_receiver", "next_at", "time_zone")
+        print_table([msgspec.structs.asdict(each) for each in found], columns, empty="no rotations in alerts.oncall")
+    return ExitCode.GOOD

@@ -64,7 +64,7 @@ def _notifications(workspace: "Workspace", alert: Alert) -> list[HistoryEntry]:
             at=delivery.ended_at or delivery.created_at,
             kind="notified",
             by=delivery.channel,
-            text=f"{delivery.status}: {delivery.state}",
+            text=f"{'escalation, ' if delivery.reason == 'escalation' else ''}{delivery.status}: {delivery.state}",
         )
         for delivery in Outbox(workspace).of_alert(alert.fingerprint)
     ]

@@ -10,6 +10,8 @@ import orjson
 from core.alerts import Alert
 from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
 from core.alerts.delivery.records import Announcement, ChannelHealth, ConsoleLog, Delivery
+from core.alerts.escalation.escalation import TABLE as ESCALATIONS
+from core.alerts.escalation.escalation import EscalatedAlert
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.routing.dispatcher import GROUPS
 from core.alerts.routing.groups import AlertGroup
@@ -80,6 +82,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
     TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_key"),
+    TableOf(NOTIFICATIONS, ESCALATIONS, EscalatedAlert, "fingerprint"),
     TableOf(SILENCES, "silences", Silence, "silence_id"),
     TableOf(NOTIFICATIONS, "deliveries", Delivery, "delivery_id"),
     TableOf(NOTIFICATIONS, "channels", ChannelHealth, "channel"),

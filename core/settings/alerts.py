@@ -12,6 +12,7 @@ from core.settings.alert_delivery import (
     HeartbeatSettings,
     WebAddress,
 )
+from core.settings.alert_escalation import MOST_POLICIES, EscalationSettings, RotationSettings
 from core.settings.names import Name
 from core.settings.units import PositivePercent, Share
 
@@ -81,4 +82,22 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     heartbeat: Annotated[
         HeartbeatSettings | None, Meta(description="A notification that says that alerts can be sent.")
     ] = None
+    escalation: Annotated[
+        list[EscalationSettings],
+        Meta(
+            description="Who is told when nobody acknowledges: the first entry whose severity and matchers accept an "
+            "alert gives its steps.",
+            max_length=MOST_POLICIES,
+        ),
+    ] = []
+    oncall: Annotated[
+        dict[Name, RotationSettings], Meta(description="Rotations of people on call, by name; steps name them.")
+    ] = {}
     delivery: DeliverySettings = DeliverySettings()
+
+    def __post_init__(self) -> None:
+        for entry in self.escalation:
+            for step in entry.steps:
+                if step.oncall is not None and step.oncall not in self.oncall:
+                    known = ", ".join(self.oncall) or "none yet"
+                    raise ValueError(f"a step names the rotation {step.oncall!r}; the rotations of oncall are {known}")

@@ -138,7 +138,7 @@ def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, A
         elif name is not None:
             block = next(filter(None, map(_struct, _choices(annotation))), None)
             fields = msgspec.structs.fields(block) if block else ()
-            annotation = next((field.type for field in fields if field.name == name), None)
+            annotation = next((field.type for field in fields if field.encode_name == name), None)
         if name is not None:
             path.append(name)
             display += f".{name}" if display else name

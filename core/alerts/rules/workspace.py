@@ -41,6 +41,12 @@ RULES: tuple[Rule, ...] = (
         "bondx alerts check lists its faults.",
     ),
     EventRule(
+        name="silence_ending",
+        severity=Severity.INFO,
+        advice="Everybody hears of what it hides once it ends. If the work is not done, make another silence "
+        "(bondx alerts silence add).",
+    ),
+    EventRule(
         name="notification_failed",
         severity=Severity.CRITICAL,
         advice="Alerts do not arrive there. Repair the channel and try it with bondx alerts receivers test; "

@@ -20,7 +20,15 @@ from core.alerts.delivery.outbox import ChannelTarget, Outbox
 from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
+from core.alerts.escalation.escalation import Escalation
+from core.alerts.escalation.policy import EscalationPolicies
+from core.alerts.routing.config import RoutingConfig
+from core.alerts.routing.dispatcher import muted_alerts
+from core.alerts.silences import Silences
+from core.alerts.silences.ending import RULE as SILENCE_ENDING
+from core.alerts.silences.ending import ending
 from core.engine.context import EngineContext
+from core.engine.routing_in_force import RULE as UNUSABLE
 from core.engine.routing_in_force import RoutingInForce
 from core.engine.worker import Worker
 from core.settings import SettingsError, settings_in_force
@@ -61,6 +69,9 @@ class Notifier(Worker):
         self._feed = AlertmanagerFeed(self.outbox, clock=context.clock, on_progress=self.wake.set)
         self._receivers = self._new_receivers()
         self._sender = self._new_sender()
+        self._silences = Silences(context.workspace, clock=context.clock)
+        self._escalation = self._new_escalation()
+        self._escalation_problem: str | None = None  # None: of an earlier engine's alert, nothing is known yet
         self._place = f"{context.workspace.root.name} on {socket.gethostname()}"
 
     @override
@@ -79,6 +90,8 @@ class Notifier(Worker):
         self.outbox.expire()
         self._sender.start_due()
         self._judge_channels(now)
+        self._judge_silences(now)
+        self._judge_escalation()
         waits = [(at - self._clock()).total_seconds() for at in times if at is not None]
         return max(_LEAST_SECONDS, min([STEP_SECONDS, *waits]))
 
@@ -90,6 +103,10 @@ class Notifier(Worker):
     def _new_receivers(self) -> Receivers:
         routing = self._routing
         return Receivers(self._workspace, self._settings, routing.config, routing_file=routing.file, clock=self._clock)
+
+    def _new_escalation(self) -> Escalation:
+        self._policies = EscalationPolicies(self._settings.escalation, self._settings.oncall)
+        return Escalation(self._workspace, self._policies, self._receivers.names())
 
     def _new_sender(self) -> Sender:
         return Sender(
@@ -113,18 +130,34 @@ class Notifier(Worker):
             log.error("notifications go on with the settings as they were: %s", error)
         self.outbox.retry_hours = self._settings.delivery.retry_hours
         self._receivers = self._new_receivers()
+        self._escalation = self._new_escalation()
 
     def _notify(self, alerts: Sequence[Alert], now: datetime) -> datetime | None:
-        """Queue what routing decided on, and the acknowledgements, in one durable step; return when to ask again."""
+        """Queue what routing and escalation decided on, each in one durable step; return when to ask again."""
         by_fingerprint = {alert.fingerprint: alert for alert in alerts}
-        again_at = None
-        if self._routing.config is not None:
+        times = []
+        config = self._routing.config
+        if config is not None:
             with self.outbox.transaction():
                 notifications, again_at = self._routing.dispatch(alerts, now)
+                times.append(again_at)
                 for notification in notifications:
                     self.enqueue(notification, now)
+        times.append(self._escalate(config if isinstance(config, RoutingConfig) else None, alerts, now))
         for message, target in [*acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)]:
             self.outbox.enqueue(message, [target])
+        return min((at for at in times if at is not None), default=None)
+
+    def _escalate(self, config: RoutingConfig | None, alerts: Sequence[Alert], now: datetime) -> datetime | None:
+        """Queue what is due by the steps of `alerts.escalation`; return when the next step falls due."""
+        open_alerts = [alert for alert in alerts if alert.state.is_open]
+        if not self._escalation.may_tell(open_alerts):
+            return None
+        muted = muted_alerts(config, open_alerts, self._silences.all(), now)
+        with self.outbox.transaction():
+            notifications, again_at = self._escalation.dispatch(alerts, muted, now)
+            for notification in notifications:
+                self.enqueue(notification, now)
         return again_at
 
     def enqueue(self, notification: RoutedNotification, now: datetime) -> None:
@@ -190,6 +223,32 @@ class Notifier(Worker):
         for alert in alerts.open():
             if alert.rule == FAILED_RULE and alert.labels.get("channel") not in failing:
                 alerts.clear(FAILED_RULE, labels=alert.labels, now=now, reason="the channel delivers again, or is gone")
+
+    def _judge_silences(self, now: datetime) -> None:
+        """Fire an alert for each silence that ends soon and hides firing alerts, and clear it once that is over."""
+        alerts, open_alerts = self._context.alerts, self._context.alerts.open()
+        found = ending(self._silences.all(), open_alerts, now)
+        for silence_id, summary in found.items():
+            alerts.fire(SILENCE_ENDING, labels={"silence": silence_id}, summary=summary, now=now)
+        for alert in open_alerts:
+            if alert.rule == SILENCE_ENDING and alert.labels.get("silence") not in found:
+                reason = "the silence ended, or hides no firing alert"
+                alerts.clear(SILENCE_ENDING, labels=alert.labels, now=now, reason=reason)
+
+    def _judge_escalation(self) -> None:
+        """Fire an alert on steps that cannot be told, and clear it once they can."""
+        problems = [*self._policies.problems, *self._policies.unknown(self._receivers.names())]
+        problem = "; ".join(problems)
+        if problem == self._escalation_problem:
+            return
+        alerts, now, labels = self._context.alerts, self._clock(), {"part": "escalation"}
+        if problem:
+            log.error("steps of alerts.escalation cannot be told: %s", problem)
+            summary = f"Steps of alerts.escalation cannot be told: {problem}."
+            alerts.fire(UNUSABLE, labels=labels, summary=summary, now=now)
+        else:
+            alerts.clear(UNUSABLE, labels=labels, now=now, reason="every step has a receiver")
+        self._escalation_problem = problem
 
 
 def is_about_dead_channel(message: AlertMessage) -> bool:

@@ -21,6 +21,7 @@ from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
 from core.serving.control.monitoring import MonitoringRoutes
 from core.serving.control.notifications import NotificationRoutes
+from core.serving.control.oncall import OncallRoutes
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
@@ -48,6 +49,7 @@ _ROUTES = (
     AlertRoutes,
     NotificationRoutes,
     SilenceRoutes,
+    OncallRoutes,
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,

@@ -89,6 +89,7 @@ PATHS = {
     "alerts silence add": "post /api/v1/silences",
     "alerts silence expire": "post /api/v1/silences/{silence_id}/expire",
     "alerts silence preview": "post /api/v1/silences/preview",
+    "alerts oncall": "get /api/v1/oncall",
     "alerts routes": "get /api/v1/silences/routes",
     "webhooks list": "get /api/v1/webhooks",
     "webhooks deliveries": "get /api/v1/webhooks/deliveries",

@@ -1,0 +1,46 @@
+"""The warning before a silence ends that hides firing alerts."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.alerts import AlertState
+from core.alerts.selecting import read_matchers
+from core.alerts.silences import Silence
+from core.alerts.silences.ending import RULE, ending
+from tests.clocks import START
+from tests.core.alerts.delivery.told import an_alert
+
+
+def a_silence(matchers="model=spread", minutes=10):
+    return Silence(
+        silence_id="si-1",
+        matchers=read_matchers(matchers),
+        created_by="ada@desk",
+        comment="feed",
+        created_at=START,
+        starts_at=START,
+        ends_at=START + timedelta(minutes=minutes),
+    )
+
+
+def test_it_says_when_the_silence_ends_and_what_will_be_heard():
+    alerts = [an_alert("gate_failed"), an_alert("drift_found"), an_alert("other", labels={"model": "x"})]
+    assert ending([a_silence()], alerts, START) == {
+        "si-1": "silence si-1 of ada@desk ends at 09:10 UTC and hides 2 firing alerts: drift_found, gate_failed"
+    }
+
+
+@pytest.mark.parametrize(
+    ("silence", "alert", "after"),
+    [
+        pytest.param(a_silence(minutes=11), an_alert(), 0, id="earlier than ten minutes before its end"),
+        pytest.param(a_silence(), an_alert(), 10, id="after its end"),
+        pytest.param(a_silence("model=x"), an_alert(), 0, id="without a hidden alert"),
+        pytest.param(a_silence(), an_alert(state=AlertState.ACKNOWLEDGED), 0, id="of an acknowledged alert"),
+        pytest.param(a_silence(), an_alert(state=AlertState.RESOLVED), 0, id="of a resolved alert"),
+        pytest.param(a_silence("severity=~.+"), an_alert(RULE), 0, id="of such a warning"),
+    ],
+)
+def test_nothing_is_said(silence, alert, after):
+    assert ending([silence], [alert], START + timedelta(minutes=after)) == {}
