@@ -26,6 +26,10 @@ _READ_CACHE_KIB = 256
 _WRITE_CACHE_KIB = 512
 """Pages that a writer keeps: it appends, to the newest pages of each index. SQLite itself would keep 2 MiB a store."""
 
+_STATEMENTS_KEPT = 16
+"""Compiled statements that a connection keeps. Many name the routes of a model, and so are new with every version; the
+128 that Python would keep of them take megabytes in each process."""
+
 # Times are integers since 1970: microseconds in `sample` and `epoch`, seconds in `second` and `minute`.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -112,7 +116,12 @@ def connect_as_it_is(file: Path) -> WriteConnection:
     """
     require_inside(file)
     connection = sqlite3.connect(
-        file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=WriteConnection
+        file,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS_KEPT,
+        factory=WriteConnection,
     )
     connection.file, connection.patience_seconds = file, BUSY_SECONDS
     return connection
@@ -163,6 +172,7 @@ def connect_to_read(file: Path) -> sqlite3.Connection:
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
+            cached_statements=_STATEMENTS_KEPT,
         )
         connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
         return connection
