@@ -94,7 +94,11 @@ def list_alerts(args: argparse.Namespace) -> int:
         now = utc_now()
         rows = [
             msgspec.structs.asdict(alert)
-            | {"summary": alert.told, "state": state_words(alert, now), "group": label_of(alert, args.group_by)}
+            | {
+                "summary": alert.told,
+                "state": state_words(alert, now, snapshot.silences),
+                "group": label_of(alert, args.group_by),
+            }
             for alert in alerts
         ]
         columns = ["fingerprint", "severity", "state", "rule", "last_at", "summary"]
@@ -158,7 +162,7 @@ def show_alert(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_facts, print_json, print_table
-    from console.presentation.alerts import alert_facts
+    from console.presentation.alerts import alert_facts, silence_facts
     from core.alerts import Alerts
     from core.alerts.history import history_of
     from core.clock import utc_now
@@ -166,12 +170,14 @@ def show_alert(args: argparse.Namespace) -> int:
     from core.view.suspects import locate
 
     workspace = open_workspace(args)
-    alert = locate(Alerts(workspace).get(args.fingerprint), take_snapshot(workspace))
+    snapshot = take_snapshot(workspace)
+    alert = locate(Alerts(workspace).get(args.fingerprint), snapshot)
     history = history_of(workspace, alert)
     if args.json:
         print_json({"alert": alert, "history": history})
         return ExitCode.GOOD
-    print_facts({"what": alert.told} | dict(alert_facts(alert, utc_now())))
+    now = utc_now()
+    print_facts({"what": alert.told} | dict([*alert_facts(alert, now), *silence_facts(alert, snapshot, now)]))
     print()
     columns = ("at", "kind", "by", "text")
     print_table([msgspec.structs.asdict(entry) for entry in history], columns, empty="no history")

@@ -322,18 +322,21 @@ def counts(alerts: Sequence[Alert]) -> dict[str, int]:
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
 
 
-def state_words(alert: Alert, now: datetime) -> str:
+def state_words(alert: Alert, now: datetime, silences: "Sequence[Silence]" = ()) -> str:
     """Say the state, and what else decides whether an alert is heard: flapping, snoozed.
 
     Args:
         alert: The alert.
         now: The present.
+        silences: Every silence.
     """
     words = [str(alert.state)]
     if alert.state.is_open and alert.is_flapping:
         words.append("flapping")
     if alert.is_snoozed(now):
         words.append("snoozed")
+    if alert.state.is_open and any(each.is_active(now) and each.hides(alert) for each in silences):
+        words.append("silenced")
     return ", ".join(words)
 
 

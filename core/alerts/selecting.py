@@ -14,7 +14,7 @@ _MATCHER = re.compile(
     r'(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]*))\s*(?:,|$)'
 )
 _LOOKS_LIKE_MATCHERS = re.compile(r"\s*\{?\s*[A-Za-z_][A-Za-z0-9_]*\s*(=~|!~|!=|=)")
-MAX_PATTERN = 250
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}  # as Alertmanager reads them; any other backslash stays
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
 GROUPS = ("model", "rule", "severity")
 """By which an alert list may be grouped."""
@@ -28,7 +28,7 @@ class AlertMatcher(msgspec.Struct, frozen=True):
     value: str
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{self.op}"{escaped}"'
 
     def accepts(self, alert: Alert) -> bool:
@@ -39,7 +39,7 @@ class AlertMatcher(msgspec.Struct, frozen=True):
         """Whether a value of the label is wanted; a label that is missing is the value ""."""
         if self.op in ("=", "!="):
             return (found == self.value) is (self.op == "=")
-        return (re.fullmatch(self.value, found) is not None) is (self.op == "=~")
+        return _matches(self.value, found) is (self.op == "=~")
 
 
 def label_of(alert: Alert, name: str) -> str:
@@ -72,7 +72,7 @@ def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
         if found is None:
             raise UsageError(f'{rest!r} is not a matcher; write one as severity=critical or model=~"spread.*".')
         name, op, quoted, plain = found[1] or _unescaped(found[2]), found[3], found[4], found[5]
-        value = _unescaped(quoted) if quoted is not None and op in ("=", "!=") else quoted
+        value = None if quoted is None else _unescaped(quoted)
         matchers.append(AlertMatcher(name, op, plain if value is None else value))
         rest = rest[found.end() :]
     if not matchers:
@@ -83,7 +83,7 @@ def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text)
 
 
 def looks_like_matchers(text: str) -> bool:
@@ -96,17 +96,29 @@ def looks_like_matchers(text: str) -> bool:
 
 
 def require_usable(matcher: AlertMatcher) -> None:
-    """Refuse patterns that Python's engine could take for ever over: a repetition of a repetition."""
-    if matcher.op in ("=", "!="):
-        return
-    if len(matcher.value) > MAX_PATTERN:
-        raise UsageError(f"The pattern of {matcher.name} must have at most {MAX_PATTERN} characters.")
-    if re.search(r"[*+}?]\)?[*+{]|\([^)]*[*+{|][^)]*\)[*+{]|\\[1-9]|\(\?", matcher.value):
-        raise UsageError(f"The pattern {matcher} repeats a repetition, or looks back, which is not supported.")
+    """Refuse a pattern that is none, or that could take for ever.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+    if matcher.op in ("=~", "!~"):
+        _matches(matcher.value, "")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether a pattern, in the syntax of RE2, matches a whole value; one that it could take for ever on it does not.
+
+    Raises:
+        UsageError: It is no pattern, or could take for ever on any value.
+    """
+    from core.promql.errors import PromqlError  # a console that draws its first screen needs none of it
+    from core.promql.patterns import LabelPattern
+
+    found = LabelPattern.of(pattern)
     try:
-        re.compile(matcher.value)
-    except re.error as error:
-        raise UsageError(f"The pattern {matcher} cannot be read: {error}.") from None
+        return found.matches(value)
+    except PromqlError:
+        return False
 
 
 def matching(alerts: Sequence[Alert], matchers: Sequence[AlertMatcher]) -> list[Alert]:

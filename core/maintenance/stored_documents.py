@@ -81,7 +81,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
-    TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_key"),
+    TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_id"),
     TableOf(NOTIFICATIONS, ESCALATIONS, EscalatedAlert, "fingerprint"),
     TableOf(SILENCES, "silences", Silence, "silence_id"),
     TableOf(NOTIFICATIONS, "deliveries", Delivery, "delivery_id"),

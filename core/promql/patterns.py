@@ -3,6 +3,7 @@
 import re
 import warnings
 from functools import lru_cache
+from math import comb
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -11,8 +12,8 @@ from core.promql.errors import PromqlError
 
 MAXIMUM_PATTERN_CHARACTERS = 2_000
 MAXIMUM_OPEN_REPEATS = 6
-MAXIMUM_STEPS = 10**8
-"""What a match may cost at most, by the power of its open repeats; a longer value is refused."""
+MAXIMUM_STEPS = 2 * 10**7
+"""How many ways a match may try at most, about a second: a longer value is refused."""
 _PYTHON_ONLY = re.compile(r"\(\?(?:=|!|<=|<!|#|>|\(|P=|[aLux])|(?<!\\)(?:\\\\)*\\[1-9]|(?:[*+?}])\+")
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "0-9A-Za-z", "upper": "A-Z", "lower": "a-z", "space": r"\t\n\v\f\r ",
@@ -72,7 +73,7 @@ class LabelPattern:
         Raises:
             PromqlError: The value is too long for so many open repeats.
         """
-        if self._open_repeats > 1 and len(value) ** self._open_repeats > MAXIMUM_STEPS and len(value) > 200:
+        if self._open_repeats > 1 and comb(len(value) + self._open_repeats, self._open_repeats) > MAXIMUM_STEPS:
             raise PromqlError(f"A value of {len(value)} characters is too long for {self.compiled.pattern!r}.")
 
 

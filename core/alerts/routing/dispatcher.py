@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.alerts.alert import Alert
 from core.alerts.routing.config import RouteNode, RoutingConfig
-from core.alerts.routing.groups import AlertGroup, decide, group_key, opened
+from core.alerts.routing.groups import AlertGroup, decide, group_id, group_key, opened
 from core.alerts.silences.silence import Silence
 
 if TYPE_CHECKING:
@@ -78,62 +78,57 @@ class Dispatcher:
             labels = alert.routing_labels
             for route in self._config.route.match(labels):
                 group_labels = route.group_of(labels)
-                key = group_key(route, group_labels)
+                key = group_id(route.receiver, group_key(route, group_labels))
                 nodes[key] = (route, group_labels)
                 members.setdefault(key, set()).add(alert.fingerprint)
                 first_at[key] = min(first_at.get(key, alert.first_at), alert.first_at)
-        known = {group.group_key: group for group in self.groups.all()}
+        known = {group.group_id: group for group in self.groups.all()}
         routes = {node.key: node for node in self._config.route.walk()}
         notifications: list[Notification] = []
-        kept: list[datetime] = []
-        for key in sorted(known.keys() | nodes.keys()):
-            stored = known.get(key)
-            node = routes.get(_route_of(key)) if key not in nodes else nodes[key][0]
-            if stored is not None and (node is None or node.receiver != stored.receiver):
-                # The configuration has changed: whom it no longer names is told of what is over, and of no more.
-                notifications += self._left(stored, by_fingerprint)
-                self.groups.remove(key)
-                stored = None
-            if node is None or (stored is None and key not in nodes):
-                continue
-            group = stored or opened(node, nodes[key][1], first_at[key], now)
+        later: list[datetime] = []
+        new: list[AlertGroup] = []
+        for identity in sorted(known.keys() | nodes.keys()):
+            stored = known.get(identity)
+            if identity in nodes:
+                node, group_labels = nodes[identity]
+                group = stored or opened(node, group_labels, first_at[identity], now)
+            elif stored is not None:
+                group = stored
+                # A route that the file no longer has is followed as the first one until all is over that it told of.
+                node = routes.get(_route_of(group.group_key), self._config.route)
             decision = decide(
                 group,
                 node,
                 by_fingerprint,
-                members=members.get(key, set()),
+                members=members.get(identity, set()),
                 muted=muted,
                 is_muted_by_time=self._config.is_muted_by_time(node, now),
                 now=now,
             )
-            self._store(key, stored, decision.group)
-            if decision.group is not None:
-                kept.append(decision.group.next_at)
+            if stored is None and decision.group is not None:
+                new.append(decision.group)
+            elif stored is not None:
+                self._store(stored, decision.group)
+            if decision.group is not None and decision.group.next_at > now:
+                later.append(decision.group.next_at)
             if decision.alerts:
                 notifications.append(
-                    Notification(node.receiver, key, group.group_labels, decision.alerts, decision.reason)
+                    Notification(group.receiver, group.group_key, group.group_labels, decision.alerts, decision.reason)
                 )
-        return notifications, min(kept, default=None)
+        if new:
+            self.groups.insert_all(new)
+        return notifications, min(later, default=None)
 
-    def _left(self, group: AlertGroup, alerts: Mapping[str, Alert]) -> list[Notification]:
-        over = tuple(alerts[each] for each in group.told if each in alerts and not alerts[each].state.is_open)
-        if not over:
-            return []
-        return [Notification(group.receiver, group.group_key, group.group_labels, over, "resolved")]
-
-    def _store(self, key: str, before: AlertGroup | None, after: AlertGroup | None) -> None:
+    def _store(self, before: AlertGroup, after: AlertGroup | None) -> None:
         if after is None:
-            if before is not None:
-                self.groups.remove(key)
-        elif before is None:
-            self.groups.insert(after)
+            self.groups.remove(before.group_id)
         elif after != before:
             self.groups.replace(after)
 
 
 def groups_of(workspace: "Workspace") -> "Documents[AlertGroup]":
     """Return the groups of a workspace, with what their receivers were told."""
-    return workspace.database(DATABASE).documents(GROUPS, AlertGroup, key="group_key")
+    return workspace.database(DATABASE).documents(GROUPS, AlertGroup, key="group_id")
 
 
 def muted_alerts(

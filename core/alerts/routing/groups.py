@@ -13,6 +13,7 @@ from core.alerts.routing.config import RouteNode
 class AlertGroup(msgspec.Struct, frozen=True, kw_only=True):
     """The document of one group of one route."""
 
+    group_id: str  # the receiver and the group key: a receiver that is renamed is another one
     group_key: str  # the route and the labels of the group, as in Alertmanager
     receiver: str
     group_labels: dict[str, str]
@@ -33,15 +34,27 @@ class GroupLook(NamedTuple):
 
 def group_key(node: RouteNode, labels: Mapping[str, str]) -> str:
     """Return the identity of a group, as Alertmanager writes it."""
-    shown = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    shown = ", ".join(f"{name}={_quoted(value)}" for name, value in sorted(labels.items()))
     return f"{node.key}:{{{shown}}}"
+
+
+def group_id(receiver: str, key: str) -> str:
+    """Return the identity of the document of a group."""
+    return f"{_quoted(receiver)} {key}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def opened(node: RouteNode, labels: Mapping[str, str], first_at: datetime, now: datetime) -> AlertGroup:
     """Return a new group: it is looked at after `group_wait`, or at once if its alert is older than that."""
     has_waited = first_at + node.group_wait < now
+    key = group_key(node, labels)
     return AlertGroup(
-        group_key=group_key(node, labels),
+        group_id=group_id(node.receiver, key),
+        group_key=key,
         receiver=node.receiver,
         group_labels=dict(labels),
         since=now,
@@ -62,7 +75,7 @@ def decide(
     """Decide what to tell of a group now.
 
     A receiver that was told that an alert fires is told that it resolved, also if somebody silenced or acknowledged
-    it meanwhile: an incident would otherwise stay open there for ever.
+    it meanwhile, or another route has taken it: an incident would otherwise stay open there for ever.
 
     Args:
         group: The group, with what was told.
@@ -73,27 +86,27 @@ def decide(
         is_muted_by_time: Whether the route tells nothing at this hour.
         now: The time.
     """
-    if now < group.next_at:
+    longest_wait = max(node.group_wait, node.group_interval)
+    if now < group.next_at <= now + longest_wait:  # later: the clock was set back, or the interval was shortened
         return GroupLook(group)
-    later = msgspec.structs.replace(group, next_at=now + node.group_interval)
     if is_muted_by_time:
-        return GroupLook(later)
-    over = [fingerprint for fingerprint in group.told if fingerprint not in members]
+        return GroupLook(group)
+    over = [each for each in group.told if each not in alerts or not alerts[each].state.is_open]
     heard = {fingerprint: n for fingerprint, n in group.told.items() if fingerprint not in over}
     tellable = {fingerprint: alerts[fingerprint] for fingerprint in members if fingerprint not in muted}
     news = [each for each, alert in tellable.items() if heard.get(each) != alert.n_fired]
     resolved = [alerts[each] for each in over if each in alerts]
-    is_repeat_due = group.told_at is not None and now - group.told_at >= node.repeat_interval
+    is_repeat_due = group.told_at is not None and not now - node.repeat_interval < group.told_at <= now
     if news:
         reason = "changed" if group.told_at is not None and group.told else "first"
     elif resolved:
-        reason = "resolved" if not tellable else "changed"
+        reason = "resolved"
     elif tellable and is_repeat_due:
         reason = "repeat"
     else:
         # What is over and of which no document is left cannot be told any more.
-        left = msgspec.structs.replace(later, told=heard) if len(heard) != len(group.told) else later
+        left = msgspec.structs.replace(group, told=heard) if len(heard) != len(group.told) else group
         return GroupLook(left if members or heard else None)
     told = heard | {fingerprint: alert.n_fired for fingerprint, alert in tellable.items()}
-    after = msgspec.structs.replace(later, told=told, told_at=now)
-    return GroupLook(after if members else None, (*tellable.values(), *resolved), reason)
+    after = msgspec.structs.replace(group, told=told, told_at=now, next_at=now + node.group_interval)
+    return GroupLook(after if members or heard else None, (*tellable.values(), *resolved), reason)

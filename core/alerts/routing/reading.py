@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -184,8 +185,8 @@ class _Reading:
             routes=(),
         )
         routes = self._list(fields.get("routes"), (*path, "routes"))
-        children = tuple(self._route(item, (*path, "routes", i), node) for i, item in enumerate(routes))
-        return replace(node, routes=children)
+        children = [self._route(item, (*path, "routes", i), node) for i, item in enumerate(routes)]
+        return replace(node, routes=tuple(_apart(children)))
 
     def _refuse_at_root(self, fields: Mapping[str, Any], path: YamlPath, matchers: tuple[AlertMatcher, ...]) -> None:
         if matchers:
@@ -330,6 +331,20 @@ class _Reading:
             return read(*given)
         except UsageError as error:
             raise self._source.error(path, str(error)) from None
+
+
+def _apart(siblings: list[RouteNode]) -> Iterator[RouteNode]:
+    """Give routes with the same matchers different keys: each has groups of its own."""
+    n_of: Counter[str] = Counter()
+    for node in siblings:
+        number = n_of[node.key]
+        n_of[node.key] += 1
+        yield _rekeyed(node, node.key, f"{node.key}/{number}") if number else node
+
+
+def _rekeyed(node: RouteNode, old: str, new: str) -> RouteNode:
+    routes = tuple(_rekeyed(route, old, new) for route in node.routes)
+    return replace(node, key=new + node.key.removeprefix(old), routes=routes)
 
 
 def _usable(matcher: AlertMatcher) -> AlertMatcher:

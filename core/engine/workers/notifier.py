@@ -164,7 +164,9 @@ class Notifier(Worker):
         """Put a notification into words, and queue it for the channels of its receiver."""
         message = message_of(notification, now=now, workspace=self._place, suspect_of=self._suspect)
         configured = [
-            each for each in self._receivers.channels(message.receiver) if message.firing or each.sends_resolved
+            each
+            for each in self._receivers.channels(message.receiver)
+            if notification.reason != "resolved" or each.sends_resolved
         ]
         health = self.outbox.health()
         is_alternative = self._receivers.is_alternative(message.receiver)

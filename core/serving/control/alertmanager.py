@@ -1,7 +1,6 @@
 """The part of Alertmanager's API v2 that a Prometheus, Grafana and amtool use: they may have this server for theirs."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version as version_of
 from typing import Annotated
@@ -10,18 +9,18 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
-from core.alerts import Alert, Alerts, AlertState
+from core.alerts import Alert, Alerts
 from core.alerts.external import MOST_OPEN, RESOLVE_TIMEOUT, SOURCE, ExternalAlerts, ReceivedAlert
+from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
+from core.alerts.silences import Silence, Silences
 from core.clock import utc_now
 from core.errors import RefusedError
-from core.escape import shown
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.state import Workspace
 
 _STARTED_AT = utc_now()
-_MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"]*))\s*')
 MOST_AT_ONCE = 2_000
 
 
@@ -115,17 +114,18 @@ class AlertmanagerRoutes(Controller):
             str | None, QueryParameter(description="A regular expression; ours is named bondx.")
         ] = None,
     ) -> list[GettableAlert]:
-        """List the open alerts, ours and external alerts; an acknowledged alert is shown as suppressed."""
-        accepts = [_matcher_of(text) for text in matching or ()]
-        if receiver is not None and not _pattern_of(receiver).fullmatch("bondx"):
+        """List the open alerts, ours and external ones; one that is acknowledged, snoozed or silenced is suppressed."""
+        matchers = [matcher for text in matching or () for matcher in read_matchers(text)]
+        if receiver is not None and not _is_ours(receiver):
             return []
-        now = utc_now()
-        found = [_gettable(alert, now) for alert in Alerts(workspace).open()]
+        now, active_silences = utc_now(), Silences(workspace).active()
+        found = [_gettable(alert, active_silences, now) for alert in Alerts(workspace).open()]
         wanted_states = {"active": active, "suppressed": silenced}
         return [
             alert
             for alert in found
-            if wanted_states[alert.status.state] and all(accept(alert.labels) for accept in accepts)
+            if wanted_states[alert.status.state]
+            and all(matcher.accepts_value(alert.labels.get(matcher.name, "")) for matcher in matchers)
         ]
 
     @get("/status", opt=LOOK, sync_to_thread=False)
@@ -144,7 +144,15 @@ class AlertmanagerRoutes(Controller):
         return [AlertReceiver(name="bondx")]
 
 
-def _gettable(alert: Alert, now: datetime) -> GettableAlert:
+def _is_ours(receiver: str) -> bool:
+    wanted = AlertMatcher("receiver", "=~", receiver)
+    require_usable(wanted)
+    return wanted.accepts_value("bondx")
+
+
+def _gettable(alert: Alert, active_silences: Sequence[Silence], now: datetime) -> GettableAlert:
+    silenced_by = tuple(silence.silence_id for silence in active_silences if silence.hides(alert))
+    is_suppressed = bool(silenced_by) or alert.is_muted(now)
     labels = {"alertname": alert.rule, "severity": str(alert.severity), **alert.labels}
     texts = {"summary": alert.summary, "advice": alert.advice, **alert.annotations}
     ends_at = alert.ends_at if alert.source == SOURCE and alert.ends_at is not None else now + RESOLVE_TIMEOUT
@@ -155,36 +163,6 @@ def _gettable(alert: Alert, now: datetime) -> GettableAlert:
         ends_at=ends_at,
         updated_at=alert.updated_at or alert.last_at,
         fingerprint=alert.fingerprint,
-        status=AlertStatus(state="suppressed" if alert.state is AlertState.ACKNOWLEDGED else "active"),
+        status=AlertStatus(state="suppressed" if is_suppressed else "active", silenced_by=silenced_by),
         generator_url=alert.generator_url,
     )
-
-
-def _matcher_of(text: str) -> Callable[[dict[str, str]], bool]:
-    """Return the test of a matcher.
-
-    >>> _matcher_of('severity=~"crit.*"')({"severity": "critical"}), _matcher_of("a!=b")({})
-    (True, True)
-    """
-    found = _MATCHER.fullmatch(text)
-    if found is None:
-        raise BadRequestError(f'{shown(text)} is no matcher, such as severity="critical".')
-    name, sign, quoted, bare = found.groups()
-    value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare.strip()
-    if sign in ("=~", "!~"):
-        pattern = _pattern_of(value)
-        return lambda labels: (pattern.fullmatch(labels.get(name, "")) is not None) == (sign == "=~")
-    return lambda labels: (labels.get(name, "") == value) == (sign == "=")
-
-
-_MOST_PATTERN = 200
-
-
-def _pattern_of(text: str) -> re.Pattern[str]:
-    """Compile an expression of literals, dots, classes and alternatives: none that could run for ever."""
-    if len(text) > _MOST_PATTERN or re.search(r"[)\]}*+?][*+?{]|\)\s*[*+{]", text):
-        raise BadRequestError(f"{shown(text)} is too involved: repeat no group and nothing that is repeated already.")
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise BadRequestError(f"{shown(text)} is no regular expression: {error}.") from None

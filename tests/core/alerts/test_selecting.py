@@ -65,7 +65,7 @@ def test_matchers_choose_by_labels(text, found):
     ],
 )
 def test_what_is_no_matcher_is_refused_with_its_text(text):
-    with pytest.raises(UsageError, match=r"matcher|pattern"):
+    with pytest.raises(UsageError, match=r"matcher|pattern|expression"):
         read_matchers(text)
 
 
@@ -90,3 +90,38 @@ def test_an_unknown_order_is_refused():
 def test_groups_stand_in_the_order_of_their_first_alert():
     assert grouped(sorted_alerts(ALERTS), "severity") == {"critical": [SPREAD], "warning": [SPREAD_B, CPU]}
     assert list(grouped(ALERTS, "model")) == ["", "spread", "spread-b"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["((a|aa))*b", ".*a.*a.*a.*a.*a.*a.*a.*a.*b", "(a*)*b", "(?=a)b", r"(a)\1"],
+)
+def test_a_pattern_that_could_take_for_ever_or_that_prometheus_does_not_have_is_refused(pattern):
+    with pytest.raises(UsageError, match="regular expression"):
+        read_matchers(f'model=~"{pattern}"')
+
+
+def test_a_value_that_is_too_long_for_a_pattern_of_many_repeats_does_not_match_it():
+    (matcher,) = read_matchers('model=~".*a.*a.*a.*a.*a.*b"')
+    assert not matcher.accepts_value("a" * 200)
+    assert matcher.accepts_value("aaaaab")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "is_accepted"),
+    [
+        (r'model="a\nb"', "a\nb", True),
+        (r'model="a\\b"', "a\\b", True),
+        (r'model=~"a\\.b"', "a.b", True),
+        (r'model=~"a\\.b"', "axb", False),
+        (r'model=~"a\.b"', "axb", False),
+        ('model=~"[[:alpha:]]+"', "abc", True),
+        ('model=~"[[:alpha:]]+"', "a1", False),
+        ('model=~"(?i)abc"', "ABC", True),
+        ('model=~"^(?:foo|bar)$"', "bar", True),
+    ],
+)
+def test_values_and_patterns_mean_what_they_mean_to_alertmanager(text, value, is_accepted):
+    (matcher,) = read_matchers(text)
+    assert matcher.accepts_value(value) is is_accepted
+    assert read_matchers(str(matcher)) == (matcher,)

@@ -166,6 +166,60 @@ def test_an_alert_that_is_older_than_the_wait_is_told_at_once(desk):
     assert desk.look(after=31) == [("desk", "first", [True])]
 
 
+def test_each_of_two_routes_with_the_same_matchers_is_told(desk):
+    same = "    - matchers: [model=spread]\n      receiver: {}\n      continue: true\n"
+    desk.file.write_text(ROUTING.replace("  routes:\n", "  routes:\n" + same.format("desk") + same.format("night")))
+    desk.fire()
+    assert sorted(desk.look(after=31)) == [("desk", "first", [True]), ("night", "first", [True])]
+    desk.clear()
+    assert sorted(desk.look(after=300)) == [("desk", "resolved", [False]), ("night", "resolved", [False])]
+
+
+def test_an_alert_that_another_route_takes_ends_for_whom_was_told_of_it_and_only_when_it_ends(desk):
+    desk.fire()
+    desk.look(after=31)
+    taken = "    - matchers: [model=spread]\n      receiver: night\n"
+    desk.file.write_text(ROUTING.replace("  routes:\n", "  routes:\n" + taken))
+    assert desk.look(after=301) == [("night", "first", [True])]
+    desk.clear()
+    assert sorted(desk.look(after=301)) == [("desk", "resolved", [False]), ("night", "resolved", [False])]
+    assert groups_of(desk.workspace).all() == []
+
+
+def test_a_receiver_of_another_name_hears_of_its_own_and_the_old_one_hears_the_end(desk):
+    desk.fire()
+    desk.look(after=31)
+    desk.file.write_text(ROUTING.replace("desk", "front"))
+    assert desk.look(after=301) == [("front", "first", [True])]
+    desk.clear()
+    assert sorted(desk.look(after=301)) == [("desk", "resolved", [False]), ("front", "resolved", [False])]
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_from_being_told(desk):
+    desk.clock.pass_by(86_400)
+    desk.fire(version="1")
+    desk.look(after=31)
+    desk.clock.pass_by(-86_400)
+    desk.fire(version="2")
+    assert desk.look(after=301) == [("desk", "changed", [True, True])]
+
+
+def test_a_shortened_interval_holds_for_groups_that_are_open(desk):
+    desk.file.write_text(ROUTING.replace("group_interval: 5m", "group_interval: 1d"))
+    desk.fire(version="1")
+    desk.look(after=31)
+    desk.file.write_text(ROUTING.replace("group_interval: 5m", "group_interval: 40s"))
+    desk.fire(version="2")
+    assert desk.look(after=41) == [("desk", "changed", [True, True])]
+
+
+def test_groups_whose_labels_hold_quotes_stay_apart(desk):
+    desk.file.write_text(ROUTING.replace("group_by: [model]", "group_by: [version, zone]"))
+    desk.fire(version='1", zone="2')
+    desk.fire(version="1", zone="2")
+    assert len(desk.look(after=31)) == 2
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["fire", "clear", "acknowledge", "silence", "look"]),

@@ -103,7 +103,7 @@ FAULTS = {
     "unknown key": ("continue: true", "continues: true", "line 11, column 7", "did you mean continue?"),
     "unknown receiver": ("receiver: slack", "receiver: slak", "line 18, column 7", "did you mean slack?"),
     "bad matcher": ('severity="critical"', 'severity~~"critical"', "line 9, column 18", "is not a matcher"),
-    "endless pattern": ('"etrm|spread"', '"(a+)+"', "line 17, column 18", "repeats a repetition"),
+    "endless pattern": ('"etrm|spread"', '"(a+)+"', "line 17, column 18", "repeats a repeat"),
     "bad duration": ("1d12h", "1.5d", "line 19, column 7", "is no duration"),
     "no interval": ("[night, month_end]", "[nigt]", "line 22, column 31", "there is no time interval"),
     "backwards": ("monday:friday", "friday:monday", "line 33, column 20", "runs backwards"),
