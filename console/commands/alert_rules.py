@@ -19,6 +19,7 @@ def add_parsers(verbs: Subparsers) -> None:
 def check_files(args: argparse.Namespace) -> int:
     """Check rule files; every fault of every file is printed."""
     from console.cli.output import print_json, printable
+    from console.cli.parser import shortened
     from core.alerts.rule_files import check_rule_file
 
     results = []
@@ -30,9 +31,9 @@ def check_files(args: argparse.Namespace) -> int:
         if args.json:
             continue
         for line in [*problems, *warnings]:
-            print(f"bondx: {printable(line)}", file=sys.stderr)
+            print(f"bondx: {printable(shortened(line))}", file=sys.stderr)
         if not problems:
-            print(f"{printable(path)}: {n_rules} {'rule' if n_rules == 1 else 'rules'}, no faults")
+            print(f"{printable(shortened(str(path)))}: {n_rules} {'rule' if n_rules == 1 else 'rules'}, no faults")
     if args.json:
         print_json(results)
     return ExitCode.USAGE if any(result["faults"] for result in results) else ExitCode.GOOD

@@ -24,7 +24,7 @@ _HISTORY_SECONDS = 180
 class Recorder(Worker):
     """Stores a scrape of the workspace, the machine and the engine every `alerts.evaluation_interval_seconds`."""
 
-    name: ClassVar[str] = "recorder"
+    name: ClassVar[str] = "series"
 
     def __init__(self, context: EngineContext) -> None:
         """Prepare to record."""
