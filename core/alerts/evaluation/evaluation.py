@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from core.alerts.evaluation.group import GroupOutcome, RuleValues, evaluate_grou
 from core.alerts.evaluation.recording import RuleSeriesWriter
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.evaluation.rule_alerts import SOURCE, RuleAlerts, alert_of
+from core.alerts.evaluation.rule_names import rule_names
 from core.alerts.evaluation.rule_state import ActiveAlert, RuleState, StateChanges
 from core.alerts.lifecycle import STILL_SO_EVERY
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
@@ -117,7 +117,7 @@ class RuleEvaluation:
         self._groups = {}
         for file, rule_file in self._rules.files.items():
             for group in rule_file.groups:
-                run = RuleGroupRun(file, group, _names(file, group))
+                run = RuleGroupRun(file, group, rule_names(file, group))
                 run.states = {
                     position: self._states.setdefault(run.names[position], RuleState())
                     for position, rule in enumerate(group.rules)
@@ -152,7 +152,7 @@ class RuleEvaluation:
     def _rule(self, name: str) -> AlertingRule | None:
         for file, rule_file in self._rules.files.items():
             for group in rule_file.groups:
-                for each, rule in zip(_names(file, group), group.rules, strict=True):
+                for each, rule in zip(rule_names(file, group), group.rules, strict=True):
                     if each == name and isinstance(rule, AlertingRule):
                         return rule
         return None
@@ -296,17 +296,6 @@ class RuleEvaluation:
     @property
     def _pending(self) -> "Documents[ActiveRuleAlert]":
         return self._workspace.database(DATABASE).documents(PENDING_TABLE, ActiveRuleAlert, key="key")
-
-
-def _names(file: str, group: RuleGroup) -> tuple[str, ...]:
-    """Name the rules of a group, each once."""
-    seen: Counter[str] = Counter()
-    names = []
-    for rule in group.rules:
-        seen[rule.name] += 1
-        nth = f"#{seen[rule.name]}" if seen[rule.name] > 1 else ""
-        names.append(f"{file}:{group.name}:{rule.name}{nth}")
-    return tuple(names)
 
 
 def _fires(state: RuleState, labels: SeriesLabels) -> bool:

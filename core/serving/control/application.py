@@ -27,6 +27,7 @@ from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
 from core.serving.control.rollouts import RolloutRoutes
+from core.serving.control.rules import RuleRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.signatures import SignatureRoutes
@@ -47,6 +48,7 @@ _ROUTES = (
     SessionRoutes,
     RolloutRoutes,
     AlertRoutes,
+    RuleRoutes,
     NotificationRoutes,
     SilenceRoutes,
     OncallRoutes,

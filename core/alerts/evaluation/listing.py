@@ -1,0 +1,117 @@
+"""The rules in force as people see them, and expressions evaluated by hand."""
+
+import math
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from core.alerts.durations import duration_text
+from core.alerts.evaluation.group import vector_at
+from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
+from core.alerts.evaluation.rule_names import rule_names
+from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
+from core.alerts.rule_files import AlertingRule, RulesInForce
+from core.alerts.store import DATABASE
+from core.errors import UsageError
+from core.promql import Expression, SeriesSource
+from core.settings import AlertSettings
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+
+class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule, and how its last evaluation went."""
+
+    file: str
+    group: str
+    rule: str
+    kind: str  # alert, record
+    state: str  # inactive, pending, firing; recorded; error; built-in: the engine judges it at once; unusable: its file
+    n_pending: int = 0
+    n_firing: int = 0
+    severity: str = ""
+    expr: str = ""
+    for_: str = msgspec.field(name="for", default="")
+    evaluated_at: datetime | None = None  # of the group, at most a minute old while an engine runs
+    error: str = ""
+    built_in: str = ""  # the built-in rule that says the same
+
+
+def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine]:
+    """Return the rules in force in their order, and a line for each file that cannot be used.
+
+    Args:
+        workspace: The workspace.
+        settings: Which files are in force.
+    """
+    rules = RulesInForce(workspace.root)
+    rules.refresh(settings)
+    database = workspace.database(DATABASE)
+    groups = {record.group: record for record in database.documents(GROUP_TABLE, RuleGroupRecord, key="group").all()}
+    n_active = Counter(
+        (alert.rule, alert.is_firing) for alert in database.documents(PENDING_TABLE, ActiveRuleAlert, key="key").all()
+    )
+    lines = [
+        RuleLine(file=file, group="", rule="", kind="", state="unusable", error=problem)
+        for file, problem in rules.problems.items()
+    ]
+    for file, rule_file in rules.files.items():
+        for group in rule_file.groups:
+            record = groups.get(f"{file}:{group.name}")
+            for name, rule in zip(rule_names(file, group), group.rules, strict=True):
+                is_alert = isinstance(rule, AlertingRule)
+                twin = BUILT_IN_TWINS.get(rule.name, "") if file == READY_MADE_FILE.name else ""
+                error = "" if record is None else record.errors.get(name, "")
+                n_pending, n_firing = n_active[name, False], n_active[name, True]
+                active = "firing" if n_firing else "pending" if n_pending else "inactive"
+                state = active if is_alert else "recorded"
+                lines.append(
+                    RuleLine(
+                        file=file,
+                        group=group.name,
+                        rule=rule.name,
+                        kind="alert" if is_alert else "record",
+                        state="built-in" if twin else "error" if error else state,
+                        n_pending=n_pending,
+                        n_firing=n_firing,
+                        severity=rule.labels.get("severity", "warning") if is_alert else "",
+                        expr=rule.expression.text,
+                        for_=duration_text(rule.for_) if isinstance(rule, AlertingRule) and rule.for_ else "",
+                        evaluated_at=None if record is None or twin else record.evaluated_at,
+                        error=error,
+                        built_in=twin,
+                    )
+                )
+    return lines
+
+
+class EvaluatedSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of an expression."""
+
+    labels: dict[str, str]
+    value: float | None  # None: NaN or infinite, as the text says
+    text: str
+
+
+def evaluate_by_hand(source: SeriesSource, text: str, at: datetime) -> list[EvaluatedSample]:
+    """Evaluate an expression at an instant.
+
+    Raises:
+        PromqlError: It cannot be read, or the series do not allow it.
+        UsageError: It is a string.
+    """
+    expression = Expression.parse(text)
+    at_ms = round(at.timestamp() * 1000)
+    if isinstance(expression.at(source, at_ms), str):
+        raise UsageError("The expression is a string: it has no value.")
+    return [
+        EvaluatedSample(
+            labels=dict(sample.labels),
+            value=sample.value if math.isfinite(sample.value) else None,
+            text=f"{sample.value:.10g}",
+        )
+        for sample in vector_at(expression, source, at_ms)
+    ]
