@@ -92,10 +92,7 @@ def _name_rows(args: argparse.Namespace) -> int:
     elif args.out is not None:
         print(f"{len(found.rows)} rows in {printable(args.out)}: fill in {printable(found.target)}, from the top")
     else:
-        rows = [
-            {"row": f"{row:,}", "chance": f"{chance:.3g}"}
-            for row, chance in zip(found.rows, found.chances, strict=True)
-        ]
+        rows = [{"row": f"{each.row:,}", "chance": f"{each.chance:.3g}"} for each in found.rows]
         print_table(rows, ("row", "chance"), empty="")
     return ExitCode.GOOD
 
@@ -103,8 +100,9 @@ def _name_rows(args: argparse.Namespace) -> int:
 def _csv(found: "WantedLabels") -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["row", found.target])
-    writer.writerows([row, ""] for row in found.rows)
+    *carried, target = found.row_columns
+    writer.writerow([*carried, target])
+    writer.writerows([*(getattr(each, name) for name in carried), ""] for each in found.rows)
     return out.getvalue().encode()
 
 
@@ -143,6 +141,8 @@ def _print(found: "JudgedLabels") -> None:
     from console.cli.output import printable
 
     print(f"{printable(found.model)} {found.version}: {found.n_labels:,} labels, {found.n_draws:,} draws count")
+    for note in found.notes:
+        print(f"note: {printable(note)}")
     if found.value is None:
         print("open: at least the first 20 draws need labels, from the top of the list")
         if found.n_labels > found.n_draws:

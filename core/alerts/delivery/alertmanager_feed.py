@@ -1,4 +1,8 @@
-"""Keeps existing Alertmanagers informed: each in a thread of its own, each minute and at every change."""
+"""Keeps existing Alertmanagers informed: each in a thread of its own, each minute and at every change.
+
+Alerts that came from elsewhere are not posted: an Alertmanager has them from their own sender, and two BondX servers
+that post to each other would keep them firing for ever.
+"""
 
 import logging
 import threading
@@ -12,6 +16,7 @@ from core.alerts.delivery.channels.alertmanager import RESEND, RESOLVED_FOR, pos
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import NotifiedAlert
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
+from core.alerts.external import SOURCE
 from core.errors import CoreError
 from core.escape import escaped
 
@@ -47,7 +52,7 @@ class AlertmanagerFeed:
         *,
         timeout_seconds: float,
     ) -> datetime | None:
-        """Post what is due.
+        """Post what is due: our own alerts, and none that another server sent here.
 
         Args:
             addresses: The Alertmanagers.
@@ -61,7 +66,8 @@ class AlertmanagerFeed:
         if not addresses:
             return None
         now = self._clock()
-        told = [alert for alert in alerts if alert.state.is_open or _ended_lately(alert, now)]
+        own = [alert for alert in alerts if alert.source != SOURCE]
+        told = [alert for alert in own if alert.state.is_open or _ended_lately(alert, now)]
         states = frozenset((alert.fingerprint, _told_state(alert), alert.n_fired) for alert in told)
         for address in addresses:
             last_at, last_states = self._posted.get(address, (None, frozenset()))

@@ -8,6 +8,7 @@ import pytest
 from core.actor import Actor
 from core.alerts import Alerts
 from core.alerts.delivery.channels.console_line import announcements_of
+from core.alerts.external import ExternalAlerts, ReceivedAlert
 from core.engine.workers.notifier import Notifier
 from tests.alert_receivers import http_receiver
 from tests.clocks import HandClock
@@ -94,6 +95,23 @@ class TestAlertmanagers:
             Alerts(workspace, clock=clock).clear("gate_failed", labels=GATE, now=clock())
             until(lambda: notifier.step() and len(http.requests) == 3, "the end")
             assert http.requests[2].json[0]["endsAt"] == "2026-03-02T09:01:01.000000Z"
+
+    def test_alerts_that_another_server_sent_are_not_posted_on(self, workspace, clock, context):
+        with http_receiver() as http:
+            workspace.settings_file.write_text(f"alerts:\n  alertmanagers: ['{http.url()}']\n")
+            notifier = Notifier(replace(context, clock=clock))
+            elsewhere, host_down = ExternalAlerts(workspace, clock), {"alertname": "HostDown"}
+            elsewhere.receive([ReceivedAlert(labels=host_down)], Actor.engine())
+            fire(workspace, clock)
+            notifier.step()
+            until(lambda: len(http.requests) == 1, "the alerts")
+            elsewhere.receive([ReceivedAlert(labels=host_down, ends_at=clock.now)], Actor.engine())
+            until(notifier.outbox.health, "its health")
+            clock.pass_by(61)
+            until(lambda: notifier.step() and len(http.requests) == 2, "the repetition")
+            posted = [[alert["labels"]["alertname"] for alert in request.json] for request in http.requests]
+            assert posted == [["gate_failed"], ["gate_failed"]]
+            assert {alert.source for alert in Alerts(workspace).all()} == {"", "external"}
 
     def test_one_that_is_away_is_an_alert_until_it_is_back(self, workspace, clock, context):
         with http_receiver() as http:
