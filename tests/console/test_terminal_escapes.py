@@ -192,6 +192,7 @@ def test_no_print_and_no_log_goes_around_the_escape():
         ("console/cli/process_log.py", "logging.StreamHandler"),  # with LogLines
         ("console/commands/serve.py", "logging.StreamHandler"),  # with LogLines or JsonLines
         ("core/training/child_output.py", "logging.StreamHandler"),  # with JsonLines, into a pipe of the trainer
+        ("core/alerts/delivery/channels/apprise_url.py", "logging.StreamHandler"),  # into a text, escaped in an error
         ("console/runtime/hangup.py", "sys.__std…"),  # a constant
         ("console/runtime/hangup.py", "os.write"),  # the same
     }
