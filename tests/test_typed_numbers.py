@@ -26,6 +26,7 @@ DOORS = (
 
 # Conversions of numbers, and of texts that a pattern, a parser or the kernel holds to ASCII digits.
 CONVERSIONS = {
+    "core/settings/placed_yaml.py": {"text"},  # of a pattern of ASCII digits
     "console/cli/main.py": {"args.command(args)", "error.exit_code", "parsed.code or 0"},
     "console/cli/waiting.py": {"found[1]"},
     "bondx/dashboard.py": {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from core.errors import ExitCode, UsageError
+from core.typed_numbers import decimal_number
 
 if TYPE_CHECKING:
     from core.alerts.evaluation.replay import ReplayedAlert, ReplayedVariant, ReplaySpan
@@ -160,7 +161,7 @@ def _varied(texts: list[str]) -> tuple[list[timedelta], list[float]]:
             fors += [read_duration(value) for value in values.split(",")]
         elif name == "threshold" and values:
             try:
-                thresholds += [float(value) for value in values.split(",")]
+                thresholds += [decimal_number(value) for value in values.split(",")]
             except ValueError:
                 raise UsageError(f"--vary {shown(text)}: thresholds are numbers, such as threshold=0.1,0.2.") from None
         else:

@@ -19,7 +19,7 @@ _LOCAL_FORM = 'expected a time in quotes, such as "2026-12-24T09:00", or with an
 LocalInstant = Annotated[
     str,
     Meta(
-        pattern=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?(?![\s\S])",
+        pattern=r"^[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){1,2}(Z|[+-][0-9]{2}:[0-9]{2})?(?![\s\S])",
         extra={"form_of_text": _LOCAL_FORM},
     ),
 ]
@@ -85,7 +85,7 @@ class RotationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     starts_on: Annotated[
         str,
         Meta(
-            pattern=r"^\d{4}-\d\d-\d\d(?![\s\S])",
+            pattern=r"^[0-9]{4}-[0-9][0-9]-[0-9][0-9](?![\s\S])",
             description="The date from which the first is on call.",
             extra={"form_of_text": _DATE_FORM},
         ),
@@ -96,7 +96,7 @@ class RotationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     handover: Annotated[
         str,
         Meta(
-            pattern=r"^([01]\d|2[0-3]):[0-5]\d(?![\s\S])",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?![\s\S])",
             description="The local time at which the next takes over.",
             extra={"form_of_text": 'expected a time of day in quotes, such as "09:00"'},
         ),
