@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.promql.patterns import LabelPattern
 
 SeriesLabels: TypeAlias = tuple[tuple[str, str], ...]
@@ -43,8 +43,8 @@ class SeriesSamples:
     """One series: times in ms since 1970, ascending, shape (n,), and its values, shape (n,)."""
 
     labels: SeriesLabels
-    at_ms: NDArray[np.int64]
-    values: NDArray[np.float64]
+    at_ms: IntArray
+    values: FloatArray
 
 
 class SeriesSource(Protocol):
@@ -61,9 +61,9 @@ class VectorSample(NamedTuple):
     value: float
 
 
-def stale_samples(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def stale_samples(values: FloatArray) -> BoolArray:
     """Return which values mark the end of a series."""
-    stale: NDArray[np.bool_] = np.ascontiguousarray(values).view(np.uint64) == STALE_BITS
+    stale: BoolArray = np.ascontiguousarray(values).view(np.uint64) == STALE_BITS
     return stale
 
 

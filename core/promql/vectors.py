@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.promql.errors import PromqlError
 from core.promql.series import NAME, SeriesLabels
 
-Floats: TypeAlias = NDArray[np.float64]
-Times: TypeAlias = NDArray[np.int64]
-Presence: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = FloatArray
+Times: TypeAlias = IntArray
+Presence: TypeAlias = BoolArray
 
 
 @dataclass(slots=True)

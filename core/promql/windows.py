@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import ArrayOf
 from core.promql.series import SeriesLabels, SeriesSamples, stale_samples
 from core.promql.vectors import Floats, Presence, Times
 
@@ -83,9 +83,9 @@ class Windows:
         last: Floats = self.values[self.starts + self.counts - 1]
         return last
 
-    def per_sample(self, of_window: "NDArray[OfWindow]") -> "NDArray[OfWindow]":
+    def per_sample(self, of_window: ArrayOf[OfWindow]) -> ArrayOf[OfWindow]:
         """Repeat what each window has for each of its samples."""
-        repeated: NDArray[OfWindow] = np.repeat(of_window, self.counts)
+        repeated: ArrayOf[OfWindow] = np.repeat(of_window, self.counts)
         return repeated
 
     def sums(self, values: Floats) -> Floats:

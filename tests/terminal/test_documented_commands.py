@@ -30,7 +30,7 @@ STAYS = {
     "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
     "bondx run --epochs 1": r"1 Overview",
     "bondx run --domain etrm --experiment hubs": r"1 Overview",
-    "bondx run --headless --no-session": r"runs; no session is started",
+    "bondx run --headless --no-session": r"is running;\s+no\s+session",
     "make run": r"1 Overview",
     IN_TMUX: r"starting s-0002",
 }

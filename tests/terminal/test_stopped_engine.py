@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.terminal.test_journey import show_only
+from tests.waiting import until
 
 pytestmark = pytest.mark.terminal
 
@@ -31,6 +32,8 @@ def workspace(trained: Path, tmp_path: Path) -> Path:
 
 def test_an_engine_that_is_stopped_is_named_with_the_cure_and_recovers(terminal, bondx, workspace):
     terminal(f"bondx --workspace {workspace} run --headless --no-session", cwd=workspace.parent)
+    # A console that comes first would be the engine itself.
+    until(lambda: json.loads(bondx("--workspace", workspace, "status", "--json").stdout)["engine"], "the engine")
     console = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent)
     pid = int(re.search(r"engine headless pid (\d+)", console.wait_for(r"engine headless pid \d+"))[1])
     os.kill(pid, signal.SIGSTOP)

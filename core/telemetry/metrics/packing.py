@@ -4,11 +4,12 @@ import zlib
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-SeriesIds: TypeAlias = NDArray[np.uint32]
-SampleValues: TypeAlias = NDArray[np.float64]
-SampleTimes: TypeAlias = NDArray[np.int64]
+from core.arrays import FloatArray, IntArray, Unsigned32Array, Unsigned64Array
+
+SeriesIds: TypeAlias = Unsigned32Array
+SampleValues: TypeAlias = FloatArray
+SampleTimes: TypeAlias = IntArray
 
 _SCRAPE_LEVEL = 1  # every few seconds
 _BLOCK_LEVEL = 6  # once an hour
@@ -79,11 +80,11 @@ def _inflated(body: bytes) -> bytes:
     return raw
 
 
-def _apart(numbers: NDArray[np.uint32] | NDArray[np.uint64]) -> bytes:
+def _apart(numbers: Unsigned32Array | Unsigned64Array) -> bytes:
     return np.ascontiguousarray(numbers.view(np.uint8).reshape(len(numbers), numbers.itemsize).T).tobytes()
 
 
-def _together(raw: bytes, kind: "np.dtype[np.uint32] | np.dtype[np.uint64]") -> "NDArray[np.uint64]":
+def _together(raw: bytes, kind: "np.dtype[np.uint32] | np.dtype[np.uint64]") -> Unsigned64Array:
     planes = np.frombuffer(raw, np.uint8).reshape(kind.itemsize, len(raw) // kind.itemsize)
-    numbers: NDArray[np.uint64] = np.ascontiguousarray(planes.T).reshape(-1).view(kind)
+    numbers: Unsigned64Array = np.ascontiguousarray(planes.T).reshape(-1).view(kind)
     return numbers

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+from core.arrays import FloatArray, IntArray
 
 RecordedLabels: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values, sorted by name; the name of a series is the label `__name__`."""
@@ -41,5 +42,5 @@ class RecordedSeries:
     """One series: times in ms since 1970, ascending, shape (n,), and its values, shape (n,)."""
 
     labels: RecordedLabels
-    at_ms: NDArray[np.int64]
-    values: NDArray[np.float64]
+    at_ms: IntArray
+    values: FloatArray
