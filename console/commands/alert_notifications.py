@@ -18,7 +18,9 @@ def add_parsers(verbs: Subparsers) -> None:
     log.add_argument("--alert", metavar="ALERT", help="show only the notifications about this alert")
     add_json_argument(log)
     log.set_defaults(command=list_notifications)
-    nouns = noun_parser(verbs, "receivers", help="list the receivers of notifications, or test one")
+    nouns = noun_parser(
+        verbs, "receivers", help="list the receivers of notifications, or test one", alone=list_receivers
+    )
     listing = command_parser(nouns, "list", help="every channel of every receiver: exit code 1 if one is dead")
     add_json_argument(listing)
     listing.set_defaults(command=list_receivers)

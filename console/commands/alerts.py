@@ -1,7 +1,6 @@
 """`bondx alerts`: list and show alerts, acknowledge, snooze, comment and resolve them."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -17,7 +16,7 @@ from console.commands.opening import (
     open_workspace,
     person,
 )
-from core.errors import CoreError, ExitCode
+from core.errors import ExitCode
 
 DECISIONS = {
     "acknowledge": "acknowledge alerts: you take them",
@@ -95,6 +94,7 @@ def list_alerts(args: argparse.Namespace) -> int:
         rows = [
             msgspec.structs.asdict(alert)
             | {
+                "rule": alert.name,
                 "summary": alert.told,
                 "state": state_words(alert, now, snapshot.silences),
                 "group": label_of(alert, args.group_by),
@@ -110,30 +110,20 @@ def list_alerts(args: argparse.Namespace) -> int:
 
 
 def decide(args: argparse.Namespace) -> int:
-    """Acknowledge, snooze or resolve alerts one by one; one that refuses does not keep the others from it."""
+    """Acknowledge, snooze or resolve alerts: all of them, or none if one refuses."""
     from console.cli.output import print_json, printable
     from core.alerts import Alert, Alerts
 
     alerts, actor = Alerts(open_workspace(args)), person()
-    carry_out: Callable[..., Alert] = alerts.acknowledge if args.verb == "acknowledge" else alerts.resolve
+    carry_out: Callable[..., list[Alert]] = alerts.acknowledge_all if args.verb == "acknowledge" else alerts.resolve_all
     if args.verb == "snooze":
-        carry_out = partial(alerts.snooze, until=_end_of_snooze(args))
-    decided: list[Alert] = []
-    refusals: list[CoreError] = []
-    for fingerprint in args.fingerprints:
-        try:
-            decided.append(carry_out(fingerprint, actor, reason=args.reason))
-        except CoreError as error:
-            refusals.append(error)
-    if args.json and decided:
+        carry_out = partial(alerts.snooze_all, until=_end_of_snooze(args))
+    decided = carry_out(args.fingerprints, actor, reason=args.reason)
+    if args.json:
         print_json(decided if len(args.fingerprints) > 1 else decided[0])
-    elif not args.json:
+    else:
         for alert in decided:
             print(f"{alert.fingerprint} {alert.state}: {printable(alert.summary)}")
-    for refusal in refusals[:-1]:
-        print(f"bondx: {printable(refusal)}", file=sys.stderr)
-    if refusals:
-        raise refusals[-1]
     return ExitCode.GOOD
 
 

@@ -57,10 +57,26 @@ def command_parser(commands: Subparsers, name: str, *, help: str) -> argparse.Ar
     return parser
 
 
-def noun_parser(commands: Subparsers, name: str, *, help: str) -> Subparsers:  # noqa: A002
-    """Add a command that is a noun with verbs below it; without a verb it prints its own help."""
+def noun_parser(
+    commands: Subparsers,
+    name: str,
+    *,
+    help: str,  # noqa: A002
+    alone: CommandFunction | None = None,
+) -> Subparsers:
+    """Add a command that is a noun with verbs below it.
+
+    Args:
+        commands: Where it is added.
+        name: The noun.
+        help: What it is about.
+        alone: What it does without a verb; by default it says that it needs one.
+    """
     parser = command_parser(commands, name, help=help)
-    return parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    if alone is not None:
+        add_json_argument(parser)
+        parser.set_defaults(command=alone)
+    return parser.add_subparsers(title="verbs", metavar="VERB", required=alone is None)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ _MATCHERS_HELP = "model=spread, or 'severity=~\"warning|critical\"'; several mus
 
 def add_parsers(verbs: Subparsers) -> None:
     """Add the verbs below `bondx alerts`."""
-    silences = noun_parser(verbs, "silence", help="keep alerts from being told for a time")
+    silences = noun_parser(verbs, "silence", help="keep alerts from being told for a time", alone=list_silences)
     add = command_parser(silences, "add", help="make a silence; prints its id")
     add.add_argument("matchers", metavar="MATCHER", nargs="+", help=_MATCHERS_HELP)
     add.add_argument("--comment", "-c", required=True, help="why: others will read it")
@@ -86,7 +86,7 @@ def list_silences(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from core.alerts.silences.inventory import inventory
 
-    found = inventory(open_workspace(args), expired=args.expired)
+    found = inventory(open_workspace(args), expired=getattr(args, "expired", False))
     if args.json:
         print_json(found)
     else:
@@ -102,7 +102,7 @@ def expire_silences(args: argparse.Namespace) -> int:
     from core.alerts.silences import Silences
 
     silences, actor = Silences(open_workspace(args)), person()
-    ended = [silences.expire(each, actor, reason=args.reason) for each in args.ids]
+    ended = silences.expire_all(args.ids, actor, reason=args.reason)
     if args.json:
         print_json(ended if len(ended) > 1 else ended[0])
     else:
@@ -124,7 +124,7 @@ def preview_silence(args: argparse.Namespace) -> int:
         print_json(hidden)
     else:
         columns = ("fingerprint", "severity", "rule", "summary")
-        rows = [{name: getattr(each, name) for name in columns} for each in hidden]
+        rows = [{name: getattr(each, name) for name in columns} | {"rule": each.name} for each in hidden]
         print_table(rows, columns, empty="no open alert would be hidden")
     return ExitCode.GOOD
 

@@ -349,7 +349,7 @@ def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
         fired += f"; flapping, back {counted(alert.n_flaps, 'time')} since {instant(alert.incident_at)}"
     facts = [
         ("state", state_words(alert, now)),
-        ("rule", alert.rule),
+        ("rule", alert.name),
         ("value", number(alert.value)),
         ("limit", number(alert.threshold)),
         ("since", instant(alert.first_at)),

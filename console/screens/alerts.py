@@ -218,7 +218,7 @@ class AlertsScreen(ConsoleScreen):
             return None
         app = self.console_app
         told = alerts.detail_lines(alert, self.snapshot, app.glyphs)
-        return f"Why: {alert.rule}", lambda: [*told, *alerts.history_lines(history_of(app.workspace, alert))]
+        return f"Why: {alert.name}", lambda: [*told, *alerts.history_lines(history_of(app.workspace, alert))]
 
 
 def _takes_words(text: str) -> bool:

@@ -232,7 +232,7 @@ class OverviewScreen(ConsoleScreen):
         glyphs = self.console_app.glyphs
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
-                return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, glyphs)
+                return f"Why: {alert.name}", alerts.detail_lines(alert, self.snapshot, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
                 holder = self.snapshot.engine
                 title = "No engine is running" if holder is None else "The engine is silent"

@@ -15,6 +15,10 @@ FLAP_CALM = timedelta(minutes=10)
 MAX_FIRINGS = 20
 MAX_COMMENTS = 50
 MAX_COMMENT = 1_000
+EXTERNAL = "external"
+"""The source of an alert that another program sent."""
+EXTERNAL_PREFIX = "external:"
+"""Before the name of an external alert in its rule, so that it is never taken for an alert of ours."""
 
 
 class Severity(StrEnum):
@@ -113,8 +117,26 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_acknowledged or self.is_snoozed(now)
 
     @property
+    def name(self) -> str:
+        """What people call the alert, and matchers `alertname`: the rule, or the name that its sender gave it."""
+        return self.rule.removeprefix(EXTERNAL_PREFIX) if self.is_external else self.rule
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another program sent the alert."""
+        return self.source == EXTERNAL
+
+    @property
     def routing_labels(self) -> dict[str, str]:
-        """The labels that routes, silences and filters match: those of the alert, its rule and its severity."""
+        """The labels that routes, silences and filters match.
+
+        Those of an external alert are exactly those that were sent, and those of a rule file are those that a
+        Prometheus would send: without a severity that nobody gave.
+        """
+        if self.is_external:
+            return dict(self.labels)
+        if self.source:
+            return {**self.labels, "alertname": self.rule}
         return {"alertname": self.rule, "severity": str(self.severity), **self.labels}
 
     @property

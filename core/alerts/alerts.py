@@ -1,7 +1,7 @@
 """The alerts of a workspace: fired and resolved by the engine, acknowledged by people, every decision audited."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 MAX_SNOOZE = timedelta(days=365)
+_Decide = Callable[[Alert], dict[str, Any]]
 
 
 class Alerts:
@@ -254,23 +255,26 @@ class Alerts:
             StaleRevisionError: The alert was resolved, or fired again, since the actor looked.
         """
         now = self._clock()
-
-        def decide(alert: Alert) -> dict[str, Any]:
-            if alert.state is AlertState.RESOLVED:
-                raise RefusedError(f"This alert is resolved already: {alert.summary}.")
-            if alert.state is AlertState.ACKNOWLEDGED:
-                raise RefusedError(f"{alert.acknowledged_by} has already acknowledged this alert: {alert.summary}.")
-            return {"state": AlertState.ACKNOWLEDGED, "acknowledged_by": str(actor), "acknowledged_at": now}
-
         return self._store.change(
             fingerprint,
             "alert.acknowledge",
-            decide,
+            _acknowledging(actor, now),
             actor=actor,
             now=now,
             reason=reason,
             expected_revision=expected_revision,
         )
+
+    def acknowledge_all(self, fingerprints: Sequence[str], actor: Actor, *, reason: str = "") -> list[Alert]:
+        """Acknowledge several alerts, or none if one of them refuses.
+
+        Raises:
+            CoreError: The only alert refuses, as in `acknowledge`.
+            NoneChangedError: One of several refuses.
+        """
+        now = self._clock()
+        decide = _acknowledging(actor, now)
+        return self._store.change_all(fingerprints, "alert.acknowledge", decide, actor=actor, now=now, reason=reason)
 
     def snooze(
         self,
@@ -299,27 +303,28 @@ class Alerts:
             StaleRevisionError: The alert has changed its state since the actor looked.
         """
         now = self._clock()
-        if until.tzinfo is None:
-            raise UsageError("The end of a snooze must say its offset from UTC, such as 2026-03-01T06:00:00Z.")
-        if not now < until <= now + MAX_SNOOZE:
-            raise UsageError(
-                f"A snooze must end after now and within {MAX_SNOOZE.days} days, not at {until:%Y-%m-%d %H:%M} UTC."
-            )
-
-        def decide(alert: Alert) -> dict[str, Any]:
-            if alert.state is AlertState.RESOLVED:
-                raise RefusedError(f"This alert is resolved already: {alert.summary}.")
-            return {"snoozed_until": until, "snoozed_by": str(actor)}
-
         return self._store.change(
             fingerprint,
             "alert.snooze",
-            decide,
+            _snoozing(actor, until, now),
             actor=actor,
             now=now,
             reason=reason,
             expected_revision=expected_revision,
         )
+
+    def snooze_all(
+        self, fingerprints: Sequence[str], actor: Actor, until: datetime, *, reason: str = ""
+    ) -> list[Alert]:
+        """Snooze several alerts, or none if one of them refuses.
+
+        Raises:
+            CoreError: The end is unusable, or the only alert refuses, as in `snooze`.
+            NoneChangedError: One of several refuses.
+        """
+        now = self._clock()
+        decide = _snoozing(actor, until, now)
+        return self._store.change_all(fingerprints, "alert.snooze", decide, actor=actor, now=now, reason=reason)
 
     def comment(
         self, fingerprint: str, actor: Actor, text: str, expected_revision: int | None = None, *, reason: str = ""
@@ -378,44 +383,39 @@ class Alerts:
             StaleRevisionError: The alert has changed its state since the actor looked.
         """
         self._changed_at.pop(fingerprint, None)
-        return self._resolve(fingerprint, actor, self._clock(), reason, expected_revision, by_hand=True)
-
-    def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
-        try:
-            return self._resolve(fingerprint, Actor.engine(), now, reason)
-        except RefusedError:  # an operator resolved it a moment earlier
-            return self._store.documents.get(fingerprint)
-
-    def _resolve(
-        self,
-        fingerprint: str,
-        actor: Actor,
-        now: datetime,
-        reason: str,
-        expected_revision: int | None = None,
-        *,
-        by_hand: bool = False,
-    ) -> Alert:
-        from core.alerts.rules import is_condition
-
-        def decide(alert: Alert) -> dict[str, Any]:
-            if alert.state is AlertState.RESOLVED:
-                raise RefusedError(f"This alert is resolved already: {alert.summary}.")
-            resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
-            if by_hand:  # a condition that had ended would have resolved its alert already
-                lasts = bool(alert.expr or alert.source) or is_condition(alert.rule)
-                resolved |= {"resolved_by": str(actor), "outlasted": lasts}
-            return resolved
-
+        now = self._clock()
         return self._store.change(
             fingerprint,
             "alert.resolve",
-            decide,
+            _resolving(now, by_hand=actor),
             actor=actor,
             now=now,
             reason=reason,
             expected_revision=expected_revision,
         )
+
+    def resolve_all(self, fingerprints: Sequence[str], actor: Actor, *, reason: str = "") -> list[Alert]:
+        """Resolve several alerts by hand, or none if one of them refuses.
+
+        Raises:
+            CoreError: The only alert refuses, as in `resolve`.
+            NoneChangedError: One of several refuses.
+        """
+        now = self._clock()
+        decide = _resolving(now, by_hand=actor)
+        resolved = self._store.change_all(fingerprints, "alert.resolve", decide, actor=actor, now=now, reason=reason)
+        for alert in resolved:
+            self._changed_at.pop(alert.fingerprint, None)
+        return resolved
+
+    def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
+        actor = Actor.engine()
+        try:
+            return self._store.change(
+                fingerprint, "alert.resolve", _resolving(now), actor=actor, now=now, reason=reason
+            )
+        except RefusedError:  # an operator resolved it a moment earlier
+            return self._store.documents.get(fingerprint)
 
     @property
     def limits(self) -> AlertSettings:
@@ -423,6 +423,48 @@ class Alerts:
         if self._settings is None:
             self._settings = settings_in_force(self._workspace.root).alerts
         return self._settings
+
+
+def _acknowledging(actor: Actor, now: datetime) -> _Decide:
+    def decide(alert: Alert) -> dict[str, Any]:
+        if alert.state is AlertState.RESOLVED:
+            raise RefusedError(f"This alert is resolved already: {alert.summary}.")
+        if alert.state is AlertState.ACKNOWLEDGED:
+            raise RefusedError(f"{alert.acknowledged_by} has already acknowledged this alert: {alert.summary}.")
+        return {"state": AlertState.ACKNOWLEDGED, "acknowledged_by": str(actor), "acknowledged_at": now}
+
+    return decide
+
+
+def _snoozing(actor: Actor, until: datetime, now: datetime) -> _Decide:
+    if until.tzinfo is None:
+        raise UsageError("The end of a snooze must say its offset from UTC, such as 2026-03-01T06:00:00Z.")
+    if not now < until <= now + MAX_SNOOZE:
+        raise UsageError(
+            f"A snooze must end after now and within {MAX_SNOOZE.days} days, not at {until:%Y-%m-%d %H:%M} UTC."
+        )
+
+    def decide(alert: Alert) -> dict[str, Any]:
+        if alert.state is AlertState.RESOLVED:
+            raise RefusedError(f"This alert is resolved already: {alert.summary}.")
+        return {"snoozed_until": until, "snoozed_by": str(actor)}
+
+    return decide
+
+
+def _resolving(now: datetime, *, by_hand: Actor | None = None) -> _Decide:
+    def decide(alert: Alert) -> dict[str, Any]:
+        from core.alerts.rules import is_condition
+
+        if alert.state is AlertState.RESOLVED:
+            raise RefusedError(f"This alert is resolved already: {alert.summary}.")
+        resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
+        if by_hand is not None:  # a condition that had ended would have resolved its alert already
+            lasts = bool(alert.expr or alert.source) or is_condition(alert.rule)
+            resolved |= {"resolved_by": str(by_hand), "outlasted": lasts}
+        return resolved
+
+    return decide
 
 
 def _rule(name: str) -> "Rule":

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core.actor import Actor
-from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
+from core.alerts.alert import EXTERNAL, EXTERNAL_PREFIX, Alert, AlertState, Severity, fingerprint_of
 from core.alerts.flapping import incident_of
 from core.alerts.lifecycle import STILL_SO_EVERY
 from core.alerts.store import DATABASE, AlertStore
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from core.governance.outbox import AuditedChange
     from core.state import Workspace
 
-SOURCE = "external"
-PREFIX = "external:"
-"""Before the name of an external alert, so that it is never taken for an alert of ours."""
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """After this long, an alert without `endsAt` that is not sent again is over, as by Alertmanager's `resolve_timeout`."""
 MOST_OPEN = 1_000
@@ -112,7 +109,7 @@ class ExternalAlerts:
         over = [
             alert
             for alert in self._store.documents.all()
-            if alert.source == SOURCE
+            if alert.source == EXTERNAL
             and (alert.state.is_open or alert.outlasted)
             and alert.ends_at is not None
             and alert.ends_at <= now
@@ -143,7 +140,7 @@ class ExternalAlerts:
     def _plan(self, wanted: Sequence[Alert], now: datetime) -> "_Plan":
         documents = self._store.documents
         stored = [documents.find(alert.fingerprint) for alert in wanted]
-        room = MOST_OPEN - sum(alert.source == SOURCE and alert.state.is_open for alert in documents.all())
+        room = MOST_OPEN - sum(alert.source == EXTERNAL and alert.state.is_open for alert in documents.all())
         plan = _Plan([], 0)
         for before, alert in zip(stored, wanted, strict=True):
             step = _next_step(before, alert, now)
@@ -241,15 +238,15 @@ def _alert_of(alert: ReceivedAlert, now: datetime) -> Alert:
     said = annotations.get("summary") or annotations.get("description") or annotations.get("message") or name
     runbook = annotations.get("runbook_url", "")
     return Alert(
-        fingerprint=fingerprint_of(PREFIX, labels),
-        rule=PREFIX + name,
+        fingerprint=fingerprint_of(EXTERNAL_PREFIX, labels),
+        rule=EXTERNAL_PREFIX + name,
         severity=_SEVERITIES.get(labels.get("severity", "").casefold(), Severity.WARNING),
         state=AlertState.FIRING,
         summary=cut(" ".join(said.split()), MOST_SUMMARY),
         advice=f"Runbook: {cut(' '.join(runbook.split()), MOST_URL)}" if runbook else "",
         labels=labels,
         annotations=annotations,
-        source=SOURCE,
+        source=EXTERNAL,
         generator_url=cut(escaped(alert.generator_url), MOST_URL),
         first_at=min(_instant(alert.starts_at) or now, now),
         last_at=now,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from core.alerts.alert import Alert, AlertState
+from core.alerts.alert import EXTERNAL_PREFIX, Alert, AlertState
 from core.errors import UsageError
 
 _MATCHER = re.compile(
@@ -43,12 +43,11 @@ class AlertMatcher(msgspec.Struct, frozen=True):
 
 
 def label_of(alert: Alert, name: str) -> str:
-    """Return a label as routes see it; `rule` and `state` too, which are no labels."""
-    if name == "rule":
-        return alert.labels.get("rule", alert.rule)
-    if name == "state":
-        return alert.labels.get("state", str(alert.state))
-    return alert.routing_labels.get(name, "")
+    """Return a label as routes see it; a missing `rule`, `state` or `severity` as the list of alerts shows it."""
+    labels = alert.routing_labels
+    if name not in labels and name in ("rule", "state", "severity"):
+        return {"rule": alert.name, "state": str(alert.state), "severity": str(alert.severity)}[name]
+    return labels.get(name, "")
 
 
 def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
@@ -96,11 +95,14 @@ def looks_like_matchers(text: str) -> bool:
 
 
 def require_usable(matcher: AlertMatcher) -> None:
-    """Refuse a pattern that is none, or that could take for ever.
+    """Refuse a pattern that is none, or that could take for ever, and the name of a rule that no alert has for a name.
 
     Raises:
         UsageError: It cannot be used.
     """
+    if matcher.name == "alertname" and matcher.op == "=" and matcher.value.startswith(EXTERNAL_PREFIX):
+        sent = AlertMatcher(matcher.name, matcher.op, matcher.value.removeprefix(EXTERNAL_PREFIX))
+        raise UsageError(f"{matcher} matches no alert: an alert from elsewhere has the name it was sent with: {sent}.")
     if matcher.op in ("=~", "!~"):
         _matches(matcher.value, "")
 
@@ -148,8 +150,8 @@ _SORTS: dict[str, Callable[[Alert], Any]] = {
     "worst": lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank, -alert.last_at.timestamp()),
     "newest": lambda alert: -alert.first_at.timestamp(),
     "oldest": lambda alert: alert.first_at.timestamp(),
-    "rule": lambda alert: (alert.rule, alert.summary),
-    "model": lambda alert: (alert.labels.get("model", "\uffff"), alert.rule),
+    "rule": lambda alert: (alert.name, alert.summary),
+    "model": lambda alert: (alert.labels.get("model", "\uffff"), alert.name),
     "times": lambda alert: -alert.n_fired,
 }
 SORTS = tuple(_SORTS)

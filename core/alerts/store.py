@@ -1,6 +1,6 @@
 """Alert documents and the audited steps between their states."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ from core.actor import Actor
 from core.alerts.alert import Alert, AlertState
 from core.alerts.flapping import flapped, incident_of
 from core.alerts.lifecycle import STILL_SO_EVERY
+from core.alerts.together import require_no_faults
 from core.clock import Clock
+from core.errors import CoreError
 from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 
@@ -146,6 +148,52 @@ class AlertStore:
             if after.state is AlertState.RESOLVED:
                 self.prune(change, now)
             return after
+
+    def change_all(
+        self,
+        fingerprints: Sequence[str],
+        verb: str,
+        decide: Callable[[Alert], dict[str, Any]],
+        *,
+        actor: Actor,
+        now: datetime,
+        reason: str = "",
+    ) -> list[Alert]:
+        """Make the same decision about several alerts in one transaction: about all of them, or about none.
+
+        Args:
+            fingerprints: The alerts; one that is given twice counts once.
+            verb: As in `change`.
+            decide: As in `change`.
+            actor: As in `change`.
+            now: As in `change`.
+            reason: As in `change`.
+
+        Raises:
+            DocumentNotFoundError: There is no such alert.
+            RefusedError: The only alert refuses.
+            NoneChangedError: One of several does not exist, or refuses; each is told.
+        """
+        names, documents = list(dict.fromkeys(fingerprints)), self.documents
+        faults: list[CoreError] = []
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            found: list[tuple[Alert, Alert]] = []
+            for name in names:
+                try:
+                    before = documents.get(name)
+                    decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
+                except CoreError as error:
+                    faults.append(error)
+                else:
+                    found.append((before, replace(before, **decided, decided_revision=before.revision + 1)))
+            require_no_faults(faults, len(names))
+            changed = []
+            for before, after in found:
+                changed.append(documents.replace(after))
+                _record(change, verb, before, changed[-1])
+            if any(after.state is AlertState.RESOLVED for after in changed):
+                self.prune(change, now)
+            return changed
 
     def prune(self, change: AuditedChange, now: datetime) -> None:
         """Remove resolved alerts that are old, or too many; part of a change that is recorded anyway."""

@@ -308,6 +308,29 @@ def test_generated_data_is_the_same_for_the_same_seed(tmp_path, answer):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+@pytest.mark.parametrize("verb", [("acknowledge",), ("resolve",), ("snooze", "--for", "1h")], ids=lambda verb: verb[0])
+def test_a_decision_about_several_alerts_is_about_all_or_none(verb, home, answer):
+    from core.alerts import Alerts
+    from core.clock import utc_now
+    from core.state import Workspace
+
+    answer("init")
+    alerts = Alerts(Workspace.open(home))
+    alert = alerts.fire("gate_failed", labels={"gate": "a"}, summary="coverage", now=utc_now())
+    code, _, complaints = answer("alerts", verb[0], alert.fingerprint, "nosuch", *verb[1:])
+    assert code == 2
+    assert "None of 2 was changed." in complaints
+    assert "nosuch" in complaints
+    assert alerts.all() == [alert]
+
+
+@pytest.mark.parametrize("noun", ["receivers", "silence"])
+def test_a_noun_with_a_list_lists_alone(noun, home, answer):
+    answer("init")
+    assert answer("alerts", noun) == answer("alerts", noun, "list")
+    assert answer("alerts", noun, "--json") == answer("alerts", noun, "list", "--json")
+
+
 def test_a_bug_is_logged_and_reported_in_one_line(home, monkeypatch, answer):
     monkeypatch.setattr("console.commands.init.create_workspace", lambda args: 1 / 0)
 

@@ -16,7 +16,6 @@ from core.alerts.delivery.channels.alertmanager import RESEND, RESOLVED_FOR, pos
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import NotifiedAlert
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
-from core.alerts.external import SOURCE
 from core.errors import CoreError
 from core.escape import escaped
 
@@ -66,7 +65,7 @@ class AlertmanagerFeed:
         if not addresses:
             return None
         now = self._clock()
-        own = [alert for alert in alerts if alert.source != SOURCE]
+        own = [alert for alert in alerts if not alert.is_external]
         told = [alert for alert in own if alert.state.is_open or _ended_lately(alert, now)]
         states = frozenset((alert.fingerprint, _told_state(alert), alert.n_fired) for alert in told)
         for address in addresses:

@@ -40,13 +40,13 @@ def _lines(firing: Sequence[Alert], now: datetime) -> list[Announcement]:
     ordered = sorted(firing, key=lambda alert: alert.severity.rank, reverse=True)
     if len(ordered) > _MOST_LINES:
         worst, n_more = ordered[0], len(ordered) - 1
-        text = one_line(f"{worst.severity} {worst.rule}: {worst.summary}; and {n_more} more alerts")
+        text = one_line(f"{worst.severity} {worst.name}: {worst.summary}; and {n_more} more alerts")
         return [Announcement(announcement_id=_name(worst), at=now, text=text, severity=str(worst.severity))]
     return [
         Announcement(
             announcement_id=_name(alert),
             at=now,
-            text=one_line(f"{alert.severity} {alert.rule}: {alert.summary}"),
+            text=one_line(f"{alert.severity} {alert.name}: {alert.summary}"),
             severity=str(alert.severity),
         )
         for alert in ordered

@@ -32,7 +32,7 @@ class NotifiedAlert(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     value: float | None = None
     threshold: float | None = None
-    labels: dict[str, str] = {}  # with alertname and severity, as routing has them
+    labels: dict[str, str] = {}  # as routing has them
     annotations: dict[str, str] = {}
     starts_at: datetime
     ends_at: datetime | None = None
@@ -159,11 +159,6 @@ def notification_id(notification: RoutedNotification, now: datetime) -> str:
     return hashlib.sha256("\x1e".join(words).encode()).hexdigest()[:16]
 
 
-def labels_of(alert: Alert) -> dict[str, str]:
-    """Return the labels by which an alert is routed."""
-    return {"alertname": alert.rule, "severity": str(alert.severity), **alert.labels}
-
-
 def notified(alert: Alert, suspect: str) -> NotifiedAlert:
     """Put one alert into plain values.
 
@@ -175,14 +170,14 @@ def notified(alert: Alert, suspect: str) -> NotifiedAlert:
     states = {AlertState.RESOLVED: MessageStatus.RESOLVED, AlertState.ACKNOWLEDGED: MessageStatus.ACKNOWLEDGED}
     return NotifiedAlert(
         fingerprint=alert.fingerprint,
-        name=alert.rule,
+        name=alert.name,
         severity=str(alert.severity),
         status=states.get(alert.state, MessageStatus.FIRING),
         summary=alert.summary,
         description=annotations.get("description", ""),
         value=alert.value,
         threshold=alert.threshold,
-        labels=labels_of(alert),
+        labels=alert.routing_labels,
         annotations={"summary": alert.summary, **annotations},
         starts_at=alert.first_at,
         ends_at=alert.resolved_at,

@@ -115,7 +115,7 @@ class Escalation:
         for receiver, group in dict.fromkeys((*news, *over)):
             fresh, ended = news.get((receiver, group), []), over.get((receiver, group), [])
             others = [alert for alert, heard in members if heard.get(receiver) == group and alert not in fresh]
-            labels = {"alertname": (fresh or ended)[0].rule}
+            labels = {"alertname": (fresh or ended)[0].name}
             told_of = (*fresh, *others, *ended)
             reason = REASON if fresh else "resolved"
             found.append(EscalationNotification(receiver, group, labels, told_of, reason))

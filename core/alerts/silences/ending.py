@@ -31,7 +31,7 @@ def ending(silences: Sequence[Silence], alerts: Sequence[Alert], now: datetime) 
     for silence in soon:
         hidden = [alert for alert in firing if silence.hides(alert)]
         if hidden:
-            names = sorted({alert.rule for alert in hidden})
+            names = sorted({alert.name for alert in hidden})
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             count = "1 firing alert" if len(hidden) == 1 else f"{len(hidden)} firing alerts"
             found[silence.silence_id] = (

@@ -11,8 +11,9 @@ from core.actor import Actor
 from core.alerts.alert import Alert
 from core.alerts.selecting import AlertMatcher
 from core.alerts.silences.silence import Silence
+from core.alerts.together import require_no_faults
 from core.clock import Clock, utc_now
-from core.errors import RefusedError, UsageError
+from core.errors import CoreError, RefusedError, UsageError
 from core.governance.audit import audited
 
 if TYPE_CHECKING:
@@ -125,16 +126,33 @@ class Silences:
             DocumentNotFoundError: There is no such silence.
             RefusedError: It is over already.
         """
-        now = self._clock()
+        return self.expire_all([silence_id], actor, reason=reason)[0]
+
+    def expire_all(self, silence_ids: Sequence[str], actor: Actor, *, reason: str = "") -> list[Silence]:
+        """End several silences now, or none if one of them refuses.
+
+        Raises:
+            CoreError: The only silence refuses, as in `expire`.
+            NoneChangedError: One of several refuses.
+        """
+        now, names = self._clock(), list(dict.fromkeys(silence_ids))
+        faults: list[CoreError] = []
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            documents = self._documents
-            before = documents.get(silence_id)
-            if before.is_over(now):
-                raise RefusedError(f"Silence {silence_id} ended at {before.ends_at:%Y-%m-%d %H:%M} UTC already.")
-            starts_at = min(before.starts_at, now)
-            after = documents.replace(replace(before, starts_at=starts_at, ends_at=now, expired_by=str(actor)))
-            change.record("silence.expire", silence_id, before=_facts(before), after=_facts(after))
-            return after
+            documents, found = self._documents, list[Silence]()
+            for name in names:
+                try:
+                    found.append(_unended(documents.get(name), now))
+                except CoreError as error:
+                    faults.append(error)
+            require_no_faults(faults, len(names))
+            ended = []
+            for before in found:
+                starts_at = min(before.starts_at, now)
+                ended.append(
+                    documents.replace(replace(before, starts_at=starts_at, ends_at=now, expired_by=str(actor)))
+                )
+                change.record("silence.expire", before.silence_id, before=_facts(before), after=_facts(ended[-1]))
+            return ended
 
     def hidden(self, matchers: Sequence[AlertMatcher], alerts: Iterable[Alert]) -> list[Alert]:
         """Return the open alerts that matchers would hide."""
@@ -159,6 +177,12 @@ def _require_usable(matchers: Sequence[AlertMatcher], comment: str, starts_at: d
         raise UsageError(f"The silence would end at {ends_at:%Y-%m-%d %H:%M} UTC, before it begins.")
     if ends_at - starts_at > MOST_LASTING:
         raise UsageError("A silence lasts at most a year.")
+
+
+def _unended(silence: Silence, now: datetime) -> Silence:
+    if silence.is_over(now):
+        raise RefusedError(f"Silence {silence.silence_id} ended at {silence.ends_at:%Y-%m-%d %H:%M} UTC already.")
+    return silence
 
 
 def _new_id(matchers: Sequence[AlertMatcher], now: datetime, taken: set[str]) -> str:

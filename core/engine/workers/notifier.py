@@ -172,7 +172,7 @@ class Notifier(Worker):
         is_alternative = self._receivers.is_alternative(message.receiver)
         ordered = working(tuple(configured), health) if is_alternative else configured
         self.outbox.enqueue(message, [each.target for each in ordered], is_alternative=is_alternative)
-        if is_about_dead_channel(message) and all(is_dead(health.get(each.target.channel)) for each in ordered):
+        if is_about_dead_channel(notification) and all(is_dead(health.get(each.target.channel)) for each in ordered):
             self._send_elsewhere(message, health)
 
     def _send_elsewhere(self, message: AlertMessage, health: dict[str, ChannelHealth]) -> None:
@@ -253,9 +253,9 @@ class Notifier(Worker):
         self._escalation_problem = problem
 
 
-def is_about_dead_channel(message: AlertMessage) -> bool:
-    """Whether a message says that a channel is dead."""
-    return any(alert.name == FAILED_RULE for alert in message.firing)
+def is_about_dead_channel(notification: RoutedNotification) -> bool:
+    """Whether a notification says that a channel is dead; an alert of this name from elsewhere does not."""
+    return any(alert.rule == FAILED_RULE and alert.state.is_open for alert in notification.alerts)
 
 
 def _labels(receiver: str, channel: str) -> dict[str, str]:

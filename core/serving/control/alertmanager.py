@@ -10,7 +10,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert, Alerts
-from core.alerts.external import MOST_OPEN, RESOLVE_TIMEOUT, SOURCE, ExternalAlerts, ReceivedAlert
+from core.alerts.external import MOST_OPEN, RESOLVE_TIMEOUT, ExternalAlerts, ReceivedAlert
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.alerts.silences import Silence, Silences
 from core.clock import utc_now
@@ -153,11 +153,10 @@ def _is_ours(receiver: str) -> bool:
 def _gettable(alert: Alert, active_silences: Sequence[Silence], now: datetime) -> GettableAlert:
     silenced_by = tuple(silence.silence_id for silence in active_silences if silence.hides(alert))
     is_suppressed = bool(silenced_by) or alert.is_muted(now)
-    labels = {"alertname": alert.rule, "severity": str(alert.severity), **alert.labels}
     texts = {"summary": alert.summary, "advice": alert.advice, **alert.annotations}
-    ends_at = alert.ends_at if alert.source == SOURCE and alert.ends_at is not None else now + RESOLVE_TIMEOUT
+    ends_at = alert.ends_at if alert.is_external and alert.ends_at is not None else now + RESOLVE_TIMEOUT
     return GettableAlert(
-        labels=labels,
+        labels=alert.routing_labels,
         annotations={name: text for name, text in texts.items() if text},
         starts_at=alert.first_at,
         ends_at=ends_at,

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState, Severity, external
 from core.alerts.external import RESOLVE_TIMEOUT, ExternalAlerts, ReceivedAlert
+from core.alerts.routing.reading import load_routing
+from core.alerts.selecting import matching, read_matchers
+from core.alerts.silences import Silences
+from core.errors import UsageError
 from core.escape import is_shown_as_is
 from core.governance import AuditLog
+from core.settings import SettingsError
 from tests.clocks import HandClock
 
 SENDER = Actor("prometheus", "10.0.0.7", Origin.API)
@@ -202,3 +207,37 @@ def test_the_form_is_that_of_prometheus():
 
     assert alert.generator_url == "http://p:9090/graph"
     assert alert.ends_at == datetime(2026, 11, 27, 11, 41, 0, 123457, tzinfo=UTC)
+
+
+def test_it_is_routed_and_silenced_by_the_labels_that_were_sent(alerts, workspace, clock):
+    alerts.receive([received(instance="a:1")], SENDER)
+    [alert] = Alerts(workspace).open()
+    assert alert.routing_labels == {"alertname": "HostDown", "instance": "a:1"}
+    assert (alert.name, str(alert.severity)) == ("HostDown", "warning")
+    silences, ends_at = Silences(workspace, clock=clock), clock.now + timedelta(hours=1)
+    by_name = silences.add(read_matchers("alertname=HostDown"), ADA, comment="known", ends_at=ends_at)
+    by_severity = silences.add(read_matchers("severity=warning"), ADA, comment="all", ends_at=ends_at)
+    assert (by_name.hides(alert), by_severity.hides(alert)) == (True, False)
+
+
+def test_an_alert_without_a_name_gets_none_for_routing(alerts, workspace):
+    alerts.receive([ReceivedAlert(labels={"instance": "a:1"})], SENDER)
+    [alert] = Alerts(workspace).open()
+    assert alert.routing_labels == {"instance": "a:1"}
+
+
+def test_lists_find_it_by_the_severity_that_they_show(alerts, workspace):
+    alerts.receive([received(instance="a:1")], SENDER)
+    found = Alerts(workspace).open()
+    assert matching(found, read_matchers("severity=warning, rule=HostDown")) == found
+
+
+def test_the_name_of_its_rule_is_refused_as_a_name_for_matchers_with_the_one_that_matches(tmp_path):
+    with pytest.raises(UsageError, match='was sent with: alertname="HostDown"'):
+        read_matchers("alertname=external:HostDown")
+    file = tmp_path / "routing.yml"
+    file.write_text(
+        "route:\n  receiver: a\n  routes:\n    - match: {alertname: 'external:HostDown'}\nreceivers: [{name: a}]\n"
+    )
+    with pytest.raises(SettingsError, match=r"routing.yml, line 4.*alertname=\"HostDown\""):
+        load_routing(file)
