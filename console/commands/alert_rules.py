@@ -82,7 +82,8 @@ def list_rules(args: argparse.Namespace) -> int:
         print_json(lines)
     else:
         rows = [
-            msgspec.structs.asdict(line) | {"for": line.for_, "note": line.error or line.built_in or " ".join(line.expr.split())}
+            msgspec.structs.asdict(line)
+            | {"for": line.for_, "note": line.error or line.built_in or " ".join(line.expr.split())}
             for line in lines
         ]
         columns = ("state", "rule", "severity", "for", "file", "group", "evaluated_at", "note")
