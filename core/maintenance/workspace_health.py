@@ -100,7 +100,7 @@ def examine_health(workspace: Workspace, clock: Clock = utc_now) -> WorkspaceHea
         engine = "running"
     if report is not None and is_of_holder:
         problems += report.problems(now)
-        workers = tuple(_worker(name, state, now) for name, state in report.workers.items())
+        workers = tuple(worker_health(name, state, now) for name, state in report.workers.items())
         problems += [
             f"The worker {worker.name} has been in one step for {worker.age_seconds:.0f} s: it may hang."
             for worker in workers
@@ -135,7 +135,8 @@ def _report_of(workspace: Workspace) -> tuple[SystemHealth | None, list[str]]:
         return None, [str(error)]
 
 
-def _worker(name: str, state: WorkerState, now: datetime) -> WorkerHealth:
+def worker_health(name: str, state: WorkerState, now: datetime) -> WorkerHealth:
+    """Judge a worker by what it does, and since when."""
     age = now - state.since
     hangs = state.activity is WorkerActivity.WORKING and age > STUCK_AFTER and name not in _MAY_TAKE_LONG
     return WorkerHealth(

@@ -1,79 +1,11 @@
 """Every metric of `/metrics` that is ours: its name, kind, labels and meaning, in one place.
 
-The page docs/monitoring.md has the same table, written by `catalogue_table`, and a test compares the two.
+The page docs/metrics.md is written from it (`tools/metrics_page.py`), and a test compares the two.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
 from core.metrics.limits import MOST_UNLOADED
-
-
-class Group(StrEnum):
-    """What a metric is about."""
-
-    PREDICTIONS = "Predictions"
-    VERSIONS = "Loaded versions"
-    OUTCOMES = "Outcomes and recording"
-    MONITORING = "Monitoring of the live versions, as the engine found them at its last look"
-    ROLLOUTS = "Rollouts: the newest of each model"
-    SESSIONS = "Training: the sessions that are not at rest, the newest first, at most 20"
-    MACHINE = "Machine and processes"
-    WORKSPACE = "Workspace"
-
-
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    """One metric."""
-
-    name: str
-    meaning: str
-    group: Group
-    labels: tuple[str, ...] = ()
-
-    @property
-    def shown_name(self) -> str:
-        """The name that a Prometheus stores."""
-        return self.name
-
-
-class GaugeMetric(_Spec):
-    """A metric that rises and falls."""
-
-    kind = "gauge"
-
-    def family(self, value: float | None = None) -> GaugeMetricFamily:
-        """Return it without values, or with its only one."""
-        return GaugeMetricFamily(self.name, self.meaning, value, None if value is not None else self.labels)
-
-
-class CounterMetric(_Spec):
-    """A metric that only rises; clients add `_total` to its name."""
-
-    kind = "counter"
-
-    @property
-    def shown_name(self) -> str:
-        """The name that a Prometheus stores."""
-        return f"{self.name}_total"
-
-    def family(self, value: float | None = None) -> CounterMetricFamily:
-        """Return it without values, or with its only one."""
-        return CounterMetricFamily(self.name, self.meaning, value, None if value is not None else self.labels)
-
-
-class HistogramMetric(_Spec):
-    """A metric of buckets."""
-
-    kind = "histogram"
-
-    def family(self) -> HistogramMetricFamily:
-        """Return it without values."""
-        return HistogramMetricFamily(self.name, self.meaning, labels=self.labels)
-
+from core.metrics.metric import CounterMetric, GaugeMetric, Group, HistogramMetric
+from core.monitoring.baselines import BASELINE_METRICS
 
 _MODEL = ("model", "version")
 _ROLLOUT = ("model", "rollout")
@@ -81,6 +13,8 @@ _ARM = (*_ROLLOUT, "arm")
 _GUARD = (*_ROLLOUT, "guard")
 _SESSION = ("session",)
 _CRITERION = ("session", "criterion")
+
+_WORKER = ("worker",)
 
 _COLUMN = (*_MODEL, "type", "feature")
 _METRIC = (*_MODEL, "metric", "source")
@@ -199,6 +133,19 @@ DRIFT_BUDGET_LEFT = GaugeMetric("bondx_drift_budget_left_alerts", "What is left 
 MONITORED_UNTIL = GaugeMetric(
     "bondx_monitored_until_seconds", "The minute of the last look at the version, Unix time.", _M, _MODEL
 )
+LIVE_VERSION_AGE = GaugeMetric(
+    "bondx_live_version_age_seconds", "Time since the live version was registered.", _M, _MODEL
+)
+BASELINES = {
+    metric: GaugeMetric(
+        f"bondx_baseline_{metric}",
+        f"The metric {metric} of the live version before it went live: on held-out rows, else as it was registered.",
+        _M,
+        _MODEL,
+    )
+    for metric in BASELINE_METRICS
+}
+"""By metric, the series of the live version with which `bondx_model_performance` can be compared."""
 
 _R = Group.ROLLOUTS
 ROLLOUT_PHASE = GaugeMetric(
@@ -326,25 +273,58 @@ DISK_DAYS = GaugeMetric("bondx_machine_disk_full_days", "Days until the disk is 
 
 _W = Group.WORKSPACE
 ENGINE_UP = GaugeMetric("bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", _W)
-ALERTS = GaugeMetric("bondx_alerts", "Open alerts.", _W, ("rule", "model", "severity", "state"))
 WORKSPACE_WRITABLE = GaugeMetric(
     "bondx_workspace_writable", "0 while nothing can be recorded: the disk is full, or refuses writes.", _W
 )
 STATE_PROBLEMS = GaugeMetric("bondx_state_problems", "Files that cannot be read.", _W)
 
-CATALOGUE: tuple[GaugeMetric | CounterMetric | HistogramMetric, ...] = tuple(
-    spec for spec in globals().values() if isinstance(spec, GaugeMetric | CounterMetric | HistogramMetric)
+TELEMETRY_LAG = GaugeMetric(
+    "bondx_telemetry_lag_seconds",
+    "Age of the newest stored sample of the machine; an engine stores one a second. Absent after three minutes.",
+    _W,
+)
+WORKER_UP = GaugeMetric(
+    "bondx_engine_worker_up",
+    "1 while the worker of the engine works or waits; 0 while it hangs, restarts after a failure, or has ended.",
+    _W,
+    _WORKER,
+)
+WORKER_AGE = GaugeMetric(
+    "bondx_engine_worker_age_seconds", "Time since the worker last began or ended a step.", _W, _WORKER
+)
+WORKER_FAILURES = CounterMetric(
+    "bondx_engine_worker_failures", "Steps of the worker that failed since the engine started.", _W, _WORKER
 )
 
+_A = Group.ALERTING
+ALERTS = GaugeMetric("bondx_alerts", "Open alerts.", _A, ("rule", "model", "severity", "state"))
+ALERT = GaugeMetric(
+    "bondx_alert",
+    "1 for each open alert, the most severe first, at most 500.",
+    _A,
+    ("rule", "severity", "state", "fingerprint", "source", "model", "version", "session"),
+)
+ALERT_LIMIT = GaugeMetric(
+    "bondx_alert_limit", "Each number of the settings under alerts, such as cpu_percent_max.", _A, ("name",)
+)
+SILENCES_ACTIVE = GaugeMetric("bondx_silences_active", "Silences that hide alerts now.", _A)
+NOTIFICATIONS = CounterMetric(
+    "bondx_notifications",
+    "Attempts to send a notification to the receiver, by outcome: delivered or failed.",
+    _A,
+    ("receiver", "outcome"),
+)
+NOTIFICATIONS_WAITING = GaugeMetric(
+    "bondx_notifications_waiting", "Notifications that are still to be delivered.", _A, ("receiver",)
+)
+CHANNELS_DEAD = GaugeMetric(
+    "bondx_notification_channels_dead",
+    "Channels of the receiver that are left alone after failures.",
+    _A,
+    ("receiver",),
+)
 
-def catalogue_table() -> str:
-    """Return the catalogue as Markdown: a table for each group."""
-    return "\n\n".join(f"**{group}**\n\n{_table(each for each in CATALOGUE if each.group is group)}" for group in Group)
-
-
-def _table(specs: Iterable[GaugeMetric | CounterMetric | HistogramMetric]) -> str:
-    rows = []
-    for spec in specs:
-        labels = ", ".join(f"`{label}`" for label in spec.labels) or "–"
-        rows.append(f"| `{spec.shown_name}` | {spec.kind} | {labels} | {spec.meaning} |")
-    return "\n".join(("| Metric | Kind | Labels | Meaning |", "| --- | --- | --- | --- |", *rows))
+CATALOGUE: tuple[GaugeMetric | CounterMetric | HistogramMetric, ...] = (
+    *(spec for spec in globals().values() if isinstance(spec, GaugeMetric | CounterMetric | HistogramMetric)),
+    *BASELINES.values(),
+)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from core.clock import Clock, utc_now
 from core.metrics import catalogue
+from core.monitoring.baselines import baselines
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ _STATES = ("healthy", "unknown", "degraded", "failing")
 class MonitoringMetrics(Collector):
     """What the engine has found of each live version, as its document says."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock = utc_now) -> None:
+        self._snapshot, self._clock = snapshot, clock
 
     def collect(self) -> Iterable[Metric]:
         """Collect the metrics."""
@@ -35,6 +37,27 @@ class MonitoringMetrics(Collector):
             yield catalogue.DRIFT_BUDGET.family(budget.acceptable)
             yield catalogue.DRIFT_BUDGET_SPENT.family(budget.spent)
             yield catalogue.DRIFT_BUDGET_LEFT.family(budget.left)
+        yield from self._live_versions()
+
+    def _live_versions(self) -> Iterable[Metric]:
+        """Measure the live version of each model by what was known before it went live."""
+        snapshot, now = self._snapshot(), self._clock()
+        watched = {document.model: document.live for document in snapshot.monitoring}
+        age = catalogue.LIVE_VERSION_AGE.family()
+        families = {metric: spec.family() for metric, spec in catalogue.BASELINES.items()}
+        for model in snapshot.models[:MOST_MODELS]:
+            number = model.standing.production
+            version = snapshot.version(model.model, number) if number is not None else None
+            if version is None:
+                continue
+            labels = (version.model, version.version)
+            age.add_metric(labels, max(0.0, (now - version.created_at).total_seconds()))
+            known = watched.get(model.model)
+            of_version = known if known is not None and known.version == version.version else None
+            for metric, value in baselines(version.metrics, of_version).items():
+                families[metric].add_metric(labels, value)
+        yield age
+        yield from families.values()
 
 
 class _Families:

@@ -15,6 +15,7 @@ from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.recording import PredictionRecorder
 from core.serving.stats import BOUNDS_SECONDS, VersionStats
 from core.serving.table import ServingTable
+from core.state import Workspace
 from core.view.snapshot import Snapshot
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -26,6 +27,7 @@ class ServingMetrics:
 
     def __init__(
         self,
+        workspace: Workspace,
         own: Callable[[], Counts],
         recorder: PredictionRecorder,
         snapshot: Callable[[], Snapshot],
@@ -34,6 +36,7 @@ class ServingMetrics:
         """Prepare.
 
         Args:
+            workspace: The workspace that is served.
             own: Returns the counters of this process.
             recorder: Records predictions.
             snapshot: Returns the workspace.
@@ -43,7 +46,7 @@ class ServingMetrics:
         PlatformCollector(registry=self._registry)
         self._registry.register(_Counted(own, shared))
         self._registry.register(_Stored(recorder))
-        for collector in workspace_collectors(snapshot):
+        for collector in workspace_collectors(workspace, snapshot):
             self._registry.register(collector)
 
     def text(self) -> bytes:

@@ -163,7 +163,7 @@ class Server:
             clock=clock,
         )
         self._process = ProcessMetrics()
-        metrics = ServingMetrics(self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
+        metrics = ServingMetrics(workspace, self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
         self._shared = shared
         reads = Reads(
             authenticator,

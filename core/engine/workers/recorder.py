@@ -56,7 +56,13 @@ class Recorder(Worker):
             context.workspace, clock=context.clock, history_seconds=_HISTORY_SECONDS, looks_at_epochs=False
         )
         self._process = ProcessMetrics()
-        self._collectors = workspace_collectors(source.take)
+        self._collectors = workspace_collectors(
+            context.workspace,
+            source.take,
+            settings=self._settings,
+            workers=context.workers.all,
+            clock=context.clock,
+        )
         return MetricRecording(context.workspace, self._settings, context.clock, job=JOB, instance=socket.gethostname())
 
     def _measured(self) -> "Iterable[Metric]":

@@ -15,7 +15,7 @@ from core.view.source import take_snapshot
 def lines(workspace):
     """Render the metrics of the workspace."""
     nothing_stored = SimpleNamespace(usage=lambda: None)
-    metrics = ServingMetrics(Counts, nothing_stored, lambda: take_snapshot(workspace))
+    metrics = ServingMetrics(workspace, Counts, nothing_stored, lambda: take_snapshot(workspace))
     return lambda: metrics.text().decode().splitlines()
 
 

@@ -122,7 +122,9 @@ def test_unmatched_outcomes_are_counted_and_matched_when_their_prediction_comes(
     assert found == {"n_accepted": 2, "n_matched": 1, "n_unmatched": 1, "n_repeated": 0}
     assert api.get("/api/v1/predictions/usage").json()["n_unmatched"] == 1
     stats = ServerStats()
-    metrics = ServingMetrics(lambda: Counts.of(stats, recorder.health()), recorder, lambda: take_snapshot(workspace))
+    metrics = ServingMetrics(
+        workspace, lambda: Counts.of(stats, recorder.health()), recorder, lambda: take_snapshot(workspace)
+    )
     told = metrics.text().decode()
     assert 'bondx_outcomes_total{state="unmatched"} 1.0' in told
     assert 'bondx_outcomes_total{state="matched"} 1.0' in told

@@ -10,11 +10,8 @@ import pytest
 from core.alerts import RULES
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.alerts.rule_files import AlertingRule, load_rule_file
-from core.metrics.catalogue import CATALOGUE, HistogramMetric
 
 ROOT = Path(__file__).parents[4]
-BASELINES = re.compile(r"bondx_baseline_\w+")
-"""The metrics with which each version was registered."""
 
 
 def rules() -> list[AlertingRule]:
@@ -43,14 +40,11 @@ def test_a_rule_has_a_severity_and_texts_and_a_runbook(rule):
     assert headings == ["What it means", "What to check", "What to do", "How to undo it"]
 
 
-def test_every_series_of_the_rules_is_in_the_catalogue():
-    known = {metric.shown_name for metric in CATALOGUE}
-    for metric in CATALOGUE:
-        if isinstance(metric, HistogramMetric):
-            known |= {f"{metric.shown_name}_{part}" for part in ("bucket", "count", "sum")}
-    named = {name for rule in rules() for name in re.findall(r"\bbondx_\w+", rule.expression.text)}
-    assert named
-    assert {name for name in named if name not in known and not BASELINES.fullmatch(name)} == set()
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)
+def test_the_pages_quote_the_expression_of_the_rule(rule):
+    page = (ROOT / rule.annotations["runbook_url"]).read_text(encoding="utf-8")
+    assert f"```promql\n{rule.expression.text.strip()}\n```" in page
+    assert f"`{' '.join(rule.expression.text.split())}`" in (ROOT / "docs" / "alerting.md").read_text(encoding="utf-8")
 
 
 def test_twins_are_ready_made_rules_and_built_in_rules():
