@@ -83,6 +83,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     firings: list[datetime] = []  # the newest firings of this incident, oldest first, at most `MAX_FIRINGS`
     n_flaps: int = 0  # how often the problem came back within this incident
     incident_at: datetime | None = None  # start of the incident, which a flapping alert spans; None in old documents
+    untaken_at: datetime | None = None  # since when nobody has acknowledged the incident; None in old documents
     snoozed_until: datetime | None = None
     snoozed_by: str | None = None
     comments: list[Comment] = []
@@ -97,6 +98,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         """The rule with the labels, as the audit log has it: several alerts of one rule differ only by their labels."""
         labels = ",".join(f"{name}={value}" for name, value in sorted(self.labels.items()))
         return f"{self.rule}{{{labels}}}" if labels else self.rule
+
+    @property
+    def untaken_since(self) -> datetime:
+        """Since when the incident waits for somebody: its start, or the first firing after an acknowledged one."""
+        return self.untaken_at or self.incident_at or self.first_at
 
     @property
     def is_flapping(self) -> bool:
@@ -138,6 +144,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         if self.source:
             return {**self.labels, "alertname": self.rule}
         return {"alertname": self.rule, "severity": str(self.severity), **self.labels}
+
+    def is_routed_like(self, other: "Alert") -> bool:
+        """Whether an earlier or later state of the same alert has the same labels for routes and silences."""
+        return self is other or (
+            self.labels == other.labels and self.severity == other.severity and self.source == other.source
+        )
 
     @property
     def is_of_machine(self) -> bool:

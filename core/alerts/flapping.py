@@ -16,10 +16,13 @@ def incident_of(before: Alert | None, fired: Alert) -> dict[str, Any]:
     """
     ended_at = None if before is None else before.resolved_at
     if before is None or ended_at is None or fired.last_at - ended_at > FLAP_WINDOW:
-        return {"incident_at": fired.first_at, "firings": [fired.first_at], "n_flaps": 0}
+        began = {"incident_at": fired.first_at, "untaken_at": fired.first_at}
+        return {**began, "firings": [fired.first_at], "n_flaps": 0}
     firings = [*(before.firings or [before.first_at]), fired.first_at][-MAX_FIRINGS:]
     return {
         "incident_at": before.incident_at or before.first_at,
+        # Who acknowledged the firing before took that one: this one waits anew.
+        "untaken_at": fired.first_at if before.acknowledged_at else before.untaken_since,
         "firings": firings,
         "n_flaps": before.n_flaps + 1,
     }

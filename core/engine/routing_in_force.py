@@ -32,6 +32,7 @@ class RoutingInForce:
         self._context = context
         self._silences = Silences(context.workspace, clock=context.clock)
         self._config: RoutingConfig | None = None
+        self._dispatcher: Dispatcher | None = None
         self._file = routing_file(context.workspace.root, context.settings.alerts.routing)
         self._read_from: object = ()
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
@@ -53,7 +54,9 @@ class RoutingInForce:
         config = self._config  # as of the step: `file` and `config` read it again, outside the transaction
         if config is None:
             return (), None
-        return Dispatcher(self._context.workspace, config).dispatch(alerts, self._silences.all(), now)
+        if self._dispatcher is None or self._dispatcher.config is not config:
+            self._dispatcher = Dispatcher(self._context.workspace, config)
+        return self._dispatcher.dispatch(alerts, self._silences.all(), now)
 
     def _refresh(self) -> None:
         """Read what has changed, and fire or clear the alert on a file that cannot be used."""

@@ -24,6 +24,8 @@ def acknowledgements(
         now: The time.
     """
     targets = {each.target.channel: each.target for each in receivers.all() if each.tracks_incidents}
+    if not targets:
+        return
     newest: dict[tuple[str, str], Delivery] = {}
     for delivery in outbox.all():
         if delivery.channel in targets and delivery.state is not NotificationState.SUPERSEDED:

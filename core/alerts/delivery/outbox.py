@@ -43,6 +43,39 @@ class ChannelTarget:
     addressee: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message for the channels of a receiver; the fields are those of `Outbox.enqueue`."""
+
+    message: AlertMessage
+    targets: tuple[ChannelTarget, ...]
+    is_alternative: bool = False
+    expires_at: datetime | None = None
+    instead_of: str = ""
+
+
+class _Queue:
+    """What waits, by channel and group, and what one step adds to it."""
+
+    def __init__(self, pending: Iterable[Delivery]) -> None:
+        self.added: dict[str, Delivery] = {}
+        self.superseded: list[Delivery] = []
+        self._of_group: dict[tuple[str, str], list[Delivery]] = {}
+        for delivery in pending:
+            self._of_group.setdefault((delivery.channel, delivery.group_key), []).append(delivery)
+
+    def add(self, delivery: Delivery) -> None:
+        waiting = self._of_group.setdefault((delivery.channel, delivery.group_key), [])
+        for earlier in [each for each in waiting if _says_all_of(delivery, each)]:
+            waiting.remove(earlier)
+            if earlier.delivery_id not in self.added:
+                self.superseded.append(earlier)
+            else:  # in the same step: nobody has seen it
+                del self.added[earlier.delivery_id]
+        waiting.append(delivery)
+        self.added[delivery.delivery_id] = delivery
+
+
 class Outbox:
     """The deliveries of one workspace. Every method is one transaction; safe from any thread."""
 
@@ -96,51 +129,75 @@ class Outbox:
             expires_at: When the message has lost its meaning.
             instead_of: The dead channel for which these take over.
         """
-        chosen = targets[:1] if is_alternative else targets
-        others = tuple(target.channel for target in targets[1:]) if is_alternative else ()
-        with self.transaction():
-            queued = [
-                self._insert(message, target, alternatives=others, expires_at=expires_at, instead_of=instead_of)
-                for target in chosen
+        return self.enqueue_all(
+            [
+                OutgoingMessage(
+                    message,
+                    tuple(targets),
+                    is_alternative=is_alternative,
+                    expires_at=expires_at,
+                    instead_of=instead_of,
+                )
             ]
-            self._prune()
-        return [delivery for delivery in queued if delivery is not None]
-
-    def _insert(
-        self,
-        message: AlertMessage,
-        target: ChannelTarget,
-        *,
-        alternatives: tuple[str, ...],
-        expires_at: datetime | None,
-        instead_of: str,
-    ) -> Delivery | None:
-        delivery_id = f"{message.notification_id}:{target.channel}"
-        if self._deliveries.find(delivery_id) is not None:
-            return None
-        delivery = Delivery(
-            delivery_id=delivery_id,
-            notification_id=message.notification_id,
-            receiver=message.receiver,
-            channel=target.channel,
-            kind=target.kind,
-            addressee=target.addressee,
-            group_key=message.group_key,
-            reason=message.reason,
-            status=str(message.status),
-            headline=headline(message),
-            firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
-            resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
-            created_at=self._clock(),
-            expires_at=expires_at,
-            alternatives=alternatives,
-            instead_of=instead_of,
-            message=message,
         )
-        for earlier in self.pending():
-            if _says_all_of(delivery, earlier):
-                self._finish(earlier, NotificationState.SUPERSEDED)
-        return self._deliveries.insert(delivery)
+
+    def enqueue_all(self, outgoing: Iterable["OutgoingMessage"]) -> list[Delivery]:
+        """Store messages in one durable step: what waits already is looked at once, however many they are.
+
+        Args:
+            outgoing: The messages with their channels.
+        """
+        outgoing = list(outgoing)
+        if not outgoing:
+            return []
+        with self.transaction():
+            queue = _Queue(self.pending())
+            for each in outgoing:
+                chosen = each.targets[:1] if each.is_alternative else each.targets
+                others = tuple(target.channel for target in each.targets[1:]) if each.is_alternative else ()
+                for target in chosen:
+                    self._add(queue, each, target, alternatives=others)
+            queued = self._store(queue)
+            self._prune()
+        return queued
+
+    def _add(
+        self, queue: "_Queue", outgoing: "OutgoingMessage", target: ChannelTarget, *, alternatives: tuple[str, ...]
+    ) -> None:
+        message = outgoing.message
+        delivery_id = f"{message.notification_id}:{target.channel}"
+        if delivery_id in queue.added or self._deliveries.find(delivery_id) is not None:
+            return
+        queue.add(
+            Delivery(
+                delivery_id=delivery_id,
+                notification_id=message.notification_id,
+                receiver=message.receiver,
+                channel=target.channel,
+                kind=target.kind,
+                addressee=target.addressee,
+                group_key=message.group_key,
+                reason=message.reason,
+                status=str(message.status),
+                headline=headline(message),
+                firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
+                resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
+                created_at=self._clock(),
+                expires_at=outgoing.expires_at,
+                alternatives=alternatives,
+                instead_of=outgoing.instead_of,
+                message=message,
+            )
+        )
+
+    def _store(self, queue: "_Queue") -> list[Delivery]:
+        if queue.superseded:
+            now = self._clock()
+            self._deliveries.replace_all(
+                replace(delivery, state=NotificationState.SUPERSEDED, ended_at=now, message=None)
+                for delivery in queue.superseded
+            )
+        return self._deliveries.insert_all(queue.added.values())
 
     def due(self, receivers: Iterable[str] | None = None) -> list[Delivery]:
         """Return what can be sent now, at most one delivery of each channel: its oldest, in the order of each group."""
@@ -268,13 +325,11 @@ class Outbox:
             if current.state.is_pending:
                 self._finish(current, NotificationState.FAILED)
             rest = tuple(name for name in current.alternatives if name != target.channel)
-            return self._insert(
-                message,
-                target,
-                alternatives=rest,
-                expires_at=current.expires_at,
-                instead_of=current.channel,
-            )
+            queue = _Queue(self.pending())
+            taken_over = OutgoingMessage(message, (target,), expires_at=current.expires_at, instead_of=current.channel)
+            self._add(queue, taken_over, target, alternatives=rest)
+            queued = self._store(queue)
+            return queued[0] if queued else None
 
     def record(self, delivery: Delivery) -> None:
         """Keep a delivery that was made outside of the engine, such as a test."""

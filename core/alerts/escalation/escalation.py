@@ -28,8 +28,9 @@ class EscalatedAlert(msgspec.Struct, frozen=True, kw_only=True):
     """What was told of one alert by its steps."""
 
     fingerprint: str
-    n_fired: int  # the firing that `told` is about
-    told: dict[str, datetime] = {}  # by step and receiver or rotation, when it was told of this firing
+    n_fired: int  # the firing that was last told of
+    since: datetime | None = None  # of which incident `told` is: since when nobody acknowledged it
+    told: dict[str, datetime] = {}  # by step and receiver or rotation, when it was told of this incident
     heard: dict[str, str] = {}  # by receiver that was told and has not heard of the end, the group it was told in
     revision: int = 0
 
@@ -85,20 +86,18 @@ class Escalation:
         known = {each.fingerprint: each for each in self.documents.all()}
         by_fingerprint = {alert.fingerprint: alert for alert in alerts}
         after: dict[str, EscalatedAlert | None] = {}
-        news: dict[tuple[str, str], list[Alert]] = {}  # by receiver and group, the alerts whose step is due
+        news: dict[tuple[str, str], dict[str, Alert]] = {}  # by receiver and group, the alerts whose step is due
         times: list[datetime] = []
         for alert in alerts:
             if not alert.state.is_open or alert.fingerprint in muted:
                 continue
-            escalated = _of_firing(known.get(alert.fingerprint), alert)
+            escalated = _of_incident(known.get(alert.fingerprint), alert)
             for key, receiver, at in self._waiting(alert, escalated, now):
                 if at > now:
                     times.append(at)
                     continue
                 group = escalated.heard.get(receiver, f"escalation:{alert.rule}:{to_iso(now)}")
-                told = news.setdefault((receiver, group), [])
-                if alert not in told:
-                    told.append(alert)
+                news.setdefault((receiver, group), {})[alert.fingerprint] = alert
                 escalated = msgspec.structs.replace(
                     escalated, told=escalated.told | {key: now}, heard=escalated.heard | {receiver: group}
                 )
@@ -106,17 +105,18 @@ class Escalation:
                 after[alert.fingerprint] = escalated
         over = self._over(known, by_fingerprint, after)
         self._store(known, after)
-        members = [
-            (by_fingerprint[name], each.heard)
-            for name, each in (known | after).items()
-            if each is not None and name in by_fingerprint and name not in muted and by_fingerprint[name].state.is_open
-        ]
+        others: dict[tuple[str, str], list[Alert]] = {}
+        for name, each in (known | after).items():
+            alert_now = by_fingerprint.get(name)
+            if each is not None and alert_now is not None and alert_now.state.is_open and name not in muted:
+                for told_in in each.heard.items():
+                    others.setdefault(told_in, []).append(alert_now)
         found = []
         for receiver, group in dict.fromkeys((*news, *over)):
-            fresh, ended = news.get((receiver, group), []), over.get((receiver, group), [])
-            others = [alert for alert, heard in members if heard.get(receiver) == group and alert not in fresh]
-            labels = {"alertname": (fresh or ended)[0].name}
-            told_of = (*fresh, *others, *ended)
+            fresh, ended = news.get((receiver, group), {}), over.get((receiver, group), [])
+            rest = [alert for alert in others.get((receiver, group), ()) if alert.fingerprint not in fresh]
+            told_of = (*fresh.values(), *rest, *ended)
+            labels = {"alertname": next(iter(fresh.values()), ended[0] if ended else told_of[0]).name}
             reason = REASON if fresh else "resolved"
             found.append(EscalationNotification(receiver, group, labels, told_of, reason))
         return found, min(times, default=None)
@@ -128,7 +128,7 @@ class Escalation:
                 continue
             receiver = self._policies.receiver(target, now)
             if receiver is not None and receiver in self._receivers:
-                yield target.key, receiver, alert.first_at + target.after
+                yield target.key, receiver, alert.untaken_since + target.after
 
     def _over(
         self,
@@ -150,19 +150,20 @@ class Escalation:
 
     def _store(self, known: Mapping[str, EscalatedAlert], after: Mapping[str, EscalatedAlert | None]) -> None:
         documents = self.documents
-        for name, escalated in after.items():
-            if escalated is None:
-                documents.remove(name)
-            elif name not in known:
-                documents.insert(escalated)
-            elif escalated != known[name]:
-                documents.replace(escalated)
+        if gone := [name for name, escalated in after.items() if escalated is None]:
+            documents.remove_all(gone)
+        kept = {name: escalated for name, escalated in after.items() if escalated is not None}
+        if new := [escalated for name, escalated in kept.items() if name not in known]:
+            documents.insert_all(new)
+        if changed := [each for name, each in kept.items() if name in known and each != known[name]]:
+            documents.replace_all(changed)
 
 
-def _of_firing(known: EscalatedAlert | None, alert: Alert) -> EscalatedAlert:
-    """Return what was told of the present firing; who heard of an earlier one still waits for the end."""
+def _of_incident(known: EscalatedAlert | None, alert: Alert) -> EscalatedAlert:
+    """Return what was told of the present incident; who heard of an earlier one still waits for the end."""
+    since = alert.untaken_since
     if known is None:
-        return EscalatedAlert(fingerprint=alert.fingerprint, n_fired=alert.n_fired)
-    if known.n_fired == alert.n_fired:
-        return known
-    return msgspec.structs.replace(known, n_fired=alert.n_fired, told={})
+        return EscalatedAlert(fingerprint=alert.fingerprint, n_fired=alert.n_fired, since=since)
+    is_same = known.n_fired == alert.n_fired if known.since is None else known.since == since
+    told = known.told if is_same else {}
+    return msgspec.structs.replace(known, n_fired=alert.n_fired, since=since, told=told)

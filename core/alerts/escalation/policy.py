@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core.alerts.alert import Alert
 from core.alerts.escalation.rotation import receiver_on_call
 from core.alerts.selecting import AlertMatcher, read_matchers
 from core.errors import UsageError
 from core.settings.alert_escalation import EscalationSettings, EscalationStepSettings, RotationSettings
+
+_MOST_KNOWN: Final = 50_000
 
 
 class StepTarget(NamedTuple):
@@ -54,6 +56,7 @@ class EscalationPolicies:
         self.problems: list[str] = []
         self._rotations = rotations
         self._policies: list[EscalationPolicy] = []
+        self._known: dict[str, tuple[Alert, tuple[StepTarget, ...]]] = {}
         for number, entry in enumerate(entries, 1):
             try:
                 matchers = tuple(matcher for text in entry.matchers for matcher in read_matchers(text))
@@ -65,7 +68,14 @@ class EscalationPolicies:
 
     def targets(self, alert: Alert) -> tuple[StepTarget, ...]:
         """Return whom an alert is told to, and when: the steps of the first entry that accepts it."""
-        return next((policy.targets for policy in self._policies if policy.accepts(alert)), ())
+        known = self._known.get(alert.fingerprint)
+        if known is not None and known[0].is_routed_like(alert):
+            return known[1]
+        if len(self._known) >= _MOST_KNOWN:  # of alerts that are gone
+            self._known.clear()
+        targets = next((policy.targets for policy in self._policies if policy.accepts(alert)), ())
+        self._known[alert.fingerprint] = (alert, targets)
+        return targets
 
     def receiver(self, target: StepTarget, now: datetime) -> str | None:
         """Return the receiver of a step now; None while nobody is on call."""

@@ -87,10 +87,6 @@ class InhibitRule:
         """Whether an alert can be inhibited."""
         return _accept(self.target, labels)
 
-    def are_equal(self, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
-        """Whether both have the same value in each label that must be equal; a missing label counts as empty."""
-        return all(source.get(name, "") == target.get(name, "") for name in self.equal)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingConfig:
@@ -108,24 +104,6 @@ class RoutingConfig:
         if self._is_within(node.mute_time_intervals, now):
             return True
         return bool(node.active_time_intervals) and not self._is_within(node.active_time_intervals, now)
-
-    def inhibitors(self, labels: Mapping[str, str], firing: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
-        """Return the labels of a firing alert that keeps another from being told; None if none does.
-
-        Args:
-            labels: Of the alert in question.
-            firing: Of every firing alert.
-        """
-        for rule in self.inhibit_rules:
-            if not rule.is_target(labels):
-                continue
-            is_also_source = rule.is_source(labels)
-            for source in firing:
-                # An alert on both sides of a rule is not inhibited by its like: neither would be told.
-                is_both = is_also_source and rule.is_target(source)
-                if source != labels and not is_both and rule.is_source(source) and rule.are_equal(source, labels):
-                    return source
-        return None
 
     def _is_within(self, names: Sequence[str], now: datetime) -> bool:
         return any(interval.contains(now) for name in names for interval in self.time_intervals[name])

@@ -62,6 +62,13 @@ def opened(node: RouteNode, labels: Mapping[str, str], first_at: datetime, now: 
     )
 
 
+def looks_again_at(group: AlertGroup, node: RouteNode, now: datetime) -> datetime | None:
+    """Return when a group says more although no alert changes: after its wait, or to repeat; None if only then."""
+    if group.next_at > now:
+        return group.next_at
+    return group.told_at + node.repeat_interval if group.told_at is not None else None
+
+
 def decide(
     group: AlertGroup,
     node: RouteNode,
@@ -94,7 +101,7 @@ def decide(
     over = [each for each in group.told if each not in alerts or not alerts[each].state.is_open]
     heard = {fingerprint: n for fingerprint, n in group.told.items() if fingerprint not in over}
     tellable = {fingerprint: alerts[fingerprint] for fingerprint in members if fingerprint not in muted}
-    news = [each for each, alert in tellable.items() if heard.get(each) != alert.n_fired]
+    news = [each for each, alert in tellable.items() if _is_news(alert, heard.get(each), group.told_at)]
     resolved = [alerts[each] for each in over if each in alerts]
     is_repeat_due = group.told_at is not None and not now - node.repeat_interval < group.told_at <= now
     if news:
@@ -110,3 +117,14 @@ def decide(
     told = heard | {fingerprint: alert.n_fired for fingerprint, alert in tellable.items()}
     after = msgspec.structs.replace(group, told=told, told_at=now, next_at=now + node.group_interval)
     return GroupLook(after if members or heard else None, (*tellable.values(), *resolved), reason)
+
+
+def _is_news(alert: Alert, n_told: int | None, told_at: datetime | None) -> bool:
+    """Whether the receiver does not know that an alert fires.
+
+    Of an alert that ended and fired again since, it knows, as by Alertmanager: it heard of no end. But whoever
+    acknowledged it knows of the firing before, and so does one who heard of another incident.
+    """
+    if n_told is None or told_at is None:
+        return True
+    return n_told != alert.n_fired and alert.untaken_since > told_at

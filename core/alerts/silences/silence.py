@@ -1,5 +1,6 @@
 """The silence: which alerts it hides, from when to when, who made it and why."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -35,7 +36,10 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
 
     def hides(self, alert: Alert) -> bool:
         """Whether its matchers accept an alert, at whatever time."""
-        labels = alert.routing_labels
+        return self.accepts(alert.routing_labels)
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether its matchers accept the labels of an alert."""
         return all(matcher.accepts_value(labels.get(matcher.name, "")) for matcher in self.matchers)
 
     @property

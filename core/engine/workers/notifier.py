@@ -3,7 +3,7 @@
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
@@ -16,14 +16,15 @@ from core.alerts.delivery.alertmanager_feed import AlertmanagerFeed, target_of
 from core.alerts.delivery.console_lines import tell_consoles
 from core.alerts.delivery.heartbeat import beat
 from core.alerts.delivery.message import AlertMessage, RoutedNotification, message_of, notified
-from core.alerts.delivery.outbox import ChannelTarget, Outbox
+from core.alerts.delivery.outbox import ChannelTarget, Outbox, OutgoingMessage
 from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.alerts.escalation.escalation import Escalation
 from core.alerts.escalation.policy import EscalationPolicies
 from core.alerts.routing.config import RoutingConfig
-from core.alerts.routing.dispatcher import muted_alerts
+from core.alerts.routing.muting import muted_alerts
+from core.alerts.routing.placement import Placements
 from core.alerts.silences import Silences
 from core.alerts.silences.ending import RULE as SILENCE_ENDING
 from core.alerts.silences.ending import ending
@@ -70,6 +71,7 @@ class Notifier(Worker):
         self._receivers = self._new_receivers()
         self._sender = self._new_sender()
         self._silences = Silences(context.workspace, clock=context.clock)
+        self._placements = Placements(None)
         self._escalation = self._new_escalation()
         self._escalation_problem: str | None = None  # None: of an earlier engine's alert, nothing is known yet
         self._place = f"{context.workspace.root.name} on {socket.gethostname()}"
@@ -80,7 +82,7 @@ class Notifier(Worker):
         self._snapshot = None
         self._configure()
         alerts = self._context.alerts.all()
-        tell_consoles(self._workspace, [alert for alert in alerts if alert.state.is_open], now)
+        tell_consoles(self._workspace, alerts, now)
         times = [
             self._notify(alerts, now),
             self._beat(now),
@@ -141,11 +143,10 @@ class Notifier(Worker):
             with self.outbox.transaction():
                 notifications, again_at = self._routing.dispatch(alerts, now)
                 times.append(again_at)
-                for notification in notifications:
-                    self.enqueue(notification, now)
+                self.enqueue(notifications, now)
         times.append(self._escalate(config if isinstance(config, RoutingConfig) else None, alerts, now))
-        for message, target in [*acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)]:
-            self.outbox.enqueue(message, [target])
+        taken = acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)
+        self.outbox.enqueue_all([OutgoingMessage(message, (target,)) for message, target in taken])
         return min((at for at in times if at is not None), default=None)
 
     def _escalate(self, config: RoutingConfig | None, alerts: Sequence[Alert], now: datetime) -> datetime | None:
@@ -153,29 +154,35 @@ class Notifier(Worker):
         open_alerts = [alert for alert in alerts if alert.state.is_open]
         if not self._escalation.may_tell(open_alerts):
             return None
-        muted = muted_alerts(config, open_alerts, self._silences.all(), now)
+        if self._placements.config is not config:
+            self._placements = Placements(config)
+        muted = muted_alerts(self._placements, open_alerts, self._silences.all(), now)
         with self.outbox.transaction():
             notifications, again_at = self._escalation.dispatch(alerts, muted, now)
-            for notification in notifications:
-                self.enqueue(notification, now)
+            self.enqueue(notifications, now)
         return again_at
 
-    def enqueue(self, notification: RoutedNotification, now: datetime) -> None:
-        """Put a notification into words, and queue it for the channels of its receiver."""
+    def enqueue(self, notifications: Sequence[RoutedNotification], now: datetime) -> None:
+        """Put notifications into words, and queue them for the channels of their receivers."""
+        health = self.outbox.health() if notifications else {}
+        self.outbox.enqueue_all([out for each in notifications for out in self._outgoing(each, health, now)])
+
+    def _outgoing(
+        self, notification: RoutedNotification, health: dict[str, ChannelHealth], now: datetime
+    ) -> Iterator[OutgoingMessage]:
         message = message_of(notification, now=now, workspace=self._place, suspect_of=self._suspect)
         configured = [
             each
             for each in self._receivers.channels(message.receiver)
             if notification.reason != "resolved" or each.sends_resolved
         ]
-        health = self.outbox.health()
         is_alternative = self._receivers.is_alternative(message.receiver)
         ordered = working(tuple(configured), health) if is_alternative else configured
-        self.outbox.enqueue(message, [each.target for each in ordered], is_alternative=is_alternative)
+        yield OutgoingMessage(message, tuple(each.target for each in ordered), is_alternative=is_alternative)
         if is_about_dead_channel(notification) and all(is_dead(health.get(each.target.channel)) for each in ordered):
-            self._send_elsewhere(message, health)
+            yield from self._elsewhere(message, health)
 
-    def _send_elsewhere(self, message: AlertMessage, health: dict[str, ChannelHealth]) -> None:
+    def _elsewhere(self, message: AlertMessage, health: dict[str, ChannelHealth]) -> Iterator[OutgoingMessage]:
         """Tell another receiver that a channel is dead, because none of the receiver's own works."""
         for receiver in self._receivers.names():
             live: list[ChannelTarget] = [
@@ -184,7 +191,7 @@ class Notifier(Worker):
                 if receiver != CONSOLES and not is_dead(health.get(each.target.channel))
             ]
             if live and receiver != message.receiver:
-                self.outbox.enqueue(message, live[:1], instead_of=message.receiver)
+                yield OutgoingMessage(message, (live[0],), instead_of=message.receiver)
                 return
 
     def _suspect(self, alert: Alert) -> str:

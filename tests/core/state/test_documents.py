@@ -69,6 +69,19 @@ def changed(document, **fields):
     return msgspec.structs.replace(document, **fields)
 
 
+def test_several_are_replaced_in_one_step_or_none(workspace):
+    moves = workspace.database("sessions").documents("moves", Move, key="key")
+    stored = moves.insert_all(Move(key=f"{number}") for number in range(3))
+    again = moves.replace_all(stored[:2])
+    assert [move.revision for move in again] == [2, 2]
+    assert moves.all() == [*again, stored[2]]
+    with pytest.raises(StaleRevisionError):
+        moves.replace_all([stored[2], stored[0]])
+    with pytest.raises(StaleRevisionError):
+        moves.replace_all([stored[2], stored[2]])
+    assert moves.all() == [*again, stored[2]]
+
+
 def test_a_stored_document_reads_back_equal(versions, elsewhere):
     stored = versions.insert(A_VERSION)
     assert stored == changed(A_VERSION, revision=1)

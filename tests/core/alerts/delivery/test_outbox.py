@@ -7,7 +7,7 @@ import pytest
 from core.alerts import AlertState
 from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.errors import DeliveryError
-from core.alerts.delivery.outbox import KEEP_COUNT, KEEP_HEARTBEATS, ChannelTarget, Outbox
+from core.alerts.delivery.outbox import KEEP_COUNT, KEEP_HEARTBEATS, ChannelTarget, Outbox, OutgoingMessage
 from core.alerts.delivery.records import NotificationState
 from tests.clocks import START
 from tests.core.alerts.delivery.told import a_message, an_alert
@@ -189,3 +189,17 @@ def test_an_alert_has_its_notifications(outbox):
     assert len(outbox.of_alert(other.fingerprint)) == 2
     assert outbox.of_alert("none") == []
     assert outbox.all()[0].created_at == START
+
+
+def test_messages_of_one_step_supersede_what_waits_and_each_other(outbox, clock):
+    (waiting,) = outbox.enqueue(a_message(an_alert("a")), [OPS])
+    clock.pass_by(1)
+    both = a_message(an_alert("a"), an_alert("b"), now=clock.now)
+    clock.pass_by(1)
+    all_three = a_message(an_alert("a"), an_alert("b"), an_alert("c"), now=clock.now)
+    other = a_message(an_alert("d"), group_key="other", now=clock.now)
+    queued = outbox.enqueue_all([OutgoingMessage(each, (OPS,)) for each in (both, all_three, other, all_three)])
+    assert [delivery.notification_id for delivery in queued] == [all_three.notification_id, other.notification_id]
+    assert outbox.pending() == queued
+    assert outbox.all()[0].delivery_id == waiting.delivery_id
+    assert outbox.all()[0].state is NotificationState.SUPERSEDED

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from core.alerts import AlertState
+from core.actor import Actor
+from core.alerts import Alerts, AlertState
 from core.alerts.delivery.message import message_of
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
 from core.alerts.escalation.escalation import Escalation
@@ -32,6 +33,11 @@ def entry(*steps, **changes):
 
 STEPS = (step(0, "desk"), step(15, "night"), step(30, "night", "head"))
 ENTRIES = (entry(*STEPS),)
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
 
 
 @pytest.fixture
@@ -93,6 +99,42 @@ def test_a_muted_alert_is_told_once_it_is_heard_again(told_at):
     alert = an_alert()
     assert told_at(20, alert, muted=[alert.fingerprint]) == []
     assert [receiver for receiver, *_ in told_at(21, alert)] == ["desk", "night"]
+
+
+def test_the_minutes_of_an_alert_that_ends_and_comes_back_count_from_the_start_of_its_incident(workspace, clock):
+    alerts, heard = Alerts(workspace, clock=clock), []
+    policies = EscalationPolicies((entry(step(15, "night")),), {})
+    for _ in range(4):  # no firing lasts until the step
+        alerts.fire("gate_failed", labels={}, summary="coverage", now=clock())
+        for _ in range(3):
+            clock.pass_by(115)
+            with Outbox(workspace).transaction():
+                found, _again = Escalation(workspace, policies, RECEIVERS).dispatch(alerts.all(), (), clock())
+            heard += [(round((clock() - START).total_seconds() / 60), each.reason) for each in found]
+        alerts.clear("gate_failed", labels={}, now=clock())
+    assert heard[0] == (15, "escalation")
+
+
+def test_the_minutes_count_anew_after_a_firing_that_somebody_took(workspace, clock):
+    alerts = Alerts(workspace, clock=clock)
+    alert = alerts.fire("gate_failed", labels={}, summary="coverage", now=clock())
+    clock.pass_by(600)
+    alerts.acknowledge(alert.fingerprint, Actor.engine())
+    alerts.clear("gate_failed", labels={}, now=clock())
+    clock.pass_by(60)
+    again = alerts.fire("gate_failed", labels={}, summary="coverage", now=clock())
+    assert (again.incident_at, again.untaken_since) == (START, clock())
+    alerts.clear("gate_failed", labels={}, now=clock())
+    clock.pass_by(60)
+    assert alerts.fire("gate_failed", labels={}, summary="coverage", now=clock()).untaken_since == again.first_at
+
+
+def test_an_end_and_a_new_firing_between_two_looks_are_not_told_to_who_heard_of_the_incident(told_at):
+    alert = replace(an_alert(), incident_at=START, untaken_at=START)
+    assert told_at(1, alert) == [("desk", "escalation", FIRING)]
+    again = replace(alert, n_fired=2, first_at=minutes(2))
+    assert told_at(3, again) == []
+    assert told_at(15, again) == [("night", "escalation", FIRING)]
 
 
 def test_the_next_firing_begins_with_the_first_step(told_at):

@@ -66,6 +66,22 @@ def test_an_acknowledged_alert_is_no_line(notifier, workspace, clock):
     assert lines(workspace) == []
 
 
+def test_an_alert_that_fires_and_ends_before_anybody_looks_is_one_line(notifier, workspace, context, clock):
+    fire(workspace, clock)
+    Alerts(workspace, clock=clock).clear("gate_failed", labels=GATE, now=clock())
+    for each in (notifier, notifier, Notifier(replace(context, clock=clock))):
+        each.step()
+    assert lines(workspace) == ["warning gate_failed: coverage (ended already)"]
+
+
+def test_what_ended_long_before_the_first_engine_is_no_line(notifier, workspace, clock):
+    fire(workspace, clock)
+    Alerts(workspace, clock=clock).clear("gate_failed", labels=GATE, now=clock())
+    clock.pass_by(3600)
+    notifier.step()
+    assert lines(workspace) == []
+
+
 def test_a_snoozed_alert_is_no_line(notifier, workspace, clock):
     alert = fire(workspace, clock)
     Alerts(workspace, clock=clock).snooze(alert.fingerprint, Actor.engine(), until=clock.now + timedelta(hours=1))
