@@ -19,11 +19,13 @@ class Algorithm(NamedTuple):
         continuing: The learner that continues from panel to panel, or None.
         fit_once: The learner that trains once, on a table, or None.
         extra: The optional extra that it needs, or None; the module has the same name.
+        combines: Whether it is an ensemble of other algorithms.
     """
 
     continuing: str | None = None
     fit_once: str | None = None
     extra: str | None = None
+    combines: bool = False
 
 
 ALGORITHMS = {
@@ -35,12 +37,17 @@ ALGORITHMS = {
         "reservoir:HistGradientBoostingReservoir", "ensembles:HistGradientBoostingLearner"
     ),
     "xgboost": Algorithm("reservoir:XGBoostReservoir", extra="xgboost"),
+    "voting": Algorithm("members:VotingLearner", combines=True),
+    "blending": Algorithm("members:BlendingLearner", combines=True),
+    "stacking": Algorithm("members:StackingLearner", combines=True),
     "isolation_forest": Algorithm(fit_once="isolation_forest:IsolationForestLearner"),
     "constant": Algorithm(fit_once="constant:ConstantLearner"),
     "blend": Algorithm(fit_once="blend:BlendLearner"),
     IMPORTED: Algorithm(fit_once="lightgbm_trees:ImportedTreesLearner"),
 }
 SUPERVISED = (AUTO, *(name for name, learners in ALGORITHMS.items() if learners.continuing))
+ENSEMBLES = tuple(name for name, learners in ALGORITHMS.items() if learners.combines)
+MEMBERS = tuple(name for name in SUPERVISED if name not in (AUTO, *ENSEMBLES))  # of ensembles
 
 
 def require_extra(algorithm: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.errors import UsageError
 from core.escape import shown
+from core.models.algorithms import MEMBERS, require_extra
 from core.models.errors import UnknownParameterError
 
 _SHARES = frozenset(
@@ -15,11 +16,18 @@ _SHARES = frozenset(
         "expected_share",
         "feature_fraction",
         "group_correlation",
+        "held_share",
         "keep_evidence",
         "subsample",
     }
 )
-_IN_WORDS = {"max_features": ("sqrt", "log2")}  # of scikit-learn
+_IN_WORDS = {
+    "max_features": ("sqrt", "log2"),  # of scikit-learn
+    "voting": ("soft", "hard", "weighted"),
+    "meta_learner": MEMBERS,
+}
+_LEAST = {"folds": 2}
+_MEMBERS = "members"
 _SHARE_OF_ROWS = ("random_forest", "min_samples_leaf")  # scikit-learn takes a number of rows or a share of them
 
 
@@ -46,13 +54,43 @@ def require_usable(algorithm: str, given: Mapping[str, Any], defaults: Mapping[s
     if unknown := sorted(set(given) - set(defaults)):
         raise UnknownParameterError(algorithm, unknown, sorted(defaults))
     for name, value in given.items():
+        if name == _MEMBERS:
+            _require_members(algorithm, value)
+            continue
         if value in _IN_WORDS.get(name, ()):
             continue
+        if isinstance(defaults[name], str):
+            raise ParameterValueError(algorithm, name, value, " or ".join(_IN_WORDS[name]))
         needs_whole = isinstance(defaults[name], int) and (algorithm, name) != _SHARE_OF_ROWS
         most = 1.0 if name in _SHARES else math.inf
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or not 0 <= value <= most or (needs_whole and value != int(value)):
+        least = _LEAST.get(name, 0)
+        if not is_number or not least <= value <= most or (needs_whole and value != int(value)):
             kind = "a whole number" if needs_whole else "a number"
             raise ParameterValueError(
-                algorithm, name, value, f"{kind} {'from 0 to 1' if most == 1 else 'of at least 0'}"
+                algorithm, name, value, f"{kind} {'from 0 to 1' if most == 1 else f'of at least {least}'}"
             )
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas.
+
+    >>> names_in("lightgbm, linear")
+    ('lightgbm', 'linear')
+    """
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _require_members(algorithm: str, value: object) -> None:
+    """Refuse members of an ensemble that cannot be combined.
+
+    Raises:
+        ParameterValueError: They are not two or more different algorithms.
+        MissingExtraError: One needs an optional extra that is not installed.
+    """
+    names = names_in(value) if isinstance(value, str) else ()
+    if len(set(names)) < max(len(names), 2) or not set(names) <= set(MEMBERS):
+        expected = f"two or more different algorithms with commas, of {', '.join(MEMBERS)}"
+        raise ParameterValueError(algorithm, _MEMBERS, value, expected)
+    for name in names:
+        require_extra(name)

@@ -197,12 +197,13 @@ class SupervisedModel(Model):
             "ships": self.shipping,
             "why": self._why(),
             "judged_on": f"{self.groups} of each new panel, before training on it; earlier panels fade",
-            "candidates": [*self.comparison.standing(), *self.retired.values()],
+            "candidates": [*(self.comparison.standing() if self.comparison.n_rows else ()), *self.retired.values()],
             "continues_by": {
                 name: kind.continues_by.format(groups=self.groups) for name, kind in self.candidates.items()
             },
             "n_updates": self.n_updates,
             "n_rows": self.n_rows,
+            **(self.learners[self.shipping].account() if self.learners else {}),
             **self._noted_warnings,
         }
 
@@ -323,6 +324,10 @@ class SupervisedModel(Model):
             sample = self._pilot(sample, seed=seed)
         # A single number, so choosing it on all folds together causes no bias, and saves most of the time.
         strength = self._strength(sample, seed=seed)
+        if all(kind.cross_validates for kind in self.candidates.values()):
+            n_folds = (
+                0  # an ensemble deals its own folds; a cross-validation around them would cost N_FOLDS times as much
+            )
         folds = group_folds(sample.group, n_folds, seed=seed) if n_folds else []
         if len(folds) > 1:
             scores = self._cross_validate(sample, folds, strength, seed=seed)

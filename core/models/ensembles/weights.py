@@ -93,7 +93,7 @@ class MemberErrors:
         known = scale > 1e-12 * max(float(np.max(np.diag(self.losses))), 1e-300)
         found = np.divide(covariance, scale, out=np.zeros_like(covariance), where=known)
         np.fill_diagonal(found, 1.0)
-        return np.clip(found, -1.0, 1.0)
+        return np.asarray(np.clip(found, -1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +195,13 @@ def project(weights: FloatArray, low: FloatArray, high: FloatArray) -> FloatArra
     turns = np.sort(np.concatenate((weights - low, weights - high)))
     sums = np.clip(weights - turns[:, None], low, high).sum(axis=1)
     if float(sums[0]) <= 1.0:  # all at their greatest weight, up to rounding
-        return np.clip(weights - turns[0], low, high)
+        return np.asarray(np.clip(weights - turns[0], low, high))
     right = min(int(np.searchsorted(-sums, -1.0)), len(turns) - 1)
     left = max(right - 1, 0)
     fall = float(sums[left] - sums[right])
     along = float(sums[left] - 1.0) / fall if fall > 0 else 0.0
-    return np.clip(weights - (turns[left] + along * (turns[right] - turns[left])), low, high)
+    shift = turns[left] + along * (turns[right] - turns[left])
+    return np.asarray(np.clip(weights - shift, low, high))
 
 
 def _minimum(matrix: FloatArray, start: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

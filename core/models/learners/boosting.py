@@ -12,8 +12,14 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray, IntArray
-from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningTask, ScoreParts
+from core.models.learners.learner import (
+    ContinuingLearner,
+    Dumped,
+    Files,
+    LearningColumns,
+    LearningTask,
+    ScoreParts,
+)
 from core.models.learners.leaves import gradients, relearn
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.lightgbm_trees import TREES, LightGbmTrees
@@ -51,7 +57,7 @@ class BoostedLearner(ContinuingLearner):
     }
     continues_by = "more trees on fresh rows up to a cap, and leaf values averaged over all panels"
 
-    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: LearningColumns, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         self.trees = LightGbmTrees(space, self.parameters, bin_construct_sample_cnt=ROWS_FOR_BINS)
         self.base = 0.0

@@ -16,7 +16,6 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.errors import MissingExtraError
-from core.models.learners.feature_space import FeatureSpace
 from core.models.learners.samples import JudgingFold, Matrices, Sample
 
 LearningTask = Literal["regression", "classification", "detection"]
@@ -40,6 +39,26 @@ class MatrixColumns(Protocol):
     @property
     def category_positions(self) -> list[int]:
         """Which columns are categories."""
+
+
+class LearningColumns(MatrixColumns, Protocol):
+    """The columns of both matrices of a continuing learner."""
+
+    @property
+    def n_linear(self) -> int:
+        """How many columns the linear matrix has."""
+
+    @property
+    def prior_sd(self) -> FloatArray:
+        """The prior standard deviation of each linear column's effect."""
+
+    @property
+    def linear_sources(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of the table behind each linear column."""
+
+    @property
+    def directions(self) -> list[int]:
+        """Per column of the tree matrix: 1 where the prediction may only rise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +139,9 @@ class ContinuingLearner(Learner):
     """
 
     continues_by: ClassVar[str]  # `{groups}` is replaced by the domain's word for its groups
+    cross_validates: ClassVar[bool] = False  # whether it predicts its first panel out of fold by itself
 
-    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: LearningColumns, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         self.space = space
 
@@ -140,6 +160,10 @@ class ContinuingLearner(Learner):
     @abstractmethod
     def importance(self) -> dict[str, float]:
         """Return the importance of each column of the table; shares that sum to 1."""
+
+    def account(self) -> dict[str, Any]:
+        """Return what the model's report says of this learner alone; plain JSON values."""
+        return {}
 
 
 class FitOnceLearner(Learner):

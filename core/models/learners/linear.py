@@ -16,8 +16,14 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from typing_extensions import override
 
 from core.arrays import AnyArray, Float32Array, FloatArray
-from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningTask, ScoreParts
+from core.models.learners.learner import (
+    ContinuingLearner,
+    Dumped,
+    Files,
+    LearningColumns,
+    LearningTask,
+    ScoreParts,
+)
 from core.models.learners.samples import Matrices, Sample, group_folds
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -42,7 +48,7 @@ class LinearLearner(ContinuingLearner):
     }
     continues_by = "exact sums of products (ridge) or the last posterior as the next prior (logistic)"
 
-    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: LearningColumns, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         width = space.n_linear + 1
         self.strength = float(self.parameters["strength"])

@@ -17,8 +17,14 @@ from core.models.learners.ensembles import (
     RandomForestLearner,
     XGBoostLearner,
 )
-from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningTask, TreesLearner
+from core.models.learners.learner import (
+    ContinuingLearner,
+    Dumped,
+    Files,
+    LearningColumns,
+    LearningTask,
+    TreesLearner,
+)
 from core.models.learners.linear import shares
 from core.models.learners.samples import Matrices, Sample
 
@@ -37,7 +43,7 @@ class ReservoirLearner(ContinuingLearner):
     continues_by = f"a new fit on a uniform sample of the {{groups}} seen, at most {RESERVOIR_PANELS} panels of rows"
     kind: ClassVar[type[TreesLearner]]
 
-    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: LearningColumns, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         self.fitted = self.kind(space, task, parameters, defaults=self.defaults)
         self.capacity = 0

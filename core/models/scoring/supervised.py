@@ -7,9 +7,9 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.models.learners.feature_space import FeatureSpace
 from core.models.learners.learner import ContinuingLearner
+from core.models.scoring.ensemble import compiled
 from core.models.scoring.features import CompiledSpace
 from core.models.scoring.fields import Field, Rows
-from core.models.scoring.learner import CompiledLearner
 from core.models.scoring.scorer import RowScorer
 
 
@@ -36,10 +36,10 @@ class SupervisedScorer(RowScorer):
         Raises:
             UnsupportedSpaceError: It reads a derived column without a compiled form.
         """
-        compiled = CompiledSpace(space)
-        self._learner = CompiledLearner(learner, compiled)
+        features = CompiledSpace(space)
+        self._learner = compiled(learner, features)
         self._to_answer = to_answer
-        self.fields = [field(name, compiled.levels.get(name)) for name in (*compiled.numbers, *compiled.categories)]
+        self.fields = [field(name, features.levels.get(name)) for name in (*features.numbers, *features.categories)]
         self.unit = unit
         self.is_fast = self._learner.is_fast
 

@@ -11,6 +11,9 @@ SMALL = {
     "gradient_boosting": {"n_estimators": 20},
     "hist_gradient_boosting": {"max_iter": 20},
     "isolation_forest": {"n_estimators": 20},
+    "voting": {"members": "lightgbm, random_forest"},
+    "blending": {"members": "lightgbm, linear"},
+    "stacking": {"members": "lightgbm, linear", "folds": 3},
 }
 
 
@@ -112,6 +115,10 @@ def test_a_continued_logistic_posterior_is_close_to_one_fit_on_all_rows(draw):
         ("spread", "gradient_boosting"),
         ("downgrade", "hist_gradient_boosting"),
         ("anomaly", "isolation_forest"),
+        ("spread", "voting"),
+        ("downgrade", "blending"),
+        ("spread", "stacking"),
+        ("downgrade", "stacking"),
     ],
 )
 def test_continuing_from_a_file_equals_continuing_in_memory(name, algorithm, draw, saved, tmp_path):
