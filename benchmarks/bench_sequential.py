@@ -8,10 +8,12 @@ is at least watch. ADWIN and Page-Hinkley follow the numbers of each column row 
 with its settings (`pip install river`); the PSI of each whole day is compared with 0.2. They are run on the same rows.
 
 First minutes (`--starts N`): versions that just went live, at 100 rows a minute, single or in requests of ten equal
-rows: verdicts without drift within an hour, and minutes to a verdict on a move two minutes after the version.
+rows: verdicts without drift within an hour. Then (`--trials`) minutes to a verdict on a move of one column, by its size
+and by how long the version was live before.
 """
 
 import argparse
+import copy
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +56,9 @@ DRIFTS: dict[str, tuple[str, Drift]] = {
     "empty cells + 10 %": ("some_empty", Drift(emptied=0.1)),
     "calibration: log odds + 0.5": ("residual", Drift()),
 }
+SHIFTS = (0.3, 0.5, 1.0, 2.0)  # standard deviations
+LIVE_MINUTES = (2, 60, 1_440)  # before the move
+FOLLOWED_MINUTES = 240  # after it
 MISCALIBRATED = residuals(offset=0.5)
 
 
@@ -67,11 +72,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first month")
     parser.add_argument("--untimed", action="store_true", help="references without a column of times")
     parser.add_argument("--starts", type=int, default=0, help="versions whose first hour is followed")
+    parser.add_argument("--start-rate", type=int, default=100, help="rows a minute of these")
     args = parser.parse_args()
     streams_of_versions.MOST_KNOWN = 400  # every hour of a week, since months return to it
     sizes = [int(size) for size in args.references.split(",")]
     for n in sizes if args.starts else ():
-        first_minutes(n, args.starts, timed=not args.untimed)
+        first_minutes(n, args.starts, args.trials, timed=not args.untimed, rate=args.start_rate)
+    if args.starts:
+        return
     for n in sizes if args.months else ():
         false_alarms(n, args.months, args.first, args.rate, lives=args.lives, timed=not args.untimed)
     for n in sizes if args.trials else ():
@@ -85,8 +93,9 @@ def false_alarms(n_reference: int, months: int, first: int, rate: int, *, lives:
         rng = np.random.default_rng([number, n_reference])
         if (number - first) % lives == 0:
             known = Streams(reference(POPULATION, n_reference, rng, timed=timed))
+            shares = Shares(known, None)
         drift = SequentialDrift(known)
-        verdicts = {verdict for _, verdict in followed(drift, rng, rate, days=30, minutes=60)}
+        verdicts = {verdict for _, verdict in followed(drift, rng, rate, days=30, minutes=60, shares=shares)}
         watched += bool(verdicts)
         alarmed += DriftVerdict.ALARM in verdicts
     interval = exact_interval(watched, months)
@@ -98,8 +107,8 @@ def false_alarms(n_reference: int, months: int, first: int, rate: int, *, lives:
     )
 
 
-def first_minutes(n_reference: int, starts: int, *, timed: bool, rate: int = 100, went_live: int = 2) -> None:
-    """Count verdicts without drift in the first hour, and the minutes to a verdict on a move right after the start."""
+def first_minutes(n_reference: int, starts: int, trials: int, *, timed: bool, rate: int) -> None:
+    """Count verdicts without drift in the first hour, and the minutes to a verdict by shift and by time live."""
     known = [
         Streams(reference(POPULATION, n_reference, np.random.default_rng([k, n_reference, 79]), timed=timed))
         for k in range(4)
@@ -115,38 +124,52 @@ def first_minutes(n_reference: int, starts: int, *, timed: bool, rate: int = 100
             f"versions with a verdict (95 % interval {interval.low:.1%} to {interval.high:.1%})",
             flush=True,
         )
-    for shift in (1.0, 2.0):
-        after = [
-            first_verdict(
-                SequentialDrift(known[k % 4]),
-                np.random.default_rng([k, 81]),
-                rate,
-                1,
-                ("normal_0", Drift(shift=shift)),
-                went_live,
+    for live in LIVE_MINUTES:
+        for shift, minutes in minutes_to_detection(known, trials, rate, live).items():
+            there = [each for each in minutes if np.isfinite(each)]
+            said = f"{min(there):g} to {max(there):g}, median {np.median(minutes):g}" if there else "-"
+            print(
+                f"{shift:g} sd, {rate} rows a minute, {live:,} minutes after the start: minutes {said} "
+                f"({len(there)} of {len(minutes)} within {FOLLOWED_MINUTES} minutes)",
+                flush=True,
             )
-            for k in range(min(starts, 20))
-        ]
-        minutes = [np.inf if each is None else each - went_live for each in after]
-        print(
-            f"{shift:g} sd {went_live} minutes after the start: minutes {np.min(minutes)} to {np.max(minutes)}",
-            flush=True,
-        )
 
 
-def first_verdict(
-    drift: SequentialDrift,
-    rng: np.random.Generator,
-    rate: int,
-    alike: int,
-    moved: tuple[str, Drift] | None = None,
-    moved_at: int = 60,
-) -> int | None:
-    """Return the minutes until the first verdict within an hour."""
-    shares = Shares(drift.streams, moved)
+def minutes_to_detection(known: list[Streams], trials: int, rate: int, live: int) -> dict[float, list[float]]:
+    """Return by shift the minutes from a move of one column to its verdict, of versions live for so long before."""
+    found: dict[float, list[float]] = {shift: [] for shift in SHIFTS}
+    for k in range(trials):
+        streams, rng = known[k % len(known)], np.random.default_rng([k, live, rate, 81])
+        drift = SequentialDrift(streams)
+        usual, times = Shares(streams, None), instants((live + FOLLOWED_MINUTES) / 1440, 1)
+        for at in times[:live]:
+            observe_minute(drift, usual, rng, at, rate)
+        for shift, minutes in found.items():
+            moved = Shares(streams, ("normal_0", Drift(shift=shift)))
+            following = SequentialDrift(streams, state=copy.deepcopy(drift.state))
+            for n, at in enumerate(times[live:], start=1):
+                observe_minute(following, moved, rng, at, rate, day=BEGINS_DAY)
+                if any(streams.streams[stream].key[1] == "normal_0" for stream in following.state.findings):
+                    minutes.append(n)
+                    break
+            else:
+                minutes.append(np.inf)
+    return found
+
+
+def observe_minute(
+    drift: SequentialDrift, shares: "Shares", rng: np.random.Generator, at: datetime, rate: int, *, day: float = 0.0
+) -> None:
+    """Draw the rows of a minute, and observe them."""
+    counts = {key: rng.multinomial(rate, own) for key, own in shares.at(at, day).items()}
+    drift.observe([BinnedMinute(at.replace(tzinfo=UTC), counts)])
+
+
+def first_verdict(drift: SequentialDrift, rng: np.random.Generator, rate: int, alike: int) -> int | None:
+    """Return the minutes until the first verdict without drift within an hour."""
+    shares = Shares(drift.streams, None)
     for k, at in enumerate(instants(1 / 24, 1)):
-        day = BEGINS_DAY if k >= moved_at else 0.0
-        counts = {key: alike * rng.multinomial(rate // alike, own) for key, own in shares.at(at, day).items()}
+        counts = {key: alike * rng.multinomial(rate // alike, own) for key, own in shares.at(at, 0.0).items()}
         drift.observe([BinnedMinute(at.replace(tzinfo=UTC), counts)])
         if drift.state.findings:
             return k + 1
@@ -160,10 +183,9 @@ def followed(
     *,
     days: float,
     minutes: int,
-    moved: tuple[str, Drift] | None = None,
+    shares: "Shares",
 ) -> Iterator[tuple[int, DriftVerdict]]:
     """Yield each interval with a finding, as its number, and its gravest verdict."""
-    shares = Shares(drift.streams, moved)
     for k, at in enumerate(instants(days, minutes)):
         counts = {key: rng.multinomial(rate * minutes, own) for key, own in shares.at(at, k * minutes / 1440).items()}
         drift.observe([BinnedMinute(at.replace(tzinfo=UTC), counts)], length=minutes)
@@ -210,7 +232,8 @@ def delays(n_reference: int, trials: int, rate: int, *, timed: bool) -> None:
             profile = reference(POPULATION, n_reference, rng, timed=timed)
             drift = SequentialDrift(Streams(profile))
             first = dict.fromkeys(("watch", "alarm"), np.nan)
-            for k, verdict in followed(drift, rng, rate, days=BEGINS_DAY + 14, minutes=5, moved=moved):
+            shares = Shares(drift.streams, moved)
+            for k, verdict in followed(drift, rng, rate, days=BEGINS_DAY + 14, minutes=5, shares=shares):
                 rows = (k * 5 + 5 - BEGINS_DAY * 1440) * rate
                 if rows > 0 and np.isnan(first["watch"]):
                     first["watch"] = rows

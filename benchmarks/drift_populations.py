@@ -7,6 +7,7 @@ whatever cells a reference leads to. Seasons move numbers and shares by hour and
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -50,10 +51,14 @@ class Numbers:
 
     kind = ColumnKind.NUMBER
 
-    @property
+    @cached_property
     def sd(self) -> float:
         low, high = np.quantile(self.pool, [0.16, 0.84])
         return float(high - low) / 2 or float(self.pool.std())
+
+    @cached_property
+    def middle(self) -> float:
+        return float(np.median(self.pool))
 
     def shift(self, hour: np.ndarray | int, weekday: np.ndarray | int) -> np.ndarray:
         return self.sd * (
@@ -71,12 +76,11 @@ class Numbers:
         cells = layout.cells
         assert isinstance(cells, NumberCells)
         moved = self.shift(hour, weekday) + drift.shift * self.sd
-        middle = float(np.median(self.pool))
 
         def up_to(values: np.ndarray, side: str) -> np.ndarray:
             values = np.atleast_1d(values) - moved
             if drift.spread != 1.0:
-                values = middle + (values - middle) / drift.spread
+                values = self.middle + (values - self.middle) / drift.spread
             return np.searchsorted(self.pool, values, side=side) / len(self.pool)
 
         below, above = float(up_to(cells.least, "left")[0]), 1 - float(up_to(cells.greatest, "right")[0])

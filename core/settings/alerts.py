@@ -77,7 +77,11 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = {}
     alertmanagers: Annotated[
         list[WebAddress],
-        Meta(description="Addresses of Alertmanagers that get every alert, as from a Prometheus.", max_length=10),
+        Meta(
+            description="Addresses of Alertmanagers that get the alerts of BondX, as from a Prometheus, but none that "
+            "another server sent to BondX.",
+            max_length=10,
+        ),
     ] = []
     heartbeat: Annotated[
         HeartbeatSettings | None, Meta(description="A notification that says that alerts can be sent.")

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 WATCHED_DAYS = 7  # a model without rows for longer has no share of the budget
 MOST_PREPARED = 100  # versions whose bets are kept between looks
+KEPT_FOR = timedelta(minutes=10)  # after a look: a watched version is looked at once a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class LiveDrift:
         self._reader = LiveReader(live_file)
         self._settings = settings
         self._prepared: dict[str, _Prepared] = {}
+        self._looked_at: dict[str, datetime] = {}  # the same versions, the one looked at last at the end
         self._feeds: dict[Path, OutcomeFeed] = {}
 
     def look(self, version: LiveVersion, profile: "DataProfile", now: datetime, state: bytes | None) -> WatcherLook:
@@ -74,6 +76,7 @@ class LiveDrift:
             state: Of the last look.
         """
         settings = self._settings()
+        self._drop_unwatched(version.key, now)
         prepared = self._prepare(version, profile, settings.for_model(version.model).harmless_sd)
         known, notes = _restored(state, prepared, now)
         drift = SequentialDrift(
@@ -140,11 +143,19 @@ class LiveDrift:
         known.outcomes.add(found)
         return [(datetime.fromtimestamp(at, UTC), found[at]) for at in sorted(found) if at <= now.timestamp()]
 
+    def _drop_unwatched(self, key: str, now: datetime) -> None:
+        """Drop the bets of versions that are no longer looked at, a megabyte and more each."""
+        self._looked_at.pop(key, None)
+        n_others = len(self._looked_at)
+        for k, (other, at) in enumerate(tuple(self._looked_at.items())):
+            if now - at > KEPT_FOR or n_others - k >= MOST_PREPARED:
+                del self._looked_at[other]
+                self._prepared.pop(other, None)
+        self._looked_at[key] = now
+
     def _prepare(self, version: LiveVersion, profile: "DataProfile", harmless: float) -> _Prepared:
         known = self._prepared.get(version.key)
         if known is None or known.harmless != harmless or (known.profile is not profile and known.profile != profile):
-            if len(self._prepared) >= MOST_PREPARED:
-                self._prepared.clear()
             streams = Streams(profile, version.importance, harmless=harmless)
             bins = SketchBins(streams.layouts)
             known = _Prepared(profile, harmless, profile_number(profile), ProfileIndex(profile), streams, bins)

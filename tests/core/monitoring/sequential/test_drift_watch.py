@@ -1,5 +1,8 @@
 """From counted minutes in the store to what is shown of a version."""
 
+import gc
+import weakref
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -10,6 +13,7 @@ import pytest
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.live import LiveSketch, ProfileIndex, profile_number, to_bytes
 from core.monitoring.profiling import profile_column
+from core.monitoring.sequential import Streams
 from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.monitoring.watch import LiveVersion
 from core.settings.monitoring import MonitoringSettings
@@ -151,11 +155,27 @@ def test_a_state_that_cannot_be_read_is_made_again_from_the_stored_minutes(works
 
 
 def test_a_version_without_a_profile_or_without_rows_has_nothing_to_show(workspace, version):
-    from dataclasses import replace
-
     watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
     assert watch.look(replace(version, profile=None), MONDAY, None).part is None
     assert watch.look(version, MONDAY, None).part is None
+
+
+def test_the_bets_of_a_version_that_is_no_longer_looked_at_are_dropped(workspace, version, served):
+    served(0, 3)
+    watch, at = DriftWatch(workspace.live_file, lambda: SETTINGS), MONDAY + timedelta(minutes=4)
+    others = {id(each) for each in gc.get_objects() if isinstance(each, Streams)}
+    watch.look(version, at, None)
+    [dead] = [
+        weakref.ref(each) for each in gc.get_objects() if isinstance(each, Streams) and id(each) not in others
+    ]
+    newer = replace(version, version="1.1.0")
+    watch.look(newer, at, None)
+    gc.collect()
+    assert dead() is not None
+
+    watch.look(newer, at + timedelta(hours=1), None)
+    gc.collect()
+    assert dead() is None
 
 
 def test_more_models_share_the_false_alarm_budget(workspace, version, served):
