@@ -165,9 +165,7 @@ def test_the_bets_of_a_version_that_is_no_longer_looked_at_are_dropped(workspace
     watch, at = DriftWatch(workspace.live_file, lambda: SETTINGS), MONDAY + timedelta(minutes=4)
     others = {id(each) for each in gc.get_objects() if isinstance(each, Streams)}
     watch.look(version, at, None)
-    [dead] = [
-        weakref.ref(each) for each in gc.get_objects() if isinstance(each, Streams) and id(each) not in others
-    ]
+    [dead] = [weakref.ref(each) for each in gc.get_objects() if isinstance(each, Streams) and id(each) not in others]
     newer = replace(version, version="1.1.0")
     watch.look(newer, at, None)
     gc.collect()
