@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Element = TypeVar("Element", bound=np.generic)
+_Element = TypeVar("_Element", bound=np.generic)
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -15,5 +15,5 @@ AnyArray = NDArray[Any]
 DateArray = NDArray[np.datetime64]
 Unsigned32Array = NDArray[np.uint32]
 Unsigned64Array = NDArray[np.uint64]
-ArrayOf = NDArray[Element]
+ArrayOf = NDArray[_Element]
 """An array of any one type of elements."""
