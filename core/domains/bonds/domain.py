@@ -56,6 +56,8 @@ class BondDomain:
         "core.domains.bonds.data.generation:write",
     )
 
+    stress = "core.domains.bonds.stress.engine:ENGINE"
+
     def draw(self, request: DrawRequest) -> "PanelLike":
         """Draw new issuers on the session's macro path, or, for one test panel, on another path."""
         from core.domains.bonds.data import generate

@@ -67,11 +67,17 @@ def upgrade_odds(reviews: Reviews, notch: IntArray, cycle: FloatArray) -> FloatA
 
 def frailty_integrated(odds: FloatArray) -> FloatArray:
     """Return E[sigma(odds + F)] over the month's frailty F ~ N(0, 0.25^2), by Gauss-Hermite quadrature."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_FRAILTY_NODES)
     probability = np.zeros_like(odds)
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+    for node, weight in zip(*_frailty_law(), strict=True):
         probability += weight * expit(odds + cal.FRAILTY_SD.value * node)
     return probability
+
+
+@lru_cache(maxsize=1)
+def _frailty_law() -> tuple[FloatArray, FloatArray]:
+    """Return the nodes of the quadrature and their weights; to find them takes longer than to use them."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_FRAILTY_NODES)
+    return frozen(nodes), frozen(weights / weights.sum())
 
 
 class NotchLevels(NamedTuple):

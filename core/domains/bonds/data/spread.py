@@ -111,7 +111,8 @@ def expected_spread(
     s_full = scale * (expected_loss + premium * known + liquidity)
     integrated = known.copy()
     hidden = ~esg_observed
-    integrated[hidden] = mean_esg_effect(esg_mean[hidden], esg_sd[hidden])
+    if hidden.any():
+        integrated[hidden] = mean_esg_effect(esg_mean[hidden], esg_sd[hidden])
     s_opt = scale * (expected_loss + premium * integrated + liquidity)
     return s_full, s_opt
 

@@ -1,0 +1,4 @@
+"""Stress tests: a domain's scenarios, and users' own, on a portfolio. `core.domains.stress` has their types.
+
+`choosing.py` finds engine, scenarios and portfolio; `scenario_file.py` reads users' scenarios; `stress_test.py` runs.
+"""

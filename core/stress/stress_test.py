@@ -1,0 +1,118 @@
+"""One stress test: a portfolio, scenarios and severities in, a report out. The same input gives the same bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.domains.stress import StressCase, StressedPortfolio, StressEngine, StressScenario
+from core.errors import UsageError
+from core.progress import begins
+from core.stress.choosing import (
+    DRAWN_ROWS,
+    all_scenarios,
+    chosen_scenarios,
+    chosen_severities,
+    drawn_portfolio,
+    portfolio_of_file,
+    stress_engine,
+)
+from core.tables import ReadingRules
+
+MOST_CASES = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressRequest:
+    """What is to be stressed, and by what.
+
+    Attributes:
+        domain: The domain.
+        portfolio: A file of positions; None: a panel that the domain draws.
+        n_rows: Rows of that panel.
+        seed: Its seed.
+        scenarios: Names of scenarios or families; empty: all of the domain, and of the files.
+        severities: Empty: all.
+        scenario_files: Users' own scenarios.
+        rules: How the file of positions is to be read.
+    """
+
+    domain: str
+    portfolio: Path | None = None
+    n_rows: int = DRAWN_ROWS
+    seed: int = 42
+    scenarios: Sequence[str] = ()
+    severities: Sequence[str] = ()
+    scenario_files: Sequence[Path] = ()
+    rules: ReadingRules | None = None
+
+
+class StressReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a stress test.
+
+    Attributes:
+        domain: The domain.
+        portfolio: The name of the file of positions, or of the panel.
+        n_instruments: How many instruments were stressed.
+        market_value: Their value before any shock.
+        value_unit: Of values and profits.
+        cases: Each scenario at each severity.
+        notes: What was assumed or left out.
+    """
+
+    domain: str
+    portfolio: str
+    n_instruments: int
+    market_value: float
+    value_unit: str
+    cases: tuple[StressCase, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def worst(self) -> StressCase:
+        """The case that loses most."""
+        return min(self.cases, key=lambda case: case.pnl)
+
+
+def run_stress_test(request: StressRequest) -> StressReport:
+    """Run a stress test.
+
+    Raises:
+        UsageError: The request is wrong.
+        TableError: The file of positions cannot be used.
+        SettingsError: A file of scenarios has a fault.
+    """
+    engine = stress_engine(request.domain)
+    scenarios = chosen_scenarios(all_scenarios(engine, request.scenario_files), request.scenarios)
+    severities = chosen_severities(request.severities)
+    if len(scenarios) * len(severities) > MOST_CASES:
+        raise UsageError(f"{len(scenarios) * len(severities):,} cases; at most {MOST_CASES:,}: choose scenarios.")
+    if request.portfolio is None:
+        held = drawn_portfolio(request.domain, engine, n_rows=request.n_rows, seed=request.seed)
+        name = f"panel of {request.n_rows:,} rows, seed {request.seed}"
+    else:
+        held = portfolio_of_file(engine, request.portfolio, request.rules)
+        name = request.portfolio.name
+    return stressed(request.domain, engine, held, name, scenarios, severities)
+
+
+def stressed(
+    domain: str,
+    engine: StressEngine,
+    portfolio: StressedPortfolio,
+    name: str,
+    scenarios: Sequence[StressScenario],
+    severities: Sequence[str],
+) -> StressReport:
+    """Stress a portfolio that is ready."""
+    begins(f"stressing {portfolio.n_instruments:,} instruments, {len(scenarios) * len(severities):,} cases")
+    return StressReport(
+        domain=domain,
+        portfolio=name,
+        n_instruments=portfolio.n_instruments,
+        market_value=portfolio.market_value,
+        value_unit=engine.value_unit,
+        cases=engine.run(portfolio, scenarios, severities),
+        notes=portfolio.notes,
+    )

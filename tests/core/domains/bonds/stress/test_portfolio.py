@@ -1,0 +1,84 @@
+"""Positions: from panels with their faults, and from users' files with few columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.domains.bonds.stress.engine import ENGINE
+from core.errors import UsageError
+from core.tables import read_table
+from core.tables.errors import TableError
+
+FEW = "bond_id,rating,coupon_pct,maturity_years,ytm_pct,position_musd\nA,BBB,4,5,4,10\nB,BB,6,7.5,7,5\n"
+
+
+@pytest.fixture
+def of_text(tmp_path):
+    def read(text):
+        path = tmp_path / "positions.csv"
+        path.write_text(text)
+        return ENGINE.portfolio(read_table(path))
+
+    return read
+
+
+def test_six_columns_are_enough(of_text):
+    held = of_text(FEW)
+    assert held.n_instruments == 2
+    assert held.bonds.notional.tolist() == [10, 5]
+    assert held.bonds.price[0] == pytest.approx(100)
+    assert "sector is not in the file: industrials." in held.notes
+
+
+def test_a_price_is_as_good_as_a_yield(of_text):
+    held = of_text(FEW.replace("ytm_pct", "clean_price").replace("4,10", "100,10").replace("7,5\n", "94.2,5\n"))
+    assert held.bonds.price.tolist() == pytest.approx([100, 94.2], abs=1e-9)
+
+
+def test_dates_are_as_good_as_years(of_text):
+    text = (
+        "bond_id,rating,coupon_pct,as_of_date,maturity_date,spread_bps\nA,BBB,4,2026-03-31,2031-03-31,120\n"
+        "B,A,3,2026-03-31,2036-03-31,80\n"
+    )
+    assert of_text(text).bonds.maturity == pytest.approx([5.0, 10.0], abs=0.01)
+
+
+@pytest.mark.parametrize("lacking", ["bond_id", "rating", "coupon_pct", "maturity_years", "ytm_pct"])
+def test_a_column_that_a_price_needs_is_named(of_text, lacking):
+    with pytest.raises(TableError, match=f"positions.csv.*it lacks .*{lacking}"):
+        of_text(FEW.replace(lacking, "other"))
+
+
+def test_an_unknown_rating_is_named_with_its_line(of_text):
+    with pytest.raises(TableError, match=r"line 3.*'ZZ' is not a known rating"):
+        of_text(FEW.replace("BB,6", "ZZ,6"))
+
+
+def test_rows_that_cannot_be_priced_are_left_out_and_counted(of_text):
+    held = of_text(FEW + "C,D,5,3,5,1\nD,BBB,5,,5,1\nE,BBB,5,-2,5,1\n")
+    assert held.n_instruments == 2
+    assert any(note.startswith("3 of 5 rows cannot be priced") for note in held.notes)
+    with pytest.raises(TableError, match="no row can be priced"):
+        of_text(FEW.replace("BBB", "D").replace("BB,", "D,"))
+
+
+def test_the_newest_row_of_a_bond_is_held(bonds_frame, held):
+    assert held.n_instruments <= bonds_frame["bond_id"].nunique()
+    row = bonds_frame.sort_values("as_of_date").drop_duplicates("bond_id", keep="last").iloc[0]
+    place = np.flatnonzero(held.bonds.names == row["bond_id"])
+    assert len(place) == 0 or held.bonds.spread[place[0]] == row["spread_bps"]
+
+
+def test_the_prices_of_a_panel_are_its_own(bonds_frame, held):
+    panel = bonds_frame.sort_values("as_of_date").drop_duplicates("bond_id", keep="last").set_index("bond_id")
+    shown = panel.loc[list(held.bonds.names), "clean_price"].to_numpy()
+    sound = (panel.loc[list(held.bonds.names), "anomaly_type"] == "none").to_numpy(copy=True)
+    assert np.median(np.abs(held.bonds.price - shown)[sound]) < 1e-3
+    assert (np.abs(held.bonds.price - shown)[sound] < 0.5).mean() > 0.98
+
+
+def test_a_frame_without_prices_is_refused():
+    with pytest.raises(UsageError, match="spread_bps or ytm_pct or clean_price"):
+        ENGINE.drawn_portfolio(
+            pd.DataFrame({"bond_id": ["A"], "rating": ["A"], "coupon_pct": [1.0], "maturity_years": [1.0]})
+        )

@@ -1,0 +1,44 @@
+"""A stress test as a whole: what is chosen, what is refused, and what the report says."""
+
+import msgspec
+import pytest
+
+from core.errors import NotFoundError, UsageError
+from core.stress.choosing import chosen_scenarios, chosen_severities, stress_engine
+from core.stress.stress_test import StressReport, StressRequest, run_stress_test
+from core.tables.errors import TableError
+
+
+def test_a_drawn_panel_is_stressed_and_the_report_can_be_read_again():
+    request = StressRequest(
+        domain="bonds", n_rows=120, seed=3, scenarios=["rate_shock", "inflation"], severities=["severe"]
+    )
+    report = run_stress_test(request)
+    assert [case.scenario for case in report.cases][-1] == "inflation"
+    assert len(report.cases) == 7
+    assert report.worst.pnl == min(case.pnl for case in report.cases)
+    written = msgspec.json.encode(report)
+    assert msgspec.json.decode(written, type=StressReport) == report
+    assert msgspec.json.encode(run_stress_test(request)) == written
+
+
+def test_a_file_of_positions_is_stressed(tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text("bond_id,rating,coupon_pct,maturity_years,ytm_pct,position_musd\nA,BBB,4,5,4,10\n")
+    report = run_stress_test(StressRequest(domain="bonds", portfolio=path, scenarios=["rates_up"], severities=["mild"]))
+    assert (report.portfolio, report.n_instruments, report.market_value) == ("book.csv", 1, pytest.approx(10))
+    assert report.cases[0].pnl == pytest.approx(-0.4376, abs=1e-3)
+
+
+def test_what_does_not_exist_is_refused(tmp_path):
+    engine = stress_engine("bonds")
+    with pytest.raises(NotFoundError, match="no scenario 'freeze'; choose from global_liquidity_freeze"):
+        chosen_scenarios(engine.scenarios, ["freeze"])
+    with pytest.raises(UsageError, match="'worst' is no severity; choose from mild, moderate, severe"):
+        chosen_severities(["worst"])
+    with pytest.raises(UsageError, match="domain 'table' has no stress tests"):
+        run_stress_test(StressRequest(domain="table"))
+    with pytest.raises(UsageError, match="rows is 0"):
+        run_stress_test(StressRequest(domain="bonds", n_rows=0))
+    with pytest.raises(TableError, match=r"nowhere\.csv"):
+        run_stress_test(StressRequest(domain="bonds", portfolio=tmp_path / "nowhere.csv"))
