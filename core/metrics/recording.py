@@ -59,9 +59,13 @@ class MetricRecording:
             self._record(measure())
         return min(max(self._recorded_at + interval - time.monotonic(), 0.0), LOOK_SECONDS)
 
-    def end(self) -> None:
-        """End the series of this process, and close the store: what has stopped measures nothing."""
-        if self._recorded_at is not None:
+    def end(self, *, ends_series: bool = True) -> None:
+        """End the series of this process, and close the store: what has stopped measures nothing.
+
+        Args:
+            ends_series: Whether the series end; not if another process goes on with them.
+        """
+        if ends_series and self._recorded_at is not None:
             self._record(())
         self._writer.close()
 

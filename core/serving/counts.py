@@ -160,6 +160,11 @@ class SharedCounts:
         self._folder = folder
         self._name = f"{name}.json"
 
+    @property
+    def recorder_lock(self) -> Path:
+        """The file whose lock is held by the process that records the series of the server."""
+        return self._folder / "recorder.lock"
+
     def write(self, own: Counts) -> None:
         """Write the counters of this process."""
         write_file(self._folder / self._name, msgspec.json.encode(own), durable=False)

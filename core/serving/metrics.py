@@ -44,10 +44,14 @@ class ServingMetrics:
         """
         self._registry = CollectorRegistry()
         PlatformCollector(registry=self._registry)
-        self._registry.register(_Counted(own, shared))
-        self._registry.register(_Stored(recorder))
-        for collector in workspace_collectors(workspace, snapshot):
+        self._own: tuple[Collector, ...] = (_Counted(own, shared), _Stored(recorder))
+        for collector in (*self._own, *workspace_collectors(workspace, snapshot)):
             self._registry.register(collector)
+
+    def counted(self) -> Iterable[Metric]:
+        """Collect what this server alone knows; the engine records what the workspace says."""
+        for collector in self._own:
+            yield from collector.collect()
 
     def text(self) -> bytes:
         """Render all metrics, each name without characters that a terminal would obey: people read this with curl."""

@@ -19,6 +19,7 @@ from core.clock import Clock, utc_now
 from core.collector import freeze
 from core.escape import shown
 from core.metrics.process_metrics import ProcessMetrics
+from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
@@ -38,11 +39,13 @@ from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.rpc.ports import reserve
+from core.serving.series import JOB, SeriesRecorder
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
 from core.serving.table import ServingTable
 from core.settings import PolicySource, settings_in_force
 from core.settings.address import ADDRESS_FORM, host_and_port
+from core.settings.current import CurrentSettings
 from core.state import Workspace
 from core.state.write_health import write_problem
 from core.view.source import take_snapshot
@@ -165,6 +168,13 @@ class Server:
         self._process = ProcessMetrics()
         metrics = ServingMetrics(workspace, self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
         self._shared = shared
+        name = f"{socket.gethostname()}:{self._socket.getsockname()[1]}"
+        current = CurrentSettings(workspace.root, settings)
+        self._series = SeriesRecorder(
+            lambda: MetricRecording(workspace, current, clock, job=JOB, instance=name),
+            metrics.counted,
+            lock=None if shared is None else shared.recorder_lock,
+        )
         reads = Reads(
             authenticator,
             metrics,
@@ -255,6 +265,7 @@ class Server:
     def answer(self) -> None:
         """Start to answer."""
         self._thread.start()
+        self._series.start()
         log.info("serving on %s", self.url)
         if self._rpc is not None:
             log.info("serving gRPC on %s", self._rpc.address)
@@ -278,6 +289,7 @@ class Server:
         self._loader.stop()
         self._predictor.close()
         stuck = self._wait_for_threads(until)
+        self._series.stop(ends_series=not self._front_door.is_draining)
         self._recorder.close()
         self._live.close()
         self._close_sockets()
