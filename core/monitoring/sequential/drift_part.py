@@ -75,7 +75,7 @@ def drift_part(
             columns.append(replace(shown, evidence=part, importance=share, group=groups.get(k, "")))
     columns.sort(key=lambda each: (each.awaits_rows, -_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
     effect = max((drift.design_effect(key) for key in drift.streams.layouts), default=1.0)
-    gained = moved_share(fine.index, window, effect) if state.findings else ""
+    gained = moved_share(fine.index, _since_first_move(drift, fine) or window, effect) if state.findings else ""
     judged = [each.verdict for each in columns if not each.awaits_rows]
     return DriftPart(
         as_of=state.last_at + timedelta(minutes=1),
@@ -226,13 +226,29 @@ def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn], fin
         return ""
     key: ColumnKey = (DriftType.PREDICTION, own.name)
     if own.changed_at is None:
-        return f"the predictions have not moved with them: {own.reason}"
+        since = _since_first_move(drift, fine)
+        if since is None or (found := moved_by(fine.index, key, since)) is None:
+            return f"the predictions have not moved with them: {own.reason}"
+        effect = drift.design_effect(key)
+        where = moved_slice(fine.index, since, effect)
+        most = f", most where {where}" if where else ""
+        return f"since then the predictions differ by {found[1]:+.4g} on average{most}; no verdict on them yet"
     k = next(k for k, stream in enumerate(drift.streams.streams) if stream.type is DriftType.PREDICTION)
     found = moved_by(fine.index, key, fine.recent.moves.get(k, LiveSketch()))
     by = f" by {found[1]:+.4g} on average" if found is not None else ""
     together = [named(each) for each in moved if each.group and each.group == own.group]
     with_them = f" together with {', '.join(together)}" if together else ""
     return f"the predictions moved{by}{with_them}"
+
+
+def _since_first_move(drift: SequentialDrift, fine: FineRows) -> LiveSketch | None:
+    """Return the rows since the first change of a feature, with predictions and slices; None if none is dated."""
+    streams = drift.streams.streams
+    moved = [k for k in drift.state.findings if streams[k].key[0] is DriftType.FEATURE]
+    if not moved:
+        return None
+    found = fine.recent.moves.get(min(moved, key=lambda k: drift.state.findings[k].changed_at))
+    return found if found is not None and found.answers and found.n else None
 
 
 def _own_notes(drift: SequentialDrift) -> list[str]:

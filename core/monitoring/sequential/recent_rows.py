@@ -82,11 +82,12 @@ def column_of(sketch: LiveSketch, key: ColumnKey) -> ColumnCounts | None:
 
 
 def _only(sketch: LiveSketch, key: ColumnKey) -> LiveSketch:
-    """Return one column alone; with predictions go the slices, whose means they are."""
+    """Return one column of rows; with features go the predictions that follow from them, and with both the slices."""
     counts, (kind, name) = column_of(sketch, key), key
     if counts is None:
         return LiveSketch()
-    if kind is DriftType.FEATURE:
-        return LiveSketch(sketch.n, {name: counts})
-    slices = sketch.slices if kind is DriftType.PREDICTION else {}
-    return LiveSketch(sketch.n, {}, {ANSWERS[kind]: counts}, slices)
+    if kind not in (DriftType.FEATURE, DriftType.PREDICTION):
+        return LiveSketch(sketch.n, {}, {ANSWERS[kind]: counts})
+    own = ANSWERS[DriftType.PREDICTION]
+    answers = {own: sketch.answers[own]} if own in sketch.answers else {}
+    return LiveSketch(sketch.n, {name: counts} if kind is DriftType.FEATURE else {}, answers, sketch.slices)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from core.monitoring.sequential.alike_minute import alike_rows
 from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
@@ -126,6 +127,8 @@ class SequentialDrift:
                 [streams.column_numbers[stream.key] for stream in streams.streams], np.int64
             )
         self._is_served = np.array([layout.key[0] not in OF_OUTCOMES for layout in streams.columns], np.bool_)
+        columns, first = np.unique(streams.directed, return_index=True)
+        self._leading = first[self._is_served[columns]]  # of each served column its location, or its first level
         self._bet_decides = self._decides[streams.stream_of] - np.log(streams.weights)
         # Without times the weekdays of the reference are unknown, too: only whole weeks have the same of each. Errors
         # and outcomes have no such rhythm of their own, and would wait too long.
@@ -154,11 +157,13 @@ class SequentialDrift:
         of_bets = rows[streams.column_of]
         is_late = state.last_at is not None and at <= state.last_at  # of a minute that has begun a change already
         hour = Instant(at.hour, at.weekday())
-        for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets) * by_minute
+        n_scored, sums, squares = streams.scored(rows, hour)
+        for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets)
+        for_minute *= np.where(for_minute > 0, np.minimum(by_minute, self._worth_of_minute(n_scored, sums)), by_minute)
         state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length)
         for_day = streams.increments(Instant(at.hour, at.weekday(), is_day=True))
         state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) * by_day
-        state.dispersion.observe(*streams.scored(rows, hour))
+        state.dispersion.observe(n_scored, sums, squares)
         state.today += rows
         state.begun_at = state.begun_at or at
         state.last_at = max(state.last_at or at, at)
@@ -181,6 +186,16 @@ class SequentialDrift:
             is_known / np.maximum(effects, streams.design_effects[streams.directed]) for effects in (found[-1], of_days)
         )
         return by_minute[streams.direction_of], by_day[streams.direction_of]
+
+    def _worth_of_minute(self, rows: FloatArray, sums: FloatArray) -> FloatArray:
+        """Return how many independent rows a row of this minute is worth at most, by bet, as evidence of a move.
+
+        Outcomes are not rows of the minute in which they come, so they are not among the columns.
+        """
+        state, own = self.state, self._leading
+        before = state.dispersion.last_rows[0][own], state.dispersion.last_sums[0][own]
+        alike = alike_rows((rows[own], sums[own]), before, state.dispersion.warm_up.variance[own])
+        return np.where(self._is_served[self.streams.column_of], 1.0 / alike, 1.0)
 
     def _effects(self) -> FloatArray:
         """Return how many rows are worth one independent row, by length of batches and direction."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.actor import Actor
@@ -38,6 +39,8 @@ ROWS_A_MINUTE = 60
 BEFORE, AFTER = 90, 15
 """Minutes before and after the known request at which the maturities move."""
 MOVED = "maturity_years"
+SLICE = "sector", "banks"
+"""One of 19 levels, an eighth of the rows."""
 
 
 @pytest.fixture
@@ -50,15 +53,26 @@ def panel():
     return generate(PanelSettings(n_rows=6_000, seed=11)).bonds
 
 
+@pytest.fixture(params=[False])
+def has_times(request):
+    """Whether the rows of the panel have a time of their own, so that their hours are known."""
+    return request.param
+
+
 @pytest.fixture
-def live(workspace, artifacts, panel, tmp_path, put_live):
+def live(workspace, artifacts, panel, tmp_path, put_live, has_times):
     """The spread model, live, with a profile of the panel."""
     folder = tmp_path / "spread"
     shutil.copytree(artifacts / "spread", folder)
     names = [field.name for field in warm_scorer(folder).signature.fields]
-    columns = profiling.profile_columns(panel, profiling.kinds_of(panel[names]))
+    minutes = np.random.default_rng(4).integers(0, 28 * 1440, len(panel))
+    timed = panel.assign(answered_at=pd.Timestamp("2026-02-02") + pd.to_timedelta(minutes, "min"))
+    time = "answered_at" if has_times else None
+    columns = profiling.profile_columns(timed, profiling.kinds_of(panel[names]), time=time)
     held_out = outcomes_of(load_model(folder), panel)
-    profile = profiling.profile_of(columns, features=tuple(names), target=None, group=None, held_out=held_out)
+    profile = profiling.profile_of(
+        columns, features=tuple(names), target=None, group=None, held_out=held_out, time=time
+    )
     (folder / PROFILE_NAME).write_bytes(profile.to_bytes())
     return put_live(workspace, "spread", folder)
 
@@ -70,12 +84,16 @@ def rows(panel, live, workspace):
     records = json.loads(panel[names].to_json(orient="records", double_precision=15, date_format="iso"))
     rng = np.random.default_rng(3)
 
-    def rows(*, moved=False):
-        drawn = [dict(records[k]) for k in rng.integers(len(records), size=ROWS_A_MINUTE)]
-        for row in drawn:
-            row.update({name: str(value)[:10] for name, value in row.items() if name.endswith("_date")})
-            row[MOVED] = min(row[MOVED] * 2.5, 60.0) if moved else row[MOVED]
-        return drawn
+    def rows(*, times=1.0, where=None):
+        own = [k for k, record in enumerate(records) if where is None or record[where[0]] == where[1]]
+        n_own = ROWS_A_MINUTE if where is None else ROWS_A_MINUTE // 2
+        drawn = [(k, times) for k in rng.choice(own, n_own)]
+        drawn += [(k, 1.0) for k in rng.integers(len(records), size=ROWS_A_MINUTE - n_own)]
+        return [as_sent(records[k], longer) for k, longer in drawn]
+
+    def as_sent(record, longer):
+        sent = {name: str(value)[:10] if name.endswith("_date") else value for name, value in record.items()}
+        return sent | {MOVED: min(sent[MOVED] * longer, 60.0)}
 
     return rows
 
@@ -137,7 +155,7 @@ def test_a_shift_of_the_traffic_is_found_dated_to_the_minute_and_named(workspace
         before = MonitoringStore(workspace).get("spread").live
         shift_at = clock().replace(second=0)
         for _ in range(AFTER):
-            ask(connection, rows(moved=True))
+            ask(connection, rows(times=2.5))
             clock.pass_by(60)
         until(lambda: counted(workspace) == (BEFORE + AFTER) * ROWS_A_MINUTE, "the counts after the shift")
         until(lambda: monitor.step() and MonitoringStore(workspace).get("spread").live.traffic, "the stored requests")
@@ -154,3 +172,34 @@ def test_a_shift_of_the_traffic_is_found_dated_to_the_minute_and_named(workspace
     assert f"since {found.changed_at:%Y-%m-%d %H:%M} UTC" in alert.summary
     assert after.health.state == "degraded"
     assert any(reason.source == "drift" and MOVED in reason.text for reason in after.health.reasons)
+
+
+@pytest.mark.parametrize("has_times", [True], indirect=True)
+def test_a_flood_of_long_bonds_of_one_sector_is_dated_to_the_minute_and_the_sector_named(
+    workspace, clock, rows, monitor
+):
+    with served(workspace, clock) as (_, connection):
+        for _ in range(BEFORE):
+            ask(connection, rows())
+            clock.pass_by(60)
+        until(lambda: counted(workspace) == BEFORE * ROWS_A_MINUTE, "the counts before the shift")
+        monitor.step()
+        shift_at = clock().replace(second=0)  # the minute of the first request that differs
+        for _ in range(AFTER):
+            ask(connection, rows(times=4.0, where=SLICE))
+            clock.pass_by(60)
+        until(lambda: counted(workspace) == (BEFORE + AFTER) * ROWS_A_MINUTE, "the counts after the shift")
+        until(lambda: monitor.step() and MonitoringStore(workspace).get("spread").live.traffic, "the stored requests")
+    after = MonitoringStore(workspace).get("spread").live
+
+    columns = {column.name: column for column in after.drift.columns}
+    assert (columns["sector"].verdict, columns[MOVED].verdict) == (DriftVerdict.ALARM, DriftVerdict.ALARM)
+    assert columns["sector"].changed_at == columns[MOVED].changed_at == shift_at
+    assert "banks from" in columns["sector"].reason
+    [gained] = [note for note in after.drift.notes if "went from" in note]
+    assert gained.startswith("rows where sector = banks went from 1")
+    assert float(gained.rpartition(" to ")[2].rstrip("%")) == pytest.approx(56, abs=5)  # of the rows since the shift
+    assert after.drift.prediction_move.startswith("since then the predictions differ by -")
+    (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == DRIFT]
+    assert f"since {shift_at:%Y-%m-%d %H:%M} UTC" in alert.summary
+    assert "sector: moved, banks from" in alert.summary

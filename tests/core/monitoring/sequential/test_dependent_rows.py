@@ -11,6 +11,7 @@ from core.arrays import FloatArray
 from core.monitoring.coarse_cells import cell_codes
 from core.monitoring.profiling import kinds_of, profile_columns, profile_of, time_of
 from core.monitoring.sequential import BinnedMinute, SequentialDrift, Streams
+from core.monitoring.sequential.alike_minute import alike_rows
 from core.monitoring.sequential.effects import is_beyond_harmless
 from core.monitoring.sequential.layout import ColumnLayout, MinuteCounts
 from core.monitoring.sequential.scores import Aspect
@@ -107,6 +108,62 @@ def test_the_interval_of_a_small_move_holds_its_beginning_though_evidence_rises_
     drift.date_findings([each for each in history if each.at >= since])
     [finding] = drift.state.findings.values()
     assert finding.changed_from <= MONDAY + timedelta(minutes=began) <= finding.changed_until
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """The bets on twelve columns of numbers whose hours are known."""
+    rng = np.random.default_rng(31)
+    times = pd.DatetimeIndex(pd.Timestamp("2026-01-05") + pd.to_timedelta(rng.integers(0, 28 * 1440, 5_000), "min"))
+    return profiled(pd.DataFrame(rng.normal(size=(5_000, 12)), columns=[f"x{k}" for k in range(12)]), times)
+
+
+def minutes_until_found(wide: Streams, seed: int, moved: FloatArray, n_minutes: int) -> int | None:
+    """Return the minutes from a move of the columns until something is found, if it is."""
+    drift, rng = SequentialDrift(wide), np.random.default_rng([32, seed])
+    for minute in range(60 + n_minutes):
+        values = rng.normal(size=(100, 12)) + moved * (minute >= 60)
+        counts = {
+            layout.key: layout.counts(np.bincount(layout.cells.codes(column), minlength=layout.missing), 0, 0)
+            for layout, column in zip(wide.columns, values.T, strict=True)
+        }
+        drift.observe([BinnedMinute(MONDAY + timedelta(minutes=minute), counts)])
+        if drift.state.findings:
+            return minute - 59
+    return None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_minutes_that_one_caller_fills_are_not_drift(wide, seed):
+    level = np.random.default_rng([33, seed]).normal(size=12)
+
+    assert minutes_until_found(wide, seed, level, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("n_moved", "most"),
+    [
+        pytest.param(1, 2, id="one column: as soon as ever"),
+        pytest.param(12, 4, id="all columns: the first minute could be one caller's"),
+    ],
+)
+def test_a_move_for_good_is_found_soon(wide, n_moved, most):
+    moved = 1.5 * (np.arange(12) < n_moved)
+
+    assert all(minutes_until_found(wide, seed, moved, 10) <= most for seed in range(3))
+
+
+def test_the_rows_of_a_minute_are_as_alike_as_most_columns_show_it():
+    rng = np.random.default_rng(34)
+    n = np.full(25, 100.0)
+    before = (n, rng.normal(size=25) * 10)
+    alike = [alike_rows((n, (rng.normal(size=25) + 5 * rng.normal(size=25)) * 10), before, n / n) for _ in range(400)]
+    single = [alike_rows((n, rng.normal(size=25) * 10), (n, rng.normal(size=25) * 10), n / n) for _ in range(4_000)]
+    drifted = [alike_rows((n, rng.normal(size=25) * 10 + 1_000 * (np.arange(25) < 4)), before, n / n)]
+
+    assert np.median(alike) == pytest.approx(26, rel=0.15)  # 1 + 5 squared
+    assert np.mean(np.array(single) > 1) <= 0.002
+    assert drifted == [1.0]
 
 
 def long_tailed(rng: np.random.Generator, n: int) -> "pd.DataFrame":
