@@ -1,5 +1,7 @@
 """The recent window in memory: the decoded samples of each series, to which new scrapes are appended."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.telemetry.metrics.packing import SampleTimes, SampleValues, SeriesIds
@@ -24,6 +26,19 @@ class _Column:
             return  # of a clock that was set back after the hour was repacked
         self.at_ms[n], self.values[n] = at_ms, value
         self.n = n + 1
+
+    def extend(self, at_ms: SampleTimes, values: SampleValues) -> None:
+        """Append samples, in the order of their times; of several of one time, the first is kept."""
+        last = self.at_ms[self.n - 1] if self.n else np.int64(-1)
+        is_later = np.diff(at_ms, prepend=last) > 0
+        is_later &= at_ms > last
+        if not is_later.all():
+            at_ms, values = at_ms[is_later], values[is_later]
+        end = self.n + len(at_ms)
+        if end > len(self.at_ms):
+            self._move(0, end + end // 2)
+        self.at_ms[self.n : end], self.values[self.n : end] = at_ms, values
+        self.n = end
 
     def trim(self, before_ms: int) -> None:
         if first := int(self.at_ms[: self.n].searchsorted(before_ms, side="right")):
@@ -58,8 +73,29 @@ class RecentWindow:
             if (column := columns.get(series)) is None:
                 column = columns[series] = _Column()
             column.append(at_ms, value)
-        if at_ms - self.after_ms > self._kept_ms + self._slack_ms:
-            self._drop_before(at_ms - self._kept_ms)
+        self._drop_what_is_old(at_ms)
+
+    def add_all(self, scrapes: Sequence[tuple[int, SeriesIds, SampleValues]]) -> None:
+        """Append scrapes in the order of their times, series by series: an hour of scrapes at once.
+
+        Args:
+            scrapes: The time of each, which series it has, and their values.
+        """
+        if not any(len(ids) for _, ids, _ in scrapes):
+            return
+        lengths = [len(ids) for _, ids, _ in scrapes]
+        at_ms = np.repeat(np.array([at for at, _, _ in scrapes], np.int64), lengths)
+        ids, values = (np.concatenate(parts) for parts in zip(*(scrape[1:] for scrape in scrapes), strict=True))
+        order = np.argsort(ids, kind="stable")
+        ids, at_ms, values = ids[order], at_ms[order], values[order]
+        series, first = np.unique(ids, return_index=True)
+        columns = self._columns
+        ends = [*first[1:].tolist(), len(ids)]
+        for each, start, end in zip(series.tolist(), first.tolist(), ends, strict=True):
+            if (column := columns.get(each)) is None:
+                column = columns[each] = _Column()
+            column.extend(at_ms[start:end], values[start:end])
+        self._drop_what_is_old(scrapes[-1][0])
 
     def between(self, series: int, from_ms: int, to_ms: int) -> tuple[SampleTimes, SampleValues] | None:
         """Return the samples of a series in (from_ms, to_ms]; None if there are none."""
@@ -68,6 +104,10 @@ class RecentWindow:
         at_ms = column.at_ms[: column.n]
         first, end = at_ms.searchsorted((from_ms, to_ms), side="right").tolist()
         return (at_ms[first:end], column.values[first:end]) if first < end else None
+
+    def _drop_what_is_old(self, at_ms: int) -> None:
+        if at_ms - self.after_ms > self._kept_ms + self._slack_ms:
+            self._drop_before(at_ms - self._kept_ms)
 
     def _drop_before(self, before_ms: int) -> None:
         self.after_ms = before_ms
