@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.training.session import ObservedSession, Session
 
 POLL_SECONDS = 0.25
+METRICS_ADDRESS = "127.0.0.1:8000"
+"""Where `--metrics` without an address answers."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -40,6 +42,13 @@ def add_parser(commands: Subparsers) -> None:
     )
     group = parser.add_argument_group("headless")
     group.add_argument("--headless", action="store_true", help="no screen; implied without a terminal")
+    group.add_argument(
+        "--metrics",
+        nargs="?",
+        const=METRICS_ADDRESS,
+        metavar="HOST:PORT",
+        help=f"answer /health and /metrics on this machine (default: {METRICS_ADDRESS}; see telemetry.metrics.listen)",
+    )
     group.add_argument("--log-json", action="store_true", help="print one JSON object per line")
     group.add_argument("--stay", action="store_true", help="keep the engine running for further sessions")
     group.add_argument(
@@ -57,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
     for flag in ("epochs", "domain", "experiment"):
         if args.no_session and getattr(args, flag) is not None:
             raise UsageError(f"--no-session starts no session, so --{flag} has no effect: leave one out.")
+    if args.metrics is not None:
+        from core.metrics.endpoint import own_address
+
+        own_address(args.metrics, named="--metrics")
     workspace = open_or_create_workspace(args)
     warn_of_policy(args)
     if args.headless or not has_terminal():
@@ -64,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
         with unread_output_is_harmless(), _api(workspace, args.api):
             return run_headless(workspace, args)
+    if args.metrics is not None:
+        raise UsageError("--metrics needs --headless: the engine of a console answers on telemetry.metrics.listen.")
     with _api(workspace, args.api) as serves_at:
         _say_attached(workspace)
         if not args.no_session:
@@ -103,7 +118,11 @@ def _say_without_metrics(workspace: "Workspace") -> None:
     from core.settings import settings_in_force
 
     if (address := settings_in_force(workspace.root).serving.metrics_listen) is not None:
-        print(f"bondx: nothing answers on serving.metrics_listen {address}: add --api", file=sys.stderr, flush=True)
+        print(
+            f"bondx: nothing answers on serving.metrics_listen {address}: add --api, or --metrics",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":
@@ -137,9 +156,11 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     from core.engine import Engine  # takes a moment
 
     before = _progress(workspace)
-    engine = Engine(workspace, mode="headless", actor=person())
+    engine = Engine(workspace, mode="headless", actor=person(), metrics_listen=args.metrics)
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
+        if args.metrics is not None:
+            printer.say(f"/health and /metrics of the engine on {args.metrics}")
         session: Session | None = None
         if args.no_session:
             printer.say(f"the engine of {workspace.root} is running; no session starts")

@@ -23,4 +23,5 @@ class EngineContext:
     trainer: Trainer
     actor: Actor  # the author of recorded steps
     clock: Clock
+    metrics_listen: str | None = None  # overrides telemetry.metrics.listen
     workers: WorkerStates = field(default_factory=WorkerStates)

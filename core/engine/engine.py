@@ -44,6 +44,7 @@ class Engine:
         actor: Actor,
         clock: Clock = utc_now,
         on_loss: Callable[[str], None] | None = None,
+        metrics_listen: str | None = None,
     ) -> None:
         """Prepare an engine; nothing happens before `start`.
 
@@ -53,6 +54,7 @@ class Engine:
             actor: The person for whom it runs.
             clock: The time.
             on_loss: Called with a sentence, from a thread, after the engine has ended because its workspace was lost.
+            metrics_listen: Where it answers /health and /metrics, instead of `telemetry.metrics.listen`.
         """
         self._workspace = workspace
         self._mode: Mode = mode
@@ -60,6 +62,7 @@ class Engine:
         self._clock = clock
         self._actor = Actor.engine()
         self._on_loss = on_loss
+        self._metrics_listen = metrics_listen
         self.loss: str | None = None
         """Why the engine ended without being asked, if it did."""
         self._stop_seconds = 0.0
@@ -146,6 +149,7 @@ class Engine:
             trainer=self._trainer,
             actor=self._actor,
             clock=clock,
+            metrics_listen=self._metrics_listen,
             workers=WorkerStates(clock),
         )
         workers: list[Worker] = [self._trainer, *(worker(context) for worker in WORKERS)]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.local_callers import LocalCallers
 from core.serving.access import DATABASE, Role, Token, Tokens, digest
 from core.serving.errors import ForbiddenError, UnauthenticatedError
-from core.serving.local_callers import LocalCallers
 from core.state import Workspace
 
 Headers = Mapping[bytes, bytes]

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from core.escape import is_shown_as_is, spelled_out
 from core.metrics import catalogue
+from core.metrics.exposition import exposition
 from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.workspace_metrics import workspace_collectors
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
@@ -18,7 +18,6 @@ from core.serving.table import ServingTable
 from core.state import Workspace
 from core.view.snapshot import Snapshot
 
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]
 
 
@@ -55,21 +54,7 @@ class ServingMetrics:
 
     def text(self) -> bytes:
         """Render all metrics, each name without characters that a terminal would obey: people read this with curl."""
-        return _spelled_out(generate_latest(self._registry).decode()).encode()
-
-
-def _spelled_out(text: str) -> str:
-    """Spell characters that a terminal would obey or hide as an escape; a backslash in a label's value is doubled.
-
-    >>> print(_spelled_out('rows{field="a\\x1b]52;c;x\\x07"} 1'))
-    rows{field="a\\\\x1b]52;c;x\\\\x07"} 1
-    """
-    if is_shown_as_is(text, keep="\n"):
-        return text
-    return "\n".join(
-        "".join(each if is_shown_as_is(each) else spelled_out(each).replace("\\", "\\\\") for each in line)
-        for line in text.split("\n")
-    )
+        return exposition(self._registry)
 
 
 class _Counted(Collector):

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from core.errors import CoreError
+from core.metrics.exposition import CONTENT_TYPE
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator
@@ -14,7 +15,7 @@ from core.serving.dialects import Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ModelPath
 from core.serving.errors import status_of
 from core.serving.limits import ServingLimits
-from core.serving.metrics import CONTENT_TYPE, ServingMetrics
+from core.serving.metrics import ServingMetrics
 from core.serving.table import ServingTable
 
 
@@ -81,7 +82,7 @@ class Reads:
             await send_json(send, status_of(error), refusal(error))
             return
         body = await asyncio.to_thread(self._metrics.text)
-        fields = [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))]
+        fields = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": body})
 

@@ -18,6 +18,7 @@ from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.collector import freeze
 from core.escape import shown
+from core.local_callers import is_loopback
 from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
@@ -32,7 +33,6 @@ from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
 from core.serving.live import LiveCounter
 from core.serving.loading import Loader
-from core.serving.local_callers import is_loopback
 from core.serving.metrics import ServingMetrics, table_facts
 from core.serving.offers import ServedList
 from core.serving.predict import Predictor, quiet_arithmetic

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.local_callers import is_loopback
+from core.settings.address import ListenAddress, host_and_port
 from core.settings.names import ModelPattern
 
 
@@ -74,10 +76,25 @@ class LiveRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     hours_days: Annotated[float, Meta(gt=0, le=3650, description="Days that their sums by hour are kept.")] = 400.0
 
 
-class MetricRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How long the recorded series are kept that alert rules look at."""
+class MetricSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the series are kept that alert rules look at, and where a Prometheus finds those of the engine."""
 
     days: Annotated[float, Meta(gt=0, le=3650, description="Days of samples.")] = 15.0
+    listen: Annotated[
+        ListenAddress | None,
+        Meta(
+            description="Address of this machine at which the engine answers /health, /ready and /metrics, such as "
+            "127.0.0.1:8000; null: none."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        found = host_and_port(self.listen) if self.listen is not None else None
+        if found is not None and found[0] != "localhost" and not is_loopback(found[0]):
+            raise ValueError(
+                f"listen ({self.listen}) can be reached from other machines, and the engine asks for no token: use "
+                "127.0.0.1, or let a server answer with tokens (bondx run --api, serving.metrics_listen)"
+            )
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,6 +113,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     live: Annotated[LiveRetention, Meta(description="Counts of served rows, which drift is judged by.")] = (
         LiveRetention()
     )
-    metrics: Annotated[MetricRetention, Meta(description="Recorded series, which alert rules look at.")] = (
-        MetricRetention()
+    metrics: Annotated[MetricSettings, Meta(description="Recorded series, which alert rules look at.")] = (
+        MetricSettings()
     )

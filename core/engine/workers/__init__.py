@@ -4,6 +4,7 @@ sampler.py        measures the machine and our processes once a second, and eval
 monitor.py        watches every live version: its traffic, drift, performance and health
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
 recorder.py       records the series that rule files look at
+metrics_port.py   answers /health and /metrics where a setting asks for it
 past.py           records every document, so that a console can go back through the past
 archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
@@ -28,6 +29,7 @@ from core.engine.workers.archiver import Archiver
 from core.engine.workers.external_alerts import ExternalAlertExpiry
 from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
+from core.engine.workers.metrics_port import MetricsPort
 from core.engine.workers.monitor import Monitor
 from core.engine.workers.notifier import Notifier
 from core.engine.workers.past import PastRecorder
@@ -42,6 +44,7 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     RolloutLoop,
     Monitor,
     Recorder,
+    MetricsPort,
     PastRecorder,
     SilentRuns,
     Archiver,

@@ -8,10 +8,10 @@ import pytest
 from console.cli.main import main
 from core.errors import UsageError
 from core.governance import AuditLog
+from core.local_callers import FORWARDED
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.serving.errors import ForbiddenError, ListenError, UnauthenticatedError
-from core.serving.local_callers import FORWARDED
 from core.serving.server import Server
 
 HERE = ("127.0.0.1", 50_000)
