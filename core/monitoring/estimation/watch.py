@@ -33,6 +33,7 @@ from core.telemetry.live import LiveReader
 from core.telemetry.predictions import Cursor, LabelledAnswers, PredictionReader
 
 EVERY = timedelta(hours=1)
+AGAIN = timedelta(minutes=5)  # where there was nothing to estimate from: a version has just gone live, perhaps
 WINDOW = timedelta(days=1)
 SETTLED = timedelta(seconds=5)  # a younger outcome may belong to a prediction that is not committed yet
 MOST_BATCHES = 20  # of outcomes that one look reads
@@ -69,9 +70,10 @@ class EstimateWatch(Watcher):
     name: ClassVar[str] = "estimate"
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
-        """Estimate again once an hour; arguments as in the protocol."""
+        """Estimate again once an hour, sooner where there was no estimate; arguments as in the protocol."""
         memory = _remembered(state)
-        if memory.looked_at is not None and timedelta(0) <= now - memory.looked_at < EVERY:
+        every = EVERY if memory.part is None or memory.part.metrics else AGAIN
+        if memory.looked_at is not None and timedelta(0) <= now - memory.looked_at < every:
             return WatcherLook(part=memory.part, state=state, cursor=memory.cursor.outcome)
         memory = msgspec.structs.replace(memory, looked_at=now, part=None)
         try:
@@ -114,7 +116,9 @@ def _with_cure(why: CoreError, version: LiveVersion, now: datetime) -> CoreError
         version.workspace.features_file, version.model, version.version, start=now - WINDOW, end=now, most=1
     ):
         return why
-    return UsageError("no answered row was sampled within the last day. Set serving.log_features.share to sample some.")
+    return UsageError(
+        "no answered row was sampled within the last day. serving.log_features.share (0 by default) samples some."
+    )
 
 
 def live_rows(held_out: HeldOutRows, logged: LoggedFeatures) -> LiveRows:

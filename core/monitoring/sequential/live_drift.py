@@ -92,7 +92,7 @@ class LiveDrift:
         )
         stored = self._reader.minutes(version.model, version.version, known.cursor)
         new, left_out = _sketches(prepared, stored, now)
-        notes = (*notes, *left_out)
+        notes = (*notes, *left_out, *self._lacking(version, now))
         known.cursor = max([known.cursor, *(minute.seq for minute in stored)])
         drift.observe(prepared.binned(new))
         try:
@@ -112,6 +112,13 @@ class LiveDrift:
         fine = FineRows(prepared.index, known.recent, known.course)
         part = drift_part(drift, version.importance, fine, notes=notes)
         return WatcherLook(part=part, state=content, cursor=known.cursor)
+
+    def _lacking(self, version: LiveVersion, now: datetime) -> list[str]:
+        """Say how many answered rows of today and yesterday the verdict lacks."""
+        yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        n = self._reader.n_dropped(version.model, version.version, yesterday, now)
+        rows = "answered row is" if n == 1 else "answered rows are"
+        return [f"{n:,} {rows} not counted: too many came at a time, today or yesterday"] if n else []
 
     def _date(
         self, version: LiveVersion, prepared: _Prepared, known: LiveState, drift: SequentialDrift, now: datetime

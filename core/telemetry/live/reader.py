@@ -22,6 +22,9 @@ WHERE {_OF} AND seq > ? ORDER BY seq LIMIT ?"""
 _BETWEEN = f"""
 SELECT seq, at, n, dropped, profile, sketch FROM minute JOIN series ON series.id = minute.series
 WHERE {_OF} AND at >= ? AND at < ? ORDER BY at, seq"""
+_LACKING = f"""
+SELECT COALESCE(SUM(dropped), 0) FROM minute JOIN series ON series.id = minute.series
+WHERE {_OF} AND at >= ? AND at < ?"""
 _HOURS = f"""
 SELECT at, n, dropped, profile, sketch FROM hour JOIN series ON series.id = hour.series
 WHERE {_OF} AND at >= ? AND at < ? ORDER BY at"""
@@ -61,6 +64,10 @@ class LiveReader:
     def between(self, model: str, version: str, start: datetime, end: datetime) -> list[LiveMinute]:
         """Return the minutes that begin at or after `start` and before `end`, in order of time."""
         return [_minute(row) for row in self._fetch(_BETWEEN, model, version, *_seconds(start, end))]
+
+    def n_dropped(self, model: str, version: str, start: datetime, end: datetime) -> int:
+        """Return how many rows were answered between two instants, but not counted."""
+        return int(next(iter(self._fetch(_LACKING, model, version, *_seconds(start, end))), (0,))[0])
 
     def hours(self, model: str, version: str, start: datetime, end: datetime) -> list[LiveHour]:
         """Return the hours that begin at or after `start` and before `end`; the newest lacks up to two minutes."""

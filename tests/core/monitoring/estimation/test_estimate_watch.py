@@ -84,6 +84,16 @@ def test_a_look_within_the_hour_shows_what_was_found_and_reads_nothing(version, 
     assert first.part.scored == ()
 
 
+def test_a_version_without_sampled_rows_is_looked_at_again_after_five_minutes(version):
+    first = EstimateWatch().look(version, START, None)
+    serve(version, outcomes=0)
+    soon = EstimateWatch().look(version, START + timedelta(minutes=4), first.state)
+    later = EstimateWatch().look(version, START + timedelta(minutes=5), soon.state)
+
+    assert (soon.part, soon.state) == (first.part, first.state)
+    assert later.part.metrics
+
+
 def test_where_no_estimate_is_possible_the_part_says_why_and_how_to_get_one(version):
     part = EstimateWatch().look(version, START, None).part
     assert part.metrics == ()

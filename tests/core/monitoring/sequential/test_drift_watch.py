@@ -202,6 +202,18 @@ def test_a_minute_that_is_damaged_or_dated_in_the_future_is_left_out_and_named(w
     assert "1 minutes are left out: they are dated later than now" in part.notes
 
 
+def test_rows_that_were_answered_but_not_counted_are_said(workspace, version, served, profile):
+    served(0, 20)
+    with LiveWriter(workspace.live_file, b"".join, clock=lambda: MONDAY) as writer:
+        for minute, n_dropped in ((3, 1_200), (4, 34)):
+            seconds = int((MONDAY + timedelta(minutes=minute)).timestamp())
+            writer.add(CountedMinute("rent", "1.0.0", profile_number(profile), seconds, 0, n_dropped, b""))
+        writer.flush()
+    part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=21), None).part
+
+    assert "1,234 answered rows are not counted: too many came at a time, today or yesterday" in part.notes
+
+
 def test_after_a_look_with_the_clock_ahead_the_stored_minutes_are_judged_again(workspace, version, served):
     watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
     served(0, 20)
