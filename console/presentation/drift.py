@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from console.presentation.cells import age_cell, number_cell, share_cell
 from console.presentation.charts import Chart

@@ -9,9 +9,17 @@ from console.dialogs.change import ChangeDialog
 from console.dialogs.charts import ChartsDialog
 from console.dialogs.text import TextDialog
 from console.presentation import drift, health
-from core.monitoring.documents import HealthReason, HealthState, ModelMonitoring, VersionHealth, VersionMonitoring
+from core.monitoring.documents import (
+    DriftPart,
+    HealthReason,
+    HealthState,
+    ModelMonitoring,
+    MonitoredColumn,
+    VersionHealth,
+    VersionMonitoring,
+)
 from core.monitoring.monitoring_store import MonitoringStore
-from core.monitoring.verdicts import DriftVerdict, PerformanceVerdict
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.state import Lease
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
@@ -205,3 +213,20 @@ def test_why_names_the_window_of_a_metric_and_judges_only_the_one_that_decides(w
     plain, judged = [text for text in texts if text.startswith("rmse")]
     assert plain.endswith("in the last week")
     assert judged.endswith("in the last week: not decided")
+
+
+def test_a_column_that_moved_before_its_version_went_live_changed_at_least_so_long_ago():
+    column = MonitoredColumn(
+        name="income",
+        type=DriftType.FEATURE,
+        verdict=DriftVerdict.ALARM,
+        reason="moved",
+        n=100,
+        changed_at=NOW - timedelta(hours=2),
+        changed_before_live=True,
+    )
+    part = DriftPart(as_of=NOW, verdict=DriftVerdict.ALARM, n_rows=100, columns=(column,))
+    version = VersionMonitoring(version="1.0.0", role="stable", drift=part)
+    [row] = drift.column_rows(version, NOW, UNICODE, lambda column: "")
+
+    assert ">2h" in [row.text(k) for k in range(len(row.cells))]
