@@ -38,6 +38,7 @@ COMMANDS = (
     "drift",
     "telemetry",
     "performance",
+    "stress",
     "labels",
     "audit",
     "logs",

@@ -13,7 +13,7 @@ from console.commands.opening import (
 )
 from core.errors import ExitCode
 
-KINDS = ("runs", "versions", "rollouts", "epochs", "reports")
+KINDS = ("runs", "versions", "rollouts", "epochs", "reports", "stress")
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -9,15 +9,15 @@ from console.verbs.verb import Argument, Change, Command
 from widgets.line import section
 
 _MOST_SHOWN = 200
-KINDS = ("runs", "versions", "rollouts", "epochs", "reports")
+KINDS = ("runs", "versions", "rollouts", "epochs", "reports", "stress")
 
 
 class Prune(Change[None]):
-    """Delete runs, versions, ended rollouts, values of early epochs, or reports of epochs."""
+    """Delete runs, versions, ended rollouts, values of early epochs, reports of epochs, or stress tests."""
 
     name = "prune"
     command = Command(
-        "delete what the retention rules drop: runs, versions, rollouts, epochs or reports",
+        "delete what the retention rules drop: runs, versions, rollouts, epochs, reports or stress tests",
         options=(Argument("KIND", choices=lambda _snapshot, _before: KINDS),),
     )
 

@@ -25,6 +25,7 @@ from core.rollout.rollouts import Rollouts
 from core.settings import PolicySource
 from core.settings.retention import RetentionSettings
 from core.state import Workspace
+from core.stress.stored_tests import StressTests
 from core.telemetry.forgetting import forget_values, values_before
 from core.tracking import Runs
 from core.tracking.run_reader import DATABASE as RUNS
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 USUAL_ROLLOUTS = 100
 USUAL_EPOCHS = 100_000
+USUAL_STRESS_TESTS = 200
 USUAL_REPORT_DAYS = 30.0
 
 
@@ -344,7 +346,42 @@ def _present(files: SessionFiles, session: Session) -> list[Path]:
     return [folder for folder in (files.data_sets_of(session), files.epoch_reports_of(session)) if folder.is_dir()]
 
 
-_KINDS: tuple[type[_Kind], ...] = (_RunsKind, _VersionsKind, _RolloutsKind, _EpochsKind, _ReportsKind)
+class _StressTestsKind(_Kind):
+    name = "stress"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.settings.stress_tests is not None
+
+    @property
+    def keep(self) -> int:
+        return self.settings.stress_tests or USUAL_STRESS_TESTS
+
+    @property
+    def rule(self) -> str:
+        return f"the newest {self.keep:,} stress tests stay, with their reports"
+
+    def items(self) -> list[Prunable]:
+        doomed = StressTests(self.workspace, clock=self.clock).prunable(keep=self.keep)
+        return [
+            Prunable(kind=self.name, name=test.test_id, what=f"{test.portfolio}, {len(test.cases):,} cases")
+            for test in doomed
+        ]
+
+    def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
+        tests = StressTests(self.workspace, clock=self.clock)
+        known = {test.test_id for test in tests.prunable(keep=self.keep)}
+        tests.prune([item.name for item in items if item.name in known], actor, reason=reason)
+        return []
+
+    def complete(self, *, actor: Actor) -> None:
+        StressTests(self.workspace, clock=self.clock).sweep()
+
+
+_KINDS: tuple[type[_Kind], ...] = (
+    *(_RunsKind, _VersionsKind, _RolloutsKind, _EpochsKind, _ReportsKind),
+    _StressTestsKind,
+)
 KINDS = tuple(kind.name for kind in _KINDS)
 """The kinds that can be pruned."""
 
@@ -427,6 +464,7 @@ _WORDS = {
     "rollouts": ("rollout", "{n}"),
     "epochs": ("run", "single values of early epochs of {n}"),
     "reports": ("session", "the reports of the epochs of {n}"),
+    "stress": ("stress test", "{n} with the reports"),
 }
 
 

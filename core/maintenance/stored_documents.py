@@ -38,6 +38,9 @@ from core.rollout.rollout import Rollout
 from core.state.encoding import fields_of
 from core.state.generation import load
 from core.state.workspace import Workspace
+from core.stress.stored_tests import DATABASE as STRESS
+from core.stress.stored_tests import TABLE as STRESS_TESTS
+from core.stress.stored_tests import StressTest
 from core.tracking import Run
 from core.tracking.removal import TABLE as REMOVED_RUNS
 from core.tracking.removal import RemovedRun
@@ -73,6 +76,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(SESSIONS, "sessions", Session, "session_id"),
     TableOf(RUNS, "runs", Run, "run_id"),
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
+    TableOf(STRESS, STRESS_TESTS, StressTest, "test_id"),
     TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),

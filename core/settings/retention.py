@@ -35,6 +35,10 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             "16 epochs. null: all values stay."
         ),
     ] = None
+    stress_tests: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Newest stress tests to keep, with their reports. null: all stay."),
+    ] = None
     report_days: Annotated[
         Annotated[float, Meta(gt=0, le=36_500)] | None,
         Meta(

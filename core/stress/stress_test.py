@@ -1,8 +1,9 @@
 """One stress test: a portfolio, scenarios and severities in, a report out. The same input gives the same bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from core.stress.choosing import (
     stress_engine,
 )
 from core.tables import ReadingRules
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_CASES = 1_000
 
@@ -46,6 +50,14 @@ class StressRequest:
     severities: Sequence[str] = ()
     scenario_files: Sequence[Path] = ()
     rules: ReadingRules | None = None
+
+    def of_panel(self, n_rows: int, seed: int) -> "StressRequest":
+        """Return this request for a drawn panel."""
+        return replace(self, portfolio=None, n_rows=n_rows, seed=seed)
+
+    def of_file(self, path: Path) -> "StressRequest":
+        """Return this request for a file of positions."""
+        return replace(self, portfolio=path)
 
 
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,17 +96,44 @@ def run_stress_test(request: StressRequest) -> StressReport:
         SettingsError: A file of scenarios has a fault.
     """
     engine = stress_engine(request.domain)
+    scenarios, severities = _chosen(request, engine)
+    if request.portfolio is None:
+        name = f"panel of {request.n_rows:,} rows, seed {request.seed}"
+    else:
+        name = request.portfolio.name
+    return stressed(request.domain, engine, _held(request, engine), name, scenarios, severities)
+
+
+def instrument_table(request: StressRequest) -> "pd.DataFrame":
+    """Return every instrument under the one case of a request.
+
+    Raises:
+        UsageError: The request has several cases, or is wrong.
+        TableError: The file of positions cannot be used.
+        SettingsError: A file of scenarios has a fault.
+    """
+    engine = stress_engine(request.domain)
+    scenarios, severities = _chosen(request, engine)
+    if len(scenarios) * len(severities) != 1:
+        raise UsageError(
+            f"Instruments are of one case, and this is {len(scenarios) * len(severities)}: name one --scenario and "
+            "one --severity."
+        )
+    return engine.instruments(_held(request, engine), scenarios[0], severities[0])
+
+
+def _chosen(request: StressRequest, engine: StressEngine) -> tuple[tuple[StressScenario, ...], tuple[str, ...]]:
     scenarios = chosen_scenarios(all_scenarios(engine, request.scenario_files), request.scenarios)
     severities = chosen_severities(request.severities)
     if len(scenarios) * len(severities) > MOST_CASES:
         raise UsageError(f"{len(scenarios) * len(severities):,} cases; at most {MOST_CASES:,}: choose scenarios.")
+    return scenarios, severities
+
+
+def _held(request: StressRequest, engine: StressEngine) -> StressedPortfolio:
     if request.portfolio is None:
-        held = drawn_portfolio(request.domain, engine, n_rows=request.n_rows, seed=request.seed)
-        name = f"panel of {request.n_rows:,} rows, seed {request.seed}"
-    else:
-        held = portfolio_of_file(engine, request.portfolio, request.rules)
-        name = request.portfolio.name
-    return stressed(request.domain, engine, held, name, scenarios, severities)
+        return drawn_portfolio(request.domain, engine, n_rows=request.n_rows, seed=request.seed)
+    return portfolio_of_file(engine, request.portfolio, request.rules)
 
 
 def stressed(

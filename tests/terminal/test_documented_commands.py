@@ -107,6 +107,13 @@ def test_trades_of_your_own(desk):
     documented.play("trades", desk)
 
 
+def test_a_portfolio_of_your_own(desk):
+    page = (documented.ROOT / "docs" / "stress.md").read_text()
+    for name, language in (("book.csv", "csv"), ("own.yaml", "yaml")):
+        (desk / name).write_text(re.search(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    documented.play("stress", desk)
+
+
 def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_factory):
     sockets = tmp_path_factory.mktemp("tmux")
     engine = terminal(f"unset TMUX; export TMUX_TMPDIR={sockets}; {IN_TMUX}", cwd=desk)

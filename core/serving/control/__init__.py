@@ -11,6 +11,7 @@ alerts.py       alerts
 records.py      status, resources, runs, audit, doctor
 prunes.py       removing versions and runs
 given_rows.py   drift and estimated performance of given rows
+stress.py       stress tests
 outcomes.py     reported outcomes of predictions
 tokens.py       tokens
 predict_paths.py  the predict dialects, for the OpenAPI document

@@ -32,6 +32,7 @@ from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.signatures import SignatureRoutes
 from core.serving.control.silences import SilenceRoutes
+from core.serving.control.stress import StressRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
 from core.serving.control.webhooks import WebhookRoutes
@@ -58,7 +59,7 @@ _ROUTES = (
     TokenRoutes,
     WebhookRoutes,
 )
-_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes)
+_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes, StressRoutes)
 """Their texts are data of callers, which are taken as they are."""
 
 

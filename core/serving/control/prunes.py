@@ -55,7 +55,7 @@ class RunsPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The kinds to prune: runs, versions, rollouts, epochs, reports."""
+    """The kinds to prune: runs, versions, rollouts, epochs, reports, stress."""
 
     kinds: list[str] | None = None  # by default those whose rule is set under retention:
 

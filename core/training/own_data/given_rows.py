@@ -38,7 +38,7 @@ def check_rows(
         UsageError: The rows cannot be used, or the version has no profile.
         HashMismatchError: The version's files differ from the registered files.
     """
-    with _as_file(rows) as file:
+    with rows_as_file(rows) as file:
         found = check_version(workspace, model, file, rules, version=version)
     return msgspec.structs.replace(found, data_sha256="")
 
@@ -58,7 +58,7 @@ def estimate_on_rows(
         UsageError: The rows cannot be used or are too few, or the version has neither held-out rows nor a profile.
         HashMismatchError: The version's files differ from the registered files.
     """
-    with _as_file(rows) as file:
+    with rows_as_file(rows) as file:
         found = estimate_on_file(workspace, model, file, version=version)
     return msgspec.structs.replace(found, data_sha256="")
 
@@ -79,7 +79,8 @@ def named(file: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _as_file(rows: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
+def rows_as_file(rows: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
+    """Write rows to a file for as long as the block lasts; its refusals name the rows."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
         file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

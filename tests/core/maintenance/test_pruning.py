@@ -184,7 +184,7 @@ def test_the_command_and_the_control_api_name_what_was_left_and_why(workspace, p
 
 def test_an_unknown_kind_is_refused_with_the_choices(pruning):
     with pytest.raises(
-        UsageError, match="'models' cannot be pruned: choose of runs, versions, rollouts, epochs, reports"
+        UsageError, match="'models' cannot be pruned: choose of runs, versions, rollouts, epochs, reports, stress"
     ):
         pruning.plan(["models"])
 

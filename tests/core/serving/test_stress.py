@@ -1,0 +1,37 @@
+"""Stress tests over HTTP."""
+
+from core.serving.access import Role, Tokens
+
+ROW = {"bond_id": "A", "rating": "BBB", "coupon_pct": 4, "maturity_years": 5, "ytm_pct": 4, "position_musd": 10}
+
+
+def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
+    operator, viewer = (
+        Tokens(workspace).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER)
+    )
+    wish = {"positions": [ROW], "scenarios": ["rates_up"], "severities": ["severe"], "reason": "weekly"}
+    with running(workspace) as server:
+        server.token = operator
+        made = server.ask("/api/v1/stress", wish)
+        again = server.ask("/api/v1/stress", wish)
+        panel = server.ask("/api/v1/stress", {"n_rows": 60, "seed": 3, "scenarios": ["inflation"]})
+        both = server.ask("/api/v1/stress", wish | {"n_rows": 5})
+        unknown = server.ask("/api/v1/stress", {"scenarios": ["freeze"]})
+        wrong = server.ask("/api/v1/stress", {"positions": [ROW | {"rating": "ZZ"}]})
+        server.token = viewer
+        listed = server.ask("/api/v1/stress")
+        shown = server.ask("/api/v1/stress/st-0001")
+        compared = server.ask("/api/v1/stress/compare?before=st-0001&after=st-0002")
+        scenarios = server.ask("/api/v1/stress/scenarios")
+        missing = server.ask("/api/v1/stress/st-0099")
+        assert server.ask("/api/v1/stress", wish).status == 403
+    assert (made.status, again.status, panel.status) == (201, 201, 201)
+    assert made.json["cases"][0]["pnl_share"] < 0
+    assert [test["test_id"] for test in listed.json] == ["st-0003", "st-0002", "st-0001"]
+    assert shown.json["cases"][0]["factors"]["rates"] == shown.json["cases"][0]["pnl"]
+    assert shown.json["portfolio"] == "positions"
+    assert compared.json[0]["impact"] == compared.json[0]["impact_before"]
+    assert {each["family"] for each in scenarios.json} >= {"rate_shock", "inflation"}
+    assert (both.status, unknown.status, missing.status) == (400, 404, 404)
+    assert wrong.status == 400
+    assert "rows" in wrong.json["error"]
