@@ -188,7 +188,7 @@ class LabelsPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reference: float = 0.0  # the mean loss of the held-out rows
     n_rows: int = 0  # drawn from
     n_wanted: int = 0  # rows asked for
-    n_outcomes: int = 0  # rows of the draw whose outcomes are known
+    n_outcomes: int = 0  # of these, rows whose outcomes are known
     n_draws: int = 0  # draws that count: those before the first without an outcome
     n_needed: int | None = None  # further outcomes that are expected to decide
     expected_at: datetime | None = None  # when they will be there, at the rate so far

@@ -116,7 +116,7 @@ def judged(draw: LabelDraw, known: KnownLosses, now: datetime) -> LabelsPart:
         reference=draw.held_out,
         n_rows=draw.n_rows,
         n_wanted=draw.n,
-        n_outcomes=sum(request in known.losses for request in requests),
+        n_outcomes=sum(request in known.losses for request in wanted),
         n_draws=found.n_draws,
         n_needed=n_more,
         expected_at=expected_at,

@@ -76,7 +76,7 @@ def test_a_certain_fall_is_a_verdict_that_needs_no_more():
 def test_outcomes_behind_one_that_will_never_come_do_not_count_and_that_is_said(missing):
     losses = {request: loss for request, loss in known(60, loss=3.0).losses.items() if request != "r7"}
     part = judged(DRAW, replace(known(0, **{missing: frozenset({"r7"})}), losses=losses), ASKED + timedelta(hours=60))
-    assert (part.verdict, part.n_draws, part.n_outcomes) == (PerformanceVerdict.OPEN, 7, 59)
+    assert (part.verdict, part.n_draws, part.n_outcomes) == (PerformanceVerdict.OPEN, 7, 39)
     assert part.n_expired == (missing == "expired")
     assert any("that of r7 is missing" in note for note in part.notes)
 
