@@ -67,8 +67,14 @@ c = catalogue
 ACCURACY = Course(c.BASELINES["accuracy"], SPREAD, 0.94, 0.94)
 ANSWERED = Course(c.PREDICT_ROWS, SPREAD, rises(1.0), rises(1.0))
 CASES: dict[str, list[Course]] = {
-    "HighDrift": [Course(c.DRIFT_PSI, column("feature"), 0.26, 0.25)],
-    "PredictionDrift": [Course(c.DRIFT_PSI, column("prediction"), 0.26, 0.25)],
+    "HighDrift": [
+        Course(c.DRIFT_PSI, column("feature"), 0.26, 0.9),  # of few rows, PSI is large by chance
+        Course(c.DRIFT_VERDICT, {**column("feature"), "verdict": "alarm"}, 1.0, None),
+    ],
+    "PredictionDrift": [
+        Course(c.DRIFT_PSI, column("prediction"), 0.26, 0.9),
+        Course(c.DRIFT_VERDICT, {**column("prediction"), "verdict": "alarm"}, 1.0, None),
+    ],
     "DriftFound": [
         Course(c.DRIFT_VERDICT, {**column("feature"), "verdict": "alarm"}, 1.0, None),
         Course(c.DRIFT_VERDICT, {**column("feature"), "verdict": "stable"}, None, 1.0),
