@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from core.errors import NotFoundError, UsageError
+from core.maintenance.breakers import BreakerHealth
 from core.plain_files import read_file
 from core.state import Workspace
 
@@ -64,6 +65,7 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionHealth, ...]
     n_open_alerts: int
     resources: dict[str, dict[str, float]]
+    breakers: tuple[BreakerHealth, ...] = ()  # of the channels of notifications and the webhooks
 
     def is_stale(self, now: datetime) -> bool:
         """Whether an engine that should be running no longer writes."""

@@ -15,6 +15,7 @@ import msgspec
 from core.clock import Clock, utc_now
 from core.errors import CoreError, NotFoundError
 from core.escape import spelled_out
+from core.maintenance.breakers import BreakerHealth, breakers_of
 from core.maintenance.state_files import state_files
 from core.maintenance.system_health import SystemHealth, WorkerActivity, WorkerState, read_health
 from core.state.generation import load
@@ -23,7 +24,6 @@ from core.state.workspace import Workspace
 from core.state.write_health import write_problem
 from core.telemetry.errors import translated
 from core.telemetry.schema import connect_to_read
-from core.webhooks import Webhooks
 
 STUCK_AFTER = timedelta(minutes=15)
 """After this long in one step a worker counts as stuck; the trainer's step lasts as long as a session."""
@@ -48,18 +48,6 @@ class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # "state/registry.json"
     is_ready: bool
     age_seconds: float  # since it was last written
-    problem: str
-
-
-class BreakerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is left alone for a while after failures, and tried again.
-
-    A webhook whose receiver fails leaves the workspace ready: only its receiver lacks something.
-    """
-
-    name: str
-    is_open: bool
-    next_at: datetime | None
     problem: str
 
 
@@ -189,19 +177,4 @@ def _breakers(workspace: Workspace, workers: tuple[WorkerHealth, ...]) -> Iterat
         is_open = worker.activity is WorkerActivity.RESTARTING
         problem = f"it restarts after {worker.last_failure}" if is_open else ""
         yield BreakerHealth(name=f"worker {worker.name}", is_open=is_open, next_at=None, problem=problem)
-    try:
-        webhooks = Webhooks(workspace)
-        waiting = {each.webhook: each for each in webhooks.deliveries() if each.ended_at is None}  # the oldest wins
-        listed = webhooks.all()
-    except (CoreError, OSError) as error:
-        yield BreakerHealth(name="webhooks", is_open=True, next_at=None, problem=str(error).removesuffix("."))
-        return
-    for webhook in listed:
-        delivery = waiting.get(webhook.name)
-        is_open = delivery is not None and delivery.n_attempts > 0
-        yield BreakerHealth(
-            name=f"webhook {webhook.name}",
-            is_open=is_open,
-            next_at=delivery.next_at if delivery is not None and is_open else None,
-            problem=delivery.problem if delivery is not None and is_open else "",
-        )
+    yield from breakers_of(workspace)

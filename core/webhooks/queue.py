@@ -6,7 +6,7 @@ not noted is repeated, with the same delivery id.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -32,6 +32,8 @@ MOST_WAITING = 10_000
 """Events that one webhook may wait for; the oldest of more are given up."""
 MOST_ENDED = 500
 """Ended deliveries that stay on record."""
+FAILS_AFTER = 3
+"""Attempts in vain after which a webhook is a problem of its operator, as a dead channel of notifications is."""
 _LAG = 1_000
 """Records without an event after which the position is written all the same, so that a search stays short."""
 
@@ -148,6 +150,24 @@ class WebhookQueue:
             oldest.setdefault(delivery.webhook, delivery)
         return list(oldest.values())
 
+    def failing(self) -> dict[str, str]:
+        """Return the webhooks that fail, and why: tried several times in vain, or the last event was given up."""
+        found: dict[str, str] = {}
+        last: dict[str, WebhookDelivery] = {}
+        for delivery in self.deliveries.all():
+            before = last.get(delivery.webhook)
+            if delivery.ended_at is not None and (before is None or _ended_at(before) <= delivery.ended_at):
+                last[delivery.webhook] = delivery
+        for name, delivery in last.items():
+            if delivery.state is DeliveryState.FAILED and delivery.n_attempts:
+                found[name] = f"{delivery.event} of {delivery.object} was given up: {delivery.problem}"
+        for delivery in self.next_of_each():
+            if delivery.n_attempts >= FAILS_AFTER:
+                n_waiting = sum(each.webhook == delivery.webhook for each in self._waiting())
+                waiting = "1 event waits" if n_waiting == 1 else f"{n_waiting:,} events wait"
+                found[delivery.webhook] = f"{waiting}: {delivery.problem}"
+        return found
+
     def note(self, delivery: WebhookDelivery, attempt: Attempt) -> WebhookDelivery:
         """Write down what came of an attempt, and when the next one is due."""
         now = self._clock()
@@ -176,3 +196,7 @@ class WebhookQueue:
         if len(ended) > MOST_ENDED:
             ended.sort(key=lambda delivery: delivery.ended_at or delivery.created_at)
             self.deliveries.remove_all(delivery.delivery_id for delivery in ended[:-MOST_ENDED])
+
+
+def _ended_at(delivery: WebhookDelivery) -> datetime:
+    return delivery.ended_at or delivery.created_at

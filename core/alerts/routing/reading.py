@@ -196,7 +196,7 @@ class _Reading:
                 raise self._source.error((*path, name), f"the first route takes no {name}: put it on a route below it.")
 
     def _group_by(self, fields: Mapping[str, Any], path: YamlPath, parent: RouteNode) -> tuple[str, ...]:
-        if fields.get("group_by") is None:
+        if fields.get("group_by") in (None, []):  # as Alertmanager: [] takes over, too
             return parent.group_by
         names: list[str] = []
         for index, item in enumerate(self._list(fields["group_by"], (*path, "group_by"))):

@@ -47,6 +47,12 @@ RULES: tuple[Rule, ...] = (
         "(bondx alerts silence add).",
     ),
     EventRule(
+        name="webhook_failed",
+        severity=Severity.WARNING,
+        advice="A program is not told what happens in the registry. Repair its receiver and try it with bondx webhooks "
+        "test; bondx webhooks deliveries shows every event.",
+    ),
+    EventRule(
         name="notification_failed",
         severity=Severity.CRITICAL,
         advice="Alerts do not arrive there. Repair the channel and try it with bondx alerts receivers test; "

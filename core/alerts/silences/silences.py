@@ -14,9 +14,11 @@ from core.alerts.silences.silence import Silence
 from core.alerts.together import require_no_faults
 from core.clock import Clock, utc_now
 from core.errors import CoreError, RefusedError, UsageError
+from core.escape import shown
 from core.governance.audit import audited
 
 if TYPE_CHECKING:
+    from core.governance.outbox import AuditedChange
     from core.state import Documents, Workspace
 
 DATABASE: Final = "silences"
@@ -81,6 +83,7 @@ class Silences:
         comment: str,
         ends_at: datetime,
         starts_at: datetime | None = None,
+        instead_of: str = "",
     ) -> Silence:
         """Keep alerts from being told for a time.
 
@@ -90,8 +93,10 @@ class Silences:
             comment: Why.
             ends_at: When it ends.
             starts_at: When it begins; by default now.
+            instead_of: A silence that ends with it.
 
         Raises:
+            DocumentNotFoundError: There is no silence that it could replace.
             UsageError: It would hide every alert, ends before it begins, lasts more than a year, or has no comment.
             RefusedError: There are too many silences.
         """
@@ -115,8 +120,11 @@ class Silences:
                 starts_at=starts_at,
                 ends_at=ends_at,
             )
+            replaced = documents.get(instead_of) if instead_of else None
             silence = documents.insert(silence)
             change.record("silence.add", silence.silence_id, after=_facts(silence))
+            if replaced is not None and not replaced.is_over(now):
+                _end(documents, replaced, actor, now, change)
             return silence
 
     def expire(self, silence_id: str, actor: Actor, *, reason: str = "") -> Silence:
@@ -145,14 +153,7 @@ class Silences:
                 except CoreError as error:
                     faults.append(error)
             require_no_faults(faults, len(names))
-            ended = []
-            for before in found:
-                starts_at = min(before.starts_at, now)
-                ended.append(
-                    documents.replace(replace(before, starts_at=starts_at, ends_at=now, expired_by=str(actor)))
-                )
-                change.record("silence.expire", before.silence_id, before=_facts(before), after=_facts(ended[-1]))
-            return ended
+            return [_end(documents, each, actor, now, change) for each in found]
 
     def hidden(self, matchers: Sequence[AlertMatcher], alerts: Iterable[Alert]) -> list[Alert]:
         """Return the open alerts that matchers would hide."""
@@ -169,6 +170,9 @@ def _require_usable(matchers: Sequence[AlertMatcher], comment: str, starts_at: d
         raise UsageError(
             "A silence that hides every alert is not made: name at least one label with a value, such as model=spread."
         )
+    for matcher in matchers:
+        if not matcher.name or not matcher.name.isprintable():
+            raise UsageError(f"{shown(matcher.name)} is no name of a label; write a matcher as model=spread.")
     if not comment.strip():
         raise UsageError("A silence needs a comment that says why.")
     if len(comment) > MOST_COMMENT:
@@ -177,6 +181,15 @@ def _require_usable(matchers: Sequence[AlertMatcher], comment: str, starts_at: d
         raise UsageError(f"The silence would end at {ends_at:%Y-%m-%d %H:%M} UTC, before it begins.")
     if ends_at - starts_at > MOST_LASTING:
         raise UsageError("A silence lasts at most a year.")
+
+
+def _end(
+    documents: "Documents[Silence]", before: Silence, actor: Actor, now: datetime, change: "AuditedChange"
+) -> Silence:
+    starts_at = min(before.starts_at, now)
+    after = documents.replace(replace(before, starts_at=starts_at, ends_at=now, expired_by=str(actor)))
+    change.record("silence.expire", before.silence_id, before=_facts(before), after=_facts(after))
+    return after
 
 
 def _unended(silence: Silence, now: datetime) -> Silence:

@@ -14,6 +14,7 @@ from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
 from core.files import write_file
+from core.maintenance.breakers import breakers_of
 from core.maintenance.system_health import HEALTH_REPORT, WRITE_SECONDS, EngineHealth, SessionHealth, SystemHealth
 from core.telemetry import TelemetryReader
 from core.telemetry.schema import place_of
@@ -73,6 +74,7 @@ class HealthReport(Worker):
             ),
             n_open_alerts=len(context.alerts.open()),
             resources=spreads(resources),
+            breakers=breakers_of(context.workspace),
         )
         return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 

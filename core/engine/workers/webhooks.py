@@ -21,6 +21,7 @@ from core.webhooks.secret import secret_of
 LOOK_SECONDS = 5.0
 """How soon a webhook that was added to the settings is followed."""
 _AT_ONCE = 4
+FAILED_RULE = "webhook_failed"
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class WebhookSender(Worker):
         """Prepare to send."""
         self.wake = threading.Event()
         self._stopping = threading.Event()
+        self._context = context
         self._workspace = context.workspace
         self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._queue = WebhookQueue(context.workspace, context.clock)
@@ -50,9 +52,22 @@ class WebhookSender(Worker):
         self._queue.follow(tuple(webhooks.values()))
         while not self._stopping.is_set() and (due := self._due(webhooks)):
             self._send_all(due, webhooks)
+        self._judge(webhooks)
         now = self._clock()
         waits = [(delivery.next_at - now).total_seconds() for delivery in self._queue.next_of_each()]
         return max(0.1, min([LOOK_SECONDS, *waits]))
+
+    def _judge(self, webhooks: dict[str, WebhookSettings]) -> None:
+        """Fire an alert for each active webhook that fails, and clear it once it works, is disabled or is gone."""
+        active = {name for name, webhook in webhooks.items() if webhook.status == "ACTIVE"}
+        failing = {name: problem for name, problem in self._queue.failing().items() if name in active}
+        alerts, now = self._context.alerts, self._clock()
+        for name, problem in failing.items():
+            alerts.fire(FAILED_RULE, labels={"webhook": name}, summary=f"webhook {name}: {problem}", now=now)
+        for alert in alerts.open():
+            if alert.rule == FAILED_RULE and alert.labels.get("webhook") not in failing:
+                reason = "the webhook works again, or is disabled or gone"
+                alerts.clear(FAILED_RULE, labels=alert.labels, now=now, reason=reason)
 
     def _due(self, webhooks: dict[str, WebhookSettings]) -> list[WebhookDelivery]:
         now = self._clock()

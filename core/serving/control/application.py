@@ -15,6 +15,7 @@ from core.errors import CoreError
 from core.serving.authenticator import Authenticator
 from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, check_request, check_words
 from core.serving.control.alertmanager import AlertmanagerRoutes
+from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.given_rows import GivenRowsRoutes
@@ -92,7 +93,11 @@ def control_application(
             route_handlers=[
                 Router(PREFIX, route_handlers=[*_ROUTES, openapi], before_request=check_words),
                 Router(PREFIX, route_handlers=_DATA_ROUTES, before_request=check_request),
-                Router(ALERTMANAGER_PREFIX, route_handlers=[AlertmanagerRoutes], before_request=check_request),
+                Router(
+                    ALERTMANAGER_PREFIX,
+                    route_handlers=[AlertmanagerRoutes, AlertmanagerSilenceRoutes],
+                    before_request=check_request,
+                ),
             ],
             guards=[admit],
             dependencies={

@@ -9,6 +9,8 @@ import pytest
 from console.cli.main import main
 from core.actor import Actor, Origin
 from core.alerts import Alerts
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.outbox import ChannelTarget, Outbox
 from core.clock import utc_now
 from core.engine import Engine
 from core.files import write_file
@@ -115,6 +117,26 @@ def test_a_webhook_that_fails_is_an_open_breaker_and_leaves_the_workspace_ready(
     until(is_open, "the breaker of the webhook")
     until(lambda: examine_health(workspace).is_ready, "an engine that is ready")
     assert is_open()[0].next_at is not None
+
+
+def test_a_dead_channel_is_an_open_breaker_in_the_report_too_and_leaves_the_workspace_ready(workspace, called):
+    workspace.settings_file.write_text("alerts: {channels: {ops: ['apprise:json://127.0.0.1:1/']}}\n")
+    engine = Engine(workspace, mode="headless", actor=ANA)
+    engine.start()
+    try:
+        until(lambda: examine_health(workspace).is_ready, "an engine that is ready")
+        for _ in range(3):
+            Outbox(workspace).note_failure(
+                ChannelTarget("ops", "ops/apprise 1", "apprise"), DeliveryError("It answered HTTP 503.")
+            )
+        [breaker] = [each for each in examine_health(workspace).breakers if each.is_open]
+        assert (breaker.name, breaker.problem) == ("channel ops/apprise 1", "It answered HTTP 503.")
+        assert breaker.next_at is not None
+        assert examine_health(workspace).is_ready
+        assert "channel ops/apprise 1" in called(main, "--workspace", workspace.root, "health")[1]
+    finally:
+        engine.stop()
+    assert breaker in read_health(workspace).breakers
 
 
 def _register(workspace):

@@ -10,6 +10,7 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState
+from core.alerts.silences import Silences
 from core.clock import utc_now
 from core.engine import Engine
 from core.serving.access import Role, Tokens
@@ -115,6 +116,115 @@ def test_amtool_lists_our_alerts_and_external_alerts(server, workspace, token_of
     assert query() == {"HostDown", "gate_failed"}
     assert query("alertname=HostDown") == {"HostDown"}
     assert query('session=~"s-.*"') == {"gate_failed"}
+
+
+@pytest.fixture
+def amtool(server, token_of, tmp_path):
+    """Run amtool against the server, with the token of a role."""
+    if not HAS_AMTOOL:
+        pytest.skip("apt-get install --no-install-recommends prometheus-alertmanager")
+
+    def run(*words, role=Role.OPERATOR):
+        (tmp_path / "http.yml").write_text(f"authorization: {{credentials: {tokens[role]}}}\n")
+        address = ["--alertmanager.url", f"http://127.0.0.1:{server.port}", "--http.config.file", "http.yml"]
+        done = subprocess.run(["amtool", *address, *words], cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, done.stdout.strip(), done.stderr
+
+    tokens = {role: token_of(role) for role in (Role.OPERATOR, Role.VIEWER)}
+    return run
+
+
+def test_amtool_makes_lists_updates_and_ends_silences(amtool, workspace):
+    code, silence_id, complaints = amtool(
+        "silence",
+        "add",
+        "-a",
+        "mallory",
+        "-c",
+        "repair",
+        "-d",
+        "2h",
+        "alertname=HostDown",
+        'zone=~"eu-.*"',
+        "team!=net",
+    )
+    assert code == 0, complaints
+    [silence] = Silences(workspace).active()
+    assert (silence.silence_id, silence.comment) == (silence_id, "repair")
+    assert silence.matcher_text == 'alertname="HostDown", zone=~"eu-.*", team!="net"'
+    assert "operator" in silence.created_by
+    assert amtool("silence", "query", "-q")[1] == silence_id
+    assert amtool("silence", "query", "-q", "alertname=HostDown")[1] == silence_id
+    assert amtool("silence", "query", "-q", "alertname=Other")[1] == ""
+    [listed] = json.loads(amtool("-o", "json", "silence", "query")[1])
+    assert (listed["status"]["state"], listed["createdBy"]) == ("active", silence.created_by)
+    assert {(each["name"], each["isRegex"], each["isEqual"]) for each in listed["matchers"]} == {
+        ("alertname", False, True),
+        ("zone", True, True),
+        ("team", False, False),
+    }
+    code, shown, complaints = amtool("-o", "json", "silence", "update", "-d", "5h", silence_id)
+    assert code == 0, complaints
+    [silence] = Silences(workspace).active()
+    updated = silence.silence_id
+    assert [each["id"] for each in json.loads(shown)] == [updated]
+    assert silence.ends_at - silence.starts_at > timedelta(hours=4)
+    code, _, complaints = amtool("silence", "expire", updated)
+    assert code == 0, complaints
+    assert Silences(workspace).active() == []
+    assert set(amtool("silence", "query", "-q", "--expired")[1].split()) == {silence_id, updated}
+
+
+def test_amtool_sends_an_alert_and_sees_that_a_silence_hides_it(amtool, workspace):
+    code, _, complaints = amtool("alert", "add", "HostDown", "zone=eu-1", "--annotation=summary=it is down")
+    assert code == 0, complaints
+    [alert] = Alerts(workspace).open()
+    assert (alert.name, alert.labels) == ("HostDown", {"alertname": "HostDown", "zone": "eu-1"})
+    amtool("silence", "add", "-c", "repair", "zone=eu-1")
+    [silence] = Silences(workspace).active()
+    assert json.loads(amtool("-o", "json", "alert", "query")[1]) == []
+    [hidden] = json.loads(amtool("-o", "json", "alert", "query", "--silenced")[1])
+    assert hidden["status"]["silencedBy"] == [silence.silence_id]
+
+
+def test_a_viewer_lists_silences_and_makes_none(amtool, workspace):
+    assert amtool("silence", "add", "-c", "repair", "zone=eu-1", role=Role.VIEWER)[0] != 0
+    assert Silences(workspace).all() == []
+    amtool("silence", "add", "-c", "repair", "zone=eu-1")
+    code, silence_id, _ = amtool("silence", "query", "-q", role=Role.VIEWER)
+    assert (code, bool(silence_id)) == (0, True)
+    assert amtool("silence", "expire", silence_id, role=Role.VIEWER)[0] != 0
+    assert len(Silences(workspace).active()) == 1
+
+
+def a_silence(**changes):
+    now = utc_now()
+    matcher = {"name": "zone", "value": "eu-1", "isRegex": False}
+    known = {"matchers": [matcher], "comment": "repair", "createdBy": "ada", "startsAt": now.isoformat()}
+    return known | {"endsAt": (now + timedelta(hours=1)).isoformat()} | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"comment": " "}, id="without a comment"),
+        pytest.param({"matchers": []}, id="for every alert"),
+        pytest.param({"matchers": [{"name": "zone", "value": "(a+)+b", "isRegex": True}]}, id="that takes for ever"),
+        pytest.param({"endsAt": "2020-01-01T00:00:00Z"}, id="that is over"),
+        pytest.param({"endsAt": "9999-12-31T23:59:59Z"}, id="for centuries"),
+        pytest.param({"matchers": [{"name": "", "value": "x", "isRegex": False}]}, id="of a label without a name"),
+    ],
+)
+def test_a_silence_that_cannot_be_is_refused(changes, server, workspace, token_of):
+    headers = {"authorization": f"Bearer {token_of(Role.OPERATOR)}"}
+    assert server.ask("/api/v2/silences", a_silence(**changes), headers=headers).status == 400
+    assert Silences(workspace).all() == []
+
+
+def test_what_is_no_silence_is_not_found(server, token_of):
+    headers = {"authorization": f"Bearer {token_of(Role.OPERATOR)}"}
+    assert server.ask("/api/v2/silence/nosuch").status == 404
+    assert server.ask("/api/v2/silences", a_silence(id="nosuch"), headers=headers).status == 404
 
 
 def test_a_sender_needs_an_operators_token(server, workspace, token_of):

@@ -6,6 +6,7 @@ import pytest
 
 from console.cli.main import main
 from core.actor import Actor, Origin
+from core.alerts import Alerts
 from core.clock import utc_now
 from core.engine.context import EngineContext
 from core.engine.workers.webhooks import WebhookSender
@@ -62,7 +63,7 @@ def sender_of(workspace, clock):
         workspace=workspace,
         settings=Settings(),
         telemetry=None,
-        alerts=None,
+        alerts=Alerts(workspace),
         trainer=None,
         actor=Actor.engine(),
         clock=clock,
@@ -384,3 +385,46 @@ def test_the_queue_keeps_ended_deliveries_within_limits(sender, register, receiv
 
     assert len(receiver.bodies) == 5
     assert len(WebhookQueue(workspace).deliveries.all()) == 3
+
+
+def failing(workspace):
+    return [alert.summary for alert in Alerts(workspace).open() if alert.rule == "webhook_failed"]
+
+
+def test_a_webhook_that_fails_again_and_again_is_an_alert_until_it_is_told(
+    sender, workspace, register, receiver, clock
+):
+    sender.step()
+    receiver.answers = [(503, {})] * 4
+    register()
+    for n in range(1, 5):
+        sender.step()
+        assert bool(failing(workspace)) is (n >= 3)
+        clock.pass_by(600)
+    assert "HTTP 503" in failing(workspace)[0]
+    assert "webhook ci" in failing(workspace)[0]
+    sender.step()
+    assert receiver.bodies
+    assert failing(workspace) == []
+
+
+def test_a_webhook_that_gave_an_event_up_is_an_alert_until_it_is_told_another(sender, workspace, register, receiver):
+    sender.step()
+    receiver.answers = [(400, {})] * 2
+    register()
+    sender.step()
+    assert "given up" in failing(workspace)[0]
+    register()
+    sender.step()
+    assert failing(workspace) == []
+
+
+def test_the_alert_on_a_webhook_that_is_gone_ends(sender, workspace, register, receiver):
+    sender.step()
+    receiver.answers = [(400, {})] * 9
+    register()
+    sender.step()
+    assert failing(workspace)
+    workspace.settings_file.write_text("{}\n")
+    sender.step()
+    assert failing(workspace) == []

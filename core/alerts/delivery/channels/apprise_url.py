@@ -60,15 +60,21 @@ class AppriseChannel:
         import apprise
 
         said = io.StringIO()
-        handler = logging.StreamHandler(said)
-        logger = logging.getLogger("apprise")
+        logger = logging.Logger("apprise", logging.INFO)  # of this message alone: others are sent at the same time
+        logger.addHandler(logging.StreamHandler(said))
         # Its log lines may hold parts of the address: they go nowhere but into the error, from which secrets are taken.
-        logger.propagate = False
-        logger.addHandler(handler)
+        shared = logging.getLogger("apprise")
+        shared.propagate = False
+        if not shared.handlers:
+            shared.addHandler(logging.NullHandler())
         try:
-            sender = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, secure_logging=True))
+            # Without redirects: the next server would get the text, and headers with a token.
+            asset = apprise.AppriseAsset(async_mode=False, secure_logging=True, http_redirects=False)
+            sender = apprise.Apprise(asset=asset)
             if not sender.add(self._url.reveal()):
                 return DeliveryError(f"{self._place}: apprise does not know this address of {self._schema}.")
+            for service in sender:
+                service.logger = logger
             kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
             kind = kinds.get(message.severity, apprise.NotifyType.INFO)
             is_sent = sender.notify(
@@ -79,8 +85,6 @@ class AppriseChannel:
             )
         except Exception as error:  # the code of a service may raise anything
             return DeliveryError(f"{self._schema} failed: {self._shown(str(error) or type(error).__name__)}.")
-        finally:
-            logger.removeHandler(handler)
         if is_sent:
             return None
         return DeliveryError(f"{self._schema} was not reached: {self._shown(said.getvalue())}")
