@@ -76,7 +76,7 @@ def main() -> None:
         durations = [timed(evaluate) for _ in range(arguments.rounds)]
         n_active = sum(len(state.active) for state in states)
         source.close()
-    figures = {"rules": arguments.rules, "models": arguments.models, "active": n_active, "first_s": first}
+    figures = {"rules": arguments.rules, "models": arguments.models, "active": n_active, "first_ms": round(first, 1)}
     print(json.dumps(figures | quantiles(durations)))
 
 

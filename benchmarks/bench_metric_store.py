@@ -79,18 +79,20 @@ def main(n_series: int, hours: float) -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         reader = MetricReader(file, lambda: end)
         for what in ("first", "next"):
-            began = time.perf_counter()
+            began = time.process_time()
             reader.select([Named("bondx_series_2")], end_ms - 300_000, end_ms)
-            print(f"the {what} look at 5 minutes of {MODELS} series: {(time.perf_counter() - began) * 1000:.2f} ms")
+            print(
+                f"the {what} look at 5 minutes of {MODELS} series: {(time.process_time() - began) * 1000:.2f} ms of CPU"
+            )
         for minutes in (5, 60):
-            began = time.perf_counter()
+            began = time.process_time()
             for rule in range(100):
                 reader.select([Named(f"bondx_series_{rule % (n_series // MODELS)}")], end_ms - minutes * 60_000, end_ms)
-            took = (time.perf_counter() - began) * 1000
-            print(f"100 looks at {minutes} minutes of {MODELS} series each: {took:.1f} ms")
-        began = time.perf_counter()
+            took = (time.process_time() - began) * 1000
+            print(f"100 looks at {minutes} minutes of {MODELS} series each: {took:.1f} ms of CPU")
+        began = time.process_time()
         reader.select([Named("bondx_series_2")], end_ms - round(hours * 3_600_000), end_ms)
-        print(f"{hours:g} hours of {MODELS} series from the file: {(time.perf_counter() - began) * 1000:.0f} ms")
+        print(f"{hours:g} hours of {MODELS} series from the file: {(time.process_time() - began) * 1000:.0f} ms")
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(f"memory of the reader: at most {(after - before) / 1024:.0f} MiB more at the peak")
 
