@@ -180,7 +180,7 @@ def _progress(session: "Session", *, absence: str | None) -> str:
 def start_session(args: argparse.Namespace) -> int:
     """Queue a session; the running engine starts it immediately, else the next engine does."""
     from console.cli.output import complain
-    from core.settings import announcements
+    from core.training.session_domain import announcements
 
     workspace = open_workspace(args)
     session = start_from_arguments(args)

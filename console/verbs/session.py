@@ -241,8 +241,8 @@ class Start(Change[None]):
         from msgspec.structs import replace
 
         from core.domains.registry import find_domain, session_domain
-        from core.settings import announcements, settings_in_force
-        from core.training.session_domain import on_domain
+        from core.settings import settings_in_force
+        from core.training.session_domain import announcements, on_domain
         from core.training.sessions import Sessions
 
         in_force = settings_in_force(context.workspace.root).training

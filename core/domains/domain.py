@@ -47,7 +47,8 @@ class DrawRequest:
     """A session's request for one panel. The same request gives the same panel, byte for byte.
 
     Attributes:
-        purpose: "draw" for an epoch's training data, "validation", or the name of a test panel.
+        purpose: "draw" for an epoch's training data, "validation", "comparison" for the panel on which an ensemble is
+            compared with the best single model, or the name of a test panel.
         n_rows: How many rows.
         seed: Of this panel alone: panels of different seeds share no group.
         session_seed: Of the session: determines everything its panels have in common.

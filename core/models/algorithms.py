@@ -56,6 +56,11 @@ def require_extra(algorithm: str) -> None:
     Raises:
         MissingExtraError: It is not.
     """
+    if not is_installed(algorithm):
+        raise MissingExtraError(algorithm, ALGORITHMS[algorithm].extra or algorithm)
+
+
+def is_installed(algorithm: str) -> bool:
+    """Return, without importing it, whether the optional extra of an algorithm is installed, if it needs one."""
     known = ALGORITHMS.get(algorithm)
-    if known is not None and known.extra is not None and find_spec(known.extra) is None:
-        raise MissingExtraError(algorithm, known.extra)
+    return known is None or known.extra is None or find_spec(known.extra) is not None

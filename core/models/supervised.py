@@ -145,6 +145,11 @@ class SupervisedModel(Model):
         shipping = self.learners[self.shipping]
         return SupervisedScorer(self.space, shipping, self.answer, field=self.field, unit=self.unit)
 
+    def compared_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Select the rows on which this model is compared with others: those that are judged, and have a label."""
+        rows = self.rows(self.judged_rows(table))
+        return rows[rows[self.label].notna()]
+
     @property
     @override
     def warnings(self) -> tuple[str, ...]:
@@ -161,7 +166,7 @@ class SupervisedModel(Model):
         if self.space is None:
             self.space = FeatureSpace.learn(self.design, rows, model=self.name)
         group = pd.factorize(rows[self.keys[0]])[0].astype(np.int64)
-        sample = Sample(self._matrices(rows), self.target(rows), np.ones(len(rows)), group)
+        sample = Sample(self.matrices(rows), self.target(rows), np.ones(len(rows)), group)
         if self.learners:
             self._go_on(sample, seed=seed)
         elif len(sample) >= HOLD_OUT_FROM_ROWS:
@@ -181,7 +186,7 @@ class SupervisedModel(Model):
         """Predict on the learning scale."""
         if not self.learners:
             raise NotFittedError(self.name)
-        return self.learners[self.shipping].score(self._matrices(frame))
+        return self.learners[self.shipping].score(self.matrices(frame))
 
     @override
     def feature_importance(self) -> dict[str, float]:
@@ -285,7 +290,8 @@ class SupervisedModel(Model):
             raise EmptyPanelError(self.name, self.label)
         return rows
 
-    def _matrices(self, rows: pd.DataFrame) -> Matrices:
+    def matrices(self, rows: pd.DataFrame) -> Matrices:
+        """Build what the learners read."""
         assert self.space is not None
         return Matrices(self.space.linear(rows), self.space.trees(rows))
 
@@ -348,7 +354,7 @@ class SupervisedModel(Model):
             fresh = robust_scale(misses)
             self.scale = SCALE_MEMORY * self.scale + (1 - SCALE_MEMORY) * fresh if self.n_updates else fresh
             sample = replace(sample, weight=huber_weight(misses, self.scale))
-        losses = {name: self._loss(sample.target, score) for name, score in scores.items()}
+        losses = {name: self.row_losses(sample.target, score) for name, score in scores.items()}
         self.comparison.judge(losses, sample.weight, sample.group)
         self._retire()
         return replace(sample, offset=scores.get(LINEAR))
@@ -390,7 +396,8 @@ class SupervisedModel(Model):
             sample = replace(sample, weight=huber_weight(misses, self.scale))
         return sample
 
-    def _loss(self, target: FloatArray, score: FloatArray) -> FloatArray:
+    def row_losses(self, target: FloatArray, score: FloatArray) -> FloatArray:
+        """Return the loss of each row on the learning scale: squared error, or log loss of log odds."""
         if self.link == "regression":
             return np.square(target - score)
         return np.logaddexp(0.0, score) - target * score

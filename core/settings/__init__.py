@@ -14,7 +14,7 @@ from core.settings.quality import QualityGates
 from core.settings.serving import ServingSettings
 from core.settings.settings import Settings
 from core.settings.telemetry import TelemetrySettings
-from core.settings.training import ModelSettings, TrainingSettings, announcements, cautions, unavailable_features
+from core.settings.training import ModelSettings, TrainingSettings, cautions, unavailable_features
 
 __all__ = [
     "AlertSettings",
@@ -37,7 +37,6 @@ __all__ = [
     "TelemetrySettings",
     "TrackingPolicy",
     "TrainingSettings",
-    "announcements",
     "cautions",
     "load_cached_settings",
     "load_policy",

@@ -69,6 +69,18 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Literal["voting", "stacking", "blending"], Meta(description="How the members are combined.")
     ] = "stacking"
     base_models: BaseModels = ("lightgbm", "random_forest")
+    voting: Annotated[
+        Literal["soft", "hard", "weighted"],
+        Meta(description="A vote: the mean; the median or the majority; or the mean with optimised weights."),
+    ] = "soft"
+    diversity: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="What the correlation of members' errors counts beside the loss when weights are optimised.",
+        ),
+    ] = 0.0
     enable_feature_selection: Annotated[bool, Meta(description="Drop uninformative features.")] = False
     selection_method: Annotated[
         Literal["importance", "mutual_information", "recursive"], Meta(description="How features are chosen.")
@@ -150,11 +162,6 @@ def cautions(settings: TrainingSettings) -> tuple[str, ...]:
     )
 
 
-def announcements(settings: TrainingSettings) -> tuple[str, ...]:
-    """List, a sentence each, what a person should know about these settings before a session starts with them."""
-    return (*unavailable_features(settings), *cautions(settings))
-
-
 def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
     """List, a sentence each, the enabled settings that this release does not support.
 
@@ -162,18 +169,11 @@ def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
     that never ran.
     """
     switches = (
-        (settings.ensemble.enable_stacking, "ensemble.enable_stacking", "the models are trained singly"),
-        (settings.ensemble.enable_blending, "ensemble.enable_blending", "the models are trained singly"),
         (settings.stress_testing.enable_stress_testing, "stress_testing.enable_stress_testing", "no scenario is run"),
         (
             settings.advanced.enable_hyperparameter_tuning,
             "advanced.enable_hyperparameter_tuning",
             "parameters are used as given",
-        ),
-        (
-            settings.advanced.enable_ensemble_methods,
-            "advanced.enable_ensemble_methods",
-            "the models are trained singly",
         ),
         (settings.advanced.enable_feature_selection, "advanced.enable_feature_selection", "all features are kept"),
     )

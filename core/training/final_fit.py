@@ -32,12 +32,21 @@ from core.settings.held_out import HeldOutSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.data_lineage import epoch_name
 from core.training.data_sets import DataSets
+from core.training.ensemble_fit import (
+    WAY,
+    TriedEnsembles,
+    as_shipped,
+    figures_of_comparison,
+    sections_of,
+    try_ensembles,
+)
 from core.training.errors import CheckpointDamagedError
 from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
-from core.training.panels import Draw, SessionPanels
-from core.training.records import DrawRecord, FinalModel, FinalRecord
+from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
+from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
+from core.training.session_domain import ensembles_of
 from core.training.slicing import Slices
 
 log = logging.getLogger(__name__)
@@ -94,6 +103,11 @@ class FinalFit:
         ways["continued"].load(source.models)
         self._time(ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, "refit")))
         merits, choice = self._choose(ways)
+        tried = self._try_ensembles(history, ways, choice)
+        if tried.winners:
+            ways[WAY] = ModelSet.of(self._settings, tried.winners)
+            merits[WAY] = self._merits(ways[WAY])
+            choice |= dict.fromkeys(tried.winners, WAY)
         for way, model_set in ways.items():  # copies, since models may depend on one another
             names = [name for name in choice if choice[name] == way and model_set.models[name].continues]
             taking = model_set.only(names)  # a model that starts again would forget the draws for the validation panel
@@ -105,12 +119,25 @@ class FinalFit:
             self._data_sets.keep(epoch_name(newest.epoch), self._panels.epoch(newest.epoch))
             self._data_sets.keep(VALIDATION, self._validation)
         for name, figures in metrics.items():
-            figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
-        panels = (pool.record, self._validation.record, *draws)
+            figures.update({f"{VALIDATION}.{way}": merits[way][name] for way in ways if name in merits[way]})
+            figures.update(figures_of_comparison(tried.records, name))
+        compared = () if tried.draw is None else (tried.draw.record,)
+        panels = (pool.record, self._validation.record, *compared, *draws)
         group = self._panels.domain.group_column
         kinds = kinds_of(pool.panel.frame)
         columns = profile_columns(pool.panel.frame, kinds, group, time_of(kinds))
-        made = _Made(model_set, choice, metrics, slices, panels, columns, group, outcomes, self._settings.held_out)
+        made = _Made(
+            model_set=model_set,
+            choice=choice,
+            metrics=metrics,
+            slices=slices,
+            draws=panels,
+            columns=columns,
+            group=group,
+            outcomes=outcomes,
+            held_out=self._settings.held_out,
+            ensembles=tried.records,
+        )
         return self._save(made, source, newest)
 
     def _time(self, seconds: Mapping[str, float]) -> None:
@@ -119,14 +146,23 @@ class FinalFit:
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Score each way on the validation panel; return each model's scores, and the way it takes."""
-        judged = {
-            way: finite(model_set.judge({VALIDATION: self._validation.panel})[VALIDATION])
-            for way, model_set in ways.items()
-        }
-        merits = {
-            way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
-        }
+        merits = {way: self._merits(model_set) for way, model_set in ways.items()}
         return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
+
+    def _merits(self, model_set: ModelSet) -> dict[str, float]:
+        figures = finite(model_set.judge({VALIDATION: self._validation.panel})[VALIDATION])
+        return {name: merit(figures, name) for name in model_set.models}
+
+    def _try_ensembles(
+        self, history: EpochScores, ways: Mapping[str, ModelSet], choice: Mapping[str, str]
+    ) -> TriedEnsembles:
+        """Train what the settings plan, before any model learns from the validation panel."""
+        plan = ensembles_of(self._settings)
+        if not plan.ensembles:
+            return TriedEnsembles({}, (), None)
+        pool = self._panels.pooled([entry.score is not None for entry in history], most=ENSEMBLE_ROWS)
+        singles = {name: ways[way].models[name] for name, way in choice.items()}
+        return try_ensembles(self._settings, plan, singles, pool, self._validation, self._panels)
 
     def _kept(self) -> FinalRecord | None:
         """Return the result of an earlier attempt, if every file of it is intact."""
@@ -176,13 +212,15 @@ class FinalFit:
                 _save_model(model, name, folder, made, domain=self._settings.domain)
                 for name, model in made.model_set.models.items()
             )
+            ensembles = tuple(as_shipped(each, made.model_set.models[each.model]) for each in made.ensembles)
             record = FinalRecord(
                 epoch=newest.epoch,
                 best_epoch=source.epoch,
                 score=fmean(merit(model.metrics, self._panels.domain.test_panels[0]) for model in models),
                 draws=made.draws,
                 models=models,
-                sections=self._panels.report_sections(),
+                sections=(*sections_of(ensembles, self._panels.domain.groups), *self._panels.report_sections()),
+                ensembles=ensembles,
             )
             write_file(folder / RECORD, to_json(record), durable=False)
 
@@ -204,6 +242,7 @@ class _Made:
     group: str | None
     outcomes: dict[str, Outcomes]
     held_out: HeldOutSettings
+    ensembles: tuple[EnsembleRecord, ...]
 
 
 def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
@@ -223,6 +262,8 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     model.save(place)
     account = plain(model.report(), name, "report", domain=domain)
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
+    if compared := [as_shipped(each, model) for each in made.ensembles if each.model == name]:
+        account["ensemble_comparison"] = msgspec.to_builtins(compared[0])
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
     report[PROFILE] = figures_of(made.columns.values())
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)

@@ -24,6 +24,8 @@ LEAST_GROUPS = 2
 VALIDATION_ROWS = 4_000  # for bonds about 450 issuers: the standard error of an attainment is then near 0.01
 TEST_ROWS = 10_000
 REFIT_ROWS = 50_000
+ENSEMBLE_ROWS = 20_000  # every member is fitted once to each fold, and some take long
+COMPARISON = "comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,23 @@ class SessionPanels:
         """Draw one of the domain's test panels."""
         return self._draw(name, n_rows=TEST_ROWS)
 
-    def pooled(self, learned: Sequence[bool]) -> Draw:
+    def comparison(self) -> Draw:
+        """Draw the panel on which ensembles are compared with single models; it decides nothing else."""
+        return self._draw(COMPARISON, n_rows=TEST_ROWS)
+
+    def pooled(self, learned: Sequence[bool], *, most: int = REFIT_ROWS) -> Draw:
         """Draw the draws of the epochs again, newest first, as far as the budget of a refit goes.
 
         Args:
             learned: For each epoch, the oldest first, whether its draw passed its gates; at least one did.
+            most: The budget in rows.
         """
         draws: list[Draw] = []
         n_rows = 0
         for number in range(len(learned), 0, -1):
             if learned[number - 1]:
                 n_rows += self._settings.dataset_size
-                if draws and n_rows > REFIT_ROWS:
+                if draws and n_rows > most:
                     break
                 draws.append(self.epoch(number))
         record = DrawRecord(

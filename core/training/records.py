@@ -57,6 +57,56 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
         return EpochScore(self.score if self.learned else None, self.quality_score)
 
 
+class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of an ensemble.
+
+    Attributes:
+        member: Its algorithm.
+        weight: In the mean, or the slope of a linear meta-learner; None where the combination has no weights.
+        share: Of the answer; the shares of the members sum to 1.
+        loss: Its mean loss alone on the panel of the comparison.
+    """
+
+    member: str
+    weight: float | None
+    share: float
+    loss: float | None = None
+
+
+class EnsembleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The comparison of a model's best ensemble with its best single model.
+
+    Attributes:
+        model: The model.
+        strategy: Of the ensemble.
+        single: The single model.
+        single_loss: Its mean loss on the panel of the comparison.
+        improvement: That loss less the ensemble's; below 0 where the ensemble is worse.
+        low: Lower end of its 95 % interval over groups; None where nothing can be shown.
+        high: Upper end.
+        n_rows: Rows compared.
+        n_groups: Their groups.
+        ships: Whether the ensemble ships.
+        why: The verdict in a sentence.
+        members: Of the ensemble.
+        validation: Mean losses on the validation panel, which chose the ensemble and the single model, by candidate.
+    """
+
+    model: str
+    strategy: str
+    single: str
+    single_loss: float
+    improvement: float
+    low: float | None
+    high: float | None
+    n_rows: int
+    n_groups: int
+    ships: bool
+    why: str
+    members: tuple[MemberRecord, ...]
+    validation: dict[str, float]
+
+
 class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
     """One shipped model of the session.
 
@@ -64,7 +114,7 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
         folder: Where its files are, relative to the session's folder.
         files: SHA-256 of each file, by its path inside `folder`.
         chosen: The candidate that answers, as the model describes it.
-        way: "continued" from the best checkpoint, or "refit" from many draws at once.
+        way: "continued" from the best checkpoint, "refit" from many draws at once, or "ensemble".
         metrics: On the test panels, `<panel>.<metric>`; `validation.<way>` decided the way.
         slices: Scores by slice of the first test panel, such as "sector=banks".
         report: The model's own report: which candidates were tried, and which ships.
@@ -89,4 +139,5 @@ class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     draws: tuple[DrawRecord, ...]
     models: tuple[FinalModel, ...]
-    sections: tuple[ReportSection, ...] = ()  # the domain's own
+    sections: tuple[ReportSection, ...] = ()  # of the ensembles, and the domain's own
+    ensembles: tuple[EnsembleRecord, ...] = ()

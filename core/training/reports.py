@@ -110,7 +110,8 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, last: Epoc
         "",
         f"Each cell: attainment on that test panel, with its 95 % interval over {groups}. The test panels were used "
         "once, after every choice had been made. Way: continued from the best checkpoint, or refit on many draws "
-        "together, whichever scored better on the validation panel.",
+        "together, whichever scored better on the validation panel; or an ensemble, where a panel that chose nothing "
+        "shows that it is better.",
         *(f"\n**Leak alarm**: {sentence}" for sentence in leaks(final)),
     ]
     for model in final.models:

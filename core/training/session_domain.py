@@ -12,8 +12,9 @@ from core.escape import shown
 from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
-from core.settings import ModelSettings, TrainingSettings
+from core.settings import ModelSettings, TrainingSettings, cautions, unavailable_features
 from core.settings.training import FEW_ROWS
+from core.training.ensemble_plan import EnsemblePlan, plan_of
 
 
 class DomainSettingsError(UsageError):
@@ -67,6 +68,21 @@ def domain_settings(settings: TrainingSettings) -> msgspec.Struct:
         return msgspec.convert(settings.domain_settings, kind)
     except msgspec.ValidationError as error:
         raise DomainSettingsError(settings.domain, error, kind.__struct_fields__) from None
+
+
+def ensembles_of(settings: TrainingSettings) -> EnsemblePlan:
+    """Return the ensembles that a session tries, and what it leaves out."""
+    return plan_of(settings, domain_of(settings))
+
+
+def not_done(settings: TrainingSettings) -> tuple[str, ...]:
+    """List, a sentence each, what the settings switch on and the session does not do."""
+    return (*ensembles_of(settings).left_out, *unavailable_features(settings))
+
+
+def announcements(settings: TrainingSettings) -> tuple[str, ...]:
+    """List, a sentence each, what a person should know about these settings before a session starts with them."""
+    return (*not_done(settings), *cautions(settings))
 
 
 def checked(settings: TrainingSettings) -> TrainingSettings:

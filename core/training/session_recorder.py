@@ -16,7 +16,6 @@ from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.governance import Evidence
-from core.settings import unavailable_features
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
@@ -29,6 +28,7 @@ from core.training.registration import register_models
 from core.training.run_record import RunRecord
 from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session, SessionPhase
+from core.training.session_domain import not_done
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
@@ -103,7 +103,7 @@ class SessionRecorder:
     def begin(self, session: Session) -> Session:
         """Open or reopen a session: track its run, and log the settings this release does not support."""
         now = self._clock()
-        announcements = unavailable_features(session.training)
+        announcements = not_done(session.training)
         for sentence in announcements:
             log.warning("%s: %s", session.session_id, sentence)
         return self._observe(

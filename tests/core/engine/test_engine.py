@@ -12,7 +12,7 @@ from core.governance import AuditLog
 from core.models.errors import UnknownParameterError
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
-from core.settings.training import EnsembleSettings, TrainerSettings
+from core.settings.training import AdvancedSettings, TrainerSettings
 from core.state import LeaseHeldError, Workspace, read_lease
 from core.telemetry import TelemetryReader
 from core.tracking import Runs, RunStatus
@@ -197,13 +197,13 @@ def test_impossible_settings_are_refused_with_the_choices_before_anything_is_que
 
 
 def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(workspace, sessions, start, until):
-    wanting = EnsembleSettings(enable_stacking=True)
-    session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, ensemble=wanting), at_rest)
+    wanting = AdvancedSettings(enable_feature_selection=True)
+    session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, advanced=wanting), at_rest)
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.stop_reason) == (SessionPhase.FINISHED, 1, "time limit")
     assert observed.registered
     (sentence,) = observed.announcements
-    assert "ensemble.enable_stacking" in sentence
+    assert "advanced.enable_feature_selection" in sentence
     assert sentence in (workspace.reports_dir / session.session_id / "final_report.md").read_text()
     assert [criterion.name for criterion in observed.criteria] == ["improvement", "patience", "quality", "plateau"]
     report = json.loads((workspace.reports_dir / session.session_id / "final_report.json").read_text())

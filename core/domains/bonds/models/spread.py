@@ -50,7 +50,7 @@ class SpreadModel(BondModel):
         """
         if not self.learners:
             raise NotFittedError(self.name)
-        matrices = self._matrices(frame)
+        matrices = self.matrices(frame)
         linear = self.learners.get(LINEAR)
         doubt = linear.doubt(matrices.linear) if isinstance(linear, LinearLearner) else np.zeros(len(frame))
         return self.learners[self.shipping].score(matrices), doubt

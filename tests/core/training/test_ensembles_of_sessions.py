@@ -1,0 +1,199 @@
+"""Sessions with ensembles: what the settings plan, and the comparison that decides whether an ensemble ships."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.domains.catalogue import load_model
+from core.domains.registry import session_domain
+from core.models.ensembles.improvement import Improvement
+from core.settings import ModelSettings, TrainingSettings
+from core.settings.training import AdvancedSettings, EnsembleSettings
+from core.training import ensemble_fit
+from core.training import panels as panels_module
+from core.training.ensemble_plan import plan_of
+from core.training.panels import SessionPanels
+from core.training.session_domain import announcements, checked, not_done
+from core.training.session_work import SessionWork
+
+PAIR = ("lightgbm", "random_forest")
+FOREST = {"spread": ModelSettings(algorithm="lightgbm"), "anomaly": ModelSettings()}
+VOTING = TrainingSettings(
+    dataset_size=150,
+    max_epochs=2,
+    models=FOREST,
+    advanced=AdvancedSettings(
+        enable_ensemble_methods=True, ensemble_strategy="voting", voting="weighted", base_models=PAIR
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_panels(monkeypatch):
+    monkeypatch.setattr(panels_module, "VALIDATION_ROWS", 500)
+    monkeypatch.setattr(panels_module, "TEST_ROWS", 800)
+
+
+def finished(settings, folder):
+    session = SessionWork(settings, folder)
+    for epoch in range(1, settings.max_epochs + 1):
+        session.run_epoch(epoch)
+    return session.finish()
+
+
+def with_verdict(monkeypatch, low):
+    """Let the comparison find what a test needs."""
+
+    def found(single, ensemble, group, *, seed):
+        return Improvement(low + 0.01, low, low + 0.02, float(single.mean()), len(single), len(np.unique(group)))
+
+    monkeypatch.setattr(ensemble_fit, "improvement", found)
+
+
+def test_an_ensemble_ships_where_the_whole_interval_is_above_zero(monkeypatch, tmp_path):
+    with_verdict(monkeypatch, 0.01)
+
+    final = finished(VOTING, tmp_path)
+
+    (record,) = final.ensembles
+    spread = next(model for model in final.models if model.name == "spread")
+    assert record.ships
+    assert (spread.way, spread.chosen) == ("ensemble", "voting")
+    assert spread.metrics["comparison.improvement_low"] == 0.01
+    assert spread.report["ensemble"]["members"][0]["weight"] == record.members[0].weight
+    assert spread.report["ensemble_comparison"]["why"] == record.why
+    shipped = load_model(tmp_path / spread.folder)
+    assert shipped.report()["ensemble"]["strategy"] == "weighted voting"
+    bonds = SessionPanels(VOTING).test("test").panel.frame
+    assert np.isfinite(shipped.predict(bonds)).all()
+
+
+@pytest.mark.parametrize("low", [0.0, -0.005, -0.5], ids=["nil", "not sure", "worse"])
+def test_otherwise_the_single_model_ships_and_the_report_says_so(low, monkeypatch, tmp_path):
+    with_verdict(monkeypatch, low)
+
+    final = finished(VOTING, tmp_path)
+
+    (record,) = final.ensembles
+    spread = next(model for model in final.models if model.name == "spread")
+    assert not record.ships
+    assert spread.chosen == "lightgbm"
+    assert record.why.startswith("the single model ships: the loss of the ensemble is not surely below")
+    assert spread.metrics["comparison.improvement_low"] == low
+    compared, members = final.sections[:2]
+    assert compared.rows[0][0] == "spread"
+    assert compared.rows[0][-1] == "single model"
+    assert [row[1] for row in members.rows] == list(PAIR)
+
+
+def test_the_comparison_is_on_groups_that_trained_nothing_and_chose_nothing(tmp_path):
+    final = finished(VOTING, tmp_path)
+
+    panels = SessionPanels(VOTING)
+    draws = [panels.comparison(), panels.validation(), panels.epoch(1), panels.epoch(2), panels.test("test")]
+    issuers = [set(draw.panel.frame["issuer_id"]) for draw in draws]
+    assert sum(map(len, issuers)) == len(set().union(*issuers))
+    assert draws[0].record in final.draws
+    (record,) = final.ensembles
+    assert record.n_groups <= len(issuers[0])
+    assert set(record.validation) == {"voting", "single own", *(f"single {name}" for name in PAIR)}
+
+
+def test_the_same_settings_end_in_the_same_bytes(tmp_path):
+    def contents(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    stacked = msgspec.structs.replace(
+        VOTING,
+        models={"downgrade": ModelSettings()},
+        advanced=AdvancedSettings(),
+        ensemble=EnsembleSettings(enable_stacking=True, base_models=("lightgbm", "linear"), cross_validation_folds=3),
+    )
+    whole, again = (finished(stacked, tmp_path / name) for name in ("one", "two"))
+
+    assert whole == again
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_member_that_cannot_be_trained_costs_the_ensemble_and_not_the_session(monkeypatch, tmp_path):
+    def failing(*_, **__):
+        raise ValueError("y contains one class")
+
+    monkeypatch.setattr("core.models.learners.members.out_of_fold", failing)
+
+    final = finished(VOTING, tmp_path)
+
+    assert not final.ensembles
+    assert {model.name for model in final.models} == {"spread", "anomaly"}
+
+
+def test_a_session_of_energy_trading_compares_its_ensembles_over_books(tmp_path):
+    settings = TrainingSettings(
+        domain="etrm",
+        dataset_size=300,
+        max_epochs=1,
+        models={"etrm_risk": ModelSettings(algorithm="linear")},
+        ensemble=EnsembleSettings(enable_blending=True, base_models=("linear", "lightgbm")),
+    )
+
+    (record,) = finished(settings, tmp_path).ensembles
+
+    assert record.strategy == "blending"
+    assert "books" in record.why
+
+
+def planned(**more):
+    settings = checked(TrainingSettings(**more))
+    return plan_of(settings, session_domain(settings.domain))
+
+
+def test_each_switch_plans_its_strategy_with_its_members():
+    plan = planned(
+        ensemble=EnsembleSettings(
+            enable_stacking=True,
+            enable_blending=True,
+            base_models=PAIR,
+            meta_learner="lightgbm",
+            cross_validation_folds=4,
+        ),
+        advanced=AdvancedSettings(enable_ensemble_methods=True, ensemble_strategy="voting", voting="hard"),
+    )
+
+    assert [each.strategy for each in plan.ensembles] == ["stacking", "blending", "voting"]
+    assert plan.ensembles[0].parameters == {
+        "members": "lightgbm, random_forest",
+        "folds": 4,
+        "meta_learner": "lightgbm",
+    }
+    assert plan.ensembles[2].parameters["voting"] == "hard"
+    assert plan.models == ("spread", "downgrade", "liquidity_shock")
+    assert any("anomaly" in sentence and "singly" in sentence for sentence in plan.left_out)
+
+
+def test_without_a_switch_nothing_is_planned_and_nothing_is_said():
+    assert planned() == plan_of(TrainingSettings(), session_domain("bonds"))
+    assert not_done(TrainingSettings()) == ()
+    assert planned().ensembles == ()
+
+
+def test_a_member_that_is_not_installed_is_left_out_by_name(monkeypatch):
+    monkeypatch.setattr("core.training.ensemble_plan.is_installed", lambda name: name != "xgboost")
+    members = ("xgboost", "random_forest", "gradient_boosting")
+
+    plan = planned(
+        advanced=AdvancedSettings(enable_ensemble_methods=True, ensemble_strategy="voting", base_models=members)
+    )
+
+    assert plan.ensembles[0].members == ("random_forest", "gradient_boosting")
+    assert any("xgboost is not installed" in sentence for sentence in plan.left_out)
+
+
+def test_models_of_the_domain_as_members_are_trained_singly_and_said():
+    settings = TrainingSettings(
+        ensemble=EnsembleSettings(enable_stacking=True, base_models=("spread_model", "downgrade_model"))
+    )
+
+    sentences = announcements(settings)
+
+    assert any("spread_model, downgrade_model cannot be combined" in sentence for sentence in sentences)
+    assert any("trained singly" in sentence for sentence in sentences)
