@@ -165,6 +165,10 @@ class ConsoleControls(ScreenContext, Protocol):
     theme: str
 
     @property
+    def left_at(self) -> datetime | None:
+        """Until when this user had seen the workspace when the console was opened; None before the first visit."""
+
+    @property
     def standing(self) -> WriteAccess:
         """Whether writes are armed."""
 

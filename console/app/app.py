@@ -36,6 +36,7 @@ from console.runtime.jumps import Jumps
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.runtime.preferences import UserPreferences
+from console.runtime.visits import Visits
 from console.screen_catalog import SCREENS, open_screen
 from console.screens.base import ConsoleScreen
 from console.verbs.engine import leave_offer, needs_of
@@ -140,6 +141,10 @@ class BondxApp(BugExit):
         self._is_announced = False
         self._announced_lines = AnnouncedLines(workspace)
         self._lines: list[Announcement] = []
+        self._visits = Visits(workspace.root, clock)
+        self._has_looked_back = False
+        self.left_at: datetime | None = None
+        """Until when this user had seen the workspace when the console was opened; None before the first visit."""
         self._embed = embed and not read_only
         self._when_ready = when_ready
         self.following: Path | None = None
@@ -204,8 +209,10 @@ class BondxApp(BugExit):
             threading.Thread(target=self._when_ready, name="when-ready", daemon=True).start()
 
     def on_unmount(self) -> None:
-        """Stop the poller."""
+        """Stop the poller, and note until when the user was here."""
         self._poller.stop()
+        if self._has_looked_back:
+            self._visits.note(leaves=True)
 
     def leave(self, following: Path | None = None) -> None:
         """Leave; confirm first if something depends on this console, and stop its engine in order.
@@ -326,6 +333,8 @@ class BondxApp(BugExit):
             if self._is_announced:
                 return
             self._is_announced = True
+        if self._has_looked_back:
+            self._visits.note()
         self.post_message(SnapshotReady())
 
     def _hosting_changed(self, hosting: Hosting, problem: str) -> None:
@@ -343,6 +352,9 @@ class BondxApp(BugExit):
                 self.host.start()
             else:
                 self.say(attached_to(newest.engine), "muted")
+        if not self._has_looked_back:
+            self._has_looked_back = True
+            self.run_worker(self._look_back())
         if self.notice:
             self.say(self.notice, "warn")
             self.notice = ""
@@ -353,6 +365,16 @@ class BondxApp(BugExit):
         if self.frozen_at is None:
             self.snapshot = newest
             self._refresh_all()
+
+    async def _look_back(self) -> None:
+        """Say that something happened since the user left; the record is read in a thread."""
+        try:
+            self.left_at, missed = await asyncio.to_thread(self._visits.look_back, self.workspace)
+        except (CoreError, OSError) as error:  # the parts of the snapshot say what cannot be read
+            log.debug("the shift cannot be summarised: %s", error)
+            return
+        if missed is not None:
+            self.say(f"Since you left: {missed}. {sign_of('console.shift')} shows them.", "warn")
 
     def on_hosting_changed(self, message: HostingChanged) -> None:
         """Tell the operator how the engine started or stopped."""

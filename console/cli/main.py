@@ -32,6 +32,7 @@ COMMANDS = (
     "registry",
     "rollout",
     "alerts",
+    "shift",
     "webhooks",
     "data",
     "compliance",

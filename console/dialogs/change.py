@@ -28,6 +28,8 @@ from widgets.lines_pane import Caption, LinesPane
 HELD_SECONDS = 1.0
 """How long a question is deaf that follows the `Y` of another: a held key repeats after 0.25 to 0.7 seconds."""
 
+FREE_REASON = "reason (for the audit log)"
+REQUIRED_REASON = "why nevertheless (required, for the audit log)"
 log = logging.getLogger("bondx.console")
 
 _JUDGED = "#dialog-body, #typed, #reason, #confirm, #dialog-hint"
@@ -74,6 +76,7 @@ class ChangeDialog(Dialog[Confirmed]):
         Binding("Y", "confirm", "Confirm", show=False, priority=True),
         Binding("n", "cancel", show=False),
         Binding("right", "another", show=False),
+        Binding("left", "other", show=False),
         Binding("down,j", "body('scroll_lines', 1)", show=False),
         Binding("up,k", "body('scroll_lines', -1)", show=False),
         # Handled where keys arrive, in their order: through the focus, which moves a moment after the request,
@@ -110,9 +113,7 @@ class ChangeDialog(Dialog[Confirmed]):
         """Yield the text, the two fields and the buttons."""
         yield Caption([Line((("Reading the current state…", "muted"),))], id="dialog-body")
         yield VersionInput(id="typed", entered=self._leave_field)
-        yield TextField(
-            id="reason", placeholder="reason (for the audit log)", max_length=MAX_REASON, entered=self._leave_field
-        )
+        yield TextField(id="reason", placeholder=FREE_REASON, max_length=MAX_REASON, entered=self._leave_field)
         with Horizontal(id="dialog-buttons"):
             yield CancelButton("Cancel", id="cancel", compact=True)
             yield ConfirmButton("Confirm", id="confirm", variant="error", compact=True, disabled=True)
@@ -189,16 +190,24 @@ class ChangeDialog(Dialog[Confirmed]):
         typed.placeholder = f"type {offer.typed}"
         reason = self.query_one("#reason", Input)
         reason.display = offer.asks_reason and not offer.refusal
-        if offer.needs_reason:
-            reason.placeholder = "why nevertheless (required, for the audit log)"
+        reason.placeholder = offer.reason_words or (REQUIRED_REASON if offer.needs_reason else FREE_REASON)
         self._judge()
         self.fit_body()
 
     def action_another(self) -> None:
         """Ask the same about the next choice, such as another domain."""
-        if self._offer is None or self._offer.another is None:
+        if self._offer is not None:
+            self._ask(self._offer.another)
+
+    def action_other(self) -> None:
+        """Ask another question about the same objects."""
+        if self._offer is not None:
+            self._ask(self._offer.other)
+
+    def _ask(self, look: Callable[[], Offer] | None) -> None:
+        if look is None:
             return
-        self._look, self._offer = self._offer.another, None
+        self._look, self._offer = look, None
         self._scrolled_at = self.context.monotonic()
         self.run_worker(self._look_up())
 
@@ -240,6 +249,7 @@ class ChangeDialog(Dialog[Confirmed]):
         confirm.disabled = not (n_unseen or self._may_confirm)
         if str(confirm.label) != (label := "Show more" if n_unseen else offer.confirm or "Confirm"):
             confirm.label = label
+            confirm.refresh(layout=True)  # a longer word needs a wider button, which a new label alone does not get
         self.query_one("#dialog-body", Caption).scroll_keys = "PgDn" if self._writes_reason else "Y, PgDn"
         if offer.refusal:
             hint = Line((("Esc or Enter closes; nothing was changed.", "muted"),))

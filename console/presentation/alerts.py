@@ -1,7 +1,7 @@
 """Alerts as rows and as advice: which fire, since when, and what to do."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from console.presentation.unattended import Unattended
 from core.alerts import Alert, AlertState, Severity
 from core.alerts.history import HistoryEntry, steps_in_document
 from core.alerts.selecting import grouped
+from core.view.remembered import of_the_same
 from core.view.retired import retired_models
 from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
 from widgets.columns import Column
@@ -121,20 +122,38 @@ def silence_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tup
 
 def n_open(snapshot: "Snapshot") -> int:
     """Count the open alerts, for every screen that tells their number."""
-    return sum(alert.state.is_open for alert in snapshot.alerts)
+    return _n_open(snapshot.alerts)
 
 
-def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
+@of_the_same
+def _n_open(alerts: Sequence[Alert]) -> int:
+    return sum(alert.state.is_open for alert in alerts)
+
+
+@of_the_same
+def by_fingerprint(alerts: Sequence[Alert]) -> Mapping[str, Alert]:
+    """Return the alerts by fingerprint: what the cursor is on is asked several times a key."""
+    return {alert.fingerprint: alert for alert in alerts}
+
+
+@of_the_same
+def worst_first(alerts: Sequence[Alert]) -> Sequence[Alert]:
     """Order alerts: firing before acknowledged, critical before warning, newest first."""
     newest = sorted(alerts, key=lambda alert: alert.last_at, reverse=True)
     return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
+
+
+@of_the_same
+def open_worst_first(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Order the open alerts as `worst_first` does."""
+    return [alert for alert in worst_first(alerts) if alert.state.is_open]
 
 
 def worst_key(snapshot: "Snapshot") -> str:
     """Return the key of the worst problem: that nothing can be written, else the worst open alert; "" without one."""
     if snapshot.unwritable:
         return f"{_PROBLEM}0"
-    worst = worst_first([alert for alert in snapshot.alerts if alert.state.is_open])
+    worst = open_worst_first(snapshot.alerts)
     return worst[0].fingerprint if worst else ""
 
 
@@ -238,7 +257,10 @@ def _spared_first(told: str, alert: Alert, snapshot: "Snapshot") -> Cell:
 
 
 def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Unattended | None = None) -> list[Row]:
-    """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts."""
+    """Draw the present problems as rows of `WRONG_COLUMNS`: files, the engine, models without a version, alerts.
+
+    Of the alerts these are the worst `MAX_ROWS`: thousands at once must not slow the screen down.
+    """
     rows = [
         Row(f"{_PROBLEM}{index}", (*_problem_cells(problem, snapshot, glyphs), "", ""))
         for index, problem in enumerate(snapshot.problems)
@@ -250,7 +272,7 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: Una
         age = age_cell(retired.since, now) if retired.since else Cell("")
         what = Cell(str(retired), "warn", brief=f"{shorten(retired.model, _BRIEF_NAME)} has no live version")
         rows.append(Row(f"{NO_LIVE}{retired.model}", (_kind_cell(glyphs.warned, "model", "warn"), what, "", age)))
-    for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
+    for alert in open_worst_first(snapshot.alerts)[:MAX_ROWS]:
         rows.append(
             Row(
                 alert.fingerprint,
@@ -295,7 +317,7 @@ def wrong_words(snapshot: "Snapshot", n_rows: int) -> str:
         n_rows: The number of all problems in the list.
     """
     alerts = n_open(snapshot)
-    other = n_rows - alerts
+    other = n_rows - min(alerts, MAX_ROWS)
     words = (counted(alerts, "open alert") if alerts else "", counted(other, "other problem") if other else "")
     return ", ".join(filter(None, words))
 
@@ -316,7 +338,8 @@ def retired_lines(model: str, snapshot: "Snapshot") -> list[Line]:
     return lines + [Line(((step, ""),)) for step in steps]
 
 
-def counts(alerts: Sequence[Alert]) -> dict[str, int]:
+@of_the_same
+def counts(alerts: Sequence[Alert]) -> Mapping[str, int]:
     """Count firing alerts by severity, for the status line."""
     firing = [alert.severity for alert in alerts if alert.state is AlertState.FIRING]
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}

@@ -12,6 +12,7 @@ _USUAL = {
     "console.logs": "l",
     "console.quit": "q",
     "console.reverse": "i",
+    "console.shift": "h",
     "console.sort": "s",
     "console.toggle_writes": "!",
     "console.why": "w",

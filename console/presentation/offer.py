@@ -12,6 +12,7 @@ _UNDER_WAY = {
     "Advance": "Advancing",
     "Archive": "Archiving",
     "Comment": "Commenting",
+    "Expire": "Expiring",
     "Hold": "Holding",
     "Pause": "Pausing",
     "Promote": "Promoting",
@@ -19,6 +20,7 @@ _UNDER_WAY = {
     "Resolve": "Resolving",
     "Resume": "Resuming",
     "Roll back": "Rolling back",
+    "Silence": "Silencing",
     "Snooze": "Snoozing",
     "Start": "Starting",
     "Stop": "Stopping",
@@ -41,11 +43,13 @@ class Offer:
     typed: str | None = None  # must be typed before anything can be confirmed
     refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
+    reason_words: str = ""  # what the field of the reason asks, where it is not the usual
     needs_reason: bool = False  # nothing is confirmed without a reason
     commit: Commit | None = None
     another: "Callable[[], Offer] | None" = (
         None  # looks up the same question about the next choice; the right arrow key
     )
+    other: "Callable[[], Offer] | None" = None  # looks up another question about the same objects; the left arrow key
     settle: Callable[[], object] | None = None
     """Called in the console once it was carried out, also if only in part."""
 

@@ -1,6 +1,9 @@
 """Screen 5: which alerts fire, since when, who acknowledged them, and what to do."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from textual import on
@@ -9,6 +12,8 @@ from textual.containers import Horizontal
 
 from console.navigation import open_alert
 from console.presentation import alerts, calm
+from console.presentation.alert_evidence import evidence_lines
+from console.presentation.phrases import BUG
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
@@ -20,6 +25,7 @@ from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.view import EVIDENCE
 from core.alerts import Alert
+from core.alerts.evidence import AlertEvidence, evidence_of
 from core.alerts.history import history_of
 from core.alerts.selecting import GROUPS, looks_like_matchers, matching, naming, read_matchers
 from core.errors import UsageError
@@ -29,6 +35,13 @@ from themes import screen_sheet
 from widgets.line import Line
 from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
+
+NO_EVIDENCE = ("", 0)
+EVIDENCE_AGE = timedelta(seconds=15)
+"""How old the values of an open alert become before they are read again: as often as they are recorded."""
+REST_SECONDS = 0.15
+"""How long the cursor rests on an alert before its values are read: who scrolls by reads none."""
+log = logging.getLogger("bondx.console")
 
 
 class AlertsScreen(ConsoleScreen):
@@ -45,6 +58,9 @@ class AlertsScreen(ConsoleScreen):
         self._decided = DecidedAlerts()
         self._group_by = ""
         self._n_left_out = 0
+        self._evidence: AlertEvidence | None = None
+        self._evidence_key = self._evidence_wanted = NO_EVIDENCE
+        self._evidence_at = datetime.min.replace(tzinfo=UTC)
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""
@@ -60,7 +76,7 @@ class AlertsScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
         app = self.console_app
-        if app.frozen_at is None:
+        if app.frozen_at is None and self._marks:
             self._marks.keep({alert.fingerprint for alert in snapshot.alerts if alert.state.is_open})
         table.set_columns(alerts.SMALL_COLUMNS if self.is_small else alerts.COLUMNS)
         table.column_in_full = "summary"
@@ -129,8 +145,38 @@ class AlertsScreen(ConsoleScreen):
         if alert is None:
             pane.show([Line(((self._why_none(), "muted"),))])
         else:
-            pane.show(alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs), from_top=from_top)
+            told = alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs)
+            pane.show([*told, *self._evidence_lines(alert, pane)], from_top=from_top)
         self.set_title(pane, "What to do")
+
+    def _open_details(self) -> None:
+        super()._open_details()
+        self.call_after_refresh(self._show_details)  # once it has its size, which the values are drawn to
+
+    def _evidence_lines(self, alert: Alert, pane: LinesPane) -> list[Line]:
+        """Return what stands behind an alert as far as it was read; while the pane is shown, have it read."""
+        if not (pane.display and pane.size.width):
+            return []
+        key, now = (alert.fingerprint, alert.revision), self.console_app.now()
+        is_old = self._evidence_key != key or (
+            alert.state.is_open and not timedelta() <= now - self._evidence_at < EVIDENCE_AGE
+        )
+        if is_old and self._evidence_wanted != key:
+            self._evidence_wanted = key
+            self.run_worker(self._read_evidence(alert, key, now), group="evidence", exclusive=True)
+        evidence = self._evidence if self._evidence_key[0] == alert.fingerprint else None
+        return evidence_lines(evidence, pane.size.width, self.console_app.glyphs)
+
+    async def _read_evidence(self, alert: Alert, key: tuple[str, int], now: datetime) -> None:
+        """Read what stands behind an alert in a thread, once the cursor rests on it."""
+        await asyncio.sleep(REST_SECONDS)
+        try:
+            found = await asyncio.to_thread(evidence_of, self.console_app.workspace, alert, now)
+        except Exception:
+            log.exception("The evidence of an alert could not be read.")
+            found = AlertEvidence(course=None, course_problem=BUG)
+        self._evidence, self._evidence_key, self._evidence_at, self._evidence_wanted = found, key, now, NO_EVIDENCE
+        self._show_details()
 
     def _why_none(self) -> str:
         """Say why no alert is selected: a filter may hide those that are there."""
@@ -148,8 +194,7 @@ class AlertsScreen(ConsoleScreen):
 
     def selected_alert(self) -> Alert | None:
         """Return the alert under the cursor."""
-        key = self.main_table().cursor_key
-        return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
+        return alerts.by_fingerprint(self.snapshot.alerts).get(self.main_table().cursor_key or "")
 
     def under_cursor(self) -> Things:
         """Return the alert under the cursor, and the version or the session that it is about."""
@@ -165,8 +210,8 @@ class AlertsScreen(ConsoleScreen):
     def _chosen(self, current: Alert) -> Chosen[Alert]:
         """Return the marked alerts that are shown, or the alert under the cursor."""
         rows = self.main_table().rows
-        shown = self._marks.shown({row.key for row in rows})
-        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts}
+        shown = self._marks.shown(row_keys(self.main_table()))
+        by_key = alerts.by_fingerprint(self.snapshot.alerts)
         unmarked = current.full_name if shown and current.fingerprint not in shown else None
         return Chosen(
             things=tuple(by_key[key] for key in shown) or (current,),

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import Offer
-from console.presentation.phrases import instant
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
-from console.verbs.several import carry_out_each
+from console.verbs.several import carry_out_all
+from console.verbs.silence import DURATIONS, USUAL_DURATION, choice_line, following_duration, silence_instead
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
 from core.alerts import Alert, AlertState
 from core.errors import NotFoundError
@@ -92,8 +92,14 @@ class AlertDecision(Change[Chosen[Alert]]):
         done: list[Alert] = []
 
         def commit(reason: str) -> str:
-            names = carry_out_each(
-                group, lambda alert: alert.full_name, lambda alert: self.carry_out(alerts, alert, context, reason), done
+            names = carry_out_all(
+                group,
+                lambda alert: alert.full_name,
+                lambda alert: self.carry_out(alerts, alert, context, reason),
+                done,
+                workspace=context.workspace,
+                database="alerts",
+                actor=context.actor,
             )
             return f"{self.participle} {names}."
 
@@ -147,9 +153,6 @@ class Acknowledge(AlertDecision):
         return alerts.acknowledge(alert.fingerprint, context.actor, expected_revision=alert.revision, reason=reason)
 
 
-DURATIONS = ("30m", "1h", "2h", "4h", "8h", "1d", "3d", "1w")
-"""The lengths that the dialog of a snooze offers, one after the other."""
-USUAL_DURATION = "2h"
 DURATION_WORD = Argument("FOR", lambda _snapshot, _before: DURATIONS)
 
 
@@ -157,7 +160,9 @@ class Snooze(AlertDecision):
     """Put alerts off for a time."""
 
     name = "snooze"
-    key = Key("Z", "snooze", "Snooze the alert, or the marked alerts, for a time (asks first, and for how long)")
+    key = Key(
+        "Z", "snooze", "Snooze the alert or the marked alerts, or silence their labels (asks first, and for how long)"
+    )
     command = Command("keep an alert's notifications back for a time: 30m, 2h, 1d", options=(DURATION_WORD,))
     confirm, participle = "Snooze", "Snoozed"
     way_back = "It ends by itself; until then another snooze replaces its end."
@@ -178,19 +183,11 @@ class Snooze(AlertDecision):
         length = options[0] if options else USUAL_DURATION
         until = utc_now() + read_duration(length)
         offer = super(Snooze, type(self)(until)).offer(context, thing)
-        following = DURATIONS[(DURATIONS.index(length) + 1) % len(DURATIONS)] if length in DURATIONS else DURATIONS[0]
-        choice = Line(
-            (
-                (f"For {length}", "strong"),
-                (f", until {instant(until)}. ", ""),
-                ("Right", "key"),
-                (f": {following}", "muted"),
-            )
-        )
         return replace(
             offer,
-            lines=(choice, Line(), *offer.lines),
-            another=lambda: self.offer(context, thing, following),
+            lines=(choice_line(length, until, "silence by labels"), Line(), *offer.lines),
+            another=lambda: self.offer(context, thing, following_duration(length)),
+            other=lambda: silence_instead(context, thing, lambda: self.offer(context, thing, length)),
         )
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:

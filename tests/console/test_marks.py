@@ -132,7 +132,7 @@ async def test_x_on_a_resolved_row_touches_no_mark_that_is_not_shown(open_consol
     assert state_of(workspace, first) is AlertState.FIRING
 
 
-async def test_marks_end_with_the_action_and_stay_on_what_refused(open_console, workspace, two_of_one_rule):
+async def test_marked_alerts_are_decided_together_and_none_is_if_one_refuses(open_console, workspace, two_of_one_rule):
     first, second = two_of_one_rule
     async with open_console((160, 48)) as console:
         await on_alert(console, first)
@@ -144,11 +144,11 @@ async def test_marks_end_with_the_action_and_stay_on_what_refused(open_console, 
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "what failed")
         await console.settled()
         told = console.app.screen.query_one("#dialog-body").text
-        assert "1 of 2 done" in console.text()
-        assert "Done: hash_mismatch{model=spread,version=1.0.0}." in told
-        assert "Not done: hash_mismatch{model=spread,version=1.1.0}: " in told
-        assert "Nothing was" not in told
-        assert console.screen._marks.keys == (second,)
+        assert "Nothing was changed" in console.text()
+        assert "hash_mismatch{model=spread,version=1.1.0}: " in told
+        assert "None of the 2 was changed." in told
+        assert state_of(workspace, first) is AlertState.FIRING
+        assert set(console.screen._marks.keys) == {first, second}
 
 
 async def test_alerts_of_one_rule_are_told_apart_in_the_dialog_and_in_its_report(

@@ -11,11 +11,13 @@ from core.alerts.durations import duration_text
 from core.alerts.evaluation.group import vector_at
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.evaluation.rule_names import rule_names
+from core.alerts.evaluation.source import BoundedSource
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.alerts.rule_files import AlertingRule, RulesInForce
 from core.alerts.store import DATABASE
 from core.errors import UsageError
 from core.promql import Expression, SeriesSource
+from core.promql.plan import Text
 from core.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def evaluate_by_hand(source: SeriesSource, text: str, at: datetime) -> list[Eval
     """
     expression = Expression.parse(text)
     at_ms = round(at.timestamp() * 1000)
-    if isinstance(expression.at(source, at_ms), str):
+    if isinstance(expression.root, Text):
         raise UsageError("The expression is a string: it has no value.")
     return [
         EvaluatedSample(
@@ -113,5 +115,5 @@ def evaluate_by_hand(source: SeriesSource, text: str, at: datetime) -> list[Eval
             value=sample.value if math.isfinite(sample.value) else None,
             text=f"{sample.value:.10g}",
         )
-        for sample in vector_at(expression, source, at_ms)
+        for sample in vector_at(expression, BoundedSource(source), at_ms)
     ]

@@ -31,6 +31,7 @@ from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.rules import RuleRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
+from core.serving.control.shift import ShiftRoutes
 from core.serving.control.signatures import SignatureRoutes
 from core.serving.control.silences import SilenceRoutes
 from core.serving.control.stress import StressRoutes
@@ -54,6 +55,7 @@ _ROUTES = (
     NotificationRoutes,
     SilenceRoutes,
     OncallRoutes,
+    ShiftRoutes,
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,

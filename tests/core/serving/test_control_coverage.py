@@ -135,6 +135,7 @@ PATHS = {
     "config keys": LEFT_OUT,
     "doctor": "get /api/v1/doctor",
     "health": "get /api/v1/health",
+    "shift": "get /api/v1/shift",
     "prune": "post /api/v1/prunes",
 }
 
