@@ -1,8 +1,9 @@
-"""The weights of five members: SLSQP with the Jacobian, without it, and a grid over the simplex, in one run.
+"""Ensembles: the weights of five members beside other ways to find them, and stacking of three learners.
 
     python benchmarks/bench_ensembles.py [--rounds 200]
 
-The goal is that of the design: weights of five members in at most 2 ms.
+The goals are those of the design: weights of five members in at most 2 ms; stacking of three learners (LightGBM, random
+forest, linear) with five folds on 1,000 bonds in at most 3 s, its members trained on all rows included.
 """
 
 import argparse
@@ -15,13 +16,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 from timing import quantiles, timed
 
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.catalogue import create
 from core.models.ensembles.weights import MemberErrors, optimise_weights
 
 MEMBERS, ROWS = 5, 1_000
 DIVERSITY = 0.1
 WEIGHTS_GOAL_MS = 2.0
+STACKING_GOAL_SECONDS = 3.0
 GRID_STEPS = 20
 
 
@@ -55,6 +60,17 @@ def grid(found: "np.ndarray", diversity: float) -> "np.ndarray":
     return np.asarray(weights[np.argmin(np.einsum("ki,ij,kj->k", weights, matrix, weights))])
 
 
+def stacking_seconds(rounds: int = 3) -> float:
+    """Return the least seconds of a stack on 1,000 bonds; the least, since other programs only add to it."""
+    panel = generate(PanelSettings(n_rows=1_000, seed=1))
+    took = []
+    for _ in range(rounds):
+        model = create("spread", algorithm="stacking")
+        with threadpool_limits(1):
+            took.append(timed(lambda model=model: model.update(panel, seed=1)) / 1000)
+    return min(took)
+
+
 def main() -> int:
     """Print the durations and what each way reaches; return 1 if the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -79,7 +95,9 @@ def main() -> int:
               f"objective {objective(errors, way(), DIVERSITY):.9f}")  # fmt: skip
     reached = medians["ours, with the sums over rows"]
     print(f"goal: {WEIGHTS_GOAL_MS} ms; reached {reached} ms")
-    return int(reached > WEIGHTS_GOAL_MS)
+    seconds = stacking_seconds()
+    print(f"stacking of three learners, five folds, 1,000 rows: {seconds:.2f} s (goal {STACKING_GOAL_SECONDS} s)")
+    return int(reached > WEIGHTS_GOAL_MS or seconds > STACKING_GOAL_SECONDS)
 
 
 if __name__ == "__main__":

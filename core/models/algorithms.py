@@ -31,15 +31,15 @@ class Algorithm(NamedTuple):
 ALGORITHMS = {
     "linear": Algorithm("linear:LinearLearner", "standardised_linear:StandardisedLinearLearner"),
     "lightgbm": Algorithm("boosting:BoostedLearner", "lightgbm_trees:LightGbmLearner"),
-    "random_forest": Algorithm("reservoir:RandomForestReservoir"),
-    "gradient_boosting": Algorithm("reservoir:GradientBoostingReservoir"),
+    "random_forest": Algorithm("reservoir:RandomForestReservoir", "ensembles:RandomForestLearner"),
+    "gradient_boosting": Algorithm("reservoir:GradientBoostingReservoir", "ensembles:GradientBoostingLearner"),
     "hist_gradient_boosting": Algorithm(
         "reservoir:HistGradientBoostingReservoir", "ensembles:HistGradientBoostingLearner"
     ),
-    "xgboost": Algorithm("reservoir:XGBoostReservoir", extra="xgboost"),
-    "voting": Algorithm("members:VotingLearner", combines=True),
-    "blending": Algorithm("members:BlendingLearner", combines=True),
-    "stacking": Algorithm("members:StackingLearner", combines=True),
+    "xgboost": Algorithm("reservoir:XGBoostReservoir", "ensembles:XGBoostLearner", extra="xgboost"),
+    "voting": Algorithm("members:VotingLearner", "table_ensemble:TableVoting", combines=True),
+    "blending": Algorithm("members:BlendingLearner", "table_ensemble:TableBlending", combines=True),
+    "stacking": Algorithm("members:StackingLearner", "table_ensemble:TableStacking", combines=True),
     "isolation_forest": Algorithm(fit_once="isolation_forest:IsolationForestLearner"),
     "constant": Algorithm(fit_once="constant:ConstantLearner"),
     "blend": Algorithm(fit_once="blend:BlendLearner"),

@@ -51,6 +51,18 @@ def plan_of(settings: TrainingSettings, domain: SessionDomain) -> EnsemblePlan:
         settings: Its settings.
         domain: Its domain.
     """
+    ensembles, left_out = asked_ensembles(settings)
+    if not ensembles:
+        return EnsemblePlan(left_out=left_out)
+    names = tuple(settings.models or domain.models)
+    models = tuple(name for name in names if set(ENSEMBLES) <= set(algorithms_of(name, domain)))
+    if single := [name for name in names if name not in models]:
+        left_out = (*left_out, f"ensembles are on, but {', '.join(single)} cannot be one: it is trained singly.")
+    return EnsemblePlan(models, ensembles, left_out)
+
+
+def asked_ensembles(settings: TrainingSettings) -> tuple[tuple[PlannedEnsemble, ...], tuple[str, ...]]:
+    """Return the ensembles that the settings switch on, and what they ask for that is not done, a sentence each."""
     ensembles: dict[str, PlannedEnsemble] = {}
     left_out: list[str] = []
     for key, strategy, named in _asked(settings):
@@ -63,13 +75,7 @@ def plan_of(settings: TrainingSettings, domain: SessionDomain) -> EnsemblePlan:
         left_out += more
         parameters: Parameters = {"members": ", ".join(members), **own}
         ensembles[f"{strategy} {parameters}"] = PlannedEnsemble(strategy, members, parameters)
-    if not ensembles:
-        return EnsemblePlan(left_out=tuple(left_out))
-    names = tuple(settings.models or domain.models)
-    models = tuple(name for name in names if set(ENSEMBLES) <= set(algorithms_of(name, domain)))
-    if single := [name for name in names if name not in models]:
-        left_out.append(f"ensembles are on, but {', '.join(single)} cannot be one: it is trained singly.")
-    return EnsemblePlan(models, tuple(ensembles.values()), tuple(left_out))
+    return tuple(ensembles.values()), tuple(left_out)
 
 
 def _asked(settings: TrainingSettings) -> Iterable[tuple[str, str, tuple[str, ...]]]:

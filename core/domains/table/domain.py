@@ -18,7 +18,16 @@ class TableDomain:
     models = {
         "table": ModelOffer(
             "core.domains.table.models.model:TableModel",
-            ("auto", "linear", "lightgbm", "hist_gradient_boosting", "isolation_forest"),
+            (
+                "auto",
+                "linear",
+                "lightgbm",
+                "hist_gradient_boosting",
+                "voting",
+                "blending",
+                "stacking",
+                "isolation_forest",
+            ),
         )
     }
 

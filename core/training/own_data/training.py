@@ -15,6 +15,8 @@ from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.files import write_file
+from core.models.algorithms import AUTO
+from core.models.errors import UnknownAlgorithmError
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import profile_columns, profile_of, time_of
@@ -33,6 +35,7 @@ from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.experiments import checked_experiment_name, experiment_tags
 from core.tracking.heartbeat import Heartbeat
+from core.training.ensemble_plan import asked_ensembles
 from core.training.errors import GatesFailedError
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
@@ -76,8 +79,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     custom.require_known(settings.quality_gates.custom_gates)
     watch = Stopwatch()
     table = read_table(request.data, rules=request.rules)
-    own = settings.models.get(request.model, ModelSettings())
-    prepared = _prepare(table, request, own, settings)
+    own, prepared = _prepared(table, request, settings)
     gates = assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
     if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
@@ -105,6 +107,28 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     watch.lap("registration")
     return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes, watch.seconds)
+
+
+def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[ModelSettings, PreparedTraining]:
+    """Prepare the ensemble that the settings switch on if no algorithm is named and the task allows it.
+
+    Returns:
+        The algorithm and its parameters, and the training.
+    """
+    own = settings.models.get(request.model, ModelSettings())
+    ensembles, notes = asked_ensembles(settings) if own.algorithm == AUTO else ((), ())
+    if ensembles:
+        first, *others = ensembles
+        combined = ModelSettings(algorithm=first.strategy, parameters=first.parameters)
+        if others:
+            notes = (*notes, f"Of a file one ensemble is tried: {first.strategy}.")
+        try:
+            prepared = _prepare(table, request, combined, settings)
+            return combined, replace(prepared, notes=(*prepared.notes, *notes))
+        except UnknownAlgorithmError:
+            notes = (*notes, f"{first.strategy} combines methods for a number or two classes: trained singly.")
+    prepared = _prepare(table, request, own, settings)
+    return own, replace(prepared, notes=(*prepared.notes, *notes))
 
 
 def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> PreparedTraining:

@@ -43,6 +43,8 @@ CASES = [
     pytest.param(fit_once("lightgbm"), 4, id="lightgbm, four classes"),
     pytest.param(fit_once("hist_gradient_boosting"), 0, id="histogram, numbers"),
     pytest.param(fit_once("hist_gradient_boosting"), 2, id="histogram, two classes"),
+    pytest.param(fit_once("stacking"), 0, id="stacking, numbers"),
+    pytest.param(fit_once("blending"), 2, id="blending, two classes"),
     pytest.param(RandomForestLearner, 2, id="random forest, two classes"),
     pytest.param(GradientBoostingLearner, 0, id="gradient boosting, numbers"),
 ]

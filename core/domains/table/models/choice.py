@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
+from core.models.ensembles.improvement import Improvement, improvement
 from core.models.learners.constant import ConstantLearner
 
 CONSTANT = ConstantLearner.name
+RESAMPLES = 500  # the choice is made once for each fold, too
 CLEAR_GAIN = 0.2  # share of the constant's loss; see `choose`
 
 
@@ -40,6 +42,7 @@ class Choice:
     ships: str
     why: str
     standings: tuple[Standing, ...]  # least loss first
+    improvement: Improvement | None = None  # of an ensemble over the best single method, if there is one
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the standings as plain values."""
@@ -70,6 +73,35 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
     }
     ships = next(name for name, s in standings.items() if _is_as_good(s))
     return Choice(ships, _why(ships, best, standings), tuple(sorted(standings.values(), key=lambda s: s.loss)))
+
+
+def choose_with_ensemble(
+    losses: Mapping[str, FloatArray], group: AnyArray, ensemble: str, *, n_folds: int | None
+) -> Choice:
+    """Choose among single methods, and then between that and an ensemble of them.
+
+    Args:
+        losses: Loss of each row by candidate, the ensemble last. No row has settled the answers that it judges.
+        group: Group of each row, shape (n,).
+        ensemble: The name of the ensemble.
+        n_folds: The folds of the cross-validation that the losses come from; None if it was none.
+    Returns:
+        The ensemble if the whole interval of its improvement over the single method with the least loss is above
+        zero; else what `choose` finds among the single methods. The rows chose that method, which makes it look
+        better, never the ensemble.
+    """
+    singles = {name: loss for name, loss in losses.items() if name != ensemble}
+    choice = choose(singles, group)
+    best = min(singles, key=lambda name: float(singles[name].mean()))
+    found = improvement(singles[best], losses[ensemble], group, seed=0, n_resamples=RESAMPLES, n_folds=n_folds)
+    own = Standing(ensemble, float(losses[ensemble].mean()), *_difference(losses[ensemble] - losses[best], group))
+    standings = tuple(sorted((*choice.standings, own), key=lambda standing: standing.loss))
+    told = f"{found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g})"
+    if found.is_shown:
+        why = f"{ensemble} has a lower loss on rows held out than {best}, the best single method, by {told}"
+        return Choice(ensemble, why, standings, found)
+    why = f"{choice.why}; the loss of {ensemble} is not surely below that of {best}: {told}"
+    return Choice(choice.ships, why, standings, found)
 
 
 def _is_as_good(standing: Standing) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.domains.table.models.choice import CONSTANT, Choice, choose
-from core.domains.table.models.folds import JudgingFolds, mean_losses
+from core.arrays import AnyArray, FloatArray
+from core.domains.table.models.choice import CONSTANT, Choice, choose, choose_with_ensemble
+from core.domains.table.models.folds import N_FOLDS, JudgingFolds, mean_losses
 from core.domains.table.models.held_out import HeldOut, held_out_by
 from core.models.learners.blend import BlendLearner
 from core.models.learners.learner import FitOnceLearner
@@ -37,6 +38,7 @@ def compare(
     *,
     unit: float,
     seed: int,
+    ensemble: str | None = None,
 ) -> ComparedMethods:
     """Let the candidates compete.
 
@@ -47,11 +49,12 @@ def compare(
         judging: The folds.
         unit: What a standardised squared error of 1 is in the unit of the target.
         seed: The random seed.
+        ensemble: The candidate that combines the others; no blend joins then.
     """
     folds = judging.folds
     answers = {name: learner.tune(rows, folds, seed=seed) for name, learner in learners.items()}
     candidates: dict[str, FitOnceLearner] = dict(learners)
-    if len(parts := {name: learner for name, learner in learners.items() if name != CONSTANT}) > 1:
+    if len(parts := {name: learner for name, learner in learners.items() if name != CONSTANT}) > 1 and not ensemble:
         blended = blend.of(parts).settle(answers, rows, folds)
         if max(blend.weights) < 1.0:
             # It counts as simpler than its last part: the mean of two answers errs less wildly than the trees alone.
@@ -63,6 +66,14 @@ def compare(
         by_fold = [row_losses(rows.target[fold.judge], answer) for fold, answer in zip(folds, found, strict=True)]
         means, judged = mean_losses(folds, by_fold, len(rows))
         losses[name] = unit * means
-    choice = choose(losses, rows.group[judged])
-    held_out = held_out_by(choice.ships, answers, losses, folds, rows) if judging.is_exhaustive else None
+
+    def chosen(among: Mapping[str, FloatArray], group: AnyArray) -> Choice:
+        if ensemble is None:
+            return choose(among, group)
+        return choose_with_ensemble(among, group, ensemble, n_folds=N_FOLDS if judging.is_exhaustive else None)
+
+    choice = chosen(losses, rows.group[judged])
+    held_out = None
+    if judging.is_exhaustive:
+        held_out = held_out_by(choice.ships, answers, losses, folds, rows, chosen=chosen)
     return ComparedMethods(candidates[choice.ships], choice, held_out)

@@ -4,13 +4,13 @@ The best of several candidates looks better on the rows that chose it than on ot
 answered by the candidate that the remaining rows choose, with what they settle; that costs no further training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import FloatArray
-from core.domains.table.models.choice import CONSTANT, choose
+from core.arrays import AnyArray, FloatArray
+from core.domains.table.models.choice import CONSTANT, Choice, choose
 from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
@@ -36,6 +36,8 @@ def held_out_by(
     losses: Mapping[str, FloatArray],
     folds: Sequence[JudgingFold],
     rows: Sample,
+    *,
+    chosen: Callable[[Mapping[str, FloatArray], AnyArray], Choice] = choose,
 ) -> HeldOut:
     """Answer the rows of each fold by the candidate that the other rows choose.
 
@@ -46,6 +48,7 @@ def held_out_by(
         losses: By candidate, the mean loss of each row, shape (n,).
         folds: Whole repeats of a cross-validation, which judge each row equally often.
         rows: The rows that the folds select from.
+        chosen: Chooses by losses and groups, as all rows were chosen by.
     Source:
         Tibshirani and Tibshirani, A bias correction for the minimum error rate in cross-validation, Annals of Applied
         Statistics 3(2), 2009: the choice is judged fold by fold, without another cross-validation inside each fold.
@@ -58,7 +61,7 @@ def held_out_by(
         others = np.ones(len(rows), dtype=np.bool_)
         others[fold.judge] = False
         of_others = {name: loss[others] for name, loss in losses.items() if name != CONSTANT}
-        name = CONSTANT if ships == CONSTANT else choose(of_others, rows.group[others]).ships
+        name = CONSTANT if ships == CONSTANT else chosen(of_others, rows.group[others]).ships
         found[turn[fold.judge], fold.judge] = answers[name][k]
         constant[turn[fold.judge], fold.judge] = answers[CONSTANT][k]
         turn[fold.judge] += 1

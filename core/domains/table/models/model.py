@@ -12,7 +12,7 @@ from typing_extensions import override
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.own_file import CrossValidated
 from core.domains.table.models.algorithms import ALGORITHMS, algorithms_for
-from core.domains.table.models.choice import CONSTANT
+from core.domains.table.models.choice import CONSTANT, Choice
 from core.domains.table.models.comparison import compare
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
@@ -22,6 +22,7 @@ from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
 from core.models import scores
+from core.models.algorithms import ENSEMBLES
 from core.models.errors import NotFittedError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
@@ -31,6 +32,7 @@ from core.models.learners.isolation_forest import IsolationForestLearner
 from core.models.learners.learner import FitOnceLearner, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.samples import Matrices, Sample
+from core.models.learners.table_ensemble import TableEnsemble
 from core.models.outcomes import Outcomes
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.persistence.restoring import restoring
@@ -351,9 +353,13 @@ class TableModel(Model):
         else:
             learners = {CONSTANT: self._learner_of(fit_once(CONSTANT)), **learners}
             blend = BlendLearner(*self._of_learners(), n_classes=n_classes)
-            found = compare(learners, blend, rows, folds, unit=self.scale[1] ** 2, seed=seed)
+            ensemble = self.algorithm if self.algorithm in ENSEMBLES else None
+            unit = self.scale[1] ** 2
+            found = compare(learners, blend, rows, folds, unit=unit, seed=seed, ensemble=ensemble)
             ships = found.learner
             self._account = {"why": found.choice.why, "candidates": found.choice.to_json()}
+            if ensemble is not None:
+                self._account["ensemble"] = _told_ensemble(learners[ensemble], found.choice)
             name, told = single_feature_leak(rows.take(first.learn), rows.take(first.judge), names, n_classes=n_classes)
             self._account["single_feature_leak"] = {"column": name, "share": told}
             self._held_out = found.held_out
@@ -455,6 +461,22 @@ class TableModel(Model):
 def _of_two(answer: FloatArray) -> FloatArray:
     """Return of two classes the probability of the second."""
     return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
+
+
+def _told_ensemble(learner: FitOnceLearner, choice: Choice) -> dict[str, Any]:
+    """Return an ensemble's members with their weights, and its improvement; plain JSON values."""
+    assert isinstance(learner, TableEnsemble)
+    assert choice.improvement is not None
+    found = choice.improvement
+    return {
+        **learner.account(),
+        "ships": choice.ships == learner.name,
+        "improvement": found.value,
+        "improvement_low": found.low if np.isfinite(found.low) else None,
+        "improvement_high": found.high if np.isfinite(found.high) else None,
+        "single_loss": found.single_loss,
+        "n_groups": found.n_groups,
+    }
 
 
 def _scale_of(target: FloatArray) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from core.quality.custom import UnknownGateError
 from core.registry import Registry, Stage
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.settings import ModelSettings, PolicySource, QualityGates, Settings
+from core.settings.training import EnsembleSettings
 from core.state import Workspace
 from core.tables import TableError, TableSignature, Task
 from core.tracking import Runs, RunStatus
@@ -82,6 +83,24 @@ def test_a_file_becomes_a_tracked_run_and_a_version_with_its_evidence(workspace,
     assert load_model(Registry(workspace).load_path("price", "1.0.0")).predict(pd.read_csv(own / "test.csv")).shape == (
         400,
     )
+
+
+@pytest.mark.parametrize(("target", "combined"), [("price", True), ("speed", False)], ids=["number", "three classes"])
+def test_the_settings_switch_on_an_ensemble_of_a_file_where_its_task_allows_it(target, combined, workspace, tmp_path):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"size": rng.normal(size=120), "price": rng.normal(size=120)})
+    frame["speed"] = np.array(["slow", "mid", "fast"])[np.digitize(frame["size"], [-0.5, 0.5])]
+    frame["price"] += 3 * frame["size"]
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    members = EnsembleSettings(enable_blending=True, base_models=("linear", "lightgbm"))
+
+    request = TrainRequest(target, tmp_path / "data.csv", target=target)
+    trained = train_on_file(workspace, request, Settings(ensemble=members), actor=ANA)
+
+    assert ("ensemble" in trained.report) is combined
+    assert any("trained singly" in note for note in trained.notes) is not combined
+    if combined:
+        assert [entry["member"] for entry in trained.report["ensemble"]["members"]] == ["linear", "lightgbm"]
 
 
 def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace, own, tmp_path):

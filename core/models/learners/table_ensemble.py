@@ -1,0 +1,210 @@
+"""Ensembles of methods that learn once, for tables: voting, blending and stacking of numbers or two classes.
+
+`tune` settles the members and their combination, and answers each fold by an ensemble that was settled, combination
+and all, on that fold's other rows: inside each fold the members predict their rows out of fold again. So the rows that
+judge an ensemble have chosen neither its weights nor the complexity of its members.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from core.arrays import AnyArray, FloatArray
+from core.models.learners.algorithms import fit_once
+from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
+from core.models.learners.learner import (
+    LEAST_CHANCE,
+    Dumped,
+    Files,
+    FitOnceLearner,
+    LearningTask,
+    MatrixColumns,
+)
+from core.models.learners.members import COMBINATION, HARD, WEIGHTED
+from core.models.learners.samples import JudgingFold, Sample, group_folds, judges_later
+from core.models.parameters import names_in
+
+DEFAULT_MEMBERS = "linear, lightgbm"
+N_FOLDS = 5
+
+
+class TableEnsemble(FitOnceLearner):
+    """Methods that learn from the same rows, and a combination of their answers.
+
+    Attributes:
+        members: By algorithm.
+        combination: Makes one score of theirs.
+    """
+
+    members: dict[str, FitOnceLearner]
+    combination: Combination
+
+    def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
+        super().__init__(space, task, parameters, **more)
+        kinds = {name: fit_once(name) for name in names_in(self.parameters["members"])}
+        self.members = {name: kind(space, task, self.given, **more) for name, kind in kinds.items()}
+        self.combination = self.combine()
+        self.is_fast = all(member.is_fast for member in self.members.values())
+
+    @abstractmethod
+    def combine(self) -> Combination:
+        """Make a combination of the members that has learned nothing."""
+
+    def inner_folds(self, sample: Sample, *, seed: int) -> list[JudgingFold]:
+        """Deal rows to folds of whole groups, on whose answers the combination learns."""
+        masks = group_folds(sample.group, int(self.parameters.get("folds", N_FOLDS)), seed=seed)
+        return [JudgingFold(np.flatnonzero(~mask), np.flatnonzero(mask)) for mask in masks if not mask.all()]
+
+    @override
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
+        in_time = judges_later(folds)
+        answers = []
+        for k, fold in enumerate(folds):
+            learned = rows.take(fold.learn)
+            # Earlier windows only, where the folds are windows in time; what is settled must not know what came later.
+            inner = _within(folds[:k], fold) if in_time else self.inner_folds(learned, seed=seed)
+            self._settle(learned, inner, seed=seed)
+            self.learn(learned, seed=seed)
+            answers.append(self.answer(rows.matrices.trees[fold.judge]))
+        if len(folds) > 1:
+            self._settle(rows, folds, seed=seed)
+        self.learn(rows.take(folds[0].learn), seed=seed)
+        return answers
+
+    @override
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        for member in self.members.values():
+            member.learn(sample, seed=seed)
+
+    @override
+    def answer(self, matrix: AnyArray) -> FloatArray:
+        scores = np.column_stack([_scores(member.answer(matrix)) for member in self.members.values()])
+        score = self.combination.score(scores)
+        if self.task == "regression":
+            return score
+        chance = 1.0 / (1.0 + np.exp(-score))
+        return np.column_stack((1.0 - chance, chance))
+
+    @override
+    def shares(self) -> FloatArray | None:
+        parts = [member.shares() for member in self.members.values()]
+        if any(part is None for part in parts):
+            return None
+        of_member = [part / (float(part.sum()) or 1.0) for part in parts if part is not None]
+        return np.asarray(
+            np.sum([w * part for w, part in zip(self.combination.shares, of_member, strict=True)], axis=0)
+        )
+
+    def account(self) -> dict[str, Any]:
+        """Return the members with their weights and shares; plain JSON values."""
+        weights = self.combination.weights
+        told = [None] * len(self.members) if weights is None else weights.tolist()
+        return {
+            "strategy": self.name,
+            "members": [
+                {"member": name, "weight": weight, "share": float(share)}
+                for name, weight, share in zip(self.members, told, self.combination.shares, strict=True)
+            ],
+            **self.combination.account(),
+        }
+
+    @override
+    def dump(self) -> Dumped:
+        state: dict[str, Any] = {}
+        arrays: dict[str, AnyArray] = {}
+        files: Files = {}
+        parts: dict[str, FitOnceLearner | Combination] = {**self.members, COMBINATION: self.combination}
+        for name, part in parts.items():
+            state[name], own_arrays, own_files = part.dump()
+            arrays |= {f"{name}.{key}": array for key, array in own_arrays.items()}
+            files |= {f"{name}.{key}": content for key, content in own_files.items()}
+        return state, arrays, files
+
+    @override
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
+        parts: dict[str, FitOnceLearner | Combination] = {**self.members, COMBINATION: self.combination}
+        for name, part in parts.items():
+            part.restore(
+                state[name],
+                {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")},
+                {key.removeprefix(f"{name}."): content for key, content in files.items() if key.startswith(f"{name}.")},
+            )
+        self._tell()
+
+    def _settle(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> None:
+        """Settle the members on folds, and the combination on their answers to the judged rows."""
+        self.combination = self.combine()
+        if not folds:
+            folds = self.inner_folds(rows, seed=seed)  # the first window: its own past settles the members alone
+            for member in self.members.values():
+                member.tune(rows, folds, seed=seed)
+            self._tell()
+            return
+        answers = [member.tune(rows, folds, seed=seed) for member in self.members.values()]
+        scores = [np.concatenate([_scores(of_fold) for of_fold in of_member]) for of_member in answers]
+        judged = rows.take(np.concatenate([fold.judge for fold in folds]))
+        self.combination.learn(np.column_stack(scores), judged, seed=seed)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.tuned = {
+            f"{name}.{key}": value for name, each in self.members.items() for key, value in each.tuned.items()
+        }
+
+
+class TableVoting(TableEnsemble):
+    """Members that vote: softly, by majority, or with weights that answers to rows held out settle."""
+
+    name = "voting"
+    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "voting": "soft", "folds": 5, "diversity": 0.0}
+
+    @override
+    def combine(self) -> Combination:
+        if self.parameters["voting"] == WEIGHTED:
+            return WeightedMean(tuple(self.members), self.task, diversity=float(self.parameters["diversity"]))
+        return Votes(tuple(self.members), self.task, is_hard=self.parameters["voting"] == HARD)
+
+
+class TableBlending(TableEnsemble):
+    """A weighted mean whose weights one hold-out of the training rows settles."""
+
+    name = "blending"
+    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "diversity": 0.0}
+
+    @override
+    def combine(self) -> Combination:
+        return WeightedMean(tuple(self.members), self.task, diversity=float(self.parameters["diversity"]))
+
+    @override
+    def inner_folds(self, sample: Sample, *, seed: int) -> list[JudgingFold]:
+        return super().inner_folds(sample, seed=seed)[:1]
+
+
+class TableStacking(TableEnsemble):
+    """A meta-learner on the out-of-fold answers of the members."""
+
+    name = "stacking"
+    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "folds": 5, "meta_learner": "linear"}
+
+    @override
+    def combine(self) -> Combination:
+        return MetaLearner(tuple(self.members), self.task, kind=str(self.parameters["meta_learner"]))
+
+
+def _scores(answer: FloatArray) -> FloatArray:
+    """Return answers on the scale of the link: numbers, or the log odds of the second class."""
+    if answer.ndim == 1:
+        return answer
+    chance = np.clip(answer[:, 1], LEAST_CHANCE, 1.0 - LEAST_CHANCE)
+    return np.asarray(np.log(chance / (1.0 - chance)))
+
+
+def _within(folds: Sequence[JudgingFold], outer: JudgingFold) -> list[JudgingFold]:
+    """Renumber folds among the rows that another fold learns from."""
+    return [
+        JudgingFold(np.flatnonzero(np.isin(outer.learn, fold.learn)), np.flatnonzero(np.isin(outer.learn, fold.judge)))
+        for fold in folds
+    ]
