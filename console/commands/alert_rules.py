@@ -13,6 +13,7 @@ from core.typed_numbers import decimal_number
 if TYPE_CHECKING:
     from core.alerts.evaluation.replay import ReplayedAlert, ReplayedVariant, ReplaySpan
     from core.alerts.rule_files import RuleFile
+    from core.promql import SeriesSource
 
 
 def add_parsers(verbs: Subparsers) -> None:
@@ -30,7 +31,8 @@ def add_parsers(verbs: Subparsers) -> None:
     add_json_argument(evaluate)
     evaluate.set_defaults(command=evaluate_expression)
     test = command_parser(verbs, "test", help="what the rules of a file would have done over the recorded series")
-    test.add_argument("file", metavar="FILE", type=Path)
+    test.add_argument("file", metavar="FILE", type=Path, nargs="?")
+    test.add_argument("--anomaly", action="store_true", help="instead of a file: the rules of alerts.anomaly")
     test.add_argument("--replay", metavar="TIME", default="24h", help="how far back: 6h, 24h (default), 7d")
     test.add_argument("--to", metavar="TIME", help="the end: 02:50, or 2026-03-01T02:50 (UTC); by default now")
     test.add_argument("--step", metavar="TIME", help="30s, 1m; by default alerts.evaluation_interval_seconds")
@@ -83,7 +85,7 @@ def list_rules(args: argparse.Namespace) -> int:
     else:
         rows = [
             msgspec.structs.asdict(line)
-            | {"for": line.for_, "note": line.error or line.built_in or " ".join(line.expr.split())}
+            | {"for": line.for_, "note": line.error or line.built_in or line.note or " ".join(line.expr.split())}
             for line in lines
         ]
         columns = ("state", "rule", "severity", "for", "file", "group", "evaluated_at", "note")
@@ -116,24 +118,31 @@ def replay_file(args: argparse.Namespace) -> int:
     """Print what would have fired, when and for how long; with `--vary` a table over other values."""
     from console.cli.output import print_json
     from core.alerts import Alerts
+    from core.alerts.anomaly.replaying import scored_past
     from core.alerts.durations import read_duration
     from core.alerts.evaluation.replay import ReplaySpan, replay, vary
     from core.alerts.evaluation.source import RecordedSource
-    from core.alerts.rule_files import load_rule_file
+    from core.alerts.rule_files import anomaly_rule_file, load_rule_file
     from core.clock import read_instant, utc_now
     from core.settings import settings_in_force
 
     workspace, now = open_workspace(args), utc_now()
-    file = load_rule_file(args.file)
+    if (args.file is None) is not args.anomaly:
+        raise UsageError("Name one rule file, or give --anomaly for the rules of alerts.anomaly.")
+    settings = settings_in_force(workspace.root).alerts
+    if args.anomaly and not settings.anomaly:
+        raise UsageError("alerts.anomaly of the settings has no rule, such as {name: ModelUnusual}.")
+    file = anomaly_rule_file(settings) if args.anomaly else load_rule_file(args.file)
     end = read_instant(args.to, now) if args.to else now
     length = read_duration(args.replay)
-    seconds = settings_in_force(workspace.root).alerts.evaluation_interval_seconds
-    step = read_duration(args.step) if args.step else timedelta(seconds=seconds)
+    step = read_duration(args.step) if args.step else timedelta(seconds=settings.evaluation_interval_seconds)
     if step <= timedelta() or length <= timedelta():
         raise UsageError("--replay and --step must be longer than 0.")
     end_ms, length_ms = round(end.timestamp() * 1000), round(length.total_seconds() * 1000)
     span = ReplaySpan(end_ms - length_ms, end_ms, round(step.total_seconds() * 1000))
-    source = RecordedSource(workspace)
+    source: SeriesSource = RecordedSource(workspace)
+    if args.anomaly:
+        source = scored_past(settings, source, span.start_ms, span.end_ms)
     if not args.vary:
         alerts = replay(file, source, span)
         if args.json:

@@ -13,7 +13,7 @@ import orjson
 from core.files import digest
 from core.state.encoding import StoredDocument, Tables, fields_of
 
-_NEVER = frozenset({"outbox", "alerts", "pending_alerts", "rule_groups", "holds"})
+_NEVER = frozenset({"outbox", "alerts", "pending_alerts", "rule_groups", "anomaly_models", "holds"})
 """Tables that change without a record: changes that wait for the log, alerts of the engine, what their rules wait for,
 and derived figures."""
 

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from core.alerts import Alert
+from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
 from core.alerts.delivery.records import Announcement, ChannelHealth, ConsoleLog, Delivery
 from core.alerts.escalation.escalation import TABLE as ESCALATIONS
@@ -83,6 +84,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     TableOf(ALERTS, PENDING_TABLE, ActiveRuleAlert, "key"),
     TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),
+    TableOf(ALERTS, ANOMALY_TABLE, AnomalyRecord, "key"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
     TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_id"),

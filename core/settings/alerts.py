@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.alert_anomaly import MOST_ANOMALY_RULES, AnomalySettings
 from core.settings.alert_delivery import (
     MOST_CHANNELS,
     ChannelAddress,
@@ -68,6 +69,13 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         ),
     ] = []
     ready_made: Annotated[bool, Meta(description="Evaluate the rules that come with BondX, too.")] = True
+    anomaly: Annotated[
+        list[AnomalySettings],
+        Meta(
+            description="Rules that fire while the metrics of a model are unusual together, each learnt from history.",
+            max_length=MOST_ANOMALY_RULES,
+        ),
+    ] = []
     channels: Annotated[
         dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(
@@ -100,6 +108,9 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     delivery: DeliverySettings = DeliverySettings()
 
     def __post_init__(self) -> None:
+        names = [rule.name for rule in self.anomaly]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules of anomaly have the name {twice[0]!r}; give each a name of its own")
         for entry in self.escalation:
             for step in entry.steps:
                 if step.oncall is not None and step.oncall not in self.oncall:

@@ -2,18 +2,20 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.durations import duration_text
 from core.alerts.evaluation.group import vector_at
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.evaluation.rule_names import rule_names
 from core.alerts.evaluation.source import BoundedSource
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
-from core.alerts.rule_files import AlertingRule, RulesInForce
+from core.alerts.rule_files import ANOMALY_FILE, AlertingRule, RulesInForce
 from core.alerts.store import DATABASE
 from core.errors import UsageError
 from core.promql import Expression, SeriesSource
@@ -39,6 +41,7 @@ class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
     for_: str = msgspec.field(name="for", default="")
     evaluated_at: datetime | None = None  # of the group, at most a minute old while an engine runs
     error: str = ""
+    note: str = ""  # of a rule on anomalies: the models that it watches, and those without enough history
     built_in: str = ""  # the built-in rule that says the same
 
 
@@ -53,6 +56,7 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
     rules.refresh(settings)
     database = workspace.database(DATABASE)
     groups = {record.group: record for record in database.documents(GROUP_TABLE, RuleGroupRecord, key="group").all()}
+    notes = _anomaly_notes(database.documents(ANOMALY_TABLE, AnomalyRecord, key="key").all())
     n_active = Counter(
         (alert.rule, alert.is_firing) for alert in database.documents(PENDING_TABLE, ActiveRuleAlert, key="key").all()
     )
@@ -84,10 +88,20 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
                         for_=duration_text(rule.for_) if isinstance(rule, AlertingRule) and rule.for_ else "",
                         evaluated_at=None if record is None or twin else record.evaluated_at,
                         error=error,
+                        note=notes.get(rule.name, "no model has been seen yet") if file == ANOMALY_FILE else "",
                         built_in=twin,
                     )
                 )
     return lines
+
+
+def _anomaly_notes(records: Iterable[AnomalyRecord]) -> dict[str, str]:
+    """Say by rule which models are watched."""
+    parts: dict[str, list[str]] = {}
+    for record in sorted(records, key=lambda record: record.model):
+        state = "watched" if record.is_watched else "not enough history"
+        parts.setdefault(record.rule, []).append(f"{record.model}: {state}, {record.n_days:.1f} days")
+    return {rule: "; ".join(lines) for rule, lines in parts.items()}
 
 
 class EvaluatedSample(msgspec.Struct, frozen=True, kw_only=True):

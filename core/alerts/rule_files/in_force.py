@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from core.alerts.ready_made import READY_MADE_FILE
+from core.alerts.rule_files.anomaly_rules import ANOMALY_FILE, anomaly_rule_file
 from core.alerts.rule_files.reading import load_rule_file
 from core.alerts.rule_files.rule_file import RuleFile
 from core.errors import CoreError
 from core.settings import AlertSettings
+from core.settings.alert_anomaly import AnomalySettings
 
 MOST_FILES: Final = 200
 
@@ -27,6 +29,7 @@ class RulesInForce:
         """
         self._root = root
         self._marks: dict[str, _Mark | None] = {}
+        self._anomaly: list[AnomalySettings] = []
         self.files: dict[str, RuleFile] = {}
         self.problems: dict[str, str] = {}  # of files that cannot be used, and of patterns that find none
 
@@ -52,8 +55,24 @@ class RulesInForce:
                 self.files[name] = load_rule_file(path)
             except CoreError as error:
                 problems[name] = str(error)
+        self._take_anomaly(settings, problems)
         self.problems = problems
         return before != (self.files, self.problems)
+
+    def _take_anomaly(self, settings: AlertSettings, problems: dict[str, str]) -> None:
+        """Take the rules of `alerts.anomaly`, if they are not those of the last time."""
+        if settings.anomaly == self._anomaly:
+            if ANOMALY_FILE in self.problems:
+                problems[ANOMALY_FILE] = self.problems[ANOMALY_FILE]
+            return
+        self._anomaly = list(settings.anomaly)
+        if not settings.anomaly:
+            self.files.pop(ANOMALY_FILE, None)
+            return
+        try:
+            self.files[ANOMALY_FILE] = anomaly_rule_file(settings)
+        except CoreError as error:
+            problems[ANOMALY_FILE] = str(error)
 
     def _named(self, settings: AlertSettings) -> tuple[dict[str, Path], dict[str, str]]:
         """Return the files by name, and what is wrong with the patterns."""

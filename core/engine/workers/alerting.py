@@ -8,11 +8,14 @@ from typing_extensions import override
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.errors import CoreError
 from core.settings.current import CurrentSettings
 
 if TYPE_CHECKING:
+    from core.alerts.anomaly.scoring import AnomalyScoring
     from core.alerts.evaluation.evaluation import RuleEvaluation
     from core.alerts.evaluation.source import RecordedSource
+    from core.settings import Settings
 
 RULE = "rules_unusable"
 
@@ -31,6 +34,7 @@ class RuleEvaluator(Worker):
         self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._evaluation: RuleEvaluation | None = None
         self._source: RecordedSource | None = None
+        self._anomalies: AnomalyScoring | None = None
         self._told: dict[str, str] | None = None  # None: an earlier engine may have told of some
 
     @override
@@ -43,6 +47,7 @@ class RuleEvaluator(Worker):
             workspace, clock = self._context.workspace, self._context.clock
             self._source = RecordedSource(workspace, clock)
             self._evaluation = RuleEvaluation(workspace, self._source, clock, settings.telemetry.metrics.days)
+        self._score(settings)
         seconds = self._evaluation.step(settings.alerts)
         self._tell(dict(self._evaluation.problems))
         return seconds
@@ -53,7 +58,26 @@ class RuleEvaluator(Worker):
             self._evaluation.close()
         if self._source is not None:
             self._source.close()
-        self._evaluation = self._source = None
+        if self._anomalies is not None:
+            self._anomalies.close()
+        self._evaluation = self._source = self._anomalies = None
+
+    def _score(self, settings: "Settings") -> None:
+        """Record how unusual the models are, before the rules look; a fault of it leaves the other rules alone."""
+        if self._anomalies is None:
+            if not settings.alerts.anomaly:
+                return
+            # Imported here: whoever has no such rule never pays for it.
+            from core.alerts.anomaly.scoring import AnomalyScoring
+
+            assert self._source is not None
+            context = self._context
+            days = settings.telemetry.metrics.days
+            self._anomalies = AnomalyScoring(context.workspace, self._source, context.clock, days)
+        try:
+            self._anomalies.step(settings.alerts)
+        except CoreError as error:
+            log.warning("the models could not be scored: %s", error)
 
     def _tell(self, problems: dict[str, str]) -> None:
         """Fire the alert of each file that cannot be used, and clear those of files that can be used again."""

@@ -1,0 +1,109 @@
+"""What is usual for a metric at an hour of a weekday, and how far a value is from it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 24 * 60 * MINUTE_MS
+_HOURS: Final = 24
+_WEEKDAYS: Final = 7
+_WEEK_OF_DAYS: Final = 7
+_MONDAY: Final = 3
+"""1970-01-01 was a Thursday."""
+_TO_SIGMA: Final = 1.4826
+_OWN_DAYS: Final = 1.0
+"""A weekday with n days of its own counts n parts, and what all days of its kind show counts this many."""
+_LEAST_OF_SPREAD: Final = 0.25
+"""An hour is never taken to be calmer than this share of the median hour."""
+MOST_DEVIATION: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonalBaseline:
+    """Median and spread (1.48 × the median absolute deviation) of each metric by hour of the week.
+
+    With less than a week of history, every day counts alike. From a week on, workdays and weekends have values of
+    their own, and each weekday is moved towards its own median, the more the more days of it there are. Between the
+    middles of two hours the values are interpolated, so that no alert fires at the full hour.
+    """
+
+    center: FloatArray  # (7, 24, metrics)
+    spread: FloatArray  # (7, 24, metrics)
+
+    @classmethod
+    def fit(cls, at_ms: IntArray, values: FloatArray) -> "SeasonalBaseline":
+        """Learn what is usual.
+
+        Args:
+            at_ms: The times, shape (n,).
+            values: The metrics at these times, shape (n, metrics); NaN where a metric had no value.
+        """
+        day = at_ms // DAY_MS
+        weekday, hour = (day + _MONDAY) % _WEEKDAYS, at_ms % DAY_MS // (60 * MINUTE_MS)
+        days = np.unique(day)
+        center = np.empty((_WEEKDAYS, _HOURS, values.shape[1]))
+        spread = np.empty_like(center)
+        overall = _median(values)
+        whole_spread = _spread(values - overall, overall)
+        has_week = len(days) >= _WEEK_OF_DAYS
+        for at in range(_HOURS):
+            is_near = np.isin((hour - at) % _HOURS, (0, 1, _HOURS - 1)) if len(days) < 3 else hour == at
+            every_day = _or(_median(values[is_near]), overall)
+            for first, end in ((0, 5), (5, _WEEKDAYS)):
+                is_kind = is_near & (weekday >= first) & (weekday < end) if has_week else is_near
+                of_kind = _or(_median(values[is_kind]), every_day)
+                residuals = []
+                for each in range(first, end):
+                    is_own = is_near & (weekday == each)
+                    n_days = len(np.unique(day[is_own]))
+                    weight = n_days / (n_days + _OWN_DAYS) if has_week and n_days else 0.0
+                    own = _or(_median(values[is_own]), of_kind) if weight else of_kind
+                    center[each, at] = (1 - weight) * of_kind + weight * own
+                    residuals.append((values[is_own] if has_week else values[is_near]) - center[each, at])
+                apart = np.concatenate(residuals)
+                spread[first:end, at] = _or(_spread(apart, of_kind), whole_spread)
+        return cls(center, np.maximum(spread, _LEAST_OF_SPREAD * np.median(spread, axis=(0, 1))))
+
+    def deviations(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
+        """Return how many spreads each value is from its usual one, within ±20; 0 where a metric has no value."""
+        shifted = at_ms - 30 * MINUTE_MS
+        before, part = shifted // (60 * MINUTE_MS), (shifted % (60 * MINUTE_MS)) / (60 * MINUTE_MS)
+        usual, spread = (
+            _at_hour(table, before) * (1 - part)[:, None] + _at_hour(table, before + 1) * part[:, None]
+            for table in (self.center, self.spread)
+        )
+        return np.nan_to_num(np.clip((values - usual) / spread, -MOST_DEVIATION, MOST_DEVIATION))
+
+
+def _at_hour(table: FloatArray, hours: IntArray) -> FloatArray:
+    found: FloatArray = table[(hours // _HOURS + _MONDAY) % _WEEKDAYS, hours % _HOURS]
+    return found
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """Return the median of each metric; NaN for one without values."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
+    is_there = ~np.isnan(values).all(axis=0)
+    found = np.full(values.shape[1], np.nan)
+    found[is_there] = np.nanmedian(values[:, is_there], axis=0)
+    return found
+
+
+def _spread(residuals: FloatArray, center: FloatArray) -> FloatArray:
+    """Return a robust standard deviation that is above 0; NaN for a metric without values."""
+    found = _TO_SIGMA * _median(np.abs(residuals))
+    if len(residuals):
+        is_there = ~np.isnan(residuals).all(axis=0)
+        mean = np.zeros_like(found)
+        mean[is_there] = np.nanmean(np.abs(residuals[:, is_there]), axis=0)
+        found = np.maximum(found, 0.5 * mean)  # a metric that is nearly always the same has a median deviation of 0
+    return np.maximum(found, np.maximum(1e-3 * np.abs(np.nan_to_num(center)), 1e-6))
+
+
+def _or(values: FloatArray, other: FloatArray) -> FloatArray:
+    return np.where(np.isnan(values), other, values)
