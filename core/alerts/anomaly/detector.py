@@ -18,6 +18,12 @@ _SAFETY: Final = 0.5
 """Held-out history is itself a sample: the limit is set for this share of the false alarms that are allowed."""
 _BEYOND: Final = 0.1
 _LEAST_GAP: Final = 0.02
+_CLEAR: Final = 6.0
+"""A metric that is so many deviations from usual for minutes is an incident."""
+_AROUND_STEPS: Final = 15
+_MOST_LEFT_OUT: Final = 0.08
+"""Of the history; what happens more often than that is usual, however far out it is."""
+_MOST_WITH_AROUND: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class _Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class AnomalyJudgement:
     """How unusual a model is at an instant."""
 
     score: float  # above 1: unusual; 0: as usual
@@ -70,6 +76,7 @@ class AnomalyDetector:
     ) -> "AnomalyDetector | None":
         """Learn the history of one model, one vector a minute.
 
+        Clear incidents are left out: else they would count as usual, and use up the false alarms that are allowed.
         Season and forest are fitted on all of the history but a fifth, and score this fifth; so for each fifth. The
         limit is the lowest at which these held-out scores would have fired half as often as allowed: as long as `for`
         above it without a break, firings that `keep_firing` joins counted once.
@@ -88,6 +95,8 @@ class AnomalyDetector:
         n_days = len(at_ms) * MINUTE_MS / DAY_MS
         if n_days < LEAST_DAYS * 0.95:  # a few scrapes may be missing
             return None
+        is_usual = ~_incidents(at_ms, values)
+        at_ms, values = at_ms[is_usual], values[is_usual]
         folds = np.minimum(np.arange(len(at_ms)) * _MOST_FOLDS // len(at_ms), _MOST_FOLDS - 1)
         held_out = np.empty(len(at_ms))
         for fold in range(_MOST_FOLDS):
@@ -98,7 +107,7 @@ class AnomalyDetector:
         limit = _limit(at_ms, held_out, for_steps, keep_steps, int(_SAFETY * alarms_a_day * n_days))
         return cls(_Model.fit(at_ms, values), middle, max(limit, middle + _LEAST_GAP), n_days)
 
-    def judge(self, at_ms: IntArray, values: FloatArray) -> Judgement:
+    def judge(self, at_ms: IntArray, values: FloatArray) -> AnomalyJudgement:
         """Judge the last of some minutes.
 
         Args:
@@ -107,7 +116,7 @@ class AnomalyDetector:
         """
         deviations = self.model.baseline.deviations(at_ms, values)[-SMOOTHED_STEPS:].mean(axis=0)
         (score,) = self.model.scores_of(deviations[None, :]).tolist()
-        return Judgement((score - self.middle) / (self.limit - self.middle), deviations)
+        return AnomalyJudgement((score - self.middle) / (self.limit - self.middle), deviations)
 
     def scores(self, at_ms: IntArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the score of each minute, and the deviations of its metrics."""
@@ -136,6 +145,15 @@ def _limit(at_ms: IntArray, scores: FloatArray, for_steps: int, keep_steps: int,
         n_alarms = int(len(fires) > 0) + int((np.diff(fires) > (keep_steps + 1) * MINUTE_MS).sum())
         low, high = (low, mid) if n_alarms <= n_allowed else (mid + 1, high)
     return float(candidates[low])
+
+
+def _incidents(at_ms: IntArray, values: FloatArray) -> BoolArray:
+    """Return which minutes of the history lie in a clear incident, or shortly before or after it."""
+    deviations = SeasonalBaseline.fit(at_ms, values).deviations(at_ms, values)
+    largest = np.abs(_smoothed(at_ms, deviations)).max(axis=1)
+    is_clear: BoolArray = (largest >= _CLEAR) & (largest > np.quantile(largest, 1 - _MOST_LEFT_OUT))
+    around: BoolArray = np.convolve(is_clear, np.ones(2 * _AROUND_STEPS + 1), mode="same") > 0.5
+    return around if around.mean() <= _MOST_WITH_AROUND else is_clear
 
 
 def _smoothed(at_ms: IntArray, deviations: FloatArray) -> FloatArray:

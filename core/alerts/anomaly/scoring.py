@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core.alerts.anomaly.baseline import DAY_MS, MINUTE_MS
-from core.alerts.anomaly.detector import LEAST_DAYS, SMOOTHED_STEPS, AnomalyDetector, Judgement
+from core.alerts.anomaly.detector import LEAST_DAYS, SMOOTHED_STEPS, AnomalyDetector, AnomalyJudgement
 from core.alerts.anomaly.metric_vector import MODEL, MetricVectorReader, MetricVectors, watched_models
 from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.rule_files.anomaly_rules import DEVIATION, SCORE
@@ -129,7 +129,7 @@ class AnomalyScoring:
     def _score(self, at_ms: int) -> None:
         if not self._runs and not self._has_recorded:
             return
-        judged: list[tuple[str, str, tuple[str, ...], Judgement]] = []
+        judged: list[tuple[str, str, tuple[str, ...], AnomalyJudgement]] = []
         for run in self._runs.values():
             try:
                 vectors = run.reader.read(self._source, at_ms - (SMOOTHED_STEPS - 1) * MINUTE_MS, at_ms)
@@ -187,7 +187,7 @@ def fitted(rule: AnomalySettings, history: MetricVectors) -> AnomalyDetector | N
     )
 
 
-def _families(judged: Iterable[tuple[str, str, tuple[str, ...], Judgement]]) -> "list[Metric]":
+def _families(judged: Iterable[tuple[str, str, tuple[str, ...], AnomalyJudgement]]) -> "list[Metric]":
     from prometheus_client.core import Metric
 
     family = Metric("anomaly", "", "unknown")
