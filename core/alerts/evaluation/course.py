@@ -24,6 +24,9 @@ STEPS: Final = 120
 MAX_SERIES: Final = 3
 _COMPARISONS: Final = frozenset({">", "<", ">=", "<=", "==", "!="})
 
+_UNNAMED: Final = frozenset({"__name__", "job", "instance"})
+"""Labels that tell no series of a model from another, and that a legend has no room for."""
+
 CoursePoint = tuple[float, float]  # unix seconds, value
 
 
@@ -121,7 +124,7 @@ def _name_of(series: SeriesSamples, alert: Alert, *, is_threshold: bool) -> str:
     if is_threshold:
         return "threshold"
     labels: Mapping[str, str] = dict(series.labels)
-    own = [f"{name}={value}" for name, value in labels.items() if name != "__name__" and name not in alert.labels]
+    own = [f"{name}={value}" for name, value in labels.items() if name not in _UNNAMED and name not in alert.labels]
     return " ".join(filter(None, (labels.get("__name__", ""), ", ".join(own)))) or "value"
 
 
