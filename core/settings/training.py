@@ -44,14 +44,30 @@ class EnsembleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `stress_testing` block."""
 
-    enable_stress_testing: Annotated[bool, Meta(description="Run the scenarios below during a session.")] = False
+    enable_stress_testing: Annotated[
+        bool, Meta(description="Run the scenarios below on draws, and for the final report.")
+    ] = False
     enable_global_liquidity_freeze: Annotated[bool, Meta(description="Bonds cannot be sold anywhere.")] = True
     enable_downgrade_cascade: Annotated[bool, Meta(description="Downgrades that cause downgrades.")] = True
     enable_interest_rate_shocks: Annotated[bool, Meta(description="Yields that jump.")] = True
     enable_inflation_scenarios: Annotated[bool, Meta(description="Inflation above expectations.")] = True
     enable_fx_risk_scenarios: Annotated[bool, Meta(description="Exchange rates that jump.")] = True
-    scenario_count: Annotated[int, Meta(ge=1, le=1000, description="Scenarios per test.")] = 10
+    scenario_count: Annotated[
+        int, Meta(ge=1, le=1000, description="Scenarios per test: severe ones first, then moderate, then mild ones.")
+    ] = 10
     stress_test_interval_epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs between tests.")] = 10
+
+    @property
+    def families_off(self) -> frozenset[str]:
+        """The families of scenarios that are switched off; a family without a switch is on."""
+        switches = {
+            "global_liquidity_freeze": self.enable_global_liquidity_freeze,
+            "downgrade_cascade": self.enable_downgrade_cascade,
+            "rate_shock": self.enable_interest_rate_shocks,
+            "inflation": self.enable_inflation_scenarios,
+            "fx_risk": self.enable_fx_risk_scenarios,
+        }
+        return frozenset(family for family, is_on in switches.items() if not is_on)
 
 
 class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -165,11 +181,10 @@ def cautions(settings: TrainingSettings) -> tuple[str, ...]:
 def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
     """List, a sentence each, the enabled settings that this release does not support.
 
-    The session runs without them; its start and its report show the sentences, so that nobody relies on a stress test
+    The session runs without them; its start and its report show the sentences, so that nobody relies on a search
     that never ran.
     """
     switches = (
-        (settings.stress_testing.enable_stress_testing, "stress_testing.enable_stress_testing", "no scenario is run"),
         (
             settings.advanced.enable_hyperparameter_tuning,
             "advanced.enable_hyperparameter_tuning",

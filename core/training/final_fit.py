@@ -47,6 +47,7 @@ from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
 from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session_domain import ensembles_of
+from core.training.session_stress import SessionStress
 from core.training.slicing import Slices
 
 log = logging.getLogger(__name__)
@@ -219,7 +220,11 @@ class FinalFit:
                 score=fmean(merit(model.metrics, self._panels.domain.test_panels[0]) for model in models),
                 draws=made.draws,
                 models=models,
-                sections=(*sections_of(ensembles, self._panels.domain.groups), *self._panels.report_sections()),
+                sections=(
+                    *sections_of(ensembles, self._panels.domain.groups),
+                    *self._panels.report_sections(),
+                    *SessionStress(self._settings).sections(self._validation.panel.frame),
+                ),
                 ensembles=ensembles,
             )
             write_file(folder / RECORD, to_json(record), durable=False)

@@ -15,6 +15,7 @@ from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings, cautions, unavailable_features
 from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, plan_of
+from core.training.session_stress import stress_announcements
 
 
 class DomainSettingsError(UsageError):
@@ -77,7 +78,7 @@ def ensembles_of(settings: TrainingSettings) -> EnsemblePlan:
 
 def not_done(settings: TrainingSettings) -> tuple[str, ...]:
     """List, a sentence each, what the settings switch on and the session does not do."""
-    return (*ensembles_of(settings).left_out, *unavailable_features(settings))
+    return (*ensembles_of(settings).left_out, *unavailable_features(settings), *stress_announcements(settings))
 
 
 def announcements(settings: TrainingSettings) -> tuple[str, ...]:

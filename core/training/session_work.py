@@ -26,6 +26,7 @@ from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session import as_document
 from core.training.session_domain import checked
+from core.training.session_stress import SessionStress
 from core.training.slicing import EpochSlices
 from core.training.stopwatch import Stopwatch
 from core.training.wire import (
@@ -69,6 +70,7 @@ class SessionWork:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
         self._slices = EpochSlices(self._panels.domain)
+        self._stress = SessionStress(settings)
         self._data_sets = DataSets(settings, document, data_folder)
         self._fit_seconds: dict[str, float] = {}
 
@@ -150,6 +152,9 @@ class SessionWork:
         figures, slices = self._model_set.judge_by_slice(self._validation.panel, self._slices)
         on_holdout = self._model_set.judge({"holdout": holdout})["holdout"]
         metrics = finite(figures)
+        if self._stress.is_due(number):
+            begins("the stress test")
+            metrics |= self._stress.metrics(draw.panel.frame)
         watch.lap("judge")
         log.debug("epoch %d: %d metrics judged in %.3f s", number, len(metrics), watch.seconds["judge"])
         return EpochRecord(

@@ -228,13 +228,17 @@ def test_a_bad_settings_file_is_named_with_its_line_and_nothing_is_queued(home, 
 
 
 def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, answer):
-    config = tmp_path / "stress.yaml"
-    config.write_text("stress_testing: {enable_stress_testing: true}\n")
+    config = tmp_path / "features.yaml"
+    config.write_text("advanced: {enable_feature_selection: true}\nstress_testing: {enable_stress_testing: true}\n")
 
     code, _, err = answer("session", "start", "--config", config)
 
     assert code == 0
-    assert "enable_stress_testing is on, but this release has no engine for it" in err
+    assert "enable_feature_selection is on, but this release has no engine for it" in err
+    assert "stress" not in err
+
+    _, _, err = answer("session", "start", "--config", config, "--domain", "etrm")
+    assert "enable_stress_testing is on, but the domain etrm has no stress tests: no scenario is run." in err
 
 
 def test_a_session_of_another_domain_takes_neither_models_nor_own_settings_from_the_workspace(home, answer):

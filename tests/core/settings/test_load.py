@@ -184,7 +184,6 @@ def test_each_unsupported_switch_is_reported(write):
     )
 
     assert unavailable_features(settings) == (
-        "stress_testing.enable_stress_testing is on, but this release has no engine for it: no scenario is run.",
         "advanced.enable_feature_selection is on, but this release has no engine for it: all features are kept.",
     )
     assert unavailable_features(Settings()) == ()

@@ -1,0 +1,91 @@
+"""`stress_testing:` of the settings in a session: every so many epochs, and in the final report."""
+
+import pytest
+
+from core.domains.bonds.data.panel import generate
+from core.domains.bonds.data.settings import PanelSettings
+from core.settings import TrainingSettings
+from core.settings.training import ModelSettings, StressTestingSettings
+from core.training.session_stress import SessionStress, stress_announcements
+from core.training.session_work import SessionWork
+
+ON = {"enable_stress_testing": True}
+
+
+def stress_of(**given):
+    return SessionStress(TrainingSettings(stress_testing=StressTestingSettings(**(ON | given))))
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return generate(PanelSettings(n_rows=150, seed=2)).frame
+
+
+def test_it_is_off_by_default(frame):
+    stress = SessionStress(TrainingSettings())
+    assert not any(stress.is_due(number) for number in range(1, 50))
+    assert (stress.metrics(frame), stress.sections(frame)) == ({}, ())
+
+
+def test_every_so_many_epochs_are_due():
+    stress = stress_of(stress_test_interval_epochs=3)
+    assert [number for number in range(1, 10) if stress.is_due(number)] == [3, 6, 9]
+
+
+def test_a_draw_gets_its_figures(frame):
+    found = stress_of().metrics(frame)
+    assert set(found) == {"stress.worst_loss_share", "stress.worst_impact", "stress.mean_impact"}
+    assert 0 < found["stress.mean_impact"] < found["stress.worst_impact"] <= 1
+    assert found["stress.worst_loss_share"] > 0.05
+    assert stress_of().metrics(frame) == found
+
+
+def test_severe_scenarios_come_first_and_the_count_is_met(frame):
+    (section,) = stress_of(scenario_count=13).sections(frame)
+    assert [row[1] for row in section.rows] == ["severe"] * 11 + ["moderate"] * 2
+    assert len(stress_of(scenario_count=1000).sections(frame)[0].rows) == 33
+
+
+@pytest.mark.parametrize(
+    ("switch", "scenario"),
+    [
+        ("enable_global_liquidity_freeze", "global_liquidity_freeze"),
+        ("enable_downgrade_cascade", "downgrade_cascade"),
+        ("enable_interest_rate_shocks", "rates_up"),
+        ("enable_inflation_scenarios", "inflation"),
+        ("enable_fx_risk_scenarios", "fx_risk"),
+    ],
+)
+def test_a_switch_turns_its_family_off(frame, switch, scenario):
+    names = {row[0] for row in stress_of(scenario_count=20).sections(frame)[0].rows}
+    without = {row[0] for row in stress_of(scenario_count=20, **{switch: False}).sections(frame)[0].rows}
+    assert scenario in names - without
+    assert without < names
+
+
+def test_a_domain_without_stress_tests_says_so(frame):
+    settings = TrainingSettings(domain="etrm", stress_testing=StressTestingSettings(**ON))
+    assert "the domain etrm has no stress tests" in stress_announcements(settings)[0]
+    assert SessionStress(settings).metrics(frame) == {}
+    assert stress_announcements(TrainingSettings(domain="etrm")) == ()
+
+
+def test_the_shares_of_a_row_add_up(frame):
+    (section,) = stress_of().sections(frame)
+    for row in section.rows:
+        total, *factors = (float(cell.rstrip("%")) for cell in (row[2], *row[4:]))
+        assert sum(factors) == pytest.approx(total, abs=0.05)
+
+
+def test_a_session_stresses_its_draws_and_reports_the_validation_panel(tmp_path):
+    settings = TrainingSettings(
+        dataset_size=120,
+        models={"spread": ModelSettings(algorithm="linear")},
+        stress_testing=StressTestingSettings(**ON, stress_test_interval_epochs=2),
+    )
+    work = SessionWork(settings, tmp_path)
+    first, second = (work.run_epoch(number).record for number in (1, 2))
+    assert not any(name.startswith("stress.") for name in first.metrics)
+    assert 0 < second.metrics["stress.worst_impact"] <= 1
+    assert second.score == pytest.approx(second.score)
+    assert "Stress tests" in [section.title for section in work.finish().sections]
