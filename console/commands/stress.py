@@ -30,11 +30,7 @@ def add_parser(commands: Subparsers) -> None:
     verbs = noun_parser(commands, "stress", help="what a portfolio loses under scenarios")
     run = command_parser(verbs, "run", help="stress a portfolio and keep the result")
     _add_choice(run)
-    run.add_argument(
-        "--portfolio", type=Path, metavar="FILE", help="positions: CSV, Parquet or JSON lines (default: a drawn panel)"
-    )
-    run.add_argument("--rows", type=count, metavar="N", help="without a file: rows of the drawn panel (default 3000)")
-    run.add_argument("--seed", type=whole, metavar="N", help="without a file: the seed of the panel (default 42)")
+    _add_portfolio(run)
     run.add_argument(
         "--instruments", type=Path, metavar="FILE", help="write every instrument of the one case into a new CSV file"
     )
@@ -46,6 +42,13 @@ def add_parser(commands: Subparsers) -> None:
     add_reason_argument(run)
     add_json_argument(run)
     run.set_defaults(command=run_test)
+    reverse = command_parser(verbs, "reverse", help="the smallest shock that loses a share of the market value")
+    reverse.add_argument("--loss", type=share, required=True, metavar="SHARE", help="of the market value, such as 0.1")
+    _add_choice(reverse)
+    _add_portfolio(reverse)
+    add_reading_arguments(reverse)
+    add_json_argument(reverse)
+    reverse.set_defaults(command=search)
     listing = command_parser(verbs, "list", help="the stress tests that were kept, the newest first")
     add_json_argument(listing)
     listing.set_defaults(command=list_tests)
@@ -85,6 +88,14 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--scenarios", dest="scenario_files", action="append", default=[], type=Path, metavar="FILE",
         help="own scenarios in YAML (repeatable)",
     )  # fmt: skip
+
+
+def _add_portfolio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--portfolio", type=Path, metavar="FILE", help="positions: CSV, Parquet or JSON lines (default: a drawn panel)"
+    )
+    parser.add_argument("--rows", type=count, metavar="N", help="without a file: rows of the panel (default 3000)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="without a file: the seed of the panel (default 42)")
 
 
 def run_test(args: argparse.Namespace) -> int:
@@ -143,6 +154,29 @@ def _domain(args: argparse.Namespace) -> str:
         domain: str = args.domain
         return domain
     return settings_in_force(open_workspace(args).root).training.domain
+
+
+def search(args: argparse.Namespace) -> int:
+    """Print the smallest shocks that lose as much."""
+    from console.cli.output import print_json, print_table, printable
+    from core.stress.stress_test import reverse_stress
+
+    found = reverse_stress(_request(args), loss_share=args.loss)
+    if args.json:
+        print_json(found)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "direction": each.direction,
+            "size": "not reached" if each.size is None else f"{each.size:.3f}",
+            "unit": each.unit,
+            "pnl_share": _percent(each.pnl_share),
+            "shock": " ".join(f"{name}={printable(value)}" for name, value in each.shock.items()),
+        }
+        for each in found
+    ]
+    print_table(rows, ("direction", "size", "unit", "pnl_share", "shock"), empty="no scenario of one blow")
+    return ExitCode.GOOD
 
 
 def list_tests(args: argparse.Namespace) -> int:

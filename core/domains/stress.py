@@ -13,6 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.arrays import FloatArray
     from core.tables import Table
 
 SEVERITIES = ("mild", "moderate", "severe")
@@ -259,6 +260,13 @@ class StressEngine(Protocol):
 
     def instruments(self, portfolio: Any, scenario: StressScenario, severity: str) -> "pd.DataFrame":
         """Return every instrument under one scenario."""
+
+    @property
+    def n_plausible(self) -> int:
+        """The number of independent standard normals that make a macro shock of a year."""
+
+    def plausible(self, point: "FloatArray") -> Any:
+        """Return the macro shock at a point of standard normals: how far it is from 0 says how plausible it is."""
 
     def profit(self, portfolio: Any, shock: Any) -> float:
         """Return the profit under one shock, and nothing else: the search for a shock asks it many times."""

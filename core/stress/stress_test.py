@@ -19,6 +19,7 @@ from core.stress.choosing import (
     portfolio_of_file,
     stress_engine,
 )
+from core.stress.reverse import ReverseStress, along_scenario, least_favourable
 from core.tables import ReadingRules
 
 if TYPE_CHECKING:
@@ -120,6 +121,32 @@ def instrument_table(request: StressRequest) -> "pd.DataFrame":
             "one --severity."
         )
     return engine.instruments(_held(request, engine), scenarios[0], severities[0])
+
+
+def reverse_stress(request: StressRequest, *, loss_share: float) -> tuple[ReverseStress, ...]:
+    """Search the smallest shock at which a portfolio loses a share of its value.
+
+    Args:
+        request: The portfolio; and the scenarios to search along, at the severest of its severities.
+        loss_share: Of the market value.
+    Returns:
+        One along each scenario of one blow, and the one in the least favourable direction.
+    Raises:
+        UsageError: The request is wrong.
+        TableError: The file of positions cannot be used.
+        SettingsError: A file of scenarios has a fault.
+    """
+    engine = stress_engine(request.domain)
+    scenarios, severities = _chosen(request, engine)
+    held = _held(request, engine)
+    begins(f"searching the least favourable shock to {held.n_instruments:,} instruments")
+    nearest = least_favourable(engine, held, loss_share=loss_share)
+    along = []
+    for scenario in scenarios:
+        if len(scenario.steps) == 1:
+            begins(f"searching along {scenario.name}")
+            along.append(along_scenario(engine, held, scenario, severities[-1], loss_share=loss_share))
+    return (*along, nearest)
 
 
 def _chosen(request: StressRequest, engine: StressEngine) -> tuple[tuple[StressScenario, ...], tuple[str, ...]]:

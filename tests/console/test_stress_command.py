@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -75,6 +76,15 @@ def test_own_scenarios_are_checked_and_run(stress, book, tmp_path):
     assert f"{broken}, line 3, column 14: 'spread_bsp' is no key of a shock" in out
     assert "spread_bps=100" in stress("scenarios", "--scenarios", own, "--scenario", "mine")[1]
     assert "mine" in stress("run", "--portfolio", book, "--scenarios", own, "--scenario", "mine")[1]
+
+
+def test_the_smallest_shock_is_searched(stress, book):
+    code, out, _ = stress("reverse", "--portfolio", book, "--loss", "0.1", "--scenario", "rate_shock")
+    assert code == 0
+    assert re.search("rates_down/severe +not reached", out)
+    found = json.loads(stress("reverse", "--portfolio", book, "--loss", "0.1", "--scenario", "rates_up", "--json")[1])
+    assert [each["direction"] for each in found] == ["rates_up/severe", "least favourable"]
+    assert found[0]["pnl_share"] == pytest.approx(-0.1)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,9 @@ def test_trades_of_your_own(desk):
 
 def test_a_portfolio_of_your_own(desk):
     page = (documented.ROOT / "docs" / "stress.md").read_text()
-    for name, language in (("book.csv", "csv"), ("own.yaml", "yaml")):
-        (desk / name).write_text(re.search(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    for name, first in (("book.csv", "csv\nbond_id,"), ("own.yaml", "yaml\nscenarios:")):
+        found = re.search(rf"^```{first}.*?^```", page, re.DOTALL | re.MULTILINE)[0]
+        (desk / name).write_text(found.partition("\n")[2].removesuffix("```"))
     documented.play("stress", desk)
 
 

@@ -111,6 +111,7 @@ PATHS = {
     "stress compare": "get /api/v1/stress/compare",
     "stress scenarios": "get /api/v1/stress/scenarios",
     "stress check": LEFT_OUT,
+    "stress reverse": LEFT_OUT,
     "performance show": "get /api/v1/models/{model}/performance",
     "drift status": "get /api/v1/monitoring",
     "drift history": "get /api/v1/models/{model}/monitoring/history",

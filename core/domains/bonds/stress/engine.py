@@ -14,6 +14,8 @@ from core.domains.bonds.stress.cascade import Contagion
 from core.domains.bonds.stress.impact import impact_parts
 from core.domains.bonds.stress.losses import FACTORS, StressedBonds, fallen_angels, stress
 from core.domains.bonds.stress.market import BondMarket
+from core.domains.bonds.stress.plausible import FACTORS as PLAUSIBLE
+from core.domains.bonds.stress.plausible import plausible_shock
 from core.domains.bonds.stress.portfolio import BondPortfolio
 from core.domains.bonds.stress.scenarios import BOND_SCENARIOS
 from core.domains.bonds.stress.shock import BondShock, combined, scaled
@@ -96,6 +98,7 @@ class BondStressEngine:
     shock = BondShock
     metrics = METRICS
     value_unit = "USD m"
+    n_plausible = len(PLAUSIBLE)
 
     def combined(self, shocks: Sequence[BondShock]) -> BondShock:
         """Return several shocks at once."""
@@ -162,6 +165,10 @@ class BondStressEngine:
             },
             copy=False,
         )
+
+    def plausible(self, point: FloatArray) -> BondShock:
+        """Return the macro shock at a point of standard normals."""
+        return plausible_shock(point)
 
     def profit(self, portfolio: PreparedPortfolio, shock: Any) -> float:
         """Return the profit under one shock, USD m."""

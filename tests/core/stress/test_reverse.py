@@ -1,0 +1,76 @@
+"""Reverse stress tests: the smallest shock that loses as much as was asked, and nothing smaller does."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.domains.bonds.data.panel import generate
+from core.domains.bonds.data.settings import PanelSettings
+from core.domains.bonds.stress.plausible import FACTORS, plausible_shock, yearly_root
+from core.errors import UsageError
+from core.stress.choosing import stress_engine
+from core.stress.reverse import MOST_SD, along_scenario, first_crossing, least_favourable
+
+ENGINE = stress_engine("bonds")
+BY_NAME = {scenario.name: scenario for scenario in ENGINE.scenarios}
+
+
+@pytest.fixture(scope="module")
+def held():
+    return ENGINE.drawn_portfolio(generate(PanelSettings(n_rows=200, seed=4)).frame)
+
+
+def test_the_share_of_a_rate_shock_is_the_closed_form():
+    """A zero-coupon bond of ten years at 4 %: the yield at which it has lost a tenth follows from the price alone."""
+    zero = {"bond_id": ["A"], "rating": ["A"], "coupon_pct": [0.0], "maturity_years": [10.0]}
+    held = ENGINE.drawn_portfolio(pd.DataFrame(zero | {"base_yield_pct": [3.0], "spread_bps": [100.0]}))
+    found = along_scenario(ENGINE, held, BY_NAME["rates_up"], "severe", loss_share=0.1)
+    needed = 2 * (1.02 * 0.9 ** (-1 / 20) - 1) * 1e4 - 400
+    assert found.size == pytest.approx(needed / 300, abs=1e-9)
+    assert found.shock["parallel_bps"] == pytest.approx(needed, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rates_up", "inflation", "fx_risk", "global_liquidity_freeze"])
+def test_nothing_smaller_loses_as_much(held, name):
+    found = along_scenario(ENGINE, held, BY_NAME[name], "severe", loss_share=0.05)
+    shock = BY_NAME[name].steps[0].ladder[2]
+    assert found.pnl_share <= -0.05 * (1 - 1e-9)
+    for share in np.linspace(0, found.size, 40)[:-1]:
+        assert -ENGINE.profit(held, ENGINE.scaled(shock, share)) / held.market_value < 0.05
+
+
+def test_a_loss_that_no_share_reaches_is_said(held):
+    found = along_scenario(ENGINE, held, BY_NAME["rates_down"], "severe", loss_share=0.05)
+    assert found.size is None
+    assert found.pnl_share > 0
+
+
+def test_the_least_favourable_direction_is_nearer_than_any_other(held):
+    found = least_favourable(ENGINE, held, loss_share=0.05)
+    assert found.pnl_share == pytest.approx(-0.05, abs=2e-3)
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        direction = rng.standard_normal(ENGINE.n_plausible)
+        direction /= np.linalg.norm(direction)
+
+        def loss(size, along=direction):
+            return -ENGINE.profit(held, ENGINE.plausible(size * along)) / held.market_value
+
+        size = first_crossing(loss, 0.05, MOST_SD)
+        assert size is None or size >= found.size * 0.999
+
+
+def test_the_ellipsoid_is_that_of_the_macro_model():
+    root = yearly_root()
+    covariance = root @ root.T
+    assert len(FACTORS) == ENGINE.n_plausible
+    # The credit cycle: unit variance in the long run, 1 - exp(-2 kappa) of it within a year.
+    assert covariance[3, 3] == pytest.approx(1 - np.exp(-0.72))
+    assert covariance[0, 4] / np.sqrt(covariance[0, 0] * covariance[4, 4]) == pytest.approx(-0.6, abs=0.01)
+    assert plausible_shock(np.array([1.0, 0, 0, 0, 0])).policy_bps == pytest.approx(100 * np.sqrt(covariance[0, 0]))
+
+
+@pytest.mark.parametrize("loss", [0.0, -0.1, 1.5, float("nan")])
+def test_a_loss_out_of_range_is_refused(held, loss):
+    with pytest.raises(UsageError, match="must be a share above 0"):
+        least_favourable(ENGINE, held, loss_share=loss)
