@@ -1,11 +1,12 @@
-"""Reading recorded series: the last hour from memory, what is older from the file."""
+"""Reading recorded series: what is asked for again and again from memory, what is older from the file."""
 
 import json
 import logging
 import os
 import sqlite3
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ from core.telemetry.schema import connect_to_read, fetch
 log = logging.getLogger(__name__)
 
 WINDOW_MS = 65 * 60_000
-"""What is held in memory: an hour, and the look-back of five minutes. 3,000 series at 15 s take up to 20 MB."""
+"""What is held in memory at most: an hour, and the look-back of five minutes. 3,000 series at 15 s take up to 20 MB."""
+_LEAST_WINDOW_MS = 20 * 60_000
+"""What is held in any case: the ready-made rules look at a quarter of an hour, and at the five minutes before."""
 _SLACK_MS = 5 * 60_000
 _MOST_SELECTIONS = 2_000
 
@@ -37,6 +40,9 @@ _BETWEEN = "SELECT at_ms, body FROM scrape WHERE at_ms > ? AND at_ms <= ? ORDER 
 _HOURS = "SELECT id, times FROM hour WHERE until_ms > ? AND from_ms <= ? ORDER BY from_ms"
 _BLOCK = "SELECT body FROM block WHERE hour_and_series = ?"
 _BLOCKS = "SELECT hour_and_series, body FROM block WHERE hour_and_series >= ? AND hour_and_series < ?"
+_LABELS = "SELECT labels FROM series WHERE id = ?"
+_ALL_LABELS = "SELECT id, labels FROM series ORDER BY id"
+_LABELS_WITH = "SELECT id, labels FROM series WHERE instr(labels, ?) ORDER BY id"
 _FEW = 200  # series up to here are looked up one by one
 
 _BULK = 8
@@ -49,8 +55,10 @@ _Parts = dict[int, list[tuple[SampleTimes, SampleValues]]]
 class MetricReader:
     """Answers from `telemetry/metrics.db`; a file that is not there yet gives no series. Safe for several threads.
 
-    The arrays that it returns must not be changed. It holds the decoded samples of the last 65 to 70 minutes, counted
-    from the newest scrape that it has seen.
+    The arrays that it returns must not be changed. It holds the decoded samples of the last 20 to 25 minutes, counted
+    from the newest scrape that it has seen; once it was asked for more of the past hour, it holds as much from then on.
+    It knows the labels of series that have samples there: each version and each rollout has series of its own, so the
+    file knows ever more that have ended.
 
     Raises (all methods):
         TelemetryDamagedError: The file is damaged; the message names the way back.
@@ -68,7 +76,7 @@ class MetricReader:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
-        self._seq, self._last_series, self._changes = 0, 0, -1
+        self._held_ms = _LEAST_WINDOW_MS
         self._begin_anew(-1)
 
     def select(self, matchers: Sequence[SeriesMatcher], from_ms: int, to_ms: int) -> list[RecordedSeries]:
@@ -78,14 +86,18 @@ class MetricReader:
                 connection = self._opened()
                 if connection is None:
                     return []
+                self._hold(from_ms)
                 connection.execute("BEGIN")  # one state of the file, while others write
                 try:
                     self._refresh(connection)
-                    ids = self._matching(matchers)
-                    edge = self._window.after_ms
+                    edge, labels = self._window.after_ms, self._labels
                     older: _Parts = {}
                     if from_ms < edge:
+                        labels = _labels_in_file(connection, matchers)
+                        ids = _fulfilling(matchers, labels, labels)
                         older = _stored(connection, ids, from_ms, min(to_ms, edge))
+                    else:
+                        ids = self._matching(matchers)
                 finally:
                     connection.execute("COMMIT")
             except sqlite3.Error:
@@ -97,13 +109,20 @@ class MetricReader:
                 if (recent := self._window.between(series, max(from_ms, edge), to_ms)) is not None:
                     parts = [*parts, recent]
                 if parts:
-                    selected.append(RecordedSeries(self._labels[series], *_joined(parts)))
+                    selected.append(RecordedSeries(labels[series], *_joined(parts)))
             return selected
 
     def close(self) -> None:
         """Close the store and drop the window; the next call opens it again."""
         with self._lock:
             self._disconnect()
+
+    def _hold(self, from_ms: int) -> None:
+        """Hold as much as is asked for, up to the past hour; a look at what is older still is a rare one."""
+        asked_ms = round(self._clock().timestamp() * 1000) - from_ms
+        if self._held_ms < asked_ms <= WINDOW_MS:
+            self._held_ms = min(asked_ms + _SLACK_MS, WINDOW_MS)
+            self._begin_anew(self._changes)
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         """Take what was written since the last look."""
@@ -115,11 +134,6 @@ class MetricReader:
             self._begin_anew(changes)
             (packed_until,) = fetch(connection, "SELECT coalesce(max(until_ms), 0) FROM hour")[0]
             self._window.after_ms = max(self._window.after_ms, packed_until)  # what is repacked is read from the file
-        for series, labels in fetch(connection, "SELECT id, labels FROM series WHERE id > ?", self._last_series):
-            self._last_series = series
-            found = self._labels[series] = tuple((name, value) for name, value in json.loads(labels))
-            self._by_name.setdefault(dict(found).get(NAME, ""), []).append(series)
-            self._selections.clear()
         scrapes: list[_Scrape] = []
         for seq, at_ms, body in fetch(connection, _NEW, self._seq, self._window.after_ms):
             self._seq = max(self._seq, seq)
@@ -133,34 +147,40 @@ class MetricReader:
         else:
             self._window.add_all(scrapes)
         self._seq = max(self._seq, packed_seq)
+        if scrapes:
+            self._name_series(connection)
+
+    def _name_series(self, connection: sqlite3.Connection) -> None:
+        """Read the labels of series that are new in the window, and forget those of series that have left it."""
+        held = self._window.series()
+        gone, new = self._labels.keys() - held, held - self._labels.keys()
+        if not gone and not new:
+            return
+        self._selections.clear()
+        for series in gone:
+            self._by_name[_name_of(self._labels.pop(series))].discard(series)
+        if len(new) > _FEW:
+            rows = [row for row in fetch(connection, _ALL_LABELS) if row[0] in new]
+        else:
+            rows = [(series, labels) for series in new for (labels,) in fetch(connection, _LABELS, series)]
+        for series, labels in rows:
+            found = self._labels[series] = _decoded(labels)
+            self._by_name.setdefault(_name_of(found), set()).add(series)
 
     def _begin_anew(self, changes: int) -> None:
         now_ms = round(self._clock().timestamp() * 1000)
-        self._window = RecentWindow(now_ms - WINDOW_MS, WINDOW_MS, _SLACK_MS)
-        self._seq, self._last_series, self._changes = 0, 0, changes
+        self._window = RecentWindow(now_ms - self._held_ms, self._held_ms, _SLACK_MS)
+        self._seq, self._changes = 0, changes
         self._labels: dict[int, RecordedLabels] = {}
-        self._by_name: dict[str, list[int]] = {}
+        self._by_name: dict[str, set[int]] = {}
         self._selections: dict[tuple[tuple[str, str, str], ...], list[int]] = {}
 
     def _matching(self, matchers: Sequence[SeriesMatcher]) -> list[int]:
         key = tuple((each.name, each.op, each.value) for each in matchers)
         if (known := self._selections.get(key)) is not None:
             return known
-        named = next((each.value for each in matchers if each.name == NAME and each.op == "="), None)
-        found = list(self._labels) if named is None else self._by_name.get(named, [])
-        for matcher in matchers:
-            if matcher.name == NAME and matcher.op == "=":
-                found = found if matcher.value == named else []
-                continue
-            fulfils: dict[str, bool] = {}
-            kept = []
-            for series in found:
-                value = dict(self._labels[series]).get(matcher.name, "")
-                if value not in fulfils:
-                    fulfils[value] = matcher.matches(value)
-                if fulfils[value]:
-                    kept.append(series)
-            found = kept
+        named = _named(matchers)
+        found = _fulfilling(matchers, self._labels, self._labels if named is None else self._by_name.get(named, ()))
         if len(self._selections) >= _MOST_SELECTIONS:
             self._selections.clear()
         self._selections[key] = found
@@ -183,6 +203,46 @@ class MetricReader:
             self._connection.close()
         self._connection, self._file_id = None, None
         self._begin_anew(-1)
+
+
+def _labels_in_file(connection: sqlite3.Connection, matchers: Sequence[SeriesMatcher]) -> dict[int, RecordedLabels]:
+    """Return the labels of all series that could fulfil the matchers, also of those that have ended."""
+    if (named := _named(matchers)) is None:
+        rows = fetch(connection, _ALL_LABELS)
+    else:
+        rows = fetch(connection, _LABELS_WITH, json.dumps([NAME, named], separators=(",", ":")))
+    return {series: _decoded(labels) for series, labels in rows}
+
+
+def _decoded(labels: str) -> RecordedLabels:
+    return tuple((sys.intern(name), sys.intern(value)) for name, value in json.loads(labels))
+
+
+def _name_of(labels: RecordedLabels) -> str:
+    return dict(labels).get(NAME, "")
+
+
+def _named(matchers: Sequence[SeriesMatcher]) -> str | None:
+    """Return the one name that series must have; None if they may have several."""
+    return next((each.value for each in matchers if each.name == NAME and each.op == "="), None)
+
+
+def _fulfilling(
+    matchers: Sequence[SeriesMatcher], labels: Mapping[int, RecordedLabels], candidates: Collection[int]
+) -> list[int]:
+    """Return those candidates that fulfil all matchers, in the order in which they were first recorded."""
+    found = sorted(candidates)
+    for matcher in matchers:
+        fulfils: dict[str, bool] = {}
+        kept = []
+        for series in found:
+            value = dict(labels[series]).get(matcher.name, "")
+            if value not in fulfils:
+                fulfils[value] = matcher.matches(value)
+            if fulfils[value]:
+                kept.append(series)
+        found = kept
+    return found
 
 
 def _stored(connection: sqlite3.Connection, ids: Sequence[int], from_ms: int, to_ms: int) -> _Parts:

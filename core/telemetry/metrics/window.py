@@ -1,6 +1,6 @@
 """The recent window in memory: the decoded samples of each series, to which new scrapes are appended."""
 
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence
 
 import numpy as np
 
@@ -96,6 +96,10 @@ class RecentWindow:
                 column = columns[each] = _Column()
             column.extend(at_ms[start:end], values[start:end])
         self._drop_what_is_old(scrapes[-1][0])
+
+    def series(self) -> KeysView[int]:
+        """Return the numbers of the series that have samples here."""
+        return self._columns.keys()
 
     def between(self, series: int, from_ms: int, to_ms: int) -> tuple[SampleTimes, SampleValues] | None:
         """Return the samples of a series in (from_ms, to_ms]; None if there are none."""

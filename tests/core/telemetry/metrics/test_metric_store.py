@@ -4,6 +4,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,6 +206,50 @@ def test_a_file_that_is_no_store_is_refused_and_one_that_is_replaced_is_written(
     file.rename(tmp_path / "aside.db")
     one.record(START + STEP, gauge({"a": 2}))
     assert by_model(read(file, START - STEP, START + STEP)) == {"a": [(15, 2)]}
+
+
+def test_a_reader_forgets_series_that_have_ended_and_finds_them_in_the_file(tmp_path: Path) -> None:
+    file, now, name = tmp_path / "m.db", [START], [Condition("__name__", "=", "bondx_score")]
+    one, reader = writer(file), MetricReader(file, lambda: now[0])
+    held = {}
+    tracemalloc.start()
+    try:
+        for minute in range(301):
+            now[0] = START + timedelta(minutes=minute)
+            one.record(now[0], gauge({"steady": 1, **{f"{minute}, {k}": k for k in range(20)}}))
+            assert len(reader.select(name, ms(now[0]) - 1, ms(now[0]))) == 41 - 20 * (minute == 0)  # 20 marks of an end
+            held[minute] = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held[300] < held[100] + (100 << 10)  # 4,000 series came and went; the labels of each take 1 KiB
+    found = by_model(reader.select(name, ms(START) - 1, ms(now[0])))
+    assert len(found) == 1 + 301 * 20
+    assert found["7, 3"] == [(7 * 60, 3), (8 * 60, None)]
+    assert len(found["steady"]) == 301
+    back = START + timedelta(minutes=301)
+    one.record(back, gauge({"7, 3": 4}))
+    assert by_model(reader.select(name, ms(back) - 1, ms(back)))["7, 3"] == [(301 * 60, 4)]
+
+
+@pytest.mark.parametrize(("minutes", "n_held"), [(5, 80), (60, 240)])
+def test_a_reader_holds_as_much_of_the_hour_as_it_is_asked_for(tmp_path: Path, minutes: int, n_held: int) -> None:
+    file, name, n_series = tmp_path / "m.db", [Condition("__name__", "=", "bondx_score")], 200
+    one = writer(file)
+    for k in range(240):
+        one.record(START + k * STEP, gauge({str(model): k for model in range(n_series)}))
+    end = START + 239 * STEP
+    reader = MetricReader(file, lambda: end)
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            found = reader.select(name, ms(end - timedelta(minutes=minutes)), ms(end))
+            assert [len(each.at_ms) for each in found] == [4 * minutes] * n_series
+        del found
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < n_series * (1400 + 24 * n_held)  # labels and objects of each, and its samples with half as much free
+    reader.close()
 
 
 _KILLED = """
