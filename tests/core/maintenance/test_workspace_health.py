@@ -8,7 +8,6 @@ import pytest
 
 from console.cli.main import main
 from core.actor import Actor, Origin
-from core.alerts import Alerts
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
 from core.clock import utc_now
@@ -16,6 +15,7 @@ from core.engine import Engine
 from core.files import write_file
 from core.maintenance.system_health import HEALTH_REPORT, WorkerActivity, read_health
 from core.maintenance.workspace_health import STUCK_AFTER, examine_health
+from core.state import Lease
 from tests.waiting import until
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
@@ -31,17 +31,22 @@ def engine(workspace):
 
 @pytest.fixture
 def rewrite(workspace, engine):
-    """Return a function that lets the report say something else about a worker, and looks at once."""
-    until(lambda: examine_health(workspace).is_ready, "an engine that is ready")
+    """Return a function that lets the report say something else about a worker, and looks at once.
 
-    def change(name, **changes):
-        report = read_health(workspace)
+    The engine has reported, and ended: one that works on could write over what a test has changed. Its lease is held.
+    """
+    until(lambda: examine_health(workspace).is_ready, "an engine that is ready")
+    report = read_health(workspace)
+    engine.stop()
+
+    def change(name="monitor", **changes):
         workers = {**report.workers, name: msgspec.structs.replace(report.workers[name], **changes)}
-        file = workspace.root / HEALTH_REPORT
-        write_file(file, msgspec.json.encode(msgspec.structs.replace(report, workers=workers)), durable=False)
+        changed = msgspec.structs.replace(report, workers=workers, as_of=utc_now())
+        write_file(workspace.root / HEALTH_REPORT, msgspec.json.encode(changed), durable=False)
         return examine_health(workspace)
 
-    return change
+    with Lease.acquire(workspace, ANA, "headless"):
+        yield change
 
 
 def test_a_workspace_without_an_engine_is_neither_live_nor_ready(workspace, called):
@@ -86,6 +91,7 @@ def test_a_worker_that_hangs_is_not_live_and_the_trainer_may_take_long(rewrite):
 
 
 def test_an_engine_that_writes_no_more_is_not_live(workspace, rewrite):
+    assert rewrite().is_ready
     health = examine_health(workspace, lambda: utc_now() + timedelta(minutes=5))
 
     assert (health.is_live, health.is_ready) == (False, False)
@@ -93,15 +99,14 @@ def test_an_engine_that_writes_no_more_is_not_live(workspace, rewrite):
 
 
 def test_a_damaged_store_is_named(workspace, rewrite):
-    Alerts(workspace)
+    assert rewrite().is_ready
     workspace.state_file("alerts").write_bytes(b"{")
     workspace.live_file.write_bytes(b"no database at all, and long enough to be read as one" * 40)
-    health = examine_health(workspace)
+    health = rewrite()
 
     assert health.is_live
     assert not health.is_ready
     assert {store.name for store in health.stores if not store.is_ready} == {"state/alerts.json", "telemetry/live.db"}
-    workspace.state_file("alerts").unlink()
 
 
 def test_a_webhook_that_fails_is_an_open_breaker_and_leaves_the_workspace_ready(workspace, engine):
