@@ -76,6 +76,7 @@ class MetricReader:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
+        self._seq, self._changes = 0, -1
         self._held_ms = _LEAST_WINDOW_MS
         self._begin_anew(-1)
 
