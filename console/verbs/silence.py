@@ -107,7 +107,7 @@ def silence_offer(
             *(chosen.spared_lines() if chosen is not None else ()),
             *section(f"Hides {counted(n_firing, 'firing alert')} now", named or ("none",)),
             *section("What will happen", ("Until then no alert with these labels notifies anybody.",)),
-            *section("How to undo it", (":expire SILENCE ends it before its time; z lists them.",)),
+            *section("How to undo it", (":expire SILENCE ends it before its time; :silences lists them.",)),
         ),
         confirm="Silence",
         asks_reason=not comment,
@@ -178,7 +178,7 @@ def _find(snapshot: "Snapshot", words: Sequence[str]) -> "Silence":
     for silence in snapshot.silences:
         if silence.silence_id == words[0]:
             return silence
-    raise NotFoundError(f"There is no silence {words[0]}. Press 5, then z to see them.")
+    raise NotFoundError(f"There is no silence {words[0]}. Type :silences to see them.")
 
 
 def _not_over(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
