@@ -82,12 +82,14 @@ def test_workers_share_the_port_and_a_restart_answers_all_calls_that_a_worker_ha
         server.until(lambda: len(codes) > n_codes + 20, "calls to the new workers")
         stopping.set()
         thread.join()
-        # gRPC's library cancels a call that arrives before its caller has heard that the worker ends, and the caller
-        # here has one call open at a time: at most one for each of the two.
-        assert set(codes) <= {Code.OK, Code.CANCELLED}
-        assert codes.count(Code.CANCELLED) <= 2
+        # gRPC's library cancels a call that arrives before its caller has heard that the worker ends, and the system
+        # resets a connection that the worker has not yet taken. The caller here has one call open at a time: at most
+        # one for each of the two.
+        lost = [code for code in codes if code is not Code.OK]
+        assert set(lost) <= {Code.CANCELLED, Code.UNAVAILABLE}
+        assert len(lost) <= 2
         assert codes[n_codes:].count(Code.OK) > 10
-        server.until(lambda: answered(server) == codes.count(Code.OK), "the sum of all workers")
+        server.until(lambda: answered(server) == len(codes) - len(lost), "the sum of all workers")
     with socket.create_server(("127.0.0.1", port)):
         pass  # nobody has it
 
