@@ -18,6 +18,7 @@ from console.cli.streams import answers
 from core.escape import escaped
 
 if TYPE_CHECKING:
+    from core.domains.report_section import ReportSection
     from core.quality.gate import GateResult
     from core.registry import Plan
 
@@ -103,6 +104,15 @@ def print_sentences(title: str, sentences: Mapping[str, str]) -> None:
         room = (_terminal_width() or len(head) + len(text)) - len(head)
         lines = textwrap.wrap(text, max(room, _LEAST_FOR_A_SENTENCE)) or [""]
         print(head + f"\n{' ' * len(head)}".join(lines))
+
+
+def print_section(section: "ReportSection") -> None:
+    """Print a section of a report: its title, its table, and the sentences about it."""
+    print(printable(section.title))
+    rows = [dict(zip(section.columns, row, strict=True)) for row in section.rows]
+    print_table(rows, section.columns, empty="no rows")
+    about = printable(section.about)
+    print("\n".join(textwrap.wrap(about, _terminal_width() or max(len(about), 1))))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

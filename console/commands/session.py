@@ -268,7 +268,7 @@ def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
 
 
 def _print_session(session: "Session", *, as_json: bool) -> int:
-    from console.cli.output import print_facts, print_json
+    from console.cli.output import print_facts, print_json, print_section
 
     if as_json:
         print_json(session)
@@ -280,4 +280,7 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
         facts |= {f"until {each.name}": f"{standing[each.is_met]}, {each.text}" for each in observed.criteria}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
     print_facts(facts | dict(sorted(observed.metrics.items())))
+    for section in observed.sections:
+        print()
+        print_section(section)
     return ExitCode.GOOD

@@ -246,13 +246,13 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
     ]
     lines += criteria_lines(session, glyphs)
+    for part in observed.sections:  # how it ended, before the many gates
+        lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
     lines += [
         Line(),
         Line((("Gates of the last epoch", "title"),)),
         *gate_lines(observed.gates, glyphs, explained=True),
     ]
-    for part in observed.sections:
-        lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
     for part in slice_sections(slices or {}, observed.epoch):
         lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part)]
     if observed.metrics:
@@ -270,14 +270,13 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
 
 
 def _table_lines(part: ReportSection) -> list[Line]:
-    """Draw the table of a domain's own section: names to the left, figures to the right."""
+    """Draw the table of a section: words to the left, figures to the right."""
     table = (part.columns, *part.rows)
     widths = [max(len(row[place]) for row in table) for place in range(len(part.columns))]
 
     def spelled(row: Sequence[str]) -> str:
-        first, *figures = row
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))]
-        return "  ".join(cells)
+        places = zip(row, widths, part.figures, strict=True)
+        return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in places).rstrip()
 
     return [Line(((spelled(part.columns), "muted"),)), *(Line(((spelled(row), ""),)) for row in part.rows)]
 

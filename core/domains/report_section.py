@@ -21,6 +21,17 @@ class ReportSection(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def figures(self) -> tuple[bool, ...]:
+        """Whether each column holds figures, which are drawn to the right; the first names the rows and does not."""
+        return tuple(
+            place > 0 and all(_is_figure(row[place]) for row in self.rows) for place in range(len(self.columns))
+        )
+
+
+def _is_figure(cell: str) -> bool:
+    return not cell or cell == "–" or cell.lstrip("+-−±<≤ ")[:1].isdigit()
+
 
 @runtime_checkable
 class ReportingDomain(Protocol):

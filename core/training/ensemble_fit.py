@@ -122,17 +122,17 @@ def sections_of(records: Iterable[EnsembleRecord], groups: str) -> tuple[ReportS
         return ()
     compared = ReportSection(
         title="Ensembles",
-        about="Loss of the best single model less that of the ensemble, as a share, with its 95 % interval over "
-        f"{groups} of a panel that chose neither. An ensemble ships only if the whole interval is above zero.",
-        columns=("model", "ensemble", "best single", "improvement", "95 % interval", "ships"),
+        about="Gain: loss of the best single model less that of the ensemble, as a share of it, with its 95 % interval "
+        f"over the {groups} of a panel that chose neither. An ensemble ships only if the whole interval is above zero. "
+        + " ".join(_verdict(record, groups) for record in records),
+        columns=("model", "ensemble", "gain", "95 % interval", "ships"),
         rows=tuple(
             (
                 record.model,
                 record.strategy,
-                record.single,
                 _share(record.improvement, record),
-                f"{_share(record.low, record)} to {_share(record.high, record)}",
-                "ensemble" if record.ships else "single model",
+                _interval(record),
+                "ensemble" if record.ships else "single",
             )
             for record in records
         ),
@@ -156,9 +156,24 @@ def sections_of(records: Iterable[EnsembleRecord], groups: str) -> tuple[ReportS
     return compared, members
 
 
-def _share(value: float | None, record: EnsembleRecord) -> str:
-    if value is None:
+def _verdict(record: EnsembleRecord, groups: str) -> str:
+    """Say in a sentence what ships and why, without a figure of the learning scale."""
+    if record.low is None or record.high is None:
+        return f"Of {record.model} the single model ships: one of {groups} shows nothing."
+    where = f"{record.single}, over {record.n_groups} {groups}"
+    if record.ships:
+        return f"Of {record.model} the ensemble ships: it is better than {where}."
+    found = "worse than" if record.high < 0.0 else "not surely better than"
+    return f"Of {record.model} the single model ships: the ensemble is {found} {where}."
+
+
+def _interval(record: EnsembleRecord) -> str:
+    if record.low is None or record.high is None:
         return "unknown"
+    return f"{_share(record.low, record)} to {_share(record.high, record)}"
+
+
+def _share(value: float, record: EnsembleRecord) -> str:
     return f"{value / record.single_loss:+.2%}" if record.single_loss else f"{value:+.3g}"
 
 

@@ -69,6 +69,7 @@ def final_report(
         "not_done": list(announcements),
         "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
+        "ensembles": [msgspec.to_builtins(record) for record in final.ensembles],
         "sections": [msgspec.to_builtins(section) for section in final.sections],
         "panels": [msgspec.to_builtins(draw) for draw in final.draws],
         "last_draw": msgspec.to_builtins(last.draw),
@@ -247,7 +248,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _table(section: ReportSection) -> list[str]:
-    rows = (section.columns, ("---",) * len(section.columns), *section.rows)
+    rows = (section.columns, tuple("---:" if right else "---" for right in section.figures), *section.rows)
     return [f"| {' | '.join(cells)} |" for cells in rows]
 
 

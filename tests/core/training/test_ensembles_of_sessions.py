@@ -11,8 +11,10 @@ from core.settings import ModelSettings, TrainingSettings
 from core.settings.training import AdvancedSettings, EnsembleSettings
 from core.training import ensemble_fit
 from core.training import panels as panels_module
+from core.training.ensemble_fit import sections_of
 from core.training.ensemble_plan import plan_of
 from core.training.panels import SessionPanels
+from core.training.records import EnsembleRecord, MemberRecord
 from core.training.session_domain import announcements, checked, not_done
 from core.training.session_work import SessionWork
 
@@ -81,7 +83,7 @@ def test_otherwise_the_single_model_ships_and_the_report_says_so(monkeypatch, tm
     assert spread.metrics["comparison.improvement_low"] == 0.0
     compared, members = final.sections[:2]
     assert compared.rows[0][0] == "spread"
-    assert compared.rows[0][-1] == "single model"
+    assert compared.rows[0][-1] == "single"
     assert [row[1] for row in members.rows] == list(PAIR)
 
 
@@ -193,3 +195,47 @@ def test_models_of_the_domain_as_members_are_trained_singly_and_said():
 
     assert any("spread_model, downgrade_model cannot be combined" in sentence for sentence in sentences)
     assert any("trained singly" in sentence for sentence in sentences)
+
+
+def compared(model="liquidity_shock", strategy="weighted voting", **more):
+    facts = {"improvement": -0.1, "low": -0.2, "high": -0.05, "n_rows": 900, "n_groups": 90, "ships": False}
+    return EnsembleRecord(
+        model=model,
+        strategy=strategy,
+        single="hist_gradient_boosting of the session",
+        single_loss=0.5,
+        why="",
+        members=(MemberRecord(member="hist_gradient_boosting", weight=-0.3, share=0.5, loss=0.31234),),
+        validation={},
+        **facts | more,
+    )
+
+
+def test_the_tables_of_the_ensembles_fit_a_dialog_of_80_columns():
+    for section in sections_of([compared()], "issuers"):
+        table = (section.columns, *section.rows)
+        widths = [max(len(row[place]) for row in table) for place in range(len(section.columns))]
+        assert sum(widths) + 2 * (len(widths) - 1) <= 72
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"improvement": 0.1, "low": 0.05, "high": 0.2, "ships": True}, "the ensemble ships: it is better than"),
+        ({"low": -0.1, "high": 0.1, "improvement": 0.0}, "the ensemble is not surely better than"),
+        ({}, "the ensemble is worse than"),
+        ({"low": None, "high": None, "n_groups": 1}, "the single model ships: one of issuers shows nothing"),
+    ],
+    ids=["better", "nil", "worse", "one group"],
+)
+def test_the_verdict_is_said_in_words(facts, said):
+    section, _ = sections_of([compared(**facts)], "issuers")
+
+    assert said in section.about
+
+
+def test_figures_stand_to_the_right_and_words_to_the_left():
+    ensembles, members = sections_of([compared()], "issuers")
+
+    assert ensembles.figures == (False, False, True, True, False)
+    assert members.figures == (False, False, True, True, True)
