@@ -34,6 +34,8 @@ _LEAST_WINDOW_MS = 20 * 60_000
 """What is held in any case: the ready-made rules look at a quarter of an hour, and at the five minutes before."""
 _SLACK_MS = 5 * 60_000
 _MOST_SELECTIONS = 2_000
+_MOST_PAIRS = 4_096
+"""Of names and values of labels, as many are shared by new series; most series have theirs in common with others."""
 
 _NEW = "SELECT seq, at_ms, body FROM scrape WHERE seq > ? AND at_ms > ? ORDER BY at_ms, seq"
 _BETWEEN = "SELECT at_ms, body FROM scrape WHERE at_ms > ? AND at_ms <= ? ORDER BY at_ms, seq"
@@ -164,8 +166,10 @@ class MetricReader:
             rows = [row for row in fetch(connection, _ALL_LABELS) if row[0] in new]
         else:
             rows = [(series, labels) for series in new for (labels,) in fetch(connection, _LABELS, series)]
+        if len(self._pairs) > _MOST_PAIRS:
+            self._pairs.clear()  # many are of series that are forgotten by now
         for series, labels in rows:
-            found = self._labels[series] = _decoded(labels)
+            found = self._labels[series] = _decoded(labels, self._pairs)
             self._by_name.setdefault(_name_of(found), set()).add(series)
 
     def _begin_anew(self, changes: int) -> None:
@@ -173,6 +177,7 @@ class MetricReader:
         self._window = RecentWindow(now_ms - self._held_ms, self._held_ms, _SLACK_MS)
         self._seq, self._changes = 0, changes
         self._labels: dict[int, RecordedLabels] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._by_name: dict[str, set[int]] = {}
         self._selections: dict[tuple[tuple[str, str, str], ...], list[int]] = {}
 
@@ -212,11 +217,13 @@ def _labels_in_file(connection: sqlite3.Connection, matchers: Sequence[SeriesMat
         rows = fetch(connection, _ALL_LABELS)
     else:
         rows = fetch(connection, _LABELS_WITH, json.dumps([NAME, named], separators=(",", ":")))
-    return {series: _decoded(labels) for series, labels in rows}
+    pairs: dict[tuple[str, str], tuple[str, str]] = {}
+    return {series: _decoded(labels, pairs) for series, labels in rows}
 
 
-def _decoded(labels: str) -> RecordedLabels:
-    return tuple((sys.intern(name), sys.intern(value)) for name, value in json.loads(labels))
+def _decoded(labels: str, pairs: dict[tuple[str, str], tuple[str, str]]) -> RecordedLabels:
+    """Return the labels of a series; a pair of name and value that another series has, too, is one object."""
+    return tuple(pairs.setdefault(pair := (sys.intern(name), value), pair) for name, value in json.loads(labels))
 
 
 def _name_of(labels: RecordedLabels) -> str:

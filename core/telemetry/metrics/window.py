@@ -1,5 +1,10 @@
-"""The recent window in memory: the decoded samples of each series, to which new scrapes are appended."""
+"""The recent window in memory: the decoded samples of each series, to which new scrapes are appended.
 
+Each version and each rollout has series of its own, and most of them end after a few scrapes. As two arrays, their few
+samples would take ten times as much as the samples themselves: a series is one piece of bytes until it has more.
+"""
+
+import sys
 from collections.abc import KeysView, Sequence
 
 import numpy as np
@@ -7,6 +12,11 @@ import numpy as np
 from core.telemetry.metrics.packing import SampleTimes, SampleValues, SeriesIds
 
 _LEAST = 16
+_SHORT = 8
+"""Up to so many samples are held as bytes."""
+
+_SAMPLE = np.dtype([("at_ms", np.int64), ("value", np.float64)])
+_SIZE = _SAMPLE.itemsize
 
 
 class _Column:
@@ -17,6 +27,15 @@ class _Column:
     def __init__(self) -> None:
         self.n = 0
         self.at_ms, self.values = np.empty(_LEAST, np.int64), np.empty(_LEAST, np.float64)
+
+    @classmethod
+    def of(cls, packed: bytes) -> "_Column":
+        column = cls()
+        column.extend(*_unpacked(packed))
+        return column
+
+    def packed(self) -> bytes:
+        return _packed(self.at_ms[: self.n], self.values[: self.n])
 
     def append(self, at_ms: int, value: float) -> None:
         n = self.n
@@ -51,6 +70,21 @@ class _Column:
         self.at_ms, self.values, self.n = at_ms, values, n
 
 
+def _packed(at_ms: SampleTimes | int, values: SampleValues) -> bytes:
+    samples = np.empty(len(values), _SAMPLE)
+    samples["at_ms"], samples["value"] = at_ms, values
+    return samples.tobytes()
+
+
+def _unpacked(packed: bytes) -> tuple[SampleTimes, SampleValues]:
+    samples = np.frombuffer(packed, _SAMPLE)
+    return np.ascontiguousarray(samples["at_ms"]), np.ascontiguousarray(samples["value"])
+
+
+def _last_ms(packed: bytes) -> int:
+    return int.from_bytes(packed[-_SIZE : 8 - _SIZE], sys.byteorder, signed=True)
+
+
 class RecentWindow:
     """The samples after a time, `after_ms`; a sample takes 16 bytes, and half as much again is kept free at most."""
 
@@ -64,15 +98,20 @@ class RecentWindow:
         """
         self.after_ms = after_ms
         self._kept_ms, self._slack_ms = kept_ms, slack_ms
-        self._columns: dict[int, _Column] = {}
+        self._columns: dict[int, _Column | bytes] = {}
 
     def add(self, at_ms: int, ids: SeriesIds, values: SampleValues) -> None:
         """Append a scrape."""
-        columns = self._columns
-        for series, value in zip(ids.tolist(), values, strict=True):
-            if (column := columns.get(series)) is None:
-                column = columns[series] = _Column()
-            column.append(at_ms, value)
+        columns, packed = self._columns, _packed(at_ms, values)
+        for place, (series, value) in enumerate(zip(ids.tolist(), values, strict=True)):
+            held = columns.get(series, b"")
+            if isinstance(held, bytes) and len(held) < _SHORT * _SIZE:
+                if not held or at_ms > _last_ms(held):  # else of a clock that was set back
+                    columns[series] = held + packed[place * _SIZE : (place + 1) * _SIZE]
+                continue
+            if isinstance(held, bytes):
+                held = columns[series] = _Column.of(held)
+            held.append(at_ms, value)
         self._drop_what_is_old(at_ms)
 
     def add_all(self, scrapes: Sequence[tuple[int, SeriesIds, SampleValues]]) -> None:
@@ -92,9 +131,10 @@ class RecentWindow:
         columns = self._columns
         ends = [*first[1:].tolist(), len(ids)]
         for each, start, end in zip(series.tolist(), first.tolist(), ends, strict=True):
-            if (column := columns.get(each)) is None:
-                column = columns[each] = _Column()
+            held = columns.get(each, b"")
+            column = _Column.of(held) if isinstance(held, bytes) else held
             column.extend(at_ms[start:end], values[start:end])
+            columns[each] = column if column.n > _SHORT else column.packed()
         self._drop_what_is_old(scrapes[-1][0])
 
     def series(self) -> KeysView[int]:
@@ -103,11 +143,14 @@ class RecentWindow:
 
     def between(self, series: int, from_ms: int, to_ms: int) -> tuple[SampleTimes, SampleValues] | None:
         """Return the samples of a series in (from_ms, to_ms]; None if there are none."""
-        if (column := self._columns.get(series)) is None:
+        if (held := self._columns.get(series)) is None:
             return None
-        at_ms = column.at_ms[: column.n]
+        if isinstance(held, bytes):
+            at_ms, values = _unpacked(held)
+        else:
+            at_ms, values = held.at_ms[: held.n], held.values
         first, end = at_ms.searchsorted((from_ms, to_ms), side="right").tolist()
-        return (at_ms[first:end], column.values[first:end]) if first < end else None
+        return (at_ms[first:end], values[first:end]) if first < end else None
 
     def _drop_what_is_old(self, at_ms: int) -> None:
         if at_ms - self.after_ms > self._kept_ms + self._slack_ms:
@@ -115,7 +158,10 @@ class RecentWindow:
 
     def _drop_before(self, before_ms: int) -> None:
         self.after_ms = before_ms
-        for series, column in list(self._columns.items()):
+        for series, held in list(self._columns.items()):
+            column = _Column.of(held) if isinstance(held, bytes) else held
             column.trim(before_ms)
             if not column.n:
                 del self._columns[series]
+            else:
+                self._columns[series] = column if column.n > _SHORT else column.packed()

@@ -231,6 +231,25 @@ def test_a_reader_forgets_series_that_have_ended_and_finds_them_in_the_file(tmp_
     assert by_model(reader.select(name, ms(back) - 1, ms(back)))["7, 3"] == [(301 * 60, 4)]
 
 
+def test_series_share_the_labels_that_they_have_in_common(tmp_path: Path) -> None:
+    file, now, n_models, n_names = tmp_path / "m.db", START, 100, 20
+    one, reader = writer(file), MetricReader(file, lambda: now)
+    one.record(now, [each for k in range(n_names) for each in gauge({str(m): 1 for m in range(n_models)}, f"s_{k}")])
+    tracemalloc.start()
+    try:
+        assert len(reader.select([Condition("model", "=", "7")], ms(now) - 1, ms(now))) == n_names
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    found = reader.select([Condition("__name__", "=~", "s_1|s_2")], ms(now) - 1, ms(now))
+    assert {labels["model"] for labels in (dict(each.labels) for each in found)} == {str(m) for m in range(n_models)}
+    (first, *others) = [{pair for pair in each.labels if pair[0] in {"job", "instance"}} for each in found]
+    assert len(found) == 2 * n_models
+    assert all({*map(id, each)} == {*map(id, first)} for each in others)
+    assert held < 500 * n_models * n_names  # as objects of their own, the labels and the sample of each take 1 KiB
+    reader.close()
+
+
 @pytest.mark.parametrize(("minutes", "n_held"), [(5, 80), (60, 240)])
 def test_a_reader_holds_as_much_of_the_hour_as_it_is_asked_for(tmp_path: Path, minutes: int, n_held: int) -> None:
     file, name, n_series = tmp_path / "m.db", [Condition("__name__", "=", "bondx_score")], 200

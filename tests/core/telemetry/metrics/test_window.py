@@ -1,10 +1,13 @@
 """The recent window: scrapes added one by one, and all at once, are the same."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.telemetry.metrics.samples import STALE, STALE_BITS
 from core.telemetry.metrics.window import RecentWindow
 
 SCRAPES = st.lists(
@@ -50,8 +53,42 @@ def test_nothing_is_added_by_no_scrape():
     assert contents(window) == {}
 
 
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 400])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 400])
 def test_a_series_of_any_length_is_held_whole(n):
     window = RecentWindow(0, 10_000, 20)
     window.add_all(list(packed((at, {3: float(at)}) for at in range(1, n + 1))))
     assert contents(window) == {3: [list(range(1, n + 1)), [float(at) for at in range(1, n + 1)]]}
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 10, 40])
+def test_a_series_that_grows_by_scrapes_is_held_whole_and_in_every_bit(n):
+    window = RecentWindow(0, 10_000, 20)
+    for at in (*range(1, n + 1), n):  # the last one twice: a clock that was set back
+        window.add(at, np.array([3], np.uint32), np.array([STALE], np.float64))
+    at_ms, values = window.between(3, -1, 10_000)
+    assert at_ms.tolist() == list(range(1, n + 1))
+    assert values.view(np.uint64).tolist() == [STALE_BITS] * n
+
+
+def test_what_was_handed_out_stays_when_more_comes_and_when_it_is_dropped():
+    window = RecentWindow(0, 100, 20)
+    for at in (10, 20):
+        window.add(at, np.array([3], np.uint32), np.array([float(at)]))
+    at_ms, values = window.between(3, -1, 100)
+    for at in (30, 400):
+        window.add(at, np.array([3], np.uint32), np.array([float(at)]))
+    assert (at_ms.tolist(), values.tolist()) == ([10, 20], [10.0, 20.0])
+    assert contents(window) == {3: [[400], [400.0]]}
+
+
+def test_a_series_of_two_samples_takes_little_memory():
+    window, n_series = RecentWindow(0, 1_000_000, 20), 5_000
+    tracemalloc.start()
+    try:
+        for series in range(n_series):
+            for at in (2 * series + 1, 2 * series + 2):
+                window.add(at, np.array([series], np.uint32), np.array([1.0]))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 250 * n_series  # their samples are 32 bytes; two arrays would take 450 more
