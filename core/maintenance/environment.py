@@ -22,7 +22,12 @@ _TOOLS = {
     "tmux": "keeps a session alive when your SSH line breaks",
     "git": "notes the commit of your code with each run",
 }
-_EXTRAS = {"mlflow": ("mlflow",), "tf-serving": ("grpc", "google.protobuf"), "xgboost": ("xgboost",)}
+_EXTRAS = {
+    "mlflow": ("mlflow",),
+    "otel": ("opentelemetry.proto",),
+    "tf-serving": ("grpc", "google.protobuf"),
+    "xgboost": ("xgboost",),
+}
 
 
 class EnvironmentItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 from core.local_callers import is_loopback
 from core.settings.address import ListenAddress, host_and_port
 from core.settings.names import ModelPattern
+from core.settings.otlp import OtlpSettings
 
 
 class ModelRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -116,3 +117,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     metrics: Annotated[MetricSettings, Meta(description="Recorded series, which alert rules look at.")] = (
         MetricSettings()
     )
+    otlp: Annotated[
+        OtlpSettings | None, Meta(description="An OpenTelemetry collector that gets the metrics; needs the extra otel.")
+    ] = None

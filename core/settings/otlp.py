@@ -1,0 +1,34 @@
+"""The part of the `telemetry` block on OpenTelemetry."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from core.settings.names import Name
+
+HeaderText = Annotated[
+    str,
+    Meta(
+        pattern=r"\$\{[A-Za-z_][A-Za-z0-9_]*\}",
+        max_length=1_000,
+        extra={"form_of_text": "expected a value with a variable of the environment, such as 'Bearer ${OTLP_TOKEN}'"},
+    ),
+]
+
+
+class OtlpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A collector that gets the metrics over OTLP/HTTP."""
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?(?![\s\S])",
+            description="Address of the collector; /v1/metrics is added.",
+            extra={"form_of_text": "expected an address without a password, such as http://collector:4318"},
+        ),
+    ]
+    headers: Annotated[
+        dict[Name, HeaderText], Meta(description="Headers, whose values come from ${VARIABLE}.", max_length=20)
+    ] = {}
+    interval_seconds: Annotated[float, Meta(ge=1, le=3600, description="Seconds between two exports.")] = 60.0
