@@ -111,6 +111,12 @@ DRIFT_CHANGED_AT = GaugeMetric(
     "bondx_drift_changed_at_seconds", "When the column began to move, as estimated, Unix time.", _M, _COLUMN
 )
 DRIFT_ROWS = GaugeMetric("bondx_drift_rows", "Rows counted for the verdict on each version.", _M, _MODEL)
+PREDICTION_MEAN = GaugeMetric(
+    "bondx_prediction_mean", "Mean prediction of the last 10 minutes, of versions that predict numbers.", _M, _MODEL
+)
+MISSING = GaugeMetric(
+    "bondx_missing_values_ratio", "Share of empty cells in the features of the last 10 minutes.", _M, _MODEL
+)
 PERFORMANCE = GaugeMetric(
     "bondx_model_performance",
     "Each metric of performance; source: outcomes, or an estimate without them.",

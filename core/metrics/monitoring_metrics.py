@@ -69,6 +69,8 @@ class _Families:
         self.verdict = catalogue.DRIFT_VERDICT.family()
         self.changed_at = catalogue.DRIFT_CHANGED_AT.family()
         self.rows = catalogue.DRIFT_ROWS.family()
+        self.prediction_mean = catalogue.PREDICTION_MEAN.family()
+        self.missing = catalogue.MISSING.family()
         self.value = catalogue.PERFORMANCE.family()
         self.low = catalogue.PERFORMANCE_LOW.family()
         self.high = catalogue.PERFORMANCE_HIGH.family()
@@ -98,6 +100,10 @@ class _Families:
         if (drift := version.drift) is None:
             return
         self.rows.add_metric(of, drift.n_rows)
+        if drift.prediction_mean is not None:
+            self.prediction_mean.add_metric(of, drift.prediction_mean)
+        if drift.missing_share is not None:
+            self.missing.add_metric(of, drift.missing_share)
         for column in drift.columns[:MOST_COLUMNS]:
             labels = (*of, str(column.type), column.name)
             self.evidence.add_metric(labels, column.evidence)

@@ -106,6 +106,8 @@ class DriftPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     verdict: DriftVerdict
     n_rows: int = 0  # counted since `since`
     since: datetime | None = None
+    prediction_mean: float | None = None  # of the last minutes; None without numbers in them
+    missing_share: float | None = None  # of the cells of the features in the last minutes; None without rows
     columns: tuple[MonitoredColumn, ...] = ()  # the largest effect first
     false_alarm_days: float | None = None  # mean days to a false alarm of this model
     prediction_move: str = ""  # how the predictions moved because of it

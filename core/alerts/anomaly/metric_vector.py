@@ -20,6 +20,8 @@ READY_MADE_METRICS: Final[Mapping[str, str]] = {
     "latency_p95_seconds": "histogram_quantile(0.95, sum by (model, le) (rate(bondx_predict_seconds_bucket[5m])))",
     "unfamiliar_ratio": "(sum by (model) (rate(bondx_predict_unfamiliar_values_total[5m])) or 0 * sum by (model) "
     "(rate(bondx_predict_rows_total[5m]))) / sum by (model) (rate(bondx_predict_rows_total[5m]))",
+    "prediction_mean": "avg by (model) (bondx_prediction_mean)",
+    "missing_ratio": "max by (model) (bondx_missing_values_ratio)",
     "drift_psi_features": 'max by (model) (bondx_drift_psi{type="feature"})',
     "drift_psi_prediction": 'max by (model) (bondx_drift_psi{type="prediction"})',
 }

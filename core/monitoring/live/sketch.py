@@ -139,6 +139,19 @@ class LiveSketch:
         )
         return align_levels(before, how.counted(counts))
 
+    def prediction_mean(self, index: ProfileIndex) -> float | None:
+        """Return the mean prediction; None where the predictions are not numbers, or there are none."""
+        counts, how = self.answers.get(PREDICTION), index.answers.get(PREDICTION)
+        if not isinstance(counts, NumberCounts) or not isinstance(how, NumberGrid):
+            return None
+        mean = how.mean(counts)
+        return mean if mean is not None and math.isfinite(mean) else None
+
+    def missing_share(self) -> float | None:
+        """Return the share of empty cells in all features; None without cells."""
+        n_cells = sum(counts.rows for counts in self.features.values())
+        return sum(counts.missing for counts in self.features.values()) / n_cells if n_cells else None
+
     def slice_mean(self, index: ProfileIndex, name: str) -> float | None:
         """Return the mean prediction of a slice; None where it has no numbers."""
         counts, how = self.slices.get(name), index.answers.get(PREDICTION)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from core.monitoring.live import LiveSketch, ProfileIndex, SketchError, from_bytes, profile_number
 from core.monitoring.performance.residual_counts import residual_counts
 from core.monitoring.performance.watch import MOST_BATCHES, OutcomeFeed
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 WATCHED_DAYS = 7  # a model without rows for longer has no share of the budget
 MOST_PREPARED = 100  # versions whose bets are kept between looks
+NEWEST = timedelta(minutes=10)  # counts of a minute are stored up to two minutes later
 KEPT_FOR = timedelta(minutes=10)  # after a look: a watched version is looked at once a minute
 
 
@@ -111,7 +114,20 @@ class LiveDrift:
         content = known.to_bytes(drift.state, prepared.streams)
         fine = FineRows(prepared.index, known.recent, known.course)
         part = drift_part(drift, version.importance, fine, notes=notes)
+        if part is not None:
+            newest = self._newest(version, prepared, now)
+            part = replace(
+                part, prediction_mean=newest.prediction_mean(prepared.index), missing_share=newest.missing_share()
+            )
         return WatcherLook(part=part, state=content, cursor=known.cursor)
+
+    def _newest(self, version: LiveVersion, prepared: _Prepared, now: datetime) -> LiveSketch:
+        """Return the rows of the last minutes; a minute that cannot be read is left out, as in the verdict."""
+        stored = self._reader.between(version.model, version.version, now - NEWEST, now)
+        newest = LiveSketch()
+        for _, sketch in _sketches(prepared, stored, now)[0]:
+            newest.merge(sketch)
+        return newest
 
     def _lacking(self, version: LiveVersion, now: datetime) -> list[str]:
         """Say how many answered rows of today and yesterday the verdict lacks."""

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -43,6 +44,15 @@ def test_metrics_have_the_drift_of_each_column(workspace):
     assert found["bondx_drift_verdict", *of, "alarm", "1.0.0"] == 1
     assert found["bondx_drift_changed_at_seconds", *of, "1.0.0"] == SECTOR.changed_at.timestamp()
     assert found["bondx_drift_rows", "spread", "1.0.0"] == 5000
+
+
+def test_metrics_have_the_mean_prediction_and_the_missing_share_while_there_is_traffic(workspace):
+    monitored(workspace, "spread")
+    assert not {key[0] for key in samples_of(workspace)} & {"bondx_prediction_mean", "bondx_missing_values_ratio"}
+    monitored(workspace, "rent", drift=replace(a_version().drift, prediction_mean=0.0, missing_share=0.25))
+    found = samples_of(workspace)
+    assert found["bondx_prediction_mean", "rent", "1.0.0"] == 0.0
+    assert found["bondx_missing_values_ratio", "rent", "1.0.0"] == 0.25
 
 
 def test_metrics_have_performance_with_and_without_outcomes(workspace):

@@ -112,6 +112,20 @@ def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_move
     assert {each.name for each in second.part.columns if each.verdict is DriftVerdict.ALARM} == {"income", "prediction"}
 
 
+def test_the_mean_prediction_is_that_of_the_last_minutes_and_goes_with_the_traffic(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    served(0, 30)
+    first = watch.look(version, MONDAY + timedelta(minutes=31), None)
+    served(30, 10, answer=5.0)
+    second = watch.look(version, MONDAY + timedelta(minutes=40), first.state)
+    third = watch.look(version, MONDAY + timedelta(minutes=55), second.state)
+
+    assert first.part.prediction_mean == pytest.approx(10.0, abs=0.5)
+    assert second.part.prediction_mean == pytest.approx(15.0, abs=0.5)
+    assert 0 <= second.part.missing_share < 0.1
+    assert (third.part.prediction_mean, third.part.missing_share) == (None, None)
+
+
 def test_columns_without_a_row_come_last_and_make_no_verdict_worse(workspace, version, served):
     served(0, 240)
     part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(hours=4), None).part

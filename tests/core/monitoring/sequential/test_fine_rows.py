@@ -66,6 +66,15 @@ def test_a_slice_that_gained_rows_is_named_with_its_shares(index, served):
     assert moved_share(index, served(400, energy=2.0), 1.0) == ""
 
 
+def test_the_missing_share_is_that_of_all_cells_of_the_features(index):
+    grid = index.answers[PREDICTION]
+    numbers, empty = np.full(30, 10.0), np.full(10, np.nan)
+    features = {"a": grid.count(np.concatenate([numbers, empty])), "b": grid.count(np.full(40, 9.0))}
+    assert LiveSketch(40, features).missing_share() == 10 / 80
+    assert LiveSketch().missing_share() is None
+    assert LiveSketch().prediction_mean(index) is None
+
+
 @pytest.mark.parametrize("by", [0.2, 1.0, 4.0])
 def test_a_move_is_measured_in_full_however_far_it_is(index, served, by):
     sketch = served(0, energy=0.0, retail=by)
