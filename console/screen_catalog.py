@@ -19,7 +19,6 @@ class ScreenEntry(msgspec.Struct, frozen=True):
     summary: str
 
 
-# The numbers between belong to future screens.
 SCREENS = (
     ScreenEntry("1", "overview", "Overview", "what is wrong and what is live"),
     ScreenEntry("2", "training", "Training", "sessions, epochs and gates"),
@@ -29,6 +28,7 @@ SCREENS = (
     ScreenEntry("5", "alerts", "Alerts", "firing alerts, and what to do"),
     ScreenEntry("6", "drift", "Drift", "health of live models, and what has moved"),
     ScreenEntry("7", "resources", "Resources", "machine and processes"),
+    ScreenEntry("8", "stress", "Stress", "what portfolios lose under scenarios"),
     ScreenEntry("9", "audit", "Audit", "who changed what, and when"),
 )
 IN_ROW = tuple(screen for screen in SCREENS if screen.key)

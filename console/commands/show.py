@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from widgets.columns import Column
     from widgets.rows import CellValue
 
-SCREENS = ("overview", "training", "runs", "registry", "rollouts", "drift", "alerts", "resources", "audit")
+SCREENS = ("overview", "training", "runs", "registry", "rollouts", "drift", "alerts", "resources", "stress", "audit")
 
 
 def add_parser(commands: Subparsers) -> None:

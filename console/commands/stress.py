@@ -19,7 +19,8 @@ from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from core.domains.stress import StressCase, StressMetric
-    from core.stress.stress_test import StressReport, StressRequest
+    from core.stress.report import StressReport
+    from core.stress.stress_test import StressRequest
 
 _SEVERITIES = ("mild", "moderate", "severe")
 _TABLE = ("scenario", "severity", "pnl", "pnl_share", "impact")

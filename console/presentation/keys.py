@@ -29,6 +29,8 @@ _USUAL = {
     "runs.compare": "c",
     "runs.mark": "Space",
     "registry.promote": "P",
+    "stress.run_stress": "S",
+    "stress.severity": "e",
     "training.charts": "v",
     "training.pause_or_resume": "H",
     "training.start_or_stop": "S",

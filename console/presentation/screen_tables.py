@@ -15,6 +15,7 @@ from console.presentation import (
     rollouts,
     runs,
     sessions,
+    stress,
     versions,
 )
 from console.presentation.unattended import unattended
@@ -120,6 +121,14 @@ def _audit(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTab
     return [ScreenTable("Changes", audit.COLUMNS, rows, "Nothing has been changed yet.")]
 
 
+def _stress(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
+    tests = snapshot.stress_tests
+    return [
+        ScreenTable("Stress tests", stress.COLUMNS, stress.test_rows(tests, now), stress.NONE_YET),
+        ScreenTable("Cases", stress.CASE_COLUMNS, stress.case_rows(tests[:1]), "Nothing is stressed yet."),
+    ]
+
+
 _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]] = {
     "overview": _overview,
     "training": _training,
@@ -128,5 +137,6 @@ _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]]
     "rollouts": _rollouts,
     "drift": _drift,
     "alerts": _alerts,
+    "stress": _stress,
     "audit": _audit,
 }

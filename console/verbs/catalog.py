@@ -20,6 +20,7 @@ from console.verbs import (
     session,
     shift,
     silence,
+    stress,
     suspect,
     table,
     version,
@@ -63,6 +64,7 @@ VERBS: tuple[Verb[Any], ...] = (
     engine.StartEngine(),
     prune.Prune(),
     shift.ShowShift(),
+    stress.RUN_STRESS,
     expression.Evaluate(),
     view.ArmWrites(),
     view.Disarm(),
@@ -91,6 +93,7 @@ VERBS: tuple[Verb[Any], ...] = (
     table.Sort(),
     table.ReverseOrder(),
     view.CHARTS,
+    stress.SEVERITY,
     view.LOGS,
     view.Freeze(),
     view.StepBack(),
@@ -111,7 +114,7 @@ VERBS: tuple[Verb[Any], ...] = (
 COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
 _IN_FOOTER = (
-    *("why", "details", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
+    *("why", "details", "severity", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
     *("tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command"),
 )
 """The verbs that only look, in the order in which an operator needs them: a narrow footer drops the last."""

@@ -16,7 +16,7 @@ from core.files import digest, remove_file, write_file
 from core.governance import Evidence
 from core.governance.audit import audited
 from core.plain_files import open_regular
-from core.stress.stress_test import StressReport
+from core.stress.report import StressReport
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace

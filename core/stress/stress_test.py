@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from core.domains.stress import StressCase, StressedPortfolio, StressEngine, StressScenario
+from core.domains.stress import StressedPortfolio, StressEngine, StressScenario
 from core.errors import UsageError
 from core.progress import begins
 from core.stress.choosing import (
@@ -19,6 +17,7 @@ from core.stress.choosing import (
     portfolio_of_file,
     stress_engine,
 )
+from core.stress.report import StressReport
 from core.stress.reverse import ReverseStress, along_scenario, least_favourable
 from core.tables import ReadingRules
 
@@ -59,33 +58,6 @@ class StressRequest:
     def of_file(self, path: Path) -> "StressRequest":
         """Return this request for a file of positions."""
         return replace(self, portfolio=path)
-
-
-class StressReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a stress test.
-
-    Attributes:
-        domain: The domain.
-        portfolio: The name of the file of positions, or of the panel.
-        n_instruments: How many instruments were stressed.
-        market_value: Their value before any shock.
-        value_unit: Of values and profits.
-        cases: Each scenario at each severity.
-        notes: What was assumed or left out.
-    """
-
-    domain: str
-    portfolio: str
-    n_instruments: int
-    market_value: float
-    value_unit: str
-    cases: tuple[StressCase, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def worst(self) -> StressCase:
-        """The case that loses most."""
-        return min(self.cases, key=lambda case: case.pnl)
 
 
 def run_stress_test(request: StressRequest) -> StressReport:

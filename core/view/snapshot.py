@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
+    from core.stress.stored_tests import StressTest
     from core.telemetry.epoch_page import EpochPage
     from core.tracking import Run
     from core.training.session import Session
@@ -57,6 +58,7 @@ class Snapshot:
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     monitoring: "tuple[ModelMonitoring, ...]" = ()  # of each model with a live version
     drift_budget: "DriftBudget | None" = None  # None before a live version was watched
+    stress_tests: "tuple[StressTest, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     silences: "tuple[Silence, ...]" = ()  # the next to end first
@@ -88,6 +90,10 @@ class Snapshot:
     def session(self, session_id: str) -> "Session | None":
         """Return the session of this name, if there is one."""
         return next((session for session in self.sessions if session.session_id == session_id), None)
+
+    def stress_test(self, test_id: str) -> "StressTest | None":
+        """Return the stress test of this id, if there is one."""
+        return next((test for test in self.stress_tests if test.test_id == test_id), None)
 
     def history(self, model: str) -> "tuple[Transition, ...]":
         """Return the newest moves of a model between stages, the newest first."""

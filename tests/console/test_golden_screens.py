@@ -24,10 +24,15 @@ from core.actor import Actor
 from core.state import Lease, Workspace
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR, make_demo
+from tools.demo_stress import stress_demo
 from tools.scenes import SCENES
 
 FOLDER = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
+HUGE = (160, 48)  # for the screens that have another layout there
+CASES = tuple(
+    (name, keys, size) for name, keys in SCENES for size in ((*SIZES, HUGE) if name.startswith("8-stress") else SIZES)
+)
 # Follows from keys drawn by chance, and from every field of a document.
 HASH = re.compile(r"(?<![.\w])(?=\d*[a-f])[0-9a-f]{12,}\b")
 UPDATES = os.environ.get("GOLDEN") == "update"
@@ -44,6 +49,7 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
             patch.setattr(name, dict)
         patch.setattr("core.tracking.runs.git_state", lambda _folder: None)
         workspace = make_demo(tmp_path_factory.mktemp("golden") / "desk-risk", now=NOW)
+        stress_demo(workspace, NOW)
         patch.setattr("core.state.lease.process_id", lambda: 4711)
         with Lease.acquire(workspace, OPERATOR, "headless", clock=lambda: NOW - timedelta(hours=1)):
             yield workspace
@@ -83,8 +89,9 @@ def common_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize(("name", "keys"), SCENES, ids=[name for name, _ in SCENES])
+@pytest.mark.parametrize(
+    ("name", "keys", "size"), CASES, ids=[f"{size[0]}x{size[1]}-{name}" for name, _, size in CASES]
+)
 async def test_a_screen_matches_its_golden(open_console, name, keys, size):
     async with open_console(size, theme="bondx-dark") as console:
         for key in keys:
@@ -106,7 +113,7 @@ async def test_a_screen_matches_its_golden(open_console, name, keys, size):
 def test_every_screen_has_a_golden_and_every_golden_a_screen():
     pictured = {name.partition("-")[2].partition("-")[0] for name, _ in SCENES}
     assert set(BondxApp.MODES) <= pictured, "tools/scenes.py lacks a screen"
-    expected = {f"{name}-{width}x{height}.txt" for name, _ in SCENES for width, height in SIZES}
+    expected = {f"{name}-{width}x{height}.txt" for name, _, (width, height) in CASES}
     stale = {file.name for file in FOLDER.glob("*.txt")} - expected
     if UPDATES:
         for name in stale:

@@ -13,8 +13,8 @@ from core.serving.errors import BadRequestError
 from core.settings import settings_in_force
 from core.state import Workspace
 from core.stress.comparison import CaseChange, compare_tests
+from core.stress.report import StressReport
 from core.stress.stored_tests import StressTest, StressTests
-from core.stress.stress_test import StressReport
 from core.training.own_data.given_rows import MOST_ROWS
 
 _Names = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=200)]

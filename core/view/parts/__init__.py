@@ -18,6 +18,7 @@ from core.view.parts.documents import (
     RunsPart,
     SessionsPart,
     SilencesPart,
+    StressPart,
 )
 from core.view.parts.histories import AuditPart, EpochsPart, ResourcesPart
 from core.view.parts.part import DocumentPart, HistoryPart
@@ -32,6 +33,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     SilencesPart,
     RolloutsPart,
     MonitoringPart,
+    StressPart,
     RunsPart,
     ResourcesPart,
     EpochsPart,  # after the sessions, which decide whose epochs are read

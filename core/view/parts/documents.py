@@ -183,6 +183,27 @@ class MonitoringPart(_OfDatabase):
         return (Listed("monitoring", ModelMonitoring, key="model"), Single("drift_budget", DriftBudget))
 
 
+class StressPart(_OfDatabase):
+    """The records of stress tests; their reports stay files, which a screen reads when it shows one."""
+
+    name = database = "stress"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self._workspace.state_file(self.database).exists():
+            return {"stress_tests": ()}  # most workspaces have none, and are spared the import
+        from core.stress.stored_tests import StressTests
+
+        return {"stress_tests": tuple(StressTests(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.stress.stored_tests import StressTest
+
+        return (Listed("stress_tests", StressTest, key="test_id"),)
+
+
 class RunsPart(_OfDatabase):
     """Tracked runs, read only while they are shown: logging changes them every second."""
 

@@ -5,7 +5,8 @@ import pytest
 
 from core.errors import NotFoundError, UsageError
 from core.stress.choosing import chosen_scenarios, chosen_severities, stress_engine
-from core.stress.stress_test import StressReport, StressRequest, run_stress_test
+from core.stress.report import StressReport
+from core.stress.stress_test import StressRequest, run_stress_test
 from core.tables.errors import TableError
 
 

@@ -1,0 +1,200 @@
+"""Screen 8: stored stress tests, where a scenario hurts, how a figure comes about, and a test that is started here."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from console.dialogs.change import ChangeDialog
+from console.dialogs.text import TextDialog
+from console.presentation import stress
+from core.actor import Actor
+from core.governance import AuditLog
+from core.state import Workspace
+from core.stress.stored_tests import StressTests
+from core.view.source import SnapshotSource
+from tests.console.conftest import NOW
+from tools.demo_stress import stress_demo
+from widgets.glyphs import ASCII, UNICODE
+
+
+@pytest.fixture(scope="session")
+def stressed_root(demo_root, tmp_path_factory) -> Path:
+    """The demo workspace with two stress tests."""
+    root = tmp_path_factory.mktemp("stressed") / "desk-risk"
+    shutil.copytree(demo_root, root)
+    stress_demo(Workspace.open(root), NOW)
+    return root
+
+
+@pytest.fixture
+def workspace(stressed_root, tmp_path):
+    root = tmp_path / "desk-risk"
+    shutil.copytree(stressed_root, root)
+    return Workspace.open(root)
+
+
+async def on_stress(console) -> None:
+    await console.press("8")
+    await console.until(lambda: console.screen.NAME == "stress" and console.screen.main_table().rows, "the tests")
+    await console.until(lambda: "Waterfall" in console.screen.query_one("#case").text, "the report")
+    await console.settled()
+
+
+async def test_the_newest_test_its_heat_map_and_its_worst_case_are_on_the_screen(open_console, workspace):
+    newest = StressTests(workspace).latest()
+    async with open_console((160, 48)) as console:
+        await on_stress(console)
+        screen, text = console.screen, console.text()
+        assert [row.text(0) for row in screen.main_table().rows] == ["st-0002", "st-0001"]
+        assert screen.query_one("#heat").cursor_key == newest.worst.scenario
+        for seen in ("mira@desk-4", "7m", "2h", "Waterfall", "Ladder", "Instruments by loss", "weekly limits"):
+            assert seen in text
+        assert f"{newest.worst.pnl_share:+.1%}" in text
+
+
+async def test_the_sector_that_loses_most_comes_first_and_what_has_no_room_is_counted(open_console, workspace):
+    report = StressTests(workspace).report("st-0002")
+    levels = stress.sectors(report, "severe")
+    worst = dict.fromkeys(levels, 0.0)
+    for case in report.cases:
+        for part in case.slices:
+            if case.severity == "severe" and part.slicing == "sector":
+                worst[part.level] = min(worst[part.level], part.metrics["pnl_share"])
+    assert list(levels) == sorted(worst, key=worst.__getitem__)
+    async with open_console((80, 24)) as console:
+        await on_stress(console)
+        heat = console.screen.query_one("#heat")
+        n_shown = sum(column.key.startswith("in_") for column in heat.shown_columns)
+        assert 0 < n_shown < len(levels)
+        assert f"{len(levels) - n_shown} more lose less" in console.text()
+
+
+async def test_enter_leads_from_test_to_scenario_to_case_and_esc_back(open_console):
+    async with open_console((80, 24)) as console:
+        await on_stress(console)
+        await console.press("enter")
+        assert console.screen.focused.id == "heat"
+        await console.press("g", "enter")
+        assert console.screen.focused.id == "case"
+        assert "global_liquidity_freeze" in console.text()
+        assert "Waterfall" in console.text()
+        await console.press("escape")
+        assert not console.screen.is_covered
+
+
+async def test_e_shows_the_next_severity_and_the_cursor_stays(open_console):
+    async with open_console((120, 40)) as console:
+        await on_stress(console)
+        key = console.screen.query_one("#heat").cursor_key
+        assert "Heat map of st-0002, severe" in console.text()
+        await console.press("e")
+        assert "Heat map of st-0002, mild" in console.text()
+        assert "mild  -" in console.text()
+        assert "e severity" in console.text()
+        assert console.screen.query_one("#heat").cursor_key == key
+
+
+async def test_the_waterfall_ends_at_the_sum_and_the_ladder_has_every_severity(workspace):
+    report = StressTests(workspace).report("st-0002")
+    for case in report.cases:
+        texts = [line.text for line in stress.case_lines(report, case, ASCII)]
+        start = texts.index("Waterfall: profit by factor") + 1
+        rows = texts[start : start + len(case.factors) + 1]
+        assert [row.split()[0] for row in rows] == [*case.factors, "total"]
+        assert f"{case.pnl:+,.0f}" in rows[-1]
+        assert len({len(row) for row in rows}) == 1  # in line
+        assert all(text.isascii() for text in texts)
+        ladder = texts.index("Ladder: profit and impact by severity")
+        assert [row.split()[0] for row in texts[ladder + 1 : ladder + 4]] == ["mild", "moderate", "severe"]
+
+
+@pytest.mark.parametrize("glyphs", [ASCII, UNICODE], ids=["ascii", "unicode"])
+def test_a_bucket_is_a_number_and_a_sign_not_only_a_colour(glyphs):
+    cells = [stress.heat_cell(share, glyphs) for share in (0.03, -0.001, -0.02, -0.06, -0.15, -0.3)]
+    assert [cell.text.split()[0] for cell in cells] == ["+3.0", "-0.1", "-2.0", "-6.0", "-15.0", "-30.0"]
+    assert len({cell.text[-1] for cell in cells[1:]}) == 5
+    assert len({cell.tone for cell in cells}) == 6
+
+
+async def test_why_tells_how_the_figure_comes_about(open_console, workspace):
+    case = StressTests(workspace).report("st-0002").worst
+    async with open_console((120, 40)) as console:
+        await on_stress(console)
+        await console.press("w")
+        await console.until(
+            lambda: (
+                isinstance(console.app.screen, TextDialog)
+                and "Impact" in console.app.screen.query_one("#dialog-body").text
+            ),
+            "the reasoning",
+        )
+        text = console.app.screen.query_one("#dialog-body").text
+    assert f"= {case.pnl:+,.0f} USD m, {case.pnl_share:+.2%} of the market value" in text
+    assert text.count("= min(1, ") == len(case.parts)
+    for seen in ("source  ", "Figures", "By region", "Assumed or left out", "reports/stress/st-0002.json", "SHA-256"):
+        assert seen in text
+
+
+async def test_a_test_is_started_here_and_appears_on_top(open_console, workspace):
+    async with open_console((120, 40)) as console:
+        await on_stress(console)
+        dialog = await console.dialog("S")
+        assert isinstance(dialog, ChangeDialog)
+        assert "right arrow: global_liquidity_freeze" in console.text()
+        console.time.pass_deafness()
+        await console.press("right")
+        await console.until(lambda: "global_liquidity_freeze  right arrow: downgrade_cascade" in console.text())
+        await console.settled()
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: "Stored st-0003" in console.sentence, "the answer")
+        await asyncio.to_thread(console.app._poller.look)
+        await console.until(lambda: console.screen.main_table().rows[0].key == "st-0003", "the test on top")
+    kept = StressTests(workspace).latest()
+    assert kept.test_id == "st-0003"
+    assert {case.family for case in kept.cases} == {"global_liquidity_freeze"}
+    assert kept.created_by == str(console.app.actor)
+    assert next(iter(reversed(AuditLog(workspace).tail(5)))).verb == "stress.run"
+
+
+async def test_a_read_only_console_starts_none_and_says_so(open_console):
+    async with open_console((120, 40), read_only=True) as console:
+        await on_stress(console)
+        await console.press("S")
+        assert not isinstance(console.app.screen, ChangeDialog)
+        assert "read-only" in console.sentence
+
+
+async def test_a_report_that_was_changed_is_not_shown(open_console, workspace):
+    test = StressTests(workspace).latest()
+    (workspace.root / test.report).write_text("{}")
+    async with open_console((120, 40)) as console:
+        await console.press("8")
+        await console.until(lambda: "its SHA-256 differs" in console.screen.query_one("#case").text, "the fault")
+        await console.settled()
+        heat = console.screen.query_one("#heat")
+        assert "its report cannot be read" in console.text()
+        assert len(heat.rows) == sum(case.severity == "severe" for case in test.cases)  # the totals stay
+        await console.press("j")
+        await console.until(lambda: "Waterfall" in console.screen.query_one("#case").text, "the other report")
+
+
+async def test_without_a_test_the_screen_says_how_to_get_one(open_console, workspace):
+    tests = StressTests(workspace)
+    tests.prune([test.test_id for test in tests.all()], Actor.engine())
+    async with open_console((120, 40)) as console:
+        await console.press("8")
+        await console.until(lambda: "S starts one; bondx stress run" in console.text())
+    assert SnapshotSource(workspace).take().stress_tests == ()
+
+
+async def test_one_list_on_a_small_screen_and_enter_tells_the_worst_case(open_console, workspace):
+    async with open_console((40, 12)) as console:
+        await on_stress(console)
+        await console.press("enter")
+        assert console.screen.focused.id == "case"
+        assert StressTests(workspace).latest().worst.scenario in console.screen.query_one("#case").text
+        await console.press("escape")
+        assert console.screen.focused is console.screen.main_table()
