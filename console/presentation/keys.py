@@ -30,7 +30,7 @@ _USUAL = {
     "runs.mark": "Space",
     "registry.promote": "P",
     "stress.run_stress": "S",
-    "stress.severity": "e",
+    "stress.severity": "m",
     "training.charts": "v",
     "training.pause_or_resume": "H",
     "training.start_or_stop": "S",

@@ -124,7 +124,7 @@ def _audit(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTab
 def _stress(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
     tests = snapshot.stress_tests
     return [
-        ScreenTable("Stress tests", stress.COLUMNS, stress.test_rows(tests, now), stress.NONE_YET),
+        ScreenTable("Stress tests", stress.COLUMNS, stress.stress_rows(tests, now), stress.NONE_YET),
         ScreenTable("Cases", stress.CASE_COLUMNS, stress.case_rows(tests[:1]), "Nothing is stressed yet."),
     ]
 

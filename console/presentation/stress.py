@@ -56,7 +56,7 @@ _BAR_WIDTH = 24
 _NAME_WIDTH = 22
 
 
-def test_rows(tests: Iterable["StressTest"], now: datetime) -> list[Row]:
+def stress_rows(tests: Iterable["StressTest"], now: datetime) -> list[Row]:
     """Draw each stress test as a row of `COLUMNS`.
 
     Args:
@@ -286,7 +286,7 @@ def case_lines(report: "StressReport", case: "StressCase", glyphs: Glyphs) -> li
     total = f"{case.pnl:+,.0f} {report.value_unit}, {case.pnl_share:+.1%} of {report.market_value:,.0f}"
     lines = [
         Line(((f"{case.severity}  ", "strong"), (total, _tone(case.pnl_share)), (_when(case), "muted"))),
-        Line((("Ladder: profit and impact by severity", "title"),)),
+        Line((("Ladder: profit, its share and the impact by severity", "title"),)),
         *_ladder(report, case, glyphs),
         Line((("Waterfall: profit by factor", "title"),)),
         *_waterfall(case, glyphs),
@@ -358,7 +358,7 @@ def _ladder(report: "StressReport", case: "StressCase", glyphs: Glyphs) -> list[
                 (f"{step.severity:<10} ", "strong" if step.severity == case.severity else ""),
                 *bar(abs(step.pnl_share) / most, _BAR_WIDTH, tone=_tone(step.pnl_share) or "accent", glyphs=glyphs),
                 (f" {step.pnl:>+12,.0f} {step.pnl_share:>+7.1%}", _tone(step.pnl_share)),
-                (f"  impact {step.impact:.2f}", "muted"),
+                (f"  {step.impact:.2f}", "muted"),
             )
         )
         for step in steps

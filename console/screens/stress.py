@@ -62,7 +62,7 @@ class StressScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
-        table.set_rows(stress.test_rows(snapshot.stress_tests, app.now()))
+        table.set_rows(stress.stress_rows(snapshot.stress_tests, app.now()))
         n_tests = len(snapshot.stress_tests)
         self.set_title(table, "Stress tests", self.filter_words(table) or (f"{n_tests:,} stored" if n_tests else ""))
         self._show_test()
@@ -133,6 +133,8 @@ class StressScreen(ConsoleScreen):
             return
         glyphs = self.console_app.glyphs
         lines = stress.case_lines(report, case, glyphs)
+        if self.is_small:  # one pane has no frame with a name
+            lines = [Line(((case.scenario, "title"),)), *lines]
         pane.show(lines, from_top=from_top)
         table.set_rows(stress.instrument_rows(case.worst))
         self.set_title(table, "Instruments by loss", f"the worst {len(case.worst)} of {report.n_instruments:,}")

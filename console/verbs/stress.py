@@ -9,12 +9,18 @@ from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenActio
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
+    from console.context import ConsoleControls
     from core.stress.stress_test import StressRequest
 
-STRESS: Noun[None] = Noun(group="stress", arguments=(), find=lambda _snapshot, _words: None)
+STRESS: Noun[None] = Noun(
+    group="stress",
+    arguments=(),
+    missing="No stress test is stored; {stress.run_stress} starts one.",
+    find=lambda _snapshot, _words: None,
+)
 """The stress tests of the workspace as a whole."""
 SEVERITY = ScreenAction(
-    "severity", Key("e", "severity", "Show the heat map of the next severity: mild, moderate, severe"), noun=STRESS
+    "severity", Key("m", "severity", "Show the heat map of the next severity: mild, moderate, severe"), on=("stress",)
 )
 
 
@@ -25,6 +31,10 @@ class RunStress(Change[None]):
     noun = STRESS
     key = Key("S", "stress", "Start a stress test on a panel of the newest session's settings (asks first)")
     command = Command("start a stress test: all scenarios, or one scenario or family", options=(Argument("SCENARIO"),))
+
+    def refused(self, app: "ConsoleControls", thing: None) -> str | None:
+        """Start a test whether or not one is stored."""
+        return app.refusal
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it; the right arrow goes from all scenarios to each family.

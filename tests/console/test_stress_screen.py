@@ -84,15 +84,15 @@ async def test_enter_leads_from_test_to_scenario_to_case_and_esc_back(open_conso
         assert not console.screen.is_covered
 
 
-async def test_e_shows_the_next_severity_and_the_cursor_stays(open_console):
+async def test_m_shows_the_next_severity_and_the_cursor_stays(open_console):
     async with open_console((120, 40)) as console:
         await on_stress(console)
         key = console.screen.query_one("#heat").cursor_key
         assert "Heat map of st-0002, severe" in console.text()
-        await console.press("e")
+        await console.press("m")
         assert "Heat map of st-0002, mild" in console.text()
         assert "mild  -" in console.text()
-        assert "e severity" in console.text()
+        assert "m severity" in console.text()
         assert console.screen.query_one("#heat").cursor_key == key
 
 
@@ -106,7 +106,7 @@ async def test_the_waterfall_ends_at_the_sum_and_the_ladder_has_every_severity(w
         assert f"{case.pnl:+,.0f}" in rows[-1]
         assert len({len(row) for row in rows}) == 1  # in line
         assert all(text.isascii() for text in texts)
-        ladder = texts.index("Ladder: profit and impact by severity")
+        ladder = texts.index("Ladder: profit, its share and the impact by severity")
         assert [row.split()[0] for row in texts[ladder + 1 : ladder + 4]] == ["mild", "moderate", "severe"]
 
 

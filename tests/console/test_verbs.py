@@ -107,7 +107,7 @@ def test_the_readme_explains_no_missing_key():
     assert set(readme_keys()) <= known | {sign for key in MOVING for sign in key.display.split()}
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "9"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8", "9"])
 async def test_the_footer_of_every_screen_names_the_keys_of_an_incident_first(open_console, key):
     for size in ((80, 24), (120, 40), (160, 48)):
         async with open_console(size) as console:

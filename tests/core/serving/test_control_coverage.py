@@ -260,6 +260,7 @@ FACES: dict[str, tuple[Face, Face]] = {
 ON_THE_CONSOLE_ALONE = {
     "engine": Because("it starts a thread of the console; in a shell it is `bondx run`"),
     "prune": Because("core.maintenance.pruning.Pruning plans it and carries it out; in a shell it is `bondx prune`"),
+    "run_stress": Because("core.stress.stored_tests.StressTests.keep; in a shell it is `bondx stress run`"),
     "silence": Because("core.alerts.silences.Silences.add; in a shell it is `bondx alerts silence add`"),
     "expire": Because("core.alerts.silences.Silences.expire; in a shell it is `bondx alerts silence expire`"),
     "undo_promotion": Because("the same as undo, for the model of a rollout"),
