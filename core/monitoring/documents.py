@@ -151,6 +151,7 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: str = ""
     n_outcomes: int = 0
     awaited_share: float | None = None  # of the answers, those still without an outcome
+    holds_today: bool = False  # a verdict that holds is of the last day, too, and rests on most of its outcomes
     n_needed: int | None = None  # outcomes in all that would settle an open verdict
     margin: float | None = None  # by which share the metric may be worse than held out without having fallen
     windows: tuple[str, ...] = ()  # that are judged beside the whole life

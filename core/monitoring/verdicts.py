@@ -28,3 +28,7 @@ class PerformanceVerdict(StrEnum):
     HOLDS = "holds"
     OPEN = "open"  # too few outcomes to say
     FELL = "fell"
+
+
+MOST_AWAITED = 0.5
+"""The share of awaited outcomes beyond which a verdict that holds does not speak for all answers."""

@@ -1,14 +1,16 @@
 """Reasons from what a version is asked and answers: drift, data quality, performance, its estimate, age."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from core.monitoring.column_words import cause_first, named, share_of_model, since_text
 from core.monitoring.documents import HealthState, MonitoredColumn, MonitoredMetric
 from core.monitoring.health.facts import MOST_WEIGHT, HealthFacts, JudgedSource, wrong
-from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
+from core.monitoring.verdicts import MOST_AWAITED, DriftType, DriftVerdict, PerformanceVerdict
 from core.settings.health import HealthPolicy
 
 MOST_NAMED = 3  # columns in one sentence
+ESTIMATED = timedelta(days=1)  # the rows of an estimate; outcomes of rows before them do not overrule it
 FAILING_FACTOR = 2.0
 """A version whose errors have doubled is failing; a smaller certain fall is degraded."""
 
@@ -28,7 +30,10 @@ def judge_performance(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
         text = f"Where {worst.slice}: {worst.reason or metric_text(worst)}"
         return wrong("performance", HealthState.DEGRADED, worsening(worst), text)
     if found.verdict is PerformanceVerdict.HOLDS:
-        return JudgedSource()
+        awaited = found.awaited_share or 0.0
+        if found.holds_today or awaited <= MOST_AWAITED:
+            return JudgedSource()
+        return JudgedSource(missing=f"performance: it held, but {awaited:.0%} of the outcomes are awaited")
     needed = "" if found.n_needed is None else f", about {found.n_needed:,} in all would settle it"
     return JudgedSource(missing=f"performance: {found.n_outcomes:,} outcomes decide nothing yet{needed}")
 
@@ -38,19 +43,24 @@ def judge_labels(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     found, known = facts.labels, facts.performance
     if found is None or found.verdict is not PerformanceVerdict.FELL:
         return JudgedSource()
-    if known is not None and known.verdict is not PerformanceVerdict.OPEN:
+    if known is not None and (known.holds_today or known.verdict is PerformanceVerdict.FELL):
         return JudgedSource()  # all outcomes decide
     times = (found.value or 0.0) / found.reference if found.reference > 0 else FAILING_FACTOR
     state = HealthState.FAILING if times >= FAILING_FACTOR else HealthState.DEGRADED
-    return wrong("labels", state, times, f"By a few outcomes: {found.reason}")
+    days = (facts.now - found.asked_at).days
+    asked = f", asked for {days:,} days ago" if days > 1 else ""
+    return wrong("labels", state, times, f"By a few outcomes{asked}: {found.reason}")
 
 
 def judge_estimate(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     """Say whether it is likely to do worse, where outcomes do not say yet."""
-    found, known = facts.estimate, facts.performance
-    if known is not None and known.verdict is not PerformanceVerdict.OPEN:
+    found, known, labels = facts.estimate, facts.performance, facts.labels
+    if known is not None and (known.holds_today or known.verdict is PerformanceVerdict.FELL):
         return JudgedSource()  # outcomes decide
-    if facts.labels is not None and facts.labels.verdict is not PerformanceVerdict.OPEN:
+    if labels is not None and (
+        labels.verdict is PerformanceVerdict.FELL
+        or (labels.verdict is PerformanceVerdict.HOLDS and facts.now - labels.asked_at <= ESTIMATED)
+    ):
         return JudgedSource()  # the outcomes of wanted requests decide
     if found is None or not found.metrics:
         why = found.reason if found is not None else ""

@@ -21,7 +21,7 @@ from core.monitoring.performance.shown import PerformanceReport, WindowOutcomes
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, N_HOUR_CELLS, PerformanceState
 from core.monitoring.performance.verdict import JudgedLoss, PerformanceRules, harmless_factor, judge, window_name
 from core.monitoring.performance.worst_slice import slice_metrics, worst_of
-from core.monitoring.verdicts import PerformanceVerdict
+from core.monitoring.verdicts import MOST_AWAITED, PerformanceVerdict
 
 AWAITED = 0.05
 """The share of awaited outcomes from which a fall says that bad news may have come first."""
@@ -90,6 +90,9 @@ def report_of(
     verdict, reason, needed = _verdict(judged, metrics, deciding, then)
     if verdict is PerformanceVerdict.FELL and (awaited or 0.0) > AWAITED:
         reason += f"; {awaited:.0%} of the outcomes are awaited, and those that come early may be worse"
+    holds_today = _holds_today(layout, judged, now)
+    if verdict is PerformanceVerdict.HOLDS and not holds_today:
+        reason += "; the outcomes of the last day alone do not say so"
     slices = slice_metrics(state, profile, then, dependence, now, rules.margin)
     listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
     effect = dependence.effects.get("correct", 1.0)
@@ -101,6 +104,7 @@ def report_of(
         n_outcomes=state.n_outcomes,
         n_answered=state.n_answered,
         awaited_share=awaited,
+        holds_today=verdict is PerformanceVerdict.HOLDS and holds_today,
         n_needed=needed,
         windows=tuple(_outcomes(layout, window) for window in windows),
         margin=rules.margin,
@@ -237,6 +241,14 @@ def _verdict(
     holds = [(window, each) for window, each in found if each.verdict is PerformanceVerdict.HOLDS]
     window, each = (holds or found)[-1 if holds else 0]
     return each.verdict, reasons[window.name], each.n_needed
+
+
+def _holds_today(layout: Layout, judged: Iterable[tuple[RollingWindow, JudgedLoss | None]], now: datetime) -> bool:
+    """Whether the shortest window that covers the last day holds, with most of its outcomes."""
+    covering = [(window, each) for window, each in judged if window.since <= now - timedelta(days=1)]
+    window, each = covering[-1] if covering else next(iter(judged))
+    awaited = _outcomes(layout, window).awaited_share
+    return each is not None and each.verdict is PerformanceVerdict.HOLDS and (awaited or 0.0) <= MOST_AWAITED
 
 
 def _course(state: PerformanceState, layout: Layout, now: datetime) -> tuple[MetricPoint, ...]:

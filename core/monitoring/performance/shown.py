@@ -55,6 +55,7 @@ class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True):
     n_outcomes: int = 0
     n_answered: int = 0
     awaited_share: float | None = None
+    holds_today: bool = False  # the last day holds, with most of its outcomes
     n_needed: int | None = None
     windows: tuple[WindowOutcomes, ...] = ()
     margin: float = 0.1  # by which share a metric may be worse than held out without having fallen
@@ -74,6 +75,7 @@ class PerformanceReport(msgspec.Struct, frozen=True, kw_only=True):
             reason=self.reason,
             n_outcomes=self.n_outcomes,
             awaited_share=self.awaited_share,
+            holds_today=self.holds_today,
             n_needed=self.n_needed,
             margin=self.margin,
             windows=self.judged_windows,

@@ -56,9 +56,9 @@ def performed(verdict, *metrics, n_outcomes=500, **known):
     return replace(WELL, performance=part)
 
 
-def labelled(verdict, value, **known):
+def labelled(verdict, value, asked_at=NOW, **known):
     part = LabelsPart(
-        as_of=NOW, draw="spread@1.0.0/1", asked_at=NOW, asked_by="ana", verdict=verdict, value=value, reference=1.0
+        as_of=NOW, draw="spread@1.0.0/1", asked_at=asked_at, asked_by="ana", verdict=verdict, value=value, reference=1.0
     )
     return replace(WELL, labels=part, **known)
 
@@ -68,6 +68,8 @@ def estimated(verdict, *metrics, **known):
 
 
 FELL, HOLDS, OPEN = PerformanceVerdict.FELL, PerformanceVerdict.HOLDS, PerformanceVerdict.OPEN
+HELD_TODAY = performed(HOLDS, metric(HOLDS, 1.0), holds_today=True).performance
+HELD_BEFORE = performed(HOLDS, metric(HOLDS, 1.0)).performance
 ALARM, WATCH = DriftVerdict.ALARM, DriftVerdict.WATCH
 STABLE, SHORT = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
 
@@ -100,7 +102,7 @@ STABLE, SHORT = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
         pytest.param(drifted(column(ALARM, kind=DriftType.RESIDUAL)), DEGRADED, "drift", id="drift of the errors"),
         pytest.param(drifted(column(WATCH, evidence=0.7), verdict=WATCH), HEALTHY, "drift", id="a watch is no alarm"),
         pytest.param(drifted(column(ALARM, kind=DriftType.QUALITY)), DEGRADED, "quality", id="data quality"),
-        pytest.param(performed(HOLDS, metric(HOLDS, 1.0)), HEALTHY, None, id="performance holds"),
+        pytest.param(performed(HOLDS, metric(HOLDS, 1.0), holds_today=True), HEALTHY, None, id="performance holds"),
         pytest.param(performed(FELL, metric(FELL, 1.99)), DEGRADED, "performance", id="errors not doubled"),
         pytest.param(performed(FELL, metric(FELL, 2.0)), FAILING, "performance", id="errors doubled"),
         pytest.param(
@@ -110,19 +112,32 @@ STABLE, SHORT = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
         pytest.param(estimated(FELL, metric(FELL, 9.0)), DEGRADED, "estimate", id="an estimate never fails a version"),
         pytest.param(estimated(HOLDS, metric(HOLDS, 1.0)), HEALTHY, None, id="the estimate holds"),
         pytest.param(
-            estimated(FELL, metric(FELL, 9.0), performance=performed(HOLDS, metric(HOLDS, 1.0)).performance),
-            HEALTHY, None, id="outcomes overrule an estimate",
+            estimated(FELL, metric(FELL, 9.0), performance=HELD_TODAY), HEALTHY, None,
+            id="outcomes overrule an estimate",
+        ),
+        pytest.param(
+            estimated(FELL, metric(FELL, 9.0), performance=HELD_BEFORE), DEGRADED, "estimate",
+            id="old outcomes do not overrule an estimate of today",
         ),
         pytest.param(labelled(FELL, 1.99), DEGRADED, "labels", id="a few outcomes prove a fall"),
         pytest.param(labelled(FELL, 2.0), FAILING, "labels", id="a few outcomes prove that errors doubled"),
         pytest.param(labelled(OPEN, 9.0), HEALTHY, None, id="a few outcomes prove nothing yet"),
         pytest.param(
-            labelled(FELL, 9.0, performance=performed(HOLDS, metric(HOLDS, 1.0)).performance),
-            HEALTHY, None, id="all outcomes overrule a few",
+            labelled(FELL, 9.0, performance=HELD_TODAY), HEALTHY, None, id="all outcomes overrule a few"
+        ),
+        pytest.param(
+            labelled(FELL, 9.0, performance=HELD_BEFORE), FAILING, "labels",
+            id="old outcomes do not overrule a few of today",
         ),
         pytest.param(
             labelled(HOLDS, 1.0, estimate=estimated(FELL, metric(FELL, 9.0)).estimate),
             HEALTHY, None, id="a few outcomes overrule an estimate",
+        ),
+        pytest.param(
+            labelled(
+                HOLDS, 1.0, asked_at=NOW - timedelta(days=2), estimate=estimated(FELL, metric(FELL, 9.0)).estimate
+            ),
+            DEGRADED, "estimate", id="a few outcomes of another day do not overrule an estimate",
         ),
         pytest.param(replace(WELL, created_at=NOW - timedelta(days=365)), HEALTHY, None, id="as old as allowed"),
         pytest.param(replace(WELL, created_at=NOW - timedelta(days=366)), DEGRADED, "staleness", id="older"),

@@ -79,6 +79,28 @@ def test_a_fall_of_the_last_hours_shows_after_a_long_good_life(held):
     assert {each.window: each.verdict for each in report.metrics if each.metric == "rmse"}[""] is not report.verdict
 
 
+@pytest.mark.parametrize(
+    ("n_answered", "n_known", "holds_today"),
+    [
+        pytest.param(115_000, 0, False, id="nothing is known of today"),
+        pytest.param(115_000, 20_000, False, id="most of today is awaited"),
+        pytest.param(20_000, 20_000, True, id="today is known"),
+        pytest.param(60, 60, False, id="today is known but decides nothing alone"),
+    ],
+)
+def test_outcomes_of_long_ago_do_not_speak_for_today(held, n_answered, n_known, holds_today):
+    state = PerformanceState.begun(held)
+    long_ago = NOW_US - 60 * 24 * HOUR_US
+    state.add([labelled(NUMBER, *numbers(20_000), at_us=long_ago)], held)
+    state.count({long_ago // HOUR_US: 20_000, NOW_US // HOUR_US: n_answered})
+    if n_known:
+        state.add([labelled(NUMBER, *numbers(n_known, seed=1), at_us=NOW_US, first=1)], held)
+    report = report_of(state, held, NOW)
+    assert report.verdict is PerformanceVerdict.HOLDS
+    assert report.holds_today is report.part().holds_today is holds_today
+    assert ("the outcomes of the last day alone do not say so" in report.reason) is not holds_today
+
+
 def test_the_worst_slice_is_found_and_no_other_is_accused(held):
     answer, actual = numbers(8_000)
     region = np.array(["EU", "US"] * 4_000)
