@@ -103,8 +103,9 @@ def _usable(named: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
             members.append(name)
     if models:
         notes.append(
-            f"{', '.join(models)} cannot be combined: this release combines algorithms of one label "
-            f"({', '.join(MEMBERS)})"
+            f"{', '.join(models)} cannot be combined: the members are algorithms that learn one target, not models of "
+            f"different targets. To combine algorithms for every model, name two or more of {', '.join(MEMBERS)} in "
+            "base_models"
         )
     return tuple(members), notes
 
