@@ -5,7 +5,12 @@ import pytest
 
 from core.models.algorithms import ALGORITHMS
 from core.models.learners.algorithms import continuing, fit_once
-from core.models.learners.ensembles import GradientBoostingLearner, HistGradientBoostingLearner, RandomForestLearner
+from core.models.learners.ensembles import (
+    FEW_ROWS,
+    GradientBoostingLearner,
+    HistGradientBoostingLearner,
+    RandomForestLearner,
+)
 from core.models.learners.learner import ContinuingLearner, FitOnceLearner
 from core.models.learners.lightgbm_trees import LightGbmLearner
 from core.models.learners.reservoir import HistGradientBoostingReservoir
@@ -130,6 +135,26 @@ def test_a_panel_without_a_single_event_is_answered_with_certainty_cut_off():
     forest.fit(rows.matrices.trees, np.zeros(ROWS), None, seed=1)
     np.testing.assert_array_equal(forest.answer(rows.matrices.trees), np.tile([1.0, 0.0], (ROWS, 1)))
     assert np.isfinite(forest.score(rows.matrices.trees)).all()
+
+
+@pytest.mark.parametrize("n_classes", [0, 2, 4])
+def test_a_forest_answers_few_rows_by_its_trees_as_scikit_learn_answers_all(n_classes):
+    forest = learned(RandomForestLearner, n_classes)
+    rows = sample(n_classes, seed=5).matrices.trees
+    whole = forest.estimator.predict_proba(rows) if n_classes else forest.estimator.predict(rows)
+
+    assert len(rows) > FEW_ROWS
+    assert np.isnan(rows).any()
+    np.testing.assert_array_equal(np.concatenate([forest.answer(row[None]) for row in rows]), whole)
+    np.testing.assert_array_equal(forest.answer(rows[:FEW_ROWS]), whole[:FEW_ROWS])
+
+
+@pytest.mark.parametrize("beyond", [np.inf, -np.inf, 1e300])
+def test_a_forest_refuses_infinite_values_of_few_rows_as_of_many(beyond):
+    forest = learned(RandomForestLearner, 0)
+
+    with pytest.raises(ValueError, match="infinity"):
+        forest.answer(np.array([[beyond, 0.0, 1.0]]))
 
 
 def test_a_method_in_a_reservoir_uses_the_settings_of_continued_learning():
