@@ -149,6 +149,7 @@ def test_a_forest_answers_few_rows_by_its_trees_as_scikit_learn_answers_all(n_cl
     np.testing.assert_array_equal(forest.answer(rows[:FEW_ROWS]), whole[:FEW_ROWS])
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of 1e300 to the single precision of trees
 @pytest.mark.parametrize("beyond", [np.inf, -np.inf, 1e300])
 def test_a_forest_refuses_infinite_values_of_few_rows_as_of_many(beyond):
     forest = learned(RandomForestLearner, 0)
