@@ -28,6 +28,15 @@ def is_shown_as_is(text: str, *, keep: str = "") -> bool:
     return text.isprintable() and _INVISIBLE.isdisjoint(text)
 
 
+def first_hidden(text: str, *, keep: str = "") -> str:
+    """Name the first character that no terminal shows as it is, and nothing else of a text that may be a secret.
+
+    >>> first_hidden("abc\\u200bdef")
+    'U+200B'
+    """
+    return next(f"U+{ord(each):04X}" for each in text if not is_shown_as_is(each, keep=keep))
+
+
 def escaped(text: str, *, keep: str = "", by: str = REPLACEMENT) -> str:
     """Replace every character that a terminal would obey or hide.
 

@@ -217,14 +217,14 @@ class Subquery(RangeNode):
     def series(self, run: EvaluationRun, times: Times) -> FlatSeries | None:
         """Evaluate the expression at the multiples of the step in (first - range, last]."""
         first = (int(times.min()) - self.range_ms) // self.step_ms + 1
-        grid = np.arange(first, int(times.max()) // self.step_ms + 1, dtype=np.int64)
-        if grid.size > MAXIMUM_SUBQUERY_STEPS:
+        last = int(times.max()) // self.step_ms
+        if (n_steps := last - first + 1) > MAXIMUM_SUBQUERY_STEPS:  # before an array of them is made
             raise PromqlError(
-                f"A subquery has {grid.size} steps; it may have {MAXIMUM_SUBQUERY_STEPS}: make its step longer."
+                f"A subquery has {n_steps} steps; it may have {MAXIMUM_SUBQUERY_STEPS}: make its step longer."
             )
-        if not grid.size:
+        if n_steps <= 0:
             return None
-        grid *= self.step_ms
+        grid = np.arange(first, last + 1, dtype=np.int64) * self.step_ms
         vector = self.inner.vector(EvaluationRun(run.source, grid, run.start_ms, run.end_ms))
         there = [
             SeriesSamples(labels, grid[present], values[present])

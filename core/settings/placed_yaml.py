@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from core.escape import is_shown_as_is, spelled_out
+from core.escape import first_hidden, is_shown_as_is, spelled_out
 from core.settings.errors import SettingsError
 from core.settings.source import Place, read_text
 from core.settings.yaml_source import composed, place_of
@@ -71,7 +71,8 @@ def _value(file: Path, node: yaml.Node, path: YamlPath, places: dict[YamlPath, P
     text = str(node.value)
     is_plain = isinstance(node, yaml.ScalarNode) and not node.style
     if not is_shown_as_is(text, keep="\n\t"):
-        problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
+        hidden = first_hidden(text, keep="\n\t")  # and no more of what may be a secret
+        problem = f"the value holds {hidden}, which no terminal shows; leave it out"
         raise SettingsError(file, problem, **place_of(node))
     return _scalar(text) if is_plain else text
 

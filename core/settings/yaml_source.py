@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from core.escape import is_shown_as_is, spelled_out
+from core.escape import first_hidden, is_shown_as_is
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, Place, YamlSource, read_text
 from core.settings.yaml_words import surprise_of
@@ -49,7 +49,8 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
     source = YamlSource(file, _mapping(file, node, (), lines, columns), lines, columns)
     for path, text in _texts(source.values, ()):
         if not is_shown_as_is(text, keep="\n\t"):
-            problem = f"{spelled_out(text)} holds characters that no terminal shows; leave them out"
+            hidden = first_hidden(text, keep="\n\t")  # and no more of what may be a secret
+            problem = f"the text holds {hidden}, which no terminal shows; leave it out"
             raise SettingsError(file, problem, **source.place_of(path))
     return source
 

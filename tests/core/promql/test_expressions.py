@@ -99,3 +99,9 @@ def test_the_longest_look_back_counts_ranges_offsets_and_subqueries():
     assert Expression.parse("x").longest_ms == 300_000
     assert Expression.parse("rate(x[10m] offset 1h)").longest_ms == 4_200_000
     assert Expression.parse("max_over_time(rate(x[10m])[1h:1m])").longest_ms == 4_200_000
+
+
+def test_a_subquery_of_too_many_steps_is_refused_before_they_are_counted_out():
+    expression = Expression.parse("count_over_time(vector(1)[100y:1ms])")
+    with pytest.raises(PromqlError, match=r"has 3153600000000 steps; it may have 1000000"):
+        expression.at(SeriesInMemory([]), 1_700_000_000_000)
