@@ -1,5 +1,6 @@
 """Evaluating one group of rules at an instant."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -8,6 +9,8 @@ from core.alerts.evaluation.recorded import NAME, SourceWithRecorded
 from core.alerts.rule_files import AlertingRule, RecordingRule, RuleGroup
 from core.errors import CoreError
 from core.promql import Expression, PromqlError, SeriesLabels, SeriesSource, VectorSample, expand
+
+log = logging.getLogger(__name__)
 
 RuleValues: TypeAlias = dict[SeriesLabels, float]
 """What an alerting rule returned: the value by labels, those of the rule included."""
@@ -51,6 +54,9 @@ def evaluate_group(
                 outcome.found[position] = found
         except CoreError as error:
             outcome.errors[position] = str(error)
+        except (MemoryError, ArithmeticError, ValueError) as error:  # of one expression: the other rules go on
+            log.exception("the rule %s could not be evaluated", rule.name)
+            outcome.errors[position] = f"it could not be evaluated: {type(error).__name__}: {error}"
     return outcome
 
 
