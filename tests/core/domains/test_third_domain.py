@@ -97,7 +97,7 @@ def test_its_reports_use_the_domains_own_words(finished):
     report = (workspace.reports_dir / session.session_id / "final_report.md").read_text()
     assert "No borrower in these figures is real." in report
     assert "| panel | seed | rows | borrowers | SHA-256 |" in report
-    assert "## Terms\n\nWhat was lent.\n\n| term | value |\n| --- | --- |\n| noise | 0.5 |\n" in report
+    assert "## Terms\n\nWhat was lent.\n\n| term | value |\n| --- | ---: |\n| noise | 0.5 |\n" in report
     assert "bond" not in report.replace("bondx data reproduce", "")  # the command; no word of another domain
 
 
