@@ -23,7 +23,7 @@ from core.errors import CoreError
 from core.text_limits import MAX_REASON
 from widgets.field import TextField
 from widgets.line import Line, Span
-from widgets.lines_pane import Caption, LinesPane
+from widgets.lines_pane import Caption, LinesPane, wrap
 
 HELD_SECONDS = 1.0
 """How long a question is deaf that follows the `Y` of another: a held key repeats after 0.25 to 0.7 seconds."""
@@ -108,6 +108,7 @@ class ChangeDialog(Dialog[Confirmed]):
         self._scrolled_at = -DEAF_SECONDS
         self._n_unseen_told = 0
         self._wants_to_confirm = False
+        self._lines: list[Line] = []
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
@@ -131,7 +132,21 @@ class ChangeDialog(Dialog[Confirmed]):
         A `Y` pressed for the screen as it was before is too early for the new one.
         """
         self._scrolled_at = self.context.monotonic()
+        if self._offer is not None:
+            self.query_one("#dialog-body", Caption).show(self._lines)  # in another size its blank lines may fit again
+            self.fit_body()
         self.call_after_refresh(self._judge)
+
+    def fit_body(self) -> None:
+        """Leave out the blank lines if the whole text then fits: what is in view need not be scrolled to."""
+        super().fit_body()
+        body, room = self.query_one("#dialog-body", Caption), self.body_room
+        width = body.size.width
+        if self._offer is None or not width or body.n_lines(width) <= room:
+            return
+        told = [line for line in self._lines if line.text.strip()]
+        if sum(len(wrap(line, width)) for line in told) <= room:
+            body.show(told)
 
     @on(LinesPane.Seen)
     def _more_was_seen(self) -> None:
@@ -181,6 +196,7 @@ class ChangeDialog(Dialog[Confirmed]):
         lines = list(offer.lines)
         if offer.refusal:
             lines = [Line(((offer.refusal, "bad"),)), *([Line()] if lines else []), *lines]
+        self._lines = lines
         self.query_one("#dialog-body", Caption).show(lines)
         confirm = self.query_one("#confirm", ConfirmButton)
         confirm.display = offer.refusal is None

@@ -113,9 +113,13 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def fit_body(self) -> None:
         """Limit the text to the room above the rows below it, so that these rows are always in view."""
         for body in self.query("#dialog-body"):
-            rows = [row for row in self.query_one("#dialog").children if row.display and row is not body]
-            needed = sum(_height(row) for row in rows) + FRAME_ROWS
-            body.styles.max_height = max(1, self.size.height - needed)
+            body.styles.max_height = self.body_room
+
+    @property
+    def body_room(self) -> int:
+        """The rows that the text may take."""
+        rows = [row for row in self.query_one("#dialog").children if row.display and row.id != "dialog-body"]
+        return max(1, self.size.height - sum(_height(row) for row in rows) - FRAME_ROWS)
 
     def become_readable(self) -> None:
         """Start the time in which input is ignored; called once the content is on the screen."""

@@ -1,6 +1,7 @@
 """The summary of a shift as lines: what fired, what was decided, what was changed, and who was here."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from console.presentation.phrases import NOTHING, age, counted, instant
@@ -30,6 +31,19 @@ def shift_lines(summary: "ShiftSummary") -> list[Line]:
     lines += _headed("Changed", summary.counts["changes"], _entry_lines(summary.changes, summary))
     lines += _headed("Who was here", summary.counts["people"], _people_lines(summary))
     return lines
+
+
+def left_lately_lines(left_at: datetime, since: datetime, until: datetime) -> list[Line]:
+    """Say why a summary begins before the user left: that was a moment ago, or lies ahead of this clock.
+
+    Args:
+        left_at: When the user left.
+        since: Where the summary begins.
+        until: The present.
+    """
+    away = age(left_at, until)
+    left = "just now" if away == "now" else f"{away} ago"
+    return [Line(((f"You left {left}: this is the summary of the last {age(since, until)}.", "accent"),))]
 
 
 def _headed(title: str, n: int, lines: Sequence[Line]) -> list[Line]:

@@ -27,16 +27,18 @@ class ShowShift(Verb[None]):
             UsageError: The word is no length and no time.
         """
         from console.dialogs.text import TextDialog
-        from core.view.shift import start_of_shift
+        from core.view.shift import SHORTEST, start_of_shift
 
         until, word = app.now(), options[0] if options else None
         left_at = app.left_at if word is None else None
-        since = left_at if left_at is not None and left_at < until else start_of_shift(word, until)
+        since = left_at if left_at is not None and until - left_at >= SHORTEST else start_of_shift(word, until)
+        title = "Shift: since you left" if since is left_at else "Shift"
 
         def look() -> "list[Line]":
-            from console.presentation.shift import shift_lines
+            from console.presentation.shift import left_lately_lines, shift_lines
             from core.view.shift import shift_summary
 
-            return shift_lines(shift_summary(app.workspace, since, until))
+            lines = shift_lines(shift_summary(app.workspace, since, until))
+            return lines if left_at is None or since is left_at else [*left_lately_lines(left_at, since, until), *lines]
 
-        app.push_screen(TextDialog("Shift: since you left" if since is left_at else "Shift", look))
+        app.push_screen(TextDialog(title, look))

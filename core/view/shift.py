@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 USUAL_LENGTH: Final = timedelta(hours=8)
+SHORTEST: Final = timedelta(hours=1)
+"""Who left less long ago asks for the shift, and not for the few minutes without it."""
 MAX_RECORDS: Final = 50_000
 """The most records that are read, the newest: a shift of a busy workspace has a few thousand."""
 MAX_ITEMS: Final = 200

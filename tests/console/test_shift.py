@@ -31,16 +31,29 @@ def fire(workspace, at):
 
 
 async def test_who_comes_back_is_told_that_something_happened_and_h_shows_it(open_console, workspace, visits_at):
-    visits_at(timedelta(minutes=5))
+    visits_at(timedelta(hours=2))
     fire(workspace, NOW - timedelta(minutes=2))
     async with open_console((80, 24)) as console:
         await console.until(lambda: "Since you left: " in console.sentence)
         assert "fired" in console.sentence
         assert "h shows" in console.sentence
         await console.press("h")
-        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Who was here" in console.text())
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Decided about" in console.text())
         assert "changed at night" in console.text()
         assert "since you left" in console.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_who_left_a_moment_ago_sees_the_last_eight_hours_and_why(size, open_console, workspace, visits_at):
+    visits_at(timedelta(minutes=5))
+    fire(workspace, NOW - timedelta(hours=3))
+    async with open_console(size) as console:
+        await console.until(lambda: console.app.left_at is not None, "the last visit")
+        await console.press("h")
+        await console.until(lambda: "Who was here" in console.text() or "changed at night" in console.text())
+        assert "You left 5m ago: this is the summary of the last 8h." in console.text()
+        assert "changed at night" in console.text()
+        assert "since you left" not in console.text()
 
 
 async def test_who_missed_nothing_or_was_never_here_is_told_nothing(open_console, workspace, visits_at):

@@ -17,7 +17,7 @@ class MessageStatus(StrEnum):
     """What a message says about its alerts."""
 
     FIRING = "firing"  # at least one fires
-    ACKNOWLEDGED = "acknowledged"  # a person took all that fire; told only to channels that track an incident
+    ACKNOWLEDGED = "acknowledged"  # a person took them; not told to webhooks
     RESOLVED = "resolved"
 
 
@@ -36,6 +36,7 @@ class NotifiedAlert(msgspec.Struct, frozen=True, kw_only=True):
     annotations: dict[str, str] = {}
     starts_at: datetime
     ends_at: datetime | None = None
+    taken_by: str = ""  # who acknowledged it; "" if nobody has
     suspect: str = ""  # the version that it is about, and where it stands: "spread 1.2.0 is live."
     advice: str = ""
     runbook_url: str = ""
@@ -181,6 +182,7 @@ def notified(alert: Alert, suspect: str) -> NotifiedAlert:
         annotations={"summary": alert.summary, **annotations},
         starts_at=alert.first_at,
         ends_at=alert.resolved_at,
+        taken_by=(alert.acknowledged_by or "") if alert.is_acknowledged else "",
         suspect=suspect,
         advice=alert.advice,
         runbook_url=annotations.get("runbook_url", ""),

@@ -124,6 +124,11 @@ class ConfiguredChannel:
     sends_resolved: bool = True
     tracks_incidents: bool = False
 
+    @property
+    def hears_acknowledgements(self) -> bool:
+        """Whether it is told that somebody took an alert: Alertmanager's JSON has no words for it."""
+        return self.target.kind != "webhook"
+
 
 class Receivers:
     """Every receiver with its channels. Making it reads no secret and opens no connection."""

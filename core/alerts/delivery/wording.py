@@ -35,12 +35,22 @@ def headline(message: AlertMessage) -> str:
     prefix = "[escalation] " if message.reason == "escalation" else ""
     if len(message.alerts) + message.n_truncated == 1:
         only = message.alerts[0]
-        return one_line(f"{prefix}[{only.status}] {only.severity} {only.name}: {only.summary}")
+        taken = f"taken by {only.taken_by}: " if message.status is MessageStatus.ACKNOWLEDGED and only.taken_by else ""
+        return one_line(f"{prefix}[{only.status}] {only.severity} {only.name}: {taken}{only.summary}")
+    if message.status is MessageStatus.ACKNOWLEDGED:
+        return _taken_in_one_line(message)
     n_firing, n_resolved = len(message.firing), len(message.resolved)
     counts = [f"{n} {word}" for n, word in ((n_firing, "firing"), (n_resolved, "resolved")) if n]
     more = f", {message.n_truncated} more" if message.n_truncated else ""
     names = ", ".join(dict.fromkeys(alert.name for alert in message.alerts))
     return one_line(f"{prefix}[{', '.join(counts)}{more}] {message.severity} {names}")
+
+
+def _taken_in_one_line(message: AlertMessage) -> str:
+    people = ", ".join(dict.fromkeys(alert.taken_by for alert in message.alerts if alert.taken_by))
+    names = ", ".join(dict.fromkeys(alert.name for alert in message.alerts))
+    taken = f"taken by {people}: " if people else ""
+    return one_line(f"[{len(message.alerts) + message.n_truncated} acknowledged] {message.severity} {taken}{names}")
 
 
 def facts(alert: NotifiedAlert) -> Iterator[Fact]:
@@ -51,6 +61,8 @@ def facts(alert: NotifiedAlert) -> Iterator[Fact]:
         yield Fact("Description", clean(alert.description))
     until = f" until {in_words(alert.ends_at)}" if alert.ends_at and not alert.is_firing else ""
     yield Fact("Since", f"{in_words(alert.starts_at)}{until}")
+    if alert.taken_by:
+        yield Fact("Taken by", one_line(alert.taken_by))
     if alert.value is not None:
         limit = f", limit {alert.threshold:.6g}" if alert.threshold is not None else ""
         yield Fact("Value", f"{alert.value:.6g}{limit}")

@@ -145,7 +145,7 @@ class Notifier(Worker):
                 times.append(again_at)
                 self.enqueue(notifications, now)
         times.append(self._escalate(config if isinstance(config, RoutingConfig) else None, alerts, now))
-        taken = acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now)
+        taken = acknowledgements(self.outbox, self._receivers, by_fingerprint, now=now, workspace=self._place)
         self.outbox.enqueue_all([OutgoingMessage(message, (target,)) for message, target in taken])
         return min((at for at in times if at is not None), default=None)
 

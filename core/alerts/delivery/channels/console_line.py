@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from core.alerts.delivery.channel import Delivered
-from core.alerts.delivery.message import AlertMessage
+from core.alerts.delivery.message import AlertMessage, MessageStatus
 from core.alerts.delivery.records import Announcement
 from core.alerts.delivery.wording import headline
 from core.clock import Clock, utc_now
@@ -39,14 +39,15 @@ class ConsoleChannel:
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Store one line; see `Channel.send`."""
+        fires = bool(message.firing) and message.status is not MessageStatus.ACKNOWLEDGED
         announce(
             self._workspace,
             Announcement(
                 announcement_id=f"{message.notification_id}:{'bell' if self._rings else 'line'}",
                 at=self._clock(),
                 text=headline(message),
-                severity=message.severity if message.firing else "info",
-                rings=self._rings,
+                severity=message.severity if fires else "info",
+                rings=self._rings and message.status is not MessageStatus.ACKNOWLEDGED,
             ),
         )
         return Delivered("stored for the consoles")

@@ -5,16 +5,21 @@ from datetime import timedelta
 
 import pytest
 
-from core.actor import Actor
+from core.actor import Actor, Origin
 from core.alerts import Alerts
+from core.alerts.delivery.acknowledgements import acknowledgements
+from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.channels.console_line import announcements_of
+from core.alerts.delivery.outbox import Outbox, OutgoingMessage
+from core.alerts.delivery.wording import headline
 from core.alerts.external import ExternalAlerts, ReceivedAlert
 from core.engine.workers.notifier import Notifier
 from tests.alert_receivers import http_receiver
 from tests.clocks import HandClock
-from tests.core.alerts.delivery.told import Block, Named, Routing, Told
+from tests.core.alerts.delivery.told import Block, Named, Routing, Told, a_message, receivers_of
 from tests.waiting import until
 
+ADA = Actor("ada", "desk", Origin.CONSOLE)
 GATE = {"session": "s-0001", "gate": "coverage"}
 
 
@@ -243,3 +248,77 @@ def test_pagerduty_hears_of_an_acknowledgement_once_and_of_the_end(workspace, cl
         assert actions == ["trigger", "acknowledge", "resolve"]
         assert len({request.json["dedup_key"] for request in pagerduty.requests}) == 1
         notifier.end(after_failure=False)
+
+
+SLACK = "slack_configs"
+
+
+def slack_lines(http):
+    return [request.json["text"] for request in http.requests]
+
+
+def test_people_who_heard_of_an_alert_hear_once_who_took_it_also_after_a_restart(
+    workspace, clock, context, monkeypatch
+):
+    with http_receiver() as slack, http_receiver() as hook:
+        monkeypatch.setenv("SLACK_URL", slack.url())
+        blocks = [Block(SLACK, {"api_url": "${SLACK_URL}"}), Block("webhook_configs", {"url": hook.url()})]
+        routing = EachOnce(ops=blocks)
+        notifier = Notifier(replace(context, clock=clock), routing)
+        alert = fire(workspace, clock)
+        settled(notifier, clock)
+        alerts = Alerts(workspace, clock=clock)
+        clock.pass_by(1)
+        alerts.acknowledge(alert.fingerprint, ADA)
+        settled(notifier, clock)
+        notifier.end(after_failure=False)
+        restarted = Notifier(replace(context, clock=clock), routing)
+        for _ in range(3):
+            clock.pass_by(60)
+            settled(restarted, clock)
+        alerts.clear("gate_failed", labels=GATE, now=clock())
+        settled(restarted, clock)
+        restarted.end(after_failure=False)
+        fires, taken, ends = slack_lines(slack)
+        assert fires.startswith("[firing] warning")
+        assert taken.startswith("[acknowledged] warning")
+        assert "taken by ada@desk: coverage" in taken
+        assert ends.startswith("[resolved] warning")
+        assert [request.json["status"] for request in hook.requests] == ["firing", "resolved"]
+
+
+def test_who_did_not_hear_of_an_alert_does_not_hear_that_it_was_taken(workspace, clock, context, monkeypatch):
+    with http_receiver() as slack:
+        monkeypatch.setenv("SLACK_URL", slack.url())
+        alert = fire(workspace, clock)
+        Alerts(workspace, clock=clock).acknowledge(alert.fingerprint, ADA)
+        clock.pass_by(1)
+        notifier = Notifier(replace(context, clock=clock), EachOnce(ops=[Block(SLACK, {"api_url": "${SLACK_URL}"})]))
+        for _ in range(2):
+            settled(notifier, clock)
+        notifier.end(after_failure=False)
+        assert not [line for line in slack_lines(slack) if "taken by" in line]
+
+
+def test_several_alerts_taken_at_once_are_one_message_and_a_later_one_another(workspace, clock):
+    outbox, receivers = Outbox(workspace, clock=clock), receivers_of(workspace, Block(SLACK, {"api_url": "http://x/"}))
+    (slack,) = receivers.channels("ops")
+    alerts = Alerts(workspace, clock=clock)
+    fired = [fire(workspace, clock, {"gate": name}) for name in ("coverage", "accuracy", "bias")]
+    (told,) = outbox.enqueue(a_message(*fired), [slack.target])
+    outbox.succeed(outbox.begin(told), Delivered("HTTP 200"))
+
+    def taken():
+        known = {alert.fingerprint: alert for alert in alerts.all()}
+        found = list(acknowledgements(outbox, receivers, known, now=clock()))
+        outbox.enqueue_all([OutgoingMessage(message, (target,)) for message, target in found])
+        return [headline(message) for message, _ in found]
+
+    assert taken() == []
+    clock.pass_by(1)
+    alerts.acknowledge_all([alert.fingerprint for alert in fired[:2]], ADA)
+    assert taken() == ["[2 acknowledged] warning taken by ada@desk: gate_failed"]
+    clock.pass_by(1)
+    alerts.acknowledge(fired[2].fingerprint, ADA)
+    assert taken() == ["[acknowledged] warning gate_failed: taken by ada@desk: coverage"]
+    assert taken() == []
