@@ -133,20 +133,21 @@ class ChangeDialog(Dialog[Confirmed]):
         """
         self._scrolled_at = self.context.monotonic()
         if self._offer is not None:
-            self.query_one("#dialog-body", Caption).show(self._lines)  # in another size its blank lines may fit again
+            for body in self.query("#dialog-body").results(Caption):  # a closing dialog has lost it
+                body.show(self._lines)  # in another size its blank lines may fit again
             self.fit_body()
         self.call_after_refresh(self._judge)
 
     def fit_body(self) -> None:
         """Leave out the blank lines if the whole text then fits: what is in view need not be scrolled to."""
         super().fit_body()
-        body, room = self.query_one("#dialog-body", Caption), self.body_room
-        width = body.size.width
-        if self._offer is None or not width or body.n_lines(width) <= room:
-            return
-        told = [line for line in self._lines if line.text.strip()]
-        if sum(len(wrap(line, width)) for line in told) <= room:
-            body.show(told)
+        for body in self.query("#dialog-body").results(Caption):  # a closing dialog has lost it
+            width, room = body.size.width, self.body_room
+            if self._offer is None or not width or body.n_lines(width) <= room:
+                continue
+            told = [line for line in body.lines if line.text.strip()]
+            if sum(len(wrap(line, width)) for line in told) <= room:
+                body.show(told)
 
     @on(LinesPane.Seen)
     def _more_was_seen(self) -> None:
