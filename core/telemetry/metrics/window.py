@@ -12,8 +12,8 @@ import numpy as np
 from core.telemetry.metrics.packing import SampleTimes, SampleValues, SeriesIds
 
 _LEAST = 16
-_SHORT = 8
-"""Up to so many samples are held as bytes."""
+_SHORT = 32
+"""The number of samples up to which a series is held as bytes."""
 
 _SAMPLE = np.dtype([("at_ms", np.int64), ("value", np.float64)])
 _SIZE = _SAMPLE.itemsize

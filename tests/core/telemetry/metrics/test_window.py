@@ -53,14 +53,14 @@ def test_nothing_is_added_by_no_scrape():
     assert contents(window) == {}
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 400])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 31, 32, 33, 400])
 def test_a_series_of_any_length_is_held_whole(n):
     window = RecentWindow(0, 10_000, 20)
     window.add_all(list(packed((at, {3: float(at)}) for at in range(1, n + 1))))
     assert contents(window) == {3: [list(range(1, n + 1)), [float(at) for at in range(1, n + 1)]]}
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 10, 40])
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 34, 100])
 def test_a_series_that_grows_by_scrapes_is_held_whole_and_in_every_bit(n):
     window = RecentWindow(0, 10_000, 20)
     for at in (*range(1, n + 1), n):  # the last one twice: a clock that was set back
@@ -92,3 +92,15 @@ def test_a_series_of_two_samples_takes_little_memory():
     finally:
         tracemalloc.stop()
     assert held < 250 * n_series  # their samples are 32 bytes; two arrays would take 450 more
+
+
+def test_a_series_that_ends_after_thirty_samples_takes_little_more_than_the_samples():
+    window, n_series, n_samples = RecentWindow(0, 1_000_000, 20), 500, 30
+    tracemalloc.start()
+    try:
+        for at in range(1, n_samples + 1):
+            window.add(at, np.arange(n_series, dtype=np.uint32), np.ones(n_series))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < n_series * (16 * n_samples + 250)
