@@ -120,8 +120,7 @@ def verify_chain(args: argparse.Namespace) -> int:
     if args.json:
         print_json(verdict)
     elif verdict.ok:
-        note = f" ({verdict.reason})" if verdict.reason else ""
-        print(f"{verdict.n_records} records, chain intact{note}")
+        print(f"chain intact: {verdict.reason}")
     else:
         place = f"record {verdict.first_bad_sequence}: " if verdict.first_bad_sequence else ""
         print(f"{place}{verdict.reason}")

@@ -84,8 +84,10 @@ def verify_log(
             torn_tail=torn,
             n_signatures=walk.n_signatures,
         )
-    epochs = f" and {ledgers.n_epochs} epochs" if ledgers.n_epochs else ""
-    reason = f"all {n} records{epochs} are intact, in order and complete" if n else "the log is empty"
+    records = f"all {n:,} records" if n > 1 else "the one record"
+    epochs = f" and {ledgers.n_epochs:,} epoch{'s' * (ledgers.n_epochs > 1)}" if ledgers.n_epochs else ""
+    verb = "are" if n > 1 or epochs else "is"
+    reason = f"{records}{epochs} {verb} intact, in order and complete" if n else "the log is empty"
     if torn:
         reason += "; the last write was cut short by a crash, and the next change moves the partial line aside"
     if ledgers.torn:

@@ -193,3 +193,9 @@ def test_the_tail_is_read_from_the_end_and_skips_what_cannot_be_read(file, log):
     assert [record.sequence for record in log.tail(3)] == [5, 6]
     assert len(log.tail(1000)) == N
     assert log.tail(0) == []
+
+
+@pytest.mark.parametrize(("n", "says"), [(1, "the one record is intact"), (2, "all 2 records are intact")])
+def test_a_good_verdict_counts_in_good_english(log, write_notes, n, says):
+    write_notes(n)
+    assert log.verify().reason.startswith(says)
