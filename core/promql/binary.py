@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.promql.budget import EvaluationBudget
 from core.promql.errors import PromqlError
 from core.promql.series import NAME, SeriesLabels
 from core.promql.vectors import Floats, Presence, StepValues, Vector, key_function, merged, nameless, without_name
@@ -51,14 +52,16 @@ class Matching:
         return key_function(self.names, keeps=self.is_on)
 
 
-def combine(op: str, left: StepValues, right: StepValues, matching: Matching, *, is_bool: bool) -> StepValues:
+def combine(
+    op: str, left: StepValues, right: StepValues, matching: Matching, *, is_bool: bool, budget: EvaluationBudget
+) -> StepValues:
     """Apply an operator to two scalars, a vector and a scalar, or two vectors, at each step."""
     if isinstance(left, str) or isinstance(right, str):
         raise PromqlError("An operator needs numbers or vectors, not strings.")
     if isinstance(left, Vector) and isinstance(right, Vector):
         if op in SETS:
             return _set_operation(op, left, right, matching)
-        return _matched(op, left, right, matching, is_bool=is_bool)
+        return _matched(op, left, right, matching, is_bool=is_bool, budget=budget)
     if isinstance(left, Vector):
         assert not isinstance(right, Vector)
         return _with_scalar(op, left, left.values, right[None, :], is_bool=is_bool)
@@ -101,7 +104,9 @@ def _presence(vector: Vector, key: Callable[[SeriesLabels], SeriesLabels]) -> di
     return there
 
 
-def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, is_bool: bool) -> Vector:
+def _matched(
+    op: str, left: Vector, right: Vector, matching: Matching, *, is_bool: bool, budget: EvaluationBudget
+) -> Vector:
     """Apply an operator to the pairs of series whose labels match.
 
     Raises:
@@ -114,7 +119,9 @@ def _matched(op: str, left: Vector, right: Vector, matching: Matching, *, is_boo
     many_rows, one_rows, labels, signatures = [], [], [], []
     for row, many_labels in enumerate(many.labels):
         signature = key(many_labels)
-        for other in ones.get(signature, ()):
+        others = ones.get(signature, ())
+        budget.hold(len(others) * many.values.shape[1])
+        for other in others:
             many_rows.append(row)
             one_rows.append(other)
             signatures.append(signature)
@@ -147,8 +154,8 @@ def _one_per_signature(
     one: Vector, key: Callable[[SeriesLabels], SeriesLabels], *, side: str
 ) -> dict[SeriesLabels, list[int]]:
     rows: dict[SeriesLabels, list[int]] = {}
-    for row, labels in enumerate(one.labels):
-        rows.setdefault(key(labels), []).append(row)
+    for row in np.flatnonzero(np.any(one.present, axis=1)).tolist():
+        rows.setdefault(key(one.labels[row]), []).append(row)
     for signature, same in rows.items():
         if len(same) > 1 and (one.present[same].sum(axis=0) > 1).any():
             group = ", ".join(f'{name}="{value}"' for name, value in signature)

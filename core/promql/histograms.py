@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.promql.budget import EvaluationBudget
 from core.promql.range_functions import out_of_range
 from core.promql.series import SeriesLabels
 from core.promql.vectors import Floats, Vector, key_function, merged
@@ -10,12 +11,13 @@ SMALL_DELTA = 1e-12
 """A bucket that is smaller or larger than the one below by no more than this share is taken for equal to it."""
 
 
-def histogram_quantile(share: Floats, vector: Vector) -> Vector:
+def histogram_quantile(share: Floats, vector: Vector, budget: EvaluationBudget) -> Vector:
     """Return the quantile of each histogram, interpolated within its bucket.
 
     Args:
         share: The quantile asked for, at each step.
         vector: Cumulative buckets; series without a readable `le` are left out.
+        budget: What is left to the evaluation.
     """
     key = key_function(("le",), keeps=False)
     groups: dict[SeriesLabels, list[tuple[float, int]]] = {}
@@ -31,6 +33,7 @@ def histogram_quantile(share: Floats, vector: Vector) -> Vector:
         return Vector.empty(n_steps)
     values, present = np.zeros((len(groups), n_steps)), np.zeros((len(groups), n_steps), dtype=bool)
     for number, buckets in enumerate(groups.values()):
+        budget.check()
         buckets.sort()
         rows = [row for _, row in buckets]
         bounds, there = np.array([bound for bound, _ in buckets]), vector.present[rows]

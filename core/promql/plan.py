@@ -3,12 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from core.promql.aggregations import aggregate
 from core.promql.binary import Matching, combine
+from core.promql.budget import EvaluationBudget
 from core.promql.errors import PromqlError
 from core.promql.histograms import histogram_quantile
 from core.promql.patterns import LabelPattern
@@ -22,11 +23,14 @@ from core.promql.vector_functions import (
     label_replace,
 )
 from core.promql.vectors import Floats, StepValues, Times, Vector, key_function, labels_of, nameless
-from core.promql.windows import FlatSeries, windows_of
+from core.promql.windows import FlatSeries, joined, windows_of
 
 LOOKBACK_MS = 300_000
 DEFAULT_SUBQUERY_STEP_MS = 60_000
 MAXIMUM_SUBQUERY_STEPS = 1_000_000
+DAY_MS = 86_400_000
+_DAYS_ALONE = 32
+"""So many days are read one by one, so that a day is counted before the next day is in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,16 @@ class EvaluationRun:
         source: Where series come from.
         steps: The instants in ms, shape (n_steps,).
         start_ms, end_ms: Of the whole query: what `@ start()` and `@ end()` mean, in subqueries too.
+        budget: What is left to it.
+        n_instants: How many instants the whole query asks for.
     """
 
     source: SeriesSource
     steps: Times
     start_ms: int
     end_ms: int
+    budget: EvaluationBudget
+    n_instants: int = 1
 
 
 class Node(ABC):
@@ -64,6 +72,7 @@ class Node(ABC):
 
     def vector(self, run: EvaluationRun) -> Vector:
         """Evaluate what is a vector."""
+        run.budget.check()
         value = self.evaluate(run)
         if not isinstance(value, Vector):
             raise PromqlError("An instant vector is needed here.")
@@ -71,6 +80,7 @@ class Node(ABC):
 
     def scalar(self, run: EvaluationRun) -> Floats:
         """Evaluate what is a scalar."""
+        run.budget.check()
         value = self.evaluate(run)
         if not isinstance(value, np.ndarray):
             raise PromqlError("A scalar is needed here.")
@@ -144,9 +154,10 @@ class Selector(Node):
     def with_times(self, run: EvaluationRun) -> tuple[Vector, Floats]:
         """Return the last samples, and their times in seconds."""
         times = self.moment.times(run)
-        flat = select(run.source, self.matchers, times, LOOKBACK_MS)
+        flat = select(run, self.matchers, times, LOOKBACK_MS)
         if flat is None:
             return Vector.empty(times.size), np.zeros((0, times.size))
+        run.budget.hold(len(flat.labels) * times.size)
         at = flat.up_to(times)
         present = at > flat.up_to(times - LOOKBACK_MS)
         last = np.maximum(at - 1, 0)
@@ -155,10 +166,30 @@ class Selector(Node):
         return Vector(flat.labels, values, present), flat.at_ms[last] / 1000
 
 
-def select(source: SeriesSource, matchers: tuple[Matcher, ...], times: Times, back_ms: int) -> FlatSeries | None:
+def select(run: EvaluationRun, matchers: tuple[Matcher, ...], times: Times, back_ms: int) -> FlatSeries | None:
     """Return the series needed to look back from these times, ordered by their labels; None if there is none."""
-    found = [one for one in source.select(matchers, int(times.min()) - back_ms, int(times.max())) if one.at_ms.size]
-    return FlatSeries(sorted(found, key=lambda one: one.labels)) if found else None
+    first, last = int(times.min()) - back_ms, int(times.max())
+    parts: dict[SeriesLabels, list[SeriesSamples]] = {}
+    for start, end in _selections(first, last):
+        found = run.source.select(matchers, start, end)
+        run.budget.hold(sum(one.at_ms.size for one in found))
+        for one in found:
+            if one.at_ms.size:
+                parts.setdefault(one.labels, []).append(one)
+    return FlatSeries([joined(parts[labels]) for labels in sorted(parts)]) if parts else None
+
+
+def _selections(first: int, last: int) -> list[tuple[int, int]]:
+    """Part a long time into the last days and, before those, ever longer parts."""
+    parts: list[tuple[int, int]] = []
+    end, length = last, DAY_MS
+    while end > first:
+        start = max(first, end - length)
+        parts.append((start, end))
+        end = start
+        if len(parts) >= _DAYS_ALONE:
+            length *= 2
+    return parts[::-1]
 
 
 class RangeNode(Node):
@@ -187,7 +218,7 @@ class RangeSelector(RangeNode):
 
     def series(self, run: EvaluationRun, times: Times) -> FlatSeries | None:
         """Select from the source."""
-        flat = select(run.source, self.matchers, times, self.range_ms)
+        flat = select(run, self.matchers, times, self.range_ms)
         return None if flat is None else flat.without_stale()
 
     def evaluate(self, run: EvaluationRun) -> StepValues:
@@ -203,6 +234,7 @@ class Subquery(RangeNode):
     moment: TimeModifier
     range_ms: int
     step_ms: int
+    place: int | None = field(default=None, compare=False)  # of its range in the text
 
     @property
     def children(self) -> Sequence[Node]:
@@ -220,12 +252,15 @@ class Subquery(RangeNode):
         last = int(times.max()) // self.step_ms
         if (n_steps := last - first + 1) > MAXIMUM_SUBQUERY_STEPS:  # before an array of them is made
             raise PromqlError(
-                f"A subquery has {n_steps} steps; it may have {MAXIMUM_SUBQUERY_STEPS}: make its step longer."
+                f"The subquery has {n_steps:,} steps; it may have {MAXIMUM_SUBQUERY_STEPS:,}: make its step longer.",
+                self.place,
             )
         if n_steps <= 0:
             return None
+        run.budget.hold(n_steps)
         grid = np.arange(first, last + 1, dtype=np.int64) * self.step_ms
-        vector = self.inner.vector(EvaluationRun(run.source, grid, run.start_ms, run.end_ms))
+        vector = self.inner.vector(replace(run, steps=grid))
+        run.budget.hold(int(np.count_nonzero(vector.present)))
         there = [
             SeriesSamples(labels, grid[present], values[present])
             for labels, values, present in zip(vector.labels, vector.values, vector.present, strict=True)
@@ -260,7 +295,13 @@ class RangeCall(Node):
         parameters = [parameter.scalar(run) for parameter in self.parameters]
         function = RANGE_FUNCTIONS[self.name]
         values, present = windows_of(
-            flat, times, run.steps, self.over.range_ms, lambda windows: function(windows, parameters)
+            flat,
+            times,
+            run.steps,
+            self.over.range_ms,
+            lambda windows: function(windows, parameters),
+            budget=run.budget,
+            n_instants=run.n_instants,
         )
         vector = Vector(flat.labels, values, present)
         return vector if self.name == "last_over_time" else nameless(vector)
@@ -285,6 +326,7 @@ class Absent(Node):
             flat = self.inner.series(run, times)
             present = np.zeros((1, times.size), dtype=bool)
             if flat is not None:
+                run.budget.hold(len(flat.labels) * times.size)
                 present = flat.up_to(times) > flat.up_to(times - self.inner.range_ms)
         else:
             present = self.inner.vector(run).present
@@ -308,7 +350,9 @@ class Binary(Node):
 
     def evaluate(self, run: EvaluationRun) -> StepValues:
         """Apply the operator."""
-        return combine(self.op, self.left.evaluate(run), self.right.evaluate(run), self.matching, is_bool=self.is_bool)
+        run.budget.check()
+        left, right = self.left.evaluate(run), self.right.evaluate(run)
+        return combine(self.op, left, right, self.matching, is_bool=self.is_bool, budget=run.budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +394,8 @@ class Aggregation(Node):
     def evaluate(self, run: EvaluationRun) -> Vector:
         """Aggregate at each step."""
         parameter = None if self.parameter is None else self.parameter.evaluate(run)
-        return aggregate(self.name, self.inner.vector(run), key_function(self.labels, keeps=self.keeps), parameter)
+        key = key_function(self.labels, keeps=self.keeps)
+        return aggregate(self.name, self.inner.vector(run), key, parameter, run.budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +433,7 @@ class FunctionCall(Node):
             case "timestamp":
                 return self._timestamp(run)
             case "histogram_quantile":
-                return histogram_quantile(arguments[0].scalar(run), arguments[1].vector(run))
+                return histogram_quantile(arguments[0].scalar(run), arguments[1].vector(run), run.budget)
             case "sort" | "sort_desc":
                 return self._sorted(arguments[0].vector(run))
             case "label_replace" | "label_join":

@@ -9,6 +9,7 @@ import promql_parser
 
 from core.promql.aggregations import AGGREGATIONS
 from core.promql.binary import ARITHMETIC, COMPARISON, SETS, Matching
+from core.promql.cost import require_affordable
 from core.promql.errors import PromqlError
 from core.promql.patterns import LabelPattern
 from core.promql.plan import (
@@ -43,6 +44,7 @@ _CALLS = frozenset(
 )
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*", re.DOTALL)
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+_SUBQUERY_RANGE = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")
 _OPERATOR = re.compile(r"[-+*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 
 
@@ -50,7 +52,7 @@ def read_expression(text: str) -> Node:
     """Return the nodes of an expression.
 
     Raises:
-        PromqlError: It cannot be read, or has a part that is not evaluated here.
+        PromqlError: It cannot be read, has a part that is not evaluated here, or is too costly for any series.
     """
     _check_size(text)
     try:
@@ -62,9 +64,11 @@ def read_expression(text: str) -> Node:
             raise
         raise PromqlError("The parser failed on this expression.") from None
     try:
-        return _Reader(text).node(tree)
+        root = _Reader(text).node(tree)
     except (OverflowError, ValueError) as error:
         raise PromqlError(f"A number in the expression is out of range: {error}.") from None
+    require_affordable(root)
+    return root
 
 
 def _check_size(text: str) -> None:
@@ -74,7 +78,7 @@ def _check_size(text: str) -> None:
         raise PromqlError(f"The expression has {len(text)} characters; it may have {MAXIMUM_CHARACTERS}.")
     if "\0" in text:
         raise PromqlError("The expression holds a NUL character.", text.index("\0"))
-    bare = _QUOTED.sub(lambda found: " " * len(found.group()), text)
+    bare = _bare(text)
     depth = 0
     for at, character in enumerate(bare):
         depth += (character in "([{") - (character in ")]}")
@@ -85,6 +89,11 @@ def _check_size(text: str) -> None:
         raise PromqlError(
             f"The expression has more than {MAXIMUM_OPERATORS} operators.", operators[MAXIMUM_OPERATORS].start()
         )
+
+
+def _bare(text: str) -> str:
+    """Blank strings and comments; every other character stays at its place."""
+    return _QUOTED.sub(lambda found: " " * len(found.group()), text)
 
 
 def _clean(message: str) -> str:
@@ -112,6 +121,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._subquery_places = [found.start() for found in _SUBQUERY_RANGE.finditer(_bare(text))]
+        self._n_subqueries = 0
 
     def node(self, tree: Any) -> Node:
         """Return the node of a part of the tree."""
@@ -156,7 +167,12 @@ class _Reader:
     def _subquery_expr(self, tree: promql_parser.SubqueryExpr) -> Node:
         assert tree.range is not None
         step_ms = DEFAULT_SUBQUERY_STEP_MS if tree.step is None else max(_ms(tree.step), 1)
-        return Subquery(self.node(tree.expr), _moment(tree), max(_ms(tree.range), 1), step_ms)
+        inner = self.node(tree.expr)
+        # Its range follows its expression, so subqueries end in the order in which their ranges are written.
+        places, at = self._subquery_places, self._n_subqueries
+        self._n_subqueries += 1
+        place = places[at] if at < len(places) else None
+        return Subquery(inner, _moment(tree), max(_ms(tree.range), 1), step_ms, place)
 
     def _matchers(self, tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
         if tree.matchers.or_matchers:
@@ -207,9 +223,11 @@ class _Reader:
             inner = self._range(arguments[0]) if name == "absent_over_time" else self.node(arguments[0])
             return Absent(inner, absent_labels(inner))
         if name in RANGE_FUNCTIONS:
-            at = 1 if name == "quantile_over_time" else 0
-            over = self._range(arguments.pop(at))
-            return RangeCall(name, over, tuple(self.node(argument) for argument in arguments))
+            if name == "quantile_over_time":
+                share = self.node(arguments[0])
+                return RangeCall(name, self._range(arguments[1]), (share,))
+            over = self._range(arguments[0])
+            return RangeCall(name, over, tuple(self.node(argument) for argument in arguments[1:]))
         if name not in _CALLS:
             raise self._refused(name)
         nodes = tuple(self.node(argument) for argument in arguments)

@@ -7,11 +7,14 @@ from typing import TypeVar
 import numpy as np
 
 from core.arrays import ArrayOf
+from core.promql.budget import EvaluationBudget
+from core.promql.errors import PromqlError
 from core.promql.series import SeriesLabels, SeriesSamples, stale_samples
 from core.promql.vectors import Floats, Presence, Times
 
 OfWindow = TypeVar("OfWindow", np.float64, np.int64)
 MAXIMUM_SAMPLES_AT_ONCE = 4_000_000
+_LARGEST_KEY = int(np.iinfo(np.int64).max)
 
 
 class FlatSeries:
@@ -28,6 +31,8 @@ class FlatSeries:
     def _index(self) -> None:
         self._first = int(self.at_ms.min()) if self.at_ms.size else 0
         self._span = (int(self.at_ms.max()) - self._first if self.at_ms.size else 0) + 2
+        if self._span * len(self.labels) > _LARGEST_KEY:
+            raise PromqlError(f"The range is too long for {len(self.labels):,} series: make it shorter.")
         self._keys = self._number * self._span + (self.at_ms - self._first + 1)
 
     def without_stale(self) -> "FlatSeries":
@@ -102,12 +107,23 @@ class Windows:
         return before, has_one
 
 
+def joined(parts: Sequence[SeriesSamples]) -> SeriesSamples:
+    """Join parts of one series, the earliest first."""
+    if len(parts) == 1:
+        return parts[0]
+    at_ms, values = np.concatenate([one.at_ms for one in parts]), np.concatenate([one.values for one in parts])
+    return SeriesSamples(parts[0].labels, at_ms, values)
+
+
 def windows_of(
     flat: FlatSeries,
     ends_ms: Times,
     steps_ms: Times,
     range_ms: int,
     take: Callable[[Windows], tuple[Floats, Presence | None]],
+    *,
+    budget: EvaluationBudget,
+    n_instants: int,
 ) -> tuple[Floats, Presence]:
     """Apply a function to the windows (end - range, end] of all series.
 
@@ -117,22 +133,28 @@ def windows_of(
         steps_ms: The steps, shape (n_steps,).
         range_ms: The length of the windows.
         take: What returns a value per window, and which windows have one (None: all).
+        budget: What is left to the evaluation.
+        n_instants: How many instants the whole query asks for.
     Returns:
         Values and presence, shape (n_series, n_steps).
+
+    Raises:
+        PromqlError: The windows hold too many samples, or the time is over.
     """
     n_series, n_steps = len(flat.labels), ends_ms.size
-    values, present = np.zeros((n_series, n_steps)), np.zeros((n_series, n_steps), dtype=bool)
-    low, high = flat.up_to(ends_ms - range_ms), flat.up_to(ends_ms)
-    for begin, end in _portions(high - low):
-        counts = (high - low)[:, begin:end]
-        filled = counts > 0
-        if not filled.any():
-            continue
-        counts_there, lows = counts[filled], low[:, begin:end][filled]
+    budget.hold(n_series * n_steps)
+    values, present = np.zeros(n_series * n_steps), np.zeros(n_series * n_steps, dtype=bool)
+    low = flat.up_to(ends_ms - range_ms).ravel()
+    counts = flat.up_to(ends_ms).ravel() - low
+    budget.look_at(int(counts.sum()), n_instants)
+    filled = np.flatnonzero(counts)
+    for there in _portions(filled, counts[filled]):
+        budget.check()
+        counts_there, lows = counts[there], low[there]
         ends_of = np.cumsum(counts_there)
         starts = ends_of - counts_there
         picked = np.arange(int(ends_of[-1])) + np.repeat(lows - starts, counts_there)
-        steps = np.nonzero(filled)[1] + begin
+        steps = there % n_steps
         found, is_given = take(
             Windows(
                 flat.at_ms[picked],
@@ -145,21 +167,17 @@ def windows_of(
                 range_ms,
             )
         )
-        values[:, begin:end][filled] = found
-        present[:, begin:end][filled] = True if is_given is None else is_given
-    return values, present
+        values[there] = found
+        present[there] = True if is_given is None else is_given
+    return values.reshape(n_series, n_steps), present.reshape(n_series, n_steps)
 
 
-def _portions(counts: Times) -> Iterator[tuple[int, int]]:
-    """Part the steps so that not too many samples are laid out at once."""
-    per_step = counts.sum(axis=0)
-    if int(per_step.sum()) <= MAXIMUM_SAMPLES_AT_ONCE:
-        yield 0, per_step.size
-        return
-    begin, n_samples = 0, 0
-    for step, n in enumerate(per_step.tolist()):
-        if n_samples and n_samples + n > MAXIMUM_SAMPLES_AT_ONCE:
-            yield begin, step
-            begin, n_samples = step, 0
-        n_samples += n
-    yield begin, per_step.size
+def _portions(filled: Times, counts: Times) -> Iterator[Times]:
+    """Part the windows that hold samples so that not too many samples are laid out at once."""
+    ends = np.cumsum(counts)
+    begin, n_before = 0, 0
+    while begin < filled.size:
+        end = int(np.searchsorted(ends, n_before + MAXIMUM_SAMPLES_AT_ONCE, side="right"))
+        end = max(end, begin + 1)  # a single window is never parted
+        yield filled[begin:end]
+        begin, n_before = end, int(ends[end - 1])

@@ -5,8 +5,7 @@ import pytest
 from console.dialogs.text import TextDialog
 from console.presentation.expression import MAX_LINES, fault_lines, value_lines
 from core.alerts.evaluation.listing import EvaluatedSample
-from core.alerts.evaluation.source import BoundedSource
-from core.promql import Expression, PromqlError, SeriesInMemory, SeriesSamples
+from core.promql import EvaluationLimits, Expression, PromqlError, SeriesInMemory, SeriesSamples
 from tests.console.conftest import NOW
 
 
@@ -51,6 +50,6 @@ def test_an_expression_that_reads_without_end_is_refused():
 
     source = SeriesInMemory([SeriesSamples((("__name__", "a"),), np.arange(1, 101), np.ones(100))])
     expression = Expression.parse("sum_over_time(a[1h])")
-    assert expression.at(BoundedSource(source, 100), 100)
+    assert expression.at(source, 100, EvaluationLimits(max_samples=101).begin())  # 100 are read, 1 is the result
     with pytest.raises(PromqlError, match="more than 99 samples"):
-        expression.at(BoundedSource(source, 99), 100)
+        expression.at(source, 100, EvaluationLimits(max_samples=99).begin())

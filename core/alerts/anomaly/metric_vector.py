@@ -8,7 +8,7 @@ import numpy as np
 
 from core.alerts.anomaly.baseline import DAY_MS, MINUTE_MS
 from core.arrays import FloatArray, IntArray
-from core.promql import Expression, Matcher, SeriesSamples, SeriesSource
+from core.promql import EvaluationLimits, Expression, Matcher, SeriesSamples, SeriesSource
 from core.settings.alert_anomaly import AnomalySettings
 
 MODEL: Final = "model"
@@ -39,20 +39,25 @@ class MetricVectors:
 class MetricVectorReader:
     """Evaluates the metrics of one rule."""
 
-    def __init__(self, rule: AnomalySettings) -> None:
+    def __init__(self, rule: AnomalySettings, limits: EvaluationLimits | None = None) -> None:
         """Read the expressions.
 
+        Args:
+            rule: The rule.
+            limits: Of each evaluation; by default those of Prometheus.
         Raises:
             PromqlError: One of them cannot be evaluated.
         """
         texts = (dict(READY_MADE_METRICS) if rule.ready_made_metrics else {}) | rule.metrics
         self.names = tuple(texts)
+        self._limits = limits or EvaluationLimits()
         self._expressions = [Expression.parse(text) for text in texts.values()]
 
     def read(self, source: SeriesSource, start_ms: int, end_ms: int) -> dict[str, MetricVectors]:
         """Return the vectors of each model at the whole minutes from start to end.
 
         Raises:
+            EvaluationStoppedError: The process ends.
             PromqlError: The series do not allow an expression.
             TelemetryError: The store cannot be read now.
         """
@@ -63,7 +68,8 @@ class MetricVectorReader:
         at_ms = np.arange(first, last + 1, dtype=np.int64) * MINUTE_MS
         found: dict[str, FloatArray] = {}
         for column, expression in enumerate(self._expressions):
-            for series in expression.over(source, int(at_ms[0]), int(at_ms[-1]), MINUTE_MS):
+            budget = self._limits.begin()
+            for series in expression.over(source, int(at_ms[0]), int(at_ms[-1]), MINUTE_MS, budget):
                 model = dict(series.labels).get(MODEL)
                 if model is None:
                     continue
@@ -78,6 +84,7 @@ class MetricVectorReader:
         """Return the vectors of one model over days; a day at a time is in memory.
 
         Raises:
+            EvaluationStoppedError: The process ends.
             PromqlError: The series do not allow an expression.
             TelemetryError: The store cannot be read now.
         """

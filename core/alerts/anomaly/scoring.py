@@ -15,7 +15,7 @@ from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.rule_files.anomaly_rules import DEVIATION, SCORE
 from core.alerts.store import DATABASE
 from core.clock import Clock
-from core.promql import PromqlError, SeriesSource
+from core.promql import EvaluationLimits, PromqlError, SeriesSource
 from core.settings import AlertSettings
 from core.settings.alert_anomaly import AnomalySettings
 from core.telemetry.metrics import MetricWriter
@@ -53,8 +53,8 @@ class _Watched:
 class _RuleRun:
     """One rule of the settings, as it is run."""
 
-    def __init__(self, rule: AnomalySettings) -> None:
-        self.rule, self.reader = rule, MetricVectorReader(rule)
+    def __init__(self, rule: AnomalySettings, limits: EvaluationLimits | None) -> None:
+        self.rule, self.reader = rule, MetricVectorReader(rule, limits)
         self.watched: dict[str, _Watched] = {}
 
 
@@ -62,7 +62,12 @@ class AnomalyScoring:
     """Records `bondx_anomaly_score` and `bondx_anomaly_deviation`. The engine keeps one instance."""
 
     def __init__(
-        self, workspace: "Workspace", source: SeriesSource, clock: Clock, retention_days: float = 15.0
+        self,
+        workspace: "Workspace",
+        source: SeriesSource,
+        clock: Clock,
+        retention_days: float = 15.0,
+        limits: EvaluationLimits | None = None,
     ) -> None:
         """Prepare; nothing is read yet.
 
@@ -71,8 +76,9 @@ class AnomalyScoring:
             source: The recorded series.
             clock: The time.
             retention_days: How long scores are kept.
+            limits: Of each evaluation; by default those of Prometheus.
         """
-        self._workspace, self._source, self._clock = workspace, source, clock
+        self._workspace, self._source, self._clock, self._limits = workspace, source, clock, limits
         self._writer = MetricWriter(
             workspace.metrics_file,
             clock,
@@ -91,6 +97,7 @@ class AnomalyScoring:
         Raises:
             TelemetryError: The store of series cannot be read or written now.
             StateError: What is known of the models cannot be written.
+            EvaluationStoppedError: The process ends.
         """
         self._take(settings)
         now = self._clock()
@@ -116,7 +123,7 @@ class AnomalyScoring:
         runs = {}
         for key, rule in wanted.items():
             try:
-                runs[key] = self._runs.get(key) or _RuleRun(rule)
+                runs[key] = self._runs.get(key) or _RuleRun(rule, self._limits)
             except PromqlError:  # the rule's line says so, and the alert rules_unusable
                 log.warning("the metrics of %s cannot be evaluated", rule.name)
         self._runs = runs

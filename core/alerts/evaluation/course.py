@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from core.alerts.alert import Alert, AlertState
-from core.alerts.evaluation.source import BoundedSource, RecordedSource
+from core.alerts.evaluation.source import BY_HAND, RecordedSource
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.promql import Expression, SeriesSamples
 from core.promql.plan import Binary, Node
@@ -77,9 +77,9 @@ def course_of(workspace: "Workspace", alert: Alert, now: datetime) -> AlertCours
     step_ms = max(15_000, round((end - start).total_seconds() * 1000 / STEPS))
     recorded = RecordedSource(workspace)
     try:
-        source = BoundedSource(recorded)
+        budget = BY_HAND.begin()
         sides = _sides(Expression.parse(text))
-        over = [side.over(source, *_range(start, end, step_ms)) for side in sides]
+        over = [side.over(recorded, *_range(start, end, step_ms), budget) for side in sides]
     finally:
         recorded.close()
     series = [

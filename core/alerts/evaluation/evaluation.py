@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from core.alerts.rule_files import AlertingRule, RecordingRule, RuleGroup, Rules
 from core.alerts.store import DATABASE
 from core.clock import Clock
 from core.errors import CoreError
-from core.promql import SeriesLabels, SeriesSource
+from core.promql import EvaluationLimits, EvaluationStoppedError, SeriesLabels, SeriesSource
 from core.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ OUTAGE_TOLERANCE = timedelta(hours=1)
 """A pending alert goes on after a restart if it could have fired at most this long ago; else it begins anew."""
 
 
+LONG_SECONDS = 1.0
+REST_FACTOR = 20
+"""A rule that fails after a long time rests so many times as long, so that it takes at most 5 % of the others' time."""
+
+
 @dataclass(slots=True)
 class RuleGroupRun:
     """One group as it is evaluated."""
@@ -44,6 +49,7 @@ class RuleGroupRun:
     names: tuple[str, ...]  # of its rules, each once
     states: dict[int, RuleState] = field(default_factory=dict)
     last_tick: int = -1
+    rests: dict[int, tuple[float, str]] = field(default_factory=dict)  # until when, and the error
 
     @property
     def key(self) -> str:
@@ -61,7 +67,13 @@ class RuleEvaluation:
     """Evaluates the rules of a workspace. The engine keeps one instance."""
 
     def __init__(
-        self, workspace: "Workspace", source: SeriesSource, clock: Clock, retention_days: float = 15.0
+        self,
+        workspace: "Workspace",
+        source: SeriesSource,
+        clock: Clock,
+        retention_days: float = 15.0,
+        limits: EvaluationLimits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin where the last engine ended.
 
@@ -70,8 +82,11 @@ class RuleEvaluation:
             source: The recorded series.
             clock: The time.
             retention_days: How long recorded results are kept.
+            limits: Of each rule; by default those of Prometheus.
+            monotonic: Seconds of a clock that is never set back.
         """
         self._workspace, self._source, self._clock = workspace, source, clock
+        self._limits, self._monotonic = limits or EvaluationLimits(), monotonic
         self._rules = RulesInForce(workspace.root)
         self._alerts = RuleAlerts(workspace, clock)
         self._writer = RuleSeriesWriter(workspace.metrics_file, clock, retention_days)
@@ -92,6 +107,7 @@ class RuleEvaluation:
 
         Raises:
             StateError: The alerts cannot be written.
+            EvaluationStoppedError: The process ends. What was not yet judged is judged by the next engine.
         """
         now = self._clock()
         if self._rules.refresh(settings) or not self._is_restored:
@@ -183,17 +199,33 @@ class RuleEvaluation:
         return run.file != READY_MADE_FILE.name or rule.name not in BUILT_IN_TWINS
 
     def _evaluate(self, run: RuleGroupRun, at_ms: int, now: datetime) -> None:
-        began = time.perf_counter()
-        outcome = evaluate_group(run.group, self._source, at_ms, lambda rule: self._is_wanted(run, rule))
+        began = self._monotonic()
+        resting = {position: error for position, (until, error) in run.rests.items() if began < until}
+        outcome = evaluate_group(
+            run.group,
+            self._source,
+            at_ms,
+            lambda rule: self._is_wanted(run, rule),
+            self._limits,
+            resting=resting,
+            monotonic=self._monotonic,
+        )
+        run.rests = {position: run.rests[position] for position in resting}
+        for position, error in outcome.errors.items():
+            if (seconds := outcome.seconds[position]) > LONG_SECONDS:  # in vain, while the other rules waited
+                run.rests[position] = self._monotonic() + REST_FACTOR * seconds, error
+        outcome.errors.update(resting)
         for position, found in outcome.found.items():
             rule = run.group.rules[position]
             if isinstance(rule, AlertingRule):
                 try:
                     self._advance(run, position, rule, found, at_ms, now)
-                except CoreError as error:
-                    outcome.errors[position] = str(error)
+                except EvaluationStoppedError:
+                    raise
+                except CoreError as failure:
+                    outcome.errors[position] = str(failure)
         self._record(run, outcome, at_ms)
-        self._note(run, outcome, now, time.perf_counter() - began)
+        self._note(run, outcome, now, self._monotonic() - began)
 
     def _advance(
         self, run: RuleGroupRun, position: int, rule: AlertingRule, found: RuleValues, at_ms: int, now: datetime
@@ -210,11 +242,12 @@ class RuleEvaluation:
             if alert.is_firing and not self._is_held_elsewhere(rule.name, alert.labels, state):
                 fingerprint = fingerprint_of(rule.name, dict(alert.labels))
                 self._alerts.end(fingerprint, now, "its expression returns nothing any more")
+        budget = self._limits.begin()  # of all texts of the rule
         for alert in state.active.values():
             labels = dict(alert.labels)
             if alert.is_firing and alert.labels in found and self._alerts.is_news(rule.name, labels, now):
                 about = {
-                    name: expanded_text(text, labels, alert.value, self._source, at_ms)
+                    name: expanded_text(text, labels, alert.value, self._source, at_ms, budget)
                     for name, text in rule.annotations.items()
                 }
                 active_at = _at(alert.active_at_ms)

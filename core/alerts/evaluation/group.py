@@ -1,14 +1,25 @@
 """Evaluating one group of rules at an instant."""
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from core.alerts.evaluation.recorded import NAME, SourceWithRecorded
 from core.alerts.rule_files import AlertingRule, RecordingRule, RuleGroup
 from core.errors import CoreError
-from core.promql import Expression, PromqlError, SeriesLabels, SeriesSource, VectorSample, expand
+from core.promql import (
+    EvaluationBudget,
+    EvaluationLimits,
+    EvaluationStoppedError,
+    Expression,
+    PromqlError,
+    SeriesLabels,
+    SeriesSource,
+    VectorSample,
+    expand,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +34,18 @@ class GroupOutcome:
     found: dict[int, RuleValues] = field(default_factory=dict)
     recorded: dict[int, list[VectorSample]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)  # how long each rule took
 
 
 def evaluate_group(
-    group: RuleGroup, source: SeriesSource, at_ms: int, is_wanted: Callable[[AlertingRule | RecordingRule], bool]
+    group: RuleGroup,
+    source: SeriesSource,
+    at_ms: int,
+    is_wanted: Callable[[AlertingRule | RecordingRule], bool],
+    limits: EvaluationLimits | None = None,
+    *,
+    resting: Collection[int] = (),
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> GroupOutcome:
     """Evaluate the rules in their order; a later rule sees what an earlier rule recorded.
 
@@ -35,38 +54,50 @@ def evaluate_group(
         source: The series.
         at_ms: The instant; `query_offset` is taken off.
         is_wanted: Whether a rule is evaluated.
+        limits: Of each rule; by default those of Prometheus.
+        resting: The positions of rules that are left out this time.
+        monotonic: Seconds of a clock that is never set back.
+    Raises:
+        EvaluationStoppedError: The process ends.
     """
     outcome, seen = GroupOutcome(), SourceWithRecorded(source)
     at_ms -= round(group.query_offset.total_seconds() * 1000)
     for position, rule in enumerate(group.rules):
-        if not is_wanted(rule):
+        if position in resting or not is_wanted(rule):
             continue
+        began, budget = monotonic(), EvaluationBudget(limits, monotonic)
         try:
-            samples = vector_at(rule.expression, seen, at_ms)
+            samples = vector_at(rule.expression, seen, at_ms, budget)
             if isinstance(rule, RecordingRule):
                 recorded = recorded_samples(rule, samples)
                 _require_within(group, len(recorded))
                 outcome.recorded[position] = recorded
                 seen.add(recorded, at_ms)
             else:
-                found = alert_values(rule, samples, seen, at_ms)
+                found = alert_values(rule, samples, seen, at_ms, budget)
                 _require_within(group, len(found))
                 outcome.found[position] = found
+        except EvaluationStoppedError:
+            raise
         except CoreError as error:
             outcome.errors[position] = str(error)
         except (MemoryError, ArithmeticError, ValueError) as error:  # of one expression: the other rules go on
             log.exception("the rule %s could not be evaluated", rule.name)
             outcome.errors[position] = f"it could not be evaluated: {type(error).__name__}: {error}"
+        outcome.seconds[position] = monotonic() - began
     return outcome
 
 
-def vector_at(expression: Expression, source: SeriesSource, at_ms: int) -> list[VectorSample]:
+def vector_at(
+    expression: Expression, source: SeriesSource, at_ms: int, budget: EvaluationBudget | None = None
+) -> list[VectorSample]:
     """Evaluate an expression as a rule does: a scalar is one series without labels.
 
     Raises:
-        PromqlError: The series do not allow it, or it is a string.
+        PromqlError: The series or the budget do not allow it, or it is a string.
+        EvaluationStoppedError: The process ends.
     """
-    value = expression.at(source, at_ms)
+    value = expression.at(source, at_ms, budget)
     if isinstance(value, str):
         raise PromqlError("The expression of a rule cannot be a string.")
     return value if isinstance(value, list) else [VectorSample((), value)]
@@ -90,14 +121,16 @@ def recorded_labels(rule: RecordingRule, labels: SeriesLabels) -> SeriesLabels:
     return tuple(sorted((name, value) for name, value in given.items() if value))
 
 
-def alert_values(rule: AlertingRule, samples: list[VectorSample], source: SeriesSource, at_ms: int) -> RuleValues:
+def alert_values(
+    rule: AlertingRule, samples: list[VectorSample], source: SeriesSource, at_ms: int, budget: EvaluationBudget
+) -> RuleValues:
     """Give the result of an expression the labels of an alerting rule.
 
     Raises:
         PromqlError: Two alerts would have the same labels, or a template cannot be expanded.
     """
     found: RuleValues = {}
-    label_of = labeller(rule, source, at_ms)
+    label_of = labeller(rule, source, at_ms, budget)
     for sample in samples:
         labels = label_of(sample)
         if labels in found:
@@ -106,7 +139,9 @@ def alert_values(rule: AlertingRule, samples: list[VectorSample], source: Series
     return found
 
 
-def labeller(rule: AlertingRule, source: SeriesSource, at_ms: int) -> Callable[[VectorSample], SeriesLabels]:
+def labeller(
+    rule: AlertingRule, source: SeriesSource, at_ms: int, budget: EvaluationBudget
+) -> Callable[[VectorSample], SeriesLabels]:
     """Return what makes the labels of an alert of those of a series."""
     fixed = {name: text for name, text in rule.labels.items() if "{{" not in text}
     templates = {name: text for name, text in rule.labels.items() if "{{" in text}
@@ -116,7 +151,9 @@ def labeller(rule: AlertingRule, source: SeriesSource, at_ms: int) -> Callable[[
 
     def label(sample: VectorSample) -> SeriesLabels:
         known = dict(sample.labels)
-        expanded = {name: expanded_text(text, known, sample.value, source, at_ms) for name, text in templates.items()}
+        expanded = {
+            name: expanded_text(text, known, sample.value, source, at_ms, budget) for name, text in templates.items()
+        }
         own = {name: text for name, text in {**fixed, **expanded}.items() if name != "alertname"}
         merged = _merged(sample.labels, tuple(own.items()), own)
         return tuple((name, value) for name, value in merged if value)
@@ -131,16 +168,25 @@ def _merged(labels: SeriesLabels, own: tuple[tuple[str, str], ...], named: Mappi
     return tuple(kept)
 
 
-def expanded_text(text: str, labels: Mapping[str, str], value: float, source: SeriesSource, at_ms: int) -> str:
+def expanded_text(
+    text: str,
+    labels: Mapping[str, str],
+    value: float,
+    source: SeriesSource,
+    at_ms: int,
+    budget: EvaluationBudget,
+) -> str:
     """Expand a template; a text without actions costs nothing.
 
     Raises:
         PromqlError: It cannot be expanded.
+        EvaluationStoppedError: The process ends.
     """
     if "{{" not in text:
         return text
+    budget.check()
     return expand(
-        text, labels=labels, value=value, query=lambda query: vector_at(Expression.parse(query), source, at_ms)
+        text, labels=labels, value=value, query=lambda query: vector_at(Expression.parse(query), source, at_ms, budget)
     )
 
 

@@ -13,12 +13,12 @@ from core.alerts.durations import duration_text
 from core.alerts.evaluation.group import vector_at
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.evaluation.rule_names import rule_names
-from core.alerts.evaluation.source import BoundedSource
+from core.alerts.evaluation.source import BY_HAND
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.alerts.rule_files import ANOMALY_FILE, AlertingRule, RulesInForce
 from core.alerts.store import DATABASE
 from core.errors import UsageError
-from core.promql import Expression, SeriesSource
+from core.promql import EvaluationLimits, Expression, SeriesSource
 from core.promql.plan import Text
 from core.settings import AlertSettings
 
@@ -112,11 +112,19 @@ class EvaluatedSample(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def evaluate_by_hand(source: SeriesSource, text: str, at: datetime) -> list[EvaluatedSample]:
+def evaluate_by_hand(
+    source: SeriesSource, text: str, at: datetime, limits: EvaluationLimits | None = None
+) -> list[EvaluatedSample]:
     """Evaluate an expression at an instant.
 
+    Args:
+        source: The series.
+        text: The expression.
+        at: The instant.
+        limits: What it may read, and its time; by default less than a rule of the engine.
     Raises:
-        PromqlError: It cannot be read, or the series do not allow it.
+        PromqlError: It cannot be read, the series do not allow it, or it goes beyond the limits.
+        EvaluationStoppedError: The process ends.
         UsageError: It is a string.
     """
     expression = Expression.parse(text)
@@ -129,5 +137,5 @@ def evaluate_by_hand(source: SeriesSource, text: str, at: datetime) -> list[Eval
             value=sample.value if math.isfinite(sample.value) else None,
             text=f"{sample.value:.10g}",
         )
-        for sample in vector_at(expression, BoundedSource(source), at_ms)
+        for sample in vector_at(expression, source, at_ms, (limits or BY_HAND).begin())
     ]

@@ -1,6 +1,7 @@
 """What the rules of a file would have done over recorded series, and how other limits would have changed that."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,16 @@ from core.alerts.evaluation.rule_state import RuleState
 from core.alerts.ready_made import BUILT_IN_TWINS
 from core.alerts.rule_files import AlertingRule, RecordingRule, RuleFile, RuleGroup
 from core.errors import UsageError
-from core.promql import STALE, Expression, SeriesLabels, SeriesSamples, SeriesSource, VectorSample
+from core.promql import (
+    STALE,
+    EvaluationBudget,
+    EvaluationLimits,
+    Expression,
+    SeriesLabels,
+    SeriesSamples,
+    SeriesSource,
+    VectorSample,
+)
 from core.promql.plan import Binary, Number
 
 MOST_STEPS: Final = 100_000
@@ -186,6 +196,7 @@ def _moved(rule: AlertingRule | RecordingRule, threshold: float) -> AlertingRule
 
 def _courses(file: RuleFile, source: SeriesSource, span: ReplaySpan) -> Iterable[_Course]:
     seen = SourceWithRecorded(source)
+    limits = EvaluationLimits(seconds=math.inf)  # a person waits for it, and may end it
     for group in file.groups:
         own = span.of(group)
         steps = own.steps
@@ -195,7 +206,8 @@ def _courses(file: RuleFile, source: SeriesSource, span: ReplaySpan) -> Iterable
             continue
         offset = round(group.query_offset.total_seconds() * 1000)
         for rule in group.rules:
-            series = rule.expression.over(seen, steps[0] - offset, steps[-1] - offset, own.step_ms)
+            budget = limits.begin()
+            series = rule.expression.over(seen, steps[0] - offset, steps[-1] - offset, own.step_ms, budget)
             if isinstance(rule, AlertingRule):
                 yield _Course(rule, own, _found(rule, series, steps, offset, seen))
             else:
@@ -212,10 +224,10 @@ def _found(
     for one in series:
         positions = ((one.at_ms + offset - steps[0]) // steps.step).tolist()
         values = one.values.tolist()
-        labels = labeller(rule, source, steps[0])(VectorSample(one.labels, 0.0)) if is_fixed else ()
+        labels = labeller(rule, source, steps[0], EvaluationBudget())(VectorSample(one.labels, 0.0)) if is_fixed else ()
         for position, value in zip(positions, values, strict=True):
             if not is_fixed:
-                labels = labeller(rule, source, steps[position])(VectorSample(one.labels, value))
+                labels = labeller(rule, source, steps[position], EvaluationBudget())(VectorSample(one.labels, value))
             found[position][labels] = value
     return found
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
+from core.promql.budget import EvaluationLimits, EvaluationStoppedError
 from core.settings.current import CurrentSettings
 
 if TYPE_CHECKING:
@@ -36,9 +37,22 @@ class RuleEvaluator(Worker):
         self._source: RecordedSource | None = None
         self._anomalies: AnomalyScoring | None = None
         self._told: dict[str, str] | None = None  # None: an earlier engine may have told of some
+        self._stopping = threading.Event()
+        self._limits = EvaluationLimits(stop=self._stopping)
 
     @override
-    def step(self) -> float:
+    def step(self) -> float | None:
+        try:
+            return self._evaluate()
+        except EvaluationStoppedError:
+            log.info("the evaluation of the rules was given up: the engine stops")
+            return None
+
+    @override
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _evaluate(self) -> float:
         settings = self._settings.read()
         if self._evaluation is None:
             from core.alerts.evaluation.evaluation import RuleEvaluation
@@ -46,7 +60,9 @@ class RuleEvaluator(Worker):
 
             workspace, clock = self._context.workspace, self._context.clock
             self._source = RecordedSource(workspace, clock)
-            self._evaluation = RuleEvaluation(workspace, self._source, clock, settings.telemetry.metrics.days)
+            self._evaluation = RuleEvaluation(
+                workspace, self._source, clock, settings.telemetry.metrics.days, self._limits
+            )
         self._score(settings)
         seconds = self._evaluation.step(settings.alerts)
         self._tell(dict(self._evaluation.problems))
@@ -73,9 +89,11 @@ class RuleEvaluator(Worker):
             assert self._source is not None
             context = self._context
             days = settings.telemetry.metrics.days
-            self._anomalies = AnomalyScoring(context.workspace, self._source, context.clock, days)
+            self._anomalies = AnomalyScoring(context.workspace, self._source, context.clock, days, self._limits)
         try:
             self._anomalies.step(settings.alerts)
+        except EvaluationStoppedError:
+            raise
         except CoreError as error:
             log.warning("the models could not be scored: %s", error)
 

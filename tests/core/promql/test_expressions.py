@@ -101,7 +101,39 @@ def test_the_longest_look_back_counts_ranges_offsets_and_subqueries():
     assert Expression.parse("max_over_time(rate(x[10m])[1h:1m])").longest_ms == 4_200_000
 
 
-def test_a_subquery_of_too_many_steps_is_refused_before_they_are_counted_out():
-    expression = Expression.parse("count_over_time(vector(1)[100y:1ms])")
-    with pytest.raises(PromqlError, match=r"has 3153600000000 steps; it may have 1000000"):
-        expression.at(SeriesInMemory([]), 1_700_000_000_000)
+@pytest.mark.parametrize(
+    ("text", "part", "offset"),
+    [
+        pytest.param(
+            "count_over_time(vector(1)[100y:1ms])", "has 3,153,600,000,000 steps; it may have 1,000,000", 25, id="steps"
+        ),
+        pytest.param("absent_over_time(vector(1)[100y:1ms])", "3,153,600,000,000 steps", 26, id="steps of absent"),
+        pytest.param(
+            "count_over_time(count_over_time(vector(1)[1d:1s])[1d:1s]) > 0", "7,464,960,000 samples", 41, id="product"
+        ),
+        pytest.param(
+            'x{a="[1h:1m]"} > quantile_over_time(scalar(max_over_time(x[1h:1m])), rate(x[5m])[100y:1s])',
+            "steps",
+            80,
+            id="the place is that of the subquery, not of a string or of another subquery",
+        ),
+        pytest.param("max_over_time(max_over_time(x[1h:1h])[20d:1s])", "1,728,000 steps", 37, id="of the outer"),
+    ],
+)
+def test_what_no_evaluation_could_afford_is_refused_when_it_is_read(text, part, offset):
+    with pytest.raises(PromqlError) as refused:
+        Expression.parse(text)
+    assert part in str(refused.value)
+    assert refused.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_over_time(rate(x[5m])[1d:15s])",
+        "avg_over_time(max_over_time(rate(x[5m])[1h:1m])[1d:1m])",
+        "quantile_over_time(0.9, rate(x[5m])[7d:1m])",
+    ],
+)
+def test_subqueries_of_rules_in_use_are_affordable(text):
+    Expression.parse(text)

@@ -210,3 +210,39 @@ def test_ready_made_rules_run_but_not_what_the_engine_judges_itself(desk, worksp
     assert len(records_of(workspace)) == 7
     assert all(record.errors == {} for record in records_of(workspace))
     assert AlertStore(workspace, desk.clock).documents.all() == []
+
+
+def test_a_rule_that_fails_after_a_long_time_rests_and_keeps_its_error(desk, workspace, clock):
+    """The other rules are evaluated meanwhile, and the rule is tried again after its rest."""
+    from core.alerts.evaluation.records import GROUP_TABLE, RuleGroupRecord
+    from core.alerts.store import DATABASE
+
+    class SlowSource(RecordedSource):
+        seconds, n_slow = 0.0, 0
+
+        def select(self, matchers, from_ms, to_ms):
+            if matchers[0].value == "slow":
+                self.n_slow += 1
+                self.seconds += 300.0
+            return super().select(matchers, from_ms, to_ms)
+
+    desk.rules(
+        "groups:\n  - name: a\n    rules:\n"
+        "      - {alert: Slow, expr: slow + slow > 0}\n"
+        "      - {alert: Moved, expr: bondx_drift_psi > 0.25}\n"
+    )
+    source = SlowSource(workspace, clock)
+    desk.evaluation = RuleEvaluation(workspace, source, clock, monotonic=lambda: source.seconds)
+
+    def errors():
+        (record,) = workspace.database(DATABASE).documents(GROUP_TABLE, RuleGroupRecord, key="group").all()
+        return list(record.errors.values())
+
+    for _ in range(3):
+        desk.pass_time(60, {"spread": 0.4})
+        assert source.n_slow == 1
+        assert "given up after 120 s" in errors()[0]
+        assert [alert.rule for alert in desk.alerts()] == ["Moved"]
+    source.seconds += 20 * 300.0
+    desk.pass_time(60, {"spread": 0.4})
+    assert source.n_slow == 2

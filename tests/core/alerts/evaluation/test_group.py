@@ -4,7 +4,7 @@ import pytest
 
 from core.alerts.evaluation.group import evaluate_group
 from core.alerts.rule_files import load_rule_file
-from core.promql import SeriesInMemory
+from core.promql import EvaluationLimits, SeriesInMemory
 
 RULES = """\
 groups:
@@ -35,4 +35,14 @@ def test_what_one_rule_meets_is_its_own_error(tmp_path, error):
     assert list(outcome.errors) == [0]
     assert type(error).__name__ in outcome.errors[0]
     assert [len(found) for found in outcome.found.values()] == [1]
+    assert list(outcome.found) == [1]
+
+
+def test_a_rule_that_needs_too_much_has_an_error_and_the_others_are_evaluated(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(RULES.replace("large > 0", "count_over_time(vector(1)[1h:1s]) > 0"), encoding="utf-8")
+    (group,) = load_rule_file(file).groups
+    limits = EvaluationLimits(max_samples=1000)
+    outcome = evaluate_group(group, SeriesInMemory([]), 1_700_000_000_000, lambda _: True, limits)
+    assert "more than 1,000 samples" in outcome.errors[0]
     assert list(outcome.found) == [1]

@@ -42,3 +42,19 @@ def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evalu
     file.write_text(RULES)
     evaluator.step()
     assert set(open_rules(workspace)) == {"Always"}
+
+
+def test_an_evaluation_is_given_up_when_the_engine_stops_and_decides_nothing(evaluator, workspace, monkeypatch):
+    from core.alerts.evaluation.source import RecordedSource
+
+    (workspace.root / "a.yaml").write_text(RULES.replace("vector(1)", "absent(nothing)"))
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n  ready_made: false\n")
+    select = RecordedSource.select
+
+    def selected(source, *asked):
+        evaluator.stop()  # as the engine does from another thread
+        return select(source, *asked)
+
+    monkeypatch.setattr(RecordedSource, "select", selected)
+    assert evaluator.step() is None
+    assert open_rules(workspace) == {}
