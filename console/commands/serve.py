@@ -23,6 +23,7 @@ from console.commands.opening import (
 )
 from console.commands.typed_numbers import number, whole
 from core.errors import ExitCode, UsageError
+from core.json_documents import converted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -402,7 +403,7 @@ def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) ->
         if (value := getattr(args, name, None)) is None:
             continue
         try:
-            settings = msgspec.convert(msgspec.to_builtins(settings) | {name: value}, type(settings))
+            settings = converted(msgspec.to_builtins(settings) | {name: value}, type(settings))
         except msgspec.ValidationError as error:
             raise UsageError(f"{flag} {value:g}: {str(error).partition(' - at ')[0].lower()}.") from None
     return settings

@@ -10,6 +10,7 @@ import msgspec
 
 from core.errors import CoreError
 from core.files import write_file
+from core.json_documents import decode_json
 from core.plain_files import open_plain
 
 MAX_BYTES = 65_536
@@ -44,7 +45,7 @@ def read_preferences(file: Path) -> Preferences:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES} bytes")
-        return msgspec.json.decode(content, type=Preferences)
+        return decode_json(content, Preferences)
     except FileNotFoundError:
         return Preferences()
     except (OSError, ValueError) as error:

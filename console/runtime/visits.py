@@ -12,6 +12,7 @@ from console.runtime.preferences import MAX_BYTES, preferences_file
 from core.clock import Clock
 from core.errors import CoreError
 from core.files import write_file
+from core.json_documents import decode_json
 from core.plain_files import open_plain
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def read_visits(file: Path) -> dict[str, datetime]:
     try:
         with open_plain(file) as stream:
             content = stream.read(MAX_BYTES + 1)
-        return msgspec.json.decode(content, type=dict[str, datetime])
+        return decode_json(content, dict[str, datetime])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from core.client.errors import (
     rejection,
 )
 from core.client.retry_policy import Seconds, Timeouts
+from core.json_documents import decode_json
 
 MAX_ANSWER_BYTES = 256 << 20
 # Below the five seconds after which common servers close idle connections, so that few requests meet a closing one.
@@ -134,7 +135,7 @@ class Http:
             BrokenAnswerError: The answer has another form.
         """
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            return decode_json(answer.content, kind)
         except msgspec.ValidationError as error:
             raise BrokenAnswerError(self.url, f"it has the wrong form, {str(error).rstrip('.').lower()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -203,7 +204,7 @@ def _sentence(error: Exception) -> str:
 def _reason(answer: HttpAnswer) -> tuple[str, str | None]:
     """Find the server's message; every dialect has it under `error`."""
     try:
-        refusal = msgspec.json.decode(answer.content, type=_Refusal)
+        refusal = decode_json(answer.content, _Refusal)
         if refusal.error is not None:
             return str(refusal.error)[:_MAX_REASON], refusal.field
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -15,6 +15,7 @@ from core.client.http import Http, HttpAnswer
 from core.client.rows import RequestRows, to_json
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, unwrapped
 from core.client.wire import Wire
+from core.json_documents import decode_json
 
 MATRIX = "input-0"  # name of a matrix if the model declares none
 _WHOLE = ("INT", "UINT")
@@ -150,7 +151,7 @@ class OpenInferenceClient(Wire):
 def _classes(output: _Output) -> tuple[str, ...]:
     """Return the names of the classes that our server gives, as a JSON text."""
     try:
-        return msgspec.json.decode(output.parameters.get("classes", "[]"), type=tuple[str, ...])
+        return decode_json(output.parameters.get("classes", "[]"), tuple[str, ...])
     except (msgspec.DecodeError, TypeError):  # a parameter of another server
         return ()
 
@@ -250,7 +251,7 @@ def _rows_of(url: str, output: _Output) -> list[Any]:
 
 def _reasons(answer: HttpAnswer) -> tuple[str, ...]:
     try:
-        said = msgspec.json.decode(answer.content, type=_Ready)
+        said = decode_json(answer.content, _Ready)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ("it says that it is not ready",)
     return tuple(said.reasons) or ((said.error,) if said.error else ("it says that it is not ready",))

@@ -12,6 +12,7 @@ import msgspec
 
 from core.errors import UsageError
 from core.files import append_line
+from core.json_documents import decode_json
 from core.output_files import require_output
 from core.plain_files import open_plain
 
@@ -56,7 +57,7 @@ def _anchors(file: Path, lines: Iterable[bytes]) -> Iterable[Anchor]:
         if not line.strip():
             continue
         try:
-            yield msgspec.json.decode(line, type=Anchor)
+            yield decode_json(line, Anchor)
         except msgspec.DecodeError as error:
             raise UsageError(
                 f"{file}, line {number}, is not an anchor of the audit log: {error}. If an interrupted write cut it "
@@ -96,7 +97,7 @@ def _require_anchors(file: Path) -> None:
 
 def _is_anchor(line: bytes) -> bool:
     try:
-        msgspec.json.decode(line, type=Anchor)
+        decode_json(line, Anchor)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True

@@ -39,6 +39,7 @@ from core.governance.verification import (
     verify_log,
     verify_unwritten,
 )
+from core.json_documents import decode_json
 from core.log_reading import lines_backwards
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class AuditLog:
         ledger = self._ledger_of(session)
         for line in lines_backwards(self._journal.file, 0, self._journal.size()):
             if SEAL_VERB.encode() in line and self._seal.holds(line):
-                record = msgspec.json.decode(line, type=AuditRecord)
+                record = decode_json(line, AuditRecord)
                 if (record.verb, record.object) == (SEAL_VERB, session):
                     return prove(epoch, ledger, record, line.rstrip(b"\n").decode())
         raise not_sealed(epoch, session)
@@ -239,7 +240,7 @@ class AuditLog:
             return
         for line in filter(self._seal.holds, lines):
             with contextlib.suppress(msgspec.DecodeError):
-                yield msgspec.json.decode(line, type=AuditRecord)
+                yield decode_json(line, AuditRecord)
 
     def _ledger_of(self, session: str) -> Journal:
         if session not in (known := self._ledgers.sessions()):
@@ -439,6 +440,6 @@ class AuditLog:
 def _is_later(line: bytes, instant: datetime) -> bool | None:
     """Whether a record came after an instant; None for a line that cannot be read."""
     try:
-        return msgspec.json.decode(line, type=_Instant).at > instant
+        return decode_json(line, _Instant).at > instant
     except msgspec.DecodeError:
         return None

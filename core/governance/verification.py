@@ -13,6 +13,7 @@ from core.governance.keys import AuditKeys
 from core.governance.ledgers import SEAL_VERB, LedgerWalk
 from core.governance.record import AuditEntry
 from core.governance.sealed import Mismatch, Witness, name_of, spelled
+from core.json_documents import converted
 from core.progress import begins
 from core.state.encoding import Tables, fields_of
 
@@ -170,7 +171,7 @@ def _hear_waiting(
         if witness.has_heard(waiting.get("id", "")):
             continue  # logged already; the next change of the database removes it
         try:
-            is_ours = is_posted_here(database, msgspec.convert(waiting, AuditEntry))
+            is_ours = is_posted_here(database, converted(waiting, AuditEntry))
         except msgspec.ValidationError:
             is_ours = False
         if is_ours:

@@ -17,6 +17,7 @@ from core.governance.audit_log import AuditLog
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry, Evidence
 from core.governance.sealed import Witness, digest_of, is_recorded, name_of, unvouched_sentence
+from core.json_documents import converted
 from core.maintenance.access import close_to_others
 from core.maintenance.state_files import state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, UnreadableDocument, unreadable_documents
@@ -97,7 +98,7 @@ def _is_vouched_for(witness: Witness, name: str, document: UnreadableDocument) -
 
 def _sealed(log: AuditLog, database: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Let a repaired entry of the outbox into the log, where the record of the repair stands beside it."""
-    sealed: dict[str, Any] = msgspec.to_builtins(log.sealed(database, msgspec.convert(entry, AuditEntry)))
+    sealed: dict[str, Any] = msgspec.to_builtins(log.sealed(database, converted(entry, AuditEntry)))
     return sealed
 
 

@@ -25,6 +25,7 @@ from core.governance.head import DATABASE as AUDIT
 from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
+from core.json_documents import decode_json
 from core.monitoring.documents import DriftBudget, ModelMonitoring
 from core.monitoring.labels.draws import DATABASE as LABELS
 from core.monitoring.labels.draws import TABLE as DRAWS
@@ -159,7 +160,7 @@ def _previous(file: Path) -> Mapping[str, Any]:
 
 def _problem(document: Any, kind: Any) -> str | None:
     try:
-        msgspec.json.decode(orjson.dumps(document), type=kind)
+        decode_json(orjson.dumps(document), kind)
     except (msgspec.ValidationError, TypeError) as error:
         return str(error)
     return None

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from core.errors import NotFoundError, UsageError
+from core.json_documents import decode_json
 from core.maintenance.breakers import BreakerHealth
 from core.plain_files import read_file
 from core.state import Workspace
@@ -95,7 +96,7 @@ def read_health(workspace: Workspace) -> SystemHealth:
     """
     file = workspace.root / HEALTH_REPORT
     try:
-        return msgspec.json.decode(read_file(file), type=SystemHealth)
+        return decode_json(read_file(file), SystemHealth)
     except FileNotFoundError:
         raise NotFoundError(f"There is no {HEALTH_REPORT} yet: an engine writes it (bondx run --headless).") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ import msgspec
 
 from core.errors import CoreError, UsageError
 from core.escape import is_shown_as_is
+from core.json_documents import converted
 from core.plugins import GATES, Plugins, UnknownPluginError
 from core.progress import begins
 from core.quality.gate import GateResult, judge
@@ -139,7 +140,7 @@ def _sound(name: str, result: GateResult) -> GateResult:
     from core.state.encoding import builtins_of  # no first frame needs it
 
     try:
-        read = msgspec.convert(builtins_of(result, f"the result of the gate {name}"), GateResult)
+        read = converted(builtins_of(result, f"the result of the gate {name}"), GateResult)
     except (msgspec.ValidationError, CoreError) as error:
         return _broken(name, f"the gate returned a GateResult that does not read: {error}")
     figures = [read.threshold, *([] if read.value is None else [read.value])]

@@ -19,6 +19,7 @@ import msgspec
 
 from core.errors import CoreError
 from core.installed_packages import installed_packages
+from core.json_documents import decode_json
 from core.own_python import ONE_THREAD, module_command, signal_name
 
 MODULE = "core.serving.scoring.trial"  # above the registry, so it is named and not imported
@@ -137,7 +138,7 @@ class TrialChild:
         """
         line = _line(process, request.seconds)
         if line:
-            return msgspec.json.decode(line, type=TrialOutcome)
+            return decode_json(line, TrialOutcome)
         is_hanging = process.poll() is None and line is None
         has_computed = is_hanging and _computed_seconds(process.pid) - computed_before >= request.seconds
         self.close()

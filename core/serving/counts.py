@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import write_file
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.serving.stats import EarlierStats, ServerStats, VersionStats
 from core.telemetry.live import LiveHealth
@@ -173,7 +174,7 @@ class SharedCounts:
         """Note that the process has ended: its counters stay, and nothing of its state."""
         file = self._folder / self._name
         try:
-            left = msgspec.json.decode(read_file(file), type=Counts)
+            left = decode_json(read_file(file), Counts)
         except (OSError, msgspec.DecodeError):  # it ended before it counted anything
             return
         left.health = replace(left.health, n_waiting=0, failure=None)
@@ -187,7 +188,7 @@ class SharedCounts:
         parts = []
         for file in sorted(self._folder.glob("[!.]*.json"), key=lambda file: (file.name != self._name, file.name)):
             try:
-                parts.append(msgspec.json.decode(read_file(file), type=Counts))
+                parts.append(decode_json(read_file(file), Counts))
             except (OSError, msgspec.DecodeError) as error:
                 log.error("the counters in %s cannot be read: %s", file, error)
         return total(parts)

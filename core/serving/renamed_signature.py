@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
+from core.json_documents import converted
 from core.models.scoring.fields import Field, Rows
 from core.serving.errors import BadRequestError
 from core.serving.signature import ServingSignature, Unreadable
@@ -42,7 +43,7 @@ class RenamedSignature(ServingSignature):
     @override
     def from_rows(self, rows: Sequence[Any]) -> Rows:
         try:
-            found = [msgspec.convert(self._renamed(row), self._row) for row in rows]
+            found = [converted(self._renamed(row), self._row) for row in rows]
         except msgspec.ValidationError as error:
             raise self.explained(error) from None
         return super().from_rows(found)
@@ -55,7 +56,7 @@ class RenamedSignature(ServingSignature):
             BadRequestError: The columns have different lengths.
             msgspec.ValidationError: A value does not fit its field.
         """
-        return super().from_columns(msgspec.convert(self._renamed(columns), self._columns))
+        return super().from_columns(converted(self._renamed(columns), self._columns))
 
     @override
     def explained(self, error: Unreadable, content: bytes = b"") -> BadRequestError:

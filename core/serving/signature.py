@@ -14,6 +14,7 @@ from msgspec import Meta
 from typing_extensions import override
 
 from core.escape import shown
+from core.json_documents import converted
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.decoding import syntax_problem
 from core.serving.errors import BadRequestError, CallerFaultError, NotJsonError
@@ -198,7 +199,7 @@ class ServingSignature:
     def convert_one(self, cells: Mapping[str, Any]) -> Rows | None:
         """Check one row that was decoded without types, and convert it; None if it does not fit the fields."""
         try:
-            return self.from_rows((msgspec.convert(cells, self.row),))
+            return self.from_rows((converted(cells, self.row),))
         except (msgspec.ValidationError, BadRequestError):
             return None
 
@@ -209,7 +210,7 @@ class ServingSignature:
             BadRequestError: A value does not fit its field.
         """
         try:
-            return self.from_columns(msgspec.convert(columns, self.columns))
+            return self.from_columns(converted(columns, self.columns))
         except msgspec.ValidationError as error:
             raise self.explained(error) from None
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from core.files import FileAccessError, write_file
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
@@ -37,7 +38,7 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
     """
     text = read_text(file)
     with suppress(OSError, msgspec.DecodeError):
-        cached = msgspec.json.decode(read_file(cached_in), type=_Cached)
+        cached = decode_json(read_file(cached_in), _Cached)
         if cached.text == text and cached.reader == _READER:
             return YamlSource(file, cached.values, dict(cached.lines), dict(cached.columns))
     from core.settings.yaml_source import parse_yaml
@@ -51,6 +52,6 @@ def _store(content: _Cached, cached_in: Path) -> None:
     """Write the cache if it can be written and reads back unchanged; dates, for example, do not."""
     with suppress(OSError, FileAccessError, TypeError, ValueError, OverflowError):
         encoded = msgspec.json.encode(content)
-        if msgspec.json.decode(encoded, type=_Cached) != content:
+        if decode_json(encoded, _Cached) != content:
             return
         write_file(cached_in, encoded, durable=False)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 import msgspec
 
 from core.escape import shown
+from core.json_documents import converted
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
 from core.settings.yaml_words import SWITCH_HINT
@@ -33,7 +34,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
     """
     _refuse_non_finite(source, values, at)
     try:
-        return msgspec.convert(values, struct)
+        return converted(values, struct)
     except msgspec.ValidationError as error:
         message = str(error)
         fault = _fault_of(message, struct, values)
@@ -195,7 +196,7 @@ def _guilty_key(entries: Any, entry_type: Any) -> str | None:
 
 def _fits(value: Any, annotation: Any) -> bool:
     try:
-        msgspec.convert(value, annotation)
+        converted(value, annotation)
     except msgspec.ValidationError:
         return False
     return True

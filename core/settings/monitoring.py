@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core.json_documents import converted
 from core.settings.names import ModelPattern
 from core.settings.overlay import overlay
 
@@ -88,7 +89,7 @@ class MonitoringSettings(MonitoringRules, frozen=True, forbid_unknown_fields=Tru
 
     @staticmethod
     def _with(rules: MonitoringRules, override: Mapping[RuleName, RuleValue]) -> MonitoringRules:
-        return msgspec.convert(
+        return converted(
             overlay(msgspec.to_builtins(rules), {str(name): value for name, value in override.items()}), MonitoringRules
         )
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.json_documents import converted
 from core.settings.health import HealthPolicy
 from core.settings.names import ModelPattern, Name
 from core.settings.overlay import overlay
@@ -259,7 +260,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         values = self.shared_values()
         for entry in self._entries(model):
             values = overlay(values, entry)
-        return msgspec.convert(values, ModelPolicy)
+        return converted(values, ModelPolicy)
 
     def shared_values(self) -> dict[str, Any]:
         """Return the sections that an override may change, as plain values."""

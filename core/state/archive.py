@@ -21,6 +21,7 @@ import msgspec
 import orjson
 
 from core.files import FileAccessError, access_error, digest, make_folder, remove_file, write_file
+from core.json_documents import converted
 from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.document_file import DocumentFile
 from core.state.encoding import DocumentInFile, StoredTable, Tables
@@ -143,7 +144,7 @@ def read_archive(state_file: Path, listed: Mapping[str, Any]) -> Archive:
         FileAccessError: The operating system refuses to read one.
     """
     try:
-        entries = msgspec.convert(dict(listed), dict[str, ArchiveEntry])
+        entries = converted(dict(listed), dict[str, ArchiveEntry])
     except msgspec.ValidationError as error:
         raise ValueError(f"its table {TABLE!r} does not list archive files: {error}") from error
     files = {}

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from core.json_documents import decode_json, json_decoder
 from core.state.encoding import DocumentInFile
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -80,11 +81,11 @@ def in_brief(stored: DocumentInFile, brief: type[T]) -> T:
     Raises:
         msgspec.ValidationError: Another field does not read as its type.
     """
-    document = msgspec.json.decode(stored.read(), type=brief)
+    document = decode_json(stored.read(), brief)
     changes = getattr(brief, "WHOLE_WHILE", None)
     if changes or brief.INNER:  # type: ignore[attr-defined]
         # The checks of its parts are made here, since whoever asks for a field later is prepared for no error.
-        in_full: T = msgspec.json.decode(stored.read(), type=brief.WHOLE)  # type: ignore[attr-defined]
+        in_full: T = decode_json(stored.read(), brief.WHOLE)  # type: ignore[attr-defined]
         if changes and getattr(in_full, changes):
             return in_full
     _settle(document, stored)
@@ -126,7 +127,7 @@ def whole(document: D) -> D:
     place: DocumentInFile | None = getattr(document, "PLACE", None)
     if place is None:
         return struct(**{name: whole(getattr(document, name)) for name in struct.__struct_fields__})  # type: ignore[no-any-return]
-    filled: D = _filled(document, msgspec.json.decode(place.read(), type=struct))
+    filled: D = _filled(document, decode_json(place.read(), struct))
     return filled
 
 
@@ -158,7 +159,7 @@ def _read_when_asked(slot: Any, field: msgspec.structs.FieldInfo, within: Iterab
     for name in reversed(path):
         # What was not spelled, by an earlier release, has its default.
         only = msgspec.defstruct("_Only", [_found_field(name, field) if only is None else (name, only)])
-    decoder = msgspec.json.Decoder(only)
+    decoder = json_decoder(only)
 
     def read(document: Any) -> Any:
         stored: DocumentInFile = slot.__get__(document)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
+from core.json_documents import decode_json
 from core.state.encoding import DocumentInFile
 from core.state.errors import DamagedFileError
 
@@ -47,7 +48,7 @@ class DocumentFile:
         self.is_spoilt = False  # somebody has written into the file, so it must be read again
         self.tables: dict[str, dict[str, DocumentInFile]] = {}
         place = 0
-        for name, table in msgspec.json.decode(encoded, type=dict[str, dict[str, msgspec.Raw]]).items():
+        for name, table in decode_json(encoded, dict[str, dict[str, msgspec.Raw]]).items():
             documents = self.tables[name] = {}
             for number, spelled in table.items():
                 place = encoded.index(memoryview(spelled), place)
@@ -94,7 +95,7 @@ def require_documents(encoded: bytes) -> None:
     Raises:
         ValueError: One is not; the message describes the damage.
     """
-    tables = msgspec.json.decode(encoded, type=dict[str, dict[str, msgspec.Raw]])
+    tables = decode_json(encoded, dict[str, dict[str, msgspec.Raw]])
     for name, table in tables.items():
         for number, spelled in table.items():
             is_numbered = number.isascii() and number.isdigit()

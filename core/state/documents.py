@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from core.escape import is_shown_as_is, shown
+from core.json_documents import decode_json
 from core.state.brief import brief_type, in_brief, place, whole
 from core.state.encoding import (
     DocumentInFile,
@@ -338,14 +339,14 @@ class Documents(Generic[T]):
             # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
             # themselves, and a caller that changed them would change the file.
             spelled_out = stored.read() if isinstance(stored, DocumentInFile) else orjson.dumps(stored)
-            return msgspec.json.decode(spelled_out, type=self._struct)
+            return decode_json(spelled_out, self._struct)
         except msgspec.ValidationError as error:
             name = fields_of(stored).get(self._key)
             raise DocumentFormatError(self._storage.path, self._table, name, str(error)) from error
 
     def _stored_key(self, stored: StoredDocument) -> Any:
         if isinstance(stored, DocumentInFile):
-            return getattr(msgspec.json.decode(stored.read(), type=self._key_only), self._key)
+            return getattr(decode_json(stored.read(), self._key_only), self._key)
         return stored.get(self._key)
 
     def _doc_id(self, view: _View[T], key: str) -> str:
@@ -406,7 +407,7 @@ class Documents(Generic[T]):
         if known is not None and _revision(known) == revision:
             return known
         superseded = self._superseded.get((key, revision))
-        return msgspec.json.decode(superseded, type=self._struct) if isinstance(superseded, bytes) else superseded
+        return decode_json(superseded, self._struct) if isinstance(superseded, bytes) else superseded
 
     def _remember(self, document: T, was: StoredDocument, now: StoredDocument | None) -> None:
         """Cache a document that another has replaced; a document that was only read again has the same revision."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 import orjson
 
+from core.json_documents import decode_json
 from core.state.errors import UnstorableValueError
 
 # Documents by number, tables by name: the layout of every TinyDB file.
@@ -145,7 +146,7 @@ def spelled_documents(encoded: bytes, known: Tables) -> Tables:
         ValueError: The bytes are not a complete TinyDB file; the message describes the damage.
     """
     try:
-        found = msgspec.json.decode(encoded, type=dict[str, dict[str, msgspec.Raw]])
+        found = decode_json(encoded, dict[str, dict[str, msgspec.Raw]])
         return {name: _spelled_table(name, table, known.get(name, {})) for name, table in found.items()}
     except (ValueError, msgspec.MsgspecError) as error:
         decode(encoded)  # which says what the damage is

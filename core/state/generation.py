@@ -12,6 +12,7 @@ import msgspec
 
 from core.confinement import require_inside
 from core.files import PRIVATE_FILE, FileAccessError, InDoubtError, access_error, sync, write_all
+from core.json_documents import decode_json
 from core.plain_files import NotPlainError, open_plain, read_file
 from core.state.archive import TABLE as ARCHIVE
 from core.state.archive import Archive, read_archive
@@ -225,7 +226,7 @@ def listed_archive(path: Path) -> dict[str, Any]:
         OSError: It cannot be read.
     """
     try:
-        return msgspec.json.decode(read_file(path), type=_ArchiveOnly).archive
+        return decode_json(read_file(path), _ArchiveOnly).archive
     except FileNotFoundError:
         return {}
     except msgspec.MsgspecError as error:

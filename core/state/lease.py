@@ -14,6 +14,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, in_words, to_iso, utc_now
 from core.files import access_error, open_to_write, write_all
+from core.json_documents import decode_json
 from core.lock_files import locked_within, unlock
 from core.state.errors import LeaseHeldError
 from core.state.workspace import Workspace
@@ -187,7 +188,7 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
             except BlockingIOError:
                 pass
             try:
-                holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LeaseHolder)
+                holder = decode_json(os.pread(descriptor, 4096, 0), LeaseHolder)
                 return _heard(holder, os.fstat(descriptor).st_mtime)
             except msgspec.DecodeError:  # the holder is just writing it
                 if time.monotonic() > deadline:

@@ -7,6 +7,7 @@ import msgspec
 
 from core.errors import NotFoundError, UsageError
 from core.files import write_file
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.state.workspace import SETTINGS_NAME, Workspace
 
@@ -46,7 +47,7 @@ class RecentWorkspaces:
     def all(self) -> list[RecentWorkspace]:
         """Return the workspaces, the last opened first."""
         try:
-            return msgspec.json.decode(read_file(self._file), type=list[RecentWorkspace])
+            return decode_json(read_file(self._file), list[RecentWorkspace])
         except (OSError, msgspec.DecodeError):
             return []
 

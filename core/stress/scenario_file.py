@@ -9,6 +9,7 @@ import msgspec
 from core.domains.stress import SEVERITIES, StressEngine, StressScenario, StressStep
 from core.errors import UsageError
 from core.escape import shown
+from core.json_documents import converted
 from core.settings.errors import SettingsError
 from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
 
@@ -210,7 +211,7 @@ class _Reader:
 
     def _shock(self, path: YamlPath, fields: dict[str, Any], place: int) -> Any | None:
         try:
-            return msgspec.convert(fields, self._engine.shock)
+            return converted(fields, self._engine.shock)
         except msgspec.ValidationError as error:
             problem, _, where = str(error).partition(" - at `$")
             keys = [key for key in where.rstrip("`").replace("[...]", "").split(".") if key]

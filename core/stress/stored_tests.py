@@ -15,6 +15,7 @@ from core.escape import shown
 from core.files import digest, remove_file, write_file
 from core.governance import Evidence
 from core.governance.audit import audited
+from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.stress.report import StressReport
 
@@ -129,7 +130,7 @@ class StressTests:
         if digest(content) != test.sha256:
             raise NotFoundError(f"{test.report} is not what {test_id} wrote: its SHA-256 differs. Run the test again.")
         try:
-            return msgspec.json.decode(content, type=StressReport)
+            return decode_json(content, StressReport)
         except msgspec.DecodeError as error:
             raise NotFoundError(f"{test.report} is of another release ({shown(str(error))}): run it again.") from None
 

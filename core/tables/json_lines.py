@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from core.arrays import FloatArray
 from core.escape import shown
+from core.json_documents import json_decoder
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
@@ -87,7 +87,7 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
 
 def _parse(source: Source) -> _Rows:
     rows = _Rows()
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    decode = json_decoder(dict[str, Any]).decode
     with text_lines(source) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():

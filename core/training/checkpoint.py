@@ -16,6 +16,7 @@ import msgspec
 
 from core.confinement import link_on_the_way
 from core.files import UNFINISHED, FileAccessError, remove_tree, sha256_of, write_file, write_folder
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
@@ -162,6 +163,6 @@ def _hashes(folder: Path) -> dict[str, str]:
 def _read(folder: Path) -> tuple[str, CheckpointManifest]:
     file = folder / MANIFEST
     try:
-        return sha256_of(file), msgspec.json.decode(read_file(file), type=CheckpointManifest)
+        return sha256_of(file), decode_json(read_file(file), CheckpointManifest)
     except (OSError, msgspec.DecodeError) as error:
         raise CheckpointDamagedError(f"{file} cannot be read: {error}") from None

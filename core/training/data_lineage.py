@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core.errors import UsageError
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.training.records import DrawRecord
 from core.training.reports import REPRODUCE
@@ -90,6 +91,6 @@ def kept_data_sets(folder: Path) -> list[DataSetLineage]:
 
 def _lineage(file: Path) -> DataSetLineage:
     try:
-        return msgspec.json.decode(read_file(file), type=DataSetLineage)
+        return decode_json(read_file(file), DataSetLineage)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}.") from None

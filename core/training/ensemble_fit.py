@@ -18,6 +18,7 @@ from core.arrays import AnyArray, FloatArray
 from core.domains.catalogue import create
 from core.domains.report_section import ReportSection
 from core.errors import CoreError
+from core.json_documents import converted
 from core.models import Model, train_all
 from core.models.ensembles.improvement import Improvement, improvement
 from core.models.learners.members import EnsembleLearner
@@ -92,7 +93,7 @@ def members_of(model: Model) -> tuple[MemberRecord, ...]:
     account = model.report().get("ensemble")
     if not isinstance(account, dict):
         return ()
-    return tuple(msgspec.convert(entry, MemberRecord) for entry in account["members"])
+    return tuple(converted(entry, MemberRecord) for entry in account["members"])
 
 
 def as_shipped(record: EnsembleRecord, model: Model) -> EnsembleRecord:

@@ -16,6 +16,7 @@ import msgspec
 
 from core.confinement import link_on_the_way
 from core.files import UNFINISHED, remove_file, replace_end, write_file
+from core.json_documents import decode_json
 from core.plain_files import open_plain, read_file
 
 log = logging.getLogger(__name__)
@@ -197,5 +198,5 @@ def _place_in(segment: Path, epoch: int) -> int:
 def _lines_in(content: bytes, start: int = 0) -> Iterator[_Line]:
     """Find the whole lines from a place on; a line that a crash cut short is none."""
     while (end := content.find(b"\n", start) + 1) > 0:
-        yield _Line(msgspec.json.decode(content[start:end], type=_Numbered).epoch, start, end)
+        yield _Line(decode_json(content[start:end], _Numbered).epoch, start, end)
         start = end

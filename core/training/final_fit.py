@@ -20,6 +20,7 @@ import pandas as pd
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_file, write_folder
+from core.json_documents import decode_json
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_of
 from core.monitoring.data_profile import PROFILE_NAME, ColumnProfile, figures_of
@@ -168,7 +169,7 @@ class FinalFit:
     def _kept(self) -> FinalRecord | None:
         """Return the result of an earlier attempt, if every file of it is intact."""
         try:
-            record = msgspec.json.decode(read_file(self._folder / RECORD), type=FinalRecord)
+            record = decode_json(read_file(self._folder / RECORD), FinalRecord)
             sound = all(
                 sha256_of(self._checkpoints.folder / model.folder / name) == sha256
                 for model in record.models

@@ -12,6 +12,7 @@ from core.domains.domain import DrawRequest
 from core.domains.generator import Generated, GeneratingDomain, Generator
 from core.domains.registry import domain_names, find_domain, session_domain
 from core.errors import CoreError, UsageError
+from core.json_documents import converted
 from core.output_files import require_output
 from core.plugins import PluginLoadError, load_object
 
@@ -56,7 +57,7 @@ def generate_data(name: str, options: Mapping[str, Any], folder: Path, formats: 
     if generator is None:
         raise UsageError(f"The domain {name!r} has no data to generate.")
     try:
-        settings = msgspec.convert(dict(options), generator.settings, strict=False)
+        settings = converted(dict(options), generator.settings, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"The data of {name} cannot be generated: {error}.") from None
     if not generator.place:

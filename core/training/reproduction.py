@@ -11,6 +11,7 @@ import msgspec
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
 from core.files import is_occupied
+from core.json_documents import converted, decode_json
 from core.output_files import require_output
 from core.plain_files import read_file
 from core.progress import begins
@@ -131,7 +132,7 @@ class _Reported:
         self.report = report
         self._epochs = EpochReports(epochs)
         try:
-            self.settings = msgspec.convert(report.settings, TrainingSettings)
+            self.settings = converted(report.settings, TrainingSettings)
         except msgspec.ValidationError as error:
             raise UsageError(f"{place}: `settings` is invalid: {error}.") from None
         self._panels = SessionPanels(self.settings)
@@ -180,7 +181,7 @@ class _Reported:
                 f"{self._place} has no report of epoch {epoch}, whose SHA-256 would be checked: the reports of epochs "
                 "are in the folder `epochs` beside final_report.json."
             )
-        return msgspec.json.decode(found, type=EpochRecord).draw
+        return decode_json(found, EpochRecord).draw
 
     def draw(self, name: str) -> Draw:
         """Draw a data set again."""
@@ -193,7 +194,7 @@ class _Reported:
 
 def _read(file: Path) -> _Report:
     try:
-        return msgspec.json.decode(read_file(file), type=_Report)
+        return decode_json(read_file(file), _Report)
     except FileNotFoundError:
         raise NotFoundError(f"{file} does not exist: name a session, or the path of a final_report.json.") from None
     except OSError as error:

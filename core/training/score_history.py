@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import digest, write_file
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.training.errors import CheckpointDamagedError
 from core.training.scores import EpochScore, EpochScores
@@ -74,7 +75,7 @@ class ScoreHistory:
             content = read_file(file)
             if digest(content) != expected:
                 raise CheckpointDamagedError(f"{file}: its hash differs from the recorded hash.")
-            return msgspec.json.decode(content, type=_Segment)
+            return decode_json(content, _Segment)
         except (OSError, msgspec.DecodeError) as error:
             raise CheckpointDamagedError(f"{file} cannot be read: {error}") from None
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core.domains.report_section import ReportSection
+from core.json_documents import converted
 from core.quality.gate import GateResult
 from core.settings import TrainingSettings
 from core.training.criterion import Criterion
@@ -116,7 +117,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def training(self) -> TrainingSettings:
         """The settings as a typed model."""
-        return msgspec.convert(self.settings, TrainingSettings)
+        return converted(self.settings, TrainingSettings)
 
     @property
     def experiment(self) -> str:

@@ -9,6 +9,7 @@ from core.domains.domain import SessionDomain, SmallDrawDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.escape import shown
+from core.json_documents import converted
 from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
@@ -66,7 +67,7 @@ def domain_settings(settings: TrainingSettings) -> msgspec.Struct:
     """
     kind = domain_of(settings).settings
     try:
-        return msgspec.convert(settings.domain_settings, kind)
+        return converted(settings.domain_settings, kind)
     except msgspec.ValidationError as error:
         raise DomainSettingsError(settings.domain, error, kind.__struct_fields__) from None
 

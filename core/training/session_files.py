@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
-
 from core.errors import NotFoundError
 from core.files import write_file
 from core.governance import Evidence
+from core.json_documents import decode_json
 from core.state import Workspace
 from core.training.convergence import Judgement
 from core.training.epoch_reports import EpochReports
@@ -53,7 +52,7 @@ class SessionFiles:
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
         """Read the report of an epoch, if there is one."""
         report = self._reports_of(session).read(epoch)
-        return None if report is None else msgspec.json.decode(report, type=EpochRecord)
+        return None if report is None else decode_json(report, EpochRecord)
 
     def epoch(self, session: Session, epoch: int) -> EpochRecord:
         """Return the report of an epoch.

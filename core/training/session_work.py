@@ -7,9 +7,8 @@ import logging
 from pathlib import Path
 from statistics import fmean
 
-import msgspec
-
 from core.confinement import confine
+from core.json_documents import converted
 from core.progress import begins
 from core.quality import QualityReport, assess
 from core.quality.report import with_gate
@@ -213,7 +212,7 @@ class Workbench:
             confine(Path(request.folder).parents[2])  # the workspace, which is not opened here
             self._work = None  # free one session's panels and models before loading the next session's
             self._work = SessionWork(
-                msgspec.convert(request.settings, TrainingSettings),
+                converted(request.settings, TrainingSettings),
                 Path(request.folder),
                 data_folder=Path(request.data_folder) if request.data_folder else None,
             )

@@ -4,6 +4,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from core.json_documents import json_decoder
 from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScore
 
@@ -78,8 +79,8 @@ ChildRequest = Prepare | RunEpoch | Finish
 ChildReply = Prepared | EpochDone | Finished | Failed
 ChildMessage = ChildReply | Working
 
-REQUESTS: msgspec.json.Decoder[ChildRequest] = msgspec.json.Decoder(ChildRequest)
-MESSAGES: msgspec.json.Decoder[ChildMessage] = msgspec.json.Decoder(ChildMessage)
+REQUESTS: msgspec.json.Decoder[ChildRequest] = json_decoder(ChildRequest)
+MESSAGES: msgspec.json.Decoder[ChildMessage] = json_decoder(ChildMessage)
 
 M = TypeVar("M")
 

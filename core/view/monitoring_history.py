@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from core.json_documents import msgpack_decoder
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
 from core.monitoring.monitoring_store import MonitoringStore, not_watched
 
@@ -54,7 +55,7 @@ def monitoring_history(workspace: "Workspace", model: str, *, since: datetime | 
     store, past = MonitoringStore(workspace), PastReader(workspace.past_file)
     found: list[tuple[datetime, ModelMonitoring | None]] = []
     n_unreadable = 0
-    decoder = msgspec.msgpack.Decoder(ModelMonitoring)
+    decoder = msgpack_decoder(ModelMonitoring)
     for at, body in past.states(FIELD, model):
         try:
             found.append((at, None if body is None else decoder.decode(body)))

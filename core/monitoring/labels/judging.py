@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from core.json_documents import decode_json
 from core.losses import LossKind, LossRule, loss_of
 from core.monitoring.documents import LabelsPart
 from core.monitoring.labels.draws import MOST_WANTED, LabelDraw
@@ -44,7 +45,7 @@ class KnownLosses(msgspec.Struct, frozen=True, kw_only=True):
 def known_losses(state: bytes | None, draw: LabelDraw) -> KnownLosses:
     """Read what the engine has kept of a draw; nothing if it is about another draw."""
     try:
-        found = msgspec.json.decode(state, type=KnownLosses) if state else KnownLosses()
+        found = decode_json(state, KnownLosses) if state else KnownLosses()
     except msgspec.DecodeError:
         found = KnownLosses()
     return found if found.draw == draw.draw_id else KnownLosses(draw=draw.draw_id)

@@ -10,8 +10,10 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
 
 from core.errors import CoreError
+from core.json_documents import describe
 from core.serving.authenticator import Authenticator
 from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, check_request, check_words
 from core.serving.control.alertmanager import AlertmanagerRoutes
@@ -135,6 +137,10 @@ def control_application(
     )
     application.state[AUTHENTICATOR] = authenticator
     application.state[ROOT] = workspace.root
+    for route in application.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                describe(handler.signature_model)
     return application
 
 

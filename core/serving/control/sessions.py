@@ -7,6 +7,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.errors import NotFoundError
+from core.json_documents import converted
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -84,7 +85,7 @@ class SessionRoutes(Controller):
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
             raise BadRequestError("is not a training setting", field=f"settings.{unknown[0]}")
         try:
-            training = msgspec.convert(msgspec.to_builtins(training) | data.settings, TrainingSettings)
+            training = converted(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:
             raise BadRequestError(f"is invalid: {error}", field="settings") from None
         try:

@@ -12,6 +12,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from core.json_documents import json_decoder
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
 from core.serving.dialects.schemas import ANSWER, ANSWERS, ROW, ROWS, TEXT, object_schema
@@ -47,7 +48,7 @@ class JsonRows(Dialect):
                 ("request_id", str | None, None),
             ],
         )
-        decode = msgspec.json.Decoder(body).decode
+        decode = json_decoder(body).decode
 
         def read(content: bytes) -> ReadRequest:
             try:

@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from core.errors import CoreError
 from core.escape import shown
+from core.json_documents import json_decoder
 from core.models.scoring.fields import Rows
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest, ServerPath
@@ -80,9 +81,9 @@ class Mlflow(Dialect):
         body: Any = msgspec.defstruct(
             "Body", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in _FORMATS]
         )
-        decode = msgspec.json.Decoder(body).decode
-        split = msgspec.json.Decoder(_Split).decode
-        records = msgspec.json.Decoder(list[signature.row]).decode  # type: ignore[name-defined]
+        decode = json_decoder(body).decode
+        split = json_decoder(_Split).decode
+        records = json_decoder(list[signature.row]).decode  # type: ignore[name-defined]
         other = TfServing().reader(signature)
 
         def read(content: bytes) -> ReadRequest:

@@ -15,6 +15,7 @@ import orjson
 from typing_extensions import override
 
 from core.escape import shown
+from core.json_documents import json_decoder
 from core.serving.decoding import check_keys, check_utf8, spelled_as_json
 from core.serving.dialects.content_types import Decode
 from core.serving.dialects.dialect import Answered, Dialect, ListPath, ModelPath, Reader, ReadRequest, ServerPath
@@ -120,7 +121,7 @@ class OpenInference(Dialect):
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:
-        decode = msgspec.json.Decoder(_Body).decode
+        decode = json_decoder(_Body).decode
         tensors = TensorReader(signature)
 
         def read(content: bytes) -> ReadRequest:

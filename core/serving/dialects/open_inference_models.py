@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from core.json_documents import decode_json
 from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import OfferedModel, Reply, State, loaded, not_loaded
 from core.serving.errors import BadRequestError
@@ -94,7 +95,7 @@ def describe_repository(models: Mapping[str, OfferedModel], content: bytes) -> R
         BadRequestError: The request has the wrong form.
     """
     try:
-        only_ready = msgspec.json.decode(content, type=_IndexRequest).ready if content.strip() else False
+        only_ready = decode_json(content, _IndexRequest).ready if content.strip() else False
     except UNREADABLE as error:
         raise BadRequestError(f"The request has the wrong form: {error}.") from None
     entries = []

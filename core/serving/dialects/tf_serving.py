@@ -21,6 +21,7 @@ import orjson
 from typing_extensions import override
 
 from core.escape import shown
+from core.json_documents import converted, json_decoder
 from core.models.scoring.fields import Field
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import (
@@ -171,8 +172,8 @@ class TfServing(Dialect):
                 ("signature_name", str, SIGNATURE),
             ],
         )
-        decode = msgspec.json.Decoder(body).decode
-        columns = msgspec.json.Decoder(signature.columns).decode
+        decode = json_decoder(body).decode
+        columns = json_decoder(signature.columns).decode
 
         def plain(inputs: msgspec.Raw) -> Any:
             try:
@@ -185,7 +186,7 @@ class TfServing(Dialect):
                 try:
                     return decode(content)
                 except msgspec.ValidationError:
-                    return msgspec.convert(_rows_by_name(msgspec.json.decode(content), signature), body)
+                    return converted(_rows_by_name(msgspec.json.decode(content), signature), body)
             except UNREADABLE as error:
                 raise signature.explained(error, content) from None
 

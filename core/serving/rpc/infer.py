@@ -12,6 +12,7 @@ import msgspec
 from typing_extensions import override
 
 from core.client.message_classes import CHOICE
+from core.json_documents import converted
 from core.serving.dialects.content_types import Decode
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
 from core.serving.dialects.open_inference_outputs import (
@@ -132,7 +133,7 @@ def _parts(most: int) -> CountedParts:
 def _parameters(given: Any, kind: Any) -> Any:
     """Convert a map of parameters; those that we do not read are ignored."""
     known = [name for name in kind.__struct_fields__ if name in given]
-    return msgspec.convert({name: _parameter(given[name]) for name in known}, kind)
+    return converted({name: _parameter(given[name]) for name in known}, kind)
 
 
 def _parameter(given: Any) -> Any:

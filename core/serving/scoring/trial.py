@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from core.json_documents import decode_json
 from core.registry.contents import ANSWERED, MODEL_NAME, NOT_CHECKED, onnx_files
 from core.registry.trial_child import IDLE_EXIT, TrialOutcome, TrialRequest
 
@@ -35,7 +36,7 @@ def main() -> None:
 
     os.write(replies, b"ready\n")
     while select.select([0], [], [], IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
-        request = msgspec.json.decode(line, type=TrialRequest)
+        request = decode_json(line, TrialRequest)
         with _Limits(request):
             outcome = _tried(request, warmed_by)
         os.write(replies, msgspec.json.encode(outcome) + b"\n")

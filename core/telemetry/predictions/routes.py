@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.json_documents import decode_json
 from core.losses import AnswerForm, AnswerKind
 from core.telemetry.predictions.records import Arm, PredictionRecord
 
@@ -64,4 +65,4 @@ def form_of_version(connection: sqlite3.Connection, model: str, version: str) ->
 
 
 def _form(kind: str, classes: str) -> AnswerForm:
-    return AnswerForm(AnswerKind(kind), msgspec.json.decode(classes, type=tuple[str, ...]) if classes else ())
+    return AnswerForm(AnswerKind(kind), decode_json(classes, tuple[str, ...]) if classes else ())

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from core.json_documents import msgpack_decoder
 from core.state.brief import whole
 from core.telemetry.past import PastKey
 from core.view import parts
@@ -62,5 +63,5 @@ def _stored_fields(of: tuple[type, ...]) -> tuple[Stored, ...]:
 
 @functools.cache
 def _decoders(of: tuple[type, ...]) -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
-    decoders = {stored.field: msgspec.msgpack.Decoder(stored.type) for stored in _stored_fields(of)}
-    return {_ORDER: msgspec.msgpack.Decoder(tuple[str, ...]), **decoders}
+    decoders = {stored.field: msgpack_decoder(stored.type) for stored in _stored_fields(of)}
+    return {_ORDER: msgpack_decoder(tuple[str, ...]), **decoders}

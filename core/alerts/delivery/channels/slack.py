@@ -17,6 +17,7 @@ from core.alerts.delivery.http import HttpOptions, HttpReply, post_json
 from core.alerts.delivery.message import AlertMessage, NotifiedAlert
 from core.alerts.delivery.secret import Secrets
 from core.alerts.delivery.wording import Fact, facts, footers, headline
+from core.json_documents import decode_json
 
 _MOST_HEADER: Final = 150
 _MOST_SECTION: Final = 3_000
@@ -90,7 +91,7 @@ class SlackChannel:
         if not self._is_api:
             return Delivered(f"HTTP {reply.status}")
         try:
-            answer = msgspec.json.decode(reply.excerpt, type=_Answer)
+            answer = decode_json(reply.excerpt, _Answer)
         except (msgspec.DecodeError, msgspec.ValidationError):
             answer = _Answer(ok='"ok":true' in reply.excerpt.replace(" ", ""), error="an answer that is cut off")
         if not answer.ok:

@@ -16,6 +16,7 @@ from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE,
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, UsageError
 from core.files import FolderInUseError, digest, is_occupied, sha256_of, write_file, write_folder
+from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.progress import begins
 from core.tables.data_files import FORMATS, WRITERS, DataFormat, write_parquet
@@ -119,7 +120,7 @@ def read_lineage(folder: Path) -> PanelLineage:
     """
     path = folder / LINEAGE_FILE
     try:
-        return msgspec.json.decode(read_file(path), type=PanelLineage)
+        return decode_json(read_file(path), PanelLineage)
     except FileNotFoundError:
         raise NotFoundError(f"{folder} is not a data set: it has no {LINEAGE_FILE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

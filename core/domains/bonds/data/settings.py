@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.errors import UsageError
+from core.json_documents import converted
 
 MAX_ROWS = 5_000_000
 MAX_SEED = 2**63 - 1
@@ -42,7 +43,7 @@ class PanelSettings(BondSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         # msgspec checks the ranges when it decodes a file; a panel requested from code is checked here.
         try:
-            msgspec.convert({f: getattr(self, f) for f in self.__struct_fields__}, _Checked)
+            converted({f: getattr(self, f) for f in self.__struct_fields__}, _Checked)
         except msgspec.ValidationError as error:
             raise PanelSettingsError(f"Panel settings: {error}.") from None
         super().__post_init__()

@@ -10,6 +10,7 @@ from core.domains.bonds.data.instruments import CURRENCY_NAMES
 from core.domains.bonds.data.issuers import SECTOR_NAMES
 from core.errors import UsageError
 from core.escape import shown
+from core.json_documents import converted
 
 Bps = Annotated[float, Meta(ge=-5_000, le=5_000)]
 LnSpread = Annotated[float, Meta(ge=-3, le=3)]
@@ -102,7 +103,7 @@ def combined(shocks: Sequence[BondShock]) -> BondShock:
     fields["bid_ask_factor"] = max(given) if given else None
     fields["turnover_change"] = min(shock.turnover_change for shock in shocks)
     try:
-        return msgspec.convert(fields, BondShock)
+        return converted(fields, BondShock)
     except msgspec.ValidationError as error:
         raise UsageError(f"The shocks cannot be combined: {error}.") from None
 
