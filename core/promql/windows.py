@@ -13,7 +13,7 @@ from core.promql.series import SeriesLabels, SeriesSamples, stale_samples
 from core.promql.vectors import Floats, Presence, Times
 
 OfWindow = TypeVar("OfWindow", np.float64, np.int64)
-MAXIMUM_SAMPLES_AT_ONCE = 4_000_000
+MAXIMUM_SAMPLES_AT_ONCE = 1_000_000
 _LARGEST_KEY = int(np.iinfo(np.int64).max)
 
 

@@ -26,6 +26,7 @@ from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
+from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.counts import Counts, SharedCounts
 from core.serving.crowd import RESERVE
 from core.serving.errors import ListenError, cure_of_taken
@@ -182,8 +183,15 @@ class Server:
             lambda: write_problem(workspace.root),
             self._is_listening,
         )
+        self.evaluations = EvaluationPool()
         control = control_application(
-            workspace, authenticator, self._recorder, lambda: self.table, self._limits, self._port_troubles
+            workspace,
+            authenticator,
+            self._recorder,
+            lambda: self.table,
+            self._limits,
+            self._port_troubles,
+            self.evaluations,
         )
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         if self._metrics_socket is not None:
@@ -284,6 +292,7 @@ class Server:
         """
         until = time.monotonic() + self._limits.stop_seconds
         self._uvicorn.should_exit = True
+        self.evaluations.stop()
         if self._thread.ident is not None:  # only if it was started
             self._thread.join(self._limits.stop_seconds * _ANSWERING_PART + _TICKS_SECONDS)
         self._loader.stop()

@@ -19,6 +19,7 @@ from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alertmanager import AlertmanagerRoutes
 from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
+from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
@@ -75,6 +76,7 @@ def control_application(
     table: Callable[[], ServingTable],
     limits: ServingLimits,
     port_troubles: Callable[[], tuple[str, ...]] = lambda: (),
+    evaluation_pool: EvaluationPool | None = None,
 ) -> Litestar:
     """Assemble the application.
 
@@ -85,7 +87,9 @@ def control_application(
         table: Returns what is served now.
         limits: The limits of requests.
         port_troubles: Says which ports are closed though they should be open, a sentence each.
+        evaluation_pool: Runs expressions of callers; by default one of its own.
     """
+    pool = evaluation_pool or EvaluationPool()
 
     @get("/openapi.json", opt=LOOK, include_in_schema=False, sync_to_thread=True)
     def openapi() -> dict[str, Any]:
@@ -110,6 +114,7 @@ def control_application(
                 "limits": Provide(lambda: limits, sync_to_thread=False),
                 "table": Provide(table, sync_to_thread=False),
                 "port_troubles": Provide(port_troubles, sync_to_thread=False),
+                "evaluation_pool": Provide(lambda: pool, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },
             exception_handlers={
