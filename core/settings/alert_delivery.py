@@ -14,12 +14,17 @@ ChannelAddress = Annotated[
     Meta(
         pattern=r"^(console:|bell:|tmux:|apprise:\S)",
         extra={
-            "form_of_text": "expected console:, bell:, tmux:, apprise:${VARIABLE} or apprise:/PATH of a private file"
+            "form_of_text": "expected console:, bell:, tmux:, apprise:${VARIABLE} or apprise:/PATH of a private file",
+            "holds_secrets": True,
         },
     ),
 ]
 WebAddress = Annotated[
-    str, Meta(pattern=r"^https?://\S+$", extra={"form_of_text": "expected an address such as http://alertmanager:9093"})
+    str,
+    Meta(
+        pattern=r"^https?://\S+$",
+        extra={"form_of_text": "expected an address such as http://alertmanager:9093", "holds_secrets": True},
+    ),
 ]
 
 

@@ -80,7 +80,8 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         dict[Name, Annotated[list[ChannelAddress], Meta(max_length=MOST_CHANNELS)]],
         Meta(
             description="Further channels by receiver, which Alertmanager does not know: console:, bell:, tmux:, and "
-            "apprise: with ${VARIABLE} or the path of a 0600 file that holds the address."
+            "apprise: with ${VARIABLE} or the path of a 0600 file that holds the address.",
+            extra={"holds_secrets": True},
         ),
     ] = {}
     alertmanagers: Annotated[
@@ -89,6 +90,7 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             description="Addresses of Alertmanagers that get the alerts of BondX, as from a Prometheus, but none that "
             "another server sent to BondX.",
             max_length=10,
+            extra={"holds_secrets": True},
         ),
     ] = []
     heartbeat: Annotated[

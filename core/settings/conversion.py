@@ -18,6 +18,7 @@ from core.settings.yaml_words import SWITCH_HINT
 T = TypeVar("T", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`$")
+_OF_BLOCK = re.compile(r"^expected (?:object|array)[^,]*, got (?:str|array)$")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|[0-9]+)\]")
 
 
@@ -42,6 +43,8 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = problem[:1].lower() + problem[1:]
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
+        if fault.may_be_secret or _OF_BLOCK.search(problem):  # whoever writes an address there may write its token
+            found = " has a key that cannot be used" if fault.is_key else ""
         problem = _form_of(fault.annotation, fault.value) or problem
         if problem.startswith("invalid enum value"):
             problem = f"expected one of {', '.join(_values_of(fault.annotation))}"
@@ -121,6 +124,7 @@ class _Fault(NamedTuple):
     value: Any = None
     annotation: Any = None
     is_key: bool = False  # the key of a mapping is at fault, not its value
+    may_be_secret: bool = False  # an error says what is wrong with it, and repeats nothing of it
 
 
 def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, Any]) -> _Fault:
@@ -131,13 +135,14 @@ def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, A
     display = ""
     here: Any = values
     annotation: Any = struct
+    may_be_secret = False
     for step in _STEP.finditer(match["path"]):
         name = step["name"]
         if name is None and step["index"] == "...":
             annotation = get_args(_bare(annotation))[1]
             name = _guilty_key(here, annotation)
         elif name is not None:
-            block = next(filter(None, map(_struct, _choices(annotation))), None)
+            block = next(filter(None, map(_struct, _choices(_bare(annotation)))), None)
             fields = msgspec.structs.fields(block) if block else ()
             annotation = next((field.type for field in fields if field.encode_name == name), None)
         if name is not None:
@@ -148,17 +153,31 @@ def _fault_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, A
             display += f"[{step['index']}]"
             here = here[int(step["index"])] if isinstance(here, list) else None
             annotation = _type_of_items(annotation)
+        may_be_secret = may_be_secret or _may_hold_secrets(annotation)
     if match["key"] is None:
-        return _Fault(tuple(path), display, here, annotation)
+        return _Fault(tuple(path), display, here, annotation, may_be_secret=may_be_secret)
     of_keys = get_args(_bare(annotation))[0]
     guilty = next((key for key in here if not _fits(key, of_keys)), None)
-    return _Fault((*path, *([] if guilty is None else [guilty])), display, guilty, of_keys, is_key=True)
+    return _Fault(
+        (*path, *([] if guilty is None else [guilty])),
+        display,
+        guilty,
+        of_keys,
+        is_key=True,
+        may_be_secret=may_be_secret,
+    )
 
 
 def _type_of_items(annotation: Any) -> Any:
     """Return the type of the items of a field that is a list, or may be one."""
     lists = (_bare(choice) for choice in _choices(_bare(annotation)) if get_origin(_bare(choice)) in (list, tuple))
     return next(iter(get_args(next(lists, _bare(annotation)))), None)
+
+
+def _may_hold_secrets(annotation: Any) -> bool:
+    """Whether a field says of itself that its values, or those beneath it, may be secrets."""
+    metas = (each for choice in (annotation, *_choices(annotation)) for each in getattr(choice, "__metadata__", ()))
+    return any((meta.extra or {}).get("holds_secrets", False) for meta in metas if isinstance(meta, msgspec.Meta))
 
 
 def _form_of(annotation: Any, value: Any) -> str | None:

@@ -12,7 +12,10 @@ HeaderText = Annotated[
     Meta(
         pattern=r"\$\{[A-Za-z_][A-Za-z0-9_]*\}",
         max_length=1_000,
-        extra={"form_of_text": "expected a value with a variable of the environment, such as 'Bearer ${OTLP_TOKEN}'"},
+        extra={
+            "form_of_text": "expected a value with a variable of the environment, such as 'Bearer ${OTLP_TOKEN}'",
+            "holds_secrets": True,
+        },
     ),
 ]
 
@@ -25,10 +28,14 @@ class OtlpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Meta(
             pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?(?![\s\S])",
             description="Address of the collector; /v1/metrics is added.",
-            extra={"form_of_text": "expected an address without a password, such as http://collector:4318"},
+            extra={
+                "form_of_text": "expected an address without a password, such as http://collector:4318",
+                "holds_secrets": True,
+            },
         ),
     ]
     headers: Annotated[
-        dict[Name, HeaderText], Meta(description="Headers, whose values come from ${VARIABLE}.", max_length=20)
+        dict[Name, HeaderText],
+        Meta(description="Headers, whose values come from ${VARIABLE}.", max_length=20, extra={"holds_secrets": True}),
     ] = {}
     interval_seconds: Annotated[float, Meta(ge=1, le=3600, description="Seconds between two exports.")] = 60.0

@@ -26,7 +26,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     name: Annotated[Name, Meta(description="Its name in lists and commands.")]
     url: Annotated[
-        Annotated[str, Meta(max_length=2048)], Meta(description="Where events are posted; http or https, no user.")
+        Annotated[str, Meta(max_length=2048)],
+        Meta(description="Where events are posted; http or https, no user.", extra={"holds_secrets": True}),
     ]
     events: Annotated[
         Annotated[tuple[WebhookEvent, ...], Meta(min_length=1)], Meta(description="The events it is told.")
@@ -36,7 +37,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Meta(
             pattern=VARIABLE,
             description="The environment variable with the secret that signs its events.",
-            extra={"form_of_text": _VARIABLE_FORM},
+            extra={"form_of_text": _VARIABLE_FORM, "holds_secrets": True},
         ),
     ] = ""
     secret_file: Annotated[
@@ -44,6 +45,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Meta(
             max_length=4096,
             description="The file with that secret, which no other account may read; relative to the workspace.",
+            extra={"holds_secrets": True},
         ),
     ] = ""
     status: Annotated[

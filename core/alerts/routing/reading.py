@@ -30,6 +30,7 @@ from core.alerts.routing.time_intervals import (
 )
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
+from core.escape import shown
 from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
 
 T = TypeVar("T")
@@ -142,7 +143,9 @@ class _Reading:
         fields = self._mapping(value, path, ("name", *KINDS))
         name = self._text(fields.get("name"), (*path, "name"), "the name of the receiver")
         if name in self._receivers:
-            raise self._source.error((*path, "name"), f"there are two receivers {name!r}; give each its own name.")
+            raise self._source.error(
+                (*path, "name"), f"there are two receivers {_named(name)}; give each its own name."
+            )
         blocks: list[ReceiverBlock] = []
         for kind in fields:
             if kind == "name":
@@ -169,7 +172,7 @@ class _Reading:
                 known = (
                     f"{_nearest(receiver, self._receivers)}the receivers are {', '.join(self._receivers) or 'none'}."
                 )
-                raise self._source.error((*path, "receiver"), f"there is no receiver {receiver!r}; {known}")
+                raise self._source.error((*path, "receiver"), f"there is no receiver {_named(receiver)}; {known}")
         node = replace(
             parent,
             key="{}" if is_root else f"{parent.key}/{_braces(matchers)}",
@@ -202,7 +205,7 @@ class _Reading:
         for index, item in enumerate(self._list(fields["group_by"], (*path, "group_by"))):
             name = self._text(item, (*path, "group_by", index), "a label's name")
             if name != ALL_LABELS and not name.isprintable():
-                raise self._source.error((*path, "group_by", index), f"{name!r} is no name of a label.")
+                raise self._source.error((*path, "group_by", index), f"{_named(name)} is no name of a label.")
             if name in names:
                 raise self._source.error((*path, "group_by", index), f"{name} is given twice; keep one.")
             names.append(name)
@@ -226,7 +229,7 @@ class _Reading:
             for name, text in self._mapping(fields.get(key) or {}, (*path, key), None).items():
                 where = (*path, key, name)
                 if not _LABEL.fullmatch(name):
-                    raise self._source.error(where, f"{name!r} is no name of a label.")
+                    raise self._source.error(where, f"{_named(name)} is no name of a label.")
                 matcher = AlertMatcher(name, op, _written(text))
                 found.append(self._checked(where, _usable, matcher))
         key = f"{prefix}matchers"
@@ -244,7 +247,9 @@ class _Reading:
             fields = self._mapping(item, where, ("name", "time_intervals"))
             name = self._text(fields.get("name"), (*where, "name"), "the name of the interval")
             if name in self._intervals:
-                raise self._source.error((*where, "name"), f"there are two intervals {name!r}; give each its own name.")
+                raise self._source.error(
+                    (*where, "name"), f"there are two intervals {_named(name)}; give each its own name."
+                )
             parts = self._list(fields.get("time_intervals"), (*where, "time_intervals"))
             self._intervals[name] = tuple(
                 self._interval(part, (*where, "time_intervals", i)) for i, part in enumerate(parts)
@@ -261,7 +266,7 @@ class _Reading:
         try:
             ZoneInfo(str(location))
         except (KeyError, OSError, ValueError):  # none of this name, a folder, or a path
-            problem = f"there is no time zone {location!r}; write one as Europe/Zurich."
+            problem = "there is no such time zone; write one as Europe/Zurich."
             raise self._source.error((*path, "location"), problem) from None
         return TimeInterval(
             times=tuple(times),
@@ -283,7 +288,7 @@ class _Reading:
         for index, name in enumerate(names):
             if name not in self._intervals:
                 known = f"the intervals are {', '.join(self._intervals) or 'none'}."
-                raise self._source.error((*path, key, index), f"there is no time interval {name!r}; {known}")
+                raise self._source.error((*path, key, index), f"there is no time interval {_named(name)}; {known}")
         return tuple(names)
 
     def _duration(
@@ -299,7 +304,7 @@ class _Reading:
     def _flag(self, fields: Mapping[str, Any], path: YamlPath, key: str) -> bool:
         value = fields.get(key)
         if value is not None and not isinstance(value, bool):
-            raise self._source.error((*path, key), f"{key} must be true or false, not {value!r}.")
+            raise self._source.error((*path, key), f"{key} must be true or false.")
         return bool(value)
 
     def _mapping(self, value: Any, path: YamlPath, keys: tuple[str, ...] | None) -> Mapping[str, Any]:
@@ -308,7 +313,7 @@ class _Reading:
             raise self._source.error(path, f"{what} must be `key: value` lines.")
         for key in value:
             if keys is not None and key not in keys:
-                problem = f"there is no key {key!r} here; {_nearest(key, keys)}the keys are {', '.join(keys)}."
+                problem = f"there is no key {_named(key)} here; {_nearest(key, keys)}the keys are {', '.join(keys)}."
                 raise self._source.error((*path, key), problem)
         return value
 
@@ -354,6 +359,11 @@ def _usable(matcher: AlertMatcher) -> AlertMatcher:
 
 def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _named(text: object) -> str:
+    """Quote a name for an error; an address at its place may hold a token, so it is not repeated."""
+    return "of this text" if "://" in str(text) else shown(text)
 
 
 def _braces(matchers: tuple[AlertMatcher, ...]) -> str:

@@ -108,7 +108,7 @@ FAULTS = {
     "no interval": ("[night, month_end]", "[nigt]", "line 22, column 31", "there is no time interval"),
     "backwards": ("monday:friday", "friday:monday", "line 33, column 20", "runs backwards"),
     "midnight": ("17:00, end_time: '24:00'", "17:00, end_time: '01:00'", "line 32, column 17", "must be after"),
-    "zone": ("Europe/Zurich", "Europe/Zurich2", "line 34, column 9", "there is no time zone"),
+    "zone": ("Europe/Zurich", "Europe/Zurich2", "line 34, column 9", "there is no such time zone"),
     "no route": ("route:\n", "routee:\n", "line 4, column 1", "did you mean route?"),
     "no name": ("  - name: desk\n", "  - names: desk\n", "line 27, column 5", "did you mean name?"),
     "twice": ("  - name: slack", "  - name: desk", "line 28, column 5", "two receivers"),
@@ -155,3 +155,19 @@ def test_days_of_the_month_count_from_its_end(written):
     assert february == [26, 27, 28]
     assert not month_end.contains(datetime(2026, 4, 30, tzinfo=UTC))
     assert not month_end.contains(datetime(2029, 1, 31, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        pytest.param("receiver: slack", "receiver: https://hooks.example/PDSECRET", id="an address as receiver"),
+        pytest.param("continue: true", "continue: PDSECRET", id="a flag"),
+        pytest.param("Europe/Zurich", "PDSECRET", id="a time zone"),
+        pytest.param("continue: true", "https://hooks.example/PDSECRET: true", id="an address as key"),
+    ],
+)
+def test_a_fault_repeats_no_text_that_may_be_a_secret(written, good, bad):
+    assert good in GOOD
+    with pytest.raises(SettingsError, match=r"line \d+") as raised:
+        load_routing(written(GOOD.replace(good, bad, 1)))
+    assert "PDSECRET" not in str(raised.value)
