@@ -31,7 +31,7 @@ def job(terminal: Callable[..., Terminal], workspace: Path) -> Terminal:
 
 
 def write_garbage(terminal: Terminal) -> bool:
-    """Write as another program does; a console that was still drawing may draw over it, so whoever looks writes again."""
+    """Write as another program does. A console that was still drawing draws over it, so whoever looks writes again."""
     terminal.write_over("\x1b[5;1Hgarbage of another program\x1b[K\x1b[6;1Hgarbage\x1b[K")
     return False
 
