@@ -113,6 +113,7 @@ def validate_files(args: argparse.Namespace) -> int:
             load_policy(root)
         except SettingsError as error:
             results.append({"file": "policy in force", "ok": False, "problem": str(error)})
+        results += _routing_results(root)
     if args.json:
         print_json(results)
     else:
@@ -121,18 +122,41 @@ def validate_files(args: argparse.Namespace) -> int:
     return ExitCode.GOOD if all(result["ok"] for result in results) else ExitCode.FAILING
 
 
+def _routing_results(root: Path) -> list[dict[str, object]]:
+    """Check the routing file that the settings name, with its receivers."""
+    from core.alerts.delivery.checking import check_receivers
+    from core.alerts.routing.reading import load_routing, routing_file
+    from core.errors import CoreError
+    from core.settings import settings_in_force
+    from core.state import Workspace
+
+    settings = settings_in_force(root).alerts
+    if (file := routing_file(root, settings.routing)) is None:
+        return []
+    try:
+        check_receivers(Workspace(root), settings, load_routing(file), file)
+    except CoreError as error:
+        return [{"file": str(file), "ok": False, "problem": str(error)}]
+    return [{"file": str(file), "ok": True, "problem": None}]
+
+
 def check_file(file: Path) -> None:
     """Refuse what a session or the console would refuse, in a settings file, which is read once.
 
     Raises:
         SettingsError: The file cannot be used, or the console would refuse its keys.
-        UsageError: It names a gate, a model, an algorithm or an extra that is not installed.
+        UsageError: It names a gate, a model, an algorithm or an extra that is not installed, or a channel that can
+            never work.
     """
+    from core.alerts.delivery.checking import check_receivers
     from core.settings import load_settings
+    from core.state import Workspace
     from core.training.session_domain import checked
 
     settings = load_settings(file)
     checked(settings.training)
+    if settings.alerts.channels:
+        check_receivers(Workspace(file.parent), settings.alerts)
     _check_keys_of(settings, file)
 
 

@@ -134,20 +134,26 @@ def show_routes(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from console.cli.output import print_json, print_table
+    from core.alerts.delivery.checking import check_receivers
     from core.alerts.routing.reading import load_routing, routing_file
     from core.alerts.routing.shown import routes_shown
-    from core.settings import settings_in_force
+    from core.settings import AlertSettings, settings_in_force
+    from core.state import Workspace
 
     if args.file is not None:
         file: Path | None = Path(args.file)
+        workspace, settings = Workspace(Path(args.file).parent), AlertSettings()
     else:
         workspace = open_workspace(args)
-        file = routing_file(workspace.root, settings_in_force(workspace.root).alerts.routing)
+        settings = settings_in_force(workspace.root).alerts
+        file = routing_file(workspace.root, settings.routing)
     if file is None:
         raise UsageError(
             "There is no routing file, so only attached consoles are told. Name one as alerts.routing in bondx.yaml."
         )
-    found = routes_shown(load_routing(file), _labels(args.labels))
+    config = load_routing(file)
+    check_receivers(workspace, settings, config, file, is_in_force=args.file is None)
+    found = routes_shown(config, _labels(args.labels))
     if args.json:
         print_json(found)
     else:

@@ -1,6 +1,7 @@
 """The `alerts` block: thresholds of the built-in rules."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -110,6 +111,9 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     delivery: DeliverySettings = DeliverySettings()
 
     def __post_init__(self) -> None:
+        for index, address in enumerate(self.alertmanagers):
+            if "${" not in address and not _is_whole(address):
+                raise ValueError(f"alertmanagers[{index}] must be an address such as http://alertmanager:9093")
         names = [rule.name for rule in self.anomaly]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rules of anomaly have the name {twice[0]!r}; give each a name of its own")
@@ -118,3 +122,11 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
                 if step.oncall is not None and step.oncall not in self.oncall:
                     known = ", ".join(self.oncall) or "none yet"
                     raise ValueError(f"a step names the rotation {step.oncall!r}; the rotations of oncall are {known}")
+
+
+def _is_whole(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port beyond 65535
+        return False

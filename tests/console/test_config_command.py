@@ -181,3 +181,34 @@ def test_a_file_is_read_once(answer, home, monkeypatch):
     monkeypatch.setattr("core.settings.yaml_source.read_text", lambda file: seen.append(file.name) or read(file))
     assert answer("config", "validate", home / "bondx.yaml")[0] == 0
     assert seen == ["bondx.yaml"]
+
+
+def test_a_receiver_that_can_never_work_fails_both_checks(answer, home):
+    routing = home / "alertmanager.yaml"
+    routing.write_text(
+        "route: {receiver: desk}\nreceivers:\n  - name: desk\n    slack_configs: [{api_url: PDSECRET}]\n"
+    )
+    routing.chmod(0o600)
+    (home / "bondx.yaml").write_text("alerts: {routing: alertmanager.yaml}\n")
+    code, out, _ = answer("config", "validate", "--json")
+    assert code == 1
+    (result,) = [each for each in json.loads(out) if not each["ok"]]
+    assert result["file"] == str(routing)
+    checked, other = answer("alerts", "routes"), answer("alerts", "routes", "--file", routing)
+    assert (checked[0], other[0]) == (2, 2)
+    for problem in (result["problem"], checked[2], other[2]):
+        assert "alertmanager.yaml:4:" in problem
+        assert "api_url must be an address" in problem
+        assert "PDSECRET" not in problem
+    (home / "bondx.yaml").write_text("alerts: {channels: {desk: ['apprise:/nowhere', 'apprise:${ZZZ}']}}\n")
+    assert answer("config", "validate")[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:'.*' is deprecated and slated for removal:DeprecationWarning")
+def test_an_address_that_apprise_does_not_know_fails_the_check(answer, home, monkeypatch):
+    monkeypatch.setenv("PAGER", "zzz://PDSECRET")
+    (home / "bondx.yaml").write_text("alerts: {channels: {desk: ['apprise:${PAGER}']}}\n")
+    code, out, _ = answer("config", "validate")
+    assert code == 1
+    assert "apprise does not know this address of zzz" in out
+    assert "PDSECRET" not in out

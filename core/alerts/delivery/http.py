@@ -70,7 +70,7 @@ class HttpOptions:
             authority_file=tls.get("ca_file"),
             certificate=(tls["cert_file"], tls.get("key_file")) if tls.get("cert_file") else None,
             verifies=not tls.get("insecure_skip_verify", False),
-            proxy=secrets.field(fields, "proxy_url", is_secret=False),
+            proxy=secrets.address(fields, "proxy_url", is_secret=False, schemes=("http", "https", "socks5", "socks5h")),
             follows_redirects=bool(fields.get("follow_redirects", True)),
         )
 

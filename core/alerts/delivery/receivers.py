@@ -123,6 +123,7 @@ class ConfiguredChannel:
     make: Callable[[], Channel] = field(compare=False)
     sends_resolved: bool = True
     tracks_incidents: bool = False
+    is_ours: bool = True  # else BondX sends nothing of this kind by itself
 
     @property
     def hears_acknowledgements(self) -> bool:
@@ -140,6 +141,7 @@ class Receivers:
         routing: RoutingFile | None = None,
         *,
         routing_file: Path | None = None,
+        secrets: Callable[..., Secrets] = Secrets,
         clock: Clock = utc_now,
     ) -> None:
         """Read the configuration.
@@ -149,9 +151,11 @@ class Receivers:
             settings: The `alerts` block.
             routing: The routing file, if there is one.
             routing_file: Where it is: only a file that its owner alone can read may hold secrets itself.
+            secrets: What reads the secrets of a channel.
             clock: The time.
         """
         self._workspace = workspace
+        self._secrets = secrets
         self._clock = clock
         self._fallover = frozenset(settings.delivery.fallover)
         self._is_private = routing_file is not None and is_private(routing_file)
@@ -216,13 +220,17 @@ class Receivers:
                 self._maker(name, fields, block.place) if kind else _refuses(name, block.place),
                 sends_resolved=bool(fields.get("send_resolved", True)),
                 tracks_incidents=name == "pagerduty",
+                is_ours=kind is not None,
             )
 
     def _maker(self, kind: str, fields: Mapping[str, Any], place: str) -> Callable[[], Channel]:
         based = {name: self._absolute(name, text) for name, text in fields.items()}
 
         def make() -> Channel:
-            return _channel(kind, based, Secrets(place=place, is_private=self._is_private), place)
+            try:
+                return _channel(kind, based, self._secrets(place=place, is_private=self._is_private), place)
+            except (AttributeError, KeyError, TypeError, ValueError):  # such as a text in place of a block
+                raise DeliveryError(f"{place}: a value of this block has the wrong form for {kind}_configs.") from None
 
         return make
 
@@ -255,7 +263,7 @@ class Receivers:
             if kind == "apprise":
                 from core.alerts.delivery.channels.apprise_url import AppriseChannel
 
-                secrets = Secrets(place=place, is_private=False)
+                secrets = self._secrets(place=place, is_private=False)
                 url = secrets.file(rest, "apprise") if rest.startswith(("/", "~")) else secrets.text(rest, "apprise")
                 return AppriseChannel(url, secrets, place)
             raise DeliveryError(f"{place}: {shown(kind)} is no channel: use console:, bell:, tmux: or apprise:.")

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -21,10 +21,12 @@ _LEAST_HIDDEN = 4
 class Secret:
     """A text that no message, log or document may hold; printing it shows `<secret>`."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "is_known")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_known: bool = True) -> None:
         self._text = text
+        self.is_known = is_known
+        """Whether the text is complete; a check may run where a variable or a file of the engine is not there."""
 
     def reveal(self) -> str:
         """Return the text, for the one call that sends it."""
@@ -82,10 +84,35 @@ class Secrets:
                 a file that others can read.
         """
         if (file := fields.get(f"{name}_file")) not in (None, ""):
-            return self.file(str(file), f"{name}_file")
+            return self.file(self._scalar(file, f"{name}_file"), f"{name}_file")
         if (text := fields.get(name)) in (None, ""):
             return None
-        return self.text(str(text), name, is_secret=is_secret)
+        return self.text(self._scalar(text, name), name, is_secret=is_secret)
+
+    def address(
+        self,
+        fields: Mapping[str, Any],
+        name: str,
+        *,
+        is_secret: bool = True,
+        schemes: Collection[str] = ("http", "https"),
+    ) -> Secret | None:
+        """Read a field that must be an address, as `field` does.
+
+        Raises:
+            DeliveryError: As of `field`, or nothing can ever be sent to the address.
+        """
+        found = self.field(fields, name, is_secret=is_secret)
+        if found is not None and found.is_known and not is_usable_address(found.reveal(), schemes):
+            raise DeliveryError(
+                f"{self._place}: {name} must be an address such as {next(iter(schemes))}://host:port/path."
+            )
+        return found
+
+    def _scalar(self, value: Any, name: str) -> str:
+        if isinstance(value, Mapping | list | tuple):
+            raise DeliveryError(f"{self._place}: {name} must be text.")
+        return str(value)
 
     def text(self, text: str, name: str, *, is_secret: bool = True) -> Secret:
         """Read a text with `${NAME}` for parts from the environment; raises as `field` does."""
@@ -128,6 +155,42 @@ class Secrets:
         if not (value := self._environ.get(variable, "")):
             raise DeliveryError(f"{self._place}: {name} needs ${variable}, which is not set where the engine runs.")
         return value
+
+
+class CheckedSecrets(Secrets):
+    """Secrets as a check reads them: a variable or a file that is missing here may be there where the engine runs."""
+
+    def text(self, text: str, name: str, *, is_secret: bool = True) -> Secret:
+        """Read a text; with a variable that is not set here, it is not known."""
+        variables = _VARIABLE.findall(text)
+        if variables and not all(self._environ.get(variable) for variable in variables):
+            return Secret(text, is_known=False)
+        return super().text(text, name, is_secret=is_secret)
+
+    def file(self, path: str, name: str) -> Secret:
+        """Read a file; what is in a file that this account cannot see is not known."""
+        file = Path(path).expanduser()
+        try:
+            is_there = os.path.lexists(file) and (not file.is_file() or os.access(file, os.R_OK))
+            if not is_there or (file.is_file() and file.stat().st_uid not in (os.geteuid(), 0)):
+                return Secret("", is_known=False)
+        except OSError:  # of a folder above it
+            return Secret("", is_known=False)
+        return super().file(path, name)
+
+
+def is_usable_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
+    """Whether a text is a whole address of one of these schemes.
+
+    >>> [is_usable_address(text) for text in ("https://a/b", "a/b", "file:///a", "http://a:99999", "http://")]
+    [True, False, False, False, False]
+    """
+    try:
+        address = urlsplit(text)
+        is_whole = address.scheme in schemes and bool(address.hostname) and address.port != 0
+    except ValueError:
+        return False
+    return is_whole and text.isprintable() and " " not in text
 
 
 def _looks_like_token(part: str) -> bool:

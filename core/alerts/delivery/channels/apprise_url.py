@@ -35,13 +35,24 @@ class AppriseChannel:
         self._secrets = secrets
         self._place = place
         self._schema = url.reveal().partition("://")[0]
-        if "://" not in url.reveal() or not self._schema.isalnum():
+        if url.is_known and ("://" not in url.reveal() or not self._schema.isalnum()):
             raise DeliveryError(f"{place}: the address for apprise must begin with a service, as in ntfys://….")
 
     @property
     def addressee(self) -> str:
         """The service; the rest of the address is a secret."""
         return f"{self._schema} (apprise)"
+
+    def require_known(self) -> None:
+        """Require that apprise can make a service of the address; nothing is sent.
+
+        Raises:
+            DeliveryError: It cannot.
+        """
+        import apprise
+
+        if self._url.is_known and apprise.Apprise.instantiate(self._url.reveal(), suppress_exceptions=True) is None:
+            raise DeliveryError(f"{self._place}: apprise does not know this address of {self._schema}.")
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Send title and text; see `Channel.send`."""

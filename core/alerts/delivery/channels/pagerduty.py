@@ -47,7 +47,7 @@ class PagerDutyChannel:
             raise DeliveryError(f"{place}: PagerDuty needs routing_key or routing_key_file; {reason}.")
         self._key = key
         self._secrets = secrets
-        self._url = secrets.field(fields, "url", is_secret=False) or Secret(_URL)
+        self._url = secrets.address(fields, "url", is_secret=False) or Secret(_URL)
         self._options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
         self._source = str(fields.get("source") or fields.get("client") or "")
 

@@ -59,9 +59,9 @@ class SlackChannel:
                 verifies=options.verifies,
                 proxy=options.proxy,
             )
-            url = secrets.field(fields, "app_url", is_secret=False) or secrets.keep(_API_URL)
+            url = secrets.address(fields, "app_url", is_secret=False) or secrets.keep(_API_URL)
         else:
-            found = secrets.field(fields, "api_url")
+            found = secrets.address(fields, "api_url")
             if found is None:
                 raise DeliveryError(f"{place}: Slack needs api_url or api_url_file (or global.slack_api_url).")
             url = found

@@ -34,7 +34,7 @@ class TeamsChannel:
         Raises:
             DeliveryError: There is no webhook, or a secret cannot be read.
         """
-        url = secrets.field(fields, "webhook_url")
+        url = secrets.address(fields, "webhook_url")
         if url is None:
             raise DeliveryError(f"{place}: Teams needs webhook_url or webhook_url_file, of a workflow.")
         self._url = url

@@ -25,7 +25,7 @@ class WebhookChannel:
         Raises:
             DeliveryError: There is no address, or a secret cannot be read.
         """
-        url = secrets.field(fields, "url", is_secret=False)
+        url = secrets.address(fields, "url", is_secret=False)
         if url is None:
             raise DeliveryError(f"{place}: a webhook needs url or url_file.")
         self._url = url

@@ -1,0 +1,55 @@
+"""Whether the receivers could ever be told: every channel is made as for a message, and nothing is sent."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.alerts.delivery.channels.apprise_url import AppriseChannel
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.receivers import Receivers, RoutingFile
+from core.alerts.delivery.secret import CheckedSecrets
+from core.errors import UsageError
+from core.settings import AlertSettings
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+_LOCAL = frozenset({"console", "bell", "tmux"})
+
+
+def check_receivers(
+    workspace: "Workspace",
+    settings: AlertSettings,
+    routing: RoutingFile | None = None,
+    routing_file: Path | None = None,
+    *,
+    is_in_force: bool = True,
+) -> None:
+    """Refuse a channel that can never work.
+
+    A variable or a file that is missing may be there where the engine runs. A kind that BondX does not send by itself
+    is left to the Alertmanager that the file may serve, too.
+
+    Args:
+        workspace: The workspace; nothing is read from it.
+        settings: The `alerts` block.
+        routing: The routing file, if there is one.
+        routing_file: Where it is.
+        is_in_force: Whether it is the file that the settings name; of another, the mode is not looked at.
+
+    Raises:
+        UsageError: It names the place of the first one, and what is wrong.
+    """
+
+    def secrets(*, place: str, is_private: bool) -> CheckedSecrets:
+        return CheckedSecrets(place=place, is_private=is_private or not is_in_force)
+
+    receivers = Receivers(workspace, settings, routing, routing_file=routing_file, secrets=secrets)
+    for configured in receivers.all():
+        if not configured.is_ours or configured.target.kind in _LOCAL:
+            continue
+        try:
+            channel = configured.make()
+            if isinstance(channel, AppriseChannel):
+                channel.require_known()
+        except DeliveryError as error:
+            raise UsageError(str(error)) from None
