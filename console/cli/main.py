@@ -47,6 +47,8 @@ COMMANDS = (
     "config",
     "health",
     "doctor",
+    "backup",
+    "restore",
     "prune",
 )
 EXIT_CODES: Mapping[int, str] = {

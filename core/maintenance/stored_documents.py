@@ -26,6 +26,9 @@ from core.governance.head import AuditHead
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry
 from core.json_documents import decode_json
+from core.maintenance.backup.history import DATABASE as BACKUPS
+from core.maintenance.backup.history import TABLE as BACKUP_RECORDS
+from core.maintenance.backup.history import RecordedBackup
 from core.monitoring.documents import DriftBudget, ModelMonitoring
 from core.monitoring.labels.draws import DATABASE as LABELS
 from core.monitoring.labels.draws import TABLE as DRAWS
@@ -86,6 +89,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, PENDING_TABLE, ActiveRuleAlert, "key"),
     TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),
     TableOf(ALERTS, ANOMALY_TABLE, AnomalyRecord, "key"),
+    TableOf(BACKUPS, BACKUP_RECORDS, RecordedBackup, "key"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),
     TableOf(NOTIFICATIONS, GROUPS, AlertGroup, "group_id"),

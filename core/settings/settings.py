@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.alerts import AlertSettings
+from core.settings.backup import BackupSettings
 from core.settings.console import ConsoleSettings
 from core.settings.logs import LoggingSettings
 from core.settings.monitoring import MonitoringSettings
@@ -25,6 +26,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     retention: RetentionSettings = RetentionSettings()
+    backup: BackupSettings = BackupSettings()
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()

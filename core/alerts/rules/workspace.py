@@ -41,6 +41,17 @@ RULES: tuple[Rule, ...] = (
         "bondx alerts check lists its faults.",
     ),
     EventRule(
+        name="backup_failed",
+        severity=Severity.CRITICAL,
+        advice="Remove the cause that it names; the engine tries again every ten minutes, bondx backup does at once. "
+        "Earlier backups are not touched.",
+    ),
+    EventRule(
+        name="backup_overdue",
+        severity=Severity.WARNING,
+        advice="All changes since then are in no backup. Look at the alert backup_failed, or run bondx backup.",
+    ),
+    EventRule(
         name="silence_ending",
         severity=Severity.INFO,
         advice="Everybody hears of what it hides once it ends. If the work is not done, make another silence "

@@ -10,6 +10,7 @@ archiver.py       moves older documents out of state files that have grown
 silent_runs.py    marks runs as lost if their processes stop reporting
 alerting.py       evaluates rule files over the recorded series
 notifier.py       sends notifications about alerts to their receivers
+backup.py         takes the backups of the settings
 housekeeping.py   measures the stores, forecasts the day the disk is full, and deletes what the settings limit
 health.py         keeps `system_health_report.json` at the top of the workspace current
 webhooks.py       tells other programs what happens in the registry
@@ -26,6 +27,7 @@ from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.engine.workers.alerting import RuleEvaluator
 from core.engine.workers.archiver import Archiver
+from core.engine.workers.backup import BackupSchedule
 from core.engine.workers.external_alerts import ExternalAlertExpiry
 from core.engine.workers.health import HealthReport
 from core.engine.workers.housekeeping import Housekeeping
@@ -54,4 +56,5 @@ WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     RuleEvaluator,
     Notifier,
     ExternalAlertExpiry,
+    BackupSchedule,
 )

@@ -19,6 +19,7 @@ from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alertmanager import AlertmanagerRoutes
 from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
+from core.serving.control.backups import BackupRoutes
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.given_rows import GivenRowsRoutes
@@ -62,6 +63,7 @@ _ROUTES = (
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,
+    BackupRoutes,
     TokenRoutes,
     WebhookRoutes,
 )

@@ -138,6 +138,10 @@ PATHS = {
     "health": "get /api/v1/health",
     "shift": "get /api/v1/shift",
     "prune": "post /api/v1/prunes",
+    "backup": "post /api/v1/backups",
+    "backup list": "get /api/v1/backups",
+    "backup verify": "get /api/v1/backups/{backup_id}/verification",
+    "restore": LEFT_OUT,
 }
 
 

@@ -1,0 +1,62 @@
+"""The backup that the settings describe: its folder, its key, how many stay."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import UsageError
+from core.maintenance.backup.creation import create_backup
+from core.maintenance.backup.key import KeySource
+from core.maintenance.backup.repository import BackupRepository
+from core.maintenance.backup.result import BackupResult
+from core.settings import settings_in_force
+from core.settings.backup import BackupSettings
+from core.state.workspace import Workspace
+
+
+def folder_of(settings: BackupSettings, root: Path) -> Path:
+    """Return the folder of the settings.
+
+    Raises:
+        UsageError: They name none.
+    """
+    if not settings.to:
+        raise UsageError(
+            "No folder of backups is named: give it on the command line, or set backup.to in bondx.yaml (../backups)."
+        )
+    return root / Path(settings.to).expanduser()
+
+
+def key_source(settings: BackupSettings) -> KeySource:
+    """Return where the settings say that the key is."""
+    return KeySource(file=settings.key_file, env=settings.key_env, command=settings.key_command)
+
+
+def open_configured(workspace: Workspace) -> BackupRepository:
+    """Open the folder of the settings; raises as `folder_of`, `KeySource.read` and `BackupRepository.open` do."""
+    settings = settings_in_force(workspace.root).backup
+    return BackupRepository.open(folder_of(settings, workspace.root), key_source(settings).read(workspace.root))
+
+
+def back_up_as_configured(
+    workspace: Workspace,
+    *,
+    actor: Actor,
+    reason: str = "",
+    clock: Clock = utc_now,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> BackupResult:
+    """Take a backup as the settings say; raises as `folder_of`, `KeySource.read` and `create_backup` do."""
+    settings = settings_in_force(workspace.root).backup
+    return create_backup(
+        workspace,
+        folder_of(settings, workspace.root),
+        key_source(settings).read(workspace.root),
+        actor=actor,
+        reason=reason,
+        keep=settings.keep,
+        option="backup.to",
+        clock=clock,
+        is_stopped=is_stopped,
+    )

@@ -1,0 +1,32 @@
+"""What can be wrong with backups and with their key."""
+
+from pathlib import Path
+
+from core.errors import ConflictError, RefusedError, UsageError
+
+
+class BackupKeyError(UsageError):
+    """The key of encrypted backups is missing, cannot be read, or is another key."""
+
+
+class BackupBusyError(ConflictError):
+    """Another process writes a backup of this workspace, or to this folder."""
+
+    def __init__(self, place: Path, holder: str) -> None:
+        super().__init__(f"Another backup is being written: {holder} holds {place}. Wait until it has ended.")
+
+
+class BackupDamagedError(RefusedError):
+    """Something in a folder of backups is not what was written there."""
+
+    def __init__(self, place: Path | str, problem: str) -> None:
+        self.place = str(place)
+        self.problem = problem
+        super().__init__(f"{place} {problem}. Take another backup; `bondx backup verify` lists what is damaged.")
+
+
+class BackupStoppedError(RefusedError):
+    """The engine ends, and its backup with it; nothing counts of what it wrote."""
+
+    def __init__(self) -> None:
+        super().__init__("The backup was stopped, because its engine ends. The next engine makes it anew.")

@@ -1,0 +1,298 @@
+"""Making a workspace of a backup: in a folder beside the wanted one, verified there, and renamed only then.
+
+A whole restoration continues the audit log of the backup, keys included, with a record of itself. The restoration of
+one model begins a new log, whose first record names the backup and its position in the old log.
+"""
+
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import NotFoundError, RefusedError, UsageError
+from core.escape import shown
+from core.files import FolderInUseError, is_occupied, make_folder, remove_tree, write_folder, write_new
+from core.governance.audit import audited
+from core.governance.audit_log import AuditLog
+from core.maintenance.backup.errors import BackupDamagedError
+from core.maintenance.backup.instant import is_store
+from core.maintenance.backup.manifest import BackupManifest, StoredFile
+from core.maintenance.backup.repository import BackupRepository
+from core.output_files import require_output
+from core.progress import begins
+from core.registry.documents import ModelVersion
+from core.registry.manifest import check
+from core.registry.records import DATABASE as REGISTRY
+from core.registry.records import Records
+from core.state.encoding import StoredDocument, fields_of, plain
+from core.state.filesystem import require_local
+from core.state.generation import load
+from core.state.workspace import SETTINGS_NAME, Workspace
+from core.telemetry import check as check_store
+
+_OLD = ".of-the-backup"
+_OWNERS_RIGHTS = 0o700
+_OF_A_MODEL: Final = ("models", "versions", "transitions", "pruned", "quarantine", "aliases", "approvals")
+RECORDED_IN: Final = "sessions"  # the database beside whose documents a restoration is recorded
+
+
+class RestoreResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restoration has made."""
+
+    workspace: str
+    backup_id: str
+    model: str | None  # None: the whole workspace
+    n_files: int
+    n_bytes: int
+    n_versions: int
+    n_records: int  # verified records of the audit log
+    seconds: float
+    problems: tuple[str, ...] = ()  # what was missing or damaged already when the backup was taken
+
+
+def restore_workspace(
+    repository: BackupRepository,
+    backup_id: str,
+    target: Path,
+    *,
+    actor: Actor,
+    reason: str = "",
+    clock: Clock = utc_now,
+    option: str = "--workspace",
+) -> RestoreResult:
+    """Restore a whole workspace into an empty or new folder: all of it, verified, or nothing.
+
+    Args:
+        repository: The backups.
+        backup_id: The backup.
+        target: The folder.
+        actor: The author, for the audit log of the restored workspace.
+        reason: The reason, likewise.
+        clock: The time.
+        option: How the person named the folder.
+
+    Raises:
+        FolderInUseError: The folder is not empty.
+        NotFoundError: There is no such backup.
+        BackupDamagedError: A byte of the backup is not what was written, or what was restored does not verify.
+        FileAccessError: The folder cannot be written.
+    """
+    begun = time.monotonic()
+    manifest = repository.read(backup_id)
+    verified: list[int] = []
+
+    def fill(folder: Path) -> None:
+        _write(repository, manifest.files, folder)
+        workspace = Workspace.open(folder)
+        verified.extend(_verify(workspace, manifest))
+        with audited(workspace, RECORDED_IN, actor=actor, reason=reason, clock=clock) as change:
+            change.record("workspace.restore", manifest.workspace, after=_origin(manifest))
+
+    _into(target, fill, option)
+    n_versions, n_records = verified
+    return RestoreResult(
+        workspace=str(target),
+        backup_id=backup_id,
+        model=None,
+        n_files=len(manifest.files),
+        n_bytes=manifest.n_bytes,
+        n_versions=n_versions,
+        n_records=n_records,
+        seconds=time.monotonic() - begun,
+        problems=manifest.problems,
+    )
+
+
+def restore_model(
+    repository: BackupRepository,
+    backup_id: str,
+    model: str,
+    target: Path,
+    *,
+    actor: Actor,
+    reason: str = "",
+    clock: Clock = utc_now,
+    option: str = "--workspace",
+) -> RestoreResult:
+    """Restore one model with all of its versions into an empty or new folder, which becomes a workspace of its own.
+
+    Its stages, aliases, approvals and moves come with it, and the settings and the policy; sessions, runs and telemetry
+    do not.
+
+    Args:
+        repository: The backups.
+        backup_id: The backup.
+        model: The model.
+        target: The folder.
+        actor: The author, for the audit log of the new workspace.
+        reason: The reason, likewise.
+        clock: The time.
+        option: How the person named the folder.
+
+    Raises:
+        FolderInUseError: The folder is not empty.
+        NotFoundError: There is no such backup, or no such model in it.
+        BackupDamagedError: A byte of the backup is not what was written, or what was restored does not verify.
+        FileAccessError: The folder cannot be written.
+    """
+    begun = time.monotonic()
+    manifest = repository.read(backup_id)
+    files = {file.path: file for file in manifest.files}
+    written: list[StoredFile] = []
+    versions: list[ModelVersion] = []
+
+    def fill(folder: Path) -> None:
+        old = folder / _OLD
+        _write(repository, (file for file in manifest.files if file.path.startswith("state/")), old)
+        tables = load(old / "state" / f"{REGISTRY}.json").tables
+        known = sorted(str(fields_of(document)["model"]) for document in tables.get("models", {}).values())
+        if model not in known:
+            raise NotFoundError(f"{backup_id} holds no model {shown(model)}. Models: {', '.join(known) or 'none'}.")
+        written.extend(_files_of(model, files))
+        _write(repository, written, folder)
+        workspace = Workspace.open(folder)
+        with audited(workspace, REGISTRY, actor=actor, reason=reason, clock=clock) as change:
+            for name in _OF_A_MODEL:
+                if documents := _documents_of(model, tables.get(name, {}), name):
+                    change.db.storage.write_table(name, documents)
+            change.record("model.restore", model, after=_origin(manifest))
+        remove_tree(old, root=folder)
+        versions.extend(Records(workspace).versions.all())
+        _require_versions(workspace, versions, manifest)
+        _require_log(workspace, manifest)
+
+    _into(target, fill, option)
+    return RestoreResult(
+        workspace=str(target),
+        backup_id=backup_id,
+        model=model,
+        n_files=len(written),
+        n_bytes=sum(file.size for file in written),
+        n_versions=len(versions),
+        n_records=1,
+        seconds=time.monotonic() - begun,
+        problems=tuple(problem for problem in manifest.problems if problem.startswith(f"{model} ")),
+    )
+
+
+def _into(target: Path, fill: Callable[[Path], None], option: str) -> None:
+    """Fill a folder that exists only once it is filled."""
+    try:
+        if is_occupied(target):
+            raise FolderInUseError(target)
+    except OSError as error:
+        raise UsageError(f"{option} {target} cannot be used: {error.strerror or error}.") from None
+    require_output(target, option=option)
+    require_local(target)
+    write_folder(target, fill)
+
+
+def _write(repository: BackupRepository, files: Iterable[StoredFile], folder: Path) -> None:
+    """Write files below a folder, each compared with its hash; `write_folder` makes them durable.
+
+    Raises:
+        BackupDamagedError: A file is not what was written, or its name leads out of the folder.
+        OSError: It cannot be written.
+    """
+    for file in files:
+        begins(f"restoring {file.path}")
+        name = PurePosixPath(file.path)
+        if name.is_absolute() or ".." in name.parts or not name.parts:
+            raise BackupDamagedError(shown(file.path), "is no name of a file in a workspace")
+        place = folder / name
+        make_folder(place.parent)
+        content = io.BufferedReader(_Chunks(repository, file))
+        sha256, size = write_new(place, content, mode=file.mode & _OWNERS_RIGHTS, durable=False)
+        if (sha256, size) != (file.sha256, file.size):
+            raise BackupDamagedError(file.path, "is not what was backed up: its SHA-256 differs")
+
+
+class _Chunks(io.RawIOBase):
+    """The content of a stored file as a stream."""
+
+    def __init__(self, repository: BackupRepository, file: StoredFile) -> None:
+        self._chunks = repository.read_file(file)
+        self._ahead = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ahead:
+            if (content := next(self._chunks, None)) is None:
+                return 0
+            self._ahead = memoryview(content)
+        n = min(len(buffer), len(self._ahead))
+        buffer[:n], self._ahead = self._ahead[:n], self._ahead[n:]
+        return n
+
+
+def _verify(workspace: Workspace, manifest: BackupManifest) -> tuple[int, int]:
+    """Verify a restored workspace: its log, its documents, its stores, its versions.
+
+    Returns:
+        The number of versions, and of records of the audit log.
+
+    Raises:
+        BackupDamagedError: Something does not verify that was sound when it was backed up.
+    """
+    n_records = _require_log(workspace, manifest)
+    for file in manifest.files:
+        if file.path.startswith("telemetry/") and (problem := _store_problem(workspace.root / file.path)):
+            raise BackupDamagedError(file.path, f"is damaged: {problem}")
+    versions = Records(workspace).versions.all()
+    _require_versions(workspace, versions, manifest)
+    return len(versions), n_records
+
+
+def _store_problem(file: Path) -> str | None:
+    return check_store(file) if is_store(file) else None
+
+
+def _require_log(workspace: Workspace, manifest: BackupManifest) -> int:
+    begins("verifying the audit log")
+    verdict = AuditLog(workspace).verify()
+    if not verdict.ok:
+        raise BackupDamagedError(manifest.backup_id, f"does not verify: {verdict.reason}")
+    return verdict.n_records
+
+
+def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], manifest: BackupManifest) -> None:
+    """Refuse a version that differs from the registered one, unless it did when the backup was taken."""
+    for version in versions:
+        begins(f"verifying {version.model} {version.version}")
+        problems = check(workspace.artifacts_dir / version.path, version.manifest_sha256)
+        was_damaged = any(problem.startswith(f"{version.model} {version.version}:") for problem in manifest.problems)
+        if problems and not was_damaged:
+            raise BackupDamagedError(version.key, f"is not what was registered: {problems[0]}")
+
+
+def _origin(manifest: BackupManifest) -> dict[str, Any]:
+    return {
+        "backup": manifest.backup_id,
+        "at": manifest.at,
+        "workspace": manifest.workspace,
+        "host": manifest.host,
+        "record": manifest.audit_sequence,
+        "hash": manifest.audit_hash,
+    }
+
+
+def _files_of(model: str, files: Mapping[str, StoredFile]) -> list[StoredFile]:
+    """Return the files of a model, and the settings and policies beside them."""
+    beside = [file for path, file in files.items() if "/" not in path and path.endswith(".yaml")]
+    if SETTINGS_NAME not in files:
+        raise RefusedError(f"The backup holds no {SETTINGS_NAME}, so it is no backup of a workspace.")
+    return beside + [file for path, file in files.items() if path.startswith(f"artifacts/{model}/")]
+
+
+def _documents_of(model: str, table: Mapping[str, StoredDocument], name: str) -> dict[str, Any]:
+    """Return the documents about a model, as they were, with new numbers."""
+    found = (fields_of(document) for document in table.values())
+    mine = [fields for fields in found if fields.get("model") == model]
+    return {str(number): plain(dict(fields), f"{name} {number}") for number, fields in enumerate(mine, start=1)}

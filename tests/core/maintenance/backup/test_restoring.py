@@ -1,0 +1,168 @@
+"""Restored workspaces: all or nothing, verified before they count, and at one instant of a busy workspace."""
+
+import itertools
+import os
+import re
+
+import msgspec
+import pytest
+
+from core.errors import NotFoundError, RefusedError
+from core.files import DiskFullError, FolderInUseError
+from core.governance import AuditFilter, AuditLog
+from core.maintenance.backup import BackupDamagedError, create_backup, restore_model, restore_workspace
+from core.maintenance.doctor import examine
+from core.registry import Registry
+from core.state import Workspace
+from core.telemetry import TelemetryReader
+from tests.core.maintenance.backup.conftest import ANA, KEY, add_version
+from tests.disks import mounted
+from tests.waiting import until
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "restored"
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["readable", "encrypted"])
+def test_a_restored_workspace_has_the_same_documents_versions_files_and_log(full, back_up, repository, target, key):
+    backup = back_up(key=key)
+    result = restore_workspace(repository(key), backup.backup_id, target, actor=ANA, reason="drill")
+    restored = Workspace.open(target)
+    assert Registry(restored).versions(None) == Registry(full).versions(None)
+    assert all(each.ok for each in Registry(restored).verify(None))
+    assert (restored.datasets_dir / "rows.csv").read_bytes() == (full.datasets_dir / "rows.csv").read_bytes()
+    assert TelemetryReader(restored.telemetry_file).latest("cpu.percent")[1] == 12.5
+    verdict = AuditLog(restored).verify()
+    assert (verdict.ok, verdict.n_records) == (True, backup.audit_sequence + 1)
+    record = AuditLog(restored).tail(1)[0]
+    assert (record.verb, record.reason, record.after["backup"]) == ("workspace.restore", "drill", backup.backup_id)
+    assert examine(restored) == []
+    assert (result.n_versions, result.n_records) == (3, backup.audit_sequence)
+    assert not [path for path in target.rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_a_restored_workspace_takes_changes_and_backups_of_its_own(full, back_up, repository, target, tmp_path):
+    backup = back_up()
+    restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+    restored = Workspace.open(target)
+    assert add_version(restored, "spread", "after") == "1.2.0"
+    assert AuditLog(restored).verify().ok
+    assert create_backup(restored, tmp_path / "its own", None, actor=ANA).problems == ()
+
+
+def test_a_folder_that_holds_something_is_never_restored_into(full, back_up, repository, target):
+    backup = back_up()
+    target.mkdir()
+    (target / "thesis.tex").write_text("x")
+    with pytest.raises(FolderInUseError):
+        restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+    with pytest.raises(RefusedError, match="is in the workspace"):
+        restore_workspace(repository(), backup.backup_id, full.root / "datasets" / "copy", actor=ANA)
+    assert [path.name for path in target.iterdir()] == ["thesis.tex"]
+
+
+def test_an_empty_folder_is_restored_into(full, back_up, repository, target):
+    target.mkdir()
+    backup = back_up()
+    restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+    assert AuditLog(Workspace.open(target)).verify().ok
+
+
+def test_a_damaged_byte_anywhere_restores_nothing(full, back_up, repository, target, safe):
+    backup = back_up()
+    for place in sorted((safe / "objects").glob("*/*")):
+        content = place.read_bytes()
+        place.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(BackupDamagedError, match=place.name):
+            restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+        assert not target.exists()
+        place.write_bytes(content)
+    assert sorted(path.name for path in target.parent.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_manifest_that_leads_out_of_the_folder_restores_nothing(full, back_up, repository, target):
+    backup = back_up()
+    manifest = repository().read(backup.backup_id)
+    first = msgspec.structs.replace(manifest.files[0], path="../outside.txt")
+    evil = msgspec.structs.replace(manifest, backup_id="b-20990101T000000Z", files=(first,))
+    repository().write(evil)
+    with pytest.raises(BackupDamagedError, match="is no name of a file in a workspace"):
+        restore_workspace(repository(), evil.backup_id, target, actor=ANA)
+    assert not target.exists()
+    assert not (target.parent / "outside.txt").exists()
+
+
+def test_a_state_file_that_was_edited_before_the_backup_is_not_restored_as_if_it_were_sound(
+    full, back_up, repository, target
+):
+    file = full.state_file("registry")
+    file.write_text(file.read_text().replace('"Staging"', '"Production"'))
+    backup = back_up()
+    with pytest.raises(BackupDamagedError, match=r"does not verify: document \d+ of .* in state/registry\.json"):
+        restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+    assert not target.exists()
+
+
+def test_a_full_disk_restores_nothing(full, back_up, repository, tmp_path):
+    (full.datasets_dir / "large.bin").write_bytes(os.urandom(2 << 20))
+    backup = back_up()
+    with mounted(tmp_path / "disk", "1m") as disk:
+        with pytest.raises(DiskFullError, match="no space left on device"):
+            restore_workspace(repository(), backup.backup_id, disk / "ws", actor=ANA)
+        assert list(disk.iterdir()) == []
+
+
+def test_one_model_becomes_a_workspace_of_its_own(full, back_up, repository, target):
+    backup = back_up()
+    result = restore_model(repository(), backup.backup_id, "spread", target, actor=ANA, reason="only this")
+    restored = Workspace.open(target)
+    versions = Registry(restored).versions(None)
+    assert [(each.model, each.version, each.stage) for each in versions] == [
+        (each.model, each.version, each.stage) for each in Registry(full).versions("spread")
+    ]
+    assert Registry(restored).history("spread") == Registry(full).history("spread")
+    assert all(each.ok for each in Registry(restored).verify(None))
+    assert (result.n_versions, AuditLog(restored).verify().ok) == (2, True)
+    record = AuditLog(restored).search(AuditFilter(verb="model.restore"))[0]
+    assert (record.object, record.after["record"]) == ("spread", backup.audit_sequence)
+    assert add_version(restored, "spread", "after") == "1.2.0"
+    assert examine(restored) == []
+
+
+def test_a_model_that_the_backup_lacks_is_refused_by_name(full, back_up, repository, target):
+    backup = back_up()
+    with pytest.raises(NotFoundError, match=r"holds no model 'sprad'\. Models: downgrade, spread"):
+        restore_model(repository(), backup.backup_id, "sprad", target, actor=ANA)
+    assert not target.exists()
+
+
+def test_a_backup_that_does_not_exist_is_refused_by_name(full, back_up, repository, target):
+    back_up()
+    with pytest.raises(NotFoundError, match=r"holds no backup 'b-1'\. Newest: b-"):
+        restore_workspace(repository(), "b-1", target, actor=ANA)
+
+
+def test_backups_of_a_busy_workspace_are_each_at_one_instant(full, back_up, repository, tmp_path, fork):
+    """A writer registers and promotes without end; in every backup, what is recorded, stored and on disk agree."""
+
+    def write() -> None:
+        for number in itertools.count():
+            add_version(full, "busy", f"content {number}")
+
+    fork(write)
+    log = AuditLog(full)
+    for number in range(4):
+        n_before = log.newest_sequence()
+        until(lambda: log.newest_sequence() > n_before + 4, "progress of the writer")  # noqa: B023
+        backup = back_up()
+        assert backup.problems == ()
+        restore_workspace(repository(), backup.backup_id, tmp_path / f"restored-{number}", actor=ANA)
+        restored = Registry(Workspace.open(tmp_path / f"restored-{number}"))
+        assert all(each.ok for each in restored.verify(None))
+        contents = {
+            re.sub(r"\D", "", (tmp_path / f"restored-{number}" / "artifacts" / each.path / "model.txt").read_text())
+            for each in restored.versions("busy")
+        }
+        assert contents == {str(n) for n in range(len(contents))}
