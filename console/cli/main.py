@@ -31,6 +31,7 @@ COMMANDS = (
     "runs",
     "registry",
     "rollout",
+    "retrain",
     "alerts",
     "shift",
     "webhooks",

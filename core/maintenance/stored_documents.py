@@ -39,6 +39,10 @@ from core.monitoring.monitoring_store import TABLE as MONITORED
 from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 from core.registry.approvals import Approval
 from core.registry.records import DATABASE as REGISTRY
+from core.retraining.document import Retraining, RetrainingMemory
+from core.retraining.retrainings import DATABASE as RETRAINING
+from core.retraining.retrainings import MEMORY_TABLE
+from core.retraining.retrainings import TABLE as RETRAININGS
 from core.rollout.rollout import Rollout
 from core.state.encoding import fields_of
 from core.state.generation import load
@@ -78,6 +82,8 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(REGISTRY, "aliases", Alias, "key"),
     TableOf(REGISTRY, "approvals", Approval, "key"),
     TableOf(REGISTRY, "rollouts", Rollout, "rollout_id"),
+    TableOf(RETRAINING, RETRAININGS, Retraining, "retraining_id"),
+    TableOf(RETRAINING, MEMORY_TABLE, RetrainingMemory, "model"),
     TableOf(SESSIONS, "sessions", Session, "session_id"),
     TableOf(RUNS, "runs", Run, "run_id"),
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),

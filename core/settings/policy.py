@@ -17,6 +17,7 @@ from core.settings.health import HealthPolicy
 from core.settings.names import ModelPattern, Name
 from core.settings.overlay import overlay
 from core.settings.promotion import PromotionSettings
+from core.settings.retraining import RetrainingPolicy
 from core.settings.units import PositiveShare
 
 
@@ -228,6 +229,7 @@ class ModelPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     health: HealthPolicy = HealthPolicy()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionPolicy = RetentionPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
 
     @property
     def sha256(self) -> str:
@@ -245,6 +247,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     health: HealthPolicy = HealthPolicy()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionPolicy = RetentionPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
     tracking: TrackingPolicy = TrackingPolicy()
     overrides: Annotated[
         dict[ModelPattern, dict[str, Any]],

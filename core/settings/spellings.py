@@ -13,7 +13,7 @@ from core.settings.errors import SettingsError
 from core.settings.ports import spell_ports
 from core.settings.source import KeyPath, YamlSource
 
-POLICY_SECTIONS = ("drift", "canary", "promotion", "tracking", "overrides")
+POLICY_SECTIONS = ("drift", "canary", "promotion", "retraining", "tracking", "overrides")
 # `retention` itself is what the engine deletes
 _KEPT_VERSIONS = tuple(
     f"keep_{stage}{rule}" for stage in ("development", "staging", "archived") for rule in ("", "_days")

@@ -33,8 +33,8 @@ UNABLE_EXIT = 1
 def main(arguments: list[str]) -> int:
     """Serve requests until the pipe ends."""
     requests_fd, replies_fd, parent_pid, memory_limit_mb = map(int, arguments)
-    _die_with_parent(parent_pid)
-    _yield_to_others()
+    die_with_parent(parent_pid)
+    yield_to_others()
     limit_arenas()
     if memory_limit_mb:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mb << 20, resource.RLIM_INFINITY))
@@ -97,7 +97,7 @@ def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[ChildRequest]":
     return requests
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
     """Run at the lowest priority, and be the first to be killed when the machine runs out of memory."""
     with contextlib.suppress(OSError):  # already at the lowest priority
         os.nice(NICENESS)
@@ -105,7 +105,8 @@ def _yield_to_others() -> None:
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
 
 
-def _die_with_parent(parent_pid: int) -> None:
+def die_with_parent(parent_pid: int) -> None:
+    """Let the kernel kill this process when the thread that started it ends."""
     if sys.platform == "linux":
         import ctypes
 

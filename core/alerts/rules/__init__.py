@@ -6,11 +6,13 @@ Each module holds the rules on one topic. A rule is one self-contained entry in 
 from collections.abc import Mapping
 
 from core.alerts.rule import AlertSubject, Condition, Rule
-from core.alerts.rules import machine, monitoring, rollouts, training, workspace
+from core.alerts.rules import machine, monitoring, retraining, rollouts, training, workspace
 from core.errors import NotFoundError
 
 RULES: Mapping[str, Rule] = {
-    rule.name: rule for module in (training, machine, monitoring, rollouts, workspace) for rule in module.RULES
+    rule.name: rule
+    for module in (training, machine, monitoring, rollouts, retraining, workspace)
+    for rule in module.RULES
 }
 """Every built-in rule by name."""
 

@@ -3,6 +3,7 @@
 sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
 monitor.py        watches every live version: its traffic, drift, performance and health
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
+retraining.py     trains models anew when their triggers are due, up to a watched live version
 recorder.py       records the series that rule files look at
 metrics_port.py   answers /health and /metrics where a setting asks for it
 past.py           records every document, so that a console can go back through the past
@@ -36,6 +37,7 @@ from core.engine.workers.monitor import Monitor
 from core.engine.workers.notifier import Notifier
 from core.engine.workers.past import PastRecorder
 from core.engine.workers.recorder import Recorder
+from core.engine.workers.retraining import RetrainingLoop
 from core.engine.workers.rollouts import RolloutLoop
 from core.engine.workers.sampler import Sampler
 from core.engine.workers.silent_runs import SilentRuns
@@ -44,6 +46,7 @@ from core.engine.workers.webhooks import WebhookSender
 WORKERS: tuple[Callable[[EngineContext], Worker], ...] = (
     Sampler,
     RolloutLoop,
+    RetrainingLoop,
     Monitor,
     Recorder,
     MetricsPort,

@@ -31,6 +31,7 @@ from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
+from core.serving.control.retrainings import RetrainingRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.rules import RuleRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
@@ -54,6 +55,7 @@ _ROUTES = (
     SignatureRoutes,
     SessionRoutes,
     RolloutRoutes,
+    RetrainingRoutes,
     AlertRoutes,
     RuleRoutes,
     NotificationRoutes,

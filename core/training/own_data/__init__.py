@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from core.training.own_data.by_path import register_path
     from core.training.own_data.evaluation import Evaluation, evaluate_on_file
     from core.training.own_data.request import TrainRequest, as_before, trained_before
-    from core.training.own_data.training import Trained, train_on_file
+    from core.training.own_data.training import Trained, TrainedArtifact, train_artifact, train_on_file
 
 __all__ = [
     "Evaluation",
     "TrainRequest",
     "Trained",
+    "TrainedArtifact",
     "as_before",
     "evaluate_on_file",
     "register_path",
+    "train_artifact",
     "train_on_file",
     "trained_before",
 ]
@@ -32,9 +34,11 @@ _HOME = {
     "Evaluation": "evaluation",
     "TrainRequest": "request",
     "Trained": "training",
+    "TrainedArtifact": "training",
     "as_before": "request",
     "evaluate_on_file": "evaluation",
     "register_path": "by_path",
+    "train_artifact": "training",
     "train_on_file": "training",
     "trained_before": "request",
 }

@@ -56,6 +56,45 @@ class Trained:
     seconds: dict[str, float]  # of each part of the training; stored nowhere, since a model's files have no clock times
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedArtifact:
+    """A tested model in a folder, with what its registration says of it.
+
+    Attributes:
+        model: The name to register it under.
+        metrics: Of the test.
+        lineage: Where it comes from.
+        gates: The verdicts on its data, and on itself.
+        description: One line for people.
+        run: The tracked run.
+        report: What its folder holds as `report.json`.
+        notes: How the file was read, a sentence each.
+    """
+
+    model: str
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    gates: tuple[GateResult, ...]
+    description: str
+    run: Run
+    report: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def register(self, registry: Registry, folder: Path, *, actor: Actor) -> ModelVersion:
+        """Register the folder as the next version."""
+        return registry.register(
+            self.model,
+            folder,
+            metrics=self.metrics,
+            lineage=self.lineage,
+            gates=self.gates,
+            actor=actor,
+            run_id=self.run.run_id,
+            bump="auto",
+            description=self.description,
+        )
+
+
 def train_on_file(workspace: Workspace, request: TrainRequest, settings: Settings, *, actor: Actor) -> Trained:
     """Train a model on a file, test it, track the run and register the version.
 
@@ -74,10 +113,49 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         UsageError: The experiment's name is not one visible line.
         UnknownAlgorithmError, UnknownParameterError: The settings name something unknown to the model.
     """
+    watch = Stopwatch()
+    with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
+        folder = Path(place)
+        with _tested_artifact(workspace, request, settings, folder, actor=actor, watch=watch) as (runs, found):
+            version = found.register(Registry(workspace), folder, actor=actor)
+            runs.log_artifact(found.run.run_id, *_files(workspace, version), actor=actor)
+    watch.lap("registration")
+    return Trained(version, Runs(workspace).get(found.run.run_id), found.report, found.notes, watch.seconds)
+
+
+def train_artifact(
+    workspace: Workspace, request: TrainRequest, settings: Settings, folder: Path, *, actor: Actor
+) -> TrainedArtifact:
+    """Train a model on a file into a folder, and register nothing; the run is tracked.
+
+    Args:
+        workspace: Where the run is stored.
+        request: Which model to train, on which file.
+        settings: As for `train_on_file`.
+        folder: An empty folder, which becomes the artifact.
+        actor: Who trains.
+    Raises:
+        CoreError: As `train_on_file`.
+    """
+    with _tested_artifact(workspace, request, settings, folder, actor=actor, watch=Stopwatch()) as (runs, found):
+        runs.log_artifact(found.run.run_id, folder / REPORT_NAME, folder / SIGNATURE_NAME, actor=actor)
+    return found
+
+
+@contextmanager
+def _tested_artifact(
+    workspace: Workspace,
+    request: TrainRequest,
+    settings: Settings,
+    folder: Path,
+    *,
+    actor: Actor,
+    watch: Stopwatch,
+) -> Iterator[tuple[Runs, TrainedArtifact]]:
+    """Train and test into a folder; the run is open while the caller uses the result."""
     checked_model_name(request.model)
     experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     custom.require_known(settings.quality_gates.custom_gates)
-    watch = Stopwatch()
     table = read_table(request.data, rules=request.rules)
     own, prepared = _prepared(table, request, settings)
     gates = assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
@@ -100,13 +178,9 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         additions = {PROFILE_NAME: profile.to_bytes()}
         if held_out is not None:
             additions[HELD_OUT_NAME] = held_out.to_bytes()
-        version = _register(
-            workspace, table, request, settings, prepared, gates, report, additions, run=run, actor=actor
-        )
+        found = _written(folder, table, request, settings, prepared, gates, report, additions, run=run)
         runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
-        runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
-    watch.lap("registration")
-    return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes, watch.seconds)
+        yield runs, found
 
 
 def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[ModelSettings, PreparedTraining]:
@@ -240,8 +314,8 @@ def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile) ->
     }
 
 
-def _register(
-    workspace: Workspace,
+def _written(
+    folder: Path,
     table: Table,
     request: TrainRequest,
     settings: Settings,
@@ -251,8 +325,8 @@ def _register(
     additions: dict[str, bytes],
     *,
     run: Run,
-    actor: Actor,
-) -> ModelVersion:
+) -> TrainedArtifact:
+    """Write the artifact, and judge what can only be judged of a trained model."""
     metrics = report["metrics"]
     fitted = FittedModel(
         n_rows=report["split"]["n_tested"],
@@ -263,33 +337,30 @@ def _register(
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)
-    with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
-        folder = Path(place)
-        prepared.model.save(folder)
-        write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
-        content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
-        write_file(folder / REPORT_NAME, content + b"\n", durable=False)
-        for name, content in additions.items():
-            write_file(folder / name, content, durable=False)
-        return Registry(workspace).register(
-            request.model,
-            folder,
-            metrics=metrics,
-            lineage={
-                "data": {"file": {"sha256": table.source.sha256, "n_rows": len(table)}},
-                "random_seed": settings.random_seed,
-                "task": str(prepared.signature.task),
-                "target": prepared.signature.target,
-                "split": report["split"],
-                "chosen": report.get("ships"),
-                **({"request": asked} if (asked := request.recorded()) else {}),
-            },
-            gates=(*gates, *after),
-            actor=actor,
-            run_id=run.run_id,
-            bump="auto",
-            description=f"{report.get('ships')}, {len(table)} rows of the user's own",
-        )
+    prepared.model.save(folder)
+    write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
+    content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
+    write_file(folder / REPORT_NAME, content + b"\n", durable=False)
+    for name, content in additions.items():
+        write_file(folder / name, content, durable=False)
+    return TrainedArtifact(
+        model=request.model,
+        metrics=metrics,
+        lineage={
+            "data": {"file": {"sha256": table.source.sha256, "n_rows": len(table)}},
+            "random_seed": settings.random_seed,
+            "task": str(prepared.signature.task),
+            "target": prepared.signature.target,
+            "split": report["split"],
+            "chosen": report.get("ships"),
+            **({"request": asked} if (asked := request.recorded()) else {}),
+        },
+        gates=(*gates, *after),
+        description=f"{report.get('ships')}, {len(table)} rows of the user's own",
+        run=run,
+        report=report,
+        notes=prepared.notes,
+    )
 
 
 def _files(workspace: Workspace, version: ModelVersion) -> list[Path]:

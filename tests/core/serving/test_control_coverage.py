@@ -16,6 +16,7 @@ from console.mlops.cli import build_parser as build_mlops_parser
 from console.verbs.catalog import VERBS
 from core.alerts import Alerts
 from core.registry import Registry
+from core.retraining.retrainings import Retrainings
 from core.rollout import Rollouts
 from core.serving.access import Tokens
 from core.tracking import Runs
@@ -25,6 +26,7 @@ SERVING_PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 
 MOVES = "post /api/v1/models/{model}/moves"
 ROLLOUT = "post /api/v1/rollouts/{rollout_id}/requests"
+RETRAINING = "post /api/v1/retrainings/{retraining_id}/requests"
 SESSION = "post /api/v1/sessions/{session_id}/requests"
 VERSION = "/api/v1/models/{model}/versions/{version}"
 LEFT_OUT = ""
@@ -78,6 +80,14 @@ PATHS = {
     "rollout advance": ROLLOUT,
     "rollout promote": ROLLOUT,
     "rollout abort": ROLLOUT,
+    "retrain now": "post /api/v1/retrainings",
+    "retrain plan": "get /api/v1/retrainings/plans/{model}",
+    "retrain list": "get /api/v1/retrainings",
+    "retrain show": "get /api/v1/retrainings/{retraining_id}",
+    "retrain hold": RETRAINING,
+    "retrain resume": RETRAINING,
+    "retrain cancel": RETRAINING,
+    "retrain approve": "post /api/v1/retrainings/{retraining_id}/approvals",
     "alerts list": "get /api/v1/alerts",
     "alerts check": LEFT_OUT,
     "alerts test": LEFT_OUT,
@@ -179,6 +189,7 @@ BY_THE_ENGINE = Because("the engine alone does this")
 BY_A_PROGRAM = Because("a program that tracks its run does this, through core.api")
 WITH_A_PATH = Because("it takes a path on the machine of the shell")
 SELDOM = Because("it is no answer to what an operator sees at 3 a.m.; the command line has it")
+NOT_YET_SHOWN = Because("no screen shows retrainings yet; the command line has it")
 WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 
 # What only reads, or previews; every other public method is a verb.
@@ -189,6 +200,7 @@ READS = {
     "verdicts verify versions versions_in_brief went_live",
     Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
     "verdict_against wrong_holds named",
+    Retrainings: "active all get memory named",
     Sessions: "all get",
     Alerts: "all get open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
@@ -228,6 +240,16 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Rollouts.promote": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.prune": (SELDOM, ("prune",)),
     "Rollouts.settle_holds": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Retrainings.now": (NOT_YET_SHOWN, ("retrain now",)),
+    "Retrainings.request": (WITH_THE_PARTS, WITH_THE_PARTS),
+    "Retrainings.hold": (NOT_YET_SHOWN, ("retrain hold",)),
+    "Retrainings.resume": (NOT_YET_SHOWN, ("retrain resume",)),
+    "Retrainings.cancel": (NOT_YET_SHOWN, ("retrain cancel",)),
+    "Retrainings.approve": (NOT_YET_SHOWN, ("retrain approve",)),
+    "Retrainings.start": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Retrainings.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Retrainings.note": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Retrainings.remember": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Sessions.start": (("start", "start_or_stop"), ("session start", "run")),
     "Sessions.request": (
         ("pause", "resume", "stop", "pause_or_resume", "start_or_stop"),

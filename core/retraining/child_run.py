@@ -1,0 +1,111 @@
+"""The engine's side of the child process of a step: start it, see its end, end it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import core
+from core.own_python import ONE_THREAD, module_command, signal_name
+from core.retraining.document import Retraining, StepName
+from core.retraining.results import StepResult, folder_of, forget_result, read_result
+from core.state import Workspace
+from core.training.child import OUT_OF_MEMORY_EXIT
+
+MODULE = "core.retraining.child"
+LOG = "steps.log"
+_SOURCE = Path(core.__file__).parent.parent
+
+
+class StepChild:
+    """A running step. It must be started from the thread that uses it: the kernel ties its life to that thread."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        retraining: Retraining,
+        step: StepName,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the child.
+
+        Args:
+            workspace: The workspace.
+            retraining: The retraining, whose policy limits time and memory.
+            step: The step.
+            monotonic: Seconds of a clock that is never set back.
+        Raises:
+            OSError: It cannot be started.
+        """
+        self.retraining_id = retraining.retraining_id
+        self.step = step
+        self._workspace = workspace
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._limit_seconds = retraining.policy.step_minutes * 60
+        self._memory_limit_mb = retraining.policy.memory_limit_mb
+        self._is_late = False
+        folder = folder_of(workspace, self.retraining_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        forget_result(workspace, self.retraining_id, step)
+        with (folder / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                module_command(
+                    MODULE, workspace.root, self.retraining_id, step.value, os.getpid(), self._memory_limit_mb
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # it ends with its whole group, and Ctrl-C at the terminal is for the engine
+                env=_environment(),
+            )
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def result(self) -> StepResult | None:
+        """Return what became of the step; None while it runs."""
+        exit_code = self._process.poll()
+        if exit_code is None:
+            if self._monotonic() - self._began <= self._limit_seconds:
+                return None
+            self._is_late = True
+            self.kill()
+            exit_code = self._process.returncode
+        found = read_result(self._workspace, self.retraining_id, self.step)
+        if found is not None:
+            return found
+        return StepResult(outcome="failed", reason=self._death(exit_code), seconds=self._monotonic() - self._began)
+
+    def kill(self) -> None:
+        """End the child with its group, and wait for its end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _death(self, exit_code: int) -> str:
+        if self._is_late:
+            return f"it took longer than {self._limit_seconds / 60:g} minutes (retraining.step_minutes)"
+        if exit_code == OUT_OF_MEMORY_EXIT:
+            limit = f" of {self._memory_limit_mb} MiB (retraining.memory_limit_mb)" if self._memory_limit_mb else ""
+            return f"it ran out of memory{limit}"
+        log = folder_of(self._workspace, self.retraining_id) / LOG
+        if exit_code < 0:
+            return f"its process was killed by {signal_name(exit_code)}; see {log}"
+        return f"its process ended with exit code {exit_code} and no result; see {log}"
+
+
+def _environment() -> dict[str, str]:
+    """Let the child import this same source, and keep every numeric library at one thread."""
+    environment = dict(os.environ)
+    if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
+        inherited = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
+    return {**environment, **ONE_THREAD}

@@ -1,0 +1,207 @@
+"""The steps that move versions: registration, rollout, watch, and the way back. Each may be performed again.
+
+A crash between two documents leaves a version or a rollout that the retraining does not know yet. Both are found again:
+a version by its run, a rollout by its candidate.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.actor import Actor
+from core.clock import Clock
+from core.clock import in_words as at_in_words
+from core.errors import CoreError
+from core.monitoring.documents import HealthState
+from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.verdicts import PerformanceVerdict
+from core.registry import ModelVersion, Registry, Stage
+from core.retraining.document import Retraining
+from core.retraining.results import MODEL_FOLDER, folder_of, read_card
+from core.rollout import Rollout, RolloutPhase, Rollouts
+from core.rollout.judgement import VerdictOutcome
+from core.rollout.rollout import DesiredRollout
+from core.rollout.strategies import Strategy
+from core.state import Workspace
+
+STRATEGIES = {"canary": Strategy.CANARY, "shadow": Strategy.SHADOW}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a rollout or a watch stands.
+
+    Attributes:
+        verdict: None: it goes on; True: it ended well; False: it ended otherwise.
+        reason: Why, one sentence.
+    """
+
+    verdict: bool | None
+    reason: str
+
+
+class Deployment:
+    """Moves the versions of one workspace for its retrainings."""
+
+    def __init__(self, workspace: Workspace, *, actor: Actor, clock: Clock) -> None:
+        """Prepare.
+
+        Args:
+            workspace: The workspace.
+            actor: The engine.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._registry = Registry(workspace, clock=clock)
+        self._rollouts = Rollouts(workspace, clock=clock)
+        self._actor = actor
+        self._clock = clock
+
+    def live(self, model: str) -> str:
+        """Return the number of the live version; empty if there is none."""
+        found = self._registry.production(model)
+        return "" if found is None else found.version
+
+    def register(self, retraining: Retraining) -> ModelVersion:
+        """Register the trained folder as the next version; of the same run and bytes there is one version only.
+
+        Raises:
+            CoreError: It cannot be registered.
+            OSError: The trained folder cannot be read.
+        """
+        folder = folder_of(self._workspace, retraining.retraining_id)
+        card = read_card(folder)
+        return self._registry.register(
+            retraining.model,
+            folder / MODEL_FOLDER,
+            metrics=card.metrics,
+            lineage=card.lineage,
+            gates=card.gates,
+            actor=self._actor,
+            run_id=card.run_id,
+            bump="auto",
+            parents=(retraining.observed.champion,),
+            description=card.description,
+            reason=f"{retraining.retraining_id}: {retraining.cause}",
+        )
+
+    def rollout_of(self, retraining: Retraining) -> Rollout | None:
+        """Return the newest rollout of the new version since the retraining began, if there is one."""
+        challenger = retraining.observed.challenger
+        found = [
+            rollout
+            for rollout in self._rollouts.all()
+            if (rollout.model, rollout.candidate) == (retraining.model, challenger)
+            and rollout.created_at >= retraining.created_at
+        ]
+        return found[-1] if found else None
+
+    def begin(self, retraining: Retraining) -> Rollout:
+        """Stage the new version, and start its rollout.
+
+        Raises:
+            CoreError: A rule forbids it now; the message says which.
+        """
+        model, challenger = retraining.model, retraining.observed.challenger
+        strategy = STRATEGIES[retraining.policy.strategy]
+        reason = f"{retraining.retraining_id}: {retraining.cause}"
+        if self._registry.get(model, challenger).stage is Stage.DEVELOPMENT:
+            plan = self._registry.plan_promotion(model, challenger, Stage.STAGING, actor=self._actor)
+            self._registry.apply(plan, actor=self._actor, reason=reason)
+        proposal = self._rollouts.plan(model, challenger, strategy, actor=self._actor)
+        return self._rollouts.start(proposal, actor=self._actor, reason=reason)
+
+    def steer(self, retraining: Retraining, *, held: bool) -> None:
+        """Hold or resume the rollout as the retraining is held or not; what a person asked of the rollout stays."""
+        rollout = self.rollout_of(retraining)
+        if rollout is None or not rollout.is_active:
+            return
+        is_ours = rollout.desired_by == str(self._actor)
+        if held and rollout.desired is DesiredRollout.RUNNING:
+            self._rollouts.hold(rollout.rollout_id, actor=self._actor, reason=f"{retraining.retraining_id} is held")
+        elif not held and rollout.desired is DesiredRollout.PAUSED and is_ours:
+            self._rollouts.resume(rollout.rollout_id, actor=self._actor, reason=f"{retraining.retraining_id} goes on")
+
+    def judge(self, retraining: Retraining) -> Standing:
+        """Say how the rollout stands; a shadow that ended well is followed by the promotion."""
+        rollout = self.rollout_of(retraining)
+        if rollout is None:
+            return Standing(False, "its rollout is gone")
+        name, observed = rollout.rollout_id, rollout.observed
+        last = observed.events[-1].reason if observed.events else ""
+        match observed.phase:
+            case RolloutPhase.PROMOTED:
+                return Standing(True, f"{name} promoted {rollout.candidate}: {last}")
+            case RolloutPhase.FINISHED:
+                verdict = observed.verdict
+                if verdict is not None and verdict.outcome is VerdictOutcome.ADVANCE:
+                    return self._promote(retraining, f"{name} found {rollout.candidate} safe: {verdict.reason}")
+                return Standing(False, f"{name} did not find {rollout.candidate} safe: {last}")
+            case RolloutPhase.ROLLED_BACK | RolloutPhase.ABORTED:
+                if self.live(retraining.model) == rollout.candidate:
+                    return Standing(True, f"{rollout.candidate} went live another way: {last}")
+                what = "rolled back" if observed.phase is RolloutPhase.ROLLED_BACK else "aborted"
+                return Standing(False, f"{name} was {what}: {last}")
+        share = f"{observed.share:.0%} of the requests"
+        why = f": {observed.verdict.reason}" if observed.verdict is not None else ""
+        waits = "; an operator must decide" if rollout.is_undecided else ""
+        return Standing(None, f"{name} is {observed.phase}, {share}{why}{waits}")
+
+    def _promote(self, retraining: Retraining, why: str) -> Standing:
+        model, challenger = retraining.model, retraining.observed.challenger
+        if self.live(model) == challenger:
+            return Standing(True, why)
+        if self.live(model) != retraining.observed.champion:
+            return Standing(False, f"{self.live(model) or 'no version'} went live meanwhile")
+        try:
+            plans = self._registry.plan_promotions(model, challenger, Stage.PRODUCTION, actor=self._actor)
+            self._registry.apply_all(plans, actor=self._actor, reason=f"{retraining.retraining_id}: {why}")
+        except CoreError as error:
+            return Standing(None, f"{why}; it cannot go live: {error}")
+        return Standing(True, why)
+
+    def watch(self, retraining: Retraining, now: datetime) -> Standing:
+        """Say how the new live version does, until the time of the policy has passed."""
+        model, challenger = retraining.model, retraining.observed.challenger
+        live = self.live(model)
+        if live != challenger:
+            return Standing(True, f"{live or 'no version'} went live meanwhile; nothing is left to watch")
+        found = MonitoringStore(self._workspace).find(model)
+        seen = found.live if found is not None and found.live.version == challenger else None
+        if seen is not None and retraining.policy.rollback_on_failure:
+            if seen.health.state is HealthState.FAILING:
+                why = seen.health.reasons[0].text if seen.health.reasons else "its health is failing"
+                return Standing(False, f"{challenger} is failing: {why}")
+            if seen.performance is not None and seen.performance.verdict is PerformanceVerdict.FELL:
+                return Standing(False, f"{challenger} does worse than when it was tested: {seen.performance.reason}")
+        since = retraining.observed.promoted_at or now
+        until = since + timedelta(minutes=retraining.policy.watch_minutes)
+        state = "nothing is known of it yet" if seen is None else f"its health is {seen.health.state}"
+        if now < until:
+            return Standing(None, f"watching {challenger} until {at_in_words(until)}: {state}")
+        return Standing(True, f"{challenger} was watched for {retraining.policy.watch_minutes:g} minutes: {state}")
+
+    def restore(self, retraining: Retraining, reason: str) -> str:
+        """Bring back the version and the traffic of before, unless somebody has moved on; say what was done.
+
+        Raises:
+            CoreError: It cannot be done now; it must be tried again.
+        """
+        model, champion = retraining.model, retraining.observed.champion
+        challenger = retraining.observed.challenger
+        rollout = self.rollout_of(retraining) if challenger else None
+        if rollout is not None and rollout.is_active:
+            if rollout.desired is not DesiredRollout.ABORTED:
+                self._rollouts.abort(rollout.rollout_id, actor=self._actor, reason=reason)
+            return ""  # it ends at the rollout worker's next turn; the document already gives it no traffic
+        live = self.live(model)
+        if not challenger or live == champion:
+            return f"{champion} answers all requests"
+        if live != challenger:
+            return f"{live or 'no version'} went live meanwhile and was left alone"
+        plan = self._registry.plan_rollback(model)
+        if plan.version != champion:
+            return (
+                f"{challenger} stays live: a rollback would lead to {plan.version or 'no version'}, not to {champion}"
+            )
+        self._registry.apply(plan, actor=self._actor, reason=reason)
+        return f"{champion} answers all requests again"

@@ -1,0 +1,61 @@
+"""The files of a source, oldest first, and how many rows they have."""
+
+import glob
+from datetime import datetime
+from pathlib import Path
+
+from core.errors import NotFoundError
+from core.escape import shown
+from core.tables.source import SUFFIXES
+
+MOST_FILES = 10_000
+
+
+def source_files(pattern: str, *, root: Path) -> list[Path]:
+    """Return the tables that a pattern names, sorted by name.
+
+    Args:
+        pattern: A file, a folder, or a pattern; relative to the workspace.
+        root: The folder of the workspace.
+    Raises:
+        NotFoundError: There is none.
+    """
+    place = Path(pattern).expanduser()
+    place = place if place.is_absolute() else root / place
+    if place.is_dir():
+        found = [each for each in place.iterdir() if each.is_file()]
+    elif place.is_file():
+        found = [place]
+    else:
+        found = [Path(name) for name in glob.glob(str(place), recursive=True) if Path(name).is_file()]
+    tables = sorted(each for each in found if not each.name.startswith(".") and _is_table(each))
+    if not tables:
+        raise NotFoundError(
+            f"No table is at {shown(str(place))} (policy, retraining.source.path): write .csv or .parquet files there."
+        )
+    return tables[-MOST_FILES:]
+
+
+def n_rows_of(file: Path) -> int:
+    """Count the rows of a table without reading its cells; lines of a text file, without its header."""
+    if ".parquet" in file.suffixes or ".pq" in file.suffixes:
+        import pyarrow.parquet as pq
+
+        return int(pq.read_metadata(file).num_rows)
+    if file.suffix == ".gz":
+        import gzip
+
+        with gzip.open(file, "rb") as packed:
+            return max(sum(piece.count(b"\n") for piece in iter(lambda: packed.read(1 << 20), b"")) - 1, 0)
+    with file.open("rb") as plain:
+        return max(sum(piece.count(b"\n") for piece in iter(lambda: plain.read(1 << 20), b"")) - 1, 0)
+
+
+def is_newer(file: Path, since: datetime) -> bool:
+    """Whether a file was written after an instant."""
+    return file.stat().st_mtime > since.timestamp()
+
+
+def _is_table(file: Path) -> bool:
+    suffix = next((each for each in reversed(file.suffixes) if each != ".gz"), "")
+    return suffix.lower() in SUFFIXES

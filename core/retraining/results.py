@@ -1,0 +1,79 @@
+"""The folder of a retraining: its rows, its trained model, and the result of each step that computes."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from core.files import remove_file, remove_tree, write_file
+from core.json_documents import decode_json
+from core.quality.gate import GateResult
+from core.retraining.document import StepName
+from core.state import Workspace
+
+MODEL_FOLDER = "model"
+CARD = "card.json"
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of one step."""
+
+    outcome: Literal["done", "stopped", "failed"]
+    reason: str
+    evidence: dict[str, Any] = {}
+    run_id: str = ""
+    seconds: float = 0.0
+    peak_memory_mb: int = 0
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the registration of a trained folder says."""
+
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    gates: tuple[GateResult, ...]
+    description: str
+    run_id: str
+
+
+def folder_of(workspace: Workspace, retraining_id: str) -> Path:
+    """Return the folder of a retraining."""
+    return workspace.datasets_dir / "retraining" / retraining_id
+
+
+def read_card(folder: Path) -> Card:
+    """Read what a trained folder says of itself.
+
+    Raises:
+        OSError, msgspec.DecodeError: It is not there, or damaged.
+    """
+    return decode_json((folder / CARD).read_bytes(), type=Card)
+
+
+def write_result(workspace: Workspace, retraining_id: str, step: StepName, result: StepResult) -> None:
+    """Leave the result of a step: whole, or not at all."""
+    write_file(_file(workspace, retraining_id, step), msgspec.json.encode(result))
+
+
+def read_result(workspace: Workspace, retraining_id: str, step: StepName) -> StepResult | None:
+    """Return the result of a step; None if there is none, or none that can be read."""
+    try:
+        return decode_json(_file(workspace, retraining_id, step).read_bytes(), type=StepResult)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def forget_result(workspace: Workspace, retraining_id: str, step: StepName) -> None:
+    """Remove the result of a step, so that it is performed again."""
+    remove_file(_file(workspace, retraining_id, step))
+
+
+def remove_folder(workspace: Workspace, retraining_id: str) -> None:
+    """Remove all that a retraining left on the disk; its document stays."""
+    folder = folder_of(workspace, retraining_id)
+    if folder.exists():
+        remove_tree(folder, root=workspace.datasets_dir)
+
+
+def _file(workspace: Workspace, retraining_id: str, step: StepName) -> Path:
+    return folder_of(workspace, retraining_id) / f"{step}.json"

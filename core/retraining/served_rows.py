@@ -1,0 +1,110 @@
+"""Served rows whose outcomes are known: what was asked, what was answered, and what came of it."""
+
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray
+from core.losses import Actual
+from core.registry import ModelVersion
+from core.settings.retraining import DataWindow
+from core.state import Workspace
+from core.telemetry.features import LoggedFeatures, logged_features
+from core.telemetry.predictions import PredictionReader
+
+SELECTED_RATIO = 3.0
+"""Outcomes that are so many times rarer for one half of the answers were probably seen only because of the answer."""
+_LEAST_COMPARED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRows:
+    """Rows that versions of a model answered.
+
+    Attributes:
+        logged: The sampled rows, in order of time.
+        actual: What came of each; None where no outcome is known.
+    """
+
+    logged: LoggedFeatures
+    actual: list[Actual | None]
+
+    @property
+    def labelled(self) -> BoolArray:
+        """The rows whose outcome is known."""
+        return np.array([each is not None for each in self.actual], dtype=np.bool_)
+
+    def selection(self) -> str:
+        """Say that outcomes are known mostly for some answers, which is selection; empty where they are not."""
+        answers = np.array([_number_of(each) for each in self.logged.predictions], dtype=np.float64)
+        known = np.isfinite(answers)
+        labelled = self.labelled[known]
+        if known.sum() < 2 * _LEAST_COMPARED:
+            return ""
+        high = answers[known] > float(np.median(answers[known]))
+        if min(high.sum(), (~high).sum()) < _LEAST_COMPARED:
+            return ""
+        shares = [(float(labelled[side].mean()), word) for side, word in ((high, "high"), (~high, "low"))]
+        (less, rare), (more, usual) = sorted(shares)
+        if more == 0 or less * SELECTED_RATIO >= more:
+            return ""
+        return (
+            f"selection: outcomes are known of {more:.0%} of the {usual} answers and of {less:.0%} of the {rare} ones, "
+            "so the rows are those that the model itself chose"
+        )
+
+
+def window_start(window: DataWindow, *, live_since: datetime | None, as_of: datetime) -> datetime | None:
+    """Return from when rows count; None: from the first."""
+    starts = [] if window.days is None else [as_of - timedelta(days=window.days)]
+    if window.since_live and live_since is not None:
+        starts.append(live_since)
+    return max(starts, default=None)
+
+
+def served_rows(
+    workspace: Workspace, live: ModelVersion, *, start: datetime | None, as_of: datetime, most: int
+) -> ServedRows:
+    """Read the sampled rows of all versions of a model, with their outcomes.
+
+    Args:
+        workspace: The workspace.
+        live: The live version.
+        start: Only rows from then on.
+        as_of: Only rows up to then.
+        most: The newest rows at most.
+    Raises:
+        TelemetryError: The rows or their outcomes cannot be read.
+    """
+    logged = logged_features(workspace.features_file, live.model, start=start, end=as_of, most=most)
+    by_version: dict[str, list[int]] = defaultdict(list)
+    for row, version in enumerate(logged.versions):
+        by_version[version].append(row)
+    actual: list[Actual | None] = [None] * len(logged)
+    with closing(PredictionReader(workspace.predictions_file)) as reader:
+        for version, rows in by_version.items():
+            found = reader.followed(live.model, version, [logged.requests[row] for row in rows])
+            for row in rows:
+                followed = found.get(logged.requests[row])
+                actual[row] = None if followed is None else followed.actual
+    return ServedRows(logged, actual)
+
+
+def _number_of(prediction: Any) -> float:
+    """Reduce an answer to one number: of probabilities that of the last class."""
+    if isinstance(prediction, list | tuple):
+        return float(prediction[-1]) if prediction else float("nan")
+    return float(prediction) if isinstance(prediction, int | float) else float("nan")
+
+
+def half_life_weights(age_days: FloatArray, half_life_days: float) -> FloatArray:
+    """Return the chance to keep each row: half as much for each half-life of age.
+
+    >>> half_life_weights(np.array([0.0, 10.0, 20.0]), 10.0).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    return np.asarray(0.5 ** (np.maximum(age_days, 0.0) / half_life_days))

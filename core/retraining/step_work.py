@@ -1,0 +1,280 @@
+"""The steps that compute, as the child process performs them: files and a result, whole or not at all."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.actor import Actor
+from core.domains.catalogue import file_domains, load_model
+from core.errors import RefusedError, UsageError
+from core.files import write_file
+from core.models.outcomes import Outcomes, outcomes_of
+from core.monitoring.data_profile import DataProfile
+from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
+from core.monitoring.profile_check import check_profile
+from core.monitoring.verdicts import DriftVerdict
+from core.registry import ModelVersion, Registry
+from core.registry.contents import REPORT_NAME, importance_shares, read_object
+from core.retraining.collecting import LEARN, NEWEST, collect
+from core.retraining.comparing import Comparison, compare, verdict
+from core.retraining.document import Retraining, StepName
+from core.retraining.errors import NotPassedError
+from core.retraining.poisoning import Finding, flipped_labels, repeated_rows, shifted_classes
+from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of
+from core.retraining.second_model import second_answers
+from core.seeds import derive_seed
+from core.settings import PolicySource, Settings, settings_in_force
+from core.state import Workspace
+from core.tables import ReadingRules, TableSignature
+from core.tables.held_rows import groups_of
+from core.tables.signature import ColumnKind, Task
+from core.training.errors import GatesFailedError
+from core.training.own_data import TrainRequest, as_before
+from core.training.own_data.training import train_artifact
+
+MOST_GUARDED = 30_000
+"""Rows that the guards look at, at most: a second model learns from them five times."""
+
+
+def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> StepResult:
+    """Perform one step.
+
+    Raises:
+        NotPassedError: What it found speaks against going on.
+        CoreError: It cannot be performed.
+    """
+    folder = folder_of(workspace, retraining.retraining_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    live = Registry(workspace).get(retraining.model, retraining.observed.champion)
+    settings = settings_in_force(workspace.root)
+    work: Mapping[StepName, Callable[[], StepResult]] = {
+        StepName.COLLECT: lambda: _collect(workspace, retraining, live, settings, folder),
+        StepName.CHECK: lambda: _check(workspace, retraining, live, settings, folder),
+        StepName.TRAIN: lambda: _train(workspace, retraining, live, settings, folder),
+        StepName.VALIDATE: lambda: _validate(workspace, retraining, live, folder),
+    }
+    return work[step]()
+
+
+def _collect(
+    workspace: Workspace, retraining: Retraining, live: ModelVersion, settings: Settings, folder: Path
+) -> StepResult:
+    found = collect(
+        workspace, live, retraining.policy, as_of=retraining.as_of, seed=settings.random_seed, folder=folder
+    )
+    notes = "; ".join(found["notes"])
+    reason = f"{found['n_learn']:,} rows to learn from, the newest {found['n_newest']:,} held out"
+    return StepResult(outcome="done", reason=f"{reason}; {notes}" if notes else reason, evidence=found)
+
+
+def _check(
+    workspace: Workspace, retraining: Retraining, live: ModelVersion, settings: Settings, folder: Path
+) -> StepResult:
+    checks = retraining.policy.checks
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        model, signature = load_model(artifact), _signature(artifact, live)
+        answered = [_answered(model, signature, folder / name) for name in (LEARN, NEWEST)]
+        frame = _together([each.rows for each in answered])
+        outcomes = Outcomes(
+            frame,
+            np.concatenate([each.answer for each in answered]),
+            np.concatenate([_actual(each) for each in answered]),
+            answered[0].classes,
+        )
+        drift, held_out = None, None
+        try:
+            profile = DataProfile.read(artifact, live.key)
+            rules = PolicySource(workspace.root).policy().for_model(live.model).drift
+            importance = importance_shares(read_object(artifact / REPORT_NAME))
+            drift = check_profile(profile, frame, rules, outcomes=outcomes, importance=importance)
+        except RefusedError as error:
+            drift_note = str(error)
+        except UsageError as error:
+            drift_note = str(error)
+        try:
+            held_out = HeldOutRows.read(artifact, live.key)
+        except HeldOutError as error:
+            flip_note = str(error)
+    chosen = _sample(len(frame), derive_seed(settings.random_seed, "guards"))
+    findings = [repeated_rows(frame, checks.max_duplicate_share)]
+    if held_out is not None and outcomes.classes:
+        findings.append(shifted_classes(held_out.actual, _actual(outcomes), outcomes.classes, checks.max_label_shift))
+    if held_out is None:
+        findings.append(Finding("flips", None, flip_note, {}))
+    elif signature.task is not Task.ANOMALY:
+        part = _part(outcomes, chosen)
+        second = second_answers(
+            part.rows,
+            signature.columns,
+            _actual(part),
+            len(part.classes),
+            groups_of(part.rows, signature),
+            seed=derive_seed(settings.random_seed, "second model"),
+        )
+        findings.append(flipped_labels(part, second, held_out.answer, held_out.actual, checks.max_flip_share))
+    evidence: dict[str, Any] = {each.name: {**each.figures, "found": each.reason} for each in findings}
+    if drift is not None:
+        moved = [f"{alert.column}: {alert.message}" for alert in drift.alerts if alert.verdict is DriftVerdict.ALARM]
+        evidence["drift"] = {"verdict": str(drift.verdict), "moved": moved[:10]}
+    else:
+        evidence["drift"] = {"verdict": "unknown", "note": drift_note}
+    if refused := [each for each in findings if each.passed is False]:
+        raise NotPassedError("; ".join(each.reason for each in refused), evidence)
+    unknown = [f"{each.name} not judged ({each.reason})" for each in findings if each.passed is None]
+    drifted = f"drift against the training data: {evidence['drift']['verdict']}"
+    return StepResult(outcome="done", reason="; ".join(["no sign of poisoning", drifted, *unknown]), evidence=evidence)
+
+
+def _train(
+    workspace: Workspace, retraining: Retraining, live: ModelVersion, settings: Settings, folder: Path
+) -> StepResult:
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        signature = _signature(artifact, live)
+    request = _recipe(live, signature, folder / LEARN)
+    unfinished = folder / f".{MODEL_FOLDER}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        found = train_artifact(workspace, request, settings, unfinished, actor=Actor.engine())
+    except GatesFailedError as error:
+        raise NotPassedError(str(error), {}) from error
+    lineage = {
+        **found.lineage,
+        "retraining": {"id": retraining.retraining_id, "trigger": str(retraining.trigger)},
+    }
+    card = Card(
+        metrics=found.metrics,
+        lineage=lineage,
+        gates=found.gates,
+        description=f"{found.description}, trained anew by {retraining.retraining_id}",
+        run_id=found.run.run_id,
+    )
+    write_file(folder / CARD, msgspec.json.encode(card))
+    shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
+    unfinished.rename(folder / MODEL_FOLDER)
+    ships = str(found.report.get("ships"))
+    evidence = {
+        "ships": ships,
+        "n_rows": found.report["split"]["n_shipped"],
+        "metrics": {name: round(value, 6) for name, value in found.metrics.items()},
+        "gates": [f"{gate.name}: {gate.verdict}" for gate in found.gates if str(gate.verdict) != "pass"],
+    }
+    return StepResult(
+        outcome="done",
+        reason=f"{ships} trained on {evidence['n_rows']:,} rows as {live.key} was",
+        evidence=evidence,
+        run_id=found.run.run_id,
+    )
+
+
+def _recipe(live: ModelVersion, signature: TableSignature, file: Path) -> TrainRequest:
+    """Ask for what the live version was asked for, in the columns that it reads."""
+    import pyarrow.parquet as pq
+
+    present = set(pq.read_schema(file).names)
+    request = as_before(live, TrainRequest(live.model, file, target=signature.target))
+    kinds = dict(signature.kinds)
+    if signature.target is not None and signature.target_kind is not None:
+        is_number = signature.task is Task.REGRESSION and signature.target_kind is ColumnKind.INTEGER
+        kinds[signature.target] = ColumnKind.NUMBER if is_number else signature.target_kind
+    return replace(
+        request,
+        task=signature.task,
+        group=signature.group if signature.group in present else None,
+        time=signature.time if signature.time in present else None,
+        rules=ReadingRules(kinds=kinds),
+        drop_missing_target=False,
+    )
+
+
+def _validate(workspace: Workspace, retraining: Retraining, live: ModelVersion, folder: Path) -> StepResult:
+    policy = retraining.policy.validation
+    sets = {"newest rows": (folder / NEWEST, policy.margin)}
+    if policy.regression_set:
+        file = Path(policy.regression_set).expanduser()
+        sets["regression set"] = (file if file.is_absolute() else workspace.root / file, policy.regression_margin)
+    found: dict[str, Comparison] = {}
+    new_model, new_signature = load_model(folder / MODEL_FOLDER), TableSignature.read(folder / MODEL_FOLDER)
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        model, signature = load_model(artifact), _signature(artifact, live)
+        for name, (file, margin) in sets.items():
+            old = _answered(model, signature, file)
+            new = _answered(new_model, new_signature or signature, file)
+            found[name] = compare(
+                name,
+                old,
+                new,
+                old.rows,
+                signature.columns,
+                groups_of(old.rows, signature),
+                margin=margin,
+                slice_margin=policy.slice_margin,
+            )
+    evidence = {name: each.figures() for name, each in found.items()}
+    if (refusal := verdict(found, needs_superiority=retraining.needs_superiority)) is not None:
+        raise NotPassedError(refusal, evidence)
+    first = found["newest rows"]
+    shown = "better" if first.whole.is_superior else "not worse"
+    return StepResult(
+        outcome="done", reason=f"shown to be {shown} on the {first.whole.sentence(first.unit)}", evidence=evidence
+    )
+
+
+def _signature(artifact: Path, live: ModelVersion) -> TableSignature:
+    signature = TableSignature.read(artifact)
+    if signature is None or signature.target is None:
+        raise RefusedError(f"{live.key} has no signature with a target, so it cannot be trained anew on rows.")
+    return signature
+
+
+def _answered(model: Any, signature: TableSignature | None, file: Path) -> Outcomes:
+    """Let a version answer the rows of a file that has their outcomes."""
+    found = next(
+        filter(None, (domain.to_judge(model, signature, file, ReadingRules()) for domain in file_domains())), None
+    )
+    if found is None:
+        raise UsageError(f"{model.name} models cannot be evaluated on a file.")
+    outcomes: Outcomes = model.outcomes(found.frame) if hasattr(model, "outcomes") else outcomes_of(model, found.frame)
+    if outcomes.actual is None:
+        raise UsageError(f"{file} has no outcomes.")
+    return outcomes
+
+
+def _actual(outcomes: Outcomes) -> Any:
+    assert outcomes.actual is not None
+    return outcomes.actual
+
+
+def _together(frames: list[Any]) -> Any:
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    first, *others = frames
+    columns = {}
+    for name in first:
+        parts = [first[name], *(each[name] for each in others)]
+        if isinstance(first[name].dtype, pd.CategoricalDtype):
+            columns[name] = pd.Series(union_categoricals([part.astype("category") for part in parts]))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)
+
+
+def _sample(n_rows: int, seed: int) -> Any:
+    if n_rows <= MOST_GUARDED:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:MOST_GUARDED])
+
+
+def _part(outcomes: Outcomes, rows: Any) -> Outcomes:
+    """Take some rows, of which the outcome is known."""
+    actual = _actual(outcomes)
+    known = rows[np.isfinite(actual[rows]) & ((actual[rows] >= 0) | (not outcomes.classes))]
+    return Outcomes(
+        outcomes.rows.iloc[known].reset_index(drop=True), outcomes.answer[known], actual[known], outcomes.classes
+    )

@@ -1,0 +1,247 @@
+"""Policy and facts -> what is due, what forbids it now, and why. Pure: it reads no disk and no clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from core.clock import in_words as at_in_words
+from core.monitoring.documents import MonitoredColumn, VersionMonitoring
+from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
+from core.retraining.document import Retraining, RetrainingMemory, TriggerKind
+from core.settings.retraining import DriftTrigger, PerformanceTrigger, RetrainingPolicy
+
+DAY = timedelta(days=1)
+_MOVED = {"alarm": (DriftVerdict.ALARM,), "watch": (DriftVerdict.WATCH, DriftVerdict.ALARM)}
+
+
+class TriggerReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What one trigger says now."""
+
+    trigger: TriggerKind
+    is_due: bool
+    reason: str  # one sentence
+    next_at: datetime | None = None  # when it is due by the clock alone; None where that is not known
+
+
+class RetrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What would happen to a model now, and why not."""
+
+    model: str
+    live: str  # the live version; empty if there is none
+    enabled: bool
+    triggers: tuple[TriggerReading, ...] = ()
+    is_due: bool = False
+    blockers: tuple[str, ...] = ()  # what forbids an automatic start now, a sentence each
+    active: str = ""  # the retraining that is under way
+    next_at: datetime | None = None  # the next start by the clock alone
+    n_samples: int | None = None  # labelled rows in the window; None: not counted
+    would: tuple[str, ...] = ()  # what a retraining would do, a sentence each
+
+    @property
+    def starts(self) -> bool:
+        """Whether the engine starts a retraining at its next look."""
+        return self.enabled and self.is_due and not self.blockers
+
+    @property
+    def cause(self) -> str:
+        """What is due, in a sentence."""
+        return "; ".join(reading.reason for reading in self.triggers if reading.is_due)
+
+    @property
+    def kind(self) -> TriggerKind | None:
+        """The first trigger that is due."""
+        return next((reading.trigger for reading in self.triggers if reading.is_due), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What triggers look at.
+
+    Attributes:
+        model: The model.
+        live: The live version; empty if there is none.
+        registered_at: When it was registered.
+        monitoring: What is known of it; None if nothing is.
+        memory: What the engine remembers of the model.
+        active: The retraining that is under way.
+        started_at: When the retrainings of the last 24 hours and the newest before them were asked for.
+        n_samples: Labelled rows in the window; None: not counted.
+        n_new: Labelled rows since the last training; None: not counted.
+        rollout: The active rollout of the model; empty if there is none.
+    """
+
+    model: str
+    live: str = ""
+    registered_at: datetime | None = None
+    monitoring: VersionMonitoring | None = None
+    memory: RetrainingMemory
+    active: Retraining | None = None
+    started_at: tuple[datetime, ...] = ()
+    n_samples: int | None = None
+    n_new: int | None = None
+    rollout: str = ""
+
+
+def judge(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> RetrainingPlan:
+    """Say what is due for a model, and what forbids it now.
+
+    Args:
+        policy: The rules of the model.
+        facts: What is known.
+        now: The present.
+    """
+    readings = tuple(_readings(policy, facts, now))
+    due = [reading.is_due for reading in readings]
+    return RetrainingPlan(
+        model=facts.model,
+        live=facts.live,
+        enabled=policy.enabled,
+        triggers=readings,
+        is_due=bool(due) and (any(due) if policy.combine == "any" else all(due)),
+        blockers=tuple(_blockers(policy, facts, now)),
+        active=facts.active.retraining_id if facts.active else "",
+        next_at=min((reading.next_at for reading in readings if reading.next_at is not None), default=None),
+        n_samples=facts.n_samples,
+        would=tuple(_would(policy, facts)),
+    )
+
+
+def _readings(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> Iterator[TriggerReading]:
+    if policy.drift is not None:
+        yield _drift(policy.drift, facts.monitoring)
+    if policy.performance is not None:
+        yield _performance(policy.performance, facts.monitoring)
+    if policy.schedule is not None:
+        yield _schedule(policy, facts.memory, now)
+    if policy.min_new_samples is not None:
+        yield _volume(policy.min_new_samples, facts.n_new)
+    if policy.max_age_days is not None:
+        yield _staleness(policy.max_age_days, facts, now)
+
+
+def _drift(rule: DriftTrigger, found: VersionMonitoring | None) -> TriggerReading:
+    drift = found.drift if found is not None else None
+    if drift is None:
+        return _reading(TriggerKind.DRIFT, False, "drift: nothing is known of the served rows yet")
+    moved = [
+        column
+        for column in drift.columns
+        if column.verdict in _MOVED[rule.verdict] and column.type is not DriftType.QUALITY
+    ]
+    if not moved:
+        return _reading(TriggerKind.DRIFT, False, f"drift: {drift.verdict}, no column has moved")
+    names = ", ".join(column.name for column in moved[:3]) + (f" and {len(moved) - 3} more" if len(moved) > 3 else "")
+    share = _importance(moved)
+    is_due = share >= rule.importance_share
+    limit = f", and {rule.importance_share:.0%} are needed" if not is_due else ""
+    return _reading(TriggerKind.DRIFT, is_due, f"drift: {names} moved, {share:.0%} of the importance{limit}")
+
+
+def _importance(moved: list[MonitoredColumn]) -> float:
+    """Return the share of the importance that has moved: all of it where answers or outcomes have."""
+    if any(column.type is not DriftType.FEATURE for column in moved):
+        return 1.0
+    return min(sum(column.importance or 0.0 for column in moved), 1.0)
+
+
+def _performance(rule: PerformanceTrigger, found: VersionMonitoring | None) -> TriggerReading:
+    parts = {
+        "realised": found.performance if found is not None else None,
+        "estimated": found.estimate if found is not None else None,
+    }
+    looked = {name: part for name, part in parts.items() if rule.by in ("any", name)}
+    for name, part in looked.items():
+        if part is not None and part.verdict is PerformanceVerdict.FELL:
+            return _reading(TriggerKind.PERFORMANCE, True, f"performance ({name}) fell: {part.reason}")
+    verdicts = ", ".join(f"{name} {part.verdict if part else 'unknown'}" for name, part in looked.items())
+    return _reading(TriggerKind.PERFORMANCE, False, f"performance: {verdicts}")
+
+
+def _schedule(policy: RetrainingPolicy, memory: RetrainingMemory, now: datetime) -> TriggerReading:
+    cron = policy.cron
+    assert cron is not None
+    since = memory.handled_until
+    if since is None or memory.schedule != schedule_key(policy):
+        since = now  # nobody watched this schedule before, so nothing of it was missed
+    due = cron.is_due(since, now)
+    if due is not None:
+        return _reading(TriggerKind.SCHEDULE, True, f"schedule: due since {at_in_words(due)}", due)
+    coming = cron.next_after(max(since, now))
+    reason = f"schedule: next {at_in_words(coming)}" if coming is not None else "schedule: never again"
+    return _reading(TriggerKind.SCHEDULE, False, reason, coming)
+
+
+def schedule_key(policy: RetrainingPolicy) -> str:
+    """Name the schedule of a policy, so that another one is watched anew; empty without one."""
+    return "" if policy.schedule is None else f"{policy.schedule} {policy.time_zone}"
+
+
+def _volume(least: int, n_new: int | None) -> TriggerReading:
+    if n_new is None:
+        return _reading(TriggerKind.VOLUME, False, "volume: the new rows could not be counted")
+    return _reading(TriggerKind.VOLUME, n_new >= least, f"volume: {n_new:,} of {least:,} new labelled rows")
+
+
+def _staleness(most_days: float, facts: ModelFacts, now: datetime) -> TriggerReading:
+    if facts.registered_at is None:
+        return _reading(TriggerKind.STALENESS, False, "staleness: there is no live version")
+    due = facts.registered_at + timedelta(days=most_days)
+    age = (now - facts.registered_at) / DAY
+    return _reading(TriggerKind.STALENESS, now >= due, f"staleness: {age:.1f} of {most_days:g} days old", due)
+
+
+def _reading(kind: TriggerKind, is_due: bool, reason: str, next_at: datetime | None = None) -> TriggerReading:
+    return TriggerReading(trigger=kind, is_due=is_due, reason=reason, next_at=next_at)
+
+
+def _blockers(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> Iterator[str]:
+    if not policy.enabled:
+        yield "retraining is not enabled for this model (policy, retraining.enabled)"
+    if not facts.live:
+        yield "there is no live version to compare a new one with"
+    if facts.active is not None:
+        yield f"{facts.active.retraining_id} is under way"
+    if facts.rollout:
+        yield f"rollout {facts.rollout} is under way"
+    if (until := policy.blackout_until(now)) is not None:
+        yield f"blackout until {at_in_words(until)}"
+    if facts.started_at:
+        ready = max(facts.started_at) + timedelta(hours=policy.cooldown_hours)
+        if now < ready:
+            yield f"cooldown until {at_in_words(ready)}"
+    today = sorted(at for at in facts.started_at if now - DAY < at <= now)
+    if len(today) >= policy.max_per_day:
+        again = today[-policy.max_per_day] + DAY
+        yield f"{len(today)} of {policy.max_per_day} retrainings in 24 hours; the next from {at_in_words(again)}"
+    if facts.n_samples is not None and facts.n_samples < policy.min_samples:
+        yield f"{facts.n_samples:,} of {policy.min_samples:,} labelled rows"
+
+
+def _would(policy: RetrainingPolicy, facts: ModelFacts) -> Iterator[str]:
+    source = policy.source
+    origin = {
+        "served": "served rows with outcomes",
+        "files": f"rows of {source.path}",
+        "command": f"rows that {source.command[0] if source.command else ''} writes",
+    }[source.kind]
+    window = policy.window
+    days = f" of the last {window.days:g} days" if window.days is not None else ""
+    yield f"Collect at most {window.rows:,} {origin}{days}, at least {policy.min_samples:,}."
+    held = policy.validation.held_out_share
+    yield f"Check them, and train as {facts.live or 'the live version'} was trained, without the newest {held:.0%}."
+    yield (
+        f"Compare both versions on the newest {held:.0%}: the mean loss may be {policy.validation.margin:.0%} higher "
+        "at most, or must be lower after drift or a fall of performance."
+        if policy.validation.require == "auto"
+        else f"Compare both versions on the newest {held:.0%}: the new one must be "
+        f"{policy.validation.require.replace('_', '-')}."
+    )
+    if policy.n_approvals:
+        persons = "1 person" if policy.n_approvals == 1 else f"{policy.n_approvals} persons"
+        yield f"Wait until {persons} approve."
+    yield f"Start a {policy.strategy}."
+    if policy.watch_minutes:
+        what = "; take it back if it fails" if policy.rollback_on_failure else ""
+        yield f"Watch the new version for {policy.watch_minutes:g} minutes{what}."

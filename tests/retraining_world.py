@@ -1,0 +1,103 @@
+"""A model of flats that is live, new rows of them in files, and the pipeline driven by hand with real children."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.registry import Registry
+from core.retraining.document import Retraining, RetrainingPhase, StepName
+from core.retraining.pipeline import Pipeline
+from core.retraining.retrainings import Retrainings
+from core.rollout import Rollouts, RolloutWorker
+from core.settings import Settings
+from core.state import Workspace
+from tests.clocks import HandClock
+from tests.end_to_end import market
+from tests.waiting import until
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+BEN = Actor("ben", "desk", Origin.COMMAND_LINE)
+MODEL = "rents"
+POLICY = """
+policy:
+  promotion: {min_accuracy: 0.2, max_attainment_drop: 1.0}
+  canary: {dwell_seconds: 0, min_samples: 1}
+  retraining:
+    source: {kind: files, path: new}
+    min_samples: 200
+    retry_seconds: 60
+    watch_minutes: 30
+    checks: {max_label_shift: 0.5}
+    validation: {margin: 0.1}
+"""
+
+
+@dataclass
+class World:
+    """A workspace with a live model, and an engine's pipeline that a test drives."""
+
+    workspace: Workspace
+    clock: HandClock
+    pipeline: Pipeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start_engine()
+
+    def start_engine(self) -> None:
+        """Begin with a new pipeline, as an engine does after the one before was killed."""
+        self.alerts = Alerts(self.workspace, settings=Settings().alerts, clock=self.clock)
+        self.pipeline = Pipeline(self.workspace, alerts=self.alerts, actor=Actor.engine(), clock=self.clock)
+        self.rollout_worker = RolloutWorker(self.workspace, alerts=self.alerts, actor=Actor.engine(), clock=self.clock)
+
+    @property
+    def retrainings(self) -> Retrainings:
+        return Retrainings(self.workspace, clock=self.clock)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.workspace, clock=self.clock)
+
+    @property
+    def rollouts(self) -> Rollouts:
+        return Rollouts(self.workspace, clock=self.clock)
+
+    @property
+    def live(self) -> str:
+        found = self.registry.production(MODEL)
+        assert found is not None
+        return found.version
+
+    def offer(self, *flats: market.Flat, name: str = "rows.csv") -> Path:
+        """Write new rows where the policy looks for them."""
+        folder = self.workspace.root / "new"
+        folder.mkdir(exist_ok=True)
+        return market.write_csv(folder / name, flats)
+
+    def run(self, retraining_id: str, *, to: RetrainingPhase | StepName) -> Retraining:
+        """Drive the pipeline until a phase, or until a step is the next."""
+
+        def look() -> Retraining | None:
+            self.pipeline.tick()
+            self.rollout_worker.tick(self.clock.pass_by(1))
+            found = self.retrainings.get(retraining_id)
+            current = found.observed.current
+            reached = found.observed.phase is to or (current is not None and current.name is to)
+            assert reached or found.is_active, found.observed.reason
+            return found if reached else None
+
+        return until(look, f"{to} of {retraining_id}", told=lambda: self.retrainings.get(retraining_id).observed)
+
+    def promote_rollout(self, found: Retraining) -> None:
+        """Let the candidate go live without waiting for traffic, as a person may."""
+        self.rollouts.promote_now(found.observed.rollout_id, actor=ANA, reason="seen enough")
+        until(lambda: self._has_ended(found), "the end of the rollout")
+
+    def _has_ended(self, found: Retraining) -> bool:
+        self.rollout_worker.tick(self.clock.pass_by(1))
+        return not self.rollouts.get(found.observed.rollout_id).is_active
+
+    def pass_by(self, **time: float) -> None:
+        """Let time pass."""
+        self.clock.pass_by(timedelta(**time).total_seconds())
