@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 from core.allocator import limit_arenas
+from core.escape import escaped
 from core.retraining.document import StepName
 from core.training.child import OUT_OF_MEMORY_EXIT, die_with_parent, yield_to_others
+from core.training.child_output import log_to_parent
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +25,7 @@ def main(arguments: list[str]) -> int:
     limit_arenas()
     if int(memory_limit_mb):  # before the heavy libraries load
         resource.setrlimit(resource.RLIMIT_AS, (int(memory_limit_mb) << 20, resource.RLIM_INFINITY))
+    log_to_parent()
     return _perform(Path(root), retraining_id, StepName(step))
 
 
@@ -47,7 +50,7 @@ def _perform(root: Path, retraining_id: str, step: StepName) -> int:
             failure = failure_of(error)
             if failure.kind == "memory":
                 return OUT_OF_MEMORY_EXIT
-            print(failure.details, file=sys.stderr, flush=True)
+            print(escaped(failure.details, keep="\n"), file=sys.stderr, flush=True)
             found = StepResult(outcome="failed", reason=failure.reason)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         found = msgspec.structs.replace(found, seconds=time.monotonic() - began, peak_memory_mb=peak)

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import core
+from core.files import make_folder
 from core.own_python import ONE_THREAD, module_command, signal_name
 from core.retraining.document import Retraining, StepName
 from core.retraining.results import StepResult, folder_of, forget_result, read_result
 from core.state import Workspace
 from core.training.child import OUT_OF_MEMORY_EXIT
+from core.training.child_output import ChildOutput, child_level
 
 MODULE = "core.retraining.child"
-LOG = "steps.log"
 _SOURCE = Path(core.__file__).parent.parent
 
 
@@ -50,20 +51,19 @@ class StepChild:
         self._limit_seconds = retraining.policy.step_minutes * 60
         self._memory_limit_mb = retraining.policy.memory_limit_mb
         self._is_late = False
-        folder = folder_of(workspace, self.retraining_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder_of(workspace, self.retraining_id))
         forget_result(workspace, self.retraining_id, step)
-        with (folder / LOG).open("ab") as log:
-            self._process = subprocess.Popen(
-                module_command(
-                    MODULE, workspace.root, self.retraining_id, step.value, os.getpid(), self._memory_limit_mb
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # it ends with its whole group, and Ctrl-C at the terminal is for the engine
-                env=_environment(),
-            )
+        self._process = subprocess.Popen(
+            module_command(MODULE, workspace.root, self.retraining_id, step.value, os.getpid(), self._memory_limit_mb),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # it ends with its whole group, and Ctrl-C at the terminal is for the engine
+            env=_environment(),
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._output = ChildOutput(self._process.stdout, self._process.stderr, self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -89,6 +89,7 @@ class StepChild:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._output.end()
 
     def _death(self, exit_code: int) -> str:
         if self._is_late:
@@ -96,10 +97,9 @@ class StepChild:
         if exit_code == OUT_OF_MEMORY_EXIT:
             limit = f" of {self._memory_limit_mb} MiB (retraining.memory_limit_mb)" if self._memory_limit_mb else ""
             return f"it ran out of memory{limit}"
-        log = folder_of(self._workspace, self.retraining_id) / LOG
         if exit_code < 0:
-            return f"its process was killed by {signal_name(exit_code)}; see {log}"
-        return f"its process ended with exit code {exit_code} and no result; see {log}"
+            return f"its process was killed by {signal_name(exit_code)}"
+        return f"its process ended with exit code {exit_code} and no result; see logs/training.log"
 
 
 def _environment() -> dict[str, str]:
@@ -108,4 +108,4 @@ def _environment() -> dict[str, str]:
     if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
         inherited = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
-    return {**environment, **ONE_THREAD}
+    return {**environment, **child_level(), **ONE_THREAD}

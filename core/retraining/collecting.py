@@ -19,6 +19,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.catalogue import file_domains, load_model
 from core.errors import RefusedError, UsageError
 from core.escape import shown
+from core.files import remove_file
 from core.losses import Actual, class_index
 from core.registry import ModelVersion, Registry
 from core.retraining.errors import NotPassedError
@@ -42,7 +43,7 @@ _LONGEST_SAID = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class LabelledRows:
     """Labelled rows in the columns of a signature, with its target, and its group and time where they are known.
 
     Attributes:
@@ -130,7 +131,7 @@ def newest(at: FloatArray, frame: pd.DataFrame, group: str | None, share: float)
 
 def _served(
     workspace: Workspace, live: ModelVersion, signature: TableSignature, policy: RetrainingPolicy, as_of: datetime
-) -> Rows:
+) -> LabelledRows:
     moved = Registry(workspace).went_live(live.model)
     start = window_start(policy.window, live_since=moved.at if moved else None, as_of=as_of)
     found = served_rows(workspace, live, start=start, as_of=as_of, most=policy.window.rows)
@@ -169,7 +170,7 @@ def _served(
         "from": None if not len(at) else float(at.min()),
         "to": None if not len(at) else float(at.max()),
     }
-    return Rows(frame, at, True, tuple(filter(None, notes)), figures)
+    return LabelledRows(frame, at, True, tuple(filter(None, notes)), figures)
 
 
 def _label(signature: TableSignature, actual: Actual | None) -> float | str | None:
@@ -197,7 +198,7 @@ def _cells(values: Sequence[Any], kind: ColumnKind | None) -> "pd.Series[Any]":
 
 def _from_files(
     files: Sequence[Path], model: Any, signature: TableSignature, policy: RetrainingPolicy, as_of: datetime
-) -> Rows:
+) -> LabelledRows:
     frames, n_unlabelled, sources = [], 0, []
     assert signature.target is not None
     for file in files:
@@ -228,7 +229,7 @@ def _from_files(
         "n_labelled": len(frame),
         "n_unlabelled": n_unlabelled,
     }
-    return Rows(frame[keep].reset_index(drop=True), at[keep], has_times, tuple(notes), figures)
+    return LabelledRows(frame[keep].reset_index(drop=True), at[keep], has_times, tuple(notes), figures)
 
 
 def _read(file: Path, model: Any, signature: TableSignature) -> Table:
@@ -266,7 +267,7 @@ def _written_by(command: Sequence[str], folder: Path, root: Path) -> Path:
         UsageError: It failed, or wrote no file.
     """
     out = folder / _COMMAND_OUTPUT
-    out.unlink(missing_ok=True)
+    remove_file(out)
     words = [word.replace("{out}", str(out)) for word in command]
     try:
         done = subprocess.run(
@@ -288,7 +289,7 @@ def _written_by(command: Sequence[str], folder: Path, root: Path) -> Path:
     return out
 
 
-def _thinned(rows: Rows, policy: RetrainingPolicy, as_of: datetime, seed: int) -> Rows:
+def _thinned(rows: LabelledRows, policy: RetrainingPolicy, as_of: datetime, seed: int) -> LabelledRows:
     """Keep older rows less often, and then the newest rows that the window allows."""
     keep = np.ones(len(rows.frame), dtype=np.bool_)
     if policy.window.half_life_days is not None and rows.has_times:

@@ -64,7 +64,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class VersionComparison:
     """What both versions did on one set of rows.
 
     Attributes:
@@ -97,7 +97,7 @@ def compare(
     *,
     margin: float,
     slice_margin: float,
-) -> Comparison:
+) -> VersionComparison:
     """Compare two versions on the rows that both answered.
 
     Args:
@@ -118,7 +118,7 @@ def compare(
     tail = ERROR_RATE / 2 / max(len(masks), 1)  # all of them are looked at
     slices = [_compared(level, live_losses, new_losses, group, mask, slice_margin, tail) for level, mask in masks]
     slices.sort(key=lambda each: -(each.difference - each.margin))
-    return Comparison(unit, every, tuple(slices))
+    return VersionComparison(unit, every, tuple(slices))
 
 
 def losses_of(live: Outcomes, new: Outcomes) -> tuple[str, FloatArray, FloatArray]:
@@ -180,7 +180,7 @@ def _levels(frame: pd.DataFrame, columns: Sequence[ColumnSignature]) -> Iterator
                 yield f"{column.name}={level}", np.asarray(texts == level)
 
 
-def verdict(comparisons: Mapping[str, Comparison], *, needs_superiority: bool) -> str | None:
+def verdict(comparisons: Mapping[str, VersionComparison], *, needs_superiority: bool) -> str | None:
     """Say why a new version does not pass; None if it passes.
 
     Args:

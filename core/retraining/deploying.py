@@ -27,7 +27,7 @@ STRATEGIES = {"canary": Strategy.CANARY, "shadow": Strategy.SHADOW}
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DeploymentStanding:
     """How a rollout or a watch stands.
 
     Attributes:
@@ -121,64 +121,68 @@ class Deployment:
         elif not held and rollout.desired is DesiredRollout.PAUSED and is_ours:
             self._rollouts.resume(rollout.rollout_id, actor=self._actor, reason=f"{retraining.retraining_id} goes on")
 
-    def judge(self, retraining: Retraining) -> Standing:
+    def judge(self, retraining: Retraining) -> DeploymentStanding:
         """Say how the rollout stands; a shadow that ended well is followed by the promotion."""
         rollout = self.rollout_of(retraining)
         if rollout is None:
-            return Standing(False, "its rollout is gone")
+            return DeploymentStanding(False, "its rollout is gone")
         name, observed = rollout.rollout_id, rollout.observed
         last = observed.events[-1].reason if observed.events else ""
         match observed.phase:
             case RolloutPhase.PROMOTED:
-                return Standing(True, f"{name} promoted {rollout.candidate}: {last}")
+                return DeploymentStanding(True, f"{name} promoted {rollout.candidate}: {last}")
             case RolloutPhase.FINISHED:
                 verdict = observed.verdict
                 if verdict is not None and verdict.outcome is VerdictOutcome.ADVANCE:
                     return self._promote(retraining, f"{name} found {rollout.candidate} safe: {verdict.reason}")
-                return Standing(False, f"{name} did not find {rollout.candidate} safe: {last}")
+                return DeploymentStanding(False, f"{name} did not find {rollout.candidate} safe: {last}")
             case RolloutPhase.ROLLED_BACK | RolloutPhase.ABORTED:
                 if self.live(retraining.model) == rollout.candidate:
-                    return Standing(True, f"{rollout.candidate} went live another way: {last}")
+                    return DeploymentStanding(True, f"{rollout.candidate} went live another way: {last}")
                 what = "rolled back" if observed.phase is RolloutPhase.ROLLED_BACK else "aborted"
-                return Standing(False, f"{name} was {what}: {last}")
+                return DeploymentStanding(False, f"{name} was {what}: {last}")
         share = f"{observed.share:.0%} of the requests"
         why = f": {observed.verdict.reason}" if observed.verdict is not None else ""
         waits = "; an operator must decide" if rollout.is_undecided else ""
-        return Standing(None, f"{name} is {observed.phase}, {share}{why}{waits}")
+        return DeploymentStanding(None, f"{name} is {observed.phase}, {share}{why}{waits}")
 
-    def _promote(self, retraining: Retraining, why: str) -> Standing:
+    def _promote(self, retraining: Retraining, why: str) -> DeploymentStanding:
         model, challenger = retraining.model, retraining.observed.challenger
         if self.live(model) == challenger:
-            return Standing(True, why)
+            return DeploymentStanding(True, why)
         if self.live(model) != retraining.observed.champion:
-            return Standing(False, f"{self.live(model) or 'no version'} went live meanwhile")
+            return DeploymentStanding(False, f"{self.live(model) or 'no version'} went live meanwhile")
         try:
             plans = self._registry.plan_promotions(model, challenger, Stage.PRODUCTION, actor=self._actor)
             self._registry.apply_all(plans, actor=self._actor, reason=f"{retraining.retraining_id}: {why}")
         except CoreError as error:
-            return Standing(None, f"{why}; it cannot go live: {error}")
-        return Standing(True, why)
+            return DeploymentStanding(None, f"{why}; it cannot go live: {error}")
+        return DeploymentStanding(True, why)
 
-    def watch(self, retraining: Retraining, now: datetime) -> Standing:
+    def watch(self, retraining: Retraining, now: datetime) -> DeploymentStanding:
         """Say how the new live version does, until the time of the policy has passed."""
         model, challenger = retraining.model, retraining.observed.challenger
         live = self.live(model)
         if live != challenger:
-            return Standing(True, f"{live or 'no version'} went live meanwhile; nothing is left to watch")
+            return DeploymentStanding(True, f"{live or 'no version'} went live meanwhile; nothing is left to watch")
         found = MonitoringStore(self._workspace).find(model)
         seen = found.live if found is not None and found.live.version == challenger else None
         if seen is not None and retraining.policy.rollback_on_failure:
             if seen.health.state is HealthState.FAILING:
                 why = seen.health.reasons[0].text if seen.health.reasons else "its health is failing"
-                return Standing(False, f"{challenger} is failing: {why}")
+                return DeploymentStanding(False, f"{challenger} is failing: {why}")
             if seen.performance is not None and seen.performance.verdict is PerformanceVerdict.FELL:
-                return Standing(False, f"{challenger} does worse than when it was tested: {seen.performance.reason}")
+                return DeploymentStanding(
+                    False, f"{challenger} does worse than when it was tested: {seen.performance.reason}"
+                )
         since = retraining.observed.promoted_at or now
         until = since + timedelta(minutes=retraining.policy.watch_minutes)
         state = "nothing is known of it yet" if seen is None else f"its health is {seen.health.state}"
         if now < until:
-            return Standing(None, f"watching {challenger} until {at_in_words(until)}: {state}")
-        return Standing(True, f"{challenger} was watched for {retraining.policy.watch_minutes:g} minutes: {state}")
+            return DeploymentStanding(None, f"watching {challenger} until {at_in_words(until)}: {state}")
+        return DeploymentStanding(
+            True, f"{challenger} was watched for {retraining.policy.watch_minutes:g} minutes: {state}"
+        )
 
     def restore(self, retraining: Retraining, reason: str) -> str:
         """Bring back the version and the traffic of before, unless somebody has moved on; say what was done.

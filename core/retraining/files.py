@@ -1,14 +1,18 @@
 """The files of a source, oldest first, and how many rows they have."""
 
 import glob
+import gzip
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from core.errors import NotFoundError
 from core.escape import shown
+from core.plain_files import open_plain
 from core.tables.source import SUFFIXES
 
 MOST_FILES = 10_000
+_PIECE = 1 << 20
 
 
 def source_files(pattern: str, *, root: Path) -> list[Path]:
@@ -42,13 +46,15 @@ def n_rows_of(file: Path) -> int:
         import pyarrow.parquet as pq
 
         return int(pq.read_metadata(file).num_rows)
-    if file.suffix == ".gz":
-        import gzip
+    with open_plain(file) as plain:
+        if file.suffix != ".gz":
+            return _n_lines(plain)
+        with gzip.GzipFile(fileobj=plain) as packed:
+            return _n_lines(packed)
 
-        with gzip.open(file, "rb") as packed:
-            return max(sum(piece.count(b"\n") for piece in iter(lambda: packed.read(1 << 20), b"")) - 1, 0)
-    with file.open("rb") as plain:
-        return max(sum(piece.count(b"\n") for piece in iter(lambda: plain.read(1 << 20), b"")) - 1, 0)
+
+def _n_lines(content: BinaryIO | gzip.GzipFile) -> int:
+    return max(sum(piece.count(b"\n") for piece in iter(lambda: content.read(_PIECE), b"")) - 1, 0)
 
 
 def is_newer(file: Path, since: datetime) -> bool:

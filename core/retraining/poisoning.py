@@ -20,7 +20,7 @@ _CONFIDENCE_Z = 2.576  # 99 %, one check of several
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GuardFinding:
     """What one guard found.
 
     Attributes:
@@ -36,7 +36,7 @@ class Finding:
     figures: dict[str, Any]
 
 
-def repeated_rows(frame: pd.DataFrame, most: float) -> Finding:
+def repeated_rows(frame: pd.DataFrame, most: float) -> GuardFinding:
     """Look for floods of one row.
 
     A table of few categories repeats its rows by nature, so only tables with a column of many values are judged.
@@ -49,12 +49,12 @@ def repeated_rows(frame: pd.DataFrame, most: float) -> Finding:
     share = float(frame.duplicated().mean()) if len(frame) else 0.0
     figures = {"share": share, "limit": most}
     if not is_fine:
-        return Finding("duplicates", None, "no column has enough values to tell copies from equal rows", figures)
+        return GuardFinding("duplicates", None, "no column has enough values to tell copies from equal rows", figures)
     passed = share <= most
-    return Finding("duplicates", passed, f"{share:.1%} of the rows repeat another row (limit {most:.0%})", figures)
+    return GuardFinding("duplicates", passed, f"{share:.1%} of the rows repeat another row (limit {most:.0%})", figures)
 
 
-def shifted_classes(reference: FloatArray, current: FloatArray, classes: tuple[str, ...], most: float) -> Finding:
+def shifted_classes(reference: FloatArray, current: FloatArray, classes: tuple[str, ...], most: float) -> GuardFinding:
     """Compare how often each class came, then and now.
 
     Args:
@@ -72,15 +72,15 @@ def shifted_classes(reference: FloatArray, current: FloatArray, classes: tuple[s
         "now": dict(zip(classes, now.round(4).tolist(), strict=True)),
     }
     if lacking := [name for name, share in zip(classes, now, strict=True) if share == 0]:
-        return Finding("labels", False, f"no outcome is of the class {lacking[0]}", figures)
-    return Finding(
+        return GuardFinding("labels", False, f"no outcome is of the class {lacking[0]}", figures)
+    return GuardFinding(
         "labels", moved <= most, f"{moved:.1%} of the outcomes moved to other classes (limit {most:.0%})", figures
     )
 
 
 def flipped_labels(
     live: Outcomes, second: AnyArray, held_out_answer: AnyArray, held_out_actual: FloatArray, most: float
-) -> Finding:
+) -> GuardFinding:
     """Look for outcomes that contradict both the live version and a second model, which learned from other new rows.
 
     A world that has changed contradicts the live version, but agrees with a model of the new rows. Outcomes that were
@@ -108,7 +108,9 @@ def flipped_labels(
     n_sure, n_both = int(sure.sum()), int((sure & contradicted & also).sum())
     figures: dict[str, Any] = {"n_sure": n_sure, "n_contradicted": n_both, "held_out": before, "limit": most}
     if n_sure < LEAST_SURE or n_before < LEAST_SURE:
-        return Finding("flips", None, f"the live version is sure of {n_sure:,} rows only: too few to judge", figures)
+        return GuardFinding(
+            "flips", None, f"the live version is sure of {n_sure:,} rows only: too few to judge", figures
+        )
     share = n_both / n_sure
     least = _wilson_low(n_both, n_sure)
     figures |= {"share": share, "at_least": least}
@@ -118,7 +120,7 @@ def flipped_labels(
         f"outcomes contradict the live version and a second model in {share:.1%} {what} "
         f"({before:.1%} when it was tested, {most:.0%} more are tolerated)"
     )
-    return Finding("flips", passed, reason, figures)
+    return GuardFinding("flips", passed, reason, figures)
 
 
 def _contradicted(answer: AnyArray, actual: FloatArray) -> tuple[float, int]:

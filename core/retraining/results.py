@@ -7,6 +7,7 @@ import msgspec
 
 from core.files import remove_file, remove_tree, write_file
 from core.json_documents import decode_json
+from core.plain_files import read_file
 from core.quality.gate import GateResult
 from core.retraining.document import StepName
 from core.state import Workspace
@@ -47,7 +48,7 @@ def read_card(folder: Path) -> Card:
     Raises:
         OSError, msgspec.DecodeError: It is not there, or damaged.
     """
-    return decode_json((folder / CARD).read_bytes(), type=Card)
+    return decode_json(read_file(folder / CARD), type=Card)
 
 
 def write_result(workspace: Workspace, retraining_id: str, step: StepName, result: StepResult) -> None:
@@ -58,7 +59,7 @@ def write_result(workspace: Workspace, retraining_id: str, step: StepName, resul
 def read_result(workspace: Workspace, retraining_id: str, step: StepName) -> StepResult | None:
     """Return the result of a step; None if there is none, or none that can be read."""
     try:
-        return decode_json(_file(workspace, retraining_id, step).read_bytes(), type=StepResult)
+        return decode_json(read_file(_file(workspace, retraining_id, step)), type=StepResult)
     except (OSError, msgspec.DecodeError):
         return None
 

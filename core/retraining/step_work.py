@@ -1,6 +1,5 @@
 """The steps that compute, as the child process performs them: files and a result, whole or not at all."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from core.actor import Actor
 from core.domains.catalogue import file_domains, load_model
 from core.errors import RefusedError, UsageError
-from core.files import write_file
+from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_of
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -21,10 +20,10 @@ from core.monitoring.verdicts import DriftVerdict
 from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
 from core.retraining.collecting import LEARN, NEWEST, collect
-from core.retraining.comparing import Comparison, compare, verdict
+from core.retraining.comparing import VersionComparison, compare, verdict
 from core.retraining.document import Retraining, StepName
 from core.retraining.errors import NotPassedError
-from core.retraining.poisoning import Finding, flipped_labels, repeated_rows, shifted_classes
+from core.retraining.poisoning import GuardFinding, flipped_labels, repeated_rows, shifted_classes
 from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of
 from core.retraining.second_model import second_answers
 from core.seeds import derive_seed
@@ -35,7 +34,7 @@ from core.tables.held_rows import groups_of
 from core.tables.signature import ColumnKind, Task
 from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, as_before
-from core.training.own_data.training import train_artifact
+from core.training.own_data.training import TrainedArtifact, train_artifact
 
 MOST_GUARDED = 30_000
 """Rows that the guards look at, at most: a second model learns from them five times."""
@@ -49,7 +48,7 @@ def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> Ste
         CoreError: It cannot be performed.
     """
     folder = folder_of(workspace, retraining.retraining_id)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     live = Registry(workspace).get(retraining.model, retraining.observed.champion)
     settings = settings_in_force(workspace.root)
     work: Mapping[StepName, Callable[[], StepResult]] = {
@@ -105,7 +104,7 @@ def _check(
     if held_out is not None and outcomes.classes:
         findings.append(shifted_classes(held_out.actual, _actual(outcomes), outcomes.classes, checks.max_label_shift))
     if held_out is None:
-        findings.append(Finding("flips", None, flip_note, {}))
+        findings.append(GuardFinding("flips", None, flip_note, {}))
     elif signature.task is not Task.ANOMALY:
         part = _part(outcomes, chosen)
         second = second_answers(
@@ -136,13 +135,16 @@ def _train(
     with Registry(workspace).opened(live.model, live.version) as artifact:
         signature = _signature(artifact, live)
     request = _recipe(live, signature, folder / LEARN)
-    unfinished = folder / f".{MODEL_FOLDER}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
+    trained: list[TrainedArtifact] = []
+
+    def fill(place: Path) -> None:
+        trained.append(train_artifact(workspace, request, settings, place, actor=Actor.engine()))
+
     try:
-        found = train_artifact(workspace, request, settings, unfinished, actor=Actor.engine())
+        write_folder(folder / MODEL_FOLDER, fill)
     except GatesFailedError as error:
         raise NotPassedError(str(error), {}) from error
+    (found,) = trained
     lineage = {
         **found.lineage,
         "retraining": {"id": retraining.retraining_id, "trigger": str(retraining.trigger)},
@@ -155,8 +157,6 @@ def _train(
         run_id=found.run.run_id,
     )
     write_file(folder / CARD, msgspec.json.encode(card))
-    shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
-    unfinished.rename(folder / MODEL_FOLDER)
     ships = str(found.report.get("ships"))
     evidence = {
         "ships": ships,
@@ -198,7 +198,7 @@ def _validate(workspace: Workspace, retraining: Retraining, live: ModelVersion, 
     if policy.regression_set:
         file = Path(policy.regression_set).expanduser()
         sets["regression set"] = (file if file.is_absolute() else workspace.root / file, policy.regression_margin)
-    found: dict[str, Comparison] = {}
+    found: dict[str, VersionComparison] = {}
     new_model, new_signature = load_model(folder / MODEL_FOLDER), TableSignature.read(folder / MODEL_FOLDER)
     with Registry(workspace).opened(live.model, live.version) as artifact:
         model, signature = load_model(artifact), _signature(artifact, live)

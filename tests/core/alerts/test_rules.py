@@ -111,9 +111,11 @@ def a_sample(**known: object) -> ResourceSample:
 
 
 def test_rule_names_are_unique():
-    from core.alerts.rules import machine, monitoring, rollouts, training, workspace
+    from core.alerts.rules import machine, monitoring, retraining, rollouts, training, workspace
 
-    assert len(RULES) == sum(len(module.RULES) for module in (machine, monitoring, rollouts, training, workspace))
+    assert len(RULES) == sum(
+        len(module.RULES) for module in (machine, monitoring, retraining, rollouts, training, workspace)
+    )
 
 
 def test_the_guide_lists_every_rule_with_its_severity():
