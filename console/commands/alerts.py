@@ -72,7 +72,7 @@ def list_alerts(args: argparse.Namespace) -> int:
     """Print alerts; the exit code says whether one is firing."""
     import msgspec
 
-    from console.cli.output import print_json, print_table
+    from console.cli.output import complain, print_json, print_table
     from console.presentation.alerts import state_words
     from console.presentation.calm import unchecked
     from core.alerts import Alerts, AlertState
@@ -106,6 +106,9 @@ def list_alerts(args: argparse.Namespace) -> int:
         reason = unchecked(snapshot)
         none = "no alert matches" if matchers and (store.all() if args.all else store.open()) else "no open alerts"
         print_table(rows, columns, empty=f"{none}, but {reason}" if reason else none)
+    if snapshot.unwritable:  # as `bondx status`: an empty list says nothing then
+        complain(snapshot.unwritable)
+        return ExitCode.FAILING
     return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD
 
 

@@ -24,6 +24,7 @@ from core.settings import PolicySource, Settings, settings_in_force
 from core.settings.in_force import named_config
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS, Mode
+from core.state.write_health import require_room
 from core.telemetry import TelemetryWriter
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
@@ -82,6 +83,7 @@ class Engine:
             if self._threads:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
+            require_room(self._workspace.root)
             limit_arenas()
             return_large_blocks()
             settings = settings_in_force(self._workspace.root)
@@ -154,8 +156,11 @@ class Engine:
         )
         workers: list[Worker] = [self._trainer, *(worker(context) for worker in WORKERS)]
         workers.append(ChangeNotice(workspace, workers))
-        report = TrainingAlerts(alerts, clock).thread_failed
-        threads = [WorkerThread(worker, report=report, states=context.workers) for worker in workers]
+        told = TrainingAlerts(alerts, clock)
+        threads = [
+            WorkerThread(worker, report=told.thread_failed, recovered=told.thread_recovered, states=context.workers)
+            for worker in workers
+        ]
         for thread in threads:
             thread.start()
         self._threads = threads

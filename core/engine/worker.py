@@ -48,6 +48,7 @@ class WorkerThread(threading.Thread):
         worker: Worker,
         *,
         report: Callable[[str, Exception], None],
+        recovered: Callable[[str], None] = lambda name: None,
         states: WorkerStates | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,6 +57,8 @@ class WorkerThread(threading.Thread):
         Args:
             worker: The worker to run.
             report: Called with the worker's name and the error when a step fails; raises the alert.
+            recovered: Called with the worker's name after its first step, and after the first step that follows a
+                failure; clears the alert, also that of an earlier engine.
             states: Where the thread notes what its worker does.
             monotonic: Seconds of a clock that is never set back.
         """
@@ -63,6 +66,8 @@ class WorkerThread(threading.Thread):
         super().__init__(name=f"engine-{worker.name}", daemon=True)
         self._worker = worker
         self._report = report
+        self._recovered = recovered
+        self._is_known_to_work = False
         self._states = WorkerStates() if states is None else states
         self._monotonic = monotonic
         self._stopping = threading.Event()
@@ -99,6 +104,7 @@ class WorkerThread(threading.Thread):
                     break
                 self._states.note(worker.name, WorkerActivity.WORKING)
                 seconds = worker.step()
+                self._tell_recovery()
                 self._states.note(worker.name, WorkerActivity.WAITING)
                 worker.wake.wait(seconds)
             failed = False
@@ -106,8 +112,19 @@ class WorkerThread(threading.Thread):
         finally:
             worker.end(after_failure=failed)
 
+    def _tell_recovery(self) -> None:
+        if self._is_known_to_work:
+            return
+        try:
+            self._recovered(self._worker.name)
+        except Exception:  # the failure may be of the disk; the next step tries again
+            log.exception("the recovery of the %s could not be noted", self._worker.name)
+        else:
+            self._is_known_to_work = True
+
     def _tell(self, error: Exception, pause: float) -> None:
         name = self._worker.name
+        self._is_known_to_work = False
         self._states.failed(name, error)
         log.exception("the %s failed; restarting it in %.0f s", name, pause)
         try:

@@ -9,6 +9,8 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -23,8 +25,9 @@ from core.settings.address import ADDRESS_FORM, host_and_port
 log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 8
-"""Requests that are answered at the same time; a connection beyond is closed."""
+"""Connections at the same time; a further one takes the place of that which has waited longest without a request."""
 _REQUEST_SECONDS = 10.0
+_PLACE_SECONDS = 1.0  # for the thread of a connection that was shut down to end
 
 
 class EndpointHealth(NamedTuple):
@@ -118,14 +121,35 @@ class _Server(ThreadingHTTPServer):
         self.metrics, self.health = metrics, health
         self.callers = LocalCallers()
         self._places = threading.BoundedSemaphore(MOST_REQUESTS)
+        self._lock = threading.Lock()
+        self._silent: dict[int, socket.socket] = {}  # those that have sent no request yet, the oldest first
         super().__init__(address, _Handler)
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
+        if self._places.acquire(blocking=False) or (
+            self._end_oldest() and self._places.acquire(timeout=_PLACE_SECONDS)
+        ):
+            with self._lock:
+                self._silent[id(request)] = request
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
+
+    def _end_oldest(self) -> bool:
+        """Shut down the connection that has waited longest without a request; return whether there is one."""
+        with self._lock:  # held, so that the connection is not closed meanwhile
+            if not self._silent:
+                return False
+            oldest = self._silent.pop(next(iter(self._silent)))
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+            return True
+
+    def has_asked(self, request: socket.socket) -> None:
+        """Note that the request of a connection has arrived, or that the connection ends."""
+        with self._lock:
+            self._silent.pop(id(request), None)
 
     @override
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -133,6 +157,11 @@ class _Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        self.has_asked(request)
+        super().shutdown_request(request)
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -145,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _REQUEST_SECONDS
 
     def do_GET(self) -> None:
+        self.server.has_asked(self.connection)
         path = self.path.partition("?")[0].rstrip("/")
         if not self._is_local():
             self._answer(403, {"error": "This endpoint answers programs on this machine alone."})
@@ -168,6 +198,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(500, {"error": "The metrics could not be collected: the engine's log says why."})
         else:
             self._send(200, CONTENT_TYPE, body)
+
+    @override
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what the library refuses in our form; its own would be a page, with words of the caller in it."""
+        self.close_connection = True
+        self.request_version = self.protocol_version  # without a readable one, no status would be sent
+        phrase = HTTPStatus(code).phrase
+        self._answer(code, {"error": f"{phrase}: /health, /ready and /metrics are answered to GET and HEAD."})
 
     def _is_local(self) -> bool:
         headers: dict[bytes, bytes] = {}

@@ -124,7 +124,7 @@ def _first_k(vector: Vector, of_row: Times, parameter: Floats, budget: Evaluatio
     if np.isnan(parameter).any():
         raise PromqlError("Parameter value is NaN")
     if (np.abs(parameter) >= 2**63).any():
-        raise PromqlError(f"Scalar value {parameter.max():g} overflows int64")
+        raise PromqlError("The first argument of topk or bottomk, a number of series, is too large.")
     kept = np.zeros_like(vector.present)
     rank: list[int] = []
     for step, k in enumerate(parameter.tolist()):

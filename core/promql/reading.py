@@ -192,6 +192,11 @@ class _Reader:
             raise self._refused(name)
         modifier = tree.modifier
         parameter = None if tree.param is None else self.node(tree.param)
+        if name in ("topk", "bottomk") and isinstance(parameter, Number) and not abs(parameter.value) < 2**63:
+            found = re.search(rf"\b{name}\b", self._text)
+            raise PromqlError(
+                f"{name} keeps a number of series: {parameter.value:g} is none.", found.start() if found else None
+            )
         if name == "count_values":
             if not isinstance(parameter, Text):
                 raise PromqlError("count_values needs a string as its first argument.")

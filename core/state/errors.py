@@ -35,6 +35,13 @@ class WorkspaceGoneError(StateError, NotFoundError):
         )
 
 
+class NoRoomError(StateError):
+    """The disk of a workspace is full before work on it begins."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"No engine starts: {problem}")
+
+
 class UnsuitableFilesystemError(StateError, RefusedError):
     """The folder is on a file system with unreliable locks and renames."""
 

@@ -64,6 +64,10 @@ class TrainingAlerts:
         """Report that a thread of the engine failed; it restarts automatically."""
         self._fire("engine_trouble", f"the {name} failed: {type(error).__name__}: {error}", thread=name)
 
+    def thread_recovered(self, name: str) -> None:
+        """Resolve what `thread_failed` reported: the thread works again."""
+        self._alerts.clear("engine_trouble", labels={"thread": name}, now=self._clock(), reason="it works again")
+
     def _judge_gates(
         self, session_id: str, epoch: int, gates: Sequence[GateResult], dwell: Dwell, now: datetime
     ) -> None:

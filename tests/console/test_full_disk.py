@@ -37,6 +37,35 @@ def test_status_says_it_first_and_fails(small, called):
     assert called(main, "--workspace", small.root, "status")[0] == 0
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--all",)])
+def test_an_empty_list_of_alerts_fails(small, called, flags):
+    with filled(small.root.parent):
+        code, _, err = called(main, "--workspace", small.root, "alerts", "list", *flags)
+    assert code == 1
+    assert "is full: 0 KiB free" in err
+    assert called(main, "--workspace", small.root, "alerts", "list", *flags)[0] == 0
+
+
+def test_every_change_that_finds_no_room_exits_with_the_same_code(small, called):
+    alert = Alerts(small).fire("hash_mismatch", labels={"model": "spread"}, summary="forged", now=NOW)
+    silence = ("alerts", "silence", "add", "model=spread", "--for", "2h", "--comment", "x")
+    with filled(small.root.parent):
+        for command in (silence, ("alerts", "acknowledge", alert.fingerprint)):
+            code, _, err = called(main, "--workspace", small.root, *command)
+            assert code == 2
+            assert "free some space and try again. This change was not made." in err
+
+
+@pytest.mark.parametrize("flags", [(), ("--api", "127.0.0.1:0")])
+def test_an_engine_does_not_start_and_says_why_in_one_sentence(small, called, flags):
+    with filled(small.root.parent):
+        code, out, err = called(main, "--workspace", small.root, "run", "--headless", "--no-session", *flags)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("bondx: No engine starts: the disk of")
+    assert line.endswith("Free some space.")
+
+
 def test_it_comes_before_every_alert_and_counts_as_critical(small):
     Alerts(small).fire("hash_mismatch", labels={"model": "spread"}, summary="forged", now=NOW)
     with filled(small.root.parent):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
                         state="built-in" if twin else "error" if error else state,
                         n_pending=n_pending,
                         n_firing=n_firing,
-                        severity=rule.labels.get("severity", "warning") if is_alert else "",
+                        severity=_severity(rule.labels) if is_alert else "",
                         expr=rule.expression.text,
                         for_=duration_text(rule.for_) if isinstance(rule, AlertingRule) and rule.for_ else "",
                         evaluated_at=None if record is None or twin else record.evaluated_at,
@@ -93,6 +93,12 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
                     )
                 )
     return lines
+
+
+def _severity(labels: Mapping[str, str]) -> str:
+    """Return the severity of a rule; a template has one for each alert."""
+    severity = labels.get("severity", "warning")
+    return "per alert" if "{{" in severity else severity
 
 
 def _anomaly_notes(records: Iterable[AnomalyRecord]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from core.alerts.routing.time_intervals import (
 )
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
-from core.escape import shown
+from core.escape import is_shown_as_is, shown
 from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
 
 T = TypeVar("T")
@@ -329,6 +329,8 @@ class _Reading:
             raise self._source.error(path, f"{what} is missing.")
         if not isinstance(value, str | int | float):
             raise self._source.error(path, f"{what} must be text.")
+        if what != "a matcher" and not is_shown_as_is(_written(value)):
+            raise self._source.error(path, f"{what} must be one line without tabs.")
         return _written(value)
 
     def _checked(self, path: YamlPath, read: Callable[..., T], *given: Any) -> T:

@@ -97,10 +97,13 @@ class Silences:
 
         Raises:
             DocumentNotFoundError: There is no silence that it could replace.
-            UsageError: It would hide every alert, ends before it begins, lasts more than a year, or has no comment.
+            UsageError: It would hide every alert, ends in the past or before it begins, lasts more than a year, or has
+                no comment.
             RefusedError: There are too many silences.
         """
         now = self._clock()
+        if ends_at <= now:
+            raise UsageError(f"The silence would have ended at {ends_at:%Y-%m-%d %H:%M} UTC, which has passed.")
         starts_at = max(starts_at or now, now)
         _require_usable(matchers, comment, starts_at, ends_at)
         with audited(self._workspace, DATABASE, actor=actor, reason=comment, clock=self._clock) as change:

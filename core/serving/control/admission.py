@@ -16,7 +16,7 @@ from core.escape import shown, spelled_out, texts_in, unshown_text
 from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
-from core.serving.decoding import check_keys
+from core.serving.decoding import check_keys, syntax_problem
 from core.serving.errors import BadRequestError
 from core.text_limits import require_text
 
@@ -75,8 +75,32 @@ async def check_request(request: Request[Any, Any, Any]) -> None:
         error.field = unknown
         raise error
     wanted = handler.parsed_data_field
-    if wanted is not None and not (await request.body()).strip():
+    if wanted is None:
+        return
+    body = await request.body()
+    if not body.strip():
         raise BadRequestError(f"The request has no body: it must be {_described(wanted.annotation)}.")
+    if b"\\u" in body and (problem := syntax_problem(body, "")):  # the decoder would call it truncated
+        raise BadRequestError(f"The request is not JSON: {problem}.")
+
+
+async def check_types(request: Request[Any, Any, Any]) -> None:
+    """Refuse also a value of another type, such as a number for a time: the framework would make one of the other.
+
+    Raises:
+        BadRequestError: It names the place.
+    """
+    await check_request(request)
+    wanted = request.route_handler.parsed_data_field
+    if wanted is None:
+        return
+    try:
+        msgspec.json.decode(await request.body(), type=wanted.annotation)
+    except msgspec.ValidationError as error:
+        problem = str(error).replace("`", "")
+        raise BadRequestError(f"The request cannot be used: {problem[:1].lower()}{problem[1:]}.") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return  # the framework says what is wrong with it
 
 
 async def check_words(request: Request[Any, Any, Any]) -> None:

@@ -15,7 +15,15 @@ from litestar.routes import HTTPRoute
 from core.errors import CoreError
 from core.json_documents import describe
 from core.serving.authenticator import Authenticator
-from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of, check_request, check_words
+from core.serving.control.admission import (
+    AUTHENTICATOR,
+    LOOK,
+    admit,
+    caller_of,
+    check_request,
+    check_types,
+    check_words,
+)
 from core.serving.control.alertmanager import AlertmanagerRoutes
 from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
@@ -108,7 +116,7 @@ def control_application(
                 Router(
                     ALERTMANAGER_PREFIX,
                     route_handlers=[AlertmanagerRoutes, AlertmanagerSilenceRoutes],
-                    before_request=check_request,
+                    before_request=check_types,
                 ),
             ],
             guards=[admit],

@@ -164,3 +164,24 @@ def test_every_listed_worker_has_a_unique_name_and_takes_a_step(context):
         assert pause is None or pause >= 0
         worker.stop()
         worker.end(after_failure=False)
+
+
+def test_a_worker_that_works_again_is_reported_once_each_time(monkeypatch):
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
+    told = []
+    worker = Counter(pause=0.0, failing=(1, 4))
+
+    def recovered(name):
+        told.append(worker._n)
+        if len(told) == 1:
+            raise OSError("no room for a change")  # the next step tries again
+
+    thread = WorkerThread(worker, report=lambda *_: None, recovered=recovered)
+    thread.start()
+    try:
+        while worker.next() != 7:
+            pass
+    finally:
+        thread.stop()
+        thread.join(PATIENCE_SECONDS)
+    assert told == [2, 3, 5]

@@ -117,6 +117,8 @@ def test_the_longest_look_back_counts_ranges_offsets_and_subqueries():
             80,
             id="the place is that of the subquery, not of a string or of another subquery",
         ),
+        pytest.param("sum(x) > topk(1e308, y)", "topk keeps a number of series: 1e+308 is none", 9, id="topk"),
+        pytest.param("bottomk(NaN, y)", "bottomk keeps a number of series: nan is none", 0, id="bottomk"),
         pytest.param("max_over_time(max_over_time(x[1h:1h])[20d:1s])", "1,728,000 steps", 37, id="of the outer"),
     ],
 )

@@ -262,3 +262,31 @@ def test_the_engine_ends_alerts_whose_time_has_passed(workspace, server, token_o
         until(lambda: not Alerts(workspace).open(), "the end of the alert")
     finally:
         engine.stop()
+
+
+SILENCE = {"matchers": [{"name": "a", "value": "b", "isRegex": False}], "createdBy": "ana", "comment": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "problem"),
+    [
+        pytest.param("alerts", [{"labels": {"a": "b"}, "endsAt": 5}], "expected datetime | null, got int", id="number"),
+        pytest.param("alerts", [{"labels": {"a": 5}}], "expected str, got int", id="a label"),
+        pytest.param("alerts", b'[{"labels": {"a": "\\ud800"}}]', "half of a character, \\ud800", id="half"),
+        pytest.param(
+            "silences", {**SILENCE, "startsAt": 5, "endsAt": "2100-01-01T00:00:00Z"}, "got int", id="start of a silence"
+        ),
+        pytest.param(
+            "silences",
+            {**SILENCE, "startsAt": "2001-01-01T00:00:00Z", "endsAt": "2002-01-01T00:00:00Z"},
+            "would have ended at 2002-01-01 00:00 UTC, which has passed",
+            id="a silence in the past",
+        ),
+    ],
+)
+def test_a_value_of_another_type_or_time_is_refused_by_its_reason(api, path, body, problem):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = api.post(f"/api/v2/{path}", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert problem in answer.json()["error"]
+    assert api.get("/api/v2/alerts").json() == api.get("/api/v2/silences").json() == []

@@ -246,3 +246,11 @@ def test_a_rule_that_fails_after_a_long_time_rests_and_keeps_its_error(desk, wor
     source.seconds += 20 * 300.0
     desk.pass_time(60, {"spread": 0.4})
     assert source.n_slow == 2
+
+
+def test_a_severity_that_is_a_template_is_shown_as_such(desk, workspace):
+    from core.alerts.evaluation.listing import rule_lines
+
+    desk.rules(RULES.replace("severity: critical", "severity: '{{ $labels.tier }}'"))
+    lines = {line.rule: line.severity for line in rule_lines(workspace, desk.settings)}
+    assert lines["Moved"] == "per alert"

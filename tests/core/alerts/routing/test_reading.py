@@ -114,6 +114,7 @@ FAULTS = {
     "twice": ("  - name: slack", "  - name: desk", "line 28, column 5", "two receivers"),
     "zero interval": ("group_wait: 10s", "group_interval: 0s", "line 7, column 3", "longer than nothing"),
     "anchor": ("[model, alertname]", "&a [model]", "line 6", "anchors and aliases"),
+    "name of two lines": ("  - name: slack", '  - name: "sl\\nack"', "line 28, column 5", "must be one line"),
     "flag": ("continue: true", "continue: yes", "line 11, column 7", "true or false"),
 }
 

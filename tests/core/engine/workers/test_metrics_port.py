@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -221,3 +221,39 @@ def test_a_headless_run_answers_on_the_port_of_its_flag(workspace):
     assert f"/health and /metrics of the engine on {address}" in output.decode()
     with pytest.raises(ConnectionRefusedError):
         ask(address, "/health")
+
+
+def test_however_many_silent_connections_a_probe_is_answered(context):
+    with opened(context, metrics_listen="127.0.0.1:0") as port:
+        host, _, number = port.address.rpartition(":")
+        silent = []
+        try:
+            for _ in range(5 * MOST_REQUESTS):
+                silent.append(socket.create_connection((host, int(number)), timeout=PATIENCE_SECONDS))
+                with suppress(OSError):  # its place may be another's already
+                    silent[-1].sendall(b"GET /health HTTP/1.1\r\n")  # and never the rest
+            for _ in range(3):
+                assert ask(port.address, "/health")[0] == 200
+        finally:
+            for connection in silent:
+                connection.close()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        pytest.param(b"BREW /health HTTP/1.1\r\n\r\n", 501, id="a method"),
+        pytest.param(b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414, id="a long path"),
+        pytest.param(b"GET / HTTP/1.1\r\na: " + b"a" * 70_000 + b"\r\n\r\n", 431, id="a long header"),
+        pytest.param(b"<script> <b> <c> <d>\r\n\r\n", 400, id="no request"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json(context, request_line, status):
+    with opened(context, metrics_listen="127.0.0.1:0") as port:
+        host, _, number = port.address.rpartition(":")
+        with socket.create_connection((host, int(number)), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(request_line)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, answer.getheader("content-type")) == (status, "application/json")
+            assert "script" not in json.loads(answer.read())["error"]
