@@ -6,7 +6,7 @@ and keeps the results; it knows no domain.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.tables import Table
 
 SEVERITIES = ("mild", "moderate", "severe")
+Shock = TypeVar("Shock", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,27 @@ def ladder_step(severity: str) -> int:
     2
     """
     return SEVERITIES.index(severity)
+
+
+def ladder_of(kind: type[Shock], fields: Mapping[str, Any]) -> tuple[Shock, Shock, Shock]:
+    """Return the shock at each severity.
+
+    Args:
+        kind: The struct of a shock.
+        fields: A tuple has the three values of a field, in a block of levels, too; other values hold at each.
+    """
+    mild, moderate, severe = (kind(**_at_place(fields, place)) for place in range(len(SEVERITIES)))
+    return mild, moderate, severe
+
+
+def _at_place(fields: Mapping[str, Any], place: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found[name] = _at_place(value, place)
+        else:
+            found[name] = value[place] if isinstance(value, tuple) else value
+    return found
 
 
 def shock_at(engine: StressEngine, scenario: StressScenario, severity: str, month: float) -> Any:

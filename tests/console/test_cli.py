@@ -237,9 +237,6 @@ def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, 
     assert "enable_feature_selection is on, but this release has no engine for it" in err
     assert "stress" not in err
 
-    _, _, err = answer("session", "start", "--config", config, "--domain", "etrm")
-    assert "enable_stress_testing is on, but the domain etrm has no stress tests: no scenario is run." in err
-
 
 def test_a_session_of_another_domain_takes_neither_models_nor_own_settings_from_the_workspace(home, answer):
     (home / "bondx.yaml").write_text("max_epochs: 3\nmodels: {spread: {}}\ndomain_settings: {esg_base: -2.0}\n")

@@ -87,6 +87,25 @@ def test_the_smallest_shock_is_searched(stress, book):
     assert found[0]["pnl_share"] == pytest.approx(-0.1)
 
 
+def test_energy_positions_are_stressed_kept_and_shown(stress, tmp_path):
+    path = tmp_path / "energy.csv"
+    path.write_text("hub,tenor_months,net_quantity_units,mark_price\nDE,6,-100000,60\nTTF,3,50000,28\n")
+    code, out, err = stress("run", "--domain", "etrm", "--portfolio", path, "--scenario", "price_spike")
+    assert (code, err) == (0, "")
+    assert "energy.csv: 2 instruments, 7.4 EUR m" in out
+    shown = stress("show", "--scenario", "gas_spike")[1]
+    for seen in ("gas_ttf", "liquidity", "price_loss", "ES 97.5 %, a month", "POWER", "commodity"):
+        assert seen in shown
+    found = json.loads(
+        stress(
+            "reverse", "--domain", "etrm", "--portfolio", path, "--loss", "0.3", "--scenario", "gas_spike", "--json"
+        )[1]
+    )
+    assert found[0]["pnl_share"] == pytest.approx(-0.3)
+    assert found[1]["pnl_share"] == pytest.approx(-0.3)
+    assert found[1]["shock"]["level"]["POWER"] > 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

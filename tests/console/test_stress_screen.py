@@ -9,10 +9,11 @@ import pytest
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import stress
-from core.actor import Actor
+from core.actor import Actor, Origin
 from core.governance import AuditLog
 from core.state import Workspace
 from core.stress.stored_tests import StressTests
+from core.stress.stress_test import StressRequest, run_stress_test
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 from tools.demo_stress import stress_demo
@@ -69,6 +70,17 @@ async def test_the_sector_that_loses_most_comes_first_and_what_has_no_room_is_co
         n_shown = sum(column.key.startswith("in_") for column in heat.shown_columns)
         assert 0 < n_shown < len(levels)
         assert f"{len(levels) - n_shown} more lose less" in console.text()
+
+
+async def test_energy_positions_are_shown_by_commodity(open_console, workspace):
+    request = StressRequest(domain="etrm", n_rows=80, seed=3, scenarios=["price_spike"])
+    StressTests(workspace).keep(run_stress_test(request), Actor("mira", "desk-4", Origin.CONSOLE))
+    async with open_console((160, 48)) as console:
+        await on_stress(console)
+        await console.until(lambda: "gas_spike" in console.text(), "the newest test")
+        await console.until(lambda: "of each commodity" in console.text(), "its heat map")
+        for seen in ("POWER", "CRUDE", "gas_ttf", "By commodity", "EUR m"):
+            assert seen in console.text()
 
 
 async def test_enter_leads_from_test_to_scenario_to_case_and_esc_back(open_console):

@@ -109,7 +109,11 @@ def test_trades_of_your_own(desk):
 
 def test_a_portfolio_of_your_own(desk):
     page = (documented.ROOT / "docs" / "stress.md").read_text()
-    for name, first in (("book.csv", "csv\nbond_id,"), ("own.yaml", "yaml\nscenarios:")):
+    for name, first in (
+        ("book.csv", "csv\nbond_id,"),
+        ("own.yaml", "yaml\nscenarios:"),
+        ("energy.csv", "csv\nbook,hub,"),
+    ):
         found = re.search(rf"^```{first}.*?^```", page, re.DOTALL | re.MULTILINE)[0]
         (desk / name).write_text(found.partition("\n")[2].removesuffix("```"))
     documented.play("stress", desk)

@@ -47,6 +47,7 @@ class EtrmDomain:
         "etrm_off_market": ModelOffer("core.domains.etrm.models.off_market:OffMarketModel", ("auto", "residual")),
     }
 
+    stress = "core.domains.etrm.stress.engine:ENGINE"
     generator = Generator(
         "energy trading: prices, trades, positions, risk reports, compliance, texts and the truth",
         TradingOptions,

@@ -19,6 +19,7 @@ SAID = {
     # The domain of those who name none, and the stress scenarios that the settings announce.
     "core/settings/training.py": {"bonds", "liquidity", "downgrade", "downgrades"},
     "core/settings/telemetry.py": {"downgrade"},  # the example of a model's name
+    "core/domains/portfolio_figures.py": {"var95"},  # a figure of any portfolio under stress
     "core/tables/usefulness.py": {"maturity"},  # the example of a date that counts as days
     "widgets/terminal_cells.py": {"downgrade"},  # of colours, to those of the terminal
     # Thresholds that stand in users' settings and in stored sessions since before there was a second domain.

@@ -5,6 +5,9 @@ from core.serving.access import Role, Tokens
 ROW = {"bond_id": "A", "rating": "BBB", "coupon_pct": 4, "maturity_years": 5, "ytm_pct": 4, "position_musd": 10}
 
 
+HELD = {"hub": "FR", "tenor_months": 6, "net_quantity_units": -1000, "mark_price": 60}
+
+
 def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
     operator, viewer = (
         Tokens(workspace).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER)
@@ -16,6 +19,7 @@ def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
         again = server.ask("/api/v1/stress", wish)
         panel = server.ask("/api/v1/stress", {"n_rows": 60, "seed": 3, "scenarios": ["inflation"]})
         both = server.ask("/api/v1/stress", wish | {"n_rows": 5})
+        energy = server.ask("/api/v1/stress", {"domain": "etrm", "positions": [HELD], "scenarios": ["outage"]})
         unknown = server.ask("/api/v1/stress", {"scenarios": ["freeze"]})
         wrong = server.ask("/api/v1/stress", {"positions": [ROW | {"rating": "ZZ"}]})
         server.token = viewer
@@ -26,8 +30,10 @@ def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
         missing = server.ask("/api/v1/stress/st-0099")
         assert server.ask("/api/v1/stress", wish).status == 403
     assert (made.status, again.status, panel.status) == (201, 201, 201)
+    assert (energy.status, energy.json["value_unit"]) == (201, "EUR m")
+    assert energy.json["cases"][2]["pnl_share"] < -0.3
     assert made.json["cases"][0]["pnl_share"] < 0
-    assert [test["test_id"] for test in listed.json] == ["st-0003", "st-0002", "st-0001"]
+    assert [test["test_id"] for test in listed.json] == ["st-0004", "st-0003", "st-0002", "st-0001"]
     assert shown.json["cases"][0]["factors"]["rates"] == shown.json["cases"][0]["pnl"]
     assert shown.json["portfolio"] == "positions"
     assert compared.json[0]["impact"] == compared.json[0]["impact_before"]

@@ -4,6 +4,8 @@ import pytest
 
 from core.domains.bonds.data.panel import generate
 from core.domains.bonds.data.settings import PanelSettings
+from core.domains.etrm.deals.panel import draw_deals
+from core.domains.etrm.deals.settings import DealSettings
 from core.settings import TrainingSettings
 from core.settings.training import ModelSettings, StressTestingSettings
 from core.training.session_stress import SessionStress, stress_announcements
@@ -63,11 +65,24 @@ def test_a_switch_turns_its_family_off(frame, switch, scenario):
     assert without < names
 
 
-def test_a_domain_without_stress_tests_says_so(frame):
-    settings = TrainingSettings(domain="etrm", stress_testing=StressTestingSettings(**ON))
-    assert "the domain etrm has no stress tests" in stress_announcements(settings)[0]
+def test_a_domain_without_stress_tests_says_so(frame, monkeypatch):
+    monkeypatch.setattr("core.training.session_stress.find_domain", lambda name: object())
+    settings = TrainingSettings(stress_testing=StressTestingSettings(**ON))
+    assert "the domain bonds has no stress tests" in stress_announcements(settings)[0]
     assert SessionStress(settings).metrics(frame) == {}
-    assert stress_announcements(TrainingSettings(domain="etrm")) == ()
+    assert stress_announcements(TrainingSettings()) == ()
+
+
+def test_deals_are_stressed_as_positions():
+    settings = TrainingSettings(domain="etrm", stress_testing=StressTestingSettings(**ON, scenario_count=20))
+    assert stress_announcements(settings) == ()
+    deals = draw_deals(200, 3, 4, DealSettings(n_years=1)).frame
+    stress = SessionStress(settings)
+    assert 0 < stress.metrics(deals)["stress.worst_impact"] <= 1
+    (section,) = stress.sections(deals)
+    assert [row[:2] for row in section.rows][:2] == [("gas_spike", "severe"), ("winter_spike", "severe")]
+    assert section.columns[4:6] == ("power", "gas_ttf")
+    assert len(section.rows) == 20
 
 
 def test_the_shares_of_a_row_add_up(frame):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray, FloatArray
+from core.arrays import FloatArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.issuers import SECTOR_NAMES
 from core.domains.bonds.stress import calibration as own
@@ -19,7 +19,8 @@ from core.domains.bonds.stress.plausible import plausible_shock
 from core.domains.bonds.stress.portfolio import BondPortfolio
 from core.domains.bonds.stress.scenarios import BOND_SCENARIOS
 from core.domains.bonds.stress.shock import BondShock, combined, scaled
-from core.domains.bonds.stress.tail_risk import MarketState, TailRisk, tail_risks
+from core.domains.bonds.stress.tail_risk import MarketState, tail_risks
+from core.domains.portfolio_figures import TailRisk, herfindahl, weighted_mean
 from core.domains.stress import (
     ContagionRound,
     PathPoint,
@@ -180,18 +181,9 @@ def _state(bonds: BondPortfolio, stressed: StressedBonds) -> MarketState:
     return MarketState(ytm, stressed.spread, bonds.notional * stressed.price / 100)
 
 
-def _mean(weight: FloatArray, values: FloatArray) -> float:
-    return float(weight @ values / weight.sum())
-
-
-def _herfindahl(amounts: AnyArray) -> float:
-    total = float(amounts.sum())
-    return float(((amounts / total) ** 2).sum()) if total > 0 else 0.0
-
-
 def _path_point(bonds: BondPortfolio, month: float, stressed: StressedBonds) -> PathPoint:
-    widening = _mean(bonds.value, stressed.spread - bonds.spread)
-    drop = _mean(bonds.value, bonds.numbers["liquidity_index"] - stressed.liquidity.index)
+    widening = weighted_mean(bonds.value, stressed.spread - bonds.spread)
+    drop = weighted_mean(bonds.value, bonds.numbers["liquidity_index"] - stressed.liquidity.index)
     return PathPoint(month, float(stressed.profit.sum()), {"spread_widening_bps": widening, "liquidity_drop": drop})
 
 
@@ -215,7 +207,7 @@ def _case(
         widening_bps=metrics["spread_widening_bps"],
         liquidity_drop=metrics["liquidity_drop"],
         cut_share=metrics["cut_share"],
-        high_yield_share=_mean(bonds.value, bonds.is_high_yield.astype(np.float64)),
+        high_yield_share=weighted_mean(bonds.value, bonds.is_high_yield.astype(np.float64)),
     )
     return StressCase(
         scenario=scenario.name,
@@ -246,20 +238,20 @@ def _metrics(portfolio: PreparedPortfolio, stressed: StressedBonds) -> dict[str,
     held_by_issuer = np.bincount(bonds.issuer, weights=value, minlength=bonds.n_issuers)
     largest = np.sort(losses)[::-1][: own.LARGEST_NUMBER.value].sum()
     return {
-        "spread_widening_bps": _mean(value, stressed.spread - bonds.spread),
-        "liquidity_drop": _mean(value, bonds.numbers["liquidity_index"] - liquidity.index),
-        "bid_ask_ratio": _mean(value, liquidity.bid_ask / bonds.numbers["bid_ask_bps"]),
+        "spread_widening_bps": weighted_mean(value, stressed.spread - bonds.spread),
+        "liquidity_drop": weighted_mean(value, bonds.numbers["liquidity_index"] - liquidity.index),
+        "bid_ask_ratio": weighted_mean(value, liquidity.bid_ask / bonds.numbers["bid_ask_bps"]),
         "liquidation_cost": float((bonds.notional * stressed.price / 100) @ liquidity.bid_ask) / 2e4,
         "liquidity_shock_rate": float(liquidity.shock_chance.mean()),
         "cut_share": cut_share,
-        "fallen_angel_share": _mean(value, fallen_angels(portfolio.market, stressed).astype(np.float64)),
+        "fallen_angel_share": weighted_mean(value, fallen_angels(portfolio.market, stressed).astype(np.float64)),
         "downgrade_rate": float(portfolio.contagion.calm_chance.mean()) + cut_share,
         "default_rate": float(np.maximum(cascade.default_chance, calm_default).mean()),
         "default_rate_before": float(calm_default.mean()),
         "expected_loss": float(exposure @ stressed.default_chance),
         "expected_loss_before": float(exposure @ calm_default[bonds.issuer]),
-        "concentration": _herfindahl(held_by_issuer),
-        "loss_concentration": _herfindahl(by_issuer),
+        "concentration": herfindahl(held_by_issuer),
+        "loss_concentration": herfindahl(by_issuer),
         "top_loss_share": float(largest / losses.sum()) if losses.any() else 0.0,
         "contagion_radius": cascade.radius,
         "settled_round": float(cascade.settled_round),

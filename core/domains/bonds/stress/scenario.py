@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.domains.bonds.stress.shock import BondShock
-from core.domains.stress import SEVERITIES, StressScenario, StressStep
+from core.domains.stress import StressScenario, StressStep, ladder_of
 
 
 def bond_ladder(**fields: Any) -> tuple[BondShock, BondShock, BondShock]:
@@ -12,18 +12,7 @@ def bond_ladder(**fields: Any) -> tuple[BondShock, BondShock, BondShock]:
     >>> [shock.cycle for shock in bond_ladder(cycle=(0.5, 1.5, 2.5), contagion=1.0)]
     [0.5, 1.5, 2.5]
     """
-    mild, moderate, severe = (BondShock(**_at(fields, place)) for place in range(len(SEVERITIES)))
-    return mild, moderate, severe
-
-
-def _at(fields: dict[str, Any], place: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            found[name] = _at(value, place)
-        else:
-            found[name] = value[place] if isinstance(value, tuple) else value
-    return found
+    return ladder_of(BondShock, fields)
 
 
 def bond_scenario(name: str, family: str, title: str, summary: str, /, **facts: Any) -> StressScenario:

@@ -18,17 +18,10 @@ from core.domains.bonds.stress import calibration as own
 from core.domains.bonds.stress.portfolio import BondPortfolio
 from core.domains.bonds.stress.repricing import clean_price
 from core.domains.draws import stream
+from core.domains.portfolio_figures import TailRisk, tail_risk
 
 _SEED = 0
 _BLOCK = 4_000_000  # draws times issuers held at once
-
-
-class TailRisk(NamedTuple):
-    """Losses over a month, USD m: at the 95 and the 99 % level, and the mean beyond the 97.5 % level."""
-
-    var95: float
-    var99: float
-    es975: float
 
 
 class MarketState(NamedTuple):
@@ -66,7 +59,7 @@ def tail_risks(portfolio: BondPortfolio, states: Sequence[MarketState]) -> list[
         losses[start:end] = _loss(part, linear, quadratic)
         np.reciprocal(part, out=part)
         losses[n_half + start : n_half + end] = _loss(part, linear, quadratic)
-    return [_tail(losses[:, k]) for k in range(len(states))]
+    return [tail_risk(losses[:, k], own.RISK_LEVELS.value) for k in range(len(states))]
 
 
 def _loss(factor: Float32Array, linear: Float32Array, quadratic: Float32Array) -> Float32Array:
@@ -99,9 +92,3 @@ def _sensitivities(portfolio: BondPortfolio, states: Sequence[MarketState]) -> t
         linear[:, k] = np.bincount(portfolio.issuer, weights=first, minlength=portfolio.n_issuers)
         quadratic[:, k] = np.bincount(portfolio.issuer, weights=second, minlength=portfolio.n_issuers)
     return linear.astype(np.float32), quadratic.astype(np.float32)
-
-
-def _tail(losses: FloatArray) -> TailRisk:
-    level = own.RISK_LEVELS.value
-    var95, var99, threshold = np.quantile(losses, (level["var95"], level["var99"], level["es975"]))
-    return TailRisk(float(var95), float(var99), float(losses[losses >= threshold].mean()))

@@ -126,8 +126,6 @@ class ForwardCurves:
         self.commodity = commodity
         self._short, self._long = short, long
         self._steps = np.stack([days.steps(is_daily=law.is_daily) for law in _LAWS])
-        self._decay = np.array([[_decay(law.kappa, law), _decay(cal.LONG_KAPPA.value, law)] for law in _LAWS])
-        self._step_variance = np.array([step_variances(law) for law in _LAWS])
         self._convexity = np.stack([convexity(law, len(days.dates)) for law in _LAWS])
         self._season = season_of(days.dates, np.array([_SEASONS[name] for name in COMMODITIES]))
         hubs = [_HUB_BY_NAME[name] for name in names]
@@ -138,8 +136,7 @@ class ForwardCurves:
         """Return what is left of each factor at a delivery, and the steps until then; arguments broadcast."""
         commodity = self.commodity[hub]
         ahead = self._steps[commodity, delivery] - self._steps[commodity, day]
-        short, long = self._decay[commodity, 0] ** ahead, self._decay[commodity, 1] ** ahead
-        return short, long, ahead
+        return *factors_left(commodity, ahead), ahead
 
     def price(self, day: IntArray, hub: IntArray, delivery: IntArray, *, with_weekday: bool = False) -> FloatArray:
         """Return the price on a day for a delivery; the arguments broadcast.
@@ -165,12 +162,28 @@ class ForwardCurves:
         commodity = self.commodity[hub]
         end, now = self._steps[commodity, delivery], self._steps[commodity, day]
         until_delivery, after_expiry = end - now, end - self._steps[commodity, expiry]
-        total = np.zeros(np.broadcast(until_delivery, after_expiry).shape)
-        for factor in range(2):
-            square = self._decay[commodity, factor] ** 2
-            steps = (square**after_expiry - square**until_delivery) / (1 - square)
-            total = total + self._step_variance[commodity, factor] * steps
-        return total
+        return log_variance(commodity, until_delivery, after_expiry)
+
+
+def factors_left(commodity: IntArray, ahead: AnyArray) -> tuple[FloatArray, FloatArray]:
+    """Return what is left of the short factor and of the slow one after steps of a commodity; arguments broadcast."""
+    return _DECAYS[commodity, 0] ** ahead, _DECAYS[commodity, 1] ** ahead
+
+
+def log_variance(commodity: IntArray, until_delivery: AnyArray, after_expiry: AnyArray) -> FloatArray:
+    """Return the variance of the log of the shifted forward from now to an expiry; the arguments broadcast.
+
+    Args:
+        commodity: A position in `COMMODITIES`.
+        until_delivery: Steps from now to the delivery.
+        after_expiry: Steps from the expiry to the delivery.
+    """
+    total = np.zeros(np.broadcast(commodity, until_delivery, after_expiry).shape)
+    for factor in range(2):
+        square = _DECAYS[commodity, factor] ** 2
+        steps = (square**after_expiry - square**until_delivery) / (1 - square)
+        total = total + _STEP_VARIANCES[commodity, factor] * steps
+    return total
 
 
 def delivery_middle(days: Days, day: IntArray, month: IntArray) -> IntArray:
@@ -314,6 +327,8 @@ def _step_sd(sigma: float, kappa: float, law: cal.PriceLaw) -> float:
     return float(sigma * np.sqrt((1 - _decay(kappa, law) ** 2) / (2 * kappa)))
 
 
+_DECAYS = np.array([[_decay(law.kappa, law), _decay(cal.LONG_KAPPA.value, law)] for law in _LAWS])
+_STEP_VARIANCES = np.array([step_variances(law) for law in _LAWS])
 _WEEK = cal.WEEKDAY_LOG_POWER.value
 
 
