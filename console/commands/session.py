@@ -59,6 +59,17 @@ def add_parser(commands: Subparsers) -> None:
     add_reason_argument(start)
     add_json_argument(start)
     start.set_defaults(command=start_session)
+    trials = command_parser(verbs, "trials", help="the trials of a session's search of parameters, the best first")
+    trials.add_argument("session_id", metavar="SESSION")
+    trials.add_argument("--model", metavar="NAME", help="only the trials of this model")
+    trials.add_argument("--by", metavar="PARAMETER", help="sort by a parameter instead: how the loss depends on it")
+    add_json_argument(trials)
+    trials.set_defaults(command=list_trials)
+    stop_tuning = command_parser(verbs, "stop-tuning", help="end the search of parameters with the trials it has")
+    stop_tuning.add_argument("session_id", metavar="SESSION")
+    add_reason_argument(stop_tuning)
+    add_json_argument(stop_tuning)
+    stop_tuning.set_defaults(command=stop_tuning_of)
     consequences = {verb: consequence for verb, (_, consequence) in REQUESTS.items()}
     add_request_parsers(verbs, consequences, target="SESSION", command=request_change)
 
@@ -227,6 +238,36 @@ def request_change(args: argparse.Namespace) -> int:
     return _print_session(session, as_json=args.json)
 
 
+def stop_tuning_of(args: argparse.Namespace) -> int:
+    """Let a search of parameters end."""
+    from core.training.sessions import Sessions
+
+    session = Sessions(open_workspace(args)).stop_tuning(args.session_id, actor=person(), reason=args.reason)
+    return _print_session(session, as_json=args.json)
+
+
+def list_trials(args: argparse.Namespace) -> int:
+    """Print the trials of a session, a table for each model: losses of different models are of different units."""
+    from console.cli.output import print_json, print_table
+    from core.training.session_files import SessionFiles
+    from core.training.sessions import Sessions
+    from core.training.tuning.trial_rows import sorted_trials, trial_row
+
+    workspace = open_workspace(args)
+    session = Sessions(workspace).get(args.session_id)
+    trials = sorted_trials(SessionFiles(workspace).trials(session, model=args.model), by=args.by)
+    if args.json:
+        print_json(trials)
+        return ExitCode.GOOD
+    for number, model in enumerate(dict.fromkeys(each.model for each in trials)):
+        rows = [trial_row(each.trial) for each in trials if each.model == model]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        standing = next((each for each in session.observed.tuning.standings if each.model == model), None)
+        print(f"{chr(10) if number else ''}{model}{f': {standing.why}' if standing and standing.why else ''}")
+        print_table(rows, tuple(columns), empty="")
+    return ExitCode.GOOD
+
+
 def _print_epoch(record: "EpochRecord", *, as_json: bool) -> int:
     from console.cli.output import print_facts, print_json
     from core.training.epoch_slices import slicings
@@ -269,6 +310,7 @@ def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
 
 def _print_session(session: "Session", *, as_json: bool) -> int:
     from console.cli.output import print_facts, print_json, print_section
+    from core.training.tuning.trial_rows import told_standing
 
     if as_json:
         print_json(session)
@@ -278,6 +320,7 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
     if not observed.phase.is_at_rest:
         standing = {True: "met", False: "open"}
         facts |= {f"until {each.name}": f"{standing[each.is_met]}, {each.text}" for each in observed.criteria}
+    facts |= {f"tuning {each.model}": told_standing(each) for each in observed.tuning.standings}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
     print_facts(facts | dict(sorted(observed.metrics.items())))
     for section in observed.sections:

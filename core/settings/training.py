@@ -70,6 +70,14 @@ class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         return frozenset(family for family, is_on in switches.items() if not is_on)
 
 
+class ParameterRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A range of `parameter_ranges`: an interval, whole numbers where both ends are whole."""
+
+    low: Annotated[float | int, Meta(description="Least value.")]
+    high: Annotated[float | int, Meta(description="Greatest value.")]
+    log: Annotated[bool, Meta(description="Whether each order of magnitude is equally likely.")] = False
+
+
 class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `advanced` block."""
 
@@ -78,7 +86,11 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Literal["grid_search", "random_search", "bayesian"], Meta(description="How parameters are searched.")
     ] = "random_search"
     parameter_ranges: Annotated[
-        dict[Name, tuple[float | int | str | bool, ...]], Meta(description="Candidate values, by parameter.")
+        dict[Name, tuple[float | int | str | bool, ...] | ParameterRange],
+        Meta(
+            description="What to try, by parameter: a list of values, or an interval `{low: …, high: …, log: true}`. "
+            "Empty: the usual ranges of each algorithm."
+        ),
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
     ensemble_strategy: Annotated[
@@ -102,6 +114,23 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Literal["importance", "mutual_information", "recursive"], Meta(description="How features are chosen.")
     ] = "importance"
     max_features: Annotated[int, Meta(ge=1, le=10_000, description="Maximum number of features.")] = 30
+
+
+class TuningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The `tuning` block: the budget of the search that `advanced.enable_hyperparameter_tuning` switches on."""
+
+    trials: Annotated[
+        int, Meta(ge=1, le=10_000, description="Trials per model, beside the recipe of the settings.")
+    ] = 30
+    minutes: Annotated[
+        float, Meta(ge=0, le=100_000, description="Time limit of the search over all models; 0: no limit.")
+    ] = 0.0
+    folds: Annotated[int, Meta(ge=2, le=20, description="Folds of whole groups that score each trial.")] = 5
+    prune: Annotated[bool, Meta(description="End a trial that is behind the better half after 1, 2, 4… folds.")] = True
+    rows: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Rows of the search; 0: what the epochs draw, from 500 to 4,000."),
+    ] = 0
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,6 +180,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ensemble: EnsembleSettings = EnsembleSettings()
     stress_testing: StressTestingSettings = StressTestingSettings()
     advanced: AdvancedSettings = AdvancedSettings()
+    tuning: TuningSettings = TuningSettings()
     trainer: TrainerSettings = TrainerSettings()
     domain: Annotated[Name, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
     domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
@@ -185,11 +215,6 @@ def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
     that never ran.
     """
     switches = (
-        (
-            settings.advanced.enable_hyperparameter_tuning,
-            "advanced.enable_hyperparameter_tuning",
-            "parameters are used as given",
-        ),
         (settings.advanced.enable_feature_selection, "advanced.enable_feature_selection", "all features are kept"),
     )
     return tuple(

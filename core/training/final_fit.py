@@ -50,6 +50,9 @@ from core.training.scores import EpochScores
 from core.training.session_domain import ensembles_of
 from core.training.session_stress import SessionStress
 from core.training.slicing import Slices
+from core.training.tuning.outcome import TuningOutcome
+from core.training.tuning.records import TuningRecord
+from core.training.tuning.sections import tuning_sections
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +79,14 @@ class FinalFit:
         checkpoints: Checkpoints,
         validation: Draw,
         data_sets: DataSets,
+        tuning: TuningOutcome,
     ) -> None:
         self._settings = settings
         self._panels = panels
         self._checkpoints = checkpoints
         self._validation = validation
         self._data_sets = data_sets
+        self._tuning = tuning
         self._folder = checkpoints.folder / FOLDER
         self.fit_seconds: dict[str, float] = {}
         """What each model took to train for the end; empty where `perform` found the models."""
@@ -124,7 +129,7 @@ class FinalFit:
             figures.update({f"{VALIDATION}.{way}": merits[way][name] for way in ways if name in merits[way]})
             figures.update(figures_of_comparison(tried.records, name))
         compared = () if tried.draw is None else (tried.draw.record,)
-        panels = (pool.record, self._validation.record, *compared, *draws)
+        panels = (*self._tuning.draws, pool.record, self._validation.record, *compared, *draws)
         group = self._panels.domain.group_column
         kinds = kinds_of(pool.panel.frame)
         columns = profile_columns(pool.panel.frame, kinds, group, time_of(kinds))
@@ -139,6 +144,7 @@ class FinalFit:
             outcomes=outcomes,
             held_out=self._settings.held_out,
             ensembles=tried.records,
+            tuning=self._tuning.records,
         )
         return self._save(made, source, newest)
 
@@ -222,11 +228,13 @@ class FinalFit:
                 draws=made.draws,
                 models=models,
                 sections=(
+                    *tuning_sections(made.tuning, self._panels.domain.groups),
                     *sections_of(ensembles, self._panels.domain.groups),
                     *self._panels.report_sections(),
                     *SessionStress(self._settings).sections(self._validation.panel.frame),
                 ),
                 ensembles=ensembles,
+                tuning=made.tuning,
             )
             write_file(folder / RECORD, to_json(record), durable=False)
 
@@ -249,6 +257,7 @@ class _Made:
     outcomes: dict[str, Outcomes]
     held_out: HeldOutSettings
     ensembles: tuple[EnsembleRecord, ...]
+    tuning: tuple[TuningRecord, ...]
 
 
 def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
@@ -270,6 +279,8 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     if compared := [as_shipped(each, model) for each in made.ensembles if each.model == name]:
         account["ensemble_comparison"] = msgspec.to_builtins(compared[0])
+    if found := [record for record in made.tuning if record.model == name]:
+        account["tuning"] = msgspec.to_builtins(found[0])
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
     report[PROFILE] = figures_of(made.columns.values())
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)

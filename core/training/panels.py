@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray
+from core.arrays import AnyArray, IntArray
 from core.domains.domain import VALIDATION, DrawRequest, SessionDomain
 from core.domains.report_section import ReportingDomain, ReportSection
 from core.files import digest
@@ -26,6 +26,7 @@ TEST_ROWS = 10_000
 REFIT_ROWS = 50_000
 ENSEMBLE_ROWS = 20_000  # every member is fitted once to each fold, and some take long
 COMPARISON = "comparison"
+TUNING, TUNING_VERDICT = "tuning", "tuning_verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class SessionPanels:
         """Draw the panel on which ensembles are compared with single models; it decides nothing else."""
         return self._draw(COMPARISON, n_rows=TEST_ROWS)
 
+    def tuning(self, n_rows: int) -> Draw:
+        """Draw the rows on which parameters are searched; no epoch has its groups."""
+        return self._draw(TUNING, n_rows=n_rows)
+
+    def tuning_verdict(self) -> Draw:
+        """Draw the panel that compares the best parameters found with those of the settings, and nothing else."""
+        return self._draw(TUNING_VERDICT, n_rows=TEST_ROWS)
+
     def pooled(self, learned: Sequence[bool], *, most: int = REFIT_ROWS) -> Draw:
         """Draw the draws of the epochs again, newest first, as far as the budget of a refit goes.
 
@@ -90,6 +99,10 @@ class SessionPanels:
         frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
         truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
         return Draw(Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record)
+
+    def group_codes(self, frame: pd.DataFrame) -> IntArray:
+        """Number the group of each row from 0, shape (n,)."""
+        return np.asarray(pd.factorize(_groups(frame, self.domain))[0], dtype=np.int64)
 
     def report_sections(self) -> tuple[ReportSection, ...]:
         """Compute what the domain adds to the final report."""

@@ -11,6 +11,7 @@ from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
 from core.training.epoch_slices import SliceTable
 from core.training.scores import EpochScore
+from core.training.tuning.records import TuningRecord
 
 
 class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,5 +140,6 @@ class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     draws: tuple[DrawRecord, ...]
     models: tuple[FinalModel, ...]
-    sections: tuple[ReportSection, ...] = ()  # of the ensembles, and the domain's own
+    sections: tuple[ReportSection, ...] = ()  # of the search of parameters, the ensembles, and the domain's own
     ensembles: tuple[EnsembleRecord, ...] = ()
+    tuning: tuple[TuningRecord, ...] = ()

@@ -21,10 +21,11 @@ from core.tables.data_files import FORMATS, DataFormat
 from core.training.data_lineage import DataSetLineage, epoch_name, epoch_of
 from core.training.data_sets import write_data_set
 from core.training.epoch_reports import EpochReports
-from core.training.panels import Draw, SessionPanels
+from core.training.panels import TUNING, Draw, SessionPanels
 from core.training.records import DrawRecord, EpochRecord
 from core.training.session_files import FINAL_REPORT, SessionFiles
 from core.training.sessions import Sessions
+from core.training.tuning.plan import rows_of
 
 POOLED = "draws"
 _SESSION = re.compile(r"s-\d+")
@@ -189,6 +190,8 @@ class _Reported:
             return self._panels.epoch(epoch)
         if name == POOLED:
             return self._panels.pooled([entry.score is not None for entry in self.report.history])
+        if name == TUNING:
+            return self._panels.tuning(rows_of(self.settings))
         return self._panels.validation() if name == "validation" else self._panels.test(name)
 
 

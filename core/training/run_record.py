@@ -13,6 +13,8 @@ from core.tracking.experiments import experiment_tags
 from core.training.records import EpochRecord
 from core.training.session import Session
 from core.training.session_files import SessionFiles
+from core.training.tuning.records import SessionTrial
+from core.training.tuning.trial_runs import TrialRuns
 
 EVERY_EPOCH = "quality.score"  # the metric that every epoch has
 SKIPPED_EPOCH = "epoch.skipped"  # marks an epoch that taught nothing, whose other metrics are those of the epoch before
@@ -55,6 +57,10 @@ class RunRecord:
         if not record.learned:
             metrics[SKIPPED_EPOCH] = 1.0
         self._runs.log_metrics(session.run_id, record.epoch, metrics)
+
+    def log_trials(self, session: Session, trials: Iterable[SessionTrial]) -> None:
+        """Record trials of the search of parameters as children of the session's run."""
+        TrialRuns(self._runs, actor=self._actor).record(session, trials)
 
     def warn(self, session: Session, warnings: Iterable[str]) -> None:
         """Tag the run with the warnings about how it was trained."""

@@ -11,6 +11,7 @@ from core.json_documents import converted
 from core.quality.gate import GateResult
 from core.settings import TrainingSettings
 from core.training.criterion import Criterion
+from core.training.tuning.records import TuningProgress
 
 
 class DesiredSession(StrEnum):
@@ -74,12 +75,20 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_sha256: str | None = None
     registered: tuple[str, ...] = ()  # "spread/1.2.0"
     sections: tuple[ReportSection, ...] = ()  # the domain's own part of the final report
+    tuning: TuningProgress = TuningProgress()  # where the search of parameters stands; its trials are in files
+    tuning_seconds: float = 0.0  # its time, without pauses and outages
     criteria: tuple[Criterion, ...] = ()  # where the criteria that end it stand after its last epoch
     announcements: tuple[str, ...] = ()  # features the settings switch on that this release does not have
     warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest
 
 
-YOUNGER = ("domain", "domain_settings", "datasets", "experiment_name")  # settings added after the first release
+YOUNGER = (
+    "domain",
+    "domain_settings",
+    "datasets",
+    "experiment_name",
+    "tuning",
+)  # settings added after the first release
 
 
 def as_document(settings: TrainingSettings) -> dict[str, Any]:
@@ -108,6 +117,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     desired_at: datetime
     desired_revision: int = 1  # the revision of the last change of the desired state
     reason: str = ""
+    tuning_stopped: str = ""  # who asked to end the search of parameters with the trials it has, and why
     observed: ObservedSession
     run_id: str | None = None
     revision: int = 0

@@ -17,6 +17,7 @@ from core.settings import ModelSettings, TrainingSettings, cautions, unavailable
 from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, plan_of
 from core.training.session_stress import stress_announcements
+from core.training.tuning.plan import TuningPlan, tuning_of
 
 
 class DomainSettingsError(UsageError):
@@ -77,9 +78,23 @@ def ensembles_of(settings: TrainingSettings) -> EnsemblePlan:
     return plan_of(settings, domain_of(settings))
 
 
+def tuning_plan(settings: TrainingSettings) -> TuningPlan:
+    """Return the searches of parameters of a session, and what it leaves out.
+
+    Raises:
+        UsageError: A range is invalid, or the method needs Optuna, which is not installed.
+    """
+    return tuning_of(settings, domain_of(settings))
+
+
 def not_done(settings: TrainingSettings) -> tuple[str, ...]:
     """List, a sentence each, what the settings switch on and the session does not do."""
-    return (*ensembles_of(settings).left_out, *unavailable_features(settings), *stress_announcements(settings))
+    return (
+        *ensembles_of(settings).left_out,
+        *tuning_plan(settings).left_out,
+        *unavailable_features(settings),
+        *stress_announcements(settings),
+    )
 
 
 def announcements(settings: TrainingSettings) -> tuple[str, ...]:
@@ -101,6 +116,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
         MissingExtraError: An algorithm needs an optional extra that is not installed.
         UnknownParameterError, ParameterValueError: A parameter of an algorithm is unknown, or of another kind.
+        MissingOptunaError: The Bayesian search of parameters needs Optuna, which is not installed.
     """
     domain = domain_of(settings)
     domain_settings(settings)
@@ -116,6 +132,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         require_extra(model.algorithm)
         if model.parameters:  # only they need the learner that takes them
             model_class(name, domain).check_parameters(model.algorithm, model.parameters)
+    tuning_of(settings, domain)  # which refuses ranges that cannot be searched
     return _with_known_members(settings, known_models(domain))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from core.errors import NotFoundError
+from core.escape import shown
 from core.files import write_file
 from core.governance import Evidence
 from core.json_documents import decode_json
@@ -23,6 +24,8 @@ from core.training.reports import (
 from core.training.scores import EpochScores
 from core.training.session import Session
 from core.training.session_domain import domain_of
+from core.training.tuning.records import SessionTrial
+from core.training.tuning.trial_files import TrialFiles
 
 DATA_SETS = "datasets"
 FINAL_REPORT = "final_report.json"
@@ -67,6 +70,31 @@ class SessionFiles:
                 f"{'epoch' if n_epochs == 1 else 'epochs'}, and reports may have been pruned."
             )
         return record
+
+    def trials(self, session: Session, *, model: str | None = None) -> tuple[SessionTrial, ...]:
+        """Return the trials of the search of parameters, by model and number.
+
+        Args:
+            session: The session.
+            model: Only its trials.
+        Raises:
+            NotFoundError: The session has no such trials.
+        """
+        files = TrialFiles(self.checkpoints_of(session))
+        known = files.models()
+        found = files.all(known if model is None else [model] if model in known else ())
+        if found:
+            return found
+        if not session.training.advanced.enable_hyperparameter_tuning:
+            raise NotFoundError(
+                f"{session.session_id} searched no parameters: set advanced.enable_hyperparameter_tuning, and start "
+                "another session."
+            )
+        if known and model is not None:
+            raise NotFoundError(
+                f"{session.session_id} has no trials of {shown(model)}; it has trials of {', '.join(known)}."
+            )
+        raise NotFoundError(f"{session.session_id} has no trials: none has ended yet, or its checkpoints were pruned.")
 
     def write_final(
         self,

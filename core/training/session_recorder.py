@@ -32,6 +32,7 @@ from core.training.session_domain import not_done
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
+from core.training.tuning.records import TuningProgress
 from core.training.wire import EpochDone, Finished, Prepared
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ class SessionRecorder:
         if prepared.warnings:
             session = self._warned(session, prepared.warnings)
         self._runs.restore(session)
+        session = self._with_trials(session, prepared.tuning, "session.tuning_resumed")
         record = prepared.record
         if record is not None and record.epoch > session.observed.epoch:
             done = EpochDone(
@@ -201,6 +203,17 @@ class SessionRecorder:
         if since is None or not 0 <= since < DASHBOARD_SECONDS:
             self._write_dashboard(session)
         return session
+
+    def tuned(self, session: Session, progress: TuningProgress, *, seconds: float) -> Session:
+        """Record a batch of trials, or the verdicts of the search of parameters.
+
+        Args:
+            session: The session.
+            progress: What the child reports.
+            seconds: How long it took.
+        """
+        verb = "session.tuned" if progress.is_done else "session.tuning"
+        return self._with_trials(session, progress, verb, seconds=seconds)
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
         """Record a failed attempt that will be retried."""
@@ -299,6 +312,21 @@ class SessionRecorder:
     def suspended(self, session: Session) -> Session:
         """Record that a session waits for the next engine."""
         return self._waiting(session, "session.suspended", SessionPhase.QUEUED)
+
+    def _with_trials(self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0) -> Session:
+        """Record trials as runs, and where the search stands, unless the session searches nothing."""
+        if not progress.standings:
+            return session
+        self._runs.log_trials(session, progress.trials)
+        return self._observe(
+            session,
+            verb,
+            reason=" ".join(f"{record.model}: {record.why}." for record in progress.records),
+            phase=SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING,
+            tuning=replace(progress, trials=(), records=()),
+            tuning_seconds=session.observed.tuning_seconds + seconds,
+            last_progress_at=self._clock(),
+        )
 
     def _waiting(self, session: Session, verb: str, phase: SessionPhase) -> Session:
         self._telemetry.flush()

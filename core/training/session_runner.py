@@ -22,6 +22,7 @@ from core.training.records import EpochRecord
 from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session
 from core.training.session_recorder import SessionRecorder
+from core.training.tuning.stopping import stop_reason
 from core.training.watchdog import Watchdog, usage_of
 from core.training.wire import (
     ChildReply,
@@ -33,6 +34,8 @@ from core.training.wire import (
     Prepare,
     Prepared,
     RunEpoch,
+    Tune,
+    Tuned,
 )
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ log = logging.getLogger(__name__)
 BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 LOOK_SECONDS = 1.0  # how often the desired state is read even when no change was announced
 
-R = TypeVar("R", Prepared, EpochDone, Finished)
+R = TypeVar("R", Prepared, Tuned, EpochDone, Finished)
 
 
 class SessionRunner:
@@ -77,6 +80,7 @@ class SessionRunner:
         self._last: EpochRecord | None = None
         self._durations: list[float] = []
         self._is_prepared = False
+        self._is_tuning = False
 
     def run(self) -> None:
         """Run until the session rests: finished, failed, paused, stopped, or left to the next engine."""
@@ -86,6 +90,9 @@ class SessionRunner:
             try:
                 if not self._is_prepared:
                     self._prepare()
+                elif self._is_tuning:
+                    self._tune()
+                    n_failures = 0
                 elif self._end_if_due():
                     return
                 else:
@@ -110,8 +117,15 @@ class SessionRunner:
         request = Prepare(settings=self._session.settings, folder=str(folder), data_folder=str(data_folder))
         prepared = self._ask(request, Prepared)
         self._history, self._last = Checkpoints(folder).history_of(prepared), prepared.record
-        self._is_prepared = True
+        self._is_prepared, self._is_tuning = True, not prepared.tuning.is_done
         self._session = self._recorder.taken_up(self._session, prepared, self._history)
+
+    def _tune(self) -> None:
+        """Run the next batch of trials, or let the search end where its budget or a person ends it."""
+        started = time.monotonic()
+        tuned = self._ask(Tune(stop=stop_reason(self._session)), Tuned)
+        self._is_tuning = not tuned.progress.is_done
+        self._session = self._recorder.tuned(self._session, tuned.progress, seconds=time.monotonic() - started)
 
     def _run_epoch(self) -> None:
         started = time.monotonic()
@@ -167,7 +181,7 @@ class SessionRunner:
             part = child.part
             if (what := watchdog.look(part)) is not None and child.hear() is None:
                 raise ChildStalledError(what, part[1])
-            if isinstance(request, RunEpoch):
+            if isinstance(request, RunEpoch | Tune):
                 self._session = self._recorder.show_intent(self._session)
         return _checked(answer, expected, self._settings.trainer.memory_limit_mb)
 

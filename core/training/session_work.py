@@ -4,6 +4,7 @@ Every result here is a function of the settings, the epoch number and the checkp
 """
 
 import logging
+import os
 from pathlib import Path
 from statistics import fmean
 
@@ -24,10 +25,13 @@ from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session import as_document
-from core.training.session_domain import checked
+from core.training.session_domain import checked, tuning_plan
 from core.training.session_stress import SessionStress
 from core.training.slicing import EpochSlices
 from core.training.stopwatch import Stopwatch
+from core.training.tuning.plan import with_outcome
+from core.training.tuning.records import TuningProgress
+from core.training.tuning.session_search import SessionSearch
 from core.training.wire import (
     ChildReply,
     ChildRequest,
@@ -38,6 +42,8 @@ from core.training.wire import (
     Prepare,
     Prepared,
     RunEpoch,
+    Tune,
+    Tuned,
 )
 
 log = logging.getLogger(__name__)
@@ -58,9 +64,17 @@ class SessionWork:
         """
         document = as_document(settings)
         begins("the preparation")
-        self._settings = settings = checked(settings)
+        settings = checked(settings)
         self._folder = folder
         self._panels = SessionPanels(settings)
+        self._search = SessionSearch(
+            settings,
+            tuning_plan(settings),
+            self._panels,
+            folder,
+            n_threads=settings.trainer.n_threads or os.cpu_count() or 1,
+        )
+        self._settings = settings = with_outcome(settings, self._search.outcome)
         self._checkpoints = Checkpoints(folder)
         self._newest, damaged = self._checkpoints.newest()
         self._damaged = tuple(map(str, damaged))
@@ -85,14 +99,29 @@ class SessionWork:
             checkpoint_sha256=newest.sha256 if newest else None,
             damaged=self._damaged,
             warnings=(*cautions(self._settings), *self._model_set.warnings),
+            tuning=self._search.progress(),
         )
+
+    def tune(self, stop: str = "") -> TuningProgress:
+        """Run the next batch of trials, or give the verdicts; after these the epochs begin.
+
+        Args:
+            stop: Why the search is to end with the trials it has.
+        """
+        progress = self._search.step(stop)
+        if progress.is_done:
+            self._settings = with_outcome(self._settings, self._search.outcome)
+            self._model_set = ModelSet(self._settings)
+        return progress
 
     def run_epoch(self, number: int) -> EpochDone:
         """Draw, check the draw, learn, validate, and save a checkpoint.
 
         Raises:
-            ValueError: The epoch is not the next one.
+            ValueError: The epoch is not the next one, or the search of parameters has not ended.
         """
+        if self._search.outcome is None:
+            raise ValueError(f"epoch {number} was requested, but the search of parameters is next")
         history = self._newest.history if self._newest else EpochScores()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
@@ -131,7 +160,9 @@ class SessionWork:
 
     def finish(self) -> FinalRecord:
         """Refit the best models, test them once, and save them for registration."""
-        fit = FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets)
+        if (tuning := self._search.outcome) is None:
+            raise ValueError("the end was requested, but the search of parameters is next")
+        fit = FinalFit(self._settings, self._panels, self._checkpoints, self._validation, self._data_sets, tuning)
         record = fit.perform()
         self._fit_seconds = fit.fit_seconds
         return record
@@ -220,6 +251,8 @@ class Workbench:
         if self._work is None:
             return Failed(kind="error", reason="no session is prepared", details="")
         match request:
+            case Tune():
+                return Tuned(progress=self._work.tune(request.stop))
             case RunEpoch():
                 return self._work.run_epoch(request.number)
             case Finish():

@@ -14,6 +14,7 @@ from core.state import Documents, StaleRevisionError, Workspace
 from core.tracking.experiments import checked_experiment_name
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import DesiredSession, ObservedSession, Session, as_document
+from core.training.tuning.stopping import stop_refusal
 
 DATABASE = "sessions"
 TABLE = "sessions"
@@ -131,6 +132,40 @@ class Sessions:
                 )
             )
             change.record(verb, session_id, before={"desired": before.desired}, after={"desired": desired})
+        return session
+
+    def stop_tuning(
+        self, session_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> Session:
+        """Let the search of parameters of a session end with the trials it has; then its verdicts and epochs follow.
+
+        Args:
+            session_id: Which one.
+            actor: Who requests it.
+            reason: Why, for the record.
+            expected_revision: The revision of the session that the decision was made on. Progress made since does not
+                matter.
+        Raises:
+            NotFoundError: There is no such session.
+            SessionRequestRefusedError: It searches no parameters, its search has ended, or that was requested already.
+            StaleRevisionError: Another request was made meanwhile.
+        """
+        now = self._clock()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            before = self._documents.get(session_id)
+            if expected_revision is not None and before.desired_revision > expected_revision:
+                raise StaleRevisionError.asked_otherwise(TABLE, session_id, before, expected=expected_revision)
+            if (refusal := stop_refusal(before)) is not None:
+                raise SessionRequestRefusedError(session_id, "told to end its search", refusal)
+            session = self._documents.replace(
+                msgspec.structs.replace(
+                    before,
+                    tuning_stopped=f"stopped by {actor}{f': {reason}' if reason else ''}",
+                    updated_at=now,
+                    updated_by=str(actor),
+                )
+            )
+            change.record("session.stop_tuning", session_id, after={"tuning_stopped": session.tuning_stopped})
         return session
 
     def observe(

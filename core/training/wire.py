@@ -7,6 +7,7 @@ import msgspec
 from core.json_documents import json_decoder
 from core.training.records import EpochRecord, FinalRecord
 from core.training.scores import EpochScore
+from core.training.tuning.records import TuningProgress
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
@@ -15,6 +16,12 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
     settings: dict[str, Any]
     folder: str
     data_folder: str = ""  # of the data sets that are kept
+
+
+class Tune(msgspec.Struct, frozen=True, kw_only=True, tag="tune"):
+    """Run the next batch of trials, or give the verdicts if none is left."""
+
+    stop: str = ""  # why the search is to end with the trials it has
 
 
 class RunEpoch(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
@@ -38,6 +45,13 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
     checkpoint_sha256: str | None
     damaged: tuple[str, ...]  # newer checkpoints that were skipped, and why
     warnings: tuple[str, ...] = ()  # the models' notes on how they are trained on this machine
+    tuning: TuningProgress = TuningProgress(is_done=True)  # of the search before the first epoch, with all trials
+
+
+class Tuned(msgspec.Struct, frozen=True, kw_only=True, tag="tuned"):
+    """A batch of trials has ended, or the verdicts stand; its documents are on disk."""
+
+    progress: TuningProgress
 
 
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
@@ -75,8 +89,8 @@ class Working(msgspec.Struct, frozen=True, kw_only=True, tag="working"):
     part: str
 
 
-ChildRequest = Prepare | RunEpoch | Finish
-ChildReply = Prepared | EpochDone | Finished | Failed
+ChildRequest = Prepare | Tune | RunEpoch | Finish
+ChildReply = Prepared | Tuned | EpochDone | Finished | Failed
 ChildMessage = ChildReply | Working
 
 REQUESTS: msgspec.json.Decoder[ChildRequest] = json_decoder(ChildRequest)

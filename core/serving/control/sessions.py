@@ -19,6 +19,8 @@ from core.training.records import EpochRecord
 from core.training.session import DesiredSession, Session
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
+from core.training.tuning.records import SessionTrial
+from core.training.tuning.trial_rows import sorted_trials
 
 
 class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +35,13 @@ class SessionRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """The desired state of a session."""
 
     desired: DesiredSession
+    expected_revision: int | None = None  # of the session, when this was decided
+    reason: str = ""
+
+
+class TuningStop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The end of a search of parameters."""
+
     expected_revision: int | None = None  # of the session, when this was decided
     reason: str = ""
 
@@ -76,6 +85,17 @@ class SessionRoutes(Controller):
         record = SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
         return scores_by(record.slices, by)
 
+    @get("/{session_id:str}/trials", opt=LOOK, sync_to_thread=True)
+    def list_trials(
+        self,
+        workspace: Given[Workspace],
+        session_id: FromPath[str],
+        model: Annotated[str | None, QueryParameter(description="Only the trials of this model.")] = None,
+    ) -> list[SessionTrial]:
+        """List the trials of a session's search of parameters, the best of each model first."""
+        session = Sessions(workspace).get(session_id)
+        return sorted_trials(SessionFiles(workspace).trials(session, model=model))
+
     @post("/", opt=OPERATE, sync_to_thread=True)
     def start_session(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[SessionStart]
@@ -108,4 +128,17 @@ class SessionRoutes(Controller):
             actor=caller.actor,
             reason=data.reason,
             expected_revision=data.expected_revision,
+        )
+
+    @post("/{session_id:str}/tuning/stop", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def stop_tuning(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        session_id: FromPath[str],
+        data: JSONBody[TuningStop],
+    ) -> Session:
+        """Let the search of parameters of a session end with the trials it has; its epochs follow."""
+        return Sessions(workspace).stop_tuning(
+            session_id, actor=caller.actor, reason=data.reason, expected_revision=data.expected_revision
         )

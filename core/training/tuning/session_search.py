@@ -1,0 +1,249 @@
+"""The search of a session: trials scored on folds of a draw that nothing else uses, a batch at a time.
+
+Every model learns from the rows of the other folds in one step, as for the refit at the end of a session. Folds are
+made of whole groups, as the draws of epochs are split.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from core.arrays import BoolArray
+from core.domains.catalogue import create
+from core.models.interface import Panel, PanelLike
+from core.models.learners.samples import group_folds
+from core.models.supervised import SupervisedModel
+from core.models.tuning.ranges import ParameterValue, ParameterValues
+from core.models.tuning.search import BATCH, Search, SearchPlan, best_of
+from core.models.tuning.trial import Trial, TrialState
+from core.progress import begins
+from core.quality import assess
+from core.seeds import derive_seed
+from core.settings import TrainingSettings
+from core.training.panels import Draw, SessionPanels
+from core.training.tuning.outcome import TuningOutcome
+from core.training.tuning.plan import PlannedSearch, TuningPlan, rows_of
+from core.training.tuning.records import SessionTrial, TuningProgress, TuningRecord, TuningStanding
+from core.training.tuning.trial_files import TrialFiles
+from core.training.tuning.verdict import compared, row_losses, uncompared
+
+log = logging.getLogger(__name__)
+
+
+class SessionSearch:
+    """The searches of one session; each step runs a batch of one model, and the last step gives the verdicts.
+
+    Args:
+        settings: The session's settings.
+        plan: What is searched.
+        panels: Draws the rows of the search, and those of the verdicts.
+        folder: Of the session's checkpoints.
+        n_threads: How many scores may be computed at a time.
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, plan: TuningPlan, panels: SessionPanels, folder: Path, *, n_threads: int
+    ) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._panels = panels
+        self._n_threads = n_threads
+        self.files = TrialFiles(folder)
+        self._trials = {each.model: self.files.trials(each.model) for each in plan.searches}
+
+    @property
+    def outcome(self) -> TuningOutcome | None:
+        """The verdicts; None before the end. A session without a search has none to wait for."""
+        return self.files.outcome() if self._plan.searches else TuningOutcome(records=())
+
+    def progress(self) -> TuningProgress:
+        """Return where the search stands, with all trials."""
+        if not self._plan.searches:
+            return TuningProgress(is_done=True)
+        return self._told(self.files.all(self._trials), self.outcome)
+
+    def step(self, stop: str = "") -> TuningProgress:
+        """Run the next batch, of the model with the fewest trials; or give the verdicts, if no batch is left.
+
+        Args:
+            stop: Why the search is to end with the trials it has.
+        """
+        if (outcome := self.outcome) is not None:
+            return self._told((), outcome)
+        if stop and not self.files.stopped():
+            self.files.stop(stop)
+        left = [each for each in self._plan.searches if not self._is_done(each)]
+        if left and not self.files.stopped() and not self._faults:
+            chosen = min(left, key=lambda each: len(self._whole_batches(each.model)))
+            return self._told(tuple(self._run_batch(chosen)), None)
+        records = tuple(self._judged(each) for each in self._plan.searches)
+        draws = (self._draw, *([self._fresh] if any(record.n_rows for record in records) else []))
+        outcome = TuningOutcome(
+            records=records, stopped=self.files.stopped(), draws=tuple(draw.record for draw in draws)
+        )
+        self.files.conclude(outcome)
+        return self._told((), outcome)
+
+    def _run_batch(self, planned: PlannedSearch) -> list[SessionTrial]:
+        name, before = planned.model, self._whole_batches(planned.model)
+        known = self._trials[name][len(before) :]
+        under_way = f"trials {len(before)} to {len(before) + BATCH - 1} of {name}"
+        begins(under_way)
+
+        def keep(trial: Trial) -> None:
+            self.files.keep(name, trial)
+            begins(under_way)
+
+        def evaluate(parameters: ParameterValues, fold: int) -> float:
+            learned, judged = self._parts[fold]
+            model = self.fitted(planned, parameters, learned)
+            return float(row_losses(model, judged.frame).mean())
+
+        with threadpool_limits(1):
+            found = self._searches[name].run_batch(
+                before,
+                evaluate,
+                fold_rows=[len(judged.frame) for _, judged in self._parts],
+                n_threads=self._n_threads,
+                keep=keep,
+                known=known,
+            )
+        self._trials[name] = [*before, *found]
+        return [SessionTrial(model=name, trial=trial) for trial in found]
+
+    def fitted(
+        self, planned: PlannedSearch, parameters: Mapping[str, ParameterValue], panel: PanelLike
+    ) -> SupervisedModel:
+        """Train a model with parameters."""
+        model = create(planned.model, algorithm=planned.algorithm, settings=parameters, domain=self._panels.domain)
+        assert isinstance(model, SupervisedModel)
+        model.update(panel, seed=derive_seed(self._settings.random_seed, "tuning fit"))
+        return model
+
+    def _judged(self, planned: PlannedSearch) -> TuningRecord:
+        trials = self._trials[planned.model]
+        record = self._record(planned, trials)
+        best = best_of(trials)
+        if self._faults:
+            return uncompared(record, f"the rows of the search failed {', '.join(self._faults)}: nothing was searched")
+        if best is None or best.number == 0:
+            return uncompared(record, _why_none(trials, best))
+        begins(f"the verdict on the parameters of {planned.model}")
+        with threadpool_limits(1):
+            given, tuned = (self.fitted(planned, own, self._draw.panel) for own in (record.given, best.parameters))
+        seed = derive_seed(self._settings.random_seed, "tuning interval")
+        return compared(record, given, tuned, self._fresh.panel, groups=self._panels.domain.groups, seed=seed)
+
+    def _record(self, planned: PlannedSearch, trials: list[Trial]) -> TuningRecord:
+        best, first = best_of(trials), next(iter(trials), None)
+        return TuningRecord(
+            model=planned.model,
+            algorithm=planned.algorithm,
+            method=self._settings.advanced.tuning_method,
+            n_trials=len(trials),
+            n_pruned=sum(trial.state is TrialState.PRUNED for trial in trials),
+            n_failed=sum(trial.state is TrialState.FAILED for trial in trials),
+            n_folds=len(self._parts),
+            n_search_rows=len(self._draw.panel.frame),
+            given=dict(planned.given),
+            given_loss=None if first is None else first.loss,
+            best=None if best is None else best.parameters,
+            best_loss=None if best is None else best.loss,
+        )
+
+    def _told(self, trials: tuple[SessionTrial, ...], outcome: TuningOutcome | None) -> TuningProgress:
+        records = {} if outcome is None else {record.model: record for record in outcome.records}
+        return TuningProgress(
+            standings=tuple(self._standing(each, records.get(each.model)) for each in self._plan.searches),
+            trials=trials,
+            is_done=outcome is not None,
+            stopped=self.files.stopped(),
+            records=tuple(records.values()),
+        )
+
+    def _standing(self, planned: PlannedSearch, record: TuningRecord | None) -> TuningStanding:
+        trials = self._trials[planned.model]
+        best, first = best_of(trials), next(iter(trials), None)
+        return TuningStanding(
+            model=planned.model,
+            n_trials=len(trials),
+            n_planned=self._searches[planned.model].n_trials,
+            n_pruned=sum(trial.state is TrialState.PRUNED for trial in trials),
+            given_loss=None if first is None or first.number else first.loss,
+            best_trial=None if best is None else best.number,
+            best_loss=None if best is None else best.loss,
+            best={} if best is None else best.parameters,
+            ships=None if record is None else record.ships,
+            why="" if record is None else record.why,
+        )
+
+    def _is_done(self, planned: PlannedSearch) -> bool:
+        return self._searches[planned.model].is_done(self._whole_batches(planned.model))
+
+    def _whole_batches(self, model: str) -> list[Trial]:
+        """Return the trials of the batches that have ended: numbered without a gap up to the end of a batch."""
+        trials, search = self._trials[model], self._searches[model]
+        n = next((k for k, trial in enumerate(trials) if trial.number != k), len(trials))
+        return trials[:n] if search.is_done(trials[:n]) else trials[: n // BATCH * BATCH]
+
+    @cached_property
+    def _searches(self) -> dict[str, Search]:
+        advanced, seed = self._settings.advanced, self._settings.random_seed
+        return {
+            each.model: Search(
+                SearchPlan(
+                    method=advanced.tuning_method,
+                    ranges=each.ranges,
+                    given=each.given,
+                    n_trials=self._settings.tuning.trials,
+                    prunes=self._settings.tuning.prune,
+                    seed=derive_seed(seed, f"search {each.model}"),
+                )
+            )
+            for each in self._plan.searches
+        }
+
+    @cached_property
+    def _draw(self) -> Draw:
+        begins("the draw of the search")
+        return self._panels.tuning(rows_of(self._settings))
+
+    @cached_property
+    def _fresh(self) -> Draw:
+        begins("the draw of the verdicts")
+        return self._panels.tuning_verdict()
+
+    @cached_property
+    def _parts(self) -> list[tuple[PanelLike, PanelLike]]:
+        """For each fold the rows to learn from, and the rows to judge."""
+        panel, group = self._draw.panel, self._panels.group_codes(self._draw.panel.frame)
+        seed = derive_seed(self._settings.random_seed, "tuning folds")
+        folds = group_folds(group, self._settings.tuning.folds, seed=seed)
+        return [(_rows(panel, ~fold), _rows(panel, fold)) for fold in folds] if len(folds) > 1 else []
+
+    @cached_property
+    def _faults(self) -> list[str]:
+        """Name the gates that forbid a search on its draw, as they forbid an epoch."""
+        if not self._parts:
+            return [f"the split: it has a single one of {self._panels.domain.groups}"]
+        begins("the gates of the search")
+        gates = assess(
+            self._draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates, source="the search"
+        ).gates
+        return [gate.name for gate in gates if gate.blocks]
+
+
+def _why_none(trials: list[Trial], best: Trial | None) -> str:
+    if not trials:
+        return "the search was stopped before its first trial"
+    if best is None:
+        return f"none of {len(trials)} trials could be scored: {trials[0].why or 'no loss is a finite number'}"
+    return f"none of {len(trials) - 1} trials has a lower loss than the recipe of the settings"
+
+
+def _rows(panel: PanelLike, keep: BoolArray) -> Panel:
+    truth = None if panel.truth is None else panel.truth[keep].reset_index(drop=True)
+    return Panel(panel.frame[keep].reset_index(drop=True), truth)
