@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from core.files import make_folder, write_file
+from core.json_documents import decode_json
 from core.models.tuning.trial import Trial
 from core.plain_files import read_file
 from core.training.tuning.outcome import TuningOutcome
@@ -85,6 +86,6 @@ class TrialFiles:
 
 def _read(file: Path, kind: type[S]) -> S | None:
     try:
-        return msgspec.json.decode(read_file(file), type=kind)
+        return decode_json(read_file(file), kind)
     except (OSError, msgspec.DecodeError):
         return None
