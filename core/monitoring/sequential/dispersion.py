@@ -15,6 +15,7 @@ from core.monitoring.sequential.warm_up import LEAST_ROWS, ScoreSpread, WarmUp
 
 KEPT = 0.999  # of what earlier batches said, at each new one
 MOST_TIMES = 9.0  # a batch counts at most so many times what is usual by then: a change is not taken for dispersion
+MOST_WEIGHT = 4.0  # times the usual weight of a pair: a burst of rows does not outweigh all pairs before it
 LEAST_PAIRS = 10.0  # of batches, before which the effect is presumed
 UPPER = 0.05  # the probability that the true effect lies beyond the one that counts
 N_LENGTHS = 5  # batches of 1, 4, 16, 64 and 256 times the first length
@@ -47,6 +48,7 @@ class Dispersion:
         weights: The sum of the weights.
         squared_weights: The sum of their squares.
         compared: How many pairs were compared, those in which all rows are alike included.
+        weighed: How many of them have a weight.
         batch_minutes: How long a batch of the first length lasts on average.
     """
 
@@ -63,6 +65,7 @@ class Dispersion:
     weights: FloatArray
     squared_weights: FloatArray
     compared: FloatArray
+    weighed: FloatArray
     batch_minutes: float = field(default=1.0, init=False)
 
     @classmethod
@@ -85,7 +88,7 @@ class Dispersion:
     @property
     def is_known(self) -> BoolArray:
         """Whether rows of its column can be judged, by direction: a batch of them was counted."""
-        return np.asarray((self._column_pairs() >= LEAST_PAIRS) | self.warm_up.has_batch)
+        return np.asarray(~self._is_few() | self.warm_up.has_batch)
 
     def effects(self) -> FloatArray:
         """Return how many rows are worth one independent row, by length of batches and direction; 1 at least.
@@ -100,10 +103,28 @@ class Dispersion:
             length: Flegal and Jones, Annals of Statistics 38 (2010).
         """
         found = np.maximum.accumulate(self._estimates(is_cautious=True), axis=0)
-        few = self._column_pairs() < LEAST_PAIRS
+        few = self._is_few()
         if few.any():
             found = np.where(few, self.warm_up.effects(self.found[0], self.weights[0]), found)
         return np.asarray(found)
+
+    def effects_of_minute(self, effects: FloatArray, rows: FloatArray) -> FloatArray:
+        """Return how many rows of one minute are worth one independent row, by direction.
+
+        What the rows of a caller have in common makes the effect less one grow with their number. So it is larger in a
+        minute that has more rows than the batches had that were compared.
+
+        Args:
+            effects: How many rows are worth one otherwise.
+            rows: The rows of the minute, by direction.
+        Source:
+            The design effect of clusters, 1 + (n - 1) ρ: Kish, Survey Sampling (1965), section 5.4.
+        """
+        weights, squares = self.weights[0], self.squared_weights[0]
+        usual = 2.0 * np.divide(squares, weights, out=np.zeros_like(weights), where=weights > 0)  # n n / (n + n) = n / 2
+        usual *= (1.0 + KEPT) / (2.0 - self.weighed[0] * (1.0 - KEPT))  # of old pairs the squares keep less
+        times = np.divide(rows, usual, out=np.ones_like(rows), where=usual > 0)
+        return np.asarray(1.0 + (effects - 1.0) * np.maximum(times, 1.0))
 
     def _estimates(self, *, is_cautious: bool) -> list[FloatArray]:
         """Return the effect of each length; a cautious one includes what is presumed before enough is known."""
@@ -123,17 +144,27 @@ class Dispersion:
             ):
                 before = middle * _growth(pairs[length])
             middle = np.maximum((pairs[length] * plain + SHRUNK * before) / (pairs[length] + SHRUNK), 1.0)
-            found.append(middle * _upper(self._column_pairs()) if is_cautious and not length else middle)
+            found.append(middle * _upper(self._column_pairs(pairs[0])) if is_cautious and not length else middle)
         return found
 
-    def _column_pairs(self) -> FloatArray:
+    def _is_few(self) -> BoolArray:
+        """Whether fewer pairs of the column of each direction were compared than tell its effect.
+
+        How many they are counts, not how many pairs of equal weight they are worth: minutes of very many rows must not
+        make a beginner of a version again.
+        """
+        return np.asarray(self._column_pairs(self.weighed[0]) < LEAST_PAIRS)
+
+    def _column_pairs(self, pairs: FloatArray) -> FloatArray:
         """Return the pairs of the first length of the column of each direction."""
-        most = np.zeros(self.columns.max(initial=0) + 1)
-        np.maximum.at(most, self.columns, self.pairs()[0])
-        own = most[self.columns]
+        own = self._by_column(pairs, most=True)
         return np.where(own > 0, own, self.compared[0])
 
-    def _by_column(self, values: FloatArray) -> FloatArray:
+    def _by_column(self, values: FloatArray, *, most: bool = False) -> FloatArray:
+        if most:
+            found = np.zeros(self.columns.max(initial=0) + 1)
+            np.maximum.at(found, self.columns, values)
+            return np.asarray(found[self.columns])
         return np.bincount(self.columns, weights=values).astype(np.float64)[self.columns]
 
     def observe(self, rows: FloatArray, sums: FloatArray, squares: FloatArray) -> None:
@@ -179,16 +210,19 @@ class Dispersion:
             weight = n * m / both
             apart = (s / n - t / m) ** 2 * weight / variance
             usual = self._estimates(is_cautious=False)[length]
+            usual_weight = self.weights[length] / self.weighed[length]
         there = complete & (m > 0) & (variance > _NOTHING)
+        weight = np.where(self.weighed[length] > 0, np.minimum(weight, MOST_WEIGHT * usual_weight), weight)
         if length:
             apart = np.minimum(apart, MOST_TIMES * usual)
         else:
-            known = self.pairs()[0] >= LEAST_PAIRS
+            known = self.weighed[0] >= LEAST_PAIRS
             apart = np.where(known, np.minimum(apart, MOST_TIMES * usual), apart)
         for table, value in (
             (self.found, weight * apart),
             (self.weights, weight),
             (self.squared_weights, weight**2),
+            (self.weighed, np.ones_like(weight)),
         ):
             kept = KEPT**2 if table is self.squared_weights else KEPT
             table[length] = np.where(there, table[length] * kept + np.where(there, value, 0.0), table[length])

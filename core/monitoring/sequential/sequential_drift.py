@@ -153,11 +153,11 @@ class SequentialDrift:
         n = int(by_column[self._is_served].max(initial=0))
         at = minute.at.astimezone(UTC)
         self._turn_day(at.date())
-        by_minute, by_day = self._worth()
         of_bets = rows[streams.column_of]
         is_late = state.last_at is not None and at <= state.last_at  # of a minute that has begun a change already
         hour = Instant(at.hour, at.weekday())
         n_scored, sums, squares = streams.scored(rows, hour)
+        by_minute, by_day = self._worth(n_scored)
         for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets)
         for_minute *= np.where(for_minute > 0, np.minimum(by_minute, self._worth_of_minute(n_scored, sums)), by_minute)
         state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length)
@@ -173,17 +173,22 @@ class SequentialDrift:
             finding.rows = finding.rows + rows[self._column(finding_of)]
         self._settle(at, by_column > 0)
 
-    def _worth(self) -> tuple[FloatArray, FloatArray]:
-        """Return how many independent rows a row is worth, by bet, for minutes and for days.
+    def _worth(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return how many independent rows a row of a minute is worth, by bet, for minutes and for days.
 
         Before the first batch of rows, they are worth nothing: how far they depend on each other is unknown. Without
         times a season could look like dependence over hours, and days average it out.
+
+        Args:
+            rows: Of the minute, by direction.
         """
         streams, dispersion = self.streams, self.state.dispersion
         found, is_known = self._effects(), dispersion.is_known
         of_days = np.where(streams.is_untimed, found[HOURS_LENGTHS - 1], found[-1])
+        of_reference = streams.design_effects[streams.directed]
         by_minute, by_day = (
-            is_known / np.maximum(effects, streams.design_effects[streams.directed]) for effects in (found[-1], of_days)
+            is_known / dispersion.effects_of_minute(np.maximum(effects, of_reference), rows)
+            for effects in (found[-1], of_days)
         )
         return by_minute[streams.direction_of], by_day[streams.direction_of]
 

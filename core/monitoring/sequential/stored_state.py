@@ -164,10 +164,13 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
 
 
 def _read_dispersion(stored: _StoredState, empty: Dispersion) -> Dispersion:
-    if set(stored.dispersion) != set(TABLES) or set(stored.warm_up) != set(WARM_TABLES):
+    names = set(TABLES) - set(stored.dispersion)
+    if not names <= {_WEIGHED} or len(stored.dispersion) + len(names) != len(TABLES):
         raise ValueError("other tables of dispersion")
+    if set(stored.warm_up) != set(WARM_TABLES):
+        raise ValueError("other tables of the first minutes")
     found = {}
-    for name in TABLES:
+    for name in stored.dispersion:
         like = getattr(empty, name)
         least = -np.inf if name.endswith("sums") else 0.0
         found[name] = _read_floats(stored.dispersion[name], like, least=least).reshape(like.shape)
@@ -175,9 +178,13 @@ def _read_dispersion(stored: _StoredState, empty: Dispersion) -> Dispersion:
         _read_floats(stored.warm_up[name], empty.warm_up.least, np.isposinf) for name in WARM_TABLES
     )
     warm_up = replace(empty.warm_up, batches=batches, rows=inner_rows, inner=inner, least=shown)
-    return Dispersion(empty.columns, warm_up, **found)
+    if _WEIGHED in found:
+        return Dispersion(empty.columns, warm_up, **found)
+    read = Dispersion(empty.columns, warm_up, **found, weighed=np.zeros_like(empty.weighed))
+    return replace(read, weighed=np.minimum(read.pairs(), read.compared))
 
 
+_WEIGHED = "weighed"  # states of earlier releases do not have it: as many as there would be of equal weight
 _LAST_MINUTE = 4_000_000_000  # of the year 9575: minutes since 1970 that a time can hold
 
 

@@ -53,6 +53,18 @@ def batch(rng: np.random.Generator, minute: int) -> FloatArray:
     return rng.normal(size=5_000) + 0.3 * rng.normal() if minute % 360 == 0 else np.zeros(0)
 
 
+def now_and_then_many(rng: np.random.Generator, minute: int) -> FloatArray:
+    """Draw the rows of a caller of its own for each minute, sometimes 250 times as many."""
+    n = 20 if rng.random() < 0.95 else 5_000
+    return np.asarray(np.sqrt(1 - 0.3**2) * rng.normal(size=n) + 0.3 * rng.normal())
+
+
+def a_hundred_times_as_many(rng: np.random.Generator, minute: int) -> FloatArray:
+    """Draw the rows of a caller of its own for each minute, after two hours a hundred times as many."""
+    n = 50 if minute < 120 else 5_000
+    return np.asarray(np.sqrt(1 - 0.3**2) * rng.normal(size=n) + 0.3 * rng.normal())
+
+
 def observe(drift: SequentialDrift, draw: Draw, rng: np.random.Generator, minutes: range) -> None:
     layout = drift.streams.layouts[INCOME]
     for minute in minutes:
@@ -70,6 +82,8 @@ def observe(drift: SequentialDrift, draw: Draw, rng: np.random.Generator, minute
         pytest.param(own_caller, 600, id="each minute its own caller"),
         pytest.param(Wandering(), 600, id="minutes that depend on each other"),
         pytest.param(batch, 15 * 1440, id="large batches"),
+        pytest.param(now_and_then_many, 180, id="minutes of a caller who sends many rows"),
+        pytest.param(a_hundred_times_as_many, 180, id="callers who send more than before"),
     ],
 )
 def test_dependent_rows_alone_are_not_drift(streams, draw, n_minutes):
@@ -79,6 +93,19 @@ def test_dependent_rows_alone_are_not_drift(streams, draw, n_minutes):
         for hour in range(0, n_minutes, 60):
             observe(drift, draw, rng, range(hour, hour + 60))
             assert not drift.state.findings
+
+
+def test_a_burst_of_rows_does_not_make_a_beginner_of_a_version(streams):
+    drift, rng = SequentialDrift(streams), np.random.default_rng(28)
+    observe(drift, lambda rng, _: rng.normal(size=20), rng, range(120))
+    before = drift.design_effect(INCOME)
+    observe(drift, lambda rng, _: rng.normal(size=30_000), rng, range(120, 123))
+    observe(drift, lambda rng, _: rng.normal(size=20), rng, range(123, 135))
+    after = drift.design_effect(INCOME)
+    observe(drift, lambda rng, _: rng.normal(size=20) + 1.0, rng, range(135, 150))
+
+    assert after <= 1.5 * before
+    assert drift.state.findings
 
 
 def test_a_small_move_is_found_within_1500_rows(streams):

@@ -56,3 +56,13 @@ def test_cut_bytes_are_refused(content, streams):
     for end in range(0, len(content), 997):
         with pytest.raises(DriftStateError):
             state_from_bytes(content[:end], streams)
+
+
+def test_a_state_of_an_earlier_release_is_read(content, streams):
+    stored = msgspec.msgpack.decode(content)
+    del stored["dispersion"]["weighed"]
+    drift = SequentialDrift(streams, state=state_from_bytes(msgspec.msgpack.encode(stored), streams)[0])
+    drift.observe(minutes(Population(), streams.layouts, np.random.default_rng(2), 5, 50, shift=2.0))
+
+    assert drift.state.findings
+    assert drift.state.dispersion.weighed[0].max() == pytest.approx(24, rel=0.05)
