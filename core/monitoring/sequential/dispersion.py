@@ -121,7 +121,9 @@ class Dispersion:
             The design effect of clusters, 1 + (n - 1) ρ: Kish, Survey Sampling (1965), section 5.4.
         """
         weights, squares = self.weights[0], self.squared_weights[0]
-        usual = 2.0 * np.divide(squares, weights, out=np.zeros_like(weights), where=weights > 0)  # n n / (n + n) = n / 2
+        usual = 2.0 * np.divide(
+            squares, weights, out=np.zeros_like(weights), where=weights > 0
+        )  # n n / (n + n) = n / 2
         usual *= (1.0 + KEPT) / (2.0 - self.weighed[0] * (1.0 - KEPT))  # of old pairs the squares keep less
         times = np.divide(rows, usual, out=np.ones_like(rows), where=usual > 0)
         return np.asarray(1.0 + (effects - 1.0) * np.maximum(times, 1.0))

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from core.monitoring.sequential.alike_minute import alike_rows
+from core.monitoring.sequential.alike_minute import RecentLevels
 from core.monitoring.sequential.bets import Instant
 from core.monitoring.sequential.change_point import change_point
 from core.monitoring.sequential.detector import MINUTES_A_DAY, Detectors, log_sums
@@ -71,6 +71,7 @@ class DriftState:
     Attributes:
         detectors: The evidence of each bet.
         dispersion: How much live rows depend on each other.
+        recent_levels: The levels of the last hours, with which each minute is compared.
         today: Rows of the day so far, by column and cell.
         yesterday: Rows of the day before.
         quiet_at: By stream, the last minute at which no change was under way.
@@ -83,6 +84,7 @@ class DriftState:
 
     detectors: Detectors
     dispersion: Dispersion
+    recent_levels: RecentLevels
     today: IntArray
     yesterday: IntArray
     quiet_at: IntArray
@@ -158,11 +160,13 @@ class SequentialDrift:
         hour = Instant(at.hour, at.weekday())
         n_scored, sums, squares = streams.scored(rows, hour)
         by_minute, by_day = self._worth(n_scored)
+        alike = self._worth_of_alike(n_scored, sums, 0 if is_late else length)
         for_minute = np.einsum("jc,jc->j", streams.increments(hour), of_bets)
-        for_minute *= np.where(for_minute > 0, np.minimum(by_minute, self._worth_of_minute(n_scored, sums)), by_minute)
-        state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length)
+        for_minute *= np.where(for_minute > 0, np.minimum(by_minute, alike), by_minute)
+        of_minute = int(at.timestamp()) // 60 if n else None
+        state.detectors.after_minutes(for_minute, self._bet_decides, 0 if is_late else length, of_minute)
         for_day = streams.increments(Instant(at.hour, at.weekday(), is_day=True))
-        state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) * by_day
+        state.detectors.today += np.einsum("jc,jc->j", for_day, of_bets) * np.minimum(by_day, alike)
         state.dispersion.observe(n_scored, sums, squares)
         state.today += rows
         state.begun_at = state.begun_at or at
@@ -192,15 +196,15 @@ class SequentialDrift:
         )
         return by_minute[streams.direction_of], by_day[streams.direction_of]
 
-    def _worth_of_minute(self, rows: FloatArray, sums: FloatArray) -> FloatArray:
+    def _worth_of_alike(self, rows: FloatArray, sums: FloatArray, minutes: int) -> FloatArray:
         """Return how many independent rows a row of this minute is worth at most, by bet, as evidence of a move.
 
         Outcomes are not rows of the minute in which they come, so they are not among the columns.
         """
-        state, own = self.state, self._leading
-        before = state.dispersion.last_rows[0][own], state.dispersion.last_sums[0][own]
-        alike = alike_rows((rows[own], sums[own]), before, state.dispersion.warm_up.variance[own])
-        return np.where(self._is_served[self.streams.column_of], 1.0 / alike, 1.0)
+        state = self.state
+        variance = state.dispersion.warm_up.variance
+        worth = state.recent_levels.worth(rows, sums, variance, self._leading, minutes)
+        return np.where(self._is_served[self.streams.column_of], worth, 1.0)
 
     def _effects(self) -> FloatArray:
         """Return how many rows are worth one independent row, by length of batches and direction."""
@@ -399,6 +403,7 @@ def new_state(streams: Streams) -> DriftState:
     return DriftState(
         detectors=Detectors.new(streams.n_bets),
         dispersion=Dispersion.new(streams.directed, streams.spread),
+        recent_levels=RecentLevels(np.zeros(len(streams.directed)), np.zeros(len(streams.directed))),
         today=nothing(),
         yesterday=nothing(),
         quiet_at=np.zeros(len(streams.streams), dtype=np.int64),

@@ -12,7 +12,8 @@ from msgspec import Meta
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import CoreError
 from core.json_documents import decode_msgpack
-from core.monitoring.sequential.detector import Detectors
+from core.monitoring.sequential.alike_minute import RecentLevels
+from core.monitoring.sequential.detector import LATE_MINUTES, Detectors
 from core.monitoring.sequential.dispersion import TABLES, Dispersion
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.sequential_drift import DriftState, StreamMove, new_state
@@ -41,6 +42,12 @@ class _StoredFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rows: bytes
 
 
+class _StoredLevels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    rows: bytes
+    sums: bytes
+    alike_for: float
+
+
 class _StoredState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal[3]
     fingerprint: str
@@ -58,6 +65,8 @@ class _StoredState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     last_at: datetime | None
     n_minutes: Whole
     n_rows: Whole
+    added: Annotated[dict[Whole, bytes], Meta(max_length=LATE_MINUTES)] = {}
+    recent_levels: _StoredLevels | None = None  # states of earlier releases do not have them
 
 
 def state_to_bytes(state: DriftState, streams: Streams, cursor: int = 0) -> bytes:
@@ -97,6 +106,12 @@ def state_to_bytes(state: DriftState, streams: Streams, cursor: int = 0) -> byte
         last_at=state.last_at,
         n_minutes=state.n_minutes,
         n_rows=state.n_rows,
+        added={number: _floats(log_e) for number, log_e in sorted(state.detectors.added.items())},
+        recent_levels=_StoredLevels(
+            rows=_floats(state.recent_levels.rows),
+            sums=_floats(state.recent_levels.sums),
+            alike_for=state.recent_levels.alike_for,
+        ),
     )
     return msgspec.msgpack.encode(found)
 
@@ -145,13 +160,16 @@ def _read(stored: _StoredState, empty: DriftState) -> DriftState:
     if (stored.begun_at is None) != (stored.last_at is None):
         raise ValueError("a beginning without an end")
     logs = empty.detectors.today
+    dispersion = _read_dispersion(stored, empty.dispersion)
     return DriftState(
         detectors=Detectors(
             _read_floats(stored.by_minute, logs, np.isneginf),
             _read_floats(stored.by_day, logs, np.isneginf),
             _read_floats(stored.day, logs),
+            {number: _read_floats(log_e, logs) for number, log_e in stored.added.items()},
         ),
-        dispersion=_read_dispersion(stored, empty.dispersion),
+        dispersion=dispersion,
+        recent_levels=_read_levels(stored.recent_levels, dispersion),
         today=_read_wholes(stored.today, empty.today),
         yesterday=_read_wholes(stored.yesterday, empty.today),
         quiet_at=_read_wholes(stored.quiet_at, empty.quiet_at, most=_LAST_MINUTE),
@@ -182,6 +200,15 @@ def _read_dispersion(stored: _StoredState, empty: Dispersion) -> Dispersion:
         return Dispersion(empty.columns, warm_up, **found)
     read = Dispersion(empty.columns, warm_up, **found, weighed=np.zeros_like(empty.weighed))
     return replace(read, weighed=np.minimum(read.pairs(), read.compared))
+
+
+def _read_levels(stored: _StoredLevels | None, dispersion: Dispersion) -> RecentLevels:
+    rows, sums = dispersion.last_rows[0], dispersion.last_sums[0]
+    if stored is None:
+        return RecentLevels(rows.copy(), sums.copy())
+    if not 0.0 <= stored.alike_for < np.inf:
+        raise ValueError("a time that cannot be")
+    return RecentLevels(_read_floats(stored.rows, rows, least=0.0), _read_floats(stored.sums, sums), stored.alike_for)
 
 
 _WEIGHED = "weighed"  # states of earlier releases do not have it: as many as there would be of equal weight

@@ -46,6 +46,20 @@ def test_no_single_minute_decides(population, streams):
     assert 0.3 < drift.evidence().max() < 1.0
 
 
+def test_parts_of_one_minute_that_come_late_do_not_decide_either(population, streams):
+    rng = np.random.default_rng(3)
+    drift = SequentialDrift(streams)
+    drift.observe(minutes(population, streams.layouts, rng, 20, 50))
+    for _ in range(4):
+        drift.observe(
+            minutes(population, streams.layouts, rng, 1, 5_000, start=MONDAY + timedelta(minutes=20), shift=2.0)
+        )
+        drift.observe(minutes(population, streams.layouts, rng, 1, 1, start=MONDAY + timedelta(minutes=21)))
+
+    assert not drift.state.findings
+    assert 0.3 < drift.evidence().max() < 1.0
+
+
 def test_evidence_is_lost_again_once_rows_are_as_in_the_reference(population, streams):
     rng = np.random.default_rng(4)
     drift = SequentialDrift(streams)

@@ -33,6 +33,8 @@ def changed(content: bytes, **fields: object) -> bytes:
         pytest.param({"by_minute": b"1234"}, id="too few numbers"),
         pytest.param({"n_rows": -1}, id="a negative count"),
         pytest.param({"begun_at": None}, id="an end without a beginning"),
+        pytest.param({"added": {1: b"1234"}}, id="too few numbers of a minute"),
+        pytest.param({"recent_levels": {"rows": b"", "sums": b"", "alike_for": 1.0}}, id="no levels"),
         pytest.param({"secret": 1}, id="an unknown field"),
     ],
 )
@@ -60,7 +62,7 @@ def test_cut_bytes_are_refused(content, streams):
 
 def test_a_state_of_an_earlier_release_is_read(content, streams):
     stored = msgspec.msgpack.decode(content)
-    del stored["dispersion"]["weighed"]
+    del stored["dispersion"]["weighed"], stored["recent_levels"], stored["added"]
     drift = SequentialDrift(streams, state=state_from_bytes(msgspec.msgpack.encode(stored), streams)[0])
     drift.observe(minutes(Population(), streams.layouts, np.random.default_rng(2), 5, 50, shift=2.0))
 
