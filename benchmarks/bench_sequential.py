@@ -57,7 +57,7 @@ DRIFTS: dict[str, tuple[str, Drift]] = {
     "calibration: log odds + 0.5": ("residual", Drift()),
 }
 SHIFTS = (0.3, 0.5, 1.0, 2.0)  # standard deviations
-LIVE_MINUTES = (2, 60, 1_440)  # before the move
+LIVE_MINUTES = (0, 2, 60, 1_440)  # before the move
 FOLLOWED_MINUTES = 240  # after it
 MISCALIBRATED = residuals(offset=0.5)
 

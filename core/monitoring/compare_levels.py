@@ -1,8 +1,11 @@
 """Categories, and numbers that repeat few values, compared level by level."""
 
+import numpy as np
+
 from core.arrays import IntArray
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.compare_numbers import psi_bound
+from core.monitoring.levels import NONE_UNNAMED, UnnamedLevels
 from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
 from core.monitoring.number_sketch import jensen_shannon_distance
 
@@ -10,7 +13,14 @@ LEAST_SHOWN = 0.5
 """Of the move of rare levels: a group of levels with fewer than two rows each shows less of its move."""
 
 
-def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: float) -> Moved:
+def compare_levels(
+    counts: IntArray,
+    alone: IntArray,
+    matters: float,
+    effect: float,
+    unnamed: UnnamedLevels = NONE_UNNAMED,
+    unnamed_alone: UnnamedLevels = NONE_UNNAMED,
+) -> Moved:
     """Compare the rows of levels; unseen levels have a test of their own.
 
     Args:
@@ -18,15 +28,17 @@ def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: fl
         alone: The same of rows that do not depend on each other.
         matters: The PSI from which a move is drift, nats.
         effect: How many rows are worth one independent row.
+        unnamed: Current rows of unseen levels that are not among the first.
+        unnamed_alone: The same of rows that do not depend on each other.
     """
-    n, m = int(counts[0].sum()), int(counts[1].sum())
+    n, m = int(counts[0].sum()), int(counts[1].sum()) + unnamed.rows
     worth_rows = worth(n, effect), worth(m, effect)
-    n_levels = counts.shape[1]
-    bins = levels.pool_levels(counts, effect)
+    n_levels = counts.shape[1] + unnamed.levels
+    bins = levels.pool_with_unnamed(counts, unnamed, effect) if unnamed.rows else levels.pool_levels(counts, effect)
     n_groups = bins.shape[1] if bins.shape[1] < n_levels else 0
     has_law = bins.shape[1] > 1
     if not has_law and n_levels > 1:  # the most frequent level against all others, by exact tests
-        bins = levels.split_off(counts)
+        bins = levels.split_off(np.column_stack((counts, [0, unnamed.rows])))
     needed = rows_needed(matters, n_levels if n_groups else bins.shape[1], effect)
     if min(worth_rows) < LEAST_ROWS:
         seen = drift.total_variation(*bins)
@@ -40,9 +52,12 @@ def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: fl
         gap_bound = exact_tests.share_gap_bound(others[0], worth_rows[0], others[1], worth_rows[1], LEVEL)
     elif min(worth_rows) >= drift.BOUND_ROWS and not names_rows:
         bound = psi_bound(bins, psi, worth_rows, effect)
-        if n_groups:  # within a group opposite moves cancel, so that the levels bound them too
+        if n_groups and not unnamed.rows:  # within a group opposite moves cancel, so that the levels bound them too
             bound = max(bound, levels.homogeneity_bound(levels.thinned_levels(counts, effect), level=LEVEL))
-    n_unseen = int(counts[1, counts[0] == 0].sum())
+    hidden = levels.hidden_share(counts, effect, LEAST_SHOWN) if n_groups else 0.0
+    if unnamed.rows:  # in one bin opposite moves cancel
+        hidden = float(bins[:, -1].sum() / bins.sum())
+    n_unseen = int(counts[1, counts[0] == 0].sum()) + unnamed.rows
     return Moved(
         psi=None if names_rows else psi,
         effect=drift.total_variation(*bins),
@@ -51,9 +66,9 @@ def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: fl
         tested=None if names_rows else _test_levels(thin, has_law=has_law, matters=matters),
         unseen_share=n_unseen / m,
         unseen_excess=n_unseen / m - int((counts[0] == 1).sum()) / n,
-        unseen=_test_unseen(alone, matters) if n_levels > 1 else None,
+        unseen=_test_unseen(alone, matters, unnamed_alone) if n_levels > 1 else None,
         n_groups=n_groups if has_law else 0,
-        hidden_share=levels.hidden_share(counts, effect, LEAST_SHOWN) if n_groups else 0.0,
+        hidden_share=hidden,
         psi_bound=bound,
         gap_bound=gap_bound,
         names_rows=names_rows,
@@ -76,10 +91,12 @@ def _test_levels(bins: IntArray, *, has_law: bool, matters: float) -> TestedMove
     )
 
 
-def _test_unseen(counts: IntArray, matters: float) -> TestedMove:
-    if int(counts.sum(axis=1).min()) < LEAST_ROWS:
+def _test_unseen(counts: IntArray, matters: float, unnamed: UnnamedLevels) -> TestedMove:
+    if min(int(counts[0].sum()), int(counts[1].sum()) + unnamed.rows) < LEAST_ROWS:
         return TestedMove()
-    p = levels.unseen_p_value(counts)
+    # Which deals of the rows would leave a level unseen follows from its rows, so that of unnamed levels Good's decide.
+    p = levels.unseen_moved_p_value(counts, 0.0, unnamed) if unnamed.rows else levels.unseen_p_value(counts)
     if p > LEVEL:
         return TestedMove(p)
-    return TestedMove(p, max(p, levels.unseen_moved_p_value(counts, drift.harmless_ks_statistic(matters))))
+    harmless = drift.harmless_ks_statistic(matters)
+    return TestedMove(p, max(p, levels.unseen_moved_p_value(counts, harmless, unnamed)))

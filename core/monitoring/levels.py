@@ -5,7 +5,7 @@ drift each way of dealing the rows to the tables is then equally likely, and the
 deal. They hold at any number of rows, and whichever table is the larger.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,21 @@ LevelRows = tuple[AnyArray, IntArray]
 """The names of levels, and the rows of each."""
 
 DEALS = 9_999
+
+
+class UnnamedLevels(NamedTuple):
+    """Current rows of levels that the reference does not have, of which it is not known which has how many.
+
+    Attributes:
+        rows: The rows.
+        levels: How many levels they are, as estimated.
+    """
+
+    rows: int
+    levels: int
+
+
+NONE_UNNAMED = UnnamedLevels(0, 0)
 
 
 def count_levels(reference: "pd.Series[Any]", current: "pd.Series[Any]") -> IntArray:
@@ -74,6 +89,34 @@ def pool_levels(counts: IntArray, effect: float = 1.0) -> IntArray:
     if len(starts) > 1 and up_to[-1] - up_to[starts[-1] - 1] < least:  # the last group is too small to stand alone
         starts.pop()
     return np.add.reduceat(counts, starts, axis=1)
+
+
+def pool_with_unnamed(counts: IntArray, unnamed: UnnamedLevels, effect: float = 1.0) -> IntArray:
+    """Pool levels where only the rows of some unseen levels are known: all rare levels are one bin with them.
+
+    Groups by frequency would hold levels of the current side alone, since frequencies are not known of unnamed levels.
+    A level that is frequent enough to stand alone is hardly ever among them.
+
+    Args:
+        counts: Rows per named level, the most frequent level first, shape (2, n_levels).
+        unnamed: The other levels.
+        effect: How many rows are worth one independent row.
+    Returns:
+        Rows per bin, shape (2, n_bins), the bin of all others last.
+
+    >>> pool_with_unnamed(np.array([[60, 30, 4, 3, 3], [70, 20, 4, 5, 0]]), UnnamedLevels(21, 9))
+    array([[60, 30, 10],
+           [70, 20, 30]])
+    """
+    pooled, sides = counts.sum(axis=0), counts.sum(axis=1)
+    sides[1] += unnamed.rows
+    least = LEAST_EXPECTED * effect * sides.sum() / sides.min()
+    n_alone = int((pooled >= least).sum())
+    if n_alone and sides.sum() - pooled[:n_alone].sum() < least:
+        n_alone -= 1
+    others = counts[:, n_alone:].sum(axis=1)
+    others[1] += unnamed.rows
+    return np.column_stack((counts[:, :n_alone], others))
 
 
 def thinned(counts: IntArray, effect: float) -> IntArray:
@@ -280,17 +323,21 @@ def _chernoff(n_rows: int, sizes: Any, n_levels: Any, absent: Any) -> float:
     return float(np.clip(np.exp(min(found.fun, 0.0)), SMALLEST, 1.0))
 
 
-def unseen_moved_p_value(counts: IntArray, harmless: float) -> float:
+def unseen_moved_p_value(counts: IntArray, harmless: float, unnamed: UnnamedLevels = NONE_UNNAMED) -> float:
     """Return the probability of this many rows with unseen levels if a share `harmless` of the rows has new levels.
 
+    Args:
+        counts: Rows per level, shape (2, n_levels): reference, current.
+        harmless: The share.
+        unnamed: Unseen levels that are not among them.
     Source:
         The share to expect without new levels is that of the reference rows whose level was seen once, with the error
         √(f₁ + 2 f₂) / n: Good, Biometrika 40 (1953); the share found has exact bounds. Inverted as shares are.
     """
     from scipy.special import ndtri
 
-    n, m = (int(side) for side in counts.sum(axis=1))
-    n_unseen = int(counts[1, counts[0] == 0].sum())
+    n, m = int(counts[0].sum()), int(counts[1].sum()) + unnamed.rows
+    n_unseen = int(counts[1, counts[0] == 0].sum()) + unnamed.rows
     once, twice = int((counts[0] == 1).sum()), int((counts[0] == 2).sum())
 
     def least_excess(level: float) -> float:

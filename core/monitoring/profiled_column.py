@@ -12,7 +12,7 @@ from core.monitoring.column_drift import FEW_VALUES, Measured, present_values, t
 from core.monitoring.compare_levels import compare_levels
 from core.monitoring.compare_numbers import compare_numbers, tenths
 from core.monitoring.data_profile import ColumnProfile
-from core.monitoring.levels import LevelRows
+from core.monitoring.levels import LevelRows, UnnamedLevels
 from core.monitoring.live.level_counts import LevelCounts, LevelIndex
 from core.monitoring.live.number_counts import NumberCounts, NumberGrid
 from core.monitoring.live.sketch import ColumnCounts, ColumnIndex
@@ -51,7 +51,8 @@ def count_column(index: ColumnIndex, values: "pd.Series[Any]", unreadable: int =
     """
     if isinstance(index, LevelIndex):
         names, n_rows = named_rows(values)
-        return index.count(names.tolist(), n_rows.tolist(), len(values) - int(n_rows.sum()))
+        missing = len(values) - int(n_rows.sum())
+        return index.count(names.tolist(), n_rows.tolist(), missing, keeps_all=True)
     if pd.api.types.is_datetime64_any_dtype(values):
         there, _ = present_values(values, ColumnKind.TIME)
         counts = index.count(there.to_numpy())
@@ -139,7 +140,7 @@ def _compare(
 ) -> Moved:
     effect = max(stored.effect, depends.effect)
     if isinstance(index, LevelIndex) and isinstance(counts, LevelCounts):
-        return _compare_names(stored, index.counted(counts), matters, effect, depends.alone)
+        return _compare_names(stored, index.counted(counts), index.unnamed(counts), matters, effect, depends.alone)
     if not (isinstance(index, NumberGrid) and isinstance(counts, NumberCounts)):
         raise TypeError(f"{stored.name} is a {stored.kind}, and was counted as something else")
     before, after = stored.sketch(), index.counted(counts)
@@ -165,17 +166,24 @@ def _few_values(before: NumberSketch, after: CountedNumbers, counts: NumberCount
 
 
 def _compare_names(
-    stored: ColumnProfile, after: LevelRows, matters: float, effect: float, now_alone: LevelRows | None
+    stored: ColumnProfile,
+    after: LevelRows,
+    unnamed: UnnamedLevels,
+    matters: float,
+    effect: float,
+    now_alone: LevelRows | None,
 ) -> Moved:
     in_buckets = stored.level_rows()
     counts = levels.align_levels(in_buckets or _rows_of(stored.levels), after)
-    alone = counts
+    alone, unnamed_alone = counts, unnamed
     if stored.alone:
         names, n_rows = _rows_of(stored.alone)
         first = (names, n_rows) if in_buckets is None else (names.astype(np.int64), n_rows)
         later = after if now_alone is None else now_alone if in_buckets is None else bucketed(now_alone)
         alone = levels.align_levels(first, later)
-    return compare_levels(counts, alone, matters, effect)
+        if now_alone is not None:
+            unnamed_alone = levels.NONE_UNNAMED
+    return compare_levels(counts, alone, matters, effect, unnamed, unnamed_alone)
 
 
 def _rows_of(by_name: dict[str, int]) -> LevelRows:

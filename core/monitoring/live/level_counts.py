@@ -8,10 +8,9 @@ import numpy as np
 
 from core.arrays import IntArray
 from core.monitoring.data_profile import N_BUCKETS, ColumnProfile
-from core.monitoring.levels import LevelRows
+from core.monitoring.levels import NONE_UNNAMED, LevelRows, UnnamedLevels
 
 MOST_UNSEEN = 256
-_MOST_REST = 100_000
 _HASHES = 1 << 64
 _MOST_REMEMBERED = 4_096
 
@@ -21,7 +20,8 @@ class LevelCounts:
     """One category.
 
     Unseen levels are kept by the hash of their names, those with the smallest hashes only: a sample of the levels that
-    does not depend on the order of the rows, with the exact rows of each, from which the number of all follows.
+    does not depend on the order of the rows, with the exact rows of each, from which the number of all follows. Of a
+    file all are kept.
 
     Source:
         The k smallest hashes: Bar-Yossef et al., RANDOM 2002; Beyer et al., SIGMOD 2007 (unbiased with k - 1).
@@ -102,13 +102,16 @@ class LevelIndex:
         """Return the counts of no rows."""
         return LevelCounts(np.zeros(N_BUCKETS if self.is_bucketed else len(self.names), dtype=np.int64))
 
-    def count(self, names: Iterable[str], n_rows: Iterable[int], missing: int = 0) -> LevelCounts:
+    def count(
+        self, names: Iterable[str], n_rows: Iterable[int], missing: int = 0, *, keeps_all: bool = False
+    ) -> LevelCounts:
         """Count levels.
 
         Args:
             names: Of the levels, as text.
             n_rows: Rows of each.
             missing: Empty cells.
+            keeps_all: Whether all unseen levels are kept: of rows that are in memory anyway, and judged once.
         """
         found = self.nothing()
         found.missing = missing
@@ -121,22 +124,29 @@ class LevelIndex:
                 found.levels[at] += n
             else:
                 unseen[_hash(name)] = int(n)
-        found.add_unseen(unseen)
+        if keeps_all:
+            found.unseen = unseen
+        else:
+            found.add_unseen(unseen)
         return found
 
     def counted(self, counts: LevelCounts) -> LevelRows:
-        """Return the levels that occur, and the rows of each; unseen levels get names of their own."""
+        """Return the levels that occur, and the rows of each, but of those that `unnamed` gives.
+
+        Unseen levels get names of their own.
+        """
         there = np.flatnonzero(counts.levels)
         if self.is_bucketed:
             return there, counts.levels[there]
         names = [self.names[at] for at in there] + [f"\0{number:016x}" for number in sorted(counts.unseen)]
         rows = [*counts.levels[there].tolist(), *(counts.unseen[number] for number in sorted(counts.unseen))]
-        if counts.rest:
-            n_rest = min(counts.n_unseen_levels - len(counts.unseen), _MOST_REST)
-            each, more = divmod(counts.rest, n_rest)
-            names += [f"\0rest {number}" for number in range(n_rest)]
-            rows += [each + (number < more) for number in range(n_rest)]
         return np.array(names, dtype=object), np.array(rows, dtype=np.int64)
+
+    def unnamed(self, counts: LevelCounts) -> UnnamedLevels:
+        """Return the rows of the levels that are not known one by one."""
+        if not counts.rest:
+            return NONE_UNNAMED
+        return UnnamedLevels(counts.rest, counts.n_unseen_levels - len(counts.unseen))
 
     def _bucket_index(self, names: Iterable[str]) -> dict[str, int]:
         """Return the bucket of each name; the last few thousand are remembered."""

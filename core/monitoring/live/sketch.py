@@ -137,7 +137,8 @@ class LiveSketch:
             np.array(list(stored.levels), dtype=object),
             np.array(list(stored.levels.values()), dtype=np.int64),
         )
-        return align_levels(before, how.counted(counts))
+        found, unnamed = align_levels(before, how.counted(counts)), how.unnamed(counts)
+        return np.column_stack((found, [0, unnamed.rows])) if unnamed.rows else found
 
     def prediction_mean(self, index: ProfileIndex) -> float | None:
         """Return the mean prediction; None where the predictions are not numbers, or there are none."""
