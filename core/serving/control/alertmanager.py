@@ -9,47 +9,24 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
-from core.alerts import Alert, Alerts
-from core.alerts.external import MOST_OPEN, RESOLVE_TIMEOUT, ExternalAlerts, ReceivedAlert
-from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
-from core.alerts.silences import Silence, Silences
+from core.alerts.external import MOST_OPEN, ExternalAlerts, ReceivedAlert
+from core.alerts.selecting import read_matchers
 from core.clock import utc_now
 from core.errors import RefusedError
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
+from core.serving.control.alertmanager_view import (
+    AlertFilter,
+    AlertmanagerView,
+    AlertReceiver,
+    GettableAlert,
+    GettableGroup,
+)
 from core.serving.errors import BadRequestError
 from core.state import Workspace
 
 _STARTED_AT = utc_now()
 MOST_AT_ONCE = 2_000
-
-
-class AlertStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whether an alert is told to anyone."""
-
-    state: str
-    silenced_by: tuple[str, ...] = ()
-    inhibited_by: tuple[str, ...] = ()
-
-
-class AlertReceiver(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told of an alert."""
-
-    name: str
-
-
-class GettableAlert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An alert as Alertmanager shows it."""
-
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    starts_at: datetime
-    ends_at: datetime
-    updated_at: datetime
-    fingerprint: str
-    status: AlertStatus
-    receivers: tuple[AlertReceiver, ...] = (AlertReceiver(name="bondx"),)
-    generator_url: str = msgspec.field(default="", name="generatorURL")
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,23 +87,25 @@ class AlertmanagerRoutes(Controller):
         matching: Annotated[
             list[str] | None, QueryParameter(name="filter", description='Matchers: severity="critical"')
         ] = None,
-        receiver: Annotated[
-            str | None, QueryParameter(description="A regular expression; ours is named bondx.")
-        ] = None,
+        receiver: Annotated[str | None, QueryParameter(description="A regular expression.")] = None,
     ) -> list[GettableAlert]:
         """List the open alerts, ours and external ones; one that is acknowledged, snoozed or silenced is suppressed."""
-        matchers = [matcher for text in matching or () for matcher in read_matchers(text)]
-        if receiver is not None and not _is_ours(receiver):
-            return []
-        now, active_silences = utc_now(), Silences(workspace).active()
-        found = [_gettable(alert, active_silences, now) for alert in Alerts(workspace).open()]
-        wanted_states = {"active": active, "suppressed": silenced}
-        return [
-            alert
-            for alert in found
-            if wanted_states[alert.status.state]
-            and all(matcher.accepts_value(alert.labels.get(matcher.name, "")) for matcher in matchers)
-        ]
+        return AlertmanagerView(workspace).alerts(_wanted(active, silenced, inhibited, matching, receiver))
+
+    @get("/alerts/groups", opt=LOOK, sync_to_thread=True)
+    def get_groups(
+        self,
+        workspace: Given[Workspace],
+        active: FromQuery[bool] = True,
+        silenced: FromQuery[bool] = True,
+        inhibited: FromQuery[bool] = True,
+        matching: Annotated[
+            list[str] | None, QueryParameter(name="filter", description='Matchers: severity="critical"')
+        ] = None,
+        receiver: Annotated[str | None, QueryParameter(description="A regular expression.")] = None,
+    ) -> list[GettableGroup]:
+        """List the groups of the routes with their open alerts; an alert is in a group of each route that takes it."""
+        return AlertmanagerView(workspace).groups(_wanted(active, silenced, inhibited, matching, receiver))
 
     @get("/status", opt=LOOK, sync_to_thread=False)
     def get_status(self) -> AlertmanagerStatus:
@@ -138,30 +117,19 @@ class AlertmanagerRoutes(Controller):
             version_info={"version": f"bondx {version_of('bondx-console')}"},
         )
 
-    @get("/receivers", opt=LOOK, sync_to_thread=False)
-    def get_receivers(self) -> list[AlertReceiver]:
-        """Name the receiver of every alert."""
-        return [AlertReceiver(name="bondx")]
+    @get("/receivers", opt=LOOK, sync_to_thread=True)
+    def get_receivers(self, workspace: Given[Workspace]) -> list[AlertReceiver]:
+        """Name the receivers of the routing file; without one, there is bondx."""
+        return AlertmanagerView(workspace).receivers()
 
 
-def _is_ours(receiver: str) -> bool:
-    wanted = AlertMatcher("receiver", "=~", receiver)
-    require_usable(wanted)
-    return wanted.accepts_value("bondx")
-
-
-def _gettable(alert: Alert, active_silences: Sequence[Silence], now: datetime) -> GettableAlert:
-    silenced_by = tuple(silence.silence_id for silence in active_silences if silence.hides(alert))
-    is_suppressed = bool(silenced_by) or alert.is_muted(now)
-    texts = {"summary": alert.summary, "advice": alert.advice, **alert.annotations}
-    ends_at = alert.ends_at if alert.is_external and alert.ends_at is not None else now + RESOLVE_TIMEOUT
-    return GettableAlert(
-        labels=alert.routing_labels,
-        annotations={name: text for name, text in texts.items() if text},
-        starts_at=alert.first_at,
-        ends_at=ends_at,
-        updated_at=alert.updated_at or alert.last_at,
-        fingerprint=alert.fingerprint,
-        status=AlertStatus(state="suppressed" if is_suppressed else "active", silenced_by=silenced_by),
-        generator_url=alert.generator_url,
+def _wanted(
+    active: bool, silenced: bool, inhibited: bool, matching: Sequence[str] | None, receiver: str | None
+) -> AlertFilter:
+    return AlertFilter(
+        active=active,
+        silenced=silenced,
+        inhibited=inhibited,
+        matchers=tuple(matcher for text in matching or () for matcher in read_matchers(text)),
+        receiver=AlertFilter.receiver_matcher(receiver),
     )

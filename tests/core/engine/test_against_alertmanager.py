@@ -287,3 +287,69 @@ def test_a_real_alertmanager_tells_and_withholds_the_same(seed, workspace, conte
         finally:
             real.close()
             notifier.end(after_failure=False)
+
+
+@pytest.fixture(name="ana")
+def _ana():
+    return ADA
+
+
+def shown(alerts):
+    """Return what is shown of alerts, without what another program must differ in."""
+    return {
+        tuple(sorted(alert["labels"].items())): (
+            alert["status"]["state"],
+            bool(alert["status"]["silencedBy"]),
+            bool(alert["status"]["inhibitedBy"]),
+            sorted(receiver["name"] for receiver in alert["receivers"]),
+        )
+        for alert in alerts
+    }
+
+
+def shown_groups(groups):
+    return {(group["receiver"]["name"], *sorted(group["labels"].items())): shown(group["alerts"]) for group in groups}
+
+
+def test_the_api_shows_alerts_and_groups_as_a_real_alertmanager_does(workspace, api, tmp_path):
+    labels_of_all = label_sets(3, 60)
+    now = datetime.now(UTC)
+    span = {"startsAt": to_iso(now), "endsAt": to_iso(now + timedelta(hours=2))}
+    file = tmp_path / "alertmanager.yaml"
+    receivers = "\n".join(f"  - name: {name}" for name in NAMES)
+    file.write_text(ROUTING.replace("RECEIVERS", receivers))
+    workspace.settings_file.write_text(f"alerts: {{routing: '{file}'}}\n")
+    real = RealAlertmanager(file, tmp_path)
+    try:
+        for text in SILENCES:
+            wire = [
+                {"name": m.name, "value": m.value, "isRegex": "~" in m.op, "isEqual": m.op[0] == "="}
+                for m in read_matchers(text)
+            ]
+            silence = {"matchers": wire, "createdBy": "ada", "comment": "known", **span}
+            real.ask("/api/v2/silences", silence)
+            assert api.post("/api/v2/silences", json=silence).status_code == 200
+        alerts = [{"labels": labels, **span} for labels in labels_of_all]
+        real.ask("/api/v2/alerts", alerts)
+        assert api.post("/api/v2/alerts", json=alerts).status_code == 200
+
+        ours = api.get("/api/v2/alerts").json()
+        until(
+            lambda: shown(real.ask("/api/v2/alerts")) == shown(ours),
+            "the same alerts",
+            told=lambda: set(shown(real.ask("/api/v2/alerts")).items()) ^ set(shown(ours).items()),
+        )
+        assert {state for state, *_ in shown(ours).values()} == {"active", "suppressed"}
+        by_fingerprint = {alert["fingerprint"]: alert for alert in ours}
+        sources = [by_fingerprint[source]["labels"] for alert in ours for source in alert["status"]["inhibitedBy"]]
+        assert sources
+        assert all("critical" in source.values() or source["alertname"] in ("HostDown", "Storm") for source in sources)
+        assert [each["name"] for each in api.get("/api/v2/receivers").json()] == [*NAMES]
+        for query in ("", "?silenced=false", "?inhibited=false&active=true", "?active=false", "?receiver=pager|desk",
+                      "?filter=severity%3D%22critical%22&inhibited=false"):  # fmt: skip
+            expected = shown_groups(real.ask(f"/api/v2/alerts/groups{query}"))
+            assert shown_groups(api.get(f"/api/v2/alerts/groups{query}").json()) == expected, query
+            listed = shown(real.ask(f"/api/v2/alerts{query}"))
+            assert shown(api.get(f"/api/v2/alerts{query}").json()) == listed, query
+    finally:
+        real.close()

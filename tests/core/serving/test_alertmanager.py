@@ -187,6 +187,21 @@ def test_amtool_sends_an_alert_and_sees_that_a_silence_hides_it(amtool, workspac
     assert hidden["status"]["silencedBy"] == [silence.silence_id]
 
 
+def test_amtool_sees_what_an_inhibition_hides(amtool, workspace):
+    (workspace.root / "routing.yaml").write_text(
+        "route: {receiver: desk}\nreceivers: [{name: desk}]\n"
+        "inhibit_rules: [{source_matchers: [alertname=HostDown], target_matchers: [layer=app], equal: [zone]}]\n"
+    )
+    workspace.settings_file.write_text("alerts: {routing: routing.yaml}\n")
+    for name, layer in (("HostDown", "host"), ("Slow", "app")):
+        assert amtool("alert", "add", name, "zone=eu-1", f"layer={layer}")[0] == 0
+    [source] = json.loads(amtool("-o", "json", "alert", "query")[1])
+    assert source["labels"]["alertname"] == "HostDown"
+    assert source["receivers"] == [{"name": "desk"}]
+    hidden = json.loads(amtool("-o", "json", "alert", "query", "--inhibited", "alertname=Slow")[1])
+    assert [alert["status"]["inhibitedBy"] for alert in hidden] == [[source["fingerprint"]]]
+
+
 def test_a_viewer_lists_silences_and_makes_none(amtool, workspace):
     assert amtool("silence", "add", "-c", "repair", "zone=eu-1", role=Role.VIEWER)[0] != 0
     assert Silences(workspace).all() == []
