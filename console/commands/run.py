@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
     warn_of_policy(args)
     if args.headless or not has_terminal():
         from console.cli.unread_output import unread_output_is_harmless
-        from core.state.write_health import require_room
+        from core.state.lease import require_room
 
-        require_room(workspace.root)  # before a server answers for an engine that cannot start
+        require_room(workspace)  # before a server answers for an engine that cannot start
         with unread_output_is_harmless(), _api(workspace, args.api):
             return run_headless(workspace, args)
     if args.metrics is not None:

@@ -23,8 +23,7 @@ from core.maintenance.startup_recovery import recover
 from core.settings import PolicySource, Settings, settings_in_force
 from core.settings.in_force import named_config
 from core.state import Lease, Workspace
-from core.state.lease import BEAT_SECONDS, Mode
-from core.state.write_health import require_room
+from core.state.lease import BEAT_SECONDS, Mode, require_room
 from core.telemetry import TelemetryWriter
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
@@ -83,7 +82,7 @@ class Engine:
             if self._threads:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
-            require_room(self._workspace.root)
+            require_room(self._workspace)
             limit_arenas()
             return_large_blocks()
             settings = settings_in_force(self._workspace.root)

@@ -16,8 +16,9 @@ from core.clock import Clock, in_words, to_iso, utc_now
 from core.files import access_error, open_to_write, write_all
 from core.json_documents import decode_json
 from core.lock_files import locked_within, unlock
-from core.state.errors import LeaseHeldError
+from core.state.errors import LeaseHeldError, NoRoomError
 from core.state.workspace import Workspace
+from core.state.write_health import disk_problem
 
 Mode = Literal["headless", "embedded"]
 
@@ -161,6 +162,17 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def require_room(workspace: Workspace) -> None:
+    """Refuse to start an engine that could record nothing. Beside a running engine, nothing is looked for.
+
+    Raises:
+        NoRoomError: The disk of the workspace is full.
+        FileAccessError: Reading the lease file is denied.
+    """
+    if (problem := disk_problem(workspace.root)) is not None and read_lease(workspace) is None:
+        raise NoRoomError(problem)
 
 
 def read_lease(workspace: Workspace) -> LeaseHolder | None:

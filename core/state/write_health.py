@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.files import takes_another
-from core.state.errors import NoRoomError
 
 FULL_BELOW_BYTES = 1 << 20
 """A disk with less room counts as full: the next generation of a state file takes about as much."""
@@ -36,18 +35,6 @@ def disk_problem(root: Path) -> str | None:
     if disk.f_files and not disk.f_favail:
         return f"the disk of {root} has no inode left for another file. {CURE}"
     return None
-
-
-def require_room(root: Path) -> None:
-    """Refuse to start an engine that could record nothing.
-
-    Args:
-        root: The folder of the workspace.
-    Raises:
-        NoRoomError: Its disk is full.
-    """
-    if (problem := disk_problem(root)) is not None:
-        raise NoRoomError(problem)
 
 
 class RefusedWrites:

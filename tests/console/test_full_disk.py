@@ -12,12 +12,17 @@ from console.presentation.alerts import worst_key, wrong_rows
 from console.presentation.calm import no_alerts
 from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
+from core.actor import Actor, Origin
 from core.alerts import Alerts
-from core.state import LeaseHolder, Workspace
+from core.engine import Engine
+from core.state import Lease, LeaseHolder, Workspace
+from core.state.errors import LeaseHeldError
 from core.view.source import SnapshotSource, take_snapshot
 from tests.console.conftest import NOW
 from tests.disks import filled, mounted
 from widgets.glyphs import UNICODE
+
+MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
 
 
 @pytest.fixture
@@ -64,6 +69,16 @@ def test_an_engine_does_not_start_and_says_why_in_one_sentence(small, called, fl
     (line,) = err.splitlines()
     assert line.startswith("bondx: No engine starts: the disk of")
     assert line.endswith("Free some space.")
+
+
+def test_a_running_engine_is_named_on_a_full_disk_too(small, called):
+    """A console attaches to it, and another headless engine is refused for it."""
+    with Lease.acquire(small, MIRA, "headless"), filled(small.root.parent):
+        with pytest.raises(LeaseHeldError):
+            Engine(small, mode="embedded", actor=MIRA).start()
+        code, _, err = called(main, "--workspace", small.root, "run", "--headless", "--no-session")
+    assert code == 4
+    assert "An engine is already running" in err
 
 
 def test_it_comes_before_every_alert_and_counts_as_critical(small):

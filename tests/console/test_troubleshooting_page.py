@@ -9,12 +9,16 @@ from types import SimpleNamespace
 import pytest
 
 from console.cli.headless import criteria_events, plain_line
+from core.alerts.delivery.checking import check_receivers
+from core.alerts.routing.reading import load_routing
+from core.errors import UsageError
 from core.models.errors import MissingExtraError
+from core.promql import EvaluationBudget, PromqlError
 from core.quality.gate import judge
 from core.serving.errors import ListenError
 from core.serving.server import listen
-from core.settings import SettingsError, TrainingSettings, load_settings
-from core.state import write_health
+from core.settings import AlertSettings, SettingsError, TrainingSettings, load_settings
+from core.state import Workspace, write_health
 from core.state.errors import LockHeldError
 from core.state.lease import LeaseHolder, _held_by
 from core.training.child_process import describe_death
@@ -67,6 +71,21 @@ def of_an_engine(_folder, _patch) -> str:
     return _held_by(holder, SimpleNamespace(root=ROOT))
 
 
+def of_a_rule(_folder, _patch) -> str:
+    with pytest.raises(PromqlError) as refused:
+        EvaluationBudget().look_at(50_000_001, 1)
+    return str(refused.value)
+
+
+def of_a_receiver(folder, _patch) -> str:
+    file = folder / "alertmanager.yaml"
+    file.write_text("route: {receiver: desk}\nreceivers:\n- name: desk\n  slack_configs: [ {api_url: nonsense}]\n")
+    file.chmod(0o600)
+    with pytest.raises(UsageError) as refused:
+        check_receivers(Workspace(folder), AlertSettings(), load_routing(file), file)
+    return str(refused.value).replace(f"{folder}/", "")
+
+
 SAID = {
     "a limit of memory": lambda *_: plain_line({"event": "epoch_failed", "epoch": 1, "reason": out_of_memory(300)}),
     "a killed child": lambda *_: describe_death(-9, 512 << 20),
@@ -80,6 +99,8 @@ SAID = {
     "an engine": of_an_engine,
     "a full disk": of_a_full_disk,
     "a settings file": of_a_settings_file,
+    "a rule": of_a_rule,
+    "a receiver": of_a_receiver,
 }
 
 

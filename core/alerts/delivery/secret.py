@@ -95,7 +95,7 @@ class Secrets:
         name: str,
         *,
         is_secret: bool = True,
-        schemes: Collection[str] = ("http", "https"),
+        schemes: Collection[str] = ("https", "http"),
     ) -> Secret | None:
         """Read a field that must be an address, as `field` does.
 
@@ -179,7 +179,7 @@ class CheckedSecrets(Secrets):
         return super().file(path, name)
 
 
-def is_usable_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
+def is_usable_address(text: str, schemes: Collection[str] = ("https", "http")) -> bool:
     """Whether a text is a whole address of one of these schemes.
 
     >>> [is_usable_address(text) for text in ("https://a/b", "a/b", "file:///a", "http://a:99999", "http://")]
