@@ -55,6 +55,11 @@ class LabelDraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     format: Literal[1] = 1
     revision: int = 0
 
+    @property
+    def number(self) -> int:
+        """The number of the draw among those for its version, counted from 1."""
+        return int(self.draw_id.rpartition("/")[2])
+
 
 class LabelDraws:
     """The draws of a workspace."""
@@ -71,12 +76,16 @@ class LabelDraws:
     def all(self, model: str, version: str) -> list[LabelDraw]:
         """Return the draws for a version, the oldest first."""
         found = [draw for draw in self._documents.all() if (draw.model, draw.version) == (model, version)]
-        return sorted(found, key=_number)
+        return sorted(found, key=lambda draw: draw.number)
 
     def newest(self, model: str, version: str) -> LabelDraw | None:
         """Return the draw that counts for a version: the newest; None if no label was ever wanted."""
         found = self.all(model, version)
         return found[-1] if found else None
+
+    def next_number(self, model: str, version: str) -> int:
+        """Return the number that the next draw for a version has."""
+        return max((draw.number for draw in self.all(model, version)), default=0) + 1
 
     def get(self, model: str, version: str) -> LabelDraw:
         """Return the newest draw for a version.
@@ -99,7 +108,7 @@ class LabelDraws:
             reason: Why, for the record.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            number = max(map(_number, self.all(draw.model, draw.version)), default=0) + 1
+            number = self.next_number(draw.model, draw.version)
             draw = msgspec.structs.replace(
                 draw,
                 draw_id=f"{draw.model}@{draw.version}/{number}",
@@ -127,7 +136,3 @@ class LabelDraws:
             stored = self._documents.replace(msgspec.structs.replace(draw, n=n), expected_revision=draw.revision)
             change.record("labels.more", draw.draw_id, before={"n": draw.n}, after={"n": n})
         return stored
-
-
-def _number(draw: LabelDraw) -> int:
-    return int(draw.draw_id.rpartition("/")[2])

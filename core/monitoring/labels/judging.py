@@ -11,7 +11,14 @@ from core.json_documents import decode_json
 from core.losses import LossKind, LossRule, loss_of
 from core.monitoring.documents import LabelsPart
 from core.monitoring.labels.draws import MOST_WANTED, LabelDraw
-from core.monitoring.labels.sampling import LEAST_LABELS, CorrectionEnds, LabelledMean, mean_of_draws
+from core.monitoring.labels.sampling import (
+    LEAST_LABELS,
+    LEVEL,
+    CorrectionEnds,
+    LabelledMean,
+    level_of_draw,
+    mean_of_draws,
+)
 from core.monitoring.verdicts import PerformanceVerdict
 from core.telemetry.predictions import PredictionReader
 
@@ -98,7 +105,13 @@ def judged(draw: LabelDraw, known: KnownLosses, now: datetime) -> LabelsPart:
     rows = [draw.rows[at] for at in draw.draws[:gap]]
     correction = [(known.losses[row.request].loss - row.expected) / (draw.n_rows * row.chance) for row in rows]
     ends = CorrectionEnds(draw.least_correction, draw.greatest_correction, draw.is_limited)
-    found = mean_of_draws(np.array(correction, dtype=np.float64), draw.mean_expected, draw.held_out, ends)
+    found = mean_of_draws(
+        np.array(correction, dtype=np.float64),
+        draw.mean_expected,
+        draw.held_out,
+        ends,
+        level=level_of_draw(draw.number),
+    )
     wanted = requests[: draw.n]
     expired = [request for request in wanted if request in known.expired]
     by_when, n_more, expected_at = _by_when(draw, known, found, now)
@@ -159,6 +172,12 @@ def _by_when(
 
 def _notes(draw: LabelDraw, known: KnownLosses, gap: int, expired: list[str]) -> list[str]:
     notes = []
+    if draw.number > 1:
+        notes.append(
+            f"Draw {draw.number:,} of this version: its interval misses with a probability of "
+            f"{level_of_draw(draw.number):.2g} at most, so that those of all draws together miss with "
+            f"{LEVEL:.0%} at most."
+        )
     if expired:
         what = "prediction is" if len(expired) == 1 else "predictions are"
         notes.append(

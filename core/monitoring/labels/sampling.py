@@ -48,6 +48,22 @@ class LabelledMean:
     n_needed: int | None
 
 
+def level_of_draw(number: int) -> float:
+    """Return the probability that the interval of a draw of a version misses: its draws share one level.
+
+    Whoever draws again until the outcomes suit finds no more false verdicts than by one draw, whatever made them draw.
+
+    Args:
+        number: Of the draw, counted from 1.
+    Source:
+        A union bound, the level spent in proportion to 1 / number²: the shares of all numbers sum to 1 (Euler).
+
+    >>> round(level_of_draw(1), 4), round(level_of_draw(2), 4)
+    (0.0304, 0.0076)
+    """
+    return LEVEL * 6.0 / (np.pi * number) ** 2
+
+
 def draw_chances(uncertainty: FloatArray) -> FloatArray:
     """Return the chance of each row in one draw, shape (n,), summing to 1.
 
@@ -153,7 +169,9 @@ def labelled_mean(
     return mean_of_draws(surprise / (n_rows * chance[drawn]), float(expected.mean()), held_out, ends)
 
 
-def mean_of_draws(correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> LabelledMean:
+def mean_of_draws(
+    correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, *, level: float = LEVEL
+) -> LabelledMean:
     """Bound the mean loss of all rows by the draws whose outcomes are known.
 
     Nothing is assumed of the distribution but its ends, so rows whose events have not come yet prove as little as they
@@ -166,6 +184,7 @@ def mean_of_draws(correction: FloatArray, mean_expected: float, held_out: float,
         mean_expected: The mean of the expected losses of all rows.
         held_out: The mean loss of the held-out rows.
         ends: As returned by `correction_ends`.
+        level: The probability that the interval ever misses.
     Source:
         Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86(1), 2024,
         sections 4 and 5: the wealth of bets against a mean, mixed over fixed bets, which reaches 1 / level with
@@ -179,16 +198,18 @@ def mean_of_draws(correction: FloatArray, mean_expected: float, held_out: float,
         ends = ends._replace(high=max(ends.high, float(correction.max())))
     above, below = correction - ends.low, ends.high - correction  # two means of numbers from 0 on
     value = mean_expected + seen
-    low = mean_expected + ends.low + _least_mean(above, ends.high - ends.low)
-    high = mean_expected + ends.high - _least_mean(below, ends.high - ends.low)
+    low = mean_expected + ends.low + _least_mean(above, ends.high - ends.low, level)
+    high = mean_expected + ends.high - _least_mean(below, ends.high - ends.low, level)
     low, high = max(min(low, value), 0.0), max(high, value)
     verdict = _verdict(value, low, high, held_out)
     is_open = verdict is PerformanceVerdict.OPEN
-    needed = _draws_to_decide(correction, mean_expected, held_out, ends) if is_open else None
+    needed = _draws_to_decide(correction, mean_expected, held_out, ends, level) if is_open else None
     return LabelledMean(n, value, low, high, verdict, needed)
 
 
-def expected_draws(likely: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> int | None:
+def expected_draws(
+    likely: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, *, level: float = LEVEL
+) -> int | None:
     """Return the draws after which a verdict is due if the expected losses are right; None if more than a million.
 
     Args:
@@ -196,28 +217,31 @@ def expected_draws(likely: FloatArray, mean_expected: float, held_out: float, en
         mean_expected: The mean of the expected losses of all rows.
         held_out: The mean loss of the held-out rows.
         ends: As returned by `correction_ends`.
+        level: The probability that the interval ever misses.
 
     >>> ends = CorrectionEnds(-1.0, 1.0, True)
     >>> expected_draws(np.full(20, 0.1), 1.0, 1.0, ends) < expected_draws(np.full(20, 0.5), 1.0, 1.0, ends)
     True
     """
     correction = np.clip(np.where(np.arange(len(likely)) % 2, likely, -likely), ends.low, ends.high)
-    return _draws_to_decide(correction, mean_expected, held_out, ends)
+    return _draws_to_decide(correction, mean_expected, held_out, ends, level)
 
 
-def _draws_to_decide(correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds) -> int | None:
+def _draws_to_decide(
+    correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, level: float
+) -> int | None:
     """Return the draws after which a verdict is expected if later draws are like these."""
     tolerated = (1.0 + TOLERANCE) * held_out
     fell = None
     if mean_expected + float(correction.mean()) >= tolerated:
-        fell = _draws_to_exclude(correction - ends.low, held_out - mean_expected - ends.low)
-    holds = _draws_to_exclude(ends.high - correction, ends.high + mean_expected - tolerated)
+        fell = _draws_to_exclude(correction - ends.low, held_out - mean_expected - ends.low, level)
+    holds = _draws_to_exclude(ends.high - correction, ends.high + mean_expected - tolerated, level)
     return min((each for each in (fell, holds) if each is not None), default=None)
 
 
-def _least_mean(values: FloatArray, most: float) -> float:
+def _least_mean(values: FloatArray, most: float, level: float) -> float:
     """Return the largest mean that bets on larger values exclude, of values from 0 to `most`; 0 without one."""
-    needed = np.log(2.0 / LEVEL)
+    needed = np.log(2.0 / level)
 
     def is_excluded(mean: float) -> bool:
         wealth = np.log1p(np.outer(values / mean - 1.0, _BETS)).sum(axis=0)
@@ -231,12 +255,12 @@ def _least_mean(values: FloatArray, most: float) -> float:
     return outside
 
 
-def _draws_to_exclude(values: FloatArray, mean: float) -> int | None:
+def _draws_to_exclude(values: FloatArray, mean: float, level: float) -> int | None:
     """Return the draws after which bets exclude a mean if later values are like those drawn; None after a million."""
     if mean <= 0:
         return None
     growth = np.log1p(np.outer(values / mean - 1.0, _BETS)).mean(axis=0).max()
-    n = np.log(2.0 / LEVEL * len(_BETS)) / growth if growth > 0 else np.inf
+    n = np.log(2.0 / level * len(_BETS)) / growth if growth > 0 else np.inf
     return max(int(np.ceil(n)), LEAST_LABELS) if n < MOST_DRAWS else None
 
 

@@ -13,6 +13,8 @@ from core.monitoring.live.level_counts import LevelIndex
 from core.monitoring.live.number_counts import NumberGrid
 from core.monitoring.live.sketch import PREDICTION, ColumnCounts, LiveSketch, ProfileIndex, SliceCounts
 
+_BLOCK = 2_048  # rows
+
 
 class Served(NamedTuple):
     """The rows of one answered request."""
@@ -44,6 +46,7 @@ class SketchCounter:
         self._texts = [
             (at, name, how) for at, name in enumerate(texts) if isinstance(how := index.columns.get(name), LevelIndex)
         ]
+        self._n_texts = len(texts)
         self._slices = _slices_by_column(index.profile.slices)
         self._sliced_at = [(at, name) for at, name in enumerate(texts) if name in self._slices]
 
@@ -65,17 +68,23 @@ class SketchCounter:
             self._count_open(sketch, [row for each in served for row in each.rows.texts], predictions)
             return sketch
         if self._numbers:
-            matrix = np.concatenate([each.rows.numbers for each in served])
-            columns = np.ascontiguousarray(matrix.T)
+            columns = _by_column(np.concatenate([each.rows.numbers for each in served]))
             for at, name, how in self._numbers:
                 sketch.features[name] = how.count(columns[at])
         if self._texts or self._sliced_at:
-            by_place = list(zip(*chain.from_iterable(each.rows.texts for each in served), strict=True))
+            by_place = self._texts_by_place(served, sketch.n)
             for at, name, levels in self._texts:
                 sketch.features[name] = _count_names(levels, by_place[at])
             for at, name in self._sliced_at:
                 self._count_slices(sketch, name, by_place[at], predictions)
         return sketch
+
+    def _texts_by_place(self, served: Sequence[Served], n_rows: int) -> list[list[Any]]:
+        """Return the cells of each place; slices of one list are several times quicker than a transposition."""
+        cells = list(chain.from_iterable(chain.from_iterable(each.rows.texts for each in served)))
+        if len(cells) != n_rows * self._n_texts:
+            raise ValueError(f"{n_rows} rows of {self._n_texts} texts have {len(cells)} cells")
+        return [cells[at :: self._n_texts] for at in range(self._n_texts)]
 
     def _count_open(self, sketch: LiveSketch, rows: list[Mapping[str, Any]], predictions: FloatArray | None) -> None:
         for name, how in self._index.columns.items():
@@ -120,6 +129,14 @@ class SketchCounter:
             if n:
                 own = SliceCounts(n) if steps is None else SliceCounts(n, n, int(steps[number]))
                 sketch.slices.setdefault(f"{column}={level}", SliceCounts()).add(own)
+
+
+def _by_column(matrix: FloatArray) -> FloatArray:
+    """Return the columns of a matrix as rows that lie together; by blocks, which stay in the cache."""
+    found = np.empty(matrix.shape[::-1])
+    for start in range(0, len(matrix), _BLOCK):
+        found[:, start : start + _BLOCK] = matrix[start : start + _BLOCK].T
+    return found
 
 
 def _slices_by_column(slices: Iterable[str]) -> dict[str, dict[Any, int]]:

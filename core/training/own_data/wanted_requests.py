@@ -19,7 +19,7 @@ from core.monitoring.estimation.watch import live_rows
 from core.monitoring.labels.answers import JudgedRequests, WantedRequest, WantedRequests
 from core.monitoring.labels.draws import MOST_WANTED, DrawnRow, LabelDraw, LabelDraws
 from core.monitoring.labels.judging import IN_WORDS, caught_up, judged, known_losses
-from core.monitoring.labels.sampling import correction_ends, draw_chances, draws, expected_draws
+from core.monitoring.labels.sampling import correction_ends, draw_chances, draws, expected_draws, level_of_draw
 from core.monitoring.labels.strata import RowLosses, losses_by_strata
 from core.monitoring.labels.watch import LabelsWatch
 from core.registry import ModelVersion, Registry
@@ -91,7 +91,8 @@ def wanted_requests(
         with registry.opened(chosen.model, chosen.version) as folder:
             held_out = HeldOutRows.read(folder, chosen.key)
         population = _recorded(workspace, chosen, held_out, requests, clock())
-        draw = store.add(_drawn(chosen, population, n, seed), actor=actor, reason=reason)
+        level = level_of_draw(store.next_number(chosen.model, chosen.version))
+        draw = store.add(_drawn(chosen, population, n, seed, level), actor=actor, reason=reason)
     elif n > draw.n:
         if n > len(draw.rows):
             raise UsageError(f"{n} rows are asked for; the draw {draw.draw_id} has {len(draw.rows)}. Draw again.")
@@ -145,7 +146,7 @@ def _wanted(row: DrawnRow) -> WantedRequest:
     return WantedRequest(request_id=row.request, row=0, chance=row.chance)
 
 
-def _drawn(version: ModelVersion, population: _Population, n: int, seed: int) -> LabelDraw:
+def _drawn(version: ModelVersion, population: _Population, n: int, seed: int, level: float) -> LabelDraw:
     losses = population.losses
     chance = draw_chances(losses.uncertainty)
     found = draws(chance, MOST_DRAWS, seed=seed)
@@ -178,7 +179,7 @@ def _drawn(version: ModelVersion, population: _Population, n: int, seed: int) ->
         least_correction=ends.low,
         greatest_correction=ends.high,
         is_limited=ends.is_limited,
-        n_needed=expected_draws(likely, float(losses.expected.mean()), losses.held_out, ends),
+        n_needed=expected_draws(likely, float(losses.expected.mean()), losses.held_out, ends, level=level),
     )
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from core.monitoring.estimation.held_out import HeldOutRows
 from core.monitoring.labels.draws import DrawnRow, LabelDraw
 from core.monitoring.labels.judging import KnownLoss, KnownLosses, judged, known_losses
+from core.monitoring.labels.sampling import LEVEL, level_of_draw
 from core.monitoring.labels.strata import losses_by_strata
 from core.monitoring.verdicts import PerformanceVerdict
 
@@ -70,6 +71,18 @@ def test_a_certain_fall_is_a_verdict_that_needs_no_more():
     assert (part.verdict, part.by_when, part.n_needed) == (PerformanceVerdict.FELL, "", None)
     assert part.low < 3.0 < part.high
     assert part.reason.startswith("absolute error 3 (")
+
+
+def test_the_draws_of_a_version_share_one_level_so_that_drawing_again_proves_no_more_by_chance():
+    again = replace(DRAW, draw_id="spread@1.0.0/4")
+    first, fourth = (
+        judged(draw, replace(known(60), draw=draw.draw_id), ASKED + timedelta(hours=60)) for draw in (DRAW, again)
+    )
+
+    assert sum(level_of_draw(number) for number in range(1, 10_000)) <= LEVEL
+    assert fourth.low < first.low < first.value < first.high < fourth.high
+    assert first.notes == ()
+    assert fourth.notes[0].startswith("Draw 4 of this version")
 
 
 @pytest.mark.parametrize("missing", ["expired", "unusable"])

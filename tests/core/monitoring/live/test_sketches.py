@@ -164,6 +164,12 @@ def test_unseen_levels_are_numbered_in_bounded_memory_and_in_any_order():
     assert len(found) + unnamed.levels == forward.n_unseen_levels
 
 
+def test_rows_with_other_texts_than_the_version_has_are_refused(index):
+    rows = Rows(np.zeros((2, 1)), [("A",), ("A", "B", "C")])
+    with pytest.raises(ValueError, match="2 rows of 1 texts have 4 cells"):
+        SketchCounter(index, numbers=("smooth",), texts=("grade",)).count([Served(rows, [1.0, 2.0])])
+
+
 def test_a_feature_that_requests_do_not_carry_is_named(index):
     assert SketchCounter(index, numbers=("smooth",), texts=("tied",)).left_out == ["tied", "gaps", "grade", "client"]
 
