@@ -43,6 +43,7 @@ COMMANDS = (
     "stress",
     "labels",
     "audit",
+    "evidence",
     "logs",
     "workspaces",
     "config",

@@ -73,6 +73,12 @@ class AuditKeys:
             return False
         return True
 
+    def public_key(self) -> str:
+        """Return the public key as 64 hex digits; the key pair is made on first use."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return self._signing_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
     def _signing_key(self) -> "Ed25519PrivateKey":
         # Imported late: it costs 40 ms, and most processes neither sign nor verify.
         from cryptography.hazmat.primitives import serialization as form

@@ -81,6 +81,26 @@ def path_to(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     return [*path_to(index - middle, leaves[middle:]), root_of(leaves[:middle])]
 
 
+def paths_to(indices: Iterable[int], leaves: Sequence[bytes]) -> dict[int, list[bytes]]:
+    """Return the paths of several leaves, as `path_to` does for one; each hash of the tree is computed once.
+
+    >>> leaves = [leaf_hash(bytes([each])) for each in range(13)]
+    >>> paths_to(range(13), leaves) == {at: path_to(at, leaves) for at in range(13)}
+    True
+    """
+    paths: dict[int, list[bytes]] = {index: [] for index in indices}
+    places = {index: index for index in paths}
+    level = list(leaves)
+    while len(level) > 1:
+        for index, place in places.items():
+            if (sibling := place ^ 1) < len(level):
+                paths[index].append(level[sibling])
+            places[index] = place >> 1
+        pairs = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]  # the last one of an odd number moves up as it is
+    return paths
+
+
 def leads_to(root: bytes, leaf: bytes, index: int, n: int, path: Sequence[bytes]) -> bool:
     """Say whether a path leads from a leaf to the root of a tree of `n` leaves.
 

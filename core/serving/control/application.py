@@ -29,6 +29,7 @@ from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.backups import BackupRoutes
 from core.serving.control.evaluation_pool import EvaluationPool
+from core.serving.control.evidence import EvidenceRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
@@ -74,6 +75,7 @@ _ROUTES = (
     RecordRoutes,
     PruneRoutes,
     BackupRoutes,
+    EvidenceRoutes,
     TokenRoutes,
     WebhookRoutes,
 )

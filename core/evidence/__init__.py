@@ -1,0 +1,23 @@
+"""Evidence packs: what is recorded about a version, a session, a rollout, a stress test or a period, with its proof.
+
+`pack.py` is a pack as data, `sources.py` reads what its figures come from, `subject.py` gathers what is recorded about
+one thing, `sections/` writes the sixteen sections of it, `regulation.py` maps rules to them, `log_proof.py` proves that
+the quoted audit records are in the log, `page.py` and `charts.py` draw it, `signing.py` signs it, `verification.py`
+checks it on any machine, `packs.py` keeps the packs of a workspace.
+"""
+
+from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
+from core.evidence.packs import EvidencePacks, KeptPack
+from core.evidence.verification import PackVerdict, verify_pack
+
+__all__ = [
+    "EvidencePack",
+    "EvidencePacks",
+    "EvidenceSection",
+    "KeptPack",
+    "PackKind",
+    "PackManifest",
+    "PackVerdict",
+    "SectionStatus",
+    "verify_pack",
+]

@@ -1,0 +1,253 @@
+"""The evidence packs of a workspace: built, kept below `reports/evidence/`, listed, and recorded in the audit log."""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import NotFoundError
+from core.escape import shown
+from core.evidence.log_proof import close, require_sound_log
+from core.evidence.pack import EvidencePack, PackKind, PackManifest
+from core.evidence.page import page_of
+from core.evidence.sections import sections_of
+from core.evidence.signing import DATA, MANIFEST, PAGE, encoded_manifest, encoded_pack, signed_manifest
+from core.evidence.subject import (
+    Period,
+    Subject,
+    model_subject,
+    rollout_subject,
+    session_subject,
+    stress_subject,
+    version_subject,
+)
+from core.files import access_error, digest, make_folder, new_folder, remove_tree, write_file, write_folder
+from core.governance.audit import audited
+from core.governance.record import Evidence
+from core.json_documents import decode_json
+from core.plain_files import open_regular
+from core.progress import begins
+from core.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.state import Documents
+
+T = TypeVar("T")
+
+DATABASE: Final = "evidence"
+TABLE: Final = "packs"
+FOLDER: Final = "evidence"  # below reports/; no session can have this name
+NOTICE: Final = (
+    "This pack gathers what a workspace has recorded. It supports a file and is no opinion on compliance. Figures on "
+    "synthetic data cannot by themselves evidence performance on real portfolios."
+)
+
+
+class KeptPack(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one pack."""
+
+    pack_id: str  # "ev-0001"
+    kind: PackKind
+    subject: str
+    title: str
+    built_at: datetime
+    built_by: str
+    folder: str  # relative to the workspace
+    manifest_sha256: str
+    audit_sequence: int
+    n_sources: int
+    n_missing: int
+    revision: int = 0
+
+
+class EvidencePacks:
+    """The packs of one workspace."""
+
+    def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
+        """Open them.
+
+        Args:
+            workspace: The workspace.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._clock = clock
+
+    @property
+    def _documents(self) -> "Documents[KeptPack]":
+        return self._workspace.database(DATABASE).documents(TABLE, KeptPack, key="pack_id")
+
+    def all(self) -> list[KeptPack]:
+        """Return every pack, the newest first."""
+        return sorted(self._documents.all(), key=lambda each: _number(each.pack_id), reverse=True)
+
+    def get(self, pack_id: str) -> KeptPack:
+        """Return the record of a pack.
+
+        Raises:
+            DocumentNotFoundError: There is none of this id.
+        """
+        return self._documents.get(pack_id)
+
+    def folder_of(self, pack: KeptPack) -> Path:
+        """Return the folder of a pack."""
+        return self._workspace.root / pack.folder
+
+    @property
+    def public_key_file(self) -> Path:
+        """The public half of the key that signs the packs."""
+        return self._workspace.keys_dir / "audit-signing.pub"
+
+    def read(self, pack_id: str) -> EvidencePack:
+        """Return a pack as it was built.
+
+        Raises:
+            DocumentNotFoundError: There is none of this id.
+            NotFoundError: Its files are gone, or are not what was built.
+        """
+        return self._decoded(pack_id, DATA, EvidencePack)
+
+    def manifest(self, pack_id: str) -> PackManifest:
+        """Return the signed manifest of a pack; raises as `read` does."""
+        return self._decoded(pack_id, MANIFEST, PackManifest)
+
+    def page(self, pack_id: str) -> bytes:
+        """Return the page of a pack; raises as `read` does."""
+        return self._content(pack_id, PAGE)
+
+    def _decoded(self, pack_id: str, name: str, kind: type[T]) -> T:
+        try:
+            return decode_json(self._content(pack_id, name), type=kind)
+        except msgspec.DecodeError as error:
+            raise NotFoundError(
+                f"{name} of {pack_id} was edited, or is of another release: {shown(str(error))}."
+            ) from None
+
+    def _content(self, pack_id: str, name: str) -> bytes:
+        place = self.folder_of(self.get(pack_id)) / name
+        try:
+            with open_regular(place) as file:
+                return file.read()
+        except OSError as error:
+            raise NotFoundError(f"{place} cannot be read: {error.strerror or error}.") from None
+
+    def of_version(self, model: str, version: str, *, actor: Actor, reason: str = "") -> KeptPack:
+        """Build a pack about a version; raises as `version_subject` and `UnprovenLogError` do."""
+        return self._build(lambda: version_subject(self._workspace, model, version), actor, reason)
+
+    def of_session(self, session_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+        """Build a pack about a session; raises as `session_subject` and `UnprovenLogError` do."""
+        return self._build(lambda: session_subject(self._workspace, session_id), actor, reason)
+
+    def of_rollout(self, rollout_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+        """Build a pack about a rollout; raises as `rollout_subject` and `UnprovenLogError` do."""
+        return self._build(lambda: rollout_subject(self._workspace, rollout_id), actor, reason)
+
+    def of_stress_test(self, test_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+        """Build a pack about a stress test; raises as `stress_subject` and `UnprovenLogError` do."""
+        return self._build(lambda: stress_subject(self._workspace, test_id), actor, reason)
+
+    def of_model(self, model: str, since: datetime, until: datetime, *, actor: Actor, reason: str = "") -> KeptPack:
+        """Build a pack about a model in a period; raises as `model_subject` and `UnprovenLogError` do."""
+        return self._build(lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason)
+
+    def _build(self, gather: Callable[[], Subject], actor: Actor, reason: str) -> KeptPack:
+        begins("verifying the audit log")
+        require_sound_log(self._workspace)
+        begins("gathering what is recorded")
+        subject = gather()
+        sections = sections_of(subject)
+        begins("proving the records")
+        sources, proof = close(self._workspace, subject.book.sources)
+        pack_id, folder = self._claimed()
+        try:
+            pack = EvidencePack(
+                pack_id=pack_id,
+                kind=subject.kind,
+                subject=subject.name,
+                title=subject.title,
+                built_at=self._clock(),
+                built_by=str(actor),
+                workspace=str(self._workspace.root),
+                host=Actor.engine().host,
+                release=_release(),
+                notice=NOTICE,
+                sections=sections,
+                sources=tuple(sources),
+                proof=proof,
+            )
+            manifest = self._write(folder, pack)
+            return self._recorded(pack, folder, manifest, actor, reason)
+        except BaseException:
+            remove_tree(folder, root=self._workspace.root)
+            raise
+
+    def _write(self, folder: Path, pack: EvidencePack) -> bytes:
+        files = {DATA: encoded_pack(pack), PAGE: page_of(pack)}
+        manifest = encoded_manifest(signed_manifest(self._workspace, pack, files))
+
+        def fill(unfinished: Path) -> None:
+            for name, content in {**files, MANIFEST: manifest}.items():
+                write_file(unfinished / name, content, durable=False)
+
+        write_folder(folder, fill)
+        return manifest
+
+    def _recorded(self, pack: EvidencePack, folder: Path, manifest: bytes, actor: Actor, reason: str) -> KeptPack:
+        path = folder.relative_to(self._workspace.root).as_posix()
+        kept = KeptPack(
+            pack_id=pack.pack_id,
+            kind=pack.kind,
+            subject=pack.subject,
+            title=pack.title,
+            built_at=pack.built_at,
+            built_by=pack.built_by,
+            folder=path,
+            manifest_sha256=digest(manifest),
+            audit_sequence=pack.proof.sequence,
+            n_sources=len(pack.sources),
+            n_missing=pack.n_missing,
+        )
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            stored = self._documents.insert(kept)
+            change.record(
+                "evidence.build",
+                pack.pack_id,
+                after={"subject": pack.subject, "record": pack.proof.sequence, "root": pack.proof.root},
+                evidence=[Evidence(f"{path}/{MANIFEST}", kept.manifest_sha256)],
+            )
+        return stored
+
+    def _claimed(self) -> tuple[str, Path]:
+        """Take the next id by making its folder, so that two builders never have the same."""
+        above = self._workspace.reports_dir / FOLDER
+        taken = [_number(each.pack_id) for each in self.all()]
+        number = max(taken, default=0) + 1
+        try:
+            make_folder(above)
+            while True:
+                try:
+                    new_folder(above / f"ev-{number:04d}")
+                except FileExistsError:
+                    number += 1
+                else:
+                    return f"ev-{number:04d}", above / f"ev-{number:04d}"
+        except OSError as error:
+            raise access_error(above, "write", error) from error
+
+
+def _number(pack_id: str) -> int:
+    return int(pack_id.removeprefix("ev-"))
+
+
+def _release() -> str:
+    try:
+        return version_of("bondx-console")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,97 @@
+"""Evidence packs over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, TypedDict, TypeVar
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from core.actor import Actor
+from core.clock import utc_now
+from core.evidence import EvidencePack, EvidencePacks, KeptPack, PackKind, PackManifest, PackVerdict, verify_pack
+from core.serving.authenticator import Caller
+from core.serving.control.admission import INSPECT, OPERATE, Given
+from core.serving.errors import BadRequestError
+from core.state import Workspace
+from core.text_limits import MAX_REASON
+
+T = TypeVar("T")
+_Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class NewPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a new pack."""
+
+    kind: PackKind
+    named: _Name | None = None  # the id of a session, a rollout or a stress test
+    model: _Name | None = None  # of a version, or of a period
+    version: _Name | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None  # of a period
+    until: Annotated[datetime, Meta(tz=True)] | None = None  # by default now
+    reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
+
+
+class _By(TypedDict):
+    actor: Actor
+    reason: str
+
+
+class EvidenceRoutes(Controller):
+    """Evidence packs."""
+
+    path = "/evidence"
+    tags = ["evidence"]
+
+    @get("/", opt=INSPECT, sync_to_thread=True)
+    def list_packs(self, workspace: Given[Workspace]) -> list[KeptPack]:
+        """List the packs of the workspace, the newest first."""
+        return EvidencePacks(workspace).all()
+
+    @post("/", opt=OPERATE, sync_to_thread=True)
+    def build_pack(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewPack]) -> KeptPack:
+        """Gather what is recorded about a version, session, rollout, stress test or period, prove it and sign it."""
+        packs = EvidencePacks(workspace)
+        by = _By(actor=caller.actor, reason=data.reason)
+        if data.kind is PackKind.VERSION:
+            return packs.of_version(_given(data.model, "model"), _given(data.version, "version"), **by)
+        if data.kind is PackKind.MODEL:
+            since = _given(data.since, "since")
+            return packs.of_model(_given(data.model, "model"), since, data.until or utc_now(), **by)
+        named = _given(data.named, "named")
+        if data.kind is PackKind.SESSION:
+            return packs.of_session(named, **by)
+        return packs.of_rollout(named, **by) if data.kind is PackKind.ROLLOUT else packs.of_stress_test(named, **by)
+
+    @get("/{pack_id:str}", opt=INSPECT, sync_to_thread=True)
+    def show_pack(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> EvidencePack:
+        """Return a whole pack: its sections, its sources with their content, and its proof."""
+        return EvidencePacks(workspace).read(pack_id)
+
+    @get("/{pack_id:str}/page", opt=INSPECT, media_type="text/html", sync_to_thread=True)
+    def show_page(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> Response[bytes]:
+        """Return the page of a pack, as it was signed."""
+        return Response(EvidencePacks(workspace).page(pack_id), media_type="text/html; charset=utf-8")
+
+    @get("/{pack_id:str}/manifest", opt=INSPECT, sync_to_thread=True)
+    def show_manifest(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> PackManifest:
+        """Return the signed manifest of a pack."""
+        return EvidencePacks(workspace).manifest(pack_id)
+
+    @get("/{pack_id:str}/verification", opt=INSPECT, sync_to_thread=True)
+    def verify(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> PackVerdict:
+        """Check a pack with the public key of this workspace; an auditor uses the own copy of that key instead."""
+        packs = EvidencePacks(workspace)
+        return verify_pack(packs.folder_of(packs.get(pack_id)), packs.public_key_file)
+
+
+def _given(value: T | None, field: str) -> T:
+    """Return a field that this kind of pack needs.
+
+    Raises:
+        BadRequestError: It is missing.
+    """
+    if value is None:
+        raise BadRequestError("is needed for this kind of pack", field=field)
+    return value

@@ -1,0 +1,203 @@
+"""Packs hold recorded facts alone: every figure is a value of the source that it names, and what is missing is said."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.errors import NotFoundError, UsageError
+from core.evidence import PackKind, SectionStatus
+from core.evidence.log_proof import UnprovenLogError
+from core.evidence.sources import spelled
+from core.governance import AuditFilter, AuditLog
+from core.rollout import Rollouts
+from core.stress.stored_tests import StressTests
+from tests.core.evidence.conftest import ANA
+from tools.demo_stress import stress_demo
+
+TITLES = (
+    "Identity",
+    "Regulatory map",
+    "Data",
+    "Method and conceptual soundness",
+    "Development record",
+    "Performance",
+    "Calibration",
+    "Stability",
+    "Sensitivity and stress",
+    "Explainability",
+    "Benchmarks and challenger",
+    "Limitations, overlays, uncertainty",
+    "Implementation checks",
+    "Monitoring plan",
+    "Independent validation and findings",
+    "Change log, approvals, retirement",
+)
+
+
+def values_in(recorded: Any) -> Iterator[Any]:
+    """Yield every value in a JSON document, names and inner values included."""
+    yield recorded
+    if isinstance(recorded, dict):
+        for name, inner in recorded.items():
+            yield name
+            yield name.replace("_", " ")
+            yield from values_in(inner)
+    elif isinstance(recorded, list):
+        for inner in recorded:
+            yield from values_in(inner)
+
+
+def figures_of(section) -> Iterator[Any]:
+    yield from (fact.value for fact in section.facts)
+    yield from (cell for table in section.tables for row in table.rows for cell in row)
+
+
+@pytest.fixture
+def every_kind(demo, packs, described):
+    """A pack of each kind."""
+    stress_demo(demo, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    test = StressTests(demo).latest().test_id
+    rollout = Rollouts(demo).all()[0]
+    return [
+        packs.of_version("spread", described, actor=ANA),
+        packs.of_session("s-0001", actor=ANA),
+        packs.of_rollout(rollout.rollout_id, actor=ANA),
+        packs.of_stress_test(test, actor=ANA),
+        packs.of_model("spread", datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), actor=ANA),
+    ]
+
+
+def test_a_pack_of_each_kind_has_the_sixteen_sections_and_says_what_is_missing(every_kind, packs):
+    assert [kept.kind for kept in every_kind] == [
+        PackKind.VERSION,
+        PackKind.SESSION,
+        PackKind.ROLLOUT,
+        PackKind.STRESS,
+        PackKind.MODEL,
+    ]
+    for kept in every_kind:
+        pack = packs.read(kept.pack_id)
+        assert tuple(section.title for section in pack.sections) == TITLES
+        assert [section.number for section in pack.sections] == list(range(1, 17))
+        for section in pack.sections:
+            has_content = bool(section.facts or section.tables or section.charts)
+            assert has_content == (section.status is not SectionStatus.MISSING)
+            assert has_content or section.missing, f"{section.title} is empty and does not say why"
+
+
+def test_every_figure_is_a_value_of_the_source_that_it_names(every_kind, packs):
+    n_figures = 0
+    for kept in every_kind:
+        pack = packs.read(kept.pack_id)
+        known = {
+            source.id: {spelled(value) for value in values_in(json.loads(source.content))}
+            for source in pack.sources
+            if source.content is not None and source.kind != "settings"
+        }
+        numbers = {
+            source.id: {
+                float(value) for value in values_in(json.loads(source.content)) if isinstance(value, int | float)
+            }
+            for source in pack.sources
+            if source.id in known
+        }
+        settings = {source.id: {source.sha256} for source in pack.sources if source.kind == "settings"}
+        for section in pack.sections:
+            for figure in figures_of(section):
+                if figure.source and figure.text != "–":
+                    assert figure.text in {**known, **settings}[figure.source], (kept.pack_id, section.title, figure)
+                    n_figures += 1
+            for chart in section.charts:
+                assert set(chart.values) <= numbers[chart.source], (kept.pack_id, chart.title)
+    assert n_figures > 300
+
+
+def test_what_a_version_lacks_is_named_with_what_would_record_it(built, packs):
+    pack = packs.read(built.pack_id)
+    missing = [sentence for section in pack.sections for sentence in section.missing]
+    assert not any("owner of spread" in sentence for sentence in missing)
+    assert any("bondx registry tag spread" in sentence and "purpose=TEXT" in sentence for sentence in missing)
+    assert built.n_missing == len(missing)
+
+
+def test_an_audit_record_vouches_for_the_version_its_files_and_its_moves(built, packs):
+    sources = {source.place: source for source in packs.read(built.pack_id).sources}
+    version = next(source for place, source in sources.items() if place.startswith("registry/versions/"))
+    manifest = next(source for place, source in sources.items() if place.endswith("/MANIFEST.json"))
+    report = next(source for place, source in sources.items() if place.endswith("/report.json"))
+    assert version.record
+    assert manifest.record
+    assert (report.record, report.within) == (0, manifest.id)
+
+
+def test_the_audit_log_records_a_pack_with_the_hash_of_its_manifest(built, demo):
+    record = AuditLog(demo).search(AuditFilter(verb="evidence.build"))[0]
+    assert (record.object, record.reason) == (built.pack_id, "annual review")
+    assert record.evidence[0].sha256 == built.manifest_sha256
+    assert AuditLog(demo).verify().ok
+
+
+def test_the_page_escapes_what_was_recorded_and_needs_no_network(built, packs):
+    page = (packs.folder_of(built) / "evidence.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; refit" in page
+    assert not re.search(r"(?:src|href)=\"(?!#)", page)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+    anchors, targets = set(re.findall(r'href="#([^"]+)"', page)), set(re.findall(r' id="([^"]+)"', page))
+    assert anchors <= targets
+    assert page.count("<svg") == page.count("</svg>") >= 3
+
+
+def test_the_same_facts_give_the_same_sections_again(built, packs, described):
+    again = packs.of_version("spread", described, actor=ANA)
+    first, second = (packs.read(kept.pack_id).sections[:14] for kept in (built, again))
+    assert first == second
+
+
+def test_a_period_holds_what_happened_in_it_alone(demo, packs, described):
+    later = packs.of_model("spread", datetime(2090, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), actor=ANA)
+    pack = packs.read(later.pack_id)
+    assert not pack.sections[15].tables
+    with pytest.raises(UsageError, match="ends before it begins"):
+        packs.of_model("spread", datetime(2100, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC), actor=ANA)
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        pytest.param(lambda packs: packs.of_version("sprad", "1.0.0", actor=ANA), "sprad", id="model"),
+        pytest.param(lambda packs: packs.of_version("spread", "9.9.9", actor=ANA), "9.9.9", id="version"),
+        pytest.param(lambda packs: packs.of_session("s-9999", actor=ANA), "s-9999", id="session"),
+        pytest.param(lambda packs: packs.of_rollout("ro-9999", actor=ANA), "ro-9999", id="rollout"),
+        pytest.param(lambda packs: packs.of_stress_test("st-9999", actor=ANA), "st-9999", id="stress test"),
+    ],
+)
+def test_a_subject_that_does_not_exist_is_refused_by_name_and_leaves_nothing(demo, packs, build, named):
+    with pytest.raises(NotFoundError, match=re.escape(named)):
+        build(packs)
+    assert packs.all() == []
+    assert list((demo.reports_dir / "evidence").glob("*")) == []
+
+
+def test_no_pack_is_built_on_a_log_that_does_not_verify(demo, packs, described):
+    log = demo.audit_file
+    log.write_bytes(log.read_bytes().replace(b'"reason":"better"', b'"reason":"bitter"'))
+    with pytest.raises(UnprovenLogError, match="No evidence can be built on this audit log: record"):
+        packs.of_version("spread", described, actor=ANA)
+    assert packs.all() == []
+
+
+def test_two_builders_at_once_have_packs_of_their_own(demo, packs, described, fork):
+    def build() -> str:
+        return packs.of_version("spread", described, actor=ANA).pack_id
+
+    children = [fork(build) for _ in range(3)]
+    assert sorted(child.answer() for child in children) == ["ev-0001", "ev-0002", "ev-0003"]
+    assert AuditLog(demo).verify().ok
