@@ -15,6 +15,11 @@
     for alert in service.detect_drift("risk_model", new_data):
         print(alert.message)
 
+    from bondx.ml import explain
+
+    for part in explain("spread", row=0).report.contributions:
+        print(part.feature, part.contribution)
+
 Importing this package loads nothing heavy.
 """
 
@@ -22,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bondx.ml.explanations import explain
     from bondx.ml.monitoring import ModelMonitoringService
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
@@ -43,6 +49,7 @@ __all__ = [
     "TensorFlowServingClient",
     "check_trades_file",
     "compliance_table",
+    "explain",
 ]
 
 _HOMES = {
@@ -56,6 +63,7 @@ _HOMES = {
     "TensorFlowServingClient": "core.client.tf_serving",
     "check_trades_file": "core.domains.etrm.compliance.file_check",
     "compliance_table": "core.domains.etrm.compliance.table",
+    "explain": "bondx.ml.explanations",
 }
 
 

@@ -41,6 +41,7 @@ COMMANDS = (
     "telemetry",
     "performance",
     "stress",
+    "explain",
     "labels",
     "audit",
     "evidence",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ import pandas as pd
 from core.arrays import AnyArray, BoolArray
 from core.models.errors import UnknownAlgorithmError
 from core.models.scoring.scorer import RowScorer
+
+if TYPE_CHECKING:
+    from core.models.anatomy import Anatomy
 
 
 @runtime_checkable
@@ -188,6 +191,10 @@ class Model(ABC):
         Raises:
             UnsupportedSpaceError: The model reads a column without a compiled form.
         """
+        return None
+
+    def anatomy(self) -> "Anatomy | None":
+        """Return what the answers are made of, for exact explanations; None if there is only `predict` to ask."""
         return None
 
     def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
+from core.models.anatomy import Anatomy
 from core.models.errors import EmptyPanelError, NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
@@ -127,6 +128,23 @@ class SupervisedModel(Model):
         return truth_rows(truth, rows)[self.truth_column].to_numpy(dtype=np.float64)
 
     unit: ClassVar[str] = ""  # of the answer
+    scale_name: ClassVar[str] = ""  # the learning scale in words; by default log odds, or the label
+
+    @override
+    def anatomy(self) -> Anatomy:
+        if self.space is None:
+            raise NotFittedError(self.name)
+        sources = (self.design.derived.sources(name) for name in self.space.tree_columns)
+        usual = "log odds" if self.link == "classification" else self.label
+        return Anatomy(
+            columns=tuple(" x ".join(columns) for columns in sources),
+            matrices=self.matrices,
+            learner=self.learners[self.shipping],
+            space=self.space,
+            scale=self.scale_name or usual,
+            to_answer=self.answer,
+            classes=("0", "1") if self.link == "classification" else (),
+        )
 
     @classmethod
     def field(cls, name: str, levels: tuple[str, ...] | None) -> Field:

@@ -37,13 +37,13 @@ class SklearnLearner(TreesLearner):
         labels = target.astype(np.int64) if self.n_classes else target
         settings = {**self.parameters, **{name: int(size) for name, size in self.tuned.items()}, **self.fixed}
         self.estimator = kind(**settings, random_state=seed % (2**32))
-        self.estimator.fit(self._design(matrix), labels, sample_weight=weight)
+        self.estimator.fit(self.cells(matrix), labels, sample_weight=weight)
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
         if not self.n_classes:
-            return np.asarray(self.estimator.predict(self._design(matrix)), dtype=np.float64)
-        chance = np.asarray(self.estimator.predict_proba(self._design(matrix)), dtype=np.float64)
+            return np.asarray(self.estimator.predict(self.cells(matrix)), dtype=np.float64)
+        chance = np.asarray(self.estimator.predict_proba(self.cells(matrix)), dtype=np.float64)
         if chance.shape[1] == self.n_classes:
             return chance
         # Rows without a single event leave one class, predicted with certainty.
@@ -66,7 +66,8 @@ class SklearnLearner(TreesLearner):
             files.pop(ESTIMATOR), expected=self.kinds[self.task], n_features=len(self.columns.tree_columns)
         )
 
-    def _design(self, matrix: AnyArray) -> AnyArray:
+    def cells(self, matrix: AnyArray) -> AnyArray:
+        """Return a matrix as the estimator reads it."""
         return matrix if self.reads_missing else np.nan_to_num(matrix, nan=-999.0)
 
 
@@ -88,7 +89,7 @@ class RandomForestLearner(SklearnLearner):
         if not 0 < len(matrix) <= FEW_ROWS or (self.n_classes and len(self.estimator.classes_) != self.n_classes):
             return super().answer(matrix)
         with np.errstate(over="ignore"):
-            rows = np.ascontiguousarray(self._design(matrix), dtype=np.float32)
+            rows = np.ascontiguousarray(self.cells(matrix), dtype=np.float32)
         if np.isinf(rows).any():  # which scikit-learn refuses
             return super().answer(matrix)
         trees = [member.tree_ for member in self.estimator.estimators_]
@@ -179,7 +180,7 @@ class XGBoostLearner(TreesLearner):
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
         super().__init__(space, task, parameters, **more)
-        self._xgboost = import_module("xgboost")
+        self.library = import_module("xgboost")
 
     @override
     def fit(self, matrix: AnyArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> None:
@@ -191,8 +192,8 @@ class XGBoostLearner(TreesLearner):
             "nthread": 1,
             "seed": seed % (2**31 - 1),
         }
-        rows = self._xgboost.DMatrix(matrix, label=target, weight=weight, nthread=1)
-        self.booster = self._xgboost.train(settings, rows, num_boost_round=int(self.parameters["n_estimators"]))
+        rows = self.library.DMatrix(matrix, label=target, weight=weight, nthread=1)
+        self.booster = self.library.train(settings, rows, num_boost_round=int(self.parameters["n_estimators"]))
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
@@ -204,7 +205,7 @@ class XGBoostLearner(TreesLearner):
 
     @override
     def score(self, matrix: AnyArray) -> FloatArray:
-        margin = self.booster.predict(self._xgboost.DMatrix(matrix, nthread=1), output_margin=True)
+        margin = self.booster.predict(self.library.DMatrix(matrix, nthread=1), output_margin=True)
         return np.asarray(margin, dtype=np.float64)
 
     @override
@@ -222,7 +223,7 @@ class XGBoostLearner(TreesLearner):
             check_xgboost(files[XGBOOST], n_features=len(self.columns.tree_columns))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ArtifactError(f"{XGBOOST} is damaged: {error}") from error
-        self.booster = self._xgboost.Booster(model_file=bytearray(files[XGBOOST]))
+        self.booster = self.library.Booster(model_file=bytearray(files[XGBOOST]))
 
 
 def _best_of(losses: Sequence[Sequence[float]]) -> int:

@@ -145,11 +145,20 @@ class FeatureSpace:
                 left, right = blocks[term.left], blocks[term.right][:, : 1 if term.straight else None]
                 block = (left[:, :, None] * right[:, None, :]).reshape(n_rows, -1)
             else:
-                block = self._curve(term, frame) if isinstance(term, Curve) else self._one_hot(term, frame)
+                block = self.block(term, frame)
                 blocks[term.name] = block
             out[:, start : start + block.shape[1]] = block
             start += block.shape[1]
         return out
+
+    def block(self, term: Curve | Levels, frame: pd.DataFrame) -> FloatArray:
+        """Build the columns of one term, which need no column of the table but `term_sources`; shape (n, width)."""
+        return self._curve(term, frame) if isinstance(term, Curve) else self._one_hot(term, frame)
+
+    def term_sources(self, term: Curve | Levels) -> tuple[str, ...]:
+        """Name the columns of the table that a term is computed from, once each."""
+        names = [term.name, *([term.within] if isinstance(term, Curve) and term.within else [])]
+        return tuple(dict.fromkeys(source for name in names for source in self.design.derived.sources(name)))
 
     def trees(self, frame: pd.DataFrame) -> Float32Array:
         """Build the tree matrix.

@@ -98,6 +98,11 @@ class FlatForest:
         return {f"forest.{name}": getattr(self, name) for name in KINDS}
 
     @property
+    def paths(self) -> FloatArray:
+        """Per node its part of the average path that ends there, as a share of the usual path of a tree."""
+        return self._paths
+
+    @property
     def splits(self) -> AnyArray:
         """The column of every split."""
         return np.asarray(self.feature[self.children[:, 0] != np.arange(len(self.children))])

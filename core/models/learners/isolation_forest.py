@@ -48,13 +48,13 @@ class IsolationForestLearner(FitOnceLearner):
     def learn(self, sample: Sample, *, seed: int) -> None:
         matrix = sample.matrices.trees
         self._describe(matrix)
-        self.estimator = fit_forest(self._filled(matrix), self.parameters, seed=seed)
+        self.estimator = fit_forest(self.filled(matrix), self.parameters, seed=seed)
         scores = self.answer(matrix)
         self.threshold = float(np.quantile(scores, 1.0 - float(self.parameters["expected_share"])))
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        return np.asarray(-self.estimator.score_samples(self._filled(matrix)), dtype=np.float64)
+        return np.asarray(-self.estimator.score_samples(self.filled(matrix)), dtype=np.float64)
 
     @override
     def dump(self) -> Dumped:
@@ -91,7 +91,8 @@ class IsolationForestLearner(FitOnceLearner):
             else:
                 self.centre[position] = float(np.median(present)) if present.size else 0.0
 
-    def _filled(self, matrix: AnyArray) -> AnyArray:
+    def filled(self, matrix: AnyArray) -> AnyArray:
+        """Return a matrix as the forest reads it: medians for empty cells, and of each level its rarity."""
         filled = matrix.copy()
         rarity = iter(self.rarity)
         for position, n_levels in enumerate(self.columns.n_levels):

@@ -30,6 +30,7 @@ from core.serving.control.alerts import AlertRoutes
 from core.serving.control.backups import BackupRoutes
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.evidence import EvidenceRoutes
+from core.serving.control.explanations import ExplanationRoutes
 from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
@@ -79,7 +80,7 @@ _ROUTES = (
     TokenRoutes,
     WebhookRoutes,
 )
-_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes, StressRoutes)
+_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes, ExplanationRoutes, StressRoutes)
 """Their texts are data of callers, which are taken as they are."""
 
 

@@ -124,6 +124,7 @@ PATHS = {
     "stress scenarios": "get /api/v1/stress/scenarios",
     "stress check": LEFT_OUT,
     "stress reverse": LEFT_OUT,
+    "explain": "post /api/v1/models/{model}/explain",
     "performance show": "get /api/v1/models/{model}/performance",
     "drift status": "get /api/v1/monitoring",
     "drift history": "get /api/v1/models/{model}/monitoring/history",

@@ -17,13 +17,17 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
 from core.domains.bonds.models.attainment import anomaly_attainment, anomaly_metrics
 from core.domains.bonds.models.consistency import contradiction_evidence
-from core.domains.bonds.models.isolation import IsolationDetector
+from core.domains.bonds.models.derived import DERIVED
+from core.domains.bonds.models.designs import ANOMALY_FOREST
+from core.domains.bonds.models.isolation import IsolationDetector, forest_rows
 from core.domains.bonds.models.mistyped import TYPO_ODDS, mistyped_evidence
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
+from core.models.anatomy import FOREST_SCALE, Anatomy
 from core.models.errors import NotFittedError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.learners.learner import Files
+from core.models.learners.samples import Matrices
 from core.models.parameters import require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.persistence.restoring import restoring
@@ -178,6 +182,19 @@ class AnomalyModel(Model):
     @override
     def row_scorer(self) -> RowScorer:
         return ForestScorer(self.forest) if self.shipping == FOREST else ResidualScorer(self.spread)
+
+    @override
+    def anatomy(self) -> Anatomy | None:
+        if self.shipping != FOREST:
+            return None  # evidence is no sum over columns
+        forest = self.forest.learner
+        return Anatomy(
+            columns=tuple(" x ".join(DERIVED.sources(name)) for name in ANOMALY_FOREST),
+            matrices=lambda frame: Matrices.of(forest.filled(forest_rows(frame))),
+            learner=forest.trees,
+            scale=FOREST_SCALE,
+            to_answer=np.exp2,
+        )
 
     @override
     def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ class SpreadModel(BondModel):
     unit = BY_NAME["spread_bps"].unit
     design = designs.SPREAD
     robust = True
+    scale_name = "asinh(spread / 10 bp)"
 
     @override
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:

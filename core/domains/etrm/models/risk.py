@@ -21,6 +21,7 @@ class RiskModel(DealModel):
     link = "regression"
     unit = "score"
     truth_column = "log_odds"
+    scale_name = "log odds of the score"
     design = designs.RISK
 
     @override

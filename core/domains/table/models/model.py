@@ -1,6 +1,7 @@
 """The model of a table: it chooses its method on rows held out, then learns from all of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
 from core.models import scores
 from core.models.algorithms import ENSEMBLES
+from core.models.anatomy import FOREST_SCALE, Anatomy
 from core.models.errors import NotFittedError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
@@ -263,6 +265,21 @@ class TableModel(Model):
         return TableScorer(self.predict_matrix, signature, learner=learner, scale=self.scale)
 
     @override
+    def anatomy(self) -> Anatomy:
+        learner, signature = self._learned(), self._described()
+        scale = {Task.CLASSIFICATION: "log odds", Task.ANOMALY: FOREST_SCALE}.get(signature.task, str(signature.target))
+        return Anatomy(
+            columns=signature.names,
+            matrices=lambda frame: Matrices.of(self.matrix(frame)),
+            learner=learner,
+            scale=scale,
+            to_answer=partial(_answer_of, task=signature.task, n_classes=len(signature.classes)),
+            centre=self.scale[0],
+            spread=self.scale[1],
+            classes=signature.classes,
+        )
+
+    @override
     def feature_importance(self) -> dict[str, float]:
         self._learned()
         return dict(self._importance)
@@ -461,6 +478,13 @@ class TableModel(Model):
 def _of_two(answer: FloatArray) -> FloatArray:
     """Return of two classes the probability of the second."""
     return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
+
+
+def _answer_of(margin: FloatArray, *, task: Task, n_classes: int) -> FloatArray:
+    """Turn margins on the scale of an explanation into answers; of several classes there is no answer from one."""
+    if task is Task.ANOMALY:
+        return np.asarray(np.exp2(margin))
+    return np.asarray(1.0 / (1.0 + np.exp(-margin))) if n_classes == 2 else margin
 
 
 def _told_ensemble(learner: FitOnceLearner, choice: Choice) -> dict[str, Any]:

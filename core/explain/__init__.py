@@ -1,0 +1,13 @@
+"""Why a model answers as it does: contributions of columns to answers, exact where an exact algorithm exists.
+
+plain_trees.py           the trees of every library in one form
+leaf_games.py            exact Shapley values of trees: path-dependent, and against a background
+linear_terms.py          exact Shapley values of linear models on a design
+shapley.py, sampling.py  Shapley values of any prediction function: all coalitions, or sampled orders
+parts.py                 which algorithm explains which learner, and how an ensemble's members add up
+explainer.py             the algorithm that suits a model, chosen by its type, and named
+local_explanation.py     one row: contributions, nearest rows; counterfactual.py searches the smallest change
+global_explanation.py    a model: importances with intervals; association.py, effects.py, surrogate.py
+deny_list.py             columns that must not appear
+documents.py             what an explanation says
+"""

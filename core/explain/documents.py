@@ -1,0 +1,194 @@
+"""What an explanation says: of one row, and of a model. Plain values, stored and sent as JSON."""
+
+import msgspec
+
+Shown = str | float | None
+"""A cell as it is shown: text, a number, or None for an empty cell."""
+
+DENIED = "(denied columns)"
+
+
+class FeatureContribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one column adds to the answer for a row."""
+
+    feature: str
+    value: Shown = None
+    contribution: float
+    error: float | None = None  # its standard error, where orders were sampled
+
+
+class CellChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell that is changed."""
+
+    feature: str
+    before: Shown
+    after: Shown
+
+
+class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest change that turns the answer."""
+
+    changes: tuple[CellChange, ...]
+    prediction: float
+    distance: float  # the sum of the changes, each as a share of the reference rows between the two values
+    n_asked: int  # how many changed rows the model answered
+
+
+class NearRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A reference row that is like the row."""
+
+    row: int
+    distance: float  # the mean over columns, 0 for the same row
+    prediction: float
+    actual: float | None = None
+
+
+class AnswerInterval(msgspec.Struct, frozen=True, kw_only=True):
+    """A conformal interval of an answer."""
+
+    level: float
+    low: float
+    high: float
+    method: str
+
+
+class LocalExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a model answers a row as it does.
+
+    Attributes:
+        prediction: The answer.
+        margin: The answer on the scale of the contributions; the base and the contributions sum to it.
+        base: The reference: the mean margin, or the margin of the reference row.
+        reference: What the base is the mean of, in words.
+        scale: The scale of margin, base and contributions, in words.
+        algorithm: How they were computed, in words.
+        method: The same as an option.
+        cost: What a row costs, in words.
+        output: Of a classification the class that is explained.
+        contributions: By size, the largest first.
+        sum_error: By how much base and contributions miss the margin.
+        nearest: The reference rows most like this row.
+        counterfactual: The smallest change that turns the answer, if it was asked for and found.
+        interval: A conformal interval, if it was asked for.
+        notes: What a reader must know, a sentence each.
+    """
+
+    prediction: float
+    margin: float
+    base: float
+    reference: str
+    scale: str
+    algorithm: str
+    method: str
+    cost: str
+    output: str | None = None
+    contributions: tuple[FeatureContribution, ...]
+    sum_error: float
+    nearest: tuple[NearRow, ...] = ()
+    counterfactual: Counterfactual | None = None
+    interval: AnswerInterval | None = None
+    notes: tuple[str, ...] = ()
+
+
+class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one column moves the answers.
+
+    Attributes:
+        feature: The column.
+        importance: The mean size of its contributions.
+        low: Lower end of the 95 % bootstrap interval.
+        high: Upper end.
+        share: Of the sum over columns.
+        best_rank: Its best rank in 95 % of the resamples, 1 for the largest.
+        worst_rank: Its worst.
+        direction: The rank correlation of its values with its contributions; None for a category.
+    """
+
+    feature: str
+    importance: float
+    low: float
+    high: float
+    share: float
+    best_rank: int
+    worst_rank: int
+    direction: float | None = None
+
+
+class FeatureGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns that are hard to tell apart; how they share their importance says little."""
+
+    features: tuple[str, ...]
+    association: float  # the strongest between two of them, 0 to 1
+    importance: float  # the mean size of the sum of their contributions
+
+
+class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """How the margin moves along one column."""
+
+    feature: str
+    kind: str  # "ale" or "partial dependence"
+    points: tuple[Shown, ...]
+    values: tuple[float, ...]
+
+
+class SliceImportance(msgspec.Struct, frozen=True, kw_only=True):
+    """The importances among the rows of one slice."""
+
+    slicing: str
+    level: str
+    n_rows: int
+    importance: dict[str, float]
+
+
+class Surrogate(msgspec.Struct, frozen=True, kw_only=True):
+    """A small tree that imitates the model.
+
+    Attributes:
+        fidelity: R² of its imitation of the margin, on rows that it did not learn from.
+        rules: Each leaf as a sentence.
+        disagrees: Where it is furthest from the model.
+    """
+
+    fidelity: float
+    rules: tuple[str, ...]
+    disagrees: str
+
+
+class GlobalExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model relies on.
+
+    Attributes:
+        n_rows: How many rows were explained.
+        n_units: How many groups they belong to, which are resampled as a whole; the rows if they are independent.
+        base: The mean margin over the reference.
+        reference: What the base is the mean of, in words.
+        scale: The scale of the margin, in words.
+        algorithm: How contributions were computed, in words.
+        method: The same as an option.
+        cost: What a row costs, in words.
+        output: Of a classification the class that is explained.
+        sum_error: By how much base and contributions miss a margin at most.
+        features: By importance, the largest first.
+        groups: Columns that are hard to tell apart.
+        effects: Of the most important columns.
+        slices: By slice.
+        surrogate: The tree that imitates the model; None if the rows are too few.
+        notes: What a reader must know, a sentence each.
+    """
+
+    n_rows: int
+    n_units: int
+    base: float
+    reference: str
+    scale: str
+    algorithm: str
+    method: str
+    cost: str
+    output: str | None = None
+    sum_error: float
+    features: tuple[FeatureImportance, ...]
+    groups: tuple[FeatureGroup, ...] = ()
+    effects: tuple[FeatureEffect, ...] = ()
+    slices: tuple[SliceImportance, ...] = ()
+    surrogate: Surrogate | None = None
+    notes: tuple[str, ...] = ()

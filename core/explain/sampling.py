@@ -1,0 +1,97 @@
+"""Shapley values of any model that has a prediction function, by sampled orders of its columns.
+
+Each order starts at a background row and takes the columns of the explained row one after another. The same background
+rows serve every explained row, so the reference is one figure, and contributions sum to the answer exactly; what
+sampling leaves open is how the sum is shared, and its standard error is reported.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.explain.shapley import by_orders, sampled_orders, shapley_of_coalitions
+
+MOST_ROWS_AT_ONCE: Final = 50_000
+FEW_PLAYERS: Final = 8  # up to here every coalition is asked about
+
+
+class SampledExplainer:
+    """Asks a prediction function about mixtures of rows.
+
+    Args:
+        predict: Answers rows, shape (n,).
+        columns: The players.
+        background: The reference rows.
+        n_pairs: Of orders, for each explained row.
+        seed: Of the orders.
+        is_exact: Ask about every coalition of the columns with every background row instead.
+    """
+
+    def __init__(
+        self,
+        predict: Callable[[pd.DataFrame], FloatArray],
+        columns: Sequence[str],
+        background: pd.DataFrame,
+        *,
+        n_pairs: int,
+        seed: int,
+        is_exact: bool = False,
+    ) -> None:
+        self._predict = predict
+        self._columns = tuple(columns)
+        self._is_exact = is_exact or len(columns) <= FEW_PLAYERS
+        self._orders = [] if self._is_exact else sampled_orders(len(columns), n_pairs, seed=seed)
+        count = len(background) if self._is_exact else min(n_pairs, len(background))
+        chosen = np.random.default_rng(seed).permutation(len(background))[:count]
+        self._background = background.iloc[np.sort(chosen)].reset_index(drop=True)
+        answers = np.asarray(predict(self._background), dtype=np.float64)
+        # An order and its reverse start at the same row.
+        self._starts = np.repeat(np.resize(np.arange(count), max(n_pairs, 1)), 2)
+        self.base = float(answers.mean() if self._is_exact else answers[self._starts].mean())
+        self.algorithm = (
+            f"Shapley values of all {2 ** len(columns):,} coalitions, background"
+            if self._is_exact
+            else f"Shapley values by {n_pairs} pairs of sampled orders, background"
+        )
+
+    def calls(self, n_rows: int) -> int:
+        """Return how many rows the prediction function answers to explain that many."""
+        if self._is_exact:
+            return n_rows * int(2 ** len(self._columns)) * len(self._background)
+        return n_rows * len(self._orders) * (len(self._columns) + 1)
+
+    def contributions(self, rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        """Return contributions and their standard errors, both of shape (n, players)."""
+        found = [self._of_row(rows.iloc[[k]]) for k in range(len(rows))]
+        return np.array([values for values, _ in found]), np.array([errors for _, errors in found])
+
+    def _of_row(self, row: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        n_players = len(self._columns)
+        if self._is_exact:
+            every = (np.arange(2**n_players)[:, None] >> np.arange(n_players) & 1).astype(np.bool_)
+            starts = np.arange(len(self._background))
+            worths = self._worth(row, every.repeat(len(starts), axis=0), np.tile(starts, len(every)))
+            by_coalition = list(worths.reshape(len(every), len(starts)).mean(axis=1))
+            return np.array(shapley_of_coalitions(by_coalition)), np.zeros(n_players)
+        starts = self._starts[: len(self._orders)].repeat(n_players + 1)
+        return by_orders(lambda known: self._worth(row, known, starts), self._orders, n_players)
+
+    def _worth(self, row: pd.DataFrame, known: BoolArray, starts: IntArray) -> FloatArray:
+        out = np.empty(len(known))
+        for begin in range(0, len(known), MOST_ROWS_AT_ONCE):
+            part = slice(begin, begin + MOST_ROWS_AT_ONCE)
+            out[part] = self._predict(self._mixed(row, known[part], starts[part]))
+        return out
+
+    def _mixed(self, row: pd.DataFrame, known: BoolArray, starts: IntArray) -> pd.DataFrame:
+        """Return background rows in which the known columns are the row's."""
+        frame = self._background.iloc[starts].reset_index(drop=True)
+        both = pd.concat([self._background, row], ignore_index=True)  # one dtype for the two
+        own = len(both) - 1
+        mixed = {
+            name: both[name].iloc[np.where(known[:, k], own, starts)].array for k, name in enumerate(self._columns)
+        }
+        return frame.assign(**mixed)

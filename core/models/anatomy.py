@@ -1,0 +1,42 @@
+"""What a model's answers are made of, for whoever explains them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from core.arrays import AnyArray, FloatArray
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.flat_forest import FlatForest
+from core.models.learners.learner import ContinuingLearner, FitOnceLearner
+from core.models.learners.samples import Matrices
+
+FOREST_SCALE: Final = "log2 of the anomaly score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anatomy:
+    """The learner behind a model, and how it reads a table.
+
+    Attributes:
+        columns: Of each column of the tree matrix, the column of the table behind it.
+        matrices: Builds the matrices of rows.
+        learner: What answers on them; for a forest alone, its trees.
+        space: The frozen design, for learners with a linear matrix.
+        centre: The learner's zero, in the unit of the margin.
+        spread: The learner's one, in the unit of the margin.
+        scale: The margin in words, such as "log odds".
+        to_answer: Turns margins into the values of `predict`.
+        classes: The names of the classes; empty for numbers and scores.
+    """
+
+    columns: tuple[str, ...]
+    matrices: Callable[[pd.DataFrame], Matrices]
+    learner: ContinuingLearner | FitOnceLearner | FlatForest
+    scale: str
+    to_answer: Callable[[FloatArray], AnyArray]
+    space: FeatureSpace | None = None
+    centre: float = 0.0
+    spread: float = 1.0
+    classes: tuple[str, ...] = ()

@@ -1,0 +1,81 @@
+"""Why a version answers as it does, over HTTP."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from core.serving.control.admission import INSPECT, Given
+from core.serving.control.given_rows import GivenRows
+from core.serving.errors import BadRequestError
+from core.state import Workspace
+from core.training.own_data.explanation import ExplainRequest, RowExplanation, VersionExplanation
+
+Place = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Column = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ExplainQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to explain, and how."""
+
+    rows: GivenRows | None = None  # by default rows that the version kept, or rows that its domain draws
+    version: str | None = None  # by default the live version, else the newest
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    output: str | None = None  # of several classes the one to explain
+    n_rows: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # how many rows explain the version
+
+
+class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which row to explain, and how."""
+
+    row: Place | dict[str, Any]  # its position among the rows that the version kept, or its cells
+    version: str | None = None  # by default the live version, else the newest
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    output: str | None = None  # of several classes the one to explain
+    reference_row: Place | None = None  # compare with this row instead of the mean
+    turn: Annotated[str, Meta(max_length=100)] | None = None  # search the smallest change that turns the answer
+    fixed: Annotated[list[Column], Meta(max_length=1_000)] = []  # columns that this search may not change
+
+
+class ExplanationRoutes(Controller):
+    """Explanations of versions and of rows."""
+
+    path = "/models"
+    tags = ["monitoring"]
+
+    @post("/{model:str}/explain", opt=INSPECT, status_code=200, sync_to_thread=True)
+    def explain_version(
+        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainQuestion]
+    ) -> VersionExplanation:
+        """Explain what a version relies on, by rows that it kept or by given rows; nothing of them is stored."""
+        from core.explain.explainer import Method
+        from core.training.own_data.explanation import explain_rows, explain_version
+
+        request = ExplainRequest(
+            model=model, version=data.version, method=Method(data.method), output=data.output, n_rows=data.n_rows
+        )
+        return explain_version(workspace, request) if data.rows is None else explain_rows(workspace, request, data.rows)
+
+    @post("/{model:str}/explain/row", opt=INSPECT, status_code=200, sync_to_thread=True)
+    def explain_row(
+        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainRowQuestion]
+    ) -> RowExplanation:
+        """Explain why a version answers one row as it does; nothing is stored."""
+        from core.explain.explainer import Method
+        from core.training.own_data.explanation import explain_one
+
+        if data.fixed and data.turn is None:
+            raise BadRequestError("goes with turn: say which answer counts as turned", field="fixed")
+        request = ExplainRequest(
+            model=model,
+            version=data.version,
+            row=data.row,
+            method=Method(data.method),
+            output=data.output,
+            reference_row=data.reference_row,
+            turn=data.turn,
+            fixed=data.fixed,
+        )
+        return explain_one(workspace, request)

@@ -1,0 +1,431 @@
+"""Why a registered version answers as it does: of one row, or as a whole."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from core.arrays import FloatArray, IntArray
+from core.domains.catalogue import load_model
+from core.domains.domain import DrawRequest, SlicedDomain
+from core.domains.registry import find_domain, session_domain_names
+from core.errors import CoreError, NotFoundError, UsageError
+from core.explain.columns import is_number
+from core.explain.deny_list import DenyList
+from core.explain.documents import GlobalExplanation, LocalExplanation
+from core.explain.explainer import N_PAIRS, Explainer, Method
+from core.explain.global_explanation import explain_globally
+from core.explain.local_explanation import explain_row
+from core.explain.parts import Reading
+from core.files import remove_file, write_file
+from core.models import Model
+from core.monitoring import dependence
+from core.monitoring.data_profile import DataProfile, ProfileError
+from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
+from core.plain_files import read_file
+from core.progress import begins
+from core.registry import ModelVersion, Registry
+from core.seeds import derive_seed
+from core.settings import settings_in_force
+from core.settings.explanation import ExplanationSettings
+from core.state import Workspace
+from core.tables import ReadingRules, TableSignature
+from core.training.own_data.batch import read_batch
+from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.given_rows import rows_as_file
+
+CACHE: Final = "explanations"
+MOST_CACHED: Final = 200
+N_DRAWN: Final = 2_000
+N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are explained
+MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
+MOST_SLICE_LEVELS: Final = 12
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+class VersionExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a version relies on."""
+
+    model: str
+    version: str
+    stage: str
+    rows: str  # which rows were explained, in words
+    data_sha256: str = ""
+    report: GlobalExplanation
+    reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+
+
+class RowExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a version answers a row as it does."""
+
+    model: str
+    version: str
+    stage: str
+    rows: str  # which row was explained, in words
+    data_sha256: str = ""
+    report: LocalExplanation
+    reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """What to explain, and how.
+
+    Attributes:
+        model: The model.
+        version: Its number; by default the live version, else the newest.
+        data: A file with the rows; by default the rows that the version keeps, or rows that its domain draws.
+        row: The position of one row, from 0, or its cells; None to explain the version as a whole.
+        method: How contributions are computed.
+        output: Of several classes the one to explain.
+        reference_row: The position of the row that the explained row is compared with, instead of the mean.
+        turn: Also search the smallest change after which the answer is, for instance, `>=0.5`; empty: after which the
+            model decides otherwise.
+        fixed: Columns that this search may not change.
+        n_rows: How many rows explain a version; by default that of the settings.
+        reading: How columns of the file are to be read, beyond what the signature says.
+    """
+
+    model: str
+    version: str | None = None
+    data: Path | None = None
+    row: int | Mapping[str, Any] | None = None
+    method: Method = Method.AUTO
+    output: str | None = None
+    reference_row: int | None = None
+    turn: str | None = None
+    fixed: Sequence[str] = ()
+    n_rows: int | None = None
+    reading: ReadingRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows to explain, or to compare with."""
+
+    frame: pd.DataFrame
+    words: str
+    units: IntArray | None = None
+    actual: FloatArray | None = None
+    sha256: str = ""
+    reading: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """A version, ready to be explained."""
+
+    version: ModelVersion
+    model: Model
+    signature: TableSignature | None
+    profile: DataProfile | ProfileError
+    held_out: HeldOutRows | None
+
+
+def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExplanation:
+    """Explain what a version relies on; the same question of the same version and file is answered from the cache.
+
+    Raises:
+        NotFoundError: There is no such model or version.
+        NotAdditiveError: The model has no explanation by this method.
+        TableError: The file cannot be used.
+        UsageError: The request contradicts itself, or there are no rows to explain.
+        HashMismatchError: The version's files differ from the registered files.
+    """
+    if request.turn is not None or request.fixed or request.reference_row is not None:
+        raise UsageError("A change, fixed columns and a reference row go with one row.")
+    settings = settings_in_force(workspace.root).explanation
+    loaded = _load(workspace, request)
+    rows = _rows_to_explain(loaded, request)
+    key = _key(loaded.version, request, settings, rows.sha256)
+    return _cached(workspace, key, VersionExplanation, lambda: _explained(loaded, rows, request, settings))
+
+
+def explain_rows(
+    workspace: Workspace, request: ExplainRequest, rows: Sequence[Mapping[str, Any]]
+) -> VersionExplanation:
+    """Explain what a version relies on by given rows, as `explain_version` does by those of a file; nothing is stored.
+
+    Raises:
+        UsageError, NotFoundError, HashMismatchError: As `explain_version`.
+    """
+    settings = settings_in_force(workspace.root).explanation
+    loaded = _load(workspace, request)
+    with rows_as_file(rows) as file:
+        found = _of_file(loaded, file, request.reading, words="the given rows")
+    return _explained(loaded, replace(found, sha256=""), request, settings)
+
+
+def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation:
+    """Explain why a version answers one row as it does.
+
+    Raises:
+        NotFoundError: There is no such model, version or row.
+        NotAdditiveError: The model has no explanation by this method.
+        TableError: The file cannot be used.
+        UsageError: The request contradicts itself, or there are no reference rows.
+        HashMismatchError: The version's files differ from the registered files.
+    """
+    if request.reference_row is not None and request.method is Method.PATH_DEPENDENT:
+        raise UsageError("A reference row is a background; the path-dependent reading compares with the training rows.")
+    settings = settings_in_force(workspace.root).explanation
+    loaded = _load(workspace, request)
+    if isinstance(request.row, Mapping):
+        nearby = _reference(loaded, request)
+        with rows_as_file([request.row]) as file:
+            given = _of_file(loaded, file, request.reading, words="the given row")
+        row = given.frame.head(1)
+        rows, words = nearby, given.words
+    else:
+        rows = nearby = _rows_to_explain(loaded, request)
+        row, words = _row(rows, request.row or 0), f"row {request.row or 0} of {rows.words}"
+    denied = DenyList(settings.denied_columns)
+    if request.reference_row is None:
+        against = _reference(loaded, request) if request.data is not None else nearby
+        background, reference = _background(against, settings)
+    else:
+        background = _row(nearby, request.reference_row)
+        reference = f"row {request.reference_row} of {nearby.words}"
+    row = _complete(row, background)
+    explainer = Explainer(
+        loaded.model,
+        background,
+        columns=_columns(loaded, nearby.frame),
+        method=request.method,
+        reading=Reading.PATH_DEPENDENT if request.reference_row is None else Reading.BACKGROUND,
+        output=request.output,
+        n_pairs=N_PAIRS,
+    )
+    begins("the explanation")
+    report = explain_row(
+        explainer,
+        row,
+        nearby.frame,
+        reference=reference,
+        actual=nearby.actual,
+        turn=request.turn,
+        fixed=request.fixed,
+        denied=denied,
+    )
+    return RowExplanation(
+        model=loaded.version.model,
+        version=loaded.version.version,
+        stage=loaded.version.stage,
+        rows=words,
+        data_sha256=rows.sha256,
+        report=report,
+        reading=rows.reading,
+    )
+
+
+def _explained(
+    loaded: _Loaded, rows: _Rows, request: ExplainRequest, settings: ExplanationSettings
+) -> VersionExplanation:
+    background, reference = _background(_reference(loaded, request), settings)
+    explainer = Explainer(
+        loaded.model,
+        background,
+        columns=_columns(loaded, rows.frame),
+        method=request.method,
+        output=request.output,
+        n_pairs=N_PAIRS_OF_MANY,
+    )
+    n_rows = request.n_rows or settings.rows or ExplanationSettings().rows
+    notes = []
+    if explainer.is_sampled and n_rows > MOST_SAMPLED_ROWS:
+        n_rows = MOST_SAMPLED_ROWS
+        notes.append(f"Orders of columns are sampled for {n_rows} rows only, since each row costs {explainer.cost}.")
+    begins("the explanation")
+    report = explain_globally(
+        explainer,
+        rows.frame,
+        reference=reference,
+        units=rows.units,
+        slices=slices_of(loaded.model.name, rows.frame),
+        n_rows=n_rows,
+        denied=DenyList(settings.denied_columns),
+        notes=tuple(notes),
+    )
+    return VersionExplanation(
+        model=loaded.version.model,
+        version=loaded.version.version,
+        stage=loaded.version.stage,
+        rows=rows.words,
+        data_sha256=rows.sha256,
+        report=report,
+        reading=rows.reading,
+    )
+
+
+def slices_of(model: str, frame: pd.DataFrame) -> Mapping[str, "pd.Series[Any]"]:
+    """Return the slices of rows: those of the model's domain, else the categories of few levels."""
+    for name in session_domain_names():
+        domain = find_domain(name)
+        if model in domain.models and isinstance(domain, SlicedDomain):
+            try:
+                return domain.slices(frame)
+            except (KeyError, AttributeError):  # the rows lack a column that only slices need
+                break
+    few = [name for name in frame if not is_number(frame[name]) and frame[name].nunique() <= MOST_SLICE_LEVELS]
+    return {str(name): frame[name].astype(object) for name in few}
+
+
+def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, request.model, request.version, None)
+    with registry.opened(chosen.model, chosen.version) as folder:
+        profile: DataProfile | ProfileError
+        try:
+            profile = DataProfile.read(folder, chosen.key)
+        except ProfileError as error:
+            profile = error
+        try:
+            held_out = HeldOutRows.read(folder, chosen.key)
+        except HeldOutError:
+            held_out = None
+        return _Loaded(
+            version=chosen,
+            model=load_model(folder),
+            signature=TableSignature.read(folder),
+            profile=profile,
+            held_out=held_out,
+        )
+
+
+def _rows_to_explain(loaded: _Loaded, request: ExplainRequest) -> _Rows:
+    if request.data is not None:
+        return _of_file(loaded, request.data, request.reading, words=f"the rows of {request.data.name}")
+    return _reference(loaded, request)
+
+
+def _reference(loaded: _Loaded, request: ExplainRequest) -> _Rows:
+    """Return the rows that stand for the population: kept by the version, drawn by its domain, or those of the file."""
+    held = loaded.held_out
+    if held is not None:
+        frame = held.rows.assign(**dict.fromkeys(held.masked, np.nan)) if held.masked else held.rows
+        words = f"{len(held):,} rows that the version kept, which it did not learn from"
+        return _Rows(frame=frame, words=words, units=held.units, actual=held.actual)
+    if (drawn := _drawn(loaded.version)) is not None:
+        return drawn
+    if request.data is not None:
+        return _of_file(loaded, request.data, request.reading, words=f"the rows of {request.data.name}")
+    raise UsageError(
+        f"{loaded.version.key} keeps no rows that could be explained or compared with: name a file with --data."
+    )
+
+
+def _drawn(version: ModelVersion) -> _Rows | None:
+    """Draw rows as the version's session would; None for a version that learned from a file."""
+    data = version.lineage.get("data")
+    if not isinstance(data, Mapping) or "draws" not in data:
+        return None
+    from core.domains.registry import session_domain
+
+    for name in session_domain_names():
+        domain = session_domain(name)
+        if version.model in domain.models:
+            seed = int(version.lineage.get("random_seed", 0))
+            request = DrawRequest("draw", N_DRAWN, derive_seed(seed, "explanation"), seed, domain.settings())
+            frame = domain.draw(request).frame.reset_index(drop=True)
+            group = domain.group_column
+            units = dependence.group_numbers(frame[group]) if group is not None else None
+            return _Rows(frame=frame, words=f"{len(frame):,} rows newly drawn by the domain {name}", units=units)
+    return None
+
+
+def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: str) -> _Rows:
+    if isinstance(loaded.profile, ProfileError):
+        raise loaded.profile
+    rules = replace(reading or ReadingRules(), lenient=True)
+    batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules)
+    outcomes = batch.outcomes
+    if lacking := [name for name in _asked(loaded) if name not in batch.frame]:
+        raise UsageError(f"{words[:1].upper()}{words[1:]}: {', '.join(lacking)} missing. The model reads them.")
+    if outcomes is None:
+        try:  # a request needs fewer columns than a file that is trained on
+            loaded.model.predict(loaded.model.as_strangers(batch.frame))
+        except (CoreError, ArithmeticError, LookupError, TypeError, ValueError):
+            raise UsageError(f"{words[:1].upper()}{words[1:]}: {batch.note.removesuffix('.')}.") from None
+    group = loaded.profile.group
+    units = dependence.group_numbers(batch.frame[group]) if group and group in batch.frame else None
+    return _Rows(
+        frame=batch.frame.reset_index(drop=True),
+        words=words,
+        units=units,
+        actual=None if outcomes is None else outcomes.actual,
+        sha256=batch.table.source.sha256,
+        reading=batch.table.notes,
+    )
+
+
+def _row(rows: _Rows, place: int) -> pd.DataFrame:
+    if not 0 <= place < len(rows.frame):
+        raise NotFoundError(
+            f"There is no row {place} among {rows.words}: they are numbered 0 to {len(rows.frame) - 1}."
+        )
+    return rows.frame.iloc[[place]].reset_index(drop=True)
+
+
+def _background(rows: _Rows, settings: ExplanationSettings) -> tuple[pd.DataFrame, str]:
+    count = min(settings.background_rows, len(rows.frame))
+    chosen = np.sort(np.random.default_rng(0).permutation(len(rows.frame))[:count])
+    return rows.frame.iloc[chosen].reset_index(drop=True), f"{count} of {rows.words}"
+
+
+def _complete(row: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Give a row the columns that only the reference has, empty."""
+    lacking = {str(name): np.nan for name in like if name not in row}
+    return row.assign(**lacking) if lacking else row
+
+
+def _columns(loaded: _Loaded, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Name the columns that the model is asked about."""
+    asked = _asked(loaded) or tuple(map(str, frame.columns))
+    return tuple(name for name in asked if name in frame and name != loaded.model.label)
+
+
+def _asked(loaded: _Loaded) -> tuple[str, ...]:
+    """Name the columns of a request."""
+    scorer = None
+    with suppress(CoreError):  # a derived column without a compiled form
+        scorer = loaded.model.row_scorer()
+    if scorer is not None and scorer.fields:
+        return tuple(field.name for field in scorer.fields)
+    if loaded.signature is not None:
+        return loaded.signature.names
+    return tuple(loaded.model.feature_importance())
+
+
+def _key(version: ModelVersion, request: ExplainRequest, settings: ExplanationSettings, sha256: str) -> str:
+    asked = [
+        version.manifest_sha256, request.method, request.output, request.n_rows, sha256, settings, request.reading,
+    ]  # fmt: skip
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def _cached(workspace: Workspace, key: str, kind: type[Document], compute: Callable[[], Document]) -> Document:
+    folder = workspace.cache_dir / CACHE
+    path = folder / f"{key}.json"
+    try:
+        return msgspec.json.decode(read_file(path), type=kind)
+    except (OSError, msgspec.DecodeError):
+        pass
+    found = compute()
+    write_file(path, msgspec.json.encode(found), durable=False)
+    for old in sorted(folder.glob("*.json"), key=_written_at)[:-MOST_CACHED]:
+        remove_file(old)
+    return found
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # another process has just removed it
+        return 0

@@ -1,0 +1,172 @@
+"""A registered version is explained: from rows that it kept, from a file, from given cells, and from the cache."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console.cli.main import main
+from core.actor import Actor, Origin
+from core.errors import NotFoundError, UsageError
+from core.explain.documents import DENIED
+from core.explain.explainer import Method
+from core.settings import ModelSettings, Settings
+from core.state import Workspace
+from core.training.own_data import TrainRequest, explanation, train_on_file
+from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, explain_version
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+LINEAR = Settings(models={"price": ModelSettings(algorithm="linear")})
+
+
+def rows(seed: int, n_rows: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"size": rng.normal(size=n_rows), "grade": rng.choice(["A", "B"], n_rows)})
+    frame["noise"] = rng.normal(size=n_rows)
+    frame["desk"] = [f"d{k % 25:02d}" for k in range(n_rows)]
+    frame["price"] = 10 + 4 * frame["size"] + 2 * (frame["grade"] == "A") + rng.normal(size=n_rows) * 0.3
+    return frame.round(4)
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    path = tmp_path_factory.mktemp("new") / "new.csv"
+    rows(2, 80).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A workspace with a linear model of prices."""
+    folder = tmp_path_factory.mktemp("shop")
+    workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
+    rows(1).to_csv(folder / "prices.csv", index=False)
+    request = TrainRequest(model="price", data=folder / "prices.csv", target="price", group="desk")
+    train_on_file(workspace, request, LINEAR, actor=ANA)
+    return workspace
+
+
+def test_a_row_of_a_file_is_explained(shop, new):
+    found = explain_one(shop, ExplainRequest(model="price", data=new, row=4))
+    report = found.report
+    assert (found.model, found.version) == ("price", "1.0.0")
+    assert found.rows == "row 4 of the rows of new.csv"
+    assert report.contributions[0].feature == "size"
+    assert report.base + sum(each.contribution for each in report.contributions) == pytest.approx(
+        report.margin, abs=1e-6
+    )
+    assert report.scale == "price"
+    assert report.nearest[0].row == 4
+    assert "that the version kept" in report.reference
+
+
+def test_given_cells_are_explained_as_the_same_row_of_a_file(shop, new):
+    cells = pd.read_csv(new).iloc[4][["size", "grade", "noise", "desk"]].to_dict()
+    given = explain_one(shop, ExplainRequest(model="price", row=cells)).report
+    of_file = explain_one(shop, ExplainRequest(model="price", data=new, row=4)).report
+    assert [(each.feature, pytest.approx(each.contribution)) for each in given.contributions] == [
+        (each.feature, each.contribution) for each in of_file.contributions
+    ]
+
+
+def test_a_cell_that_is_missing_is_named(shop):
+    with pytest.raises(UsageError, match=r"The given row: grade.* missing\. The model reads them"):
+        explain_one(shop, ExplainRequest(model="price", row={"size": 1.0, "noise": 0.0, "desk": "d01"}))
+
+
+def test_a_row_that_is_not_there_is_refused(shop, new):
+    with pytest.raises(NotFoundError, match=r"no row 80 among the rows of new\.csv: they are numbered 0 to 79"):
+        explain_one(shop, ExplainRequest(model="price", data=new, row=80))
+
+
+def test_a_row_is_compared_with_another(shop, new):
+    report = explain_one(shop, ExplainRequest(model="price", data=new, row=4, reference_row=4)).report
+    assert all(each.contribution == pytest.approx(0, abs=1e-9) for each in report.contributions)
+    assert report.reference == "row 4 of the rows of new.csv"
+    with pytest.raises(UsageError, match="A reference row is a background"):
+        explain_one(shop, ExplainRequest(model="price", row=1, reference_row=2, method=Method.PATH_DEPENDENT))
+
+
+def test_a_version_is_explained_from_rows_that_it_kept_and_again_from_the_cache(shop, monkeypatch):
+    request = ExplainRequest(model="price")
+    first = explain_version(shop, request)
+    assert [each.feature for each in first.report.features][:2] == ["size", "grade"]
+    assert first.report.n_units <= 25
+    monkeypatch.setattr(explanation, "_explained", lambda *args: pytest.fail("it is in the cache"))
+    assert explain_version(shop, request) == first
+    with pytest.raises(pytest.fail.Exception):  # another question
+        explain_version(shop, ExplainRequest(model="price", n_rows=50))
+
+
+def test_a_damaged_cache_is_made_again(shop):
+    first = explain_version(shop, ExplainRequest(model="price"))
+    for path in (shop.cache_dir / explanation.CACHE).glob("*.json"):
+        path.write_bytes(b"{")
+    assert explain_version(shop, ExplainRequest(model="price")) == first
+
+
+def test_given_rows_are_explained_as_the_same_rows_of_a_file(shop, new):
+    given = explain_rows(shop, ExplainRequest(model="price"), pd.read_csv(new).to_dict("records"))
+    of_file = explain_version(shop, ExplainRequest(model="price", data=new))
+    assert given.report == of_file.report
+    assert given.data_sha256 == ""
+
+
+def test_what_goes_with_a_row_is_refused_without_one(shop):
+    with pytest.raises(UsageError, match="go with one row"):
+        explain_version(shop, ExplainRequest(model="price", turn=">=1"))
+
+
+def test_denied_columns_of_the_settings_do_not_appear(shop, new, tmp_path):
+    shop.settings_file.write_text("explanation:\n  denied_columns: [gra*]\n")
+    try:
+        found = explain_version(shop, ExplainRequest(model="price", data=new))
+        row = explain_one(shop, ExplainRequest(model="price", data=new, row=4, turn="<=12"))
+    finally:
+        shop.settings_file.write_text("{}\n")
+    for text in (str(found.report), str(row.report)):
+        assert "grade" not in text
+        assert DENIED in text
+
+
+@pytest.fixture
+def bondx(called, shop):
+    return lambda *words: called(main, "--workspace", shop.root, "explain", *words)
+
+
+def test_the_command_prints_a_row_and_a_version(bondx, new):
+    code, out, err = bondx("price", "--data", new, "--row", "4", "--turn", "<=12")
+    assert (code, err) == (0, "")
+    assert "price 1.0.0 (Development), row 4 of the rows of new.csv" in out
+    assert "method: linear model in closed form, background" in out
+    code, out, err = bondx("price@1.0.0")
+    assert (code, err) == (0, "")
+    assert "a small tree imitates the model with R²" in out
+    assert "importance is the mean size of contributions to price" in out
+    report = json.loads(bondx("price", "--json")[1])["report"]
+    assert report["sum_error"] < 1e-6
+    assert {effect["kind"] for effect in report["effects"]} == {"ale", "partial dependence"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("price", "--row", "[1]"), "it must be the position of a row, from 0, or a JSON object"),
+        (("price", "--row", "1e9"), "it must be the position of a row"),
+        (("price", "--turn", ">=1"), "--turn, --fix and --reference go with --row"),
+        (("price", "--row", "1", "--rows", "5"), "--rows is of a whole version"),
+        (("price", "--row", "1", "--turn", "x"), "is no side of a number"),
+        (("price", "--row", "1", "--turn"), "The model decides nothing"),
+        (("price", "--class", "a"), "is no class of table: it has no classes"),
+        (("price", "--method", "path-dependent"), "Linear models have one reading"),
+        (("nothing",), "No model nothing is registered"),
+        (("price@2.0.0",), "price has no version 2.0.0"),
+    ],
+)
+def test_bad_input_is_one_clear_error(bondx, words, said):
+    code, out, err = bondx(*words)
+    assert code != 0
+    assert out == ""
+    assert said in err
+    assert len(err.splitlines()) == 1
