@@ -49,11 +49,11 @@ def explain(
         NotFoundError: There is no such model, version or row.
         UsageError: The request contradicts itself, or the model cannot be explained by this method.
     """
-    from core.explain.explainer import Method
+    from core.explain.explainer import ExplainMethod
     from core.training.own_data.explanation import ExplainRequest, explain_one, explain_version
 
-    if method not in list(Method):
-        raise UsageError(f"method is {shown(method)}; it must be one of {', '.join(Method)}.")
+    if method not in list(ExplainMethod):
+        raise UsageError(f"method is {shown(method)}; it must be one of {', '.join(ExplainMethod)}.")
     if row is not None and not (isinstance(row, Mapping) or (isinstance(row, int) and not isinstance(row, bool))):
         raise UsageError(f"row is {shown(repr(row))}; it must be the position of a row, or its cells by name.")
     request = ExplainRequest(
@@ -61,7 +61,7 @@ def explain(
         version=version,
         data=None if data is None else Path(data),
         row=row,
-        method=Method(method),
+        method=ExplainMethod(method),
         output=output,
         reference_row=reference_row,
         turn=turn,

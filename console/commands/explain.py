@@ -76,7 +76,7 @@ def explain(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> "ExplainRequest":
-    from core.explain.explainer import Method
+    from core.explain.explainer import ExplainMethod
     from core.training.own_data.explanation import ExplainRequest
 
     model, _, version = args.named.partition("@")
@@ -90,7 +90,7 @@ def _request(args: argparse.Namespace) -> "ExplainRequest":
         version=version or None,
         data=args.data,
         row=row,
-        method=Method(args.method),
+        method=ExplainMethod(args.method),
         output=args.output,
         reference_row=args.reference,
         turn=args.turn,

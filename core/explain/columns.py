@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import FloatArray
-from core.explain.documents import Shown
+from core.explain.documents import ShownCell
 
 DIGITS = 6
 
@@ -27,7 +27,7 @@ def texts_of(column: "pd.Series[Any]") -> "pd.Series[Any]":
     return column.astype(object).where(column.notna(), None).map(lambda value: None if value is None else str(value))
 
 
-def shown_cell(value: Any) -> Shown:
+def shown_cell(value: Any) -> ShownCell:
     """Return a cell as it is shown."""
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return None

@@ -2,7 +2,7 @@
 
 import msgspec
 
-Shown = str | float | None
+ShownCell = str | float | None
 """A cell as it is shown: text, a number, or None for an empty cell."""
 
 DENIED = "(denied columns)"
@@ -12,7 +12,7 @@ class FeatureContribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     """What one column adds to the answer for a row."""
 
     feature: str
-    value: Shown = None
+    value: ShownCell = None
     contribution: float
     error: float | None = None  # its standard error, where orders were sampled
 
@@ -21,8 +21,8 @@ class CellChange(msgspec.Struct, frozen=True, kw_only=True):
     """One cell that is changed."""
 
     feature: str
-    before: Shown
-    after: Shown
+    before: ShownCell
+    after: ShownCell
 
 
 class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
 
     feature: str
     kind: str  # "ale" or "partial dependence"
-    points: tuple[Shown, ...]
+    points: tuple[ShownCell, ...]
     values: tuple[float, ...]
 
 

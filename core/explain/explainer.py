@@ -11,7 +11,7 @@ from core.arrays import BoolArray, FloatArray
 from core.errors import UsageError
 from core.escape import shown
 from core.explain.linear_terms import linear_columns
-from core.explain.parts import SEVERAL_READ, Assembly, ExplainedRows, NotAdditiveError, Part, Reading
+from core.explain.parts import SEVERAL_READ, Assembly, ExplainedPart, ExplainedRows, NotAdditiveError, TreeReading
 from core.explain.sampling import SampledExplainer
 from core.models.anatomy import Anatomy
 
@@ -25,7 +25,7 @@ N_PAIRS: Final = 16
 MOST_EXACT_PLAYERS: Final = 12
 
 
-class Method(StrEnum):
+class ExplainMethod(StrEnum):
     """How contributions are computed."""
 
     AUTO = "auto"
@@ -68,8 +68,8 @@ class Explainer:
         background: pd.DataFrame,
         *,
         columns: Sequence[str],
-        method: Method = Method.AUTO,
-        reading: Reading = Reading.PATH_DEPENDENT,
+        method: ExplainMethod = ExplainMethod.AUTO,
+        reading: TreeReading = TreeReading.PATH_DEPENDENT,
         output: str | None = None,
         n_pairs: int = N_PAIRS,
         seed: int = 0,
@@ -96,13 +96,13 @@ class Explainer:
         self.classes: tuple[str, ...] = self._anatomy.classes if self._anatomy is not None else ()
         self.output = self._output(background, output)
         self.notes: tuple[str, ...] = ()
-        self._part: Part | None = None
+        self._part: ExplainedPart | None = None
         self._sampled: SampledExplainer | None = None
-        if method not in (Method.PERMUTATION, Method.EXACT):
+        if method not in (ExplainMethod.PERMUTATION, ExplainMethod.EXACT):
             try:
-                self._take_apart(background, method, reading if method is Method.AUTO else Reading(method))
+                self._take_apart(background, method, reading if method is ExplainMethod.AUTO else TreeReading(method))
             except NotAdditiveError as reason:
-                if method is not Method.AUTO:
+                if method is not ExplainMethod.AUTO:
                     raise NotAdditiveError(f"{model.name} cannot be explained by {method}: {reason}") from None
                 self.notes = (str(reason),)
         if self._part is None:
@@ -163,13 +163,13 @@ class Explainer:
         answers = np.asarray(self._model.predict(background), dtype=np.float64)
         return self.classes[int(np.bincount(answers.argmax(axis=1)).argmax())]
 
-    def _take_apart(self, background: pd.DataFrame, method: Method, reading: Reading) -> None:
+    def _take_apart(self, background: pd.DataFrame, method: ExplainMethod, reading: TreeReading) -> None:
         if self._anatomy is None:
             raise NotAdditiveError("The model has only a prediction function.")
         rows = ExplainedRows(background.reset_index(drop=True), self._anatomy.matrices(background))
         assembly = Assembly(self._anatomy, reading, rows, self._position)
         part, scale = assembly.part()
-        if method is Method.PATH_DEPENDENT and Reading.PATH_DEPENDENT.value not in part.algorithm:
+        if method is ExplainMethod.PATH_DEPENDENT and TreeReading.PATH_DEPENDENT.value not in part.algorithm:
             raise NotAdditiveError("Linear models have one reading, the background.")
         some = background.head(ROWS_TO_AGREE)
         margin = part.score(ExplainedRows(some.reset_index(drop=True), self._anatomy.matrices(some)))
@@ -183,8 +183,12 @@ class Explainer:
         if len(self.classes) > 2:
             self.scale = f"{scale} of {self.output}"
         self.players, self.algorithm = assembly.players, part.algorithm
-        against = Reading.BACKGROUND.value in part.algorithm
-        self.method = Method.PATH_DEPENDENT if Reading.PATH_DEPENDENT.value in part.algorithm else Method.BACKGROUND
+        against = TreeReading.BACKGROUND.value in part.algorithm
+        self.method = (
+            ExplainMethod.PATH_DEPENDENT
+            if TreeReading.PATH_DEPENDENT.value in part.algorithm
+            else ExplainMethod.BACKGROUND
+        )
         self.cost = (
             f"one pass over the model a row, against {len(background):,} reference rows"
             if against
@@ -192,23 +196,23 @@ class Explainer:
         )
 
     def _ask(
-        self, background: pd.DataFrame, columns: Sequence[str], method: Method, *, n_pairs: int, seed: int
+        self, background: pd.DataFrame, columns: Sequence[str], method: ExplainMethod, *, n_pairs: int, seed: int
     ) -> None:
         known = [*columns, *(_read_by(self._anatomy) if self._anatomy is not None else ())]
         players = tuple(dict.fromkeys(name for name in known if name in background))
-        if method is Method.EXACT and len(players) > MOST_EXACT_PLAYERS:
+        if method is ExplainMethod.EXACT and len(players) > MOST_EXACT_PLAYERS:
             raise NotAdditiveError(
                 f"{self._model.name} reads {len(players)} columns: more than {MOST_EXACT_PLAYERS} have too many "
-                f"coalitions. Use --method {Method.PERMUTATION}."
+                f"coalitions. Use --method {ExplainMethod.PERMUTATION}."
             )
         self.notes += (
             "The prediction function is asked about mixtures of rows, and some mixtures may be rows that cannot occur.",
         )
         self._sampled = SampledExplainer(
-            self.predict, players, background, n_pairs=n_pairs, seed=seed, is_exact=method is Method.EXACT
+            self.predict, players, background, n_pairs=n_pairs, seed=seed, is_exact=method is ExplainMethod.EXACT
         )
         self.base, self.players, self.algorithm = self._sampled.base, players, self._sampled.algorithm
-        self.method = method if method is not Method.AUTO else Method.PERMUTATION
+        self.method = method if method is not ExplainMethod.AUTO else ExplainMethod.PERMUTATION
         self.scale = "probability" if self.classes or self._model.task == "classification" else "the model's answer"
         self.cost = f"{self._sampled.calls(1):,} answers of the model a row"
 

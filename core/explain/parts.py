@@ -41,7 +41,7 @@ PROBABILITY: Final = "probability"
 SEVERAL_READ: Final = " x "  # between the columns behind one derived column
 
 
-class Reading(StrEnum):
+class TreeReading(StrEnum):
     """What a feature that is not known stands for."""
 
     PATH_DEPENDENT = "path-dependent"  # the training rows that pass a tree's splits
@@ -63,7 +63,7 @@ class ExplainedRows:
         return len(self.frame)
 
 
-class Part(ABC):
+class ExplainedPart(ABC):
     """A part of a model that is explained exactly.
 
     Attributes:
@@ -83,7 +83,7 @@ class Part(ABC):
         """Return the score that the contributions and the base sum to, shape (n,)."""
 
 
-class TreesPart(Part):
+class TreesPart(ExplainedPart):
     """Trees, in either reading, by our own algorithms."""
 
     def __init__(
@@ -108,7 +108,7 @@ class TreesPart(Part):
         """
         self._trees, self._players, self._n_players, self._fill = trees, players, n_players, fill
         self._background = background if background is None or fill is None else fill(background)
-        reading = Reading.PATH_DEPENDENT if background is None else Reading.BACKGROUND
+        reading = TreeReading.PATH_DEPENDENT if background is None else TreeReading.BACKGROUND
         self.algorithm = f"TreeSHAP of {library}, {reading}"
         if self._background is None:
             self.base = leaf_games.expected_value(trees)
@@ -130,7 +130,7 @@ class TreesPart(Part):
         return rows.matrices.trees if self._fill is None else self._fill(rows.matrices.trees)
 
 
-class OwnContributionsPart(Part):
+class OwnContributionsPart(ExplainedPart):
     """Boosted trees, path-dependent, by their library's own contributions."""
 
     def __init__(self, learner: Any, library: str, players: Sequence[int], n_players: int, *, output: int = 0) -> None:
@@ -146,7 +146,7 @@ class OwnContributionsPart(Part):
         self._booster, self._library, self._output = learner.booster, library, output
         self._columns, self._n_players = np.asarray(players, dtype=np.int64), n_players
         self._make = learner.library.DMatrix if library == "XGBoost" else None
-        self.algorithm = f"TreeSHAP by {library}, {Reading.PATH_DEPENDENT}"
+        self.algorithm = f"TreeSHAP by {library}, {TreeReading.PATH_DEPENDENT}"
         self.base = float(self._all(np.zeros((1, len(self._columns))))[0, -1])
 
     @override
@@ -176,7 +176,7 @@ class OwnContributionsPart(Part):
         return found[:, self._output * width : (self._output + 1) * width]
 
 
-class DesignPart(Part):
+class DesignPart(ExplainedPart):
     """A linear model on a design, in closed form."""
 
     algorithm = "linear terms in closed form, background"
@@ -199,7 +199,7 @@ class DesignPart(Part):
         return self._learner.score(rows.matrices)
 
 
-class ColumnsPart(Part):
+class ColumnsPart(ExplainedPart):
     """A linear model on standardised columns, in closed form."""
 
     algorithm = "linear model in closed form, background"
@@ -239,7 +239,7 @@ class ColumnsPart(Part):
         return np.asarray(self._design.matrix(rows.matrices.trees) @ self._weights + self._constant)
 
 
-class ConstantPart(Part):
+class ConstantPart(ExplainedPart):
     """A model that answers every row alike."""
 
     algorithm = "constant"
@@ -256,10 +256,10 @@ class ConstantPart(Part):
         return np.full(len(rows), self.base)
 
 
-class SumPart(Part):
+class SumPart(ExplainedPart):
     """Parts whose scores are added with weights."""
 
-    def __init__(self, parts: Sequence[Part], weights: Sequence[float], constant: float = 0.0) -> None:
+    def __init__(self, parts: Sequence[ExplainedPart], weights: Sequence[float], constant: float = 0.0) -> None:
         self._parts, self._weights, self._constant = tuple(parts), tuple(weights), constant
         self.algorithm = " + ".join(dict.fromkeys(part.algorithm for part in parts))
         self.base = constant + sum(w * part.base for w, part in zip(self._weights, self._parts, strict=True))
@@ -287,7 +287,7 @@ class Assembly:
     """
 
     anatomy: Anatomy
-    reading: Reading
+    reading: TreeReading
     background: ExplainedRows
     output: int = 0
 
@@ -297,7 +297,7 @@ class Assembly:
         linear = linear_columns(self.anatomy.space) if self.anatomy.space is not None else ()
         return tuple(dict.fromkeys([*linear, *self.anatomy.columns]))
 
-    def part(self) -> tuple[Part, str]:
+    def part(self) -> tuple[ExplainedPart, str]:
         """Return the model's part, and the scale of its score in words.
 
         Raises:
@@ -308,7 +308,7 @@ class Assembly:
             part = SumPart([part], [self.anatomy.spread], self.anatomy.centre)
         return part, scale
 
-    def _of(self, learner: Any) -> tuple[Part, str]:
+    def _of(self, learner: Any) -> tuple[ExplainedPart, str]:
         link = self.anatomy.scale
         if isinstance(learner, LinearLearner):
             space = self.anatomy.space
@@ -325,7 +325,7 @@ class Assembly:
         if isinstance(learner, LightGbmLearner):
             return self._trees(learner), link
         if isinstance(learner, XGBoostLearner):
-            if self.reading is Reading.BACKGROUND:
+            if self.reading is TreeReading.BACKGROUND:
                 raise NotAdditiveError("XGBoost's own contributions are path-dependent.")
             return OwnContributionsPart(learner, "XGBoost", *self._columns), link
         if isinstance(learner, SklearnLearner):
@@ -348,7 +348,7 @@ class Assembly:
             return self._ensemble(learner.members, learner.combination)
         raise NotAdditiveError(f"There is no exact algorithm for {type(learner).__name__}.")
 
-    def _sklearn(self, learner: SklearnLearner) -> tuple[Part, str]:
+    def _sklearn(self, learner: SklearnLearner) -> tuple[ExplainedPart, str]:
         fill = None if learner.reads_missing else learner.cells
         if not isinstance(learner, RandomForestLearner):
             output = self.output if learner.n_classes > 2 else 0
@@ -361,21 +361,21 @@ class Assembly:
         trees = trees_of_sklearn(learner.estimator, output=output)
         return self._plain(trees, learner.name, fill), PROBABILITY if learner.n_classes else self.anatomy.scale
 
-    def _trees(self, learner: BoostedLearner | LightGbmLearner) -> Part:
+    def _trees(self, learner: BoostedLearner | LightGbmLearner) -> ExplainedPart:
         if learner.booster is None:
             return ConstantPart(0.0, self._columns[1])
         output = self.output if learner.booster.num_model_per_iteration() > 1 else 0
-        if self.reading is Reading.PATH_DEPENDENT:
+        if self.reading is TreeReading.PATH_DEPENDENT:
             return OwnContributionsPart(learner, "LightGBM", *self._columns, output=output)
         return self._plain(trees_of_lightgbm(learner.booster, output=output), "LightGBM")
 
-    def _plain(self, trees: PlainTrees, library: str, fill: Any = None) -> Part:
-        background = self.background.matrices.trees if self.reading is Reading.BACKGROUND else None
+    def _plain(self, trees: PlainTrees, library: str, fill: Any = None) -> ExplainedPart:
+        background = self.background.matrices.trees if self.reading is TreeReading.BACKGROUND else None
         return TreesPart(trees, *self._columns, background=background, library=library, fill=fill)
 
     def _ensemble(
         self, members: Mapping[str, ContinuingLearner] | Mapping[str, FitOnceLearner], combination: Combination
-    ) -> tuple[Part, str]:
+    ) -> tuple[ExplainedPart, str]:
         if isinstance(combination, MetaLearner):
             if combination.learner is None:
                 return self._sum(members, dict.fromkeys(members, 1.0 / len(members)))
@@ -391,7 +391,7 @@ class Assembly:
 
     def _sum(
         self, members: Mapping[str, Any], weights: Mapping[str, float], constant: float = 0.0, *, on_link: bool = False
-    ) -> tuple[Part, str]:
+    ) -> tuple[ExplainedPart, str]:
         """Add members; the mean of probabilities is a sum only of members that answer probabilities themselves."""
         found = {name: self._of(member) for name, member in members.items()}
         (scale, *others) = dict.fromkeys(scale for _, scale in found.values())

@@ -13,8 +13,8 @@ from core.serving.errors import BadRequestError
 from core.state import Workspace
 from core.training.own_data.explanation import ExplainRequest, RowExplanation, VersionExplanation
 
-Place = Annotated[int, Meta(ge=0, lt=1 << 31)]
-Column = Annotated[str, Meta(min_length=1, max_length=200)]
+RowPlace = Annotated[int, Meta(ge=0, lt=1 << 31)]
+FixedColumn = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class ExplainQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,13 +30,13 @@ class ExplainQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which row to explain, and how."""
 
-    row: Place | dict[str, Any]  # its position among the rows that the version kept, or its cells
+    row: RowPlace | dict[str, Any]  # its position among the rows that the version kept, or its cells
     version: str | None = None  # by default the live version, else the newest
     method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
     output: str | None = None  # of several classes the one to explain
-    reference_row: Place | None = None  # compare with this row instead of the mean
+    reference_row: RowPlace | None = None  # compare with this row instead of the mean
     turn: Annotated[str, Meta(max_length=100)] | None = None  # search the smallest change that turns the answer
-    fixed: Annotated[list[Column], Meta(max_length=1_000)] = []  # columns that this search may not change
+    fixed: Annotated[list[FixedColumn], Meta(max_length=1_000)] = []  # columns that this search may not change
 
 
 class ExplanationRoutes(Controller):
@@ -50,11 +50,11 @@ class ExplanationRoutes(Controller):
         self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainQuestion]
     ) -> VersionExplanation:
         """Explain what a version relies on, by rows that it kept or by given rows; nothing of them is stored."""
-        from core.explain.explainer import Method
+        from core.explain.explainer import ExplainMethod
         from core.training.own_data.explanation import explain_rows, explain_version
 
         request = ExplainRequest(
-            model=model, version=data.version, method=Method(data.method), output=data.output, n_rows=data.n_rows
+            model=model, version=data.version, method=ExplainMethod(data.method), output=data.output, n_rows=data.n_rows
         )
         return explain_version(workspace, request) if data.rows is None else explain_rows(workspace, request, data.rows)
 
@@ -63,7 +63,7 @@ class ExplanationRoutes(Controller):
         self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainRowQuestion]
     ) -> RowExplanation:
         """Explain why a version answers one row as it does; nothing is stored."""
-        from core.explain.explainer import Method
+        from core.explain.explainer import ExplainMethod
         from core.training.own_data.explanation import explain_one
 
         if data.fixed and data.turn is None:
@@ -72,7 +72,7 @@ class ExplanationRoutes(Controller):
             model=model,
             version=data.version,
             row=data.row,
-            method=Method(data.method),
+            method=ExplainMethod(data.method),
             output=data.output,
             reference_row=data.reference_row,
             turn=data.turn,

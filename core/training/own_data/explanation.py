@@ -19,10 +19,10 @@ from core.errors import CoreError, NotFoundError, UsageError
 from core.explain.columns import is_number
 from core.explain.deny_list import DenyList
 from core.explain.documents import GlobalExplanation, LocalExplanation
-from core.explain.explainer import N_PAIRS, Explainer, Method
+from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
 from core.explain.global_explanation import explain_globally
 from core.explain.local_explanation import explain_row
-from core.explain.parts import Reading
+from core.explain.parts import TreeReading
 from core.files import remove_file, write_file
 from core.models import Model
 from core.monitoring import dependence
@@ -47,7 +47,7 @@ N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are expla
 MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
 MOST_SLICE_LEVELS: Final = 12
 
-Document = TypeVar("Document", bound=msgspec.Struct)
+StoredReport = TypeVar("StoredReport", bound=msgspec.Struct)
 
 
 class VersionExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,7 +97,7 @@ class ExplainRequest:
     version: str | None = None
     data: Path | None = None
     row: int | Mapping[str, Any] | None = None
-    method: Method = Method.AUTO
+    method: ExplainMethod = ExplainMethod.AUTO
     output: str | None = None
     reference_row: int | None = None
     turn: str | None = None
@@ -173,7 +173,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         UsageError: The request contradicts itself, or there are no reference rows.
         HashMismatchError: The version's files differ from the registered files.
     """
-    if request.reference_row is not None and request.method is Method.PATH_DEPENDENT:
+    if request.reference_row is not None and request.method is ExplainMethod.PATH_DEPENDENT:
         raise UsageError("A reference row is a background; the path-dependent reading compares with the training rows.")
     settings = settings_in_force(workspace.root).explanation
     loaded = _load(workspace, request)
@@ -199,7 +199,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         background,
         columns=_columns(loaded, nearby.frame),
         method=request.method,
-        reading=Reading.PATH_DEPENDENT if request.reference_row is None else Reading.BACKGROUND,
+        reading=TreeReading.PATH_DEPENDENT if request.reference_row is None else TreeReading.BACKGROUND,
         output=request.output,
         n_pairs=N_PAIRS,
     )
@@ -410,7 +410,9 @@ def _key(version: ModelVersion, request: ExplainRequest, settings: ExplanationSe
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 
-def _cached(workspace: Workspace, key: str, kind: type[Document], compute: Callable[[], Document]) -> Document:
+def _cached(
+    workspace: Workspace, key: str, kind: type[StoredReport], compute: Callable[[], StoredReport]
+) -> StoredReport:
     folder = workspace.cache_dir / CACHE
     path = folder / f"{key}.json"
     try:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
-from core.explain.explainer import SUM_TOLERANCE, Explainer, Method
-from core.explain.parts import NotAdditiveError, Reading
+from core.explain.explainer import SUM_TOLERANCE, Explainer, ExplainMethod
+from core.explain.parts import NotAdditiveError, TreeReading
 from tests.core.explain.models import bonds, deals, small_table, table_model, trained
 
 COLUMNS = ("size", "age", "noise", "kind")
@@ -37,7 +37,7 @@ def rows_of(name):
     return deals(2) if name.startswith("etrm") else bonds(2)
 
 
-@pytest.mark.parametrize("method", [Method.AUTO, Method.BACKGROUND])
+@pytest.mark.parametrize("method", [ExplainMethod.AUTO, ExplainMethod.BACKGROUND])
 @pytest.mark.parametrize(("name", "algorithm", "words", "scale"), EXACT)
 def test_a_model_of_a_domain_is_explained_exactly(name, algorithm, words, scale, method):
     model, frame = trained(name, algorithm, **SMALL.get(algorithm, {})), rows_of(name)
@@ -45,10 +45,10 @@ def test_a_model_of_a_domain_is_explained_exactly(name, algorithm, words, scale,
     assert explainer.scale == scale
     assert not explainer.is_sampled
     assert not explainer.notes
-    if method is Method.AUTO:
+    if method is ExplainMethod.AUTO:
         assert words in explainer.algorithm
     else:
-        assert Reading.PATH_DEPENDENT not in explainer.algorithm
+        assert TreeReading.PATH_DEPENDENT not in explainer.algorithm
     table = explainer.contributions(frame.tail(10))
     assert explainer.sum_error(table) < SUM_TOLERANCE
     answers = np.asarray(model.predict(model.as_strangers(frame.tail(10))))
@@ -57,7 +57,7 @@ def test_a_model_of_a_domain_is_explained_exactly(name, algorithm, words, scale,
     assert back == pytest.approx(answers, abs=1.1e-4 if scale == "probability" else 1e-6, rel=1e-6)
 
 
-@pytest.mark.parametrize("method", [Method.AUTO, Method.BACKGROUND])
+@pytest.mark.parametrize("method", [ExplainMethod.AUTO, ExplainMethod.BACKGROUND])
 @pytest.mark.parametrize(
     ("target", "algorithm"),
     [
@@ -94,12 +94,12 @@ def test_of_several_classes_one_is_explained():
 
 def test_both_readings_of_trees_are_named_and_differ():
     model, frame = trained("spread", "lightgbm"), bonds(2)
-    path = Explainer(model, frame.head(40), columns=(), method=Method.PATH_DEPENDENT)
-    background = Explainer(model, frame.head(40), columns=(), method=Method.BACKGROUND)
+    path = Explainer(model, frame.head(40), columns=(), method=ExplainMethod.PATH_DEPENDENT)
+    background = Explainer(model, frame.head(40), columns=(), method=ExplainMethod.BACKGROUND)
     assert "path-dependent" in path.algorithm
     assert "background" in background.algorithm
-    assert path.method == Method.PATH_DEPENDENT
-    assert background.method == Method.BACKGROUND
+    assert path.method == ExplainMethod.PATH_DEPENDENT
+    assert background.method == ExplainMethod.BACKGROUND
     assert background.base == pytest.approx(background.margin(frame.head(40)).mean())
     one, other = (each.contributions(frame.tail(5)).values for each in (path, background))
     assert np.abs(one - other).max() > 1e-3
@@ -125,21 +125,21 @@ def test_an_ensemble_without_an_exact_algorithm_says_why(algorithm):
     assert "its members are explained on the scale of" in explainer.notes[0]
     assert explainer.sum_error(explainer.contributions(frame.tail(2))) < SUM_TOLERANCE
     with pytest.raises(NotAdditiveError, match="downgrade cannot be explained by background"):
-        Explainer(model, frame.head(20), columns=(), method=Method.BACKGROUND)
+        Explainer(model, frame.head(20), columns=(), method=ExplainMethod.BACKGROUND)
 
 
 def test_sampled_orders_agree_with_all_coalitions_within_their_errors():
     frame, model = small_table(), table_model("price", "lightgbm")
-    exact = Explainer(model, frame.head(30), columns=COLUMNS, method=Method.EXACT)
-    closed = Explainer(model, frame.head(30), columns=COLUMNS, method=Method.BACKGROUND)
+    exact = Explainer(model, frame.head(30), columns=COLUMNS, method=ExplainMethod.EXACT)
+    closed = Explainer(model, frame.head(30), columns=COLUMNS, method=ExplainMethod.BACKGROUND)
     row = frame.tail(3)
     assert exact.contributions(row).values == pytest.approx(closed.contributions(row).values, abs=1e-6)
-    assert exact.method == Method.EXACT
+    assert exact.method == ExplainMethod.EXACT
 
 
 def test_too_many_columns_for_all_coalitions_are_refused():
     with pytest.raises(NotAdditiveError, match="more than 12 have too many coalitions"):
-        Explainer(trained("spread", "lightgbm"), bonds(2), columns=(), method=Method.EXACT)
+        Explainer(trained("spread", "lightgbm"), bonds(2), columns=(), method=ExplainMethod.EXACT)
 
 
 def test_no_reference_rows_are_refused():

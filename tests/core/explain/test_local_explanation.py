@@ -11,7 +11,7 @@ from core.explain.columns import Ranks
 from core.explain.counterfactual import N_VALUES, smallest_change
 from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
-from core.explain.explainer import Explainer, Method
+from core.explain.explainer import Explainer, ExplainMethod
 from core.explain.local_explanation import explain_row
 from tests.core.explain.models import small_table, table_model
 
@@ -133,7 +133,7 @@ def test_the_smallest_change_is_minimal_against_every_change_of_a_small_grid(lim
 def test_against_a_reference_row_only_what_differs_contributes():
     frame, model = small_table(), table_model("price", "lightgbm")
     reference = frame.iloc[[9]].assign(kind=frame["kind"].iloc[5], age=frame["age"].iloc[5])
-    explainer = Explainer(model, reference, columns=COLUMNS, method=Method.BACKGROUND)
+    explainer = Explainer(model, reference, columns=COLUMNS, method=ExplainMethod.BACKGROUND)
     found = explain_row(explainer, frame.iloc[[5]], frame, reference="row 9")
     by_name = {entry.feature: entry.contribution for entry in found.contributions}
     assert by_name["kind"] == by_name["age"] == 0.0

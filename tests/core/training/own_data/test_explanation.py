@@ -10,7 +10,7 @@ from console.cli.main import main
 from core.actor import Actor, Origin
 from core.errors import NotFoundError, UsageError
 from core.explain.documents import DENIED
-from core.explain.explainer import Method
+from core.explain.explainer import ExplainMethod
 from core.settings import ModelSettings, Settings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, explanation, train_on_file
@@ -85,7 +85,7 @@ def test_a_row_is_compared_with_another(shop, new):
     assert all(each.contribution == pytest.approx(0, abs=1e-9) for each in report.contributions)
     assert report.reference == "row 4 of the rows of new.csv"
     with pytest.raises(UsageError, match="A reference row is a background"):
-        explain_one(shop, ExplainRequest(model="price", row=1, reference_row=2, method=Method.PATH_DEPENDENT))
+        explain_one(shop, ExplainRequest(model="price", row=1, reference_row=2, method=ExplainMethod.PATH_DEPENDENT))
 
 
 def test_a_version_is_explained_from_rows_that_it_kept_and_again_from_the_cache(shop, monkeypatch):
