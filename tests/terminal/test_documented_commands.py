@@ -98,6 +98,12 @@ def test_a_table_of_your_own(desk, monkeypatch):
     documented.play("own-data", desk)
 
 
+def test_a_model_of_your_own_is_explained(desk):
+    for name, seed, n in (("prices", 1, 400), ("new", 3, 300)):
+        write_prices(desk / f"{name}.csv", n, random.Random(seed))
+    documented.play("explain", desk)
+
+
 def test_trades_of_your_own(desk):
     page = (documented.ROOT / "docs" / "compliance.md").read_text()
     (desk / "trades.csv").write_text(re.search(r"^```csv\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
