@@ -19,10 +19,13 @@ from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from core.domains.stress import StressCase, StressMetric
+    from core.stress.model_figures import ModelUnderStress
     from core.stress.report import StressReport
     from core.stress.stress_test import StressRequest
 
 _SEVERITIES = ("mild", "moderate", "severe")
+_FIGURES = ("error", "calibration", "ranking", "loss", "attainment")
+_BEYOND = 3
 _TABLE = ("scenario", "severity", "pnl", "pnl_share", "impact")
 
 
@@ -32,6 +35,10 @@ def add_parser(commands: Subparsers) -> None:
     run = command_parser(verbs, "run", help="stress a portfolio and keep the result")
     _add_choice(run)
     _add_portfolio(run)
+    run.add_argument(
+        "--model", dest="models", action="append", default=[], metavar="MODEL[@VERSION]",
+        help="stress a registered version, too, on the drawn panel (repeatable)",
+    )  # fmt: skip
     run.add_argument(
         "--instruments", type=Path, metavar="FILE", help="write every instrument of the one case into a new CSV file"
     )
@@ -103,6 +110,7 @@ def run_test(args: argparse.Namespace) -> int:
     """Stress a portfolio."""
     from console.cli.output import print_json, printable
     from core.output_files import require_new_output, write_new_output
+    from core.settings import settings_in_force
     from core.stress.stored_tests import StressTests
     from core.stress.stress_test import instrument_table, run_stress_test
 
@@ -112,7 +120,12 @@ def run_test(args: argparse.Namespace) -> int:
         require_new_output(args.instruments, option="--instruments")
         table = instrument_table(request)
         write_new_output(args.instruments, table.to_csv(index=False).encode(), option="--instruments")
-    report = run_stress_test(request)
+    if args.models:
+        from core.training.version_stress import stress_versions
+
+        report = stress_versions(workspace, request, args.models, settings_in_force(workspace.root).training)
+    else:
+        report = run_stress_test(request)
     kept = None if args.dry_run else StressTests(workspace).keep(report, person(), reason=args.reason)
     too_much = [] if args.max_loss is None else [case for case in report.cases if case.pnl_share < -args.max_loss]
     if args.json:
@@ -342,8 +355,35 @@ def _print_report(report: "StressReport") -> None:
         for case in report.cases
     ]
     print_table(rows, _TABLE, empty="no cases")
+    for model in report.models:
+        _print_model(model)
     for note in report.notes:
         print(f"note: {printable(note)}")
+
+
+def _print_model(model: "ModelUnderStress") -> None:
+    """Print a model under each scenario: its figures against the truth, gates, and features beyond their range."""
+    from console.cli.output import print_table, printable
+
+    print(f"{printable(model.model)} against the truth of each scenario, {model.n_rows:,} rows")
+    rows = []
+    for case in (model.calm, *model.cases):
+        ratio = model.ratio(case)
+        figures = {name: f"{value:.4g}" for name in _FIGURES if (value := case.figures.get(name)) is not None}
+        beyond = " ".join(f"{printable(each.name)} {each.share:.0%}" for each in case.beyond[:_BEYOND])
+        rows.append(
+            {
+                "scenario": case.scenario,
+                "severity": case.severity,
+                **{name: figures.get(name, "") for name in _FIGURES},
+                "times": "" if ratio is None else f"{ratio:.2f}",
+                "gates": " ".join(case.gates),
+                "beyond": beyond,
+            }
+        )
+    shown = [name for name in _FIGURES if any(row[name] for row in rows)]
+    columns = ("scenario", "severity", *shown, *(("times",) if "error" in shown else ()), "gates", "beyond")
+    print_table(rows, columns, empty="no cases")
 
 
 def _print_case(case: "StressCase", unit: str, metrics: "tuple[StressMetric, ...]") -> None:

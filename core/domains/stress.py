@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.arrays import FloatArray
+    from core.domains.domain import DrawRequest
+    from core.models.interface import PanelLike
     from core.tables import Table
 
 SEVERITIES = ("mild", "moderate", "severe")
@@ -271,6 +273,17 @@ class StressEngine(Protocol):
 
     def profit(self, portfolio: Any, shock: Any) -> float:
         """Return the profit under one shock, and nothing else: the search for a shock asks it many times."""
+
+
+@runtime_checkable
+class LabelStressEngine(StressEngine, Protocol):
+    """An engine that draws panels of its domain under a shock, so that models can be stressed."""
+
+    def stressed_panel(self, request: "DrawRequest", shock: Any) -> "PanelLike":
+        """Draw the panel of a request with covariates moved by a shock, and labels and truth drawn again.
+
+        Without a shock it is the panel that the domain draws, byte for byte.
+        """
 
 
 @runtime_checkable

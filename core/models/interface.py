@@ -164,6 +164,17 @@ class Model(ABC):
         """Select the rows that the standard scores judge: those with a label."""
         return table[table[self.label].notna()]
 
+    def expected_answers(self, panel: PanelLike, rows: pd.DataFrame) -> AnyArray | None:
+        """Return the best possible answer to each row, on the scale of `predict`, from the truth of a panel.
+
+        Args:
+            panel: A panel with the truth.
+            rows: Some of its rows.
+        Returns:
+            None where it is not known.
+        """
+        return None
+
     def decide(self, answer: AnyArray) -> BoolArray | None:
         """Say which rows are declared events, from the answers of `predict`; None if the model does not decide.
 

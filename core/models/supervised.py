@@ -124,6 +124,14 @@ class SupervisedModel(Model):
         measure = number_attainment if self.link == "regression" else probability_attainment
         return measure(self.target(rows), self.score(rows), best, group)
 
+    @override
+    def expected_answers(self, panel: PanelLike, rows: pd.DataFrame) -> AnyArray | None:
+        truth = truth_of(panel)
+        if truth is None or not self.truth_column:
+            return None
+        best = self._best(rows, truth)
+        return self.answer(best) if self.link == "regression" else best
+
     def _best(self, rows: pd.DataFrame, truth: pd.DataFrame | None) -> FloatArray:
         return truth_rows(truth, rows)[self.truth_column].to_numpy(dtype=np.float64)
 

@@ -99,8 +99,16 @@ def drawn_portfolio(
     Raises:
         UsageError: The number of rows is out of range, or the domain draws no data.
     """
+    request = drawn_request(domain, n_rows=n_rows, seed=seed)
+    return engine.drawn_portfolio(session_domain(domain).draw(request).frame)
+
+
+def drawn_request(domain: str, *, n_rows: int, seed: int) -> DrawRequest:
+    """Return the request for the panel of a stress test: groups of its own, on the market of a session of this seed.
+
+    Raises:
+        UsageError: The number of rows is out of range, or the domain draws no data.
+    """
     if not 1 <= n_rows <= MOST_ROWS:
         raise UsageError(f"rows is {n_rows:,}: it must be from 1 to {MOST_ROWS:,}.")
-    source = session_domain(domain)
-    request = DrawRequest("draw", n_rows, derive_seed(seed, "stress panel"), seed, source.settings())
-    return engine.drawn_portfolio(source.draw(request).frame)
+    return DrawRequest("draw", n_rows, derive_seed(seed, "stress panel"), seed, session_domain(domain).settings())

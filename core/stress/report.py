@@ -3,6 +3,7 @@
 import msgspec
 
 from core.domains.stress import StressCase
+from core.stress.model_figures import ModelUnderStress
 
 
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +17,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
         value_unit: Of values and profits.
         cases: Each scenario at each severity.
         notes: What was assumed or left out.
+        models: Models under the same scenarios, on the same panel.
     """
 
     domain: str
@@ -25,6 +27,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
     value_unit: str
     cases: tuple[StressCase, ...]
     notes: tuple[str, ...] = ()
+    models: tuple[ModelUnderStress, ...] = ()
 
     @property
     def worst(self) -> StressCase:

@@ -65,6 +65,7 @@ class StressTest(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[CaseSummary, ...] = ()
     report: str  # its path, relative to the workspace
     sha256: str  # of the report
+    models: tuple[str, ...] = ()  # that were stressed on the same panel, such as "spread@1.2.0"
     revision: int = 0
 
     @property
@@ -163,6 +164,7 @@ class StressTests:
                     cases=tuple(map(CaseSummary.of, report.cases)),
                     report=path.relative_to(self._workspace.root).as_posix(),
                     sha256=sha256,
+                    models=tuple(each.model for each in report.models),
                 )
             )
             change.record(

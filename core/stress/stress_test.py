@@ -77,6 +77,17 @@ def run_stress_test(request: StressRequest) -> StressReport:
     return stressed(request.domain, engine, _held(request, engine), name, scenarios, severities)
 
 
+def chosen_cases(request: StressRequest) -> list[tuple[StressScenario, str]]:
+    """Return each scenario of a request with each severity.
+
+    Raises:
+        UsageError: The request is wrong.
+        SettingsError: A file of scenarios has a fault.
+    """
+    scenarios, severities = _chosen(request, stress_engine(request.domain))
+    return [(scenario, severity) for scenario in scenarios for severity in severities]
+
+
 def instrument_table(request: StressRequest) -> "pd.DataFrame":
     """Return every instrument under the one case of a request.
 

@@ -48,6 +48,7 @@ from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
 from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session_domain import ensembles_of
+from core.training.session_model_stress import model_sections
 from core.training.session_stress import SessionStress
 from core.training.slicing import Slices
 from core.training.tuning.outcome import TuningOutcome
@@ -232,6 +233,7 @@ class FinalFit:
                     *sections_of(ensembles, self._panels.domain.groups),
                     *self._panels.report_sections(),
                     *SessionStress(self._settings).sections(self._validation.panel.frame),
+                    *model_sections(self._settings, made.model_set.models, made.columns.values(), self._panels),
                 ),
                 ensembles=ensembles,
                 tuning=made.tuning,

@@ -27,6 +27,7 @@ REFIT_ROWS = 50_000
 ENSEMBLE_ROWS = 20_000  # every member is fitted once to each fold, and some take long
 COMPARISON = "comparison"
 TUNING, TUNING_VERDICT = "tuning", "tuning_verdict"
+STRESS = "stress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class SessionPanels:
     def test(self, name: str) -> Draw:
         """Draw one of the domain's test panels."""
         return self._draw(name, n_rows=TEST_ROWS)
+
+    def stress_request(self) -> DrawRequest:
+        """Return the request for the panel on which models are stressed: rows of the session's market, new to them."""
+        seed = derive_seed(self._settings.random_seed, STRESS)
+        return DrawRequest(STRESS, VALIDATION_ROWS, seed, self._settings.random_seed, self._own_settings)
 
     def comparison(self) -> Draw:
         """Draw the panel on which ensembles are compared with single models; it decides nothing else."""

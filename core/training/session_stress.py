@@ -80,14 +80,21 @@ class SessionStress:
             log.warning("the draw cannot be stressed: %s", error)
             return ()
         found: list[StressCase] = []
-        for severity, scenarios in self._chosen(self._engine):
+        for severity, scenarios in self.chosen():
             found += self._engine.run(held, scenarios, (severity,))
         return tuple(found)
 
-    def _chosen(self, engine: StressEngine) -> list[tuple[str, list[StressScenario]]]:
+    @property
+    def engine(self) -> StressEngine | None:
+        """The engine of the domain; None: nothing is stressed."""
+        return self._engine
+
+    def chosen(self) -> list[tuple[str, list[StressScenario]]]:
         """Return the scenarios of each severity, the severest first, as many in all as the settings say."""
+        if self._engine is None:
+            return []
         off = self._settings.families_off
-        known = [scenario for scenario in engine.scenarios if scenario.family not in off]
+        known = [scenario for scenario in self._engine.scenarios if scenario.family not in off]
         left, chosen = self._settings.scenario_count, []
         for severity in reversed(SEVERITIES):
             if part := known[:left]:

@@ -62,10 +62,7 @@ class BondDomain:
         """Draw new issuers on the session's macro path, or, for one test panel, on another path."""
         from core.domains.bonds.data import generate
 
-        path = "new macro" if request.purpose == NEW_MACRO else "macro"
-        own = {name: getattr(request.settings, name) for name in BondSettings.__struct_fields__}
-        macro_seed = derive_seed(request.session_seed, path)
-        return generate(PanelSettings(n_rows=request.n_rows, seed=request.seed, macro_seed=macro_seed, **own))
+        return generate(panel_settings(request))
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
         """Return the sector, rating, maturity bucket and region of each bond."""
@@ -99,6 +96,14 @@ class BondDomain:
         from core.domains.bonds.own_file import to_judge
 
         return to_judge(model, signature, data, rules, needs_target=needs_target)
+
+
+def panel_settings(request: DrawRequest) -> PanelSettings:
+    """Return the settings of the panel that answers a request."""
+    path = "new macro" if request.purpose == NEW_MACRO else "macro"
+    own = {name: getattr(request.settings, name) for name in BondSettings.__struct_fields__}
+    macro_seed = derive_seed(request.session_seed, path)
+    return PanelSettings(n_rows=request.n_rows, seed=request.seed, macro_seed=macro_seed, **own)
 
 
 BONDS = BondDomain()

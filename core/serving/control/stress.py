@@ -29,6 +29,7 @@ class NewStressTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None  # of the panel; by default 42
     scenarios: _Names = []  # names or families; by default all
     severities: _Names = []  # by default all
+    models: _Names = []  # registered versions, such as spread@1.2.0, on the drawn panel
     reason: str = ""
 
 
@@ -70,15 +71,23 @@ class StressRoutes(Controller):
         from core.stress.choosing import DRAWN_ROWS
         from core.stress.stress_test import StressRequest, run_stress_test
         from core.training.own_data.given_rows import rows_as_file
+        from core.training.version_stress import stress_versions
 
         domain = data.domain or settings_in_force(workspace.root).training.domain
         request = StressRequest(domain=domain, scenarios=data.scenarios, severities=data.severities)
         if data.positions is None:
             seed = 42 if data.seed is None else data.seed
-            report = run_stress_test(request.of_panel(data.n_rows or DRAWN_ROWS, seed))
+            drawn = request.of_panel(data.n_rows or DRAWN_ROWS, seed)
+            if data.models:
+                training = settings_in_force(workspace.root).training
+                report = stress_versions(workspace, drawn, data.models, training)
+            else:
+                report = run_stress_test(drawn)
         else:
             if data.n_rows is not None or data.seed is not None:
                 raise BadRequestError("goes with a drawn panel; leave it or the positions out", field="n_rows")
+            if data.models:
+                raise BadRequestError("are stressed on a drawn panel; leave them or the positions out", field="models")
             with rows_as_file(data.positions) as file:
                 report = msgspec.structs.replace(run_stress_test(request.of_file(file)), portfolio="positions")
         return StressTests(workspace).keep(report, caller.actor, reason=data.reason)

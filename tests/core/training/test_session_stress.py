@@ -103,4 +103,12 @@ def test_a_session_stresses_its_draws_and_reports_the_validation_panel(tmp_path)
     assert not any(name.startswith("stress.") for name in first.metrics)
     assert 0 < second.metrics["stress.worst_impact"] <= 1
     assert second.score == pytest.approx(second.score)
-    assert "Stress tests" in [section.title for section in work.finish().sections]
+    sections = {section.title: section for section in work.finish().sections}
+    assert "Stress tests" in sections
+    rows = sections["Stress tests: spread"].rows
+    assert rows[0][:2] == ("calm", "")
+    assert rows[1][:2] == ("global_liquidity_freeze", "severe")
+    assert len(rows) == 1 + settings.stress_testing.scenario_count
+    error, freeze = (float(row[2]) for row in rows[:2])
+    assert freeze > 2 * error
+    assert "credit_cycle" in rows[1][-1]

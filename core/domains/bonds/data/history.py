@@ -1,6 +1,6 @@
 """The rating history of every issuer: one review per year, until its life ends or it defaults."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,9 +38,7 @@ def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> 
         reviews: Arrays of shape (n_issuers, 5).
         path: The macro path of the issuers.
     """
-    rng = stream(seed, "moves")
-    frailty = cal.FRAILTY_SD.value * stream(seed, "frailty").standard_normal(path.n_months)
-    level = levels(path.n_months // MONTHS)
+    rng, frailty, level = stream(seed, "moves"), _frailty(seed, path), levels(path.n_months // MONTHS)
     n = len(issuers.sector)
     notch = issuers.entry_notch
     recent = rng.random(n) < recent_downgrade_share()[notch]
@@ -69,3 +67,59 @@ def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> 
         np.stack(values, axis=1) for values in zip(*years, strict=True)
     )
     return History(observed, month, notch, recent, following, downgraded, upgraded, defaulted, eta)
+
+
+def redrawn(
+    seed: int,
+    issuers: Issuers,
+    reviews: Reviews,
+    path: MacroPath,
+    history: History,
+    *,
+    added: FloatArray | None = None,
+) -> History:
+    """Draw the year after each review again, where reviews, ratings or the macro path were moved.
+
+    Every random number is that of the first draw, so that what did not move gives the same moves. Each year stands by
+    itself: the ratings of later years are those of the history.
+
+    Args:
+        seed: Seed of the panel.
+        issuers: Arrays of shape (n_issuers,).
+        reviews: The reviews as they are now, arrays of shape (n_issuers, 5).
+        path: The macro path as it is now.
+        history: The ratings as they are now.
+        added: To the log-odds of a downgrade, shape (n_issuers, 5).
+    """
+    rng, frailty, level = stream(seed, "moves"), _frailty(seed, path), levels(path.n_months // MONTHS)
+    rng.random(len(issuers.sector))  # whether an issuer came down before its first year
+    years = []
+    for year in range(MAX_LIFE):
+        month = history.month[:, year]
+        years.append(
+            draw_moves(
+                rng,
+                reviews.year(year),
+                history.notch[:, year],
+                issuers.sector,
+                history.recent_downgrade[:, year],
+                path.credit_cycle[month],
+                frailty[month - path.n_history],
+                level,
+                0.0 if added is None else added[:, year],
+            )
+        )
+    following, downgraded, upgraded, defaulted, eta = (np.stack(values, axis=1) for values in zip(*years, strict=True))
+    return replace(
+        history,
+        next_notch=following,
+        downgraded=downgraded,
+        upgraded=upgraded,
+        defaulted=defaulted,
+        eta_down=eta,
+    )
+
+
+def _frailty(seed: int, path: MacroPath) -> FloatArray:
+    """Return what each month adds to the log-odds of every downgrade."""
+    return cal.FRAILTY_SD.value * stream(seed, "frailty").standard_normal(path.n_months)

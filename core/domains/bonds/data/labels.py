@@ -106,6 +106,7 @@ def draw_moves(
     cycle: FloatArray,
     frailty: FloatArray,
     level: NotchLevels,
+    added: FloatArray | float = 0.0,
 ) -> Moves:
     """Draw the rating one year later; a downgrade includes default, and an upgrade excludes a downgrade.
 
@@ -118,9 +119,10 @@ def draw_moves(
         cycle: Credit cycle Z now.
         frailty: The month's common shift of the downgrade log-odds.
         level: The levels of the log-odds by notch.
+        added: To the log-odds of a downgrade: the contagion of a stressed market.
     """
     chance, kind, distance = rng.random((3, len(notch)))
-    eta = level.downgrade[notch] + downgrade_odds(reviews, notch, sector, recent_downgrade, cycle)
+    eta = level.downgrade[notch] + downgrade_odds(reviews, notch, sector, recent_downgrade, cycle) + added
     downgraded = chance < expit(eta + frailty)
     defaulted = downgraded & (kind < (DEFAULT_RATE / down_probability())[notch])
     upgraded = ~downgraded & (kind < expit(level.upgrade[notch] + upgrade_odds(reviews, notch, cycle)))

@@ -28,6 +28,8 @@ def draw_liquidity(
     maturity: FloatArray,
     cycle: FloatArray,
     liq_shift: float,
+    ln_bid_ask: float = 0.0,
+    ln_turnover: float = 0.0,
 ) -> Liquidity:
     """Draw the trading of each bond.
 
@@ -39,6 +41,8 @@ def draw_liquidity(
         maturity: Years to maturity.
         cycle: Credit cycle Z.
         liq_shift: Worsens liquidity overall; 0 in an ordinary market.
+        ln_bid_ask: Added to the log of every bid-ask.
+        ln_turnover: Added to the log of every turnover.
     Source:
         Costs fall with rating and size and rise with age and maturity: Edwards, Harris and Piwowar (2007).
     """
@@ -55,6 +59,7 @@ def draw_liquidity(
         + cost["cycle"] * cycle
         + cost["noise"] * noise[0]
         + cost["liq_shift"] * liq_shift
+        + ln_bid_ask
     )
     turnover = np.exp(
         np.log(volume["median"])
@@ -63,6 +68,7 @@ def draw_liquidity(
         + volume["age"] * ln_age
         + volume["noise"] * noise[1]
         + volume["liq_shift"] * liq_shift
+        + ln_turnover
     )
     zero_trade = np.clip(
         silence["base"]

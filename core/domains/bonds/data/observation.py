@@ -1,5 +1,6 @@
 """One row per bond and review: all columns that a vendor would publish, and the truth behind them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,8 +65,40 @@ class Observation:
     follows_itself: BoolArray  # the previous row is the same bond a year earlier
 
 
-def observe(settings: PanelSettings, world: World) -> Observation:
-    """Build every row of the world, without faults."""
+@dataclass(frozen=True, slots=True)
+class MarketMoves:
+    """What moves a market beside its macro path, its reviews and its ratings; by default nothing.
+
+    Attributes:
+        ln_bid_ask: Added to the log of every bid-ask.
+        ln_turnover: Added to the log of every turnover.
+        base_yield: Added to the base yield of a maturity in years, %.
+        ln_spread: Added to the log of every expected spread, by sector.
+        spread_bps: Added to every expected spread.
+        ln_spread_of_funds: Added to the log of the expected spreads of bonds that funds own most of.
+        fund_owned_above: The quantile of fund ownership from which they do.
+    """
+
+    ln_bid_ask: float = 0.0
+    ln_turnover: float = 0.0
+    base_yield: Callable[[FloatArray], FloatArray] = np.zeros_like
+    ln_spread: tuple[float, ...] = (0.0,) * len(SECTOR_NAMES)
+    spread_bps: float = 0.0
+    ln_spread_of_funds: float = 0.0
+    fund_owned_above: float = 1.0
+
+
+UNMOVED = MarketMoves()
+
+
+def observe(settings: PanelSettings, world: World, moves: MarketMoves = UNMOVED) -> Observation:
+    """Build every row of the world, without faults.
+
+    Args:
+        settings: Of the panel.
+        world: The world.
+        moves: What moves the market.
+    """
     rows = PanelRows(world)
     liquidity = draw_liquidity(
         stream(settings.seed, "liquidity"),
@@ -75,6 +108,8 @@ def observe(settings: PanelSettings, world: World) -> Observation:
         maturity=rows.maturity_years,
         cycle=rows.cycle,
         liq_shift=settings.liq_shift,
+        ln_bid_ask=moves.ln_bid_ask,
+        ln_turnover=moves.ln_turnover,
     )
     esg = draw_esg(settings.seed, settings.esg_base, world)
     s_full, s_opt = expected_spread(
@@ -84,6 +119,8 @@ def observe(settings: PanelSettings, world: World) -> Observation:
         esg_mean=esg.mean_given_rest[rows.at],
         esg_sd=esg.sd_given_rest[rows.at],
     )
+    moved = _moved_spread(rows, moves)
+    s_full, s_opt = s_full * moved + moves.spread_bps, s_opt * moved + moves.spread_bps
     effects = _spread_effects(settings.seed, rows)
     p_liquidity = _liquidity_shock_chance(rows, liquidity)
     eta_down = world.history.eta_down[rows.at]
@@ -104,7 +141,7 @@ def observe(settings: PanelSettings, world: World) -> Observation:
         **_esg_columns(rows, esg),
         **liquidity._asdict(),
         **_alternative_data(settings.seed, rows),
-        **_macro_columns(rows),
+        **_macro_columns(rows, moves),
         **_label_columns(rows),
         "liquidity_shock_1m": shocked.astype(np.int64),
     }
@@ -119,6 +156,16 @@ def observe(settings: PanelSettings, world: World) -> Observation:
         as_of=rows.as_of,
         follows_itself=np.concatenate(([False], rows.bond[1:] == rows.bond[:-1])),
     )
+
+
+def _moved_spread(rows: PanelRows, moves: MarketMoves) -> FloatArray:
+    """Return the factor by which moves multiply each expected spread."""
+    ln_factor = np.array(moves.ln_spread)[rows.sector]
+    if moves.ln_spread_of_funds:
+        owned = rows.fund_ownership
+        most = owned > np.quantile(owned, moves.fund_owned_above)
+        ln_factor = ln_factor + moves.ln_spread_of_funds * most
+    return np.asarray(np.exp(ln_factor))
 
 
 def _spread_inputs(rows: PanelRows, liquidity: Liquidity) -> SpreadInputs:
@@ -249,7 +296,7 @@ def _alternative_data(seed: int, rows: PanelRows) -> Columns:
     }
 
 
-def _macro_columns(rows: PanelRows) -> Columns:
+def _macro_columns(rows: PanelRows, moves: MarketMoves) -> Columns:
     path, month = rows.world.path, rows.month
     return {
         "policy_rate": path.policy_rate[month],
@@ -259,7 +306,7 @@ def _macro_columns(rows: PanelRows) -> Columns:
         "credit_cycle": rows.cycle,
         "vix": np.exp(path.ln_vix[month]),
         "dealer_inventory_z": path.dealer_inventory_z[month],
-        "base_yield_pct": _base_yield(rows),
+        "base_yield_pct": _base_yield(rows) + moves.base_yield(rows.maturity_years),
     }
 
 

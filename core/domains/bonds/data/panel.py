@@ -18,9 +18,9 @@ from core.domains.bonds.data.instruments import (
     years_between,
 )
 from core.domains.bonds.data.issuers import COUNTRY_NAMES, OUTLOOKS, REGION_NAMES, SECTOR_NAMES
-from core.domains.bonds.data.observation import Columns, Observation, observe
+from core.domains.bonds.data.observation import UNMOVED, Columns, MarketMoves, Observation, observe
 from core.domains.bonds.data.settings import PanelSettings
-from core.domains.bonds.data.world import draw_world
+from core.domains.bonds.data.world import World, draw_world
 from core.domains.draws import stream
 from core.progress import begins
 
@@ -69,10 +69,20 @@ def generate(settings: PanelSettings) -> BondPanel:
         MacroPathError: No acceptable macro path of this length was found.
     """
     begins(f"drawing {settings.n_rows:,} bonds")
+    return panel_of(settings, draw_world(settings, settings.n_rows - anomalies.counts(settings)["duplicate"]))
+
+
+def panel_of(settings: PanelSettings, world: World, moves: MarketMoves = UNMOVED) -> BondPanel:
+    """Observe a world, inject the faults, and price its bonds.
+
+    Args:
+        settings: Of the panel.
+        world: Drawn for these settings; its macro path, reviews and ratings may have been moved since.
+        moves: What else moves the market.
+    """
     n_of_kind = anomalies.counts(settings)
     n_duplicates = n_of_kind["duplicate"]
-    world = draw_world(settings, settings.n_rows - n_duplicates)
-    rows = observe(settings, world)
+    rows = observe(settings, world, moves)
     published = _with_faults(settings, rows, n_of_kind)
 
     sound = np.flatnonzero(published["anomaly_type"] == 0)

@@ -12,6 +12,7 @@ from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
 from core.models.errors import NotFittedError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
+from core.models.known_truth import truth_rows
 from core.models.learners.algorithms import LINEAR
 from core.models.learners.linear import LinearLearner
 
@@ -60,6 +61,11 @@ class SpreadModel(BondModel):
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
         bonds = table_of(panel)
         return spread_metrics(bonds, truth_of(panel), self.score(bonds))
+
+    @override
+    def expected_answers(self, panel: PanelLike, rows: pd.DataFrame) -> FloatArray | None:
+        truth = truth_of(panel)
+        return None if truth is None else truth_rows(truth, rows)["s_opt"].to_numpy(dtype=np.float64)
 
     @override
     def judged_rows(self, table: pd.DataFrame) -> pd.DataFrame:

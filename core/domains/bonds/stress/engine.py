@@ -9,6 +9,8 @@ import pandas as pd
 from core.arrays import FloatArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.issuers import SECTOR_NAMES
+from core.domains.bonds.data.panel import BondPanel
+from core.domains.bonds.domain import panel_settings
 from core.domains.bonds.stress import calibration as own
 from core.domains.bonds.stress.cascade import Contagion
 from core.domains.bonds.stress.impact import impact_parts
@@ -17,6 +19,7 @@ from core.domains.bonds.stress.market import BondMarket
 from core.domains.bonds.stress.plausible import FACTORS as PLAUSIBLE
 from core.domains.bonds.stress.plausible import plausible_shock
 from core.domains.bonds.stress.portfolio import BondPortfolio
+from core.domains.bonds.stress.redraw import stressed_panel
 from core.domains.bonds.stress.scenarios import BOND_SCENARIOS
 from core.domains.bonds.stress.shock import BondShock, combined, scaled
 from core.domains.bonds.stress.tail_risk import MarketState, tail_risks
@@ -33,6 +36,7 @@ from core.domains.stress import (
 )
 
 if TYPE_CHECKING:
+    from core.domains.domain import DrawRequest
     from core.tables import Table
 
 SLICINGS = ("sector", "region", "rating", "currency")
@@ -174,6 +178,10 @@ class BondStressEngine:
     def profit(self, portfolio: PreparedPortfolio, shock: Any) -> float:
         """Return the profit under one shock, USD m."""
         return float(portfolio.stressed(shock).profit.sum())
+
+    def stressed_panel(self, request: "DrawRequest", shock: BondShock) -> BondPanel:
+        """Draw the panel of a request under a shock."""
+        return stressed_panel(panel_settings(request), shock)
 
 
 def _state(bonds: BondPortfolio, stressed: StressedBonds) -> MarketState:
