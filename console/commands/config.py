@@ -123,21 +123,25 @@ def validate_files(args: argparse.Namespace) -> int:
 
 
 def _routing_results(root: Path) -> list[dict[str, object]]:
-    """Check the routing file that the settings name, with its receivers."""
-    from core.alerts.delivery.checking import check_receivers
+    """Check the receivers in force: those of the routing file that the settings name, and those of the settings."""
+    from core.alerts.delivery.checking import check_names, check_receivers
     from core.alerts.routing.reading import load_routing, routing_file
     from core.errors import CoreError
     from core.settings import settings_in_force
     from core.state import Workspace
 
-    settings = settings_in_force(root).alerts
-    if (file := routing_file(root, settings.routing)) is None:
+    try:
+        settings, workspace = settings_in_force(root).alerts, Workspace(root)
+        file = routing_file(root, settings.routing)
+    except CoreError:  # of one of the files, which has a line of its own
         return []
     try:
-        check_receivers(Workspace(root), settings, load_routing(file), file)
+        routing = None if file is None else load_routing(file)
+        check_receivers(workspace, settings, routing, file)
+        check_names(workspace, settings, routing)
     except CoreError as error:
-        return [{"file": str(file), "ok": False, "problem": str(error)}]
-    return [{"file": str(file), "ok": True, "problem": None}]
+        return [{"file": "alerts in force" if file is None else str(file), "ok": False, "problem": str(error)}]
+    return [] if file is None else [{"file": str(file), "ok": True, "problem": None}]
 
 
 def check_file(file: Path) -> None:
@@ -155,7 +159,7 @@ def check_file(file: Path) -> None:
 
     settings = load_settings(file)
     checked(settings.training)
-    if settings.alerts.channels:
+    if settings.alerts.channels or settings.alerts.alertmanagers:
         check_receivers(Workspace(file.parent), settings.alerts)
     _check_keys_of(settings, file)
 

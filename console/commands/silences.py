@@ -134,7 +134,7 @@ def show_routes(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from console.cli.output import print_json, print_table
-    from core.alerts.delivery.checking import check_receivers
+    from core.alerts.delivery.checking import check_names, check_receivers
     from core.alerts.routing.reading import load_routing, routing_file
     from core.alerts.routing.shown import routes_shown
     from core.settings import AlertSettings, settings_in_force
@@ -153,6 +153,8 @@ def show_routes(args: argparse.Namespace) -> int:
         )
     config = load_routing(file)
     check_receivers(workspace, settings, config, file, is_in_force=args.file is None)
+    if args.file is None:
+        check_names(workspace, settings, config)
     found = routes_shown(config, _labels(args.labels))
     if args.json:
         print_json(found)

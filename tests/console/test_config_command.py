@@ -212,3 +212,13 @@ def test_an_address_that_apprise_does_not_know_fails_the_check(answer, home, mon
     assert code == 1
     assert "apprise does not know this address of zzz" in out
     assert "PDSECRET" not in out
+
+
+def test_a_receiver_that_does_not_exist_fails_the_check(answer, home):
+    (home / "bondx.yaml").write_text("alerts: {heartbeat: {receiver: nigt}}\n")
+    code, out, _ = answer("config", "validate")
+    assert code == 1
+    assert "alerts in force" in out
+    assert "there is no receiver 'nigt'; the receivers are consoles." in out
+    (home / "bondx.yaml").write_text("alerts: {heartbeat: {receiver: consoles}}\n")
+    assert answer("config", "validate")[0] == 0

@@ -7,7 +7,9 @@ from core.alerts.delivery.channels.apprise_url import AppriseChannel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.receivers import Receivers, RoutingFile
 from core.alerts.delivery.secret import CheckedSecrets
+from core.alerts.escalation.policy import EscalationPolicies
 from core.errors import UsageError
+from core.escape import shown
 from core.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -53,3 +55,32 @@ def check_receivers(
                 channel.require_known()
         except DeliveryError as error:
             raise UsageError(str(error)) from None
+    for index, address in enumerate(settings.alertmanagers):
+        if "@" in address and "${" not in address:
+            raise UsageError(
+                f"alerts.alertmanagers[{index}]: a password must not stand in the settings: write ${{VARIABLE}}, "
+                "and set that in the environment of the engine."
+            )
+
+
+def check_names(workspace: "Workspace", settings: AlertSettings, routing: RoutingFile | None) -> None:
+    """Refuse a setting that names a receiver which does not exist: nobody would hear, and nothing would say so.
+
+    Args:
+        workspace: The workspace; nothing is read from it.
+        settings: The `alerts` block in force.
+        routing: The routing file in force, if there is one.
+
+    Raises:
+        UsageError: It names the setting and the receivers that exist.
+    """
+    known = Receivers(workspace, settings, routing).names()
+    policies = EscalationPolicies(settings.escalation, settings.oncall)
+    problems = [*policies.problems, *(f"alerts.escalation: {text}" for text in policies.unknown(known))]
+    if settings.heartbeat is not None and settings.heartbeat.receiver not in known:
+        problems.append(f"alerts.heartbeat: there is no receiver {shown(settings.heartbeat.receiver)}")
+    for name in settings.delivery.fallover:
+        if name not in (*known, "*"):
+            problems.append(f"alerts.delivery.fallover: there is no receiver {shown(name)}")
+    if problems:
+        raise UsageError(f"{problems[0]}; the receivers are {', '.join(known)}.")

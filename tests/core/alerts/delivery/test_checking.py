@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.alerts.delivery.checking import check_receivers
+from core.alerts.delivery.checking import check_names, check_receivers
 from core.alerts.routing.reading import load_routing
 from core.errors import UsageError
 from core.settings import AlertSettings
@@ -92,3 +92,40 @@ def test_an_alertmanager_without_a_usable_port_is_refused_when_the_settings_are_
     with pytest.raises(UsageError, match=r"line 1.*alertmanagers\[0\] must be an address") as refused:
         load_settings(file)
     assert "PDSECRET" not in str(refused.value)
+
+
+def test_a_password_of_an_alertmanager_must_come_from_the_environment(workspace):
+    check_receivers(workspace, AlertSettings(alertmanagers=["http://u:${PASSWORD}@h:9093", "http://h:9093"]))
+    with pytest.raises(UsageError, match=r"alerts\.alertmanagers\[0\]: .*\$\{VARIABLE\}") as refused:
+        check_receivers(workspace, AlertSettings(alertmanagers=["http://u:PDSECRET@h:9093"]))
+    assert "PDSECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("heartbeat: {receiver: nigt}", "alerts.heartbeat: there is no receiver 'nigt'", id="heartbeat"),
+        pytest.param("delivery: {fallover: [nigt]}", "alerts.delivery.fallover: there is no", id="fallover"),
+        pytest.param(
+            "escalation: [{steps: [{after_minutes: 5, receivers: [nigt]}]}]", "a step after 5 minutes", id="a step"
+        ),
+        pytest.param(
+            "{escalation: [{steps: [{after_minutes: 5, oncall: desk}]}], oncall: {desk: {people: [nigt], "
+            "time_zone: UTC, starts_on: '2026-01-01'}}}",
+            "the rotation desk",
+            id="a rotation",
+        ),
+    ],
+)
+def test_a_receiver_that_does_not_exist_is_refused_where_the_settings_name_it(workspace, text, problem):
+    def settings(name):
+        block = text.replace("nigt", name)
+        block = block if block.startswith("{") else f"{{{block}}}"
+        block = block[:-1] + ", channels: {night: ['console:']}}"
+        workspace.settings_file.write_text(f"alerts: {block}\n", encoding="utf-8")
+        return load_settings(workspace.settings_file).alerts
+
+    check_names(workspace, settings("night"), None)
+    with pytest.raises(UsageError, match=problem) as refused:
+        check_names(workspace, settings("nigt"), None)
+    assert str(refused.value).endswith("the receivers are night, consoles.")
