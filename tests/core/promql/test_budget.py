@@ -14,6 +14,7 @@ from core.promql import (
     SeriesInMemory,
     SeriesSamples,
 )
+from core.promql import plan as plan_module
 from core.promql import windows as windows_module
 
 MINUTE = 60_000
@@ -111,6 +112,26 @@ def test_windows_in_portions_are_the_windows_at_once(monkeypatch, function, at_o
     for one, other in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(one.at_ms, other.at_ms)
         np.testing.assert_allclose(one.values, other.values)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 60])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum_over_time(rate(a[5m])[1h:1m])",
+        "max_over_time((a > 20)[30m:15s] offset 5m)",
+        "count_over_time(topk(1, a)[1h:1m])",
+        "absent_over_time((a > 1e9)[1h:1m])",
+        "avg_over_time(max_over_time(a[5m:1m])[1h:5m])",
+    ],
+)
+def test_a_subquery_in_portions_is_the_subquery_at_once(monkeypatch, text, at_once):
+    expression, source = Expression.parse(text), series(n_series=5, n_samples=60)
+    whole = expression.over(source, NOW - 10 * MINUTE, NOW, 5 * MINUTE)
+    monkeypatch.setattr(plan_module, "STEPS_AT_ONCE", at_once)
+    parts = expression.over(source, NOW - 10 * MINUTE, NOW, 5 * MINUTE)
+    assert {one.labels: one.values.tolist() for one in parts} == {one.labels: one.values.tolist() for one in whole}
+    assert whole
 
 
 def test_a_range_whose_keys_would_overflow_is_refused():
