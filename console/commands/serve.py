@@ -399,13 +399,15 @@ def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) ->
     """Override the settings with the flags, within the same ranges."""
     import msgspec
 
+    from core.settings.yaml_words import in_plain_words
+
     for name, flag in LIMIT_FLAGS.items():
         if (value := getattr(args, name, None)) is None:
             continue
         try:
             settings = converted(msgspec.to_builtins(settings) | {name: value}, type(settings))
         except msgspec.ValidationError as error:
-            raise UsageError(f"{flag} {value:g}: {str(error).partition(' - at ')[0].lower()}.") from None
+            raise UsageError(f"{flag} {value:g}: {in_plain_words(str(error).partition(' - at ')[0])}.") from None
     return settings
 
 

@@ -13,7 +13,7 @@ from core.escape import shown
 from core.json_documents import converted
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
-from core.settings.yaml_words import SWITCH_HINT
+from core.settings.yaml_words import SWITCH_HINT, in_plain_words
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -39,8 +39,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
     except msgspec.ValidationError as error:
         message = str(error)
         fault = _fault_of(message, struct, values)
-        problem = _AT.sub("", message).replace("`", "")
-        problem = problem[:1].lower() + problem[1:]
+        problem = in_plain_words(_AT.sub("", message))
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
         if fault.may_be_secret or _OF_BLOCK.search(problem):  # whoever writes an address there may write its token
@@ -48,7 +47,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = _form_of(fault.annotation, fault.value) or problem
         if problem.startswith("invalid enum value"):
             problem = f"expected one of {', '.join(_values_of(fault.annotation))}"
-        problem += SWITCH_HINT if problem.endswith("got bool") else ""
+        problem += SWITCH_HINT if message.startswith("Expected") and isinstance(fault.value, bool) else ""
         name = ".".join((*at, *filter(None, [fault.display]))) or "settings"
         raise SettingsError(source.file, f"{name}{found}: {problem}", **source.place_of((*at, *fault.path))) from None
 

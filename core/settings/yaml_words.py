@@ -21,6 +21,42 @@ _BASES = {"0b": 2, "0x": 16}
 SWITCH_HINT = " (without quotes YAML reads yes and on as true, no and off as false)"
 
 
+_TYPE_WORDS = {
+    "array": "a list such as [a, b]",
+    "bool": "true or false",
+    "datetime": "a date with a time",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "lines `key: value` below it, indented",
+    "str": "text",
+}
+_EXPECTED = re.compile(r"^Expected `(?P<types>[^`]+)`(?P<limit>[^`]*?)(?:, got `[^`]+`)?$")
+_MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
+
+
+def in_plain_words(problem: str) -> str:
+    """Say what a value must be as a YAML file has it; what it is instead stands before it.
+
+    Args:
+        problem: The message of a validation, without its place.
+
+    >>> in_plain_words("Expected `object`, got `str`")
+    'expected lines `key: value` below it, indented'
+    >>> in_plain_words("Expected `int | null`, got `str`"), in_plain_words("Expected `float` <= 1.0")
+    ('expected a whole number or nothing', 'expected a number <= 1.0')
+    >>> in_plain_words("Object missing required field `receiver`")
+    'the key receiver is missing'
+    """
+    if (missing := _MISSING.match(problem)) is not None:
+        return f"the key {missing['name']} is missing"
+    if (found := _EXPECTED.match(problem)) is None:
+        problem = problem.replace("`", "")
+        return problem[:1].lower() + problem[1:]
+    types = [_TYPE_WORDS.get(name.strip(), name.strip()) for name in found["types"].split("|")]
+    return f"expected {' or '.join(types)}{found['limit']}"
+
+
 def surprise_of(text: str, kind: str) -> str | None:
     """Say how a scalar surprises, and what to write instead; None for a scalar that is what it looks like.
 

@@ -1,6 +1,6 @@
 """A user's own scenarios in YAML: every fault with its line and column, all faults of a file at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from core.escape import shown
 from core.json_documents import converted
 from core.settings.errors import SettingsError
 from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
+from core.settings.yaml_words import in_plain_words
 
 MOST_SCENARIOS: Final = 200
 MOST_STEPS: Final = 24
@@ -218,8 +219,9 @@ class _Reader:
             at = (*path, *keys)
             if at not in self._told:  # a value out of range is so at every severity
                 self._told.add(at)
-                said = f"{'.'.join(keys)}: " if keys else ""
-                self._fault(at, f"{said}{problem} (at {SEVERITIES[place]})")
+                found = _value_at(fields, keys)
+                said = ".".join(keys) + ("" if isinstance(found, dict) else f" is {shown(str(found))}") + ": "
+                self._fault(at, f"{said if keys else ''}{in_plain_words(problem)} (at {SEVERITIES[place]})")
             return None
 
     def _months(self, path: YamlPath, given: object) -> float:
@@ -239,6 +241,13 @@ class _Reader:
 
     def _fault(self, path: YamlPath, problem: str) -> None:
         self.faults.append(self._yaml.error(path, problem))
+
+
+def _value_at(fields: Mapping[str, Any], keys: Sequence[str]) -> object:
+    found: object = fields
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 def _is_name(text: str) -> bool:

@@ -54,7 +54,7 @@ def test_ports_are_read_as_other_programs_spell_them(tmp_path, text, listen, met
     ("text", "problem"),
     [
         ("server: {port: 99999}", "line 1, column 10: serving.listen is '99999': use HOST:PORT"),
-        ("server: {port: true}", "serving.listen is True: expected str, got bool"),
+        ("server: {port: true}", "serving.listen is True: expected text"),
         ("metrics_port: 8000\nmonitoring: {port: 8001}", "line 2, column 14: monitoring.port and serving.metrics_"),
         ("server: {host: 10.0.0.7}", "line 1, column 10: server.host has no port beside it"),
         ("monitoring: {prot: 8000}", "line 1, column 14: monitoring has no key 'prot'"),

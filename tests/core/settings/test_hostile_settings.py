@@ -37,7 +37,7 @@ def read(text: str) -> Settings:
         ("domain: 2026-03-01", 'as a date: write "2026-03-01", in quotes'),
         ("domain_settings: {since: 2026-03-01 10:00:00}", "as a date"),
         ("domain: !!binary aGk=", "the type binary, which settings do not have"),
-        ("domain: off", "expected str, got bool (without quotes YAML reads yes and on as true, no and off as false)"),
+        ("domain: off", "expected text (without quotes YAML reads yes and on as true, no and off as false)"),
         ("models: {spread: {algorithm: no}}", "without quotes YAML reads"),
         ("quality_gates: {custom_gates: [yes]}", "without quotes YAML reads"),
     ],

@@ -62,17 +62,26 @@ def test_a_models_block_names_the_whole_set_to_train(write):
             id="typing error in a block",
         ),
         pytest.param("zzzz: 1", "the keys are random_seed, max_epochs", id="nothing is near"),
-        pytest.param("\nmax_epochs: 0", "line 2, column 1: max_epochs is 0: expected int >= 1", id="out of range"),
-        pytest.param("max_epochs: many", "max_epochs is 'many': expected int, got str", id="wrong type"),
+        pytest.param(
+            "\nmax_epochs: 0", "line 2, column 1: max_epochs is 0: expected a whole number >= 1", id="out of range"
+        ),
+        pytest.param("max_epochs: many", "max_epochs is 'many': expected a whole number", id="wrong type"),
         pytest.param("training_split: .nan", "training_split is nan: expected a number", id="not a number"),
         pytest.param("training_split: .inf", "training_split is inf: expected a number", id="infinite"),
         pytest.param("max_epochs: 3\nmax_epochs: 4", "max_epochs is given twice (first on line 1)", id="duplicate key"),
-        pytest.param("alerts: 3", "alerts is 3: expected object, got int", id="block is a number"),
+        pytest.param(
+            "ensemble: enabled",
+            "ensemble is 'enabled': expected lines `key: value` below it, indented",
+            id="block is a word",
+        ),
+        pytest.param(
+            "alerts: 3", "alerts is 3: expected lines `key: value` below it, indented", id="block is a number"
+        ),
         pytest.param(
             "models: {spread: {algoritm: auto}}", "models.spread has no key 'algoritm': did you mean", id="model's key"
         ),
         pytest.param(
-            "ensemble: {base_models: [lightgbm, 3]}", "ensemble.base_models[1] is 3: expected str", id="in a list"
+            "ensemble: {base_models: [lightgbm, 3]}", "ensemble.base_models[1] is 3: expected text", id="in a list"
         ),
         pytest.param("a: [1, 2", "line 1, column 9: not valid YAML", id="torn YAML"),
         pytest.param("- 1\n- 2", "expected `key: value` lines", id="a list"),

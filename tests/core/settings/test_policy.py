@@ -112,7 +112,7 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
         pytest.param(
             "canary:\n  dwell: 3", "line 2, column 3: policy.canary has no key 'dwell': did you mean", id="key"
         ),
-        pytest.param("drift: {feature: -1}", "policy.drift.feature is -1: expected float > 0", id="range"),
+        pytest.param("drift: {feature: -1}", "policy.drift.feature is -1: expected a number > 0", id="range"),
         pytest.param("drift: {feature: .inf}", "policy.drift.feature is inf: expected a number", id="infinite"),
         pytest.param(
             "canary: {initial_share: 0.5}",
@@ -123,7 +123,7 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
         pytest.param("canary: {steps: [0.1, many]}", "policy.canary.steps[1]", id="in a list"),
         pytest.param("canary: {max_share: 1}", "the stable version keeps some traffic", id="all"),
         pytest.param("tracking: {lost_after_seconds: 5}", "must be at least twice heartbeat_seconds", id="heartbeat"),
-        pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected object", id="entry"),
+        pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected lines `key: value` below it", id="entry"),
         pytest.param(
             "overrides:\n  spread:\n    promotion: {min_acuracy: 1}",
             "line 3, column 17: policy.overrides.spread.promotion has no key 'min_acuracy': did you mean min_accuracy?",
@@ -131,7 +131,7 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
         ),
         pytest.param(
             "overrides:\n  'x*':\n    promotion: {min_accuracy: 7}",
-            "line 3, column 17: policy.overrides.x*.promotion.min_accuracy is 7: expected float <= 1",
+            "line 3, column 17: policy.overrides.x*.promotion.min_accuracy is 7: expected a number <= 1",
             id="range in an override",
         ),
         pytest.param(
@@ -143,7 +143,7 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
             "overrides: {spread: {tracking: {}}}", "policy.overrides.spread has no key 'tracking'", id="scope"
         ),
         pytest.param("promotion: {}\npolicy: {promotion: {}}", "keep policy.promotion and remove the other", id="both"),
-        pytest.param("promotion: {required_approvals: 11}", "expected int <= 10", id="approvals"),
+        pytest.param("promotion: {required_approvals: 11}", "expected a whole number <= 10", id="approvals"),
         pytest.param("drift: &x {}\ncanary: *x", "anchors and aliases are not supported", id="alias"),
     ],
 )

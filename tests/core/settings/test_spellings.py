@@ -80,7 +80,7 @@ def test_versions_to_keep_stand_beside_what_the_engine_deletes(write):
         ("drift: {feature: 1}\npolicy: {drift: {}}", "line 1, column 1: drift and policy.drift are the same setting"),
         (
             "policy: {canary: {max_canary_percentage: 2}}",
-            "line 1, column 19: policy.canary.max_share is 2: expected float <= 1.0",
+            "line 1, column 19: policy.canary.max_share is 2: expected a number <= 1.0",
         ),
         ("policy: 3\ndrift: {}", "line 1, column 1: policy is 3"),
         ("advanced: {selection_method: [mutual_info]}", "line 1, column 12: advanced.selection_method"),
