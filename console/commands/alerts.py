@@ -20,7 +20,7 @@ from core.errors import ExitCode
 
 DECISIONS = {
     "acknowledge": "acknowledge alerts: you take them",
-    "resolve": "resolve alerts by hand; one whose condition still holds fires again only after it ended",
+    "resolve": "resolve alerts by hand; a condition that holds fires again only after it ended, an event the next time",
 }
 
 

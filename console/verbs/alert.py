@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
@@ -64,7 +65,6 @@ class AlertDecision(Change[Chosen[Alert]]):
     noun = ALERT
     confirm: str
     participle: str
-    way_back: str
 
     def refuses(self, alert: Alert) -> str | None:
         """Return the reason why an alert does not allow it, or None."""
@@ -72,6 +72,10 @@ class AlertDecision(Change[Chosen[Alert]]):
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the consequences."""
+        raise NotImplementedError
+
+    def way_back(self, group: Sequence[Alert]) -> str:
+        """Say how to undo it, or that nothing does."""
         raise NotImplementedError
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
@@ -120,7 +124,7 @@ class AlertDecision(Change[Chosen[Alert]]):
                 *thing.spared_lines(),
                 *section("Left out", left_out),
                 *section("What will happen", self.effects(group)),
-                *section("How to undo it", (self.way_back,)),
+                *section("How to undo it", (self.way_back(group),)),
             ),
             confirm=self.confirm,
             commit=commit,
@@ -135,7 +139,6 @@ class Acknowledge(AlertDecision):
     key = Key("K", "acknowledge", "Acknowledge the alert, or the marked alerts (asks first)")
     command = Command("acknowledge an alert", aliases=("ack",))
     confirm, participle = "Acknowledge", "Acknowledged"
-    way_back = "It reopens automatically if it fires after it was resolved."
 
     def refuses(self, alert: Alert) -> str | None:
         """Refuse an alert that is not firing."""
@@ -144,9 +147,17 @@ class Acknowledge(AlertDecision):
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the acknowledgement, which lasts as long as the alert."""
         return (
-            "It stays on the list under your name until its condition ends, or until it is resolved.",
-            "Until then it notifies nobody.",
+            "It stays on the list under your name until it ends, or is resolved by hand."
+            if len(group) == 1
+            else "They stay on the list under your name until they end, or are resolved by hand.",
+            f"Until then {'it notifies' if len(group) == 1 else 'they notify'} nobody.",
         )
+
+    def way_back(self, group: Sequence[Alert]) -> str:
+        """Say what makes an acknowledged alert notify again."""
+        them, objects = ("it", "the alert") if len(group) == 1 else ("them", "the alerts")
+        key = sign_of("alerts.resolve")
+        return f"No key takes {them} back: {key} resolves {objects}, and a later firing notifies again."
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
         """Acknowledge one alert."""
@@ -165,7 +176,6 @@ class Snooze(AlertDecision):
     )
     command = Command("keep an alert's notifications back for a time: 30m, 2h, 1d", options=(DURATION_WORD,))
     confirm, participle = "Snooze", "Snoozed"
-    way_back = "It ends by itself; until then another snooze replaces its end."
 
     def __init__(self, until: datetime = datetime.min) -> None:
         self._until = until
@@ -192,7 +202,13 @@ class Snooze(AlertDecision):
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the snooze."""
-        return ("Until then it notifies nobody, also if it ends and fires again. It stays on the list.",)
+        if len(group) == 1:
+            return ("Until then it notifies nobody, even if it ends and fires again. It stays on the list.",)
+        return ("Until then they notify nobody, even if they end and fire again. They stay on the list.",)
+
+    def way_back(self, group: Sequence[Alert]) -> str:
+        """Say what ends a snooze."""
+        return "The snooze ends by itself; another snooze replaces its end."
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
         """Snooze one alert."""
@@ -208,7 +224,6 @@ class CommentOn(AlertDecision):
     name = "comment"
     command = Command("write a comment to an alert", options=(Argument("TEXT", takes_rest=True),), n_required=1)
     confirm, participle = "Comment", "Commented on"
-    way_back = "A comment stays; write another to correct it."
 
     def __init__(self, text: str = "") -> None:
         self._text = text
@@ -226,7 +241,11 @@ class CommentOn(AlertDecision):
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Show the comment."""
-        return (f"Everybody reads at the alert: {self._text}",)
+        return (f"Everybody reads at the {'alert' if len(group) == 1 else 'alerts'}: {self._text}",)
+
+    def way_back(self, group: Sequence[Alert]) -> str:
+        """Say that it stays."""
+        return "A comment stays; write another comment to correct it."
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
         """Write it to one alert."""
@@ -240,22 +259,26 @@ class Resolve(AlertDecision):
     key = Key("X", "resolve", "Resolve the alert, or the marked alerts, by hand (asks first)")
     command = Command("resolve an alert by hand")
     confirm, participle = "Resolve", "Resolved"
-    way_back = "A resolved alert opens again only when it fires; the audit log keeps your reason."
 
     def refuses(self, alert: Alert) -> str | None:
         """Refuse an alert that is resolved."""
         return None if alert.state.is_open else f"This alert is already {alert.state}."
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
-        """Say what makes the alerts fire again: it differs between conditions and events."""
-        from core.alerts.rules import is_condition
+        """Say what makes the alerts fire again: it differs between conditions, events and alerts from elsewhere."""
+        from core.alerts.returning import Returning, returning_of
 
-        lasting = [alert.full_name for alert in group if is_condition(alert.rule)]
-        events = [alert.full_name for alert in group if not is_condition(alert.rule)]
-        return (
-            *((f"Fires again only after its condition has ended: {', '.join(lasting)}.",) if lasting else ()),
-            *((f"Fires again the next time it happens: {', '.join(events)}.",) if events else ()),
+        by_return = {kind: [alert.full_name for alert in group if returning_of(alert) is kind] for kind in Returning}
+        return tuple(
+            f"{'Fires' if len(names) == 1 else 'Fire'} again {kind}: {', '.join(names)}."
+            for kind, names in by_return.items()
+            if names
         )
+
+    def way_back(self, group: Sequence[Alert]) -> str:
+        """Say that only a firing opens it again."""
+        opens = "A resolved alert opens" if len(group) == 1 else "Resolved alerts open"
+        return f"Nothing does. {opens} again only by firing; the audit log keeps your reason."
 
     def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
         """Resolve one alert."""

@@ -11,6 +11,7 @@ from core.actor import Actor
 from core.alerts.alert import MAX_COMMENT, MAX_COMMENTS, Alert, AlertState, Comment, fingerprint_of
 from core.alerts.flapping import calmed
 from core.alerts.lifecycle import AT_ONCE, Dwell, NextStep, next_step
+from core.alerts.returning import returning_of
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
@@ -368,8 +369,9 @@ class Alerts:
     ) -> Alert:
         """Resolve an alert by hand: an event that was handled, a session that is gone.
 
-        A condition that still holds stays silent until it has ended; if it then returns, it fires again. An event fires
-        again the next time it happens.
+        A condition that still holds, of a built-in rule or of a rule file, stays silent until it has ended; if it then
+        returns, it fires again. An alert from elsewhere does so once its sender has ended it. An event fires again the
+        next time it happens.
 
         Args:
             fingerprint: The alert.
@@ -454,14 +456,11 @@ def _snoozing(actor: Actor, until: datetime, now: datetime) -> _Decide:
 
 def _resolving(now: datetime, *, by_hand: Actor | None = None) -> _Decide:
     def decide(alert: Alert) -> dict[str, Any]:
-        from core.alerts.rules import is_condition
-
         if alert.state is AlertState.RESOLVED:
             raise RefusedError(f"This alert is resolved already: {alert.summary}.")
         resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
         if by_hand is not None:  # a condition that had ended would have resolved its alert already
-            lasts = bool(alert.expr or alert.source) or is_condition(alert.rule)
-            resolved |= {"resolved_by": str(by_hand), "outlasted": lasts}
+            resolved |= {"resolved_by": str(by_hand), "outlasted": returning_of(alert).outlasts}
         return resolved
 
     return decide

@@ -39,6 +39,8 @@ class AlertManager:
     def resolve_alert(self, fingerprint: str, *, reason: str = "") -> Alert:
         """Resolve an alert by hand; a condition that still holds fires again only after it has ended and returned.
 
+        So does an alert from elsewhere, once its sender has ended it; an event fires again the next time it happens.
+
         Raises:
             NotFoundError: There is no such alert.
             RefusedError: It is resolved already.

@@ -82,7 +82,10 @@ class AlertRoutes(Controller):
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:
-        """Resolve an alert; a condition that still holds fires again only after it has ended and returned."""
+        """Resolve an alert; a condition that still holds fires again only after it has ended and returned.
+
+        So does an alert from elsewhere, once its sender has ended it; an event fires again the next time it happens.
+        """
         return Alerts(workspace).resolve(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )

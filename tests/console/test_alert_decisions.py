@@ -1,0 +1,47 @@
+"""The questions about alerts say what is true for the kind and the number of the alerts."""
+
+import pytest
+
+from console.verbs.alert import Acknowledge, CommentOn, Resolve, Snooze
+from core.alerts import Alert, AlertState, Severity
+from tests.console.conftest import NOW
+
+
+def an_alert(rule: str, **fields) -> Alert:
+    severity, state = Severity.WARNING, AlertState.FIRING
+    return Alert(
+        fingerprint=rule, rule=rule, severity=severity, state=state, summary=rule, first_at=NOW, last_at=NOW, **fields
+    )
+
+
+CONDITION = an_alert("cpu_high")
+EVENT = an_alert("gate_failed")
+OF_RULE_FILE = an_alert("SlowReplies", source="rules:a.yaml:g", expr="up == 0")
+FROM_ELSEWHERE = an_alert("external:Down", source="external")
+
+
+@pytest.mark.parametrize(
+    ("alert", "says"),
+    [
+        pytest.param(CONDITION, "only after the condition has ended and returned: cpu_high.", id="condition"),
+        pytest.param(OF_RULE_FILE, "only after the condition has ended and returned: SlowReplies.", id="rule file"),
+        pytest.param(FROM_ELSEWHERE, "only after the sender has reported the end: ", id="elsewhere"),
+        pytest.param(EVENT, "at the next occurrence: gate_failed.", id="event"),
+    ],
+)
+def test_x_says_what_makes_each_kind_of_alert_fire_again(alert, says):
+    assert says in " ".join(Resolve().effects([alert]))
+    together = Resolve().effects([alert, CONDITION, EVENT])
+    assert sum("cpu_high" in line for line in together) == sum("gate_failed" in line for line in together) == 1
+
+
+@pytest.mark.parametrize("decision", [Acknowledge(), CommentOn("seen"), Resolve(), Snooze()])
+def test_several_alerts_are_not_called_it(decision):
+    one = " ".join((*decision.effects([EVENT]), decision.way_back([EVENT])))
+    several = " ".join((*decision.effects([EVENT, EVENT]), decision.way_back([EVENT, EVENT])))
+    assert "They" not in one
+    assert not {"It", "it"} & set(several.split())
+
+
+def test_k_says_what_takes_an_acknowledgement_back():
+    assert "X resolves the alert, and a later firing notifies again" in Acknowledge().way_back([EVENT])
