@@ -27,6 +27,7 @@ def add_parsers(verbs: Subparsers) -> None:
     add = command_parser(silences, "add", help="make a silence; prints its id")
     add.add_argument("matchers", metavar="MATCHER", nargs="+", help=_MATCHERS_HELP)
     add.add_argument("--comment", "-c", required=True, help="why: others will read it")
+    add.add_argument("--everything", action="store_true", help="it may hide every alert, such as for a maintenance")
     _add_end(add)
     add_json_argument(add)
     add.set_defaults(command=add_silence)
@@ -69,7 +70,7 @@ def add_silence(args: argparse.Namespace) -> int:
     matchers, ends_at = _matchers(args), _end(args)
     workspace = open_workspace(args)
     silences = Silences(workspace)
-    silence = silences.add(matchers, person(), comment=args.comment, ends_at=ends_at)
+    silence = silences.add(matchers, person(), comment=args.comment, ends_at=ends_at, everything=args.everything)
     if args.json:
         print_json(silence)
     else:

@@ -1,6 +1,6 @@
 """Verbs about alerts: acknowledge, resolve; one alert, or all that are marked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,9 @@ from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
-from console.verbs.several import carry_out_all
 from console.verbs.silence import DURATIONS, USUAL_DURATION, choice_line, following_duration, silence_instead
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
+from core.actor import Actor
 from core.alerts import Alert, AlertState
 from core.errors import NotFoundError
 from widgets.line import Line, section
@@ -78,8 +78,8 @@ class AlertDecision(Change[Chosen[Alert]]):
         """Say how to undo it, or that nothing does."""
         raise NotImplementedError
 
-    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
-        """Decide about one alert."""
+    def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
+        """Decide about all alerts or none, by their fingerprints and the revisions that were shown."""
         raise NotImplementedError
 
     def refusal(self, thing: Chosen[Alert]) -> str | None:
@@ -96,16 +96,9 @@ class AlertDecision(Change[Chosen[Alert]]):
         done: list[Alert] = []
 
         def commit(reason: str) -> str:
-            names = carry_out_all(
-                group,
-                lambda alert: alert.full_name,
-                lambda alert: self.carry_out(alerts, alert, context, reason),
-                done,
-                workspace=context.workspace,
-                database="alerts",
-                actor=context.actor,
-            )
-            return f"{self.participle} {names}."
+            self.carry_out(alerts, {alert.fingerprint: alert.revision for alert in group}, context.actor, reason)
+            done.extend(group)
+            return f"{self.participle} {', '.join(alert.full_name for alert in group)}."
 
         left_out = [f"{alert.full_name}: {self.refuses(alert)}" for alert in thing.things if alert not in group]
         lines = [
@@ -159,9 +152,9 @@ class Acknowledge(AlertDecision):
         key = sign_of("alerts.resolve")
         return f"No key takes {them} back: {key} resolves {objects}, and a later firing notifies again."
 
-    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
-        """Acknowledge one alert."""
-        return alerts.acknowledge(alert.fingerprint, context.actor, expected_revision=alert.revision, reason=reason)
+    def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
+        """Acknowledge them."""
+        return alerts.acknowledge_all(tuple(seen), actor, seen, reason=reason)
 
 
 DURATION_WORD = Argument("FOR", lambda _snapshot, _before: DURATIONS)
@@ -210,12 +203,9 @@ class Snooze(AlertDecision):
         """Say what ends a snooze."""
         return "The snooze ends by itself; another snooze replaces its end."
 
-    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
-        """Snooze one alert."""
-        assert self._until is not None
-        return alerts.snooze(
-            alert.fingerprint, context.actor, self._until, expected_revision=alert.revision, reason=reason
-        )
+    def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
+        """Snooze them."""
+        return alerts.snooze_all(tuple(seen), actor, self._until, seen, reason=reason)
 
 
 class CommentOn(AlertDecision):
@@ -247,9 +237,9 @@ class CommentOn(AlertDecision):
         """Say that it stays."""
         return "A comment stays; write another comment to correct it."
 
-    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
-        """Write it to one alert."""
-        return alerts.comment(alert.fingerprint, context.actor, self._text)
+    def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
+        """Write it to them; whatever was decided since takes nothing from a comment."""
+        return alerts.comment_all(tuple(seen), actor, self._text)
 
 
 class Resolve(AlertDecision):
@@ -280,6 +270,6 @@ class Resolve(AlertDecision):
         opens = "A resolved alert opens" if len(group) == 1 else "Resolved alerts open"
         return f"Nothing does. {opens} again only by firing; the audit log keeps your reason."
 
-    def carry_out(self, alerts: "Alerts", alert: Alert, context: OfferContext, reason: str) -> object:
-        """Resolve one alert."""
-        return alerts.resolve(alert.fingerprint, context.actor, expected_revision=alert.revision, reason=reason)
+    def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
+        """Resolve them."""
+        return alerts.resolve_all(tuple(seen), actor, seen, reason=reason)

@@ -1,13 +1,9 @@
-"""One change of several objects, each recorded by itself: one by one, or all or none; failures name their object."""
+"""One change of several objects, one after another, each recorded by itself; failures name their object."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from core.errors import CoreError, RefusedError
-
-if TYPE_CHECKING:
-    from core.actor import Actor
-    from core.state import Workspace
+from core.errors import CoreError
 
 T = TypeVar("T")
 
@@ -57,43 +53,3 @@ def carry_out_each(
     if refused:
         raise PartlyDoneError(names, refused)
     return ", ".join(names)
-
-
-def carry_out_all(
-    things: Sequence[T],
-    name: Callable[[T], str],
-    carry_out: Callable[[T], object],
-    done: list[T],
-    *,
-    workspace: "Workspace",
-    database: str,
-    actor: "Actor",
-) -> str:
-    """Change objects of one database together: all of them, or none if one refuses.
-
-    Args:
-        things: The objects.
-        name: Names an object in full.
-        carry_out: Changes an object.
-        done: Takes the objects once all have changed.
-        workspace: The workspace.
-        database: The database that holds them.
-        actor: Who changes them.
-    Returns:
-        Their names.
-    Raises:
-        RefusedError: One of several objects refused; none was changed.
-        CoreError: The only object refused.
-    """
-    from core.governance import audited_together
-
-    with audited_together(workspace, database, actor=actor):
-        for thing in things:
-            try:
-                carry_out(thing)
-            except CoreError as error:
-                if len(things) == 1:
-                    raise
-                raise RefusedError(f"{name(thing)}: {error}\nNone of the {len(things)} was changed.") from error
-    done.extend(things)
-    return ", ".join(map(name, things))

@@ -10,7 +10,6 @@ from console.presentation.offer import Offer
 from console.presentation.phrases import counted, instant
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
-from console.verbs.several import carry_out_all
 from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
 from core.alerts import Alert, AlertState
 from core.errors import NotFoundError, UsageError
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 DURATIONS = ("30m", "1h", "2h", "4h", "8h", "1d", "3d", "1w")
 """The lengths that the dialogs of a snooze and a silence offer, one after the other."""
 USUAL_DURATION = "2h"
+EVERYTHING = "everything"
+"""Typed to confirm a silence that spares no alert."""
 _SPOKEN = re.compile(r"(?P<matchers>.+?)\s+for\s+(?P<length>[0-9][0-9wdhms]*)(?:\s+(?P<comment>.+))?")
 _MOST_NAMED = 8
 
@@ -61,39 +62,46 @@ def silence_offer(
 ) -> Offer:
     """Offer to make silences, one for each group of matchers; all of them or none are made.
 
+    One that spares no alert is made only after a word was typed.
+
     Args:
         context: The state it is made from.
         groups: The matchers of each silence.
         length: How long they last.
         comment: Why; without one, the dialog requires it.
         chosen: The alerts whose marks end with it.
+
+    Raises:
+        UsageError: The length, the comment or a matcher cannot be used.
     """
     from core.alerts import Alerts
     from core.alerts.silences import Silences
+    from core.alerts.silences.silence import spelled
+    from core.alerts.silences.usable import hides_everything, require_comment, require_matchers, require_times
     from core.clock import read_duration, utc_now
 
-    until = utc_now() + read_duration(length)
+    now = utc_now()
+    until = now + read_duration(length)
+    require_times(now, until)
+    for group in groups:
+        require_matchers(group, everything=True)
+    if comment:
+        require_comment(comment)
+    is_of_all = any(map(hides_everything, groups))
     silences, open_alerts = Silences(context.workspace), Alerts(context.workspace).open()
     hidden = {alert.fingerprint: alert for group in groups for alert in silences.hidden(group, open_alerts)}
     n_firing = sum(alert.state is AlertState.FIRING for alert in hidden.values())
     done: list[Sequence[AlertMatcher]] = []
 
     def commit(reason: str) -> str:
-        carry_out_all(
-            groups,
-            _spelled,
-            lambda group: silences.add(group, context.actor, comment=comment or reason, ends_at=until),
-            done,
-            workspace=context.workspace,
-            database="silences",
-            actor=context.actor,
-        )
+        silences.add_all(groups, context.actor, comment=comment or reason, ends_at=until, everything=is_of_all)
+        done.extend(groups)
         return f"Silenced {counted(len(hidden), 'open alert')} until {instant(until)}."
 
     named = [f"{alert.severity} {alert.full_name}" for alert in list(hidden.values())[:_MOST_NAMED]]
     if len(hidden) > _MOST_NAMED:
         named.append(f"and {counted(len(hidden) - _MOST_NAMED, 'more alert')}")
-    matchers = [Line(((_spelled(group), "strong"),)) for group in groups]
+    matchers = [Line(((spelled(group), "strong"),)) for group in groups]
     facts = [Line((("author   ", "muted"), (str(context.actor), "")))]
     if comment:
         facts.append(Line((("comment  ", "muted"), (comment, ""))))
@@ -107,9 +115,11 @@ def silence_offer(
             *(chosen.spared_lines() if chosen is not None else ()),
             *section(f"Hides {counted(n_firing, 'firing alert')} now", named or ("none",)),
             *section("What will happen", ("Until then no alert with these labels notifies anybody.",)),
+            *([Line((("These matchers spare no alert: nobody hears of anything.", "warn"),))] if is_of_all else ()),
             *section("How to undo it", (":expire SILENCE ends it before its time; :silences lists them.",)),
         ),
         confirm="Silence",
+        typed=EVERYTHING if is_of_all else None,
         asks_reason=not comment,
         needs_reason=not comment,
         reason_words="comment: why (required, everybody reads it)",
@@ -143,10 +153,6 @@ def _with_way_back(offer: Offer, snooze: "Any") -> Offer:
     following = offer.another
     assert following is not None
     return replace(offer, other=snooze, another=lambda: _with_way_back(following(), snooze))
-
-
-def _spelled(group: "Sequence[AlertMatcher]") -> str:
-    return ", ".join(map(str, group))
 
 
 class SilenceByMatchers(Change[None]):
@@ -201,7 +207,7 @@ class Expire(Change["Silence"]):
         from core.alerts.silences import Silences
 
         silences = Silences(context.workspace)
-        hidden = silences.hidden(thing.matchers, Alerts(context.workspace).open())
+        hidden = [alert for alert in Alerts(context.workspace).open() if thing.hides(alert)]
         firing = [alert.full_name for alert in hidden if alert.state is AlertState.FIRING]
 
         def commit(reason: str) -> str:

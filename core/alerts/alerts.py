@@ -255,19 +255,24 @@ class Alerts:
             RefusedError: The alert is resolved, or acknowledged by someone else.
             StaleRevisionError: The alert was resolved, or fired again, since the actor looked.
         """
-        now = self._clock()
-        return self._store.change(
-            fingerprint,
-            "alert.acknowledge",
-            _acknowledging(actor, now),
-            actor=actor,
-            now=now,
-            reason=reason,
-            expected_revision=expected_revision,
-        )
+        expected = _of_one(fingerprint, expected_revision)
+        return self.acknowledge_all([fingerprint], actor, expected, reason=reason)[0]
 
-    def acknowledge_all(self, fingerprints: Sequence[str], actor: Actor, *, reason: str = "") -> list[Alert]:
+    def acknowledge_all(
+        self,
+        fingerprints: Sequence[str],
+        actor: Actor,
+        expected_revisions: Mapping[str, int] | None = None,
+        *,
+        reason: str = "",
+    ) -> list[Alert]:
         """Acknowledge several alerts, or none if one of them refuses.
+
+        Args:
+            fingerprints: The alerts.
+            actor: As in `acknowledge`.
+            expected_revisions: The revisions that the actor saw, by fingerprint.
+            reason: As in `acknowledge`.
 
         Raises:
             CoreError: The only alert refuses, as in `acknowledge`.
@@ -275,7 +280,7 @@ class Alerts:
         """
         now = self._clock()
         decide = _acknowledging(actor, now)
-        return self._store.change_all(fingerprints, "alert.acknowledge", decide, actor=actor, now=now, reason=reason)
+        return self._decide(fingerprints, "acknowledge", decide, actor, now, expected_revisions, reason)
 
     def snooze(
         self,
@@ -303,21 +308,19 @@ class Alerts:
             RefusedError: The alert is resolved.
             StaleRevisionError: The alert has changed its state since the actor looked.
         """
-        now = self._clock()
-        return self._store.change(
-            fingerprint,
-            "alert.snooze",
-            _snoozing(actor, until, now),
-            actor=actor,
-            now=now,
-            reason=reason,
-            expected_revision=expected_revision,
-        )
+        expected = _of_one(fingerprint, expected_revision)
+        return self.snooze_all([fingerprint], actor, until, expected, reason=reason)[0]
 
     def snooze_all(
-        self, fingerprints: Sequence[str], actor: Actor, until: datetime, *, reason: str = ""
+        self,
+        fingerprints: Sequence[str],
+        actor: Actor,
+        until: datetime,
+        expected_revisions: Mapping[str, int] | None = None,
+        *,
+        reason: str = "",
     ) -> list[Alert]:
-        """Snooze several alerts, or none if one of them refuses.
+        """Snooze several alerts, or none if one of them refuses; the arguments are as in `acknowledge_all`.
 
         Raises:
             CoreError: The end is unusable, or the only alert refuses, as in `snooze`.
@@ -325,7 +328,7 @@ class Alerts:
         """
         now = self._clock()
         decide = _snoozing(actor, until, now)
-        return self._store.change_all(fingerprints, "alert.snooze", decide, actor=actor, now=now, reason=reason)
+        return self._decide(fingerprints, "snooze", decide, actor, now, expected_revisions, reason)
 
     def comment(
         self, fingerprint: str, actor: Actor, text: str, expected_revision: int | None = None, *, reason: str = ""
@@ -343,6 +346,24 @@ class Alerts:
             DocumentNotFoundError: There is no such alert.
             UsageError: The comment is empty or too long.
         """
+        expected = _of_one(fingerprint, expected_revision)
+        return self.comment_all([fingerprint], actor, text, expected, reason=reason)[0]
+
+    def comment_all(
+        self,
+        fingerprints: Sequence[str],
+        actor: Actor,
+        text: str,
+        expected_revisions: Mapping[str, int] | None = None,
+        *,
+        reason: str = "",
+    ) -> list[Alert]:
+        """Write the same comment to several alerts, or to none; the arguments are as in `acknowledge_all`.
+
+        Raises:
+            CoreError: The comment is unusable, or there is not the only alert, as in `comment`.
+            NoneChangedError: One of several does not exist.
+        """
         text = text.strip()
         if not text:
             raise UsageError("A comment must say something.")
@@ -353,16 +374,8 @@ class Alerts:
         def decide(alert: Alert) -> dict[str, Any]:
             return {"comments": [*alert.comments, Comment(at=now, by=str(actor), text=text)][-MAX_COMMENTS:]}
 
-        return self._store.change(
-            fingerprint,
-            "alert.comment",
-            decide,
-            actor=actor,
-            now=now,
-            reason=reason or cut(text),
-            expected_revision=expected_revision,
-            is_of_state=False,
-        )
+        why = reason or cut(text)
+        return self._decide(fingerprints, "comment", decide, actor, now, expected_revisions, why, is_of_state=False)
 
     def resolve(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""
@@ -384,20 +397,18 @@ class Alerts:
             RefusedError: The alert is already resolved.
             StaleRevisionError: The alert has changed its state since the actor looked.
         """
-        self._changed_at.pop(fingerprint, None)
-        now = self._clock()
-        return self._store.change(
-            fingerprint,
-            "alert.resolve",
-            _resolving(now, by_hand=actor),
-            actor=actor,
-            now=now,
-            reason=reason,
-            expected_revision=expected_revision,
-        )
+        expected = _of_one(fingerprint, expected_revision)
+        return self.resolve_all([fingerprint], actor, expected, reason=reason)[0]
 
-    def resolve_all(self, fingerprints: Sequence[str], actor: Actor, *, reason: str = "") -> list[Alert]:
-        """Resolve several alerts by hand, or none if one of them refuses.
+    def resolve_all(
+        self,
+        fingerprints: Sequence[str],
+        actor: Actor,
+        expected_revisions: Mapping[str, int] | None = None,
+        *,
+        reason: str = "",
+    ) -> list[Alert]:
+        """Resolve several alerts by hand, or none if one of them refuses; the arguments are as in `acknowledge_all`.
 
         Raises:
             CoreError: The only alert refuses, as in `resolve`.
@@ -405,10 +416,33 @@ class Alerts:
         """
         now = self._clock()
         decide = _resolving(now, by_hand=actor)
-        resolved = self._store.change_all(fingerprints, "alert.resolve", decide, actor=actor, now=now, reason=reason)
+        resolved = self._decide(fingerprints, "resolve", decide, actor, now, expected_revisions, reason)
         for alert in resolved:
             self._changed_at.pop(alert.fingerprint, None)
         return resolved
+
+    def _decide(
+        self,
+        fingerprints: Sequence[str],
+        verb: str,
+        decide: _Decide,
+        actor: Actor,
+        now: datetime,
+        expected: Mapping[str, int] | None,
+        reason: str,
+        *,
+        is_of_state: bool = True,
+    ) -> list[Alert]:
+        return self._store.change_all(
+            fingerprints,
+            f"alert.{verb}",
+            decide,
+            actor=actor,
+            now=now,
+            reason=reason,
+            expected_revisions=expected,
+            is_of_state=is_of_state,
+        )
 
     def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
         actor = Actor.engine()
@@ -425,6 +459,10 @@ class Alerts:
         if self._settings is None:
             self._settings = settings_in_force(self._workspace.root).alerts
         return self._settings
+
+
+def _of_one(fingerprint: str, expected_revision: int | None) -> Mapping[str, int]:
+    return {} if expected_revision is None else {fingerprint: expected_revision}
 
 
 def _acknowledging(actor: Actor, now: datetime) -> _Decide:

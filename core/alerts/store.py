@@ -1,6 +1,6 @@
 """Alert documents and the audited steps between their states."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,8 @@ from core.actor import Actor
 from core.alerts.alert import Alert, AlertState
 from core.alerts.flapping import flapped, incident_of
 from core.alerts.lifecycle import STILL_SO_EVERY
-from core.alerts.together import require_no_faults
+from core.alerts.together import Faults
 from core.clock import Clock
-from core.errors import CoreError
 from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 
@@ -117,37 +116,9 @@ class AlertStore:
         actor: Actor,
         now: datetime,
         reason: str = "",
-        expected_revision: int | None = None,
-        is_of_state: bool = True,
     ) -> Alert:
-        """Make one decision about an alert in its current state.
-
-        Args:
-            fingerprint: The alert.
-            verb: The audit verb of the decision.
-            decide: Returns the fields of the alert that change, or raises to refuse.
-            actor: The author of the decision.
-            now: The time of the decision.
-            reason: The reason, for the audit log.
-            expected_revision: The revision that the actor saw; later revisions without a change of state do not count.
-            is_of_state: Whether others who looked before must look again; a comment takes nothing from them.
-
-        Raises:
-            DocumentNotFoundError: There is no such alert.
-            StaleRevisionError: Its state has changed since the actor looked.
-        """
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            documents = self.documents
-            before = documents.get(fingerprint)
-            if expected_revision is not None and expected_revision < before.decided_revision:
-                documents.replace(before, expected_revision=expected_revision)  # raises, with the changed fields
-            decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
-            revision = before.revision + 1 if is_of_state else before.decided_revision
-            after = documents.replace(replace(before, **decided, decided_revision=revision))
-            _record(change, verb, before, after)
-            if after.state is AlertState.RESOLVED:
-                self.prune(change, now)
-            return after
+        """Make one decision about an alert in its current state; see `change_all`."""
+        return self.change_all([fingerprint], verb, decide, actor=actor, now=now, reason=reason)[0]
 
     def change_all(
         self,
@@ -158,39 +129,44 @@ class AlertStore:
         actor: Actor,
         now: datetime,
         reason: str = "",
+        expected_revisions: Mapping[str, int] | None = None,
+        is_of_state: bool = True,
     ) -> list[Alert]:
-        """Make the same decision about several alerts in one transaction: about all of them, or about none.
+        """Make the same decision about alerts in one transaction: about all of them, or about none.
 
         Args:
             fingerprints: The alerts; one that is given twice counts once.
-            verb: As in `change`.
-            decide: As in `change`.
-            actor: As in `change`.
-            now: As in `change`.
-            reason: As in `change`.
+            verb: The audit verb of the decision.
+            decide: Returns the fields of an alert that change, or raises to refuse.
+            actor: The author of the decision.
+            now: The time of the decision.
+            reason: The reason, for the audit log.
+            expected_revisions: By fingerprint, the revisions that the actor saw; later revisions without a change of
+                state do not count.
+            is_of_state: Whether others who looked before must look again; a comment takes nothing from them.
 
         Raises:
-            DocumentNotFoundError: There is no such alert.
+            DocumentNotFoundError: There is no such alert, and no other was given.
+            StaleRevisionError: The state of the only alert has changed since the actor looked.
             RefusedError: The only alert refuses.
-            NoneChangedError: One of several does not exist, or refuses; each is told.
+            NoneChangedError: One of several does not exist, has changed, or refuses; each is told.
         """
-        names, documents = list(dict.fromkeys(fingerprints)), self.documents
-        faults: list[CoreError] = []
+        expected, faults = expected_revisions or {}, Faults()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            found: list[tuple[Alert, Alert]] = []
-            for name in names:
-                try:
+            documents, changes = self.documents, list[tuple[Alert, Alert]]()
+            for name in dict.fromkeys(fingerprints):
+                with faults.of(name) as fault:
                     before = documents.get(name)
+                    fault.name = before.full_name
+                    if expected.get(name, before.decided_revision) < before.decided_revision:
+                        documents.replace(before, expected_revision=expected[name])  # raises, with the changed fields
                     decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
-                except CoreError as error:
-                    faults.append(error)
-                else:
-                    found.append((before, replace(before, **decided, decided_revision=before.revision + 1)))
-            require_no_faults(faults, len(names))
-            changed = []
-            for before, after in found:
-                changed.append(documents.replace(after))
-                _record(change, verb, before, changed[-1])
+                    revision = before.revision + 1 if is_of_state else before.decided_revision
+                    changes.append((before, replace(before, **decided, decided_revision=revision)))
+            faults.refuse()
+            changed = [documents.replace(after) for _, after in changes]
+            for (before, _), after in zip(changes, changed, strict=True):
+                _record(change, verb, before, after)
             if any(after.state is AlertState.RESOLVED for after in changed):
                 self.prune(change, now)
             return changed

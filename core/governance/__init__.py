@@ -8,7 +8,7 @@
 """
 
 from core.governance.anchors import Anchor, append_anchor, read_anchors, spelled_anchor
-from core.governance.audit import audited, audited_together
+from core.governance.audit import audited
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.epoch_proof import EpochProof
@@ -30,7 +30,6 @@ __all__ = [
     "GovernanceError",
     "append_anchor",
     "audited",
-    "audited_together",
     "read_anchors",
     "spelled_anchor",
 ]

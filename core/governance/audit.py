@@ -78,28 +78,6 @@ def audited(
         _drain(log_of_workspace, database)
 
 
-@contextmanager
-def audited_together(workspace: "Workspace", database: str, *, actor: Actor) -> Iterator[None]:
-    """Make several audited changes of one database together: all of them, or none if one raises.
-
-    Args:
-        workspace: The workspace with the database and the log.
-        database: "registry", "sessions", "runs", "alerts" or "silences".
-        actor: The author of the changes.
-
-    Raises:
-        FileAccessError: The log is behind a link that leads out of the workspace; nothing was changed.
-        StateError: The database could not be read or written.
-    """
-    log_of_workspace = _log_of(workspace)
-    if actor.origin is not Origin.ENGINE:
-        log_of_workspace.require_own_place()
-    log_of_workspace.begin()
-    with workspace.database(database).transaction():
-        yield
-    _drain(log_of_workspace, database)
-
-
 def _drain(audit_log: AuditLog, database: str) -> None:
     try:
         audit_log.drain(database)

@@ -11,7 +11,6 @@ from core.alerts import Alerts, AlertState
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silences
 from core.clock import utc_now
-from core.errors import RefusedError
 from tests.console.conftest import NOW
 
 RULE = "hash_mismatch"
@@ -101,26 +100,44 @@ def test_the_list_says_when_each_ends_what_it_hides_and_what_ended(workspace, fi
     assert "No silences" in silence_lines((), (), now)[0].text
 
 
-def test_marked_alerts_are_decided_together_or_not_at_all(workspace, fired):
-    from console.verbs.several import carry_out_all
+async def test_marked_alerts_are_decided_together_or_not_at_all(open_console, workspace, fired):
+    keys = [alert.fingerprint for alert in fired]
+    async with open_console((160, 48)) as console:
+        for alert in fired:
+            await at(console, alert)
+            await console.press("space")
+        await console.dialog("K")
+        Alerts(workspace).resolve(keys[1], Actor("bob", "desk", Origin.COMMAND_LINE))
+        await answered(console, lambda: "None of 2 was changed" in console.text(), "Y")
+        assert "hash_mismatch{model=spread,version=1.1.0}: " in console.text()
+        assert Alerts(workspace).get(keys[0]).state is AlertState.FIRING
 
-    alerts, actor, done = Alerts(workspace), Actor("ana", "desk", Origin.CONSOLE), []
-    alerts.resolve(fired[1].fingerprint, actor)
 
-    def acknowledge(group):
-        return carry_out_all(
-            group,
-            lambda alert: alert.full_name,
-            lambda alert: alerts.acknowledge(alert.fingerprint, actor),
-            done,
-            workspace=workspace,
-            database="alerts",
-            actor=actor,
-        )
+async def test_a_silence_of_everything_is_confirmed_by_a_word(open_console, workspace):
+    async with open_console((160, 48)) as console:
+        await console.dialog("colon", *'silence alertname=~".+" for 2h moving the data centre', "enter")
+        assert "These matchers spare no alert" in console.text()
+        await answered(console, lambda: "type everything" in console.text(), "Y")
+        assert Silences(workspace).all() == []
+        console.app.screen.query_one("#typed").value = "everything"
+        await console.settled()
+        await answered(console, lambda: Silences(workspace).all(), "Y")
 
-    with pytest.raises(RefusedError, match=r"version=1\.1\.0.*\nNone of the 2 was changed"):
-        acknowledge(fired)
-    assert done == []
-    assert alerts.get(fired[0].fingerprint).state is AlertState.FIRING
-    assert "version=1.0.0" in acknowledge(fired[:1])
-    assert alerts.get(fired[0].fingerprint).state is AlertState.ACKNOWLEDGED
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("silence model=spread for 90000d repair", "lasts at most a year"),
+        ("silence model=spread for 0h repair", "before it begins"),
+        ("silence model=spread for 2h " + "x" * 501, "at most 500 characters"),
+        ('silence model=~"(" for 2h repair', "is not a regular expression"),
+    ],
+)
+async def test_what_can_be_no_silence_is_refused_before_it_is_asked(open_console, line, says):
+    async with open_console((160, 48)) as console:
+        await console.press("colon")
+        console.screen.query_one("#prompt").value = line
+        await console.press("enter")
+        await console.until(lambda: says in " ".join(console.text().split()), says)
+        assert "comment: why" not in console.text()
+        assert not console.app.screen.query("#confirm") or not console.app.screen.query_one("#confirm").display

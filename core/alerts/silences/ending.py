@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.alerts.alert import Alert, AlertState
-from core.alerts.silences.silence import Silence
+from core.alerts.silences.silence import ENDING_RULE, Silence
 
-RULE: Final = "silence_ending"
 WARNING: Final = timedelta(minutes=10)
 """How long before its end a silence with firing alerts is an alert itself."""
 _MOST_NAMED: Final = 5
@@ -26,7 +25,7 @@ def ending(silences: Sequence[Silence], alerts: Sequence[Alert], now: datetime) 
     soon = [silence for silence in silences if silence.is_active(now) and silence.ends_at - now <= WARNING]
     if not soon:
         return {}
-    firing = [alert for alert in alerts if alert.state is AlertState.FIRING and alert.rule != RULE]
+    firing = [alert for alert in alerts if alert.state is AlertState.FIRING and alert.rule != ENDING_RULE]
     found: dict[str, str] = {}
     for silence in soon:
         hidden = [alert for alert in firing if silence.hides(alert)]

@@ -1,12 +1,26 @@
 """The silence: which alerts it hides, from when to when, who made it and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from core.alerts.alert import Alert
 from core.alerts.selecting import AlertMatcher
+
+ENDING_RULE: Final = "silence_ending"
+"""The built-in rule that warns of the end of a silence, which its label `silence` names."""
+
+
+def accepted(matchers: Sequence[AlertMatcher], labels: Mapping[str, str]) -> bool:
+    """Whether all matchers accept the labels of an alert; a label that is missing counts as empty."""
+    return all(matcher.accepts_value(labels.get(matcher.name, "")) for matcher in matchers)
+
+
+def spelled(matchers: Sequence[AlertMatcher]) -> str:
+    """Return matchers as they are written."""
+    return ", ".join(map(str, matchers))
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +53,11 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
         return self.accepts(alert.routing_labels)
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
-        """Whether its matchers accept the labels of an alert."""
-        return all(matcher.accepts_value(labels.get(matcher.name, "")) for matcher in self.matchers)
+        """Whether its matchers accept the labels of an alert; the warning of its own end is never hidden."""
+        warns_of_it = labels.get("alertname") == ENDING_RULE and labels.get("silence") == self.silence_id
+        return not warns_of_it and accepted(self.matchers, labels)
 
     @property
     def matcher_text(self) -> str:
         """Its matchers as they are written."""
-        return ", ".join(map(str, self.matchers))
+        return spelled(self.matchers)

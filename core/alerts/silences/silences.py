@@ -10,11 +10,11 @@ from msgspec.structs import asdict, replace
 from core.actor import Actor
 from core.alerts.alert import Alert
 from core.alerts.selecting import AlertMatcher
-from core.alerts.silences.silence import Silence
-from core.alerts.together import require_no_faults
+from core.alerts.silences.silence import Silence, accepted, spelled
+from core.alerts.silences.usable import require_comment, require_matchers, require_times
+from core.alerts.together import Faults
 from core.clock import Clock, utc_now
-from core.errors import CoreError, RefusedError, UsageError
-from core.escape import shown
+from core.errors import RefusedError, UsageError
 from core.governance.audit import audited
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ TABLE: Final = "silences"
 KEEP_EXPIRED: Final = timedelta(days=5)
 """As long as Alertmanager keeps them by default (`--data.retention`)."""
 MOST: Final = 1_000
-MOST_LASTING: Final = timedelta(days=366)
-MOST_COMMENT: Final = 500
 
 
 class Silences:
@@ -84,6 +82,7 @@ class Silences:
         ends_at: datetime,
         starts_at: datetime | None = None,
         instead_of: str = "",
+        everything: bool = False,
     ) -> Silence:
         """Keep alerts from being told for a time.
 
@@ -94,41 +93,79 @@ class Silences:
             ends_at: When it ends.
             starts_at: When it begins; by default now.
             instead_of: A silence that ends with it.
+            everything: Whether it may hide every alert.
 
         Raises:
             DocumentNotFoundError: There is no silence that it could replace.
-            UsageError: It would hide every alert, ends in the past or before it begins, lasts more than a year, or has
-                no comment.
+            UsageError: It would hide every alert and may not, ends in the past or before it begins, lasts more than a
+                year, or has no comment.
             RefusedError: There are too many silences.
         """
+        times = {"ends_at": ends_at, "starts_at": starts_at}
+        return self._add([matchers], actor, comment, **times, instead_of=instead_of, everything=everything)[0]
+
+    def add_all(
+        self,
+        groups: Sequence[Sequence[AlertMatcher]],
+        actor: Actor,
+        *,
+        comment: str,
+        ends_at: datetime,
+        everything: bool = False,
+    ) -> list[Silence]:
+        """Make a silence for each group of matchers, or none if one of them cannot be made.
+
+        Raises:
+            CoreError: The only one cannot be made, as in `add`.
+            NoneChangedError: One of several cannot be made.
+        """
+        return self._add(groups, actor, comment, ends_at=ends_at, everything=everything)
+
+    def _add(
+        self,
+        groups: Sequence[Sequence[AlertMatcher]],
+        actor: Actor,
+        comment: str,
+        *,
+        ends_at: datetime,
+        starts_at: datetime | None = None,
+        instead_of: str = "",
+        everything: bool,
+    ) -> list[Silence]:
         now = self._clock()
         if ends_at <= now:
             raise UsageError(f"The silence would have ended at {ends_at:%Y-%m-%d %H:%M} UTC, which has passed.")
         starts_at = max(starts_at or now, now)
-        _require_usable(matchers, comment, starts_at, ends_at)
+        require_comment(comment)
+        require_times(starts_at, ends_at)
+        faults = Faults()
+        for matchers in groups:
+            with faults.of(spelled(matchers)):
+                require_matchers(matchers, everything=everything)
+        faults.refuse()
         with audited(self._workspace, DATABASE, actor=actor, reason=comment, clock=self._clock) as change:
             documents = self._documents
-            kept = [each for each in documents.all() if now - each.ends_at <= KEEP_EXPIRED]
-            if len(kept) >= MOST:
+            taken = {each.silence_id for each in _kept(documents, now, change)}
+            if len(taken) + len(groups) > MOST:
                 raise RefusedError(f"There are {MOST:,} silences already: expire some (bondx alerts silence expire).")
-            if old := {each.silence_id for each in documents.all()} - {each.silence_id for each in kept}:
-                documents.remove_all(old)
-                change.record("silence.forget", "silences", before={"silences": sorted(old)})
-            silence = Silence(
-                silence_id=_new_id(matchers, now, {each.silence_id for each in kept}),
-                matchers=tuple(matchers),
-                created_by=str(actor),
-                comment=comment.strip(),
-                created_at=now,
-                starts_at=starts_at,
-                ends_at=ends_at,
-            )
             replaced = documents.get(instead_of) if instead_of else None
-            silence = documents.insert(silence)
-            change.record("silence.add", silence.silence_id, after=_facts(silence))
+            made = []
+            for matchers in groups:
+                silence = Silence(
+                    silence_id=_new_id(matchers, now, taken),
+                    matchers=tuple(matchers),
+                    created_by=str(actor),
+                    comment=comment.strip(),
+                    created_at=now,
+                    starts_at=starts_at,
+                    ends_at=ends_at,
+                )
+                taken.add(silence.silence_id)
+                made.append(documents.insert(silence))
+                change.record("silence.add", silence.silence_id, after=_facts(silence))
             if replaced is not None and not replaced.is_over(now):
                 _end(documents, replaced, actor, now, change)
-            return silence
+            return made
 
     def expire(self, silence_id: str, actor: Actor, *, reason: str = "") -> Silence:
         """End a silence now.
@@ -146,44 +183,27 @@ class Silences:
             CoreError: The only silence refuses, as in `expire`.
             NoneChangedError: One of several refuses.
         """
-        now, names = self._clock(), list(dict.fromkeys(silence_ids))
-        faults: list[CoreError] = []
+        now, faults = self._clock(), Faults()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents, found = self._documents, list[Silence]()
-            for name in names:
-                try:
+            for name in dict.fromkeys(silence_ids):
+                with faults.of(name):
                     found.append(_unended(documents.get(name), now))
-                except CoreError as error:
-                    faults.append(error)
-            require_no_faults(faults, len(names))
+            faults.refuse()
             return [_end(documents, each, actor, now, change) for each in found]
 
     def hidden(self, matchers: Sequence[AlertMatcher], alerts: Iterable[Alert]) -> list[Alert]:
         """Return the open alerts that matchers would hide."""
-        return [
-            alert
-            for alert in alerts
-            if alert.state.is_open
-            and all(matcher.accepts_value(alert.routing_labels.get(matcher.name, "")) for matcher in matchers)
-        ]
+        return [alert for alert in alerts if alert.state.is_open and accepted(matchers, alert.routing_labels)]
 
 
-def _require_usable(matchers: Sequence[AlertMatcher], comment: str, starts_at: datetime, ends_at: datetime) -> None:
-    if not matchers or all(matcher.accepts_value("") for matcher in matchers):
-        raise UsageError(
-            "A silence that hides every alert is not made: name at least one label with a value, such as model=spread."
-        )
-    for matcher in matchers:
-        if not matcher.name or not matcher.name.isprintable():
-            raise UsageError(f"{shown(matcher.name)} is no name of a label; write a matcher as model=spread.")
-    if not comment.strip():
-        raise UsageError("A silence needs a comment that says why.")
-    if len(comment) > MOST_COMMENT:
-        raise UsageError(f"The comment of a silence has at most {MOST_COMMENT} characters.")
-    if ends_at <= starts_at:
-        raise UsageError(f"The silence would end at {ends_at:%Y-%m-%d %H:%M} UTC, before it begins.")
-    if ends_at - starts_at > MOST_LASTING:
-        raise UsageError("A silence lasts at most a year.")
+def _kept(documents: "Documents[Silence]", now: datetime, change: "AuditedChange") -> list[Silence]:
+    """Forget the silences that ended long ago, and return the others."""
+    kept = [each for each in documents.all() if now - each.ends_at <= KEEP_EXPIRED]
+    if old := {each.silence_id for each in documents.all()} - {each.silence_id for each in kept}:
+        documents.remove_all(old)
+        change.record("silence.forget", "silences", before={"silences": sorted(old)})
+    return kept
 
 
 def _end(

@@ -26,8 +26,8 @@ from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.muting import muted_alerts
 from core.alerts.routing.placement import Placements
 from core.alerts.silences import Silences
-from core.alerts.silences.ending import RULE as SILENCE_ENDING
 from core.alerts.silences.ending import ending
+from core.alerts.silences.silence import ENDING_RULE
 from core.engine.context import EngineContext
 from core.engine.routing_in_force import RULE as UNUSABLE
 from core.engine.routing_in_force import RoutingInForce
@@ -238,11 +238,11 @@ class Notifier(Worker):
         alerts, open_alerts = self._context.alerts, self._context.alerts.open()
         found = ending(self._silences.all(), open_alerts, now)
         for silence_id, summary in found.items():
-            alerts.fire(SILENCE_ENDING, labels={"silence": silence_id}, summary=summary, now=now)
+            alerts.fire(ENDING_RULE, labels={"silence": silence_id}, summary=summary, now=now)
         for alert in open_alerts:
-            if alert.rule == SILENCE_ENDING and alert.labels.get("silence") not in found:
+            if alert.rule == ENDING_RULE and alert.labels.get("silence") not in found:
                 reason = "the silence ended, or hides no firing alert"
-                alerts.clear(SILENCE_ENDING, labels=alert.labels, now=now, reason=reason)
+                alerts.clear(ENDING_RULE, labels=alert.labels, now=now, reason=reason)
 
     def _judge_escalation(self) -> None:
         """Fire an alert on steps that cannot be told, and clear it once they can."""

@@ -26,6 +26,7 @@ class NewSilence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     comment: str
     ends_at: datetime
     starts_at: datetime | None = None
+    everything: bool = False  # it may hide every alert
 
 
 class SilenceEnd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +56,7 @@ class SilenceRoutes(Controller):
             comment=data.comment,
             ends_at=data.ends_at,
             starts_at=data.starts_at,
+            everything=data.everything,
         )
 
     @post("/preview", opt=LOOK, status_code=200, sync_to_thread=True)

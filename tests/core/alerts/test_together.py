@@ -11,6 +11,7 @@ from core.alerts.silences import Silences
 from core.alerts.together import NoneChangedError
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
+from core.state import StaleRevisionError
 from tests.clocks import HandClock
 
 ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
@@ -97,3 +98,27 @@ def test_silences_end_together_or_not_at_all(workspace, clock):
     assert len(silences.active()) == 2
     silences.expire_all(ids, ADA)
     assert silences.active() == []
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
+def test_one_that_changed_since_it_was_seen_keeps_the_others_as_they_were(verb, alerts, clock):
+    names = fired(alerts, clock, 2)
+    seen = {name: alerts.get(name).revision for name in names}
+    alerts.snooze(names[1], ADA, clock() + timedelta(hours=1))
+    with pytest.raises(NoneChangedError, match=r"gate=g1.*snoozed_until") as refused:
+        getattr(alerts, f"{verb}_all")(names, ADA, seen)
+    assert refused.value.exit_code == StaleRevisionError.exit_code
+    assert alerts.get(names[0]).state is AlertState.FIRING
+    assert alerts.get(names[0]).revision == seen[names[0]]
+
+
+def test_a_comment_is_written_to_all_or_none_and_takes_nothing_from_who_looked_before(alerts, clock):
+    names = fired(alerts, clock, 2)
+    seen = {name: alerts.get(name).revision for name in names}
+    with pytest.raises(NoneChangedError, match="nosuch"):
+        alerts.comment_all([*names, "nosuch"], ADA, "feed is late")
+    assert [alerts.get(name).comments for name in names] == [[], []]
+    alerts.comment_all(names, ADA, "feed is late")
+    assert [alerts.get(name).comments[-1].text for name in names] == ["feed is late"] * 2
+    alerts.resolve_all(names, ADA, seen)
+    assert alerts.open() == []

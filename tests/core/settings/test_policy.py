@@ -123,7 +123,9 @@ def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, sh
         pytest.param("canary: {steps: [0.1, many]}", "policy.canary.steps[1]", id="in a list"),
         pytest.param("canary: {max_share: 1}", "the stable version keeps some traffic", id="all"),
         pytest.param("tracking: {lost_after_seconds: 5}", "must be at least twice heartbeat_seconds", id="heartbeat"),
-        pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected lines `key: value` below it", id="entry"),
+        pytest.param(
+            "overrides: {spread: 3}", "policy.overrides.spread is 3: expected lines `key: value` below it", id="entry"
+        ),
         pytest.param(
             "overrides:\n  spread:\n    promotion: {min_acuracy: 1}",
             "line 3, column 17: policy.overrides.spread.promotion has no key 'min_acuracy': did you mean min_accuracy?",

@@ -7,7 +7,8 @@ import pytest
 from core.alerts import AlertState
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silence
-from core.alerts.silences.ending import RULE, ending
+from core.alerts.silences.ending import ending
+from core.alerts.silences.silence import ENDING_RULE
 from tests.clocks import START
 from tests.core.alerts.delivery.told import an_alert
 
@@ -39,8 +40,15 @@ def test_it_says_when_the_silence_ends_and_what_will_be_heard():
         pytest.param(a_silence("model=x"), an_alert(), 0, id="without a hidden alert"),
         pytest.param(a_silence(), an_alert(state=AlertState.ACKNOWLEDGED), 0, id="of an acknowledged alert"),
         pytest.param(a_silence(), an_alert(state=AlertState.RESOLVED), 0, id="of a resolved alert"),
-        pytest.param(a_silence("severity=~.+"), an_alert(RULE), 0, id="of such a warning"),
+        pytest.param(a_silence("severity=~.+"), an_alert(ENDING_RULE), 0, id="of such a warning"),
     ],
 )
 def test_nothing_is_said(silence, alert, after):
     assert ending([silence], [alert], START + timedelta(minutes=after)) == {}
+
+
+def test_no_silence_hides_the_warning_of_its_own_end():
+    silence = a_silence('alertname=~".+"')
+    warning, other = (an_alert(ENDING_RULE, labels={"silence": silence_id}) for silence_id in ("si-1", "si-2"))
+    assert not silence.hides(warning)
+    assert silence.hides(other)

@@ -9,6 +9,7 @@ from core.alerts import Alerts
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silences
 from core.alerts.silences.inventory import inventory
+from core.alerts.together import NoneChangedError
 from core.errors import RefusedError, UsageError
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
@@ -27,9 +28,9 @@ def silences(workspace, clock):
     return Silences(workspace, clock=clock)
 
 
-def add(silences, clock, matchers="model=spread", *, minutes=10, comment="we know"):
+def add(silences, clock, matchers="model=spread", *, minutes=10, comment="we know", everything=False):
     ends_at = clock() + timedelta(minutes=minutes)
-    return silences.add(read_matchers(matchers), ADA, comment=comment, ends_at=ends_at)
+    return silences.add(read_matchers(matchers), ADA, comment=comment, ends_at=ends_at, everything=everything)
 
 
 def test_a_silence_hides_the_alerts_that_it_matches_until_it_ends(silences, workspace, clock):
@@ -57,10 +58,43 @@ def test_every_decision_is_on_record_and_the_record_proves_the_documents(silence
         silences.expire(silence.silence_id, ADA)
 
 
-@pytest.mark.parametrize("matchers", ['model=~".*"', "model!=x", 'model!~"x"'])
-def test_a_silence_that_hides_everything_is_refused(silences, clock, matchers):
+@pytest.mark.parametrize(
+    "matchers",
+    [
+        'model=~".*"',
+        "model!=x",
+        'model!~"x"',
+        'alertname=~".+"',
+        'alertname!=""',
+        'severity=~"info|warning|critical"',
+        'alertname=~".+",severity=~".+"',
+    ],
+)
+def test_a_silence_that_hides_everything_is_refused_unless_it_is_meant(silences, clock, matchers):
     with pytest.raises(UsageError, match="hides every alert"):
         add(silences, clock, matchers)
+    assert add(silences, clock, matchers, everything=True) in silences.active()
+
+
+@pytest.mark.parametrize(
+    "matchers",
+    ['model=~".+"', 'severity=~"info|warning"', 'alertname=~"[a-z_]+"', 'alertname!="cpu_high",severity=~".+"'],
+)
+def test_a_silence_that_spares_some_alerts_is_made(silences, clock, matchers):
+    assert add(silences, clock, matchers)
+
+
+def test_silences_are_made_together_or_not_at_all(silences, clock):
+    groups = [read_matchers(text) for text in ("model=spread", 'alertname=~".+"')]
+    ends_at = clock() + timedelta(hours=1)
+    with pytest.raises(
+        NoneChangedError, match=r'None of 2 was changed.\nalertname=~"\.\+": A silence that hides every'
+    ):
+        silences.add_all(groups, ADA, comment="move", ends_at=ends_at)
+    assert silences.all() == []
+    made = silences.add_all(groups, ADA, comment="move", ends_at=ends_at, everything=True)
+    assert {each.silence_id for each in made} == {each.silence_id for each in silences.active()}
+    assert len(made) == 2
 
 
 def test_a_silence_says_why_ends_after_it_begins_and_lasts_at_most_a_year(silences, clock):
