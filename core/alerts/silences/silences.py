@@ -101,8 +101,15 @@ class Silences:
                 year, or has no comment.
             RefusedError: There are too many silences.
         """
-        times = {"ends_at": ends_at, "starts_at": starts_at}
-        return self._add([matchers], actor, comment, **times, instead_of=instead_of, everything=everything)[0]
+        return self._add(
+            [matchers],
+            actor,
+            comment,
+            ends_at=ends_at,
+            starts_at=starts_at,
+            instead_of=instead_of,
+            everything=everything,
+        )[0]
 
     def add_all(
         self,
