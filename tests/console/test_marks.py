@@ -146,7 +146,7 @@ async def test_marked_alerts_are_decided_together_and_none_is_if_one_refuses(ope
         told = console.app.screen.query_one("#dialog-body").text
         assert "Nothing was changed" in console.text()
         assert "hash_mismatch{model=spread,version=1.1.0}: " in told
-        assert "None of the 2 was changed." in told
+        assert "None of 2 was changed." in told
         assert state_of(workspace, first) is AlertState.FIRING
         assert set(console.screen._marks.keys) == {first, second}
 

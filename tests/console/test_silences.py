@@ -128,7 +128,7 @@ async def test_a_silence_of_everything_is_confirmed_by_a_word(open_console, work
     ("line", "says"),
     [
         ("silence model=spread for 90000d repair", "lasts at most a year"),
-        ("silence model=spread for 0h repair", "before it begins"),
+        ("silence model=spread for 0h repair", "is not a duration"),
         ("silence model=spread for 2h " + "x" * 501, "at most 500 characters"),
         ('silence model=~"(" for 2h repair', "is not a regular expression"),
     ],
@@ -136,7 +136,7 @@ async def test_a_silence_of_everything_is_confirmed_by_a_word(open_console, work
 async def test_what_can_be_no_silence_is_refused_before_it_is_asked(open_console, line, says):
     async with open_console((160, 48)) as console:
         await console.press("colon")
-        console.screen.query_one("#prompt").value = line
+        console.screen.query_one("#prompt-input").value = line
         await console.press("enter")
         await console.until(lambda: says in " ".join(console.text().split()), says)
         assert "comment: why" not in console.text()

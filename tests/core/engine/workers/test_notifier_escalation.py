@@ -80,7 +80,7 @@ def test_acknowledging_stops_the_steps(notifier_of, workspace, clock):
     step(notifier, clock, 5)
     Alerts(workspace, clock=clock).acknowledge(alert.fingerprint, ADA)
     step(notifier, clock, 60)
-    assert told(notifier) == [("desk", "escalation", "firing")]
+    assert told(notifier) == [("desk", "escalation", "firing"), ("desk", "acknowledged", "acknowledged")]
 
 
 def test_a_silenced_alert_is_told_when_the_silence_ends(notifier_of, workspace, clock):
