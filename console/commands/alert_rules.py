@@ -75,21 +75,27 @@ def list_rules(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_json, print_table
-    from core.alerts.evaluation.listing import rule_lines
+    from console.presentation.calm import evaluated_until
+    from console.presentation.phrases import counted
+    from core.alerts.evaluation.listing import RuleLine, rule_lines
     from core.settings import settings_in_force
+    from core.view.source import take_snapshot
+
+    def note(line: RuleLine) -> str:
+        quiet = f"{counted(line.n_resolved, 'alert')} resolved by hand: quiet until it has ended"
+        by_hand = quiet if line.n_resolved else ""
+        return line.error or line.built_in or by_hand or line.note or " ".join(line.expr.split())
 
     workspace = open_workspace(args)
     lines = rule_lines(workspace, settings_in_force(workspace.root).alerts)
     if args.json:
         print_json(lines)
     else:
-        rows = [
-            msgspec.structs.asdict(line)
-            | {"for": line.for_, "note": line.error or line.built_in or line.note or " ".join(line.expr.split())}
-            for line in lines
-        ]
+        rows = [msgspec.structs.asdict(line) | {"for": line.for_, "note": note(line)} for line in lines]
         columns = ("state", "rule", "severity", "for", "file", "group", "evaluated_at", "note")
         print_table(rows, columns, empty="no rules: alerts.ready_made is off and alerts.rules names no file")
+        if told := evaluated_until(take_snapshot(workspace)):
+            print(told)
     return ExitCode.FAILING if any(line.error for line in lines) else ExitCode.GOOD
 
 
@@ -99,10 +105,12 @@ def evaluate_expression(args: argparse.Namespace) -> int:
     from core.alerts.evaluation.listing import evaluate_by_hand
     from core.alerts.evaluation.source import RecordedSource
     from core.clock import read_instant, utc_now
+    from core.metrics.known_names import known_metric_names
 
     now = utc_now()
     at = read_instant(args.at, now) if args.at else now
-    samples = evaluate_by_hand(RecordedSource(open_workspace(args)), args.expr, at)
+    source = RecordedSource(open_workspace(args))
+    samples = evaluate_by_hand(source, args.expr, at, known=lambda: known_metric_names(source))
     if args.json:
         print_json(samples)
     else:

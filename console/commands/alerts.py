@@ -74,7 +74,7 @@ def list_alerts(args: argparse.Namespace) -> int:
 
     from console.cli.output import complain, print_json, print_table
     from console.presentation.alerts import state_words
-    from console.presentation.calm import unchecked
+    from console.presentation.calm import evaluated_until, unchecked
     from core.alerts import Alerts, AlertState
     from core.alerts.selecting import grouped, label_of, matching, read_matchers, sorted_alerts
     from core.clock import utc_now
@@ -106,6 +106,8 @@ def list_alerts(args: argparse.Namespace) -> int:
         reason = unchecked(snapshot)
         none = "no alert matches" if matchers and (store.all() if args.all else store.open()) else "no open alerts"
         print_table(rows, columns, empty=f"{none}, but {reason}" if reason else none)
+        if rows and (told := evaluated_until(snapshot)):
+            print(told)
     if snapshot.unwritable:  # as `bondx status`: an empty list says nothing then
         complain(snapshot.unwritable)
         return ExitCode.FAILING
@@ -155,7 +157,7 @@ def show_alert(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_facts, print_json, print_table
-    from console.presentation.alerts import alert_facts, silence_facts
+    from console.presentation.alerts import alert_facts, engine_facts, silence_facts
     from core.alerts import Alerts
     from core.alerts.history import history_of
     from core.clock import utc_now
@@ -170,7 +172,8 @@ def show_alert(args: argparse.Namespace) -> int:
         print_json({"alert": alert, "history": history})
         return ExitCode.GOOD
     now = utc_now()
-    print_facts({"what": alert.told} | dict([*alert_facts(alert, now), *silence_facts(alert, snapshot, now)]))
+    facts = [*alert_facts(alert, now), *engine_facts(alert, snapshot), *silence_facts(alert, snapshot, now)]
+    print_facts({"what": alert.told} | dict(facts))
     print()
     columns = ("at", "kind", "by", "text")
     print_table([msgspec.structs.asdict(entry) for entry in history], columns, empty="no history")

@@ -5,11 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.presentation.calm import evaluated_until
 from console.presentation.cells import age_cell
 from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.unattended import Unattended
 from core.alerts import Alert, AlertState, Severity
+from core.alerts.comparison import comparison_of
 from core.alerts.history import HistoryEntry, steps_in_document
 from core.alerts.selecting import grouped
 from core.view.remembered import of_the_same
@@ -118,6 +120,12 @@ def silence_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tup
     if last := max(over, key=lambda silence: silence.ends_at, default=None):
         facts.append(("silence", f"ended {instant(last.ends_at)} ({last.created_by}: {last.comment})"))
     return facts
+
+
+def engine_facts(alert: Alert, snapshot: "Snapshot") -> list[tuple[str, str]]:
+    """Say until when the state of an open alert is known, if no engine evaluates it now."""
+    told = evaluated_until(snapshot) if alert.state.is_open else ""
+    return [("known", told)] if told else []
 
 
 def n_open(snapshot: "Snapshot") -> int:
@@ -374,7 +382,7 @@ def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
         ("state", state_words(alert, now)),
         ("rule", alert.name),
         ("value", number(alert.value)),
-        ("limit", number(alert.threshold)),
+        ("limit", comparison_of(alert.expr) if alert.threshold is None and alert.expr else number(alert.threshold)),
         ("since", instant(alert.first_at)),
         ("last seen", instant(alert.last_at)),
         ("fired", fired),
@@ -386,14 +394,15 @@ def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
         ("runbook", alert.annotations.get("runbook_url", "")),
     ]
     always = {"value", "limit", "ack by", "resolved"}
-    return [*(fact for fact in facts if fact[1] or fact[0] in always), *alert.labels.items()]
+    facts = [(name, value or (NOTHING if name in always else "")) for name, value in facts]
+    return [*(fact for fact in facts if fact[1]), *alert.labels.items()]
 
 
 def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Line]:
     """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
     severity = severity_cell(alert, glyphs)
     now = snapshot.taken_at
-    facts = [*alert_facts(alert, now), *silence_facts(alert, snapshot, now)]
+    facts = [*alert_facts(alert, now), *engine_facts(alert, snapshot), *silence_facts(alert, snapshot, now)]
     return [
         Line(((f"{severity.text}  ", severity.tone), (alert.summary, "strong"))),
         Line(),

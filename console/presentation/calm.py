@@ -1,5 +1,6 @@
 """Sentences for a list without a problem: they claim that nothing is wrong only where an engine looks for problems."""
 
+from console.presentation.phrases import instant
 from core.view.snapshot import Snapshot
 
 _UNKNOWN = "Unknown: the workspace cannot be read now."
@@ -18,6 +19,18 @@ def unchecked(snapshot: Snapshot) -> str:
     if snapshot.unwritable:
         return "no alert can be recorded now"
     return f"{snapshot.absence}, so nothing is checked" if snapshot.absence else ""
+
+
+def evaluated_until(snapshot: Snapshot) -> str:
+    """Say that alerts are as they were at a past time, since nothing evaluates them now; "" while an engine does.
+
+    Args:
+        snapshot: What was read.
+    """
+    if not snapshot.absence:
+        return ""
+    at = snapshot.checked_until
+    return f"{f'as of {instant(at)}: ' if at else ''}{snapshot.absence}, so nothing is evaluated"
 
 
 def nothing_wrong(snapshot: Snapshot, *, is_old: bool = False) -> str:

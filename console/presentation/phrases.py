@@ -32,6 +32,18 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{int(seconds // 86_400)}d"
 
 
+def ago(since: datetime | None, now: datetime) -> str:
+    """Say how long ago something happened, as part of a sentence.
+
+    >>> from datetime import UTC, timedelta
+    >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    >>> [ago(noon - timedelta(seconds=s), noon) for s in (3, 61)]
+    ['just now', '1m ago']
+    """
+    told = age(since, now)
+    return "just now" if told == "now" else f"{told} ago"
+
+
 def clock_time(at: datetime, now: datetime) -> str:
     """Say when something happened in UTC: the time of day, or the month and the day if it is more than a day ago.
 

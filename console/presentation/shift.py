@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from console.presentation.phrases import NOTHING, age, counted, instant
+from console.presentation.phrases import NOTHING, age, ago, counted, instant
 from widgets.line import Line, Span
 
 if TYPE_CHECKING:
@@ -16,11 +16,13 @@ _TONES: Final = {"firing": "bad", "acknowledged": "accent"}
 def shift_lines(summary: "ShiftSummary") -> list[Line]:
     """Write a summary out, the newest first; whatever is open comes with its state."""
     firing = counted(summary.still_firing, "alert")
+    at = summary.checked_until
+    known = f"firing as of {instant(at)}: no engine evaluates." if at else "firing now."
     lines = [
         Line(
             (
                 (f"{instant(summary.since)} to {instant(summary.until)}. ", "muted"),
-                (f"{firing} firing now.", "bad" if summary.still_firing else "good"),
+                (f"{firing} {known}", "bad" if summary.still_firing else "good"),
             )
         )
     ]
@@ -41,9 +43,8 @@ def left_lately_lines(left_at: datetime, since: datetime, until: datetime) -> li
         since: Where the summary begins.
         until: The present.
     """
-    away = age(left_at, until)
-    left = "just now" if away == "now" else f"{away} ago"
-    return [Line(((f"You left {left}: this is the summary of the last {age(since, until)}.", "accent"),))]
+    told = f"You left {ago(left_at, until)}: this is the summary of the last {age(since, until)}."
+    return [Line(((told, "accent"),))]
 
 
 def _headed(title: str, n: int, lines: Sequence[Line]) -> list[Line]:
@@ -89,7 +90,7 @@ def _people_lines(summary: "ShiftSummary") -> list[Line]:
                 (f"{age(person.last_at, summary.until):>4} ", "muted"),
                 (f"{person.who}  ", "strong"),
                 (f"{counted(person.n_changes, 'change')} through {', '.join(person.through)}", ""),
-                (f", first {age(person.first_at, summary.until)} ago", "muted"),
+                (f", first {ago(person.first_at, summary.until)}", "muted"),
             )
         )
         for person in summary.people

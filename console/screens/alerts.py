@@ -13,7 +13,7 @@ from textual.containers import Horizontal
 from console.navigation import open_alert
 from console.presentation import alerts, calm
 from console.presentation.alert_evidence import evidence_lines
-from console.presentation.phrases import BUG
+from console.presentation.phrases import BUG, clock_time
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
@@ -108,7 +108,9 @@ class AlertsScreen(ConsoleScreen):
             counted = f"/{table.filter_words}: {n_found} of {len(self.snapshot.alerts)}"
         grouped = f"by {self._group_by}" if self._group_by else ""
         left_out = f"{self._n_left_out:,} more: filter with /" if self._n_left_out else ""
-        words = (self._marks.words(row_keys(table)), counted, grouped, left_out)
+        at = self.snapshot.checked_until
+        known = f"as of {clock_time(at, self.console_app.now())}" if at else ""
+        words = (self._marks.words(row_keys(table)), counted, known, grouped, left_out)
         self.set_title(table, "Alerts", "  ".join(filter(None, words)))
 
     def _filtered(self, found: Sequence[Alert]) -> Sequence[Alert]:

@@ -32,14 +32,17 @@ class Evaluate(Verb[None]):
 def _values(workspace: "Workspace", text: str, at: datetime) -> "list[Line]":
     """Return the values, or what is wrong with the expression and where."""
     from console.presentation.expression import fault_lines, value_lines
-    from core.alerts.evaluation.listing import evaluate_by_hand
+    from core.alerts.evaluation.listing import UnknownMetricError, evaluate_by_hand
     from core.alerts.evaluation.source import RecordedSource
+    from core.metrics.known_names import known_metric_names
     from core.promql import PromqlError
 
     source = RecordedSource(workspace)
     try:
-        return value_lines(evaluate_by_hand(source, text, at), at)
+        return value_lines(evaluate_by_hand(source, text, at, known=lambda: known_metric_names(source)), at)
     except PromqlError as error:
         return fault_lines(text, error.message, error.offset)
+    except UnknownMetricError as error:
+        return fault_lines(text, str(error), None)
     finally:
         source.close()

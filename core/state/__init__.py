@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from core.state.change_watch import ChangeWatch
     from core.state.database import Database
     from core.state.documents import Documents
-    from core.state.lease import Lease, LeaseHolder, read_lease
+    from core.state.lease import Lease, LeaseHolder, last_beat, read_lease
 
 __all__ = [
     "ChangeWatch",
@@ -60,6 +60,7 @@ __all__ = [
     "UnsuitableFilesystemError",
     "Workspace",
     "WorkspaceNotFoundError",
+    "last_beat",
     "read_lease",
 ]
 
@@ -70,6 +71,7 @@ _HOMES = {
     "Documents": "documents",
     "Lease": "lease",
     "LeaseHolder": "lease",
+    "last_beat": "lease",
     "read_lease": "lease",
 }
 

@@ -210,6 +210,14 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
         os.close(descriptor)
 
 
+def last_beat(workspace: Workspace) -> datetime | None:
+    """Return when an engine last showed that it is alive, or ended; None if none ever ran here."""
+    try:
+        return datetime.fromtimestamp(round(workspace.lease_file.stat().st_mtime), tz=utc_now().tzinfo)
+    except OSError:
+        return None
+
+
 def _record(holder: LeaseHolder) -> bytes:
     """Encode a holder, always in as many bytes, so that another record of it fits in its place."""
     encoded = msgspec.json.encode(holder)

@@ -78,6 +78,7 @@ class ShiftSummary(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     fired: tuple[FiredAlert, ...]
     still_firing: int  # alerts that fire now, also those that fired before
+    checked_until: datetime | None = None  # since when no engine evaluates whether they do; None while one does
     decisions: tuple[ShiftEntry, ...]  # of people, about alerts
     changes: tuple[ShiftEntry, ...]
     people: tuple[ShiftPerson, ...]
@@ -143,6 +144,7 @@ def shift_summary(workspace: "Workspace", since: datetime, until: datetime) -> S
     """
     from core.alerts import Alerts, AlertState
     from core.governance import AuditFilter, AuditLog
+    from core.state import last_beat, read_lease
 
     wanted = AuditFilter(since=since, until=until)
     records = AuditLog(workspace).search(wanted, limit=MAX_RECORDS)  # newest first
@@ -164,6 +166,7 @@ def shift_summary(workspace: "Workspace", since: datetime, until: datetime) -> S
         until=until,
         fired=tuple(fired[:MAX_ITEMS]),
         still_firing=sum(alert.state is AlertState.FIRING for alert in alerts.values()),
+        checked_until=last_beat(workspace) if (engine := read_lease(workspace)) is None else engine.silent_since,
         decisions=tuple(decisions[:MAX_ITEMS]),
         changes=tuple(changes[:MAX_ITEMS]),
         people=tuple(people[:MAX_ITEMS]),

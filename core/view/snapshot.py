@@ -47,6 +47,7 @@ class Snapshot:
     taken_at: datetime
     workspace: Path
     engine: "LeaseHolder | None" = None
+    engine_left_at: datetime | None = None  # when the last engine ended; None while one runs, and in the past
     models: "tuple[RegisteredModel, ...]" = ()
     versions: "tuple[ModelVersion, ...]" = ()
     transitions: "Mapping[str, tuple[Transition, ...]]" = field(
@@ -76,6 +77,11 @@ class Snapshot:
     def absence(self) -> str | None:
         """Why no engine is at work: none is running, or it does not move; None while one works."""
         return absence(self.engine)
+
+    @property
+    def checked_until(self) -> datetime | None:
+        """Until when an engine looked for problems; None while one does, and where that is not known."""
+        return self.engine_left_at if self.engine is None else self.engine.silent_since
 
     @property
     def unjudged(self) -> "tuple[Rollout, ...]":

@@ -88,8 +88,44 @@ def test_eval_prints_the_values_of_an_expression_now_and_then(root, capsys):
     assert main(["alerts", "eval", "bondx_drift_psi > 0.25", "--at", at]) == 0
     assert "model=m1" in capsys.readouterr().out
     assert main(["alerts", "eval", "bondx_drift_psi >"]) == 2
-    assert main(["alerts", "eval", "none"]) == 0
+    assert main(["alerts", "eval", "bondx_drift_psi > 9"]) == 0
     assert "no series" in capsys.readouterr().out
+
+
+def test_eval_of_a_metric_that_nobody_knows_names_the_nearest(root, capsys):
+    assert main(["alerts", "eval", "rate(bondx_drift_ps[5m])"]) == 2
+    assert "No metric 'bondx_drift_ps' is known: did you mean bondx_drift_psi" in capsys.readouterr().err
+    assert main(["alerts", "eval", "zzz > 0"]) == 2
+    assert "docs/metrics.md lists all" in capsys.readouterr().err
+    assert main(["alerts", "eval", "absent(zzz)"]) == 0, "that it is absent is a result"
+
+
+def test_rules_and_list_agree_on_what_was_resolved_by_hand_and_say_since_when_nothing_is_evaluated(root, capsys):
+    (root / "bondx.yaml").write_text("alerts:\n  rules: [a.yaml]\n")
+    (root / "a.yaml").write_text(RULES.replace("> 0.25", "> 0").replace("1m", "0s"))
+    workspace = Workspace(root)
+    evaluation = RuleEvaluation(workspace, RecordedSource(workspace), utc_now)
+    evaluation.step(AlertSettings(rules=["a.yaml"]))
+
+    def moved():
+        assert main(["alerts", "rules", "--json"]) == 0
+        (line,) = [line for line in json.loads(capsys.readouterr().out) if line["rule"] == "Moved"]
+        return line["state"], line["n_firing"], line["n_resolved"]
+
+    assert moved() == ("firing", 2, 0)
+    first, second = [alert.fingerprint for alert in Alerts(workspace).open()]
+    assert main(["alerts", "resolve", first]) == 0
+    capsys.readouterr()
+    assert moved() == ("firing", 1, 1)
+    assert main(["alerts", "resolve", second]) == 0
+    capsys.readouterr()
+    assert moved() == ("resolved", 0, 2)
+    evaluation.step(AlertSettings(rules=["a.yaml"]))
+    evaluation.close()
+    assert main(["alerts", "rules"]) == 0
+    told = capsys.readouterr().out
+    assert "2 alerts resolved by hand" in told
+    assert "no engine is running, so nothing is evaluated" in told
 
 
 def test_test_replays_a_file_and_varies_it(root, capsys):

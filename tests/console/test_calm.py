@@ -8,8 +8,9 @@ import pytest
 from console.cli.main import main
 from console.commands.status import _sentences, facts_of
 from console.presentation import calm
+from console.presentation.alerts import engine_facts
 from core.alerts import Alerts
-from core.state import LeaseHolder
+from core.state import Lease, LeaseHolder
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
@@ -84,3 +85,24 @@ async def test_a_console_that_cannot_look_does_not_call_its_workspace_well(open_
         await console.settled()
         assert "No recent alerts" not in console.text()
         assert "No alert is open" not in console.text()
+
+
+def test_without_an_engine_alerts_are_said_to_be_as_they_were_when_it_ended(workspace, called):
+    assert calm.evaluated_until(seen(workspace, engine=AT_WORK)) == ""
+    assert calm.evaluated_until(seen(workspace)) == "no engine is running, so nothing is evaluated"
+    ended = calm.evaluated_until(seen(workspace, engine_left_at=NOW))
+    assert ended == "as of 2026-03-02 03:04 UTC: no engine is running, so nothing is evaluated"
+    silent = calm.evaluated_until(seen(workspace, engine=SILENT))
+    assert silent == "as of 2026-03-02 03:02 UTC: the engine is silent, so nothing is evaluated"
+    alert = Alerts(workspace).open()[0]
+    known = dict(engine_facts(alert, seen(workspace, engine_left_at=NOW)))
+    assert known == {"known": ended}
+    assert engine_facts(alert, seen(workspace, engine=AT_WORK)) == []
+
+
+def test_the_list_of_alerts_says_until_when_an_engine_looked(workspace, called):
+    with Lease.acquire(workspace, OPERATOR, Mode.HEADLESS):
+        assert "nothing is evaluated" not in called(main, "--workspace", workspace.root, "alerts", "list")[1]
+    told = called(main, "--workspace", workspace.root, "alerts", "list")[1]
+    assert "as of 20" in told
+    assert told.strip().endswith("no engine is running, so nothing is evaluated")

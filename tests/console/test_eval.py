@@ -22,8 +22,11 @@ async def test_eval_shows_values_and_points_at_a_fault(open_console):
         assert "1 series at" in shown
         assert "42" in shown
         await console.press("escape")
-        shown = await evaluated(console, "bondx_nothing > 0")
+        shown = await evaluated(console, "bondx_session_epoch > 1e9")
         assert "No series" in shown
+        await console.press("escape")
+        shown = await evaluated(console, "bondx_drift_ps > 0")
+        assert "No metric 'bondx_drift_ps' is known: did you mean bondx_drift_psi" in " ".join(shown.split())
         await console.press("escape")
         shown = await evaluated(console, "rate(up)")
         assert "rate(up)" in shown

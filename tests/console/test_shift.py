@@ -6,8 +6,10 @@ import pytest
 
 from console.cli.main import main
 from console.dialogs.text import TextDialog
+from console.presentation.shift import shift_lines
 from console.runtime.visits import EVERY, Visits, read_visits
 from core.alerts import Alerts
+from core.view.shift import ShiftPerson, ShiftSummary
 from tests.clocks import HandClock
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
@@ -102,3 +104,22 @@ def test_the_command_line_prints_the_same(workspace, called):
     assert '"fired"' in out
     assert called(main, "--workspace", root, "shift", "--since", "later")[0] == 2
     assert OPERATOR.name not in out
+
+
+def test_a_summary_says_just_now_and_until_when_an_engine_looked():
+    person = ShiftPerson(who="ada", n_changes=1, first_at=NOW, last_at=NOW, through=("console",))
+    summary = ShiftSummary(
+        since=NOW - timedelta(hours=8),
+        until=NOW,
+        fired=(),
+        still_firing=2,
+        checked_until=NOW - timedelta(hours=1),
+        decisions=(),
+        changes=(),
+        people=(person,),
+        counts={"fired": 0, "decisions": 0, "changes": 0, "people": 1},
+    )
+    text = "\n".join(line.text for line in shift_lines(summary))
+    assert "2 alerts firing as of 2026-03-02 02:04 UTC: no engine evaluates." in text
+    assert "first just now" in text
+    assert "now ago" not in text

@@ -1,13 +1,14 @@
 """The rules in force as people see them, and expressions evaluated by hand."""
 
+import difflib
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.alerts.alert import fingerprint_of
 from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.durations import duration_text
 from core.alerts.evaluation.group import vector_at
@@ -16,10 +17,13 @@ from core.alerts.evaluation.rule_names import rule_names
 from core.alerts.evaluation.source import BY_HAND
 from core.alerts.ready_made import BUILT_IN_TWINS, READY_MADE_FILE
 from core.alerts.rule_files import ANOMALY_FILE, AlertingRule, RulesInForce
-from core.alerts.store import DATABASE
+from core.alerts.store import DATABASE, AlertStore
+from core.clock import utc_now
 from core.errors import UsageError
-from core.promql import EvaluationLimits, Expression, SeriesSource
+from core.escape import shown
+from core.promql import EvaluationLimits, Expression, Matcher, SeriesSamples, SeriesSource
 from core.promql.plan import Text
+from core.promql.series import NAME
 from core.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -33,9 +37,12 @@ class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     rule: str
     kind: str  # alert, record
-    state: str  # inactive, pending, firing; recorded; error; built-in: the engine judges it at once; unusable: its file
+    # inactive, pending, firing, resolved (by hand, and it still holds); recorded; error;
+    # built-in: the engine judges it at once; unusable: its file
+    state: str
     n_pending: int = 0
     n_firing: int = 0
+    n_resolved: int = 0  # by hand: they hold, and stay quiet until they have ended
     severity: str = ""
     expr: str = ""
     for_: str = msgspec.field(name="for", default="")
@@ -57,9 +64,10 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
     database = workspace.database(DATABASE)
     groups = {record.group: record for record in database.documents(GROUP_TABLE, RuleGroupRecord, key="group").all()}
     notes = _anomaly_notes(database.documents(ANOMALY_TABLE, AnomalyRecord, key="key").all())
-    n_active = Counter(
-        (alert.rule, alert.is_firing) for alert in database.documents(PENDING_TABLE, ActiveRuleAlert, key="key").all()
-    )
+    resolved = {alert.fingerprint for alert in AlertStore(workspace, utc_now).documents.all() if alert.outlasted}
+    active: dict[str, list[ActiveRuleAlert]] = {}
+    for alert in database.documents(PENDING_TABLE, ActiveRuleAlert, key="key").all():
+        active.setdefault(alert.rule, []).append(alert)
     lines = [
         RuleLine(file=file, group="", rule="", kind="", state="unusable", error=problem)
         for file, problem in rules.problems.items()
@@ -71,9 +79,12 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
                 is_alert = isinstance(rule, AlertingRule)
                 twin = BUILT_IN_TWINS.get(rule.name, "") if file == READY_MADE_FILE.name else ""
                 error = "" if record is None else record.errors.get(name, "")
-                n_pending, n_firing = n_active[name, False], n_active[name, True]
-                active = "firing" if n_firing else "pending" if n_pending else "inactive"
-                state = active if is_alert else "recorded"
+                here = active.get(name, ())
+                firing = [fingerprint_of(rule.name, alert.labels) for alert in here if alert.is_firing]
+                n_resolved = sum(fingerprint in resolved for fingerprint in firing)
+                n_pending, n_firing = len(here) - len(firing), len(firing) - n_resolved
+                counts = {"firing": n_firing, "pending": n_pending, "resolved": n_resolved}
+                state = next((word for word, n in counts.items() if n), "inactive") if is_alert else "recorded"
                 lines.append(
                     RuleLine(
                         file=file,
@@ -83,6 +94,7 @@ def rule_lines(workspace: "Workspace", settings: AlertSettings) -> list[RuleLine
                         state="built-in" if twin else "error" if error else state,
                         n_pending=n_pending,
                         n_firing=n_firing,
+                        n_resolved=n_resolved,
                         severity=_severity(rule.labels) if is_alert else "",
                         expr=rule.expression.text,
                         for_=duration_text(rule.for_) if isinstance(rule, AlertingRule) and rule.for_ else "",
@@ -118,8 +130,38 @@ class EvaluatedSample(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class UnknownMetricError(UsageError):
+    """An expression without a result names a metric that nobody records."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        """Name the metric, and those that it may have been meant for."""
+        nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        cure = f"did you mean {', '.join(nearest)}?" if nearest else "docs/metrics.md lists all."
+        super().__init__(f"No metric {shown(name)} is known: {cure}")
+
+
+class _NamesAsked:
+    """A source that notes under which names it has found no series."""
+
+    def __init__(self, inner: SeriesSource) -> None:
+        self._inner = inner
+        self.without_series: list[str] = []
+
+    def select(self, matchers: Sequence[Matcher], from_ms: int, to_ms: int) -> Sequence[SeriesSamples]:
+        """Return the series that fulfil all matchers, with their samples in (from_ms, to_ms]."""
+        found = self._inner.select(matchers, from_ms, to_ms)
+        if not found:
+            self.without_series += [each.value for each in matchers if each.name == NAME and each.op == "="]
+        return found
+
+
 def evaluate_by_hand(
-    source: SeriesSource, text: str, at: datetime, limits: EvaluationLimits | None = None
+    source: SeriesSource,
+    text: str,
+    at: datetime,
+    limits: EvaluationLimits | None = None,
+    *,
+    known: Callable[[], Collection[str]] | None = None,
 ) -> list[EvaluatedSample]:
     """Evaluate an expression at an instant.
 
@@ -128,20 +170,29 @@ def evaluate_by_hand(
         text: The expression.
         at: The instant.
         limits: What it may read, and its time; by default less than a rule of the engine.
+        known: Looks up the names of all metrics; an expression without a result may then name no other.
     Raises:
         PromqlError: It cannot be read, the series do not allow it, or it goes beyond the limits.
         EvaluationStoppedError: The process ends.
         UsageError: It is a string.
+        UnknownMetricError: It has no result, and names a metric that is not known.
     """
     expression = Expression.parse(text)
     at_ms = round(at.timestamp() * 1000)
     if isinstance(expression.root, Text):
         raise UsageError("The expression is a string: it has no value.")
-    return [
+    asked = _NamesAsked(source)
+    samples = [
         EvaluatedSample(
             labels=dict(sample.labels),
             value=sample.value if math.isfinite(sample.value) else None,
             text=f"{sample.value:.10g}",
         )
-        for sample in vector_at(expression, source, at_ms, (limits or BY_HAND).begin())
+        for sample in vector_at(expression, asked, at_ms, (limits or BY_HAND).begin())
     ]
+    if not samples and asked.without_series and known is not None:
+        names = known()
+        for name in asked.without_series:
+            if name not in names:
+                raise UnknownMetricError(name, names)
+    return samples

@@ -31,6 +31,14 @@ class RecordedSource:
         found = self._reader.select(matchers, from_ms, to_ms)
         return [SeriesSamples(series.labels, series.at_ms, series.values) for series in found]
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all series that were recorded and are kept.
+
+        Raises:
+            TelemetryError: The store cannot be read now.
+        """
+        return self._reader.names()
+
     def close(self) -> None:
         """Close the store; the next call opens it again."""
         self._reader.close()

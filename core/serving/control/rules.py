@@ -1,6 +1,7 @@
 """Alert rules over HTTP: the rules in force, and expressions over the recorded series."""
 
 from datetime import datetime
+from functools import partial
 
 from litestar import Controller, get
 from litestar.params import FromQuery
@@ -8,6 +9,7 @@ from litestar.params import FromQuery
 from core.alerts.evaluation.listing import EvaluatedSample, RuleLine, evaluate_by_hand, rule_lines
 from core.alerts.evaluation.source import RecordedSource
 from core.clock import utc_now
+from core.metrics.known_names import known_metric_names
 from core.serving.control.admission import LOOK, Given
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.instants import checked_instants
@@ -43,7 +45,8 @@ class RuleRoutes(Controller):
         def evaluated() -> list[EvaluatedSample]:
             source = RecordedSource(workspace)
             try:
-                return evaluate_by_hand(source, expr, at or utc_now(), evaluation_pool.limits)
+                known = partial(known_metric_names, source)
+                return evaluate_by_hand(source, expr, at or utc_now(), evaluation_pool.limits, known=known)
             finally:
                 source.close()
 

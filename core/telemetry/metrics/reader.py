@@ -115,6 +115,17 @@ class MetricReader:
                     selected.append(RecordedSeries(labels[series], *_joined(parts)))
             return selected
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all series in the file, also of those that have ended."""
+        with self._lock, translated(self._file):
+            try:
+                connection = self._opened()
+                rows = [] if connection is None else fetch(connection, _ALL_LABELS)
+            except sqlite3.Error:
+                self._disconnect()
+                raise
+        return frozenset(dict(json.loads(labels)).get(NAME, "") for _, labels in rows)
+
     def close(self) -> None:
         """Close the store and drop the window; the next call opens it again."""
         with self._lock:

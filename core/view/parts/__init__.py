@@ -20,12 +20,13 @@ from core.view.parts.documents import (
     SilencesPart,
     StressPart,
 )
-from core.view.parts.histories import AuditPart, EpochsPart, ResourcesPart
+from core.view.parts.histories import AuditPart, EpochsPart, LastEnginePart, ResourcesPart
 from core.view.parts.part import DocumentPart, HistoryPart
 from core.view.parts.settings import SettingsPart
 
 PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     EnginePart,
+    LastEnginePart,  # after the engine: while one runs there is none
     SettingsPart,
     RegistryPart,
     SessionsPart,

@@ -1,4 +1,4 @@
-"""The parts that keep their own past: samples, epochs and the audit record."""
+"""The parts that keep their own past: samples, epochs, the audit record, and the end of the last engine."""
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
@@ -32,6 +32,22 @@ RESOURCE_SERIES = (
     "process.trainer.rss_bytes",
 )
 MAX_AUDIT_RECORDS = 300
+
+
+class LastEnginePart(HistoryPart):
+    """When the engine ended that runs no more. Its lease file tells only of the last one, and nothing of the past."""
+
+    name = "last_engine"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.state import last_beat
+
+        return {"engine_left_at": None if self._look.seen.engine is not None else last_beat(self._workspace)}
+
+    @override
+    def read_as_of(self, when: datetime) -> Mapping[str, Any]:
+        return {"engine_left_at": None}
 
 
 class ResourcesPart(HistoryPart):
