@@ -119,6 +119,8 @@ def plain_line(event: Event) -> str:
     ...             "metrics": {"score": 0.9, "quality.score": 0.98, "epoch.seconds": 0.5}})
     'epoch 3/9  score 0.9000  quality 0.980  0.5 s'
     """
+    from console.presentation.phrases import end_reason
+
     match event["event"]:
         case "epoch":
             parts = [f"epoch {event['epoch']}/{event['n_epochs']}", *_figures(event["metrics"], event["learned"])]
@@ -142,7 +144,7 @@ def plain_line(event: Event) -> str:
         case _:
             score = event["best_score"]
             best = f", best score {score:.4f}" if score is not None else ""
-            reason = f": {printable(event['reason'])}" if event["reason"] else ""
+            reason = f": {printable(end_reason(event['reason']))}" if event["reason"] else ""
             return f"{event['session_id']} {event['phase']} after epoch {event['epoch']}{best}{reason}"
 
 

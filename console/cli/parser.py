@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from typing_extensions import override
@@ -9,11 +10,14 @@ from typing_extensions import override
 FREE_TEXT = frozenset({"reason", "override", "description", "filter", "name"})
 """The arguments that may be blank, which means the same as leaving them out."""
 
+_REQUIRED = "the following arguments are required: "
 _LONG = re.compile(r"\S{401,}")
 
 
 class CommandParser(argparse.ArgumentParser):
     """A parser of commands; their subparsers are of this class, too."""
+
+    _words: tuple[str, ...] = ()
 
     @override
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
@@ -33,6 +37,7 @@ class CommandParser(argparse.ArgumentParser):
     @override
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; a command without commands below it refuses a word that it does not know with its own usage."""
+        self._words = tuple(map(str, args or ()))
         known, rest = super().parse_known_args(args, namespace)
         if rest and self._subparsers is None:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -40,7 +45,17 @@ class CommandParser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
+        """Refuse a line; argparse alone would name what is missing in two goes, the choices in the second."""
+        if message.startswith(_REQUIRED):
+            message += "".join(f", and one of {choice}" for choice in self._missing_choices())
         super().error(shortened(message))
+
+    def _missing_choices(self) -> Iterator[str]:
+        given = {word.partition("=")[0] for word in self._words}
+        for group in self._mutually_exclusive_groups:
+            names = [action.option_strings for action in group._group_actions]
+            if group.required and given.isdisjoint(name for choice in names for name in choice):
+                yield ", ".join(choice[0] for choice in names)
 
 
 def shortened(message: str) -> str:

@@ -179,10 +179,12 @@ def wait_for_session(args: argparse.Namespace) -> int:
 
 def _progress(session: "Session", *, absence: str | None) -> str:
     """Spell the state of a session in one line."""
+    from console.presentation.phrases import end_reason
+
     observed = session.observed
     score = f", score {observed.score:.4f}" if observed.score is not None else ""
     failure = observed.failure if observed.phase == "failed" else ""
-    reason = ": ".join(filter(None, (observed.stop_reason, failure)))
+    reason = ": ".join(filter(None, (end_reason(observed.stop_reason or ""), failure)))
     why = f": {reason}" if reason and session.has_ended else ""
     waits = "" if absence is None or session.has_ended else f"; waiting: {absence}"
     return f"{session.session_id} {observed.phase}, epoch {observed.epoch} of {observed.n_epochs}{score}{why}{waits}"

@@ -44,6 +44,15 @@ def ago(since: datetime | None, now: datetime) -> str:
     return "just now" if told == "now" else f"{told} ago"
 
 
+def end_reason(reason: str) -> str:
+    """Say why a session ended: of a limit, that it was reached.
+
+    >>> end_reason("epoch limit"), end_reason("converged")
+    ('epoch limit reached', 'converged')
+    """
+    return f"{reason} reached" if reason.endswith(" limit") else reason
+
+
 def clock_time(at: datetime, now: datetime) -> str:
     """Say when something happened in UTC: the time of day, or the month and the day if it is more than a day ago.
 

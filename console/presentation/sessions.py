@@ -5,7 +5,7 @@ from datetime import datetime
 
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, counted, duration, instant, number, share
+from console.presentation.phrases import NOTHING, counted, duration, end_reason, instant, number, share
 from core.domains.report_section import ReportSection
 from core.settings.training import TrainingSettings
 from core.training.criterion import Criterion
@@ -173,9 +173,11 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
     lines = [_score_line(session, glyphs)]
     if session.is_finishing:
-        lines.append(Line((("only the final fit is left: ", "muted"), (session.observed.stop_reason or "", ""))))
+        lines.append(
+            Line((("only the final fit is left: ", "muted"), (end_reason(session.observed.stop_reason or ""), "")))
+        )
     elif session.observed.stop_reason:
-        lines.append(Line((("ended: ", "muted"), (session.observed.stop_reason, ""))))
+        lines.append(Line((("ended: ", "muted"), (end_reason(session.observed.stop_reason), ""))))
     elif session.desired is not DesiredSession.RUNNING:
         reason = f": {session.reason}" if session.reason else ""
         lines.append(Line(((f"{session.desired} by {session.desired_by}{reason}", "warn"),)))
@@ -231,7 +233,7 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         ("reason", session.reason or NOTHING),
         ("started", instant(observed.started_at)),
         ("trained", duration(observed.trained_seconds)),
-        ("ended", f"{instant(observed.ended_at)} {observed.stop_reason or ''}".rstrip()),
+        ("ended", f"{instant(observed.ended_at)} {end_reason(observed.stop_reason or '')}".rstrip()),
         ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} skipped"),
         ("registered", ", ".join(observed.registered) or NOTHING),
         ("checkpoint", observed.checkpoint or NOTHING),

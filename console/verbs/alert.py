@@ -1,18 +1,19 @@
 """Verbs about alerts: acknowledge, resolve; one alert, or all that are marked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
-from console.presentation.offer import Offer
+from console.presentation.offer import AskAgainError, Offer, told_first
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
 from console.verbs.silence import DURATIONS, USUAL_DURATION, choice_line, following_duration, silence_instead
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
 from core.actor import Actor
 from core.alerts import Alert, AlertState
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
@@ -90,13 +91,19 @@ class AlertDecision(Change[Chosen[Alert]]):
     def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
         """Offer it for every alert that it suits."""
         from core.alerts import Alerts
+        from core.alerts.together import NoneChangedError
 
         alerts = Alerts(context.workspace)
         group = tuple(alert for alert in thing.things if self.refuses(alert) is None)
         done: list[Alert] = []
 
         def commit(reason: str) -> str:
-            self.carry_out(alerts, {alert.fingerprint: alert.revision for alert in group}, context.actor, reason)
+            seen = {alert.fingerprint: alert.revision for alert in group}
+            try:
+                self.carry_out(alerts, seen, context.actor, reason)
+            except (ConflictError, NoneChangedError) as error:
+                news = str(error).splitlines()
+                raise AskAgainError(str(error), lambda: self._again(context, thing, options, news)) from error
             done.extend(group)
             return f"{self.participle} {', '.join(alert.full_name for alert in group)}."
 
@@ -123,6 +130,18 @@ class AlertDecision(Change[Chosen[Alert]]):
             commit=commit,
             settle=lambda: thing.end(done),
         )
+
+    def _again(self, context: OfferContext, thing: Chosen[Alert], options: Sequence[Any], news: Sequence[str]) -> Offer:
+        """Ask again about the alerts as they are now, which others have decided about since the question."""
+        from core.alerts import Alerts
+
+        known = {alert.fingerprint: alert for alert in Alerts(context.workspace).all()}
+        things = tuple(known[alert.fingerprint] for alert in thing.things if alert.fingerprint in known)
+        now = replace(thing, things=things)
+        refusal = self.refusal(now) if things else "These alerts are gone."
+        if refusal is not None:
+            return told_first(Offer(title=f"{self.confirm} an alert", lines=(), refusal=refusal), news)
+        return told_first(self.offer(context, now, *options), news)
 
 
 class Acknowledge(AlertDecision):
@@ -179,13 +198,11 @@ class Snooze(AlertDecision):
 
     def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
         """Offer it for one length; the right arrow asks about the next."""
-        from dataclasses import replace
-
         from core.clock import read_duration, utc_now
 
         length = options[0] if options else USUAL_DURATION
         until = utc_now() + read_duration(length)
-        offer = super(Snooze, type(self)(until)).offer(context, thing)
+        offer = super(Snooze, type(self)(until)).offer(context, thing, length)
         return replace(
             offer,
             lines=(choice_line(length, until, "silence by labels"), Line(), *offer.lines),
@@ -224,9 +241,7 @@ class CommentOn(AlertDecision):
 
     def offer(self, context: OfferContext, thing: Chosen[Alert], *options: Any) -> Offer:
         """Offer to write the text."""
-        from dataclasses import replace
-
-        offer = super(CommentOn, type(self)(options[0])).offer(context, thing)
+        offer = super(CommentOn, type(self)(options[0])).offer(context, thing, *options)
         return replace(offer, title=offer.title.replace("Comment", "Comment on", 1), asks_reason=False)
 
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
