@@ -159,17 +159,16 @@ class Acknowledge(AlertDecision):
     def effects(self, group: Sequence[Alert]) -> tuple[str, ...]:
         """Describe the acknowledgement, which lasts as long as the alert."""
         return (
-            "It stays on the list under your name until it ends, or is resolved by hand."
+            "It stays on the list under your name until it ends or is resolved."
             if len(group) == 1
-            else "They stay on the list under your name until they end, or are resolved by hand.",
+            else "They stay on the list under your name until they end or are resolved.",
             f"Until then {'it notifies' if len(group) == 1 else 'they notify'} nobody.",
         )
 
     def way_back(self, group: Sequence[Alert]) -> str:
         """Say what makes an acknowledged alert notify again."""
-        them, objects = ("it", "the alert") if len(group) == 1 else ("them", "the alerts")
-        key = sign_of("alerts.resolve")
-        return f"No key takes {them} back: {key} resolves {objects}, and a later firing notifies again."
+        objects = "the alert" if len(group) == 1 else "the alerts"
+        return f"No undo: {sign_of('alerts.resolve')} resolves {objects}; a later firing notifies again."
 
     def carry_out(self, alerts: "Alerts", seen: Mapping[str, int], actor: Actor, reason: str) -> object:
         """Acknowledge them."""

@@ -44,4 +44,4 @@ def test_several_alerts_are_not_called_it(decision):
 
 
 def test_k_says_what_takes_an_acknowledgement_back():
-    assert "X resolves the alert, and a later firing notifies again" in Acknowledge().way_back([EVENT])
+    assert "X resolves the alert; a later firing notifies again" in Acknowledge().way_back([EVENT])

@@ -100,7 +100,7 @@ def test_silences_are_made_together_or_not_at_all(silences, clock):
 def test_a_silence_says_why_ends_after_it_begins_and_lasts_at_most_a_year(silences, clock):
     for faults, told in (
         ({"comment": " "}, "says why"),
-        ({"minutes": -1}, "before it begins"),
+        ({"minutes": -1}, "which has passed"),
         ({"minutes": 60 * 24 * 400}, "at most a year"),
         ({"comment": "x" * 501}, "at most 500"),
     ):
