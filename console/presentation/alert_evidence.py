@@ -69,13 +69,16 @@ def course_lines(course: "AlertCourse", width: int, glyphs: Glyphs) -> list[Line
 
 
 def _told_line(told: "NotificationLine") -> Line:
+    """Write out one attempt; of a taking-over also what was told, since that names who took the alert."""
+    kind = told.status if told.reason == told.status else f"{told.status}, {told.reason}"
+    detail = " ".join(filter(None, (told.detail, told.headline if told.status == "acknowledged" else "")))
     where = told.receiver if told.addressee in ("", told.receiver) else f"{told.receiver} ({told.addressee})"
     return Line(
         (
             (f"{instant(told.at)}  ", "muted"),
             (f"{where} ", "strong"),
-            (f"{told.status}, {told.reason}: ", ""),
+            (f"{kind}: ", ""),
             (told.result, _RESULT_TONES.get(told.result, "")),
-            (f" {told.detail}" if told.detail else "", "muted"),
+            (f" {detail}" if detail else "", "muted"),
         )
     )
