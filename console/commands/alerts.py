@@ -157,7 +157,7 @@ def show_alert(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import print_facts, print_json, print_table
-    from console.presentation.alerts import alert_facts, engine_facts, silence_facts
+    from console.presentation.alerts import known_facts, silence_facts
     from core.alerts import Alerts
     from core.alerts.history import history_of
     from core.clock import utc_now
@@ -172,7 +172,7 @@ def show_alert(args: argparse.Namespace) -> int:
         print_json({"alert": alert, "history": history})
         return ExitCode.GOOD
     now = utc_now()
-    facts = [*alert_facts(alert, now), *engine_facts(alert, snapshot), *silence_facts(alert, snapshot, now)]
+    facts = [*known_facts(alert, snapshot, now), *silence_facts(alert, snapshot, now)]
     print_facts({"what": alert.told} | dict(facts))
     print()
     columns = ("at", "kind", "by", "text")

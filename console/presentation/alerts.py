@@ -122,10 +122,11 @@ def silence_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tup
     return facts
 
 
-def engine_facts(alert: Alert, snapshot: "Snapshot") -> list[tuple[str, str]]:
-    """Say until when the state of an open alert is known, if no engine evaluates it now."""
+def known_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tuple[str, str]]:
+    """Return what is known about an alert; of an open one until when, if no engine evaluates it now."""
+    state, *others = alert_facts(alert, now)
     told = evaluated_until(snapshot) if alert.state.is_open else ""
-    return [("known", told)] if told else []
+    return [state, *([("known", told)] if told else []), *others]
 
 
 def n_open(snapshot: "Snapshot") -> int:
@@ -402,7 +403,7 @@ def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Lin
     """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
     severity = severity_cell(alert, glyphs)
     now = snapshot.taken_at
-    facts = [*alert_facts(alert, now), *engine_facts(alert, snapshot), *silence_facts(alert, snapshot, now)]
+    facts = [*known_facts(alert, snapshot, now), *silence_facts(alert, snapshot, now)]
     return [
         Line(((f"{severity.text}  ", severity.tone), (alert.summary, "strong"))),
         Line(),

@@ -273,10 +273,12 @@ class Resolve(AlertDecision):
         from core.alerts.returning import Returning, returning_of
 
         by_return = {kind: [alert.full_name for alert in group if returning_of(alert) is kind] for kind in Returning}
+        by_return = {kind: names for kind, names in by_return.items() if names}
+        if len(by_return) == 1:  # whose names stand above
+            return tuple(f"{'It fires' if len(group) == 1 else 'They fire'} again {kind}." for kind in by_return)
         return tuple(
             f"{'Fires' if len(names) == 1 else 'Fire'} again {kind}: {', '.join(names)}."
             for kind, names in by_return.items()
-            if names
         )
 
     def way_back(self, group: Sequence[Alert]) -> str:

@@ -98,7 +98,7 @@ def silence_offer(
         done.extend(groups)
         return f"Silenced {counted(len(hidden), 'open alert')} until {instant(until)}."
 
-    named = [f"{alert.severity} {alert.full_name}" for alert in list(hidden.values())[:_MOST_NAMED]]
+    named = [f"{alert.severity} {alert.name}: {alert.summary}" for alert in list(hidden.values())[:_MOST_NAMED]]
     if len(hidden) > _MOST_NAMED:
         named.append(f"and {counted(len(hidden) - _MOST_NAMED, 'more alert')}")
     matchers = [Line(((spelled(group), "strong"),)) for group in groups]
@@ -208,7 +208,7 @@ class Expire(Change["Silence"]):
 
         silences = Silences(context.workspace)
         hidden = [alert for alert in Alerts(context.workspace).open() if thing.hides(alert)]
-        firing = [alert.full_name for alert in hidden if alert.state is AlertState.FIRING]
+        firing = [f"{alert.name}: {alert.summary}" for alert in hidden if alert.state is AlertState.FIRING]
 
         def commit(reason: str) -> str:
             silences.expire(thing.silence_id, context.actor, reason=reason)

@@ -23,14 +23,15 @@ FROM_ELSEWHERE = an_alert("external:Down", source="external")
 @pytest.mark.parametrize(
     ("alert", "says"),
     [
-        pytest.param(CONDITION, "only after the condition has ended and returned: cpu_high.", id="condition"),
-        pytest.param(OF_RULE_FILE, "only after the condition has ended and returned: SlowReplies.", id="rule file"),
-        pytest.param(FROM_ELSEWHERE, "only after the sender has reported the end: ", id="elsewhere"),
-        pytest.param(EVENT, "at the next occurrence: gate_failed.", id="event"),
+        pytest.param(CONDITION, "only after the condition has ended and returned.", id="condition"),
+        pytest.param(OF_RULE_FILE, "only after the condition has ended and returned.", id="rule file"),
+        pytest.param(FROM_ELSEWHERE, "only after the sender has reported the end.", id="elsewhere"),
+        pytest.param(EVENT, "at the next occurrence.", id="event"),
     ],
 )
 def test_x_says_what_makes_each_kind_of_alert_fire_again(alert, says):
-    assert says in " ".join(Resolve().effects([alert]))
+    assert Resolve().effects([alert]) == (f"It fires again {says}",)
+    assert Resolve().effects([alert, alert]) == (f"They fire again {says}",)
     together = Resolve().effects([alert, CONDITION, EVENT])
     assert sum("cpu_high" in line for line in together) == sum("gate_failed" in line for line in together) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from console.cli.main import main
 from console.commands.status import _sentences, facts_of
 from console.presentation import calm
-from console.presentation.alerts import engine_facts
+from console.presentation.alerts import known_facts
 from core.alerts import Alerts
 from core.state import Lease, LeaseHolder
 from core.view.source import SnapshotSource
@@ -95,9 +95,9 @@ def test_without_an_engine_alerts_are_said_to_be_as_they_were_when_it_ended(work
     silent = calm.evaluated_until(seen(workspace, engine=SILENT))
     assert silent == "as of 2026-03-02 03:02 UTC: the engine is silent, so nothing is evaluated"
     alert = Alerts(workspace).open()[0]
-    known = dict(engine_facts(alert, seen(workspace, engine_left_at=NOW)))
-    assert known == {"known": ended}
-    assert engine_facts(alert, seen(workspace, engine=AT_WORK)) == []
+    (state, *_), known, *_ = known_facts(alert, seen(workspace, engine_left_at=NOW), NOW)
+    assert (state, known) == ("state", ("known", ended))
+    assert "known" not in dict(known_facts(alert, seen(workspace, engine=AT_WORK), NOW))
 
 
 def test_the_list_of_alerts_says_until_when_an_engine_looked(workspace, called):

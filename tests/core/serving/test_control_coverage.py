@@ -275,6 +275,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Alerts.resolve_all": (("resolve",), ("alerts resolve",)),
     "Alerts.snooze_all": (("snooze",), ("alerts snooze",)),
     "Alerts.comment": (("comment",), ("alerts comment",)),
+    "Alerts.comment_all": (("comment",), ("alerts comment",)),
     "Alerts.judge": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.fire": (BY_THE_ENGINE, BY_THE_ENGINE),
