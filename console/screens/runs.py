@@ -159,6 +159,18 @@ class RunsScreen(ConsoleScreen):
             )
         )
 
+    def action_trials(self) -> None:
+        """Show the trials of the session that the run belongs to."""
+        from console.dialogs.trials import show_trials
+
+        run = self._run()
+        own = {run.run_id, run.parent_id} if run is not None else set()
+        session = next((each for each in self.snapshot.sessions if each.run_id in own), None)
+        if session is None:
+            self.say("The run belongs to no session.", "muted")
+            return
+        show_trials(self.console_app, session)
+
     def action_compare(self) -> None:
         """Compare the two marked runs, the run with the marked run, or with the run below it."""
         shown = [row.key for row in self.main_table().rows]

@@ -200,6 +200,15 @@ class TrainingScreen(ConsoleScreen):
 
         self.app.push_screen(ChartsDialog(f"{session.session_id} {session.name}", look))
 
+    def action_trials(self) -> None:
+        """Show the trials of the session's search of parameters."""
+        from console.dialogs.trials import show_trials
+
+        if (session := self.selected_session()) is None:
+            self.say("There is no session whose trials could be shown.", "muted")
+            return
+        show_trials(self.console_app, session)
+
     def why(self) -> tuple[str, Sequence[Line] | Callable[[], Sequence[Line]]] | None:
         """Show everything about the session: who asked for it, its gates, its scores by slice, its settings."""
         session = self.selected_session()

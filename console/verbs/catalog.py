@@ -56,6 +56,7 @@ VERBS: tuple[Verb[Any], ...] = (
     session.PauseOrResume(),
     session.StartOrStop(),
     tuning.StopTuning(),
+    tuning.SHOW_TRIALS,
     alert.Acknowledge(),
     alert.Snooze(),
     alert.Resolve(),

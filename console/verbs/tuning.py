@@ -5,10 +5,16 @@ from typing import Any
 from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
 from console.verbs.session import SESSION
-from console.verbs.verb import Change, Command
+from console.verbs.verb import Change, Command, Key, ScreenAction
 from core.training.session import Session
 from core.training.tuning.stopping import stop_refusal
 from widgets.line import Line, section
+
+SHOW_TRIALS = ScreenAction(
+    "trials",
+    Key("t", "trials", "Show the trials of the session's search of parameters, and the loss over each parameter"),
+    on=("training", "runs"),
+)
 
 
 class StopTuning(Change[Session]):
@@ -16,6 +22,8 @@ class StopTuning(Change[Session]):
 
     name = "stop_tuning"
     noun = SESSION
+    on = ("training",)
+    key = Key("E", "end search", "End the search of parameters with the trials it has (asks first)")
     command = Command("end the search of parameters of a session; its epochs follow")
 
     def refusal(self, thing: Session) -> str | None:

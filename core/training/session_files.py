@@ -81,7 +81,8 @@ class SessionFiles:
             NotFoundError: The session has no such trials.
         """
         files = TrialFiles(self.checkpoints_of(session))
-        known = files.models()
+        order = list(session.training.models)  # as the session trains them
+        known = sorted(files.models(), key=lambda name: order.index(name) if name in order else len(order))
         found = files.all(known if model is None else [model] if model in known else ())
         if found:
             return found
