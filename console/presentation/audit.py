@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age, clock_time
@@ -11,7 +12,11 @@ from widgets.line import Line
 from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
+    from core.evidence import KeptPack
     from core.governance import AuditRecord
+
+_BUILT = "evidence.build"
+_MOST_PACKS = 10
 
 COLUMNS = (
     Column("sequence", "#", 6, align="right"),
@@ -68,6 +73,25 @@ def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
         )
         for record in records
     ]
+
+
+def pack_lines(packs: "Sequence[KeptPack]", record: "AuditRecord | None", workspace: Path) -> list[Line]:
+    """Write out the evidence packs, the newest first; of the record of one, that pack alone and where it is."""
+    if record is not None and record.verb == _BUILT:
+        packs = [pack for pack in packs if pack.pack_id == record.object]
+    elif not packs:
+        return []
+    shown = packs[:_MOST_PACKS]
+    lines = [Line(), Line((("Evidence packs", "title"),))]
+    for pack in shown:
+        facts = f"{pack.built_at:%Y-%m-%d %H:%M} UTC, {pack.n_missing} missing, up to record {pack.audit_sequence}"
+        lines.append(Line(((f"{pack.pack_id}  ", "strong"), (f"{pack.subject}  ", ""), (facts, "muted"))))
+    if record is not None and record.verb == _BUILT:
+        lines += [Line(((str(workspace / pack.folder / "evidence.html"), ""),)) for pack in shown]
+        lines += [] if shown else [Line((("The pack is not in this workspace any more.", "muted"),))]
+    elif (more := len(packs) - len(shown)) > 0:
+        lines.append(Line(((f"and {more:,} more: bondx evidence list", "muted"),)))
+    return lines
 
 
 def detail_lines(record: "AuditRecord") -> list[Line]:

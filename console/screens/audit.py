@@ -19,7 +19,7 @@ from widgets.live_table import LiveTable
 
 
 class AuditScreen(ConsoleScreen):
-    """The newest records of the log; `bondx audit verify` proves that nobody has edited it."""
+    """The newest records of the log, and the evidence packs; `bondx audit verify` proves that nobody has edited it."""
 
     NAME = "audit"
     CSS_PATH = screen_sheet(NAME)
@@ -56,7 +56,9 @@ class AuditScreen(ConsoleScreen):
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
         record = self._record()
-        pane.show(audit.detail_lines(record) if record else [Line((("No record.", "muted"),))], from_top=from_top)
+        lines = audit.detail_lines(record) if record else [Line((("No record.", "muted"),))]
+        packs = audit.pack_lines(self.snapshot.packs, record, self.snapshot.workspace)
+        pane.show([*lines, *packs], from_top=from_top)
         self.set_title(pane, "Record")
 
     def _record(self) -> AuditRecord | None:

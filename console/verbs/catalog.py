@@ -9,8 +9,10 @@ from typing import Any
 
 from console.verbs import (
     alert,
+    backup,
     canary,
     engine,
+    evidence,
     expression,
     prune,
     resume,
@@ -40,6 +42,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.ARCHIVE,
     version.ARCHIVE_MARKED,
     version.RELEASE,
+    evidence.BUILD_EVIDENCE,
     canary.Canary(),
     rollout.ADVANCE,
     rollout.HOLD,
@@ -66,6 +69,7 @@ VERBS: tuple[Verb[Any], ...] = (
     silence.ListSilences(),
     engine.StartEngine(),
     prune.Prune(),
+    backup.BACK_UP,
     shift.ShowShift(),
     stress.RUN_STRESS,
     expression.Evaluate(),

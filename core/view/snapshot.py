@@ -12,6 +12,7 @@ from core.view.remembered import of_the_same
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.alerts.silences import Silence
+    from core.evidence import KeptPack
     from core.governance import AuditRecord
     from core.monitoring.documents import DriftBudget, ModelMonitoring
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
@@ -60,6 +61,7 @@ class Snapshot:
     monitoring: "tuple[ModelMonitoring, ...]" = ()  # of each model with a live version
     drift_budget: "DriftBudget | None" = None  # None before a live version was watched
     stress_tests: "tuple[StressTest, ...]" = ()  # newest first
+    packs: "tuple[KeptPack, ...]" = ()  # evidence packs, newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     silences: "tuple[Silence, ...]" = ()  # the next to end first

@@ -13,6 +13,7 @@ from core.view.parts.documents import (
     AlertsPart,
     EnginePart,
     MonitoringPart,
+    PacksPart,
     RegistryPart,
     RolloutsPart,
     RunsPart,
@@ -35,6 +36,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     RolloutsPart,
     MonitoringPart,
     StressPart,
+    PacksPart,
     RunsPart,
     ResourcesPart,
     EpochsPart,  # after the sessions, which decide whose epochs are read

@@ -204,6 +204,27 @@ class StressPart(_OfDatabase):
         return (Listed("stress_tests", StressTest, key="test_id"),)
 
 
+class PacksPart(_OfDatabase):
+    """The records of evidence packs; the packs themselves stay files."""
+
+    name = database = "evidence"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self._workspace.state_file(self.database).exists():
+            return {"packs": ()}  # most workspaces have none, and are spared the import
+        from core.evidence import EvidencePacks
+
+        return {"packs": tuple(EvidencePacks(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.evidence import KeptPack
+
+        return (Listed("packs", KeptPack, key="pack_id"),)
+
+
 class RunsPart(_OfDatabase):
     """Tracked runs, read only while they are shown: logging changes them every second."""
 

@@ -298,6 +298,8 @@ FACES: dict[str, tuple[Face, Face]] = {
 # Verbs of the console that change something, and that core knows nothing of or calls otherwise.
 ON_THE_CONSOLE_ALONE = {
     "engine": Because("it starts a thread of the console; in a shell it is `bondx run`"),
+    "backup": Because("core.maintenance.backup.create_backup; in a shell it is `bondx backup`"),
+    "evidence": Because("core.evidence.EvidencePacks.of_version; in a shell it is `bondx evidence build version`"),
     "prune": Because("core.maintenance.pruning.Pruning plans it and carries it out; in a shell it is `bondx prune`"),
     "run_stress": Because("core.stress.stored_tests.StressTests.keep; in a shell it is `bondx stress run`"),
     "silence": Because("core.alerts.silences.Silences.add; in a shell it is `bondx alerts silence add`"),
