@@ -4,15 +4,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from core.actor import Actor, Origin
 from core.alerts import Alerts
+from core.files import make_folder, write_file
 from core.registry import Registry
-from core.retraining.document import Retraining, RetrainingPhase, StepName
+from core.retraining.document import Retraining, RetrainingPhase, StepName, StepState
 from core.retraining.pipeline import Pipeline
+from core.retraining.results import CARD, MODEL_FOLDER, Card, folder_of
 from core.retraining.retrainings import Retrainings
 from core.rollout import Rollouts, RolloutWorker
-from core.settings import Settings
+from core.settings import Settings, settings_in_force
 from core.state import Workspace
+from core.training.own_data import TrainRequest, train_artifact
 from tests.clocks import HandClock
 from tests.end_to_end import market
 from tests.waiting import until
@@ -72,8 +77,10 @@ class World:
     def offer(self, *flats: market.Flat, name: str = "rows.csv") -> Path:
         """Write new rows where the policy looks for them."""
         folder = self.workspace.root / "new"
-        folder.mkdir(exist_ok=True)
-        return market.write_csv(folder / name, flats)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = market.write_csv(folder / name, flats)
+        file.chmod(0o600)
+        return file
 
     def run(self, retraining_id: str, *, to: RetrainingPhase | StepName) -> Retraining:
         """Drive the pipeline until a phase, or until a step is the next."""
@@ -88,6 +95,47 @@ class World:
             return found if reached else None
 
         return until(look, f"{to} of {retraining_id}", told=lambda: self.retrainings.get(retraining_id).observed)
+
+    def train_at_once(self, retraining_id: str, *flats: market.Flat) -> None:
+        """Let the steps that compute be done, with a version that is trained here and now."""
+        folder = folder_of(self.workspace, retraining_id)
+        make_folder(folder / MODEL_FOLDER)
+        request = TrainRequest(MODEL, market.write_csv(folder / "rows.csv", flats), target="rent")
+        settings = settings_in_force(self.workspace.root)
+        made = train_artifact(self.workspace, request, settings, folder / MODEL_FOLDER, actor=Actor.engine())
+        card = Card(
+            metrics=made.metrics,
+            lineage=made.lineage,
+            gates=made.gates,
+            description=made.description,
+            run_id=made.run.run_id,
+        )
+        write_file(folder / CARD, msgspec.json.encode(card))
+        steps = [
+            msgspec.structs.replace(step, state=StepState.DONE, reason="done") if step.name.computes else step
+            for step in self.retrainings.get(retraining_id).observed.steps
+        ]
+        self.retrainings.observe(
+            retraining_id,
+            "retraining.validate.done",
+            actor=Actor.engine(),
+            because="done",
+            observed={"steps": tuple(steps), "phase": RetrainingPhase.RUNNING},
+        )
+
+    def go_live(self, retraining_id: str) -> Retraining:
+        """Drive a retraining that needs no more approvals until its version is live and watched."""
+        rolling = self.run(retraining_id, to=RetrainingPhase.RUNNING)
+        while not rolling.observed.rollout_id:
+            self.pipeline.tick()
+            rolling = self.retrainings.get(retraining_id)
+        until(lambda: self._is_open(rolling), "the first step of the rollout")
+        self.promote_rollout(rolling)
+        return self.run(retraining_id, to=StepName.WATCH)
+
+    def _is_open(self, found: Retraining) -> bool:
+        self.rollout_worker.tick(self.clock.pass_by(1))
+        return self.rollouts.get(found.observed.rollout_id).is_open
 
     def promote_rollout(self, found: Retraining) -> None:
         """Let the candidate go live without waiting for traffic, as a person may."""

@@ -20,6 +20,12 @@
     for part in explain("spread", row=0).report.contributions:
         print(part.feature, part.contribution)
 
+    from bondx.ml import ContinuousLearningPipeline, RetrainingConfig
+
+    pipeline = ContinuousLearningPipeline()
+    pipeline.register_model_for_retraining(RetrainingConfig(model_name="risk_model", min_samples_threshold=2000))
+    asyncio.run(pipeline.run_continuous_learning_loop())
+
 Importing this package loads nothing heavy.
 """
 
@@ -28,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bondx.ml.explanations import explain
+    from bondx.ml.learning import ContinuousLearningPipeline, RetrainingConfig
     from bondx.ml.monitoring import ModelMonitoringService
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
@@ -40,11 +47,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckSettings",
+    "ContinuousLearningPipeline",
     "DriftAlert",
     "DriftType",
     "ETRMDataConfig",
     "ETRMModelClient",
     "ModelMonitoringService",
+    "RetrainingConfig",
     "SyntheticETRMDataGenerator",
     "TensorFlowServingClient",
     "check_trades_file",
@@ -54,11 +63,13 @@ __all__ = [
 
 _HOMES = {
     "CheckSettings": "core.domains.etrm.compliance.regime",
+    "ContinuousLearningPipeline": "bondx.ml.learning",
     "DriftAlert": "core.monitoring.profile_check",
     "DriftType": "core.monitoring.profile_check",
     "ETRMDataConfig": "core.domains.etrm.data.settings",
     "ETRMModelClient": "core.domains.etrm.client",
     "ModelMonitoringService": "bondx.ml.monitoring",
+    "RetrainingConfig": "bondx.ml.learning",
     "SyntheticETRMDataGenerator": "core.domains.etrm.data.dataset",
     "TensorFlowServingClient": "core.client.tf_serving",
     "check_trades_file": "core.domains.etrm.compliance.file_check",

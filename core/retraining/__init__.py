@@ -4,6 +4,7 @@ document.py      a retraining as a document: what people want of it, and what th
 retrainings.py   the retrainings of a workspace, with the verbs of people and of the engine
 facts.py         what triggers look at: the live version, its monitoring, the rows that have come
 triggers.py      policy and facts -> what is due, what forbids it now, and why: pure
+watching.py      starts the retrainings that are due
 planning.py      the plan of every model, which `bondx retrain plan` shows
 collecting.py    rows from served requests, files or a command, divided into rows to learn from and the newest rows
 poisoning.py     what new rows must not hold: floods of one row, shifted or flipped labels

@@ -23,16 +23,15 @@ from core.retraining.document import (
     DesiredRetraining,
     ObservedRetraining,
     Retraining,
-    RetrainingMemory,
     RetrainingPhase,
     RetrainingStep,
     StepName,
     StepState,
 )
-from core.retraining.facts import facts_of, known_models
+from core.retraining.facts import known_models
 from core.retraining.results import StepResult, folder_of, read_result, remove_folder
-from core.retraining.retrainings import RetrainingActiveError, Retrainings
-from core.retraining.triggers import RetrainingPlan, judge, schedule_key
+from core.retraining.retrainings import Retrainings
+from core.retraining.watching import TriggerWatch
 from core.settings import PolicySource, SettingsError
 from core.settings.retraining import RetrainingPolicy
 from core.state import Workspace
@@ -44,10 +43,7 @@ CHILD_SECONDS = 0.1
 ACTIVE_SECONDS = 1.0
 LOOK_SECONDS = 15.0
 """How often triggers are looked at."""
-_COUNT_EVERY = timedelta(minutes=5)
 _NOTE_EVERY = timedelta(seconds=10)
-_WRONG_CLOCK = timedelta(hours=25)
-"""A schedule that was handled so far ahead of now was handled by a wrong clock; no change of the clock is as long."""
 KEPT_FOLDERS = 5
 
 
@@ -82,7 +78,7 @@ class Pipeline:
         self._policy = PolicySource(workspace.root)
         self._child: StepChild | None = None
         self._looked_at: datetime | None = None
-        self._counted_at: dict[str, datetime] = {}
+        self._triggers = TriggerWatch(workspace, self._rules, retrainings=self._retrainings, actor=actor)
         self._noted_at: dict[str, datetime] = {}
 
     @property
@@ -101,7 +97,7 @@ class Pipeline:
         now = self._clock()
         if self._looked_at is None or not timedelta(0) <= now - self._looked_at < timedelta(seconds=LOOK_SECONDS):
             self._looked_at = now
-            self._look(now)
+            self._triggers.look(now)
         active = [each for each in self._retrainings.all() if each.is_active]
         for found in sorted(active, key=lambda each: -each.priority):  # stable: of equals, the oldest first
             try:
@@ -113,60 +109,13 @@ class Pipeline:
             return CHILD_SECONDS
         return ACTIVE_SECONDS if active else LOOK_SECONDS
 
-    # Triggers
-
-    def _look(self, now: datetime) -> None:
+    def _rules(self) -> dict[str, RetrainingPolicy]:
+        """Return the rules of each live model; none while the policy is unusable, of which the engine has an alert."""
         try:
             policy = self._policy.policy()
-        except SettingsError:  # the engine has an alert of it
-            return
-        for model in known_models(self._workspace):
-            rules = policy.for_model(model).retraining
-            if not rules.enabled:
-                continue
-            try:
-                self._look_at(model, rules, now)
-            except RetrainingActiveError:
-                continue  # a person was faster
-            except CoreError as error:
-                log.warning("the triggers of %s cannot be judged: %s", model, error)
-
-    def _look_at(self, model: str, rules: RetrainingPolicy, now: datetime) -> None:
-        self._watch_schedule(model, rules, now)
-        plan = self._plan(model, rules, now, counts=self._may_count(model, rules, now))
-        if plan.starts and plan.n_samples is None and rules.source.kind != "command":
-            if not self._may_count(model, rules, now, always=True):
-                return
-            plan = self._plan(model, rules, now, counts=True)
-        if not plan.starts or plan.kind is None:
-            return
-        memory = None
-        if rules.schedule is not None:
-            memory = RetrainingMemory(model=model, schedule=schedule_key(rules), handled_until=now)
-        self._retrainings.start(model, plan.kind, plan.cause, actor=self._actor, policy=rules, memory=memory)
-
-    def _plan(self, model: str, rules: RetrainingPolicy, now: datetime, *, counts: bool) -> RetrainingPlan:
-        return judge(rules, facts_of(self._workspace, model, rules, now=now, counts=counts), now)
-
-    def _may_count(self, model: str, rules: RetrainingPolicy, now: datetime, *, always: bool = False) -> bool:
-        """Whether rows may be counted again, which reads them all."""
-        if not always and rules.min_new_samples is None:
-            return False
-        before = self._counted_at.get(model)
-        if before is not None and timedelta(0) <= now - before < _COUNT_EVERY:
-            return False
-        self._counted_at[model] = now
-        return True
-
-    def _watch_schedule(self, model: str, rules: RetrainingPolicy, now: datetime) -> None:
-        """Begin to watch a schedule that is new, or was handled by a clock that was wrong."""
-        if rules.schedule is None:
-            return
-        memory, key = self._retrainings.memory(model), schedule_key(rules)
-        handled = memory.handled_until
-        if memory.schedule == key and handled is not None and handled - now < _WRONG_CLOCK:
-            return
-        self._retrainings.remember(RetrainingMemory(model=model, schedule=key, handled_until=now), actor=self._actor)
+        except SettingsError:
+            return {}
+        return {model: policy.for_model(model).retraining for model in known_models(self._workspace)}
 
     # Steps
 
@@ -180,20 +129,19 @@ class Pipeline:
         if observed.phase is RetrainingPhase.RESTORING:
             self._restore(found, now)
             return
-        if self._is_computing(found) and not self._heard(found, now):
-            if found.desired is not DesiredRetraining.HELD:
-                return
-        elif self._is_computed_anew(found):
-            return
-        found = self._retrainings.get(found.retraining_id)
-        if not found.is_active:
-            return
         if found.desired is DesiredRetraining.HELD:
-            self._hold(found)
+            if self._is_computing(found):  # it may end, and no further step begins
+                self._heard(found, now)
+            self._hold(self._retrainings.get(found.retraining_id))
             return
-        if found.observed.phase is RetrainingPhase.HELD:
+        if observed.phase is RetrainingPhase.HELD:
             self._deployment.steer(found, held=False)
             found = self._observe(found, "retraining.resumed", f"{found.desired_by} resumed it", phase=_running(found))
+        if self._is_computing(found):
+            self._heard(found, now)
+            return
+        if self._is_computed_before(found, now):
+            return
         step = found.observed.current
         if step is None:
             self._finish(found, RetrainingPhase.DONE, found.observed.steps[-1].reason)
@@ -207,7 +155,7 @@ class Pipeline:
     def _is_computing(self, found: Retraining) -> bool:
         return self._child is not None and self._child.retraining_id == found.retraining_id
 
-    def _is_computed_anew(self, found: Retraining) -> bool:
+    def _is_computed_before(self, found: Retraining, now: datetime) -> bool:
         """Take the result that a step of an earlier engine left, if it left one."""
         step = found.observed.current
         if step is None or not step.name.computes or step.state is not StepState.RUNNING or self._is_computing(found):
@@ -215,20 +163,19 @@ class Pipeline:
         result = read_result(self._workspace, found.retraining_id, step.name)
         if result is None:
             return False
-        self._take(found, step, result, self._clock())
+        self._take(found, step, result, now)
         return True
 
-    def _heard(self, found: Retraining, now: datetime) -> bool:
-        """Take the result of the running child, if it has one; return whether it had."""
+    def _heard(self, found: Retraining, now: datetime) -> None:
+        """Take the result of the running child, if it has one."""
         assert self._child is not None
         result = self._child.result()
         if result is None:
-            return False
+            return
         step = found.observed.step(self._child.step)
         self._child.kill()  # its group, too: a command may have left a process behind
         self._child = None
         self._take(found, step, result, now)
-        return True
 
     def _compute(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
         if step.next_attempt_at is not None and now < step.next_attempt_at:
@@ -398,7 +345,7 @@ class Pipeline:
             self._restoring(found, RetrainingPhase.RESTORED, standing.reason, steps=_with(found.observed, step))
 
     def _hold(self, found: Retraining) -> None:
-        if found.observed.phase is RetrainingPhase.HELD:
+        if found.observed.phase is RetrainingPhase.HELD or not found.is_active:
             return
         self._deployment.steer(found, held=True)
         why = f": {found.desired_reason}" if found.desired_reason else ""
@@ -477,4 +424,5 @@ def _with(observed: ObservedRetraining, step: RetrainingStep) -> tuple[Retrainin
 
 def _running(found: Retraining) -> RetrainingPhase:
     """Return the phase after a hold: a retraining that has not begun is queued again."""
-    return RetrainingPhase.QUEUED if found.observed.started_at is None else RetrainingPhase.RUNNING
+    has_begun = any(step.state is not StepState.WAITING for step in found.observed.steps)
+    return RetrainingPhase.RUNNING if has_begun else RetrainingPhase.QUEUED

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.clock import in_words as at_in_words
-from core.monitoring.documents import MonitoredColumn, VersionMonitoring
+from core.monitoring.documents import MonitoredColumn, MonitoredMetric, VersionMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.retraining.document import Retraining, RetrainingMemory, TriggerKind
 from core.settings.retraining import DriftTrigger, PerformanceTrigger, RetrainingPolicy
 
 DAY = timedelta(days=1)
+WRONG_CLOCK = timedelta(hours=25)
+"""What was written down so far ahead of now was written by a wrong clock; no change of the clock is as long."""
 _MOVED = {"alarm": (DriftVerdict.ALARM,), "watch": (DriftVerdict.WATCH, DriftVerdict.ALARM)}
 
 
@@ -153,10 +155,26 @@ def _performance(rule: PerformanceTrigger, found: VersionMonitoring | None) -> T
     }
     looked = {name: part for name, part in parts.items() if rule.by in ("any", name)}
     for name, part in looked.items():
-        if part is not None and part.verdict is PerformanceVerdict.FELL:
+        if part is None:
+            continue
+        if rule.drop is None and part.verdict is PerformanceVerdict.FELL:
             return _reading(TriggerKind.PERFORMANCE, True, f"performance ({name}) fell: {part.reason}")
+        if rule.drop is not None and (worse := next(filter(None, (_worse(m, rule.drop) for m in part.metrics)), "")):
+            return _reading(TriggerKind.PERFORMANCE, True, f"performance ({name}) fell: {worse}")
     verdicts = ", ".join(f"{name} {part.verdict if part else 'unknown'}" for name, part in looked.items())
     return _reading(TriggerKind.PERFORMANCE, False, f"performance: {verdicts}")
+
+
+def _worse(metric: MonitoredMetric, drop: float) -> str:
+    """Say that a metric over all answers is certainly worse than held out by a share; empty if it is not."""
+    reference, bound = metric.reference, metric.high if metric.higher_is_better else metric.low
+    if reference is None or bound is None or metric.slice or metric.window:
+        return ""
+    limit = reference - drop * abs(reference) if metric.higher_is_better else reference + drop * abs(reference)
+    if not (bound < limit if metric.higher_is_better else bound > limit):
+        return ""
+    side = "at most" if metric.higher_is_better else "at least"
+    return f"{metric.metric} {side} {bound:.4g}, held out {reference:.4g}, worse by more than {drop:.0%}"
 
 
 def _schedule(policy: RetrainingPolicy, memory: RetrainingMemory, now: datetime) -> TriggerReading:
@@ -207,8 +225,9 @@ def _blockers(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> Ite
         yield f"rollout {facts.rollout} is under way"
     if (until := policy.blackout_until(now)) is not None:
         yield f"blackout until {at_in_words(until)}"
-    if facts.started_at:
-        ready = max(facts.started_at) + timedelta(hours=policy.cooldown_hours)
+    started = [at for at in facts.started_at if at - now < WRONG_CLOCK]
+    if started:
+        ready = max(started) + timedelta(hours=policy.cooldown_hours)
         if now < ready:
             yield f"cooldown until {at_in_words(ready)}"
     today = sorted(at for at in facts.started_at if now - DAY < at <= now)

@@ -33,6 +33,10 @@ class DriftTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class PerformanceTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Train when the live version does worse than on its held-out rows."""
 
+    drop: Annotated[
+        Annotated[float, Meta(gt=0, le=10)] | None,
+        Meta(description="Share by which the metric must certainly be worse; null: by the verdict of monitoring."),
+    ] = None
     by: Annotated[
         Literal["any", "realised", "estimated"],
         Meta(description="By outcomes, by the estimate without them, or either."),

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from core.monitoring.documents import DriftPart, EstimatePart, MonitoredColumn, PerformancePart, VersionMonitoring
+from core.monitoring.documents import (
+    DriftPart,
+    EstimatePart,
+    MonitoredColumn,
+    MonitoredMetric,
+    PerformancePart,
+    VersionMonitoring,
+)
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.retraining.document import RetrainingMemory, TriggerKind
 from core.retraining.triggers import ModelFacts, judge, schedule_key
@@ -61,6 +68,24 @@ def test_performance_falls_by_outcomes_or_by_their_estimate(by, due):
         estimate=EstimatePart(as_of=START, verdict=PerformanceVerdict.FELL, reason="MAE 9, held out 6"),
     )
     policy = RetrainingPolicy(enabled=True, performance=PerformanceTrigger(by=by))
+    assert judge(policy, facts(monitoring=seen), START).is_due is due
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "due"),
+    [
+        pytest.param("mae", {"reference": 6.0, "low": 6.2, "high": 9.0}, False, id="perhaps within the share"),
+        pytest.param("mae", {"reference": 6.0, "low": 6.4, "high": 9.0}, True, id="certainly beyond it"),
+        pytest.param(
+            "auc", {"reference": 0.8, "low": 0.5, "high": 0.7, "higher_is_better": True}, True, id="higher is better"
+        ),
+        pytest.param("mae", {"reference": 6.0, "low": 9.0, "high": 9.5, "window": "hour"}, False, id="of one hour"),
+    ],
+)
+def test_a_drop_must_be_certain(metric, value, due):
+    part = PerformancePart(as_of=START, metrics=(MonitoredMetric(metric=metric, **value),))
+    seen = VersionMonitoring(version="1.0.0", role="stable", performance=part)
+    policy = RetrainingPolicy(enabled=True, performance=PerformanceTrigger(drop=0.05))
     assert judge(policy, facts(monitoring=seen), START).is_due is due
 
 

@@ -1,0 +1,80 @@
+"""Kill -9 of the engine at random points of a retraining: the next engine continues, and nothing is half-done."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.governance import AuditLog
+from core.maintenance.doctor import examine
+from core.retraining.document import Retraining, RetrainingPhase, StepState
+from core.state import Workspace
+from tests.clocks import HandClock
+from tests.end_to_end import market
+from tests.retraining_world import ANA, MODEL, POLICY, World
+from tests.waiting import PATIENCE_SECONDS
+
+
+@pytest.fixture
+def settings_text() -> str:
+    return f"{POLICY}    auto_deploy: true\n"
+
+
+def run_engine(workspace: Workspace, goal: str, *, dies_at: int = 0) -> int | None:
+    """Run an engine until the retraining has ended, or until it dies at its n-th change on the disk.
+
+    Returns:
+        How many changes it has made; None if it died.
+    """
+    command = [sys.executable, "-m", "tests.retraining_process", str(workspace.root), str(dies_at), goal]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=2 * PATIENCE_SECONDS)
+    assert done.returncode in (0, -signal.SIGKILL)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("goal", "phase"), [("live", RetrainingPhase.DONE), ("cancelled", RetrainingPhase.CANCELLED)], ids=str
+)
+def test_a_repeatedly_killed_engine_ends_a_retraining_as_an_undisturbed_one_does(
+    world: World, tmp_path: Path, goal: str, phase: RetrainingPhase, is_long: bool
+) -> None:
+    world.offer(*market.flats(300, seed=2, dearer=1.4))
+    world.retrainings.now(MODEL, actor=ANA)
+    peaceful = tmp_path / "peaceful"
+    shutil.copytree(world.workspace.root, peaceful)
+    n_changes = run_engine(Workspace.open(peaceful), goal)
+    assert n_changes is not None
+    assert_ended(Workspace.open(peaceful), phase)
+    luck, n_kills = random.Random(16), 0
+    while n_kills < (50 if is_long else 2):
+        violent = tmp_path / f"violent-{n_kills}"
+        shutil.copytree(world.workspace.root, violent)
+        workspace = Workspace.open(violent)
+        while run_engine(workspace, goal, dies_at=luck.randint(1, n_changes)) is None:
+            n_kills += 1
+        assert_ended(workspace, phase)
+
+
+def assert_ended(workspace: Workspace, phase: RetrainingPhase) -> None:
+    """Exactly one version was made, one rollout decided on it, and what is live is what the end says."""
+    world = World(workspace, HandClock())
+    (found,) = world.retrainings.all()
+    assert found.observed.phase is phase, found.observed.reason
+    (made,) = set(world.registry.numbers(MODEL)) - {"1.0.0"}
+    assert found.observed.challenger == made
+    (rollout,) = world.rollouts.all()
+    assert (rollout.candidate, rollout.is_active) == (made, False)
+    assert world.live == (made if phase is RetrainingPhase.DONE else "1.0.0")
+    if phase is RetrainingPhase.DONE:
+        assert all_done(found)
+    assert AuditLog(workspace).verify().ok
+    assert examine(workspace) == []
+
+
+def all_done(found: Retraining) -> bool:
+    return {step.state for step in found.observed.steps} == {StepState.DONE}

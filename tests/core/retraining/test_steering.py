@@ -1,0 +1,157 @@
+"""People steer a retraining, and what brings the earlier version back; the version is trained at once."""
+
+import re
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from core.actor import Actor
+from core.errors import ConflictError, RefusedError
+from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionMonitoring
+from core.monitoring.monitoring_store import MonitoringStore
+from core.monitoring.verdicts import PerformanceVerdict
+from core.retraining.document import Retraining, RetrainingPhase, StepName
+from core.settings.retraining import Blackout, RetrainingPolicy, RetrainingSource
+from tests.end_to_end import market
+from tests.retraining_world import ANA, BEN, MODEL, World
+
+RULES = RetrainingPolicy(
+    source=RetrainingSource(kind="files", path="new"), min_samples=200, auto_deploy=True, watch_minutes=30
+)
+NEW = market.flats(300, seed=2, dearer=1.4)
+
+
+def asked(world: World, **rules: object) -> Retraining:
+    found = world.retrainings.now(MODEL, actor=ANA, policy=msgspec.structs.replace(RULES, **rules))
+    world.train_at_once(found.retraining_id, *NEW)
+    return found
+
+
+def alerts(world: World) -> set[str]:
+    return {alert.rule for alert in world.alerts.open()}
+
+
+def test_a_version_whose_performance_falls_while_it_is_watched_is_taken_back(world: World) -> None:
+    found = world.go_live(asked(world).retraining_id)
+    challenger = found.observed.challenger
+    assert world.live == challenger
+    fell = PerformancePart(as_of=world.clock.now, verdict=PerformanceVerdict.FELL, reason="MAE 90, held out 30")
+    seen = VersionMonitoring(version=challenger, role="stable", performance=fell)
+    MonitoringStore(world.workspace).write([ModelMonitoring(model=MODEL, versions=(seen,), updated_at=world.clock.now)])
+    restored = world.run(found.retraining_id, to=RetrainingPhase.RESTORED)
+    assert world.live == "1.0.0"
+    assert "MAE 90" in restored.observed.reason
+    assert "1.0.0 answers all requests again" in restored.observed.reason
+    assert "retraining_failed" in alerts(world)
+
+
+def test_without_rollback_on_failure_it_stays(world: World) -> None:
+    found = world.go_live(asked(world, rollback_on_failure=False).retraining_id)
+    fell = PerformancePart(as_of=world.clock.now, verdict=PerformanceVerdict.FELL, reason="MAE 90, held out 30")
+    seen = VersionMonitoring(version=world.live, role="stable", performance=fell)
+    MonitoringStore(world.workspace).write([ModelMonitoring(model=MODEL, versions=(seen,), updated_at=world.clock.now)])
+    world.pass_by(minutes=31)
+    world.run(found.retraining_id, to=RetrainingPhase.DONE)
+    assert world.live == found.observed.challenger
+
+
+def test_a_cancellation_of_a_watched_version_brings_the_earlier_one_back(world: World) -> None:
+    found = world.go_live(asked(world).retraining_id)
+    world.retrainings.cancel(MODEL, actor=BEN, reason="the wrong month")
+    ended = world.run(found.retraining_id, to=RetrainingPhase.CANCELLED)
+    assert world.live == "1.0.0"
+    assert "the wrong month" in ended.observed.reason
+    with pytest.raises(RefusedError, match="it has ended"):
+        world.retrainings.cancel(found.retraining_id, actor=BEN)
+
+
+def test_a_cancellation_of_a_canary_returns_its_traffic(world: World) -> None:
+    found = asked(world)
+    rolling = world.run(found.retraining_id, to=RetrainingPhase.RUNNING)
+    while not rolling.observed.rollout_id:
+        rolling = world.run(found.retraining_id, to=StepName.ROLLOUT)
+    world.retrainings.cancel(MODEL, actor=BEN)
+    world.run(found.retraining_id, to=RetrainingPhase.CANCELLED)
+    rollout = world.rollouts.get(rolling.observed.rollout_id)
+    assert (rollout.is_active, rollout.share, world.live) == (False, 0.0, "1.0.0")
+
+
+def test_a_hold_holds_the_canary_and_a_resumption_resumes_it(world: World) -> None:
+    found = asked(world)
+    while not (rolling := world.run(found.retraining_id, to=StepName.ROLLOUT)).observed.rollout_id:
+        pass
+    world.retrainings.hold(MODEL, actor=BEN, reason="release night")
+    held = world.run(found.retraining_id, to=RetrainingPhase.HELD)
+    assert "release night" in held.observed.reason
+    assert world.rollouts.get(rolling.observed.rollout_id).is_held
+    with pytest.raises(RefusedError, match="already asked"):
+        world.retrainings.hold(MODEL, actor=ANA)
+    world.retrainings.resume(MODEL, actor=BEN)
+    world.run(found.retraining_id, to=RetrainingPhase.RUNNING)
+    assert not world.rollouts.get(rolling.observed.rollout_id).is_held
+
+
+def test_two_approvals_need_two_persons(world: World) -> None:
+    found = asked(world, approvals=2)
+    with pytest.raises(RefusedError, match="does not await approval"):
+        world.retrainings.approve(MODEL, actor=ANA)
+    world.run(found.retraining_id, to=RetrainingPhase.AWAITING_APPROVAL)
+    assert alerts(world) == {"retraining_waiting"}
+    world.retrainings.approve(MODEL, actor=ANA)
+    with pytest.raises(RefusedError, match="approved rt-0001 before"):
+        world.retrainings.approve(MODEL, actor=ANA)
+    with pytest.raises(RefusedError, match="Only a person"):
+        world.retrainings.approve(MODEL, actor=Actor.engine())
+    world.pipeline.tick()
+    assert not world.retrainings.get(found.retraining_id).observed.rollout_id
+    world.retrainings.approve(MODEL, actor=BEN)
+    world.run(found.retraining_id, to=RetrainingPhase.RUNNING)
+    assert alerts(world) == set()
+
+
+def test_an_approval_counts_for_the_four_eyes_of_the_policy(world: World) -> None:
+    settings = world.workspace.settings_file
+    settings.write_text(settings.read_text().replace("promotion: {", "promotion: {required_approvals: 1, "))
+    found = asked(world, auto_deploy=False)
+    world.run(found.retraining_id, to=RetrainingPhase.AWAITING_APPROVAL)
+    world.retrainings.approve(MODEL, actor=BEN)
+    world.go_live(found.retraining_id)
+    assert world.live == found.observed.challenger or world.live != "1.0.0"
+
+
+def test_a_version_that_somebody_else_put_live_is_left_alone(world: World, tmp_path) -> None:
+    found = world.go_live(asked(world).retraining_id)
+    registry = world.registry
+    registry.apply(registry.plan_rollback(MODEL), actor=BEN, reason="I know better")
+    done = world.run(found.retraining_id, to=RetrainingPhase.DONE)
+    assert re.search(r"1\.0\.0 went live meanwhile", done.observed.reason)
+    assert world.live == "1.0.0"
+
+
+def test_nothing_goes_live_in_a_blackout(world: World) -> None:
+    now = world.clock.now
+    rule = Blackout(begins=f"{now:%H:%M}", ends=f"{now + timedelta(hours=2):%H:%M}")
+    found = asked(world, blackouts=(rule,))
+    waiting = world.run(found.retraining_id, to=StepName.ROLLOUT)
+    world.pass_by(seconds=20)
+    world.pipeline.tick()
+    waiting = world.retrainings.get(found.retraining_id)
+    assert not waiting.observed.rollout_id
+    assert "blackout until" in waiting.observed.reason
+    world.pass_by(hours=2)
+    world.pipeline.tick()
+    assert world.retrainings.get(found.retraining_id).observed.rollout_id
+
+
+def test_a_model_has_one_active_retraining(world: World) -> None:
+    world.retrainings.now(MODEL, actor=ANA)
+    with pytest.raises(ConflictError, match="is being trained anew by rt-0001"):
+        world.retrainings.now(MODEL, actor=BEN)
+
+
+def test_a_decision_on_an_older_state_is_refused(world: World) -> None:
+    found = world.retrainings.now(MODEL, actor=ANA)
+    world.retrainings.hold(MODEL, actor=BEN)
+    with pytest.raises(ConflictError):
+        world.retrainings.cancel(MODEL, actor=ANA, expected_revision=found.revision)
