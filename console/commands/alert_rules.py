@@ -74,7 +74,7 @@ def list_rules(args: argparse.Namespace) -> int:
     """Print the rules in force; the exit code says whether one cannot be evaluated."""
     import msgspec
 
-    from console.cli.output import print_json, print_table
+    from console.cli.output import complain, print_json, print_table
     from console.presentation.calm import evaluated_until
     from console.presentation.phrases import counted
     from core.alerts.evaluation.listing import RuleLine, rule_lines
@@ -95,7 +95,7 @@ def list_rules(args: argparse.Namespace) -> int:
         columns = ("state", "rule", "severity", "for", "file", "group", "evaluated_at", "note")
         print_table(rows, columns, empty="no rules: alerts.ready_made is off and alerts.rules names no file")
         if told := evaluated_until(take_snapshot(workspace)):
-            print(told)
+            complain(told)
     return ExitCode.FAILING if any(line.error for line in lines) else ExitCode.GOOD
 
 

@@ -107,7 +107,7 @@ def list_alerts(args: argparse.Namespace) -> int:
         none = "no alert matches" if matchers and (store.all() if args.all else store.open()) else "no open alerts"
         print_table(rows, columns, empty=f"{none}, but {reason}" if reason else none)
         if rows and (told := evaluated_until(snapshot)):
-            print(told)
+            complain(told)
     if snapshot.unwritable:  # as `bondx status`: an empty list says nothing then
         complain(snapshot.unwritable)
         return ExitCode.FAILING

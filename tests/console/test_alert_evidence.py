@@ -58,6 +58,7 @@ async def test_the_details_draw_the_values_and_say_who_was_notified(open_console
         if not pane.size.width:
             await console.press("d")
         await console.until(lambda: "Nobody was notified." in pane.text, "the evidence")
+        assert "limit       > 0.25" in pane.text
         assert "Values" in pane.text
         assert "threshold" in pane.text
         assert "min from firing" in pane.text

@@ -123,9 +123,9 @@ def test_rules_and_list_agree_on_what_was_resolved_by_hand_and_say_since_when_no
     evaluation.step(AlertSettings(rules=["a.yaml"]))
     evaluation.close()
     assert main(["alerts", "rules"]) == 0
-    told = capsys.readouterr().out
-    assert "2 alerts resolved by hand" in told
-    assert "no engine is running, so nothing is evaluated" in told
+    told = capsys.readouterr()
+    assert "2 alerts resolved by hand" in told.out
+    assert "no engine is running, so nothing is evaluated" in told.err
 
 
 def test_test_replays_a_file_and_varies_it(root, capsys):

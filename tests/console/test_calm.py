@@ -102,7 +102,7 @@ def test_without_an_engine_alerts_are_said_to_be_as_they_were_when_it_ended(work
 
 def test_the_list_of_alerts_says_until_when_an_engine_looked(workspace, called):
     with Lease.acquire(workspace, OPERATOR, "headless"):
-        assert "nothing is evaluated" not in called(main, "--workspace", workspace.root, "alerts", "list")[1]
-    told = called(main, "--workspace", workspace.root, "alerts", "list")[1]
+        assert "nothing is evaluated" not in called(main, "--workspace", workspace.root, "alerts", "list")[2]
+    told = called(main, "--workspace", workspace.root, "alerts", "list")[2]
     assert "as of 20" in told
     assert told.strip().endswith("no engine is running, so nothing is evaluated")
