@@ -198,7 +198,7 @@ def test_a_snapshot_of_documents_only_reads_no_histories(workspace, register):
         telemetry.add("resource.cpu_percent", utc_now(), 1.0)
     whole = SnapshotSource(workspace).take()
     documents = SnapshotSource(workspace, documents_only=True).take()
-    unread = frozenset({"audit", "epochs", "resources"})
+    unread = frozenset({"audit", "epochs", "last_engine", "resources"})
     assert documents == replace(
         whole, resources={}, audit=(), epochs={}, runs=(), unread=unread, taken_at=documents.taken_at
     )
