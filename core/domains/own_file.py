@@ -10,6 +10,7 @@ from core.domains.domain import Domain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.arrays import AnyArray, FloatArray
     from core.models.interface import Model
     from core.models.outcomes import Outcomes
     from core.models.scores import Metrics
@@ -171,6 +172,9 @@ class TrainableModel(Protocol):
 
     def judge(self, frame: "pd.DataFrame") -> "Metrics":
         """Measure on rows with the target, each metric with an interval if possible."""
+
+    def losses(self, frame: "pd.DataFrame") -> "tuple[FloatArray, AnyArray]":
+        """Return the loss of each row that is judged, on the scale that is learned, and the group of each."""
 
     def judge_slices(self, frame: "pd.DataFrame") -> "dict[str, Metrics]":
         """Measure on each level of the categories with few levels."""

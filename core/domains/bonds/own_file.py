@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.bonds.checks.check_set import bond_checks
 from core.domains.bonds.data.columns import BY_NAME, BondColumn, names
 from core.domains.bonds.data.panel import CATEGORIES
@@ -190,6 +190,13 @@ class TrainableBondModel:
         over rows that the table does not mark as anomalies."""
         rows = self._judged_rows(frame)
         return self._measure(rows, self.model.predict(rows), np.ones(len(rows), dtype=np.bool_))
+
+    def losses(self, frame: pd.DataFrame) -> tuple[FloatArray, AnyArray]:
+        """Return the loss of each bond that is judged, and the issuer of each as a code."""
+        assert isinstance(self.model, SupervisedModel)
+        rows = self.model.compared_rows(frame)
+        losses = self.model.row_losses(self.model.target(rows), self.model.score(rows))
+        return losses, np.asarray(pd.factorize(rows[ISSUER])[0])
 
     def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure by sector, region, and so on."""

@@ -41,12 +41,20 @@ class Tested:
     outcomes: Outcomes
 
 
-def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> Tested:
-    """Choose a method, test it, and train it on all rows."""
+def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch, cross_validates: bool = True) -> Tested:
+    """Choose a method, test it, and train it on all rows.
+
+    Args:
+        prepared: The model and the rows.
+        seed: The random seed.
+        watch: Takes the time of each part.
+        cross_validates: Whether all rows of a small table may be the test. Where the rows outside of the test have
+            chosen the parameters, only the rows held out can test them.
+    """
     model, frame, split = prepared.model, prepared.frame, prepared.split
     units = "groups" if prepared.signature.group else "rows"
     begins("choosing a method")
-    if (found := model.cross_validate(frame, seed=seed)) is not None:
+    if cross_validates and (found := model.cross_validate(frame, seed=seed)) is not None:
         watch.lap("choice, test and final fit")
         rows = _split(found.method, found.n_learned, len(frame), 0, len(frame), is_cross_validated=True)
         return Tested(found.metrics, found.slices, rows, CROSS_VALIDATED_NOTICE.format(units), found.outcomes)

@@ -1,5 +1,6 @@
 """From a file to a registered version. Nothing is written until the file is known to be usable."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from core.errors import UsageError
 from core.files import write_file
 from core.models.algorithms import AUTO
 from core.models.errors import UnknownAlgorithmError
+from core.models.tuning.trial import Trial
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import profile_columns, profile_of, time_of
@@ -39,7 +41,10 @@ from core.training.ensemble_plan import asked_ensembles
 from core.training.errors import GatesFailedError
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
+from core.training.own_data.tuning import FileSearch
 from core.training.stopwatch import Stopwatch
+from core.training.tuning.records import TuningRecord
+from core.training.tuning.trial_runs import TrialRuns
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
@@ -168,19 +173,61 @@ def _tested_artifact(
         tags["warning"] = " ".join(prepared.model.warnings)
     tags |= _told(prepared)
     with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
+        own, prepared, record = _tuned(table, request, own, settings, prepared, TrialRuns(runs, actor=actor), run)
+        watch.lap("search of parameters")
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
-            tested = fit_and_test(prepared, seed=seed, watch=watch)
+            is_tuned = record is not None and record.ships
+            tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)
         held_out = _held_out(prepared, tested, settings)
         report = _report(prepared, tested, profile)
+        if record is not None:
+            report["tuning"] = msgspec.to_builtins(record)
         additions = {PROFILE_NAME: profile.to_bytes()}
         if held_out is not None:
             additions[HELD_OUT_NAME] = held_out.to_bytes()
         found = _written(folder, table, request, settings, prepared, gates, report, additions, run=run)
         runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
         yield runs, found
+
+
+def _tuned(
+    table: Table,
+    request: TrainRequest,
+    own: ModelSettings,
+    settings: Settings,
+    prepared: PreparedTraining,
+    trials: TrialRuns,
+    run: Run,
+) -> tuple[ModelSettings, PreparedTraining, TuningRecord | None]:
+    """Search the parameters that the settings switch on; every trial is a child of the run.
+
+    Returns:
+        The recipe to train with, the table prepared for it, and the verdict of the search.
+    """
+    if not settings.advanced.enable_hyperparameter_tuning:
+        return own, prepared, None
+
+    def keep(search: str, trial: Trial) -> None:
+        trials.record_one(run.run_id, f"{request.model}, {search}", trial)
+
+    def prepare(recipe: ModelSettings) -> PreparedTraining:
+        return _prepare(table, request, recipe, settings)
+
+    found = FileSearch(
+        settings,
+        request.model,
+        own,
+        prepared,
+        prepare,
+        keep=keep,
+        n_threads=settings.trainer.n_threads or os.cpu_count() or 1,
+    ).find()
+    notes = (*found.notes, *([f"Tuning: {found.record.why}."] if found.record is not None else ()))
+    after = prepared if found.own == own else prepare(found.own)
+    return found.own, replace(after, notes=(*prepared.notes, *notes)), found.record
 
 
 def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[ModelSettings, PreparedTraining]:

@@ -41,6 +41,10 @@ class TrialRuns:
             if run is None or not run.is_over:
                 self._record(session.run_id, each.model, each.trial, run)
 
+    def record_one(self, parent_id: str, model: str, trial: Trial) -> None:
+        """Record a trial of a run that is not of a session."""
+        self._record(parent_id, model, trial, None)
+
     def _record(self, parent_id: str, model: str, trial: Trial, run: Run | None) -> None:
         if run is None:
             run = self._runs.start(

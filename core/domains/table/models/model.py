@@ -197,6 +197,12 @@ class TableModel(Model):
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
         return self._measure(answer, self._actual(frame), group)
 
+    def losses(self, frame: pd.DataFrame) -> tuple[FloatArray, AnyArray]:
+        """Return the loss of each row with the target, and the group of each."""
+        actual = self._actual(frame)
+        assert actual is not None
+        return row_losses(actual, self.answer(self.matrix(frame))), groups_of(frame, self._described())
+
     def dealing_seed(self, frame: pd.DataFrame, seed: int) -> int:
         """Return the seed by which rows are dealt: of a small table one that follows from its rows, otherwise `seed`.
 
