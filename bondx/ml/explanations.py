@@ -25,6 +25,7 @@ def explain(
     reference_row: int | None = None,
     turn: str | None = None,
     fixed: Sequence[str] = (),
+    interval: float | None = None,
     n_rows: int | None = None,
     config: MLOpsConfig | None = None,
 ) -> "VersionExplanation | RowExplanation":
@@ -41,6 +42,7 @@ def explain(
         turn: Also search the smallest change after which the answer is, for instance, `>=0.5`; empty: after which the
             model decides otherwise.
         fixed: Columns that this search may not change.
+        interval: The level of a conformal interval of the answer to the row, such as 0.9.
         n_rows: How many rows explain a version.
         config: The workspace; by default the one that `MLOpsConfig.from_yaml()` finds.
     Returns:
@@ -66,6 +68,7 @@ def explain(
         reference_row=reference_row,
         turn=turn,
         fixed=fixed,
+        interval=interval,
         n_rows=n_rows,
     )
     workspace = (config or MLOpsConfig.from_yaml()).workspace

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
 from console.commands.reading import add_reading_arguments, reading_rules
-from console.commands.typed_numbers import count, whole
+from console.commands.typed_numbers import count, share, whole
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="COL",
         help="a column that may not change (repeatable)",
     )
+    parser.add_argument("--interval", type=share, metavar="LEVEL", help="with an interval of the answer, such as 0.9")
     parser.add_argument(
         "--rows", type=count, metavar="N", help="how many rows explain the version (default: the settings)"
     )
@@ -81,8 +82,8 @@ def _request(args: argparse.Namespace) -> "ExplainRequest":
 
     model, _, version = args.named.partition("@")
     row = _row(args.row)
-    if row is None and (args.turn is not None or args.fixed or args.reference is not None):
-        raise UsageError("--turn, --fix and --reference go with --row.")
+    if row is None and (args.fixed or any(each is not None for each in (args.turn, args.reference, args.interval))):
+        raise UsageError("--turn, --fix, --reference and --interval go with --row.")
     if row is not None and args.rows is not None:
         raise UsageError("--rows is of a whole version; --row names one row. Leave one out.")
     return ExplainRequest(
@@ -95,6 +96,7 @@ def _request(args: argparse.Namespace) -> "ExplainRequest":
         reference_row=args.reference,
         turn=args.turn,
         fixed=args.fixed,
+        interval=args.interval,
         n_rows=args.rows,
         reading=reading_rules(args),
     )

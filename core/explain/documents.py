@@ -1,11 +1,15 @@
 """What an explanation says: of one row, and of a model. Plain values, stored and sent as JSON."""
 
+from typing import Final
+
 import msgspec
 
 ShownCell = str | float | None
 """A cell as it is shown: text, a number, or None for an empty cell."""
 
-DENIED = "(denied columns)"
+DENIED: Final = "(denied columns)"
+SUM_TOLERANCE: Final = 1e-6
+"""By how much base and contributions may miss a margin, relative to its size from 1 on."""
 
 
 class FeatureContribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

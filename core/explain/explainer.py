@@ -18,7 +18,6 @@ from core.models.anatomy import Anatomy
 if TYPE_CHECKING:
     from core.models.interface import Model
 
-SUM_TOLERANCE: Final = 1e-6
 AGREEMENT: Final = 1e-3  # certain probabilities are clipped by some ensembles
 ROWS_TO_AGREE: Final = 50
 N_PAIRS: Final = 16
@@ -184,11 +183,8 @@ class Explainer:
             self.scale = f"{scale} of {self.output}"
         self.players, self.algorithm = assembly.players, part.algorithm
         against = TreeReading.BACKGROUND.value in part.algorithm
-        self.method = (
-            ExplainMethod.PATH_DEPENDENT
-            if TreeReading.PATH_DEPENDENT.value in part.algorithm
-            else ExplainMethod.BACKGROUND
-        )
+        is_by_path = TreeReading.PATH_DEPENDENT.value in part.algorithm
+        self.method = ExplainMethod.PATH_DEPENDENT if is_by_path else ExplainMethod.BACKGROUND
         self.cost = (
             f"one pass over the model a row, against {len(background):,} reference rows"
             if against

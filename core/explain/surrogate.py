@@ -29,10 +29,12 @@ def imitate(
         seed: Of the folds.
     Returns:
         None if there are fewer than 40 rows, fewer than two groups or no column, or every margin is the same.
+        Margins are clipped at their 1 % and 99 % quantiles.
     Source:
         Craven and Shavlik, Extracting tree-structured representations of trained networks, NeurIPS 1995: a tree fitted
         to the model's answers, and its fidelity to them.
     """
+    margin = _tame(margin)
     _, codes = np.unique(units, return_inverse=True)
     n_units = int(codes.max(initial=-1)) + 1
     if len(frame) < LEAST_ROWS or n_units < 2 or not names or not margin.std():
@@ -55,6 +57,12 @@ def imitate(
         rules=tuple(f"{rule}: {tree.tree_.value[leaf].item():.4g}" for leaf, rule in rules.items()),
         disagrees=f"{rules[worst]}: off by {off[worst]:.3g}",
     )
+
+
+def _tame(margin: FloatArray) -> FloatArray:
+    """Clip the margin at its 1 % and 99 % quantiles, so that no single row decides what the tree learns."""
+    low, high = np.quantile(margin, (0.01, 0.99)) if len(margin) else (0.0, 0.0)
+    return np.clip(margin, low, high) if high > low else margin
 
 
 class _Design:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core.explain.stored import ExplanationFinding
 from core.quality.gate import GateResult, counted, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
@@ -14,6 +15,7 @@ ACCURACIES = (ATTAINMENT, "accuracy", "r2")  # the metrics `accuracy_metric: aut
 DRIFT = "drift"
 VERIFIED_ARTIFACT = "verified_artifact"
 APPROVALS = "approvals"
+EXPLAINABILITY = "explainability"
 SERVABLE = "servable"
 
 
@@ -24,7 +26,7 @@ def promotion_gates(
     *,
     to_stage: Stage,
     integrity: Sequence[str],
-    n_explained: int = 0,
+    explained: ExplanationFinding | None = None,
     approvals: ApprovalTally | None = None,
 ) -> tuple[GateResult, ...]:
     """Judge whether a version may move to a stage.
@@ -38,7 +40,7 @@ def promotion_gates(
         settings: The thresholds.
         to_stage: Where the candidate would go.
         integrity: What is wrong with the candidate's files, from `core.registry.manifest.check`.
-        n_explained: The number of features with an importance in its report.
+        explained: What its explanation says; needed where the policy asks for one.
         approvals: Which of the approvals of these very files count.
     Returns:
         One result per gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
@@ -56,7 +58,8 @@ def promotion_gates(
     if DRIFT in candidate.metrics or settings.require_drift_check:
         gates.append(_drift_gate(candidate, settings, blocking=decisive))
     if settings.require_explainability:
-        gates.append(_explainability_gate(candidate, n_explained, blocking=decisive))
+        found = explained or ExplanationFinding(problem=f"no explanation of {candidate.version} was looked for")
+        gates.append(_explainability_gate(found, settings, blocking=decisive))
     if settings.required_approvals:
         gates.append(approvals_gate(candidate, approvals or ApprovalTally(), settings, blocking=decisive))
     return tuple(gates)
@@ -168,17 +171,33 @@ def _drift_gate(candidate: ModelVersion, settings: PromotionSettings, *, blockin
     )
 
 
-def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking: bool) -> GateResult:
-    found = f"the report gives the importance of {n_explained} features"
+def _explainability_gate(found: ExplanationFinding, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+    """Judge whether a version is explained: contributions that sum to its answers, and a tree that imitates it."""
+    if found.problem or not found.sums_hold or not found.n_features or found.fidelity is None:
+        if found.problem:
+            reason = found.problem
+        elif not found.sums_hold:
+            reason = f"contributions miss the answers by up to {found.sum_error:.1e}"
+        elif not found.n_features:
+            reason = "no column moves an answer"
+        else:
+            reason = f"{found.n_rows} rows are too few for a tree that imitates it"
+        value = None
+    else:
+        value = found.fidelity if settings.min_fidelity else max(found.fidelity, 0.0)
+        reason = (
+            f"contributions of {found.n_features} features sum to the answers; a small tree imitates it with R² "
+            f"{found.fidelity:.2f}"
+        )
     return judge(
-        "explainability",
-        float(n_explained),
+        EXPLAINABILITY,
+        value,
         ">=",
-        1.0,
-        unit="features",
-        n_samples=n_explained,
-        window="features of the report",
-        reason=found if n_explained else f"the report of {candidate.version} gives no feature importances",
+        settings.min_fidelity,
+        unit="R²",
+        n_samples=found.n_rows,
+        window="rows that explain the version",
+        reason=reason,
         blocking=blocking,
     )
 

@@ -9,11 +9,12 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
+from core.explain.stored import finding_in
 from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.approvals import Approvals, tally
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, NO_MODEL, REPORT_NAME, importances, read_object
+from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, NO_MODEL, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ChangedFileError, CopyFailedError, HashMismatchError
 from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates, servable_gate
@@ -219,17 +220,16 @@ class Planner:
     ) -> tuple[GateResult, ...]:
         live = self._found(model.model, model.production)
         settings = self.promotion_settings(model.model)
-        n_explained = 0
+        explained = None
         if settings.require_explainability:
-            report = self._store.folder(candidate.model, candidate.version) / REPORT_NAME
-            n_explained = sum(isinstance(value, int | float) for value in importances(read_object(report)).values())
+            explained = finding_in(self._store.folder(candidate.model, candidate.version))
         return promotion_gates(
             candidate,
             live,
             settings,
             to_stage=target,
             integrity=problems,
-            n_explained=n_explained,
+            explained=explained,
             approvals=tally(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
         )
 

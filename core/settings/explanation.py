@@ -16,7 +16,7 @@ class ExplanationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
             le=10_000,
             description="How many rows explain a version when it is registered. 0: it is not explained.",
         ),
-    ] = 500
+    ] = 200
     background_rows: Annotated[
         int, Meta(ge=10, le=1_000, description="How many reference rows the background reading averages over.")
     ] = 100

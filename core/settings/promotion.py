@@ -32,8 +32,20 @@ class PromotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         ),
     ] = False
     require_explainability: Annotated[
-        bool, Meta(description="Refuse a version whose report does not name the features that it relies on.")
+        bool,
+        Meta(
+            description="Refuse a version without an explanation, whose contributions do not sum to its answers, or "
+            "that a small tree imitates worse than min_fidelity says."
+        ),
     ] = False
+    min_fidelity: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="With require_explainability: minimum R² with which a small tree imitates the version; 0: any.",
+        ),
+    ] = 0.3
     required_approvals: Annotated[
         int,
         Meta(

@@ -19,6 +19,8 @@ import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
+from core.explain.conformal import CONFORMAL_NAME
+from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import sha256_of, write_file, write_folder
 from core.json_documents import decode_json
 from core.models import Model
@@ -29,6 +31,7 @@ from core.monitoring.profiling import kinds_of, profile_columns, profile_of, tim
 from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.settings.held_out import HeldOutSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.data_lineage import epoch_name
@@ -42,6 +45,7 @@ from core.training.ensemble_fit import (
     try_ensembles,
 )
 from core.training.errors import CheckpointDamagedError
+from core.training.explaining import conformal_of, explanation_of_training
 from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
@@ -144,6 +148,7 @@ class FinalFit:
             group=group,
             outcomes=outcomes,
             held_out=self._settings.held_out,
+            explanation=self._settings.explanation,
             ensembles=tried.records,
             tuning=self._tuning.records,
         )
@@ -258,6 +263,7 @@ class _Made:
     group: str | None
     outcomes: dict[str, Outcomes]
     held_out: HeldOutSettings
+    explanation: ExplanationSettings
     ensembles: tuple[EnsembleRecord, ...]
     tuning: tuple[TuningRecord, ...]
 
@@ -294,9 +300,16 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         made.columns, features=features, target=target, group=made.group, held_out=made.outcomes.get(name), time=time
     )
     write_file(place / PROFILE_NAME, profile.to_bytes(), durable=False)
+    if (outcomes := made.outcomes.get(name)) is not None:
+        judged = outcomes.rows[outcomes.rows.index.isin(model.judged_rows(outcomes.rows).index)]
+        explained = explanation_of_training(model, judged, made.explanation, group=made.group)
+        if explained is not None:
+            write_file(place / EXPLANATION_NAME, StoredExplanation(report=explained).to_bytes(), durable=False)
     held_out = _held_out(model, made.outcomes.get(name), importance, made)
     if held_out is not None:
         write_file(place / HELD_OUT_NAME, held_out.to_bytes(), durable=False)
+    if (conformal := conformal_of(held_out)) is not None:
+        write_file(place / CONFORMAL_NAME, conformal.to_bytes(), durable=False)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,

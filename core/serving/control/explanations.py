@@ -36,6 +36,7 @@ class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     output: str | None = None  # of several classes the one to explain
     reference_row: RowPlace | None = None  # compare with this row instead of the mean
     turn: Annotated[str, Meta(max_length=100)] | None = None  # search the smallest change that turns the answer
+    interval: Annotated[float, Meta(ge=0.5, le=0.995)] | None = None  # the level of a conformal interval
     fixed: Annotated[list[FixedColumn], Meta(max_length=1_000)] = []  # columns that this search may not change
 
 
@@ -77,5 +78,6 @@ class ExplanationRoutes(Controller):
             reference_row=data.reference_row,
             turn=data.turn,
             fixed=data.fixed,
+            interval=data.interval,
         )
         return explain_one(workspace, request)

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,14 +12,13 @@ import pandas as pd
 
 from core.arrays import FloatArray, IntArray
 from core.domains.catalogue import load_model
-from core.domains.domain import DrawRequest, SlicedDomain
-from core.domains.registry import find_domain, session_domain_names
+from core.domains.domain import DrawRequest
+from core.domains.registry import session_domain, session_domain_names
 from core.errors import CoreError, NotFoundError, UsageError
-from core.explain.columns import is_number
+from core.explain.conformal import Conformal, ConformalError
 from core.explain.deny_list import DenyList
-from core.explain.documents import GlobalExplanation, LocalExplanation
+from core.explain.documents import AnswerInterval, GlobalExplanation, LocalExplanation
 from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
-from core.explain.global_explanation import explain_globally
 from core.explain.local_explanation import explain_row
 from core.explain.parts import TreeReading
 from core.files import remove_file, write_file
@@ -36,6 +34,7 @@ from core.settings import settings_in_force
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
+from core.training.explaining import asked_columns, background_of, report_of
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
 from core.training.own_data.given_rows import rows_as_file
@@ -43,9 +42,7 @@ from core.training.own_data.given_rows import rows_as_file
 CACHE: Final = "explanations"
 MOST_CACHED: Final = 200
 N_DRAWN: Final = 2_000
-N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are explained
-MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
-MOST_SLICE_LEVELS: Final = 12
+N_ROWS: Final = 500  # that explain a version
 
 StoredReport = TypeVar("StoredReport", bound=msgspec.Struct)
 
@@ -89,7 +86,8 @@ class ExplainRequest:
         turn: Also search the smallest change after which the answer is, for instance, `>=0.5`; empty: after which the
             model decides otherwise.
         fixed: Columns that this search may not change.
-        n_rows: How many rows explain a version; by default that of the settings.
+        interval: The level of a conformal interval of the answer, such as 0.9.
+        n_rows: How many rows explain a version; by default 500.
         reading: How columns of the file are to be read, beyond what the signature says.
     """
 
@@ -102,6 +100,7 @@ class ExplainRequest:
     reference_row: int | None = None
     turn: str | None = None
     fixed: Sequence[str] = ()
+    interval: float | None = None
     n_rows: int | None = None
     reading: ReadingRules | None = None
 
@@ -127,6 +126,7 @@ class _Loaded:
     signature: TableSignature | None
     profile: DataProfile | ProfileError
     held_out: HeldOutRows | None
+    conformal: Conformal | ConformalError
 
 
 def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExplanation:
@@ -139,8 +139,8 @@ def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExp
         UsageError: The request contradicts itself, or there are no rows to explain.
         HashMismatchError: The version's files differ from the registered files.
     """
-    if request.turn is not None or request.fixed or request.reference_row is not None:
-        raise UsageError("A change, fixed columns and a reference row go with one row.")
+    if any(each is not None for each in (request.turn, request.reference_row, request.interval)) or request.fixed:
+        raise UsageError("A change, fixed columns, a reference row and an interval go with one row.")
     settings = settings_in_force(workspace.root).explanation
     loaded = _load(workspace, request)
     rows = _rows_to_explain(loaded, request)
@@ -189,7 +189,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
     denied = DenyList(settings.denied_columns)
     if request.reference_row is None:
         against = _reference(loaded, request) if request.data is not None else nearby
-        background, reference = _background(against, settings)
+        background, reference = background_of(against.frame, against.words, settings)
     else:
         background = _row(nearby, request.reference_row)
         reference = f"row {request.reference_row} of {nearby.words}"
@@ -203,6 +203,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         output=request.output,
         n_pairs=N_PAIRS,
     )
+    interval, notes = _interval(loaded, explainer, row, request.interval)
     begins("the explanation")
     report = explain_row(
         explainer,
@@ -212,7 +213,9 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         actual=nearby.actual,
         turn=request.turn,
         fixed=request.fixed,
+        interval=interval,
         denied=denied,
+        notes=notes,
     )
     return RowExplanation(
         model=loaded.version.model,
@@ -225,33 +228,39 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
     )
 
 
+def _interval(
+    loaded: _Loaded, explainer: Explainer, row: pd.DataFrame, level: float | None
+) -> tuple[AnswerInterval | None, tuple[str, ...]]:
+    """Return the interval of a number; of a class, a sentence with the set of classes."""
+    if level is None:
+        return None, ()
+    if isinstance(loaded.conformal, ConformalError):
+        raise loaded.conformal
+    if not loaded.conformal.classes:
+        return loaded.conformal.interval(float(explainer.predict(row)[0]), level), ()
+    answer = np.asarray(loaded.model.predict(loaded.model.as_strangers(row)), dtype=np.float64)
+    kept, _ = loaded.conformal.radius(level)
+    found = ", ".join(loaded.conformal.classes_of(answer, level)[0]) or "empty: no class is likely enough"
+    return None, (f"The set of classes of level {kept:g} is {found} ({loaded.conformal.method}).",)
+
+
 def _explained(
     loaded: _Loaded, rows: _Rows, request: ExplainRequest, settings: ExplanationSettings
 ) -> VersionExplanation:
-    background, reference = _background(_reference(loaded, request), settings)
-    explainer = Explainer(
-        loaded.model,
-        background,
-        columns=_columns(loaded, rows.frame),
-        method=request.method,
-        output=request.output,
-        n_pairs=N_PAIRS_OF_MANY,
-    )
-    n_rows = request.n_rows or settings.rows or ExplanationSettings().rows
-    notes = []
-    if explainer.is_sampled and n_rows > MOST_SAMPLED_ROWS:
-        n_rows = MOST_SAMPLED_ROWS
-        notes.append(f"Orders of columns are sampled for {n_rows} rows only, since each row costs {explainer.cost}.")
+    against = _reference(loaded, request)
+    background, reference = background_of(against.frame, against.words, settings)
     begins("the explanation")
-    report = explain_globally(
-        explainer,
+    report = report_of(
+        loaded.model,
         rows.frame,
+        background,
+        _asked(loaded),
+        settings,
         reference=reference,
         units=rows.units,
-        slices=slices_of(loaded.model.name, rows.frame),
-        n_rows=n_rows,
-        denied=DenyList(settings.denied_columns),
-        notes=tuple(notes),
+        n_rows=request.n_rows or N_ROWS,
+        method=request.method,
+        output=request.output,
     )
     return VersionExplanation(
         model=loaded.version.model,
@@ -262,19 +271,6 @@ def _explained(
         report=report,
         reading=rows.reading,
     )
-
-
-def slices_of(model: str, frame: pd.DataFrame) -> Mapping[str, "pd.Series[Any]"]:
-    """Return the slices of rows: those of the model's domain, else the categories of few levels."""
-    for name in session_domain_names():
-        domain = find_domain(name)
-        if model in domain.models and isinstance(domain, SlicedDomain):
-            try:
-                return domain.slices(frame)
-            except (KeyError, AttributeError):  # the rows lack a column that only slices need
-                break
-    few = [name for name in frame if not is_number(frame[name]) and frame[name].nunique() <= MOST_SLICE_LEVELS]
-    return {str(name): frame[name].astype(object) for name in few}
 
 
 def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
@@ -290,12 +286,18 @@ def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
             held_out = HeldOutRows.read(folder, chosen.key)
         except HeldOutError:
             held_out = None
+        conformal: Conformal | ConformalError
+        try:
+            conformal = Conformal.read(folder, chosen.key)
+        except ConformalError as error:
+            conformal = error
         return _Loaded(
             version=chosen,
             model=load_model(folder),
             signature=TableSignature.read(folder),
             profile=profile,
             held_out=held_out,
+            conformal=conformal,
         )
 
 
@@ -326,8 +328,6 @@ def _drawn(version: ModelVersion) -> _Rows | None:
     data = version.lineage.get("data")
     if not isinstance(data, Mapping) or "draws" not in data:
         return None
-    from core.domains.registry import session_domain
-
     for name in session_domain_names():
         domain = session_domain(name)
         if version.model in domain.models:
@@ -373,12 +373,6 @@ def _row(rows: _Rows, place: int) -> pd.DataFrame:
     return rows.frame.iloc[[place]].reset_index(drop=True)
 
 
-def _background(rows: _Rows, settings: ExplanationSettings) -> tuple[pd.DataFrame, str]:
-    count = min(settings.background_rows, len(rows.frame))
-    chosen = np.sort(np.random.default_rng(0).permutation(len(rows.frame))[:count])
-    return rows.frame.iloc[chosen].reset_index(drop=True), f"{count} of {rows.words}"
-
-
 def _complete(row: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     """Give a row the columns that only the reference has, empty."""
     lacking = {str(name): np.nan for name in like if name not in row}
@@ -393,14 +387,7 @@ def _columns(loaded: _Loaded, frame: pd.DataFrame) -> tuple[str, ...]:
 
 def _asked(loaded: _Loaded) -> tuple[str, ...]:
     """Name the columns of a request."""
-    scorer = None
-    with suppress(CoreError):  # a derived column without a compiled form
-        scorer = loaded.model.row_scorer()
-    if scorer is not None and scorer.fields:
-        return tuple(field.name for field in scorer.fields)
-    if loaded.signature is not None:
-        return loaded.signature.names
-    return tuple(loaded.model.feature_importance())
+    return asked_columns(loaded.model, loaded.signature.names if loaded.signature is not None else ())
 
 
 def _key(version: ModelVersion, request: ExplainRequest, settings: ExplanationSettings, sha256: str) -> str:

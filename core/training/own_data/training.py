@@ -15,7 +15,11 @@ from core.actor import Actor
 from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
+from core.explain.conformal import CONFORMAL_NAME
+from core.explain.documents import GlobalExplanation
+from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import write_file
+from core.models import Model
 from core.models.algorithms import AUTO
 from core.models.errors import UnknownAlgorithmError
 from core.models.tuning.trial import Trial
@@ -39,6 +43,7 @@ from core.tracking.experiments import checked_experiment_name, experiment_tags
 from core.tracking.heartbeat import Heartbeat
 from core.training.ensemble_plan import asked_ensembles
 from core.training.errors import GatesFailedError
+from core.training.explaining import conformal_of, explanation_of_training
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
 from core.training.own_data.tuning import FileSearch
@@ -188,6 +193,11 @@ def _tested_artifact(
         additions = {PROFILE_NAME: profile.to_bytes()}
         if held_out is not None:
             additions[HELD_OUT_NAME] = held_out.to_bytes()
+        if (conformal := conformal_of(held_out)) is not None:
+            additions[CONFORMAL_NAME] = conformal.to_bytes()
+        explained = _explained(prepared, tested, settings)
+        if explained is not None:
+            additions[EXPLANATION_NAME] = StoredExplanation(report=explained).to_bytes()
         found = _written(folder, table, request, settings, prepared, gates, report, additions, run=run)
         runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
         yield runs, found
@@ -334,6 +344,15 @@ def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
         held_out=tested.outcomes,
         time=time,
     )
+
+
+def _explained(prepared: PreparedTraining, tested: Tested, settings: Settings) -> GlobalExplanation | None:
+    model = prepared.model if isinstance(prepared.model, Model) else getattr(prepared.model, "model", None)
+    if not isinstance(model, Model):
+        return None
+    group = None if prepared.signature is None else prepared.signature.group
+    with threadpool_limits(1):
+        return explanation_of_training(model, tested.outcomes.rows, settings.explanation, group=group)
 
 
 def _held_out(prepared: PreparedTraining, tested: Tested, settings: Settings) -> HeldOutRows | None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
-from core.explain.explainer import SUM_TOLERANCE, Explainer, ExplainMethod
+from core.explain.documents import SUM_TOLERANCE
+from core.explain.explainer import Explainer, ExplainMethod
 from core.explain.parts import NotAdditiveError, TreeReading
 from tests.core.explain.models import bonds, deals, small_table, table_model, trained
 

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from core.explain.stored import ExplanationFinding
 from core.quality.gate import GateVerdict, judge
 from core.registry import ModelVersion, Stage
 from core.registry.gates import promotion_gates
@@ -149,14 +150,38 @@ def test_drift_is_judged_where_it_was_measured_or_must_be(candidate, metrics, se
     assert found.get("max_drift") is verdict
 
 
-@pytest.mark.parametrize(("n_explained", "verdict"), [(0, FAIL), (3, PASS)])
-def test_a_policy_may_require_feature_importances(candidate: ModelVersion, n_explained: int, verdict) -> None:
+SOUND = ExplanationFinding(n_rows=200, n_features=3, sum_error=1e-12, fidelity=0.7)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "words"),
+    [
+        pytest.param(SOUND, PASS, "a small tree imitates it with R² 0.70", id="sound"),
+        pytest.param(None, FAIL, "no explanation of", id="nobody looked"),
+        pytest.param(ExplanationFinding(problem="it has none"), FAIL, "it has none", id="none"),
+        pytest.param(msgspec.structs.replace(SOUND, sum_error=2e-6), FAIL, "by up to 2.0e-06", id="sums"),
+        pytest.param(msgspec.structs.replace(SOUND, n_features=0), FAIL, "no column moves an answer", id="no features"),
+        pytest.param(msgspec.structs.replace(SOUND, fidelity=None), FAIL, "200 rows are too few", id="few rows"),
+        pytest.param(msgspec.structs.replace(SOUND, fidelity=0.3), PASS, "R² 0.30", id="at the limit"),
+        pytest.param(msgspec.structs.replace(SOUND, fidelity=0.29), FAIL, "R² 0.29", id="below the limit"),
+    ],
+)
+def test_a_policy_may_require_an_explanation(candidate: ModelVersion, found, verdict, words) -> None:
     gates = promotion_gates(
         candidate,
         None,
         PromotionSettings(require_explainability=True),
         to_stage=Stage.PRODUCTION,
         integrity=(),
-        n_explained=n_explained,
+        explained=found,
     )
-    assert next(gate for gate in gates if gate.name == "explainability").verdict is verdict
+    gate = next(gate for gate in gates if gate.name == "explainability")
+    assert gate.verdict is verdict
+    assert words in gate.reason
+
+
+def test_any_fidelity_will_do_where_the_policy_says_so(candidate: ModelVersion) -> None:
+    settings = PromotionSettings(require_explainability=True, min_fidelity=0.0)
+    found = msgspec.structs.replace(SOUND, fidelity=-0.2)
+    gates = promotion_gates(candidate, None, settings, to_stage=Stage.PRODUCTION, integrity=(), explained=found)
+    assert next(gate for gate in gates if gate.name == "explainability").verdict is PASS

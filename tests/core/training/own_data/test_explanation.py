@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,11 @@ from core.actor import Actor, Origin
 from core.errors import NotFoundError, UsageError
 from core.explain.documents import DENIED
 from core.explain.explainer import ExplainMethod
+from core.explain.stored import EXPLANATION_NAME, finding_in, read_explanation
+from core.quality.gate import GateVerdict
+from core.registry import Registry
 from core.settings import ModelSettings, Settings
+from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, explanation, train_on_file
 from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, explain_version
@@ -154,7 +159,7 @@ def test_the_command_prints_a_row_and_a_version(bondx, new):
     [
         (("price", "--row", "[1]"), "it must be the position of a row, from 0, or a JSON object"),
         (("price", "--row", "1e9"), "it must be the position of a row"),
-        (("price", "--turn", ">=1"), "--turn, --fix and --reference go with --row"),
+        (("price", "--turn", ">=1"), "--turn, --fix, --reference and --interval go with --row"),
         (("price", "--row", "1", "--rows", "5"), "--rows is of a whole version"),
         (("price", "--row", "1", "--turn", "x"), "is no side of a number"),
         (("price", "--row", "1", "--turn"), "The model decides nothing"),
@@ -170,3 +175,54 @@ def test_bad_input_is_one_clear_error(bondx, words, said):
     assert out == ""
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_an_interval_of_the_answer_is_given_and_kept_by_the_version(shop, new, bondx):
+    kept = json.loads((shop.artifacts_dir / "price" / "1.0.0" / "conformal.json").read_bytes())
+    assert kept["is_grouped"]
+    found = explain_one(shop, ExplainRequest(model="price", data=new, row=4, interval=0.9)).report
+    assert found.interval is not None
+    assert found.interval.low < found.prediction < found.interval.high
+    assert "hierarchical by group, 25 groups" in found.interval.method
+    out = bondx("price", "--row", "4", "--interval", "0.9")[1]
+    assert "90% interval" in out
+    code, _, err = bondx("price", "--row", "4", "--interval", "0.99")
+    assert code == 2
+    assert "25 groups of held-out rows are too few for an interval of level 0.99: at most 0.96" in err
+
+
+def test_a_version_keeps_the_explanation_of_its_registration(shop):
+    folder = shop.artifacts_dir / "price" / "1.0.0"
+    report = read_explanation(folder)
+    assert report is not None
+    assert [entry.feature for entry in report.features][:2] == ["size", "grade"]
+    finding = finding_in(folder)
+    assert finding.problem == ""
+    assert finding.sums_hold
+    assert finding.fidelity is not None
+    assert finding.fidelity > 0.8
+    assert EXPLANATION_NAME in (folder / "MANIFEST.json").read_text()
+
+
+def test_the_gate_of_a_policy_reads_the_explanation(shop):
+    for least, verdict in ((0.5, GateVerdict.PASS), (0.99, GateVerdict.FAIL)):
+        (shop.root / "policy.yaml").write_text(
+            f"promotion: {{require_explainability: true, min_fidelity: {least}, accuracy_metric: r2}}\n"
+        )
+        gates = Registry(shop).policy_gates("price", "1.0.0")
+        (gate,) = [gate for gate in gates if gate.name == "explainability"]
+        assert gate.verdict is verdict
+    assert "contributions of" in gate.reason
+    (shop.root / "policy.yaml").unlink()
+
+
+def test_no_explanation_is_kept_where_the_settings_want_none(tmp_path):
+    workspace = Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+    rows(1).to_csv(tmp_path / "prices.csv", index=False)
+    settings = msgspec.structs.replace(LINEAR, explanation=ExplanationSettings(rows=0))
+    train_on_file(workspace, TrainRequest("price", tmp_path / "prices.csv", target="price"), settings, actor=ANA)
+    folder = workspace.artifacts_dir / "price" / "1.0.0"
+    assert read_explanation(folder) is None
+    assert "train it again" in finding_in(folder).problem
+    (folder / EXPLANATION_NAME).write_bytes(b"{}")
+    assert "cannot be read" in finding_in(folder).problem
