@@ -10,11 +10,22 @@ from core.arrays import FloatArray
 from core.explain.documents import ShownCell
 
 DIGITS = 6
+MOST_TOLD_LEVELS = 50
 
 
 def is_number(column: "pd.Series[Any]") -> bool:
     """Say whether a column holds numbers, truth values included."""
     return bool(pd.api.types.is_numeric_dtype(column.dtype))
+
+
+def is_time(column: "pd.Series[Any]") -> bool:
+    """Say whether a column holds times."""
+    return bool(pd.api.types.is_datetime64_any_dtype(column.dtype))
+
+
+def is_tellable(column: "pd.Series[Any]") -> bool:
+    """Say whether a column can be told in a sentence: a number, or a category of few levels."""
+    return is_number(column) or (not is_time(column) and column.nunique() <= MOST_TOLD_LEVELS)
 
 
 def numbers_of(column: "pd.Series[Any]") -> FloatArray:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, FloatArray
-from core.explain.columns import Ranks, shown_cell, texts_of
+from core.explain.columns import Ranks, is_time, shown_cell, texts_of
 from core.explain.documents import CellChange, Counterfactual
 
 N_VALUES: Final = (25, 9, 5)  # of one column, by how many are changed together
@@ -52,6 +52,7 @@ def smallest_change(
     Returns:
         None if no change of up to three columns turns the answer.
     """
+    names = [name for name in names if not is_time(row[name])]  # a time is what it is
     ranks = Ranks(reference, names)
     n_asked = 0
     for size, (n_values, n_columns) in enumerate(zip(N_VALUES, N_COLUMNS, strict=True), start=1):

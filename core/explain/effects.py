@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import FloatArray
-from core.explain.columns import is_number, numbers_of, shown_cell, texts_of
+from core.explain.columns import is_number, is_time, numbers_of, shown_cell, texts_of
 from core.explain.documents import FeatureEffect
 from core.explain.explainer import Explainer
 
@@ -14,13 +14,17 @@ ROWS_OF_LEVEL = 200
 
 
 def effect_of(explainer: Explainer, frame: pd.DataFrame, feature: str) -> FeatureEffect | None:
-    """Return accumulated local effects of a number, or partial dependence on a category; None if it never varies.
+    """Return accumulated local effects of a number, or partial dependence on a category.
+
+    None for a time, and for a column that never varies.
 
     Source:
         Apley and Zhu, Visualizing the effects of predictor variables in black box supervised learning models, Journal
         of the Royal Statistical Society B 82 (2020), equations 15 and 16: only small changes of real rows are asked
         about, so correlated columns do not lead to impossible rows.
     """
+    if is_time(frame[feature]):
+        return None
     return (_accumulated if is_number(frame[feature]) else _by_level)(explainer, frame, feature)
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, FloatArray, IntArray
-from core.explain.columns import is_number, numbers_of, texts_of
+from core.explain.columns import is_number, is_tellable, numbers_of, texts_of
 from core.explain.documents import Surrogate
 
 MOST_DEPTH: Final = 5
 LEAST_ROWS: Final = 40
 N_FOLDS: Final = 4
 _LEAF_SHARE: Final = 0.01
+_MOST_SHOWN: Final = 12  # levels of a category in a sentence
 
 
 def imitate(
@@ -35,6 +36,7 @@ def imitate(
         to the model's answers, and its fidelity to them.
     """
     margin = _tame(margin)
+    names = [name for name in names if is_tellable(frame[name])]
     _, codes = np.unique(units, return_inverse=True)
     n_units = int(codes.max(initial=-1)) + 1
     if len(frame) < LEAST_ROWS or n_units < 2 or not names or not margin.std():
@@ -94,7 +96,9 @@ class _Design:
             return f"{name} {'<=' if goes_left else '>'} {threshold:.4g}"
         levels = self.levels[name]
         split = int(np.floor(threshold)) + 1
-        return f"{name} in {{{', '.join(levels[:split] if goes_left else levels[split:])}}}"
+        inside = levels[:split] if goes_left else levels[split:]
+        more = f" and {len(inside) - _MOST_SHOWN} more" if len(inside) > _MOST_SHOWN else ""
+        return f"{name} in {{{', '.join(inside[:_MOST_SHOWN])}{more}}}"
 
 
 def _fit(matrix: AnyArray, margin: FloatArray, seed: int) -> Any:

@@ -24,6 +24,7 @@ from core.monitoring.estimation.held_out import HeldOutRows
 from core.settings.explanation import ExplanationSettings
 
 MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
+MOST_SAMPLED_AT_REGISTRATION: Final = 25  # since every training waits for it
 N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are explained
 MOST_SLICE_LEVELS: Final = 12
 
@@ -58,6 +59,7 @@ def explanation_of_training(
             reference=reference,
             units=units,
             n_rows=settings.rows,
+            most_sampled=MOST_SAMPLED_AT_REGISTRATION,
         )
     except Exception:  # a plug-in may do anything: its version then has no explanation
         log.warning("no explanation of %s", model.name, exc_info=True)
@@ -76,6 +78,7 @@ def report_of(
     n_rows: int,
     method: ExplainMethod = ExplainMethod.AUTO,
     output: str | None = None,
+    most_sampled: int = MOST_SAMPLED_ROWS,
 ) -> GlobalExplanation:
     """Explain a model by rows.
 
@@ -92,8 +95,8 @@ def report_of(
         n_pairs=N_PAIRS_OF_MANY,
     )
     notes = []
-    if explainer.is_sampled and n_rows > MOST_SAMPLED_ROWS:
-        n_rows = MOST_SAMPLED_ROWS
+    if explainer.is_sampled and n_rows > most_sampled:
+        n_rows = most_sampled
         notes.append(f"Only {n_rows} rows are explained, since each row costs {explainer.cost}.")
     return explain_globally(
         explainer,

@@ -160,3 +160,14 @@ def test_a_surrogate_is_faithful_to_steps_and_not_to_noise():
     assert noise.fidelity < 0.2
     assert imitate(frame.head(30), steps[:30], list(frame), units[:30], seed=0) is None
     assert imitate(frame, np.zeros(600), list(frame), units, seed=0) is None
+
+
+def test_times_and_names_are_left_out_of_sentences():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=400), "name": [f"n{k}" for k in range(400)]})
+    frame["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(400), unit="D")
+    found = imitate(frame, frame["a"].to_numpy(), list(frame), np.arange(400), seed=0)
+    assert found is not None
+    assert not any("day" in rule or "name" in rule for rule in found.rules)
+    explainer = Explainer(table_model("price", "linear"), small_table().head(40), columns=COLUMNS)
+    assert effect_of(explainer, frame, "day") is None
