@@ -367,7 +367,66 @@ DRIFT = Dashboard(
     ),
     by_model=True,
 )
-DASHBOARDS = (TRAINING, SYSTEM, QUALITY, SERVING, DRIFT)
+STRESS = Dashboard(
+    "stress",
+    "BondX: stress tests",
+    (
+        _panel(
+            "Worst case",
+            "Largest loss of each portfolio, as a share of its value.",
+            ("max by (portfolio) (-bondx_stress_pnl_ratio)", "{{portfolio}}"),
+            unit="percentunit",
+            kind="stat",
+        ),
+        _panel(
+            "Losses by scenario",
+            "At the severest of each, as a share of the portfolio's value.",
+            ('-bondx_stress_pnl_ratio{severity="severe"}', "{{portfolio}} {{scenario}}"),
+            unit="percentunit",
+        ),
+        _panel(
+            "Cases",
+            "The ten that lose most.",
+            ("topk(10, -bondx_stress_pnl_ratio)", "{{portfolio}} {{scenario}} {{severity}}"),
+            unit="percentunit",
+            kind="table",
+        ),
+        _panel(
+            "Impact",
+            "From 0 to 1, the largest of each portfolio.",
+            ("max by (portfolio) (bondx_stress_impact_ratio)", "{{portfolio}}"),
+        ),
+        _panel(
+            "Age",
+            "Time since the newest test of each portfolio.",
+            ("bondx_stress_age_seconds", "{{portfolio}}"),
+            unit="s",
+        ),
+        _panel("Stored tests", "How many there are.", ("max(bondx_stress_tests)", "tests"), kind="stat"),
+        _panel(
+            "Errors of models",
+            "Against the truth of each scenario at its severest, as times that of calm.",
+            (
+                f'bondx_stress_model_error_ratio{{{MODEL}, severity="severe"}}',
+                "{{model}} {{version}} {{scenario}}",
+            ),
+        ),
+        _panel(
+            "Attainment under stress",
+            "The lowest of each version.",
+            (f"min by (model, version) (bondx_stress_model_attainment_ratio{{{MODEL}}})", "{{model}} {{version}}"),
+            unit="percentunit",
+        ),
+        _panel(
+            "Gates under stress",
+            "Scenarios whose rows fail quality gates.",
+            (f"bondx_stress_model_failed_gates{{{MODEL}}} > 0", "{{model}} {{scenario}} {{severity}}"),
+            kind="table",
+        ),
+    ),
+    by_model=True,
+)
+DASHBOARDS = (TRAINING, SYSTEM, QUALITY, SERVING, DRIFT, STRESS)
 
 
 def queries(dashboards: Sequence[Dashboard] = DASHBOARDS) -> Iterator[tuple[str, str, str]]:

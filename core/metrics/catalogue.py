@@ -258,6 +258,42 @@ SESSION_ENDS_FIRST = GaugeMetric(
     "bondx_session_ends_first", "1 for the reason that could end the session first.", _S, ("session", "reason")
 )
 
+_T = Group.STRESS
+STRESS_TESTS = GaugeMetric("bondx_stress_tests", "Stress tests that are stored. Absent, as all below, without any.", _T)
+STRESS_AGE = GaugeMetric(
+    "bondx_stress_age_seconds", "Age of the newest stress test of each portfolio.", _T, ("domain", "portfolio")
+)
+STRESS_PNL = GaugeMetric(
+    "bondx_stress_pnl_ratio",
+    "Profit of each case of that test as a share of the portfolio's value, negative for a loss.",
+    _T,
+    ("domain", "portfolio", "scenario", "severity"),
+)
+STRESS_IMPACT = GaugeMetric(
+    "bondx_stress_impact_ratio",
+    "Impact of each case of that test, from 0 to 1.",
+    _T,
+    ("domain", "portfolio", "scenario", "severity"),
+)
+STRESS_MODEL_ERROR = GaugeMetric(
+    "bondx_stress_model_error_ratio",
+    "Error of each version against the truth of each scenario, as times that of calm, in its newest stress test.",
+    _T,
+    (*_MODEL, "scenario", "severity"),
+)
+STRESS_MODEL_ATTAINMENT = GaugeMetric(
+    "bondx_stress_model_attainment_ratio",
+    "Attainment of each version under each scenario, in that test.",
+    _T,
+    (*_MODEL, "scenario", "severity"),
+)
+STRESS_MODEL_GATES = GaugeMetric(
+    "bondx_stress_model_failed_gates",
+    "Quality gates that the rows of each scenario fail, in that test.",
+    _T,
+    (*_MODEL, "scenario", "severity"),
+)
+
 _M = Group.MACHINE
 MACHINE_CPU = CounterMetric("bondx_machine_cpu_seconds", "CPU time of the machine by mode.", _M, ("mode",))
 MACHINE_MEMORY_USED = GaugeMetric("bondx_machine_memory_used_bytes", "Memory in use: what no program could get.", _M)

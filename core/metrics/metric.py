@@ -17,6 +17,7 @@ class Group(StrEnum):
     SESSIONS = "Training"
     MACHINE = "Machine and processes"
     WORKSPACE = "Workspace and engine"
+    STRESS = "Stress tests"
     ALERTING = "Alerts, silences and notifications"
 
     @property

@@ -14,6 +14,7 @@ from core.metrics.machine_metrics import MachineMetrics
 from core.metrics.monitoring_metrics import MonitoringMetrics
 from core.metrics.rollout_metrics import RolloutMetrics
 from core.metrics.session_metrics import SessionMetrics
+from core.metrics.stress_metrics import StressMetrics
 from core.settings import settings_in_force
 from core.settings.current import CurrentSettings
 from core.view.snapshot import Snapshot
@@ -60,5 +61,6 @@ def workspace_collectors(
         MonitoringMetrics(snapshot, clock),
         RolloutMetrics(snapshot),
         SessionMetrics(snapshot),
+        StressMetrics(snapshot, clock),
         MachineMetrics(snapshot, clock),
     ]

@@ -17,6 +17,7 @@ from core.governance import Evidence
 from core.governance.audit import audited
 from core.json_documents import decode_json
 from core.plain_files import open_regular
+from core.stress.model_figures import ModelCase, ModelUnderStress
 from core.stress.report import StressReport
 
 if TYPE_CHECKING:
@@ -48,6 +49,38 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scenario}/{self.severity}"
 
 
+class ModelCaseSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One model under one scenario at one severity, in a line.
+
+    Attributes:
+        model: Such as "spread@1.2.0".
+        scenario: The scenario.
+        severity: Its severity.
+        error_ratio: The error against the truth, as times that of calm; None where the truth is unknown.
+        attainment: On the redrawn labels; None where the optimum is unknown.
+        n_gates: The quality gates that the rows fail.
+    """
+
+    model: str
+    scenario: str
+    severity: str
+    error_ratio: float | None
+    attainment: float | None
+    n_gates: int
+
+    @classmethod
+    def of(cls, model: ModelUnderStress, case: ModelCase) -> "ModelCaseSummary":
+        """Summarise a case of a model."""
+        return cls(
+            model=model.model,
+            scenario=case.scenario,
+            severity=case.severity,
+            error_ratio=model.ratio(case),
+            attainment=case.figures.get("attainment"),
+            n_gates=len(case.gates),
+        )
+
+
 class StressTest(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one stress test."""
 
@@ -66,6 +99,7 @@ class StressTest(msgspec.Struct, frozen=True, kw_only=True):
     report: str  # its path, relative to the workspace
     sha256: str  # of the report
     models: tuple[str, ...] = ()  # that were stressed on the same panel, such as "spread@1.2.0"
+    model_cases: tuple[ModelCaseSummary, ...] = ()
     revision: int = 0
 
     @property
@@ -165,6 +199,7 @@ class StressTests:
                     report=path.relative_to(self._workspace.root).as_posix(),
                     sha256=sha256,
                     models=tuple(each.model for each in report.models),
+                    model_cases=tuple(ModelCaseSummary.of(each, case) for each in report.models for case in each.cases),
                 )
             )
             change.record(

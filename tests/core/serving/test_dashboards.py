@@ -28,6 +28,9 @@ from core.rollout import Rollout, RolloutPhase, Strategy
 from core.serving.access import Role, Tokens
 from core.settings import PromotionSettings, Settings, TrainingSettings
 from core.state import Workspace
+from core.stress.model_figures import ModelCase, ModelUnderStress
+from core.stress.stored_tests import StressTests
+from core.stress.stress_test import StressRequest, run_stress_test
 from core.telemetry import TelemetryWriter
 from core.training.criteria import criteria
 from core.training.own_data import TrainRequest, train_on_file
@@ -191,6 +194,17 @@ def own(tmp_path_factory):
     )
     with TelemetryWriter(workspace.telemetry_file) as telemetry:
         telemetry.add("disk.days_until_full", utc_now(), 90.0)
+    request = StressRequest(domain="bonds", n_rows=60, seed=3, scenarios=["rates_up"], severities=["severe"])
+    calm = ModelCase(scenario="calm", family="", severity="", figures={"error": 1.0})
+    worse = ModelCase(
+        scenario="rates_up",
+        family="rate_shock",
+        severity="severe",
+        figures={"error": 2.0, "attainment": 0.8},
+        gates=("coverage",),
+    )
+    model = ModelUnderStress(model="rents@1.0.0", panel="60 rows", n_rows=60, calm=calm, cases=(worse,))
+    StressTests(workspace).keep(msgspec.structs.replace(run_stress_test(request), models=(model,)), ANA)
     return workspace
 
 
