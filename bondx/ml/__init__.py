@@ -26,6 +26,10 @@
     pipeline.register_model_for_retraining(RetrainingConfig(model_name="risk_model", min_samples_threshold=2000))
     asyncio.run(pipeline.run_continuous_learning_loop())
 
+    from bondx.ml import stress
+
+    print(stress("book.csv", scenarios=["rate_shock"]).worst.key)
+
 Importing this package loads nothing heavy.
 """
 
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from bondx.ml.explanations import explain
     from bondx.ml.learning import ContinuousLearningPipeline, RetrainingConfig
     from bondx.ml.monitoring import ModelMonitoringService
+    from bondx.ml.stress_tests import reverse_stress, stress
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
     from core.domains.etrm.compliance.file_check import check_trades_file
@@ -59,6 +64,8 @@ __all__ = [
     "check_trades_file",
     "compliance_table",
     "explain",
+    "reverse_stress",
+    "stress",
 ]
 
 _HOMES = {
@@ -75,6 +82,8 @@ _HOMES = {
     "check_trades_file": "core.domains.etrm.compliance.file_check",
     "compliance_table": "core.domains.etrm.compliance.table",
     "explain": "bondx.ml.explanations",
+    "reverse_stress": "bondx.ml.stress_tests",
+    "stress": "bondx.ml.stress_tests",
 }
 
 

@@ -50,8 +50,14 @@ def add_parser(commands: Subparsers) -> None:
     add_reason_argument(run)
     add_json_argument(run)
     run.set_defaults(command=run_test)
-    reverse = command_parser(verbs, "reverse", help="the smallest shock that loses a share of the market value")
-    reverse.add_argument("--loss", type=share, required=True, metavar="SHARE", help="of the market value, such as 0.1")
+    reverse = command_parser(verbs, "reverse", help="the smallest shock that loses too much, or fails a gate")
+    aims = reverse.add_mutually_exclusive_group(required=True)
+    aims.add_argument("--loss", type=share, metavar="SHARE", help="of the market value, such as 0.1")
+    aims.add_argument("--impact", type=share, metavar="SHARE", help="an impact from 0 to 1, such as 0.3")
+    aims.add_argument(
+        "--gate", dest="gates", nargs="*", metavar="NAME",
+        help="a quality gate of the drawn panel fails: one of these, or any",
+    )  # fmt: skip
     _add_choice(reverse)
     _add_portfolio(reverse)
     add_reading_arguments(reverse)
@@ -171,11 +177,14 @@ def _domain(args: argparse.Namespace) -> str:
 
 
 def search(args: argparse.Namespace) -> int:
-    """Print the smallest shocks that lose as much."""
+    """Print the smallest shocks that lose as much, or fail a gate."""
     from console.cli.output import print_json, print_table, printable
-    from core.stress.stress_test import reverse_stress
+    from core.settings import settings_in_force
+    from core.stress.stress_test import ReverseAim, reverse_stress
 
-    found = reverse_stress(_request(args), loss_share=args.loss)
+    aim = ReverseAim(loss_share=args.loss, impact=args.impact, gates=args.gates or (), any_gate=args.gates is not None)
+    quality = settings_in_force(open_workspace(args).root).training.quality_gates
+    found = reverse_stress(_request(args), aim, quality=quality)
     if args.json:
         print_json(found)
         return ExitCode.GOOD
@@ -184,12 +193,16 @@ def search(args: argparse.Namespace) -> int:
             "direction": each.direction,
             "size": "not reached" if each.size is None else f"{each.size:.3f}",
             "unit": each.unit,
+            "gates": " ".join(map(printable, each.gates)),
+            "impact": f"{each.value:.3f}" if each.target == "impact" else "",
             "pnl_share": _percent(each.pnl_share),
             "shock": " ".join(f"{name}={printable(value)}" for name, value in each.shock.items()),
         }
         for each in found
     ]
-    print_table(rows, ("direction", "size", "unit", "pnl_share", "shock"), empty="no scenario of one blow")
+    shown = {"gate": ("gates",), "impact": ("impact",)}.get(found[0].target if found else "", ())
+    columns = ("direction", "size", "unit", *shown, "pnl_share", "shock")
+    print_table(rows, columns, empty="no scenario of one blow")
     return ExitCode.GOOD
 
 

@@ -7,7 +7,14 @@ from typing import Final, cast
 
 from core.domains.domain import DrawRequest
 from core.domains.registry import find_domain, session_domain
-from core.domains.stress import SEVERITIES, StressedDomain, StressedPortfolio, StressEngine, StressScenario
+from core.domains.stress import (
+    SEVERITIES,
+    LabelStressEngine,
+    StressedDomain,
+    StressedPortfolio,
+    StressEngine,
+    StressScenario,
+)
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.seeds import derive_seed
@@ -30,6 +37,17 @@ def stress_engine(domain: str) -> StressEngine:
         raise UsageError(f"The domain {domain!r} has no stress tests (core/domains/stress.py says what they need).")
     module, _, attribute = found.stress.partition(":")
     return cast(StressEngine, getattr(import_module(module), attribute))
+
+
+def label_engine(domain: str, engine: StressEngine) -> LabelStressEngine:
+    """Return the engine of a domain that draws labels under stress.
+
+    Raises:
+        UsageError: The domain does not.
+    """
+    if not isinstance(engine, LabelStressEngine):
+        raise UsageError(f"The domain {domain!r} draws no labels under stress, so that its models cannot be stressed.")
+    return engine
 
 
 def all_scenarios(engine: StressEngine, files: Sequence[Path] = ()) -> tuple[StressScenario, ...]:

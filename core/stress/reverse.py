@@ -1,105 +1,217 @@
-"""Reverse stress tests: the smallest shock at which a portfolio loses too much, along a scenario or in any way."""
+"""Reverse stress tests: the smallest shock at which too much is lost, an impact is reached or a gate fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 
 from core.arrays import FloatArray
-from core.domains.stress import StressedPortfolio, StressEngine, StressScenario, fields_set, ladder_step
+from core.domains.stress import (
+    SEVERITIES,
+    LabelStressEngine,
+    StressedPortfolio,
+    StressEngine,
+    StressScenario,
+    StressStep,
+    fields_set,
+    ladder_step,
+)
 from core.errors import UsageError
+from core.escape import shown
+from core.quality.report import assess
+from core.settings.quality import QualityGates
+
+if TYPE_CHECKING:
+    from core.domains.domain import DrawRequest
+    from core.quality import CheckSet
 
 MOST_SHARE: Final = 3.0
 """A scenario is searched up to three times its shock, and plausible directions up to `MOST_SD`."""
 MOST_SD: Final = 8.0
-_GRID: Final = 48
-_HALVINGS: Final = 40
+GRID: Final = 48
+HALVINGS: Final = 40
+COARSE_GRID: Final = 24
+COARSE_HALVINGS: Final = 12
+"""Where each look draws a panel, or the tail of a portfolio."""
 _STEP: Final = 0.05  # standard deviations, of a difference quotient: cuts of ratings jump
 _ITERATIONS: Final = 12
 
 
 class ReverseStress(msgspec.Struct, frozen=True, kw_only=True):
-    """The smallest shock that loses as much as was asked.
+    """The smallest shock at which what was asked happens.
 
     Attributes:
         direction: A scenario, or "least favourable".
-        size: The share of the scenario's shock, or standard deviations; None: no shock searched loses as much.
+        size: The share of the scenario's shock, or standard deviations; None: no shock searched is large enough.
         unit: Of the size.
-        pnl_share: The profit there, as a share of market value; where no shock loses as much, at the largest.
+        target: What was asked: "loss", "impact" or "gate".
+        value: What the target is measured by, there: the share of market value that is lost, the impact, or the number
+            of gates that fail; where no shock is large enough, at the largest.
+        pnl_share: The profit there, as a share of market value.
         shock: The fields of the shock there.
+        gates: The gates that fail there, if gates were asked for.
     """
 
     direction: str
     size: float | None
     unit: str
+    target: str = "loss"
+    value: float = 0.0
     pnl_share: float
     shock: dict[str, Any]
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseTarget:
+    """What a shock is to reach.
+
+    Attributes:
+        name: "loss", "impact" or "gate".
+        limit: The value that it is to reach.
+        value: What a shock makes of it.
+        gates: The names of the gates that fail under a shock.
+        grid: How many shares are looked at.
+        halvings: How often the place of the crossing is halved.
+    """
+
+    name: str
+    limit: float
+    value: Callable[[Any], float]
+    gates: Callable[[Any], tuple[str, ...]] = lambda shock: ()
+    grid: int = GRID
+    halvings: int = HALVINGS
+
+
+def loss_target(engine: StressEngine, portfolio: StressedPortfolio, loss_share: float) -> ReverseTarget:
+    """Return the target of a loss, as a share of market value.
+
+    Raises:
+        UsageError: The loss is not above 0 and at most 1.
+    """
+    if not 0 < loss_share <= 1:
+        raise UsageError(f"The loss is {loss_share:g}: it must be a share above 0 and at most 1, such as 0.1.")
+    return ReverseTarget("loss", loss_share, partial(_loss, engine, portfolio))
+
+
+def impact_target(engine: StressEngine, portfolio: StressedPortfolio, impact: float) -> ReverseTarget:
+    """Return the target of an impact.
+
+    Raises:
+        UsageError: The impact is not above 0 and at most 1.
+    """
+    if not 0 < impact <= 1:
+        raise UsageError(f"The impact is {impact:g}: it must be above 0 and at most 1, such as 0.3.")
+
+    def value(shock: Any) -> float:
+        scenario = StressScenario(
+            name="reverse", family="reverse", title="", summary="", steps=(StressStep(0.0, (shock, shock, shock)),)
+        )
+        return engine.run(portfolio, (scenario,), SEVERITIES[-1:])[0].impact
+
+    return ReverseTarget("impact", impact, value, grid=COARSE_GRID, halvings=COARSE_HALVINGS)
+
+
+def gate_target(
+    engine: LabelStressEngine,
+    request: "DrawRequest",
+    checks: "CheckSet",
+    *,
+    gates: QualityGates | None = None,
+    wanted: Sequence[str] = (),
+) -> ReverseTarget:
+    """Return the target that a quality gate fails which the rows pass without a shock.
+
+    Args:
+        engine: Of the domain.
+        request: For the panel.
+        checks: The quality checks of the domain.
+        gates: Their thresholds.
+        wanted: The gates to look at; empty: all.
+    Raises:
+        UsageError: There is no such gate.
+    """
+    known = [check.name for check in checks.checks]
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"There is no gate {shown(name)}; choose from {', '.join(known)}.")
+
+    def failing(shock: Any) -> tuple[str, ...]:
+        report = assess(engine.stressed_panel(request, shock).frame, checks, gates, source="the stressed panel")
+        return tuple(gate.name for gate in report.gates if gate.blocks and (not wanted or gate.name in wanted))
+
+    calm = failing(engine.shock())
+
+    def new(shock: Any) -> tuple[str, ...]:
+        return tuple(name for name in failing(shock) if name not in calm)
+
+    return ReverseTarget(
+        "gate", 1.0, lambda shock: float(len(new(shock))), new, grid=COARSE_GRID, halvings=COARSE_HALVINGS
+    )
 
 
 def along_scenario(
-    engine: StressEngine, portfolio: StressedPortfolio, scenario: StressScenario, severity: str, *, loss_share: float
+    engine: StressEngine,
+    portfolio: StressedPortfolio,
+    scenario: StressScenario,
+    severity: str,
+    target: ReverseTarget,
 ) -> ReverseStress:
-    """Find the smallest share of a scenario's first blow at which a portfolio loses a share of its value.
+    """Find the smallest share of a scenario's first blow at which a target is reached.
 
-    The profit need not fall steadily: the first of 48 shares that loses as much is found, and the place before it is
-    narrowed down.
+    What is measured need not rise steadily: the first of the shares of the grid that reaches it is found, and the place
+    before it is narrowed down.
 
     Args:
         engine: Of the domain.
         portfolio: The portfolio.
         scenario: The direction.
         severity: Whose shock is share 1.
-        loss_share: Of the market value, above 0.
-    Raises:
-        UsageError: The loss is not above 0 and at most 1.
+        target: What is to be reached.
     """
-    _require_loss(loss_share)
     shock = scenario.steps[0].ladder[ladder_step(severity)]
-
-    def loses(share: float) -> float:
-        return _loss(engine, portfolio, engine.scaled(shock, share))
-
-    size = first_crossing(loses, loss_share, MOST_SHARE)
-    at = engine.scaled(shock, MOST_SHARE if size is None else size)
-    return ReverseStress(
-        direction=f"{scenario.name}/{severity}",
-        size=size,
-        unit="share of the shock",
-        pnl_share=-_loss(engine, portfolio, at),
-        shock=dict(fields_set(at)),
+    size = first_crossing(
+        lambda share: target.value(engine.scaled(shock, share)),
+        target.limit,
+        MOST_SHARE,
+        grid=target.grid,
+        halvings=target.halvings,
     )
+    at = engine.scaled(shock, MOST_SHARE if size is None else size)
+    return _found(engine, portfolio, f"{scenario.name}/{severity}", "share of the shock", size, at, target)
 
 
-def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, *, loss_share: float) -> ReverseStress:
-    """Find the most plausible macro shock at which a portfolio loses a share of its value: the nearest to no shock.
+def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target: ReverseTarget) -> ReverseStress:
+    """Find the most plausible macro shock at which a target is reached: the nearest to no shock.
 
-    The nearest point of the surface of that loss, in standard deviations of the macro model, by the iteration of
-    Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly.
+    The nearest point of the surface of that target, in standard deviations of the macro model, by the iteration of
+    Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly. A target that jumps, as
+    gates do, has no slope to follow.
 
     Args:
         engine: Of the domain; its `plausible` maps standard normals to shocks.
         portfolio: The portfolio.
-        loss_share: Of the market value, above 0.
-    Raises:
-        UsageError: The loss is not above 0 and at most 1.
+        target: What is to be reached.
     Source:
         Hasofer and Lind, J. Engineering Mechanics 100, 1974; Rackwitz and Fiessler, Computers and Structures 9, 1978.
     """
-    _require_loss(loss_share)
 
-    def loss(point: FloatArray) -> float:
-        return _loss(engine, portfolio, engine.plausible(point))
+    def value(point: FloatArray) -> float:
+        return target.value(engine.plausible(point))
 
     point, direction = np.zeros(engine.n_plausible), np.zeros(engine.n_plausible)
     best: tuple[float, FloatArray] | None = None
     for _ in range(_ITERATIONS):
-        slope = _gradient(loss, point)
+        slope = _gradient(value, point)
         if not slope.any():
             break
         direction = slope / np.linalg.norm(slope)
-        size = first_crossing(partial(_at_distance, loss, direction), loss_share, MOST_SD)
+        size = first_crossing(
+            partial(_at_distance, value, direction), target.limit, MOST_SD, grid=target.grid, halvings=target.halvings
+        )
         if size is not None and (best is None or size < best[0]):
             best = (size, direction)
         moved = direction * (size if size is not None else MOST_SD)
@@ -108,27 +220,51 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, *, loss
         point = moved
     size, direction = best if best is not None else (None, direction)
     shock = engine.plausible(direction * (MOST_SD if size is None else size))
+    return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
+
+
+def _found(
+    engine: StressEngine,
+    portfolio: StressedPortfolio,
+    direction: str,
+    unit: str,
+    size: float | None,
+    shock: Any,
+    target: ReverseTarget,
+) -> ReverseStress:
     return ReverseStress(
-        direction="least favourable",
+        direction=direction,
         size=size,
-        unit="standard deviations of a year",
+        unit=unit,
+        target=target.name,
+        value=target.value(shock),
         pnl_share=-_loss(engine, portfolio, shock),
         shock=dict(fields_set(shock)),
+        gates=target.gates(shock),
     )
 
 
-def first_crossing(loss: Callable[[float], float], target: float, most: float) -> float | None:
-    """Return the smallest size, to a trillionth of a grid step, at which a loss reaches a target; None: none does.
+def first_crossing(
+    loss: Callable[[float], float], target: float, most: float, *, grid: int = GRID, halvings: int = HALVINGS
+) -> float | None:
+    """Return the smallest size at which a loss reaches a target; None: none does.
+
+    Args:
+        loss: By size.
+        target: What it is to reach.
+        most: The largest size.
+        grid: How many sizes are looked at.
+        halvings: How often the step before the first that reaches it is halved: by default to a trillionth.
 
     >>> round(first_crossing(lambda size: size**2, 0.25, 3.0), 9)
     0.5
     """
     before = 0.0
-    for place in range(1, _GRID + 1):
-        size = most * place / _GRID
+    for place in range(1, grid + 1):
+        size = most * place / grid
         if loss(size) >= target:
             low, high = before, size
-            for _ in range(_HALVINGS):
+            for _ in range(halvings):
                 middle = (low + high) / 2
                 low, high = (low, middle) if loss(middle) >= target else (middle, high)
             return high
@@ -147,8 +283,3 @@ def _gradient(loss: Callable[[FloatArray], float], point: FloatArray) -> FloatAr
 
 def _loss(engine: StressEngine, portfolio: StressedPortfolio, shock: Any) -> float:
     return -engine.profit(portfolio, shock) / portfolio.market_value
-
-
-def _require_loss(loss_share: float) -> None:
-    if not 0 < loss_share <= 1:
-        raise UsageError(f"The loss is {loss_share:g}: it must be a share above 0 and at most 1, such as 0.1.")

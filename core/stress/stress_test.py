@@ -5,20 +5,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.domains.registry import session_domain
 from core.domains.stress import StressedPortfolio, StressEngine, StressScenario
 from core.errors import UsageError
 from core.progress import begins
+from core.settings.quality import QualityGates
 from core.stress.choosing import (
     DRAWN_ROWS,
     all_scenarios,
     chosen_scenarios,
     chosen_severities,
     drawn_portfolio,
+    drawn_request,
+    label_engine,
     portfolio_of_file,
     stress_engine,
 )
 from core.stress.report import StressReport
-from core.stress.reverse import ReverseStress, along_scenario, least_favourable
+from core.stress.reverse import (
+    ReverseStress,
+    ReverseTarget,
+    along_scenario,
+    gate_target,
+    impact_target,
+    least_favourable,
+    loss_target,
+)
 from core.tables import ReadingRules
 
 if TYPE_CHECKING:
@@ -106,14 +118,39 @@ def instrument_table(request: StressRequest) -> "pd.DataFrame":
     return engine.instruments(_held(request, engine), scenarios[0], severities[0])
 
 
-def reverse_stress(request: StressRequest, *, loss_share: float) -> tuple[ReverseStress, ...]:
-    """Search the smallest shock at which a portfolio loses a share of its value.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseAim:
+    """What a reverse stress test searches: exactly one of these.
+
+    Attributes:
+        loss_share: Of the market value.
+        impact: From 0 to 1.
+        gates: Quality gates of which one is to fail; empty with `any_gate`: any.
+        any_gate: Whether a gate is to fail.
+    """
+
+    loss_share: float | None = None
+    impact: float | None = None
+    gates: Sequence[str] = ()
+    any_gate: bool = False
+
+    def __post_init__(self) -> None:
+        n = (self.loss_share is not None) + (self.impact is not None) + (self.any_gate or bool(self.gates))
+        if n != 1:
+            raise UsageError("Name exactly one of a loss, an impact and gates.")
+
+
+def reverse_stress(
+    request: StressRequest, aim: ReverseAim, *, quality: QualityGates | None = None
+) -> tuple[ReverseStress, ...]:
+    """Search the smallest shock at which a portfolio loses a share, has an impact, or a quality gate fails.
 
     Args:
         request: The portfolio; and the scenarios to search along, at the severest of its severities.
-        loss_share: Of the market value.
+        aim: What is searched. Gates judge the panel of the request.
+        quality: The thresholds of the gates.
     Returns:
-        One along each scenario of one blow, and the one in the least favourable direction.
+        One along each scenario of one blow; and, but for gates, the one in the least favourable direction.
     Raises:
         UsageError: The request is wrong.
         TableError: The file of positions cannot be used.
@@ -121,15 +158,36 @@ def reverse_stress(request: StressRequest, *, loss_share: float) -> tuple[Revers
     """
     engine = stress_engine(request.domain)
     scenarios, severities = _chosen(request, engine)
+    is_of_gates = aim.any_gate or bool(aim.gates)
+    gates = _gate_target(request, engine, aim, quality) if is_of_gates else None
     held = _held(request, engine)
-    begins(f"searching the least favourable shock to {held.n_instruments:,} instruments")
-    nearest = least_favourable(engine, held, loss_share=loss_share)
-    along = []
+    target = gates or _portfolio_target(engine, held, aim)
+    found = []
     for scenario in scenarios:
         if len(scenario.steps) == 1:
             begins(f"searching along {scenario.name}")
-            along.append(along_scenario(engine, held, scenario, severities[-1], loss_share=loss_share))
-    return (*along, nearest)
+            found.append(along_scenario(engine, held, scenario, severities[-1], target))
+    if target.name == "gate":
+        return tuple(found)
+    begins(f"searching the least favourable shock to {held.n_instruments:,} instruments")
+    return (*found, least_favourable(engine, held, target))
+
+
+def _portfolio_target(engine: StressEngine, held: StressedPortfolio, aim: ReverseAim) -> ReverseTarget:
+    if aim.loss_share is not None:
+        return loss_target(engine, held, aim.loss_share)
+    assert aim.impact is not None
+    return impact_target(engine, held, aim.impact)
+
+
+def _gate_target(
+    request: StressRequest, engine: StressEngine, aim: ReverseAim, quality: QualityGates | None
+) -> ReverseTarget:
+    if request.portfolio is not None:
+        raise UsageError("Gates judge a drawn panel: leave the file of positions out.")
+    panel = drawn_request(request.domain, n_rows=request.n_rows, seed=request.seed)
+    checks = session_domain(request.domain).checks
+    return gate_target(label_engine(request.domain, engine), panel, checks, gates=quality, wanted=aim.gates)
 
 
 def _chosen(request: StressRequest, engine: StressEngine) -> tuple[tuple[StressScenario, ...], tuple[str, ...]]:

@@ -12,8 +12,7 @@ import msgspec
 import numpy as np
 from scipy.stats import rankdata
 
-from core.domains.stress import LabelStressEngine, StressEngine, StressScenario, shock_at
-from core.errors import UsageError
+from core.domains.stress import LabelStressEngine, StressScenario, shock_at
 from core.progress import begins
 from core.quality.report import assess
 from core.settings.quality import QualityGates
@@ -52,17 +51,6 @@ class StressedModel:
     name: str
     model: "Model"
     ranges: Mapping[str, ColumnRange]
-
-
-def label_engine(domain: str, engine: StressEngine) -> LabelStressEngine:
-    """Return the engine of a domain that draws labels under stress.
-
-    Raises:
-        UsageError: The domain does not.
-    """
-    if not isinstance(engine, LabelStressEngine):
-        raise UsageError(f"The domain {domain!r} draws no labels under stress, so that its models cannot be stressed.")
-    return engine
 
 
 def stressed_models(

@@ -11,10 +11,10 @@ from core.monitoring.data_profile import ColumnProfile, DataProfile, ProfileErro
 from core.registry import ModelVersion, Registry
 from core.settings import TrainingSettings
 from core.state import Workspace
-from core.stress.choosing import drawn_request, stress_engine
+from core.stress.choosing import drawn_request, label_engine, stress_engine
 from core.stress.report import StressReport
 from core.stress.stress_test import StressRequest, chosen_cases, run_stress_test
-from core.stress.stressed_models import ColumnRange, StressedModel, label_engine, stressed_models
+from core.stress.stressed_models import ColumnRange, StressedModel, stressed_models
 from core.training.own_data.evaluation import chosen_version
 
 

@@ -106,6 +106,17 @@ def test_energy_positions_are_stressed_kept_and_shown(stress, tmp_path):
     assert found[1]["shock"]["level"]["POWER"] > 0
 
 
+def test_the_smallest_shock_of_an_impact_and_of_a_gate_is_searched(stress, book):
+    code, out, _ = stress("reverse", "--portfolio", book, "--impact", "0.1", "--scenario", "rates_up")
+    assert code == 0
+    assert re.search(r"rates_up/severe +\d\.\d+ +share of the shock +0\.100", out)
+    words = ("--rows", "120", "--scenario", "global_liquidity_freeze")
+    code, out, _ = stress("reverse", "--gate", "liquidity_index_median", *words)
+    assert code == 0
+    assert re.search(r"global_liquidity_freeze/severe +\d\.\d+ .*liquidity_index_median", out)
+    assert "not allowed with" in stress("reverse", "--gate", "--loss", "0.1")[2]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -14,6 +14,7 @@ from core.settings import settings_in_force
 from core.state import Workspace
 from core.stress.comparison import CaseChange, compare_tests
 from core.stress.report import StressReport
+from core.stress.reverse import ReverseStress
 from core.stress.stored_tests import StressTest, StressTests
 from core.training.own_data.given_rows import MOST_ROWS
 
@@ -31,6 +32,20 @@ class NewStressTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     severities: _Names = []  # by default all
     models: _Names = []  # registered versions, such as spread@1.2.0, on the drawn panel
     reason: str = ""
+
+
+class NewReverseStress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a reverse stress test: exactly one of loss, impact and gates."""
+
+    loss: Annotated[float, Meta(gt=0, le=1)] | None = None  # share of the market value
+    impact: Annotated[float, Meta(gt=0, le=1)] | None = None
+    gates: _Names | None = None  # of the drawn panel, one of which is to fail; empty: any
+    domain: str | None = None  # by default that of the settings
+    positions: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_ROWS)] | None = None  # else a panel
+    n_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)] | None = None  # of the panel; by default 3000
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None  # of the panel; by default 42
+    scenarios: _Names = []  # names or families to search along; by default all
+    severities: _Names = []  # the severest counts; by default severe
 
 
 class ListedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +106,28 @@ class StressRoutes(Controller):
             with rows_as_file(data.positions) as file:
                 report = msgspec.structs.replace(run_stress_test(request.of_file(file)), portfolio="positions")
         return StressTests(workspace).keep(report, caller.actor, reason=data.reason)
+
+    @post("/reverse", opt=OPERATE, sync_to_thread=True, status_code=200)
+    def reverse(self, workspace: Given[Workspace], data: JSONBody[NewReverseStress]) -> list[ReverseStress]:
+        """Search the smallest shock that loses too much, has an impact, or fails a gate; nothing is kept."""
+        from core.stress.choosing import DRAWN_ROWS
+        from core.stress.stress_test import ReverseAim, StressRequest, reverse_stress
+        from core.training.own_data.given_rows import rows_as_file
+
+        training = settings_in_force(workspace.root).training
+        request = StressRequest(
+            domain=data.domain or training.domain, scenarios=data.scenarios, severities=data.severities
+        )
+        aim = ReverseAim(
+            loss_share=data.loss, impact=data.impact, gates=data.gates or (), any_gate=data.gates is not None
+        )
+        if data.positions is None:
+            drawn = request.of_panel(data.n_rows or DRAWN_ROWS, 42 if data.seed is None else data.seed)
+            return list(reverse_stress(drawn, aim, quality=training.quality_gates))
+        if data.n_rows is not None or data.seed is not None:
+            raise BadRequestError("goes with a drawn panel; leave it or the positions out", field="n_rows")
+        with rows_as_file(data.positions) as file:
+            return list(reverse_stress(request.of_file(file), aim))
 
     @get("/scenarios", opt=LOOK, sync_to_thread=True)
     def list_scenarios(self, workspace: Given[Workspace], domain: FromQuery[str | None] = None) -> list[ListedScenario]:

@@ -123,7 +123,7 @@ PATHS = {
     "stress compare": "get /api/v1/stress/compare",
     "stress scenarios": "get /api/v1/stress/scenarios",
     "stress check": LEFT_OUT,
-    "stress reverse": LEFT_OUT,
+    "stress reverse": "post /api/v1/stress/reverse",
     "explain": "post /api/v1/models/{model}/explain",
     "performance show": "get /api/v1/models/{model}/performance",
     "drift status": "get /api/v1/monitoring",

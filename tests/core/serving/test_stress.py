@@ -20,6 +20,11 @@ def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
         panel = server.ask("/api/v1/stress", {"n_rows": 60, "seed": 3, "scenarios": ["inflation"]})
         both = server.ask("/api/v1/stress", wish | {"n_rows": 5})
         energy = server.ask("/api/v1/stress", {"domain": "etrm", "positions": [HELD], "scenarios": ["outage"]})
+        reverse = server.ask("/api/v1/stress/reverse", {"loss": 0.05, "positions": [ROW], "scenarios": ["rates_up"]})
+        gates = server.ask(
+            "/api/v1/stress/reverse", {"gates": [], "n_rows": 60, "scenarios": ["global_liquidity_freeze"]}
+        )
+        neither = server.ask("/api/v1/stress/reverse", {"positions": [ROW]})
         unknown = server.ask("/api/v1/stress", {"scenarios": ["freeze"]})
         wrong = server.ask("/api/v1/stress", {"positions": [ROW | {"rating": "ZZ"}]})
         server.token = viewer
@@ -30,6 +35,10 @@ def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
         missing = server.ask("/api/v1/stress/st-0099")
         assert server.ask("/api/v1/stress", wish).status == 403
     assert (made.status, again.status, panel.status) == (201, 201, 201)
+    assert (reverse.status, gates.status, neither.status) == (200, 200, 400)
+    assert [each["direction"] for each in reverse.json] == ["rates_up/severe", "least favourable"]
+    assert abs(reverse.json[0]["pnl_share"] + 0.05) < 1e-6
+    assert (gates.json[0]["target"], len(gates.json[0]["gates"]) > 0) == ("gate", True)
     assert (energy.status, energy.json["value_unit"]) == (201, "EUR m")
     assert energy.json["cases"][2]["pnl_share"] < -0.3
     assert made.json["cases"][0]["pnl_share"] < 0

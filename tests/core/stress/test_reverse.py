@@ -7,9 +7,19 @@ import pytest
 from core.domains.bonds.data.panel import generate
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.stress.plausible import FACTORS, plausible_shock, yearly_root
+from core.domains.registry import session_domain
 from core.errors import UsageError
-from core.stress.choosing import stress_engine
-from core.stress.reverse import MOST_SD, along_scenario, first_crossing, least_favourable
+from core.quality.report import assess
+from core.stress.choosing import drawn_request, stress_engine
+from core.stress.reverse import (
+    MOST_SD,
+    along_scenario,
+    first_crossing,
+    impact_target,
+    least_favourable,
+    loss_target,
+)
+from core.stress.stress_test import ReverseAim, StressRequest, reverse_stress
 
 ENGINE = stress_engine("bonds")
 BY_NAME = {scenario.name: scenario for scenario in ENGINE.scenarios}
@@ -24,7 +34,7 @@ def test_the_share_of_a_rate_shock_is_the_closed_form():
     """A zero-coupon bond of ten years at 4 %: the yield at which it has lost a tenth follows from the price alone."""
     zero = {"bond_id": ["A"], "rating": ["A"], "coupon_pct": [0.0], "maturity_years": [10.0]}
     held = ENGINE.drawn_portfolio(pd.DataFrame(zero | {"base_yield_pct": [3.0], "spread_bps": [100.0]}))
-    found = along_scenario(ENGINE, held, BY_NAME["rates_up"], "severe", loss_share=0.1)
+    found = along_scenario(ENGINE, held, BY_NAME["rates_up"], "severe", loss_target(ENGINE, held, 0.1))
     needed = 2 * (1.02 * 0.9 ** (-1 / 20) - 1) * 1e4 - 400
     assert found.size == pytest.approx(needed / 300, abs=1e-9)
     assert found.shock["parallel_bps"] == pytest.approx(needed, abs=1e-6)
@@ -32,7 +42,7 @@ def test_the_share_of_a_rate_shock_is_the_closed_form():
 
 @pytest.mark.parametrize("name", ["rates_up", "inflation", "fx_risk", "global_liquidity_freeze"])
 def test_nothing_smaller_loses_as_much(held, name):
-    found = along_scenario(ENGINE, held, BY_NAME[name], "severe", loss_share=0.05)
+    found = along_scenario(ENGINE, held, BY_NAME[name], "severe", loss_target(ENGINE, held, 0.05))
     shock = BY_NAME[name].steps[0].ladder[2]
     assert found.pnl_share <= -0.05 * (1 - 1e-9)
     for share in np.linspace(0, found.size, 40)[:-1]:
@@ -40,13 +50,13 @@ def test_nothing_smaller_loses_as_much(held, name):
 
 
 def test_a_loss_that_no_share_reaches_is_said(held):
-    found = along_scenario(ENGINE, held, BY_NAME["rates_down"], "severe", loss_share=0.05)
+    found = along_scenario(ENGINE, held, BY_NAME["rates_down"], "severe", loss_target(ENGINE, held, 0.05))
     assert found.size is None
     assert found.pnl_share > 0
 
 
 def test_the_least_favourable_direction_is_nearer_than_any_other(held):
-    found = least_favourable(ENGINE, held, loss_share=0.05)
+    found = least_favourable(ENGINE, held, loss_target(ENGINE, held, 0.05))
     assert found.pnl_share == pytest.approx(-0.05, abs=2e-3)
     rng = np.random.default_rng(1)
     for _ in range(60):
@@ -73,4 +83,55 @@ def test_the_ellipsoid_is_that_of_the_macro_model():
 @pytest.mark.parametrize("loss", [0.0, -0.1, 1.5, float("nan")])
 def test_a_loss_out_of_range_is_refused(held, loss):
     with pytest.raises(UsageError, match="must be a share above 0"):
-        least_favourable(ENGINE, held, loss_share=loss)
+        loss_target(ENGINE, held, loss)
+
+
+def test_the_smallest_shock_of_an_impact_has_it_and_half_of_it_has_not(held):
+    scenario = BY_NAME["rates_up"]
+    target = impact_target(ENGINE, held, 0.2)
+    found = along_scenario(ENGINE, held, scenario, "severe", target)
+    assert found.value == pytest.approx(0.2, abs=1e-3)
+    shock = scenario.steps[0].ladder[2]
+    assert target.value(ENGINE.scaled(shock, found.size * 0.99)) < 0.2
+    # prices alone: the fall of value against its cap of 25 %, weighed 0.35
+    assert 0.35 * -found.pnl_share / 0.25 == pytest.approx(0.2, abs=1e-3)
+    with pytest.raises(UsageError, match="must be above 0"):
+        impact_target(ENGINE, held, 0.0)
+
+
+def test_the_smallest_shock_that_fails_a_gate_is_found_and_the_gate_named():
+    request = StressRequest(domain="bonds", n_rows=200, seed=4, scenarios=["global_liquidity_freeze", "rates_up"])
+    freeze, rates = reverse_stress(request, ReverseAim(gates=["liquidity_index_median"]))
+    assert freeze.gates == ("liquidity_index_median",)
+    assert 0 < freeze.size < 3
+    assert (rates.size, rates.gates) == (None, ())
+    shock = BY_NAME["global_liquidity_freeze"].steps[0].ladder[2]
+    panel = drawn_request("bonds", n_rows=200, seed=4)
+    for times, fails in ((0.99, False), (1.0, True)):
+        frame = ENGINE.stressed_panel(panel, ENGINE.scaled(shock, freeze.size * times)).frame
+        gates = {gate.name: gate.blocks for gate in assess(frame, session_domain("bonds").checks).gates}
+        assert gates["liquidity_index_median"] is fails
+
+
+@pytest.mark.parametrize(
+    ("aim", "message"),
+    [
+        ({}, "exactly one of a loss, an impact and gates"),
+        ({"loss_share": 0.1, "any_gate": True}, "exactly one of a loss, an impact and gates"),
+    ],
+)
+def test_exactly_one_target_is_searched(aim, message):
+    with pytest.raises(UsageError, match=message):
+        ReverseAim(**aim)
+
+
+def test_gates_need_a_panel_and_a_name_that_is_known(tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text("bond_id,rating,coupon_pct,maturity_years,ytm_pct\nA,BBB,4,5,4\n")
+    request = StressRequest(domain="bonds", portfolio=path, scenarios=["rates_up"])
+    with pytest.raises(UsageError, match="leave the file of positions out"):
+        reverse_stress(request, ReverseAim(any_gate=True))
+    with pytest.raises(UsageError, match="There is no gate 'gale'; choose from coverage"):
+        reverse_stress(request.of_panel(60, 1), ReverseAim(gates=["gale"]))
+    with pytest.raises(UsageError, match="'etrm' draws no labels under stress"):
+        reverse_stress(StressRequest(domain="etrm", n_rows=60), ReverseAim(any_gate=True))

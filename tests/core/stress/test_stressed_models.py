@@ -10,13 +10,12 @@ from core.domains.bonds.models.binary import DowngradeModel
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.registry import session_domain
 from core.errors import UsageError
-from core.stress.choosing import drawn_request, stress_engine
+from core.stress.choosing import drawn_request, label_engine, stress_engine
 from core.stress.model_figures import ModelUnderStress
 from core.stress.stress_test import StressRequest, chosen_cases
 from core.stress.stressed_models import (
     ColumnRange,
     StressedModel,
-    label_engine,
     shares_beyond,
     stressed_models,
     truth_figures,
