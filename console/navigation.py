@@ -1,12 +1,16 @@
 """The way from one object to another: from an alert to its suspect, from a model to its live version."""
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from console.context import ConsoleControls
 from console.presentation.versions import live_or_newest
 from core.alerts import Alert
 from core.view.suspects import suspect_of
 
+if TYPE_CHECKING:
+    from core.retraining.document import Retraining
+
+_OF_RETRAININGS = frozenset({"retraining_failed", "retraining_waiting"})
 RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:runs`
 
 
@@ -64,6 +68,9 @@ async def open_alert(app: ConsoleControls, alert: Alert) -> None:
     if "rollout" in alert.labels:
         await app.action_go("rollouts")
         _move_to(app, alert.labels["rollout"])
+    elif alert.name in _OF_RETRAININGS:
+        await app.action_go("retrainings")
+        _move_to(app, next((each.retraining_id for each in app.snapshot.retrainings if _is_about(alert, each)), ""))
     elif suspect is not None:
         await open_model(app, suspect.model)
         if suspect.version:
@@ -76,6 +83,10 @@ async def open_alert(app: ConsoleControls, alert: Alert) -> None:
     else:
         await app.action_go("alerts")
         _move_to(app, alert.fingerprint)
+
+
+def _is_about(alert: Alert, retraining: "Retraining") -> bool:
+    return alert.labels.get("model") == retraining.model
 
 
 def _move_to(app: ConsoleControls, key: str) -> None:

@@ -25,6 +25,7 @@ SCREENS = (
     ScreenEntry("", "runs", "Runs", "tracked runs"),
     ScreenEntry("3", "registry", "Registry", "models and their versions"),
     ScreenEntry("4", "rollouts", "Rollouts", "candidates beside the live versions"),
+    ScreenEntry("", "retrainings", "Retrainings", "models trained on what is new, step by step"),
     ScreenEntry("5", "alerts", "Alerts", "firing alerts, and what to do"),
     ScreenEntry("6", "drift", "Drift", "health of live models, and what has moved"),
     ScreenEntry("7", "resources", "Resources", "machine and processes"),

@@ -14,6 +14,7 @@ from core.clock import utc_now
 from core.settings import load_settings
 from core.state import Lease, Workspace
 from tools.demo import OPERATOR, make_demo
+from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
 from tools.scenes import SCENES
 
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         workspace = make_demo(Path(scratch) / "desk-risk", now=now)
         stress_demo(workspace, now)
+        retrain_demo(workspace, now)
         lease = Lease.acquire(workspace, OPERATOR, "headless")  # as if an engine were running
         for name, keys in SCENES:
             for width, height in SIZES:

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from widgets.columns import Column
     from widgets.rows import CellValue
 
-SCREENS = ("overview", "training", "runs", "registry", "rollouts", "drift", "alerts", "resources", "stress", "audit")
+SCREENS = (
+    "overview",
+    "training",
+    "runs",
+    "registry",
+    "rollouts",
+    "retrainings",
+    "drift",
+    "alerts",
+    "resources",
+    "stress",
+    "audit",
+)
 
 
 def add_parser(commands: Subparsers) -> None:

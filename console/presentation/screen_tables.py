@@ -12,6 +12,7 @@ from console.presentation import (
     epochs,
     health,
     resources,
+    retrainings,
     rollouts,
     runs,
     sessions,
@@ -93,6 +94,13 @@ def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     return [ScreenTable("Rollouts", rollouts.COLUMNS, rows, "No rollout yet.")]
 
 
+def _retrainings(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
+    rows = retrainings.retraining_rows(
+        retrainings.active_first(snapshot.retrainings), now, glyphs, absence=snapshot.absence
+    )
+    return [ScreenTable("Retrainings", retrainings.COLUMNS, rows, retrainings.NONE_YET)]
+
+
 def _drift(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenTable]:
     found = snapshot.monitoring
     columns, metrics = drift_tables.column_rows(found, now, glyphs), drift_tables.metric_rows(found, glyphs)
@@ -135,6 +143,7 @@ _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]]
     "runs": _runs,
     "registry": _registry,
     "rollouts": _rollouts,
+    "retrainings": _retrainings,
     "drift": _drift,
     "alerts": _alerts,
     "stress": _stress,

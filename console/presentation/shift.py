@@ -43,7 +43,7 @@ def left_lately_lines(left_at: datetime, since: datetime, until: datetime) -> li
         since: Where the summary begins.
         until: The present.
     """
-    told = f"You left {ago(left_at, until)}: this is the summary of the last {age(since, until)}."
+    told = f"You left {ago(left_at, until)}: the summary covers the last {age(since, until)}."
     return [Line(((told, "accent"),))]
 
 

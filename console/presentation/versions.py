@@ -19,7 +19,7 @@ from widgets.line import Line
 from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
-    from core.rollout import Rollout
+    pass
 
 TREND_WIDTH = 14
 COLUMNS = (
@@ -203,7 +203,7 @@ def live_rows(
                     age_cell(live.stage_since, now) if live else NOTHING,
                     live_health_cell(watched.get(model.model), model.production, now, glyphs),
                     share_cell(attainment(live.metrics)) if live else NOTHING,
-                    _next_cell(live, following.get(model.model), snapshot.active_rollout(model.model), glyphs),
+                    _next_cell(model.model, live, following.get(model.model), snapshot, glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
                 ),
             )
@@ -241,10 +241,15 @@ def model_rows(snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, only_live: 
 
 
 def _next_cell(
-    live: ModelVersion | None, following: ModelVersion | None, rollout: "Rollout | None", glyphs: Glyphs
+    model: str, live: ModelVersion | None, following: ModelVersion | None, snapshot: Snapshot, glyphs: Glyphs
 ) -> Cell:
-    """Name the version that may follow the live one: the candidate of a rollout, else the nearest to Production."""
-    if rollout is not None:
+    """Name what may follow the live version: a version that awaits approval, a candidate, the nearest to Production."""
+    if (retraining := snapshot.active_retraining(model)) is not None:
+        from console.presentation.retrainings import awaits_a_person, waiting_mark  # few first frames have one
+
+        if awaits_a_person(retraining):
+            return waiting_mark(retraining, glyphs)
+    if (rollout := snapshot.active_rollout(model)) is not None:
         from console.presentation.rollouts import mark  # few first frames have a rollout to draw
 
         return mark(rollout, glyphs)

@@ -20,6 +20,7 @@ from console.screens.marking import Marks, row_keys
 from console.screens.prompt import Asking
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen, spared_sentences
+from console.verbs.retraining import RETRAINED
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -49,7 +50,7 @@ class AlertsScreen(ConsoleScreen):
 
     NAME = "alerts"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (ALERT, SUSPECT, SESSION, EVIDENCE)
+    NOUNS = (ALERT, SUSPECT, SESSION, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#alerts", "#details"), "alerts")
 
     def __init__(self) -> None:
@@ -199,13 +200,15 @@ class AlertsScreen(ConsoleScreen):
         return alerts.by_fingerprint(self.snapshot.alerts).get(self.main_table().cursor_key or "")
 
     def under_cursor(self) -> Things:
-        """Return the alert under the cursor, and the version or the session that it is about."""
+        """Return the alert under the cursor, and the version, the model or the session that it is about."""
         alert = self.selected_alert()
         if alert is None:
-            return {ALERT: None, SUSPECT: None, SESSION: None}
+            return {ALERT: None, SUSPECT: None, SESSION: None, RETRAINED: None}
+        suspect = suspect_of(alert, self.snapshot)
         return {
             ALERT: self._chosen(alert),
-            SUSPECT: suspect_of(alert, self.snapshot),
+            SUSPECT: suspect,
+            RETRAINED: suspect.model if suspect is not None else None,
             SESSION: alerts.session_of(alert, self.snapshot),
         }
 

@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from console.presentation import drift, health
 from console.presentation.charts import Chart
 from console.screens.base import ConsoleScreen
+from console.verbs.retraining import RETRAINED
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, MOVED, ModelRow
@@ -32,7 +33,7 @@ class DriftScreen(ConsoleScreen):
     NAME = "drift"
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#models"
-    NOUNS = (SUSPECT, MODEL, MOVED, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, MOVED, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#models", "#columns", "#column", "#course"), "monitoring")
 
     def compose_body(self) -> ComposeResult:
@@ -126,10 +127,10 @@ class DriftScreen(ConsoleScreen):
         """Return the live version under the cursor, to which R and U apply."""
         key, version = self.main_table().cursor_key, self.selected_version()
         if key is None or version is None:
-            return {MODEL: None, MOVED: None, SUSPECT: None}
+            return {MODEL: None, MOVED: None, SUSPECT: None, RETRAINED: None}
         model = key.rpartition("@")[0]
         standing = standing_of(model, version.version, self.snapshot)
-        return {MODEL: model, MOVED: ModelRow(model, version.version), SUSPECT: standing}
+        return {MODEL: model, MOVED: ModelRow(model, version.version), SUSPECT: standing, RETRAINED: model}
 
     @on(LiveTable.RowHighlighted, "#models")
     def _another_model(self) -> None:

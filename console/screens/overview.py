@@ -16,6 +16,7 @@ from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen
+from console.verbs.retraining import RETRAINED
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -52,7 +53,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, RETRAINED, EVIDENCE)
     PARTS = {
         "#wrong": "",
         "#live": "registry",
@@ -179,9 +180,15 @@ class OverviewScreen(ConsoleScreen):
     def _about(self, model: str | None) -> Things:
         """Return what a row about a model is about: its live version, if it has one."""
         if model is None:
-            return {MODEL: None, MOVED: None, SUSPECT: None, ALERT: None}
+            return {MODEL: None, MOVED: None, SUSPECT: None, ALERT: None, RETRAINED: None}
         standing = standing_of(model, None, self.snapshot)
-        return {MODEL: model, MOVED: ModelRow(model, standing.live or ""), SUSPECT: standing, ALERT: None}
+        return {
+            MODEL: model,
+            MOVED: ModelRow(model, standing.live or ""),
+            SUSPECT: standing,
+            ALERT: None,
+            RETRAINED: model,
+        }
 
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
@@ -199,6 +206,7 @@ class OverviewScreen(ConsoleScreen):
             MODEL: suspect.model if suspect and is_live else None,
             MOVED: ModelRow(suspect.model, suspect.version) if suspect and is_live else None,
             SUSPECT: suspect,
+            RETRAINED: suspect.model if suspect else None,
             ALERT: self._chosen(alert),
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }

@@ -13,6 +13,7 @@ from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
 from console.screens.marking import Marks, row_keys, versions_to_compare
 from console.verbs.chosen import Chosen, spared_sentences
+from console.verbs.retraining import RETRAINED
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, MOVED, VERSION, VERSIONS, ModelRow, VersionName
@@ -33,7 +34,7 @@ class RegistryScreen(ConsoleScreen):
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (VERSION, SUSPECT, MODEL, MOVED, VERSIONS, EVIDENCE)
+    NOUNS = (VERSION, SUSPECT, MODEL, MOVED, VERSIONS, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#models", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
@@ -157,7 +158,8 @@ class RegistryScreen(ConsoleScreen):
             model = self._models.cursor_key
             if not model:
                 return {}
-            return {MODEL: model, MOVED: ModelRow(model), SUSPECT: standing_of(model, None, self.snapshot)}
+            standing = standing_of(model, None, self.snapshot)
+            return {MODEL: model, MOVED: ModelRow(model), SUSPECT: standing, RETRAINED: model}
         if (version := self._version()) is None:
             return {}
         return {
@@ -166,6 +168,7 @@ class RegistryScreen(ConsoleScreen):
             MODEL: version.model,
             MOVED: ModelRow(version.model, version.version),
             SUSPECT: standing_of(version.model, version.version, self.snapshot),
+            RETRAINED: version.model,
         }
 
     def _chosen(self, current: ModelVersion) -> Chosen[VersionName]:

@@ -14,8 +14,9 @@ from console.verbs import (
     engine,
     evidence,
     expression,
+    held,
     prune,
-    resume,
+    retraining,
     rollout,
     run,
     screens,
@@ -45,16 +46,21 @@ VERBS: tuple[Verb[Any], ...] = (
     evidence.BUILD_EVIDENCE,
     canary.Canary(),
     rollout.ADVANCE,
-    rollout.HOLD,
+    held.HoldByName(),
     rollout.ABORT,
     rollout.HOLD_OR_RESUME,
     rollout.RollBackRollout(),
     rollout.UndoPromotion(),
+    retraining.Retrain(),
+    retraining.Approve(),
+    retraining.HoldOrResumeRetraining(),
+    retraining.Cancel(),
+    retraining.ShowRetrainings(),
     version.Diff(),
     version.Lineage(),
     session.START,
     session.PAUSE,
-    resume.Resume(),
+    held.ResumeByName(),
     session.STOP,
     session.PauseOrResume(),
     session.StartOrStop(),
@@ -122,7 +128,7 @@ COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
 _IN_FOOTER = (
     *("why", "details", "severity", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
-    *("tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command", "silences"),
+    *("retrainings", "tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command", "silences"),
 )
 """The verbs that only look, in the order in which an operator needs them: a narrow footer drops the last."""
 _BY_NAME = {verb.name: verb for verb in VERBS}

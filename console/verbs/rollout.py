@@ -233,8 +233,7 @@ class Advance(RolloutRequest):
 class Hold(RolloutRequest):
     """Keep a rollout at its share."""
 
-    name = "hold"
-    command = Command("hold a rollout at its share")
+    name = "hold_rollout"
     confirm = "Hold"
 
     def refuses(self, rollout: "Rollout") -> str | None:

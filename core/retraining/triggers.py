@@ -39,12 +39,18 @@ class RetrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     active: str = ""  # the retraining that is under way
     next_at: datetime | None = None  # the next start by the clock alone
     n_samples: int | None = None  # labelled rows in the window; None: not counted
+    n_needed: int = 0  # labelled rows without which a retraining is rejected
     would: tuple[str, ...] = ()  # what a retraining would do, a sentence each
 
     @property
     def starts(self) -> bool:
         """Whether the engine starts a retraining at its next look."""
         return self.enabled and self.is_due and not self.blockers
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether a retraining that begins now would be rejected for lack of rows."""
+        return self.n_samples is not None and self.n_samples < self.n_needed
 
     @property
     def cause(self) -> str:
@@ -106,6 +112,7 @@ def judge(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> Retrain
         active=facts.active.retraining_id if facts.active else "",
         next_at=min((reading.next_at for reading in readings if reading.next_at is not None), default=None),
         n_samples=facts.n_samples,
+        n_needed=policy.min_samples,
         would=tuple(_would(policy, facts)),
     )
 
@@ -258,8 +265,8 @@ def _would(policy: RetrainingPolicy, facts: ModelFacts) -> Iterator[str]:
         f"{policy.validation.require.replace('_', '-')}."
     )
     if policy.n_approvals:
-        persons = "1 person" if policy.n_approvals == 1 else f"{policy.n_approvals} persons"
-        yield f"Wait until {persons} approve."
+        persons = "a person approves" if policy.n_approvals == 1 else f"{policy.n_approvals} persons approve"
+        yield f"Wait until {persons}."
     yield f"Start a {policy.strategy}."
     if policy.watch_minutes:
         what = "; take it back if it fails" if policy.rollback_on_failure else ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.governance import AuditRecord
     from core.monitoring.documents import DriftBudget, ModelMonitoring
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
+    from core.retraining.document import Retraining
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
     from core.stress.stored_tests import StressTest
@@ -58,6 +59,7 @@ class Snapshot:
     pruned: "tuple[PrunedVersion, ...]" = ()  # records of removed versions
     quarantined: "tuple[Quarantine, ...]" = ()  # versions that killed their loader
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
+    retrainings: "tuple[Retraining, ...]" = ()  # newest first
     monitoring: "tuple[ModelMonitoring, ...]" = ()  # of each model with a live version
     drift_budget: "DriftBudget | None" = None  # None before a live version was watched
     stress_tests: "tuple[StressTest, ...]" = ()  # newest first
@@ -133,6 +135,14 @@ class Snapshot:
     def active_rollout(self, model: str) -> "Rollout | None":
         """Return the rollout in which a candidate of this model is being judged, if there is one."""
         return next((rollout for rollout in self.rollouts if rollout.model == model and rollout.is_active), None)
+
+    def retraining(self, retraining_id: str) -> "Retraining | None":
+        """Return the retraining of this id, if there is one."""
+        return next((each for each in self.retrainings if each.retraining_id == retraining_id), None)
+
+    def active_retraining(self, model: str) -> "Retraining | None":
+        """Return the retraining of a model that is under way, if there is one."""
+        return next((each for each in self.retrainings if each.model == model and each.is_active), None)
 
     def aliases_of(self, model: str, version: str) -> tuple[str, ...]:
         """Return the aliases of a version, spelled with their mark."""

@@ -24,6 +24,7 @@ from core.actor import Actor
 from core.state import Lease, Workspace
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR, make_demo
+from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
 from tools.scenes import SCENES
 
@@ -50,6 +51,7 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
         patch.setattr("core.tracking.runs.git_state", lambda _folder: None)
         workspace = make_demo(tmp_path_factory.mktemp("golden") / "desk-risk", now=NOW)
         stress_demo(workspace, NOW)
+        retrain_demo(workspace, NOW)
         patch.setattr("core.state.lease.process_id", lambda: 4711)
         with Lease.acquire(workspace, OPERATOR, "headless", clock=lambda: NOW - timedelta(hours=1)):
             yield workspace

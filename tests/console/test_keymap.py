@@ -161,7 +161,7 @@ def test_no_sentence_names_a_key_that_the_settings_may_change(folder):
 async def test_advice_names_the_keys_that_the_settings_bind(open_console, workspace):
     configure(
         workspace,
-        '    alerts.acknowledge: "V"\n    training.pause_or_resume: "J"\n    console.toggle_writes: "e"\n'
+        '    alerts.acknowledge: "V"\n    training.pause_or_resume: "J"\n    console.toggle_writes: "u"\n'
         '    registry.undo: "B"\n',
     )
     async with open_console((160, 48)) as console:
@@ -172,8 +172,8 @@ async def test_advice_names_the_keys_that_the_settings_bind(open_console, worksp
         await console.dialog("J")
         assert "J resumes it" in console.text()
         console.time.pass_deafness()
-        await console.press("escape", "e", "J")
-        assert "press e to arm" in console.sentence
+        await console.press("escape", "u", "J")
+        assert "press u to arm" in console.sentence
 
 
 def test_another_console_of_the_process_has_keys_of_its_own(workspace):

@@ -53,7 +53,7 @@ async def test_who_left_a_moment_ago_sees_the_last_eight_hours_and_why(size, ope
         await console.until(lambda: console.app.left_at is not None, "the last visit")
         await console.press("h")
         await console.until(lambda: "Who was here" in console.text() or "changed at night" in console.text())
-        assert "You left 5m ago: this is the summary of the last 8h." in console.text()
+        assert "You left 5m ago: the summary covers the last 8h." in console.text()
         assert "changed at night" in console.text()
         assert "since you left" not in console.text()
 

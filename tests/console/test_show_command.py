@@ -15,6 +15,7 @@ from console.screen_catalog import SCREENS as CATALOG
 from core.clock import utc_now
 from core.settings import AlertSettings
 from core.telemetry import TelemetryWriter
+from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
 
 
@@ -31,6 +32,8 @@ def test_every_screen_of_the_console_can_be_shown():
 def test_a_screen_is_told_as_text_as_plain_lines_and_as_json(answer, workspace, screen):
     if screen == "stress":
         stress_demo(workspace, utc_now())
+    if screen == "retrainings":
+        retrain_demo(workspace, utc_now())
     code, out, err = answer("show", screen, "--json")
     tables = json.loads(out)
     plain = answer("show", screen, "--plain")[1]

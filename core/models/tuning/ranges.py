@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from itertools import product
-from typing import NamedTuple, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from core.errors import UsageError
 from core.escape import shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ParameterValue: TypeAlias = float | int | bool | str
 ParameterValues: TypeAlias = dict[str, ParameterValue]
@@ -43,9 +44,10 @@ class NumberRange(NamedTuple):
             # Each whole number has a share of its own, as wide as those beside it.
             low, high = self.low - 0.5, self.high + 0.5
             low = max(low, 0.5) if self.is_log else low
-            return int(np.clip(round(_between(low, high, share, is_log=self.is_log)), self.low, self.high))
+            whole = round(_between(low, high, share, is_log=self.is_log))
+            return int(min(max(whole, self.low), self.high))
         value = _between(self.low, self.high, share, is_log=self.is_log)
-        return float(np.clip(float(f"{value:.6g}"), self.low, self.high))
+        return float(min(max(float(f"{value:.6g}"), self.low), self.high))
 
     def levels(self, n: int) -> tuple[ParameterValue, ...]:
         """Return values at equal distances, the ends included.
@@ -53,10 +55,11 @@ class NumberRange(NamedTuple):
         >>> NumberRange(1, 3, is_whole=True).levels(4)
         (1, 2, 3)
         """
+        shares = [step / max(n - 1, 1) for step in range(n)]
         if self.is_whole:
-            steps = np.linspace(0, 1, n).tolist()
-            return tuple(dict.fromkeys(round(_between(self.low, self.high, k, is_log=self.is_log)) for k in steps))
-        return tuple(dict.fromkeys(self.at(share) for share in np.linspace(0, 1, n).tolist()))
+            values = [round(_between(self.low, self.high, share, is_log=self.is_log)) for share in shares]
+            return tuple(dict.fromkeys(values))
+        return tuple(dict.fromkeys(self.at(share) for share in shares))
 
 
 SearchRange: TypeAlias = ValueList | NumberRange
@@ -119,12 +122,12 @@ def grid(ranges: SearchRanges, *, levels: int = LEVELS) -> list[ParameterValues]
     return [dict(zip(ranges, point, strict=True)) for point in product(*values)]
 
 
-def drawn(ranges: SearchRanges, rng: np.random.Generator) -> ParameterValues:
+def drawn(ranges: SearchRanges, rng: "np.random.Generator") -> ParameterValues:
     """Draw a value of each parameter."""
     return {name: _drawn(each, rng) for name, each in ranges.items()}
 
 
-def _drawn(each: SearchRange, rng: np.random.Generator) -> ParameterValue:
+def _drawn(each: SearchRange, rng: "np.random.Generator") -> ParameterValue:
     if isinstance(each, NumberRange):
         return each.at(float(rng.random()))
     return each.values[int(rng.integers(len(each.values)))]

@@ -225,6 +225,28 @@ class PacksPart(_OfDatabase):
         return (Listed("packs", KeptPack, key="pack_id"),)
 
 
+class RetrainingsPart(_OfDatabase):
+    """Retrainings with their steps."""
+
+    name = "retrainings"
+    database = "retraining"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self._workspace.state_file(self.database).exists():
+            return {"retrainings": ()}  # most workspaces have none, and are spared the import
+        from core.retraining.retrainings import Retrainings
+
+        return {"retrainings": tuple(reversed(Retrainings(self._workspace).all()))}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.retraining.document import Retraining
+
+        return (Listed("retrainings", Retraining, key="retraining_id"),)
+
+
 class RunsPart(_OfDatabase):
     """Tracked runs, read only while they are shown: logging changes them every second."""
 

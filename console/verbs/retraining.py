@@ -1,0 +1,365 @@
+"""Verbs about retrainings: train a model anew, approve its new version, hold, resume, cancel; and the way to them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from console.presentation.keys import sign_of
+from console.presentation.offer import AskAgainError, Commit, Offer, told_first
+from console.verbs.offer import OfferContext
+from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
+from console.verbs.version import MODEL_WORD
+from core.errors import NotFoundError
+from widgets.line import Line, section
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+    from core.actor import Actor
+    from core.retraining.document import Retraining
+    from core.retraining.retrainings import Retrainings
+    from core.view.snapshot import Snapshot
+    from widgets.glyphs import Glyphs
+
+
+def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Retraining":
+    name = words[0]
+    of_model = [each for each in snapshot.retrainings if each.model == name]
+    found = snapshot.retraining(name) or next(
+        (each for each in of_model if each.is_active), of_model[0] if of_model else None
+    )
+    if found is None:
+        known = ", ".join(each.retraining_id for each in snapshot.retrainings[:5]) or "none yet: :retrain MODEL"
+        raise NotFoundError(f"There is no retraining {name}, and none of such a model. Newest: {known}.")
+    return found
+
+
+def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
+    return [each.retraining_id for each in snapshot.retrainings if each.is_active]
+
+
+RETRAINING_WORD = Argument("RETRAINING|MODEL", _active)
+RETRAINING: "Noun[Retraining]" = Noun(
+    group="retrainings",
+    arguments=(RETRAINING_WORD,),
+    missing="No retraining is selected; {registry.retrain} on a model trains it anew.",
+    find=_named,
+)
+
+
+RETRAINED: Noun[str] = Noun(
+    group="registry",
+    arguments=(MODEL_WORD,),
+    missing="This row is about no model.",
+    find=lambda _snapshot, words: words[0],
+)
+"""The model that a row is about, also if the row is about a version that is not live."""
+
+
+class ShowRetrainings(Verb[None]):
+    """Show the retrainings."""
+
+    name = "retrainings"
+    on = ("overview", "training", "registry", "rollouts", "drift")
+    key = Key("e", "retrainings", "Show the retrainings, step by step; Esc returns")
+    command = Command("retrainings, step by step")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
+        """Go to the screen."""
+        return app.action_go("retrainings")
+
+
+class Retrain(Change[str]):
+    """Train a model anew now, whatever its triggers say."""
+
+    name = "retrain"
+    noun = RETRAINED
+    key = Key("T", "retrain", "Train the model anew on what is new, up to a proven rollout (asks first)")
+    command = Command("train a model anew on what is new, up to a proven rollout")
+
+    def offered(self, app: "ConsoleControls", thing: str) -> bool:
+        """Offer it for models with a live version that are not being trained anew."""
+        is_live = any(model.model == thing and model.production for model in app.newest.models)
+        return super().offered(app, thing) and is_live and app.newest.active_retraining(thing) is None
+
+    def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
+        """Offer it with what it would do, what a trigger would wait for, and why it is refused."""
+        from core.clock import utc_now
+        from core.retraining.planning import plan_of
+        from core.retraining.retrainings import Retrainings
+
+        plan = plan_of(context.workspace, thing, now=utc_now())
+        refusal = None
+        if not plan.live:
+            refusal = f"{thing} has no live version to compare a new one with; promote a version first."
+        elif plan.active:
+            refusal = f"{plan.active} trains {thing} anew already; {sign_of('retrainings.cancel')} there cancels it."
+
+        def commit(reason: str) -> str:
+            started = Retrainings(context.workspace).now(thing, actor=context.actor, reason=reason)
+            return f"Asked for {started.retraining_id}: {thing} is trained anew beside {started.observed.champion}."
+
+        rows = "not counted" if plan.n_samples is None else f"{plan.n_samples:,} labelled rows in the window"
+        facts = (("live", plan.live or "none"), ("rows", rows), ("trigger", plan.cause or "you ask for it"))
+        waits = [f"A trigger would wait: {blocker}." for blocker in plan.blockers if plan.enabled]
+        if plan.lacks_rows:
+            waits.append(f"It will be rejected: {plan.n_needed:,} labelled rows are needed.")
+        return Offer(
+            title=f"Train {thing} anew",
+            lines=(
+                *(Line(((f"{name:<10}", "muted"), (value, ""))) for name, value in facts),
+                *(Line(((sentence, "warn"),)) for sentence in waits),
+                *section("What will happen", (*plan.would, *context.without_engine())),
+                *section(
+                    "How to undo it",
+                    (
+                        f"{plan.live} stays live until the new version is proven; "
+                        f"{sign_of('retrainings.cancel')} on the retraining cancels it, also later.",
+                    ),
+                ),
+            ),
+            confirm="Train",
+            doing=f"Asking for a retraining of {thing}",
+            refusal=refusal,
+            commit=commit,
+        )
+
+
+class RequestWording(NamedTuple):
+    """The consequences of a request: the next state, the effects, how to undo it."""
+
+    then: str
+    effects: tuple[str, ...]
+    way_back: str
+
+
+class RetrainingRequest(Change["Retraining"]):
+    """Request a change of a retraining, based on the state shown at the key press."""
+
+    noun = RETRAINING
+    confirm: str
+
+    def wording(self, retraining: "Retraining") -> RequestWording:
+        """Describe the consequences."""
+        raise NotImplementedError
+
+    def evidence(self, retraining: "Retraining", glyphs: "Glyphs") -> list[Line]:
+        """Return what the decision rests on."""
+        return []
+
+    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+        """Send the request to core, and report it."""
+        raise NotImplementedError
+
+    def offer(self, context: OfferContext, thing: "Retraining", *options: Any) -> Offer:
+        """Offer it, with the state now and then."""
+        then, effects, way_back = self.wording(thing)
+        return Offer(
+            title=f"{self.confirm} {thing.retraining_id} of {thing.model}",
+            lines=(
+                move_line(thing, context.glyphs),
+                Line((("now      ", "muted"), (_now(thing), ""))),
+                Line((("then     ", "muted"), (then, "strong"))),
+                *self.evidence(thing, context.glyphs),
+                *section("What will happen", (*effects, *context.without_engine())),
+                *section("How to undo it", (way_back,)),
+            ),
+            confirm=self.confirm,
+            commit=self.commit(context, thing),
+        )
+
+    def commit(self, context: OfferContext, retraining: "Retraining") -> Commit:
+        """Return the function that sends the request, unless another came first, or the engine went on."""
+        from core.retraining.retrainings import Retrainings
+
+        retrainings = Retrainings(context.workspace)
+
+        def commit(reason: str) -> str:
+            now = retrainings.get(retraining.retraining_id)
+            is_going_on = now.desired_revision <= retraining.revision and self.refusal(now) is None
+            if is_going_on and (_now(now), self.wording(now)) != (_now(retraining), self.wording(retraining)):
+                news = f"{now.retraining_id} is {_now(now)}; it was {_now(retraining)}."
+                raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
+            return self.ask(retrainings, now.retraining_id, context.actor, reason, retraining.revision)
+
+        return commit
+
+
+class Approve(RetrainingRequest):
+    """Let the new version meet traffic."""
+
+    name = "approve"
+    key = Key("P", "approve", "Approve the new version: let it meet traffic (asks first)")
+    command = Command("approve the new version of a retraining")
+    confirm = "Approve"
+
+    def refusal(self, thing: "Retraining") -> str | None:
+        """Refuse for a retraining that awaits nobody."""
+        from console.presentation.retrainings import awaits_a_person, phase_text
+
+        if awaits_a_person(thing):
+            return None
+        return f"{thing.retraining_id} does not await approval: it is {phase_text(thing)}."
+
+    def wording(self, retraining: "Retraining") -> RequestWording:
+        """Say whether this approval is enough, and what begins then."""
+        n_more = retraining.n_approvals_lacking - 1
+        policy, new = retraining.policy, retraining.observed.challenger
+        back = f"{sign_of('retrainings.cancel')} cancels it: {retraining.observed.champion} answers all requests again."
+        if n_more:
+            persons = "another person" if n_more == 1 else f"{n_more} more persons"
+            return RequestWording("awaiting approval", (f"{new} meets no traffic until {persons} approve.",), back)
+        effects = [f"A {policy.strategy} of {new} starts as soon as no blackout forbids it; its guards judge it."]
+        if policy.watch_minutes:
+            effects.append(f"Once live, it is watched for {policy.watch_minutes:g} minutes.")
+        return RequestWording(f"{policy.strategy} of {new}", tuple(effects), back)
+
+    def evidence(self, retraining: "Retraining", glyphs: "Glyphs") -> list[Line]:
+        """Return what the checks and the comparison found."""
+        done = [step for step in retraining.observed.steps if step.reason and step.name.computes]
+        return section("On what evidence", [f"{glyphs.passed} {step.name}: {step.reason}" for step in done])
+
+    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+        """Approve it."""
+        after = retrainings.approve(name, actor=actor, reason=reason, expected_revision=revision)
+        n_more = after.n_approvals_lacking
+        return f"Approved {name}; {f'{n_more} more must approve' if n_more else f'a {after.policy.strategy} follows'}."
+
+
+class HoldRetraining(RetrainingRequest):
+    """Begin no further step."""
+
+    name = "hold_retraining"
+    confirm = "Hold"
+
+    def refusal(self, thing: "Retraining") -> str | None:
+        """Refuse as core does."""
+        from core.retraining.document import DesiredRetraining
+
+        return _refused(thing, thing.refusal(DesiredRetraining.HELD))
+
+    def wording(self, retraining: "Retraining") -> RequestWording:
+        """Describe the hold."""
+        return RequestWording(
+            "held",
+            ("No further step begins; a canary keeps its share, and shown harm still rolls it back.",),
+            f"{sign_of('retrainings.hold_or_resume_retraining')} resumes it.",
+        )
+
+    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+        """Request the hold."""
+        retrainings.hold(name, actor=actor, reason=reason, expected_revision=revision)
+        return f"Asked {name} to hold."
+
+
+class ResumeRetraining(RetrainingRequest):
+    """Continue after a hold."""
+
+    name = "resume_retraining"
+    confirm = "Resume"
+
+    def refusal(self, thing: "Retraining") -> str | None:
+        """Refuse as core does."""
+        from core.retraining.document import DesiredRetraining
+
+        return _refused(thing, thing.refusal(DesiredRetraining.RUNNING))
+
+    def wording(self, retraining: "Retraining") -> RequestWording:
+        """Describe how it continues."""
+        current = retraining.observed.current
+        step = f" with {current.name}" if current is not None else ""
+        return RequestWording(
+            "running",
+            (f"It continues{step}.",),
+            f"{sign_of('retrainings.hold_or_resume_retraining')} holds it again.",
+        )
+
+    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+        """Request it."""
+        retrainings.resume(name, actor=actor, reason=reason, expected_revision=revision)
+        return f"Asked {name} to resume."
+
+
+HOLD_RETRAINING, RESUME_RETRAINING = HoldRetraining(), ResumeRetraining()
+
+
+class HoldOrResumeRetraining(Change["Retraining"]):
+    """Hold a retraining, or resume a held one: one key for both."""
+
+    name = "hold_or_resume_retraining"
+    noun = RETRAINING
+    key = Key("H", "hold", "Hold the retraining before its next step, or resume it (asks first)")
+
+    def label(self, thing: "Retraining | None") -> str:
+        """Name the request behind the key."""
+        return "resume" if thing is not None and _choose(thing) is RESUME_RETRAINING else "hold"
+
+    def refusal(self, thing: "Retraining") -> str | None:
+        """Refuse as the verb behind the key does."""
+        return _choose(thing).refusal(thing)
+
+    def offer(self, context: OfferContext, thing: "Retraining", *options: Any) -> Offer:
+        """Offer the opposite of the present state."""
+        return _choose(thing).offer(context, thing)
+
+
+class Cancel(RetrainingRequest):
+    """End a retraining with the earlier version live."""
+
+    name = "cancel"
+    key = Key("A", "stop", "Stop the retraining for good; the earlier version answers all requests (asks first)")
+    command = Command("stop a retraining for good; the earlier version answers all requests")
+    confirm = "Stop"  # "Cancel" is the other button
+
+    def refusal(self, thing: "Retraining") -> str | None:
+        """Refuse as core does."""
+        from core.retraining.document import DesiredRetraining
+
+        return _refused(thing, thing.refusal(DesiredRetraining.CANCELLED))
+
+    def wording(self, retraining: "Retraining") -> RequestWording:
+        """Describe what is ended, and what is live afterwards."""
+        observed = retraining.observed
+        effects = [f"{observed.champion} answers all requests of {retraining.model}."]
+        if observed.promoted_at is not None:
+            effects.insert(0, f"{observed.challenger} is live, and is rolled back.")
+        elif observed.rollout_id:
+            effects.insert(0, f"{observed.rollout_id} is aborted.")
+        if observed.challenger:
+            effects.append(f"{observed.challenger} stays in the Registry, with its evidence.")
+        key = sign_of("registry.retrain")
+        return RequestWording("cancelled", tuple(effects), f"{key} trains it anew, from the first step on.")
+
+    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+        """Request it."""
+        after = retrainings.cancel(name, actor=actor, reason=reason, expected_revision=revision)
+        return f"Asked {name} to cancel: {after.observed.champion} answers all requests."
+
+
+def move_line(retraining: "Retraining", glyphs: "Glyphs") -> Line:
+    """Say which version the new one is beside."""
+    observed = retraining.observed
+    new = observed.challenger or "a version that is not registered yet"
+    return Line(
+        (
+            (f"{retraining.model}  ", "strong"),
+            (observed.champion, "muted"),
+            (f" {glyphs.arrow} ", "accent"),
+            (new, "strong" if observed.challenger else "muted"),
+        )
+    )
+
+
+def _choose(retraining: "Retraining") -> RetrainingRequest:
+    from core.retraining.document import DesiredRetraining
+
+    return RESUME_RETRAINING if retraining.desired is DesiredRetraining.HELD else HOLD_RETRAINING
+
+
+def _refused(retraining: "Retraining", refusal: str | None) -> str | None:
+    return None if refusal is None else f"{retraining.retraining_id}: {refusal}."
+
+
+def _now(retraining: "Retraining") -> str:
+    from console.presentation.retrainings import phase_text
+
+    current = retraining.observed.current
+    return phase_text(retraining) + (f", at {current.name}" if current is not None else "")
