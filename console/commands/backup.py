@@ -16,8 +16,6 @@ from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from core.maintenance.backup import BackupRepository, BackupVerdict
     from core.settings.backup import BackupSettings
 
@@ -133,11 +131,18 @@ def verify_backups(args: argparse.Namespace) -> int:
     """Read every byte of backups; exit code 1 if one is damaged."""
     from console.cli.output import complain, print_json
     from console.presentation.phrases import counted, size
+    from core.errors import NotFoundError
 
     repository = open_repository(args)
     known: dict[str, str] = {}
     ids = args.backup or [*reversed(repository.ids())] or [repository.newest()]
-    verdicts: Sequence[BackupVerdict] = [repository.verify(each, whole=known) for each in ids]
+    verdicts: list[BackupVerdict] = []
+    for backup_id in ids:
+        try:
+            verdicts.append(repository.verify(backup_id, whole=known))
+        except NotFoundError:
+            if args.backup:
+                raise  # a person named it; otherwise a newer backup has dropped it meanwhile
     if args.json:
         print_json(verdicts)
     else:

@@ -110,7 +110,7 @@ class SourceBook:
             self._sources[key] = EvidenceSource(
                 id=self._next(), kind="record", place=key[1], sha256="", record=record.sequence
             )
-        return Figure(str(record.sequence), self._sources[key].id)
+        return Figure(spelled(record.sequence), self._sources[key].id)
 
     def replaced(self, sources: Iterable[EvidenceSource]) -> None:
         """Take the sources as they are once the records that vouch for them are known."""

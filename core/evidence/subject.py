@@ -74,10 +74,13 @@ class Subject:
         return self.versions[-1] if self.versions else None
 
     @property
-    def shipped(self) -> Mapping[str, Any]:
-        """What the final report of the session says about the model."""
-        models = (self.final["models"] if self.final else None) or []
-        return next((each for each in models if isinstance(each, dict) and each.get("name") == self.model), {})
+    def monitored(self) -> Mapping[str, Any]:
+        """What monitoring says of the version; in a period, of the live one. Empty if it was not monitored."""
+        found = list((self.monitoring["versions"] if self.monitoring else None) or [])
+        if self.kind is PackKind.MODEL or self.version is None:
+            return found[0] if found else {}
+        wanted = self.version.document["version"]
+        return next((each for each in found if each.get("version") == wanted), {})
 
 
 def version_subject(workspace: Workspace, model: str, version: str) -> Subject:

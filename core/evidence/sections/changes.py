@@ -15,9 +15,16 @@ def monitoring_plan(subject: Subject) -> EvidenceSection:
         rows = [
             [rollout.figure(name.replace("_", " ")), rollout.figure(value)]
             for name, value in plan.items()
-            if isinstance(value, int | float | str | list) and not isinstance(value, dict)
+            if isinstance(value, int | float | str)
         ]
         draft.table(f"Thresholds of {rollout['rollout_id']}", ("threshold", "value"), rows)
+        names = ("name", "limit", "margin", "tolerated_share", "required")
+        guards = [[rollout.figure(guard.get(name)) for name in names] for guard in plan.get("guards") or []]
+        draft.table(
+            f"Guards that {rollout['rollout_id']} watches",
+            ("guard", "limit", "margin", "tolerated", "required"),
+            guards,
+        )
     if subject.registered is not None:
         previous = subject.registered["previous_production"] or []
         draft.facts += subject.registered.facts(production="live version")
@@ -69,18 +76,23 @@ def changes(subject: Subject) -> EvidenceSection:
         for move in subject.transitions
     ]
     draft.table("Moves between stages", ("no.", "verb", "version", "from", "to", "at", "by", "reason"), moves)
-    newest = subject.records[-_MOST_RECORDS:]
-    rows = [
-        [
-            subject.book.record(record),
-            Figure(f"{record.at:%Y-%m-%d %H:%M:%S} UTC"),
-            Figure(record.actor),
-            Figure(record.verb),
-            Figure(record.object),
-            Figure(record.reason or "–"),
+    for move in subject.transitions:
+        gates = [
+            [
+                *(move.figure(gate.get(name)) for name in ("name", "verdict", "value", "comparison", "threshold")),
+                *(move.figure(gate.get(name)) for name in ("unit", "n_samples", "reason")),
+            ]
+            for gate in move["gates"] or []
         ]
-        for record in newest
-    ]
+        columns = ("gate", "verdict", "value", "", "limit", "unit", "samples", "reason")
+        draft.table(f"Gates of move {move['number']}: {move['verb']} {move['version']}", columns, gates)
+    newest = subject.records[-_MOST_RECORDS:]
+    rows = []
+    for record in newest:
+        number = subject.book.record(record)
+        at = f"{record.at:%Y-%m-%d %H:%M:%S} UTC"
+        words = (at, record.actor, record.verb, record.object, record.reason or "–")
+        rows.append([number, *(Figure(word, number.source) for word in words)])
     draft.table("Audit records", ("record", "at", "who", "what", "object", "why"), rows)
     if len(newest) < len(subject.records):
         draft.lack(f"{len(subject.records) - len(newest):,} older audit records are in the log and not in this pack.")

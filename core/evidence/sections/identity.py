@@ -129,6 +129,10 @@ def limitations(subject: Subject) -> EvidenceSection:
                 draft.facts.append(version.document.fact(f"{name}, high", high))
         if metrics.get("leak"):
             draft.facts.append(version.document.fact("leak alarm", metrics["leak"]))
+    for rollout in subject.rollouts:
+        unjudged = (rollout["observed"] or {}).get("not_judged") or []
+        rows = [[rollout.figure(each.get("what")), rollout.figure(each.get("reason"))] for each in unjudged]
+        draft.table(f"What {rollout['rollout_id']} did not judge", ("guard", "why"), rows)
     quarantined = [record for record in subject.records if record.verb in ("version.quarantine", "version.release")]
     rows = [[subject.book.record(record), Figure(record.verb), Figure(record.object)] for record in quarantined]
     draft.table("Quarantine", ("record", "what", "version"), rows)

@@ -28,14 +28,18 @@ def data(subject: Subject) -> EvidenceSection:
                 document.figure(gate.get("name")),
                 document.figure(gate.get("verdict")),
                 document.figure(gate.get("value")),
-                Figure(f"{gate.get('comparison', '')} {gate.get('threshold', '')} {gate.get('unit', '')}".strip()),
+                document.figure(gate.get("comparison")),
+                document.figure(gate.get("threshold")),
+                document.figure(gate.get("unit")),
                 document.figure(gate.get("n_samples")),
                 document.figure(gate.get("n_offending")),
             ]
             for gate in document["gates"] or []
         ]
         draft.table(
-            f"Quality gates of {document['key']}", ("gate", "verdict", "value", "limit", "samples", "offending"), gates
+            f"Quality gates of {document['key']}",
+            ("gate", "verdict", "value", "", "limit", "unit", "samples", "offending"),
+            gates,
         )
         if not gates:
             draft.lack(f"{document['key']} was registered without verdicts of quality gates.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.evidence.pack import EvidenceSection, Figure
+from core.evidence.pack import EvidenceSection, Figure, PackKind
 from core.evidence.sections.writing import SectionDraft, by_panel, panels_of
 from core.evidence.sources import Recorded
 from core.evidence.subject import Subject
@@ -50,6 +50,7 @@ def performance(subject: Subject) -> EvidenceSection:
         metrics = observed.get("metrics") or {}
         rows = [[subject.session.figure(name), subject.session.figure(value)] for name, value in metrics.items()]
         draft.table("Metrics of the last epoch", ("metric", "value"), rows)
+    _live_performance(draft, subject)
     _rollout_readings(draft, subject)
     return draft.written()
 
@@ -77,20 +78,33 @@ def _rollout_readings(draft: SectionDraft, subject: Subject) -> None:
     for rollout in subject.rollouts:
         observed = rollout["observed"] or {}
         verdict = observed.get("verdict") or {}
-        rows = [
-            [
-                rollout.figure(reading.get("guard") or reading.get("name")),
-                rollout.figure(reading.get("stable")),
-                rollout.figure(reading.get("candidate")),
-                rollout.figure(reading.get("reason") or reading.get("verdict")),
-            ]
-            for reading in observed.get("readings") or []
-        ]
-        title = f"Guards of {rollout['rollout_id']}"
-        draft.table(title, ("guard", "stable", "candidate", "what it says"), rows)
+        names = ("guard", "verdict", "stable_value", "candidate_value", "effect", "low", "high", "reason")
+        rows = [[rollout.figure(reading.get(name)) for name in names] for reading in observed.get("readings") or []]
+        columns = ("guard", "verdict", "stable", "candidate", "effect", "low", "high", "reason")
+        draft.table(f"Guards of {rollout['rollout_id']}", columns, rows)
         if verdict:
             draft.facts.append(rollout.fact(f"verdict of {rollout['rollout_id']}", verdict.get("outcome")))
             draft.facts.append(rollout.fact("its reason", verdict.get("reason")))
+
+
+def _live_performance(draft: SectionDraft, subject: Subject) -> None:
+    """Add how well the monitored version does by the outcomes that came."""
+    monitoring, live = subject.monitoring, subject.monitored
+    performance = live.get("performance") or {}
+    if monitoring is None or not performance:
+        if subject.kind in (PackKind.VERSION, PackKind.MODEL):
+            draft.lack("Performance on live traffic: no outcomes of a live version have been judged by an engine.")
+        return
+    names = ("metric", "value", "low", "high", "n", "reference", "verdict")
+    rows = [[monitoring.figure(each.get(name)) for name in names] for each in performance.get("metrics") or []]
+    draft.table(
+        f"Live performance of {live.get('version')}",
+        ("metric", "value", "low", "high", "outcomes", "held-out rows", "verdict"),
+        rows,
+        about="By the outcomes that came, with the interval that holds at every look.",
+    )
+    draft.facts.append(monitoring.fact("verdict on live performance", performance.get("verdict")))
+    draft.facts.append(monitoring.fact("its reason", performance.get("reason")))
 
 
 def calibration(subject: Subject) -> EvidenceSection:
@@ -127,28 +141,29 @@ def stability(subject: Subject) -> EvidenceSection:
         )
         if not rows:
             draft.lack(f"A test of {document['key']} on another macro path.")
-    live = ((subject.monitoring["versions"] if subject.monitoring else None) or [None])[0]
-    if subject.monitoring is not None and isinstance(live, Mapping):
-        _drift(draft, subject.monitoring, live)
-    elif subject.kind in ("version", "model"):
-        draft.lack("Drift of live traffic: no live version of this model has been monitored by an engine.")
+    if subject.monitoring is not None and subject.monitored:
+        _drift(draft, subject.monitoring, subject.monitored)
+    elif subject.kind in (PackKind.VERSION, PackKind.MODEL):
+        draft.lack("Drift of live traffic: no engine has monitored it.")
     return draft.written()
 
 
 def _drift(draft: SectionDraft, monitoring: Recorded, live: Mapping[str, Any]) -> None:
     drift, health = live.get("drift") or {}, live.get("health") or {}
-    draft.facts.append(monitoring.fact("live version", live.get("version")))
+    draft.facts.append(monitoring.fact("monitored version", live.get("version")))
+    draft.facts.append(monitoring.fact("live since", live.get("live_since")))
     draft.facts.append(monitoring.fact("health", health.get("state")))
     for reason in health.get("reasons") or []:
         draft.facts.append(monitoring.fact(f"health, {reason.get('source')}", reason.get("text")))
-    if verdict := drift.get("verdict"):
-        draft.facts.append(monitoring.fact("verdict on drift", verdict))
-    columns = {
-        str(each.get("column") or each.get("name")): each.get("psi")
-        for each in drift.get("columns") or []
-        if isinstance(each, Mapping)
-    }
-    draft.bars("PSI of live traffic by column (0.10 watch, 0.25 act)", columns, monitoring.source)
+    for name, words in (("verdict", "verdict on drift"), ("as_of", "as of"), ("n_rows", "rows served")):
+        if drift.get(name) is not None:
+            draft.facts.append(monitoring.fact(words, drift[name]))
+    columns = [each for each in drift.get("columns") or [] if isinstance(each, Mapping)]
+    names = ("name", "verdict", "psi", "n", "reason")
+    rows = [[monitoring.figure(each.get(name)) for name in names] for each in columns]
+    draft.table("Columns of live traffic", ("column", "verdict", "PSI", "rows", "reason"), rows)
+    psi = {str(each.get("name")): each.get("psi") for each in columns}
+    draft.bars("PSI of live traffic by column (0.10 watch, 0.25 act)", psi, monitoring.source)
 
 
 def stress(subject: Subject) -> EvidenceSection:
@@ -232,6 +247,6 @@ def benchmarks(subject: Subject) -> EvidenceSection:
             for event in observed.get("events") or []
         ]
         draft.table(f"Decisions of {rollout['rollout_id']}", ("at", "what", "share", "reason", "by"), events)
-    if not subject.rollouts and subject.kind in ("version", "model"):
+    if not subject.rollouts and subject.kind in (PackKind.VERSION, PackKind.MODEL):
         draft.lack("A rollout against a stable version: none is recorded.")
     return draft.written()

@@ -373,7 +373,7 @@ class BackupRepository:
             whole: Content that is known to be sound ("") or damaged (why), by name; filled for the next backup.
 
         Raises:
-            NotFoundError: There is no such backup.
+            NotFoundError: There is no such backup, or it was removed meanwhile.
         """
         known = {} if whole is None else whole
         try:
@@ -387,6 +387,8 @@ class BackupRepository:
             problem = problem or self._problem_of_whole(file)
             if problem:
                 damage.append(f"{file.path} cannot be restored: {problem}")
+        if damage and backup_id not in self.ids():
+            raise NotFoundError(f"{backup_id} was removed while it was verified; a newer backup took its place.")
         return BackupVerdict(
             backup_id=backup_id,
             ok=not damage,

@@ -15,6 +15,8 @@ import msgspec
 _COMPRESSED, _AS_IT_IS = b"z", b"r"
 _NONCE_BYTES = 12
 _MOST_N, _MOST_R = 1 << 18, 16  # a folder that somebody edited must not take all memory
+_SAMPLE_BYTES = 64 << 10
+_WORTH_SHARE = 0.95
 _CHECK_NAME, _CHECKED = "check", b"bondx backups"
 
 
@@ -127,6 +129,9 @@ def sealer_of(key: bytes, derivation: KeyDerivation) -> KeySealer | None:
 
 
 def _packed(content: bytes) -> bytes:
+    sample = content[:_SAMPLE_BYTES]
+    if len(content) > _SAMPLE_BYTES and len(zlib.compress(sample, 1)) > _WORTH_SHARE * len(sample):
+        return _AS_IT_IS + content  # compressed already, as models, pictures and Parquet are
     compressed = zlib.compress(content, 1)
     return _COMPRESSED + compressed if len(compressed) < len(content) else _AS_IT_IS + content
 

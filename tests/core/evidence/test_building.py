@@ -116,6 +116,16 @@ def test_every_figure_is_a_value_of_the_source_that_it_names(every_kind, packs):
     assert n_figures > 300
 
 
+def test_no_number_in_a_table_is_without_its_source(every_kind, packs):
+    for kept in every_kind:
+        for section in packs.read(kept.pack_id).sections[2:]:
+            for figure in figures_of(section):
+                assert figure.source or not re.fullmatch(r"[-+]?[\d.,]+(?:e-?\d+)?", figure.text), (
+                    section.title,
+                    figure,
+                )
+
+
 def test_what_a_version_lacks_is_named_with_what_would_record_it(built, packs):
     pack = packs.read(built.pack_id)
     missing = [sentence for section in pack.sections for sentence in section.missing]

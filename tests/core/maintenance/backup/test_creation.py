@@ -319,6 +319,24 @@ def test_the_ids_of_backups_are_in_the_order_in_which_they_were_made_also_if_the
     assert made[-1].endswith("-12")
 
 
+def test_a_backup_that_is_pruned_while_it_is_verified_is_not_called_damaged(full, back_up, repository, monkeypatch):
+    first = back_up().backup_id
+    add_version(full, "spread", "newer")
+    opened = repository()
+    read = opened.read
+
+    def read_then_prune(backup_id):
+        manifest = read(backup_id)
+        monkeypatch.setattr(opened, "read", read)
+        (full.datasets_dir / "rows.csv").unlink()
+        back_up(keep=1)
+        return manifest
+
+    monkeypatch.setattr(opened, "read", read_then_prune)
+    with pytest.raises(NotFoundError, match=f"{first} was removed while it was verified"):
+        opened.verify(first)
+
+
 def test_nothing_is_pruned_while_a_backup_that_stays_cannot_be_read(full, back_up, safe, repository):
     first = back_up()
     second = back_up()
