@@ -22,7 +22,17 @@ EMIR_METHODS = ("old", "uncleared")
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verb."""
-    verbs = noun_parser(commands, "compliance", help="check energy trades against reporting rules and position limits")
+    verbs = noun_parser(
+        commands,
+        "compliance",
+        help="check energy trades against reporting rules and position limits; expected credit losses by IFRS 9",
+    )
+    ecl = command_parser(verbs, "ecl", help="stages and expected credit losses of a file of exposures, by IFRS 9")
+    ecl.add_argument("exposures", type=Path, metavar="EXPOSURES", help="the exposures: CSV (also gzipped) or Parquet")
+    add_reading_arguments(ecl)
+    ecl.add_argument("--most", type=count, metavar="N", help="list at most N exposures (default 20)")
+    add_json_argument(ecl)
+    ecl.set_defaults(command=show_expected_losses)
     check = command_parser(verbs, "check", help="check a trades file: exit code 1 if there are findings")
     check.add_argument("trades", type=Path, metavar="TRADES", help="the trades: CSV (also gzipped) or Parquet")
     check.add_argument(
@@ -64,6 +74,56 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_json_argument(check)
     check.set_defaults(command=check_file)
+
+
+def show_expected_losses(args: argparse.Namespace) -> int:
+    """Print the expected credit losses of a file of exposures."""
+    from console.cli.output import print_json, print_table
+    from core.domains.bonds.ifrs9 import ecl_report, read_exposures
+
+    report = ecl_report(read_exposures(args.exposures, rules=reading_rules(args)))
+    if args.json:
+        print_json(report)
+        return ExitCode.GOOD
+    print(f"{report.n:,} exposures of {report.ead:,.2f} USD m: expected credit loss {report.loss:,.4f} USD m")
+    stages = [
+        {
+            "stage": str(each.stage),
+            "exposures": f"{each.n:,}",
+            "EAD": f"{each.ead:,.2f}",
+            "loss": f"{each.loss:,.4f}",
+            "coverage": "-" if each.coverage is None else f"{each.coverage:.3%}",
+        }
+        for each in report.stages
+    ]
+    print_table(stages, ("stage", "exposures", "EAD", "loss", "coverage"), empty="")
+    for title, amounts in (("scenario", report.scenarios), ("sensitivity", report.sensitivity)):
+        sign = "+" if title == "sensitivity" else ""
+        rows = [{title: name, "USD m": f"{amount:{sign},.4f}"} for name, amount in amounts.items()]
+        print_table(rows, (title, "USD m"), empty="")
+    if report.reconciliation:
+        moves = [
+            {"before": m.before, "now": str(m.after), "exposures": f"{m.n:,}", "EAD": f"{m.ead:,.2f}"}
+            for m in report.migration
+        ]
+        print_table(moves, ("before", "now", "exposures", "EAD"), empty="")
+        lines = [{"reconciliation": each.line, "USD m": f"{each.amount:,.4f}"} for each in report.reconciliation]
+        print_table(lines, ("reconciliation", "USD m"), empty="")
+    largest = sorted(report.exposures, key=lambda each: -each.loss)[: args.most or LISTED]
+    rows = [
+        {
+            "exposure": e.name,
+            "stage": str(e.stage),
+            "EAD": f"{e.ead:,.2f}",
+            "loss": f"{e.loss:,.4f}",
+            "reason": e.reason,
+        }
+        for e in largest
+    ]
+    print_table(rows, ("exposure", "stage", "EAD", "loss", "reason"), empty="no exposure")
+    for note in report.notes:
+        print(f"note: {note}")
+    return ExitCode.GOOD
 
 
 def check_file(args: argparse.Namespace) -> int:

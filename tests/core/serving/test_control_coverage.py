@@ -116,6 +116,7 @@ PATHS = {
     "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
     "compliance check": LEFT_OUT,
+    "compliance ecl": LEFT_OUT,
     "drift check": "post /api/v1/models/{model}/drift",
     "stress run": "post /api/v1/stress",
     "stress list": "get /api/v1/stress",

@@ -1,0 +1,44 @@
+"""`bondx compliance ecl`: what it prints, and how it ends."""
+
+import json
+
+import pytest
+
+from console.cli.main import main
+from core.errors import ExitCode
+
+COLUMNS = "exposure_id,rating,origination_rating,ead_musd,seniority,maturity_years,eir_pct,previous_stage"
+BOOK = f"""{COLUMNS},previous_ecl_musd
+A,BBB,BBB,100,senior_unsecured,1,0,1,0.09
+B,D,BB,40,secured,2,4.5,2,9.1
+"""
+
+
+@pytest.fixture
+def book(tmp_path):
+    (tmp_path / "book.csv").write_text(BOOK)
+    return tmp_path / "book.csv"
+
+
+def test_the_losses_of_a_file_are_printed_by_stage_scenario_and_exposure(called, book):
+    code, out, err = called(main, "compliance", "ecl", book)
+    assert (code, err) == (ExitCode.GOOD, "")
+    assert "2 exposures of 140.00 USD m: expected credit loss 18.4972 USD m" in out
+    for title in ("SCENARIO", "SENSITIVITY", "BEFORE", "RECONCILIATION", "COVERAGE"):
+        assert title in out
+
+
+def test_the_same_as_json_adds_up(called, book):
+    code, out, _ = called(main, "compliance", "ecl", book, "--json")
+    report = json.loads(out)
+    assert code == ExitCode.GOOD
+    assert report["loss"] == pytest.approx(sum(each["loss"] for each in report["exposures"]))
+    assert report["loss"] == pytest.approx(sum(each["loss"] for each in report["stages"]))
+
+
+def test_a_file_that_cannot_be_used_is_one_clear_line(called, tmp_path, book):
+    for file, complaint in ((tmp_path / "missing.csv", "missing.csv"), (tmp_path / "bad.csv", "is no rating")):
+        (tmp_path / "bad.csv").write_text(BOOK.replace("B,D,BB", "B,ZZ,BB"))
+        code, out, err = called(main, "compliance", "ecl", file)
+        assert (code, out) == (ExitCode.USAGE, "")
+        assert complaint in err
