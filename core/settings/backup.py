@@ -37,6 +37,7 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             max_length=4096,
             description="The file with the key that encrypts them, which no other account may read; relative to the "
             "workspace. Keep it outside the workspace.",
+            extra={"holds_secrets": True},
         ),
     ] = ""
     key_env: Annotated[
@@ -44,11 +45,16 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             pattern=VARIABLE,
             description="The environment variable with the key.",
-            extra={"form_of_text": _VARIABLE_FORM},
+            extra={"form_of_text": _VARIABLE_FORM, "holds_secrets": True},
         ),
     ] = ""
     key_command: Annotated[
-        str, Meta(max_length=4096, description="A command that prints the key, such as pass show bondx-backup.")
+        str,
+        Meta(
+            max_length=4096,
+            description="A command that prints the key, such as pass show bondx-backup.",
+            extra={"holds_secrets": True},
+        ),
     ] = ""
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from core.settings.yaml_words import SWITCH_HINT, in_plain_words
 T = TypeVar("T", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`$")
-_OF_BLOCK = re.compile(r"^expected (?:object|array)[^,]*, got (?:str|array)$")
+_OF_BLOCK = re.compile(r"^Expected `(?:object|array)[^,]*, got `(?:str|array)`$")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|[0-9]+)\]")
 
 
@@ -42,7 +42,9 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = in_plain_words(_AT.sub("", message))
         found = "" if isinstance(fault.value, dict) or not fault.path else f" is {shown(fault.value)}"
         found = f" has the key {shown(fault.value)}" if fault.is_key else found
-        if fault.may_be_secret or _OF_BLOCK.search(problem):  # whoever writes an address there may write its token
+        if fault.may_be_secret or _OF_BLOCK.search(
+            _AT.sub("", message)
+        ):  # whoever writes an address there may write its token
             found = " has a key that cannot be used" if fault.is_key else ""
         problem = _form_of(fault.annotation, fault.value) or problem
         if problem.startswith("invalid enum value"):

@@ -18,17 +18,21 @@ SECRET = "PDSECRET1234"
             "alerts: {channels: {hook: ['https://h/SECRET']}}", r"apprise:\$", id="an address without apprise"
         ),
         pytest.param(
-            "alerts: {channels: {hook: 'https://h/SECRET'}}", "alerts.channels.hook: expected array", id="item"
+            "alerts: {channels: {hook: 'https://h/SECRET'}}", "alerts.channels.hook: expected a list", id="item"
         ),
-        pytest.param("alerts: {channels: 'https://h/SECRET'}", "alerts.channels: expected object", id="channels"),
-        pytest.param("alerts: {channels: ['https://h/SECRET']}", "alerts.channels: expected object", id="a list"),
+        pytest.param("alerts: {channels: 'https://h/SECRET'}", "alerts.channels: expected lines", id="channels"),
+        pytest.param("alerts: {channels: ['https://h/SECRET']}", "alerts.channels: expected lines", id="a list"),
         pytest.param("alerts: {alertmanagers: ['ftp://u:SECRET@h']}", r"alertmanagers\[0\]: expected an add", id="ftp"),
-        pytest.param("alerts: {alertmanagers: 'http://u:SECRET@h'}", "alerts.alertmanagers: expected array", id="text"),
+        pytest.param(
+            "alerts: {alertmanagers: 'http://u:SECRET@h'}", "alerts.alertmanagers: expected a list", id="text"
+        ),
         pytest.param("webhooks: [{name: a, url: [http://u:SECRET@h]}]", "url", id="url in brackets"),
         pytest.param("webhooks: ['http://u:SECRET@h']", r"webhooks\[0\]?", id="webhook as text"),
         pytest.param("webhooks: [{name: a, url: 'http://h', secret_env: 'SECRET!'}]", "secret_env", id="the secret"),
+        pytest.param("backup: {to: ../safe, key_env: 'SECRET!'}", "backup.key_env", id="the key of backups"),
+        pytest.param("backup: {to: ../safe, key_file: [SECRET]}", "backup.key_file", id="the key in brackets"),
         pytest.param("telemetry: {otlp: {endpoint: 'http://u:SECRET@h:1'}}", "otlp.endpoint: expected", id="endpoint"),
-        pytest.param("telemetry: {otlp: 'http://u:SECRET@h:1'}", "telemetry.otlp: expected object", id="otlp as text"),
+        pytest.param("telemetry: {otlp: 'http://u:SECRET@h:1'}", "telemetry.otlp: expected lines", id="otlp as text"),
         pytest.param(
             "telemetry: {otlp: {endpoint: 'http://h:1', headers: {a: 'Bearer SECRET'}}}", "otlp.headers.a", id="header"
         ),
