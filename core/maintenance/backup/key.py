@@ -41,7 +41,7 @@ class KeySource(msgspec.Struct, frozen=True, kw_only=True):
             found = (os.environ if environ is None else environ).get(self.env, "")
             return _usable(found.encode(errors="surrogateescape"), f"the environment variable {shown(self.env)}")
         if self.command:
-            return _usable(_of_command(self.command, root), f"the output of {shown(self.command)}")
+            return _usable(_of_command(self.command, root), f"the output of {_program(self.command)}")
         return None
 
 
@@ -56,7 +56,7 @@ def _of_file(file: Path) -> bytes:
 
 
 def _of_command(command: str, root: Path | None) -> bytes:
-    about = f"The command of the key, {shown(command)}, failed"
+    about = f"The command of the key, {_program(command)}, failed"
     try:
         words = shlex.split(command)
         done = subprocess.run(
@@ -70,6 +70,11 @@ def _of_command(command: str, root: Path | None) -> bytes:
         # What it says may hold the secret itself.
         raise BackupKeyError(f"{about}: it ended with exit code {done.returncode}.")
     return done.stdout
+
+
+def _program(command: str) -> str:
+    """Return the program of a command as an error shows it: its arguments may be the key itself."""
+    return shown(command.split(maxsplit=1)[0] if command.split() else "", most=40)
 
 
 def _usable(key: bytes, source: str) -> bytes:

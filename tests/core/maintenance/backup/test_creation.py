@@ -175,6 +175,7 @@ def test_a_key_comes_from_a_private_file_the_environment_or_a_command(tmp_path):
         pytest.param(KeySource(command="no-such-program x"), r"failed: No such file", id="missing command"),
         pytest.param(KeySource(command="'"), r"failed: No closing quotation", id="no words"),
         pytest.param(KeySource(command="true"), r"the output of 'true' is empty", id="silent command"),
+        pytest.param(KeySource(command="false s3cr7"), r"'false', failed: it ended with exit code 1", id="arguments"),
     ],
 )
 def test_a_key_that_cannot_be_used_is_one_clear_refusal_without_the_key(tmp_path, source, complaint):
