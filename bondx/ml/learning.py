@@ -57,6 +57,7 @@ class RetrainingConfig:
         """
         import msgspec
 
+        from core.json_documents import converted
         from core.settings.retraining import RetrainingPolicy
 
         said = {
@@ -70,7 +71,7 @@ class RetrainingConfig:
             "rollback_on_failure": self.rollback_on_failure,
         }
         try:
-            return msgspec.convert(msgspec.to_builtins(policy) | said, RetrainingPolicy)
+            return converted(msgspec.to_builtins(policy) | said, RetrainingPolicy)
         except msgspec.ValidationError as error:
             raise UsageError(f"The retraining of {shown(str(self.model_name))} cannot be set up: {error}.") from None
 

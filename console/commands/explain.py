@@ -107,11 +107,12 @@ def _row(text: str | None) -> int | dict[str, Any] | None:
 
     from core.escape import shown
     from core.json_documents import decode_json
+    from core.typed_numbers import whole_number
 
     if text is None:
         return None
     if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
+        return whole_number(text)
     try:
         found = decode_json(text.encode())
     except (msgspec.DecodeError, UnicodeEncodeError):

@@ -13,6 +13,7 @@ from litestar.types import Scope
 
 from core.errors import UsageError
 from core.escape import shown, spelled_out, texts_in, unshown_text
+from core.json_documents import decode_json
 from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
@@ -95,7 +96,7 @@ async def check_types(request: Request[Any, Any, Any]) -> None:
     if wanted is None:
         return
     try:
-        msgspec.json.decode(await request.body(), type=wanted.annotation)
+        decode_json(await request.body(), wanted.annotation)
     except msgspec.ValidationError as error:
         problem = str(error).replace("`", "")
         raise BadRequestError(f"The request cannot be used: {problem[:1].lower()}{problem[1:]}.") from None

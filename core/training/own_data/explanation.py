@@ -22,6 +22,7 @@ from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
 from core.explain.local_explanation import explain_row
 from core.explain.parts import TreeReading
 from core.files import remove_file, write_file
+from core.json_documents import decode_json
 from core.models import Model
 from core.monitoring import dependence
 from core.monitoring.data_profile import DataProfile, ProfileError
@@ -403,7 +404,7 @@ def _cached(
     folder = workspace.cache_dir / CACHE
     path = folder / f"{key}.json"
     try:
-        return msgspec.json.decode(read_file(path), type=kind)
+        return decode_json(read_file(path), kind)
     except (OSError, msgspec.DecodeError):
         pass
     found = compute()

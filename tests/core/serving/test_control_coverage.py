@@ -201,7 +201,6 @@ BY_THE_ENGINE = Because("the engine alone does this")
 BY_A_PROGRAM = Because("a program that tracks its run does this, through core.api")
 WITH_A_PATH = Because("it takes a path on the machine of the shell")
 SELDOM = Because("it is no answer to what an operator sees at 3 a.m.; the command line has it")
-NOT_YET_SHOWN = Because("no screen shows retrainings yet; the command line has it")
 WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 
 # What only reads, or previews; every other public method is a verb.
@@ -252,12 +251,12 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Rollouts.promote": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.prune": (SELDOM, ("prune",)),
     "Rollouts.settle_holds": (BY_THE_ENGINE, BY_THE_ENGINE),
-    "Retrainings.now": (NOT_YET_SHOWN, ("retrain now",)),
+    "Retrainings.now": (("retrain",), ("retrain now",)),
     "Retrainings.request": (WITH_THE_PARTS, WITH_THE_PARTS),
-    "Retrainings.hold": (NOT_YET_SHOWN, ("retrain hold",)),
-    "Retrainings.resume": (NOT_YET_SHOWN, ("retrain resume",)),
-    "Retrainings.cancel": (NOT_YET_SHOWN, ("retrain cancel",)),
-    "Retrainings.approve": (NOT_YET_SHOWN, ("retrain approve",)),
+    "Retrainings.hold": (("hold", "hold_or_resume_retraining"), ("retrain hold",)),
+    "Retrainings.resume": (("resume", "hold_or_resume_retraining"), ("retrain resume",)),
+    "Retrainings.cancel": (("cancel",), ("retrain cancel",)),
+    "Retrainings.approve": (("approve",), ("retrain approve",)),
     "Retrainings.start": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Retrainings.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Retrainings.note": (BY_THE_ENGINE, BY_THE_ENGINE),
