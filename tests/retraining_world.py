@@ -1,5 +1,7 @@
 """A model of flats that is live, new rows of them in files, and the pipeline driven by hand with real children."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -50,10 +52,12 @@ class World:
     def __post_init__(self) -> None:
         self.start_engine()
 
-    def start_engine(self) -> None:
+    def start_engine(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Begin with a new pipeline, as an engine does after the one before was killed."""
         self.alerts = Alerts(self.workspace, settings=Settings().alerts, clock=self.clock)
-        self.pipeline = Pipeline(self.workspace, alerts=self.alerts, actor=Actor.engine(), clock=self.clock)
+        self.pipeline = Pipeline(
+            self.workspace, alerts=self.alerts, actor=Actor.engine(), clock=self.clock, monotonic=monotonic
+        )
         self.rollout_worker = RolloutWorker(self.workspace, alerts=self.alerts, actor=Actor.engine(), clock=self.clock)
 
     @property

@@ -297,10 +297,10 @@ class Pipeline:
                 persons = "1 person" if lacking == 1 else f"{lacking} persons"
                 validated = found.observed.step(StepName.VALIDATE).reason
                 reason = f"{challenger} awaits the approval of {persons}; {validated}"
+                self._alert(WAITING, found, f"{found.model} {reason}", now)
                 self._observe(
                     found, "retraining.propose", reason, phase=RetrainingPhase.AWAITING_APPROVAL, reason=reason
                 )
-                self._alert(WAITING, found, f"{found.model} {reason}", now)
             return
         if (until := found.policy.blackout_until(now)) is not None:
             self._note(found, f"{challenger} waits: blackout until {at_in_words(until)}", now)
@@ -323,6 +323,7 @@ class Pipeline:
             reason=reason,
             evidence={"rollout": rollout_id},
         )
+        self._clear(WAITING, found, now, f"{rollout_id} was started")
         self._observe(
             found,
             "retraining.rollout",
@@ -332,7 +333,6 @@ class Pipeline:
             rollout_id=rollout_id,
             steps=_with(found.observed, step),
         )
-        self._clear(WAITING, found, now, f"{rollout_id} was started")
 
     def _watch(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
         standing = self._deployment.watch(found, now)
@@ -374,14 +374,13 @@ class Pipeline:
 
     def _finish(self, found: Retraining, phase: RetrainingPhase, reason: str, **observed: object) -> None:
         now = self._clock()
-        found = self._observe(
-            found, f"retraining.{phase}", reason, phase=phase, reason=reason, ended_at=now, **observed
-        )
+        # Alerts come first: an engine that is killed in between does both again, and neither is forgotten.
         self._clear(WAITING, found, now, f"it has ended: {reason}")
         if phase is RetrainingPhase.DONE:
             self._clear(FAILED, found, now, f"{found.retraining_id} succeeded")
         elif phase is not RetrainingPhase.CANCELLED:
             self._alert(FAILED, found, f"{found.retraining_id} of {found.model}: {reason}", now)
+        self._observe(found, f"retraining.{phase}", reason, phase=phase, reason=reason, ended_at=now, **observed)
         self._tidy()
 
     def _tidy(self) -> None:

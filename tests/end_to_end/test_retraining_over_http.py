@@ -1,6 +1,5 @@
 """The closed loop with real processes: traffic drifts and a better version goes live; poison changes nothing."""
 
-import json
 import os
 import random
 from collections.abc import Iterator
@@ -145,6 +144,7 @@ def test_outcomes_that_are_flipped_leave_the_old_version_live(loop: Desk) -> Non
     assert 0.2 < found.observed.step(StepName.CHECK).evidence["flips"]["share"] < 0.4
     assert Registry(loop.workspace).production(POISONED).version == "1.0.0"
     assert Registry(loop.workspace).numbers(POISONED) == ["1.0.0"]
-    (alert,) = [each for each in Alerts(loop.workspace).open() if each.rule == "retraining_failed"]
-    assert found.retraining_id in alert.summary
-    assert json.dumps(loop.ask("GET", f"/retrainings/{found.retraining_id}"))
+    alerts = [each for each in Alerts(loop.workspace).open() if each.rule == "retraining_failed"]
+    assert [found.retraining_id in alert.summary for alert in alerts] == [True]
+    assert loop.ask("GET", f"/retrainings/{POISONED}")["observed"]["phase"] == "rejected"
+    assert loop.ask("GET", f"/retrainings/plans/{POISONED}")["enabled"] is False

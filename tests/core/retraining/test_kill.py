@@ -72,6 +72,7 @@ def assert_ended(workspace: Workspace, phase: RetrainingPhase) -> None:
     assert world.live == (made if phase is RetrainingPhase.DONE else "1.0.0")
     if phase is RetrainingPhase.DONE:
         assert all_done(found)
+    assert [alert.rule for alert in world.alerts.open() if alert.rule.startswith("retraining")] == []
     assert AuditLog(workspace).verify().ok
     assert examine(workspace) == []
 

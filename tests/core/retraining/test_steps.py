@@ -1,0 +1,105 @@
+"""Steps that compute, in real child processes: what breaks off is tried again, and what does not pass ends it."""
+
+import os
+import random
+import signal
+
+import msgspec
+
+from core.retraining.document import Retraining, RetrainingPhase, RetrainingStep, StepName, StepState
+from core.settings import PolicySource
+from core.settings.retraining import RetrainingPolicy
+from tests.clocks import HandSeconds
+from tests.end_to_end import market
+from tests.retraining_world import ANA, MODEL, World
+from tests.waiting import until
+
+
+def rules_of(world: World) -> RetrainingPolicy:
+    return PolicySource(world.workspace.root).policy().for_model(MODEL).retraining
+
+
+def after_failure(world: World, found: Retraining, n: int) -> RetrainingStep:
+    """Drive the pipeline until the first step has broken off so often."""
+
+    def look() -> RetrainingStep | None:
+        world.pipeline.tick()
+        step = world.retrainings.get(found.retraining_id).observed.step(StepName.COLLECT)
+        return step if step.n_failures == n else None
+
+    return until(look, f"failure {n}")
+
+
+def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_growing_waits(world: World) -> None:
+    file = world.offer(*market.flats(400, seed=2))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2 - 3])
+    found = world.retrainings.now(MODEL, actor=ANA)
+
+    truncated = after_failure(world, found, 1)
+    assert truncated.state is StepState.FAILED
+    assert "rows.csv" in truncated.reason
+    assert truncated.next_attempt_at is not None
+    assert (truncated.next_attempt_at - world.clock.now).total_seconds() == 60
+    world.pipeline.tick()
+    assert world.pipeline.child_pid is None, "it waits"
+
+    file.write_bytes(whole)
+    world.pass_by(seconds=61)
+    world.pipeline.tick()
+    pid = world.pipeline.child_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    killed = after_failure(world, found, 2)
+    assert "killed by SIGKILL" in killed.reason
+    assert killed.next_attempt_at is not None
+    assert (killed.next_attempt_at - world.clock.now).total_seconds() == 120
+
+    seconds = HandSeconds()
+    world.pipeline.close()
+    world.start_engine(monotonic=seconds)
+    world.pass_by(seconds=121)
+    world.pipeline.tick()
+    assert world.pipeline.child_pid is not None
+    seconds.pass_by(61 * 60)
+    late = after_failure(world, found, 3)
+    assert "took longer than 60 minutes" in late.reason
+
+    world.pipeline.close()
+    world.start_engine()
+    world.pass_by(seconds=241)
+    collected = world.run(found.retraining_id, to=StepName.CHECK).observed.step(StepName.COLLECT)
+    assert (collected.state, collected.n_failures) == (StepState.DONE, 3)
+    assert collected.evidence["n_rows"] == 400
+    assert world.live == "1.0.0"
+
+
+def test_scrambled_outcomes_are_not_learned(world: World) -> None:
+    dice = random.Random(5)
+    flats = market.flats(500, seed=2)
+    rents = [flat.rent for flat in flats]
+    world.offer(*(flat._replace(rent=dice.choice(rents)) if dice.random() < 0.3 else flat for flat in flats))
+    found = world.retrainings.now(MODEL, actor=ANA)
+    rejected = world.run(found.retraining_id, to=RetrainingPhase.REJECTED)
+    assert rejected.observed.step(StepName.CHECK).state is StepState.STOPPED
+    assert "contradict the live version and a second model" in rejected.observed.reason
+    assert world.registry.numbers(MODEL) == ["1.0.0"]
+    assert [alert.rule for alert in world.alerts.open()] == ["retraining_failed"]
+
+
+def test_a_version_that_is_not_shown_to_be_better_is_not_registered(world: World) -> None:
+    world.offer(*market.flats(400, seed=2))
+    policy = rules_of(world)
+    strict = msgspec.structs.replace(policy, validation=msgspec.structs.replace(policy.validation, require="superior"))
+    found = world.retrainings.now(MODEL, actor=ANA, policy=strict)
+    rejected = world.run(found.retraining_id, to=RetrainingPhase.REJECTED)
+    assert rejected.observed.step(StepName.VALIDATE).state is StepState.STOPPED
+    assert "not shown to be better" in rejected.observed.reason
+    assert world.registry.numbers(MODEL) == ["1.0.0"]
+
+
+def test_too_few_rows_end_it_at_once(world: World) -> None:
+    world.offer(*market.flats(150, seed=2))
+    found = world.retrainings.now(MODEL, actor=ANA)
+    rejected = world.run(found.retraining_id, to=RetrainingPhase.REJECTED)
+    assert rejected.observed.reason == "collect: 150 of 200 labelled rows"
