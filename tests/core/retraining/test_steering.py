@@ -13,6 +13,7 @@ from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
 from core.retraining.document import Retraining, RetrainingPhase, StepName
 from core.settings.retraining import Blackout, RetrainingPolicy, RetrainingSource
+from core.view.source import SnapshotSource
 from tests.end_to_end import market
 from tests.retraining_world import ANA, BEN, MODEL, World
 
@@ -155,3 +156,10 @@ def test_a_decision_on_an_older_state_is_refused(world: World) -> None:
     world.retrainings.hold(MODEL, actor=BEN)
     with pytest.raises(ConflictError):
         world.retrainings.cancel(MODEL, actor=ANA, expected_revision=found.revision)
+
+
+def test_a_snapshot_shows_retrainings_newest_first(world: World) -> None:
+    source = SnapshotSource(world.workspace)
+    assert source.take().retrainings == ()
+    found = world.retrainings.now(MODEL, actor=ANA)
+    assert source.take().retrainings == (found,)
