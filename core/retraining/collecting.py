@@ -134,7 +134,7 @@ def _served(
 ) -> LabelledRows:
     moved = Registry(workspace).went_live(live.model)
     start = window_start(policy.window, live_since=moved.at if moved else None, as_of=as_of)
-    found = served_rows(workspace, live, start=start, as_of=as_of, most=policy.window.rows)
+    found = served_rows(workspace, live, start=start, as_of=as_of)
     logged = found.logged
     if not len(logged):
         raise NotPassedError(

@@ -32,9 +32,9 @@ def count_rows(
         case "served":
             moved = Registry(workspace).went_live(live.model)
             start = window_start(window, live_since=moved.at if moved else None, as_of=as_of)
-            found = served_rows(workspace, live, start=start, as_of=as_of, most=window.rows)
+            found = served_rows(workspace, live, start=start, as_of=as_of)
             is_new = np.array([at > since for at in found.logged.at], dtype=np.bool_)
-            return int(found.labelled.sum()), int((found.labelled & is_new).sum())
+            return min(int(found.labelled.sum()), window.rows), int((found.labelled & is_new).sum())
         case "files":
             counts = [
                 (n_rows_of(file), is_newer(file, since))

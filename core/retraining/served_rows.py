@@ -66,21 +66,18 @@ def window_start(window: DataWindow, *, live_since: datetime | None, as_of: date
     return max(starts, default=None)
 
 
-def served_rows(
-    workspace: Workspace, live: ModelVersion, *, start: datetime | None, as_of: datetime, most: int
-) -> ServedRows:
-    """Read the sampled rows of all versions of a model, with their outcomes.
+def served_rows(workspace: Workspace, live: ModelVersion, *, start: datetime | None, as_of: datetime) -> ServedRows:
+    """Read the sampled rows of all versions of a model, with their outcomes: the newest 200,000 at most.
 
     Args:
         workspace: The workspace.
         live: The live version.
         start: Only rows from then on.
         as_of: Only rows up to then.
-        most: The newest rows at most.
     Raises:
         TelemetryError: The rows or their outcomes cannot be read.
     """
-    logged = logged_features(workspace.features_file, live.model, start=start, end=as_of, most=most)
+    logged = logged_features(workspace.features_file, live.model, start=start, end=as_of)
     by_version: dict[str, list[int]] = defaultdict(list)
     for row, version in enumerate(logged.versions):
         by_version[version].append(row)
