@@ -325,7 +325,7 @@ class Retrainings:
         """Keep what the engine remembers of a model; for the engine alone."""
         with audited(self._workspace, DATABASE, actor=actor, clock=self._clock) as change:
             self._remember(memory)
-            change.record("retraining.watch", memory.model, after={"schedule": memory.schedule})
+            change.record("retraining.schedule", memory.model, after={"schedule": memory.schedule})
 
     def _remember(self, memory: RetrainingMemory) -> None:
         before = self._memories.find(memory.model)
