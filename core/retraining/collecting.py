@@ -17,7 +17,7 @@ import pandas as pd
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.catalogue import file_domains, load_model
-from core.errors import RefusedError, UsageError
+from core.errors import UsageError
 from core.escape import shown
 from core.files import remove_file
 from core.losses import Actual, class_index
@@ -36,6 +36,7 @@ from core.tables.task import has_target
 from core.text_limits import cut
 from core.training.child import die_with_parent
 
+NO_SIGNATURE = "{} was not trained on a file, so nothing says which columns to train on (bondx session start trains it)"
 LEARN, NEWEST = "learn.parquet", "newest.parquet"
 _COMMAND_OUTPUT = "command.parquet"
 _DAY_SECONDS = 86_400.0
@@ -83,7 +84,7 @@ def collect(
     with registry.opened(live.model, live.version) as artifact:
         signature = TableSignature.read(artifact)
         if signature is None or signature.target is None:
-            raise RefusedError(f"{live.key} has no signature with a target, so it cannot be trained anew on rows.")
+            raise NotPassedError(NO_SIGNATURE.format(live.key), {})
         if policy.source.kind == "served":
             found = _served(workspace, live, signature, policy, as_of)
         elif policy.source.kind == "files":
@@ -141,9 +142,10 @@ def _served(
             "no served rows are recorded: set serving.log_features.share to record some, or another source", {}
         )
     if lacking := [name for name in signature.names if name not in logged.columns]:
-        raise RefusedError(
-            f"The recorded rows lack {', '.join(map(shown, lacking[:5]))}: serving.log_features.mask leaves such "
-            "columns out. Record them, or use another source (policy, retraining.source)."
+        raise NotPassedError(
+            f"the recorded rows lack {', '.join(map(shown, lacking[:5]))}: serving.log_features.mask leaves such "
+            "columns out. Record them, or use another source (policy, retraining.source)",
+            {},
         )
     values = [_label(signature, each) for each in found.actual]
     keep = np.array([value is not None for value in values], dtype=np.bool_)

@@ -19,7 +19,7 @@ from core.monitoring.profile_check import check_profile
 from core.monitoring.verdicts import DriftVerdict
 from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
-from core.retraining.collecting import LEARN, NEWEST, collect
+from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE, collect
 from core.retraining.comparing import VersionComparison, compare, verdict
 from core.retraining.document import Retraining, StepName
 from core.retraining.errors import NotPassedError
@@ -91,9 +91,7 @@ def _check(
             rules = PolicySource(workspace.root).policy().for_model(live.model).drift
             importance = importance_shares(read_object(artifact / REPORT_NAME))
             drift = check_profile(profile, frame, rules, outcomes=outcomes, importance=importance)
-        except RefusedError as error:
-            drift_note = str(error)
-        except UsageError as error:
+        except (RefusedError, UsageError) as error:  # such as a version without a profile
             drift_note = str(error)
         try:
             held_out = HeldOutRows.read(artifact, live.key)
@@ -228,7 +226,7 @@ def _validate(workspace: Workspace, retraining: Retraining, live: ModelVersion, 
 def _signature(artifact: Path, live: ModelVersion) -> TableSignature:
     signature = TableSignature.read(artifact)
     if signature is None or signature.target is None:
-        raise RefusedError(f"{live.key} has no signature with a target, so it cannot be trained anew on rows.")
+        raise NotPassedError(NO_SIGNATURE.format(live.key), {})
     return signature
 
 

@@ -17,7 +17,7 @@ from core.settings.retraining import DataWindow, RetrainingPolicy, RetrainingSou
 from core.telemetry.features import LoggedFeatures
 from tests.clocks import START
 from tests.end_to_end import market
-from tests.retraining_world import MODEL, World
+from tests.retraining_world import ANA, MODEL, World
 
 
 def collected(world: World, folder: Path, **rules: object) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
@@ -99,3 +99,13 @@ def test_outcomes_that_depend_on_the_answer_are_named_as_selection(share_of_low:
     times = [START + timedelta(seconds=row) for row in range(600)]
     logged = LoggedFeatures(times, ["1.0.0"] * 600, [str(row) for row in range(600)], {}, answers)
     assert ("selection" in ServedRows(logged, actual).selection()) is said
+
+
+def test_a_version_that_was_not_trained_on_a_file_is_refused_at_once(world: World, tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "model.json").write_text("{}")
+    live = world.registry.register(
+        "elsewhere", tmp_path / "made", metrics={}, lineage={}, gates=(), actor=ANA, reason="made elsewhere"
+    )
+    with pytest.raises(NotPassedError, match="was not trained on a file"):
+        collect(world.workspace, live, RetrainingPolicy(), as_of=START, seed=1, folder=tmp_path)
