@@ -100,6 +100,7 @@ class StressTest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str  # of the report
     models: tuple[str, ...] = ()  # that were stressed on the same panel, such as "spread@1.2.0"
     model_cases: tuple[ModelCaseSummary, ...] = ()
+    session_id: str = ""  # whose end it is of
     revision: int = 0
 
     @property
@@ -169,13 +170,14 @@ class StressTests:
         except msgspec.DecodeError as error:
             raise NotFoundError(f"{test.report} is of another release ({shown(str(error))}): run it again.") from None
 
-    def keep(self, report: StressReport, actor: Actor, *, reason: str = "") -> StressTest:
+    def keep(self, report: StressReport, actor: Actor, *, reason: str = "", session_id: str = "") -> StressTest:
         """Store a report.
 
         Args:
             report: The report.
             actor: Who ran the test.
             reason: Why.
+            session_id: The session whose end it is of.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents = self._documents
@@ -195,6 +197,7 @@ class StressTests:
                     created_at=self._clock(),
                     created_by=str(actor),
                     reason=reason,
+                    session_id=session_id,
                     cases=tuple(map(CaseSummary.of, report.cases)),
                     report=path.relative_to(self._workspace.root).as_posix(),
                     sha256=sha256,

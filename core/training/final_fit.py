@@ -46,14 +46,14 @@ from core.training.ensemble_fit import (
 )
 from core.training.errors import CheckpointDamagedError
 from core.training.explaining import conformal_of, explanation_of_training
+from core.training.final_stress_file import STRESS_FILE
 from core.training.metrics import finite, plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
 from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalRecord
 from core.training.scores import EpochScores
 from core.training.session_domain import ensembles_of
-from core.training.session_model_stress import model_sections
-from core.training.session_stress import SessionStress
+from core.training.session_model_stress import final_stress, stress_sections
 from core.training.slicing import Slices
 from core.training.tuning.outcome import TuningOutcome
 from core.training.tuning.records import TuningRecord
@@ -226,6 +226,15 @@ class FinalFit:
                 _save_model(model, name, folder, made, domain=self._settings.domain)
                 for name, model in made.model_set.models.items()
             )
+            stress = final_stress(
+                self._settings,
+                made.model_set.models,
+                made.columns.values(),
+                self._panels,
+                self._validation.panel.frame,
+            )
+            if stress is not None:
+                write_file(folder / STRESS_FILE, msgspec.json.encode(stress), durable=False)
             ensembles = tuple(as_shipped(each, made.model_set.models[each.model]) for each in made.ensembles)
             record = FinalRecord(
                 epoch=newest.epoch,
@@ -237,8 +246,7 @@ class FinalFit:
                     *tuning_sections(made.tuning, self._panels.domain.groups),
                     *sections_of(ensembles, self._panels.domain.groups),
                     *self._panels.report_sections(),
-                    *SessionStress(self._settings).sections(self._validation.panel.frame),
-                    *model_sections(self._settings, made.model_set.models, made.columns.values(), self._panels),
+                    *stress_sections(stress),
                 ),
                 ensembles=ensembles,
                 tuning=made.tuning,

@@ -1,6 +1,9 @@
-"""The models of a session under stress, for its final report: each against the truth of every scenario."""
+"""The stress test at the end of a session: its validation panel, and each model against every truth of a scenario."""
 
 from collections.abc import Iterable, Mapping
+
+import msgspec
+import pandas as pd
 
 from core.domains.report_section import ReportSection
 from core.domains.stress import LabelStressEngine
@@ -8,29 +11,38 @@ from core.models import Model
 from core.monitoring.data_profile import ColumnProfile
 from core.settings import TrainingSettings
 from core.stress.model_figures import ModelUnderStress
+from core.stress.report import StressReport
 from core.stress.stressed_models import StressedModel, stressed_models
 from core.training.panels import SessionPanels
-from core.training.session_stress import SessionStress
+from core.training.session_stress import SessionStress, case_section
 from core.training.version_stress import ranges_of
 
 FIGURES = ("error", "calibration", "ranking", "loss", "attainment")
 _BEYOND = 3
 
 
-def model_sections(
-    settings: TrainingSettings, models: Mapping[str, Model], columns: Iterable[ColumnProfile], panels: SessionPanels
-) -> tuple[ReportSection, ...]:
-    """Stress the models that ship on rows that are new to them; nothing where stress testing is off.
+def final_stress(
+    settings: TrainingSettings,
+    models: Mapping[str, Model],
+    columns: Iterable[ColumnProfile],
+    panels: SessionPanels,
+    validation: pd.DataFrame,
+) -> StressReport | None:
+    """Stress the validation panel, and the models that ship on rows that are new to them.
 
     Args:
         settings: Of the session.
         models: By name.
         columns: Of the data that they learned from.
         panels: Of the session.
+        validation: The rows of the validation panel.
+    Returns:
+        None where stress testing is off.
     """
     stress = SessionStress(settings)
-    if not isinstance(stress.engine, LabelStressEngine):
-        return ()
+    report = stress.report(validation)
+    if report is None or not isinstance(stress.engine, LabelStressEngine):
+        return report
     ranges = ranges_of(columns)
     held = [
         StressedModel(
@@ -47,7 +59,12 @@ def model_sections(
         checks=panels.domain.checks,
         gates=settings.quality_gates,
     )
-    return tuple(map(_section, found))
+    return msgspec.structs.replace(report, models=found)
+
+
+def stress_sections(report: StressReport | None) -> tuple[ReportSection, ...]:
+    """Write out a stress test for the final report."""
+    return () if report is None else (case_section(report), *map(_section, report.models))
 
 
 def _section(model: ModelUnderStress) -> ReportSection:

@@ -23,6 +23,7 @@ from core.tracking.divergence import is_loss
 from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_seconds
 from core.training.criteria import criteria
 from core.training.errors import LearningError
+from core.training.final_stress_file import keep_final_stress
 from core.training.records import EpochRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
@@ -278,6 +279,8 @@ class SessionRecorder:
         evidence = self.files.write_final(session, final, history, last, judgement)
         folder = self.files.checkpoints_of(session)
         registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
+        final_folder = (folder / final.models[0].folder).parent
+        keep_final_stress(self._workspace, session.session_id, final_folder, registered, self._actor, self._clock)
         manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
         self._runs.note(
             session,

@@ -6,10 +6,18 @@ import pandas as pd
 
 from core.domains.registry import find_domain
 from core.domains.report_section import ReportSection
-from core.domains.stress import SEVERITIES, StressCase, StressedDomain, StressEngine, StressScenario
+from core.domains.stress import (
+    SEVERITIES,
+    StressCase,
+    StressedDomain,
+    StressedPortfolio,
+    StressEngine,
+    StressScenario,
+)
 from core.errors import UsageError
 from core.settings import TrainingSettings
 from core.stress.choosing import stress_engine
+from core.stress.report import StressReport
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +45,7 @@ class SessionStress:
             settings: Of the session; without stress tests, or in a domain that has none, nothing is ever run.
         """
         self._settings = settings.stress_testing
+        self._domain = settings.domain
         is_on = self._settings.enable_stress_testing and not stress_announcements(settings)
         self._engine: StressEngine | None = stress_engine(settings.domain) if is_on else None
 
@@ -55,33 +64,44 @@ class SessionStress:
             f"{PREFIX}mean_impact": sum(impacts) / len(impacts),
         }
 
-    def sections(self, frame: pd.DataFrame) -> tuple[ReportSection, ...]:
-        """Stress the rows of a panel, for the final report."""
-        cases = self._cases(frame)
-        if not cases or self._engine is None:
-            return ()
-        factors = tuple(cases[0].factors)
-        return (
-            ReportSection(
-                title="Stress tests",
-                about="What the validation panel would lose under each scenario, as a share of its market value, in "
-                "total and by factor, and the impact from 0 to 1.",
-                columns=("scenario", "severity", "profit", "impact", *factors),
-                rows=tuple(_row(case, factors) for case in cases),
-            ),
+    def report(self, frame: pd.DataFrame) -> StressReport | None:
+        """Stress the rows of the validation panel; None where nothing is stressed."""
+        if self._engine is None or (held := self._held(self._engine, frame)) is None:
+            return None
+        cases = self._stressed(self._engine, held)
+        if not cases:
+            return None
+        return StressReport(
+            domain=self._domain,
+            portfolio="validation panel",
+            n_instruments=held.n_instruments,
+            market_value=held.market_value,
+            value_unit=self._engine.value_unit,
+            cases=cases,
+            notes=held.notes,
         )
 
+    def sections(self, frame: pd.DataFrame) -> tuple[ReportSection, ...]:
+        """Stress the rows of a panel, for the final report."""
+        report = self.report(frame)
+        return () if report is None else (case_section(report),)
+
     def _cases(self, frame: pd.DataFrame) -> tuple[StressCase, ...]:
-        if self._engine is None:
+        if self._engine is None or (held := self._held(self._engine, frame)) is None:
             return ()
+        return self._stressed(self._engine, held)
+
+    def _held(self, engine: StressEngine, frame: pd.DataFrame) -> StressedPortfolio | None:
         try:
-            held = self._engine.drawn_portfolio(frame)
+            return engine.drawn_portfolio(frame)
         except UsageError as error:
             log.warning("the draw cannot be stressed: %s", error)
-            return ()
+            return None
+
+    def _stressed(self, engine: StressEngine, held: StressedPortfolio) -> tuple[StressCase, ...]:
         found: list[StressCase] = []
         for severity, scenarios in self.chosen():
-            found += self._engine.run(held, scenarios, (severity,))
+            found += engine.run(held, scenarios, (severity,))
         return tuple(found)
 
     @property
@@ -101,6 +121,18 @@ class SessionStress:
                 chosen.append((severity, part))
                 left -= len(part)
         return chosen
+
+
+def case_section(report: StressReport) -> ReportSection:
+    """Write out what a panel loses under each scenario, for the final report."""
+    factors = tuple(report.cases[0].factors)
+    return ReportSection(
+        title="Stress tests",
+        about="What the validation panel would lose under each scenario, as a share of its market value, in "
+        "total and by factor, and the impact from 0 to 1.",
+        columns=("scenario", "severity", "profit", "impact", *factors),
+        rows=tuple(_row(case, factors) for case in report.cases),
+    )
 
 
 def _row(case: StressCase, factors: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,15 +1,24 @@
 """`stress_testing:` of the settings in a session: every so many epochs, and in the final report."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 
+from core.actor import Actor
 from core.domains.bonds.data.panel import generate
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.etrm.deals.panel import draw_deals
 from core.domains.etrm.deals.settings import DealSettings
 from core.settings import TrainingSettings
 from core.settings.training import ModelSettings, StressTestingSettings
+from core.stress.model_figures import ModelCase, ModelUnderStress
+from core.stress.report import StressReport
+from core.stress.stored_tests import StressTests
+from core.training.final_stress_file import STRESS_FILE, keep_final_stress
 from core.training.session_stress import SessionStress, stress_announcements
 from core.training.session_work import SessionWork
+from tests.clocks import HandClock
 
 ON = {"enable_stress_testing": True}
 
@@ -104,6 +113,9 @@ def test_a_session_stresses_its_draws_and_reports_the_validation_panel(tmp_path)
     assert 0 < second.metrics["stress.worst_impact"] <= 1
     assert second.score == pytest.approx(second.score)
     sections = {section.title: section for section in work.finish().sections}
+    (left,) = tmp_path.rglob(STRESS_FILE)
+    report = msgspec.json.decode(left.read_bytes(), type=StressReport)
+    assert [each.model for each in report.models] == ["spread"]
     assert "Stress tests" in sections
     rows = sections["Stress tests: spread"].rows
     assert rows[0][:2] == ("calm", "")
@@ -112,3 +124,25 @@ def test_a_session_stresses_its_draws_and_reports_the_validation_panel(tmp_path)
     error, freeze = (float(row[2]) for row in rows[:2])
     assert freeze > 2 * error
     assert "credit_cycle" in rows[1][-1]
+
+
+def test_the_stress_test_of_a_session_is_stored_once_under_the_versions_of_its_models(workspace, frame, tmp_path):
+    report = SessionStress(TrainingSettings(stress_testing=StressTestingSettings(**ON, scenario_count=3))).report(frame)
+    calm = ModelCase(scenario="calm", family="", severity="", figures={"error": 1.0})
+    model = ModelUnderStress(model="spread", panel="4,000 rows", n_rows=4000, calm=calm, cases=())
+    clock = HandClock(datetime(2026, 11, 27, tzinfo=UTC))
+
+    def keep(session_id):
+        keep_final_stress(workspace, session_id, tmp_path, ["spread/1.2.0"], Actor.engine(), clock)
+        return StressTests(workspace).all()
+
+    assert keep("s-0001") == []
+    (tmp_path / STRESS_FILE).write_bytes(msgspec.json.encode(msgspec.structs.replace(report, models=(model,))))
+    (kept,) = keep("s-0001")
+    assert (kept.session_id, kept.models, len(kept.cases)) == ("s-0001", ("spread@1.2.0",), 3)
+    assert kept.portfolio == "validation panel of s-0001"
+    assert StressTests(workspace).report(kept.test_id).models[0].model == "spread@1.2.0"
+    assert keep("s-0001") == [kept]
+    assert len(keep("s-0002")) == 2
+    (tmp_path / STRESS_FILE).write_bytes(b"{")
+    assert len(keep("s-0003")) == 2
