@@ -53,6 +53,8 @@ _FRAME = 6  # the frame of the heat map, its padding, and the cursor
 _BUCKETS = ((0.20, 7, "alarm"), (0.10, 5, "bad"), (0.05, 3, "warn"), (0.01, 1, ""))
 """From which loss on, which level of a sparkline is drawn beside the number, and its tone; the severest first."""
 _BAR_WIDTH = 24
+_WORSE = 1.5  # times the error in calm, from which it is marked
+_MOST_BEYOND = 3
 _NAME_WIDTH = 22
 
 
@@ -307,7 +309,36 @@ def case_lines(report: "StressReport", case: "StressCase", glyphs: Glyphs) -> li
                     )
                 )
             )
-    return lines
+    return lines + model_lines(report, case)
+
+
+def model_lines(report: "StressReport", case: "StressCase") -> list[Line]:
+    """Write out each model under the scenario of a case: its error against the truth, gates, features out of range.
+
+    Args:
+        report: The report that has them.
+        case: The case.
+    """
+    found = []
+    for model in report.models:
+        for each in model.cases:
+            if each.key != case.key:
+                continue
+            ratio = model.ratio(each)
+            words = [] if ratio is None else [f"error x{ratio:.2f}"]
+            words += [
+                f"{name} {each.figures[name]:.2f}"
+                for name in ("calibration", "ranking", "attainment")
+                if name in each.figures
+            ]
+            tone = "bad" if ratio is not None and ratio >= _WORSE else ""
+            found.append(Line(((f"{model.model:<{_NAME_WIDTH}} ", "strong"), (", ".join(words), tone))))
+            if each.gates:
+                found.append(Line(((f"  fails gates: {', '.join(each.gates)}", "warn"),)))
+            if each.beyond:
+                left = ", ".join(f"{part.name} {part.share:.0%}" for part in each.beyond[:_MOST_BEYOND])
+                found.append(Line(((f"  rows out of the trained range: {left}", "muted"),)))
+    return [Line(), Line((("Models against the truth of the scenario", "title"),)), *found] if found else []
 
 
 def _when(case: "StressCase") -> str:

@@ -1,9 +1,12 @@
 """Screen 8: stored stress tests, where a scenario hurts, how a figure comes about, and a test that is started here."""
 
 import asyncio
+import contextlib
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.dialogs.change import ChangeDialog
@@ -12,12 +15,16 @@ from console.presentation import stress
 from core.actor import Actor, Origin
 from core.governance import AuditLog
 from core.state import Workspace
+from core.stress.model_figures import FeatureBeyond, ModelCase, ModelUnderStress
 from core.stress.stored_tests import StressTests
 from core.stress.stress_test import StressRequest, run_stress_test
+from core.view.past.recorder import DocumentRecorder
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
+from themes.palettes import THEMES
 from tools.demo_stress import stress_demo
 from widgets.glyphs import ASCII, UNICODE
+from widgets.rows import Cell
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +135,87 @@ def test_a_bucket_is_a_number_and_a_sign_not_only_a_colour(glyphs):
     assert [cell.text.split()[0] for cell in cells] == ["+3.0", "-0.1", "-2.0", "-6.0", "-15.0", "-30.0"]
     assert len({cell.text[-1] for cell in cells[1:]}) == 5
     assert len({cell.tone for cell in cells}) == 6
+
+
+@pytest.mark.parametrize("glyphs", [ASCII, UNICODE], ids=["ascii", "unicode"])
+@pytest.mark.parametrize("is_narrow", [True, False], ids=["narrow", "wide"])
+def test_a_heat_map_can_be_read_without_any_colour(workspace, glyphs, is_narrow):
+    """Whoever tells no red from green, or has no colour, tells losses from gains and each bucket from the others."""
+    test, report = StressTests(workspace).latest(), StressTests(workspace).report("st-0002")
+    levels = stress.sectors(report, "severe")
+    tone_of_text, bucket_of_sign = {}, {}
+    for row in stress.heat_rows(test.cases, report, levels, "severe", glyphs, narrow=is_narrow):
+        for cell in row.cells:
+            if not isinstance(cell, Cell) or (cell.tone == "" and not cell.text.endswith(tuple(glyphs.levels))):
+                continue
+            if not cell.text.startswith(("+", "-")):
+                continue
+            sign = cell.text[-1]
+            assert (cell.value < 0) == cell.text.startswith("-") or abs(cell.value) < 0.005
+            tone_of_text.setdefault((sign, cell.text.startswith("-")), set()).add(cell.tone)
+            bucket_of_sign.setdefault(cell.tone, set()).add(sign)
+    # the sign beside the number says all that the colour says
+    assert all(len(signs) == 1 for tone, signs in bucket_of_sign.items())
+    alarming = {sign for tone, signs in bucket_of_sign.items() for sign in signs if tone in ("warn", "bad", "alarm")}
+    assert len(alarming) == len({"warn", "bad", "alarm"} & set(bucket_of_sign))
+    assert " " not in alarming
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_the_screen_without_colour_has_the_same_text(open_console, theme, monkeypatch):
+    async with open_console((120, 40), theme=theme) as console:
+        await on_stress(console)
+        coloured = console.text()
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with open_console((120, 40), theme=theme) as console:
+        await on_stress(console)
+        strips = console.app.screen._compositor.render_strips(console.app.size)
+        styles = [segment.style for strip in strips for segment in strip if segment.style]
+        assert all(not each or each.is_default for style in styles for each in (style.color, style.bgcolor))
+        assert console.text() == coloured
+
+
+async def test_the_past_shows_the_tests_of_then_and_their_reports(open_console, workspace):
+    at = [NOW + timedelta(minutes=n) for n in (1, 2)]
+    for when in at:
+        if when == at[1]:
+            request = StressRequest(domain="bonds", n_rows=60, seed=3, scenarios=["rates_up"])
+            tests = StressTests(workspace, clock=lambda when=when: when)
+            tests.keep(run_stress_test(request), Actor("mira", "desk-4", Origin.CONSOLE))
+        with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=lambda when=when: when)) as recorder:
+            recorder.look()
+    async with open_console((120, 40), clock=lambda: NOW + timedelta(minutes=10)) as console:
+        await on_stress(console)
+        table = console.screen.main_table()
+        assert [row.text(0) for row in table.rows] == ["st-0003", "st-0002", "st-0001"]
+        await console.press("less_than_sign")
+        await console.until(lambda: console.app.playback.at == at[0], "the moment before")
+        await console.until(lambda: [row.text(0) for row in table.rows] == ["st-0002", "st-0001"], "the tests of then")
+        await console.until(lambda: "global_liquidity_freeze" in console.text(), "the report of then")
+        assert "[past" in console.text()
+
+
+async def test_models_are_shown_below_the_case_that_they_were_stressed_by(workspace):
+    report = StressTests(workspace).report("st-0002")
+    calm = ModelCase(scenario="calm", family="", severity="", figures={"error": 10.0})
+    case = report.worst
+    worse = ModelCase(
+        scenario=case.scenario,
+        family=case.family,
+        severity=case.severity,
+        figures={"error": 32.0, "ranking": 0.91},
+        gates=("liquidity_index_median",),
+        beyond=(FeatureBeyond("credit_cycle", 0.98, 0.01),),
+    )
+    model = ModelUnderStress(model="spread@1.2.0", panel="p", n_rows=100, calm=calm, cases=(worse,))
+    report = msgspec.structs.replace(report, models=(model,))
+    texts = [line.text for line in stress.case_lines(report, case, ASCII)]
+    start = texts.index("Models against the truth of the scenario")
+    assert texts[start + 1].split() == ["spread@1.2.0", "error", "x3.20,", "ranking", "0.91"]
+    assert texts[start + 2].strip() == "fails gates: liquidity_index_median"
+    assert texts[start + 3].strip() == "rows out of the trained range: credit_cycle 98%"
+    other = next(each for each in report.cases if each.key != case.key)
+    assert not any("Models against" in line.text for line in stress.case_lines(report, other, ASCII))
 
 
 async def test_why_tells_how_the_figure_comes_about(open_console, workspace):
