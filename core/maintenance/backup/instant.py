@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.clock import Clock
-from core.files import UNFINISHED, access_error
+from core.files import UNFINISHED, FileAccessError, access_error
 from core.governance.chain import GENESIS
 from core.governance.head import DATABASE as AUDIT
 from core.governance.head import HeadStore
 from core.governance.journal import Journal
 from core.governance.ledgers import LedgerFiles
+from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.state_files import archive_files, state_files
 from core.plain_files import open_regular
 from core.registry.documents import ModelVersion
@@ -33,6 +34,9 @@ from core.telemetry.errors import translated
 from core.telemetry.schema import connect_to_read
 
 _SQLITE = b"SQLite format 3\0"
+_ATTEMPTS = 100
+_PATIENCE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.001
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _NOT_OF_THE_WORKSPACE = (".lock", ".queue", ".lease", ".link", UNFINISHED)
 
@@ -112,18 +116,45 @@ def instant_of(workspace: Workspace, clock: Clock) -> Iterator[WorkspaceInstant]
 
 @contextmanager
 def _held(workspace: Workspace) -> Iterator[None]:
-    """Hold the audit log and every state file; whoever changes one holds one alone, so nobody waits in a circle."""
-    with ExitStack() as locks:
-        locks.enter_context(Journal(workspace.audit_file).locked(shared=True))
-        for file in state_files(workspace):
-            lock = FairLock(file)
-            # The log's own file is written by whoever holds the log.
-            if file.stem != AUDIT and lock.lock.exists():
-                try:
-                    locks.enter_context(lock.held())
-                except OSError as error:
-                    raise access_error(file, "lock", error) from error
-        yield
+    """Hold the audit log and every state file; whoever changes one holds one alone, so nobody waits in a circle.
+
+    Nobody is kept waiting for somebody else: if one file stays locked, all others are let go, and that one is waited
+    for alone.
+
+    Raises:
+        LockHeldError: A file stayed locked; the message names the holder.
+        FileAccessError: A lock cannot be opened, or there was no instant in which all files were free.
+    """
+    journal = Journal(workspace.audit_file)
+    # The log's own file is written by whoever holds the log. A file without a lock was never written.
+    files = [file for file in state_files(workspace) if file.stem != AUDIT and FairLock(file).lock.exists()]
+    for _ in range(_ATTEMPTS):
+        with ExitStack() as locks:
+            locks.enter_context(journal.locked(shared=True))
+            blocked = next((file for file in files if not _is_held_at_once(file, locks)), None)
+            if blocked is None:
+                yield
+                return
+        try:
+            with FairLock(blocked).held():
+                pass
+        except OSError as error:
+            raise access_error(blocked, "lock", error) from error
+    raise FileAccessError(workspace.state_dir, "lock", f"its files were never free together in {_ATTEMPTS} attempts")
+
+
+def _is_held_at_once(file: Path, locks: ExitStack) -> bool:
+    """Lock a state file if it is free now or within some milliseconds, as changes hold it."""
+    lock = FairLock(file).lock
+    try:
+        descriptor = open_lock(lock)
+    except OSError as error:
+        raise access_error(lock, "open", error) from error
+    if not locked_within(descriptor, _PATIENCE_SECONDS, pause_seconds=_PAUSE_SECONDS):
+        os.close(descriptor)
+        return False
+    locks.callback(unlock, descriptor)
+    return True
 
 
 def _opened(workspace: Workspace) -> Iterator[tuple[str, BinaryIO]]:

@@ -10,11 +10,19 @@ import pytest
 from core.errors import NotFoundError, RefusedError
 from core.files import DiskFullError, FolderInUseError
 from core.governance import AuditFilter, AuditLog
-from core.maintenance.backup import BackupDamagedError, create_backup, restore_model, restore_workspace
+from core.maintenance.backup import (
+    BackupDamagedError,
+    BackupRepository,
+    create_backup,
+    restore_model,
+    restore_workspace,
+)
 from core.maintenance.doctor import examine
 from core.registry import Registry
+from core.settings import TrainingSettings
 from core.state import Workspace
 from core.telemetry import TelemetryReader
+from core.training.sessions import Sessions
 from tests.core.maintenance.backup.conftest import ANA, KEY, add_version
 from tests.disks import mounted
 from tests.waiting import until
@@ -142,6 +150,27 @@ def test_a_backup_that_does_not_exist_is_refused_by_name(full, back_up, reposito
     back_up()
     with pytest.raises(NotFoundError, match=r"holds no backup 'b-1'\. Newest: b-"):
         restore_workspace(repository(), "b-1", target, actor=ANA)
+
+
+def test_a_backup_that_waits_for_one_locked_file_keeps_nobody_else_waiting(full, safe, fork, turnstile):
+    locked, gate = turnstile(), turnstile()
+    Sessions(full).start(TrainingSettings(), name="", actor=ANA)
+
+    def hold() -> None:
+        with full.database("sessions").transaction():
+            locked.open()
+            gate.pass_through()
+
+    holder = fork(hold)
+    locked.pass_through()
+    backup = fork(lambda: create_backup(full, safe, None, actor=ANA).backup_id)
+    until((safe / "bondx-backups.json").exists, "the beginning of the backup")
+    for number in range(5):  # each waits for the registry and for the log, and for nothing that the backup waits for
+        add_version(full, "spread", f"meanwhile {number}")
+    assert list((safe / "backups").glob("*.json")) == []
+    gate.open()
+    holder.wait()
+    assert backup.answer() in BackupRepository.open(safe, None).ids()
 
 
 def test_backups_of_a_busy_workspace_are_each_at_one_instant(full, back_up, repository, tmp_path, fork):
