@@ -13,7 +13,7 @@ import core
 from core.files import make_folder
 from core.own_python import ONE_THREAD, module_command, signal_name
 from core.retraining.document import Retraining, StepName
-from core.retraining.results import StepResult, folder_of, forget_result, read_result
+from core.retraining.results import StepResult, folder_of, read_result
 from core.state import Workspace
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.child_output import ChildOutput, child_level
@@ -52,7 +52,6 @@ class StepChild:
         self._memory_limit_mb = retraining.policy.memory_limit_mb
         self._is_late = False
         make_folder(folder_of(workspace, self.retraining_id))
-        forget_result(workspace, self.retraining_id, step)
         self._process = subprocess.Popen(
             module_command(MODULE, workspace.root, self.retraining_id, step.value, os.getpid(), self._memory_limit_mb),
             stdin=subprocess.DEVNULL,

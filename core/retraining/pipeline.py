@@ -29,7 +29,7 @@ from core.retraining.document import (
     StepState,
 )
 from core.retraining.facts import known_models
-from core.retraining.results import StepResult, folder_of, read_result, remove_folder
+from core.retraining.results import StepResult, folder_of, forget_result, read_result, remove_folder
 from core.retraining.retrainings import Retrainings
 from core.retraining.watching import TriggerWatch
 from core.settings import PolicySource, SettingsError
@@ -187,6 +187,9 @@ class Pipeline:
             live = self._deployment.live(found.model) or "no version"
             self._stop(found, step, f"{live} went live meanwhile, so there is nothing to compare with", now)
             return
+        forget_result(
+            self._workspace, found.retraining_id, step.name
+        )  # of an earlier attempt: not taken for this one's
         started = step.started_at or now
         step = msgspec.structs.replace(step, state=StepState.RUNNING, started_at=started, next_attempt_at=None)
         found = self._observe(
@@ -370,6 +373,8 @@ class Pipeline:
         done = self._deployment.restore(found, f"{found.retraining_id}: {observed.reason}"[:900])
         if done:
             ends_as = observed.ends_as or RetrainingPhase.RESTORED
+            if observed.challenger and self._deployment.live(found.model) == observed.challenger:
+                ends_as = RetrainingPhase.FAILED  # there is no way back to the earlier version
             self._finish(found, ends_as, f"{observed.reason}; {done}")
 
     def _finish(self, found: Retraining, phase: RetrainingPhase, reason: str, **observed: object) -> None:

@@ -2,14 +2,20 @@
 
 import os
 import random
+import shutil
 import signal
+from pathlib import Path
 
 import msgspec
 
+from core.errors import CoreError
+from core.governance import AuditLog
 from core.retraining.document import Retraining, RetrainingPhase, RetrainingStep, StepName, StepState
 from core.settings import PolicySource
 from core.settings.retraining import RetrainingPolicy
+from core.state import Workspace
 from tests.clocks import HandSeconds
+from tests.disks import filled, mounted
 from tests.end_to_end import market
 from tests.retraining_world import ANA, MODEL, World
 from tests.waiting import until
@@ -103,3 +109,32 @@ def test_too_few_rows_end_it_at_once(world: World) -> None:
     found = world.retrainings.now(MODEL, actor=ANA)
     rejected = world.run(found.retraining_id, to=RetrainingPhase.REJECTED)
     assert rejected.observed.reason == "collect: 150 of 200 labelled rows"
+
+
+def test_a_disk_that_fills_stops_a_step_and_the_next_engine_continues_once_there_is_room(
+    world: World, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "disk", "128m") as disk:
+        shutil.copytree(world.workspace.root, disk / "workspace")
+        small = World(Workspace.open(disk / "workspace"), world.clock)
+        small.offer(*market.flats(400, seed=2))
+        found = small.retrainings.now(MODEL, actor=ANA)
+        small.pipeline.tick()
+        with filled(disk):
+
+            def fails() -> bool:
+                try:
+                    small.pipeline.tick()
+                except (CoreError, OSError):  # the worker's thread restarts with a new pipeline
+                    return True
+                return False
+
+            until(fails, "a state that cannot be written")
+            assert small.live == "1.0.0"
+        small.pipeline.close()
+        small.start_engine()
+        small.pass_by(seconds=61)
+        collected = small.run(found.retraining_id, to=StepName.CHECK)
+        small.pipeline.close()
+        assert collected.observed.step(StepName.COLLECT).evidence["n_rows"] == 400
+        assert (small.live, AuditLog(small.workspace).verify().ok) == ("1.0.0", True)
