@@ -286,9 +286,26 @@ def compare_two(args: argparse.Namespace) -> int:
             "impact": each.impact,
         }
         for each in found
+        if not each.model
     ]
     columns = ("scenario", "severity", "before", "after", "change", "impact_before", "impact")
     print_table(rows, columns, empty="no cases")
+    models = [
+        {
+            "model": each.model,
+            "scenario": each.scenario,
+            "severity": each.severity,
+            "versions": f"{each.version_before or '-'} {each.version or '-'}",
+            "error_before": "" if each.error_ratio_before is None else f"x{each.error_ratio_before:.2f}",
+            "error": "" if each.error_ratio is None else f"x{each.error_ratio:.2f}",
+            "attainment_before": "" if each.attainment_before is None else f"{each.attainment_before:.3f}",
+            "attainment": "" if each.attainment is None else f"{each.attainment:.3f}",
+        }
+        for each in found
+        if each.model
+    ]
+    if models:
+        print_table(models, tuple(models[0]), empty="")
     return ExitCode.GOOD
 
 

@@ -1,20 +1,45 @@
-"""Two stress tests side by side: what each case loses now, and lost then."""
+"""Two stress tests side by side: what each case loses now, and lost then; and how far each model errs under it."""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from core.errors import UsageError
-from core.stress.stored_tests import StressTest
+from core.stress.stored_tests import ModelCaseSummary, StressTest
 
 
 class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One case of two tests; None where a test did not have it."""
+    """One case of two tests, of the portfolio or of a model; None where a test did not have it.
+
+    Attributes:
+        scenario: The scenario.
+        severity: Its severity.
+        pnl_share_before: Of the portfolio, in the earlier test.
+        pnl_share: In the later one.
+        impact_before: Likewise.
+        impact: Likewise.
+        model: The model, whatever its version; empty: the case is of the portfolio.
+        version_before: The version in the earlier test.
+        version: The version in the later one.
+        error_ratio_before: The error against the truth, as times that of calm, in the earlier test.
+        error_ratio: In the later one.
+        attainment_before: Likewise.
+        attainment: Likewise.
+    """
 
     scenario: str
     severity: str
-    pnl_share_before: float | None
-    pnl_share: float | None
-    impact_before: float | None
-    impact: float | None
+    pnl_share_before: float | None = None
+    pnl_share: float | None = None
+    impact_before: float | None = None
+    impact: float | None = None
+    model: str = ""
+    version_before: str = ""
+    version: str = ""
+    error_ratio_before: float | None = None
+    error_ratio: float | None = None
+    attainment_before: float | None = None
+    attainment: float | None = None
 
     @property
     def change(self) -> float | None:
@@ -25,7 +50,7 @@ class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_tests(before: StressTest, after: StressTest) -> tuple[CaseChange, ...]:
-    """Compare the cases of two tests, in the order of the later.
+    """Compare the cases of two tests, in the order of the later: of the portfolios, then of the models.
 
     Raises:
         UsageError: They are of different domains.
@@ -48,4 +73,31 @@ def compare_tests(before: StressTest, after: StressTest) -> tuple[CaseChange, ..
                 impact=now.impact if now else None,
             )
         )
-    return tuple(found)
+    return (*found, *_models(before, after))
+
+
+def _models(before: StressTest, after: StressTest) -> list[CaseChange]:
+    old, new = _by_model(before), _by_model(after)
+    found = []
+    for model, scenario, severity in dict.fromkeys((*new, *old)):
+        key = (model, scenario, severity)
+        was, now = old.get(key), new.get(key)
+        found.append(
+            CaseChange(
+                scenario=scenario,
+                severity=severity,
+                model=model,
+                version_before=was.version if was else "",
+                version=now.version if now else "",
+                error_ratio_before=was.error_ratio if was else None,
+                error_ratio=now.error_ratio if now else None,
+                attainment_before=was.attainment if was else None,
+                attainment=now.attainment if now else None,
+            )
+        )
+    return found
+
+
+def _by_model(test: StressTest) -> Mapping[tuple[str, str, str], ModelCaseSummary]:
+    """Return the cases of models, whatever their versions; of several versions of one model, the last."""
+    return {(case.model.partition("@")[0], case.scenario, case.severity): case for case in test.model_cases}

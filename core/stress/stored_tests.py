@@ -68,6 +68,11 @@ class ModelCaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     attainment: float | None
     n_gates: int
 
+    @property
+    def version(self) -> str:
+        """The version; empty for a model that is not registered."""
+        return self.model.partition("@")[2]
+
     @classmethod
     def of(cls, model: ModelUnderStress, case: ModelCase) -> "ModelCaseSummary":
         """Summarise a case of a model."""

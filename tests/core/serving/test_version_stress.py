@@ -51,6 +51,10 @@ def test_a_version_is_stressed_on_the_command_line(stress, workspace, registered
     (found,) = answer["report"]["models"]
     assert found["model"] == "spread@1.0.0"
     assert found["cases"][0]["figures"]["error"] > 2 * found["calm"]["figures"]["error"]
+    stress("run", "--model", "spread", *words)
+    compared = stress("compare", "st-0001", "st-0002")[1]
+    assert "1.0.0 1.0.0" in compared
+    assert "ATTAINMENT_BEFORE" in compared
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from core.maintenance.pruning import Pruning
 from core.settings.retention import RetentionSettings
 from core.state.errors import DocumentNotFoundError
 from core.stress.comparison import compare_tests
+from core.stress.model_figures import ModelCase, ModelUnderStress
 from core.stress.stored_tests import StressTests
 from core.stress.stress_test import StressRequest, run_stress_test
 
@@ -83,3 +84,23 @@ def test_two_tests_are_compared_case_by_case(tests, report, actor):
     assert (down.pnl_share, down.change) == (None, None)
     with pytest.raises(UsageError, match="is of bonds, and st-0002 of other"):
         compare_tests(before, msgspec.structs.replace(after, domain="other"))
+
+
+def test_versions_of_a_model_are_compared_case_by_case(tests, report, actor):
+    def stressed(name, error):
+        calm = ModelCase(scenario="calm", family="", severity="", figures={"error": 2.0})
+        case = ModelCase(
+            scenario="rates_up", family="f", severity="severe", figures={"error": error, "attainment": 0.9}
+        )
+        model = ModelUnderStress(model=name, panel="p", n_rows=9, calm=calm, cases=(case,))
+        return tests.keep(msgspec.structs.replace(report, models=(model,)), actor)
+
+    before, after, other = stressed("spread@1.0.0", 8.0), stressed("spread@1.1.0", 4.0), stressed("anomaly@1.0.0", 4.0)
+    *portfolio, change = compare_tests(before, after)
+    assert [each.model for each in portfolio] == ["", ""]
+    assert (change.model, change.version_before, change.version) == ("spread", "1.0.0", "1.1.0")
+    assert (change.error_ratio_before, change.error_ratio) == (4.0, 2.0)
+    assert (change.attainment, change.pnl_share, change.change) == (0.9, None, None)
+    *_, new, gone = compare_tests(before, other)
+    assert (new.model, new.error_ratio_before) == ("anomaly", None)
+    assert (gone.model, gone.error_ratio) == ("spread", None)
