@@ -19,6 +19,7 @@ from core.alerts.policy_alerts import PolicyAlerts
 from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.explain.conformal import Conformal, ConformalError
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
@@ -46,6 +47,15 @@ def _profile_in(folder: Path, version: str) -> DataProfile | None:
         return DataProfile.read(folder, version)
     except ProfileError as error:
         log.info("predictions are recorded without slices: %s", error)
+        return None
+
+
+def _conformal_in(folder: Path, version: str) -> Conformal | None:
+    """Return the intervals of a version; None if it has none: a request for one is then refused."""
+    try:
+        return Conformal.read(folder, version)
+    except ConformalError as error:
+        log.info("answers have no intervals: %s", error)
         return None
 
 
@@ -224,6 +234,7 @@ class Loader:
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
             profile = _profile_in(folder, f"{model} {version}")
+            conformal = _conformal_in(folder, f"{model} {version}")
             stats = self._stats.of(model, version)
             tap = self._live.tap(model, version, scorer, profile, stats) if self._live is not None else None
             n_file_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
@@ -242,6 +253,7 @@ class Loader:
             n_bytes=n_bytes,
             profile=profile,
             tap=tap,
+            conformal=conformal,
         )
 
     def _take_loaded(self) -> None:

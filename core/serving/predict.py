@@ -107,6 +107,7 @@ class Predictor:
                 assignment = served.routing.comparing(assignment, dialect, content)
             version = assignment.version
             asked = version.speech(dialect).read(content)
+            dialect.require(asked, version.conformal)
             if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
             values = _answers(version, asked)
@@ -312,6 +313,7 @@ class Predictor:
             raise TooLargeError(f"The request has {n_rows:,} rows; this server accepts at most {most:,}.")
         if n_rows == 0:
             raise BadRequestError("The request has no rows.")
+        dialect.require(asked, version.conformal)
         return asked
 
     async def _in_worker(self, work: Any, *arguments: Any) -> Any:
@@ -345,7 +347,7 @@ class Predictor:
     ) -> PredictReply:
         """Encode the answer, count it and record it."""
         version = assignment.version
-        answered = Answered(version.model, version.version, request_id, version.signature, values)
+        answered = Answered(version.model, version.version, request_id, version.signature, values, version.conformal)
         body = dialect.reply(asked, answered)
         if type(body) is bytes and dialect.content_type == b"application/json":
             body = shown_json(body)  # the names of classes are a user's, too

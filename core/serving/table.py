@@ -21,6 +21,7 @@ from core.serving.stats import VersionStats
 from core.telemetry.predictions import Arm
 
 if TYPE_CHECKING:
+    from core.explain.conformal import Conformal
     from core.monitoring.data_profile import DataProfile
     from core.serving.live.tap import LiveTap
     from core.serving.scoring.scorer import Scorer
@@ -49,6 +50,7 @@ class LoadedVersion:
         n_bytes: int = 0,
         profile: "DataProfile | None" = None,
         tap: "LiveTap | None" = None,
+        conformal: "Conformal | None" = None,
     ) -> None:
         self.model = model
         self.version = version
@@ -61,6 +63,7 @@ class LoadedVersion:
         self.n_bytes = n_bytes  # of memory
         self.profile = profile
         self.slice_columns = () if profile is None else recorded_columns(profile)
+        self.conformal = conformal
         self.tap = tap  # takes answered rows to be counted
         stats.last_used = time.monotonic()
         self.alone = Assignment(self, slicer=self.slicer(()))  # outside a rollout

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 import orjson
 
 from core.errors import CoreError
+from core.explain.conformal import Conformal
 from core.models.scoring.fields import Rows
 from core.serving.decoding import check_utf8, reading, spelled_as_json
 from core.serving.dialects.schemas import FAULT, Schema
@@ -38,6 +39,7 @@ class Answered(NamedTuple):
     request_id: str
     signature: ServingSignature
     values: list[Any]
+    conformal: Conformal | None = None
 
 
 Reader = Callable[[bytes], ReadRequest]
@@ -155,6 +157,16 @@ class Dialect(ABC):
     @abstractmethod
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         """Encode the answer; a `FramedBody` has bytes of tensors after its JSON object."""
+
+    def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse, before anything is scored, what a version cannot answer beside its predictions; by default nothing.
+
+        Args:
+            asked: The request.
+            conformal: The intervals of the version.
+        Raises:
+            BadRequestError: The field, and why.
+        """
 
     def check(self, content: bytes) -> None:
         """Refuse a body that no version could read; by default, a body that is not UTF-8.

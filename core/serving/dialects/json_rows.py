@@ -3,21 +3,41 @@
 {"row": {"rating_num": 8, …}}                     {"model": …, "version": …, "request_id": …, "prediction": 173.9}
 {"rows": [{"rating_num": 8, …}, …]}               {…, "predictions": [173.9, …]}
 
+With `"interval": 0.9` each answer has a conformal interval: {…, "interval": {"level": 0.9, "low": …, "high": …}}, or
+`intervals` for rows; of classes {"level": 0.9, "classes": ["low", …]}.
+
 A model of three or more classes answers with a probability for each, and names them: {…, "classes": ["low", …]}.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import orjson
 from typing_extensions import override
 
+from core.explain.conformal import LEVELS, Conformal, ConformalError
 from core.json_documents import json_decoder
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
-from core.serving.dialects.schemas import ANSWER, ANSWERS, ROW, ROWS, TEXT, object_schema
+from core.serving.dialects.schemas import ANSWER, ANSWERS, ROW, ROWS, TEXT, Schema, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
+
+INTERVAL: Schema = object_schema(
+    ["level"],
+    level={"type": "number"},
+    low={"type": "number"},
+    high={"type": "number"},
+    classes={"type": "array", "items": TEXT, "description": "Of a model of classes: those that the level needs."},
+)
+
+
+class RowsForm(NamedTuple):
+    """What the answer must look like."""
+
+    is_single: bool
+    level: float | None  # of an interval
 
 
 class JsonRows(Dialect):
@@ -27,7 +47,18 @@ class JsonRows(Dialect):
     id_field = "request_id"
     title = "JSON rows"
     predict_path = "/api/v1/predict/{which}"
-    request_schema = object_schema([], row=ROW, rows=ROWS, request_id=TEXT)
+    request_schema = object_schema(
+        [],
+        row=ROW,
+        rows=ROWS,
+        request_id=TEXT,
+        interval={
+            "type": "number",
+            "minimum": LEVELS[0],
+            "maximum": LEVELS[-1],
+            "description": "The level of a conformal interval of each answer, such as 0.9.",
+        },
+    )
     answer_schema = object_schema(
         ["model", "version", "request_id"],
         model=TEXT,
@@ -35,6 +66,8 @@ class JsonRows(Dialect):
         request_id=TEXT,
         prediction=ANSWER,
         predictions=ANSWERS,
+        interval=INTERVAL,
+        intervals={"type": "array", "items": INTERVAL},
         classes={"type": "array", "items": TEXT, "description": "Of a model of three or more classes, their names."},
     )
 
@@ -46,6 +79,7 @@ class JsonRows(Dialect):
                 ("rows", list[signature.row] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
                 ("row", signature.row | msgspec.UnsetType, msgspec.UNSET),
                 ("request_id", str | None, None),
+                ("interval", float | None, None),
             ],
         )
         decode = json_decoder(body).decode
@@ -55,17 +89,30 @@ class JsonRows(Dialect):
                 asked = decode(content)
             except UNREADABLE as error:
                 raise signature.explained(error, content) from None
-            if asked.row is not msgspec.UNSET:
-                if asked.rows is not msgspec.UNSET:
-                    raise BadRequestError("The request has both `row` and `rows`; give one of them.")
-                check_keys(content, signature.n_keys([asked.row]) + (1 if asked.request_id is None else 2))
-                return ReadRequest(signature.from_rows([asked.row]), asked.request_id, "row")
-            if asked.rows is msgspec.UNSET:
+            if asked.row is not msgspec.UNSET and asked.rows is not msgspec.UNSET:
+                raise BadRequestError("The request has both `row` and `rows`; give one of them.")
+            if asked.row is msgspec.UNSET and asked.rows is msgspec.UNSET:
                 raise BadRequestError("The request has neither `row` nor `rows`.")
-            check_keys(content, signature.n_keys(asked.rows) + (1 if asked.request_id is None else 2))
-            return ReadRequest(signature.from_rows(asked.rows), asked.request_id, "rows")
+            is_single = asked.row is not msgspec.UNSET
+            rows = [asked.row] if is_single else asked.rows
+            level: float | None = asked.interval
+            n_own = 1 + (asked.request_id is not None) + (level is not None)
+            check_keys(content, signature.n_keys(rows) + n_own)
+            return ReadRequest(signature.from_rows(rows), asked.request_id, RowsForm(is_single, level))
 
         return read
+
+    @override
+    def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
+        form: RowsForm = asked.form
+        if form.level is None:
+            return
+        if conformal is None:
+            raise BadRequestError("cannot be answered: the version has no conformal intervals", field="interval")
+        try:
+            conformal.radius(form.level)
+        except ConformalError as error:
+            raise BadRequestError(f"cannot be answered: {str(error).rstrip('.')}", field="interval") from None
 
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
@@ -74,10 +121,27 @@ class JsonRows(Dialect):
             "version": answered.version,
             "request_id": answered.request_id,
         }
-        if asked.form == "row":
+        form: RowsForm = asked.form
+        if form.is_single:
             content["prediction"] = answered.values[0]
         else:
             content["predictions"] = answered.values
+        if form.level is not None:
+            intervals = _intervals(answered, form.level)
+            content |= {"interval": intervals[0]} if form.is_single else {"intervals": intervals}
         if isinstance(answered.values[0], list):
             content["classes"] = answered.signature.classes
         return orjson.dumps(content)
+
+
+def _intervals(answered: Answered, level: float) -> list[dict[str, Any]]:
+    """Return the interval of each answer, or the set of classes; `JsonRows.require` has let the level pass."""
+    conformal = answered.conformal
+    assert conformal is not None
+    answers = np.array(answered.values, dtype=np.float64)
+    kept, _ = conformal.radius(level)
+    if conformal.classes:
+        return [{"level": kept, "classes": found} for found in conformal.classes_of(answers, level)]
+    low, high = conformal.bounds(answers, level)
+    pairs = zip(low.tolist(), high.tolist(), strict=True)
+    return [{"level": kept, "low": least, "high": most} for least, most in pairs]

@@ -34,7 +34,7 @@ from core.seeds import derive_seed
 from core.settings import settings_in_force
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
-from core.tables import ReadingRules, TableSignature
+from core.tables import ReadingRules, TableSignature, read_table
 from core.training.explaining import asked_columns, background_of, report_of
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
@@ -342,27 +342,29 @@ def _drawn(version: ModelVersion) -> _Rows | None:
 
 
 def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: str) -> _Rows:
-    if isinstance(loaded.profile, ProfileError):
-        raise loaded.profile
     rules = replace(reading or ReadingRules(), lenient=True)
-    batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules)
-    outcomes = batch.outcomes
-    if lacking := [name for name in _asked(loaded) if name not in batch.frame]:
+    group, actual, note = "", None, ""
+    if isinstance(loaded.profile, ProfileError):
+        table = read_table(path, rules=rules)
+        frame = table.frame
+    else:
+        batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules)
+        table, frame, group, note = batch.table, batch.frame, loaded.profile.group or "", batch.note
+        actual = None if batch.outcomes is None else batch.outcomes.actual
+    if lacking := [name for name in _asked(loaded) if name not in frame]:
         raise UsageError(f"{words[:1].upper()}{words[1:]}: {', '.join(lacking)} missing. The model reads them.")
-    if outcomes is None:
-        try:  # a request needs fewer columns than a file that is trained on
-            loaded.model.predict(loaded.model.as_strangers(batch.frame))
-        except (CoreError, ArithmeticError, LookupError, TypeError, ValueError):
-            raise UsageError(f"{words[:1].upper()}{words[1:]}: {batch.note.removesuffix('.')}.") from None
-    group = loaded.profile.group
-    units = dependence.group_numbers(batch.frame[group]) if group and group in batch.frame else None
+    try:  # a request needs fewer columns than a file that is trained on
+        loaded.model.predict(loaded.model.as_strangers(frame.head(1)))
+    except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"{words[:1].upper()}{words[1:]}: {(note or str(error)).removesuffix('.')}.") from None
+    units = dependence.group_numbers(frame[group]) if group and group in frame else None
     return _Rows(
-        frame=batch.frame.reset_index(drop=True),
+        frame=frame.reset_index(drop=True),
         words=words,
         units=units,
-        actual=None if outcomes is None else outcomes.actual,
-        sha256=batch.table.source.sha256,
-        reading=batch.table.notes,
+        actual=actual,
+        sha256=table.source.sha256,
+        reading=table.notes,
     )
 
 

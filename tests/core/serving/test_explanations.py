@@ -1,0 +1,120 @@
+"""Explanations and conformal intervals over HTTP, from a real server."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from core.explain.conformal import CONFORMAL_NAME, Conformal
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.serving.access import Role, Tokens
+from core.state import Workspace
+from tests.core.serving.conftest import running
+
+SPREAD, DOWNGRADE = "/api/v1/predict/spread", "/api/v1/predict/downgrade"
+EXPLAIN = "/api/v1/models/spread/explain"
+
+
+def kept(folder, rows, *, classes=()):
+    """Give an artifact held-out rows, and the intervals that follow: spreads are off by up to 20 basis points."""
+    answer = np.linspace(0.02, 0.98, 60) if classes else np.linspace(50.0, 400.0, 60)
+    actual = (np.arange(60) % 2).astype(np.float64) if classes else answer + np.linspace(-20, 20, 60)
+    held = HeldOutRows(rows, answer, actual, classes, None, None, "", ())
+    (folder / HELD_OUT_NAME).write_bytes(held.to_bytes())
+    (folder / CONFORMAL_NAME).write_bytes(Conformal.of(answer, actual, None, classes).to_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, artifacts, bonds, models, put_live, ana):
+    root = tmp_path_factory.mktemp("explained")
+    workspace = Workspace.create(root / "desk", settings_text="policy: {promotion: {min_accuracy: 0}}\n")
+    for name, classes in (("spread", ()), ("downgrade", ("0", "1"))):
+        folder = shutil.copytree(artifacts / name, root / name)
+        columns = [field.name for field in models[name].row_scorer().fields]
+        put_live(workspace, name, kept(folder, bonds[columns].head(60).reset_index(drop=True), classes=classes))
+    put_live(workspace, "liquidity_shock", artifacts / "liquidity_shock")
+    with running(workspace) as server:
+        server.token = Tokens(workspace).create("desk", Role.OPERATOR, actor=ana)[1]
+        yield server
+
+
+def test_an_answer_has_an_interval_where_the_request_asks_for_one(desk, rows_of):
+    rows = rows_of("spread", 3)
+    plain = desk.ask(SPREAD, {"row": rows[0]}).json
+    assert "interval" not in plain
+    one = desk.ask(SPREAD, {"row": rows[0], "interval": 0.9}).json
+    assert one["prediction"] == plain["prediction"]
+    assert one["interval"]["level"] == 0.9
+    assert one["interval"]["low"] < one["prediction"] < one["interval"]["high"]
+    several = desk.ask(SPREAD, {"rows": rows, "interval": 0.9}).json
+    assert len(several["intervals"]) == 3
+    assert several["intervals"][0] == one["interval"]
+    wide = desk.ask(SPREAD, {"row": rows[0], "interval": 0.95}).json["interval"]
+    assert wide["low"] < one["interval"]["low"]
+    assert desk.ask(SPREAD, {"row": rows[0], "interval": None}).json["prediction"] == plain["prediction"]
+
+
+def test_of_classes_the_interval_is_a_set(desk, rows_of):
+    answer = desk.ask(DOWNGRADE, {"row": rows_of("downgrade", 1)[0], "interval": 0.9}).json
+    assert answer["interval"]["level"] == 0.9
+    assert set(answer["interval"]["classes"]) <= {"0", "1"}
+
+
+@pytest.mark.parametrize("level", [0.2, 1.0, 0.999, "high", True, [0.9]])
+def test_a_level_that_is_none_is_refused(desk, rows_of, level):
+    assert desk.ask(SPREAD, {"row": rows_of("spread", 1)[0], "interval": level}).status == 400
+
+
+def test_a_level_that_the_groups_are_too_few_for_is_refused_by_its_field(desk, rows_of):
+    refused = desk.ask(SPREAD, {"row": rows_of("spread", 1)[0], "interval": 0.99})
+    assert (refused.status, refused.json["field"]) == (400, "interval")
+    assert "too few for an interval of level 0.99: at most" in refused.json["error"]
+
+
+def test_a_version_without_intervals_says_so(desk, rows_of):
+    row = rows_of("liquidity_shock", 1)[0]
+    refused = desk.ask("/api/v1/predict/liquidity_shock", {"row": row, "interval": 0.9})
+    assert (refused.status, refused.json["field"]) == (400, "interval")
+    assert "the version has no conformal intervals" in refused.json["error"]
+
+
+def test_a_version_is_explained_over_http(desk):
+    found = desk.ask(EXPLAIN, {"n_rows": 40})
+    assert found.status == 200
+    report = found.json["report"]
+    assert report["n_rows"] == 40
+    assert report["sum_error"] < 1e-6
+    assert report["scale"] == "asinh(spread / 10 bp)"
+
+
+def test_a_row_is_explained_over_http(desk, rows_of):
+    row = rows_of("spread", 1)[0]
+    given = desk.ask(f"{EXPLAIN}/row", {"row": row, "interval": 0.9})
+    assert given.status == 200
+    report = given.json["report"]
+    total = report["base"] + sum(each["contribution"] for each in report["contributions"])
+    assert total == pytest.approx(report["margin"], abs=1e-6)
+    assert report["prediction"] == pytest.approx(desk.ask(SPREAD, {"row": row}).json["prediction"], rel=1e-9)
+    assert report["interval"]["level"] == 0.9
+    assert desk.ask(f"{EXPLAIN}/row", {"row": 4, "reference_row": 5}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (EXPLAIN, {"method": "guess"}, 400),
+        (EXPLAIN, {"version": "9.9.9"}, 404),
+        (EXPLAIN, {"output": "high"}, 400),
+        (f"{EXPLAIN}/row", {"row": 10_000}, 404),
+        (f"{EXPLAIN}/row", {"row": 0, "fixed": ["rating"]}, 400),
+        (f"{EXPLAIN}/row", {"row": 0, "turn": "up"}, 400),
+        (f"{EXPLAIN}/row", {"row": {"rating": "A"}}, 400),
+        (f"{EXPLAIN}/row", {"row": 0, "interval": 2}, 400),
+        ("/api/v1/models/nothing/explain", {}, 404),
+    ],
+)
+def test_a_bad_question_is_refused(desk, path, body, status):
+    refused = desk.ask(path, body)
+    assert refused.status == status
+    assert refused.json["error"]
