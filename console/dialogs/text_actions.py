@@ -48,7 +48,7 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
 
         not_now = [Line(((with_keys("Gates are not judged in the past; {console.freeze} returns to now."), "muted"),))]
         promotion = not_now if is_past else _promotion_lines(app, version)
-        return evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
+        return [*evidence_lines(version, snapshot, app.glyphs, promotion=promotion), *_relied_on(app, version)]
 
     app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", find))
 
@@ -62,6 +62,20 @@ def _promotion_lines(app: ConsoleControls, version: "ModelVersion") -> list[Line
     except CoreError as error:  # a policy that cannot be read, a version that was pruned meanwhile
         return [Line(((str(error), "bad"),))]
     return promotion_lines(plan, app.glyphs)
+
+
+def _relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
+    """Return the importances that were kept at the registration; nothing if there are none that can be read."""
+    import msgspec
+
+    from console.presentation.explanation import importance_lines
+    from core.explain.stored import read_explanation
+
+    try:
+        report = read_explanation(app.workspace.artifacts_dir / version.path)
+    except (OSError, msgspec.DecodeError):
+        return []
+    return [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]
 
 
 def _as_lines(text: str) -> list[Line]:

@@ -1,0 +1,89 @@
+"""Explanations as lines: the importances of a version, and the signed contributions of a row."""
+
+from typing import TYPE_CHECKING
+
+from console.presentation.phrases import counted
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+
+if TYPE_CHECKING:
+    from core.explain.documents import GlobalExplanation, LocalExplanation
+
+WIDTH = 20  # of the longest bar
+MOST = 15
+_NAME_WIDTH = 22
+
+
+def importance_lines(report: "GlobalExplanation", glyphs: Glyphs) -> list[Line]:
+    """Draw what a version relies on: a bar for each column, its interval, and what a reader must know."""
+    shown = [entry for entry in report.features if entry.importance > 0][:MOST]
+    longest = max((entry.importance for entry in shown), default=1.0)
+    lines = []
+    for entry in shown:
+        size = round(WIDTH * entry.importance / longest)
+        bar = glyphs.bar_full * size + " " * (WIDTH - size)
+        figures = f"{entry.importance:9.3g}  {entry.low:.3g} to {entry.high:.3g}"
+        lines.append(Line(((_name(entry.feature), ""), (bar, "accent"), (figures, "muted"))))
+    n_more = sum(entry.importance > 0 for entry in report.features) - len(shown)
+    if n_more:
+        lines.append(Line(((f"and {counted(n_more, 'column')} more", "muted"),)))
+    if not shown:
+        lines.append(Line((("No column moves an answer.", "warn"),)))
+    if report.surrogate is not None:
+        lines.append(_muted(f"A small tree imitates it with R² {report.surrogate.fidelity:.2f}."))
+    lines.append(_muted(f"Mean size of contributions to {report.scale}, {counted(report.n_rows, 'row')}."))
+    return [*lines, *_method_lines(report)]
+
+
+def contribution_lines(report: "LocalExplanation", glyphs: Glyphs) -> list[Line]:
+    """Draw why a row is answered as it is: a signed bar for each column, the rows near it, and what would turn it."""
+    answer = f"Answer {report.prediction:.6g}"
+    if report.output is not None:
+        answer += f", the probability of {report.output}"
+    lines = [Line(((answer, "strong"),))]
+    if (kept := report.interval) is not None:
+        lines.append(_muted(f"{kept.level:.0%} interval {kept.low:.6g} to {kept.high:.6g}"))
+    lines.append(Line())
+    shown = [entry for entry in report.contributions if entry.contribution][:MOST]
+    longest = max((abs(entry.contribution) for entry in shown), default=1.0)
+    half = WIDTH // 2
+    for entry in shown:
+        size = round(half * abs(entry.contribution) / longest)
+        bar = glyphs.bar_full * size
+        sides = (f"{bar:>{half}}", f"{'':<{half}}") if entry.contribution < 0 else (f"{'':>{half}}", f"{bar:<{half}}")
+        lines.append(
+            Line(
+                (
+                    (_name(entry.feature), ""),
+                    (sides[0], "bad"),
+                    (glyphs.upright, "muted"),
+                    (sides[1], "good"),
+                    (f"{entry.contribution:+9.3g}  ", ""),
+                    ("empty" if entry.value is None else str(entry.value), "muted"),
+                )
+            )
+        )
+    rest = [entry.contribution for entry in report.contributions if entry.contribution][MOST:]
+    if rest:
+        lines.append(_muted(f"{counted(len(rest), 'column')} more add {sum(rest):+.3g}"))
+    lines.append(_muted(f"Base {report.base:.5g} + contributions = {report.margin:.5g} ({report.scale})"))
+    if (found := report.counterfactual) is not None:
+        changes = ", ".join(f"{each.feature} from {each.before} to {each.after}" for each in found.changes)
+        lines.append(Line(((f"It turns with {changes}: then {found.prediction:.5g}.", ""),)))
+    for near in report.nearest:
+        actual = "" if near.actual is None else f", the outcome was {near.actual:.5g}"
+        lines.append(_muted(f"Row {near.row} is near ({near.distance:.3f}): answer {near.prediction:.5g}{actual}"))
+    return [*lines, *_method_lines(report)]
+
+
+def _method_lines(report: "GlobalExplanation | LocalExplanation") -> list[Line]:
+    words = [f"{report.algorithm}; {report.cost}; sums miss by at most {report.sum_error:.0e}.", *report.notes]
+    return [_muted(sentence) for sentence in words]
+
+
+def _name(feature: str) -> str:
+    return f"{feature if len(feature) < _NAME_WIDTH else feature[: _NAME_WIDTH - 2] + '~':<{_NAME_WIDTH}}"
+
+
+def _muted(text: str) -> Line:
+    return Line(((text, "muted"),))

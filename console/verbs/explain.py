@@ -1,0 +1,60 @@
+"""The verb that explains a version: what it relies on, or why it answers a row as it does."""
+
+from typing import TYPE_CHECKING, Any
+
+from console.verbs.verb import Argument, Command, Verb
+from console.verbs.version import VERSION, VersionName
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+    from core.state import Workspace
+    from widgets.glyphs import Glyphs
+    from widgets.line import Line
+
+
+def row_number(word: str) -> int:
+    """Read the position of a row.
+
+    Raises:
+        UsageError: It is no position.
+
+    >>> row_number("12")
+    12
+    """
+    if not (word.isascii() and word.isdigit() and len(word) < 10):
+        raise UsageError(f"{word} is no row: write its position among the rows that the version kept, from 0.")
+    return int(word)
+
+
+class Explain(Verb[VersionName]):
+    """Show what a version relies on, or why it answers a row as it does."""
+
+    name = "explain"
+    noun = VERSION
+    command = Command(
+        "what a version relies on; with a row, why it answers it so",
+        options=(Argument("ROW", read=row_number),),
+    )
+
+    def do(self, app: "ConsoleControls", thing: VersionName, *options: Any) -> None:
+        """Open the explanation, which is computed in a thread."""
+        from console.dialogs.text import TextDialog
+
+        row = options[0] if options else None
+        name = f"{thing.model} {thing.version}"
+        title = f"What {name} relies on" if row is None else f"Why {name} answers row {row} so"
+        app.push_screen(TextDialog(title, lambda: _lines(app.workspace, thing, row, app.glyphs)))
+
+
+def _lines(workspace: "Workspace", name: VersionName, row: int | None, glyphs: "Glyphs") -> "list[Line]":
+    from console.presentation.explanation import contribution_lines, importance_lines
+    from core.training.own_data.explanation import ExplainRequest, explain_one, explain_version
+
+    request = ExplainRequest(model=name.model, version=name.version, row=row)
+    if row is None:
+        return importance_lines(explain_version(workspace, request).report, glyphs)
+    return contribution_lines(explain_one(workspace, request).report, glyphs)
+
+
+EXPLAIN = Explain()

@@ -1,0 +1,138 @@
+""":explain in the console, and the lines of explanations: bars, signs, what is near, and what would turn an answer."""
+
+import shutil
+
+import msgspec
+
+from console.dialogs.text import TextDialog
+from console.presentation.explanation import MOST, contribution_lines, importance_lines
+from console.verbs.explain import row_number
+from core.actor import Actor, Origin
+from core.explain.documents import (
+    AnswerInterval,
+    CellChange,
+    Counterfactual,
+    FeatureContribution,
+    FeatureImportance,
+    GlobalExplanation,
+    LocalExplanation,
+    NearRow,
+    Surrogate,
+)
+from core.explain.stored import EXPLANATION_NAME, StoredExplanation
+from core.registry import Registry
+from widgets.glyphs import ASCII, UNICODE
+
+HOW = {"reference": "40 rows", "scale": "log odds", "algorithm": "TreeSHAP", "method": "auto", "cost": "one pass a row"}
+
+
+def importance(feature, size):
+    return FeatureImportance(
+        feature=feature, importance=size, low=0.9 * size, high=1.1 * size, share=0.5, best_rank=1, worst_rank=2
+    )
+
+
+VERSION = GlobalExplanation(
+    n_rows=200,
+    n_units=40,
+    base=0.1,
+    sum_error=1e-12,
+    features=(
+        importance("rating", 0.8),
+        importance("a_name_that_is_longer_than_its_column", 0.4),
+        importance("none", 0.0),
+    ),
+    surrogate=Surrogate(fidelity=0.71, rules=(), disagrees=""),
+    notes=("Two columns go together.",),
+    **HOW,
+)
+ROW = LocalExplanation(
+    prediction=0.75,
+    margin=1.1,
+    base=0.1,
+    sum_error=0.0,
+    output="yes",
+    contributions=(
+        FeatureContribution(feature="rating", value=9.0, contribution=1.5),
+        FeatureContribution(feature="sector", value=None, contribution=-0.5),
+        FeatureContribution(feature="none", value="x", contribution=0.0),
+    ),
+    nearest=(NearRow(row=7, distance=0.1, prediction=0.7, actual=1.0),),
+    counterfactual=Counterfactual(
+        changes=(CellChange(feature="rating", before=9.0, after=4.0),), prediction=0.3, distance=0.2, n_asked=10
+    ),
+    interval=AnswerInterval(level=0.9, low=0.5, high=0.9, method="split conformal"),
+    **HOW,
+)
+
+
+def texts(lines):
+    return [line.text for line in lines]
+
+
+def test_importances_are_bars_with_intervals_and_notes():
+    lines = texts(importance_lines(VERSION, ASCII))
+    assert lines[0].startswith("rating")
+    assert "#" * 20 in lines[0]
+    assert "0.72 to 0.88" in lines[0]
+    assert lines[1].count("#") == 10
+    assert "~" in lines[1]
+    assert not any("none" in line for line in lines)
+    assert "A small tree imitates it with R² 0.71." in lines
+    assert lines[-1] == "Two columns go together."
+
+
+def test_contributions_point_to_the_side_of_their_sign():
+    lines = texts(contribution_lines(ROW, ASCII))
+    assert lines[0] == "Answer 0.75, the probability of yes"
+    assert lines[1] == "90% interval 0.5 to 0.9"
+    rating, sector = lines[3], lines[4]
+    assert rating.index("|") < rating.index("#")
+    assert sector.index("#") < sector.index("|")
+    assert "empty" in sector
+    assert not any(line.startswith("none") for line in lines)
+    assert "Base 0.1 + contributions = 1.1 (log odds)" in lines
+    assert "It turns with rating from 9.0 to 4.0: then 0.3." in lines
+    assert "Row 7 is near (0.100): answer 0.7, the outcome was 1" in lines
+
+
+def test_a_long_list_is_bounded_and_adds_up():
+    many = tuple(FeatureContribution(feature=f"c{k}", value=1.0, contribution=0.1) for k in range(MOST + 4))
+    lines = texts(contribution_lines(msgspec.structs.replace(ROW, contributions=many), UNICODE))
+    assert "4 columns more add +0.4" in lines
+
+
+async def test_explain_says_why_a_version_without_a_model_cannot_be_explained(open_console):
+    async with open_console((100, 30)) as console:
+        version = console.app.snapshot.versions[0]
+        await console.press("colon", *f"explain {version.model} {version.version}", "enter")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
+        await console.settled()
+        assert f"What {version.model} {version.version} relies on" in console.text()
+        await console.press("escape", "colon", *f"explain {version.model} {version.version} x", "enter")
+        assert "x is no row" in console.sentence
+
+
+async def test_w_on_a_version_ends_with_what_it_relies_on(workspace, tmp_path, open_console):
+    known = Registry(workspace).versions()[0]
+    folder = tmp_path / "explained"
+    shutil.copytree(workspace.artifacts_dir / known.path, folder)
+    for name in ("MANIFEST.json", "registration.json"):
+        (folder / name).unlink(missing_ok=True)
+    folder.chmod(0o755)
+    (folder / EXPLANATION_NAME).write_bytes(StoredExplanation(report=VERSION).to_bytes())
+    actor = Actor("ana", "desk", Origin.COMMAND_LINE)
+    registered = Registry(workspace).register("explained", folder, metrics={}, lineage={}, gates=(), actor=actor)
+    async with open_console((120, 40)) as console:
+        await console.press("3")
+        await console.settled()
+        console.app.screen.main_table().move_to(registered.key)
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
+        await console.press("end")
+        await console.settled()
+        assert "Relies on" in console.text() or "imitates it with" in console.text()
+
+
+def test_a_row_is_named_by_its_position():
+    assert row_number("0") == 0
