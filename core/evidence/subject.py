@@ -43,6 +43,8 @@ class VersionFacts:
     report: Recorded | None
     environment: Recorded | None
     model_file: Recorded | None
+    explanation: Recorded | None
+    conformal: Recorded | None
 
 
 @dataclass(slots=True)
@@ -214,6 +216,8 @@ def _version(book: SourceBook, document: Recorded) -> VersionFacts:
         book.file(f"{folder}/report.json", within=within),
         book.file(f"{folder}/environment.json", within=within),
         book.file(f"{folder}/model.json", within=within),
+        book.file(f"{folder}/explanation.json", within=within),
+        book.file(f"{folder}/conformal.json", within=within),
     )
 
 

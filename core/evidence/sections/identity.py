@@ -7,6 +7,7 @@ from core.evidence.regulation import CLAUSES
 from core.evidence.sections.writing import SectionDraft
 from core.evidence.subject import Subject
 
+_LEVEL_90 = 80  # of the levels 0.5, 0.505 … 0.995 of `conformal.json`
 _TAGS = {
     "owner": "the owner",
     "purpose": "the purpose",
@@ -127,6 +128,12 @@ def limitations(subject: Subject) -> EvidenceSection:
                 name = f"95 % interval of the attainment, {panel.rstrip('.') or 'test'}"
                 draft.facts.append(version.document.fact(f"{name}, low", low))
                 draft.facts.append(version.document.fact(f"{name}, high", high))
+        if version.conformal is not None:
+            draft.facts += version.conformal.facts(n_rows="rows that calibrate its intervals", n_groups="of groups")
+            radii = version.conformal["radii"] or []
+            if len(radii) > _LEVEL_90 and radii[_LEVEL_90] is not None:
+                name = f"half width of a 90 % interval of {version.document['key']}, in units of its scale"
+                draft.facts.append(version.conformal.fact(name, radii[_LEVEL_90]))
         if metrics.get("leak"):
             draft.facts.append(version.document.fact("leak alarm", metrics["leak"]))
     for rollout in subject.rollouts:

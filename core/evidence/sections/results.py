@@ -204,6 +204,7 @@ def explainability(subject: Subject) -> EvidenceSection:
     draft = SectionDraft(10, "Explainability")
     for version in subject.versions:
         report, key = version.report, str(version.document["key"])
+        _explained(draft, version.explanation, key)
         shares = (report["feature_importance"] if report else None) or {}
         if report is None or not shares:
             draft.lack(f"The importance of the columns of {key}.")
@@ -217,6 +218,31 @@ def explainability(subject: Subject) -> EvidenceSection:
         )
     draft.lack("Tests of decoys and of monotonicity: they are not recorded.")
     return draft.written()
+
+
+def _explained(draft: SectionDraft, explanation: Recorded | None, key: str) -> None:
+    """Add what the explanation says that was computed at the registration."""
+    if explanation is None:
+        draft.lack(f"An explanation of {key} with intervals: training it again with explanation.rows records one.")
+        return
+    report = Recorded(explanation.source, explanation["report"] or {})
+    draft.facts += report.facts(
+        algorithm="how contributions were computed",
+        n_rows="rows explained",
+        sum_error="by how much contributions miss the answer",
+        notes="notes",
+    )
+    names = ("feature", "importance", "low", "high", "share", "best_rank", "worst_rank", "direction")
+    columns = ("column", "importance", "low", "high", "share", "best rank", "worst rank", "direction")
+    features = [[report.figure(each.get(name)) for name in names] for each in report["features"] or []]
+    draft.table(f"Contributions of columns, {key}", columns, features, about="With 95 % bootstrap intervals.")
+    groups = [
+        [report.figure(each.get(name)) for name in ("features", "association", "importance")]
+        for each in report["groups"] or []
+    ]
+    draft.table(f"Columns that are hard to tell apart, {key}", ("columns", "association", "importance"), groups)
+    if surrogate := report["surrogate"]:
+        draft.facts.append(report.fact("fidelity (R²) of a small tree that imitates it", surrogate.get("fidelity")))
 
 
 def benchmarks(subject: Subject) -> EvidenceSection:

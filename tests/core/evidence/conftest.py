@@ -30,6 +30,26 @@ REPORT = {
 }
 
 
+EXPLANATION = {
+    "n_rows": 200,
+    "algorithm": "exact TreeSHAP",
+    "sum_error": 1e-12,
+    "features": [
+        {
+            "feature": "rating",
+            "importance": 0.4,
+            "low": 0.35,
+            "high": 0.44,
+            "share": 0.61,
+            "best_rank": 1,
+            "worst_rank": 1,
+        }
+    ],
+    "groups": [{"features": ["rating", "rating_num"], "association": 0.98, "importance": 0.5}],
+    "surrogate": {"fidelity": 0.83, "rules": [], "disagrees": ""},
+}
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Workspace:
     return make_demo(tmp_path / "ws", now=datetime(2026, 3, 1, 12, tzinfo=UTC), n_versions=3, with_telemetry=False)
@@ -43,6 +63,9 @@ def described(demo: Workspace, tmp_path: Path) -> str:
     (source / "model.txt").write_text("tree\n")
     (source / "report.json").write_text(json.dumps(REPORT))
     (source / "environment.json").write_text(json.dumps({"python": "3.11.7", "packages": {"numpy": "2.4.6"}}))
+    (source / "explanation.json").write_text(json.dumps({"format": 1, "report": EXPLANATION}))
+    conformal = {"format": 1, "n_rows": 500, "n_groups": 60, "is_grouped": True, "radii": [n / 100 for n in range(100)]}
+    (source / "conformal.json").write_text(json.dumps(conformal))
     registry = Registry(demo, promotion=PromotionSettings())
     version = registry.register(
         "spread",

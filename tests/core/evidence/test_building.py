@@ -134,6 +134,15 @@ def test_what_a_version_lacks_is_named_with_what_would_record_it(built, packs):
     assert built.n_missing == len(missing)
 
 
+def test_the_explanation_and_the_intervals_of_a_version_are_in_its_pack(built, packs):
+    sections = packs.read(built.pack_id).sections
+    explained = {fact.name: fact.value.text for fact in sections[9].facts}
+    assert explained["fidelity (R²) of a small tree that imitates it"] == "0.83"
+    assert any(table.title.startswith("Contributions of columns") for table in sections[9].tables)
+    limits = {fact.name: fact.value.text for fact in sections[11].facts}
+    assert limits["half width of a 90 % interval of spread/1.3.0, in units of its scale"] == "0.8"
+
+
 def test_an_audit_record_vouches_for_the_version_its_files_and_its_moves(built, packs):
     sources = {source.place: source for source in packs.read(built.pack_id).sources}
     version = next(source for place, source in sources.items() if place.startswith("registry/versions/"))
