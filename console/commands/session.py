@@ -313,6 +313,7 @@ def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
 def _print_session(session: "Session", *, as_json: bool) -> int:
     from console.cli.output import print_facts, print_json, print_section
     from core.training.tuning.trial_rows import told_standing
+    from core.training.tuning.words import told_selection
 
     if as_json:
         print_json(session)
@@ -322,6 +323,7 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
     if not observed.phase.is_at_rest:
         standing = {True: "met", False: "open"}
         facts |= {f"until {each.name}": f"{standing[each.is_met]}, {each.text}" for each in observed.criteria}
+    facts |= {f"columns {each.model}": told_selection(each) for each in observed.tuning.selections}
     facts |= {f"tuning {each.model}": told_standing(each) for each in observed.tuning.standings}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
     print_facts(facts | dict(sorted(observed.metrics.items())))

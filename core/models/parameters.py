@@ -28,6 +28,8 @@ _IN_WORDS = {
 }
 _LEAST = {"folds": 2}
 _MEMBERS = "members"
+FEATURES = "features"
+"""The parameter of a domain's model that names the columns of the table that it reads, with commas; by default all."""
 _SHARE_OF_ROWS = ("random_forest", "min_samples_leaf")  # scikit-learn takes a number of rows or a share of them
 
 

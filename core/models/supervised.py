@@ -33,7 +33,7 @@ from core.models.learners.learner import ContinuingLearner, Files, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample, group_folds
-from core.models.parameters import require_usable
+from core.models.parameters import FEATURES, ParameterValueError, names_in, require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.persistence.restoring import restoring
 from core.models.robust import huber_weight, robust_scale
@@ -61,7 +61,7 @@ class SupervisedModel(Model):
         synonyms: The domain's names of parameters, mapped to the learners' names.
     """
 
-    design: ClassVar[Design]
+    design: Design  # of the class; a model that reads fewer columns has its own
     link: ClassVar[LearningTask]
     keys: ClassVar[tuple[str, ...]]
     groups: ClassVar[str] = "groups"
@@ -79,6 +79,8 @@ class SupervisedModel(Model):
         self.candidates = algorithms_for(algorithm, has_lightgbm=problem is None)
         self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
         self.check_parameters(algorithm, self.parameters)
+        if FEATURES in self.parameters:
+            self.design = type(self).design.only(names_in(str(self.parameters[FEATURES])))
         for kind in self.candidates.values():
             kind.require()
         self.space: FeatureSpace | None = None
@@ -94,7 +96,23 @@ class SupervisedModel(Model):
         spelled = {learners_name: own_name for own_name, learners_name in cls.synonyms.items()}
         kinds = {**algorithms_for(algorithm, has_lightgbm=False), **algorithms_for(algorithm)}.values()
         known = {spelled.get(key, key): value for kind in kinds for key, value in kind.defaults.items()}
-        require_usable(algorithm, parameters, known)
+        require_usable(algorithm, {key: value for key, value in parameters.items() if key != FEATURES}, known)
+        if FEATURES in parameters:
+            cls._require_features(algorithm, parameters[FEATURES])
+
+    @classmethod
+    def _require_features(cls, algorithm: str, value: object) -> None:
+        """Refuse columns that the design does not read, and none at all.
+
+        Raises:
+            ParameterValueError: It is not a list of columns with commas.
+        """
+        design = cls.design
+        known = dict.fromkeys(source for name in design.columns for source in design.derived.sources(name))
+        names = names_in(value) if isinstance(value, str) else ()
+        if not names or not set(names) <= set(known) or not design.only(names).columns:
+            expected = f"columns with commas, of {', '.join(known)}"
+            raise ParameterValueError(algorithm, FEATURES, value, expected)
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Select the rows for training and evaluation; all by default."""
@@ -292,7 +310,7 @@ class SupervisedModel(Model):
         model._warnings = tuple(map(str, header.get("warnings", ())))
         model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
         model.scale = float(header["scale"])
-        model.space = FeatureSpace(cls.design, header["space"])
+        model.space = FeatureSpace(model.design, header["space"])
         model.comparison = CandidateComparison.restore(header["contest"])
         arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
         model.retired = dict(header["retired"])

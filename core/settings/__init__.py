@@ -14,7 +14,7 @@ from core.settings.quality import QualityGates
 from core.settings.serving import ServingSettings
 from core.settings.settings import Settings
 from core.settings.telemetry import TelemetrySettings
-from core.settings.training import ModelSettings, TrainingSettings, cautions, unavailable_features
+from core.settings.training import ModelSettings, TrainingSettings, cautions
 
 __all__ = [
     "AlertSettings",
@@ -42,5 +42,4 @@ __all__ = [
     "load_policy",
     "load_settings",
     "settings_in_force",
-    "unavailable_features",
 ]

@@ -110,11 +110,15 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             description="What the correlation of members' errors counts beside the loss when weights are optimised.",
         ),
     ] = 0.0
-    enable_feature_selection: Annotated[bool, Meta(description="Drop uninformative features.")] = False
+    enable_feature_selection: Annotated[
+        bool, Meta(description="Keep only the columns that say more of the target than copies without meaning.")
+    ] = False
     selection_method: Annotated[
         Literal["importance", "mutual_information", "recursive"], Meta(description="How features are chosen.")
     ] = "importance"
-    max_features: Annotated[int, Meta(ge=1, le=10_000, description="Maximum number of features.")] = 30
+    max_features: Annotated[
+        int, Meta(ge=1, le=10_000, description="Maximum number of columns that a choice keeps.")
+    ] = 30
 
 
 class TuningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -207,20 +211,4 @@ def cautions(settings: TrainingSettings) -> tuple[str, ...]:
     return (
         f"dataset_size is {settings.dataset_size}: with fewer than {FEW_ROWS} rows an epoch, the scores depend more "
         "on the draw than on the models.",
-    )
-
-
-def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
-    """List, a sentence each, the enabled settings that this release does not support.
-
-    The session runs without them; its start and its report show the sentences, so that nobody relies on a search
-    that never ran.
-    """
-    switches = (
-        (settings.advanced.enable_feature_selection, "advanced.enable_feature_selection", "all features are kept"),
-    )
-    return tuple(
-        f"{key} is on, but this release has no engine for it: {consequence}."
-        for is_on, key, consequence in switches
-        if is_on
     )

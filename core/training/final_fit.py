@@ -56,8 +56,7 @@ from core.training.session_domain import ensembles_of
 from core.training.session_model_stress import final_stress, stress_sections
 from core.training.slicing import Slices
 from core.training.tuning.outcome import TuningOutcome
-from core.training.tuning.records import TuningRecord
-from core.training.tuning.sections import tuning_sections
+from core.training.tuning.sections import selection_sections, tuning_sections
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +149,7 @@ class FinalFit:
             held_out=self._settings.held_out,
             explanation=self._settings.explanation,
             ensembles=tried.records,
-            tuning=self._tuning.records,
+            tuning=self._tuning,
         )
         return self._save(made, source, newest)
 
@@ -243,13 +242,15 @@ class FinalFit:
                 draws=made.draws,
                 models=models,
                 sections=(
-                    *tuning_sections(made.tuning, self._panels.domain.groups),
+                    *selection_sections(made.tuning.selections),
+                    *tuning_sections(made.tuning.records, self._panels.domain.groups),
                     *sections_of(ensembles, self._panels.domain.groups),
                     *self._panels.report_sections(),
                     *stress_sections(stress),
                 ),
                 ensembles=ensembles,
-                tuning=made.tuning,
+                tuning=made.tuning.records,
+                selections=made.tuning.selections,
             )
             write_file(folder / RECORD, to_json(record), durable=False)
 
@@ -273,7 +274,7 @@ class _Made:
     held_out: HeldOutSettings
     explanation: ExplanationSettings
     ensembles: tuple[EnsembleRecord, ...]
-    tuning: tuple[TuningRecord, ...]
+    tuning: TuningOutcome
 
 
 def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
@@ -295,8 +296,10 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     if compared := [as_shipped(each, model) for each in made.ensembles if each.model == name]:
         account["ensemble_comparison"] = msgspec.to_builtins(compared[0])
-    if found := [record for record in made.tuning if record.model == name]:
+    if found := [record for record in made.tuning.records if record.model == name]:
         account["tuning"] = msgspec.to_builtins(found[0])
+    if choices := [record for record in made.tuning.selections if record.model == name]:
+        account["columns"] = msgspec.to_builtins(choices[0])
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
     report[PROFILE] = figures_of(made.columns.values())
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)

@@ -26,7 +26,7 @@ TEST_ROWS = 10_000
 REFIT_ROWS = 50_000
 ENSEMBLE_ROWS = 20_000  # every member is fitted once to each fold, and some take long
 COMPARISON = "comparison"
-TUNING, TUNING_VERDICT = "tuning", "tuning_verdict"
+TUNING, TUNING_VERDICT, SELECTION_VERDICT = "tuning", "tuning_verdict", "selection_verdict"
 STRESS = "stress"
 
 
@@ -79,6 +79,10 @@ class SessionPanels:
     def tuning_verdict(self) -> Draw:
         """Draw the panel that compares the best parameters found with those of the settings, and nothing else."""
         return self._draw(TUNING_VERDICT, n_rows=TEST_ROWS)
+
+    def selection_verdict(self) -> Draw:
+        """Draw the panel that compares a model on the columns kept with one on all columns, and nothing else."""
+        return self._draw(SELECTION_VERDICT, n_rows=TEST_ROWS)
 
     def pooled(self, learned: Sequence[bool], *, most: int = REFIT_ROWS) -> Draw:
         """Draw the draws of the epochs again, newest first, as far as the budget of a refit goes.

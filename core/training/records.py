@@ -11,7 +11,7 @@ from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
 from core.training.epoch_slices import SliceTable
 from core.training.scores import EpochScore
-from core.training.tuning.records import TuningRecord
+from core.training.tuning.records import SelectionRecord, TuningRecord
 
 
 class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,3 +143,4 @@ class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[ReportSection, ...] = ()  # of the search of parameters, the ensembles, and the domain's own
     ensembles: tuple[EnsembleRecord, ...] = ()
     tuning: tuple[TuningRecord, ...] = ()
+    selections: tuple[SelectionRecord, ...] = ()

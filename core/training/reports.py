@@ -69,6 +69,7 @@ def final_report(
         "not_done": list(announcements),
         "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
+        "columns": [msgspec.to_builtins(record) for record in final.selections],
         "tuning": [msgspec.to_builtins(record) for record in final.tuning],
         "ensembles": [msgspec.to_builtins(record) for record in final.ensembles],
         "sections": [msgspec.to_builtins(section) for section in final.sections],

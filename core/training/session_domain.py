@@ -13,7 +13,7 @@ from core.json_documents import converted
 from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
-from core.settings import ModelSettings, TrainingSettings, cautions, unavailable_features
+from core.settings import ModelSettings, TrainingSettings, cautions
 from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, plan_of
 from core.training.session_stress import stress_announcements
@@ -92,7 +92,6 @@ def not_done(settings: TrainingSettings) -> tuple[str, ...]:
     return (
         *ensembles_of(settings).left_out,
         *tuning_plan(settings).left_out,
-        *unavailable_features(settings),
         *stress_announcements(settings),
     )
 

@@ -318,7 +318,7 @@ class SessionRecorder:
 
     def _with_trials(self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0) -> Session:
         """Record trials as runs, and where the search stands, unless the session searches nothing."""
-        if not progress.standings:
+        if not (progress.standings or progress.selections):
             return session
         self._runs.log_trials(session, progress.trials)
         return self._observe(

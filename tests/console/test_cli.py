@@ -227,14 +227,14 @@ def test_a_bad_settings_file_is_named_with_its_line_and_nothing_is_queued(home, 
     assert json.loads(answer("session", "list", "--json")[1]) == []
 
 
-def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, answer):
+def test_a_switch_that_a_model_cannot_follow_is_answered_with_a_sentence(home, tmp_path, answer):
     config = tmp_path / "features.yaml"
     config.write_text("advanced: {enable_feature_selection: true}\nstress_testing: {enable_stress_testing: true}\n")
 
     code, _, err = answer("session", "start", "--config", config)
 
     assert code == 0
-    assert "enable_feature_selection is on, but this release has no engine for it" in err
+    assert "enable_feature_selection is on, but anomaly has no target to judge columns by" in err
     assert "stress" not in err
 
 

@@ -5,8 +5,8 @@ category levels were learned from the first panel and then frozen, so that every
 its meaning. This module never reads labels.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,30 @@ class Design:
         names = [term.name for term in self.terms if not isinstance(term, Product)]
         names += [term.within for term in self.terms if isinstance(term, Curve) and term.within]
         return tuple(dict.fromkeys([*names, *self.tree_numbers, *self.tree_categories]))
+
+    def only(self, columns: Collection[str]) -> "Design":
+        """Return the part of the design that reads these columns of the table and no others."""
+        wanted, terms, names = set(columns), list[Curve | Levels | Product](), set[str]()
+
+        def is_left(name: str) -> bool:
+            return wanted.issuperset(self.derived.sources(name))
+
+        for term in self.terms:
+            if isinstance(term, Product):
+                if term.left in names and term.right in names:
+                    terms.append(term)
+            elif is_left(term.name):
+                if isinstance(term, Curve) and term.within is not None and not is_left(term.within):
+                    term = replace(term, within=None)  # noqa: PLW2901
+                terms.append(term)
+                names.add(term.name)
+        return replace(
+            self,
+            terms=tuple(terms),
+            tree_numbers=tuple(filter(is_left, self.tree_numbers)),
+            tree_categories=tuple(filter(is_left, self.tree_categories)),
+            rising=tuple(filter(is_left, self.rising)),
+        )
 
 
 class FeatureSpace:

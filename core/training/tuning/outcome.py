@@ -3,7 +3,7 @@
 import msgspec
 
 from core.training.records import DrawRecord
-from core.training.tuning.records import TuningRecord
+from core.training.tuning.records import SelectionRecord, TuningRecord
 
 
 class TuningOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,8 +13,10 @@ class TuningOutcome(msgspec.Struct, frozen=True, kw_only=True):
         records: Of each model.
         stopped: Why the search ended early; empty where it ran to its end.
         draws: The rows of the search, and those of the verdicts.
+        selections: The columns of each model, where they were chosen.
     """
 
     records: tuple[TuningRecord, ...]
     stopped: str = ""
     draws: tuple[DrawRecord, ...] = ()
+    selections: tuple[SelectionRecord, ...] = ()

@@ -10,6 +10,7 @@ from core.domains.domain import SessionDomain
 from core.models.algorithms import ENSEMBLES
 from core.models.errors import UnknownParameterError
 from core.models.interface import Model
+from core.models.parameters import FEATURES
 from core.models.tuning.bayesian import require_optuna
 from core.models.tuning.ranges import (
     NumberRange,
@@ -24,8 +25,9 @@ from core.models.tuning.usual import USUAL
 from core.settings import ModelSettings, TrainingSettings
 from core.settings.training import ParameterRange
 from core.training.tuning.outcome import TuningOutcome
+from core.training.tuning.words import with_features
 
-SWITCH = "advanced.enable_hyperparameter_tuning"
+SWITCH, SELECTION = "advanced.enable_hyperparameter_tuning", "advanced.enable_feature_selection"
 LEAST_ROWS, MOST_ROWS = 500, 4_000
 
 
@@ -52,10 +54,12 @@ class TuningPlan:
 
     Attributes:
         searches: By model.
+        selections: The models whose columns are chosen.
         left_out: What the settings ask for and the session does not do, a sentence each.
     """
 
     searches: tuple[PlannedSearch, ...] = ()
+    selections: tuple[PlannedSearch, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
@@ -69,8 +73,9 @@ def tuning_of(settings: TrainingSettings, domain: SessionDomain) -> TuningPlan:
         UsageError: A range is invalid, or the method needs Optuna, which is not installed.
         ParameterValueError: A value of a range is of another kind than the parameter.
     """
+    selections, without = _selections(settings, domain)
     if not settings.advanced.enable_hyperparameter_tuning:
-        return TuningPlan()
+        return TuningPlan(selections=selections, left_out=without)
     if settings.advanced.tuning_method == "bayesian":
         require_optuna()
     named = ranges_in(settings)
@@ -92,7 +97,22 @@ def tuning_of(settings: TrainingSettings, domain: SessionDomain) -> TuningPlan:
             left_out.append(f"{SWITCH} is on, but {name} ({own.algorithm}) takes no parameter of the ranges.")
     if searches and (unused := [name for name in named if name not in taken]):
         left_out.append(f"advanced.parameter_ranges: no model takes {', '.join(unused)}; left out of the search.")
-    return TuningPlan(tuple(searches), tuple(left_out))
+    return TuningPlan(tuple(searches), selections, (*left_out, *without))
+
+
+def _selections(settings: TrainingSettings, domain: SessionDomain) -> tuple[tuple[PlannedSearch, ...], tuple[str, ...]]:
+    """Return the models whose columns are chosen, and what is left out, a sentence each."""
+    found: list[PlannedSearch] = []
+    without: list[str] = []
+    if settings.advanced.enable_feature_selection:
+        for name, own in (settings.models or {name: ModelSettings() for name in domain.models}).items():
+            if not set(ENSEMBLES) <= set(algorithms_of(name, domain)):
+                without.append(f"{SELECTION} is on, but {name} has no target to judge columns by: all are kept.")
+            elif FEATURES in own.parameters:
+                without.append(f"{SELECTION} is on, but models.{name}.parameters names the columns of {name}.")
+            else:
+                found.append(PlannedSearch(name, own.algorithm, own.parameters, {}))
+    return tuple(found), tuple(without)
 
 
 def ranges_in(settings: TrainingSettings) -> dict[str, SearchRange]:
@@ -144,10 +164,14 @@ def rows_of(settings: TrainingSettings) -> int:
 
 
 def with_outcome(settings: TrainingSettings, outcome: TuningOutcome | None) -> TrainingSettings:
-    """Return the settings with the tuned parameters of the models whose verdict says so."""
-    shipped = {record.model: record.best for record in (outcome.records if outcome else ()) if record.ships}
+    """Return the settings with the columns and the parameters of the models whose verdicts say so."""
+    if outcome is None:
+        return settings
+    # The parameters of a search contain the columns that were chosen before it.
+    shipped = {each.model: with_features(settings.models[each.model].parameters, each) for each in outcome.selections}
+    shipped |= {record.model: record.best for record in outcome.records if record.ships and record.best is not None}
     models = {
-        name: own if (best := shipped.get(name)) is None else msgspec.structs.replace(own, parameters=best)
+        name: msgspec.structs.replace(own, parameters=shipped.get(name, own.parameters))
         for name, own in settings.models.items()
     }
     return msgspec.structs.replace(settings, models=models)

@@ -74,6 +74,65 @@ class TuningRecord(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class FeatureRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a model, and what the folds say of it.
+
+    Attributes:
+        name: Its name.
+        score: Mean over the folds: its share of the gain in trees, or its mutual information with the target.
+        shadow: The same of the best shadow: a copy that says nothing.
+        kept_on: Share of the folds that keep it.
+        is_kept: Whether it is kept.
+    """
+
+    name: str
+    score: float
+    shadow: float
+    kept_on: float
+    is_kept: bool
+
+
+class SelectionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The choice of a model's columns.
+
+    Attributes:
+        model: The model.
+        method: How columns were judged.
+        n_columns: How many were judged.
+        columns: Each of them, those on the most folds first.
+        features: The columns of the table that the model then reads.
+        fresh_loss: Mean loss on fresh rows with these columns.
+        fresh_whole_loss: The same with all columns.
+        improvement: That loss less `fresh_loss`.
+        low: Lower end of its 95 % interval over groups; None where nothing can be shown.
+        high: Upper end.
+        n_rows: Fresh rows.
+        n_groups: Their groups.
+        ships: Whether the session trains with these columns alone.
+        why: The verdict in a sentence.
+    """
+
+    model: str
+    method: str
+    n_columns: int
+    columns: tuple[FeatureRecord, ...] = ()
+    features: tuple[str, ...] = ()
+    fresh_loss: float | None = None
+    fresh_whole_loss: float | None = None
+    improvement: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_rows: int = 0
+    n_groups: int = 0
+    ships: bool = False
+    why: str = ""
+
+    @property
+    def n_kept(self) -> int:
+        """How many columns were kept."""
+        return sum(each.is_kept for each in self.columns)
+
+
 class TuningStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Where the search for one model stands.
 
@@ -111,6 +170,7 @@ class TuningProgress(msgspec.Struct, frozen=True, kw_only=True):
         is_done: Whether the verdicts stand, so that the epochs can begin.
         stopped: Why the search ended early; empty where it ran to its end.
         records: The verdicts.
+        selections: The columns chosen so far, by model.
     """
 
     standings: tuple[TuningStanding, ...] = ()
@@ -118,3 +178,4 @@ class TuningProgress(msgspec.Struct, frozen=True, kw_only=True):
     is_done: bool = False
     stopped: str = ""
     records: tuple[TuningRecord, ...] = ()
+    selections: tuple[SelectionRecord, ...] = ()

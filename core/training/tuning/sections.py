@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.domains.report_section import ReportSection
-from core.training.tuning.records import TuningRecord
+from core.training.tuning.records import SelectionRecord, TuningRecord
 from core.training.tuning.words import spelled
 
 
@@ -20,6 +20,37 @@ def tuning_sections(records: Sequence[TuningRecord], groups: str) -> tuple[Repor
     return (
         ReportSection(title="Tuning", about=about, columns=columns, rows=tuple(_row(record) for record in records)),
     )
+
+
+def selection_sections(records: Sequence[SelectionRecord]) -> tuple[ReportSection, ...]:
+    """Write the columns of each model as a table; none without a choice."""
+    if not records:
+        return ()
+    about = (
+        "Folds: the share of the folds, of whole groups, that keep a column. Shadow: the score of the best copy that "
+        f"says nothing. {' '.join(_selection_verdict(record) for record in records)}"
+    )
+    rows = tuple(
+        (
+            record.model,
+            each.name,
+            f"{each.score:.4f}",
+            f"{each.shadow:.4f}",
+            f"{each.kept_on:.0%}",
+            ("kept" if record.ships else "would keep")
+            if each.is_kept
+            else ("dropped" if record.ships else "would drop"),
+        )
+        for record in records
+        for each in record.columns
+    )
+    columns = ("model", "column", "score", "shadow", "folds", "verdict")
+    return (ReportSection(title="Columns", about=about, columns=columns, rows=rows),)
+
+
+def _selection_verdict(record: SelectionRecord) -> str:
+    counts = f"{record.n_kept} of {record.n_columns} columns kept by {record.method.replace('_', ' ')}"
+    return f"{record.model}: {counts}; {record.why.partition(': ')[0] if record.low is not None else record.why}."
 
 
 def _verdict(record: TuningRecord) -> str:

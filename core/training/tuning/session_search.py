@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.arrays import BoolArray
 from core.domains.catalogue import create
 from core.models.interface import Panel, PanelLike
 from core.models.learners.samples import group_folds
+from core.models.parameters import FEATURES
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import ParameterValue, ParameterValues
 from core.models.tuning.search import BATCH, Search, SearchPlan, best_of
@@ -24,11 +26,13 @@ from core.quality import assess
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.panels import Draw, SessionPanels
+from core.training.tuning.feature_choice import chosen, judged
 from core.training.tuning.outcome import TuningOutcome
 from core.training.tuning.plan import PlannedSearch, TuningPlan, rows_of
-from core.training.tuning.records import SessionTrial, TuningProgress, TuningRecord, TuningStanding
+from core.training.tuning.records import SelectionRecord, SessionTrial, TuningProgress, TuningRecord, TuningStanding
 from core.training.tuning.trial_files import TrialFiles
 from core.training.tuning.verdict import compared, row_losses, uncompared
+from core.training.tuning.words import with_features
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +61,12 @@ class SessionSearch:
     @property
     def outcome(self) -> TuningOutcome | None:
         """The verdicts; None before the end. A session without a search has none to wait for."""
-        return self.files.outcome() if self._plan.searches else TuningOutcome(records=())
+        has_work = self._plan.searches or self._plan.selections
+        return self.files.outcome() if has_work else TuningOutcome(records=())
 
     def progress(self) -> TuningProgress:
         """Return where the search stands, with all trials."""
-        if not self._plan.searches:
+        if not (self._plan.searches or self._plan.selections):
             return TuningProgress(is_done=True)
         return self._told(self.files.all(self._trials), self.outcome)
 
@@ -75,14 +80,23 @@ class SessionSearch:
             return self._told((), outcome)
         if stop and not self.files.stopped():
             self.files.stop(stop)
+        if not self._faults and (planned := self._to_select()) is not None:
+            self.files.keep_selection(self._selected(planned))
+            return self._told((), None)
         left = [each for each in self._plan.searches if not self._is_done(each)]
         if left and not self.files.stopped() and not self._faults:
-            chosen = min(left, key=lambda each: len(self._whole_batches(each.model)))
-            return self._told(tuple(self._run_batch(chosen)), None)
+            next_one = min(left, key=lambda each: len(self._whole_batches(each.model)))
+            return self._told(tuple(self._run_batch(next_one)), None)
         records = tuple(self._judged(each) for each in self._plan.searches)
-        draws = (self._draw, *([self._fresh] if any(record.n_rows for record in records) else []))
+        selections = self._selections()
+        draws = [self._draw]
+        draws += [self._fresh_for_columns] if any(record.n_rows for record in selections) else []
+        draws += [self._fresh] if any(record.n_rows for record in records) else []
         outcome = TuningOutcome(
-            records=records, stopped=self.files.stopped(), draws=tuple(draw.record for draw in draws)
+            records=records,
+            stopped=self.files.stopped(),
+            draws=tuple(draw.record for draw in draws),
+            selections=selections,
         )
         self.files.conclude(outcome)
         return self._told((), outcome)
@@ -123,6 +137,35 @@ class SessionSearch:
         model.update(panel, seed=derive_seed(self._settings.random_seed, "tuning fit"))
         return model
 
+    def _to_select(self) -> PlannedSearch | None:
+        """Return the next model whose columns are to be chosen."""
+        return next((each for each in self._plan.selections if self.files.selection(each.model) is None), None)
+
+    def _selections(self) -> tuple[SelectionRecord, ...]:
+        found = (self.files.selection(each.model) for each in self._plan.selections)
+        return tuple(record for record in found if record is not None)
+
+    def _selected(self, planned: PlannedSearch) -> SelectionRecord:
+        """Choose the columns of a model, and compare it with the model on all columns."""
+        begins(f"the columns of {planned.model}")
+        seed, domain = derive_seed(self._settings.random_seed, f"columns {planned.model}"), self._panels.domain
+        with threadpool_limits(1):
+            untrained = create(planned.model, algorithm=planned.algorithm, settings=planned.given, domain=domain)
+            assert isinstance(untrained, SupervisedModel)
+            record = chosen(self._settings, untrained, self._draw.panel, seed=seed)
+            if not record.columns:
+                return record
+            if record.n_kept == record.n_columns:
+                return msgspec.structs.replace(record, why="all columns stay: each says more than its shadows")
+            begins(f"the verdict on the columns of {planned.model}")
+            narrow = {**planned.given, FEATURES: ", ".join(record.features)}
+            pair = [self.fitted(planned, own, self._draw.panel) for own in (planned.given, narrow)]
+        return judged(record, pair[0], pair[1], self._fresh_for_columns.panel, groups=domain.groups, seed=seed)
+
+    def _given(self, planned: PlannedSearch) -> dict[str, ParameterValue]:
+        """Return the recipe that a search starts from: the settings', with the columns that were chosen."""
+        return with_features(planned.given, self.files.selection(planned.model) if self._plan.selections else None)
+
     def _judged(self, planned: PlannedSearch) -> TuningRecord:
         trials = self._trials[planned.model]
         record = self._record(planned, trials)
@@ -148,7 +191,7 @@ class SessionSearch:
             n_failed=sum(trial.state is TrialState.FAILED for trial in trials),
             n_folds=len(self._parts),
             n_search_rows=len(self._draw.panel.frame),
-            given=dict(planned.given),
+            given=self._given(planned),
             given_loss=None if first is None else first.loss,
             best=None if best is None else best.parameters,
             best_loss=None if best is None else best.loss,
@@ -162,6 +205,7 @@ class SessionSearch:
             is_done=outcome is not None,
             stopped=self.files.stopped(),
             records=tuple(records.values()),
+            selections=self._selections(),
         )
 
     def _standing(self, planned: PlannedSearch, record: TuningRecord | None) -> TuningStanding:
@@ -197,7 +241,7 @@ class SessionSearch:
                 SearchPlan(
                     method=advanced.tuning_method,
                     ranges=each.ranges,
-                    given=each.given,
+                    given=self._given(each),
                     n_trials=self._settings.tuning.trials,
                     prunes=self._settings.tuning.prune,
                     seed=derive_seed(seed, f"search {each.model}"),
@@ -215,6 +259,11 @@ class SessionSearch:
     def _fresh(self) -> Draw:
         begins("the draw of the verdicts")
         return self._panels.tuning_verdict()
+
+    @cached_property
+    def _fresh_for_columns(self) -> Draw:
+        begins("the draw of the verdicts on columns")
+        return self._panels.selection_verdict()
 
     @cached_property
     def _parts(self) -> list[tuple[PanelLike, PanelLike]]:

@@ -15,11 +15,12 @@ from core.json_documents import decode_json
 from core.models.tuning.trial import Trial
 from core.plain_files import read_file
 from core.training.tuning.outcome import TuningOutcome
-from core.training.tuning.records import SessionTrial
+from core.training.tuning.records import SelectionRecord, SessionTrial
 
 FOLDER = "tuning"
 OUTCOME = "outcome.json"
 STOPPED = "stopped.json"
+FEATURES_FILE = "columns.json"
 _TRIAL = re.compile(r"trial_(\d+)\.json")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -59,6 +60,14 @@ class TrialFiles:
     def models(self) -> list[str]:
         """Name the models that have trials."""
         return sorted(each.name for each in self.folder.iterdir() if each.is_dir()) if self.folder.is_dir() else []
+
+    def keep_selection(self, record: SelectionRecord) -> None:
+        """Write the columns chosen for a model."""
+        self._write(self.folder / record.model / FEATURES_FILE, record)
+
+    def selection(self, model: str) -> SelectionRecord | None:
+        """Return the columns chosen for a model; None before the choice."""
+        return _read(self.folder / model / FEATURES_FILE, SelectionRecord)
 
     def stop(self, why: str) -> None:
         """Record that the search ends with the trials it has."""

@@ -197,13 +197,13 @@ def test_impossible_settings_are_refused_with_the_choices_before_anything_is_que
 
 
 def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(workspace, sessions, start, until):
-    wanting = AdvancedSettings(enable_feature_selection=True)
+    wanting = AdvancedSettings(enable_hyperparameter_tuning=True, parameter_ranges={"depth_of_sea": (1, 2)})
     session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, advanced=wanting), at_rest)
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.stop_reason) == (SessionPhase.FINISHED, 1, "time limit")
     assert observed.registered
     (sentence,) = observed.announcements
-    assert "advanced.enable_feature_selection" in sentence
+    assert "takes no parameter of the ranges" in sentence
     assert sentence in (workspace.reports_dir / session.session_id / "final_report.md").read_text()
     assert [criterion.name for criterion in observed.criteria] == ["improvement", "patience", "quality", "plateau"]
     report = json.loads((workspace.reports_dir / session.session_id / "final_report.json").read_text())

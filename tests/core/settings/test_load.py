@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from core.errors import ExitCode
-from core.settings import Settings, SettingsError, load_settings, unavailable_features
+from core.settings import Settings, SettingsError, load_settings
 
 
 @pytest.fixture
@@ -185,14 +185,3 @@ def test_the_error_names_the_file_at_fault(write):
 
     with pytest.raises(SettingsError, match=r"bad\.yaml, line 1, column 1: patience is 0"):
         load_settings(bad, good)
-
-
-def test_each_unsupported_switch_is_reported(write):
-    settings = load_settings(
-        write("stress_testing: {enable_stress_testing: true}\nadvanced: {enable_feature_selection: true}")
-    )
-
-    assert unavailable_features(settings) == (
-        "advanced.enable_feature_selection is on, but this release has no engine for it: all features are kept.",
-    )
-    assert unavailable_features(Settings()) == ()
