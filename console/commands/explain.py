@@ -47,6 +47,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--rows", type=count, metavar="N", help="how many rows explain the version (default: the settings)"
     )
+    parser.add_argument("--against", metavar="VERSION", help="compare what two versions rely on: this one is before")
     add_reading_arguments(parser)
     add_json_argument(parser)
     parser.set_defaults(command=explain)
@@ -59,6 +60,8 @@ def explain(args: argparse.Namespace) -> int:
 
     request = _request(args)
     workspace = open_workspace(args)
+    if args.against is not None:
+        return _compare(args, request)
     if request.row is None:
         whole_version = explain_version(workspace, request)
         if args.json:
@@ -73,6 +76,33 @@ def explain(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     print(f"{printable(found.model)} {found.version} ({found.stage}), {printable(found.rows)}")
     _print_row(found.report)
+    return ExitCode.GOOD
+
+
+def _compare(args: argparse.Namespace, request: "ExplainRequest") -> int:
+    from console.cli.output import print_json, print_table, printable
+    from core.training.own_data.explanation import compare_explained
+
+    if request.row is not None:
+        raise UsageError("--against compares whole versions; --row names one row. Leave one out.")
+    found = compare_explained(open_workspace(args), request, args.against)
+    if args.json:
+        print_json(found)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "feature": entry.feature,
+            found.before: "-" if entry.before is None else f"{entry.before:.1%}",
+            found.after: "-" if entry.after is None else f"{entry.after:.1%}",
+            "change": f"{100 * entry.change:+.1f}",
+            "rank": f"{entry.rank_before or '-'} > {entry.rank_after or '-'}",
+            "": "clear" if entry.is_clear else "",
+        }
+        for entry in found.features[:_MOST_LINES]
+    ]
+    print(f"{printable(found.model)}: share of the importance, in points of a hundred")
+    print_table(rows, ("feature", found.before, found.after, "change", "rank", ""), empty="no columns")
+    print(f"methods: {printable(found.algorithms[0])} / {printable(found.algorithms[1])}")
     return ExitCode.GOOD
 
 
@@ -146,7 +176,8 @@ def _print_version(report: "GlobalExplanation", rows: str) -> None:
     if report.surrogate is not None:
         print(f"a small tree imitates the model with R² {report.surrogate.fidelity:.2f} (--json has its rules)")
         print(f"it is furthest from the model where {printable(report.surrogate.disagrees)}")
-    print(f"{report.n_rows:,} of {printable(rows)}; importance is the mean size of contributions to {report.scale}")
+    scale = printable(report.scale)
+    print(f"{report.n_rows:,} of {printable(rows)}; importance is the mean size of contributions to {scale}")
     _print_method(report)
 
 

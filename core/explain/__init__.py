@@ -8,6 +8,8 @@ parts.py                 which algorithm explains which learner, and how an ense
 explainer.py             the algorithm that suits a model, chosen by its type, and named
 local_explanation.py     one row: contributions, nearest rows; counterfactual.py searches the smallest change
 global_explanation.py    a model: importances with intervals; association.py, effects.py, surrogate.py
+comparison.py            what two versions rely on, side by side
+conformal.py             intervals of answers; stored.py keeps an explanation with a version
 deny_list.py             columns that must not appear
 documents.py             what an explanation says
 """

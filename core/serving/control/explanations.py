@@ -11,7 +11,12 @@ from core.serving.control.admission import INSPECT, Given
 from core.serving.control.given_rows import GivenRows
 from core.serving.errors import BadRequestError
 from core.state import Workspace
-from core.training.own_data.explanation import ExplainRequest, RowExplanation, VersionExplanation
+from core.training.own_data.explanation import (
+    ComparedExplanations,
+    ExplainRequest,
+    RowExplanation,
+    VersionExplanation,
+)
 
 RowPlace = Annotated[int, Meta(ge=0, lt=1 << 31)]
 FixedColumn = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -38,6 +43,15 @@ class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     turn: Annotated[str, Meta(max_length=100)] | None = None  # search the smallest change that turns the answer
     interval: Annotated[float, Meta(ge=0.5, le=0.995)] | None = None  # the level of a conformal interval
     fixed: Annotated[list[FixedColumn], Meta(max_length=1_000)] = []  # columns that this search may not change
+
+
+class CompareQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which two versions to compare, and how they are explained."""
+
+    before: str
+    after: str
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    n_rows: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # how many rows explain each
 
 
 class ExplanationRoutes(Controller):
@@ -81,3 +95,14 @@ class ExplanationRoutes(Controller):
             interval=data.interval,
         )
         return explain_one(workspace, request)
+
+    @post("/{model:str}/explain/compare", opt=INSPECT, status_code=200, sync_to_thread=True)
+    def compare(
+        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[CompareQuestion]
+    ) -> ComparedExplanations:
+        """Compare what two versions of a model rely on; nothing is stored."""
+        from core.explain.explainer import ExplainMethod
+        from core.training.own_data.explanation import compare_explained
+
+        request = ExplainRequest(model=model, version=data.after, method=ExplainMethod(data.method), n_rows=data.n_rows)
+        return compare_explained(workspace, request, data.before)

@@ -15,6 +15,7 @@ from core.domains.catalogue import load_model
 from core.domains.domain import DrawRequest
 from core.domains.registry import session_domain, session_domain_names
 from core.errors import CoreError, NotFoundError, UsageError
+from core.explain.comparison import ImportanceChange, compare_explanations
 from core.explain.conformal import Conformal, ConformalError
 from core.explain.deny_list import DenyList
 from core.explain.documents import AnswerInterval, GlobalExplanation, LocalExplanation
@@ -70,6 +71,17 @@ class RowExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     data_sha256: str = ""
     report: LocalExplanation
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+
+
+class ComparedExplanations(msgspec.Struct, frozen=True, kw_only=True):
+    """What two versions of a model rely on."""
+
+    model: str
+    before: str
+    after: str
+    scales: tuple[str, str]
+    algorithms: tuple[str, str]
+    features: tuple[ImportanceChange, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +159,28 @@ def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExp
     rows = _rows_to_explain(loaded, request)
     key = _key(loaded.version, request, settings, rows.sha256)
     return _cached(workspace, key, VersionExplanation, lambda: _explained(loaded, rows, request, settings))
+
+
+def compare_explained(workspace: Workspace, request: ExplainRequest, against: str) -> ComparedExplanations:
+    """Explain two versions of a model on the same terms, and compare what they rely on.
+
+    Args:
+        workspace: Where they are registered.
+        request: The version after the change, and how to explain.
+        against: The number of the version before.
+    Raises:
+        UsageError, NotFoundError, HashMismatchError: As `explain_version`.
+    """
+    after = explain_version(workspace, request)
+    before = explain_version(workspace, replace(request, version=against))
+    return ComparedExplanations(
+        model=after.model,
+        before=before.version,
+        after=after.version,
+        scales=(before.report.scale, after.report.scale),
+        algorithms=(before.report.algorithm, after.report.algorithm),
+        features=compare_explanations(before.report, after.report),
+    )
 
 
 def explain_rows(

@@ -146,3 +146,16 @@ def test_too_many_columns_for_all_coalitions_are_refused():
 def test_no_reference_rows_are_refused():
     with pytest.raises(UsageError, match="at least one reference row"):
         Explainer(trained("spread", "lightgbm"), bonds(2).head(0), columns=())
+
+
+@pytest.mark.parametrize("name", ["spread", "downgrade"])
+def test_xgboost_is_explained_by_its_own_contributions(name):
+    pytest.importorskip("xgboost", reason="the extra xgboost is not installed")
+    model, frame = trained(name, "xgboost", n_estimators=20), bonds(2)
+    explainer = Explainer(model, frame.head(20), columns=())
+    assert explainer.algorithm == "TreeSHAP by XGBoost, path-dependent"
+    table = explainer.contributions(frame.tail(10))
+    assert explainer.sum_error(table) < SUM_TOLERANCE  # its margins are in single precision
+    assert model.anatomy().to_answer(table.margin) == pytest.approx(model.predict(frame.tail(10)), rel=1e-5)
+    with pytest.raises(NotAdditiveError, match="XGBoost's own contributions are path-dependent"):
+        Explainer(model, frame.head(20), columns=(), method=ExplainMethod.BACKGROUND)

@@ -118,3 +118,10 @@ def test_a_bad_question_is_refused(desk, path, body, status):
     refused = desk.ask(path, body)
     assert refused.status == status
     assert refused.json["error"]
+
+
+def test_two_versions_are_compared_over_http(desk):
+    found = desk.ask(f"{EXPLAIN}/compare", {"before": "1.0.0", "after": "1.0.0", "n_rows": 30})
+    assert found.status == 200
+    assert all(entry["change"] == 0 and not entry["is_clear"] for entry in found.json["features"])
+    assert desk.ask(f"{EXPLAIN}/compare", {"before": "9.0.0", "after": "1.0.0"}).status == 404

@@ -226,3 +226,21 @@ def test_no_explanation_is_kept_where_the_settings_want_none(tmp_path):
     assert "train it again" in finding_in(folder).problem
     (folder / EXPLANATION_NAME).write_bytes(b"{}")
     assert "cannot be read" in finding_in(folder).problem
+
+
+def test_two_versions_are_compared(shop, bondx, tmp_path):
+    frame = rows(3)
+    frame["price"] = 10 + 4 * frame["noise"] + frame["size"]
+    frame.to_csv(tmp_path / "other.csv", index=False)
+    train_on_file(shop, TrainRequest("price", tmp_path / "other.csv", target="price", group="desk"), LINEAR, actor=ANA)
+    found = json.loads(bondx("price@1.1.0", "--against", "1.0.0", "--json")[1])
+    assert (found["before"], found["after"]) == ("1.0.0", "1.1.0")
+    by_name = {entry["feature"]: entry for entry in found["features"]}
+    assert by_name["noise"]["change"] > 0.5
+    assert by_name["noise"]["is_clear"]
+    assert by_name["noise"]["rank_after"] == 1
+    code, out, _ = bondx("price@1.1.0", "--against", "1.0.0")
+    assert code == 0
+    assert "clear" in out
+    assert "--against compares whole versions" in bondx("price", "--against", "1.0.0", "--row", "1")[2]
+    assert bondx("price", "--against", "7.0.0")[0] == 2
