@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.monitoring.sequential.warm_up import LEAST_ROWS, ScoreSpread, WarmUp
+from core.monitoring.sequential.warm_up import GROWTH_POWER, LEAST_ROWS, ScoreSpread, WarmUp
 
 KEPT = 0.999  # of what earlier batches said, at each new one
 MOST_TIMES = 9.0  # a batch counts at most so many times what is usual by then: a change is not taken for dispersion
 MOST_WEIGHT = 4.0  # times the usual weight of a pair: a burst of rows does not outweigh all pairs before it
+MOST_REPEATED = 0.8  # of how far successive batches of independent rows are apart, below which rows are sent again
+REPEATED_ERRORS = 4.0  # standard errors
 LEAST_PAIRS = 10.0  # of batches, before which the effect is presumed
 UPPER = 0.05  # the probability that the true effect lies beyond the one that counts
 N_LENGTHS = 5  # batches of 1, 4, 16, 64 and 256 times the first length
@@ -103,10 +105,28 @@ class Dispersion:
             length: Flegal and Jones, Annals of Statistics 38 (2010).
         """
         found = np.maximum.accumulate(self._estimates(is_cautious=True), axis=0)
-        few = self._is_few()
-        if few.any():
-            found = np.where(few, self.warm_up.effects(self.found[0], self.weights[0]), found)
+        few, repeats = self._is_few(), self._repeats
+        if few.any() or repeats:
+            power = 1.0 if repeats else GROWTH_POWER
+            presumed = self.warm_up.effects(self.found[0], self.weights[0], power=power)
+            found = np.where(few, presumed, np.maximum(found, presumed) if repeats else found)
         return np.asarray(found)
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether successive batches are more alike, over all columns, than those of independent rows ever are.
+
+        Callers then send the same rows again, and how far these differ from each other shows what they are worth, while
+        a batch that equals the batch before shows nothing.
+        """
+        there = self.weights[0] > 0
+        if not there.any():
+            return False
+        ratio = np.divide(self.found[0], self.weights[0], out=np.zeros_like(self.found[0]), where=there)
+        n_directions = np.bincount(self.columns, weights=there)
+        of_columns = np.bincount(self.columns, weights=ratio)[n_directions > 0] / n_directions[n_directions > 0]
+        error = (2.0 / (len(of_columns) * float(self.weighed[0].max()))) ** 0.5
+        return float(of_columns.mean()) < min(MOST_REPEATED, 1.0 - REPEATED_ERRORS * error)
 
     def effects_of_minute(self, effects: FloatArray, rows: FloatArray) -> FloatArray:
         """Return how many rows of one minute are worth one independent row, by direction.

@@ -93,12 +93,14 @@ class WarmUp:
         self.rows += np.where(complete, rows, 0.0)
         self.inner += apart
 
-    def effects(self, found: FloatArray, weights: FloatArray) -> FloatArray:
+    def effects(self, found: FloatArray, weights: FloatArray, *, power: float = GROWTH_POWER) -> FloatArray:
         """Return how many rows are presumed to be worth one independent row.
 
         Args:
             found: How far successive batches were apart, in variances of independent rows, weighted by their rows.
             weights: The sum of the weights.
+            power: Of the number of batches, by which the effect over all of them together is presumed to be larger; 1
+                where all of them have the same rows.
         Source:
             The variance within clusters and the design effect: Kish, Survey Sampling (1965), section 5.4.
         """
@@ -111,7 +113,7 @@ class WarmUp:
         error = (2.0 * rows / n_columns) ** 0.5 / batches
         common = max(float((weight * alike).sum() / weight.sum()) + ERRORS * error, self._between(found, weights), 1.0)
         own = np.where(np.isfinite(self.least), self.least, 0.0)
-        grown = np.clip(self._by_column(self.batches, most=True), 1.0, MOST_GROWN) ** GROWTH_POWER
+        grown = np.clip(self._by_column(self.batches, most=True), 1.0, MOST_GROWN) ** power
         return np.asarray(np.maximum(common, own) * grown)
 
     def _between(self, found: FloatArray, weights: FloatArray) -> float:

@@ -168,6 +168,21 @@ def test_minutes_that_one_caller_fills_are_not_drift(wide, seed, n_minutes):
     assert minutes_until_found(wide, seed, level, n_minutes) is None
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_callers_who_send_the_same_rows_again_are_not_drift(wide, seed):
+    drift, rng = SequentialDrift(wide), np.random.default_rng([35, seed])
+    for minute in range(40):
+        if minute % 20 == 0:  # 30 callers, then 30 others
+            values = np.repeat(rng.normal(size=(30, 12)), 10, axis=0)
+        counts = {
+            layout.key: layout.counts(np.bincount(layout.cells.codes(column), minlength=layout.missing), 0, 0)
+            for layout, column in zip(wide.columns, values.T, strict=True)
+        }
+        drift.observe([BinnedMinute(MONDAY + timedelta(minutes=minute), counts)])
+
+        assert not drift.state.findings
+
+
 @pytest.mark.parametrize(
     ("n_moved", "most"),
     [
