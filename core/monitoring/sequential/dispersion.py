@@ -126,7 +126,7 @@ class Dispersion:
         n_directions = np.bincount(self.columns, weights=there)
         of_columns = np.bincount(self.columns, weights=ratio)[n_directions > 0] / n_directions[n_directions > 0]
         error = (2.0 / (len(of_columns) * float(self.weighed[0].max()))) ** 0.5
-        return float(of_columns.mean()) < min(MOST_REPEATED, 1.0 - REPEATED_ERRORS * error)
+        return bool(of_columns.mean() < min(MOST_REPEATED, 1.0 - REPEATED_ERRORS * error))
 
     def effects_of_minute(self, effects: FloatArray, rows: FloatArray) -> FloatArray:
         """Return how many rows of one minute are worth one independent row, by direction.
