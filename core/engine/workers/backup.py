@@ -76,7 +76,7 @@ class BackupSchedule(Worker):
         except BackupStoppedError as stopped:
             log.info("%s", stopped)
             return None
-        except CoreError as error:
+        except (CoreError, OSError) as error:  # a folder that may not be listed, for one
             self._failed_at = context.clock()
             log.error("the backup failed: %s", error)
             context.alerts.fire(FAILED, labels={}, summary=f"the backup failed: {error}", now=context.clock())

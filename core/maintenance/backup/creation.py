@@ -139,7 +139,7 @@ def create_backup(
     )
     try:
         history.succeeded(result, anchor, actor=actor, reason=reason)
-    except CoreError as error:  # the backup counts nevertheless; the message must state both
+    except (CoreError, OSError) as error:  # the backup counts nevertheless; the message must state both
         return msgspec.structs.replace(result, unaudited_because=str(error))
     return result
 

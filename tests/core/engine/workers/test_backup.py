@@ -82,6 +82,15 @@ def test_a_failing_backup_is_an_alert_until_one_is_finished(schedule, clock, mad
     assert len(made()) == 1
 
 
+def test_a_folder_that_the_system_refuses_is_an_alert_too(schedule, workspace, monkeypatch):
+    def refuse(*_args, **_more):
+        raise PermissionError(13, "Permission denied", "/mnt/safe")
+
+    monkeypatch.setattr("core.engine.workers.backup.back_up_as_configured", refuse)
+    schedule.step()
+    assert "Permission denied" in open_alerts(workspace)["backup_failed"]
+
+
 def test_a_failure_is_not_tried_again_every_minute(schedule, clock, workspace):
     safe = workspace.root.parent / "safe"
     safe.mkdir()
