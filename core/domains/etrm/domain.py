@@ -59,9 +59,8 @@ class EtrmDomain:
         """Draw new books on the session's price path, or, for one test panel, on another path."""
         from core.domains.etrm.deals.panel import draw_deals
 
-        path = "new prices" if request.purpose == NEW_PRICES else "prices"
         settings = cast(DealSettings, request.settings)
-        return draw_deals(request.n_rows, request.seed, derive_seed(request.session_seed, path), settings)
+        return draw_deals(request.n_rows, request.seed, price_seed(request), settings)
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
         """Return the commodity, book, instrument and counterparty's grade of each deal."""
@@ -82,6 +81,11 @@ class EtrmDomain:
         from core.domains.etrm.deals.checks import DEAL_CHECKS
 
         return DEAL_CHECKS
+
+
+def price_seed(request: DrawRequest) -> int:
+    """Return the seed of the price path of a request."""
+    return derive_seed(request.session_seed, "new prices" if request.purpose == NEW_PRICES else "prices")
 
 
 ETRM = EtrmDomain()

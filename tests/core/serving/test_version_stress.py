@@ -63,7 +63,7 @@ def test_a_version_is_stressed_on_the_command_line(stress, workspace, registered
         (("--model", "spread@9.9.9"), "9.9.9"),
         (("--model", "nothing"), "nothing"),
         (("--model", "spread", "--portfolio", "book.csv"), "leave the file of positions out"),
-        (("--model", "spread", "--domain", "etrm"), "draws no labels under stress"),
+        (("--model", "spread", "--domain", "etrm"), "spread@1.0.0 is no model of the domain etrm"),
     ],
 )
 def test_what_cannot_be_stressed_is_named(stress, registered, words, message):

@@ -133,5 +133,3 @@ def test_gates_need_a_panel_and_a_name_that_is_known(tmp_path):
         reverse_stress(request, ReverseAim(any_gate=True))
     with pytest.raises(UsageError, match="There is no gate 'gale'; choose from coverage"):
         reverse_stress(request.of_panel(60, 1), ReverseAim(gates=["gale"]))
-    with pytest.raises(UsageError, match="'etrm' draws no labels under stress"):
-        reverse_stress(StressRequest(domain="etrm", n_rows=60), ReverseAim(any_gate=True))

@@ -8,6 +8,7 @@ import pytest
 from core.domains.bonds.models.anomaly import AnomalyModel
 from core.domains.bonds.models.binary import DowngradeModel
 from core.domains.bonds.models.spread import SpreadModel
+from core.domains.etrm.models.risk import BreachModel, RiskModel
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.stress.choosing import drawn_request, label_engine, stress_engine
@@ -120,5 +121,25 @@ def test_empty_cells_are_in_their_range():
 
 
 def test_a_domain_without_labels_under_stress_is_refused():
-    with pytest.raises(UsageError, match="'etrm' draws no labels under stress"):
-        label_engine("etrm", stress_engine("etrm"))
+    with pytest.raises(UsageError, match="'loans' draws no labels under stress"):
+        label_engine("loans", object())
+
+
+@pytest.mark.parametrize("kind", [RiskModel, BreachModel])
+def test_models_of_deals_are_held_against_their_own_truth(kind):
+    domain, engine = session_domain("etrm"), stress_engine("etrm")
+    drawn = drawn_request("etrm", n_rows=400, seed=4)
+    trained = kind("linear")
+    trained.fit(domain.draw(drawn_request("etrm", n_rows=400, seed=9)), seed=1)
+    models = [
+        StressedModel("calm", Told(kind, domain.draw(drawn)), {}),
+        StressedModel("all", Told(kind), {}),
+        StressedModel("trained", trained, {}),
+    ]
+    request = StressRequest(domain="etrm", scenarios=["gas_spike"])
+    calm, knowing, found = stressed_models(models, engine, drawn, chosen_cases(request), checks=domain.checks)
+    assert calm.calm.figures["error"] == 0
+    mild, moderate, severe = (case.figures["error"] for case in calm.cases)
+    assert 0 < mild < moderate < severe
+    assert [case.figures["error"] for case in knowing.cases] == [0, 0, 0]
+    assert all(0 < case.figures["error"] < 1 and case.figures["ranking"] > 0 for case in found.cases)

@@ -14,6 +14,7 @@ from core.domains.etrm.data import calibration as market_cal
 from core.domains.etrm.data.settings import COMMODITIES
 from core.domains.etrm.deals import calibration as cal
 from core.domains.etrm.deals.markets import Markets, commodity_volatility
+from core.domains.etrm.deals.moves import UNMOVED, DealMoves
 from core.domains.etrm.deals.settings import DealSettings
 
 BOOK_NAMES = tuple(book.name for book in market_cal.BOOKS.value)
@@ -45,8 +46,10 @@ class BookDays:
     book_effect: FloatArray
 
 
-def draw_book_days(seed: int, n_rows: int, settings: DealSettings, markets: Markets) -> BookDays:
-    """Draw books until they have at least `n_rows` deals."""
+def draw_book_days(
+    seed: int, n_rows: int, settings: DealSettings, markets: Markets, moves: DealMoves = UNMOVED
+) -> BookDays:
+    """Draw books until they have at least `n_rows` deals; their risk follows the volatility of what they trade."""
     rng = stream(seed, "books")
     mean = (1 + cal.DAYS_PER_BOOK.value) * (1 + cal.DEALS_PER_DAY.value)
     n_books = int(np.ceil(1.3 * n_rows / mean)) + 8
@@ -59,7 +62,7 @@ def draw_book_days(seed: int, n_rows: int, settings: DealSettings, markets: Mark
     rank = np.arange(len(book)) - np.repeat(np.cumsum(n_days) - n_days, n_days)
     day = (start[book] + rank * gap[book]) % len(markets.dates)
     n_deals = 1 + rng.poisson(cal.DEALS_PER_DAY.value, len(book))
-    columns = _figures(seed, len(book), settings, kinds[book], day, markets)
+    columns = _figures(seed, len(book), settings, kinds[book], day, markets, moves.of_books())
     drift = breach_log_odds(columns, kinds[book])
     is_over = columns["utilisation"] > 1
     chance = np.where(is_over, 1.0, _integrated(drift, cal.BREACH_LAW.value["frailty_sd"]))
@@ -82,11 +85,11 @@ def breach_log_odds(columns: dict[str, FloatArray], kind: IntArray) -> FloatArra
 
 
 def _figures(
-    seed: int, n: int, settings: DealSettings, kind: IntArray, day: IntArray, markets: Markets
+    seed: int, n: int, settings: DealSettings, kind: IntArray, day: IntArray, markets: Markets, riskier: FloatArray
 ) -> dict[str, FloatArray]:
     rng = stream(seed, "book figures")
     mean, sd = cal.LN_UTILISATION.value
-    utilisation = np.round(np.exp(rng.normal(mean + settings.utilisation_shift, sd, n)), 4)
+    utilisation = np.round(np.exp(rng.normal(mean + settings.utilisation_shift, sd, n)) * riskier[kind], 4)
     limit = np.round(np.exp(rng.normal(*cal.LIMIT_EUR.value, n)), 0)
     gross = np.round(np.exp(rng.normal(*cal.GROSS_EXPOSURE.value, n)), 4)
     ratio, excess_sd = cal.VAR99_OVER_VAR95.value
@@ -98,7 +101,7 @@ def _figures(
     return {
         "utilisation": utilisation,
         "utilisation_change": np.round(rng.normal(0.0, cal.UTILISATION_CHANGE_SD.value, n), 4),
-        "book_volatility": np.round(of_book, 4),
+        "book_volatility": np.round(of_book * riskier[kind], 4),
         "pending_share": np.round(rng.beta(*cal.PENDING_SHARE.value, n), 4),
         "gross_exposure_meur": gross,
         "net_exposure_meur": np.round(gross * rng.beta(*cal.NET_SHARE.value, n), 4),

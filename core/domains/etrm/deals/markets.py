@@ -15,7 +15,7 @@ from core.domains.etrm.deals import calibration as cal
 
 FIRST_DAY = date(2020, 1, 1)
 _LEAST_VOLATILITY = 0.02
-_SLOPE_TENOR = 12  # months
+SLOPE_TENOR = 12  # months
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def markets_of(price_seed: int, n_years: int) -> Markets:
     total = np.cumsum(steps, axis=0)
     per_day = (total[trading] - total[trading - window]) / window
     tenors = [int(np.flatnonzero(series.tenors == months)[0]) for months in cal.TENOR_MONTHS.value]
-    far = int(np.flatnonzero(series.tenors == _SLOPE_TENOR)[0])
+    far = int(np.flatnonzero(series.tenors == SLOPE_TENOR)[0])
     slope = np.log(np.maximum(series.forward[:, :, far] + shift, 0.01)) - front
     return Markets(
         dates=frozen(series.dates[trading]),

@@ -13,7 +13,8 @@ from core.domains.etrm.deals import calibration as cal
 from core.domains.etrm.deals.books import BOOK_NAMES, BookDays, draw_book_days
 from core.domains.etrm.deals.columns import CATEGORIES, COLUMNS
 from core.domains.etrm.deals.hidden import hide, known_of
-from core.domains.etrm.deals.markets import Markets, markets_of
+from core.domains.etrm.deals.markets import SLOPE_TENOR, Markets, markets_of
+from core.domains.etrm.deals.moves import UNMOVED, DealMoves
 from core.domains.etrm.deals.quotes import miss_of, price_unit, quote_sd
 from core.domains.etrm.deals.scores import DealLabels, expected_log_odds, mean_parts, score_parts
 from core.domains.etrm.deals.settings import DealSettings
@@ -23,7 +24,7 @@ from core.progress import begins
 HOURS_A_MONTH = 730.0
 
 
-def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings) -> Panel:
+def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings, moves: DealMoves = UNMOVED) -> Panel:
     """Draw a panel of exactly `n_rows` deals; the same arguments give the same bytes.
 
     Args:
@@ -31,12 +32,15 @@ def draw_deals(n_rows: int, seed: int, price_seed: int, settings: DealSettings) 
         seed: Draws books, deals, noise and labels; panels of different seeds share no book.
         price_seed: Draws the price path.
         settings: The period, and the injected faults.
+        moves: What moves the markets on the day of every deal.
     """
     begins(f"drawing {n_rows:,} deals")
     markets = markets_of(price_seed, settings.n_years)
-    days = draw_book_days(seed, n_rows, settings, markets)
+    days = draw_book_days(seed, n_rows, settings, markets, moves)
     at = np.repeat(np.arange(len(days.book)), days.n_deals)[:n_rows]
     labels, columns = _deals(seed, days, at, markets)
+    if moves is not UNMOVED:
+        columns |= _moved(columns, labels["hub"][0], markets, moves)
     empty = _empty_cells(seed, n_rows, settings)
     hide(seed, columns, empty)
     off_market = _off_market(seed, n_rows, settings)
@@ -109,6 +113,20 @@ def _deals(seed: int, days: BookDays, at: IntArray, markets: Markets) -> tuple[D
         "over_limit": (days.columns["utilisation"][at] > 1).astype(np.float64),
     }
     return labels, columns
+
+
+def _moved(columns: dict[str, FloatArray], hub: IntArray, markets: Markets, moves: DealMoves) -> dict[str, FloatArray]:
+    """Return the columns of deals that the market tells, as moved."""
+    commodity, months = markets.commodity[hub], columns["tenor_months"]
+    shift = np.array([market_cal.PRICE_LAWS.value[name].shift for name in COMMODITIES])[commodity]
+    shifted = (columns["market_price"] + shift) * np.exp(moves.ln_price(hub, months))
+    near, far = np.ones(len(hub)), np.full(len(hub), float(SLOPE_TENOR))
+    return {
+        "market_price": np.round(shifted - shift + moves.price(hub, months), 4),
+        "volatility": np.round(columns["volatility"] * np.array(moves.volatility)[commodity], 4),
+        "liquidation_days": np.round(columns["liquidation_days"] * np.array(moves.liquidation)[hub], 4),
+        "curve_slope": np.round(columns["curve_slope"] + moves.ln_price(hub, far) - moves.ln_price(hub, near), 4),
+    }
 
 
 def _commodities(uniform: FloatArray, kind: IntArray) -> IntArray:

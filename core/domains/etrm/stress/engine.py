@@ -2,16 +2,19 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, FloatArray, IntArray
+from core.domains.etrm.deals.settings import DealSettings
+from core.domains.etrm.domain import price_seed
 from core.domains.etrm.stress import calibration as own
 from core.domains.etrm.stress.impact import impact_parts
 from core.domains.etrm.stress.plausible import N_FACTORS, plausible_shock
 from core.domains.etrm.stress.portfolio import EnergyPortfolio
+from core.domains.etrm.stress.redraw import stressed_deals
 from core.domains.etrm.stress.revaluation import COMMODITIES, FACTORS, StressedPositions, leaving_cost, revalue
 from core.domains.etrm.stress.scenarios import ENERGY_SCENARIOS
 from core.domains.etrm.stress.shock import HUB_NAMES, EtrmShock, combined, scaled
@@ -27,8 +30,10 @@ from core.domains.stress import (
     shock_at,
 )
 from core.errors import UsageError
+from core.models.interface import Panel
 
 if TYPE_CHECKING:
+    from core.domains.domain import DrawRequest
     from core.tables import Table
 
 SLICINGS = ("commodity", "hub", "book", "delivery")
@@ -129,6 +134,11 @@ class EtrmStressEngine:
     def profit(self, portfolio: EnergyPortfolio, shock: Any) -> float:
         """Return the profit under one shock, EUR m."""
         return float(revalue(portfolio, shock).profit.sum())
+
+    def stressed_panel(self, request: "DrawRequest", shock: EtrmShock) -> Panel:
+        """Draw the deals of a request under a shock."""
+        settings = cast(DealSettings, request.settings)
+        return stressed_deals(request.n_rows, request.seed, price_seed(request), settings, shock)
 
     def _at(self, held: EnergyPortfolio, scenario: StressScenario, severity: str, month: float) -> StressedPositions:
         return revalue(held, shock_at(self, scenario, severity, month))
