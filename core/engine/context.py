@@ -9,6 +9,7 @@ from core.engine.worker_states import WorkerStates
 from core.settings import Settings
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
+from core.telemetry.tracing import NO_TRACES, Traces
 from core.training.trainer import Trainer
 
 
@@ -25,3 +26,4 @@ class EngineContext:
     clock: Clock
     metrics_listen: str | None = None  # overrides telemetry.metrics.listen
     workers: WorkerStates = field(default_factory=WorkerStates)
+    traces: Traces = NO_TRACES

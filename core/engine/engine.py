@@ -1,6 +1,7 @@
 """The engine: the only process that works on a workspace, with one thread for each worker."""
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,15 +17,18 @@ from core.engine.worker import Worker, WorkerThread
 from core.engine.worker_states import WorkerStates
 from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
+from core.engine.workers.recorder import JOB
 from core.errors import CoreError
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
 from core.settings import PolicySource, Settings, settings_in_force
+from core.settings.current import CurrentSettings
 from core.settings.in_force import named_config
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS, Mode, require_room
 from core.telemetry import TelemetryWriter
+from core.telemetry.tracing import NO_TRACES, Traces
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
 from core.training.trainer import Trainer
@@ -70,6 +74,7 @@ class Engine:
         self._lock = threading.Lock()
         self._held = ExitStack()  # released by `stop`, the lease last
         self._threads: list[WorkerThread] = []  # the trainer's first
+        self._traces = NO_TRACES
 
     def start(self) -> None:
         """Acquire the lease and start to work.
@@ -139,8 +144,12 @@ class Engine:
         """Start a thread for every worker."""
         workspace, clock = self._workspace, self._clock
         alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
+        described = {"service.name": JOB, "service.instance.id": socket.gethostname()}
+        self._traces = Traces(CurrentSettings(workspace.root, settings), described)
         self._trainer = Trainer(
-            workspace, SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock)
+            workspace,
+            SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock),
+            traces=self._traces,
         )
         context = EngineContext(
             workspace=workspace,
@@ -152,6 +161,7 @@ class Engine:
             clock=clock,
             metrics_listen=self._metrics_listen,
             workers=WorkerStates(clock),
+            traces=self._traces,
         )
         workers: list[Worker] = [self._trainer, *(worker(context) for worker in WORKERS)]
         workers.append(ChangeNotice(workspace, workers))
@@ -187,6 +197,7 @@ class Engine:
                     thread.stop()
                 for thread in others:
                     thread.join()
+                self._traces.close()
                 self._leave()
 
     @property

@@ -26,6 +26,7 @@ class EngineSeries:
             settings: The settings in force.
         """
         from core.metrics.process_metrics import ProcessMetrics
+        from core.metrics.span_metrics import span_family
         from core.metrics.workspace_metrics import workspace_collectors
         from core.view.source import SnapshotSource
 
@@ -33,6 +34,7 @@ class EngineSeries:
             context.workspace, clock=context.clock, history_seconds=_HISTORY_SECONDS, looks_at_epochs=False
         )
         self._process = ProcessMetrics()
+        self._spans, self._span_family = context.traces.counts, span_family
         self._collectors = workspace_collectors(
             context.workspace, source.take, settings=settings, workers=context.workers.all, clock=context.clock
         )
@@ -42,6 +44,7 @@ class EngineSeries:
         """Measure everything now."""
         with self._lock:
             found = [*self._process.families(self._process.values())]
+            found.append(self._span_family(self._spans.n_sent, self._spans.n_lost))
             for collector in self._collectors:
                 found += collector.collect()
         return found

@@ -366,6 +366,13 @@ CHANNELS_DEAD = GaugeMetric(
     ("receiver",),
 )
 
+TRACE_SPANS = CounterMetric(
+    "bondx_trace_spans",
+    "Spans that the OpenTelemetry collector has taken (sent), or not (lost): of the engine, or of the server.",
+    Group.TRACES,
+    ("result",),
+)
+
 CATALOGUE: tuple[GaugeMetric | CounterMetric | HistogramMetric, ...] = (
     *(spec for spec in globals().values() if isinstance(spec, GaugeMetric | CounterMetric | HistogramMetric)),
     *BASELINES.values(),

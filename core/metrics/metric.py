@@ -19,6 +19,7 @@ class Group(StrEnum):
     WORKSPACE = "Workspace and engine"
     STRESS = "Stress tests"
     ALERTING = "Alerts, silences and notifications"
+    TRACES = "Traces"
 
     @property
     def provider(self) -> str:

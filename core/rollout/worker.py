@@ -6,7 +6,8 @@ So an engine that follows a killed one continues from it and comes to the same e
 
 import logging
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,6 +33,7 @@ from core.rollout.unjudged import not_judged
 from core.rollout.working_memory import WorkingMemory
 from core.state import StaleRevisionError, Workspace
 from core.telemetry.predictions import Cursor, PredictionReader
+from core.telemetry.tracing import NO_TRACES, Attribute, OpenSpan, Traces
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class RolloutWorker:
         alerts: Alerts | None = None,
         actor: Actor | None = None,
         clock: Clock = utc_now,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """Prepare to advance rollouts.
 
@@ -64,6 +67,7 @@ class RolloutWorker:
             alerts: Where alerts are raised; the engine passes its own.
             actor: In whose name steps are recorded; the engine's by default.
             clock: The time of document changes; verdicts take their time from `tick`.
+            traces: Takes the spans of steps and promotions.
         """
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
@@ -71,6 +75,7 @@ class RolloutWorker:
         self._memory = WorkingMemory(workspace)
         self._calls = RolloutAlerts(alerts or Alerts(workspace, clock=clock))
         self._has_caught_up = False
+        self._traces = traces
         self._actor = actor or Actor.engine()
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
         self._pending: dict[str, ObservedRollout] = {}  # observed since the document was last written
@@ -158,13 +163,14 @@ class RolloutWorker:
     def _drive(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
         if rollout.observed.phase is RolloutPhase.PENDING and rollout.desired is DesiredRollout.PAUSED:
             return None  # held before its first step: it waits without traffic
+        began_ns = time.time_ns()
         if (change := self._without_evidence(rollout, now)) is not None:
-            return self._take(rollout, change, now)
+            return self._traced(rollout, change, now, began_ns)
         observed = self._held_unless_stored(rollout, self._observe(rollout, now))
         verdict = observed.verdict
         change = next_change(rollout, observed, verdict, now=now) if verdict else None
         if change is not None:
-            return self._take(rollout, change, now)
+            return self._traced(rollout, change, now, began_ns)
         self._tell_uneven(rollout, observed, now)
         self._save_now_and_then(rollout, observed, now)
         return None
@@ -281,10 +287,29 @@ class RolloutWorker:
             return observed  # the cause lasts, and one event names it
         return with_event(observed, "rollout.recollect", reason, now=now)
 
-    def _take(self, rollout: Rollout, change: RolloutChange, now: datetime) -> RolloutChange:
+    def _traced(self, rollout: Rollout, change: RolloutChange, now: datetime, began_ns: int) -> RolloutChange:
+        """Take a step in a span that began with the reading of its evidence; reasons stay out: people write in them."""
+        evidence = change.observed.evidence
+        told: Mapping[str, Attribute] = {
+            "bondx.rollout": rollout.rollout_id,
+            "bondx.model": rollout.model,
+            "bondx.candidate": rollout.candidate,
+            "bondx.stable": rollout.stable,
+            "bondx.requests": evidence.n_stable + evidence.n_candidate,
+        }
+        with self._traces.span("rollout.step", told, start_ns=began_ns) as span:
+            taken = self._take(rollout, change, now, span)
+            observed = taken.observed
+            span.tell({"bondx.decision": taken.verb, "bondx.phase": str(observed.phase), "bondx.step": observed.step})
+            span.tell({"bondx.share": float(observed.share)})
+        return taken
+
+    def _take(self, rollout: Rollout, change: RolloutChange, now: datetime, span: OpenSpan) -> RolloutChange:
         if change.promotes:
+            told = {"bondx.model": rollout.model, "bondx.candidate": rollout.candidate}
             try:
-                taken = self._rollouts.promote(rollout, change, actor=self._actor)
+                with self._traces.span("rollout.promote", told, part_of=span):
+                    taken = self._rollouts.promote(rollout, change, actor=self._actor)
             except REFUSALS as refusal:
                 reason = f"the promotion was refused: {refusal}"
                 observed = msgspec.structs.replace(change.observed, events=change.observed.events[:-1])

@@ -61,6 +61,8 @@ class Counts(msgspec.Struct):
     table: TableFacts | None = None  # None: it still loads, or has ended
     live: LiveHealth = LiveHealth()
     earlier: dict[str, EarlierStats] = {}  # by model, of versions that have no counters of their own any more
+    n_spans_sent: int = 0
+    n_spans_lost: int = 0
 
     @classmethod
     def of(cls, stats: ServerStats, health: PredictionHealth) -> "Counts":
@@ -102,6 +104,8 @@ def total(parts: Iterable[Counts]) -> Counts:
         sum(part.live.n_dropped for part in parts),
         next((part.live.failure for part in parts if part.live.failure is not None), None),
     )
+    found.n_spans_sent = sum(part.n_spans_sent for part in parts)
+    found.n_spans_lost = sum(part.n_spans_lost for part in parts)
     found.process = added(part.process for part in parts)
     found.table = _joined([part.table for part in parts if part.table is not None])
     return found

@@ -16,6 +16,7 @@ from core.serving.predict import Predictor, Target
 
 MAX_HEAD_BYTES = 4_096
 _MAX_REMEMBERED = 1_024
+_NEVER_REPEATED = frozenset((b"x-request-id", b"traceparent"))
 _UNSUITED = (b"transfer-encoding", b"content-encoding", b"expect", b"upgrade")
 
 
@@ -76,7 +77,7 @@ class FastPath:
 
     def _remember(self, start: bytes) -> Head | None:
         head = self._parse(start)
-        if head is None or b"x-request-id" not in head.headers:  # heads with a request id never repeat
+        if head is None or _NEVER_REPEATED.isdisjoint(head.headers):
             if len(self._heads) >= _MAX_REMEMBERED:
                 self._heads.clear()
             self._heads[start] = head

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from core.metrics import catalogue
 from core.metrics.exposition import exposition
 from core.metrics.process_metrics import ProcessMetrics
+from core.metrics.span_metrics import span_family
 from core.metrics.workspace_metrics import workspace_collectors
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.recording import PredictionRecorder
@@ -138,6 +139,7 @@ def _recording(counts: Counts) -> Iterable[Metric]:
     for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):
         outcomes.add_metric((state,), n)
     yield outcomes
+    yield span_family(counts.n_spans_sent, counts.n_spans_lost)
 
 
 class _Stored(Collector):

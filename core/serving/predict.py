@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,9 @@ from core.serving.shown_json import shown_json
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
 from core.telemetry.predictions import Arm, request_number
+
+if TYPE_CHECKING:
+    from core.serving.traces import RequestTraces
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +90,8 @@ class Predictor:
         self._id_numbers = itertools.count(1)
         self.table = ServingTable()
         self.loader: Loader | None = None
+        self.traces: RequestTraces | None = None
+        """Who makes spans of requests; None while the settings want none."""
 
     def try_inline(
         self, target: Target, headers: Headers, client: CallerAddress, content: bytes
@@ -115,9 +120,12 @@ class Predictor:
             _log_route(request_id, assignment)
         except Exception:  # the slow path meets the same error and answers it
             return None
-        return self._reply(
+        reply = self._reply(
             dialect, assignment, asked, values, request_id, begin, content, is_stranger=not caller.has_token
         )
+        if (traces := self.traces) is not None:
+            traces.answered(headers, dialect.name, assignment, len(values), begin)
+        return reply
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request over HTTP."""
@@ -160,23 +168,31 @@ class Predictor:
         """
         begin = time.perf_counter()  # the time a request takes to arrive says nothing about the version
         dialect = target.dialect
-        given = _given_id(headers)
-        own: str = given or request_id
-        served = self._served(target)
-        assignment = self._assigned(target, served, headers, given, caller)
-        if assignment is None:
-            assignment = await self._loaded(target, served, caller)
-        if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
-            asks = served.routing.comparing, assignment, dialect, content
-            assignment = asks[0](*asks[1:]) if len(content) <= INLINE_BYTES else await self._in_worker(*asks)
-        asked, values, assignment = await self._scored(
-            dialect, assignment, content, own, begin, is_stranger=not caller.has_token
-        )
-        request_id = _checked_id(asked.request_id, dialect.id_field) or own
-        _log_route(request_id, assignment)
-        return self._reply(
-            dialect, assignment, asked, values, request_id, begin, content, is_stranger=not caller.has_token
-        )
+        try:
+            given = _given_id(headers)
+            own: str = given or request_id
+            served = self._served(target)
+            assignment = self._assigned(target, served, headers, given, caller)
+            if assignment is None:
+                assignment = await self._loaded(target, served, caller)
+            if not caller.has_token and assignment.rollout_id is not None and served.routing is not None:
+                asks = served.routing.comparing, assignment, dialect, content
+                assignment = asks[0](*asks[1:]) if len(content) <= INLINE_BYTES else await self._in_worker(*asks)
+            asked, values, assignment = await self._scored(
+                dialect, assignment, content, own, begin, is_stranger=not caller.has_token
+            )
+            request_id = _checked_id(asked.request_id, dialect.id_field) or own
+            _log_route(request_id, assignment)
+            reply = self._reply(
+                dialect, assignment, asked, values, request_id, begin, content, is_stranger=not caller.has_token
+            )
+            if (traces := self.traces) is not None:
+                traces.answered(headers, dialect.name, assignment, len(values), begin)
+            return reply
+        except Exception as error:
+            if (traces := self.traces) is not None:
+                traces.failed(headers, dialect.name, error, begin)
+            raise
 
     def refused(self, target: Target, error: Exception) -> CoreError:
         """Count and log a request that gets no answer; return what its caller is told."""

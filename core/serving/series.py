@@ -29,6 +29,7 @@ class SeriesRecorder:
         *,
         lock: Path | None = None,
         look_seconds: float = LOOK_SECONDS,
+        each_step: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing is recorded before `start`.
 
@@ -37,9 +38,10 @@ class SeriesRecorder:
             measure: Returns the metrics of the server.
             lock: The file whose lock the recording process holds; None if the server is one process.
             look_seconds: How often a process without the lock tries to get it.
+            each_step: Called in the thread at every step, in every process: what follows the settings.
         """
         self._make, self._measure = make, measure
-        self._lock, self._look_seconds = lock, look_seconds
+        self._lock, self._look_seconds, self._each_step = lock, look_seconds, each_step
         self._descriptor: int | None = None
         self._recording: MetricRecording | None = None
         self._stopping = threading.Event()
@@ -71,6 +73,7 @@ class SeriesRecorder:
     def _step(self) -> float:
         """Record if this process is the one that records; return the seconds until the next step."""
         try:
+            self._each_step()
             if self._recording is None:
                 if not self._holds_lock():
                     return self._look_seconds

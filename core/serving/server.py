@@ -44,11 +44,13 @@ from core.serving.series import JOB, SeriesRecorder
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
 from core.serving.table import ServingTable
+from core.serving.traces import traces_in_force
 from core.settings import PolicySource, settings_in_force
 from core.settings.address import ADDRESS_FORM, host_and_port
 from core.settings.current import CurrentSettings
 from core.state import Workspace
 from core.state.write_health import write_problem
+from core.telemetry.tracing import Traces
 from core.view.source import take_snapshot
 
 if TYPE_CHECKING:
@@ -171,10 +173,13 @@ class Server:
         self._shared = shared
         name = f"{socket.gethostname()}:{self._socket.getsockname()[1]}"
         current = CurrentSettings(workspace.root, settings)
+        self._traces = Traces(current, {"service.name": JOB, "service.instance.id": name})
+        self._follow_settings()
         self._series = SeriesRecorder(
             lambda: MetricRecording(workspace, current, clock, job=JOB, instance=name),
             metrics.counted,
             lock=None if shared is None else shared.recorder_lock,
+            each_step=self._follow_settings,
         )
         reads = Reads(
             authenticator,
@@ -211,6 +216,9 @@ class Server:
             raise
         self._scheme = "http" if certificate is None else "https"
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
+
+    def _follow_settings(self) -> None:
+        self._predictor.traces = traces_in_force(self._predictor.traces, self._traces)
 
     @property
     def table(self) -> ServingTable:
@@ -299,6 +307,7 @@ class Server:
         self._predictor.close()
         stuck = self._wait_for_threads(until)
         self._series.stop(ends_series=not self._front_door.is_draining)
+        self._traces.close()
         self._recorder.close()
         self._live.close()
         self._close_sockets()
@@ -337,6 +346,7 @@ class Server:
         counts = Counts.of(self._stats, self._recorder.health())
         counts.live = self._live.health()
         counts.process = self._process.values()
+        counts.n_spans_sent, counts.n_spans_lost = self._traces.counts.n_sent, self._traces.counts.n_lost
         if self.table.is_complete or self._shared is None:
             counts.table = table_facts(self.table, is_listening=self._is_listening())
         return counts

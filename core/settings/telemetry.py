@@ -118,5 +118,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         MetricSettings()
     )
     otlp: Annotated[
-        OtlpSettings | None, Meta(description="An OpenTelemetry collector that gets the metrics; needs the extra otel.")
+        OtlpSettings | None,
+        Meta(description="An OpenTelemetry collector that gets metrics and traces; needs the extra otel."),
     ] = None

@@ -8,12 +8,13 @@ is succeeded, and both continue from the newest checkpoint to the same bytes.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
 from core.backoff import BackOff
 from core.errors import CoreError
+from core.telemetry.tracing import NO_TRACES, Attribute, Traces
 from core.training.checkpoint import Checkpoints
 from core.training.child_process import ChildProcess
 from core.training.convergence import RECENT_EPOCHS, judge
@@ -58,6 +59,7 @@ class SessionRunner:
         stopping: threading.Event,
         start_child: Callable[[Session], ChildProcess],
         stop_child: Callable[[], None],
+        traces: Traces = NO_TRACES,
     ) -> None:
         """Prepare to run a session.
 
@@ -68,6 +70,7 @@ class SessionRunner:
             stopping: Set when the engine ends.
             start_child: Returns a live child, starting one if needed.
             stop_child: Ends the child, so that the next one starts clean.
+            traces: Takes the spans of epochs.
         """
         self._session = session
         self._settings = session.training
@@ -76,6 +79,7 @@ class SessionRunner:
         self._stopping = stopping
         self._start_child = start_child
         self._stop_child = stop_child
+        self._traces = traces
         self._history = EpochScores()
         self._last: EpochRecord | None = None
         self._durations: list[float] = []
@@ -128,13 +132,19 @@ class SessionRunner:
         self._session = self._recorder.tuned(self._session, tuned.progress, seconds=time.monotonic() - started)
 
     def _run_epoch(self) -> None:
-        started = time.monotonic()
-        done = self._ask(RunEpoch(number=len(self._history) + 1), EpochDone)
-        self._history = self._history.then(done.record.as_score)
-        self._last = done.record
-        self._durations = [*self._durations[1 - RECENT_EPOCHS :], time.monotonic() - started]
-        computed = time.monotonic()
-        self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
+        started, number = time.monotonic(), len(self._history) + 1
+        told: Mapping[str, Attribute] = {"bondx.session": self._session.session_id, "bondx.epoch": number}
+        with self._traces.span("training.epoch", told) as span:
+            with self._traces.span("training.compute", {}, part_of=span) as computing:
+                done = self._ask(RunEpoch(number=number), EpochDone)
+                computing.tell({f"bondx.stage.{name}_seconds": took for name, took in done.stage_seconds.items()})
+            self._history = self._history.then(done.record.as_score)
+            self._last = done.record
+            self._durations = [*self._durations[1 - RECENT_EPOCHS :], time.monotonic() - started]
+            computed = time.monotonic()
+            with self._traces.span("training.record", {}, part_of=span):
+                self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
+            span.tell({"bondx.learned": done.record.learned})
         log.debug(
             "%s: epoch %d computed in %.3f s and recorded in %.3f s",
             self._session.session_id,

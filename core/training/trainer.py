@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from core.installed_packages import installed_packages
 from core.state import Workspace
+from core.telemetry.tracing import NO_TRACES, Traces
 from core.training.child_process import ChildProcess
 from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_recorder import SessionRecorder
@@ -24,16 +25,18 @@ class Trainer:
     name: ClassVar[str] = "trainer"
     watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
 
-    def __init__(self, workspace: Workspace, recorder: SessionRecorder) -> None:
+    def __init__(self, workspace: Workspace, recorder: SessionRecorder, *, traces: Traces = NO_TRACES) -> None:
         """Prepare the trainer; `step` does the work.
 
         Args:
             workspace: The workspace of the sessions.
             recorder: Records progress.
+            traces: Takes the spans of epochs.
         """
         self.wake = threading.Event()  # set by other threads when something may have changed
         self._sessions = Sessions(workspace)
         self._recorder = recorder
+        self._traces = traces
         self._stopping = threading.Event()
         self._child: ChildProcess | None = None
         self._child_limit_mb = 0
@@ -89,6 +92,7 @@ class Trainer:
             stopping=self._stopping,
             start_child=self._start_child,
             stop_child=self._stop_child,
+            traces=self._traces,
         )
         try:
             runner.run()

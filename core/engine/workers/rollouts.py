@@ -30,7 +30,11 @@ class RolloutLoop(Worker):
         if self._worker is None:
             context = self._context
             self._worker = RolloutWorker(
-                context.workspace, alerts=context.alerts, actor=context.actor, clock=context.clock
+                context.workspace,
+                alerts=context.alerts,
+                actor=context.actor,
+                clock=context.clock,
+                traces=context.traces,
             )
         self._worker.tick(self._context.clock())
         rollouts, unreadable = self._rollouts.readable()

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,8 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from core.settings.otlp import OtlpSettings
+from core.telemetry.otlp_client import OtlpClient
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_TIMEOUT_SECONDS: Final = 10.0
 _PATH: Final = "/v1/metrics"
 _NEARLY: Final = 0.9
 """Scrapes are some milliseconds early or late: a strict interval of two scrapes would often be three."""
@@ -40,7 +38,8 @@ class OtlpExporter:
             environ: Where the headers find their variables.
         """
         self.settings = settings
-        self._resource, self._start_seconds, self._environ = dict(resource), start_seconds, environ
+        self._resource, self._start_seconds = dict(resource), start_seconds
+        self._client = OtlpClient(settings, _PATH, environ)
         self._wake = threading.Condition()
         self._newest: tuple[Sequence[Metric], float] | None = None
         self._is_closed = False
@@ -85,40 +84,12 @@ class OtlpExporter:
 
     def _send(self, families: Sequence[Metric], at_seconds: float) -> str | None:
         """Send once; return what is wrong, without what the headers hold."""
-        try:
-            import httpx
 
+        def encode() -> bytes:
             from core.metrics.otlp.encoding import metrics_request
 
-            body = metrics_request(families, self._resource, at_seconds, self._start_seconds).SerializeToString()
-            headers = {name: self._filled(text) for name, text in self.settings.headers.items()}
-            # A proxy or .netrc of the environment is nobody's decision about metrics. The answer's body is not read,
-            # as it may have any length.
-            with (
-                httpx.Client(trust_env=False, follow_redirects=False, timeout=_TIMEOUT_SECONDS) as client,
-                client.stream(
-                    "POST",
-                    self.settings.endpoint.rstrip("/") + _PATH,
-                    content=body,
-                    headers={**headers, "Content-Type": "application/x-protobuf"},
-                ) as answer,
-            ):
-                return None if answer.is_success else f"it answered {answer.status_code}"
-        except ImportError:
-            return "the package opentelemetry-proto is missing; install bondx-console[otel]"
-        except _MissingVariableError as error:
-            return f"the variable {error} of its headers is not set"
-        except Exception as error:  # nobody would notice that the thread has ended; the text may hold a header
-            return type(error).__name__
+            request = metrics_request(families, self._resource, at_seconds, self._start_seconds)
+            body: bytes = request.SerializeToString()
+            return body
 
-    def _filled(self, text: str) -> str:
-        def value(found: re.Match[str]) -> str:
-            if (value := self._environ.get(found[1])) is None:
-                raise _MissingVariableError(found[1])
-            return value
-
-        return _VARIABLE.sub(value, text)
-
-
-class _MissingVariableError(Exception):
-    """A header needs a variable that the environment does not have."""
+        return self._client.post(encode)
