@@ -150,7 +150,7 @@ def _row(text: str | None) -> int | dict[str, Any] | None:
     if not isinstance(found, dict):
         raise UsageError(
             f"--row {shown(text)}: it must be the position of a row, from 0, or a JSON object such as "
-            """'{"rating_num": 9}'."""
+            """'{"age": 9}'."""
         )
     return found
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from console.verbs.verb import Argument, Command, Verb
 from console.verbs.version import VERSION, VersionName
 from core.errors import UsageError
+from core.typed_numbers import whole_number
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
@@ -24,7 +25,7 @@ def row_number(word: str) -> int:
     """
     if not (word.isascii() and word.isdigit() and len(word) < 10):
         raise UsageError(f"{word} is no row: write its position among the rows that the version kept, from 0.")
-    return int(word)
+    return whole_number(word)
 
 
 class Explain(Verb[VersionName]):

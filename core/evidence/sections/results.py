@@ -137,7 +137,7 @@ def stability(subject: Subject) -> EvidenceSection:
             f"New macro path, {document['key']}",
             ("metric", "test", "new macro path"),
             rows,
-            about="The second panel has other issuers and another path of the macro factors.",
+            about="The second panel has other groups and another path of the macro factors.",
         )
         if not rows:
             draft.lack(f"A test of {document['key']} on another macro path.")

@@ -26,6 +26,10 @@ SAID = {
     "core/settings/quality.py": {"bonds", "esg", "liquidity", "maturity"},
     "core/training/records.py": {"issuers"},  # the spelling in stored reports
     "bondx/ml/__init__.py": {"etrm", "trades"},  # the public names of the domains' own classes
+    # The titles of clauses of regulations, the spelling in stored reports, and the domain of sessions that name none.
+    "core/evidence/regulation.py": {"liquidity", "rating", "trade"},
+    "core/evidence/sections/making.py": {"issuers"},
+    "core/evidence/subject.py": {"bonds"},
     "console/commands/compliance.py": {"trade", "trades"},  # the command of the checker of trades
 }
 
