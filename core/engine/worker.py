@@ -47,7 +47,7 @@ class WorkerThread(threading.Thread):
         self,
         worker: Worker,
         *,
-        report: Callable[[str, Exception], None],
+        report: Callable[[str, BaseException], None],
         recovered: Callable[[str], None] = lambda name: None,
         states: WorkerStates | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -80,13 +80,19 @@ class WorkerThread(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
+        try:
+            self._work_and_restart()
+        finally:  # whatever ended the thread: nobody may take it for one that works
+            self._states.note(self._worker.name, WorkerActivity.STOPPED)
+
+    def _work_and_restart(self) -> None:
         n_failures = 0
         while True:
             began = self._monotonic()
             try:
                 self._work()
                 return
-            except Exception as error:
+            except BaseException as error:  # a panic of Rust code is no Exception; and no exit ends one thread alone
                 # A worker that worked for longer than any pause was well: its failure is a new one.
                 has_recovered = self._monotonic() - began > RESTART.most_seconds
                 n_failures = 1 if has_recovered else n_failures + 1
@@ -122,7 +128,7 @@ class WorkerThread(threading.Thread):
         else:
             self._is_known_to_work = True
 
-    def _tell(self, error: Exception, pause: float) -> None:
+    def _tell(self, error: BaseException, pause: float) -> None:
         name = self._worker.name
         self._is_known_to_work = False
         self._states.failed(name, error)

@@ -22,7 +22,7 @@ class WorkerStates:
             known = self._states.get(name) or WorkerState(activity=activity, since=self._clock())
             self._states[name] = msgspec.structs.replace(known, activity=activity, since=self._clock())
 
-    def failed(self, name: str, error: Exception) -> None:
+    def failed(self, name: str, error: BaseException) -> None:
         """Note that a step has failed; the worker restarts after a pause."""
         with self._lock:
             now = self._clock()

@@ -79,6 +79,12 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
             for name, state in self.workers.items()
             if state.activity is WorkerActivity.RESTARTING
         ]
+        if self.engine.state == "running":
+            found += [
+                f"The worker {name} has ended: the engine stops, or must be restarted."
+                for name, state in self.workers.items()
+                if state.activity is WorkerActivity.STOPPED
+            ]
         if self.is_stale(now):
             found.append(
                 f"The engine (pid {self.engine.pid}) has written nothing since {self.as_of:%Y-%m-%d %H:%M:%S} UTC: "

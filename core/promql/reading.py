@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import promql_parser
@@ -45,6 +45,11 @@ _CALLS = frozenset(
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*", re.DOTALL)
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _SUBQUERY_RANGE = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")
+_INSTANT = re.compile(
+    r"@\s*(?P<sign>[-+]?)\s*(?P<number>0[xX][0-9a-fA-F]+|[0-9]*\.?[0-9]*[eE][-+]?[0-9]+|[\w.]*)", re.ASCII
+)
+_LATEST_MS = 2**61
+"""So far from 1970 a time with an offset and a range is still one of 64 bits."""
 _OPERATOR = re.compile(r"[-+*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 
 
@@ -55,20 +60,23 @@ def read_expression(text: str) -> Node:
         PromqlError: It cannot be read, has a part that is not evaluated here, or is too costly for any series.
     """
     _check_size(text)
-    try:
-        tree = promql_parser.parse(text)
-    except (ValueError, OverflowError, TypeError) as error:
-        raise PromqlError(_clean(str(error)), _place(text, str(error))) from None
+    try:  # around the reader, too: what the tree holds is converted when it is asked for, and that fails like parsing
+        root = _Reader(text).node(_parsed(text))
+    except (OverflowError, ValueError) as error:
+        raise PromqlError(f"A number in the expression is out of range: {error}.") from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of the parser's Rust: not an Exception
             raise
         raise PromqlError("The parser failed on this expression.") from None
-    try:
-        root = _Reader(text).node(tree)
-    except (OverflowError, ValueError) as error:
-        raise PromqlError(f"A number in the expression is out of range: {error}.") from None
     require_affordable(root)
     return root
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return promql_parser.parse(text)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise PromqlError(_clean(str(error)), _place(text, str(error))) from None
 
 
 def _check_size(text: str) -> None:
@@ -121,8 +129,11 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._subquery_places = [found.start() for found in _SUBQUERY_RANGE.finditer(_bare(text))]
+        bare = _bare(text)
+        self._subquery_places = [found.start() for found in _SUBQUERY_RANGE.finditer(bare)]
         self._n_subqueries = 0
+        self._instants = list(_INSTANT.finditer(bare))
+        self._n_instants = 0
 
     def node(self, tree: Any) -> Node:
         """Return the node of a part of the tree."""
@@ -158,11 +169,11 @@ class _Reader:
         return Negation(self.node(tree.expr))
 
     def _vector_selector(self, tree: promql_parser.VectorSelector) -> Node:
-        return Selector(self._matchers(tree), _moment(tree))
+        return Selector(self._matchers(tree), self._moment(tree))
 
     def _matrix_selector(self, tree: promql_parser.MatrixSelector) -> Node:
         selector = tree.vector_selector
-        return RangeSelector(self._matchers(selector), _moment(selector), max(_ms(tree.range), 1))
+        return RangeSelector(self._matchers(selector), self._moment(selector), max(_ms(tree.range), 1))
 
     def _subquery_expr(self, tree: promql_parser.SubqueryExpr) -> Node:
         assert tree.range is not None
@@ -172,7 +183,27 @@ class _Reader:
         places, at = self._subquery_places, self._n_subqueries
         self._n_subqueries += 1
         place = places[at] if at < len(places) else None
-        return Subquery(inner, _moment(tree), max(_ms(tree.range), 1), step_ms, place)
+        return Subquery(inner, self._moment(tree), max(_ms(tree.range), 1), step_ms, place)
+
+    def _moment(self, tree: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> TimeModifier:
+        offset_ms = 0 if tree.offset is None else _ms(tree.offset)
+        if tree.at is None:
+            return TimeModifier(offset_ms)
+        # The parser gives an instant as a time of the system, which it cannot do before 1970 and after 9999: it is
+        # read from the text. As with subqueries, the nodes are visited in the order in which the instants are written.
+        written = self._instants[self._n_instants]
+        self._n_instants += 1
+        match str(tree.at.type).rpartition(".")[2]:
+            case "Start":
+                return TimeModifier(offset_ms, "start")
+            case "End":
+                return TimeModifier(offset_ms, "end")
+        number = promql_parser.parse(written["number"])
+        assert isinstance(number, promql_parser.NumberLiteral)
+        at_ms = round(number.val * 1000)
+        if at_ms > _LATEST_MS:
+            raise PromqlError("The instant after @ is out of range.", written.start())
+        return TimeModifier(offset_ms, -at_ms if written["sign"] == "-" else at_ms)
 
     def _matchers(self, tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
         if tree.matchers.or_matchers:
@@ -249,17 +280,3 @@ class _Reader:
 
 
 _OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-
-
-def _moment(tree: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> TimeModifier:
-    offset_ms = 0 if tree.offset is None else _ms(tree.offset)
-    if tree.at is None:
-        return TimeModifier(offset_ms)
-    match str(tree.at.type).rpartition(".")[2]:
-        case "Start":
-            return TimeModifier(offset_ms, "start")
-        case "End":
-            return TimeModifier(offset_ms, "end")
-    at = tree.at.at
-    assert isinstance(at, datetime)
-    return TimeModifier(offset_ms, round(at.timestamp() * 1000))

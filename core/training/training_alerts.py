@@ -60,7 +60,7 @@ class TrainingAlerts:
             if alert.rule in of_session and alert.labels["session"] not in busy:
                 self._alerts.clear(alert.rule, labels=alert.labels, now=now, reason="it is not running")
 
-    def thread_failed(self, name: str, error: Exception) -> None:
+    def thread_failed(self, name: str, error: BaseException) -> None:
         """Report that a thread of the engine failed; it restarts automatically."""
         self._fire("engine_trouble", f"the {name} failed: {type(error).__name__}: {error}", thread=name)
 

@@ -8,8 +8,11 @@ import pytest
 
 from core.backoff import BackOff
 from core.engine.worker import Worker, WorkerThread
+from core.engine.worker_states import WorkerStates
 from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
+from core.maintenance.system_health import WorkerActivity
+from core.maintenance.workspace_health import worker_health
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -99,6 +102,41 @@ def test_a_failed_worker_is_reported_and_restarts(start, caplog, monkeypatch):
         assert [worker.next(), worker.next(), worker.next()] == [1, "failed", 2]
     assert reported == [("counter", "disk on fire")]
     assert "the counter failed" in caplog.text
+
+
+def panic():
+    """Fail as Rust code does: with what is no Exception."""
+    import promql_parser
+
+    return promql_parser.parse("up @ -1").at.at
+
+
+def leave():
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("fail", [panic, leave])
+def test_a_failure_that_is_no_exception_is_a_failure_of_the_worker_too(start, monkeypatch, fail):
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
+    worker = Counter()
+    step = worker.step
+    worker.step = lambda: (step(), fail() if worker._n == 1 else None)[1]
+    _, reported = start(worker)
+    assert [worker.next(), worker.next(), worker.next()] == [1, "failed", 2]
+    assert [name for name, _ in reported] == ["counter"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_is_neither_live_nor_ready(monkeypatch):
+    worker, states = Counter(failing=(1,)), WorkerStates()
+    thread = WorkerThread(worker, report=lambda *_: None, states=states)
+    monkeypatch.setattr(thread, "_tell", lambda *_: panic())
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    state = states.all()["counter"]
+    assert state.activity is WorkerActivity.STOPPED
+    health = worker_health("counter", state, state.since)
+    assert (health.is_live, health.is_ready) == (False, False)
 
 
 def test_the_pauses_of_a_worker_that_was_well_for_long_begin_anew(monkeypatch):

@@ -90,6 +90,13 @@ def test_a_worker_that_hangs_is_not_live_and_the_trainer_may_take_long(rewrite):
     assert "it may hang" in health.problems[0]
 
 
+def test_a_worker_that_has_ended_is_not_live_and_is_named(rewrite):
+    health = rewrite("monitor", activity=WorkerActivity.STOPPED)
+
+    assert (health.is_live, health.is_ready) == (False, False)
+    assert "The worker monitor has ended" in health.problems[0]
+
+
 def test_an_engine_that_writes_no_more_is_not_live(workspace, rewrite):
     assert rewrite().is_ready
     health = examine_health(workspace, lambda: utc_now() + timedelta(minutes=5))

@@ -53,6 +53,28 @@ def test_an_expression_is_evaluated_at_an_instant(text, expected):
     assert values(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "up @ -100", "up @ -0.4", "up @ -0x10", "up @ - 1e3", "up @ -5m", "up @ # comment\n -5", "up @ 253402300800",
+        "rate(requests[5m] @ -3)", "max_over_time(up[5m:1m] @ -1)", "up @ -1e15", "up offset -1h @ -4000",
+        "sum(up @ 300) + sum(up @ -.5)",
+    ],
+)  # fmt: skip
+def test_an_instant_outside_the_times_that_the_parser_can_give_has_no_sample(text):
+    assert values(text) == []
+    assert values(f"absent({text})")[0][1] == 1.0
+
+
+def test_each_selector_looks_at_the_instant_that_is_written_behind_it():
+    at_ms = np.arange(-600, 601, 60, dtype=np.int64) * 1000
+    source = SeriesInMemory([SeriesSamples((("__name__", "x"),), at_ms, at_ms / 1000)])
+    text = 'topk(scalar(x @ 0) + 1, x @ -300) + on () max_over_time(x{a!="@ 5"}[2m:1m] @ -60) - on () x @ +540.5'
+    [sample] = Expression.parse(text).at(source, 0)
+    assert sample.value == -300 - 60 - 540
+    assert Expression.parse("x @ start() + x @ -240").at(source, 60_000)[0].value == 60 - 240
+
+
 def test_a_range_gives_the_values_of_each_instant():
     expression = Expression.parse("sum by (job) (up)")
     for one in expression.over(SOURCE, NOW - 60_000, NOW + 400_000, 20_000):
@@ -72,6 +94,8 @@ def test_a_range_gives_the_values_of_each_instant():
         pytest.param("", "empty", 0, id="nothing"),
         pytest.param("(" * 200 + "1" + ")" * 200, "nests more than", 100, id="too deep"),
         pytest.param("-" * 5_000 + "1", "operators", None, id="too many operators"),
+        pytest.param("1 + up @ 1e30", "instant after @ is out of range", 7, id="an instant that no clock can show"),
+        pytest.param("1 + up @ -1e30", "instant after @ is out of range", 7, id="one before the beginning of time"),
         pytest.param('{a=~".*"}', "at least one non-empty matcher", None, id="everything"),
     ],
 )

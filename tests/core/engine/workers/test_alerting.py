@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from core.alerts import Alerts
+from core.engine import Engine
 from core.engine.workers.alerting import RuleEvaluator
+from core.maintenance.workspace_health import examine_health
 from tests.clocks import HandClock
+from tests.waiting import until
 
 RULES = "groups:\n  - name: a\n    rules:\n      - {alert: Always, expr: vector(1) > 0}\n"
 
@@ -42,6 +45,22 @@ def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evalu
     file.write_text(RULES)
     evaluator.step()
     assert set(open_rules(workspace)) == {"Always"}
+
+
+def test_an_instant_before_1970_leaves_the_thread_and_the_other_rules_alone(workspace, person):
+    text = RULES + '      - {alert: Past, expr: "up @ -100", labels: {a: \'{{ with query "up @ -1" }}{{ end }}\'}}\n'
+    text += '      - {alert: Gone, expr: "absent(bondx_engine_up @ -0.4)"}\n'
+    (workspace.root / "a.yaml").write_text(text)
+    workspace.settings_file.write_text("alerts: {rules: [a.yaml], ready_made: false}\n")
+    engine = Engine(workspace, mode="headless", actor=person)
+    engine.start()
+    try:
+        until(lambda: {"Always", "Gone"} <= set(open_rules(workspace)), "the alerts of the other rules")
+        until(lambda: "alerting" in {each.name for each in examine_health(workspace).workers}, "a report of it")
+        [worker] = [each for each in examine_health(workspace).workers if each.name == "alerting"]
+        assert (worker.is_ready, worker.n_failures) == (True, 0)
+    finally:
+        engine.stop(0)
 
 
 def test_an_evaluation_is_given_up_when_the_engine_stops_and_decides_nothing(evaluator, workspace, monkeypatch):
