@@ -50,6 +50,7 @@ class SessionFeed:
         if self.before is not None:
             self._epoch = self.before.epoch
             self._reported["failures"] = (self.before.n_failed_epochs, self.before.failure)
+            list(self._search(self.before, {}))
 
     def events(self, snapshot: "Snapshot") -> Iterator[Event]:
         """Yield the events of the session since the previous snapshot."""
@@ -59,6 +60,7 @@ class SessionFeed:
         observed = session.observed
         base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
         yield from self._news(base, "notice", (*observed.warnings, *observed.announcements))
+        yield from self._search(observed, base)
         yield from self._epochs(session, base)
         if observed.epoch > self._epoch and not observed.phase.is_at_rest:
             return  # the figures of an epoch are written a moment after it; later events are reported after it
@@ -76,6 +78,28 @@ class SessionFeed:
                 "reason": observed.stop_reason or observed.failure,
                 "registered": list(observed.registered),
             }
+
+    def _search(self, observed: "ObservedSession", base: Event) -> Iterator[Event]:
+        """Yield the columns chosen and the progress of the search of parameters, which come before the first epoch."""
+        from core.training.tuning.trial_rows import told_standing
+        from core.training.tuning.words import told_selection
+
+        for each in observed.tuning.selections:
+            if self._is_new(f"columns {each.model}", each.why):
+                yield {
+                    **base,
+                    "event": "columns",
+                    "model": each.model,
+                    "ships": each.ships,
+                    "what": told_selection(each),
+                }
+        for standing in observed.tuning.standings:
+            place = (standing.n_trials, standing.ships)
+            if standing.n_trials and self._is_new(f"tuning {standing.model}", place):
+                figures = {
+                    name: getattr(standing, name) for name in ("model", "n_trials", "n_planned", "best_loss", "ships")
+                }
+                yield {**base, "event": "tuning", **figures, "what": told_standing(standing)}
 
     def _epochs(self, session: "Session", base: Event) -> Iterator[Event]:
         by_epoch = self.metrics_after(session, self._epoch)
@@ -137,6 +161,8 @@ def plain_line(event: Event) -> str:
             return f"{event['session_id']} {event['phase']}{after}"
         case "criterion":
             return f"until {event['name']}: {'met' if event['is_met'] else 'open'}, {event['text']}"
+        case "tuning" | "columns":
+            return f"{event['event']} {event['model']}: {printable(event['what'])}"
         case "registered":
             return f"registered {printable(event['what'])}"
         case "notice":

@@ -159,6 +159,11 @@ def progress(session: Session, *, absence: str | None = None) -> tuple[str, floa
         done, label = 1.0, counted(observed.epoch, "epoch")
     elif observed.n_epochs:
         label += f" of {observed.n_epochs}"
+    if (tuning := observed.tuning).standings and not tuning.is_done and not observed.phase.is_at_rest:
+        n_trials, n_planned = (
+            sum(getattr(each, name) for each in tuning.standings) for name in ("n_trials", "n_planned")
+        )
+        label, done = f"trial {n_trials} of {n_planned}", n_trials / n_planned if n_planned else None
     note = ""
     if absence is not None and session.wants_work:
         note = f"waiting: {absence}"

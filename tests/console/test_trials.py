@@ -1,8 +1,12 @@
 """The trials of a search of parameters on the screen: the table, the loss over a parameter, the end of the search."""
 
+from pathlib import Path
+
 import pytest
 
+from console.cli.headless import SessionFeed, plain_line
 from console.dialogs.trials import TrialsDialog
+from console.presentation import sessions
 from console.presentation import trials as drawn
 from core.actor import Actor, Origin
 from core.models.tuning.trial import Trial, TrialState
@@ -13,6 +17,7 @@ from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 from core.training.tuning.records import TuningProgress, TuningStanding
 from core.training.tuning.trial_files import TrialFiles
+from core.view.snapshot import Snapshot
 from widgets.glyphs import ASCII, UNICODE
 
 ADA = Actor("ada", "desk", Origin.CONSOLE)
@@ -124,6 +129,19 @@ async def test_e_ends_the_search_after_a_question(open_console, session, workspa
         await console.until(lambda: console.app.snapshot.session(session.session_id).tuning_stopped, "the news")
         await console.press("E")
         assert "requested already" in console.sentence
+
+
+def test_a_headless_session_tells_its_search_and_its_progress_is_that_of_the_trials(session):
+    feed = SessionFeed(session.session_id, report_of=lambda *_: None, metrics_after=lambda *_: {})
+    snapshot = Snapshot(taken_at=session.created_at, workspace=Path("/w"), sessions=(session,))
+
+    lines = [plain_line(event) for event in feed.events(snapshot)]
+
+    assert "tuning spread: 5 of 31 trials, 1 pruned; best loss 0.42, settings 0.5: " in [
+        line.rstrip() + " " for line in lines
+    ]
+    assert not [line for line in map(plain_line, feed.events(snapshot)) if line.startswith("tuning")]
+    assert sessions.progress(session)[:2] == ("trial 6 of 62", 6 / 62)
 
 
 def test_the_drawing_marks_the_best_the_settings_and_the_pruned():

@@ -46,6 +46,7 @@ class BoostedLearner(ContinuingLearner):
     defaults: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 0.08,
         "num_leaves": 15,
+        "max_depth": 0,  # no limit
         "min_data_in_leaf": 15,
         "lambda_l2": 1.0,
         "feature_fraction": 0.5,

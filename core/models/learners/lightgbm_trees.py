@@ -130,6 +130,7 @@ class LightGbmTrees:
         return {
             **self._binning(),
             **{key: self._parameters[key] for key in _OWN},
+            **({"max_depth": depth} if (depth := int(self._parameters.get("max_depth", 0))) else {}),
             "min_data_per_group": 20,
             "cat_l2": 10.0,
             "seed": seed % (2**31 - 1),
@@ -153,6 +154,7 @@ class LightGbmLearner(TreesLearner):
         "lambda_l2": 1.0,
         "max_bin": 255,
         "max_trees": 0,
+        "max_depth": 0,
     }
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from core.domains.catalogue import load_model
+from core.domains.catalogue import create, load_model
 from core.domains.registry import session_domain
 from core.errors import CoreError, UsageError
 from core.models.ensembles.improvement import Improvement
@@ -236,6 +236,19 @@ def test_the_ranges_of_the_small_trainer_are_searched_where_a_model_takes_them()
     assert plan.left_out == (
         "advanced.enable_hyperparameter_tuning is on, but downgrade (linear) takes no parameter of the ranges.",
     )
+
+
+def test_a_limit_of_depth_bounds_the_trees_of_lightgbm(tmp_path):
+    panel = SessionPanels(TUNED).tuning(400).panel
+    deep, flat = (
+        create("spread", algorithm="lightgbm", settings={"first_trees": 5, "num_leaves": 31, **more})
+        for more in ({}, {"max_depth": 2})
+    )
+    for model in (deep, flat):
+        model.update(panel, seed=1)
+
+    leaves = [max(len(values) for values in model.learners["lightgbm"].values) for model in (deep, flat)]
+    assert leaves[1] == 4 < leaves[0]
 
 
 def test_what_is_not_tuned_is_said():
