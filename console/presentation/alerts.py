@@ -11,6 +11,7 @@ from console.presentation.keys import sign_of, with_keys
 from console.presentation.phrases import NOTHING, counted, instant, number
 from console.presentation.unattended import Unattended
 from core.alerts import Alert, AlertState, Severity
+from core.alerts.alert import AlertValue
 from core.alerts.comparison import comparison_of
 from core.alerts.history import HistoryEntry, steps_in_document
 from core.alerts.selecting import grouped
@@ -372,6 +373,11 @@ def state_words(alert: Alert, now: datetime, silences: "Sequence[Silence]" = ())
     return ", ".join(words)
 
 
+def alert_number(value: AlertValue | None) -> str:
+    """Spell the value of an alert."""
+    return value if isinstance(value, str) else number(value)
+
+
 def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
     """Return what is known about an alert, each with its name."""
     taken = f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING
@@ -382,8 +388,11 @@ def alert_facts(alert: Alert, now: datetime) -> list[tuple[str, str]]:
     facts = [
         ("state", state_words(alert, now)),
         ("rule", alert.name),
-        ("value", number(alert.value)),
-        ("limit", comparison_of(alert.expr) if alert.threshold is None and alert.expr else number(alert.threshold)),
+        ("value", alert_number(alert.value)),
+        (
+            "limit",
+            comparison_of(alert.expr) if alert.threshold is None and alert.expr else alert_number(alert.threshold),
+        ),
         ("since", instant(alert.first_at)),
         ("last seen", instant(alert.last_at)),
         ("fired", fired),

@@ -1,8 +1,10 @@
 """The alert: one document for each problem, identified by its fingerprint."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +21,10 @@ EXTERNAL = "external"
 """The source of an alert that another program sent."""
 EXTERNAL_PREFIX = "external:"
 """Before the name of an external alert in its rule, so that it is never taken for an alert of ours."""
+
+
+AlertValue: TypeAlias = float | Literal["+Inf", "-Inf", "NaN"]
+"""The value of an alert; JSON has no spelling for some numbers, which are spelled as Prometheus does."""
 
 
 class Severity(StrEnum):
@@ -66,8 +72,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     summary: str  # the problem, with the value and its limit
     advice: str = ""  # the operator's next step
     labels: dict[str, str] = {}
-    value: float | None = None
-    threshold: float | None = None
+    value: AlertValue | None = None
+    threshold: AlertValue | None = None
     first_at: datetime  # start of the current firing
     last_at: datetime  # when the condition was last seen to hold; at most a minute old while it holds
     n_fired: int = 1
@@ -167,3 +173,23 @@ def fingerprint_of(rule: str, labels: Mapping[str, str]) -> str:
 
     parts = [rule, *(f"{name}\x1f{labels[name]}" for name in sorted(labels))]
     return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:16]
+
+
+def alert_value(value: float) -> AlertValue:
+    """Return a number as the value of an alert.
+
+    >>> [alert_value(value) for value in (0.5, math.inf, -math.inf, math.nan)]
+    [0.5, '+Inf', '-Inf', 'NaN']
+    """
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+def value_words(value: AlertValue) -> str:
+    """Spell the value of an alert with six digits.
+
+    >>> value_words(0.1234567), value_words("+Inf")
+    ('0.123457', '+Inf')
+    """
+    return value if isinstance(value, str) else f"{value:.6g}"

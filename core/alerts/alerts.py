@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from core.actor import Actor
-from core.alerts.alert import MAX_COMMENT, MAX_COMMENTS, Alert, AlertState, Comment, fingerprint_of
+from core.alerts.alert import MAX_COMMENT, MAX_COMMENTS, Alert, AlertState, Comment, alert_value, fingerprint_of
 from core.alerts.flapping import calmed
 from core.alerts.lifecycle import AT_ONCE, Dwell, NextStep, next_step
 from core.alerts.returning import returning_of
@@ -528,8 +528,8 @@ def _reading(
         summary=summary,
         advice=rule.advice,
         labels=dict(labels),
-        value=value,
-        threshold=threshold,
+        value=None if value is None else alert_value(value),
+        threshold=None if threshold is None else alert_value(threshold),
         first_at=now,
         last_at=now,
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from core.alerts.alert import Alert, AlertState, Severity
+from core.alerts.alert import Alert, AlertState, AlertValue, Severity
 
 MOST_ALERTS = 200
 """How many alerts one message holds; the rest is counted."""
@@ -30,8 +30,8 @@ class NotifiedAlert(msgspec.Struct, frozen=True, kw_only=True):
     status: MessageStatus
     summary: str
     description: str = ""
-    value: float | None = None
-    threshold: float | None = None
+    value: AlertValue | None = None
+    threshold: AlertValue | None = None
     labels: dict[str, str] = {}  # as routing has them
     annotations: dict[str, str] = {}
     starts_at: datetime

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from core.alerts.alert import value_words
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.clock import in_words
 from core.escape import escaped
@@ -64,8 +65,8 @@ def facts(alert: NotifiedAlert) -> Iterator[Fact]:
     if alert.taken_by:
         yield Fact("Taken by", one_line(alert.taken_by))
     if alert.value is not None:
-        limit = f", limit {alert.threshold:.6g}" if alert.threshold is not None else ""
-        yield Fact("Value", f"{alert.value:.6g}{limit}")
+        limit = f", limit {value_words(alert.threshold)}" if alert.threshold is not None else ""
+        yield Fact("Value", f"{value_words(alert.value)}{limit}")
     if own := {name: text for name, text in alert.labels.items() if name not in ("alertname", "severity")}:
         yield Fact("Labels", clean(", ".join(f"{name}={text}" for name, text in sorted(own.items()))))
     if alert.suspect:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core.actor import Actor
-from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
+from core.alerts.alert import Alert, AlertState, Severity, alert_value, fingerprint_of, value_words
 from core.alerts.flapping import calmed
 from core.alerts.lifecycle import STILL_SO_EVERY, Dwell
 from core.alerts.rule_files import AlertingRule
@@ -111,10 +111,10 @@ def alert_of(
         rule=rule.name,
         severity=Severity(named) if named in tuple(Severity) else Severity.WARNING,
         state=AlertState.FIRING,
-        summary=one_line(summary or f"{rule.name} {about}".strip() + f" at {value:g}"),
+        summary=one_line(summary or f"{rule.name} {about}".strip() + f" at {value_words(alert_value(value))}"),
         advice=one_line(annotations.get("advice") or (description if description != summary else "")),
         labels=dict(labels),
-        value=value,
+        value=alert_value(value),
         first_at=active_at,
         last_at=now,
         annotations=dict(annotations),

@@ -7,6 +7,7 @@ Source:
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.alerts.alert import value_words
 from core.alerts.delivery.message import AlertMessage, NotifiedAlert
 from core.clock import to_iso
 
@@ -72,7 +73,7 @@ def _annotations(alert: NotifiedAlert) -> dict[str, str]:
         "suspect_version": alert.suspect,
         "what_to_do": alert.advice,
         "acknowledge": alert.acknowledge_command if alert.is_firing and alert.fingerprint else "",
-        "value": "" if alert.value is None else f"{alert.value:.6g}",
-        "limit": "" if alert.threshold is None else f"{alert.threshold:.6g}",
+        "value": "" if alert.value is None else value_words(alert.value),
+        "limit": "" if alert.threshold is None else value_words(alert.threshold),
     }
     return {**{name: text for name, text in known.items() if text}, **alert.annotations}

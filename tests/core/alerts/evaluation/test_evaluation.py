@@ -2,11 +2,17 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from console.presentation.alerts import alert_facts
 from core.actor import Actor
 from core.alerts import Alerts, AlertState
+from core.alerts.delivery.channels.alertmanager_json import postable_alert
+from core.alerts.delivery.message import notified
+from core.alerts.delivery.wording import facts
 from core.alerts.evaluation.evaluation import RuleEvaluation
+from core.alerts.evaluation.listing import rule_lines
 from core.alerts.evaluation.source import RecordedSource
 from core.alerts.store import AlertStore
 from core.governance import AuditLog
@@ -99,6 +105,40 @@ def test_an_alert_fires_after_its_dwell_with_its_texts_and_resolves(desk, worksp
     assert alert.state is AlertState.RESOLVED
     verbs = [record.verb for record in AuditLog(workspace).tail(99)]
     assert verbs.count("alert.fire") == verbs.count("alert.resolve") == 1
+
+
+NOT_FINITE = {"up": float("inf"), "down": float("-inf"), "none": float("nan"), "some": 0.4}
+UNEQUAL = """\
+groups:
+  - name: odd
+    rules:
+      - {alert: Odd, expr: "bondx_drift_psi != 0", annotations: {summary: "{{ $labels.model }} is {{ $value }}"}}
+      - {alert: Bare, expr: "bondx_drift_psi != 0"}
+"""
+
+
+def test_values_that_json_cannot_hold_fire_like_the_others_of_their_rule(desk, workspace):
+    desk.rules(UNEQUAL)
+    desk.pass_time(15, NOT_FINITE)
+    spelled = {"up": "+Inf", "down": "-Inf", "none": "NaN", "some": 0.4}
+    odd = [alert for alert in desk.alerts() if alert.rule == "Odd"]
+    assert {alert.labels["model"]: alert.value for alert in odd} == spelled
+    assert {alert.summary for alert in odd} == {"up is +Inf", "down is -Inf", "none is NaN", "some is 0.4"}
+    bare = {alert.labels["model"]: alert for alert in desk.alerts() if alert.rule == "Bare"}
+    assert "at +Inf" in bare["up"].summary
+    assert msgspec.json.decode(msgspec.json.encode(bare["up"]))["value"] == "+Inf"
+    assert dict(alert_facts(bare["none"], desk.clock()))["value"] == "NaN"
+    assert [fact.text for fact in facts(notified(bare["down"], "")) if fact.name == "Value"] == ["-Inf"]
+    assert (
+        postable_alert(notified(bare["up"], ""), now=desk.clock(), valid_for=timedelta(minutes=1))["annotations"][
+            "value"
+        ]
+        == "+Inf"
+    )
+    assert {line.state for line in rule_lines(workspace, desk.settings)} == {"firing"}
+    desk.restart()
+    desk.pass_time(60, NOT_FINITE | {"some": float("inf")})
+    assert {alert.labels["model"]: alert.value for alert in desk.alerts() if alert.rule == "Odd"}["some"] == "+Inf"
 
 
 def test_a_pending_alert_goes_on_after_a_restart(desk):
