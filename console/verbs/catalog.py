@@ -130,7 +130,7 @@ COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
 _IN_FOOTER = (
     *("why", "details", "severity", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
-    *("retrainings", "tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command", "silences"),
+    *("trials", "retrainings", "tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command", "silences"),
 )
 """The verbs that only look, in the order in which an operator needs them: a narrow footer drops the last."""
 _BY_NAME = {verb.name: verb for verb in VERBS}

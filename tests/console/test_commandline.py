@@ -199,10 +199,13 @@ def test_completion_knows_the_words_of_each_place(line, lines):
 def test_every_possible_command_is_completed_from_nothing_and_can_be_read():
     offered = {line.strip() for line in complete("", APP)}
     assert {verb.name for verb in COMMANDS} - offered == {
+        "approve",
         "arm",
+        "cancel",
         "expire",
         "now",
         "release",
+        "stop_tuning",
     }  # nothing is held back
     for line, verb in every_line(APP):
         assert parse(line).verb is verb

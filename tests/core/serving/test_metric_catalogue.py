@@ -17,6 +17,7 @@ from core.serving.metrics import ServingMetrics
 from core.telemetry import TelemetryWriter
 from core.view.source import take_snapshot
 from tests.monitored import monitored
+from tests.stressed import stressed
 from tools.demo import make_demo
 from tools.metrics_page import PAGE, page
 
@@ -29,6 +30,7 @@ def text(tmp_path_factory) -> str:
     """The metrics of a workspace in use."""
     workspace = make_demo(tmp_path_factory.mktemp("demo") / "desk", now=utc_now())
     monitored(workspace, "spread")
+    stressed(workspace, "spread@1.2.0")
     with TelemetryWriter(workspace.telemetry_file) as telemetry:
         telemetry.add("disk.days_until_full", utc_now(), 90.0)
     usage = SimpleNamespace(n_unmatched=0, models=[SimpleNamespace(model="spread", n_rows=2)], bytes_per_row=100)

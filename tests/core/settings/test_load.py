@@ -71,7 +71,7 @@ def test_a_models_block_names_the_whole_set_to_train(write):
         pytest.param("max_epochs: 3\nmax_epochs: 4", "max_epochs is given twice (first on line 1)", id="duplicate key"),
         pytest.param(
             "ensemble: enabled",
-            "ensemble is 'enabled': expected lines `key: value` below it, indented",
+            "ensemble: expected lines `key: value` below it, indented",
             id="block is a word",
         ),
         pytest.param(

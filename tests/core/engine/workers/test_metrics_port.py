@@ -30,6 +30,7 @@ from core.training.scores import EpochScore, EpochScores
 from core.training.sessions import Sessions
 from tests.monitored import monitored
 from tests.processes import free_port
+from tests.stressed import stressed
 from tests.waiting import PATIENCE_SECONDS, until
 from tools.demo import make_demo
 
@@ -65,6 +66,7 @@ def opened(context, **changes) -> Iterator[MetricsPort]:
 def demo(tmp_path_factory):
     workspace = make_demo(tmp_path_factory.mktemp("demo") / "desk", now=utc_now())
     monitored(workspace, "spread")
+    stressed(workspace, "spread@1.2.0")
     at_work = next(each for each in Sessions(workspace).all() if not each.observed.phase.is_at_rest)
     scores = EpochScores([EpochScore(0.8, 1.0), EpochScore(0.9, 1.0)])
     more = {"criteria": criteria(scores, TrainingSettings()), "epoch_seconds": 40.0}
