@@ -10,7 +10,9 @@ from prometheus_client.registry import Collector
 from core.alerts import Alert
 from core.alerts.delivery.counts import ReceiverCounts, receiver_counts
 from core.alerts.delivery.outbox import Outbox
+from core.alerts.evaluation.records import GROUP_TABLE, RuleGroupRecord
 from core.alerts.limits import alert_limits
+from core.alerts.store import DATABASE
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.metrics import catalogue
@@ -46,7 +48,15 @@ class AlertingMetrics(Collector):
         yield limits
         now = self._clock()
         yield catalogue.SILENCES_ACTIVE.family(sum(silence.is_active(now) for silence in snapshot.silences))
+        yield catalogue.RULES_FAILING.family(self._n_failing())
         yield from _notifications(self._counts())
+
+    def _n_failing(self) -> int:
+        try:
+            groups = self._workspace.database(DATABASE).documents(GROUP_TABLE, RuleGroupRecord, key="group").all()
+        except (CoreError, OSError):  # `bondx_state_problems` says so
+            return 0
+        return sum(len(group.errors) for group in groups)
 
     def _counts(self) -> list[ReceiverCounts]:
         outbox = Outbox(self._workspace)

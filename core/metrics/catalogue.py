@@ -349,6 +349,11 @@ ALERT = GaugeMetric(
 ALERT_LIMIT = GaugeMetric(
     "bondx_alert_limit", "Each number of the settings under alerts, such as cpu_percent_max.", _A, ("name",)
 )
+RULES_FAILING = GaugeMetric(
+    "bondx_alert_rules_failing",
+    "Rules of the rule files that could not be evaluated last, or whose templates failed.",
+    _A,
+)
 SILENCES_ACTIVE = GaugeMetric("bondx_silences_active", "Silences that hide alerts now.", _A)
 NOTIFICATIONS = CounterMetric(
     "bondx_notifications",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from core.alerts.alert import fingerprint_of
-from core.alerts.evaluation.group import GroupOutcome, RuleValues, evaluate_group, expanded_text
+from core.alerts.evaluation.group import GroupOutcome, evaluate_group, expanded_text
 from core.alerts.evaluation.recording import RuleSeriesWriter
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.evaluation.rule_alerts import SOURCE, RuleAlerts, alert_of
@@ -23,7 +23,7 @@ from core.alerts.rule_files import AlertingRule, RecordingRule, RuleGroup, Rules
 from core.alerts.store import DATABASE
 from core.clock import Clock
 from core.errors import CoreError
-from core.promql import EvaluationLimits, EvaluationStoppedError, SeriesLabels, SeriesSource
+from core.promql import EvaluationLimits, EvaluationStoppedError, SeriesLabels, SeriesSource, VectorSample
 from core.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -92,7 +92,21 @@ class RuleEvaluation:
         self._writer = RuleSeriesWriter(workspace.metrics_file, clock, retention_days)
         self._groups: dict[str, RuleGroupRun] = {}
         self._states: dict[str, RuleState] = {}  # by rule, those of files that cannot be read now included
+        self._failing: dict[str, dict[str, str]] = {}  # by group: the errors by rule
         self._is_restored = False
+
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """The files with rules that cannot be evaluated, and the first error of each."""
+        found: dict[str, list[str]] = {}
+        for key, run in self._groups.items():
+            for name, error in self._failing.get(key, {}).items():
+                if name in run.names:
+                    found.setdefault(run.file, []).append(f"the rule {name} fails: {error}")
+        return {
+            file: first + (f" ({len(others)} more: bondx alerts rules)" if others else "")
+            for file, (first, *others) in found.items()
+        }
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -142,6 +156,7 @@ class RuleEvaluation:
                 run.last_tick = ticks.get(run.key, -1)
                 self._groups[run.key] = run
         self._is_restored = True
+        self._failing = {key: errors for key, errors in self._failing.items() if key in self._groups}
         self._end_orphans(now)
 
     def _restored(self, now: datetime) -> dict[str, RuleState]:
@@ -189,9 +204,11 @@ class RuleEvaluation:
                 self._alerts.end(alert.fingerprint, now, "its rule is no longer in force")
         for name in [name for name in self._states if name not in known and not name.startswith(broken)]:
             del self._states[name]
-        if gone:
+        ended = [group.group for group in self._records.all() if group.group not in self._groups]
+        if gone or ended:
             with self._workspace.database(DATABASE).transaction():
                 self._pending.remove_all(gone)
+                self._records.remove_all(ended)
 
     @staticmethod
     def _is_wanted(run: RuleGroupRun, rule: AlertingRule | RecordingRule) -> bool:
@@ -215,11 +232,13 @@ class RuleEvaluation:
             if (seconds := outcome.seconds[position]) > LONG_SECONDS:  # in vain, while the other rules waited
                 run.rests[position] = self._monotonic() + REST_FACTOR * seconds, error
         outcome.errors.update(resting)
-        for position, found in outcome.found.items():
+        for position, samples in outcome.samples.items():
             rule = run.group.rules[position]
             if isinstance(rule, AlertingRule):
                 try:
-                    self._advance(run, position, rule, found, at_ms, now)
+                    fault = self._advance(run, position, rule, samples, at_ms, now)
+                    if fault:
+                        outcome.errors.setdefault(position, fault)
                 except EvaluationStoppedError:
                     raise
                 except CoreError as failure:
@@ -228,12 +247,22 @@ class RuleEvaluation:
         self._note(run, outcome, now, self._monotonic() - began)
 
     def _advance(
-        self, run: RuleGroupRun, position: int, rule: AlertingRule, found: RuleValues, at_ms: int, now: datetime
-    ) -> None:
-        """Take what a rule returned. Documents of alerts come first: a restart between finds the state as it was."""
+        self,
+        run: RuleGroupRun,
+        position: int,
+        rule: AlertingRule,
+        samples: Mapping[SeriesLabels, VectorSample],
+        at_ms: int,
+        now: datetime,
+    ) -> str:
+        """Take what a rule returned. Documents of alerts come first: a restart between finds the state as it was.
+
+        Returns:
+            Why a text of its alerts could not be made, if so.
+        """
         state = run.states[position]
         changes = state.advance(
-            found,
+            {labels: sample.value for labels, sample in samples.items()},
             at_ms,
             for_ms=round(rule.for_.total_seconds() * 1000),
             keep_ms=lambda labels: round(self._alerts.keep_firing(rule, dict(labels)) * 1000),
@@ -245,11 +274,13 @@ class RuleEvaluation:
         budget = self._limits.begin()  # of all texts of the rule
         for alert in state.active.values():
             labels = dict(alert.labels)
-            if alert.is_firing and alert.labels in found and self._alerts.is_news(rule.name, labels, now):
+            if alert.is_firing and alert.labels in samples and self._alerts.is_news(rule.name, labels, now):
+                sample, faults = samples[alert.labels], list[str]()
                 about = {
-                    name: expanded_text(text, labels, alert.value, self._source, at_ms, budget)
+                    name: expanded_text(text, f"annotation {name}", sample, self._source, at_ms, budget, faults)
                     for name, text in rule.annotations.items()
                 }
+                alert.fault = faults[0] if faults else ""
                 active_at = _at(alert.active_at_ms)
                 source = SOURCE + run.key
                 self._alerts.hold(
@@ -257,6 +288,7 @@ class RuleEvaluation:
                 )
         if not changes.is_empty:
             self._keep(run.names[position], changes)
+        return next((alert.fault for alert in state.active.values() if alert.fault), "")
 
     def _is_held_elsewhere(self, name: str, labels: SeriesLabels, but: RuleState) -> bool:
         """Whether another rule of the same name fires with the same labels: to people it is the same alert."""
@@ -312,7 +344,8 @@ class RuleEvaluation:
     def _note(self, run: RuleGroupRun, outcome: GroupOutcome, now: datetime, seconds: float) -> None:
         """Keep how the group fared: at once if its errors changed, else once a minute."""
         errors = {run.names[position]: text for position, text in outcome.errors.items()}
-        documents = self._workspace.database(DATABASE).documents(GROUP_TABLE, RuleGroupRecord, key="group")
+        self._failing[run.key] = errors
+        documents = self._records
         before = documents.find(run.key)
         if before is not None and before.errors == errors and now - before.evaluated_at < STILL_SO_EVERY:
             return
@@ -325,6 +358,10 @@ class RuleEvaluation:
                 documents.insert(record)
             else:
                 documents.replace(replace(record, revision=before.revision))
+
+    @property
+    def _records(self) -> "Documents[RuleGroupRecord]":
+        return self._workspace.database(DATABASE).documents(GROUP_TABLE, RuleGroupRecord, key="group")
 
     @property
     def _pending(self) -> "Documents[ActiveRuleAlert]":

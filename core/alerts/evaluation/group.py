@@ -32,6 +32,7 @@ class GroupOutcome:
     """What the rules of a group returned, by their position in it."""
 
     found: dict[int, RuleValues] = field(default_factory=dict)
+    samples: dict[int, dict[SeriesLabels, VectorSample]] = field(default_factory=dict)  # of the alerts, as returned
     recorded: dict[int, list[VectorSample]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)  # how long each rule took
@@ -74,9 +75,13 @@ def evaluate_group(
                 outcome.recorded[position] = recorded
                 seen.add(recorded, at_ms)
             else:
-                found = alert_values(rule, samples, seen, at_ms, budget)
+                faults: list[str] = []
+                found = alert_samples(rule, samples, seen, at_ms, budget, faults)
                 _require_within(group, len(found))
-                outcome.found[position] = found
+                outcome.samples[position] = found
+                outcome.found[position] = {labels: sample.value for labels, sample in found.items()}
+                if faults:
+                    outcome.errors[position] = faults[0]
         except EvaluationStoppedError:
             raise
         except CoreError as error:
@@ -121,26 +126,31 @@ def recorded_labels(rule: RecordingRule, labels: SeriesLabels) -> SeriesLabels:
     return tuple(sorted((name, value) for name, value in given.items() if value))
 
 
-def alert_values(
-    rule: AlertingRule, samples: list[VectorSample], source: SeriesSource, at_ms: int, budget: EvaluationBudget
-) -> RuleValues:
-    """Give the result of an expression the labels of an alerting rule.
+def alert_samples(
+    rule: AlertingRule,
+    samples: list[VectorSample],
+    source: SeriesSource,
+    at_ms: int,
+    budget: EvaluationBudget,
+    faults: list[str],
+) -> dict[SeriesLabels, VectorSample]:
+    """Give the result of an expression the labels of an alerting rule; what fails of its templates goes to faults.
 
     Raises:
-        PromqlError: Two alerts would have the same labels, or a template cannot be expanded.
+        PromqlError: Two alerts would have the same labels.
     """
-    found: RuleValues = {}
-    label_of = labeller(rule, source, at_ms, budget)
+    found: dict[SeriesLabels, VectorSample] = {}
+    label_of = labeller(rule, source, at_ms, budget, faults)
     for sample in samples:
         labels = label_of(sample)
         if labels in found:
             raise PromqlError(f"Two alerts of {rule.name} would have the same labels: aggregate, or add a label.")
-        found[labels] = sample.value
+        found[labels] = sample
     return found
 
 
 def labeller(
-    rule: AlertingRule, source: SeriesSource, at_ms: int, budget: EvaluationBudget
+    rule: AlertingRule, source: SeriesSource, at_ms: int, budget: EvaluationBudget, faults: list[str]
 ) -> Callable[[VectorSample], SeriesLabels]:
     """Return what makes the labels of an alert of those of a series."""
     fixed = {name: text for name, text in rule.labels.items() if "{{" not in text}
@@ -150,9 +160,9 @@ def labeller(
         return lambda sample: _merged(sample.labels, own, fixed)
 
     def label(sample: VectorSample) -> SeriesLabels:
-        known = dict(sample.labels)
         expanded = {
-            name: expanded_text(text, known, sample.value, source, at_ms, budget) for name, text in templates.items()
+            name: expanded_text(text, f"label {name}", sample, source, at_ms, budget, faults)
+            for name, text in templates.items()
         }
         own = {name: text for name, text in {**fixed, **expanded}.items() if name != "alertname"}
         merged = _merged(sample.labels, tuple(own.items()), own)
@@ -170,24 +180,46 @@ def _merged(labels: SeriesLabels, own: tuple[tuple[str, str], ...], named: Mappi
 
 def expanded_text(
     text: str,
-    labels: Mapping[str, str],
-    value: float,
+    what: str,
+    sample: VectorSample,
     source: SeriesSource,
     at_ms: int,
     budget: EvaluationBudget,
+    faults: list[str],
 ) -> str:
     """Expand a template; a text without actions costs nothing.
 
+    A template that fails leaves its error as its text, as in Prometheus: an alert is never lost by its words.
+
+    Args:
+        text: The template.
+        what: What it is of: "label team".
+        sample: What the expression returned: `$labels` and `$value`.
+        source: The series, for `query`.
+        at_ms: The instant.
+        budget: What is left to the rule.
+        faults: Gets what fails, in words.
     Raises:
-        PromqlError: It cannot be expanded.
         EvaluationStoppedError: The process ends.
     """
     if "{{" not in text:
         return text
-    budget.check()
-    return expand(
-        text, labels=labels, value=value, query=lambda query: vector_at(Expression.parse(query), source, at_ms, budget)
-    )
+    try:
+        budget.check()
+        return expand(
+            text,
+            labels=dict(sample.labels),
+            value=sample.value,
+            query=lambda query: vector_at(Expression.parse(query), source, at_ms, budget),
+        )
+    except EvaluationStoppedError:
+        raise
+    except CoreError as error:
+        problem = str(error)
+    except Exception as error:  # whatever the functions of a template meet in its values
+        problem = f"{type(error).__name__}: {error}"
+    faults.append(f"the template of the {what} fails: {problem}")
+    return f"<error expanding template: {problem}>"
 
 
 def _require_within(group: RuleGroup, n: int) -> None:

@@ -224,10 +224,13 @@ def _found(
     for one in series:
         positions = ((one.at_ms + offset - steps[0]) // steps.step).tolist()
         values = one.values.tolist()
-        labels = labeller(rule, source, steps[0], EvaluationBudget())(VectorSample(one.labels, 0.0)) if is_fixed else ()
+        labels: SeriesLabels = ()
+        if is_fixed:
+            labels = labeller(rule, source, steps[0], EvaluationBudget(), [])(VectorSample(one.labels, 0.0))
         for position, value in zip(positions, values, strict=True):
             if not is_fixed:
-                labels = labeller(rule, source, steps[position], EvaluationBudget())(VectorSample(one.labels, value))
+                label_of = labeller(rule, source, steps[position], EvaluationBudget(), [])
+                labels = label_of(VectorSample(one.labels, value))
             found[position][labels] = value
     return found
 

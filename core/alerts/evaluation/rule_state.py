@@ -15,6 +15,7 @@ class ActiveAlert:
     value: float
     is_firing: bool = False
     kept_since_ms: int | None = None  # since when only `keep_firing_for` keeps it
+    fault: str = ""  # why a text of it could not be made when it was last told
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="rules_unusable",
         severity=Severity.CRITICAL,
-        advice="The last good rules of this file stay in force while the engine runs. Correct the file; "
-        "bondx alerts check lists its faults.",
+        advice="The last good rules of this file stay in force while the engine runs, and so do the rules that do not "
+        "fail. Correct the file; bondx alerts check lists its faults, and bondx alerts rules those of each rule.",
     ),
     EventRule(
         name="backup_failed",

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class RuleEvaluator(Worker):
-    """Evaluates each group of rules at its interval, and alerts on files that cannot be used."""
+    """Evaluates each group of rules at its interval, and alerts on files and rules that cannot be used."""
 
     name: ClassVar[str] = "alerting"
 
@@ -65,7 +65,7 @@ class RuleEvaluator(Worker):
             )
         self._score(settings)
         seconds = self._evaluation.step(settings.alerts)
-        self._tell(dict(self._evaluation.problems))
+        self._tell({**self._evaluation.failing, **self._evaluation.problems})
         return seconds
 
     @override
@@ -98,14 +98,14 @@ class RuleEvaluator(Worker):
             log.warning("the models could not be scored: %s", error)
 
     def _tell(self, problems: dict[str, str]) -> None:
-        """Fire the alert of each file that cannot be used, and clear those of files that can be used again."""
+        """Fire the alert of each file that cannot be used, or of which a rule fails, and clear those of the others."""
         if problems == self._told:
             return
         alerts, now = self._context.alerts, self._context.clock()
         for file, problem in problems.items():
-            log.warning("the rules of %s cannot be used: %s", file, problem)
+            log.warning("the rules of %s cannot all be used: %s", file, problem)
             alerts.fire(RULE, labels={"file": file}, summary=problem, now=now)
         for alert in alerts.open():
             if alert.rule == RULE and alert.labels.get("file") not in problems:
-                alerts.clear(RULE, labels=alert.labels, now=now, reason="the file can be used again")
+                alerts.clear(RULE, labels=alert.labels, now=now, reason="its rules can be used again")
         self._told = problems

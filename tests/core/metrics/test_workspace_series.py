@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.alerts.delivery.outbox import ChannelTarget, Outbox
+from core.alerts.evaluation.records import GROUP_TABLE, RuleGroupRecord
 from core.alerts.limits import alert_limits
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silences
@@ -87,6 +88,14 @@ def test_active_silences_are_counted(workspace, measured, clock):
     assert measured()["bondx_silences_active",] == 1
     clock.now += timedelta(hours=2)
     assert measured()["bondx_silences_active",] == 0
+
+
+def test_rules_that_fail_are_counted(workspace, measured, clock):
+    assert measured()["bondx_alert_rules_failing",] == 0
+    records = workspace.database("alerts").documents(GROUP_TABLE, RuleGroupRecord, key="group")
+    errors = {"a.yaml:a:One": "x", "a.yaml:a:Two": "y"}
+    records.insert(RuleGroupRecord(group="a.yaml:a", evaluated_at=clock.now, seconds=0.1, errors=errors))
+    assert measured()["bondx_alert_rules_failing",] == 2
 
 
 def test_workers_have_ages_and_failures_while_an_engine_runs(workspace, measured, clock):

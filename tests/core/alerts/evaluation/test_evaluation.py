@@ -141,6 +141,52 @@ def test_values_that_json_cannot_hold_fire_like_the_others_of_their_rule(desk, w
     assert {alert.labels["model"]: alert.value for alert in desk.alerts() if alert.rule == "Odd"}["some"] == "+Inf"
 
 
+FAILING = """\
+groups:
+  - name: words
+    rules:
+      - alert: Wordy
+        expr: "bondx_drift_psi > 0"
+        labels: {who: "{{ humanize $labels.model }}", severity: critical}
+        annotations: {summary: "{{ $labels.model }} moved", description: "by {{ humanizeDuration $labels.model }}"}
+      - {alert: Quiet, expr: "bondx_drift_psi > 0", annotations: {summary: "{{ humanize $labels.model }}"}}
+      - {alert: Sound, expr: "bondx_drift_psi > 0"}
+"""
+
+
+def test_a_template_that_fails_leaves_its_error_as_its_text_and_the_alert_fires(desk, workspace):
+    desk.rules(FAILING)
+    desk.pass_time(15, {"spread": 0.4, "7": 0.5})
+    found = {(alert.rule, alert.labels["model"]): alert for alert in desk.alerts()}
+    assert set(found) == {(rule, model) for rule in ("Wordy", "Quiet", "Sound") for model in ("spread", "7")}
+    wordy = found["Wordy", "spread"]
+    assert wordy.labels["who"].startswith("<error expanding template: ")
+    assert wordy.summary == "spread moved"
+    assert wordy.annotations["description"].startswith("<error expanding template: ")
+    assert found["Wordy", "7"].labels["who"] == "7"
+    desk.pass_time(15, {"spread": 0.4, "7": 0.5})  # nothing is told again, and the fault is still one
+    errors = {line.rule: line.error for line in rule_lines(workspace, desk.settings)}
+    assert "the template of the label who fails" in errors["Wordy"]
+    assert "the template of the annotation summary fails" in errors["Quiet"]
+    assert errors["Sound"] == ""
+    assert "(1 more: bondx alerts rules" in desk.evaluation.failing["a.yaml"]
+    desk.rules(FAILING.replace("humanizeDuration ", "").replace("humanize ", ""))
+    desk.pass_time(75, {"spread": 0.4})  # its texts are written once a minute
+    assert desk.evaluation.failing == {}
+
+
+def test_the_labels_of_a_template_are_those_of_the_series(desk):
+    desk.rules(
+        "groups: [{name: a, rules: [{alert: Own, expr: 'bondx_drift_psi > 0',"
+        " labels: {severity: critical, model: over},"
+        " annotations: {summary: '{{ $labels.model }} / {{ $labels.severity }} / {{ $labels.__name__ }}'}}]}]"
+    )
+    desk.pass_time(15, {"orig": 0.4})
+    (alert,) = desk.alerts()
+    assert alert.labels["model"] == "over"
+    assert alert.annotations["summary"] == "orig /  / bondx_drift_psi"
+
+
 def test_a_pending_alert_goes_on_after_a_restart(desk):
     desk.pass_time(45, {"spread": 0.4})
     desk.restart()

@@ -47,6 +47,20 @@ def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evalu
     assert set(open_rules(workspace)) == {"Always"}
 
 
+def test_a_rule_that_fails_is_an_alert_until_it_does_no_longer(evaluator, workspace):
+    file = workspace.root / "a.yaml"
+    file.write_text(RULES + "      - {alert: Fails, expr: vector(1), labels: {team: '{{ humanize `desk` }}'}}\n")
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    evaluator.step()
+    found = open_rules(workspace)
+    assert set(found) == {"Always", "Fails", "rules_unusable"}
+    assert found["rules_unusable"].labels == {"file": "a.yaml"}
+    assert "the rule a.yaml:a:Fails fails" in found["rules_unusable"].summary
+    file.write_text(RULES)
+    evaluator.step()
+    assert set(open_rules(workspace)) == {"Always"}
+
+
 def test_an_instant_before_1970_leaves_the_thread_and_the_other_rules_alone(workspace, person):
     text = RULES + '      - {alert: Past, expr: "up @ -100", labels: {a: \'{{ with query "up @ -1" }}{{ end }}\'}}\n'
     text += '      - {alert: Gone, expr: "absent(bondx_engine_up @ -0.4)"}\n'
