@@ -28,11 +28,22 @@ class PlacedYaml:
     file: Path
     values: Any
     places: Mapping[YamlPath, Place]
+    sources: Mapping[YamlPath, str]
+    """The text of each scalar that is no text, as it stands in the file."""
 
     def place(self, path: YamlPath) -> str:
         """Say where a key or an item stands, or the nearest above it: "file:line:column"."""
         found = self._found(path)
         return f"{self.file}:{found['line']}:{found['column']}"
+
+    def text(self, path: YamlPath, value: object) -> str:
+        """Return a scalar as those systems read it where they want text: as it is written, and nothing for null.
+
+        Args:
+            path: Its keys and indices from the top.
+            value: The scalar.
+        """
+        return "" if value is None else str(self.sources.get(path, value))
 
     def error(self, path: YamlPath, problem: str) -> SettingsError:
         """Return the error of one value.
@@ -58,27 +69,33 @@ def read_placed(file: Path) -> PlacedYaml:
             nested too deep, or holds characters that no terminal shows.
     """
     node = composed(file, read_text(file))
-    places: dict[YamlPath, Place] = {}
-    return PlacedYaml(file, None if node is None else _value(file, node, (), places), places)
+    places, sources = dict[YamlPath, Place](), dict[YamlPath, str]()
+    values = None if node is None else _value(file, node, (), places, sources)
+    return PlacedYaml(file, values, places, sources)
 
 
-def _value(file: Path, node: yaml.Node, path: YamlPath, places: dict[YamlPath, Place]) -> Any:
+def _value(
+    file: Path, node: yaml.Node, path: YamlPath, places: dict[YamlPath, Place], sources: dict[YamlPath, str]
+) -> Any:
     places.setdefault(path, place_of(node))
     if isinstance(node, yaml.SequenceNode):
-        return [_value(file, item, (*path, index), places) for index, item in enumerate(node.value)]
+        return [_value(file, item, (*path, index), places, sources) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
-        return dict(_items(file, node, path, places))
+        return dict(_items(file, node, path, places, sources))
     text = str(node.value)
     is_plain = isinstance(node, yaml.ScalarNode) and not node.style
     if not is_shown_as_is(text, keep="\n\t"):
         hidden = first_hidden(text, keep="\n\t")  # and no more of what may be a secret
         problem = f"the value holds {hidden}, which no terminal shows; leave it out"
         raise SettingsError(file, problem, **place_of(node))
-    return _scalar(text) if is_plain else text
+    value = _scalar(text) if is_plain else text
+    if not isinstance(value, str):
+        sources[path] = text
+    return value
 
 
 def _items(
-    file: Path, node: yaml.MappingNode, path: YamlPath, places: dict[YamlPath, Place]
+    file: Path, node: yaml.MappingNode, path: YamlPath, places: dict[YamlPath, Place], sources: dict[YamlPath, str]
 ) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for key_node, value_node in node.value:
@@ -92,7 +109,7 @@ def _items(
             raise SettingsError(file, f"{key} is given twice; keep one", **place_of(key_node))
         seen.add(key)
         places[(*path, key)] = place_of(key_node)
-        yield key, _value(file, value_node, (*path, key), places)
+        yield key, _value(file, value_node, (*path, key), places, sources)
 
 
 def _scalar(text: str) -> Any:

@@ -230,7 +230,7 @@ class _Reading:
                 where = (*path, key, name)
                 if not _LABEL.fullmatch(name):
                     raise self._source.error(where, f"{_named(name)} is no name of a label.")
-                matcher = AlertMatcher(name, op, _written(text))
+                matcher = AlertMatcher(name, op, self._source.text(where, text))
                 found.append(self._checked(where, _usable, matcher))
         key = f"{prefix}matchers"
         given = fields.get(key)
@@ -284,7 +284,8 @@ class _Reading:
         return tuple(self._checked((*path, name, i), read, item) for i, item in enumerate(items))
 
     def _interval_names(self, fields: Mapping[str, Any], path: YamlPath, key: str) -> tuple[str, ...]:
-        names = self._list(fields.get(key), (*path, key))
+        items = self._list(fields.get(key), (*path, key))
+        names = [self._text(item, (*path, key, i), "the name of an interval") for i, item in enumerate(items)]
         for index, name in enumerate(names):
             if name not in self._intervals:
                 known = f"the intervals are {', '.join(self._intervals) or 'none'}."
@@ -329,9 +330,10 @@ class _Reading:
             raise self._source.error(path, f"{what} is missing.")
         if not isinstance(value, str | int | float):
             raise self._source.error(path, f"{what} must be text.")
-        if what != "a matcher" and not is_shown_as_is(_written(value)):
+        text = self._source.text(path, value)
+        if what != "a matcher" and not is_shown_as_is(text):
             raise self._source.error(path, f"{what} must be one line without tabs.")
-        return _written(value)
+        return text
 
     def _checked(self, path: YamlPath, read: Callable[..., T], *given: Any) -> T:
         try:
@@ -357,10 +359,6 @@ def _rekeyed(node: RouteNode, old: str, new: str) -> RouteNode:
 def _usable(matcher: AlertMatcher) -> AlertMatcher:
     require_usable(matcher)
     return matcher
-
-
-def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _named(text: object) -> str:

@@ -132,7 +132,10 @@ class _Reader:
         for_ = self._duration((*path, "for"), fields.get("for"))
         keep = self._duration((*path, "keep_firing_for"), fields.get("keep_firing_for"))
         annotations = self._labels((*path, "annotations"), fields.get("annotations"))
-        for block, texts in (("labels", self._texts(fields.get("labels"))), ("annotations", annotations)):
+        for block, texts in (
+            ("labels", self._texts((*path, "labels"), fields.get("labels"))),
+            ("annotations", annotations),
+        ):
             for key, text in texts.items():
                 self._checked((*path, block, key), partial(check_template, text), "the template")
         if name is None or expression is None:
@@ -179,14 +182,14 @@ class _Reader:
                 self._fault((*path, name), f"{shown(name)} is no name of a label: letters, digits and _ only")
             if isinstance(value, dict | list):
                 self._fault((*path, name), "must be text")
-        return self._texts(given)
+        return self._texts(path, given)
 
-    @staticmethod
-    def _texts(given: object) -> dict[str, str]:
+    def _texts(self, path: YamlPath, given: object) -> dict[str, str]:
         """Take scalars as the text that they are in the file."""
         if not isinstance(given, dict):
             return {}
-        return {name: _scalar_text(value) for name, value in given.items() if not isinstance(value, dict | list)}
+        scalars = {name: value for name, value in given.items() if not isinstance(value, dict | list)}
+        return {name: self._yaml.text((*path, name), value) for name, value in scalars.items()}
 
     def _duration(self, path: YamlPath, given: object) -> timedelta | None:
         if given is None:
@@ -198,7 +201,7 @@ class _Reader:
             return None
 
     def _text(self, path: YamlPath, given: object, what: str) -> str | None:
-        if isinstance(given, dict | list) or given is None or not (text := _scalar_text(given).strip()):
+        if isinstance(given, dict | list) or given is None or not (text := self._yaml.text(path, given).strip()):
             self._fault(path, f"{what} is missing: it must be text")
             return None
         return text
@@ -224,14 +227,3 @@ class _Reader:
 
     def _fault(self, path: YamlPath, problem: str) -> None:
         self.faults.append(self._yaml.error(path, problem))
-
-
-def _scalar_text(value: object) -> str:
-    """Spell a scalar as YAML does.
-
-    >>> [_scalar_text(value) for value in (True, None, 3, "a")]
-    ['true', '', '3', 'a']
-    """
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -172,3 +172,31 @@ def test_a_fault_repeats_no_text_that_may_be_a_secret(written, good, bad):
     with pytest.raises(SettingsError, match=r"line \d+") as raised:
         load_routing(written(GOOD.replace(good, bad, 1)))
     assert "PDSECRET" not in str(raised.value)
+
+
+WRITTEN = """\
+route:
+  receiver: 007
+  group_by: [true]
+  routes:
+  - {receiver: 1e3, match: {b: null, c: ~, d: 1.10, f: 010, h: true, i: }, mute_time_intervals: [08]}
+receivers: [{name: 007}, {name: 1e3}]
+time_intervals: [{name: 08, time_intervals: [{years: ['2026']}]}]
+"""
+
+
+def test_scalars_are_the_texts_that_stand_in_the_file(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(WRITTEN)
+    config = load_routing(file)
+    (child,) = config.route.routes
+    assert (config.route.receiver, child.receiver, list(config.receivers)) == ("007", "1e3", ["007", "1e3"])
+    assert config.route.group_by == ("true",)
+    assert child.mute_time_intervals == ("08",)
+    values = {"b": "", "c": "", "d": "1.10", "f": "010", "h": "true", "i": ""}
+    assert {each.name: each.value for each in child.matchers} == values
+    if shutil.which("amtool"):
+        told = subprocess.run(
+            ["amtool", "config", "routes", "show", f"--config.file={file}"], capture_output=True, text=True, check=True
+        ).stdout
+        assert "{" + ",".join(f'{name}="{text}"' for name, text in values.items()) + "}  receiver: 1e3" in told

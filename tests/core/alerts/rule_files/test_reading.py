@@ -1,5 +1,7 @@
 """Rule files: what is read, and every fault with its place."""
 
+import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -51,6 +53,35 @@ def test_a_file_is_read_with_every_key_of_prometheus(tmp_path):
     assert alert.labels == {"team": "models", "severity": "critical", "tier": "1"}
     assert alert.annotations == {"summary": "{{ $labels.model }} at {{ $value }}"}
     assert alert.place == f"{path}:10:9"
+
+
+ODD = "b: null, c: ~, d: 1.10, e: yes, f: 010, g: 1e3, h: true, i: , j: 0x1F, k: 2020-01-01, l: 1_000, m: .5, n: '010'"
+SPELLED = {
+    "b": "", "c": "", "d": "1.10", "e": "yes", "f": "010", "g": "1e3", "h": "true", "i": "", "j": "0x1F",
+    "k": "2020-01-01", "l": "1_000", "m": ".5", "n": "010",
+}  # fmt: skip
+
+
+def test_scalars_are_the_texts_that_stand_in_the_file(tmp_path):
+    text = f"groups: [{{name: 010, labels: {{z: 007}}, rules: [{{alert: 1.10, expr: 1e3, labels: {{{ODD}}}, "
+    path = written(tmp_path, text + f"annotations: {{{ODD}}}}}]}}]")
+    (group,) = load_rule_file(path).groups
+    (rule,) = group.rules
+    assert (group.name, rule.name, rule.expression.text) == ("010", "1.10", "1e3")
+    assert rule.annotations == SPELLED
+    assert rule.labels == {"z": "007", **SPELLED}
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+def test_scalars_are_spelled_as_promtool_does(tmp_path):
+    labels = ", ".join(f'{name}: "{text}"' for name, text in SPELLED.items() if text)
+    written(tmp_path, f"groups: [{{name: a, rules: [{{alert: 1.10, expr: vector(1), labels: {{{ODD}}}}}]}}]")
+    (tmp_path / "test.yaml").write_text(
+        "rule_files: [a.rules.yaml]\ntests:\n- alert_rule_test:\n  - eval_time: 1m\n    alertname: '1.10'\n"
+        f"    exp_alerts: [{{exp_labels: {{{labels}}}}}]\n"
+    )
+    told = subprocess.run(["promtool", "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, check=False)
+    assert told.returncode == 0, told
 
 
 @pytest.mark.parametrize("text", ["", "groups: []\n", "groups:\n"])
