@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from functools import lru_cache
 from math import comb
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -14,6 +15,7 @@ MAXIMUM_PATTERN_CHARACTERS = 2_000
 MAXIMUM_OPEN_REPEATS = 6
 MAXIMUM_STEPS = 2 * 10**7
 """How many ways a match may try at most, about a second: a longer value is refused."""
+_MOST_BITS = 24
 _PYTHON_ONLY = re.compile(r"\(\?(?:=|!|<=|<!|#|>|\(|P=|[aLux])|(?<!\\)(?:\\\\)*\\[1-9]|(?:[*+?}])\+")
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "0-9A-Za-z", "upper": "A-Z", "lower": "a-z", "space": r"\t\n\v\f\r ",
@@ -45,12 +47,18 @@ class LabelPattern:
             python = _in_python(text)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._open_repeats = _open_repeats(parser.parse(python, flags), is_repeated=False, text=text)
+                ways = _ways(parser.parse(python, flags), is_repeated=False, text=text)
                 self.compiled = re.compile(python, flags)
         except (re.error, OverflowError, RecursionError, ValueError) as error:
             raise PromqlError(f"{text!r} is not a regular expression: {error}.") from None
-        if self._open_repeats > MAXIMUM_OPEN_REPEATS:
+        if max(ways) > MAXIMUM_OPEN_REPEATS:
             raise PromqlError(f"The regular expression {text!r} has more than {MAXIMUM_OPEN_REPEATS} open repeats.")
+        if _steps(ways, 0) > MAXIMUM_STEPS:
+            raise PromqlError(f"The regular expression {text!r} has too many alternatives behind one another.")
+        self._longest = 0  # characters of a value that takes so many steps at most
+        for bit in reversed(range(_MOST_BITS)):
+            if _steps(ways, self._longest | 1 << bit) <= MAXIMUM_STEPS:
+                self._longest |= 1 << bit
 
     @staticmethod
     @lru_cache(maxsize=1024)
@@ -73,7 +81,7 @@ class LabelPattern:
         Raises:
             PromqlError: The value is too long for so many open repeats.
         """
-        if self._open_repeats > 1 and comb(len(value) + self._open_repeats, self._open_repeats) > MAXIMUM_STEPS:
+        if len(value) > self._longest:
             raise PromqlError(f"A value of {len(value)} characters is too long for {self.compiled.pattern!r}.")
 
 
@@ -115,26 +123,45 @@ def _in_python(text: str) -> str:
     return written
 
 
-def _open_repeats(tree: Any, *, is_repeated: bool, text: str) -> int:
-    """Count the open repeats, and refuse one within another, which `re` may try in exponentially many ways."""
-    count = 0
+def _steps(ways: Counter[int], n_characters: int) -> int:
+    """Return in how many ways a value of so many characters can be tried at most."""
+    return sum(n * comb(n_characters + repeats, repeats) for repeats, n in ways.items())
+
+
+def _ways(tree: Any, *, is_repeated: bool, text: str) -> Counter[int]:
+    """Count the ways through a pattern by their open repeats: one value can go one branch of alternatives at a time.
+
+    A repeat within another is refused, which `re` may try in exponentially many ways.
+    """
+    ways = Counter({0: 1})
     for op, argument in tree:
         if op in (codes.MAX_REPEAT, codes.MIN_REPEAT):
             least, most, body = argument
             if most != codes.MAXREPEAT and most > 1000:
                 raise PromqlError(f"The regular expression {text!r} repeats more than 1,000 times, which RE2 refuses.")
-            is_open = most != least and most > 1
             if is_repeated and most != least:
                 raise PromqlError(
                     f"The regular expression {text!r} repeats a repeat, which could take for ever: flatten it."
                 )
-            count += is_open + _open_repeats(body, is_repeated=is_repeated or most > 1, text=text)
+            inner = _ways(body, is_repeated=is_repeated or most > 1, text=text)
+            if most != least:
+                inner = inner + Counter({0: 1}) if most == 1 else _one_after_another(inner, Counter({1: 1}))
+            ways = _one_after_another(ways, inner)
         elif op is codes.BRANCH:
             if is_repeated:
                 raise PromqlError(
                     f"The regular expression {text!r} repeats alternatives, which could take for ever: write them out."
                 )
-            count += sum(_open_repeats(branch, is_repeated=is_repeated, text=text) for branch in argument[1])
+            branches = (_ways(branch, is_repeated=is_repeated, text=text) for branch in argument[1])
+            ways = _one_after_another(ways, sum(branches, Counter()))
         elif op is codes.SUBPATTERN:
-            count += _open_repeats(argument[3], is_repeated=is_repeated, text=text)
-    return count
+            ways = _one_after_another(ways, _ways(argument[3], is_repeated=is_repeated, text=text))
+    return ways
+
+
+def _one_after_another(first: Counter[int], second: Counter[int]) -> Counter[int]:
+    together: Counter[int] = Counter()
+    for repeats, n in first.items():
+        for more, m in second.items():
+            together[repeats + more] += n * m
+    return together

@@ -70,18 +70,20 @@ def general(value: float, precision: int = 4) -> str:
 
 
 def shortest(value: float) -> str:
-    """Write a number as Go prints it: the shortest digits, with an exponent below 1e-4 and from 1e+21."""
+    """Write a number as Go prints it: the shortest digits, with an exponent below 1e-4 and from 1e+06.
+
+    >>> shortest(999999.5), shortest(1500000.0), shortest(0.00001)
+    ('999999.5', '1.5e+06', '1e-05')
+    """
     if not math.isfinite(value):
         return general(value)
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
-    digits, _, exponent = f"{value!r}".partition("e")
-    tens = int(exponent) if exponent else math.floor(math.log10(abs(value)))
-    if -5 < tens < 21:
-        from numpy import format_float_positional
+    from numpy import format_float_positional, format_float_scientific
 
-        return format_float_positional(value, trim="-")
-    return f"{digits.removesuffix('.0')}e{tens:+03d}"
+    written = format_float_scientific(value, trim="-", exp_digits=2)
+    tens = int(written.partition("e")[2])
+    return format_float_positional(value, trim="-") if -5 < tens < 6 else written
 
 
 def shown(value: Any) -> str:

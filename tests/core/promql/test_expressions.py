@@ -106,6 +106,19 @@ def test_what_is_not_evaluated_is_refused_when_it_is_read(text, part, offset):
     assert offset is None or refused.value.offset == offset
 
 
+def test_alternatives_cost_no_more_than_the_dearest_of_them():
+    devices = "(/dev/)?(mmcblk.p.+|nvme.+|rbd.+|sd.+|vd.+|xvd.+|dm-.+|md.+|dasd.+)"  # of the node rules in use
+    source = SeriesInMemory([series("io", [n], device=name) for n, name in enumerate(("/dev/sda1", "loop0", "nvme0"))])
+    found = Expression.parse(f'io{{device=~"{devices}"}}').at(source, NOW)
+    assert [dict(sample.labels)["device"] for sample in found] == ["/dev/sda1", "nvme0"]
+
+
+@pytest.mark.parametrize("pattern", ["(ab|a.|abc)" * 60, "(a.)?" * 60, ".*" * 7, "(a.*b.*|c.*)" * 4])
+def test_what_could_be_tried_in_too_many_ways_is_refused(pattern):
+    with pytest.raises(PromqlError, match=r"open repeats|too many alternatives"):
+        Expression.parse(f'x{{a=~"{pattern}"}}')
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

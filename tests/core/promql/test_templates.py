@@ -44,6 +44,19 @@ def test_a_template_is_filled_in_as_prometheus_does(template, expected):
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (999999, "999999"), (1e6, "1e+06"), (1.5e6, "1.5e+06"), (123456789, "1.23456789e+08"), (-1500000, "-1.5e+06"),
+        (123456.789, "123456.789"), (1e20, "1e+20"), (12345678901234567890, "1.2345678901234567e+19"),
+        (2.5e21, "2.5e+21"), (0.0001, "0.0001"), (0.00001, "1e-05"), (1e-7, "1e-07"), (1e300, "1e+300"), (0.1, "0.1"),
+    ],
+)  # fmt: skip
+def test_a_number_is_printed_as_promtool_prints_it(value, expected):
+    assert filled("{{ $value }}", float(value)) == expected
+    assert filled('{{ printf "%v %g" $value $value }}', float(value)) == f"{expected} {expected}"
+
+
+@pytest.mark.parametrize(
     ("template", "offset"),
     [
         ("{{ $labels.x", 0),
