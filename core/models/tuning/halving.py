@@ -38,8 +38,10 @@ def survivors(rung: int, running: Mapping[int, float], earlier: Sequence[Trial])
     >>> sorted(survivors(1, {4: 0.5, 5: 0.9, 6: 0.7, 7: 0.8}, []))
     [4, 6]
     """
-    ranked = [(trial.curve[rung - 1], trial.number) for trial in earlier if len(trial.curve) >= rung]
-    ranked = sorted(each for each in (*ranked, *((loss, k) for k, loss in running.items())) if math.isfinite(each[0]))
+    reached = [(trial.curve[rung - 1], trial.number) for trial in earlier if len(trial.curve) >= rung]
+    all_of_them = (*reached, *((loss, k) for k, loss in running.items()))
+    # Trial 0 goes on in any case, and must take no other's place: few trials would else end with it alone.
+    ranked = sorted((loss, k) for loss, k in all_of_them if k and math.isfinite(loss))
     # By rank: of trials with one loss, as where a parameter changes no answer, the first ones go on.
-    best = {number for _, number in ranked[: max(1, len(ranked) // REDUCTION)]}
+    best = {number for _, number in ranked[: math.ceil(len(ranked) / REDUCTION)]}
     return best & set(running)

@@ -214,5 +214,11 @@ def test_of_equal_losses_the_first_ones_go_on():
     assert survivors(1, {4: 1.0, 5: 1.0, 6: 0.9, 7: 1.0}, earlier) == {6}
 
 
+def test_the_recipe_of_the_settings_takes_no_other_trial_s_place():
+    assert survivors(1, {0: 0.1, 1: 0.5, 2: 0.4, 3: 0.6}, []) == {1, 2}
+    assert survivors(2, {0: 0.1, 1: 0.5, 2: 0.4}, []) == {2}
+    assert survivors(4, {0: 0.1, 2: 0.4}, []) == {2}
+
+
 def test_no_finite_loss_has_no_best_trial():
     assert best_of([Trial(number=0, parameters={}, state=TrialState.FAILED)]) is None
