@@ -1,14 +1,13 @@
 """The rules in force as people see them, and expressions evaluated by hand."""
 
 import difflib
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from core.alerts.alert import fingerprint_of
+from core.alerts.alert import AlertValue, alert_value, fingerprint_of
 from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.durations import duration_text
 from core.alerts.evaluation.group import vector_at
@@ -126,7 +125,7 @@ class EvaluatedSample(msgspec.Struct, frozen=True, kw_only=True):
     """One value of an expression."""
 
     labels: dict[str, str]
-    value: float | None  # None: NaN or infinite, as the text says
+    value: AlertValue
     text: str
 
 
@@ -185,8 +184,8 @@ def evaluate_by_hand(
     samples = [
         EvaluatedSample(
             labels=dict(sample.labels),
-            value=sample.value if math.isfinite(sample.value) else None,
-            text=f"{sample.value:.10g}",
+            value=(value := alert_value(sample.value)),
+            text=value if isinstance(value, str) else f"{value:.10g}",
         )
         for sample in vector_at(expression, asked, at_ms, (limits or BY_HAND).begin())
     ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib.metadata import version as version_of
 from typing import Any
 
-from litestar import Litestar, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.config.app import AppConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -31,7 +31,16 @@ from core.serving.control.backups import BackupRoutes
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.evidence import EvidenceRoutes
 from core.serving.control.explanations import ExplanationRoutes
-from core.serving.control.faults import ROOT, on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
+from core.serving.control.faults import (
+    ROOT,
+    Fault,
+    in_a_sentence,
+    on_bad_text,
+    on_bug,
+    on_core_error,
+    on_http_error,
+    on_too_deep,
+)
 from core.serving.control.given_rows import GivenRowsRoutes
 from core.serving.control.models import Models
 from core.serving.control.monitoring import MonitoringRoutes
@@ -111,6 +120,13 @@ def control_application(
         """Return the OpenAPI document of the whole server."""
         return document(application)
 
+    answers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Fault]]] = {
+        CoreError: on_core_error,
+        HTTPException: on_http_error,
+        RecursionError: on_too_deep,
+        UnicodeDecodeError: on_bad_text,
+        Exception: on_bug,
+    }
     application = Litestar.from_config(
         AppConfig(
             route_handlers=[
@@ -120,6 +136,7 @@ def control_application(
                     ALERTMANAGER_PREFIX,
                     route_handlers=[AlertmanagerRoutes, AlertmanagerSilenceRoutes],
                     before_request=check_types,
+                    exception_handlers={kind: in_a_sentence(answer) for kind, answer in answers.items()},
                 ),
             ],
             guards=[admit],
@@ -132,13 +149,7 @@ def control_application(
                 "evaluation_pool": Provide(lambda: pool, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },
-            exception_handlers={
-                CoreError: on_core_error,
-                HTTPException: on_http_error,
-                RecursionError: on_too_deep,
-                UnicodeDecodeError: on_bad_text,
-                Exception: on_bug,
-            },
+            exception_handlers={**answers},
             request_max_body_size=limits.body_bytes,
             openapi_config=OpenAPIConfig(
                 title="BondX Console",
@@ -167,6 +178,10 @@ def control_application(
 def document(application: Litestar) -> dict[str, Any]:
     """Describe the control API and the predict paths in one OpenAPI document."""
     described = tuples_spelled(application.openapi_schema.to_schema())
-    for operation in (operation for path in described["paths"].values() for operation in path.values()):
-        operation["responses"] |= faults("400", "401", "403", "404", "409", "422")
+    for path, operations in described["paths"].items():
+        refusals = faults(
+            "400", "401", "403", "404", "409", "422", is_sentence=path.startswith(f"{ALERTMANAGER_PREFIX}/")
+        )
+        for operation in operations.values():
+            operation["responses"] |= refusals
     return {**described, "paths": {**described["paths"], **predict_paths()}}

@@ -1,6 +1,7 @@
 """Errors as answers: the message under `error`, the status, and the field at fault, if there is one."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -72,6 +73,23 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]
     """Answer with an internal error; the traceback goes to the log, not to the caller."""
     log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
     return _answer(Fault(error="Internal error; see the server log for details.", status=500))
+
+
+def in_a_sentence(
+    answer: Callable[[Request[Any, Any, Any], Any], Response[Fault]],
+) -> Callable[[Request[Any, Any, Any], Any], Response[bytes]]:
+    """Answer an error with its sentence alone, a JSON string, as an Alertmanager does."""
+
+    def alone(request: Request[Any, Any, Any], error: Any) -> Response[bytes]:
+        found = answer(request, error)
+        return Response(
+            msgspec.json.encode(found.content.error),
+            status_code=found.status_code,
+            media_type=MediaType.JSON,
+            headers=found.headers,
+        )
+
+    return alone
 
 
 def _answer(fault: Fault, headers: dict[str, str] | None = None) -> Response[Fault]:

@@ -44,9 +44,10 @@ def _in_path(path: str) -> list[Schema]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def faults(*codes: str, dialect: Dialect | None = None) -> Schema:
-    """Describe the refusals with these statuses, in the form of a dialect or, by default, as JSON."""
-    content = _json(FAULT) if dialect is None else _spoken(dialect, dialect.refusal_schema)
+def faults(*codes: str, dialect: Dialect | None = None, is_sentence: bool = False) -> Schema:
+    """Describe the refusals with these statuses, in the form of a dialect, as a sentence or, by default, as JSON."""
+    json = _json({"type": "string"} if is_sentence else FAULT)
+    content = json if dialect is None else _spoken(dialect, dialect.refusal_schema)
     return {code: {"description": _FAULTS[code], "content": content} for code in codes}
 
 

@@ -12,7 +12,7 @@ from core.alerts.delivery.channels.alertmanager_json import postable_alert
 from core.alerts.delivery.message import notified
 from core.alerts.delivery.wording import facts
 from core.alerts.evaluation.evaluation import RuleEvaluation
-from core.alerts.evaluation.listing import rule_lines
+from core.alerts.evaluation.listing import evaluate_by_hand, rule_lines
 from core.alerts.evaluation.source import RecordedSource
 from core.alerts.store import AlertStore
 from core.governance import AuditLog
@@ -136,6 +136,10 @@ def test_values_that_json_cannot_hold_fire_like_the_others_of_their_rule(desk, w
         == "+Inf"
     )
     assert {line.state for line in rule_lines(workspace, desk.settings)} == {"firing"}
+    shown = evaluate_by_hand(desk.reader, "bondx_drift_psi", desk.clock())
+    assert {(each.labels["model"], each.value, each.text) for each in shown} == {
+        ("up", "+Inf", "+Inf"), ("down", "-Inf", "-Inf"), ("none", "NaN", "NaN"), ("some", 0.4, "0.4")
+    }  # fmt: skip
     desk.restart()
     desk.pass_time(60, NOT_FINITE | {"some": float("inf")})
     assert {alert.labels["model"]: alert.value for alert in desk.alerts() if alert.rule == "Odd"}["some"] == "+Inf"
