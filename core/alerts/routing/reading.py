@@ -136,7 +136,7 @@ class _Reading:
                 for index, item in enumerate(self._list(top.get("inhibit_rules"), ("inhibit_rules",)))
             ),
             time_intervals=self._intervals,
-            global_fields=settings,
+            global_fields=self._as_written(settings, ("global",)),
         )
 
     def _read_receiver(self, value: Any, path: YamlPath) -> None:
@@ -154,8 +154,19 @@ class _Reading:
                 where = (*path, kind, index)
                 if not isinstance(item, dict):
                     raise self._source.error(where, f"an entry of {kind} must be `key: value` lines.")
-                blocks.append(ReceiverBlock(kind, item, self._source.place(where)))
+                blocks.append(ReceiverBlock(kind, self._as_written(item, where), self._source.place(where)))
         self._receivers[name] = Receiver(name, tuple(blocks))
+
+    def _as_written(self, value: Any, path: YamlPath) -> Any:
+        """Return fields of channels, whose numbers may be a password or a name: 0123 stays the text 0123."""
+        if isinstance(value, dict):
+            return {key: self._as_written(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._as_written(item, (*path, index)) for index, item in enumerate(value)]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        text = self._source.text(path, value)
+        return value if text == str(value) else text
 
     def _route(self, value: Any, path: YamlPath, parent: RouteNode, *, is_root: bool = False) -> RouteNode:
         self._n_routes += 1

@@ -180,7 +180,10 @@ route:
   group_by: [true]
   routes:
   - {receiver: 1e3, match: {b: null, c: ~, d: 1.10, f: 010, h: true, i: }, mute_time_intervals: [08]}
-receivers: [{name: 007}, {name: 1e3}]
+global: {smtp_auth_password: 0123, smtp_smarthost: 'localhost:25', smtp_from: a@b.example}
+receivers:
+- {name: 007, email_configs: [{to: a@b.example, auth_password: 1e3, headers: {Tier: 1.10}, require_tls: true}]}
+- {name: 1e3}
 time_intervals: [{name: 08, time_intervals: [{years: ['2026']}]}]
 """
 
@@ -192,6 +195,13 @@ def test_scalars_are_the_texts_that_stand_in_the_file(tmp_path):
     (child,) = config.route.routes
     assert (config.route.receiver, child.receiver, list(config.receivers)) == ("007", "1e3", ["007", "1e3"])
     assert config.route.group_by == ("true",)
+    assert config.global_fields["smtp_auth_password"] == "0123"
+    (block,) = config.receivers["007"].blocks
+    assert (block.fields["auth_password"], block.fields["headers"], block.fields["require_tls"]) == (
+        "1e3",
+        {"Tier": "1.10"},
+        True,
+    )
     assert child.mute_time_intervals == ("08",)
     values = {"b": "", "c": "", "d": "1.10", "f": "010", "h": "true", "i": ""}
     assert {each.name: each.value for each in child.matchers} == values
