@@ -18,6 +18,8 @@ from core.stress.reverse import ReverseStress
 from core.stress.stored_tests import StressTest, StressTests
 from core.training.own_data.given_rows import MOST_ROWS
 
+SEARCHED_ROWS = 300
+"""Of a panel by default where each shock that is tried costs a whole stress test: hundreds are tried."""
 _Names = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=200)]
 
 
@@ -42,7 +44,9 @@ class NewReverseStress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     gates: _Names | None = None  # of the drawn panel, one of which is to fail; empty: any
     domain: str | None = None  # by default that of the settings
     positions: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_ROWS)] | None = None  # else a panel
-    n_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)] | None = None  # of the panel; by default 3000
+    n_rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)] | None = (
+        None  # of the panel; by default 3000, or 300 without a loss
+    )
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None  # of the panel; by default 42
     scenarios: _Names = []  # names or families to search along; by default all
     severities: _Names = []  # the severest counts; by default severe
@@ -122,7 +126,8 @@ class StressRoutes(Controller):
             loss_share=data.loss, impact=data.impact, gates=data.gates or (), any_gate=data.gates is not None
         )
         if data.positions is None:
-            drawn = request.of_panel(data.n_rows or DRAWN_ROWS, 42 if data.seed is None else data.seed)
+            usual = DRAWN_ROWS if data.loss is not None else SEARCHED_ROWS
+            drawn = request.of_panel(data.n_rows or usual, 42 if data.seed is None else data.seed)
             return list(reverse_stress(drawn, aim, quality=training.quality_gates))
         if data.n_rows is not None or data.seed is not None:
             raise BadRequestError("goes with a drawn panel; leave it or the positions out", field="n_rows")

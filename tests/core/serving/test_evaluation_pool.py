@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.waiting import PATIENCE_SECONDS, until
 
 N_CALLERS = 45
 """More than the threads that all paths share."""
-EVAL = "/api/v1/rules/eval?expr=up"
+EVAL = "/api/v1/rules/eval?expr=bondx_ready"
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def ask(workspace, server):
     return asked
 
 
-def test_the_other_paths_answer_while_expressions_are_evaluated(ask, monkeypatch):
+def test_the_other_paths_answer_while_expressions_are_evaluated(ask, server, monkeypatch):
     begun, goes_on = threading.Semaphore(0), threading.Event()
 
     def select(source, *selected):
@@ -52,6 +53,7 @@ def test_the_other_paths_answer_while_expressions_are_evaluated(ask, monkeypatch
         return []
 
     monkeypatch.setattr(RecordedSource, "select", select)
+    server.evaluations.limits = replace(server.evaluations.limits, seconds=2 * PATIENCE_SECONDS)
     with ThreadPoolExecutor(N_CALLERS) as callers:
         try:
             asked = [callers.submit(ask, EVAL) for _ in range(N_CALLERS)]

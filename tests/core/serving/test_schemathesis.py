@@ -43,6 +43,7 @@ def schemathesis(tmp_path):
             str(Path(sys.executable).with_name("schemathesis")),
             *("--config-file", str(settings), "run", f"http://127.0.0.1:{port}/api/v1/openapi.json"),
             *("--phases", "coverage", "--seed", SEED, "--checks", ",".join(CHECKS), "--no-color", "--warnings", "off"),
+            *("--request-timeout", str(PATIENCE_SECONDS)),
             *("--exclude-path-regex", "|".join(EXCLUDED), "--continue-on-failure", *more),
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, cwd=tmp_path)

@@ -14,7 +14,7 @@ from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
 from core.engine.workers.health import HealthReport
 from core.errors import NotFoundError
-from core.maintenance.system_health import HEALTH_REPORT, read_health
+from core.maintenance.system_health import HEALTH_REPORT, WorkerActivity, read_health
 from core.settings import TrainingSettings
 from core.training.trainer import Trainer
 from tests.waiting import until
@@ -61,15 +61,11 @@ def test_the_report_of_a_running_engine_names_every_worker_and_the_sessions_that
 
 
 def test_it_says_which_worker_fails_how_often_and_why(workspace, context, capsys):
-    thread = WorkerThread(Fragile(), report=lambda *_: None, states=context.workers)
-    thread.start()
-    until(lambda: context.workers.all().get("fragile") and context.workers.all()["fragile"].n_failures, "a failure")
-    thread.stop()
-    thread.join()
+    context.workers.failed("fragile", ValueError("no luck"))
     HealthReport(context).step()
     fragile = report_of(workspace)["workers"]["fragile"]
     assert (fragile["activity"], fragile["last_failure"]) == ("restarting", "ValueError: no luck")
-    assert fragile["n_failures"] >= 1
+    assert fragile["n_failures"] == 1
     health = read_health(workspace)
     assert "The worker fragile failed" in health.problems(health.as_of)[0]
     assert main(["--workspace", str(workspace.root), "doctor", "--health"]) == 1
@@ -119,3 +115,13 @@ def test_a_workspace_that_is_gone_is_not_brought_back(workspace, context, anothe
     assert workspace.root.exists() == another
     shutil.rmtree(workspace.root, ignore_errors=True)
     workspace.root.with_name("elsewhere").rename(workspace.root)
+
+
+def test_a_worker_that_fails_is_counted_until_it_is_stopped(context):
+    thread = WorkerThread(Fragile(), report=lambda *_: None, states=context.workers)
+    thread.start()
+    until(lambda: (state := context.workers.all().get("fragile")) and state.n_failures, "a failure")
+    thread.stop()
+    thread.join()
+    state = context.workers.all()["fragile"]
+    assert (state.activity, state.last_failure) == (WorkerActivity.STOPPED, "ValueError: no luck")
