@@ -19,7 +19,11 @@ from tests.packages import installed
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 ROOT = Path(__file__).parents[3]
-OUR_OWN = {"core/training/registration.py", "core/training/own_data/training.py"}
+OUR_OWN = {
+    "core/retraining/deploying.py",
+    "core/training/own_data/training.py",
+    "core/training/registration.py",
+}
 """These register what this program has trained itself, after it was measured."""
 ONNX = """
 class checker:
