@@ -66,7 +66,7 @@ def contribution_lines(report: "LocalExplanation", glyphs: Glyphs) -> list[Line]
     rest = [entry.contribution for entry in report.contributions if entry.contribution][MOST:]
     if rest:
         lines.append(_muted(f"{counted(len(rest), 'column')} more add {sum(rest):+.3g}"))
-    lines.append(_muted(f"Base {report.base:.5g} + contributions = {report.margin:.5g} ({report.scale})"))
+    lines.append(_muted(f"Base {report.base:.5g} and contributions: {report.margin:.5g} ({report.scale})"))
     if (found := report.counterfactual) is not None:
         changes = ", ".join(f"{each.feature} from {each.before} to {each.after}" for each in found.changes)
         lines.append(Line(((f"It turns with {changes}: then {found.prediction:.5g}.", ""),)))

@@ -66,7 +66,7 @@ class RequestTraces:
             return
         now = time.time_ns()
         parent_id = b"" if caller is None else caller.span_id
-        start = now - int((time.perf_counter() - begin) * 1e9)
+        start = now - round((time.perf_counter() - begin) * 1e9)
         self.exporter.offer(
             TraceSpan(
                 _NAME,

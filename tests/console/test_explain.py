@@ -91,7 +91,7 @@ def test_contributions_point_to_the_side_of_their_sign():
     assert sector.index("#") < sector.index("|")
     assert "empty" in sector
     assert not any(line.startswith("none") for line in lines)
-    assert "Base 0.1 + contributions = 1.1 (log odds)" in lines
+    assert "Base 0.1 and contributions: 1.1 (log odds)" in lines
     assert "It turns with rating from 9.0 to 4.0: then 0.3." in lines
     assert "Row 7 is near (0.100): answer 0.7, the outcome was 1" in lines
 
