@@ -6,7 +6,7 @@ and keeps the results; it knows no domain.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -100,6 +100,15 @@ class ImpactPart(msgspec.Struct, frozen=True):
     cap: float
     weight: float
     points: float
+
+    @classmethod
+    def of(cls, name: str, value: float, cap: float, weight: float) -> Self:
+        """Weigh a value; a gain counts as nothing.
+
+        >>> ImpactPart.of("price_fall", 0.1, 0.2, 0.5).points
+        0.25
+        """
+        return cls(name, value + 0.0, cap, weight, weight * min(1.0, max(0.0, value) / cap))
 
 
 class StressedSlice(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The stress engine of bonds: scenarios in, cases out."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from core.domains.stress import (
     StressedSlice,
     StressMetric,
     StressScenario,
-    shock_at,
 )
+from core.domains.stress_cases import WorstMonth, tail_figures
 
 if TYPE_CHECKING:
     from core.domains.domain import DrawRequest
@@ -125,28 +126,15 @@ class BondStressEngine:
         self, portfolio: PreparedPortfolio, scenarios: Sequence[StressScenario], severities: Sequence[str]
     ) -> tuple[StressCase, ...]:
         """Stress a portfolio: every scenario at every severity, in this order."""
-        worst: list[tuple[StressScenario, str, float, StressedBonds, tuple[PathPoint, ...]]] = []
-        for scenario in scenarios:
-            for severity in severities:
-                course = [
-                    (month, portfolio.stressed(shock_at(self, scenario, severity, month))) for month in scenario.months
-                ]
-                path = tuple(_path_point(portfolio.bonds, month, each) for month, each in course)
-                month, stressed = min(course, key=lambda at: float(at[1].profit.sum()))
-                worst.append((scenario, severity, month, stressed, path))
-        before = MarketState(
-            portfolio.bonds.base_yield + portfolio.bonds.spread / 100, portfolio.bonds.spread, portfolio.bonds.value
-        )
-        risks = tail_risks(portfolio.bonds, [before, *(_state(portfolio.bonds, each) for _, _, _, each, _ in worst)])
-        return tuple(
-            _case(portfolio, scenario, severity, month, stressed, path, risks[0], risk)
-            for (scenario, severity, month, stressed, path), risk in zip(worst, risks[1:], strict=True)
-        )
+        worst = [self._worst(portfolio, scenario, severity) for scenario in scenarios for severity in severities]
+        bonds = portfolio.bonds
+        before = MarketState(bonds.base_yield + bonds.spread / 100, bonds.spread, bonds.value)
+        calm, *risks = tail_risks(bonds, [before, *(_state(bonds, at.stressed) for at in worst)])
+        return tuple(_case(portfolio, at, calm, risk) for at, risk in zip(worst, risks, strict=True))
 
     def instruments(self, portfolio: PreparedPortfolio, scenario: StressScenario, severity: str) -> pd.DataFrame:
         """Return every bond under one scenario, at the month of the largest loss."""
-        course = [portfolio.stressed(shock_at(self, scenario, severity, month)) for month in scenario.months]
-        stressed = min(course, key=lambda each: float(each.profit.sum()))
+        stressed = self._worst(portfolio, scenario, severity).stressed
         bonds = portfolio.bonds
         ratings = np.array(cal.RATINGS.value, dtype=object)
         return pd.DataFrame(
@@ -183,6 +171,11 @@ class BondStressEngine:
         """Draw the panel of a request under a shock."""
         return stressed_panel(panel_settings(request), shock)
 
+    def _worst(
+        self, portfolio: PreparedPortfolio, scenario: StressScenario, severity: str
+    ) -> WorstMonth[StressedBonds]:
+        return WorstMonth.of(self, scenario, severity, portfolio.stressed, partial(_path_point, portfolio.bonds))
+
 
 def _state(bonds: BondPortfolio, stressed: StressedBonds) -> MarketState:
     ytm = stressed.base_yield + stressed.spread / 100
@@ -195,43 +188,26 @@ def _path_point(bonds: BondPortfolio, month: float, stressed: StressedBonds) -> 
     return PathPoint(month, float(stressed.profit.sum()), {"spread_widening_bps": widening, "liquidity_drop": drop})
 
 
-def _case(
-    portfolio: PreparedPortfolio,
-    scenario: StressScenario,
-    severity: str,
-    month: float,
-    stressed: StressedBonds,
-    path: tuple[PathPoint, ...],
-    before: TailRisk,
-    risk: TailRisk,
-) -> StressCase:
-    bonds = portfolio.bonds
+def _case(portfolio: PreparedPortfolio, at: WorstMonth[StressedBonds], before: TailRisk, risk: TailRisk) -> StressCase:
+    bonds, stressed = portfolio.bonds, at.stressed
     profit = stressed.profit
-    pnl = float(profit.sum())
-    metrics = _metrics(portfolio, stressed) | risk._asdict()
-    metrics |= {f"{name}_before": value for name, value in before._asdict().items()}
+    metrics = _metrics(portfolio, stressed) | tail_figures(before, risk)
     parts = impact_parts(
-        pnl_share=pnl / bonds.market_value,
+        pnl_share=float(profit.sum()) / bonds.market_value,
         widening_bps=metrics["spread_widening_bps"],
         liquidity_drop=metrics["liquidity_drop"],
         cut_share=metrics["cut_share"],
         high_yield_share=weighted_mean(bonds.value, bonds.is_high_yield.astype(np.float64)),
     )
-    return StressCase(
-        scenario=scenario.name,
-        family=scenario.family,
-        severity=severity,
-        month=month,
-        pnl=pnl,
-        pnl_share=pnl / bonds.market_value,
-        impact=sum(part.points for part in parts),
+    return at.case(
+        market_value=bonds.market_value,
+        factors=FACTORS,
+        metrics=metrics,
+        known=METRICS,
         parts=parts,
-        factors=dict(zip(FACTORS, stressed.factors.sum(axis=1).tolist(), strict=True)),
-        metrics={metric.name: float(metrics[metric.name]) for metric in METRICS},
         slices=_slices(bonds, stressed, profit),
         worst=_worst(bonds, stressed, profit),
         rounds=_rounds(portfolio.contagion, stressed),
-        path=path,
     )
 
 

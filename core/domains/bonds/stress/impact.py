@@ -31,8 +31,4 @@ def impact_parts(
         "liquidity_drop": (liquidity_drop, caps["liquidity_drop"]),
         "cut_share": (cut_share, caps["cut_share"]),
     }
-    return tuple(
-        ImpactPart(name, worse, cap, weights[name], weights[name] * min(1.0, max(0.0, worse) / cap))
-        for name, (value, cap) in values.items()
-        for worse in (value + 0.0,)
-    )
+    return tuple(ImpactPart.of(name, value, cap, weights[name]) for name, (value, cap) in values.items())

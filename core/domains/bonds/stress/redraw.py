@@ -8,7 +8,6 @@ it adds to the log-odds of whoever was not cut at once.
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from core.arrays import FloatArray, IntArray
 from core.domains.bonds.data import anomalies
@@ -98,7 +97,8 @@ def _cuts(world: World, shock: BondShock) -> IntArray:
     cut = np.where(history.observed, by_sector[world.issuers.sector][:, None], 0)
     if shock.seed_notches and shock.seed_share:
         seen = history.observed
-        weakness = rankdata(history.eta_down[seen], method="ordinal") / seen.sum()
+        rank = np.argsort(np.argsort(history.eta_down[seen], kind="stable"))
+        weakness = (rank + 1) / seen.sum()
         seeds = np.zeros(seen.shape, dtype=np.bool_)
         seeds[seen] = weakness > 1 - shock.seed_share
         cut = cut + shock.seed_notches * seeds

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -27,8 +28,8 @@ from core.domains.stress import (
     StressedSlice,
     StressMetric,
     StressScenario,
-    shock_at,
 )
+from core.domains.stress_cases import WorstMonth, tail_figures
 from core.errors import UsageError
 from core.models.interface import Panel
 
@@ -92,24 +93,14 @@ class EtrmStressEngine:
         self, portfolio: EnergyPortfolio, scenarios: Sequence[StressScenario], severities: Sequence[str]
     ) -> tuple[StressCase, ...]:
         """Stress a portfolio: every scenario at every severity, in this order."""
-        worst: list[tuple[StressScenario, str, float, StressedPositions, tuple[PathPoint, ...]]] = []
-        for scenario in scenarios:
-            for severity in severities:
-                course = [(month, self._at(portfolio, scenario, severity, month)) for month in scenario.months]
-                path = tuple(_path_point(portfolio, month, each) for month, each in course)
-                month, stressed = min(course, key=lambda at: float(at[1].profit.sum()))
-                worst.append((scenario, severity, month, stressed, path))
-        states = [calm_state(portfolio), *(stressed_state(portfolio, each) for _, _, _, each, _ in worst)]
-        risks = tail_risks(portfolio, states)
-        return tuple(
-            _case(portfolio, scenario, severity, month, stressed, path, risks[0], risk)
-            for (scenario, severity, month, stressed, path), risk in zip(worst, risks[1:], strict=True)
-        )
+        worst = [self._worst(portfolio, scenario, severity) for scenario in scenarios for severity in severities]
+        states = [calm_state(portfolio), *(stressed_state(portfolio, at.stressed) for at in worst)]
+        calm, *risks = tail_risks(portfolio, states)
+        return tuple(_case(portfolio, at, calm, risk) for at, risk in zip(worst, risks, strict=True))
 
     def instruments(self, portfolio: EnergyPortfolio, scenario: StressScenario, severity: str) -> pd.DataFrame:
         """Return every position under one scenario, at the month of the largest loss."""
-        course = [self._at(portfolio, scenario, severity, month) for month in scenario.months]
-        stressed = min(course, key=lambda each: float(each.profit.sum()))
+        stressed = self._worst(portfolio, scenario, severity).stressed
         return pd.DataFrame(
             {
                 "position": portfolio.names,
@@ -140,8 +131,8 @@ class EtrmStressEngine:
         settings = cast(DealSettings, request.settings)
         return stressed_deals(request.n_rows, request.seed, price_seed(request), settings, shock)
 
-    def _at(self, held: EnergyPortfolio, scenario: StressScenario, severity: str, month: float) -> StressedPositions:
-        return revalue(held, shock_at(self, scenario, severity, month))
+    def _worst(self, held: EnergyPortfolio, scenario: StressScenario, severity: str) -> WorstMonth[StressedPositions]:
+        return WorstMonth.of(self, scenario, severity, partial(revalue, held), partial(_path_point, held))
 
 
 def _path_point(held: EnergyPortfolio, month: float, stressed: StressedPositions) -> PathPoint:
@@ -153,40 +144,24 @@ def _path_point(held: EnergyPortfolio, month: float, stressed: StressedPositions
     )
 
 
-def _case(
-    held: EnergyPortfolio,
-    scenario: StressScenario,
-    severity: str,
-    month: float,
-    stressed: StressedPositions,
-    path: tuple[PathPoint, ...],
-    before: TailRisk,
-    risk: TailRisk,
-) -> StressCase:
+def _case(held: EnergyPortfolio, at: WorstMonth[StressedPositions], before: TailRisk, risk: TailRisk) -> StressCase:
+    stressed = at.stressed
     profit = stressed.profit
-    pnl = float(profit.sum())
-    metrics = _metrics(held, stressed, profit) | risk._asdict()
-    metrics |= {f"{name}_before": value for name, value in before._asdict().items()}
+    metrics = _metrics(held, stressed, profit) | tail_figures(before, risk)
     parts = impact_parts(
-        pnl_share=pnl / held.market_value,
+        pnl_share=float(profit.sum()) / held.market_value,
         risk_increase=risk.es975 / before.es975 - 1 if before.es975 > 0 else 0.0,
         basis_move=metrics["basis_move"],
         cost_increase=(metrics["liquidation_cost"] - metrics["liquidation_cost_before"]) / held.market_value,
     )
-    return StressCase(
-        scenario=scenario.name,
-        family=scenario.family,
-        severity=severity,
-        month=month,
-        pnl=pnl,
-        pnl_share=pnl / held.market_value,
-        impact=sum(part.points for part in parts),
+    return at.case(
+        market_value=held.market_value,
+        factors=FACTORS,
+        metrics=metrics,
+        known=METRICS,
         parts=parts,
-        factors=dict(zip(FACTORS, stressed.factors.sum(axis=1).tolist(), strict=True)),
-        metrics={metric.name: float(metrics[metric.name]) for metric in METRICS},
         slices=_slices(held, stressed, profit),
         worst=_worst(held, stressed, profit),
-        path=path,
     )
 
 

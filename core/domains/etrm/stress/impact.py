@@ -26,7 +26,4 @@ def impact_parts(
         "basis_move": basis_move,
         "cost_increase": cost_increase,
     }
-    return tuple(
-        ImpactPart(name, value + 0.0, caps[name], weights[name], weights[name] * min(1.0, max(0.0, value) / caps[name]))
-        for name, value in values.items()
-    )
+    return tuple(ImpactPart.of(name, value, caps[name], weights[name]) for name, value in values.items())
