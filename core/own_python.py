@@ -1,11 +1,13 @@
 """Child processes that run one of our modules: how they are started, and what their end was."""
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_OWN_PACKAGES = Path(__file__).parents[1] / "bondx" / "own_packages.py"
+_SOURCE = Path(__file__).parents[1]
+_OWN_PACKAGES = _SOURCE / "bondx" / "own_packages.py"
 
 ONE_THREAD: Mapping[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """The environment in which every numeric library computes in one thread."""
@@ -19,6 +21,15 @@ def module_command(module: str, *arguments: object) -> list[str]:
         arguments: Its arguments.
     """
     return [sys.executable, "-P", str(_OWN_PACKAGES), module, *map(str, arguments)]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child that imports this same source, and computes in one thread."""
+    environment = dict(os.environ)
+    if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
+        inherited = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
+    return {**environment, **ONE_THREAD}
 
 
 def signal_name(exit_code: int) -> str:

@@ -4,14 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import core
 from core.files import make_folder
-from core.own_python import ONE_THREAD, module_command, signal_name
+from core.own_python import child_environment, module_command, signal_name
 from core.retraining.document import Retraining, StepName
 from core.retraining.results import StepResult, folder_of, read_result
 from core.state import Workspace
@@ -19,7 +16,6 @@ from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.child_output import ChildOutput, child_level
 
 MODULE = "core.retraining.child"
-_SOURCE = Path(core.__file__).parent.parent
 
 
 class StepChild:
@@ -58,7 +54,7 @@ class StepChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # it ends with its whole group, and Ctrl-C at the terminal is for the engine
-            env=_environment(),
+            env={**child_environment(), **child_level()},
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -99,12 +95,3 @@ class StepChild:
         if exit_code < 0:
             return f"its process was killed by {signal_name(exit_code)}"
         return f"its process ended with exit code {exit_code} and no result; see logs/training.log"
-
-
-def _environment() -> dict[str, str]:
-    """Let the child import this same source, and keep every numeric library at one thread."""
-    environment = dict(os.environ)
-    if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
-        inherited = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
-    return {**environment, **child_level(), **ONE_THREAD}

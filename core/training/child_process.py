@@ -4,21 +4,17 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import msgspec
 
-import core
-from core.own_python import ONE_THREAD, module_command, signal_name
+from core.own_python import child_environment, module_command, signal_name
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.child_output import ChildOutput, child_level
 from core.training.errors import ChildDiedError, out_of_memory
 from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
 
 GRACE_SECONDS = 2.0
-_SOURCE = Path(core.__file__).parent.parent
 
 
 class ChildProcess:
@@ -48,7 +44,8 @@ class ChildProcess:
             stderr=subprocess.PIPE,
             pass_fds=(child_reads, child_writes),
             start_new_session=True,  # Ctrl-C at the terminal is for us to handle
-            env=_environment(),
+            # models train side by side instead of in threads, which is faster on few cores
+            env={**child_environment(), **child_level()},
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -158,16 +155,3 @@ def describe_death(exit_code: int, peak_rss_bytes: int, memory_limit_mb: int = 0
     if -exit_code == signal.SIGKILL:
         hint = " (the kernel does so when memory runs out)"
     return f"the training child was killed by {signal_name(exit_code)}{hint}; {memory}"
-
-
-def _environment() -> dict[str, str]:
-    """Let the child import this same source, and keep every numeric library at one thread."""
-    environment = dict(os.environ)
-    if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
-        inherited = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
-    return {
-        **environment,
-        **child_level(),
-        **ONE_THREAD,
-    }  # models train side by side instead, which is faster on few cores
