@@ -1,4 +1,4 @@
-"""The packages that are installed for this Python, so that a long-lived process notices a new one."""
+"""The packages that are installed for this Python, our own release among them."""
 
 import os
 import sys
@@ -19,3 +19,13 @@ def installed_packages() -> frozenset[str]:
         except OSError:  # an archive, or a folder that does not exist
             continue
     return frozenset(found)
+
+
+def own_release() -> str:
+    """Return the version of the installed product; "unknown" in a bare source tree."""
+    from importlib import metadata  # 20 ms that would delay the start of a console
+
+    try:
+        return metadata.version("bondx-console")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -22,7 +22,9 @@ from core.models.errors import ArtifactError, UninstalledModelError
 from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, installed_plugins, load_object
 
 if TYPE_CHECKING:
+    from core.domains.own_file import Judged
     from core.models.interface import Model
+    from core.tables import ReadingRules, TableSignature
 
 LAST_READER = "table"
 
@@ -77,6 +79,22 @@ def file_domains() -> tuple[FileDomain, ...]:
     """Return the domains that train on a user's own file, in order of precedence; the table domain takes any file."""
     readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "prepare")]
     return tuple(sorted(readers, key=lambda domain: domain.name == LAST_READER))
+
+
+def judged_by_its_domain(
+    model: "Model",
+    signature: "TableSignature | None",
+    data: Path,
+    rules: "ReadingRules",
+    *,
+    needs_target: bool = True,
+) -> "Judged | None":
+    """Prepare a file for the evaluation of a model by the domain that knows it; None if no domain does.
+
+    The arguments and the errors are those of `FileDomain.to_judge`.
+    """
+    found = (domain.to_judge(model, signature, data, rules, needs_target=needs_target) for domain in file_domains())
+    return next(filter(None, found), None)
 
 
 def plugin_packages() -> dict[str, str]:

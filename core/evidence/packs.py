@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -30,6 +28,7 @@ from core.evidence.subject import (
 from core.files import access_error, digest, make_folder, new_folder, remove_tree, write_file, write_folder
 from core.governance.audit import audited
 from core.governance.record import Evidence
+from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.progress import begins
@@ -176,7 +175,7 @@ class EvidencePacks:
                 built_by=str(actor),
                 workspace=str(self._workspace.root),
                 host=Actor.engine().host,
-                release=_release(),
+                release=own_release(),
                 notice=NOTICE,
                 sections=sections,
                 sources=tuple(sources),
@@ -244,10 +243,3 @@ class EvidencePacks:
 
 def _number(pack_id: str) -> int:
     return int(pack_id.removeprefix("ev-"))
-
-
-def _release() -> str:
-    try:
-        return version_of("bondx-console")
-    except PackageNotFoundError:
-        return "unknown"

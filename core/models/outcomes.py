@@ -1,6 +1,7 @@
 """Rows that a model answered, and what became of them where it is known."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,12 @@ class Outcomes:
         off = np.full(len(self.actual), np.nan)
         off[known] = 1.0 - self.answer[known, self.actual[known].astype(np.int64)]
         return pd.Series(off)
+
+
+def outcomes_by(model: Any, frame: pd.DataFrame) -> Outcomes:
+    """Answer the rows of a frame as the model itself does where it knows how, else as `outcomes_of`."""
+    found: Outcomes = model.outcomes(frame) if hasattr(model, "outcomes") else outcomes_of(model, frame)
+    return found
 
 
 def outcomes_of(model: Model, frame: pd.DataFrame) -> Outcomes:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.domains.catalogue import file_domains, load_model
+from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
 from core.escape import shown
 from core.files import remove_file
@@ -235,9 +235,7 @@ def _from_files(
 
 
 def _read(file: Path, model: Any, signature: TableSignature) -> Table:
-    judged = next(
-        filter(None, (domain.to_judge(model, signature, file, ReadingRules()) for domain in file_domains())), None
-    )
+    judged = judged_by_its_domain(model, signature, file, ReadingRules())
     if judged is None:
         raise UsageError(f"{model.name} models cannot be trained on a file.")
     table = with_instants(judged.table, signature.time)

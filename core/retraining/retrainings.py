@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from core.retraining.document import (
     RetrainingMemory,
     RetrainingPhase,
     TriggerKind,
+    in_words,
 )
 from core.settings import PolicySource
 from core.settings.retraining import RetrainingPolicy
@@ -51,7 +51,7 @@ class RetrainingActiveError(ConflictError):
     def __init__(self, active: Retraining) -> None:
         super().__init__(
             f"{active.model} is being trained anew by {active.retraining_id} "
-            f"({active.observed.phase.value.replace('_', ' ')}). Cancel it, or wait for its end."
+            f"({in_words(active.observed.phase)}). Cancel it, or wait for its end."
         )
 
 
@@ -253,7 +253,7 @@ class Retrainings:
 
         def check(found: Retraining) -> None:
             if found.observed.phase is not RetrainingPhase.AWAITING_APPROVAL:
-                phase = found.observed.phase.value.replace("_", " ")
+                phase = in_words(found.observed.phase)
                 raise RetrainingRefusedError(f"{found.retraining_id} does not await approval: it is {phase}.")
             if not actor.persons:
                 raise RetrainingRefusedError("Only a person can approve a new version.")
@@ -386,11 +386,6 @@ class Retrainings:
     @property
     def _memories(self) -> Documents[RetrainingMemory]:
         return self._workspace.database(DATABASE).documents(MEMORY_TABLE, RetrainingMemory, "model")
-
-
-def last_started(retrainings: list[Retraining], model: str) -> datetime | None:
-    """Return when the newest retraining of a model was asked for; None if there was none."""
-    return max((each.created_at for each in retrainings if each.model == model), default=None)
 
 
 def _refused(found: Retraining, refusal: str | None) -> None:

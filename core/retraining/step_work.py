@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from core.actor import Actor
-from core.domains.catalogue import file_domains, load_model
+from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import RefusedError, UsageError
 from core.files import make_folder, write_file, write_folder
-from core.models.outcomes import Outcomes, outcomes_of
+from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.profile_check import check_profile
@@ -232,12 +232,10 @@ def _signature(artifact: Path, live: ModelVersion) -> TableSignature:
 
 def _answered(model: Any, signature: TableSignature | None, file: Path) -> Outcomes:
     """Let a version answer the rows of a file that has their outcomes."""
-    found = next(
-        filter(None, (domain.to_judge(model, signature, file, ReadingRules()) for domain in file_domains())), None
-    )
+    found = judged_by_its_domain(model, signature, file, ReadingRules())
     if found is None:
         raise UsageError(f"{model.name} models cannot be evaluated on a file.")
-    outcomes: Outcomes = model.outcomes(found.frame) if hasattr(model, "outcomes") else outcomes_of(model, found.frame)
+    outcomes = outcomes_by(model, found.frame)
     if outcomes.actual is None:
         raise UsageError(f"{file} has no outcomes.")
     return outcomes

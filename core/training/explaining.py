@@ -17,7 +17,7 @@ from core.explain.conformal import Conformal
 from core.explain.deny_list import DenyList
 from core.explain.documents import GlobalExplanation
 from core.explain.explainer import Explainer, ExplainMethod
-from core.explain.global_explanation import explain_globally
+from core.explain.global_explanation import MOST_SLICE_LEVELS, explain_globally
 from core.models import Model
 from core.monitoring import dependence
 from core.monitoring.estimation.held_out import HeldOutRows
@@ -26,7 +26,6 @@ from core.settings.explanation import ExplanationSettings
 MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
 MOST_SAMPLED_AT_REGISTRATION: Final = 25  # since every training waits for it
 N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are explained
-MOST_SLICE_LEVELS: Final = 12
 
 log = logging.getLogger(__name__)
 

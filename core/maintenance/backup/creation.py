@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +27,7 @@ from core.files import (
     remove_tree,
 )
 from core.governance.anchors import Anchor
+from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
@@ -49,8 +48,6 @@ _STAGING = "backup"  # below cache/
 _LOCK = "backup.lock"
 _ATTEMPTS = 5
 _CHECKPOINT_ATTEMPTS = 100
-_TOGETHER = 64
-"""The maximum number of files that are open at once."""
 
 
 class _PrunedMeanwhileError(Exception):
@@ -184,7 +181,7 @@ class _Creation:
                 at=instant.at,
                 workspace=str(self._root),
                 host=Actor.engine().host,
-                release=_release(),
+                release=own_release(),
                 audit_sequence=instant.audit_sequence,
                 audit_hash=instant.audit_hash,
                 files=tuple(progress.files[path] for path in sorted(progress.files)),
@@ -400,10 +397,3 @@ def _walk(root: Path, skipped: set[Path]) -> Iterator[tuple[str, os.DirEntry[str
 def _is_unfinished(name: str) -> bool:
     """Say whether `core.files` is just writing a file or folder of this name, or a killed process was."""
     return name.startswith(".") and name.endswith(UNFINISHED)
-
-
-def _release() -> str:
-    try:
-        return version_of("bondx-console")
-    except PackageNotFoundError:
-        return "unknown"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from core.domains.catalogue import file_domains
+from core.domains.catalogue import judged_by_its_domain
 from core.errors import CoreError
 from core.escape import spelled_out
 from core.models import Model
-from core.models.outcomes import Outcomes, outcomes_of
+from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.drift_check import kinds_to_read
 from core.tables import ReadingRules, Table, TableError, TableSignature, read_table
@@ -49,8 +49,7 @@ def read_batch(
     """
     lacks: TableError | None = None
     try:
-        prepared = (domain.to_judge(model, signature, data, rules, needs_target=False) for domain in file_domains())
-        found = next(filter(None, prepared), None)
+        found = judged_by_its_domain(model, signature, data, rules, needs_target=False)
     except TableError as error:
         found, lacks = None, error
     if found is not None:
@@ -69,6 +68,6 @@ def _answers(model: Any, frame: pd.DataFrame, profile: DataProfile) -> tuple[Out
     if lost:
         return None, f"the rows cannot be answered without {spelled_out(', '.join(lost[:5]))}"
     try:
-        return (model.outcomes(frame) if hasattr(model, "outcomes") else outcomes_of(model, frame)), ""
+        return outcomes_by(model, frame), ""
     except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         return None, f"the rows cannot be answered: {spelled_out(str(error))}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.domains.catalogue import file_domains, load_model
+from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import NotFoundError, UsageError
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
@@ -77,7 +77,7 @@ def evaluate_on_file(
         loaded = load_model(folder)
         written = TableSignature.read(folder)
     given = rules or ReadingRules()
-    found = next(filter(None, (domain.to_judge(loaded, written, data, given) for domain in file_domains())), None)
+    found = judged_by_its_domain(loaded, written, data, given)
     if found is None:
         raise UsageError(f"{chosen.key} is a {loaded.name} model, which cannot be evaluated on a file.")
     table, signature, frame = found.table, found.signature, found.frame

@@ -20,6 +20,7 @@ from core.explain.conformal import Conformal, ConformalError
 from core.explain.deny_list import DenyList
 from core.explain.documents import AnswerInterval, GlobalExplanation, LocalExplanation
 from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
+from core.explain.global_explanation import N_ROWS
 from core.explain.local_explanation import explain_row
 from core.explain.parts import TreeReading
 from core.files import remove_file, write_file
@@ -44,7 +45,6 @@ from core.training.own_data.given_rows import rows_as_file
 CACHE: Final = "explanations"
 MOST_CACHED: Final = 200
 N_DRAWN: Final = 2_000
-N_ROWS: Final = 500  # that explain a version
 
 StoredReport = TypeVar("StoredReport", bound=msgspec.Struct)
 

@@ -1,6 +1,6 @@
 """Trials as rows of a table, and where a search stands as a sentence. Light to import."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from core.errors import UsageError
 from core.escape import shown
@@ -22,7 +22,7 @@ def sorted_trials(trials: Sequence[SessionTrial], *, by: str | None = None) -> l
     known = dict.fromkeys(name for each in trials for name in each.trial.parameters)
     if by is not None and by not in known:
         raise UsageError(
-            f"No trial has a parameter {shown(by)}. ParameterValues to choose from: {', '.join(known) or 'none'}."
+            f"No trial has a parameter {shown(by)}. Parameters to choose from: {', '.join(known) or 'none'}."
         )
 
     def key(each: SessionTrial) -> tuple[object, ...]:
@@ -60,12 +60,3 @@ def told_standing(standing: TuningStanding) -> str:
     own = f", settings {standing.given_loss:.5g}" if standing.given_loss is not None else ""
     found = spelled(standing.best) if standing.best_trial else "the settings' recipe"
     return f"{counts}; best loss {standing.best_loss:.5g}{own}: {found}"
-
-
-def parameters_of(trials: Iterable[SessionTrial]) -> tuple[str, ...]:
-    """Name the parameters that differ between trials, which a slice view can draw."""
-    values: dict[str, set[str]] = {}
-    for each in trials:
-        for name, value in each.trial.parameters.items():
-            values.setdefault(name, set()).add(repr(value))
-    return tuple(name for name, found in values.items() if len(found) > 1)
