@@ -75,7 +75,8 @@ def test_a_child_that_nobody_waits_for_is_counted(monkeypatch, tmp_path):
     from soak_curves import Curves
 
     (tmp_path / "state").mkdir()
-    program = "import subprocess, sys; subprocess.Popen(['true']); print('born', flush=True); sys.stdin.read()"
+    # Held by a name: an object that is dropped after its child's end waits for it on the way out.
+    program = "import subprocess, sys; child = subprocess.Popen(['true']); print('born', flush=True); sys.stdin.read()"
     parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert parent.stdout.readline() == b"born\n"

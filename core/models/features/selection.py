@@ -159,7 +159,7 @@ def least_wins(n_rounds: int, n_columns: int) -> int:
     A column that says nothing wins a round half of the time at most, and hardly ever against the best of many shadows.
 
     >>> least_wins(12, 10), least_wins(12, 1)
-    (12, 10)
+    (11, 10)
     """
     chance = 0.0
     for wins in range(n_rounds, 0, -1):

@@ -40,5 +40,5 @@ def plausible_shock(point: FloatArray) -> EtrmShock:
     return EtrmShock(
         front=dict(zip(_NAMES, (short @ point[:n]).tolist(), strict=True)),
         level=dict(zip(_NAMES, (long @ point[n : 2 * n]).tolist(), strict=True)),
-        usd=float(np.expm1(-sd * point[-1])),
+        usd=float(np.expm1(-sd * point[-1])) + 0.0,  # of the two zeros, the one that is written without a sign
     )
