@@ -7,6 +7,7 @@ from console.presentation.phrases import NOTHING
 from core.models.tuning.ranges import ParameterValue
 from core.models.tuning.trial import Trial, TrialState
 from core.training.tuning.records import SessionTrial, TuningStanding
+from core.training.tuning.trial_rows import told_standing
 from core.training.tuning.words import number
 from widgets.columns import Column
 from widgets.glyphs import Glyphs
@@ -76,16 +77,8 @@ def trial_rows(trials: Sequence[Trial], parameters: Sequence[str], best: int | N
 
 
 def standing_line(standing: TuningStanding | None) -> str:
-    """Say in a line where the search for a model stands."""
-    if standing is None:
-        return NO_TRIAL
-    counts = f"{standing.n_trials} of {standing.n_planned} trials, {standing.n_pruned} pruned"
-    if standing.ships is not None:
-        return f"{counts}; {standing.why}"
-    if standing.best_loss is None:
-        return counts
-    own = "" if standing.given_loss is None else f", settings {standing.given_loss:.5g}"
-    return f"{counts}; best loss {standing.best_loss:.5g}{own}"
+    """Say in a line where the search for a model stands; the table marks the best trial."""
+    return NO_TRIAL if standing is None else told_standing(standing, names_best=False)
 
 
 def slice_lines(

@@ -1,11 +1,12 @@
 """Verbs about retrainings: train a model anew, approve its new version, hold, resume, cancel; and the way to them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
-from console.presentation.offer import AskAgainError, Commit, Offer, told_first
+from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
+from console.verbs.request import Asked, DesiredRequest, Wording
 from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
 from console.verbs.version import MODEL_WORD
 from core.errors import NotFoundError
@@ -13,7 +14,6 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.actor import Actor
     from core.retraining.document import Retraining
     from core.retraining.retrainings import Retrainings
     from core.view.snapshot import Snapshot
@@ -91,7 +91,7 @@ class Retrain(Change[str]):
         if not plan.live:
             refusal = f"{thing} has no live version to compare a new one with; promote a version first."
         elif plan.active:
-            refusal = f"{plan.active} trains {thing} anew already; {sign_of('retrainings.cancel')} there cancels it."
+            refusal = f"{plan.active} trains {thing} anew already; {sign_of('retrainings.cancel')} there stops it."
 
         def commit(reason: str) -> str:
             started = Retrainings(context.workspace).now(thing, actor=context.actor, reason=reason)
@@ -112,7 +112,7 @@ class Retrain(Change[str]):
                     "How to undo it",
                     (
                         f"{plan.live} stays live until the new version is proven; "
-                        f"{sign_of('retrainings.cancel')} on the retraining cancels it, also later.",
+                        f"{sign_of('retrainings.cancel')} on the retraining stops it, also later.",
                     ),
                 ),
             ),
@@ -123,64 +123,28 @@ class Retrain(Change[str]):
         )
 
 
-class RequestWording(NamedTuple):
-    """The consequences of a request: the next state, the effects, how to undo it."""
-
-    then: str
-    effects: tuple[str, ...]
-    way_back: str
-
-
-class RetrainingRequest(Change["Retraining"]):
+class RetrainingRequest(DesiredRequest["Retraining"]):
     """Request a change of a retraining, based on the state shown at the key press."""
 
     noun = RETRAINING
-    confirm: str
 
-    def wording(self, retraining: "Retraining") -> RequestWording:
-        """Describe the consequences."""
-        raise NotImplementedError
+    def name_of(self, thing: "Retraining") -> str:
+        """Return its id."""
+        return thing.retraining_id
 
-    def evidence(self, retraining: "Retraining", glyphs: "Glyphs") -> list[Line]:
-        """Return what the decision rests on."""
-        return []
-
-    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
-        """Send the request to core, and report it."""
-        raise NotImplementedError
-
-    def offer(self, context: OfferContext, thing: "Retraining", *options: Any) -> Offer:
-        """Offer it, with the state now and then."""
-        then, effects, way_back = self.wording(thing)
-        return Offer(
-            title=f"{self.confirm} {thing.retraining_id} of {thing.model}",
-            lines=(
-                move_line(thing, context.glyphs),
-                Line((("now      ", "muted"), (_now(thing), ""))),
-                Line((("then     ", "muted"), (then, "strong"))),
-                *self.evidence(thing, context.glyphs),
-                *section("What will happen", (*effects, *context.without_engine())),
-                *section("How to undo it", (way_back,)),
-            ),
-            confirm=self.confirm,
-            commit=self.commit(context, thing),
-        )
-
-    def commit(self, context: OfferContext, retraining: "Retraining") -> Commit:
-        """Return the function that sends the request, unless another came first, or the engine went on."""
+    def store(self, context: OfferContext) -> "Retrainings":
+        """Return the retrainings."""
         from core.retraining.retrainings import Retrainings
 
-        retrainings = Retrainings(context.workspace)
+        return Retrainings(context.workspace)
 
-        def commit(reason: str) -> str:
-            now = retrainings.get(retraining.retraining_id)
-            is_going_on = now.desired_revision <= retraining.revision and self.refusal(now) is None
-            if is_going_on and (_now(now), self.wording(now)) != (_now(retraining), self.wording(retraining)):
-                news = f"{now.retraining_id} is {_now(now)}; it was {_now(retraining)}."
-                raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
-            return self.ask(retrainings, now.retraining_id, context.actor, reason, retraining.revision)
+    def move(self, thing: "Retraining", glyphs: "Glyphs") -> Line:
+        """Say which version the new one is beside."""
+        return move_line(thing, glyphs)
 
-        return commit
+    def standing(self, thing: "Retraining") -> str:
+        """Say its phase, and its step."""
+        return _now(thing)
 
 
 class Approve(RetrainingRequest):
@@ -199,29 +163,30 @@ class Approve(RetrainingRequest):
             return None
         return f"{thing.retraining_id} does not await approval: it is {phase_text(thing)}."
 
-    def wording(self, retraining: "Retraining") -> RequestWording:
+    def wording(self, thing: "Retraining") -> Wording:
         """Say whether this approval is enough, and what begins then."""
-        n_more = retraining.n_approvals_lacking - 1
-        policy, new = retraining.policy, retraining.observed.challenger
-        back = f"{sign_of('retrainings.cancel')} cancels it: {retraining.observed.champion} answers all requests again."
+        n_more = thing.n_approvals_lacking - 1
+        policy, new = thing.policy, thing.observed.challenger
+        back = f"{sign_of('retrainings.cancel')} stops it: {thing.observed.champion} answers all requests again."
         if n_more:
-            persons = "another person" if n_more == 1 else f"{n_more} more persons"
-            return RequestWording("awaiting approval", (f"{new} meets no traffic until {persons} approve.",), back)
+            persons = "another person approves" if n_more == 1 else f"{n_more} more persons approve"
+            return Wording("awaiting approval", (f"{new} meets no traffic until {persons}.",), back)
         effects = [f"A {policy.strategy} of {new} starts as soon as no blackout forbids it; its guards judge it."]
         if policy.watch_minutes:
             effects.append(f"Once live, it is watched for {policy.watch_minutes:g} minutes.")
-        return RequestWording(f"{policy.strategy} of {new}", tuple(effects), back)
+        return Wording(f"{policy.strategy} of {new}", tuple(effects), back)
 
-    def evidence(self, retraining: "Retraining", glyphs: "Glyphs") -> list[Line]:
+    def evidence(self, thing: "Retraining", glyphs: "Glyphs") -> list[Line]:
         """Return what the checks and the comparison found."""
-        done = [step for step in retraining.observed.steps if step.reason and step.name.computes]
+        done = [step for step in thing.observed.steps if step.reason and step.name.computes]
         return section("On what evidence", [f"{glyphs.passed} {step.name}: {step.reason}" for step in done])
 
-    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+    def ask(self, store: "Retrainings", thing: "Retraining", asked: Asked) -> str:
         """Approve it."""
-        after = retrainings.approve(name, actor=actor, reason=reason, expected_revision=revision)
+        after = store.approve(thing.retraining_id, **asked)
         n_more = after.n_approvals_lacking
-        return f"Approved {name}; {f'{n_more} more must approve' if n_more else f'a {after.policy.strategy} follows'}."
+        follows = f"{n_more} more must approve" if n_more else f"a {after.policy.strategy} follows"
+        return f"Approved {thing.retraining_id}; {follows}."
 
 
 class HoldRetraining(RetrainingRequest):
@@ -236,18 +201,18 @@ class HoldRetraining(RetrainingRequest):
 
         return _refused(thing, thing.refusal(DesiredRetraining.HELD))
 
-    def wording(self, retraining: "Retraining") -> RequestWording:
+    def wording(self, thing: "Retraining") -> Wording:
         """Describe the hold."""
-        return RequestWording(
+        return Wording(
             "held",
             ("No further step begins; a canary keeps its share, and shown harm still rolls it back.",),
             f"{sign_of('retrainings.hold_or_resume_retraining')} resumes it.",
         )
 
-    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+    def ask(self, store: "Retrainings", thing: "Retraining", asked: Asked) -> str:
         """Request the hold."""
-        retrainings.hold(name, actor=actor, reason=reason, expected_revision=revision)
-        return f"Asked {name} to hold."
+        store.hold(thing.retraining_id, **asked)
+        return f"Asked {thing.retraining_id} to hold."
 
 
 class ResumeRetraining(RetrainingRequest):
@@ -262,20 +227,20 @@ class ResumeRetraining(RetrainingRequest):
 
         return _refused(thing, thing.refusal(DesiredRetraining.RUNNING))
 
-    def wording(self, retraining: "Retraining") -> RequestWording:
+    def wording(self, thing: "Retraining") -> Wording:
         """Describe how it continues."""
-        current = retraining.observed.current
+        current = thing.observed.current
         step = f" with {current.name}" if current is not None else ""
-        return RequestWording(
+        return Wording(
             "running",
             (f"It continues{step}.",),
             f"{sign_of('retrainings.hold_or_resume_retraining')} holds it again.",
         )
 
-    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+    def ask(self, store: "Retrainings", thing: "Retraining", asked: Asked) -> str:
         """Request it."""
-        retrainings.resume(name, actor=actor, reason=reason, expected_revision=revision)
-        return f"Asked {name} to resume."
+        store.resume(thing.retraining_id, **asked)
+        return f"Asked {thing.retraining_id} to resume."
 
 
 HOLD_RETRAINING, RESUME_RETRAINING = HoldRetraining(), ResumeRetraining()
@@ -315,10 +280,10 @@ class Cancel(RetrainingRequest):
 
         return _refused(thing, thing.refusal(DesiredRetraining.CANCELLED))
 
-    def wording(self, retraining: "Retraining") -> RequestWording:
+    def wording(self, thing: "Retraining") -> Wording:
         """Describe what is ended, and what is live afterwards."""
-        observed = retraining.observed
-        effects = [f"{observed.champion} answers all requests of {retraining.model}."]
+        observed = thing.observed
+        effects = [f"{observed.champion} answers all requests of {thing.model}."]
         if observed.promoted_at is not None:
             effects.insert(0, f"{observed.challenger} is live, and is rolled back.")
         elif observed.rollout_id:
@@ -326,12 +291,12 @@ class Cancel(RetrainingRequest):
         if observed.challenger:
             effects.append(f"{observed.challenger} stays in the Registry, with its evidence.")
         key = sign_of("registry.retrain")
-        return RequestWording("cancelled", tuple(effects), f"{key} trains it anew, from the first step on.")
+        return Wording("cancelled", tuple(effects), f"{key} trains it anew, from the first step on.")
 
-    def ask(self, retrainings: "Retrainings", name: str, actor: "Actor", reason: str, revision: int) -> str:
+    def ask(self, store: "Retrainings", thing: "Retraining", asked: Asked) -> str:
         """Request it."""
-        after = retrainings.cancel(name, actor=actor, reason=reason, expected_revision=revision)
-        return f"Asked {name} to cancel: {after.observed.champion} answers all requests."
+        after = store.cancel(thing.retraining_id, **asked)
+        return f"Asked {thing.retraining_id} to cancel: {after.observed.champion} answers all requests."
 
 
 def move_line(retraining: "Retraining", glyphs: "Glyphs") -> Line:

@@ -1,11 +1,12 @@
 """Verbs about rollouts: advance, hold, resume, abort; and the way back once the candidate is live."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
-from console.presentation.offer import AskAgainError, Commit, Offer, told_first
+from console.presentation.offer import Offer
 from console.verbs.offer import OfferContext
+from console.verbs.request import Asked, DesiredRequest, Wording
 from console.verbs.stage_move import evidence_lines
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from console.verbs.version import ROLL_BACK, UNDO, ModelRow
@@ -16,7 +17,6 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.actor import Actor
     from core.rollout import Rollout, Rollouts
     from core.view.snapshot import Snapshot
     from widgets.glyphs import Glyphs
@@ -32,14 +32,6 @@ def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
     return [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
 
 
-class Asked(TypedDict):
-    """The person, the reason, and the state of the object that a request is based on."""
-
-    actor: "Actor"
-    reason: str
-    expected_revision: int
-
-
 ROLLOUT_WORD = Argument("ROLLOUT|MODEL", _active)
 ROLLOUT: "Noun[Rollout]" = Noun(
     group="rollouts",
@@ -49,21 +41,28 @@ ROLLOUT: "Noun[Rollout]" = Noun(
 )
 
 
-class Wording(NamedTuple):
-    """The consequences of a request: the next state, the effects, how to undo it."""
-
-    then: str
-    effects: tuple[str, ...]
-    way_back: str
-    guard: str = ""
-    """What watches for harm afterwards: true only while an engine works."""
-
-
-class RolloutRequest(Change["Rollout"]):
+class RolloutRequest(DesiredRequest["Rollout"]):
     """Request a change of a rollout, based on the state shown at the key press."""
 
     noun = ROLLOUT
-    confirm: str
+
+    def name_of(self, thing: "Rollout") -> str:
+        """Return its id."""
+        return thing.rollout_id
+
+    def store(self, context: OfferContext) -> "Rollouts":
+        """Return the rollouts."""
+        from core.rollout import Rollouts
+
+        return Rollouts(context.workspace)
+
+    def move(self, thing: "Rollout", glyphs: "Glyphs") -> Line:
+        """Say which version takes traffic from which."""
+        return move_line(thing.model, thing.stable, thing.candidate, glyphs)
+
+    def standing(self, thing: "Rollout") -> str:
+        """Say its phase, and its share of the traffic."""
+        return _now(thing)
 
     def refusal(self, thing: "Rollout") -> str | None:
         """Refuse for a rollout that has ended or is being aborted."""
@@ -81,57 +80,6 @@ class RolloutRequest(Change["Rollout"]):
         """Return the reason why an active rollout refuses this now, or None."""
         return None
 
-    def wording(self, rollout: "Rollout") -> Wording:
-        """Describe the consequences."""
-        raise NotImplementedError
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Send the request to core, and report it."""
-        raise NotImplementedError
-
-    def late(self, context: OfferContext) -> tuple[str, ...]:
-        """Say what waits for an engine, if something does."""
-        return context.without_engine()
-
-    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
-        """Return what the question says of a rollout: if it is not true any more, the question is asked again."""
-        return (_now(rollout), self.wording(rollout))
-
-    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
-        """Offer it, with the share of the traffic now and then."""
-        then, effects, way_back, guard = self.wording(thing)
-        now, late = _now(thing), self.late(context)
-        lines = [
-            move_line(thing.model, thing.stable, thing.candidate, context.glyphs),
-            Line((("now      ", "muted"), (now, ""))),
-            Line((("then     ", "muted"), (then, "strong"))),
-            *section("What will happen", (*effects, *context.guarded(guard), *late)),
-            *section("How to undo it", (way_back,)),
-        ]
-        return Offer(
-            title=f"{self.confirm} {thing.rollout_id} of {thing.model}",
-            lines=tuple(lines),
-            confirm=self.confirm,
-            commit=self.commit(context, thing),
-        )
-
-    def commit(self, context: OfferContext, rollout: "Rollout") -> Commit:
-        """Return the function that sends the request, unless another request came first, or the engine's next step."""
-        from core.rollout import Rollouts
-
-        rollouts = Rollouts(context.workspace)
-
-        def commit(reason: str) -> str:
-            now = rollouts.get(rollout.rollout_id)
-            is_stepped = now.desired_revision <= rollout.revision and self.refusal(now) is None
-            if is_stepped and self.promised(now) != self.promised(rollout):
-                news = f"{now.rollout_id} is {_now(now)}; it was {_now(rollout)}. Changed by {now.updated_by}."
-                raise AskAgainError(news, lambda: told_first(self.offer(context, now), (news,)))
-            asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
-            return self.ask(rollouts, rollout, asked)
-
-        return commit
-
 
 class GoLive(RolloutRequest):
     """Promote a candidate without waiting for proof; confirmed by typing its version."""
@@ -139,14 +87,14 @@ class GoLive(RolloutRequest):
     name = "go_live"
     confirm = "Promote"
 
-    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
+    def promised(self, thing: "Rollout") -> tuple[object, ...]:
         """Return the share, and which guards are not proven: their figures change with every request."""
-        return (_now(rollout), [found.what for found in rollout.not_judged])
+        return (_now(thing), [found.what for found in thing.not_judged])
 
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+    def ask(self, store: "Rollouts", thing: "Rollout", asked: Asked) -> str:
         """Ask for the promotion."""
-        rollouts.promote_now(rollout.rollout_id, override=asked["reason"], **asked)
-        return f"Asked {rollout.rollout_id} to promote."
+        store.promote_now(thing.rollout_id, override=asked["reason"], **asked)
+        return f"Asked {thing.rollout_id} to promote."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer it with the guards that are not proven yet, and with the gates of the registry."""
@@ -209,21 +157,21 @@ class Advance(RolloutRequest):
             return f"{rollout.desired_by} has already asked {name} to advance; the engine does it."
         return None
 
-    def wording(self, rollout: "Rollout") -> Wording:
+    def wording(self, thing: "Rollout") -> Wording:
         """Describe the next share, without waiting for proof; harm still counts."""
-        step = rollout.observed.step + 1
-        to = _share_at(rollout, step)
+        step = thing.observed.step + 1
+        to = _share_at(thing, step)
         return Wording(
-            then=f"step {step + 1} of {len(rollout.plan.steps)}, {to}",
-            effects=(f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",),
+            then=f"step {step + 1} of {len(thing.plan.steps)}, {to}",
+            effects=(f"{thing.candidate} answers {to} of the requests without waiting for dwell time and samples.",),
             guard="The guards still watch for harm.",
             way_back=f"{sign_of('rollouts.abort')} returns all traffic immediately.",
         )
 
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+    def ask(self, store: "Rollouts", thing: "Rollout", asked: Asked) -> str:
         """Request the step that was shown: the engine may have taken it meanwhile, and must not take another."""
-        rollouts.advance(rollout.rollout_id, step=rollout.observed.step + 1, **asked)
-        return f"Asked {rollout.rollout_id} to advance."
+        store.advance(thing.rollout_id, step=thing.observed.step + 1, **asked)
+        return f"Asked {thing.rollout_id} to advance."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer the next share, or after the last step going live."""
@@ -240,13 +188,13 @@ class Hold(RolloutRequest):
         """Refuse a second hold."""
         return f"{rollout.rollout_id} is already held by {rollout.desired_by}." if rollout.is_held else None
 
-    def wording(self, rollout: "Rollout") -> Wording:
+    def wording(self, thing: "Rollout") -> Wording:
         """Describe the hold, which only harm ends."""
         effect, guard = "It stays at its share, however good the evidence.", "Shown harm still rolls it back."
-        if not rollout.is_open:
+        if not thing.is_open:
             guard = ""
-            effect = f"Its first step does not open, and {rollout.candidate} gets no requests, until it is resumed."
-        withdrawn = f"It no longer goes live as {rollout.desired_by} asked." if rollout.is_asked_live else ""
+            effect = f"Its first step does not open, and {thing.candidate} gets no requests, until it is resumed."
+        withdrawn = f"It no longer goes live as {thing.desired_by} asked." if thing.is_asked_live else ""
         return Wording(
             then="held",
             effects=tuple(filter(None, (effect, withdrawn))),
@@ -254,10 +202,10 @@ class Hold(RolloutRequest):
             guard=guard,
         )
 
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+    def ask(self, store: "Rollouts", thing: "Rollout", asked: Asked) -> str:
         """Request the hold."""
-        rollouts.hold(rollout.rollout_id, **asked)
-        return f"Asked {rollout.rollout_id} to hold."
+        store.hold(thing.rollout_id, **asked)
+        return f"Asked {thing.rollout_id} to hold."
 
 
 class ResumeRollout(RolloutRequest):
@@ -271,17 +219,17 @@ class ResumeRollout(RolloutRequest):
         goes_on = not rollout.needs_resuming and not rollout.is_asked_live
         return f"{rollout.rollout_id} is neither held nor inconclusive." if goes_on else None
 
-    def wording(self, rollout: "Rollout") -> Wording:
+    def wording(self, thing: "Rollout") -> Wording:
         """Describe how judging continues."""
-        effect = "It continues with a new deadline." if rollout.is_undecided else "It continues from where it was held."
+        effect = "It continues with a new deadline." if thing.is_undecided else "It continues from where it was held."
         return Wording(
             then="running", effects=(effect,), way_back=f"{sign_of('rollouts.hold_or_resume')} holds it again."
         )
 
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+    def ask(self, store: "Rollouts", thing: "Rollout", asked: Asked) -> str:
         """Request it."""
-        rollouts.resume(rollout.rollout_id, **asked)
-        return f"Asked {rollout.rollout_id} to resume."
+        store.resume(thing.rollout_id, **asked)
+        return f"Asked {thing.rollout_id} to resume."
 
 
 class Abort(RolloutRequest):
@@ -302,25 +250,25 @@ class Abort(RolloutRequest):
             f"{context.absence.capitalize()}: the traffic returns now, and the rollout ends once the engine answers.",
         )
 
-    def promised(self, rollout: "Rollout") -> tuple[object, ...]:
+    def promised(self, thing: "Rollout") -> tuple[object, ...]:
         """An abort is asked only once: it is right at any share."""
         return ()
 
-    def wording(self, rollout: "Rollout") -> Wording:
+    def wording(self, thing: "Rollout") -> Wording:
         """Describe the abort: it is immediate, and the evidence stays."""
         return Wording(
-            then=f"aborted, 0%; all traffic to {rollout.stable}",
+            then=f"aborted, 0%; all traffic to {thing.stable}",
             effects=(
-                f"{rollout.stable} answers all requests as soon as the servers see this.",
-                f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
+                f"{thing.stable} answers all requests as soon as the servers see this.",
+                f"{thing.candidate} stays in its stage, and the evidence stays on record.",
             ),
             way_back="Start a new rollout; its evidence starts from zero.",
         )
 
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+    def ask(self, store: "Rollouts", thing: "Rollout", asked: Asked) -> str:
         """Request the abort."""
-        after = rollouts.abort(rollout.rollout_id, **asked)
-        return f"{abort_words(after)}: {rollout.stable} answers all requests."
+        after = store.abort(thing.rollout_id, **asked)
+        return f"{abort_words(after)}: {thing.stable} answers all requests."
 
 
 ADVANCE, HOLD, RESUME_ROLLOUT, ABORT = Advance(), Hold(), ResumeRollout(), Abort()

@@ -49,14 +49,19 @@ def trial_row(trial: Trial) -> dict[str, str]:
     }
 
 
-def told_standing(standing: TuningStanding) -> str:
-    """Write where the search for a model stands in a line."""
+def told_standing(standing: TuningStanding, *, names_best: bool = True) -> str:
+    """Write where the search for a model stands in a line.
+
+    Args:
+        standing: Where it stands.
+        names_best: Whether the parameters of the best trial are named.
+    """
     counts = f"{standing.n_trials} of {standing.n_planned} trials, {standing.n_pruned} pruned"
     if standing.ships is not None:
-        used = f" ({spelled(standing.best)})" if standing.ships else ""
+        used = f" ({spelled(standing.best)})" if standing.ships and names_best else ""
         return f"{counts}; {standing.why}{used}"
     if standing.best_loss is None:
         return counts
     own = f", settings {standing.given_loss:.5g}" if standing.given_loss is not None else ""
     found = spelled(standing.best) if standing.best_trial else "the settings' recipe"
-    return f"{counts}; best loss {standing.best_loss:.5g}{own}: {found}"
+    return f"{counts}; best loss {standing.best_loss:.5g}{own}{f': {found}' if names_best else ''}"
