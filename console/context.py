@@ -4,7 +4,7 @@ Dialogs know a `ConsoleContext`, screens a `ScreenContext`, and keys and command
 is all three; only the module that starts the console names it.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from textual.screen import Screen
 from console.presentation.offer import Offer
 from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
+from console.runtime.background import BackgroundHost
 from console.runtime.engine_host import EngineHost
 from console.runtime.jumps import ScreenPlace
 from console.runtime.playback import Playback
@@ -159,7 +160,7 @@ class ScreenContext(ConsoleContext, Protocol):
         """Call back once the current message has been handled."""
 
 
-class ConsoleControls(ScreenContext, Protocol):
+class ConsoleControls(ScreenContext, BackgroundHost, Protocol):
     """The part that keys and commands may use as well: the engine, the tasks and the switches of the console."""
 
     theme: str
@@ -193,9 +194,6 @@ class ConsoleControls(ScreenContext, Protocol):
 
     def send(self, sequence: str) -> None:
         """Send an escape sequence to the terminal."""
-
-    def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
-        """Run a task beside the screens."""
 
     def call_after_refresh(self, callback: Callable[..., Any], *args: Any) -> object:
         """Call back once the screens have been drawn."""

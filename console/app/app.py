@@ -29,6 +29,7 @@ from console.presentation.status import Circumstances, attached_to
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.announced_lines import AnnouncedLines
+from console.runtime.background import in_background
 from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.frozen import FrozenEpochs
 from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
@@ -223,7 +224,7 @@ class BondxApp(BugExit):
         if following is not None and self._serves_at:
             self.say(f"This console serves predictions at {self._serves_at}: open another workspace elsewhere.", "warn")
         elif following is not None:
-            self.run_worker(self._leave_for(following))
+            in_background(self, partial(self._leave_for, following))
         else:
             self._leave(None)
 
@@ -239,7 +240,7 @@ class BondxApp(BugExit):
     def _leave(self, following: Path | None) -> None:
         if under_way := self._changes.under_way:
             self.say(f"{under_way} The console leaves once that has ended.", "warn")
-            self.run_worker(self._leave_afterwards(following), group="leaving", exclusive=True)
+            in_background(self, partial(self._leave_afterwards, following), group="leaving", exclusive=True)
             return
         carries_engine = self.host.hosting in (Hosting.EMBEDDED, Hosting.STARTING)
         if (carries_engine and needs_of(self.newest)) or self._serves_at:
@@ -354,7 +355,7 @@ class BondxApp(BugExit):
                 self.say(attached_to(newest.engine), "muted")
         if not self._has_looked_back:
             self._has_looked_back = True
-            self.run_worker(self._look_back())
+            in_background(self, self._look_back)
         if self.notice:
             self.say(self.notice, "warn")
             self.notice = ""
@@ -426,13 +427,13 @@ class BondxApp(BugExit):
         self._poller.look_around(run_id, epoch)
         self.playback.look_around(run_id, epoch)
         self._frozen_epochs.look_around(run_id, epoch)
-        self.run_worker(asyncio.to_thread(self._poller.look))
+        in_background(self, partial(asyncio.to_thread, self._poller.look))
 
     def look_at_runs(self, wanted: bool) -> None:
         """Include the runs in the snapshots while a screen shows them."""
         self._poller.look_at_runs(wanted)
         if wanted:  # now, and not at the next tick
-            self.run_worker(asyncio.to_thread(self._poller.look))
+            in_background(self, partial(asyncio.to_thread, self._poller.look))
 
     def circumstances(self) -> Circumstances:
         """Collect the facts of the top line that no snapshot has."""

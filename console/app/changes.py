@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from functools import partial
 
 from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offer import AskAgainError, Offer
 from console.presentation.phrases import BUG
+from console.runtime.background import in_background
 from console.verbs.catalog import keys_of_changes
 from console.verbs.several import PartlyDoneError
 from core.errors import ConflictError, CoreError
@@ -71,7 +73,7 @@ class Changes:
             if confirmed is not None:
                 ended: Future[str | None] = Future()
                 self._under_way[ended] = confirmed.offer.under_way
-                self._app.run_worker(self._carry_out(confirmed, then, ended, key))
+                in_background(self._app, partial(self._carry_out, confirmed, then, ended, key))
 
         # Pushed immediately: the next key already belongs to the dialog, which ignores it.
         others = keys_of_changes(self._app.keymap.key_of) - {key}

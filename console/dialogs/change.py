@@ -19,6 +19,7 @@ from textual.widgets import Button, Input
 from console.dialogs.dialog import DEAF_SECONDS, Dialog
 from console.presentation.offer import Offer
 from console.presentation.phrases import counted
+from console.runtime.background import in_background
 from core.errors import CoreError
 from core.text_limits import MAX_REASON
 from widgets.field import TextField
@@ -124,7 +125,7 @@ class ChangeDialog(Dialog[Confirmed]):
         """Look the change up."""
         for field in self.query(Input):
             field.display = False
-        self.run_worker(self._look_up())
+        in_background(self, self._look_up)
 
     def on_resize(self) -> None:
         """Judge again: other line breaks may leave lines that have not been on the screen.
@@ -226,7 +227,7 @@ class ChangeDialog(Dialog[Confirmed]):
             return
         self._look, self._offer = look, None
         self._scrolled_at = self.context.monotonic()
-        self.run_worker(self._look_up())
+        in_background(self, self._look_up)
 
     def begin_to_listen(self) -> None:
         """Name the confirming key only once it confirms."""

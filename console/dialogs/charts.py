@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import msgspec
@@ -12,6 +13,7 @@ from textual.content import Content
 
 from console.dialogs.dialog import FullScreenDialog
 from console.presentation.charts import Chart
+from console.runtime.background import in_background
 from console.runtime.histories import Window
 from widgets.chart import AUTOMATIC, ChartView, y_range
 from widgets.line import Line, clean, key_line
@@ -96,12 +98,13 @@ class ChartsDialog(FullScreenDialog):
 
     def _read(self) -> None:
         window = self._window
-        look = self.look_up(
+        look = partial(
+            self.look_up,
             lambda: self._look(window),
             lambda charts: self._found(charts, window),
             lambda reason: self._tell(reason, "bad"),
         )
-        self.run_worker(look, exclusive=True)
+        in_background(self, look, exclusive=True)
 
     def _found(self, charts: Sequence[Chart], window: Window) -> None:
         self._charts = tuple(charts)

@@ -1,6 +1,7 @@
 """Two versions of a model, or two runs, side by side."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.binding import Binding, BindingType
 from console.context import ConsoleContext
 from console.dialogs.dialog import ReadOnlyDialog
 from console.presentation.comparison import Comparison, Look, of_runs, of_versions
+from console.runtime.background import in_background
 from widgets.diff_view import Difference, DiffView
 from widgets.line import Line, key_line
 from widgets.lines_pane import Caption
@@ -38,7 +40,7 @@ class CompareDialog(ReadOnlyDialog):
     def on_mount(self) -> None:
         """Compare."""
         self.become_readable()
-        self.run_worker(self.look_up(self._look, self._found, self._refuse))
+        in_background(self, partial(self.look_up, self._look, self._found, self._refuse))
 
     def _found(self, comparison: Comparison) -> None:
         self._comparison = comparison

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 from console.dialogs.dialog import FullScreenDialog
 from console.presentation.phrases import counted
+from console.runtime.background import in_background
 from core.log_reading import LogFilter, LogLine, LogReader
 from widgets.field import TextField
 from widgets.line import Line, key_line
@@ -74,7 +75,7 @@ class LogDialog(FullScreenDialog):
         """Read what has been written, unless that is being done."""
         if not self._is_reading:
             self._is_reading = True
-            self.run_worker(self._read())
+            in_background(self, self._read)
 
     async def _read(self) -> None:
         try:

@@ -1,12 +1,14 @@
 """Text on top of a screen: help, why, logs, the details of a conflict, a text that could not be copied."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.dialogs.dialog import ReadOnlyDialog
+from console.runtime.background import in_background
 from widgets.line import Line, key_line
 from widgets.lines_pane import Caption, LinesPane
 
@@ -53,7 +55,7 @@ class TextDialog(ReadOnlyDialog):
         frame.set_class(self._is_warning, "-alerting")
         if callable(self._lines):
             self.query_one("#dialog-body", LinesPane).show([Line((("Reading…", "muted"),))])
-            self.run_worker(self.look_up(self._lines, self._show, self._refuse))
+            in_background(self, partial(self.look_up, self._lines, self._show, self._refuse))
         else:
             self._show(self._lines)
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.context import ConsoleControls
 from console.dialogs.text import TextDialog
 from console.presentation.keys import with_keys
+from console.runtime.background import in_background
 from console.runtime.clipboard import copy_in_tmux, osc52
 from core.errors import CoreError
 from widgets.line import Line
@@ -20,7 +22,7 @@ def copy_text(app: ConsoleControls, text: str) -> None:
     if not text:
         app.say("There is nothing to copy here.", "muted")
     elif os.environ.get("TMUX"):
-        app.run_worker(_copy_in_tmux(app, text))
+        in_background(app, partial(_copy_in_tmux, app, text))
     elif (sequence := osc52(text, os.environ)) is not None:
         app.send(sequence)
         app.say(f"Sent to the terminal (unconfirmed): {text.splitlines()[0]}", "good")

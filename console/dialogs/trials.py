@@ -1,6 +1,7 @@
 """The trials of a session's search of parameters on the whole screen: the table, and the loss over one parameter."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.binding import Binding, BindingType
 from console.context import ConsoleContext
 from console.dialogs.dialog import FullScreenDialog
 from console.presentation import trials as drawn
+from console.runtime.background import in_background
 from core.models.tuning.trial import Trial
 from core.training.session import Session
 from core.training.tuning.records import SessionTrial, TuningStanding
@@ -65,7 +67,7 @@ class TrialsDialog(FullScreenDialog):
         self._show_slice()
 
     def _read(self) -> None:
-        self.run_worker(self.look_up(self._look, self._found, self._refuse), exclusive=True)
+        in_background(self, partial(self.look_up, self._look, self._found, self._refuse), exclusive=True)
 
     def _found(self, found: tuple[Session, Sequence[SessionTrial]]) -> None:
         session, trials = found

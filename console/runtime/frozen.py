@@ -1,16 +1,16 @@
 """Looking further on a frozen screen: epochs of other pages and of other runs, as they were when it was frozen."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Protocol
 
+from console.runtime.background import BackgroundHost, in_background
 from core.errors import CoreError
 from core.state import Workspace
 from core.view.frozen import with_epochs_of
 from core.view.snapshot import Snapshot
 
 
-class FrozenHost(Protocol):
+class FrozenHost(BackgroundHost, Protocol):
     """The console whose screens are frozen."""
 
     @property
@@ -30,9 +30,6 @@ class FrozenHost(Protocol):
 
     def say(self, text: str, tone: str = "") -> None:
         """Show the operator a sentence."""
-
-    def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
-        """Run a task beside the screens."""
 
 
 class FrozenEpochs:
@@ -57,7 +54,7 @@ class FrozenEpochs:
         self._wanted = (run_id, epoch)
         if not self._is_reading:
             self._is_reading = True
-            self._host.run_worker(self._read())
+            in_background(self._host, self._read)
 
     async def _read(self) -> None:
         try:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from console.presentation.keys import with_keys
 from console.presentation.phrases import BUG
+from console.runtime.background import BackgroundHost, in_background
 from core.clock import Clock
 from core.errors import CoreError
 from core.state import Workspace
@@ -29,7 +31,7 @@ Find: TypeAlias = "Callable[[RecordedPast], Found]"
 _BEFORE = timedelta(microseconds=1)
 
 
-class PlaybackHost(Protocol):
+class PlaybackHost(BackgroundHost, Protocol):
     """The console that shows the past."""
 
     @property
@@ -49,9 +51,6 @@ class PlaybackHost(Protocol):
 
     def say(self, text: str, tone: str = "") -> None:
         """Show the operator a sentence."""
-
-    def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
-        """Run a task beside the screens."""
 
 
 class Playback:
@@ -120,7 +119,7 @@ class Playback:
     def _read(self, find: "Find", *, follow: tuple[str, ...] = ()) -> None:
         if not self._is_reading:
             self._is_reading = True
-            self._host.run_worker(self._show(find, follow))
+            in_background(self._host, partial(self._show, find, follow))
 
     async def _show(self, find: "Find", follow: tuple[str, ...]) -> None:
         try:

@@ -14,6 +14,7 @@ from console.navigation import open_alert
 from console.presentation import alerts, calm
 from console.presentation.alert_evidence import evidence_lines
 from console.presentation.phrases import BUG, clock_time
+from console.runtime.background import in_background
 from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.screens.marking import Marks, row_keys
@@ -166,7 +167,7 @@ class AlertsScreen(ConsoleScreen):
         )
         if is_old and self._evidence_wanted != key:
             self._evidence_wanted = key
-            self.run_worker(self._read_evidence(alert, key, now), group="evidence", exclusive=True)
+            in_background(self, partial(self._read_evidence, alert, key, now), group="evidence", exclusive=True)
         evidence = self._evidence if self._evidence_key[0] == alert.fingerprint else None
         return evidence_lines(evidence, pane.size.width, self.console_app.glyphs)
 

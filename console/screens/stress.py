@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.containers import Horizontal
 from textual.events import Resize
 
 from console.presentation import stress
+from console.runtime.background import in_background
 from console.runtime.stress_reports import StressReports, words_of
 from console.screens.base import ConsoleScreen
 from console.screens.frame import READING
@@ -145,7 +147,7 @@ class StressScreen(ConsoleScreen):
         if self._reading or test.sha256 in self._unreadable or self.reports.known(test) is not None:
             return
         self._reading = test.sha256
-        self.run_worker(self._read(test))
+        in_background(self, partial(self._read, test))
 
     async def _read(self, test: StressTest) -> None:
         try:

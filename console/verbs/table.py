@@ -1,8 +1,10 @@
 """Verbs about the list in focus: its order, its columns, and its rows as a file."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of, with_keys
+from console.runtime.background import in_background
 from console.verbs.verb import Argument, Command, Key, Verb
 from core.errors import RefusedError, UsageError
 from widgets.ordering import Order, next_order
@@ -157,7 +159,7 @@ class Export(Verb[None]):
             raise RefusedError("No list is shown yet.")
         _, path = (*options, None)[:2]
         file = TableFile.of(app, screen, path, replaces=self.replaces)
-        app.run_worker(file.write(app))
+        in_background(app, partial(file.write, app))
 
 
 class ExportOver(Export):
