@@ -387,6 +387,7 @@ class Aggregation(Node):
     parameter: Node | None
     labels: tuple[str, ...]
     keeps: bool
+    place: int | None = field(default=None, compare=False)
 
     @property
     def children(self) -> Sequence[Node]:
@@ -397,7 +398,13 @@ class Aggregation(Node):
         """Aggregate at each step."""
         parameter = None if self.parameter is None else self.parameter.evaluate(run)
         key = key_function(self.labels, keeps=self.keeps)
-        return aggregate(self.name, self.inner.vector(run), key, parameter, run.budget)
+        vector = self.inner.vector(run)
+        try:
+            return aggregate(self.name, vector, key, parameter, run.budget)
+        except PromqlError as error:
+            if self.place is None or error.offset is not None:
+                raise
+            raise PromqlError(error.message, self.place) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from core.promql.plan import (
 )
 from core.promql.range_functions import RANGE_FUNCTIONS
 from core.promql.series import NAME, Matcher
+from core.promql.string_literals import with_plain_strings, without_strings
 from core.promql.vector_functions import BOUND_FUNCTIONS, DATE_FUNCTIONS, PLAIN_FUNCTIONS, check_label_name
 
 MAXIMUM_CHARACTERS = 16_384
@@ -42,9 +43,9 @@ _CALLS = frozenset(
     {"time", "pi", "vector", "scalar", "timestamp", "histogram_quantile", "sort", "sort_desc", "label_replace"}
     | {"label_join", "clamp", *PLAIN_FUNCTIONS, *BOUND_FUNCTIONS, *DATE_FUNCTIONS}
 )
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*", re.DOTALL)
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _SUBQUERY_RANGE = re.compile(r"\[[^\[\]]*:[^\[\]]*\]")
+_COUNTED = re.compile(r"\b(?:topk|bottomk)\b(?=\s*(?:\(|(?:by|without)\b))", re.IGNORECASE)
 _INSTANT = re.compile(
     r"@\s*(?P<sign>[-+]?)\s*(?P<number>0[xX][0-9a-fA-F]+|[0-9]*\.?[0-9]*[eE][-+]?[0-9]+|[\w.]*)", re.ASCII
 )
@@ -74,7 +75,7 @@ def read_expression(text: str) -> Node:
 
 def _parsed(text: str) -> Any:
     try:
-        return promql_parser.parse(text)
+        return promql_parser.parse(with_plain_strings(text))  # in raw strings, the parser looks for escapes
     except (ValueError, OverflowError, TypeError) as error:
         raise PromqlError(_clean(str(error)), _place(text, str(error))) from None
 
@@ -86,7 +87,7 @@ def _check_size(text: str) -> None:
         raise PromqlError(f"The expression has {len(text)} characters; it may have {MAXIMUM_CHARACTERS}.")
     if "\0" in text:
         raise PromqlError("The expression holds a NUL character.", text.index("\0"))
-    bare = _bare(text)
+    bare = without_strings(text)
     depth = 0
     for at, character in enumerate(bare):
         depth += (character in "([{") - (character in ")]}")
@@ -99,17 +100,15 @@ def _check_size(text: str) -> None:
         )
 
 
-def _bare(text: str) -> str:
-    """Blank strings and comments; every other character stays at its place."""
-    return _QUOTED.sub(lambda found: " " * len(found.group()), text)
-
-
 def _clean(message: str) -> str:
     return (message[:1].upper() + message[1:]).rstrip(".") + "." if message else "The expression cannot be read."
 
 
 def _place(text: str, message: str) -> int | None:
     """Find where in the text a message of the parser points to: the names that it quotes."""
+    if found := re.search(r"(?i)unexpected character: '(.+)'$", message):
+        at = without_strings(text).find(found[1][-1])
+        return at if at >= 0 else None
     quoted = re.findall(r"'([^']+)'|\"([^\"]+)\"|for (\S+)$", message)
     for groups in quoted:
         word = next(filter(None, groups))
@@ -118,6 +117,14 @@ def _place(text: str, message: str) -> int | None:
     if "end of input" in message or "unclosed" in message:
         return len(text)
     return None
+
+
+def _fixed_number(node: Node | None) -> float | None:
+    """Return the value of a number, with its signs; None of what depends on series."""
+    if isinstance(node, Negation):
+        inner = _fixed_number(node.inner)
+        return None if inner is None else -inner
+    return node.value if isinstance(node, Number) else None
 
 
 def _ms(duration: timedelta) -> int:
@@ -129,11 +136,13 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        bare = _bare(text)
+        bare = without_strings(text)
         self._subquery_places = [found.start() for found in _SUBQUERY_RANGE.finditer(bare)]
         self._n_subqueries = 0
         self._instants = list(_INSTANT.finditer(bare))
         self._n_instants = 0
+        self._counted_places = [found.start() for found in _COUNTED.finditer(bare)]
+        self._n_counted = 0
 
     def node(self, tree: Any) -> Node:
         """Return the node of a part of the tree."""
@@ -222,19 +231,20 @@ class _Reader:
         if name not in AGGREGATIONS:
             raise self._refused(name)
         modifier = tree.modifier
+        place = None
+        if name in ("topk", "bottomk"):  # visited in the order in which they are written
+            place = self._counted_places[self._n_counted] if self._n_counted < len(self._counted_places) else None
+            self._n_counted += 1
         parameter = None if tree.param is None else self.node(tree.param)
-        if name in ("topk", "bottomk") and isinstance(parameter, Number) and not abs(parameter.value) < 2**63:
-            found = re.search(rf"\b{name}\b", self._text)
-            raise PromqlError(
-                f"{name} keeps a number of series: {parameter.value:g} is none.", found.start() if found else None
-            )
+        if place is not None and (fixed := _fixed_number(parameter)) is not None and not abs(fixed) < 2**63:
+            raise PromqlError(f"{name} keeps a number of series: {fixed:g} is none.", place)
         if name == "count_values":
             if not isinstance(parameter, Text):
                 raise PromqlError("count_values needs a string as its first argument.")
             check_label_name(parameter.value, name)
         keeps = modifier is None or str(modifier.type).endswith("By")
         labels = () if modifier is None else tuple(modifier.labels)
-        return Aggregation(name, self.node(tree.expr), parameter, labels, keeps)
+        return Aggregation(name, self.node(tree.expr), parameter, labels, keeps, place)
 
     def _binary_expr(self, tree: promql_parser.BinaryExpr) -> Node:
         op = str(tree.op)

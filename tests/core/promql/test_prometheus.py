@@ -147,3 +147,38 @@ def test_an_expression_has_the_value_that_prometheus_gives_it(address, text):
                 assert math.isclose(value, ours[labels], rel_tol=1e-9, abs_tol=1e-9) or (
                     math.isnan(value) and math.isnan(ours[labels])
                 )
+
+
+PIECES = [
+    "\\", "\\\\", "\\n", "\\x4", "1", "\\xc3\\xa9", "\\101", "\\377", "\\u00e9", "\\U0001F600", "\\ud800", "\\8",
+    "é", '"', "'", "`", "\\'", '\\"', "\\`", "d", ".", "\n", "\r", "#", "\N{REPLACEMENT CHARACTER}", "\\z", "\\40",
+]  # fmt: skip
+STRINGS = [
+    r'"a\\d"', r"`a\d`", r"`a\\d`", r"'a\'b'", r'"\'"', r"`\`", "``", '"', "`a\nb`", '"a\nb"', r'"\a\b\f\n\r\t\v\\"',
+    r'"\x41\u00e9\U0001F600\101"', r'"\xff"', r'"\400"', r'"\ud800"', r'"\U00110000"', r'"\x4"', r'"\z"', '"a#b"',
+]  # fmt: skip
+
+
+def read_string(written: str) -> tuple[object, PromqlError | None]:
+    """Return the series that Prometheus gives back the string with, or our refusal."""
+    try:
+        return Expression.parse(written).at(SeriesInMemory([]), START), None
+    except PromqlError as error:
+        return None, error
+
+
+def test_a_string_is_read_as_prometheus_reads_it(address):
+    chance = random.Random(7)
+    quotes = chance.choices("\"'`", k=600)
+    made = [quote + "".join(chance.choices(PIECES, k=chance.randrange(6))) + quote for quote in quotes]
+    for written in [*STRINGS, *made]:
+        text = f'label_replace(vector(1), "z", {written}, "", "") # " `'
+        theirs = asked(address, text, START)
+        ours, refused = read_string(text)
+        if refused is None:
+            assert theirs == {one.labels: one.value for one in ours}, written
+            continue
+        assert refused.offset is not None or refused.message == "Invalid promql query.", written
+        if theirs is not None:  # bytes that are no UTF-8: a Prometheus answers with a stand-in, which matches no label
+            assert "\N{REPLACEMENT CHARACTER}" in str(theirs), written
+            assert "no UTF-8" in refused.message
