@@ -41,6 +41,7 @@ COMMANDS = (
     "telemetry",
     "performance",
     "stress",
+    "text",
     "explain",
     "labels",
     "audit",

@@ -125,6 +125,10 @@ def test_a_portfolio_of_your_own(desk):
     documented.play("stress", desk)
 
 
+def test_texts(desk):
+    documented.play("text", desk)
+
+
 def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_factory):
     sockets = tmp_path_factory.mktemp("tmux")
     engine = terminal(f"unset TMUX; export TMUX_TMPDIR={sockets}; {IN_TMUX}", cwd=desk)

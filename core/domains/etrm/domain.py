@@ -48,6 +48,7 @@ class EtrmDomain:
     }
 
     stress = "core.domains.etrm.stress.engine:ENGINE"
+    texts = "core.domains.etrm.corpus.grammar:etrm_grammar"
     generator = Generator(
         "energy trading: prices, trades, positions, risk reports, compliance, texts and the truth",
         TradingOptions,

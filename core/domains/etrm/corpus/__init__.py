@@ -1,0 +1,1 @@
+"""Texts of energy trading from a grammar whose every odd is known."""

@@ -1,0 +1,1 @@
+"""Text models: a corpus with a known truth, tokenizers, models of language, and what they are judged by."""
