@@ -21,7 +21,7 @@ MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bou
 _TAGS = "tag:yaml.org,2002:"
 
 # The parser in C is ten times as fast; PyYAML has none where it was built without libyaml.
-_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(file: Path) -> YamlSource:
@@ -72,8 +72,8 @@ def composed(file: Path, text: str) -> yaml.Node | None:
         raise SettingsError(file, str(error), **error.place) from None
 
 
-def place_of(node: yaml.Node) -> Place:
-    """Return where a node begins, counted from 1."""
+def place_of(node: yaml.Node | yaml.Event) -> Place:
+    """Return where a node or an event begins, counted from 1."""
     return _place(node)
 
 
@@ -100,8 +100,8 @@ class _HostileStructureError(Exception):
 
 def _compose(text: str) -> yaml.Node | None:
     try:
-        _refuse_hostile_structure(text, _FAST_LOADER)
-        return yaml.compose(text, Loader=_FAST_LOADER)
+        _refuse_hostile_structure(text, FAST_LOADER)
+        return yaml.compose(text, Loader=FAST_LOADER)
     except yaml.YAMLError:
         # The parser in Python gives plainer messages, with the line.
         _refuse_hostile_structure(text, yaml.SafeLoader)

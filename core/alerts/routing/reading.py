@@ -31,7 +31,7 @@ from core.alerts.routing.time_intervals import (
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
-from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
+from core.settings.placed_yaml import Merging, PlacedYaml, YamlPath, read_placed
 
 T = TypeVar("T")
 
@@ -72,6 +72,17 @@ _GLOBAL: Final = (
     "webex_api_url", "rocketchat_api_url", "rocketchat_token", "rocketchat_token_file", "rocketchat_token_id",
     "rocketchat_token_id_file", "jira_api_url", "mattermost_webhook_url", "mattermost_webhook_url_file",
 )  # fmt: skip
+_MERGING: Final = Merging(
+    in_order=True,
+    joined=frozenset(f"{side}{key}" for side in ("", "source_", "target_") for key in ("match", "matchers")),
+)
+"""`<<` as the decoder of Alertmanager reads it; its matchers are added to those that are there."""
+_FLAGS: Final = frozenset(
+    {"send_resolved", "require_tls", "smtp_require_tls", "force_implicit_tls", "smtp_force_implicit_tls"}
+    | {"insecure_skip_verify", "follow_redirects"}
+)
+_WORDS: Final = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
+"""As such, yaml.v2 reads a flag, too."""
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -94,7 +105,7 @@ def load_routing(file: Path) -> RoutingConfig:
     Raises:
         SettingsError: It cannot be used; the message names file, line and column, what is wrong and what to do.
     """
-    return _Reading(read_placed(file)).config()
+    return _Reading(read_placed(file, merging=_MERGING)).config()
 
 
 class _Reading:
@@ -160,10 +171,14 @@ class _Reading:
     def _as_written(self, value: Any, path: YamlPath) -> Any:
         """Return fields of channels, whose numbers may be a password or a name: 0123 stays the text 0123."""
         if isinstance(value, dict):
-            return {key: self._as_written(item, (*path, key)) for key, item in value.items()}
+            return {
+                key: self._flag(value, path, key) if key in _FLAGS else self._as_written(item, (*path, key))
+                for key, item in value.items()
+                if item is not None or key not in _FLAGS  # its default then
+            }
         if isinstance(value, list):
             return [self._as_written(item, (*path, index)) for index, item in enumerate(value)]
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not isinstance(value, int | float):
             return value
         text = self._source.text(path, value)
         return value if text == str(value) else text
@@ -315,6 +330,8 @@ class _Reading:
 
     def _flag(self, fields: Mapping[str, Any], path: YamlPath, key: str) -> bool:
         value = fields.get(key)
+        if isinstance(value, str) and value.lower() in _WORDS:
+            return _WORDS[value.lower()]
         if value is not None and not isinstance(value, bool):
             raise self._source.error((*path, key), f"{key} must be true or false.")
         return bool(value)

@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.escape import shown
 from core.promql import Expression, PromqlError, check_template
 from core.settings.errors import SettingsError
-from core.settings.placed_yaml import PlacedYaml, YamlPath, read_placed
+from core.settings.placed_yaml import Merging, PlacedYaml, YamlPath, read_placed
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SERIES: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -49,7 +49,7 @@ def check_rule_file(path: Path) -> tuple[RuleFile | None, list[SettingsError]]:
         The file, or None if it has a fault; and its faults in the order of their places.
     """
     try:
-        reader = _Reader(read_placed(path))
+        reader = _Reader(read_placed(path, merging=Merging()))
     except SettingsError as error:
         return None, [error]
     groups = reader.groups()
@@ -123,6 +123,13 @@ class _Reader:
         place = self._yaml.place((*path, kind))
         if name is not None:
             self._note_repetition(path, kind, group, name, labels)
+        for key in (kind, "expr"):
+            if (*path, key) in self._yaml.aliased:
+                place_of_key = self._yaml.place((*path, key))
+                self.warnings.append(
+                    f"{place_of_key}: {key} is an alias: a Prometheus before 3.2 reads the name of the anchor here, so "
+                    "write the text out if the file serves one"
+                )
         if not is_alert:
             if name is not None and not _SERIES.fullmatch(name):
                 self._fault((*path, kind), f"{shown(name)} is no name of a series: letters, digits, _ and : only")

@@ -113,9 +113,10 @@ FAULTS = {
     "no name": ("  - name: desk\n", "  - names: desk\n", "line 27, column 5", "did you mean name?"),
     "twice": ("  - name: slack", "  - name: desk", "line 28, column 5", "two receivers"),
     "zero interval": ("group_wait: 10s", "group_interval: 0s", "line 7, column 3", "longer than nothing"),
-    "anchor": ("[model, alertname]", "&a [model]", "line 6", "anchors and aliases"),
+    "alias": ("[model, alertname]", "*PDSECRET", "line 6, column 13", "names no anchor above it"),
+    "merge": ("continue: true", "<<: [1]", "line 11, column 12", "takes over a block of keys"),
     "name of two lines": ("  - name: slack", '  - name: "sl\\nack"', "line 28, column 5", "must be one line"),
-    "flag": ("continue: true", "continue: yes", "line 11, column 7", "true or false"),
+    "flag": ("continue: true", "continue: maybe", "line 11, column 7", "true or false"),
 }
 
 
@@ -130,7 +131,7 @@ def test_each_fault_names_its_place_and_the_cure(written, name):
 
 
 @pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
-@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"endless pattern", "anchor", "flag"}))
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"endless pattern"}))
 def test_the_real_tool_refuses_what_we_refuse(written, name):
     good, bad, _, _ = FAULTS[name]
     for text, is_good in ((GOOD, True), (GOOD.replace(good, bad, 1), False)):
@@ -163,6 +164,7 @@ def test_days_of_the_month_count_from_its_end(written):
     [
         pytest.param("receiver: slack", "receiver: https://hooks.example/PDSECRET", id="an address as receiver"),
         pytest.param("continue: true", "continue: PDSECRET", id="a flag"),
+        pytest.param("smtp_from: bondx@example.org", "smtp_auth_password: *PDSECRET", id="a password that is an alias"),
         pytest.param("Europe/Zurich", "PDSECRET", id="a time zone"),
         pytest.param("continue: true", "https://hooks.example/PDSECRET: true", id="an address as key"),
     ],
@@ -210,3 +212,73 @@ def test_scalars_are_the_texts_that_stand_in_the_file(tmp_path):
             ["amtool", "config", "routes", "show", f"--config.file={file}"], capture_output=True, text=True, check=True
         ).stdout
         assert "{" + ",".join(f'{name}="{text}"' for name, text in values.items()) + "}  receiver: 1e3" in told
+
+
+ALIASED = """\
+receivers: [{name: a}, {name: b}, {name: c}]
+route:
+  receiver: a
+  routes:
+  - &base
+    receiver: b
+    match: &m {x: "1"}
+    matchers: &mm [y="2"]
+    continue: yes
+    group_by: [q]
+  - receiver: c
+    <<: *base
+  - <<: *base
+    receiver: c
+    match: {z: "3"}
+    matchers: [w="4"]
+  - matchers: *mm
+    receiver: b
+    match: *m
+  - <<: [{receiver: c, continue: on}, *base]
+    match: {z: "9"}
+"""
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
+def test_aliases_and_merge_keys_mean_what_they_mean_to_the_real_tool(written):
+    file = written(ALIASED)
+    command = ["amtool", "config", "routes", "show", f"--config.file={file}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    nodes = list(load_routing(file).route.walk())
+    lines = [line.strip("│├─└ ") for line in told.splitlines() if "receiver:" in line]
+    assert lines == [
+        f"{'{' + ','.join(map(str, node.matchers)) + '}' if node.matchers else 'default-route'}  "
+        f"{'continue: true  ' if node.goes_on else ''}receiver: {node.receiver}"
+        for node in nodes
+    ]
+
+
+def test_a_merged_block_of_which_alertmanager_joins_some_is_refused_with_its_place(written):
+    text = """\
+route: {receiver: a}
+receivers:
+- name: a
+  webhook_configs:
+  - &w {url: "http://a/", http_config: {follow_redirects: false}}
+  - <<: *w
+    http_config: {proxy_url: "http://p/"}
+"""
+    with pytest.raises(SettingsError, match=r"line 7, column 5.*http_config is given here and taken over"):
+        load_routing(written(text))
+
+
+def test_flags_are_read_as_the_words_of_yaml(written):
+    text = """\
+route: {receiver: a}
+receivers:
+- name: a
+  webhook_configs:
+  - url: "http://a/"
+    send_resolved: no
+    http_config: {follow_redirects: FALSE, tls_config: {insecure_skip_verify: off}}
+"""
+    (block,) = load_routing(written(text)).receivers["a"].blocks
+    assert block.fields["send_resolved"] is False
+    assert block.fields["http_config"] == {"follow_redirects": False, "tls_config": {"insecure_skip_verify": False}}
+    with pytest.raises(SettingsError, match=r"line 6.*send_resolved must be true or false"):
+        load_routing(written(text.replace(": no", ": never")))

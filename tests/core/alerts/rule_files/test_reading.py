@@ -141,3 +141,90 @@ def test_a_second_rule_of_the_same_name_and_labels_is_a_warning_as_for_promtool(
     file = load_rule_file(written(tmp_path, f"groups:\n  - name: a\n    rules:\n{rule}{rule}"))
     assert len(file.warnings) == 1
     assert ":5:" in file.warnings[0]
+
+
+ALIASED = """\
+groups:
+- name: g
+  rules:
+  - &base
+    alert: A
+    expr: up == 0
+    for: &f 5m
+    labels: &l {severity: critical, tier: 010}
+  - alert: B
+    expr: up == 1
+    for: *f
+    labels: *l
+  - <<: *base
+    alert: C
+    labels: {severity: warning}
+  - alert: D
+    <<: [{for: 1m}, *base]
+    labels: {<<: *l, severity: info}
+- {name: h, rules: [*base]}
+"""
+
+
+def test_aliases_and_merge_keys_are_read(tmp_path):
+    rules = {}
+    for rule in load_rule_file(written(tmp_path, ALIASED)).rules:
+        rules.setdefault(rule.name, rule)
+    five = timedelta(minutes=5)
+    critical = {"severity": "critical", "tier": "010"}
+    assert {name: (rule.expression.text, rule.for_, rule.labels) for name, rule in rules.items()} == {
+        "A": ("up == 0", five, critical),
+        "B": ("up == 1", five, critical),
+        "C": ("up == 0", five, {"severity": "warning"}),
+        "D": ("up == 0", timedelta(minutes=1), {"severity": "info", "tier": "010"}),
+    }
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+def test_aliases_and_merge_keys_mean_what_they_mean_to_promtool(tmp_path):
+    file = load_rule_file(written(tmp_path, ALIASED))
+    expected = []
+    for rule in {rule.name: rule for rule in file.rules if "== 0" in rule.expression.text}.values():
+        labels = ", ".join(f'{name}: "{text}"' for name, text in rule.labels.items())
+        expected.append(f"  - {{eval_time: 10m, alertname: {rule.name}, exp_alerts: [{{exp_labels: {{{labels}}}}}]}}")
+    series = "interval: 1m\n  input_series: [{series: up, values: '0x20'}]"
+    head = f"rule_files: [a.rules.yaml]\ntests:\n- {series}\n  alert_rule_test:\n"
+    (tmp_path / "test.yaml").write_text(head + "\n".join(expected))
+    (tmp_path / "a.rules.yaml").write_text(ALIASED.replace("- {name: h, rules: [*base]}\n", ""))
+    told = subprocess.run(["promtool", "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, check=False)
+    assert told.returncode == 0, told
+
+
+def test_an_alias_that_older_versions_of_prometheus_misread_is_a_warning(tmp_path):
+    text = "groups: [{name: a, rules: [{alert: A, expr: &e up}, {alert: B, expr: *e, labels: {a: b}}]}]"
+    (warning,) = load_rule_file(written(tmp_path, text)).warnings
+    assert ":1:64: expr is an alias" in warning
+
+
+def bomb(first: str, repeated: str, n_levels: int, width: int) -> str:
+    """Nest aliases of aliases."""
+    lines = [f"a0: &a0 {first}"]
+    for level in range(1, n_levels):
+        lines.append(f"a{level}: &a{level} " + repeated.format(", ".join([f"*a{level - 1}"] * width)))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(bomb("[x]", "[{}]", 9, 9), r"line 1.*repeat more than 100,000 values", id="lists"),
+        pytest.param(bomb("{x: 1}", "{{<<: [{}]}}", 9, 9), "line 2.*repeat more than 100,000", id="merge keys"),
+        pytest.param(bomb("x", "[{}]", 100, 1), "nested more than 20 deep by its aliases", id="a deep chain"),
+        pytest.param(bomb("{x: 1}", "{{<<: {}}}", 5000, 1), "takes over blocks more than 20 deep", id="a merged chain"),
+        pytest.param("groups: &a [*a]", "column 13.*within its own anchor", id="itself"),
+        pytest.param("groups: *a", "line 1, column 9.*names no anchor above", id="no anchor"),
+        pytest.param("a: &a {b: 1}\ngroups: {<<: *a, <<: *a}", "line 2, column 18.*given twice", id="twice"),
+        pytest.param("groups: []\n---\ngroups: []", "line 2, column 1.*second document", id="documents"),
+        pytest.param("groups: !!binary aGk=", "line 1, column 9.*!!binary", id="binary"),
+        pytest.param("a: &a {b: 1, b: 2}\ngroups: *a", "line 1, column 14.*given twice", id="twice in an anchor"),
+        pytest.param("groups: {<<: 5}", "line 1, column 14.*takes over a block", id="a number"),
+    ],
+)
+def test_aliases_without_measure_are_refused_with_their_place(tmp_path, text, problem):
+    with pytest.raises(SettingsError, match=problem):
+        load_rule_file(written(tmp_path, text))
