@@ -49,7 +49,8 @@ class DrawRequest:
     Attributes:
         purpose: "draw" for an epoch's training data, "validation", "comparison" for the panel on which an ensemble is
             compared with the best single model, "tuning" and "tuning_verdict" for the panels on which parameters are
-            searched and compared with those of the settings, or the name of a test panel.
+            searched and compared with those of the settings, "versions" for the panel on which a retraining compares
+            two versions, or the name of a test panel.
         n_rows: How many rows.
         seed: Of this panel alone: panels of different seeds share no group.
         session_seed: Of the session: determines everything its panels have in common.

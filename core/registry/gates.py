@@ -59,7 +59,7 @@ def promotion_gates(
         gates.append(_drift_gate(candidate, settings, blocking=decisive))
     if settings.require_explainability:
         found = explained or ExplanationFinding(problem=f"no explanation of {candidate.version} was looked for")
-        gates.append(_explainability_gate(found, settings, blocking=decisive))
+        gates.append(explainability_gate(found, settings, blocking=decisive))
     if settings.required_approvals:
         gates.append(approvals_gate(candidate, approvals or ApprovalTally(), settings, blocking=decisive))
     return tuple(gates)
@@ -171,8 +171,14 @@ def _drift_gate(candidate: ModelVersion, settings: PromotionSettings, *, blockin
     )
 
 
-def _explainability_gate(found: ExplanationFinding, settings: PromotionSettings, *, blocking: bool) -> GateResult:
-    """Judge whether a version is explained: contributions that sum to its answers, and a tree that imitates it."""
+def explainability_gate(found: ExplanationFinding, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+    """Judge whether a version is explained: contributions that sum to its answers, and a tree that imitates it.
+
+    Args:
+        found: What its explanation says.
+        settings: The least fidelity.
+        blocking: Whether a failure stops the version.
+    """
     if found.problem or not found.sums_hold or not found.n_features or found.fidelity is None:
         if found.problem:
             reason = found.problem

@@ -36,7 +36,10 @@ from core.tables.task import has_target
 from core.text_limits import cut
 from core.training.child import die_with_parent
 
-NO_SIGNATURE = "{} was not trained on a file, so nothing says which columns to train on (bondx session start trains it)"
+NO_SIGNATURE = (
+    "{} was not trained on a file, so nothing says which columns to train on. If a session trained it, set "
+    "retraining.source.kind to generator"
+)
 LEARN, NEWEST = "learn.parquet", "newest.parquet"
 _COMMAND_OUTPUT = "command.parquet"
 _DAY_SECONDS = 86_400.0

@@ -16,7 +16,7 @@ from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
 from core.registry import ModelVersion, Registry, Stage
 from core.retraining.document import Retraining
-from core.retraining.results import MODEL_FOLDER, folder_of, read_card
+from core.retraining.results import folder_of, read_card
 from core.rollout import Rollout, RolloutPhase, Rollouts
 from core.rollout.judgement import VerdictOutcome
 from core.rollout.rollout import DesiredRollout
@@ -72,7 +72,7 @@ class Deployment:
         card = read_card(folder)
         return self._registry.register(
             retraining.model,
-            folder / MODEL_FOLDER,
+            folder / card.folder,
             metrics=card.metrics,
             lineage=card.lineage,
             gates=card.gates,

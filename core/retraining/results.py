@@ -35,6 +35,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gates: tuple[GateResult, ...]
     description: str
     run_id: str
+    folder: str = MODEL_FOLDER  # of the model's files, in the folder of the retraining
 
 
 def folder_of(workspace: Workspace, retraining_id: str) -> Path:

@@ -10,24 +10,23 @@ import numpy as np
 
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
-from core.errors import RefusedError, UsageError
+from core.errors import UsageError
 from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_by
-from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
-from core.monitoring.profile_check import check_profile
-from core.monitoring.verdicts import DriftVerdict
 from core.registry import ModelVersion, Registry
-from core.registry.contents import REPORT_NAME, importance_shares, read_object
+from core.retraining.challenger_gates import challenger_gates
 from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE, collect
-from core.retraining.comparing import VersionComparison, compare, verdict
+from core.retraining.comparing import VersionComparison, compare, level_slices, verdict
 from core.retraining.document import Retraining, StepName
+from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
+from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
 from core.retraining.poisoning import GuardFinding, flipped_labels, repeated_rows, shifted_classes
-from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of
+from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, read_card
 from core.retraining.second_model import second_answers
 from core.seeds import derive_seed
-from core.settings import PolicySource, Settings, settings_in_force
+from core.settings import Settings, settings_in_force
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.tables.held_rows import groups_of
@@ -36,6 +35,7 @@ from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, as_before
 from core.training.own_data.training import TrainedArtifact, train_artifact
 
+NEWEST_ROWS, REGRESSION_SET = "newest rows", "regression set"
 MOST_GUARDED = 30_000
 """Rows that the guards look at, at most: a second model learns from them five times."""
 
@@ -51,11 +51,19 @@ def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> Ste
     make_folder(folder)
     live = Registry(workspace).get(retraining.model, retraining.observed.champion)
     settings = settings_in_force(workspace.root)
+    if retraining.policy.source.kind == "generator":
+        drawn: Mapping[StepName, Callable[[], StepResult]] = {
+            StepName.COLLECT: lambda: collect_draws(workspace, retraining, live, settings, folder),
+            StepName.CHECK: lambda: check_draws(workspace, retraining, live, folder),
+            StepName.TRAIN: lambda: train_on_draws(workspace, retraining, live, folder),
+            StepName.VALIDATE: lambda: _validate(workspace, retraining, live, settings, folder),
+        }
+        return drawn[step]()
     work: Mapping[StepName, Callable[[], StepResult]] = {
         StepName.COLLECT: lambda: _collect(workspace, retraining, live, settings, folder),
         StepName.CHECK: lambda: _check(workspace, retraining, live, settings, folder),
         StepName.TRAIN: lambda: _train(workspace, retraining, live, settings, folder),
-        StepName.VALIDATE: lambda: _validate(workspace, retraining, live, folder),
+        StepName.VALIDATE: lambda: _validate(workspace, retraining, live, settings, folder),
     }
     return work[step]()
 
@@ -85,14 +93,8 @@ def _check(
             np.concatenate([_actual(each) for each in answered]),
             answered[0].classes,
         )
-        drift, held_out = None, None
-        try:
-            profile = DataProfile.read(artifact, live.key)
-            rules = PolicySource(workspace.root).policy().for_model(live.model).drift
-            importance = importance_shares(read_object(artifact / REPORT_NAME))
-            drift = check_profile(profile, frame, rules, outcomes=outcomes, importance=importance)
-        except (RefusedError, UsageError) as error:  # such as a version without a profile
-            drift_note = str(error)
+        held_out = None
+        drift = drift_of(workspace, live, artifact, outcomes)
         try:
             held_out = HeldOutRows.read(artifact, live.key)
         except HeldOutError as error:
@@ -115,15 +117,11 @@ def _check(
         )
         findings.append(flipped_labels(part, second, held_out.answer, held_out.actual, checks.max_flip_share))
     evidence: dict[str, Any] = {each.name: {**each.figures, "found": each.reason} for each in findings}
-    if drift is not None:
-        moved = [f"{alert.column}: {alert.message}" for alert in drift.alerts if alert.verdict is DriftVerdict.ALARM]
-        evidence["drift"] = {"verdict": str(drift.verdict), "moved": moved[:10]}
-    else:
-        evidence["drift"] = {"verdict": "unknown", "note": drift_note}
+    evidence["drift"] = drift
     if refused := [each for each in findings if each.passed is False]:
         raise NotPassedError("; ".join(each.reason for each in refused), evidence)
     unknown = [f"{each.name} not judged ({each.reason})" for each in findings if each.passed is None]
-    drifted = f"drift against the training data: {evidence['drift']['verdict']}"
+    drifted = f"drift against the training data: {drift['verdict']}"
     return StepResult(outcome="done", reason="; ".join(["no sign of poisoning", drifted, *unknown]), evidence=evidence)
 
 
@@ -190,37 +188,62 @@ def _recipe(live: ModelVersion, signature: TableSignature, file: Path) -> TrainR
     )
 
 
-def _validate(workspace: Workspace, retraining: Retraining, live: ModelVersion, folder: Path) -> StepResult:
+def _validate(
+    workspace: Workspace, retraining: Retraining, live: ModelVersion, settings: Settings, folder: Path
+) -> StepResult:
     policy = retraining.policy.validation
-    sets = {"newest rows": (folder / NEWEST, policy.margin)}
+    new_folder = folder / read_card(folder).folder
+    found: dict[str, VersionComparison] = {}
+    attained: dict[str, float] = {}
+    if retraining.policy.source.kind == "generator":
+        found[NEWEST_ROWS], attained = compare_on_draws(workspace, retraining, live, new_folder, folder)
+    else:
+        found[NEWEST_ROWS] = _compared(
+            workspace, live, new_folder, folder / NEWEST, NEWEST_ROWS, policy.margin, policy.slice_margin
+        )
     if policy.regression_set:
         file = Path(policy.regression_set).expanduser()
-        sets["regression set"] = (file if file.is_absolute() else workspace.root / file, policy.regression_margin)
-    found: dict[str, VersionComparison] = {}
-    new_model, new_signature = load_model(folder / MODEL_FOLDER), TableSignature.read(folder / MODEL_FOLDER)
-    with Registry(workspace).opened(live.model, live.version) as artifact:
-        model, signature = load_model(artifact), _signature(artifact, live)
-        for name, (file, margin) in sets.items():
-            old = _answered(model, signature, file)
-            new = _answered(new_model, new_signature or signature, file)
-            found[name] = compare(
-                name,
-                old,
-                new,
-                old.rows,
-                signature.columns,
-                groups_of(old.rows, signature),
-                margin=margin,
-                slice_margin=policy.slice_margin,
-            )
-    evidence = {name: each.figures() for name, each in found.items()}
+        file = file if file.is_absolute() else workspace.root / file
+        found[REGRESSION_SET] = _compared(
+            workspace, live, new_folder, file, REGRESSION_SET, policy.regression_margin, policy.slice_margin
+        )
+    evidence: dict[str, Any] = {name: each.figures() for name, each in found.items()}
+    if attained:
+        evidence["attainment"] = attained
     if (refusal := verdict(found, needs_superiority=retraining.needs_superiority)) is not None:
         raise NotPassedError(refusal, evidence)
-    first = found["newest rows"]
+    gates = challenger_gates(workspace, live, new_folder, policy, settings)
+    if gates:
+        evidence["gates"] = [msgspec.to_builtins(gate) for gate in gates]
+    if failed := [f"{gate.name}: {gate.sentence}" for gate in gates if gate.blocks]:
+        raise NotPassedError("; ".join(failed), evidence)
+    first = found[NEWEST_ROWS]
     shown = "better" if first.whole.is_superior else "not worse"
-    return StepResult(
-        outcome="done", reason=f"shown to be {shown} on the {first.whole.sentence(first.unit)}", evidence=evidence
-    )
+    reason = f"shown to be {shown} on the {first.whole.sentence(first.unit)}"
+    if len(attained) == 2:
+        reason += f"; attainment {attained['new']:.3f} against {attained['live']:.3f}"
+    reason += "".join(f"; {gate.name}: {gate.sentence}" for gate in gates)
+    return StepResult(outcome="done", reason=reason, evidence=evidence)
+
+
+def _compared(
+    workspace: Workspace,
+    live: ModelVersion,
+    new_folder: Path,
+    file: Path,
+    name: str,
+    margin: float,
+    slice_margin: float,
+) -> VersionComparison:
+    """Compare both versions on the rows of a file that has their outcomes."""
+    new_model, new_signature = load_model(new_folder), TableSignature.read(new_folder)
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        model, signature = load_model(artifact), TableSignature.read(artifact)
+        old = _answered(model, signature, file)
+        new = _answered(new_model, new_signature or signature, file)
+    slices = () if signature is None else level_slices(old.rows, signature.columns)
+    groups = np.arange(len(old.rows)) if signature is None else groups_of(old.rows, signature)
+    return compare(name, old, new, slices, groups, margin=margin, slice_margin=slice_margin)
 
 
 def _signature(artifact: Path, live: ModelVersion) -> TableSignature:

@@ -251,19 +251,30 @@ def _would(policy: RetrainingPolicy, facts: ModelFacts) -> Iterator[str]:
         "served": "served rows with outcomes",
         "files": f"rows of {source.path}",
         "command": f"rows that {source.command[0] if source.command else ''} writes",
+        "generator": "",
     }[source.kind]
-    window = policy.window
-    days = f" of the last {window.days:g} days" if window.days is not None else ""
-    yield f"Collect at most {window.rows:,} {origin}{days}, at least {policy.min_samples:,}."
-    held = policy.validation.held_out_share
-    yield f"Check them, and train as {facts.live or 'the live version'} was trained, without the newest {held:.0%}."
+    window, live = policy.window, facts.live or "the live version"
+    if source.kind == "generator":
+        compared = "rows that neither has seen"
+        yield f"Draw rows afresh from the world of the settings in force, at least {policy.min_samples:,}."
+        yield f"Check them, and train as the session did that made {live}."
+    else:
+        days = f" of the last {window.days:g} days" if window.days is not None else ""
+        yield f"Collect at most {window.rows:,} {origin}{days}, at least {policy.min_samples:,}."
+        compared = f"the newest {policy.validation.held_out_share:.0%}"
+        yield f"Check them, and train as {live} was trained, without {compared}."
     yield (
-        f"Compare both versions on the newest {held:.0%}: the mean loss may be {policy.validation.margin:.0%} higher "
+        f"Compare both versions on {compared}: the mean loss may be {policy.validation.margin:.0%} higher "
         "at most, or must be lower after drift or a fall of performance."
         if policy.validation.require == "auto"
-        else f"Compare both versions on the newest {held:.0%}: the new one must be "
-        f"{policy.validation.require.replace('_', '-')}."
+        else f"Compare both versions on {compared}: the new one must be {policy.validation.require.replace('_', '-')}."
     )
+    if policy.validation.require_explanation:
+        yield "Reject the new version if it is not explained."
+    if (stress := policy.validation.stress) is not None:
+        which = f" under {', '.join(stress.scenarios)}" if stress.scenarios else ""
+        most = f"{stress.max_error_ratio:g} times the live version's"
+        yield f"Stress both versions{which}: the new one's error may be {most} at most."
     if policy.n_approvals:
         persons = "a person approves" if policy.n_approvals == 1 else f"{policy.n_approvals} persons approve"
         yield f"Wait until {persons}."

@@ -64,7 +64,7 @@ class TriggerWatch:
     def _look_at(self, model: str, rules: RetrainingPolicy, now: datetime) -> Retraining | None:
         self._watch_schedule(model, rules, now)
         plan = self._plan(model, rules, now, counts=rules.min_new_samples is not None and self._may_count(model, now))
-        if plan.starts and plan.n_samples is None and rules.source.kind != "command":
+        if plan.starts and plan.n_samples is None and rules.source.kind in ("served", "files"):
             if not self._may_count(model, now):
                 return None
             plan = self._plan(model, rules, now, counts=True)

@@ -59,8 +59,11 @@ class RetrainingSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Where the rows come from."""
 
     kind: Annotated[
-        Literal["served", "files", "command"],
-        Meta(description="Served rows with their outcomes; files that a pattern names; a file that a command writes."),
+        Literal["served", "files", "command", "generator"],
+        Meta(
+            description="Served rows with their outcomes; files that a pattern names; a file that a command writes; or "
+            "fresh draws of the domain, for a model that a session trained."
+        ),
     ] = "served"
     path: Annotated[
         str, Meta(description="Of files: a file, a folder, or a pattern such as /data/deals/*.parquet.")
@@ -121,6 +124,21 @@ class RetrainingChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = 0.3
 
 
+class StressGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a new version must hold under stress, on the same drawn rows as the live version."""
+
+    scenarios: Annotated[
+        tuple[Name, ...], Meta(description="Scenarios or families of the domain; empty: all of them.")
+    ] = ()
+    severities: Annotated[
+        tuple[Literal["mild", "moderate", "severe"], ...], Meta(description="Of each scenario; empty: all three.")
+    ] = ("severe",)
+    max_error_ratio: Annotated[
+        float, Meta(gt=0, le=100, description="Error under a scenario, as times that of the live version under it.")
+    ] = 1.1
+    rows: Annotated[int, Meta(ge=100, le=100_000, description="Rows that are drawn.")] = 3000
+
+
 class RetrainingValidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a new version must show against the live one."""
 
@@ -141,6 +159,16 @@ class RetrainingValidation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         str, Meta(description="A file with outcomes on which a new version must not be worse; empty: none.")
     ] = ""
     regression_margin: Annotated[float, Meta(ge=0, le=10, description="The margin there.")] = 0.1
+    require_explanation: Annotated[
+        bool,
+        Meta(
+            description="Reject a new version that is not explained as promotion.require_explainability wants it; that "
+            "setting applies here, too."
+        ),
+    ] = False
+    stress: Annotated[
+        StressGate | None, Meta(description="Reject a new version that errs more under stress; null: no test.")
+    ] = None
 
 
 class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -196,6 +224,8 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         zone_of(self.time_zone)
         if self.schedule is not None:
             CronSchedule(self.schedule, self.time_zone)
+        if self.source.kind == "generator" and self.min_new_samples is not None:
+            raise ValueError("min_new_samples counts rows that come; with source.kind generator, rows are drawn")
         if self.enabled and not self.triggers:
             raise ValueError(
                 "retraining is enabled without a trigger: set drift, performance, schedule, min_new_samples or "

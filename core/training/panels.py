@@ -28,6 +28,7 @@ ENSEMBLE_ROWS = 20_000  # every member is fitted once to each fold, and some tak
 COMPARISON = "comparison"
 TUNING, TUNING_VERDICT, SELECTION_VERDICT = "tuning", "tuning_verdict", "selection_verdict"
 STRESS = "stress"
+VERSIONS = "versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,19 @@ class Draw:
 class SessionPanels:
     """Draws the panels of one session from its domain; the same settings give the same panels."""
 
-    def __init__(self, settings: TrainingSettings) -> None:
+    def __init__(self, settings: TrainingSettings, *, world_seed: int | None = None) -> None:
         """Find the domain.
+
+        Args:
+            settings: The session's settings.
+            world_seed: Determines what the panels have in common; by default the seed of the session, which
+                determines the draws.
 
         Raises:
             UsageError: There is no such domain, or its settings are invalid.
         """
         self._settings = settings
+        self._world_seed = settings.random_seed if world_seed is None else world_seed
         self._own_settings = domain_settings(settings)
         self.domain = domain_of(settings)
 
@@ -66,11 +73,15 @@ class SessionPanels:
     def stress_request(self) -> DrawRequest:
         """Return the request for the panel on which models are stressed: rows of the session's market, new to them."""
         seed = derive_seed(self._settings.random_seed, STRESS)
-        return DrawRequest(STRESS, VALIDATION_ROWS, seed, self._settings.random_seed, self._own_settings)
+        return DrawRequest(STRESS, VALIDATION_ROWS, seed, self._world_seed, self._own_settings)
 
     def comparison(self) -> Draw:
         """Draw the panel on which ensembles are compared with single models; it decides nothing else."""
         return self._draw(COMPARISON, n_rows=TEST_ROWS)
+
+    def versions(self) -> Draw:
+        """Draw the panel on which a retraining compares two versions; none has learned from it."""
+        return self._draw(VERSIONS, n_rows=TEST_ROWS)
 
     def tuning(self, n_rows: int) -> Draw:
         """Draw the rows on which parameters are searched; no epoch has its groups."""
@@ -118,7 +129,7 @@ class SessionPanels:
         """Compute what the domain adds to the final report."""
         if not isinstance(self.domain, ReportingDomain):
             return ()
-        return tuple(self.domain.report_sections(self._own_settings, self._settings.random_seed))
+        return tuple(self.domain.report_sections(self._own_settings, self._world_seed))
 
     def groups_gate(self, draw: Draw) -> GateResult:
         """Judge whether a draw can be split: it needs a group to train on, and a group to hold out."""
@@ -152,7 +163,7 @@ class SessionPanels:
 
     def _draw(self, purpose: str, *parts: int, n_rows: int) -> Draw:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        request = DrawRequest(purpose, n_rows, seed, self._settings.random_seed, self._own_settings)
+        request = DrawRequest(purpose, n_rows, seed, self._world_seed, self._own_settings)
         return drawn(self.domain, request)
 
 

@@ -2,18 +2,37 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.actor import Actor
+from core.domains.domain import SessionDomain
 from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.state import Workspace
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session
 from core.training.session_domain import domain_of
+
+
+@dataclass(frozen=True, slots=True)
+class SessionModelFacts:
+    """What the registry is told of a model that a session's epochs have made.
+
+    Attributes:
+        metrics: Those of the main test panel bare, those of other panels with a prefix.
+        lineage: Where it comes from.
+        gates: The verdicts on its data, and on itself.
+        description: One line for people.
+    """
+
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    gates: tuple[GateResult, ...]
+    description: str
 
 
 def register_models(
@@ -35,20 +54,42 @@ def register_models(
         "spread/1.2.0" for each model.
     """
     registry, domain = Registry(workspace), domain_of(session.training)
-    return tuple(
-        registry.register(
+    keys = []
+    for model in final.models:
+        facts = facts_of_model(model, final, last, session.settings, domain)
+        version = registry.register(
             model.name,
             folder / model.folder,
-            metrics=_metrics(model, domain.test_panels[0]),
+            metrics=facts.metrics,
             run_id=session.run_id or "",
             session_id=session.session_id,
-            lineage=_lineage(session, final, model),
-            gates=(*last.learned_gates, _leak_gate(model, final, domain.test_panels)),
+            lineage=facts.lineage,
+            gates=facts.gates,
             actor=actor,
             bump="auto",
-            description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} {domain.rows}",
-        ).key
-        for model in final.models
+            description=facts.description,
+        )
+        keys.append(version.key)
+    return tuple(keys)
+
+
+def facts_of_model(
+    model: FinalModel, final: FinalRecord, last: EpochRecord, settings: dict[str, Any], domain: SessionDomain
+) -> SessionModelFacts:
+    """Gather what the registry is told of a model.
+
+    Args:
+        model: The model.
+        final: The end of the training.
+        last: Its last epoch, for the verdicts on the training data.
+        settings: Of the training, as a document.
+        domain: Its domain.
+    """
+    return SessionModelFacts(
+        metrics=_metrics(model, domain.test_panels[0]),
+        lineage=_lineage(settings, final, model),
+        gates=(*last.learned_gates, _leak_gate(model, final, domain.test_panels)),
+        description=f"{model.chosen}, {final.epoch} epochs of {settings['dataset_size']} {domain.rows}",
     )
 
 
@@ -81,13 +122,13 @@ def _leak_gate(model: FinalModel, final: FinalRecord, panels: Sequence[str]) -> 
     )
 
 
-def _lineage(session: Session, final: FinalRecord, model: FinalModel) -> dict[str, Any]:
+def _lineage(settings: dict[str, Any], final: FinalRecord, model: FinalModel) -> dict[str, Any]:
     return {
         "data": {
             draw.purpose: {"seed": draw.seed, "sha256": draw.sha256, "n_rows": draw.n_rows} for draw in final.draws
         },
-        "random_seed": session.settings["random_seed"],
-        "settings_sha256": settings_digest(session.settings),
+        "random_seed": settings["random_seed"],
+        "settings_sha256": settings_digest(settings),
         "epochs": final.epoch,
         "best_epoch": final.best_epoch,
         "chosen": model.chosen,

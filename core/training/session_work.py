@@ -54,19 +54,27 @@ KEPT_CHECKPOINTS = 2  # the newest, and its predecessor in case the newest is da
 class SessionWork:
     """A session resumed at its newest checkpoint."""
 
-    def __init__(self, settings: TrainingSettings, folder: Path, *, data_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        folder: Path,
+        *,
+        data_folder: Path | None = None,
+        world_seed: int | None = None,
+    ) -> None:
         """Draw the validation panel, and load or create the models.
 
         Args:
             settings: The session's settings.
             folder: The folder of its checkpoints.
             data_folder: The folder of its data sets, if they are to be kept.
+            world_seed: As for `SessionPanels`.
         """
         document = as_document(settings)
         begins("the preparation")
         settings = checked(settings)
         self._folder = folder
-        self._panels = SessionPanels(settings)
+        self._panels = SessionPanels(settings, world_seed=world_seed)
         self._search = SessionSearch(
             settings,
             tuning_plan(settings),
@@ -102,6 +110,21 @@ class SessionWork:
             tuning=self._search.progress(),
         )
 
+    @property
+    def history(self) -> EpochScores:
+        """The scores of its epochs so far."""
+        return self._newest.history if self._newest else EpochScores()
+
+    @property
+    def last(self) -> EpochRecord | None:
+        """Its last epoch; None before the first."""
+        return self._newest.manifest.record if self._newest else None
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether the search of parameters has to end before an epoch may begin."""
+        return self._search.outcome is None
+
     def tune(self, stop: str = "") -> TuningProgress:
         """Run the next batch of trials, or give the verdicts; after these the epochs begin.
 
@@ -122,7 +145,7 @@ class SessionWork:
         """
         if self._search.outcome is None:
             raise ValueError(f"epoch {number} was requested, but the search of parameters is next")
-        history = self._newest.history if self._newest else EpochScores()
+        history = self.history
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         watch, self._fit_seconds = Stopwatch(), {}
@@ -205,7 +228,7 @@ class SessionWork:
 
     def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         """Skip an epoch whose draw failed its gates: the models stay unchanged."""
-        before = self._newest.manifest.record if self._newest else None
+        before = self.last
         failed = [gate for gate in quality.gates if gate.blocks]
         return EpochRecord(
             epoch=number,

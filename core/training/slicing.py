@@ -59,10 +59,11 @@ def _scores(answers: Answers, slices: Mapping[str, BoolArray]) -> Slices:
 
 
 def _large_slices(frame: pd.DataFrame, domain: SessionDomain) -> dict[str, BoolArray]:
-    return {name: rows for name, rows in _slices(frame, domain) if int(rows.sum()) >= LEAST_ROWS}
+    return {name: rows for name, rows in domain_slices(frame, domain) if int(rows.sum()) >= LEAST_ROWS}
 
 
-def _slices(frame: pd.DataFrame, domain: SessionDomain) -> Iterator[tuple[str, BoolArray]]:
+def domain_slices(frame: pd.DataFrame, domain: SessionDomain) -> Iterator[tuple[str, BoolArray]]:
+    """Return the rows of each slice that a domain names, else of the categories of few levels."""
     columns = domain.slices(frame) if isinstance(domain, SlicedDomain) else _categories(frame, domain)
     for name, values in columns.items():
         for level in sorted(values.dropna().unique(), key=_order(values)):

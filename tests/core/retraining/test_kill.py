@@ -60,19 +60,79 @@ def test_a_repeatedly_killed_engine_ends_a_retraining_as_an_undisturbed_one_does
         assert_ended(workspace, phase)
 
 
+def run_real_engine(workspace: Workspace, goal: str, thread: str, *, dies_at: int = 0) -> int | None:
+    """Run the whole engine until the retraining has ended, or until it dies at the n-th change of one thread.
+
+    Returns:
+        How many changes that thread has made; None if it died.
+    """
+    command = [sys.executable, "-m", "tests.retraining_engine", str(workspace.root), goal, thread, str(dies_at)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=2 * PATIENCE_SECONDS)
+    assert done.returncode in (0, -signal.SIGKILL)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("goal", "phase"),
+    [
+        pytest.param("restored", RetrainingPhase.RESTORED, id="its performance falls while it is watched"),
+        pytest.param("live", RetrainingPhase.DONE, id="it stays live"),
+    ],
+)
+def test_a_real_engine_killed_anywhere_leaves_a_retraining_that_ends_by_itself(
+    world: World, tmp_path: Path, goal: str, phase: RetrainingPhase, is_long: bool
+) -> None:
+    if not is_long and goal != "restored":
+        pytest.skip("the long form kills it on this way, too")
+    world.offer(*market.flats(300, seed=2, dearer=1.4))
+    world.retrainings.now(MODEL, actor=ANA)
+    for thread, n_kills in (("retraining", 40 if is_long else 1), ("rollouts", 15 if is_long else 1)):
+        peaceful = tmp_path / f"{thread}-peaceful"
+        shutil.copytree(world.workspace.root, peaceful)
+        n_changes = run_real_engine(Workspace.open(peaceful), goal, thread)
+        assert n_changes
+        assert_ended(Workspace.open(peaceful), phase)
+        luck, n_deaths = random.Random(f"{goal} {thread}"), 0
+        for stratum in range(n_kills):  # spread over the whole way, at a random place of each part
+            violent = tmp_path / f"{thread}-{stratum}"
+            shutil.copytree(world.workspace.root, violent)
+            workspace = Workspace.open(violent)
+            dies_at = 1 + int((stratum + luck.random()) * 0.9 * n_changes / n_kills)
+            while run_real_engine(workspace, goal, thread, dies_at=dies_at) is None:
+                n_deaths += 1
+                assert world_of(workspace).live in {"1.0.0", *made_by(workspace)}
+                dies_at = luck.randint(1, n_changes)
+            assert_ended(workspace, phase)
+            shutil.rmtree(violent)
+        assert n_deaths >= n_kills
+
+
+def world_of(workspace: Workspace) -> World:
+    return World(workspace, HandClock())
+
+
+def made_by(workspace: Workspace) -> set[str]:
+    """Return the versions that the retraining registered: one at most, however often its engine was killed."""
+    made = set(world_of(workspace).registry.numbers(MODEL)) - {"1.0.0"}
+    assert len(made) <= 1
+    return made
+
+
 def assert_ended(workspace: Workspace, phase: RetrainingPhase) -> None:
     """Exactly one version was made, one rollout decided on it, and what is live is what the end says."""
     world = World(workspace, HandClock())
     (found,) = world.retrainings.all()
     assert found.observed.phase is phase, found.observed.reason
-    (made,) = set(world.registry.numbers(MODEL)) - {"1.0.0"}
+    (made,) = made_by(workspace)
     assert found.observed.challenger == made
     (rollout,) = world.rollouts.all()
     assert (rollout.candidate, rollout.is_active) == (made, False)
     assert world.live == (made if phase is RetrainingPhase.DONE else "1.0.0")
     if phase is RetrainingPhase.DONE:
         assert all_done(found)
-    assert [alert.rule for alert in world.alerts.open() if alert.rule.startswith("retraining")] == []
+    told = ["retraining_failed"] if phase is RetrainingPhase.RESTORED else []
+    assert [alert.rule for alert in world.alerts.open() if alert.rule.startswith("retraining")] == told
     assert AuditLog(workspace).verify().ok
     assert examine(workspace) == []
 
