@@ -22,10 +22,8 @@ from core.retraining.document import Retraining, StepName
 from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
-from core.retraining.poisoning import GuardFinding, flipped_labels, repeated_rows, shifted_classes
+from core.retraining.guarding import GuardReference, guard_rows
 from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, read_card
-from core.retraining.second_model import second_answers
-from core.seeds import derive_seed
 from core.settings import Settings, settings_in_force
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
@@ -36,8 +34,6 @@ from core.training.own_data import TrainRequest, as_before
 from core.training.own_data.training import TrainedArtifact, train_artifact
 
 NEWEST_ROWS, REGRESSION_SET = "newest rows", "regression set"
-MOST_GUARDED = 30_000
-"""Rows that the guards look at, at most: a second model learns from them five times."""
 
 
 def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> StepResult:
@@ -93,29 +89,23 @@ def _check(
             np.concatenate([_actual(each) for each in answered]),
             answered[0].classes,
         )
-        held_out = None
+        held_out, flip_note = None, ""
         drift = drift_of(workspace, live, artifact, outcomes)
         try:
             held_out = HeldOutRows.read(artifact, live.key)
         except HeldOutError as error:
             flip_note = str(error)
-    chosen = _sample(len(frame), derive_seed(settings.random_seed, "guards"))
-    findings = [repeated_rows(frame, checks.max_duplicate_share)]
-    if held_out is not None and outcomes.classes:
-        findings.append(shifted_classes(held_out.actual, _actual(outcomes), outcomes.classes, checks.max_label_shift))
-    if held_out is None:
-        findings.append(GuardFinding("flips", None, flip_note, {}))
-    elif signature.task is not Task.ANOMALY:
-        part = _part(outcomes, chosen)
-        second = second_answers(
-            part.rows,
-            signature.columns,
-            _actual(part),
-            len(part.classes),
-            groups_of(part.rows, signature),
-            seed=derive_seed(settings.random_seed, "second model"),
-        )
-        findings.append(flipped_labels(part, second, held_out.answer, held_out.actual, checks.max_flip_share))
+    reference = None if held_out is None else GuardReference(held_out.answer, held_out.actual)
+    findings = guard_rows(
+        outcomes,
+        signature.columns,
+        groups_of(frame, signature),
+        reference,
+        checks,
+        seed=settings.random_seed,
+        note=flip_note,
+        flips=signature.task is not Task.ANOMALY,
+    )
     evidence: dict[str, Any] = {each.name: {**each.figures, "found": each.reason} for each in findings}
     evidence["drift"] = drift
     if refused := [each for each in findings if each.passed is False]:
@@ -282,18 +272,3 @@ def _together(frames: list[Any]) -> Any:
         else:
             columns[name] = pd.concat(parts, ignore_index=True)
     return pd.DataFrame(columns)
-
-
-def _sample(n_rows: int, seed: int) -> Any:
-    if n_rows <= MOST_GUARDED:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:MOST_GUARDED])
-
-
-def _part(outcomes: Outcomes, rows: Any) -> Outcomes:
-    """Take some rows, of which the outcome is known."""
-    actual = _actual(outcomes)
-    known = rows[np.isfinite(actual[rows]) & ((actual[rows] >= 0) | (not outcomes.classes))]
-    return Outcomes(
-        outcomes.rows.iloc[known].reset_index(drop=True), outcomes.answer[known], actual[known], outcomes.classes
-    )
