@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.api import MLOpsConfig
 from core.api.arguments import checked
@@ -11,6 +11,9 @@ from core.api.models import ModelRegistry as Models
 from core.errors import UsageError
 from core.plain_files import open_plain
 from core.registry import ModelVersion, Registry, Stage
+
+if TYPE_CHECKING:
+    from core.retraining.leaderboard import Standing
 
 MAX_METADATA_BYTES = 1 << 20
 
@@ -145,6 +148,21 @@ class ModelRegistry:
             HashMismatchError: The files are not those that were registered.
         """
         return self._models.model_path(model_name, version)
+
+    @checked
+    def leaderboard(self, model_name: str) -> "list[Standing]":
+        """Rank the live version and the versions that rollouts compared with it, the best first.
+
+        Returns:
+            For each its `role`, `realised` and `estimated` performance, the loss `against_live`, the `verdict` and
+            whether it `is_proposed`; empty without a live version.
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        from core.clock import utc_now
+        from core.retraining.leaderboard import leaderboard
+
+        return list(leaderboard(self._config.workspace, model_name, now=utc_now()))
 
     def _models_of(self, person: str | None) -> Models:
         """Return the registry as the caller opened it, or the same one in the name of a person."""

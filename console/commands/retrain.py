@@ -49,6 +49,10 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument("named", metavar="RETRAINING|MODEL", help="a model means its active or newest retraining")
     add_json_argument(show)
     show.set_defaults(command=show_retraining)
+    board = command_parser(verbs, "leaderboard", help="the live version and those compared with it, the best first")
+    board.add_argument("model", metavar="MODEL")
+    add_json_argument(board)
+    board.set_defaults(command=show_leaderboard)
     add_request_parsers(verbs, REQUESTS, target="RETRAINING|MODEL", command=request_change)
 
 
@@ -169,6 +173,33 @@ def show_retraining(args: argparse.Namespace) -> int:
     from core.retraining.retrainings import Retrainings
 
     return _print_retraining(Retrainings(open_workspace(args)).named(args.named), as_json=args.json)
+
+
+def show_leaderboard(args: argparse.Namespace) -> int:
+    """Print the champion and its challengers."""
+    from console.cli.output import print_json, print_table
+    from core.clock import utc_now
+    from core.retraining.leaderboard import leaderboard
+
+    every = leaderboard(open_workspace(args), args.model, now=utc_now())
+    if args.json:
+        print_json(every)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "version": each.version,
+            "role": each.role,
+            "verdict": each.verdict,
+            "proposed": each.is_proposed,
+            "realised": each.realised.sentence() if each.realised is not None else None,
+            "estimated": each.estimated.sentence() if each.estimated is not None else None,
+            "reason": each.reason,
+        }
+        for each in every
+    ]
+    columns = ("version", "role", "verdict", "proposed", "realised", "estimated", "reason")
+    print_table(rows, columns, empty=f"{args.model} has no live version")
+    return ExitCode.GOOD
 
 
 def request_change(args: argparse.Namespace) -> int:

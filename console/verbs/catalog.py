@@ -57,6 +57,7 @@ VERBS: tuple[Verb[Any], ...] = (
     retraining.HoldOrResumeRetraining(),
     retraining.Cancel(),
     retraining.ShowRetrainings(),
+    retraining.ShowLeaderboard(),
     version.Diff(),
     explain.EXPLAIN,
     version.Lineage(),

@@ -67,6 +67,28 @@ class ShowRetrainings(Verb[None]):
         return app.action_go("retrainings")
 
 
+class ShowLeaderboard(Verb[str]):
+    """Show the live version of a model and those that were compared with it."""
+
+    name = "leaderboard"
+    noun = RETRAINED
+    command = Command("the live version of a model and its challengers, the best first")
+
+    def do(self, app: "ConsoleControls", thing: str, *options: Any) -> None:
+        """Open the leaderboard, which is computed in a thread."""
+        from console.dialogs.text import TextDialog
+
+        workspace, now, glyphs = app.workspace, app.now(), app.glyphs
+
+        def find() -> "list[Line]":
+            from console.presentation.leaderboard import leaderboard_lines
+            from core.retraining.leaderboard import leaderboard
+
+            return leaderboard_lines(leaderboard(workspace, thing, now=now), glyphs)
+
+        app.push_screen(TextDialog(f"Champion and challengers of {thing}", find))
+
+
 class Retrain(Change[str]):
     """Train a model anew now, whatever its triggers say."""
 

@@ -12,6 +12,10 @@ checking.py      the check of the collected rows against the live version
 comparing.py     the new version against the live version on the same rows, with intervals and by slice
 step_work.py     the steps that compute, as the child process performs them
 child.py         the child process of one step; child_run.py starts and ends it
+challenger_gates.py  what a policy wants of a new version beside its comparison: explained, and robust under stress
+guarding.py      all guards against poisoning together; drift_evidence.py the drift of the collected rows
+generator_plan.py, generated.py  the same steps where a domain draws the rows
+leaderboard.py   the live version and its challengers by what both did; proposals.py proposes those shown to be better
 deploying.py     the steps that move versions: registration, rollout, watch, and the way back
 pipeline.py      the state machine: desired and observed -> the next step
 

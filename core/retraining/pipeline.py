@@ -29,6 +29,7 @@ from core.retraining.document import (
     StepState,
 )
 from core.retraining.facts import known_models
+from core.retraining.proposals import Proposals
 from core.retraining.results import StepResult, folder_of, forget_result, read_result, remove_folder
 from core.retraining.retrainings import Retrainings
 from core.retraining.watching import TriggerWatch
@@ -79,6 +80,7 @@ class Pipeline:
         self._child: StepChild | None = None
         self._looked_at: datetime | None = None
         self._triggers = TriggerWatch(workspace, self._rules, retrainings=self._retrainings, actor=actor)
+        self._proposals = Proposals(workspace, alerts)
         self._noted_at: dict[str, datetime] = {}
 
     @property
@@ -98,6 +100,7 @@ class Pipeline:
         if self._looked_at is None or not timedelta(0) <= now - self._looked_at < timedelta(seconds=LOOK_SECONDS):
             self._looked_at = now
             self._triggers.look(now)
+            self._proposals.look(now)
         active = [each for each in self._retrainings.all() if each.is_active]
         for found in sorted(active, key=lambda each: -each.priority):  # stable: of equals, the oldest first
             try:

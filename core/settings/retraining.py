@@ -171,6 +171,13 @@ class RetrainingValidation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     ] = None
 
 
+class ChallengerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When a version that a shadow or a split compared with the live one is proposed to a person."""
+
+    min_hours: Annotated[float, Meta(ge=0, le=8760, description="Shortest time of the comparison.")] = 24.0
+    min_outcomes: Annotated[int, Meta(ge=1, description="Fewest outcomes of the challenger.")] = 200
+
+
 class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When a model is trained anew, on what, and what happens to the new version."""
 
@@ -205,6 +212,10 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     approvals: Annotated[
         int, Meta(ge=0, le=10, description="Persons who must approve; without auto_deploy 1 at least.")
     ] = 0
+    challenger: Annotated[
+        ChallengerRules | None,
+        Meta(description="Propose a version that is shown to be better than the live one; null: never."),
+    ] = ChallengerRules()
     watch_minutes: Annotated[
         float, Meta(ge=0, le=43_200, description="How long a new live version may be taken back automatically.")
     ] = 60.0

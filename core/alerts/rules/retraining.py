@@ -11,6 +11,13 @@ RULES: tuple[Rule, ...] = (
         "correct its cause, and train anew (bondx retrain now MODEL). This alert resolves once a retraining succeeds.",
     ),
     EventRule(
+        name="challenger_better",
+        severity=Severity.INFO,
+        advice="A version that answered beside the live one is shown to be better. Read the comparison (bondx retrain "
+        "leaderboard MODEL), then promote the version, or start a canary of it. This alert resolves once the live "
+        "version changes.",
+    ),
+    EventRule(
         name="retraining_waiting",
         severity=Severity.INFO,
         advice="A new version waits before it meets traffic. Read why (bondx retrain show MODEL), then approve it "

@@ -6,6 +6,7 @@ from litestar.params import FromPath, JSONBody
 
 from core.clock import utc_now
 from core.retraining.document import DesiredRetraining, Retraining
+from core.retraining.leaderboard import Standing, leaderboard
 from core.retraining.planning import plan_of, plans
 from core.retraining.retrainings import Retrainings
 from core.retraining.triggers import RetrainingPlan
@@ -56,6 +57,11 @@ class RetrainingRoutes(Controller):
     def get_plan(self, workspace: Given[Workspace], model: FromPath[str]) -> RetrainingPlan:
         """Say what is due for a model, what would happen, and why not now; labelled rows are counted."""
         return plan_of(workspace, model, now=utc_now())
+
+    @get("/leaderboards/{model:str}", opt=LOOK, sync_to_thread=True)
+    def get_leaderboard(self, workspace: Given[Workspace], model: FromPath[str]) -> list[Standing]:
+        """Rank the live version of a model and the versions that were compared with it, the best first."""
+        return list(leaderboard(workspace, model, now=utc_now()))
 
     @get("/{retraining_id:str}", opt=LOOK, sync_to_thread=True)
     def get_retraining(self, workspace: Given[Workspace], retraining_id: FromPath[str]) -> Retraining:

@@ -84,6 +84,7 @@ PATHS = {
     "rollout abort": ROLLOUT,
     "retrain now": "post /api/v1/retrainings",
     "retrain plan": "get /api/v1/retrainings/plans/{model}",
+    "retrain leaderboard": "get /api/v1/retrainings/leaderboards/{model}",
     "retrain list": "get /api/v1/retrainings",
     "retrain show": "get /api/v1/retrainings/{retraining_id}",
     "retrain hold": RETRAINING,
