@@ -13,7 +13,7 @@ from core.plain_files import open_plain
 from core.registry import ModelVersion, Registry, Stage
 
 if TYPE_CHECKING:
-    from core.retraining.leaderboard import Standing
+    from core.retraining.leaderboard import LeaderboardEntry
 
 MAX_METADATA_BYTES = 1 << 20
 
@@ -150,7 +150,7 @@ class ModelRegistry:
         return self._models.model_path(model_name, version)
 
     @checked
-    def leaderboard(self, model_name: str) -> "list[Standing]":
+    def leaderboard(self, model_name: str) -> "list[LeaderboardEntry]":
         """Rank the live version and the versions that rollouts compared with it, the best first.
 
         Returns:

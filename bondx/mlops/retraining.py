@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bondx.mlops.drift import DataDriftReport, TableLike, as_file
 from bondx.mlops.registry import ModelRegistry
@@ -13,6 +14,9 @@ from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import CoreError, UsageError
 from core.escape import shown
+
+if TYPE_CHECKING:
+    from core.retraining.rehearsal.documents import Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,30 @@ class RetrainPipeline:
         self.config = config or MLOpsConfig.from_yaml()
         self.tracker = tracker or ExperimentTracker(self.config)
         self.registry = registry or ModelRegistry(self.config)
+
+    @checked
+    def rehearse(self, policy_file: Path | str, *, over_days: float = 30.0, models: Sequence[str] = ()) -> "Rehearsal":
+        """Say what another policy would have done on the recorded past; nothing is changed.
+
+        Args:
+            policy_file: The other policy, laid over `bondx.yaml`.
+            over_days: How far back.
+            models: Only these; by default all.
+        Returns:
+            Its `events`, their `counts()` by kind, and what is `unknown`.
+        Raises:
+            SettingsError: The file cannot be used.
+            UsageError: The period is too long.
+        """
+        from datetime import timedelta
+
+        from core.clock import utc_now
+        from core.retraining.rehearsal.rehearse import rehearse
+        from core.settings import load_policy
+
+        workspace = self.config.workspace
+        policy = load_policy(workspace.root, config=Path(policy_file))
+        return rehearse(workspace, policy, over=timedelta(days=over_days), now=utc_now(), models=tuple(models))
 
     @checked
     def trigger_retraining(

@@ -32,6 +32,7 @@ COMMANDS = (
     "registry",
     "rollout",
     "retrain",
+    "policy",
     "alerts",
     "shift",
     "webhooks",

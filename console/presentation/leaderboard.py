@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from widgets.line import Line
 
 if TYPE_CHECKING:
-    from core.retraining.leaderboard import Standing
+    from core.retraining.leaderboard import LeaderboardEntry
     from widgets.glyphs import Glyphs
 
 NO_LIVE_VERSION = "The model has no live version to compare others with."
 _TONES = {"better": "good", "worse": "bad", "open": "muted", "not compared": "muted", "live": "strong"}
 
 
-def leaderboard_lines(board: "Sequence[Standing]", glyphs: "Glyphs") -> list[Line]:
+def leaderboard_lines(board: "Sequence[LeaderboardEntry]", glyphs: "Glyphs") -> list[Line]:
     """Write out each version: its role and verdict, its performance, and why it stands there.
 
     Args:

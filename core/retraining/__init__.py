@@ -16,6 +16,7 @@ challenger_gates.py  what a policy wants of a new version beside its comparison:
 guarding.py      all guards against poisoning together; drift_evidence.py the drift of the collected rows
 generator_plan.py, generated.py  the same steps where a domain draws the rows
 leaderboard.py   the live version and its challengers by what both did; proposals.py proposes those shown to be better
+rehearsal/       the recorded past under another policy
 deploying.py     the steps that move versions: registration, rollout, watch, and the way back
 pipeline.py      the state machine: desired and observed -> the next step
 

@@ -89,7 +89,7 @@ class LossAgainstLive(msgspec.Struct, frozen=True, kw_only=True):
         return f"loss {what} {self.effect:{sign}.3g} ({self.level:.0%} from {low} to {high}) on {self.n:,} outcomes"
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class LeaderboardEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One version on the leaderboard of a model.
 
     Attributes:
@@ -118,7 +118,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool = False
 
 
-def leaderboard(workspace: Workspace, model: str, *, now: datetime) -> tuple[Standing, ...]:
+def leaderboard(workspace: Workspace, model: str, *, now: datetime) -> tuple[LeaderboardEntry, ...]:
     """Rank the live version of a model and the versions that were compared with it, the best first.
 
     Args:
@@ -160,7 +160,7 @@ def rank(
     *,
     now: datetime,
     decided_elsewhere: str = "",
-) -> tuple[Standing, ...]:
+) -> tuple[LeaderboardEntry, ...]:
     """Rank versions by what their rollouts and the monitoring found; pure.
 
     Args:
@@ -174,7 +174,7 @@ def rank(
     """
     seen = {each.version: each for each in monitoring.versions} if monitoring is not None else {}
     newest = {each.candidate: each for each in rollouts if each.candidate != live}
-    champion = Standing(
+    champion = LeaderboardEntry(
         model=model,
         version=live,
         role=LIVE,
@@ -187,7 +187,7 @@ def rank(
     return tuple(sorted([champion, *others], key=_place))
 
 
-def _place(standing: Standing) -> tuple[int, float]:
+def _place(standing: LeaderboardEntry) -> tuple[int, float]:
     """Order by what is shown first, and by what is seen second."""
     shown = {"better": 0, LIVE: 1, "open": 2, "not compared": 3, "worse": 4}[standing.verdict]
     return shown, 0.0 if standing.against_live is None else -standing.against_live.gain
@@ -195,7 +195,7 @@ def _place(standing: Standing) -> tuple[int, float]:
 
 def _challenger(
     rollout: Rollout, seen: VersionMonitoring | None, rules: ChallengerRules | None, now: datetime, elsewhere: str
-) -> Standing:
+) -> LeaderboardEntry:
     against = _against_live(rollout.observed.readings)
     verdict, reason = _verdict(rollout, against)
     is_proposed = False
@@ -203,7 +203,7 @@ def _challenger(
         waits = _waits(rollout, against, rules, now, elsewhere)
         is_proposed = not waits
         reason = f"{reason}; {waits or 'proposed: promote it, or start a canary'}"
-    return Standing(
+    return LeaderboardEntry(
         model=rollout.model,
         version=rollout.candidate,
         role=str(rollout.strategy),

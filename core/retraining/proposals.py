@@ -5,7 +5,7 @@ from datetime import datetime
 from core.alerts import Alerts
 from core.errors import CoreError
 from core.retraining.facts import known_models
-from core.retraining.leaderboard import Standing, leaderboard
+from core.retraining.leaderboard import LeaderboardEntry, leaderboard
 from core.state import Workspace
 
 RULE = "challenger_better"
@@ -18,7 +18,7 @@ class Proposals:
         self._workspace = workspace
         self._alerts = alerts
 
-    def look(self, now: datetime) -> list[Standing]:
+    def look(self, now: datetime) -> list[LeaderboardEntry]:
         """Propose what is due; a model that cannot be judged keeps its alerts.
 
         Args:
@@ -26,7 +26,7 @@ class Proposals:
         Returns:
             The proposed challengers.
         """
-        proposed: list[Standing] = []
+        proposed: list[LeaderboardEntry] = []
         unjudged: set[str] = set()
         models = known_models(self._workspace)
         for model in models:

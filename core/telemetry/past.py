@@ -248,6 +248,11 @@ class PastReader:
             return PastSpan(from_us(start), from_us(until))
         return None
 
+    def spans(self) -> list[tuple[datetime, datetime]]:
+        """Return every watched period, in the order of time."""
+        rows = self._rows("SELECT start, until FROM span ORDER BY start")
+        return [(from_us(start), from_us(until)) for start, until in rows]
+
     def _instant(self, statement: str, *parameters: int) -> datetime | None:
         for (at_us,) in self._rows(statement, *parameters):
             return None if at_us is None else from_us(at_us)

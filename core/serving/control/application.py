@@ -47,6 +47,7 @@ from core.serving.control.monitoring import MonitoringRoutes
 from core.serving.control.notifications import NotificationRoutes
 from core.serving.control.oncall import OncallRoutes
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
+from core.serving.control.policy import PolicyRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
@@ -75,6 +76,7 @@ _ROUTES = (
     SessionRoutes,
     RolloutRoutes,
     RetrainingRoutes,
+    PolicyRoutes,
     AlertRoutes,
     RuleRoutes,
     NotificationRoutes,

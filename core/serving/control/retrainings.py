@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 
 from core.clock import utc_now
 from core.retraining.document import DesiredRetraining, Retraining
-from core.retraining.leaderboard import Standing, leaderboard
+from core.retraining.leaderboard import LeaderboardEntry, leaderboard
 from core.retraining.planning import plan_of, plans
 from core.retraining.retrainings import Retrainings
 from core.retraining.triggers import RetrainingPlan
@@ -59,7 +59,7 @@ class RetrainingRoutes(Controller):
         return plan_of(workspace, model, now=utc_now())
 
     @get("/leaderboards/{model:str}", opt=LOOK, sync_to_thread=True)
-    def get_leaderboard(self, workspace: Given[Workspace], model: FromPath[str]) -> list[Standing]:
+    def get_leaderboard(self, workspace: Given[Workspace], model: FromPath[str]) -> list[LeaderboardEntry]:
         """Rank the live version of a model and the versions that were compared with it, the best first."""
         return list(leaderboard(workspace, model, now=utc_now()))
 

@@ -82,6 +82,7 @@ PATHS = {
     "rollout advance": ROLLOUT,
     "rollout promote": ROLLOUT,
     "rollout abort": ROLLOUT,
+    "policy rehearse": "post /api/v1/policy/rehearsals",
     "retrain now": "post /api/v1/retrainings",
     "retrain plan": "get /api/v1/retrainings/plans/{model}",
     "retrain leaderboard": "get /api/v1/retrainings/leaderboards/{model}",

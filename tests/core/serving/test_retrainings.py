@@ -47,3 +47,19 @@ def test_a_model_without_a_live_version_and_an_unknown_one_are_refused(api, work
     assert "no live version" in refused.json()["error"]
     assert api.post(PATH, json={"model": "nothing"}).status_code == 404
     assert api.get(f"{PATH}/rt-0009").status_code == 404
+
+
+def test_the_leaderboard_and_a_rehearsal_are_read_over_http(api, workspace, artifacts, put_live):
+    put_live(workspace, "spread", artifacts / "spread")
+    (champion,) = api.get(f"{PATH}/leaderboards/spread").json()
+    assert (champion["version"], champion["verdict"], champion["is_proposed"]) == ("1.0.0", "live", False)
+    assert api.get(f"{PATH}/leaderboards/nothing").status_code == 404
+
+    wish = {"policy": {"promotion": {"min_accuracy": 0.9999}}, "over_days": 1, "models": ["spread"]}
+    found = api.post("/api/v1/policy/rehearsals", json=wish)
+    assert found.status_code == 200
+    (promoted,) = [event for event in found.json()["rehearsal"]["events"] if event["would"] == "no"]
+    assert (promoted["kind"], promoted["happened"]) == ("promotion", True)
+    refused = api.post("/api/v1/policy/rehearsals", json={"policy": {"promotion": {"min_accuracy": 7}}})
+    assert refused.status_code == 400
+    assert "min_accuracy" in refused.json()["error"]
