@@ -95,7 +95,7 @@ def test_a_schedule_starts_by_its_clock_and_hand_made_retrainings_count_for_the_
     )
     assert starts(policy) == [3.0, 7.0]
     by_hand = retraining(TriggerKind.MANUAL, created_at=START + HOUR, ended_at=START + 2 * HOUR)
-    assert starts(policy, retrainings=[by_hand]) == [5.0, 9.0]
+    assert starts(policy, retrainings=[by_hand]) == [5.0], "two a day, the one by hand included"
 
 
 def retraining(
@@ -218,7 +218,7 @@ def test_promotions_are_judged_by_the_recorded_figures_of_their_versions(world: 
         ("1.0.0 to Staging by ana@desk", Would.YES),
         ("1.0.0 to Production by ana@desk", Would.NO),
     ]
-    assert "min_accuracy: r2" in promotions[1].reason
+    assert promotions[1].reason.startswith("min_accuracy: 0.99")
     assert not any(event.differs for event in same.events)
     asked = rehearse(world.workspace, changed(world, promotion={"required_approvals": 2}), over=DAY, now=now)
     assert [event.would for event in asked.events if event.differs or event.would is Would.UNKNOWN] == [Would.UNKNOWN]
