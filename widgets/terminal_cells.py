@@ -142,6 +142,40 @@ def _add_accent(cells: list[TerminalCell], accent: str) -> None:
     cells[place] = (sign + accent, look)
 
 
+class LineMove(NamedTuple):
+    """Lines of the terminal that move together, over its whole width."""
+
+    top: int  # the first line that takes part
+    bottom: int  # the line behind the last one
+    n_down: int  # by how many lines they move down; up if negative
+
+    @property
+    def new_lines(self) -> range:
+        """The lines that are blank afterwards."""
+        if self.n_down > 0:
+            return range(self.top, self.top + self.n_down)
+        return range(self.bottom + self.n_down, self.bottom)
+
+    @property
+    def sequence(self) -> str:
+        """What tells a terminal to move them.
+
+        The lines that come in are blank, in the colours that are set then: a terminal has to be in its plain style.
+        Lines are inserted or deleted between margins, and not scrolled by SU and SD: the Linux console knows only the
+        former.
+
+        Source:
+            ECMA-48, 5th edition, 8.3.67 (IL), 8.3.32 (DL); DEC VT100, DECSTBM.
+        """
+        act = f"{self.n_down}L" if self.n_down > 0 else f"{-self.n_down}M"
+        return f"\x1b[{self.top + 1};{self.bottom}r\x1b[{self.top + 1}H\x1b[{act}\x1b[r"
+
+
+def blank_line(n_cells: int) -> list[TerminalCell | None]:
+    """Return the cells of a line that a terminal has put in, in its plain style."""
+    return [(BLANK, PLAIN)] * n_cells
+
+
 class TerminalCells:
     """What a terminal shows, as far as it is known."""
 
@@ -158,7 +192,7 @@ class TerminalCells:
         self, y: int, start: int, cells: Sequence[TerminalCell], system: ColorSystem
     ) -> Iterator[tuple[int, Sequence[TerminalCell]]]:
         """Note that cells are drawn from a place on, and yield those that differ, in runs with the place of each."""
-        line = self._line(y, system)
+        line = self.line(y, system)
         line.extend([None] * (start + len(cells) - len(line)))
         place = 0
         while (place := _next_change(line, start, cells, place)) < len(cells):
@@ -175,7 +209,16 @@ class TerminalCells:
         else:
             line[start:end] = [None] * (end - start)
 
-    def _line(self, y: int, system: ColorSystem) -> list[TerminalCell | None]:
+    def move(self, move: LineMove) -> None:
+        """Note that the terminal has moved lines, all of which were asked for before."""
+        lines = [self._lines.pop(y, []) for y in range(move.top, move.bottom)]
+        width = max(map(len, lines))
+        blank = [blank_line(width) for _ in move.new_lines]
+        lines = blank + lines[: -len(blank)] if move.n_down > 0 else lines[len(blank) :] + blank
+        self._lines.update(enumerate(lines, move.top))
+
+    def line(self, y: int, system: ColorSystem) -> list[TerminalCell | None]:
+        """Return the cells of a line from the left edge on, None where one is not known; it may be short or empty."""
         line = self._lines.get(y)
         if line is None:
             line = []

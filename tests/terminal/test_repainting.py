@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.actor import Actor, Origin
+from core.registry import Registry
+from core.state import Workspace
 from tests.terminal.conftest import Terminal
 
 pytestmark = pytest.mark.terminal
@@ -82,3 +85,18 @@ def test_ctrl_l_repairs_what_another_program_has_written(job, tmp_path):
         job.wait_until(lambda screen: "garbage" in screen or write_garbage(job), "what another program writes")
         job.press("C-l")
         job.wait_until(lambda screen: "garbage" not in screen, "a screen without it")
+
+
+def test_records_that_a_terminal_has_moved_are_those_of_a_screen_drawn_whole(job, workspace):
+    registry, operator = Registry(Workspace.open(workspace)), Actor("ana", "desk", Origin.COMMAND_LINE)
+    [version, *_] = registry.versions()
+    job.press("9")
+    job.wait_for("newest [1-9]")
+    for n_newer in range(1, 4):
+        registry.set_tags(version.model, version.version, {"round": str(n_newer)}, actor=operator)
+        job.wait_for(f" {n_newer} newer: g")
+    moved = job.wait_until(lambda screen: screen.count("version.tag") >= 3, "the records")
+    job.write_over("\x1b[5;1Hgarbage of another program\x1b[K")
+    job.press("C-l")
+    whole = job.wait_until(lambda screen: "garbage" not in screen, "a screen without it")
+    assert moved.splitlines()[3:] == whole.splitlines()[3:], "all but the clock above"

@@ -4,6 +4,7 @@ import random
 
 import pyte
 import pytest
+from textual.containers import Horizontal
 from textual.screen import ModalScreen
 
 from tests.apps import settled
@@ -104,3 +105,92 @@ async def test_partial_repaints_show_the_same_as_a_whole_repaint(stage):
         for update in app.updates:
             pyte.Stream(whole).feed(update.render_segments(app.console))
     assert shown(by_bits) == shown(whole)
+
+
+class Terminal:
+    """A terminal at the other end of the line."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.Stream(self.screen)
+
+    def read(self, app) -> int:
+        """Read what was sent since the last time, and return its bytes."""
+        n_bytes, sent = app.n_bytes, "".join(app.sent)
+        app.forget()
+        self._stream.feed(sent)
+        return n_bytes
+
+
+async def seen_at_once(app, pilot) -> list[list[tuple]]:
+    """Draw everything again, for a terminal that has seen nothing before."""
+    terminal = Terminal(*app.size)
+    app.forget()
+    app.screen.refresh()
+    await settled(pilot)
+    terminal.read(app)
+    return shown(terminal.screen)
+
+
+RECORDS = [
+    Column("sequence", "#", 6, align="right"),
+    Column("verb", "WHAT", 19),
+    Column("object", "OBJECT", 14, flex=1),
+]
+
+
+def a_record(number: int) -> Row:
+    verb = ("version.register", "version.tag", "rollout.start", "日本の債券")[number % 4]
+    return Row(
+        str(number),
+        (Cell(str(number)), Cell(verb, "strong"), Cell(f"model-{number % 7} {number * 7919 % 1000}", "muted")),
+    )
+
+
+async def test_a_list_that_moves_by_a_row_sends_the_row_that_comes_in(stage):
+    table = LiveTable(RECORDS, classes="pane")
+    app, terminal = stage(StatusLine(), table), Terminal(80, 24)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table.set_rows([a_record(number) for number in range(40, 0, -1)])
+        table.focus()
+        app.forget()
+        app.screen.refresh()
+        await settled(pilot)
+        n_whole = terminal.read(app)
+        table.move_to("38")
+        await settled(pilot)
+        terminal.read(app)
+        for newest in range(41, 49):
+            table.set_rows([a_record(number) for number in range(newest, newest - 40, -1)])
+            await settled(pilot)
+            assert terminal.read(app) < 250 < n_whole / 10
+        assert shown(terminal.screen) == await seen_at_once(app, pilot)
+
+
+@pytest.mark.parametrize("theme", ["bondx-dark", "bondx-ansi"])
+@pytest.mark.parametrize("width", [80, 120])
+async def test_lists_that_move_beside_and_above_others_show_the_same_as_a_whole_repaint(stage, theme, width):
+    chance = random.Random(width)
+    tables = [LiveTable(RECORDS, classes="pane", sticky=number == 1) for number in range(3)]
+    app, terminal = stage(StatusLine(), Horizontal(*tables[:2]), tables[2], theme=theme), Terminal(width, 40)
+    newest = [60, 60, 60]
+    n_moves = 0
+    async with app.run_test(size=(width, 40)) as pilot:
+        app.forget()
+        app.screen.refresh()
+        await settled(pilot)
+        terminal.read(app)
+        for _ in range(40):
+            number = chance.randrange(3)
+            newest[number] += chance.choice([1, 1, 2, 5, -3])
+            rows = [a_record(each) for each in range(newest[number], newest[number] - 50, -1)]
+            if chance.random() < 0.3:
+                rows[chance.randrange(8)] = a_record(2_000)
+            tables[number].set_rows(rows)
+            tables[chance.randrange(3)].focus()
+            await pilot.press(chance.choice(["j", "k", "pagedown", "g", "G"]))
+            await settled(pilot)
+            n_moves += sum("r\x1b[" in sent for sent in app.sent)
+            terminal.read(app)
+        assert n_moves > 5, "the terminal moved lines"
+        assert shown(terminal.screen) == await seen_at_once(app, pilot)
