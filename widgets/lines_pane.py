@@ -81,6 +81,8 @@ class LinesPane(Painted, can_focus=True):
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._content: tuple[Line, ...] = tuple(lines)
+        self._given: tuple[Line, ...] | None = None  # the content of `show`, as it was handed over
+        self._wrapped_to: tuple[int, list[Line]] | None = None  # the content at the last width
         self._top = 0
         self._n_seen, self._seen_width = 0, 0
         self._scroll_keys = "j, PgDn"
@@ -103,11 +105,15 @@ class LinesPane(Painted, can_focus=True):
 
     def show(self, lines: Sequence[Line], *, from_top: bool = False) -> None:
         """Replace the text; only the cells that differ are sent."""
-        content = tuple(Line(tuple((clean(text), tone) for text, tone in line.spans), line.ground) for line in lines)
+        given = tuple(lines)
+        if given == self._given and not from_top:
+            return
+        self._given = given
+        content = tuple(Line(tuple((clean(text), tone) for text, tone in line.spans), line.ground) for line in given)
         if from_top:
             self._top = 0
         if content != self._content or from_top:
-            self._content = content
+            self._content, self._wrapped_to = content, None
             self._n_seen = 0
             self.resize_to_content()
 
@@ -169,7 +175,9 @@ class LinesPane(Painted, can_focus=True):
         self.action_scroll_lines(-3)
 
     def _wrapped(self, width: int) -> list[Line]:
-        return [part for line in self._content for part in wrap(line, width)]
+        if self._wrapped_to is None or self._wrapped_to[0] != width:
+            self._wrapped_to = width, [part for line in self._content for part in wrap(line, width)]
+        return self._wrapped_to[1]
 
 
 class Caption(LinesPane, can_focus=False):

@@ -1,7 +1,9 @@
 """The parts that keep their own past: samples, epochs, the audit record, and the end of the last engine."""
 
+from bisect import bisect_left
 from collections.abc import Hashable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ RESOURCE_SERIES = (
     "process.trainer.rss_bytes",
 )
 MAX_AUDIT_RECORDS = 300
+_sampled_at = itemgetter(0)
 
 
 class LastEnginePart(HistoryPart):
@@ -68,15 +71,16 @@ class ResourcesPart(HistoryPart):
         """Fetch the samples since the last read, and drop those older than the history."""
         now = self._look.clock()
         horizon = now - self._look.history
+        oldest = horizon.timestamp()
         for series in RESOURCE_SERIES:
             known = self._samples.get(series, ())
             newest = known[-1][0] if known else 0.0
             start = max(horizon, datetime.fromtimestamp(newest, now.tzinfo))
             samples = self._look.telemetry.samples(series, start, now)
             fresh = tuple(point for point in samples if point[0] > newest)
-            if fresh or (known and known[0][0] < horizon.timestamp()):
+            if fresh or (known and known[0][0] < oldest):
                 kept = known + fresh
-                self._samples[series] = tuple(point for point in kept if point[0] >= horizon.timestamp())
+                self._samples[series] = kept[bisect_left(kept, oldest, key=_sampled_at) :]
         return {"resources": MappingProxyType(dict(self._samples))}
 
     @override
