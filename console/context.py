@@ -17,6 +17,7 @@ from console.presentation.write_access import WriteAccess
 from console.runtime.background import BackgroundHost
 from console.runtime.engine_host import EngineHost
 from console.runtime.jumps import ScreenPlace
+from console.runtime.own_rights import OwnRights
 from console.runtime.playback import Playback
 from console.runtime.preferences import UserPreferences
 from core.actor import Actor
@@ -205,6 +206,10 @@ class ConsoleControls(ScreenContext, BackgroundHost, Protocol):
     @property
     def refusal(self) -> str | None:
         """The reason why changes are refused now, or None."""
+
+    @property
+    def rights(self) -> OwnRights:
+        """What the operator may do."""
 
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""

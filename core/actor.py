@@ -30,6 +30,7 @@ class Actor:
     behind: tuple[
         str, ...
     ] = ()  # others who may have acted under this name: creators of the token, owners of the account
+    token_id: str = ""  # of the token that was used, whose rights count
 
     @classmethod
     def current(cls, origin: Origin) -> "Actor":

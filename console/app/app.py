@@ -34,6 +34,7 @@ from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.frozen import FrozenEpochs
 from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
 from console.runtime.jumps import Jumps
+from console.runtime.own_rights import OwnRights
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.runtime.preferences import UserPreferences
@@ -123,6 +124,7 @@ class BondxApp(BugExit):
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
+        self.rights = OwnRights(workspace, self.actor, monotonic)
         self.commands = Commands(self)
         self.jumps = Jumps()
         self.preferences = UserPreferences()

@@ -45,6 +45,7 @@ COMMANDS = (
     "text",
     "explain",
     "labels",
+    "access",
     "audit",
     "evidence",
     "logs",

@@ -3,7 +3,14 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -100,9 +107,10 @@ def try_receiver(args: argparse.Namespace) -> int:
         Outbox(workspace),
         receivers,
         args.name,
+        actor=person(),
         clock=utc_now,
         timeout_seconds=settings.delivery.timeout_seconds,
-        workspace=workspace.root.name,
+        workspace=workspace,
     ):
         sent.append(delivery)
         if not args.json:

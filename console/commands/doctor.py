@@ -86,20 +86,17 @@ def doctor(args: argparse.Namespace) -> int:
     if args.compact:
         return compact_stores(workspace, as_json=args.json)
     from core.maintenance.doctor import examine
-    from core.maintenance.stored_documents import TABLES, TableOf
-    from core.serving.access import DATABASE, Token
 
-    tables = (*TABLES, TableOf(DATABASE, "tokens", Token, "token_id"))
     if args.repair:
         from core.maintenance.repair import repair
 
-        done = repair(workspace, actor=person(), reason=args.reason, tables=tables)
+        done = repair(workspace, actor=person(), reason=args.reason)
         if args.json:
             print_json(done)
         else:
             print("\n".join(map(printable, done)) or "nothing had to be repaired")
         return ExitCode.GOOD
-    findings = examine(workspace, tables=tables)
+    findings = examine(workspace)
     if args.json:
         print_json(findings)
     else:

@@ -15,12 +15,11 @@ from console.cli.process_log import keeps_its_log
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
-    add_reason_argument,
     add_workspace_argument,
     command_parser,
     open_workspace,
-    person,
 )
+from console.commands.tokens import add_token_parsers
 from console.commands.typed_numbers import number, whole
 from core.errors import ExitCode, UsageError
 from core.json_documents import converted
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from core.settings import ServingSettings
     from core.state import Workspace
 
-ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 1.0  # for a reader of the log that takes nothing
 LIMIT_FLAGS = {
@@ -90,22 +88,7 @@ def add_parser(commands: Subparsers) -> None:
     stored.set_defaults(command=show_predictions)
     token = nouns.add_parser("token", help="create, list and revoke the tokens of the API")
     verbs = token.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    create = _token_parser(verbs, "create", "create a token and print it, only this once")
-    create.add_argument("name", metavar="NAME", help="its purpose, named in the audit log")
-    create.add_argument("--person", metavar="ACCOUNT", help="the person responsible for it (default: you)")
-    create.add_argument("--role", choices=ROLES, default="viewer", help="its role (default: %(default)s)")
-    create.add_argument("--days", type=number, metavar="N", help="how long it is valid (default: without limit)")
-    add_reason_argument(create)
-    add_json_argument(create)
-    create.set_defaults(command=create_token)
-    listing = _token_parser(verbs, "list", "every token ever created, without its secret")
-    add_json_argument(listing)
-    listing.set_defaults(command=list_tokens)
-    revoke = _token_parser(verbs, "revoke", "revoke a token permanently")
-    revoke.add_argument("token_id", metavar="ID", help="its id, such as t-0001")
-    add_reason_argument(revoke)
-    revoke.set_defaults(command=revoke_token)
+    add_token_parsers(verbs)
 
 
 @keeps_its_log
@@ -261,6 +244,7 @@ def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> No
 def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     """Keep workers on one socket until SIGINT or SIGTERM, and replace them at SIGHUP."""
     from core.own_python import module_command
+    from core.serving.peer_accounts import listen_for_accounts
     from core.serving.rpc.ports import address as rpc_address
     from core.serving.stuck import STORE_SECONDS
     from core.serving.supervisor import Supervisor
@@ -269,6 +253,8 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     listed_models(workspace, args, tells=True)  # refused before any worker starts
     with ExitStack() as opened:
         listener, metrics_listener, reserved = _sockets(workspace, args, settings, opened)
+        if (accounts_listener := listen_for_accounts(accounts_socket(workspace, settings))) is not None:
+            opened.enter_context(accounts_listener)
         stop, restart = threading.Event(), threading.Event()
         _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
         _on_signals(restart.set, signal.SIGHUP)
@@ -289,6 +275,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
             command,
             settings.processes,
             metrics_listener=metrics_listener,
+            accounts_listener=accounts_listener,
             silence_seconds=settings.silence_seconds,
             end_seconds=settings.stop_seconds + 2 * STORE_SECONDS,
             rpc_reserved=reserved,
@@ -387,12 +374,19 @@ def make_server(
         key=args.key if args else None,
         listener=socket.socket(fileno=place.listener) if place else None,
         metrics_listener=socket.socket(fileno=place.metrics_listener) if place and place.metrics_listener else None,
+        accounts_listen=accounts_socket(workspace, settings),
+        accounts_listener=socket.socket(fileno=place.accounts_listener) if place and place.accounts_listener else None,
         named=address_origin(workspace, address, flag),
         shared=SharedCounts(Path(place.counts), place.name) if place else None,
         rpc_port=settings.grpc_port,
         rpc_named=_port_origin(workspace, args, settings.grpc_port),
         rpc_reserved=socket.socket(fileno=place.rpc) if place and place.rpc is not None else None,
     )
+
+
+def accounts_socket(workspace: "Workspace", settings: "ServingSettings") -> Path | None:
+    """Return the path of the Unix socket for accounts of this machine, relative to the workspace; None without one."""
+    return None if settings.socket is None else workspace.root / Path(settings.socket).expanduser()
 
 
 def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) -> "ServingSettings":
@@ -449,57 +443,3 @@ def show_predictions(args: argparse.Namespace) -> int:
     )
     print("telemetry.predictions in bondx.yaml sets how long predictions are kept, for single models too.")
     return ExitCode.GOOD
-
-
-def create_token(args: argparse.Namespace) -> int:
-    """Create a token and print it."""
-    from console.cli.output import complain, print_json
-    from core.serving import Role, Tokens
-
-    token, secret = Tokens(open_workspace(args)).create(
-        args.name,
-        Role(args.role),
-        actor=person(),
-        person=args.person,
-        valid_days=args.days,
-        reason=args.reason,
-    )
-    if args.json:
-        print_json({"token_id": token.token_id, "role": token.role, "expires_at": token.expires_at, "token": secret})
-    else:
-        print(secret)
-        complain(f"{token.token_id} for {token.name}, {token.person}'s, role {token.role}; it is not shown again")
-    return ExitCode.GOOD
-
-
-def list_tokens(args: argparse.Namespace) -> int:
-    """Print every token, without its digest."""
-    from console.cli.output import print_json, print_table
-    from core.clock import utc_now
-    from core.serving import Tokens
-
-    columns = ("token_id", "name", "person", "role", "valid", "created_at", "created_by", "expires_at", "revoked_at")
-    rows = [
-        {**{name: getattr(token, name, None) for name in columns}, "valid": token.is_valid(utc_now())}
-        for token in Tokens(open_workspace(args)).all()
-    ]
-    if args.json:
-        print_json(rows)
-    else:
-        print_table(rows, columns, empty="no token yet: bondx serve token create NAME")
-    return ExitCode.GOOD
-
-
-def revoke_token(args: argparse.Namespace) -> int:
-    """Revoke a token."""
-    from core.serving import Tokens
-
-    token = Tokens(open_workspace(args)).revoke(args.token_id, actor=person(), reason=args.reason)
-    print(f"{token.token_id} for {token.name} is revoked")
-    return ExitCode.GOOD
-
-
-def _token_parser(verbs: Subparsers, name: str, help: str) -> argparse.ArgumentParser:  # noqa: A002
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
-    add_workspace_argument(parser, default=argparse.SUPPRESS)
-    return parser

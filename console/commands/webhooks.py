@@ -8,6 +8,7 @@ from console.commands.opening import (
     command_parser,
     noun_parser,
     open_workspace,
+    person,
 )
 from console.commands.typed_numbers import count
 from core.errors import ExitCode
@@ -81,7 +82,7 @@ def test_webhook(args: argparse.Namespace) -> int:
     from console.cli.output import complain, print_json
     from core.webhooks import Webhooks
 
-    outcome = Webhooks(open_workspace(args)).test(args.webhook, args.event)
+    outcome = Webhooks(open_workspace(args)).test(args.webhook, args.event, actor=person())
     if args.json:
         print_json(outcome)
     elif outcome.is_delivered:

@@ -10,6 +10,7 @@ from console.presentation.keys import sign_of, with_keys
 from console.runtime.jumps import ScreenPlace
 from console.screens.frame import FramedScreen
 from console.screens.prompt import Asking, Prompt
+from console.verbs.access import forbidden
 from console.verbs.catalog import EVERYWHERE, by_need, own_verbs, verb_named
 from console.verbs.keys import bindings, help_lines
 from console.verbs.verb import Noun, Thing, Things, Verb
@@ -86,7 +87,8 @@ class ConsoleScreen(FramedScreen):
         return cast("Thing | None", things[noun]) if noun in things else noun.usual(self.snapshot)
 
     def _refused(self, verb: Verb[Any], things: Things) -> str | None:
-        return verb.refused(self.console_app, self._meant(verb.noun, things) if verb.noun else None)
+        thing = self._meant(verb.noun, things) if verb.noun else None
+        return forbidden(self.console_app, verb, thing) or verb.refused(self.console_app, thing)
 
     def _is_of_use(self, verb: Verb[Any], things: Things) -> bool:
         """Whether a key does something here: neither refused, nor known to be refused by the plan."""

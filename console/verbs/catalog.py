@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from console.verbs import (
+    access,
     alert,
     backup,
     canary,
@@ -80,6 +81,7 @@ VERBS: tuple[Verb[Any], ...] = (
     prune.Prune(),
     backup.BACK_UP,
     shift.ShowShift(),
+    access.WhoAmI(),
     stress.RUN_STRESS,
     expression.Evaluate(),
     view.ArmWrites(),

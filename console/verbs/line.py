@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_or
+from console.verbs.access import forbidden
 from console.verbs.catalog import COMMANDS, VERBS
 from console.verbs.verb import Verb
 from core.errors import RefusedError, UsageError
@@ -68,7 +69,7 @@ def carry_out(app: "ConsoleControls", call: Call) -> None:
         raise RefusedError(refused)
     options = [option.read(word) for option, word in zip(verb.arguments[n_words:], call.words[n_words:], strict=False)]
     thing = noun.find(app.snapshot, call.words[:n_words]) if noun else None
-    if (refused := verb.refused(app, thing)) is not None:
+    if (refused := forbidden(app, verb, thing) or verb.refused(app, thing)) is not None:
         raise RefusedError(refused)
     later = verb.do(app, thing, *options)
     if isawaitable(later):

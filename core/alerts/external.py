@@ -179,7 +179,7 @@ class ExternalAlerts:
                 facts = {"state": after.state, "summary": after.summary, "n_fired": after.n_fired}
                 verb = "alert.fire" if step is _Step.FIRE else "alert.resolve"
                 was = None if before is None else {"state": before.state}
-                change.record(verb, after.full_name, before=was, after=facts)
+                change.record(verb, after.full_name, before=was, after=facts, model=after.labels.get("model"))
         if change is not None and steps:
             self._store.prune(change, now)
 

@@ -191,4 +191,4 @@ class _AlreadyOpenError(Exception):
 
 def _record(change: AuditedChange, verb: str, before: Alert | None, after: Alert) -> None:
     facts = [None if alert is None else {fact: getattr(alert, fact) for fact in _FACTS} for alert in (before, after)]
-    change.record(verb, after.full_name, before=facts[0], after=facts[1])
+    change.record(verb, after.full_name, before=facts[0], after=facts[1], model=after.labels.get("model"))

@@ -26,7 +26,7 @@ from core.evidence.subject import (
     version_subject,
 )
 from core.files import access_error, digest, make_folder, new_folder, remove_tree, write_file, write_folder
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.governance.record import Evidence
 from core.installed_packages import own_release
 from core.json_documents import decode_json
@@ -157,6 +157,7 @@ class EvidencePacks:
         return self._build(lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason)
 
     def _build(self, gather: Callable[[], Subject], actor: Actor, reason: str) -> KeptPack:
+        require_access(self._workspace, actor, "evidence.build", clock=self._clock)
         begins("verifying the audit log")
         require_sound_log(self._workspace)
         begins("gathering what is recorded")

@@ -1,6 +1,7 @@
 """Governance: every change of state is recorded in a tamper-evident log.
 
-`audit.py` ties a change to its record, `outbox.py` keeps the record beside the change until it is logged,
+`audit.py` ties a change to its record and to the right to it, `grants.py` gives and takes rights,
+`outbox.py` keeps the record beside the change until it is logged,
 `audit_log.py` drains, signs, reads and verifies, `audit_filter.py` says which records are wanted;
 `chain.py` is the pure hash chain, `journal.py` the file,
 `head.py` the newest head in the state files, `keys.py` the keys, `sealed.py` what the records say about documents,
@@ -8,7 +9,7 @@
 """
 
 from core.governance.anchors import Anchor, append_anchor, read_anchors, spelled_anchor
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.epoch_proof import EpochProof
@@ -31,5 +32,6 @@ __all__ = [
     "append_anchor",
     "audited",
     "read_anchors",
+    "require_access",
     "spelled_anchor",
 ]

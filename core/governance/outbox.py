@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from core.access.door import Door
 from core.actor import Actor
 from core.clock import Clock
 from core.governance.record import AuditEntry, Evidence, differing, plain
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from core.state import Database, Documents
 
 TABLE = "outbox"
+_ABOUT_VERSIONS = ("version.", "alias.", "approval.")
+"""Verbs whose object begins with the name of the model."""
 
 
 def outbox_of(database: "Database") -> "Documents[AuditEntry]":
@@ -26,8 +29,18 @@ def outbox_of(database: "Database") -> "Documents[AuditEntry]":
 class AuditedChange:
     """The argument of the body of an `audited` block: the database, and the recorder of the change."""
 
-    def __init__(self, db: "Database", actor: Actor, reason: str, clock: Clock) -> None:
+    def __init__(self, db: "Database", actor: Actor, reason: str, clock: Clock, door: Door | None = None) -> None:
+        """Begin to record.
+
+        Args:
+            db: The database, in an open transaction.
+            actor: The author of the change.
+            reason: The reason, in the words of the actor.
+            clock: The time.
+            door: Refuses what the actor may not do; None for the engine, which may do everything.
+        """
         self.db = db
+        self._door = door
         self._actor = actor
         self._reason = reason
         self._clock = clock
@@ -55,8 +68,13 @@ class AuditedChange:
         after: Any = None,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
+        model: str | None = None,
+        stage: str | None = None,
     ) -> None:
         """Record one change, to be logged if the block commits.
+
+        This is the door: no change commits without a record, and what the actor may not do is refused here, whichever
+        face it comes from. The grants are held still from here to the end of the commit.
 
         Args:
             verb: The action, a dotted noun and verb: "version.promote".
@@ -65,7 +83,16 @@ class AuditedChange:
             after: The same after the change. Of two documents, only the differing fields are logged.
             evidence: Files that support the change, with their hashes.
             reason: The reason of this record; by default the reason of the block.
+            model: The model that it is about; known by the object of a verb of versions, aliases and approvals.
+            stage: The highest stage that it touches, if it is about a version.
+        Raises:
+            AccessRefusedError: No role of the actor allows the verb; nothing was changed.
         """
+        if self._door is not None:
+            of_version = object.partition("/")[0] if verb.startswith(_ABOUT_VERSIONS) else None
+            self._door.require(
+                self._actor, verb, object=object, model=model or of_version, stage=stage, follows=bool(self._entries)
+            )
         old, new = differing(plain(before), plain(after))
         entry = AuditEntry(
             id=secrets.token_hex(8),

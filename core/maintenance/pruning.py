@@ -18,7 +18,7 @@ from core.clock import Clock, utc_now
 from core.confinement import link_on_the_way
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.progress import begins
 from core.registry import Registry
 from core.rollout.rollouts import Rollouts
@@ -406,6 +406,7 @@ class Pruning:
             clock: The time.
         """
         source = policy or PolicySource(workspace.root)
+        self._workspace = workspace
         self._kinds = {kind.name: kind(workspace, settings, source, clock) for kind in _KINDS}
 
     def automatic(self) -> tuple[str, ...]:
@@ -437,6 +438,7 @@ class Pruning:
         Raises:
             RefusedError: Something of it must stay now; nothing of its kind was deleted.
         """
+        require_access(self._workspace, actor, "workspace.prune")
         left: list[LeftThing] = []
         for listed in plan.kinds:
             kind = self._kinds[listed.kind]

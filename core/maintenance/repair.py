@@ -12,7 +12,7 @@ import msgspec
 from core.actor import Actor
 from core.errors import CoreError
 from core.files import create_once, digest
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.governance.audit_log import AuditLog
 from core.governance.outbox import TABLE as OUTBOX
 from core.governance.record import AuditEntry, Evidence
@@ -39,6 +39,7 @@ def repair(workspace: Workspace, *, actor: Actor, reason: str = "", tables: Sequ
     Raises:
         CoreError: Something could not be written.
     """
+    require_access(workspace, actor, "document.repair")
     done = close_to_others(workspace)
     for file in state_files(workspace):
         done += _repair_documents(workspace, file.stem, actor, reason, tables)

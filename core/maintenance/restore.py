@@ -9,7 +9,7 @@ from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
 from core.files import access_error, give_second_name, rename, sha256_of, write_file
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
@@ -76,6 +76,7 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
         DamagedFileError: There is no good generation.
         FileAccessError: The operating system refuses; nothing was changed.
     """
+    require_access(workspace, actor, "state.restore", object=file.name)
     if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
         return _restore_telemetry(workspace)
     for perishable in (

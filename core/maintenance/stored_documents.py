@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, get_args, get_origin
 import msgspec
 import orjson
 
+from core.access import DATABASE as ACCESS
+from core.access import CustomRole, Grant, Token
 from core.alerts import Alert
 from core.alerts.anomaly.records import ANOMALY_TABLE, AnomalyRecord
 from core.alerts.delivery.outbox import DATABASE as NOTIFICATIONS
@@ -94,6 +96,9 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),
+    TableOf(ACCESS, "grants", Grant, "grant_id"),
+    TableOf(ACCESS, "roles", CustomRole, "name"),
+    TableOf(ACCESS, "tokens", Token, "token_id"),
     TableOf(ALERTS, "alerts", Alert, "fingerprint"),
     TableOf(ALERTS, PENDING_TABLE, ActiveRuleAlert, "key"),
     TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),

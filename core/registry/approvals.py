@@ -98,7 +98,13 @@ class Approvals:
                 revision=before.revision if before else 0,
             )
             stored = self._documents.replace(approval) if before else self._documents.insert(approval)
-            change.record("version.approve", version.key, after=_summary(stored), evidence=[evidence(version)])
+            change.record(
+                "version.approve",
+                version.key,
+                after=_summary(stored),
+                evidence=[evidence(version)],
+                stage=Stage.PRODUCTION,
+            )
             return stored
 
     def withdraw(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
@@ -114,7 +120,13 @@ class Approvals:
             if own is None:
                 raise ApprovalNotFoundError(model, number, actor.name, [approval.person for approval in counting])
             self._documents.remove(own.key)
-            change.record("version.withdraw_approval", version.key, before=_summary(own), evidence=[evidence(version)])
+            change.record(
+                "version.withdraw_approval",
+                version.key,
+                before=_summary(own),
+                evidence=[evidence(version)],
+                stage=Stage.PRODUCTION,
+            )
             return own
 
     def use(self, change: AuditedChange, version: ModelVersion, transition: int) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.files import InDoubtError, digest
+from core.governance.audit import require_access
 from core.governance.outbox import AuditedChange
 from core.governance.record import Evidence
 from core.plain_files import read_file
@@ -68,6 +69,8 @@ class Registrar:
         read: Callable[[Path, str], str] | None = None,
     ) -> ModelVersion:
         """Copy a folder into the artifacts and record it; see `Registry.register`."""
+        stage = Stage.DEVELOPMENT
+        require_access(self._workspace, actor, "version.register", model=card.model, stage=stage, clock=self._clock)
         self._store.clear_staging()
         with self._store.staged(source, _additions(card)) as staged:
             if (twin := self._twin(card.model, staged.manifest_sha256, run_id)) is not None:
@@ -291,4 +294,4 @@ def _additions(card: RegistrationCard) -> dict[str, bytes]:
 def _record(change: AuditedChange, verb: str, version: ModelVersion) -> None:
     recorded = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
     after = {name: getattr(version, name) for name in (*recorded, *(("checked",) if version.checked else ()))}
-    change.record(verb, version.key, after=after, evidence=[evidence(version)])
+    change.record(verb, version.key, after=after, evidence=[evidence(version)], stage=version.stage)

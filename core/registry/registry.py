@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from core.actor import Actor
+from core.governance import require_access
 from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.aliases import Alias
@@ -19,12 +20,13 @@ from core.registry.changes import registry_change
 from core.registry.documents import ModelVersion
 from core.registry.errors import HashMismatchError, PromotionRefusedError, StalePlanError
 from core.registry.gates import VERIFIED_ARTIFACT
+from core.registry.numbering import version_key
 from core.registry.plan_changes import news_since
 from core.registry.planning import Plan
 from core.registry.registration import Bump, Sweep, card_of
 from core.registry.registry_reader import RegistryReader
 from core.registry.retention import PruneCandidate, PrunePlan
-from core.registry.stages import TransitionVerb
+from core.registry.stages import TransitionVerb, highest
 from core.registry.transitions import move, stale
 from core.registry.trials import Quarantine
 from core.text_limits import MAX_COMPOSED, require_reason, require_tags, require_text
@@ -132,7 +134,9 @@ class Registry(RegistryReader):
                 msgspec.structs.replace(before, tags=kept, updated_at=self._clock(), updated_by=str(actor)),
                 expected_revision=expected_revision,
             )
-            change.record("version.tag", before.key, before={"tags": before.tags}, after={"tags": kept})
+            change.record(
+                "version.tag", before.key, before={"tags": before.tags}, after={"tags": kept}, stage=before.stage
+            )
             return after
 
     def sweep(self, actor: Actor) -> Sweep:
@@ -232,6 +236,17 @@ class Registry(RegistryReader):
             HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids a step.
         """
+        for plan in plans:
+            stages = [stage for step in plan.changes for stage in (step.before, step.after)]
+            require_access(
+                self._workspace,
+                actor,
+                f"version.{plan.verb}",
+                object=version_key(plan.model, plan.version),
+                model=plan.model,
+                stage=highest(stages or [plan.to_stage]),
+                clock=self._clock,
+            )
         decided, here = [], None
         for plan in plans:
             decided.append(

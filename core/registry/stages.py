@@ -1,6 +1,6 @@
 """The stages of a version, and the one table of moves between them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from core.errors import UsageError
@@ -64,6 +64,15 @@ ALLOWED: Mapping[TransitionVerb, frozenset[tuple[Stage, Stage]]] = {
         }
     ),
 }
+
+
+def highest(stages: Iterable[Stage]) -> Stage:
+    """Return the highest of the stages that a move touches, which decides who may make it.
+
+    >>> highest([Stage.STAGING, Stage.PRODUCTION, Stage.ARCHIVED])
+    <Stage.PRODUCTION: 'Production'>
+    """
+    return max(stages, key=(Stage.ARCHIVED, Stage.DEVELOPMENT, Stage.STAGING, Stage.PRODUCTION).index)
 
 
 def is_allowed(verb: TransitionVerb, before: Stage, after: Stage) -> bool:

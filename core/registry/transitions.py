@@ -11,7 +11,7 @@ from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.registration import evidence
-from core.registry.stages import Stage, TransitionVerb
+from core.registry.stages import Stage, TransitionVerb, highest
 from core.registry.undo import standing_after, standing_before
 from core.state import StaleRevisionError
 
@@ -72,6 +72,7 @@ def move(
         before={step.version: step.before for step in plan.changes},
         after={step.version: step.after for step in plan.changes},
         evidence=[evidence(version) for version in moved],
+        stage=highest(stage for step in plan.changes for stage in (step.before, step.after)),
     )
     if plan.verb is TransitionVerb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
         approvals.use(change, moved[0], number)

@@ -195,7 +195,8 @@ class Trials:
             if quarantine is None:
                 raise RefusedError(f"{version.model} {version.version} is not quarantined.")
             self._quarantine.remove(version.key)
-            change.record("version.release", version.key, before={"problem": quarantine.problem})
+            before = {"problem": quarantine.problem}
+            change.record("version.release", version.key, before=before, stage=version.stage)
         labels = {"model": version.model, "version": version.version}
         Alerts(self._workspace).clear("version_quarantined", labels=labels, now=self._clock(), reason="released")
         return quarantine

@@ -9,8 +9,9 @@ import msgspec
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import ConflictError, NotFoundError, RefusedError
-from core.governance import audited
+from core.governance import audited, require_access
 from core.registry import Registry
+from core.registry.stages import Stage
 from core.retraining.document import (
     DesiredRetraining,
     ObservedRetraining,
@@ -183,6 +184,8 @@ class Retrainings:
                 "retraining.start",
                 started.retraining_id,
                 after={"model": model, "trigger": trigger, "cause": cause, "live": live.version},
+                model=model,
+                stage=Stage.PRODUCTION,
             )
         return started
 
@@ -271,6 +274,15 @@ class Retrainings:
             return {"approvals": (*found.approvals, word)}
 
         found = self.named(name)
+        require_access(
+            self._workspace,
+            actor,
+            "retraining.approve",
+            object=found.retraining_id,
+            model=found.model,
+            stage=Stage.PRODUCTION,
+            clock=self._clock,
+        )
         check(found)
         self._approve_version(found, actor, reason)
         return self._desire(
@@ -376,6 +388,8 @@ class Retrainings:
                 before.retraining_id,
                 before={"desired": before.desired, "n_approvals": len(before.approvals)},
                 after={"desired": after.desired, "n_approvals": len(after.approvals)},
+                model=before.model,
+                stage=Stage.PRODUCTION,
             )
         return after
 

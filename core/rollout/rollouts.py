@@ -11,9 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from core.actor import Actor
-from core.governance import audited
+from core.governance import audited, require_access
 from core.losses import AnswerForm, LossRule
 from core.registry.planning import reason_against
+from core.registry.stages import Stage
 from core.registry.trial_child import TrialFailedError
 from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
@@ -142,6 +143,8 @@ class Rollouts(RolloutRecords):
             RolloutRefusedError: A rule forbids it, or another version has gone live since the proposal.
         """
         now = self._clock()
+        model, stage = proposal.model, Stage.PRODUCTION
+        require_access(self._workspace, actor, "rollout.start", model=model, stage=stage, clock=self._clock)
         unservable = self._unservable(proposal) if proposal.allowed else None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (active := self.active(proposal.model)) is not None:
@@ -196,6 +199,8 @@ class Rollouts(RolloutRecords):
                     "plan": rollout.plan,
                     "policy_sha256": rollout.policy_sha256,
                 },
+                model=rollout.model,
+                stage=Stage.PRODUCTION,
             )
         return rollout
 
@@ -305,6 +310,8 @@ class Rollouts(RolloutRecords):
                 rollout_id,
                 before={"desired": before.desired, "desired_step": before.desired_step},
                 after={"desired": rollout.desired, "desired_step": rollout.desired_step},
+                model=rollout.model,
+                stage=Stage.PRODUCTION,
             )
             if ends_here:
                 self._write_holds(rollout.model)

@@ -4,65 +4,27 @@ A token belongs to a person, by default its creator; every change made with it i
 of a token for another person has seen its secret and could use it, so the approval tally takes both into account.
 """
 
-import hashlib
 import re
 import secrets
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 
 import msgspec
 
-from core.actor import RESERVED, Actor, Origin
+from core.access import DATABASE, Role, Token
+from core.access.documents import digest
+from core.actor import RESERVED, Actor
 from core.clock import Clock, utc_now
-from core.errors import UsageError
+from core.errors import RefusedError, UsageError
 from core.escape import is_shown_as_is, shown
 from core.governance import audited
 from core.state import Documents, Workspace
 
-DATABASE = "access"
+__all__ = ["DATABASE", "PREFIX", "Role", "Token", "Tokens", "digest"]
+
 PREFIX = "bondx_"
+LONGEST_OVERLAP = timedelta(days=30)
 _MAX_NAME = 60
 _PERSON = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._+@-]{{0,{_MAX_NAME - 1}}}")
-
-
-class Role(StrEnum):
-    """The permissions of a token; each role includes the permissions of the role before it."""
-
-    VIEWER = "viewer"  # read, predict, report outcomes
-    OPERATOR = "operator"  # sessions, promotions, approvals, rollouts, alerts
-    ADMIN = "admin"  # tokens, and every permanent removal
-
-    @property
-    def rank(self) -> int:
-        """The position in the order of permissions, lowest first."""
-        return list(Role).index(self)
-
-
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One token, as stored."""
-
-    token_id: str
-    name: str  # its purpose
-    person: str = ""  # the owner and author of every change made with it; without an owner it is invalid
-    makers: tuple[str, ...] = ()  # everyone who may have seen the secret, and so could be using it
-    role: Role
-    digest: str  # SHA-256; the token has 256 random bits, so nothing slower would make guessing harder
-    created_at: datetime
-    created_by: str
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-    revoked_by: str | None = None
-    revision: int = 0
-
-    def is_valid(self, now: datetime) -> bool:
-        """Say whether the token is valid at this moment."""
-        is_open = self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-        return is_open and self.person != ""
-
-    def actor(self, host: str) -> Actor:
-        """Return the author of changes made with the token from a host."""
-        behind = tuple(maker for maker in self.makers if maker != self.person.casefold())
-        return Actor(self.person, host, Origin.API, via=self.name, behind=behind)
 
 
 class Tokens:
@@ -130,6 +92,51 @@ class Tokens:
             change.record("token.create", token.token_id, after={"name": name, "person": token.person, "role": role})
         return token, secret
 
+    def rotate(
+        self,
+        token_id: str,
+        *,
+        actor: Actor,
+        overlap: timedelta = timedelta(0),
+        valid_days: float | None = None,
+        reason: str = "",
+    ) -> tuple[Token, str]:
+        """Give a token a new secret; its id, its owner, its role and its grants stay.
+
+        Args:
+            token_id: The token.
+            actor: Who does it, and may have seen the secret from now on.
+            overlap: How long the former secret is still taken, so that nothing stops while the new one is spread.
+            valid_days: How long the token is valid from now on; None: as long as before.
+            reason: The reason, for the audit log.
+        Returns:
+            The stored record and the new secret, which is never shown again.
+        Raises:
+            NotFoundError: There is no token with this id.
+            RefusedError: It is revoked or expired, or its former secret would be taken for more than 30 days.
+        """
+        if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+            raise RefusedError(f"A former secret can be taken for 0 to {LONGEST_OVERLAP.days} days.")
+        secret = PREFIX + secrets.token_urlsafe(32)
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            now, before = self._clock(), self._documents.get(token_id)
+            if not before.is_valid(now):
+                raise RefusedError(f"{token_id} is revoked or expired; create another token.")
+            token = self._documents.replace(
+                msgspec.structs.replace(
+                    before,
+                    digest=digest(secret),
+                    former_digest=before.digest if overlap else "",
+                    former_until=now + overlap if overlap else None,
+                    makers=tuple(sorted({*before.makers, *actor.persons})),
+                    expires_at=before.expires_at if valid_days is None else now + timedelta(days=valid_days),
+                    rotated_at=now,
+                )
+            )
+            after = {"name": token.name, "expires_at": token.expires_at, "former_until": token.former_until}
+            change.record("token.rotate", token_id, after=after)
+        return token, secret
+
     def revoke(self, token_id: str, *, actor: Actor, reason: str = "") -> Token:
         """Revoke a token permanently. Revoking it again changes nothing.
 
@@ -147,8 +154,3 @@ class Tokens:
     @property
     def _documents(self) -> Documents[Token]:
         return self._workspace.database(DATABASE).documents("tokens", Token, "token_id")
-
-
-def digest(secret: str) -> str:
-    """Return the digest under which a token is stored."""
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,15 +1,22 @@
 """Authenticates callers: by a token, or as a local reader on this machine."""
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from core.access import Door, Principal, PrincipalKind, VerbClass, reaches
+from core.access.principal import ANONYMOUS
+from core.access.roles import classes_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.governance.audit import record_refusal
 from core.local_callers import LocalCallers
 from core.serving.access import DATABASE, Role, Token, Tokens, digest
 from core.serving.errors import ForbiddenError, UnauthenticatedError
+from core.serving.peer_accounts import PeerAccount
+from core.serving.token_uses import TokenUses
 from core.state import Workspace
 
 Headers = Mapping[bytes, bytes]
@@ -38,42 +45,77 @@ class Authenticator:
         """
         self._workspace = workspace
         self._tokens = Tokens(workspace, clock=clock)
+        self._uses = TokenUses(workspace)
+        self._door = Door(workspace, clock=clock)
         self._clock = clock
         self._by_digest: dict[str, Token] = {}
         self._generation: object = None
         self._looked_at = float("-inf")
         self._local = LocalCallers() if local_reads else None
 
-    def admit(self, headers: Headers, client: tuple[str, int] | None, *, at_least: Role, is_read: bool) -> Caller:
+    def admit(self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool) -> Caller:
         """Admit a request, or raise the reason for refusing it.
 
         Args:
             headers: By lower-case name.
             client: Address of the peer; None where the server cannot know.
-            at_least: The required role.
+            takes: The class of verbs that the route is of; which verb, to which model, is judged where it is done.
             is_read: Whether the request changes nothing; then a caller on this machine needs no token.
         Raises:
             UnauthenticatedError: A token is required, and the request has no valid token.
-            ForbiddenError: The token's role is too low.
+            ForbiddenError: No role of the token has a verb of this class.
         """
         host = client[0] if client else "?"
         authorization = headers.get(b"authorization")
+        if isinstance(host, PeerAccount):
+            if authorization is None:
+                return self._admit_account(host, takes)
+            host = socket.gethostname()
         if authorization is None:
-            may_read = is_read and at_least is Role.VIEWER and client is not None
+            may_read = is_read and takes is VerbClass.VIEW and client is not None
             if may_read and self._local is not None and self._local.is_local(headers, host):
-                return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER, has_token=False)
+                return Caller(Actor(ANONYMOUS, host, Origin.API), Role.VIEWER, has_token=False)
             raise UnauthenticatedError(
-                "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx serve token create`."
+                "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx access token create`."
             )
         scheme, _, secret = authorization.decode("latin-1").partition(" ")
         token = self._find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise UnauthenticatedError("The token is unknown, expired or revoked.")
-        if token.role.rank < at_least.rank:
+        self._uses.note(token.token_id, self._clock())
+        # A viewer's right is every token's, so predictions ask nothing more.
+        if takes is not VerbClass.VIEW and not self._reaches(token, takes):
+            roles = " or ".join(role for role in Role if takes in classes_of(role))
             raise ForbiddenError(
-                f"This requires the role {at_least}; token {token.token_id} has the role {token.role}."
+                f"This requires the role {roles}; token {token.token_id} has the role {token.role}.",
+                verb=takes,
+                actor=token.actor(host),
             )
         return Caller(token.actor(host), token.role)
+
+    def _admit_account(self, account: PeerAccount, takes: VerbClass) -> Caller:
+        """Admit an account of this machine, which the kernel vouches for, by its grants."""
+        rules, principal = self._door.rules(), Principal(PrincipalKind.USER, account)
+        actor = Actor(str(account), socket.gethostname(), Origin.API)
+        # Without grants, accounts may do everything, since only the owner can enter the folder. Anybody can come here.
+        if not rules.governed and account != rules.owner:
+            raise ForbiddenError(
+                f"{account} has no role here: an admin grants one with `bondx access grant user:{account} viewer`.",
+                verb=takes,
+                actor=actor,
+            )
+        if not reaches(rules, principal, takes, now=self._clock()):
+            roles = " or ".join(role for role in Role if takes in classes_of(role))
+            raise ForbiddenError(f"This requires the role {roles}, which {account} lacks.", verb=takes, actor=actor)
+        return Caller(actor, Role.VIEWER)
+
+    def record(self, refusal: ForbiddenError) -> None:
+        """Record that a caller was refused."""
+        record_refusal(self._workspace, refusal, actor=refusal.actor, clock=self._clock)
+
+    def _reaches(self, token: Token, takes: VerbClass) -> bool:
+        principal = Principal(PrincipalKind.TOKEN, token.token_id)
+        return reaches(self._door.rules(), principal, takes, now=self._clock())
 
     def has_tokens(self) -> bool:
         """Say whether any token is valid now."""
@@ -83,15 +125,18 @@ class Authenticator:
     def _find(self, secret: str) -> Token | None:
         if time.monotonic() - self._looked_at > _LOOK_SECONDS:
             self._look()
-        token = self._by_digest.get(digest(secret))
-        return token if token is not None and token.is_valid(self._clock()) else None
+        found = digest(secret)
+        token = self._by_digest.get(found)
+        return token if token is not None and token.takes(found, self._clock()) else None
 
     def _look(self) -> None:
         begin = time.monotonic()
         generation = self._workspace.database(DATABASE).signature()
         if generation != self._generation:
             try:
-                self._by_digest = {token.digest: token for token in self._tokens.all()}
+                tokens = self._tokens.all()
+                by_digest = {token.former_digest: token for token in tokens if token.former_digest}
+                self._by_digest = by_digest | {token.digest: token for token in tokens}
                 self._generation = generation
             except CoreError:
                 self._by_digest = {}  # without readable tokens, nobody is admitted

@@ -24,6 +24,7 @@ from core.serving.errors import (
     UnknownCodingError,
 )
 from core.serving.limits import ServingLimits
+from core.serving.peer_accounts import account_behind
 from core.serving.upgrades import OneProtocol
 
 MAX_HEAD_BYTES = 64 << 10
@@ -70,6 +71,8 @@ class TimedProtocol(OneProtocol):
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if (account := account_behind(transport)) is not None:
+            self.client = account, 0  # from here on, as an address: limits by peer hold for each account
         self._used_at = self.loop.time()
         self._wire = _Wire(transport, self._close_after_request)
         admission = self._crowd.enter(self)

@@ -1,7 +1,10 @@
 """The errors of serving, each with its HTTP status."""
 
+import math
 from collections.abc import Sequence
 
+from core.access import AccessRefusedError
+from core.actor import Actor
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
 from core.escape import shown
 from core.files import InDoubtError
@@ -121,10 +124,34 @@ class UnauthenticatedError(ServingError, RefusedError):
     status = 401
 
 
-class ForbiddenError(ServingError, RefusedError):
-    """The token is valid, but its role is too low."""
+class ForbiddenError(ServingError, AccessRefusedError):
+    """The token is valid, but no role of it reaches the route.
+
+    Attributes:
+        actor: Who asked.
+    """
 
     status = 403
+
+    def __init__(self, message: str, *, verb: str, actor: Actor) -> None:
+        super().__init__(message, verb=verb)
+        self.actor = actor
+
+
+class TooManyRequestsError(ServingError, RefusedError):
+    """The caller has made more requests than `serving.requests_per_minute` allows.
+
+    Attributes:
+        wait_seconds: In how many seconds it may make its next.
+    """
+
+    status = 429
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = max(1, math.ceil(wait_seconds))
+        super().__init__(
+            f"You have made more requests than serving.requests_per_minute allows; wait {self.wait_seconds} s."
+        )
 
 
 class NotRecordedError(ServingError, RefusedError):
@@ -176,6 +203,8 @@ def status_of(error: CoreError) -> int:
         return 409
     if isinstance(error, UsageError):
         return 400
+    if isinstance(error, AccessRefusedError):
+        return 403
     if isinstance(error, RefusedError) and not isinstance(error, StateError):
         return 422
     # A full disk, a damaged file or a locked store: the request is not at fault, and a retry may succeed.

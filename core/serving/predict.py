@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from core.access import VerbClass
 from core.errors import CoreError
-from core.serving.access import Role
 from core.serving.asgi import REQUEST_ID, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator, Caller, Headers
 from core.serving.dialects import Answered, Dialect, ReadRequest
@@ -100,7 +100,7 @@ class Predictor:
         begin = time.perf_counter()
         dialect = target.dialect
         try:
-            caller = self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+            caller = self._authenticator.admit(headers, client, takes=VerbClass.VIEW, is_read=True)
             given = _given_id(headers)
             own = given or self.new_id()
             served = self._served(target)
@@ -150,7 +150,7 @@ class Predictor:
 
     def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""
-        return self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+        return self._authenticator.admit(headers, client, takes=VerbClass.VIEW, is_read=True)
 
     async def reply(
         self, target: Target, headers: Headers, caller: Caller, content: bytes, request_id: str

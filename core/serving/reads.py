@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
+from core.access import VerbClass
 from core.errors import CoreError
 from core.metrics.exposition import CONTENT_TYPE
-from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator
 from core.serving.dialects import Dialect, refusal
@@ -150,4 +150,4 @@ class Reads:
         return True
 
     def _admit(self, scope: Scope) -> None:
-        self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
+        self._authenticator.admit(headers_of(scope), scope["client"], takes=VerbClass.VIEW, is_read=True)

@@ -36,7 +36,9 @@ from core.serving.live import LiveCounter
 from core.serving.loading import Loader
 from core.serving.metrics import ServingMetrics, table_facts
 from core.serving.offers import ServedList
+from core.serving.peer_accounts import listen_for_accounts
 from core.serving.predict import Predictor, quiet_arithmetic
+from core.serving.rate_limit import RateLimit
 from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.rpc.ports import reserve
@@ -100,6 +102,8 @@ class Server:
         key: Path | None = None,
         listener: socket.socket | None = None,
         metrics_listener: socket.socket | None = None,
+        accounts_listen: Path | None = None,
+        accounts_listener: socket.socket | None = None,
         named: str = "",
         shared: SharedCounts | None = None,
         rpc_port: int | None = None,
@@ -121,6 +125,8 @@ class Server:
             key: File of the private key.
             listener: Listens on the address already; by default, this server does.
             metrics_listener: Listens on the second address already.
+            accounts_listen: A Unix socket at which accounts of this machine need no token.
+            accounts_listener: Listens there already.
             named: The flag or the setting that the address is from, for errors.
             shared: The counters of all processes of this server, if there are several.
             rpc_port: Port for gRPC on the same address; 0 takes a free one, and by default there is none.
@@ -138,6 +144,7 @@ class Server:
         self._socket = listener or listen(authenticator, host, port, named=named)
         try:
             self._metrics_socket = metrics_listener or listen_for_metrics(authenticator, metrics_listen, self._socket)
+            self._accounts_socket = accounts_listener or listen_for_accounts(accounts_listen)
         except ListenError:
             self._socket.close()
             raise
@@ -197,6 +204,7 @@ class Server:
             self._limits,
             self._port_troubles,
             self.evaluations,
+            RateLimit(settings.serving.requests_per_minute),
         )
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         if self._metrics_socket is not None:
@@ -240,7 +248,7 @@ class Server:
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def _sockets(self) -> list[socket.socket]:
-        return [self._socket] if self._metrics_socket is None else [self._socket, self._metrics_socket]
+        return [each for each in (self._socket, self._metrics_socket, self._accounts_socket) if each is not None]
 
     def _close_sockets(self) -> None:
         for listener in self._sockets():
@@ -287,6 +295,8 @@ class Server:
             log.info("serving gRPC on %s", self._rpc.address)
         if self.metrics_url is not None:
             log.info("/health, /ready and /metrics on %s", self.metrics_url)
+        if self._accounts_socket is not None:
+            log.info("accounts of this machine need no token at %s", self._accounts_socket.getsockname())
         if environment := self._policy.environment:
             log.info("the policy is of the environment %s (BONDX_ENV)", environment)
 

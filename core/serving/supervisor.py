@@ -48,6 +48,7 @@ class WorkerPlace:
     supervisor: int  # process id
     rpc: int | None = None  # descriptor of the socket that reserves the port for gRPC
     metrics_listener: int | None = None  # descriptor of the socket for probes and /metrics alone
+    accounts_listener: int | None = None  # descriptor of the Unix socket for accounts of this machine
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self | None:
@@ -122,6 +123,7 @@ class Supervisor:
         n_workers: int,
         *,
         metrics_listener: socket.socket | None = None,
+        accounts_listener: socket.socket | None = None,
         silence_seconds: float = 10.0,
         end_seconds: float = 25.0,
         rpc_reserved: socket.socket | None = None,
@@ -133,6 +135,7 @@ class Supervisor:
             command: Starts a worker, which finds its place in the environment.
             n_workers: How many run at a time.
             metrics_listener: Listens for probes and /metrics alone.
+            accounts_listener: Listens for accounts of this machine.
             silence_seconds: How long a worker may give no sign before it is replaced.
             end_seconds: How long a worker may take to end once it is told to.
             rpc_reserved: Keeps the port for gRPC, on which each worker listens.
@@ -144,6 +147,7 @@ class Supervisor:
         self._listener = listener
         self._rpc_reserved = rpc_reserved
         self._metrics_listener = metrics_listener
+        self._accounts_listener = accounts_listener
         self._command = command
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
@@ -188,8 +192,10 @@ class Supervisor:
             os.set_blocking(write_end, False)
             descriptor = self._listener.fileno()
             place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
-            further = (self._rpc_reserved, self._metrics_listener)
-            place.rpc, place.metrics_listener = (each.fileno() if each is not None else None for each in further)
+            further = (self._rpc_reserved, self._metrics_listener, self._accounts_listener)
+            place.rpc, place.metrics_listener, place.accounts_listener = (
+                each.fileno() if each is not None else None for each in further
+            )
             process = subprocess.Popen(
                 self._command,
                 env={**os.environ, VARIABLE: json.dumps(asdict(place))},

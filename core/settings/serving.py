@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from core.settings.address import ListenAddress
 from core.settings.feature_log import FeatureLogSettings
+from core.settings.names import Name
 from core.settings.served_models import ServedModelSettings, ServedName
 
 MOST_ROWS = 1_000_000
@@ -27,6 +28,14 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     metrics_listen: Annotated[
         ListenAddress | None,
         Meta(description="A second address, for /health, /ready and /metrics alone; null: only listen has them."),
+    ] = None
+    socket: Annotated[
+        Name | None,
+        Meta(description="A Unix socket at which accounts of this machine need no token, but grants; null: none."),
+    ] = None
+    requests_per_minute: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Requests of the control API that each caller may make, in each process; null: no limit."),
     ] = None
     local_reads: Annotated[
         bool, Meta(description="Whether callers on this machine may read and predict without a token.")

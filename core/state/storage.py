@@ -300,6 +300,14 @@ class GenerationStorage(Storage):
 
 
 _thread = threading.local()
+
+
+def file_in_transaction() -> Path | None:
+    """Return the file of which the calling thread is in a transaction, if it is in one."""
+    storage = getattr(_thread, "storage", None)
+    return None if storage is None else storage.path
+
+
 _storages: weakref.WeakSet[GenerationStorage] = weakref.WeakSet()
 
 

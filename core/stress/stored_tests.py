@@ -14,7 +14,7 @@ from core.errors import NotFoundError
 from core.escape import shown
 from core.files import digest, remove_file, write_file
 from core.governance import Evidence
-from core.governance.audit import audited
+from core.governance.audit import audited, require_access
 from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.stress.model_figures import ModelCase, ModelUnderStress
@@ -184,6 +184,7 @@ class StressTests:
             reason: Why.
             session_id: The session whose end it is of.
         """
+        require_access(self._workspace, actor, "stress.run", clock=self._clock)  # before its report is written
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents = self._documents
             newest = max((_number(each) for each in documents.all_keys()), default=0)

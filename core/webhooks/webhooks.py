@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
+from core.governance import require_access
 from core.settings import settings_in_force
 from core.settings.webhooks import EVENTS, WebhookSettings
 from core.webhooks.delivery import DeliveryState, WebhookDelivery
@@ -106,14 +108,16 @@ class Webhooks:
         ]
         return wanted[:limit]
 
-    def test(self, name: str, event: str | None = None) -> WebhookTest:
+    def test(self, name: str, event: str | None = None, *, actor: Actor) -> WebhookTest:
         """Send an example event to a webhook now, once. It is not kept.
 
         Args:
             name: The webhook, active or not.
             event: The event; by default the first that the webhook is told.
+            actor: Who asks.
 
         Raises:
+            AccessRefusedError: No role of the actor allows it.
             NotFoundError: There is no such webhook.
             UsageError: There is no such event, or the secret cannot be read.
         """
@@ -121,6 +125,7 @@ class Webhooks:
 
         import orjson
 
+        require_access(self._workspace, actor, "webhook.test", object=name, clock=self._clock)
         webhook = self._named(name)
         event = event or webhook.events[0]
         if event not in EXAMPLES:

@@ -112,6 +112,7 @@ def an_app(*, read_only: bool = False, armed: bool = True, engine: bool = False,
         has_engine=engine,
         frozen_at=T0 if past else None,
         playback=Object(refusal="This is the past." if past else None),
+        rights=Object(refusal=lambda needs, model=None: None),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from core.actor import Actor
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.outbox import Outbox
@@ -12,12 +13,21 @@ from core.alerts.delivery.receivers import ConfiguredChannel, Receivers
 from core.alerts.delivery.records import Delivery, DeliveryAttempt, NotificationState
 from core.alerts.delivery.wording import headline
 from core.clock import Clock, to_iso
+from core.governance import require_access
+from core.state import Workspace
 
 TEST = "test"
 
 
 def send_tests(
-    outbox: Outbox, receivers: Receivers, receiver: str, *, clock: Clock, timeout_seconds: float, workspace: str
+    outbox: Outbox,
+    receivers: Receivers,
+    receiver: str,
+    *,
+    actor: Actor,
+    clock: Clock,
+    timeout_seconds: float,
+    workspace: Workspace,
 ) -> Iterator[Delivery]:
     """Send a test message to each channel of a receiver, and keep what happened in the log.
 
@@ -27,17 +37,20 @@ def send_tests(
         outbox: Keeps the log.
         receivers: The receivers.
         receiver: The name of the receiver.
+        actor: Who asks.
         clock: The time.
         timeout_seconds: How long each attempt may take.
-        workspace: The name of the workspace.
+        workspace: The workspace.
 
     Yields:
         What happened at each channel.
 
     Raises:
+        AccessRefusedError: No role of the actor allows it.
         NotFoundError: There is no such receiver.
     """
-    message = _message(receiver, clock, workspace)
+    require_access(workspace, actor, "notification.test", object=receiver, clock=clock)
+    message = _message(receiver, clock, workspace.root.name)
     for configured in receivers.get(receiver):
         yield _send(outbox, configured, message, clock=clock, timeout_seconds=timeout_seconds)
 

@@ -41,6 +41,11 @@ RULES: tuple[Rule, ...] = (
         "fail. Correct the file; bondx alerts check lists its faults, and bondx alerts rules those of each rule.",
     ),
     EventRule(
+        name="broken_glass",
+        severity=Severity.CRITICAL,
+        advice="Ask them what they do, and read it in the audit log. bondx access revoke ends it before its time.",
+    ),
+    EventRule(
         name="backup_failed",
         severity=Severity.CRITICAL,
         advice="Remove the cause that it names; the engine tries again every ten minutes, bondx backup does at once. "

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from core.alerts.broken_glass import BrokenGlass
 from core.alerts.policy_alerts import PolicyAlerts
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
@@ -41,6 +42,7 @@ class Housekeeping(Worker):
         self.wake = threading.Event()
         self._context = context
         self._policy = PolicyAlerts(context.workspace, context.clock, context.alerts)
+        self._broken_glass = BrokenGlass(context.workspace, clock=context.clock)
         self._next_stores: datetime | None = None
         self._next_prune = context.clock() + timedelta(seconds=STEP_SECONDS)  # an engine that starts has more to do
 
@@ -48,6 +50,7 @@ class Housekeeping(Worker):
     def step(self) -> float:
         now = self._context.clock()
         self._policy.update()
+        self._broken_glass.keep_up()
         usage = shutil.disk_usage(self._context.workspace.root)
         self._context.telemetry.add(USED_SERIES, now, float(usage.used))
         if self._next_stores is None or now >= self._next_stores:

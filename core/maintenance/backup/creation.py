@@ -27,6 +27,7 @@ from core.files import (
     remove_tree,
 )
 from core.governance.anchors import Anchor
+from core.governance.audit import require_access
 from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupStoppedError
@@ -101,6 +102,7 @@ def create_backup(
         BackupStoppedError: `is_stopped` said so.
     """
     begun = time.monotonic()
+    require_access(workspace, actor, "backup.create", clock=clock)
     history = BackupHistory(workspace, clock=clock)
     with only_one(workspace.cache_dir / _LOCK):
         repository = BackupRepository.open_or_create(folder, key, now=clock(), option=option)

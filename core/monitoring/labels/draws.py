@@ -120,6 +120,7 @@ class LabelDraws:
                 "labels.draw",
                 draw.draw_id,
                 after={"n": draw.n, "seed": draw.seed, "n_rows": draw.n_rows, "metric": draw.metric},
+                model=draw.model,
             )
         return stored
 
@@ -134,5 +135,5 @@ class LabelDraws:
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             stored = self._documents.replace(msgspec.structs.replace(draw, n=n), expected_revision=draw.revision)
-            change.record("labels.more", draw.draw_id, before={"n": draw.n}, after={"n": n})
+            change.record("labels.more", draw.draw_id, before={"n": draw.n}, after={"n": n}, model=draw.model)
         return stored

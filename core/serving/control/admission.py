@@ -1,5 +1,6 @@
-"""Access to routes: each route declares its required role and whether it only reads."""
+"""Access to routes: each route declares the class of its verb and whether it only reads."""
 
+import asyncio
 from functools import cache
 from typing import Any, TypeAlias, TypeVar, get_origin
 
@@ -11,49 +12,70 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter, SkipValidation
 from litestar.types import Scope
 
+from core.access import PrincipalKind, VerbClass, principal_of
+from core.actor import Actor
 from core.errors import UsageError
 from core.escape import shown, spelled_out, texts_in, unshown_text
 from core.json_documents import decode_json
-from core.serving.access import Role
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
 from core.serving.decoding import check_keys, syntax_problem
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, ForbiddenError, TooManyRequestsError
+from core.serving.rate_limit import RateLimit
 from core.text_limits import require_text
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
 """An object that the application itself hands to a route, so it needs no validation."""
 
-AUTHENTICATOR = "authenticator"
+AUTHENTICATOR, RATE_LIMIT = "authenticator", "rate_limit"
 _CALLER = "bondx_caller"
 
-LOOK: dict[str, Any] = {"role": Role.VIEWER, "is_read": True}
-REPORT: dict[str, Any] = {"role": Role.VIEWER, "is_read": False}
-INSPECT: dict[str, Any] = {"role": Role.OPERATOR, "is_read": True}
-OPERATE: dict[str, Any] = {"role": Role.OPERATOR, "is_read": False}
-ADMINISTER: dict[str, Any] = {"role": Role.ADMIN, "is_read": False}
+LOOK: dict[str, Any] = {"takes": VerbClass.VIEW, "is_read": True}
+REPORT: dict[str, Any] = {"takes": VerbClass.VIEW, "is_read": False}
+INSPECT: dict[str, Any] = {"takes": VerbClass.INSPECT, "is_read": True}
+OPERATE: dict[str, Any] = {"takes": VerbClass.OPERATE, "is_read": False}
+APPROVE: dict[str, Any] = {"takes": VerbClass.APPROVE, "is_read": False}
+REPAIR: dict[str, Any] = {"takes": VerbClass.REPAIR, "is_read": False}
+ADMINISTER: dict[str, Any] = {"takes": VerbClass.ADMINISTER, "is_read": False}
 
 
-def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Admit a request to its route, or refuse it (a Litestar guard).
 
     Raises:
         UnauthenticatedError: The route requires a token.
-        ForbiddenError: The token's role is too low.
+        ForbiddenError: No role of the caller reaches the route; the audit log has the refusal.
+        TooManyRequestsError: The caller has made too many requests.
     """
     authenticator: Authenticator = connection.app.state[AUTHENTICATOR]
     scope = connection.scope
     if scope.get("method") == "OPTIONS":  # the framework's own answer names the methods of the path
         return
-    caller = authenticator.admit(
-        headers_of(scope),
-        scope["client"],
-        # A route that declares nothing requires the highest role.
-        at_least=handler.opt.get("role", Role.ADMIN),
-        is_read=bool(handler.opt.get("is_read", False)),
-    )
+    try:
+        caller = authenticator.admit(
+            headers_of(scope),
+            scope["client"],
+            # A route that declares nothing requires the highest role.
+            takes=handler.opt.get("takes", VerbClass.ADMINISTER),
+            is_read=bool(handler.opt.get("is_read", False)),
+        )
+    except ForbiddenError as refusal:
+        _count(connection, refusal.actor)
+        refusal.object = f"{scope['method'].lower()} {scope['path_template']}"
+        await asyncio.to_thread(authenticator.record, refusal)  # the disk must not keep other callers waiting
+        raise
+    _count(connection, caller.actor)
     scope["state"][_CALLER] = caller
+
+
+def _count(connection: ASGIConnection[Any, Any, Any, Any], actor: Actor) -> None:
+    """Count a request of a token, of an account, or of an address without either; refuse one too many."""
+    limit: RateLimit = connection.app.state[RATE_LIMIT]
+    principal = principal_of(actor)
+    name = actor.host if principal.kind is PrincipalKind.NOBODY else str(principal)
+    if wait := limit.wait_seconds(name):
+        raise TooManyRequestsError(wait)
 
 
 def caller_of(scope: Scope) -> Caller:

@@ -15,9 +15,11 @@ from litestar.routes import HTTPRoute
 from core.errors import CoreError
 from core.json_documents import describe
 from core.serving.authenticator import Authenticator
+from core.serving.control.access import AccessRoutes
 from core.serving.control.admission import (
     AUTHENTICATOR,
     LOOK,
+    RATE_LIMIT,
     admit,
     caller_of,
     check_request,
@@ -64,6 +66,7 @@ from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
 from core.serving.control.webhooks import WebhookRoutes
 from core.serving.limits import ServingLimits
+from core.serving.rate_limit import RateLimit
 from core.serving.recording import PredictionRecorder
 from core.serving.table import ServingTable
 from core.state import Workspace
@@ -88,6 +91,7 @@ _ROUTES = (
     PruneRoutes,
     BackupRoutes,
     EvidenceRoutes,
+    AccessRoutes,
     TokenRoutes,
     WebhookRoutes,
 )
@@ -103,6 +107,7 @@ def control_application(
     limits: ServingLimits,
     port_troubles: Callable[[], tuple[str, ...]] = lambda: (),
     evaluation_pool: EvaluationPool | None = None,
+    rate_limit: RateLimit | None = None,
 ) -> Litestar:
     """Assemble the application.
 
@@ -114,6 +119,7 @@ def control_application(
         limits: The limits of requests.
         port_troubles: Says which ports are closed though they should be open, a sentence each.
         evaluation_pool: Runs expressions of callers; by default one of its own.
+        rate_limit: Limits the requests of each caller; by default nothing does.
     """
     pool = evaluation_pool or EvaluationPool()
 
@@ -169,6 +175,7 @@ def control_application(
         )
     )
     application.state[AUTHENTICATOR] = authenticator
+    application.state[RATE_LIMIT] = rate_limit or RateLimit(None)
     application.state[ROOT] = workspace.root
     for route in application.routes:
         if isinstance(route, HTTPRoute):
@@ -182,7 +189,7 @@ def document(application: Litestar) -> dict[str, Any]:
     described = tuples_spelled(application.openapi_schema.to_schema())
     for path, operations in described["paths"].items():
         refusals = faults(
-            "400", "401", "403", "404", "409", "422", is_sentence=path.startswith(f"{ALERTMANAGER_PREFIX}/")
+            "400", "401", "403", "404", "409", "422", "429", is_sentence=path.startswith(f"{ALERTMANAGER_PREFIX}/")
         )
         for operation in operations.values():
             operation["responses"] |= refusals

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from core.errors import CoreError
 from core.serving.asgi import RETRY_SECONDS
-from core.serving.errors import status_of
+from core.serving.errors import TooManyRequestsError, status_of
 from core.serving.public_reasons import within
 
 ROOT = "root"
@@ -37,7 +37,8 @@ def on_core_error(request: Request[Any, Any, Any], error: CoreError) -> Response
             status=status_of(error),
             field=getattr(error, "field", None),
             changes=msgspec.to_builtins(changes, enc_hook=str) if changes else None,
-        )
+        ),
+        {"retry-after": str(error.wait_seconds)} if isinstance(error, TooManyRequestsError) else None,
     )
 
 

@@ -14,6 +14,7 @@ from core.alerts.delivery.outbox import Outbox
 from core.alerts.delivery.receivers import receivers_in_force
 from core.alerts.delivery.trial import send_tests
 from core.clock import utc_now
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.settings import settings_in_force
 from core.state import Workspace
@@ -36,15 +37,18 @@ class NotificationRoutes(Controller):
         return receiver_channels(Outbox(workspace), receivers_in_force(workspace))
 
     @post("/receivers/{receiver:str}/test", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def try_receiver(self, workspace: Given[Workspace], receiver: FromPath[str]) -> list[NotificationLine]:
+    def try_receiver(
+        self, workspace: Given[Workspace], caller: Given[Caller], receiver: FromPath[str]
+    ) -> list[NotificationLine]:
         """Send a test message to every channel of a receiver, and say what happened."""
         settings = settings_in_force(workspace.root).alerts
         sent = send_tests(
             Outbox(workspace),
             receivers_in_force(workspace),
             receiver,
+            actor=caller.actor,
             clock=utc_now,
             timeout_seconds=settings.delivery.timeout_seconds,
-            workspace=workspace.root.name,
+            workspace=workspace,
         )
         return [*notification_lines([*sent])]

@@ -8,11 +8,12 @@ from core.serving.dialects.schemas import FAULT, Schema
 _FAULTS = {
     "400": "The request is invalid; `field` names the field at fault.",
     "401": "A token is required.",
-    "403": "The token's role is too low.",
+    "403": "No role of the token, or of the account, allows it.",
     "404": "Not found; the message lists the choices.",
     "409": "Changed by someone else first; the message says by whom and when, `changes` lists the fields.",
     "413": "A limit of this server is exceeded.",
     "422": "A rule or a gate forbids the request.",
+    "429": "The caller has made more requests than the settings allow; `retry-after` says when to ask again.",
     "503": "The server cannot answer now; try again later.",
 }
 _HEADERS: list[Schema] = [

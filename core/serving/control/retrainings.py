@@ -11,7 +11,7 @@ from core.retraining.planning import plan_of, plans
 from core.retraining.retrainings import Retrainings
 from core.retraining.triggers import RetrainingPlan
 from core.serving.authenticator import Caller
-from core.serving.control.admission import LOOK, OPERATE, Given
+from core.serving.control.admission import APPROVE, LOOK, OPERATE, Given
 from core.state import Workspace
 
 
@@ -92,7 +92,7 @@ class RetrainingRoutes(Controller):
             expected_revision=data.expected_revision,
         )
 
-    @post("/{retraining_id:str}/approvals", opt=OPERATE, status_code=200, sync_to_thread=True)
+    @post("/{retraining_id:str}/approvals", opt=APPROVE, status_code=200, sync_to_thread=True)
     def approve_retraining(
         self,
         workspace: Given[Workspace],

@@ -1,6 +1,6 @@
 """Tokens over HTTP, for admins."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Meta
 from core.serving.access import Role, Token, Tokens
 from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, Given
+from core.serving.token_uses import TokenUses
 from core.state import Workspace
 
 
@@ -36,12 +37,23 @@ class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
+    rotated_at: datetime | None
+    former_until: datetime | None
+    last_used_at: datetime | None = None
 
 
 class MadeToken(KnownToken, frozen=True, kw_only=True):
     """A new token with its secret, which is never shown again."""
 
     token: str
+
+
+class NewSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a token is rotated."""
+
+    overlap_hours: Annotated[float, Meta(ge=0, le=720)] = 0.0  # how long the former secret is still taken
+    valid_days: Annotated[float, Meta(gt=0, le=3650)] | None = None  # by default as long as before
+    reason: str = ""
 
 
 class TokenRoutes(Controller):
@@ -53,7 +65,10 @@ class TokenRoutes(Controller):
     @get("/", opt=ADMINISTER, sync_to_thread=True)
     def list_tokens(self, workspace: Given[Workspace]) -> list[KnownToken]:
         """List every token ever created."""
-        return [KnownToken(**_known(token)) for token in Tokens(workspace).all()]
+        last_used = TokenUses(workspace).last_used()
+        return [
+            KnownToken(**_known(token), last_used_at=last_used.get(token.token_id)) for token in Tokens(workspace).all()
+        ]
 
     @post("/", opt=ADMINISTER, sync_to_thread=True)
     def create_token(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Wanted]) -> MadeToken:
@@ -63,6 +78,20 @@ class TokenRoutes(Controller):
             data.role,
             actor=caller.actor,
             person=data.person,
+            valid_days=data.valid_days,
+            reason=data.reason,
+        )
+        return MadeToken(**_known(token), token=secret)
+
+    @post("/{token_id:str}/rotation", opt=ADMINISTER, sync_to_thread=True)
+    def rotate_token(
+        self, workspace: Given[Workspace], caller: Given[Caller], token_id: FromPath[str], data: JSONBody[NewSecret]
+    ) -> MadeToken:
+        """Give a token a new secret; its id, its role and its grants stay."""
+        token, secret = Tokens(workspace).rotate(
+            token_id,
+            actor=caller.actor,
+            overlap=timedelta(hours=data.overlap_hours),
             valid_days=data.valid_days,
             reason=data.reason,
         )
@@ -81,4 +110,4 @@ class TokenRoutes(Controller):
 
 
 def _known(token: Token) -> dict[str, Any]:
-    return {name: getattr(token, name) for name in KnownToken.__struct_fields__}
+    return {name: getattr(token, name) for name in KnownToken.__struct_fields__ if name != "last_used_at"}

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.registry import Alias, Approval, ModelVersion, Quarantine, Registry
 from core.serving.authenticator import Caller
-from core.serving.control.admission import LOOK, OPERATE, Given
+from core.serving.control.admission import APPROVE, LOOK, OPERATE, Given
 from core.settings import PolicySource
 from core.state import Workspace
 
@@ -150,7 +150,7 @@ class VersionRoutes(Controller):
         """List the approvals recorded for the next promotion; a plan says which of them count for yours."""
         return Registry(workspace).approvals(model, version)
 
-    @post("/models/{model:str}/versions/{version:str}/approvals", opt=OPERATE, sync_to_thread=True)
+    @post("/models/{model:str}/versions/{version:str}/approvals", opt=APPROVE, sync_to_thread=True)
     def approve(
         self,
         workspace: Given[Workspace],
@@ -162,7 +162,7 @@ class VersionRoutes(Controller):
         """Approve a version for Production as the owner of this token; another person must promote it."""
         return Registry(workspace).approve(model, version, actor=caller.actor, reason=data.reason)
 
-    @delete("/models/{model:str}/versions/{version:str}/approvals", opt=OPERATE, status_code=200, sync_to_thread=True)
+    @delete("/models/{model:str}/versions/{version:str}/approvals", opt=APPROVE, status_code=200, sync_to_thread=True)
     def withdraw_approval(
         self,
         workspace: Given[Workspace],

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, OPERATE, Given
 from core.state import Workspace
 from core.webhooks import DeliveryState, ListedWebhook, WebhookDelivery, Webhooks, WebhookTest
@@ -43,7 +44,7 @@ class WebhookRoutes(Controller):
 
     @post("/{name:str}/test", opt=OPERATE, status_code=200, sync_to_thread=True)
     def test_webhook(
-        self, workspace: Given[Workspace], name: FromPath[str], data: JSONBody[TestedEvent]
+        self, workspace: Given[Workspace], caller: Given[Caller], name: FromPath[str], data: JSONBody[TestedEvent]
     ) -> WebhookTest:
         """Send an example event to a webhook now, once; its secret must be readable for this server."""
-        return Webhooks(workspace).test(name, data.event)
+        return Webhooks(workspace).test(name, data.event, actor=caller.actor)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.access import VerbClass
 from core.actor import Actor, Origin
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
@@ -31,7 +32,7 @@ def test_no_token_is_refused_while_another_thread_reads_the_tokens(
 
     def ask() -> str:
         headers = {b"authorization": f"Bearer {secret}".encode()}
-        return authenticator.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).actor.via
+        return authenticator.admit(headers, ("127.0.0.1", 1), takes=VerbClass.VIEW, is_read=True).actor.via
 
     first = threading.Thread(target=ask)
     monkeypatch.setattr(Tokens, "all", read_slowly)

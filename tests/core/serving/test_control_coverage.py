@@ -15,6 +15,7 @@ from console.cli.main import build_parser
 from console.mlops.cli import build_parser as build_mlops_parser
 from console.verbs.catalog import VERBS
 from core.alerts import Alerts
+from core.governance.grants import Grants
 from core.registry import Registry
 from core.retraining.retrainings import Retrainings
 from core.rollout import Rollouts
@@ -166,6 +167,21 @@ PATHS = {
     "backup list": "get /api/v1/backups",
     "backup verify": "get /api/v1/backups/{backup_id}/verification",
     "restore": LEFT_OUT,
+    "access who": "get /api/v1/access",
+    "access whoami": "get /api/v1/access/whoami",
+    "access verbs": "get /api/v1/access/verbs",
+    "access check": "get /api/v1/access/check",
+    "access grant": "post /api/v1/access/grants",
+    "access revoke": "delete /api/v1/access/grants/{grant_id}",
+    "access break-glass": "post /api/v1/access/emergencies",
+    "access role list": "get /api/v1/access/roles",
+    "access role define": "put /api/v1/access/roles/{name}",
+    "access role remove": "delete /api/v1/access/roles/{name}",
+    "access token create": "post /api/v1/tokens",
+    "access token list": "get /api/v1/tokens",
+    "access token revoke": "delete /api/v1/tokens/{token_id}",
+    "access token rotate": "post /api/v1/tokens/{token_id}/rotation",
+    "serve token rotate": "post /api/v1/tokens/{token_id}/rotation",
 }
 
 
@@ -219,6 +235,7 @@ READS = {
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
     "metric_names metric_page metric_pages prunable search undefined_steps",
     Tokens: "all",
+    Grants: "active all roles",
 }
 Face = tuple[str, ...] | Because
 # Verb of core -> verbs of the console, commands of `bondx` and `bondx-mlops`. The control API has what PATHS says of
@@ -295,7 +312,13 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Runs.prune": (SELDOM, ("runs prune",)),
     "Runs.complete_removals": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Tokens.create": (SELDOM, ("serve token create",)),
-    "Tokens.revoke": (SELDOM, ("serve token revoke",)),
+    "Tokens.revoke": (SELDOM, ("serve token revoke", "access token revoke")),
+    "Tokens.rotate": (SELDOM, ("serve token rotate", "access token rotate")),
+    "Grants.grant": (SELDOM, ("access grant",)),
+    "Grants.revoke": (SELDOM, ("access revoke",)),
+    "Grants.break_glass": (SELDOM, ("access break-glass",)),
+    "Grants.define_role": (SELDOM, ("access role define",)),
+    "Grants.remove_role": (SELDOM, ("access role remove",)),
 }
 # Verbs of the console that change something, and that core knows nothing of or calls otherwise.
 ON_THE_CONSOLE_ALONE = {

@@ -326,9 +326,9 @@ def test_lists_show_how_webhooks_fare_and_no_secret(workspace, sender, register,
 
 def test_unknown_names_are_refused_with_the_choices(workspace, write_settings):
     with pytest.raises(NotFoundError, match="Webhooks: ci"):
-        Webhooks(workspace).test("other")
+        Webhooks(workspace).test("other", actor=ANA)
     with pytest.raises(UsageError, match=r"model_version\.created"):
-        Webhooks(workspace).test("ci", "model.deleted")
+        Webhooks(workspace).test("ci", "model.deleted", actor=ANA)
 
 
 def test_a_secret_comes_from_a_file_that_no_other_account_reads(tmp_path):

@@ -1,0 +1,142 @@
+"""The decision: may this principal do this verb to this model, in this stage? Pure: what it decides on is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from core.access.documents import CustomRole, Grant, Token
+from core.access.principal import Principal, PrincipalKind, groups_of
+from core.access.roles import BUILT_IN, Role, classes_of
+from core.access.verbs import VERBS, VerbClass, class_of
+
+
+class Decision(NamedTuple):
+    """What the door says, and why."""
+
+    is_allowed: bool
+    reason: str  # one sentence
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """What a decision is made on."""
+
+    grants: Sequence[Grant] = ()
+    roles: Mapping[str, CustomRole] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    owner: str = ""  # the account that owns the folder of the workspace
+    groups: Callable[[str], frozenset[str]] = groups_of
+
+    @property
+    def governed(self) -> bool:
+        """Whether anyone was ever granted anything; from then on, accounts have the roles of their grants alone."""
+        return any(not grant.is_break_glass for grant in self.grants)
+
+    def grants_of(self, principal: Principal, now: datetime) -> list[Grant]:
+        """Return the grants that count for a principal now, its groups' included."""
+        active = [grant for grant in self.grants if grant.is_active(now)]
+        own = [grant for grant in active if grant.principal == principal]
+        if principal.kind is not PrincipalKind.USER:
+            return own
+        of_groups = [grant for grant in active if grant.kind is PrincipalKind.GROUP]
+        groups = self.groups(principal.name) if of_groups else frozenset()
+        return own + [grant for grant in of_groups if grant.name in groups]
+
+    def holds(self, role: str, verb: str) -> bool:
+        """Say whether a role, built-in or custom, has a verb."""
+        return _holds(BUILT_IN.get(role), self.roles.get(role), verb, governed=self.governed)
+
+    def admins(self, now: datetime) -> list[Grant]:
+        """Return the grants by which somebody is an admin of the whole workspace for good."""
+        return [grant for grant in self.grants if grant.is_active(now) and _is_lasting_admin(grant)]
+
+
+def decide(
+    rules: AccessRules,
+    principal: Principal,
+    verb: str,
+    *,
+    model: str | None = None,
+    stage: str | None = None,
+    now: datetime,
+    follows: bool = False,
+) -> Decision:
+    """Decide whether a principal may do something, and say why.
+
+    Args:
+        rules: Grants, roles and tokens as they are now.
+        principal: Who asks.
+        verb: The verb, as the audit log calls it.
+        model: The model that it is about, if it is about one.
+        stage: The highest stage that it touches, if it is about a version.
+        now: The time.
+        follows: Whether another change, of which this is a part, was allowed in the same transaction.
+    """
+    kind = class_of(verb)
+    if principal.kind is PrincipalKind.ENGINE or kind is VerbClass.ANYONE or (kind is VerbClass.FOLLOWS and follows):
+        return Decision(True, "this takes no role")
+    if principal.kind is PrincipalKind.NOBODY:
+        return Decision(kind is VerbClass.VIEW, "a caller without a token may only look")
+    held = list[str]()
+    if principal.kind is PrincipalKind.TOKEN:
+        token = rules.tokens.get(principal.name)
+        if token is None or not token.is_valid(now):
+            return Decision(False, f"the token {principal.name} is unknown, expired or revoked")
+        if rules.holds(token.role, verb):
+            return Decision(True, f"{principal} has the role {token.role}")
+        held.append(f"the role {token.role}")
+    elif not rules.governed:
+        return Decision(True, "this workspace has no grants, so whoever can enter its folder may do everything")
+    elif kind is VerbClass.REPAIR and principal.name == rules.owner:
+        return Decision(True, f"{principal.name} owns the folder of the workspace")
+    for grant in rules.grants_of(principal, now):
+        where = "" if grant.principal == principal else f" by {grant.principal}"
+        said = f"the role {grant.role}{grant.limits}{where}"
+        if rules.holds(grant.role, verb) and grant.covers(model, stage):
+            return Decision(True, f"{principal} has {said} ({grant.grant_id})")
+        held.append(said)
+    return Decision(False, f"{principal} has {' and '.join(held) or 'no role'}; this takes {_needed(rules, verb)}")
+
+
+def reaches(rules: AccessRules, principal: Principal, kind: VerbClass, *, now: datetime) -> bool:
+    """Say whether a principal may do any verb of a class within any limits: what to ask before a verb is known.
+
+    Args:
+        rules: Grants, roles and tokens as they are now.
+        principal: Who asks.
+        kind: The class.
+        now: The time.
+    """
+    return any(can_ever(rules, principal, verb, now=now) for verb, its in VERBS.items() if its is kind)
+
+
+def can_ever(rules: AccessRules, principal: Principal, verb: str, *, now: datetime, model: str | None = None) -> bool:
+    """Say whether a principal may do a verb to some model in some stage; to this model, if one is given."""
+    grants = rules.grants_of(principal, now)
+    roles = [grant.role for grant in grants if model is None or grant.covers_model(model)]
+    return decide(rules, principal, verb, now=now).is_allowed or any(rules.holds(role, verb) for role in roles)
+
+
+_NAMED_IN_FULL = frozenset({VerbClass.ADMINISTER, VerbClass.REPAIR})
+
+
+def _holds(role: Role | None, custom: CustomRole | None, verb: str, *, governed: bool) -> bool:
+    kind = class_of(verb)
+    if role is not None:
+        return kind in classes_of(role, governed=governed)
+    if custom is None or kind is VerbClass.ENGINE:
+        return False
+    # A pattern never reaches a verb that is unknown, or that gives rights: these are named in full.
+    is_reachable = verb in VERBS and (kind not in _NAMED_IN_FULL or verb in custom.verbs)
+    return kind is VerbClass.VIEW or (is_reachable and custom.holds(verb))
+
+
+def _needed(rules: AccessRules, verb: str) -> str:
+    roles = [role for role in (*map(str, Role), *sorted(rules.roles)) if rules.holds(role, verb)]
+    return f"the role {' or '.join(roles)}" if roles else "the engine"
+
+
+def _is_lasting_admin(grant: Grant) -> bool:
+    # Who is in a group is not ours to know: a group may be empty tomorrow.
+    return grant.role == Role.ADMIN and grant.kind is PrincipalKind.USER and grant.is_unlimited

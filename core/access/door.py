@@ -1,0 +1,130 @@
+"""The door: reads grants, roles and tokens, and holds them still while a change that they allow is carried out."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from core.access.decision import AccessRules, Decision, decide
+from core.access.documents import CustomRole, Grant, Token
+from core.access.errors import AccessRefusedError
+from core.access.principal import Principal, PrincipalKind, account_of, principal_of
+from core.access.verbs import VerbClass, class_of
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.files import access_error
+from core.lock_files import open_lock, unlock
+from core.state.errors import StateError
+from core.state.file_lock import wait_for_lock
+
+if TYPE_CHECKING:
+    from core.state import Documents, Workspace
+
+DATABASE = "access"
+_GATE = "access.gate"
+
+
+class Door:
+    """Decides by the grants of one workspace."""
+
+    def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now) -> None:
+        self._workspace = workspace
+        self._clock = clock
+
+    @property
+    def grants(self) -> "Documents[Grant]":
+        """Every grant that was ever made."""
+        return self._workspace.database(DATABASE).documents("grants", Grant, "grant_id")
+
+    @property
+    def roles(self) -> "Documents[CustomRole]":
+        """The custom roles."""
+        return self._workspace.database(DATABASE).documents("roles", CustomRole, "name")
+
+    @property
+    def tokens(self) -> "Documents[Token]":
+        """Every token that was ever created."""
+        return self._workspace.database(DATABASE).documents("tokens", Token, "token_id")
+
+    def rules(self) -> AccessRules:
+        """Read what decisions are made on; while nothing changes, this costs two calls of stat.
+
+        Raises:
+            StateError: It cannot be read; then nobody may change anything.
+        """
+        return AccessRules(
+            grants=self.grants.all(),
+            roles={role.name: role for role in self.roles.all()},
+            tokens={token.token_id: token for token in self.tokens.all()},
+            owner=self.owner,
+        )
+
+    @property
+    def owner(self) -> str:
+        """The account that owns the folder of the workspace."""
+        return account_of(os.stat(self._workspace.root).st_uid)
+
+    def may(
+        self, actor: Actor, verb: str, *, model: str | None = None, stage: str | None = None, follows: bool = False
+    ) -> Decision:
+        """Say whether an actor may do something now, and why; see `decide`.
+
+        Raises:
+            StateError: The grants cannot be read. Then nobody may change anything, except that the owner of the folder
+                may repair it.
+        """
+        principal = principal_of(actor)
+        try:
+            rules = self.rules()
+        except StateError:
+            if class_of(verb) is VerbClass.REPAIR and principal == Principal(PrincipalKind.USER, self.owner):
+                return Decision(True, f"{principal.name} owns the folder of the workspace")
+            raise
+        return decide(rules, principal, verb, model=model, stage=stage, now=self._clock(), follows=follows)
+
+    def require(
+        self,
+        actor: Actor,
+        verb: str,
+        *,
+        object: str = "",  # noqa: A002 - the word of the log's vocabulary
+        model: str | None = None,
+        stage: str | None = None,
+        follows: bool = False,
+    ) -> None:
+        """Refuse what the actor may not do.
+
+        Raises:
+            AccessRefusedError: No role of the actor allows it.
+            StateError: The grants cannot be read; then nobody may change anything.
+        """
+        decision = self.may(actor, verb, model=model, stage=stage, follows=follows)
+        if not decision.is_allowed:
+            about = object or model or ""
+            named = ", ".join(filter(None, (about, stage)))
+            raise AccessRefusedError(
+                f"{actor.name} may not do {verb}{f' ({named})' if named else ''}: {decision.reason}.",
+                verb=verb,
+                object=about,
+            )
+
+    @contextmanager
+    def held(self, *, to_change: bool) -> Iterator[None]:
+        """Hold the grants still from a decision to the end of the change that it allows.
+
+        Whoever changes the grants waits for the changes under way, so no change is committed that was decided by
+        grants which had been revoked before.
+
+        Args:
+            to_change: Whether the grants themselves will be changed.
+        """
+        path = self._workspace.state_dir / _GATE
+        try:
+            descriptor = open_lock(path)
+        except OSError as error:
+            raise access_error(path, "write", error) from error
+        try:
+            wait_for_lock(descriptor, path, shared=not to_change)
+            yield
+        finally:
+            unlock(descriptor)
