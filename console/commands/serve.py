@@ -74,6 +74,12 @@ def add_parser(commands: Subparsers) -> None:
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
     tls.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
+    tls.add_argument(
+        "--client-authority",
+        type=Path,
+        metavar="FILE",
+        help="admit only callers with a certificate of this authority, PEM (mutual TLS)",
+    )
     limits = parser.add_argument_group("limits of one request", "All of them are in the `serving` block of bondx.yaml.")
     limits.add_argument("--max-body-mib", type=number, metavar="N", help="size of the body (8)")
     limits.add_argument("--max-rows", type=whole, metavar="N", help="rows of a batch (10000)")
@@ -372,6 +378,7 @@ def make_server(
         metrics_listen=settings.metrics_listen,
         certificate=args.certificate if args else None,
         key=args.key if args else None,
+        client_authority=args.client_authority if args else None,
         listener=socket.socket(fileno=place.listener) if place else None,
         metrics_listener=socket.socket(fileno=place.metrics_listener) if place and place.metrics_listener else None,
         accounts_listen=accounts_socket(workspace, settings),

@@ -55,6 +55,7 @@ class Client:
         back_off: BackOff | None = None,
         breaker: Callable[[], CircuitBreaker] | None = None,
         authority: Path | None = None,
+        identity: tuple[Path, Path] | None = None,
         n_connections: int = 20,
         clock: Seconds = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -71,6 +72,7 @@ class Client:
             back_off: The number of attempts, and the waits between them.
             breaker: Makes the circuit breaker of a model.
             authority: File of the server's certificate authority, if it is not a well-known one.
+            identity: Files of the certificate and the key that this client shows, if the server asks for one.
             n_connections: The maximum number of open connections.
             clock: Seconds that only go forward.
             sleep: Waits.
@@ -85,13 +87,14 @@ class Client:
         if self.dialect is ClientDialect.TF_GRPC:
             from core.client.tf_grpc import TfGrpc
 
-            self._wire: Wire = TfGrpc(url, timeouts, token=token, authority=authority, clock=clock)
+            self._wire: Wire = TfGrpc(url, timeouts, token=token, authority=authority, identity=identity, clock=clock)
         else:
             http = Http(
                 url,
                 timeouts,
                 token=token,
                 authority=authority,
+                identity=identity,
                 n_connections=n_connections,
                 clock=clock,
                 transport=transport,

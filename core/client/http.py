@@ -52,6 +52,7 @@ class Http:
         *,
         token: str | None = None,
         authority: Path | None = None,
+        identity: tuple[Path, Path] | None = None,
         n_connections: int = 20,
         clock: Seconds = time.monotonic,
         transport: httpx.BaseTransport | None = None,
@@ -63,6 +64,7 @@ class Http:
             timeouts: How long an attempt may take.
             token: Sent as a bearer token.
             authority: File of the certificate authority that the server's certificate is checked against.
+            identity: Files of the certificate and the key that this client shows.
             n_connections: How many are open at most.
             clock: Seconds that only go forward.
             transport: What carries requests; None for the network.
@@ -76,7 +78,7 @@ class Http:
         self._client = httpx.Client(
             base_url=self.url,
             headers={"user-agent": "bondx", "content-type": "application/json", **headers},
-            verify=_trust(authority),
+            verify=_trust(authority, identity),
             trust_env=False,  # a web proxy would carry predictions off this network
             follow_redirects=False,  # a token is for one server only
             limits=httpx.Limits(
@@ -186,15 +188,21 @@ def _checked_url(url: str) -> str:
     return str(parsed).rstrip("/")
 
 
-def _trust(authority: Path | None) -> Any:
-    if authority is None:
+def _trust(authority: Path | None, identity: tuple[Path, Path] | None) -> Any:
+    if authority is None and identity is None:
         return True
     import ssl
 
     try:
-        return ssl.create_default_context(cafile=str(authority))
+        context = ssl.create_default_context(cafile=None if authority is None else str(authority))
     except (OSError, ssl.SSLError) as error:
         raise RejectedError(f"{authority} cannot be used as a certificate authority: {error}.") from None
+    if identity is not None:
+        try:
+            context.load_cert_chain(*map(str, identity))
+        except (OSError, ssl.SSLError) as error:
+            raise RejectedError(f"{identity[0]} and {identity[1]} cannot be used as a certificate: {error}.") from None
+    return context
 
 
 def _sentence(error: Exception) -> str:

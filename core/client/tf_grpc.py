@@ -64,6 +64,7 @@ class TfGrpc(Wire):
         *,
         token: str | None = None,
         authority: Path | None = None,
+        identity: tuple[Path, Path] | None = None,
         clock: Seconds = time.monotonic,
     ) -> None:
         """Prepare the connection; no request is sent yet.
@@ -73,9 +74,10 @@ class TfGrpc(Wire):
             timeouts: How long an attempt may take.
             token: Sent as a bearer token.
             authority: File of the certificate authority that the server's certificate is checked against.
+            identity: Files of the certificate and the key that this client shows.
             clock: Seconds that only go forward.
         Raises:
-            RejectedError: The authority cannot be read.
+            RejectedError: The authority or the certificate cannot be read.
         """
         self._url = url
         self._timeouts = timeouts
@@ -94,9 +96,10 @@ class TfGrpc(Wire):
         if url.startswith("grpcs://"):
             try:
                 roots = read_file(authority) if authority else None
+                chain, key = map(read_file, identity) if identity else (None, None)
             except OSError as error:
-                raise RejectedError(f"{authority} cannot be read: {error.strerror}.") from None
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
+                raise RejectedError(f"{error.filename or authority} cannot be read: {error.strerror}.") from None
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots, key, chain), options)
         else:
             self._channel = grpc.insecure_channel(address, options)
 

@@ -5,6 +5,7 @@ import logging
 import os
 import resource
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -100,6 +101,7 @@ class Server:
         metrics_listen: str | None = None,
         certificate: Path | None = None,
         key: Path | None = None,
+        client_authority: Path | None = None,
         listener: socket.socket | None = None,
         metrics_listener: socket.socket | None = None,
         accounts_listen: Path | None = None,
@@ -123,6 +125,7 @@ class Server:
             metrics_listen: A second address, which answers probes and /metrics alone.
             certificate: File of the TLS certificate chain, for HTTPS.
             key: File of the private key.
+            client_authority: File of the certificate authority; every caller must show a certificate of it.
             listener: Listens on the address already; by default, this server does.
             metrics_listener: Listens on the second address already.
             accounts_listen: A Unix socket at which accounts of this machine need no token.
@@ -213,8 +216,9 @@ class Server:
             if rpc_port is not None and rpc_reserved is None:
                 others = {named or LISTEN_SETTING: self._socket, METRICS_SETTING: self._metrics_socket}
                 rpc_reserved = reserve(self._socket.getsockname()[0], rpc_port, named=rpc_named, others=others)
-            self._rpc = None if rpc_reserved is None else _rpc_server(self._predictor, rpc_reserved, certificate, key)
-            self._uvicorn = _uvicorn_server(self._front_door, self._limits, certificate, key, self._rpc)
+            tls = certificate, key, client_authority
+            self._rpc = None if rpc_reserved is None else _rpc_server(self._predictor, rpc_reserved, *tls)
+            self._uvicorn = _uvicorn_server(self._front_door, self._limits, *tls, self._rpc)
         except ListenError:
             self._close_sockets()
             if rpc_reserved is not None:
@@ -423,11 +427,15 @@ class _TickingServer(uvicorn.Server):
 
 
 def _rpc_server(
-    predictor: Predictor, reserved: socket.socket, certificate: Path | None, key: Path | None
+    predictor: Predictor,
+    reserved: socket.socket,
+    certificate: Path | None,
+    key: Path | None,
+    client_authority: Path | None,
 ) -> "RpcServer":
     from core.serving.rpc.server import RpcServer  # gRPC is an extra, imported only where it is asked for
 
-    return RpcServer(predictor, reserved, certificate, key)
+    return RpcServer(predictor, reserved, certificate, key, client_authority)
 
 
 def _uvicorn_server(
@@ -435,12 +443,13 @@ def _uvicorn_server(
     limits: ServingLimits,
     certificate: Path | None,
     key: Path | None,
+    client_authority: Path | None,
     companion: "RpcServer | None",
 ) -> _TickingServer:
     """Configure uvicorn.
 
     Raises:
-        ListenError: The certificate or its key cannot be used.
+        ListenError: The certificate, its key or the authority of callers cannot be used.
     """
     config = uvicorn.Config(
         front_door,
@@ -457,9 +466,13 @@ def _uvicorn_server(
         timeout_graceful_shutdown=max(1, int(limits.stop_seconds * _ANSWERING_PART)),
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        ssl_ca_certs=None if client_authority is None else str(client_authority),
+        ssl_cert_reqs=ssl.CERT_NONE if client_authority is None else ssl.CERT_REQUIRED,
     )
+    if client_authority is not None and certificate is None:
+        raise ListenError("Callers can show a certificate only to a server that has one: give --certificate, too.")
     try:
-        for file in filter(None, (certificate, key)):
+        for file in filter(None, (certificate, key, client_authority)):
             open_plain(file).close()  # a pipe would be waited for
         config.load()
     except OSError as error:  # includes TLS errors

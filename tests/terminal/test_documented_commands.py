@@ -27,6 +27,7 @@ STAYS = {
     "bondx serve --grpc-port 8500": SERVING,
     "bondx serve --model-config-file models.config": SERVING,
     "bondx serve --listen 0.0.0.0:8501 --certificate chain.pem --key key.pem": SERVING,
+    "bondx serve --certificate chain.pem --key key.pem --client-authority chain.pem": SERVING,
     "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
     "bondx run --epochs 1": r"1 Overview",
     "bondx run --domain etrm --experiment hubs": r"1 Overview",
@@ -163,6 +164,8 @@ def test_commands_that_run_until_interrupted(line, desk, terminal):
         return
     if "--certificate" in line:
         trusted = ssl.create_default_context(cafile=desk / "chain.pem")
+        if "--client-authority" in line:
+            trusted.load_cert_chain(desk / "chain.pem", desk / "key.pem")
         with urllib.request.urlopen("https://127.0.0.1:8501/health", context=trusted) as answer:
             assert answer.status == 200
     server.press("C-c")

@@ -52,7 +52,12 @@ class RpcServer:
     """
 
     def __init__(
-        self, predictor: Predictor, reserved: socket.socket, certificate: Path | None, key: Path | None
+        self,
+        predictor: Predictor,
+        reserved: socket.socket,
+        certificate: Path | None,
+        key: Path | None,
+        client_authority: Path | None = None,
     ) -> None:
         """Prepare; nothing listens before `start`.
 
@@ -61,6 +66,7 @@ class RpcServer:
             reserved: The socket that keeps the port.
             certificate: File of the TLS certificate chain.
             key: File of its private key; by default in the same file.
+            client_authority: File of the certificate authority; every caller must show a certificate of it.
         Raises:
             ListenError: The certificate cannot be read.
         """
@@ -79,7 +85,8 @@ class RpcServer:
             try:
                 chain = read_file(certificate)
                 pair = (chain if key is None else read_file(key), chain)
-                self._credentials = grpc.ssl_server_credentials([pair])
+                roots = None if client_authority is None else read_file(client_authority)
+                self._credentials = grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
             except (OSError, ValueError) as error:
                 raise ListenError(f"The certificate or its key cannot be used for gRPC: {error}.") from error
 

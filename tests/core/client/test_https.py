@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from core.client import BackOff, Client, RejectedError, UnreachableError
-from core.serving import Server
+from core.serving import ListenError, Server
 from tests.core.client.timeouts import PATIENT
 from tests.waiting import until
 
@@ -71,8 +71,9 @@ def serving(served):
     """Serve the workspace under a certificate, until the end of the module."""
     servers = []
 
-    def serve(certificate):
-        server = Server(served.workspace, "127.0.0.1", 0, certificate=certificate[0], key=certificate[1])
+    def serve(certificate, **options):
+        chain, key = certificate
+        server = Server(served.workspace, "127.0.0.1", 0, certificate=chain, key=key, **options)
         servers.append(server)
         server.start()
         until(lambda: server.table.is_complete, "a server that is ready")
@@ -124,3 +125,42 @@ def test_a_file_that_is_not_an_authority_is_refused_in_one_sentence(good, tmp_pa
     (tmp_path / "none.pem").write_text("no certificate")
     with pytest.raises(RejectedError, match="cannot be used as a certificate authority"):
         Client(good.url, authority=tmp_path / "none.pem")
+
+
+class TestMutualTls:
+    @pytest.fixture(scope="class")
+    def mutual(self, serving, authority):
+        url = serving(authority.vouch("127.0.0.1"), client_authority=authority.file)
+        return SimpleNamespace(url=url, authority=authority.file)
+
+    def test_admits_a_client_with_a_certificate_of_the_authority(self, mutual, served, authority):
+        identity = authority.vouch("127.0.0.3")
+        with Client(
+            mutual.url, authority=mutual.authority, identity=identity, token=served.token, timeouts=PATIENT
+        ) as client:
+            assert 300 < client.predict("rent", ROW).value < 1_200
+
+    @pytest.mark.parametrize("of", ["nobody", "another"])
+    def test_admits_no_other_client(self, mutual, served, of, tmp_path):
+        identity = None if of == "nobody" else Authority(tmp_path, of).vouch("127.0.0.3")
+        with (
+            Client(
+                mutual.url,
+                authority=mutual.authority,
+                identity=identity,
+                token=served.token,
+                back_off=BackOff(attempts=1),
+                timeouts=PATIENT,
+            ) as client,
+            pytest.raises(UnreachableError),
+        ):
+            client.predict("rent", ROW)
+
+    def test_needs_a_certificate_of_the_server(self, served, authority):
+        with pytest.raises(ListenError, match="give --certificate, too"):
+            Server(served.workspace, "127.0.0.1", 0, client_authority=authority.file)
+
+    def test_with_a_file_that_is_no_certificate_is_refused_in_one_sentence(self, mutual, tmp_path):
+        (tmp_path / "none.pem").write_text("no certificate")
+        with pytest.raises(RejectedError, match="cannot be used as a certificate"):
+            Client(mutual.url, identity=(tmp_path / "none.pem", tmp_path / "none.pem"))
