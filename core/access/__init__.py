@@ -5,7 +5,7 @@ grants, roles and tokens as stored, `principal.py` is who asks; `decision.py` de
 what it decides on. Whoever changes state comes through the door in `core.governance.audit`, with its record.
 """
 
-from core.access.decision import AccessRules, Decision, can_ever, decide, reaches
+from core.access.decision import AccessDecision, AccessRules, can_ever, decide, reaches
 from core.access.documents import CustomRole, Grant, Token
 from core.access.door import DATABASE, Door
 from core.access.errors import AccessRefusedError
@@ -16,10 +16,10 @@ from core.access.verbs import VERBS, VerbClass, class_of
 __all__ = [
     "DATABASE",
     "VERBS",
+    "AccessDecision",
     "AccessRefusedError",
     "AccessRules",
     "CustomRole",
-    "Decision",
     "Door",
     "Grant",
     "Principal",

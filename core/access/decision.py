@@ -11,7 +11,7 @@ from core.access.roles import BUILT_IN, Role, classes_of
 from core.access.verbs import VERBS, VerbClass, class_of
 
 
-class Decision(NamedTuple):
+class AccessDecision(NamedTuple):
     """What the door says, and why."""
 
     is_allowed: bool
@@ -61,7 +61,7 @@ def decide(
     stage: str | None = None,
     now: datetime,
     follows: bool = False,
-) -> Decision:
+) -> AccessDecision:
     """Decide whether a principal may do something, and say why.
 
     Args:
@@ -75,28 +75,30 @@ def decide(
     """
     kind = class_of(verb)
     if principal.kind is PrincipalKind.ENGINE or kind is VerbClass.ANYONE or (kind is VerbClass.FOLLOWS and follows):
-        return Decision(True, "this takes no role")
+        return AccessDecision(True, "this takes no role")
     if principal.kind is PrincipalKind.NOBODY:
-        return Decision(kind is VerbClass.VIEW, "a caller without a token may only look")
+        return AccessDecision(kind is VerbClass.VIEW, "a caller without a token may only look")
     held = list[str]()
     if principal.kind is PrincipalKind.TOKEN:
         token = rules.tokens.get(principal.name)
         if token is None or not token.is_valid(now):
-            return Decision(False, f"the token {principal.name} is unknown, expired or revoked")
+            return AccessDecision(False, f"the token {principal.name} is unknown, expired or revoked")
         if rules.holds(token.role, verb):
-            return Decision(True, f"{principal} has the role {token.role}")
+            return AccessDecision(True, f"{principal} has the role {token.role}")
         held.append(f"the role {token.role}")
     elif not rules.governed:
-        return Decision(True, "this workspace has no grants, so whoever can enter its folder may do everything")
+        return AccessDecision(True, "this workspace has no grants, so whoever can enter its folder may do everything")
     elif kind is VerbClass.REPAIR and principal.name == rules.owner:
-        return Decision(True, f"{principal.name} owns the folder of the workspace")
+        return AccessDecision(True, f"{principal.name} owns the folder of the workspace")
     for grant in rules.grants_of(principal, now):
         where = "" if grant.principal == principal else f" by {grant.principal}"
         said = f"the role {grant.role}{grant.limits}{where}"
         if rules.holds(grant.role, verb) and grant.covers(model, stage):
-            return Decision(True, f"{principal} has {said} ({grant.grant_id})")
+            return AccessDecision(True, f"{principal} has {said} ({grant.grant_id})")
         held.append(said)
-    return Decision(False, f"{principal} has {' and '.join(held) or 'no role'}; this takes {_needed(rules, verb)}")
+    return AccessDecision(
+        False, f"{principal} has {' and '.join(held) or 'no role'}; this takes {_needed(rules, verb)}"
+    )
 
 
 def reaches(rules: AccessRules, principal: Principal, kind: VerbClass, *, now: datetime) -> bool:

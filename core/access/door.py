@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.access.decision import AccessRules, Decision, decide
+from core.access.decision import AccessDecision, AccessRules, decide
 from core.access.documents import CustomRole, Grant, Token
 from core.access.errors import AccessRefusedError
 from core.access.principal import Principal, PrincipalKind, account_of, principal_of
@@ -66,7 +66,7 @@ class Door:
 
     def may(
         self, actor: Actor, verb: str, *, model: str | None = None, stage: str | None = None, follows: bool = False
-    ) -> Decision:
+    ) -> AccessDecision:
         """Say whether an actor may do something now, and why; see `decide`.
 
         Raises:
@@ -78,7 +78,7 @@ class Door:
             rules = self.rules()
         except StateError:
             if class_of(verb) is VerbClass.REPAIR and principal == Principal(PrincipalKind.USER, self.owner):
-                return Decision(True, f"{principal.name} owns the folder of the workspace")
+                return AccessDecision(True, f"{principal.name} owns the folder of the workspace")
             raise
         return decide(rules, principal, verb, model=model, stage=stage, now=self._clock(), follows=follows)
 

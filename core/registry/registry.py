@@ -237,14 +237,15 @@ class Registry(RegistryReader):
             PromotionRefusedError: A rule or a gate forbids a step.
         """
         for plan in plans:
-            stages = [stage for step in plan.changes for stage in (step.before, step.after)]
+            moved = [stage for step in plan.changes for stage in (step.before, step.after)]
+            touched = moved or ([plan.to_stage] if plan.to_stage is not None else [])
             require_access(
                 self._workspace,
                 actor,
                 f"version.{plan.verb}",
                 object=version_key(plan.model, plan.version),
                 model=plan.model,
-                stage=highest(stages or [plan.to_stage]),
+                stage=highest(touched) if touched else None,
                 clock=self._clock,
             )
         decided, here = [], None

@@ -39,6 +39,8 @@ WRITERS_OF_THEIR_OWN = {
     ("core/state/generation.py", "unlink"): "likewise",
     ("core/telemetry/schema.py", "sqlite3.connect"): "SQLite opens by name; `require_inside` comes first",
     ("core/maintenance/access.py", "chmod"): "takes rights away, of no link",
+    ("core/serving/peer_accounts.py", "os.chmod"): "a socket, in a folder that others may enter",
+    ("core/serving/peer_accounts.py", "os.unlink"): "a socket of this account, on which nobody listens",
     ("core/training/child.py", "write_text"): "the kernel's file",
     ("core/serving/scoring/trial.py", "write_text"): "the kernel's file",
     ("core/tables/data_files.py", "open"): "into the folder that `write_folder` made",

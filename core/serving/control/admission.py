@@ -62,7 +62,7 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         )
     except ForbiddenError as refusal:
         _count(connection, refusal.actor)
-        refusal.object = f"{scope['method'].lower()} {scope['path_template']}"
+        refusal.object = f"{str(scope.get('method', '')).lower()} {scope['path_template']}"
         await asyncio.to_thread(authenticator.record, refusal)  # the disk must not keep other callers waiting
         raise
     _count(connection, caller.actor)
