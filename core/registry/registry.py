@@ -237,8 +237,8 @@ class Registry(RegistryReader):
             PromotionRefusedError: A rule or a gate forbids a step.
         """
         for plan in plans:
-            moved = [stage for step in plan.changes for stage in (step.before, step.after)]
-            touched = moved or ([plan.to_stage] if plan.to_stage is not None else [])
+            stages = [stage for step in plan.changes for stage in (step.before, step.after)]
+            touched = stages or ([plan.to_stage] if plan.to_stage is not None else [])
             require_access(
                 self._workspace,
                 actor,
