@@ -31,9 +31,9 @@ def read_duration(text: object) -> timedelta:
     >>> read_duration("1h30m").total_seconds()
     5400.0
     """
-    given = "0s" if text == 0 else text
+    given = "0s" if text in (0, "0") and text is not False else text
     found = _DURATION.fullmatch(given) if isinstance(given, str) else None
-    if found is None or not given or (not any(found.groups()) and given != "0"):
+    if found is None or not any(found.groups()):
         raise UsageError(f"{text!r} is no duration; write one as 30s, 5m, 1h30m or 7d.")
     parts = zip(found.groups(), _UNITS.values(), strict=True)
     try:

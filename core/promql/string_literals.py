@@ -41,12 +41,19 @@ def literals(text: str) -> Iterator[StringLiteral]:
         start = found.start()
         if found.group()[0] == "#":
             literal = StringLiteral(start, found.end(), found.group(), is_comment=True)
-        elif found.group() == "`":
-            literal = _raw(text, start)
         else:
-            literal = _quoted(text, start)
+            literal = read_literal(text, start)
         yield literal
         at = literal.end
+
+
+def read_literal(text: str, start: int) -> StringLiteral:
+    """Read the string that begins at a quote.
+
+    Raises:
+        PromqlError: As of `literals`.
+    """
+    return _raw(text, start) if text[start] == "`" else _quoted(text, start)
 
 
 def _raw(text: str, start: int) -> StringLiteral:

@@ -3,23 +3,53 @@
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote_plus
 
 from core.promql.errors import PromqlError
+from core.promql.go_format import go_format
 from core.promql.patterns import LabelPattern
 from core.promql.series import VectorSample
 from core.promql.vector_functions import go_replacement
 
-_VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d{1,3})?(?:\.(?P<precision>\d{0,3}))?(?P<verb>.)", re.DOTALL)
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _LARGE = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+
+
+@runtime_checkable
+class HasFields(Protocol):
+    """A value with fields, or with methods without arguments, which templates read alike."""
+
+    def template_field(self, name: str) -> Any:
+        """Return a field.
+
+        Raises:
+            KeyError: There is none of this name.
+        """
+
+    def template_fields(self) -> Sequence[str]:
+        """Return the names of the fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateStruct:
+    """A value that has these fields and no others."""
+
+    fields: Mapping[str, Any]
+
+    def template_field(self, name: str) -> Any:
+        """Return a field; see `HasFields`."""
+        return self.fields[name]
+
+    def template_fields(self) -> Sequence[str]:
+        """Return the names of the fields."""
+        return list(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +58,14 @@ class QueryResult:
 
     labels: Mapping[str, str]
     value: float
+
+    def template_field(self, name: str) -> Any:
+        """Return a field; see `HasFields`."""
+        return {"Labels": self.labels, "Value": self.value}[name]
+
+    def template_fields(self) -> Sequence[str]:
+        """Return the names of the fields."""
+        return ("Labels", "Value")
 
     @classmethod
     def of(cls, sample: VectorSample) -> "QueryResult":
@@ -96,6 +134,8 @@ def shown(value: Any) -> str:
         return shortest(value)
     if isinstance(value, QueryResult):
         return f"{{{shown(value.labels)} {shown(value.value)}}}"
+    if isinstance(value, TemplateStruct):
+        return "{" + " ".join(shown(each) for each in value.fields.values()) + "}"
     if isinstance(value, list):
         return "[" + " ".join(shown(one) for one in value) + "]"
     if isinstance(value, Mapping):
@@ -155,9 +195,9 @@ def humanize_duration(value: Any) -> str:
 
 
 def to_time(value: Any) -> datetime:
-    """Make a time (UTC) of seconds since 1970."""
+    """Make a time (UTC) of seconds since 1970, of whole milliseconds as in Prometheus."""
     try:
-        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=number(value))
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(number(value) * 1e9) // 10**6)
     except (OverflowError, ValueError):
         raise PromqlError(f"{shown(value)} seconds since 1970 are no time.") from None
 
@@ -170,75 +210,30 @@ def humanize_timestamp(value: Any) -> str:
 
 def printf(form: Any, *arguments: Any) -> str:
     """Format as Go's `Sprintf`; what does not fit is marked in the text as Go marks it."""
-    left = list(arguments)
-
-    def fill(found: "re.Match[str]") -> str:
-        verb = found["verb"]
-        if verb == "%":
-            return "%"
-        if not left:
-            return f"%!{verb}(MISSING)"
-        value = left.pop(0)
-        width = int(found["width"] or 0)
-        written = _formatted(value, verb, found["flags"], found["precision"])
-        if written is None:
-            return f"%!{verb}({_go_type(value)}={shown(value)})"
-        if "-" in found["flags"]:
-            return written.ljust(width)
-        if "0" in found["flags"] and verb in "dfgeFGE" and written[:1] in "+-":
-            return written[0] + written[1:].rjust(width - 1, "0")
-        return written.rjust(width, "0" if "0" in found["flags"] else " ")
-
-    written = _VERB.sub(fill, text(form))
-    if left:
-        extra = ", ".join(f"{_go_type(value)}={shown(value)}" for value in left)
-        written += f"%!(EXTRA {extra})"
-    return written
-
-
-def _formatted(value: Any, verb: str, flags: str, precision: str | None) -> str | None:
-    digits = None if precision is None else int(precision or 0)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if verb == "v":
-        return shown(value)
-    if verb == "s" and not is_number and not isinstance(value, bool):
-        return shown(value) if digits is None else shown(value)[:digits]
-    if verb == "q" and isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
-    if verb == "t" and isinstance(value, bool):
-        return shown(value)
-    if verb in "dxXobc" and isinstance(value, int) and is_number:
-        if verb == "c" and not 0 <= value < 0x110000:
-            return "\N{REPLACEMENT CHARACTER}"
-        return f"{value:{'+' if '+' in flags and verb == 'd' else ''}{verb}}"
-    if verb in "feEgGF" and isinstance(value, float):
-        if not math.isfinite(value):
-            return general(value)
-        plus = "+" if "+" in flags else ""
-        if verb in "gG" and digits is None:
-            return plus * (value >= 0) + shortest(value)
-        return f"{value:{plus}.{6 if digits is None else digits}{verb}}"
-    return None
+    return go_format(text(form), list(arguments), shown, _go_type)
 
 
 def _go_type(value: Any) -> str:
     for kind, name in ((bool, "bool"), (int, "int"), (float, "float64"), (str, "string")):
         if isinstance(value, kind):
             return name
-    return "<nil>" if value is None else "map[string]string"
+    return "<nil>" if value is None else "template.queryResult" if isinstance(value, list) else "map[string]string"
 
 
-def _title(value: Any) -> str:
+def title(value: Any) -> str:
+    """Begin each word with a capital."""
     return re.sub(r"(?<![\w'])\w", lambda found: found.group().upper(), text(value))
 
 
-def _replaced(pattern: Any, replacement: Any, value: Any) -> str:
+def replaced(pattern: Any, replacement: Any, value: Any) -> str:
+    """Replace every match of a pattern."""
     compiled = LabelPattern(text(pattern), is_whole=False)
     compiled.check_cost(text(value))
     return compiled.compiled.sub(go_replacement(text(replacement), compiled), value)
 
 
-def _is_match(pattern: Any, value: Any) -> bool:
+def is_match(pattern: Any, value: Any) -> bool:
+    """Return whether a pattern matches a part of a text."""
     compiled = LabelPattern(text(pattern), is_whole=False)
     compiled.check_cost(text(value))
     return compiled.compiled.search(value) is not None
@@ -299,14 +294,49 @@ def _element(value: Any, *keys: Any) -> Any:
             value = value.get(text(key), "")
         elif isinstance(value, list) and type(key) is int and 0 <= key < len(value):
             value = value[key]
+        elif isinstance(value, str) and type(key) is int and 0 <= key < len(value.encode()):
+            value = value.encode()[key]
         else:
             raise PromqlError(f"{shown(value)} has no element {shown(key)}.")
     return value
 
 
+def _sliced(value: Any, *bounds: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise PromqlError(f"can't slice {shown(value)}.")
+    if any(type(bound) is not int for bound in bounds):
+        raise PromqlError("slice needs whole numbers after its value.")
+    if isinstance(value, str) and len(bounds) > 2:
+        raise PromqlError("cannot 3-index slice a string.")
+    given = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    limits = [0, len(given), *bounds[2:]][: max(2, len(bounds))]
+    limits[: len(bounds)] = bounds
+    if sorted(limits) != limits or limits[0] < 0 or limits[-1] > len(given):
+        raise PromqlError(f"slice: no part from {limits[0]} to {limits[1]} of {len(given)}.")
+    part = given[limits[0] : limits[1]]
+    return part.decode("utf-8", "replace") if isinstance(part, bytes) else part
+
+
+_JAVASCRIPT = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}
+_HTML = {'"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": "\N{REPLACEMENT CHARACTER}"}
+
+
+def _for_html(*values: Any) -> str:
+    return "".join(_HTML.get(each, each) for each in _printed(*values))
+
+
+def _for_javascript(*values: Any) -> str:
+    def escaped(each: str) -> str:
+        if each.isprintable() or ord(each) > 0xFFFF:
+            return each
+        return f"\\u{ord(each):04X}"
+
+    return "".join(_JAVASCRIPT.get(each) or escaped(each) for each in _printed(*values))
+
+
 def is_true(value: Any) -> bool:
     """Return whether Go takes a value for true: not false, not 0, not empty."""
-    return bool(value) if not isinstance(value, QueryResult | datetime) else True
+    return bool(value) if not isinstance(value, QueryResult | TemplateStruct | datetime) else True
 
 
 def _equal(first: Any, *others: Any) -> bool:
@@ -339,18 +369,40 @@ def _printed(*values: Any) -> str:
     return written
 
 
-FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
+TemplateFunction: TypeAlias = tuple[Callable[..., Any], int, int | None]
+"""A function, and how many arguments it has at least and at most."""
+GO_FUNCTIONS: dict[str, TemplateFunction] = {
+    "printf": (printf, 1, None),
+    "print": (_printed, 0, None),
+    "println": (lambda *values: " ".join(map(shown, values)) + "\n", 0, None),
+    "len": (_length, 1, 1),
+    "index": (_element, 1, None),
+    "slice": (_sliced, 1, 4),
+    "not": (lambda value: not is_true(value), 1, 1),
+    "eq": (_equal, 2, None),
+    "ne": (lambda one, other: not _equal(one, other), 2, 2),
+    "lt": (_compared(lambda one, other: one < other), 2, 2),
+    "le": (_compared(lambda one, other: one <= other), 2, 2),
+    "gt": (_compared(lambda one, other: one > other), 2, 2),
+    "ge": (_compared(lambda one, other: one >= other), 2, 2),
+    "html": (_for_html, 0, None),
+    "js": (_for_javascript, 0, None),
+    "urlquery": (lambda *values: quote_plus(_printed(*values)), 0, None),
+}
+"""Those of Go itself, `and` and `or` aside, which do not evaluate all that they are given."""
+FUNCTIONS: dict[str, TemplateFunction] = {
+    **GO_FUNCTIONS,
     "humanize": (humanize, 1, 1),
     "humanize1024": (humanize1024, 1, 1),
     "humanizeDuration": (humanize_duration, 1, 1),
     "humanizePercentage": (lambda value: f"{general(number(value) * 100)}%", 1, 1),
     "humanizeTimestamp": (humanize_timestamp, 1, 1),
     "toTime": (to_time, 1, 1),
-    "title": (_title, 1, 1),
+    "title": (title, 1, 1),
     "toUpper": (lambda value: text(value).upper(), 1, 1),
     "toLower": (lambda value: text(value).lower(), 1, 1),
-    "match": (_is_match, 2, 2),
-    "reReplaceAll": (_replaced, 3, 3),
+    "match": (is_match, 2, 2),
+    "reReplaceAll": (replaced, 3, 3),
     "stripPort": (_without_port, 1, 1),
     "stripDomain": (_without_domain, 1, 1),
     "parseDuration": (_seconds, 1, 1),
@@ -361,19 +413,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
     "sortByLabel": (_sorted_by, 2, 2),
     "safeHtml": (text, 1, 1),
     "args": (lambda *values: {f"arg{at}": value for at, value in enumerate(values)}, 0, None),
-    "printf": (printf, 1, None),
-    "print": (_printed, 0, None),
-    "println": (lambda *values: " ".join(map(shown, values)) + "\n", 0, None),
-    "len": (_length, 1, 1),
-    "index": (_element, 1, None),
-    "not": (lambda value: not is_true(value), 1, 1),
-    "eq": (_equal, 2, None),
-    "ne": (lambda one, other: not _equal(one, other), 2, 2),
-    "lt": (_compared(lambda one, other: one < other), 2, 2),
-    "le": (_compared(lambda one, other: one <= other), 2, 2),
-    "gt": (_compared(lambda one, other: one > other), 2, 2),
-    "ge": (_compared(lambda one, other: one >= other), 2, 2),
-    "urlquery": (lambda *values: quote_plus(_printed(*values)), 0, None),
+    "graphLink": (lambda expression: f"/graph?g0.expr={quote_plus(text(expression))}&g0.tab=0", 1, 1),
+    "tableLink": (lambda expression: f"/graph?g0.expr={quote_plus(text(expression))}&g0.tab=1", 1, 1),
     "urlQueryEscape": (lambda value: quote_plus(text(value)), 1, 1),
 }
-"""By name: the function, and how many arguments it has at least and at most. `and`, `or` and `query` are elsewhere."""
+"""Those of Prometheus by name; `query`, `externalURL` and `pathPrefix` depend on the template."""

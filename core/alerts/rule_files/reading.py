@@ -86,8 +86,8 @@ class _Reader:
         name = self._text((*path, "name"), fields.get("name"), "the name of the group")
         labels = self._labels((*path, "labels"), fields.get("labels"))
         limit = fields.get("limit", 0)
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            self._fault((*path, "limit"), f"{shown(limit)} must be a whole number, at least 0")
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            self._fault((*path, "limit"), f"{shown(limit)} must be a whole number; 0 is no limit")
             limit = 0
         rules = []
         for index, rule in enumerate(self._list((*path, "rules"), fields.get("rules"))):
@@ -101,7 +101,7 @@ class _Reader:
                 name=name,
                 rules=tuple(rules),
                 interval=interval or None,
-                limit=limit,
+                limit=max(0, limit),  # below 0 is no limit, too
                 query_offset=offset or timedelta(),
             )
         ) or None

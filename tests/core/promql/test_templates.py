@@ -66,7 +66,9 @@ def test_a_number_is_printed_as_promtool_prints_it(value, expected):
         ("x{{ end }}", 4),
         ("{{ humanize }}", 3),
         ('{{ "a }}', 3),
-        ('{{ template "x" }}', 3),
+        ('{{ template "x" }}', 12),
+        ("a {{ call 1 }}", 5),
+        ('{{ tmpl "x" 1 }}', 3),
     ],
 )
 def test_a_template_that_cannot_be_read_is_refused_with_its_offset(template, offset):

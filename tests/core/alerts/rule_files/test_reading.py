@@ -120,6 +120,24 @@ def test_a_fault_is_named_with_its_line_and_column(tmp_path, before, after, plac
     assert problem in str(raised.value)
 
 
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+@pytest.mark.parametrize(
+    ("for_", "limit"),
+    [("0", 0), ("'0'", -1), ("0s", -(2**40)), ("'0s'", 3), ("''", 0), ("5", 0), ("'5'", 0)],
+)
+def test_a_dwell_and_a_limit_are_taken_where_promtool_takes_them(tmp_path, for_, limit):
+    text = (
+        f"groups: [{{name: a, limit: {limit}, rules: [{{alert: A, expr: up, for: {for_}, keep_firing_for: {for_}}}]}}]"
+    )
+    path = written(tmp_path, text)
+    told = subprocess.run(["promtool", "check", "rules", path], capture_output=True, check=False)
+    file, faults = check_rule_file(path)
+    assert (told.returncode == 0) is (not faults)
+    if file is not None:
+        (group,) = file.groups
+        assert (group.limit, group.rules[0].for_) == (max(0, limit), timedelta())
+
+
 def test_all_faults_of_a_file_are_found_at_once(tmp_path):
     text = GOOD.replace("1h30m", "soon").replace("30s", "x").replace("> 0.25", ">")
     file, faults = check_rule_file(written(tmp_path, text))
