@@ -8,7 +8,9 @@ from core.alerts.alert import Alert, AlertState
 from core.alerts.silences.silence import ENDING_RULE, Silence
 
 WARNING: Final = timedelta(minutes=10)
-"""How long before its end a silence with firing alerts is an alert itself."""
+"""How long before its end a silence with firing alerts is an alert itself, at most."""
+SHARE: Final = 0.25
+"""The share of a silence that is left when it warns, if that is shorter: a short one would warn when it is made."""
 _MOST_NAMED: Final = 5
 
 
@@ -22,7 +24,7 @@ def ending(silences: Sequence[Silence], alerts: Sequence[Alert], now: datetime) 
         alerts: Every alert.
         now: The time.
     """
-    soon = [silence for silence in silences if silence.is_active(now) and silence.ends_at - now <= WARNING]
+    soon = [silence for silence in silences if silence.is_active(now) and silence.ends_at - now <= _lead(silence)]
     if not soon:
         return {}
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING and alert.rule != ENDING_RULE]
@@ -38,3 +40,7 @@ def ending(silences: Sequence[Silence], alerts: Sequence[Alert], now: datetime) 
                 f"{count}: {', '.join(names[:_MOST_NAMED])}{more}"
             )
     return found
+
+
+def _lead(silence: Silence) -> timedelta:
+    return min(WARNING, SHARE * (silence.ends_at - silence.starts_at))

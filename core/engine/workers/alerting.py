@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 RULE = "rules_unusable"
+DWELL = timedelta(minutes=1)
+"""How long a file or a rule must be unusable before it is an alert: an editor may save a half of a file first."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class RuleEvaluator(Worker):
         self._source: RecordedSource | None = None
         self._anomalies: AnomalyScoring | None = None
         self._told: dict[str, str] | None = None  # None: an earlier engine may have told of some
+        self._since: dict[str, datetime] = {}  # by file: when it was first found unusable
         self._stopping = threading.Event()
         self._limits = EvaluationLimits(stop=self._stopping)
 
@@ -65,8 +69,8 @@ class RuleEvaluator(Worker):
             )
         self._score(settings)
         seconds = self._evaluation.step(settings.alerts)
-        self._tell({**self._evaluation.failing, **self._evaluation.problems})
-        return seconds
+        due_in = self._tell({**self._evaluation.failing, **self._evaluation.problems})
+        return seconds if due_in is None else min(seconds, due_in)
 
     @override
     def end(self, *, after_failure: bool) -> None:
@@ -97,15 +101,26 @@ class RuleEvaluator(Worker):
         except CoreError as error:
             log.warning("the models could not be scored: %s", error)
 
-    def _tell(self, problems: dict[str, str]) -> None:
-        """Fire the alert of each file that cannot be used, or of which a rule fails, and clear those of the others."""
-        if problems == self._told:
-            return
+    def _tell(self, problems: dict[str, str]) -> float | None:
+        """Fire the alert of each file that cannot be used, or of which a rule fails, and clear those of the others.
+
+        Returns:
+            The seconds after which the next is an alert; None if none waits.
+        """
         alerts, now = self._context.alerts, self._context.clock()
-        for file, problem in problems.items():
-            log.warning("the rules of %s cannot all be used: %s", file, problem)
-            alerts.fire(RULE, labels={"file": file}, summary=problem, now=now)
-        for alert in alerts.open():
-            if alert.rule == RULE and alert.labels.get("file") not in problems:
-                alerts.clear(RULE, labels=alert.labels, now=now, reason="its rules can be used again")
-        self._told = problems
+        for file in problems.keys() - self._since.keys():
+            log.warning("the rules of %s cannot all be used: %s", file, problems[file])
+        self._since = {file: self._since.get(file, now) for file in problems}
+        if self._told is None:  # of an alert that is open already, the wait is over
+            known = {alert.labels.get("file") for alert in alerts.open() if alert.rule == RULE}
+            self._since |= {file: now - DWELL for file in problems if file in known}
+        waiting = [since + DWELL - now for since in self._since.values() if since + DWELL > now]
+        due = {file: problem for file, problem in problems.items() if self._since[file] + DWELL <= now}
+        if due != self._told:
+            for file, problem in due.items():
+                alerts.fire(RULE, labels={"file": file}, summary=problem, now=now)
+            for alert in alerts.open():
+                if alert.rule == RULE and alert.labels.get("file") not in problems:
+                    alerts.clear(RULE, labels=alert.labels, now=now, reason="its rules can be used again")
+            self._told = due
+        return min(waiting).total_seconds() if waiting else None

@@ -13,14 +13,14 @@ from tests.clocks import START
 from tests.core.alerts.delivery.told import an_alert
 
 
-def a_silence(matchers="model=spread", minutes=10):
+def a_silence(matchers="model=spread", minutes=10, before=30):
     return Silence(
         silence_id="si-1",
         matchers=read_matchers(matchers),
         created_by="ada@desk",
         comment="feed",
-        created_at=START,
-        starts_at=START,
+        created_at=START - timedelta(minutes=before),
+        starts_at=START - timedelta(minutes=before),
         ends_at=START + timedelta(minutes=minutes),
     )
 
@@ -32,11 +32,18 @@ def test_it_says_when_the_silence_ends_and_what_will_be_heard():
     }
 
 
+def test_a_short_silence_warns_in_its_last_quarter():
+    assert ending([a_silence(minutes=4, before=0)], [an_alert()], START + timedelta(minutes=3)).keys() == {"si-1"}
+    assert ending([a_silence(minutes=10, before=30)], [an_alert()], START).keys() == {"si-1"}
+
+
 @pytest.mark.parametrize(
     ("silence", "alert", "after"),
     [
         pytest.param(a_silence(minutes=11), an_alert(), 0, id="earlier than ten minutes before its end"),
         pytest.param(a_silence(), an_alert(), 10, id="after its end"),
+        pytest.param(a_silence(minutes=4, before=0), an_alert(), 0, id="when a short silence begins"),
+        pytest.param(a_silence(minutes=4, before=0), an_alert(), 2.9, id="while more than a quarter of it is left"),
         pytest.param(a_silence("model=x"), an_alert(), 0, id="without a hidden alert"),
         pytest.param(a_silence(), an_alert(state=AlertState.ACKNOWLEDGED), 0, id="of an acknowledged alert"),
         pytest.param(a_silence(), an_alert(state=AlertState.RESOLVED), 0, id="of a resolved alert"),

@@ -15,8 +15,13 @@ RULES = "groups:\n  - name: a\n    rules:\n      - {alert: Always, expr: vector(
 
 
 @pytest.fixture
-def evaluator(context):
-    found = RuleEvaluator(replace(context, clock=HandClock()))
+def hand():
+    return HandClock()
+
+
+@pytest.fixture
+def evaluator(context, hand):
+    found = RuleEvaluator(replace(context, clock=hand))
     yield found
     found.end(after_failure=False)
 
@@ -34,10 +39,15 @@ def test_rules_that_the_settings_name_are_in_force_without_a_restart(evaluator, 
     assert set(open_rules(workspace)) == {"Always"}
 
 
-def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evaluator, workspace):
+def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evaluator, workspace, hand):
     file = workspace.root / "a.yaml"
     file.write_text(RULES.replace("> 0", "> >"))
     workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    assert 0 < evaluator.step() <= 15
+    hand.pass_by(59)
+    assert 0 < evaluator.step() <= 1
+    assert open_rules(workspace) == {}
+    hand.pass_by(1)
     evaluator.step()
     alert = open_rules(workspace)["rules_unusable"]
     assert alert.labels == {"file": "a.yaml"}
@@ -47,11 +57,38 @@ def test_a_file_that_cannot_be_used_is_an_alert_until_it_can_be_used_again(evalu
     assert set(open_rules(workspace)) == {"Always"}
 
 
-def test_a_rule_that_fails_is_an_alert_until_it_does_no_longer(evaluator, workspace):
+def test_a_file_that_is_repaired_within_a_minute_is_no_alert(evaluator, workspace, hand):
+    file = workspace.root / "a.yaml"
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    for text in (RULES.replace("> 0", "> >"), RULES, RULES.replace("> 0", "> >"), RULES):
+        file.write_text(text)
+        hand.pass_by(50)
+        evaluator.step()
+    assert set(open_rules(workspace)) == {"Always"}
+
+
+def test_the_next_engine_keeps_the_alert_on_a_file_that_still_cannot_be_used(evaluator, workspace, hand, context):
+    (workspace.root / "a.yaml").write_text(RULES.replace("> 0", "> >"))
+    workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
+    for _ in range(2):
+        evaluator.step()
+        hand.pass_by(60)
+    assert set(open_rules(workspace)) == {"rules_unusable"}
+    following = RuleEvaluator(replace(context, clock=hand))
+    (workspace.root / "a.yaml").write_text(RULES.replace("> 0", ">"))
+    following.step()
+    following.end(after_failure=False)
+    (alert,) = Alerts(workspace).open()
+    assert (alert.rule, alert.n_fired) == ("rules_unusable", 1)
+
+
+def test_a_rule_that_fails_is_an_alert_until_it_does_no_longer(evaluator, workspace, hand):
     file = workspace.root / "a.yaml"
     file.write_text(RULES + "      - {alert: Fails, expr: vector(1), labels: {team: '{{ humanize `desk` }}'}}\n")
     workspace.settings_file.write_text("alerts:\n  rules: [a.yaml]\n")
-    evaluator.step()
+    for _ in range(2):
+        evaluator.step()
+        hand.pass_by(60)
     found = open_rules(workspace)
     assert set(found) == {"Always", "Fails", "rules_unusable"}
     assert found["rules_unusable"].labels == {"file": "a.yaml"}
