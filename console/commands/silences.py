@@ -47,6 +47,7 @@ def add_parsers(verbs: Subparsers) -> None:
     routes = command_parser(verbs, "routes", help="check the routing file, and say who would be told of which labels")
     routes.add_argument("labels", metavar="LABEL=VALUE", nargs="*", help="of an alert; without: every route")
     routes.add_argument("--file", metavar="FILE", help="another routing file than the workspace's")
+    routes.add_argument("--tree", action="store_true", help="as the tree that they are; with labels: the way to them")
     add_json_argument(routes)
     routes.set_defaults(command=show_routes)
     on_call = command_parser(verbs, "oncall", help="who is on call now, until when, and who is next")
@@ -134,10 +135,10 @@ def show_routes(args: argparse.Namespace) -> int:
     """Print who would be told."""
     from pathlib import Path
 
-    from console.cli.output import print_json, print_table
+    from console.cli.output import complain, print_json, print_table, printable
     from core.alerts.delivery.checking import check_names, check_receivers
     from core.alerts.routing.reading import load_routing, routing_file
-    from core.alerts.routing.shown import routes_shown
+    from core.alerts.routing.shown import route_tree, routes_shown, tree_lines
     from core.settings import AlertSettings, settings_in_force
     from core.state import Workspace
 
@@ -153,10 +154,20 @@ def show_routes(args: argparse.Namespace) -> int:
             "There is no routing file, so only attached consoles are told. Name one as alerts.routing in bondx.yaml."
         )
     config = load_routing(file)
-    check_receivers(workspace, settings, config, file, is_in_force=args.file is None)
+    for note in check_receivers(workspace, settings, config, file, is_in_force=args.file is None):
+        complain(note)
     if args.file is None:
         check_names(workspace, settings, config)
-    found = routes_shown(config, _labels(args.labels))
+    labels = _labels(args.labels)
+    if args.tree:
+        tree = route_tree(config, labels)
+        if args.json:
+            print_json(tree)
+        else:
+            for line in tree_lines(tree):
+                print(printable(line))
+        return ExitCode.GOOD
+    found = routes_shown(config, labels)
     if args.json:
         print_json(found)
     else:

@@ -1,13 +1,16 @@
 """Reading an Alertmanager configuration: what it means, each fault with its place, and agreement with amtool."""
 
 import itertools
+import re
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.alerts.routing.reading import load_routing
+from core.alerts.routing.shown import route_tree, tree_lines
 from core.settings import SettingsError
 
 GOOD = """\
@@ -149,6 +152,18 @@ def test_hours_of_a_zone_follow_its_clock(written):
     assert [night.contains(monday + timedelta(hours=hours)) for hours in (14.9, 15)] == [False, True]
 
 
+def test_local_hours_are_those_of_the_machine(written, monkeypatch):
+    text = GOOD.replace("location: Europe/Zurich", "location: Local")
+    for zone, hours in (("Europe/Zurich", 16), ("America/New_York", 21)):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        night = load_routing(written(text)).time_intervals["night"][0]
+        friday = datetime(2026, 3, 27, tzinfo=UTC)
+        assert [night.contains(friday + timedelta(hours=hours + off)) for off in (-0.1, 0)] == [False, True]
+    monkeypatch.undo()
+    time.tzset()
+
+
 def test_days_of_the_month_count_from_its_end(written):
     month_end = load_routing(written()).time_intervals["month_end"][0]
     days = [day for day in range(1, 32) if month_end.contains(datetime(2026, 1, day, tzinfo=UTC))]
@@ -241,16 +256,35 @@ route:
 
 @pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
 def test_aliases_and_merge_keys_mean_what_they_mean_to_the_real_tool(written):
-    file = written(ALIASED)
+    assert drawn_by_amtool(file := written(ALIASED)) == list(tree_lines(route_tree(load_routing(file))))
+
+
+def drawn_by_amtool(file) -> list[str]:
+    """Return the tree of routes as the real tool draws it."""
     command = ["amtool", "config", "routes", "show", f"--config.file={file}"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    nodes = list(load_routing(file).route.walk())
-    lines = [line.strip("│├─└ ") for line in told.splitlines() if "receiver:" in line]
-    assert lines == [
-        f"{'{' + ','.join(map(str, node.matchers)) + '}' if node.matchers else 'default-route'}  "
-        f"{'continue: true  ' if node.goes_on else ''}receiver: {node.receiver}"
-        for node in nodes
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.replace("\xa0", " ")
+    told = re.sub(r'"\^\(\?:(.*?)\)\$"', r'"\1"', told)  # a pattern of match_re is written with its anchors
+    return [line.rstrip() for line in told.splitlines() if line.strip() and not line.startswith("Routing tree")]
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
+def test_the_tree_is_drawn_as_the_real_tool_draws_it(written):
+    assert drawn_by_amtool(file := written()) == list(tree_lines(route_tree(load_routing(file))))
+
+
+def test_the_tree_holds_the_way_to_the_routes_that_would_tell(written):
+    config = load_routing(written())
+    tree = route_tree(config, {"severity": "critical", "model": "spread"})
+    assert list(tree_lines(tree)) == [
+        ".",
+        "└── default-route  receiver: default",
+        '    ├── {severity="critical"}  continue: true  receiver: pager',
+        '    │   └── {model=~"spread.*"}  receiver: desk',
+        '    └── {model=~"etrm|spread",severity!="info"}  receiver: slack',
     ]
+    assert (tree.routes[0].goes_on, tree.routes[0].group_by) == (True, ["..."])
+    assert tree.routes[0].routes[0].mute_time_intervals == ["night"]
+    assert route_tree(config, {"team": "none"}).routes == []
 
 
 def test_a_merged_block_of_which_alertmanager_joins_some_is_refused_with_its_place(written):
