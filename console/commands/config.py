@@ -124,6 +124,7 @@ def validate_files(args: argparse.Namespace) -> int:
 
 def _routing_results(root: Path) -> list[dict[str, object]]:
     """Check the receivers in force: those of the routing file that the settings name, and those of the settings."""
+    from console.cli.output import complain
     from core.alerts.delivery.checking import check_names, check_receivers
     from core.alerts.routing.reading import load_routing, routing_file
     from core.errors import CoreError
@@ -137,7 +138,8 @@ def _routing_results(root: Path) -> list[dict[str, object]]:
         return []
     try:
         routing = None if file is None else load_routing(file)
-        check_receivers(workspace, settings, routing, file)
+        for note in check_receivers(workspace, settings, routing, file):
+            complain(note)
         check_names(workspace, settings, routing)
     except CoreError as error:
         return [{"file": "alerts in force" if file is None else str(file), "ok": False, "problem": str(error)}]

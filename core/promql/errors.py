@@ -16,3 +16,7 @@ class PromqlError(UsageError):
         super().__init__(message if offset is None else f"{message} (at character {offset + 1})")
         self.message = message
         self.offset = offset
+
+
+class TemplateFieldError(PromqlError):
+    """A template reads a field that its value has not, whatever the value is."""

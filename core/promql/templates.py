@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from core.promql.errors import PromqlError
+from core.promql.errors import PromqlError, TemplateFieldError
 from core.promql.series import VectorSample
 from core.promql.template_reading import (
     MAXIMUM_DEPTH,
@@ -283,7 +283,7 @@ def _field(value: Any, name: str, offset: int) -> Any:
         except KeyError:
             if not isinstance(value, Mapping):
                 known = ", ".join(value.template_fields())
-                raise PromqlError(f"can't evaluate field {name}: there are {known}", offset) from None
+                raise TemplateFieldError(f"can't evaluate field {name}: there are {known}", offset) from None
     if isinstance(value, Mapping):
         return value.get(name, "")
-    raise PromqlError(f"can't evaluate field {name} of {shown(value)}", offset)
+    raise TemplateFieldError(f"can't evaluate field {name} of {shown(value)}", offset)

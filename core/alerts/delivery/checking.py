@@ -1,11 +1,13 @@
 """Whether the receivers could ever be told: every channel is made as for a message, and nothing is sent."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.alerts.delivery.block_keys import unknown_key, unused_keys
 from core.alerts.delivery.channels.apprise_url import AppriseChannel
 from core.alerts.delivery.errors import DeliveryError
-from core.alerts.delivery.receivers import Receivers, RoutingFile
+from core.alerts.delivery.receivers import KINDS_SENT, Receivers, RoutingFile
 from core.alerts.delivery.secret import CheckedSecrets
 from core.alerts.escalation.policy import EscalationPolicies
 from core.errors import UsageError
@@ -25,8 +27,8 @@ def check_receivers(
     routing_file: Path | None = None,
     *,
     is_in_force: bool = True,
-) -> None:
-    """Refuse a channel that can never work.
+) -> list[str]:
+    """Refuse a channel that can never work, and say what BondX does not act on.
 
     A variable or a file that is missing may be there where the engine runs. A kind that BondX does not send by itself
     is left to the Alertmanager that the file may serve, too.
@@ -38,6 +40,8 @@ def check_receivers(
         routing_file: Where it is.
         is_in_force: Whether it is the file that the settings name; of another, the mode is not looked at.
 
+    Returns:
+        What the file holds and BondX does not act on, in the order of the file, each with its place.
     Raises:
         UsageError: It names the place of the first one, and what is wrong.
     """
@@ -45,6 +49,7 @@ def check_receivers(
     def secrets(*, place: str, is_private: bool) -> CheckedSecrets:
         return CheckedSecrets(place=place, is_private=is_private or not is_in_force)
 
+    notes = [] if routing is None else list(_notes(settings, routing))
     receivers = Receivers(workspace, settings, routing, routing_file=routing_file, secrets=secrets)
     for configured in receivers.all():
         if not configured.is_ours or configured.target.kind in _LOCAL:
@@ -53,6 +58,7 @@ def check_receivers(
             channel = configured.make()
             if isinstance(channel, AppriseChannel):
                 channel.require_known()
+            notes += [f"{configured.place}: not used by BondX: {problem}" for problem in getattr(channel, "unused", ())]
         except DeliveryError as error:
             raise UsageError(str(error)) from None
     for index, address in enumerate(settings.alertmanagers):
@@ -61,6 +67,36 @@ def check_receivers(
                 f"alerts.alertmanagers[{index}]: a password must not stand in the settings: write ${{VARIABLE}}, "
                 "and set that in the environment of the engine."
             )
+    return notes
+
+
+def _notes(settings: AlertSettings, routing: RoutingFile) -> Iterator[str]:
+    """Yield what BondX does not act on.
+
+    Raises:
+        UsageError: A block has a key that no Alertmanager knows.
+    """
+    for name, receiver in routing.receivers.items():
+        for block in receiver.blocks:
+            if (problem := unknown_key(block.kind, block.fields)) is not None:
+                raise UsageError(f"{block.place}: {problem}")
+            if block.kind not in KINDS_SENT:
+                yield f"{block.place}: {block.kind}: {_who_sends(name, settings)}"
+            elif unused := ", ".join(unused_keys(block.kind, block.fields)):
+                yield f"{block.place}: not used by BondX: {unused}"
+    if place := getattr(routing, "templates_place", ""):
+        yield f"{place}: templates: the files are not read; BondX writes its own words."
+
+
+def _who_sends(receiver: str, settings: AlertSettings) -> str:
+    if settings.channels.get(receiver):
+        return f"BondX sends none; the addresses of {shown(receiver)} in alerts.channels stand for it."
+    if settings.alertmanagers:
+        return "BondX sends none; the Alertmanager of alerts.alertmanagers does, if its own file has this receiver."
+    return (
+        "BondX sends none, so this fails: give the receiver an apprise: address in alerts.channels, or name an "
+        "Alertmanager in alerts.alertmanagers."
+    )
 
 
 def check_names(workspace: "Workspace", settings: AlertSettings, routing: RoutingFile | None) -> None:

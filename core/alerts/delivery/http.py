@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.oauth2 import ClientCredentials
 from core.alerts.delivery.secret import Secret, Secrets
 from core.clock import as_utc, utc_now
 from core.escape import escaped
@@ -48,6 +49,9 @@ class HttpOptions:
     verifies: bool = True
     proxy: Secret | None = None
     follows_redirects: bool = True
+    oauth2: ClientCredentials | None = None
+    of_token: "HttpOptions | None" = None
+    """The options of the requests for tokens."""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], secrets: Secrets, place: str) -> "HttpOptions":
@@ -61,8 +65,11 @@ class HttpOptions:
         Raises:
             DeliveryError: A secret cannot be read, or an option is not supported.
         """
-        if fields.get("oauth2"):
-            raise DeliveryError(f"{place}: http_config.oauth2 is not supported: use authorization.credentials_file.")
+        given = fields.get("oauth2") or {}
+        if given and (fields.get("authorization") or fields.get("basic_auth") or fields.get("bearer_token")):
+            raise DeliveryError(f"{place}: http_config has oauth2 and another login: keep one.")
+        oauth2 = ClientCredentials.of(given, secrets, place)
+        of_token = {name: given[name] for name in ("tls_config", "proxy_url") if name in given}
         tls: Mapping[str, Any] = fields.get("tls_config") or {}
         return cls(
             authorization=_authorization(fields, secrets),
@@ -72,6 +79,8 @@ class HttpOptions:
             verifies=not tls.get("insecure_skip_verify", False),
             proxy=secrets.address(fields, "proxy_url", is_secret=False, schemes=("http", "https", "socks5", "socks5h")),
             follows_redirects=bool(fields.get("follow_redirects", True)),
+            oauth2=oauth2,
+            of_token=None if oauth2 is None else cls.of(of_token, secrets, place),
         )
 
 
@@ -124,18 +133,28 @@ def post_json(
     if options.authorization is not None:
         sent["authorization"] = options.authorization.reveal()
     try:
-        with httpx.Client(
-            verify=_trust(options),
-            trust_env=False,  # a proxy or .netrc of the environment is nobody's decision about alerts
-            follow_redirects=False,
-            proxy=options.proxy.reveal() if options.proxy else None,
-            auth=(options.basic[0], options.basic[1].reveal()) if options.basic else None,
-        ) as client:
-            return _post(client, url.reveal(), content, sent, secrets, deadline, host, options.follows_redirects)
+        if options.oauth2 is not None:
+            with _client(options.of_token or HttpOptions()) as client:
+                token = options.oauth2.authorization(client, secrets, timeout_seconds)
+            sent["authorization"] = token.reveal()
+        with _client(options) as client:
+            return _post(client, url.reveal(), content, sent, secrets, deadline, host, options)
     except httpx.TimeoutException:
         raise DeliveryError(f"{host} did not answer within {timeout_seconds:g} s.") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, UnicodeError) as error:
         raise DeliveryError(f"{host} could not be reached: {secrets.hide(_sentence(error))}.") from None
+
+
+def _client(options: HttpOptions) -> "httpx.Client":
+    import httpx
+
+    return httpx.Client(
+        verify=_trust(options),
+        trust_env=False,  # a proxy or .netrc of the environment is nobody's decision about alerts
+        follow_redirects=False,
+        proxy=options.proxy.reveal() if options.proxy else None,
+        auth=(options.basic[0], options.basic[1].reveal()) if options.basic else None,
+    )
 
 
 def _post(
@@ -146,7 +165,7 @@ def _post(
     secrets: Secrets,
     deadline: float,
     host: str,
-    follows_redirects: bool,
+    options: HttpOptions,
 ) -> HttpReply:
     for _ in range(_MAX_REDIRECTS + 1):
         left = max(0.001, deadline - time.monotonic())
@@ -157,7 +176,9 @@ def _post(
             if 200 <= status < 300:
                 return HttpReply(status, excerpt)
             target = response.headers.get("location")
-            if status not in _REDIRECTS or target is None or not follows_redirects:
+            if status == 401 and options.oauth2 is not None:
+                options.oauth2.forget()
+            if status not in _REDIRECTS or target is None or not options.follows_redirects:
                 raise _refusal(host, status, excerpt, response.headers.get("retry-after"))
         following = urljoin(url, target)
         if not _is_same_server(url, following):

@@ -124,6 +124,7 @@ class ConfiguredChannel:
     sends_resolved: bool = True
     tracks_incidents: bool = False
     is_ours: bool = True  # else BondX sends nothing of this kind by itself
+    place: str = ""  # of its block
 
     @property
     def hears_acknowledgements(self) -> bool:
@@ -157,6 +158,7 @@ class Receivers:
         self._workspace = workspace
         self._secrets = secrets
         self._clock = clock
+        self._has_alertmanager = bool(settings.alertmanagers)
         self._fallover = frozenset(settings.delivery.fallover)
         self._is_private = routing_file is not None and is_private(routing_file)
         self._base = routing_file.parent if routing_file is not None else workspace.root
@@ -209,9 +211,9 @@ class Receivers:
     ) -> Iterator[ConfiguredChannel]:
         counts: dict[str, int] = {}
         for block in blocks:
-            kind = _KINDS.get(block.kind)
-            if kind is None and may_skip:  # an address in `alerts.channels` stands for it
-                continue
+            kind = KINDS_SENT.get(block.kind)
+            if kind is None and (may_skip or self._has_alertmanager):
+                continue  # an address in `alerts.channels` stands for it, or an Alertmanager sends it
             name = kind or block.kind.removesuffix("_configs")
             counts[name] = counts.get(name, 0) + 1
             fields = _with_defaults(block.kind, block.fields, defaults)
@@ -221,6 +223,7 @@ class Receivers:
                 sends_resolved=bool(fields.get("send_resolved", True)),
                 tracks_incidents=name == "pagerduty",
                 is_ours=kind is not None,
+                place=block.place,
             )
 
     def _maker(self, kind: str, fields: Mapping[str, Any], place: str) -> Callable[[], Channel]:
@@ -293,7 +296,7 @@ def _channel(kind: str, fields: Mapping[str, Any], secrets: Secrets, place: str)
     return TeamsChannel(fields, secrets, place)
 
 
-_KINDS: Final[Mapping[str, str]] = {
+KINDS_SENT: Final[Mapping[str, str]] = {
     "webhook_configs": "webhook",
     "email_configs": "email",
     "slack_configs": "slack",
@@ -306,7 +309,8 @@ _KINDS: Final[Mapping[str, str]] = {
 def _refuses(kind: str, place: str) -> Callable[[], Channel]:
     def make() -> Channel:
         raise DeliveryError(
-            f"{place}: BondX sends no {kind} by itself: give the receiver an apprise: address in alerts.channels."
+            f"{place}: BondX sends no {kind} by itself: give the receiver an apprise: address in alerts.channels, or "
+            "name an Alertmanager in alerts.alertmanagers."
         )
 
     return make

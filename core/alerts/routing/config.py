@@ -98,6 +98,7 @@ class RoutingConfig:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: Mapping[str, tuple[TimeInterval, ...]] = field(default_factory=dict)
     global_fields: Mapping[str, Any] = field(default_factory=dict)
+    templates_place: str = ""  # "file:line:column" of `templates`, whose files BondX does not read; "" without any
 
     def is_muted_by_time(self, node: RouteNode, now: datetime) -> bool:
         """Whether a route tells nothing now: in a mute interval, or outside all active intervals."""

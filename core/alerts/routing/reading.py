@@ -20,6 +20,7 @@ from core.alerts.routing.config import (
     RoutingConfig,
 )
 from core.alerts.routing.time_intervals import (
+    LOCAL,
     Range,
     TimeInterval,
     read_days_of_month,
@@ -148,6 +149,7 @@ class _Reading:
             ),
             time_intervals=self._intervals,
             global_fields=self._as_written(settings, ("global",)),
+            templates_place=self._source.place(("templates",)) if top.get("templates") else "",
         )
 
     def _read_receiver(self, value: Any, path: YamlPath) -> None:
@@ -290,7 +292,8 @@ class _Reading:
             times.append(self._checked(where, read_times, part.get("start_time"), part.get("end_time")))
         location = fields.get("location") or "UTC"
         try:
-            ZoneInfo(str(location))
+            if location != LOCAL:
+                ZoneInfo(str(location))
         except (KeyError, OSError, ValueError):  # none of this name, a folder, or a path
             problem = "there is no such time zone; write one as Europe/Zurich."
             raise self._source.error((*path, "location"), problem) from None

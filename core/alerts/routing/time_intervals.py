@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from core.errors import UsageError
 
 Range = tuple[int, int]
+LOCAL: Final = "Local"
+"""The time zone of the machine on which the engine runs."""
 _WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS: Final = tuple(name.lower() for name in calendar.month_name[1:])
 _TIME: Final = re.compile(r"(\d\d):(\d\d)")
@@ -33,7 +35,7 @@ class TimeInterval:
         Args:
             at: An aware time.
         """
-        local = at.astimezone(ZoneInfo(self.location))
+        local = at.astimezone(None if self.location == LOCAL else ZoneInfo(self.location))
         minute = 60 * local.hour + local.minute
         length = calendar.monthrange(local.year, local.month)[1]
         return (

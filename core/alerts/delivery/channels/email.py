@@ -19,6 +19,7 @@ from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage
 from core.alerts.delivery.secret import Secret, Secrets
+from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import MOST_SHOWN, Fact, facts, footers, headline, one_line, plain_text
 from core.escape import escaped
 
@@ -46,8 +47,11 @@ class EmailChannel:
         """
         self._place = place
         self._secrets = secrets
-        self._to = self._addresses(fields.get("to"), "to")
-        self._sender = self._addresses(fields.get("from"), "from")[0]
+        self._to = TemplatedField(fields.get("to"), place, "to")
+        self._from = TemplatedField(fields.get("from"), place, "from")
+        for given, name in ((self._to, "to"), (self._from, "from")):
+            if given.is_fixed:
+                self._addresses(given.written, name)
         self._host, self._port = self._smarthost(str(fields.get("smarthost") or ""))
         self._hello = str(fields.get("hello") or "localhost")
         self._user = str(fields.get("auth_username") or "")
@@ -55,19 +59,31 @@ class EmailChannel:
         self._requires_tls = bool(fields.get("require_tls", True))
         self._implicit_tls = bool(fields.get("force_implicit_tls", self._port == _SMTPS_PORT))
         self._tls: Mapping[str, Any] = fields.get("tls_config") or {}
-        self._headers: Mapping[str, str] = fields.get("headers") or {}
+        headers: Mapping[str, Any] = fields.get("headers") or {}
+        self._headers = {
+            name: TemplatedField(text, place, f"headers.{name}", is_needed=False) for name, text in headers.items()
+        }
+
+    @property
+    def unused(self) -> list[str]:
+        """The headers whose templates cannot be filled in, with the reason."""
+        return [header.problem for header in self._headers.values() if header.problem]
 
     @property
     def addressee(self) -> str:
         """The addresses."""
-        return ", ".join(address.addr_spec for address in self._to)
+        if not self._to.is_fixed:
+            return self._to.written
+        return ", ".join(address.addr_spec for address in self._addresses(self._to.written, "to"))
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Send one mail; see `Channel.send`."""
         mail = self.mail(message)
+        to = [address.addr_spec for address in self._addresses(self._to.filled(message), "to")]
+        sender = self._addresses(self._from.filled(message), "from")[0]
         try:
             with self._connection(timeout_seconds) as server:
-                refused = server.send_message(mail, self._sender.addr_spec, [address.addr_spec for address in self._to])
+                refused = server.send_message(mail, sender.addr_spec, to)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             said = "; ".join(f"{to}: {_said(reply)}" for to, reply in error.recipients.items())
@@ -90,23 +106,24 @@ class EmailChannel:
     def mail(self, message: AlertMessage) -> EmailMessage:
         """Return a message as a mail."""
         mail = EmailMessage(policy=SMTP)
-        domain = self._sender.domain or "bondx.invalid"
-        mail["From"] = self._sender
-        mail["To"] = self._to
-        own = {
-            name: text for name, text in self._headers.items() if name.lower() not in _OURS and "{{" not in str(text)
-        }
-        subjects = [text for name, text in own.items() if name.lower() == "subject"]
+        sender = self._addresses(self._from.filled(message), "from")[0]
+        to = self._addresses(self._to.filled(message), "to")
+        domain = sender.domain or "bondx.invalid"
+        mail["From"] = sender
+        mail["To"] = to
+        own = {name: text.filled(message) for name, text in self._headers.items() if name.lower() not in _OURS}
+        subjects = [text for name, text in own.items() if name.lower() == "subject" and text.strip()]
         mail["Subject"] = one_line(subjects[0]) if subjects else headline(message)
         mail["Date"] = format_datetime(message.created_at)
-        mail["Message-ID"] = f"<{message.notification_id}.{_digest(self.addressee)}@{domain}>"
+        addressees = ", ".join(address.addr_spec for address in to)
+        mail["Message-ID"] = f"<{message.notification_id}.{_digest(addressees)}@{domain}>"
         thread = f"<{_thread_of(message)}@{domain}>"
         mail["References"] = thread
         mail["In-Reply-To"] = thread
         mail["Auto-Submitted"] = "auto-generated"
         for name, text in own.items():
             if name.lower() != "subject" and _HEADER_NAME.fullmatch(name):
-                mail[name] = one_line(str(text))
+                mail[name] = one_line(text)
         mail.set_content(plain_text(message))
         mail.add_alternative(html_text(message), subtype="html")
         return mail
@@ -156,17 +173,19 @@ class EmailChannel:
             context.load_cert_chain(certificate, self._tls.get("key_file"))
         return context
 
-    def _addresses(self, text: Any, name: str) -> tuple[Address, ...]:
+    def _addresses(self, given: str, name: str) -> tuple[Address, ...]:
         """Read mail addresses; a line break or another control character is no part of one."""
         try:
-            given = str(text or "")
             if not given.isprintable():
                 raise ValueError
             found = tuple(Address(display_name=shown, addr_spec=spec) for shown, spec in getaddresses([given]) if spec)
             if not found:
                 raise ValueError
         except (ValueError, IndexError):
-            raise DeliveryError(f"{self._place}: {name} of a mail must be one or more mail addresses.") from None
+            # Of a template, it is this message alone that has no address.
+            is_permanent = not (self._to if name == "to" else self._from).is_fixed
+            problem = f"{self._place}: {name} of a mail must be one or more mail addresses."
+            raise DeliveryError(problem, is_permanent=is_permanent) from None
         return found
 
     def _smarthost(self, text: str) -> tuple[str, int]:

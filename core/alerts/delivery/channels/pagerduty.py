@@ -1,7 +1,10 @@
-"""PagerDuty, Events API v2: one incident for each group, triggered, acknowledged and resolved by its dedup_key.
+"""PagerDuty: one incident for each group, triggered, acknowledged and resolved by its key.
+
+`routing_key` is of the Events API v2, `service_key` of the Events API v1.
 
 Source:
-    PagerDuty developer documentation, "PD-CEF" and "Send an Alert Event" (fields, limits and severities).
+    PagerDuty developer documentation, "PD-CEF" and "Send an Alert Event" (fields, limits and severities), and "Events
+    API v1" (the same incident is triggered, acknowledged and resolved by its incident_key).
 """
 
 import hashlib
@@ -13,10 +16,12 @@ from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.http import HttpOptions, post_json
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.secret import Secret, Secrets
+from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import MOST_SHOWN, facts, footers, headline, is_web_address, one_line
 from core.clock import to_iso
 
 _URL: Final = "https://events.pagerduty.com/v2/enqueue"
+_URL_V1: Final = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
 _MOST_SUMMARY: Final = 1_024
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 _ACTIONS: Final = {
@@ -40,28 +45,61 @@ class PagerDutyChannel:
         Raises:
             DeliveryError: There is no routing key, or a secret cannot be read.
         """
-        key = secrets.field(fields, "routing_key")
-        if key is None:
-            is_old = bool(fields.get("service_key") or fields.get("service_key_file"))
-            reason = "service_key is of the Events API v1" if is_old else "there is none"
-            raise DeliveryError(f"{place}: PagerDuty needs routing_key or routing_key_file; {reason}.")
-        self._key = key
+        key, of_v1 = secrets.field(fields, "routing_key"), secrets.field(fields, "service_key")
+        if (key is None) == (of_v1 is None):
+            reason = "there is none" if key is None else "there are both"
+            raise DeliveryError(f"{place}: PagerDuty needs one of routing_key and service_key; {reason}.")
+        self._is_v1 = of_v1 is not None
+        self._key = key if key is not None else of_v1
         self._secrets = secrets
-        self._url = secrets.address(fields, "url", is_secret=False) or Secret(_URL)
+        given = secrets.address(fields, "url", is_secret=False)
+        if self._is_v1 and given is not None and given.is_known and given.reveal().rstrip("/").endswith("/v2/enqueue"):
+            given = None  # of `global`, and of the other API
+        self._url = given or Secret(_URL_V1 if self._is_v1 else _URL)
         self._options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
-        self._source = str(fields.get("source") or fields.get("client") or "")
+        self._source = TemplatedField(fields.get("source") or fields.get("client"), place, "source", is_needed=False)
+
+    @property
+    def unused(self) -> list[str]:
+        """The source, if its template cannot be filled in, with the reason."""
+        return [self._source.problem] if self._source.problem else []
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Send one event; see `Channel.send`."""
-        event = pagerduty_event(message, source=self._source if "{{" not in self._source else "")
+        assert self._key is not None
+        event = pagerduty_event(message, source=one_line(self._source.filled(message)))
+        document = {"routing_key": self._key.reveal(), **event}
+        if self._is_v1:
+            document = {"service_key": self._key.reveal(), **event_of_v1(event)}
         reply = post_json(
             self._url,
-            {"routing_key": self._key.reveal(), **event},
+            document,
             secrets=self._secrets,
             timeout_seconds=timeout_seconds,
             options=self._options,
         )
         return Delivered(f"{event['event_action']}, HTTP {reply.status}", str(event["dedup_key"]))
+
+
+def event_of_v1(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of version 2 as one of version 1, without its service key.
+
+    Args:
+        event: As `pagerduty_event` makes it.
+    """
+    known = {"event_type": event["event_action"], "incident_key": event["dedup_key"]}
+    if "payload" not in event:
+        return known
+    payload = event["payload"]
+    details = {**payload["custom_details"], **{name: payload[name] for name in ("source", "severity", "component")}}
+    contexts = [{"type": "link", **link} for link in event.get("links", ())]
+    return {
+        **known,
+        "description": payload["summary"],
+        "client": event["client"],
+        "details": details,
+        **({"contexts": contexts} if contexts else {}),
+    }
 
 
 def dedup_key(message: AlertMessage) -> str:

@@ -6,6 +6,7 @@ Source:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.http import HttpOptions, HttpReply, post_json
 from core.alerts.delivery.message import AlertMessage, NotifiedAlert
 from core.alerts.delivery.secret import Secrets
+from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import Fact, facts, footers, headline
 from core.json_documents import decode_json
 
@@ -49,16 +51,12 @@ class SlackChannel:
         """
         self._secrets = secrets
         options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
-        self._channel = str(fields.get("channel") or "")
-        self._fields = fields
+        self._channel = TemplatedField(fields.get("channel"), place, "channel")
+        looks = ("username", "icon_emoji", "icon_url")
+        self._looks = {name: TemplatedField(fields.get(name), place, name, is_needed=False) for name in looks}
         if (token := secrets.field(fields, "app_token")) is not None:
-            options = HttpOptions(
-                authorization=secrets.keep(f"Bearer {token.reveal()}"),
-                authority_file=options.authority_file,
-                certificate=options.certificate,
-                verifies=options.verifies,
-                proxy=options.proxy,
-            )
+            bearer = secrets.keep(f"Bearer {token.reveal()}")
+            options = replace(options, authorization=bearer, basic=None, oauth2=None)
             url = secrets.address(fields, "app_url", is_secret=False) or secrets.keep(_API_URL)
         else:
             found = secrets.address(fields, "api_url")
@@ -67,20 +65,25 @@ class SlackChannel:
             url = found
         self._url, self._options = url, options
         self._is_api = urlsplit(url.reveal()).path.endswith("/chat.postMessage")
-        if self._is_api and not self._channel:
+        if self._is_api and not self._channel.written:
             raise DeliveryError(f"{place}: Slack's chat.postMessage needs channel.")
+
+    @property
+    def unused(self) -> list[str]:
+        """The fields whose templates cannot be filled in, with the reason."""
+        return [look.problem for look in self._looks.values() if look.problem]
 
     @property
     def addressee(self) -> str:
         """The channel of Slack."""
-        return self._channel or "Slack"
+        return self._channel.written or "Slack"
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Post one message; see `Channel.send`."""
-        body = slack_document(message, channel=self._channel)
-        for name in ("username", "icon_emoji", "icon_url"):
-            if (text := str(self._fields.get(name) or "")) and "{{" not in text:
-                body[name] = text
+        body = slack_document(message, channel=self._channel.filled(message).strip())
+        for name, look in self._looks.items():
+            if filled := look.filled(message).strip():
+                body[name] = filled
         reply = post_json(
             self._url, body, secrets=self._secrets, timeout_seconds=timeout_seconds, options=self._options
         )

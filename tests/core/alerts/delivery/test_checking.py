@@ -3,6 +3,7 @@
 import pytest
 
 from core.alerts.delivery.checking import check_names, check_receivers
+from core.alerts.delivery.receivers import Receivers
 from core.alerts.routing.reading import load_routing
 from core.errors import UsageError
 from core.settings import AlertSettings
@@ -18,11 +19,12 @@ receivers:
 
 @pytest.fixture
 def check(workspace):
-    def checked(block, *, mode=0o600, channels=None):
+    def checked(block, *, mode=0o600, channels=None, alertmanagers=()):
         file = workspace.root / "routing.yaml"
         file.write_text(GOOD.replace("BLOCK", block), encoding="utf-8")
         file.chmod(mode)
-        check_receivers(workspace, AlertSettings(channels=channels or {}), load_routing(file), file)
+        settings = AlertSettings(channels=channels or {}, alertmanagers=alertmanagers)
+        return check_receivers(workspace, settings, load_routing(file), file)
 
     return checked
 
@@ -129,3 +131,76 @@ def test_a_receiver_that_does_not_exist_is_refused_where_the_settings_name_it(wo
     with pytest.raises(UsageError, match=problem) as refused:
         check_names(workspace, settings("nigt"), None)
     assert str(refused.value).endswith("the receivers are night, consoles.")
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        pytest.param(
+            "slack_configs: [{api_url: 'https://x/', chanel: a}]", "'chanel'.*did you mean channel", id="slip"
+        ),
+        pytest.param("webhook_configs: [{url: 'https://x/', http_config: {proxy: a}}]", "http_config.proxy", id="http"),
+        pytest.param(
+            "email_configs: [{to: '{{ .Nope }}', from: a@b.c, smarthost: 'h:25'}]", "template of to", id="field"
+        ),
+        pytest.param(
+            "slack_configs: [{api_url: 'https://x/', channel: '{{ x }}'}]", "template of channel", id="channel"
+        ),
+        pytest.param(
+            "email_configs: [{to: '{{ template \"desk.to\" . }}', from: a@b.c, smarthost: 'h:25'}]",
+            "desk.to",
+            id="a file",
+        ),
+        pytest.param("pagerduty_configs: [{routing_key: a, service_key: b}]", "there are both", id="two keys"),
+        pytest.param("pagerduty_configs: [{}]", "there is none", id="no key"),
+        pytest.param(
+            "webhook_configs: [{url: 'https://x/', http_config: {oauth2: {client_id: a, token_url: 'https://x/'}}}]",
+            "oauth2 needs client_id, client_secret",
+            id="oauth2",
+        ),
+        pytest.param(
+            "webhook_configs: [{url: 'https://x/', http_config: {bearer_token: b, oauth2: {client_id: a}}}]",
+            "oauth2 and another login",
+            id="two logins",
+        ),
+    ],
+)
+def test_a_key_on_which_nothing_can_be_sent_is_refused_with_its_place(check, block, problem):
+    with pytest.raises(UsageError, match=rf"routing.yaml:4:\d+: .*{problem}"):
+        check(block)
+
+
+def test_what_bondx_does_not_send_is_said_with_its_place(check):
+    block = "opsgenie_configs: [{api_key: OGSECRET}]\n    telegram_configs: [{chat_id: 5}]"
+    told = check(block)
+    assert [note.partition("routing.yaml")[2].split(": ")[:2] for note in told] == [
+        [":4:24", "opsgenie_configs"], [":5:24", "telegram_configs"],
+    ]  # fmt: skip
+    assert all("so this fails" in note and "alerts.channels" in note for note in told)
+    assert "OGSECRET" not in "".join(told)
+    assert "stand for it" in check(block, channels={"desk": ["console:"]})[0]
+    assert "the Alertmanager of alerts.alertmanagers does" in check(block, alertmanagers=["http://a:9093"])[0]
+
+
+def test_keys_that_bondx_does_not_act_on_are_said_with_their_place(check):
+    block = """slack_configs:
+    - api_url: https://x/
+      title: a
+      username: '{{ template "desk.name" . }}'
+      http_config: {enable_http2: true, no_proxy: a, tls_config: {server_name: b, insecure_skip_verify: yes}}"""
+    unused, of_template = check(block)
+    (files,) = check("webhook_configs: [{url: 'https://x/'}]\ntemplates: ['*.tmpl']")
+    assert "routing.yaml:5:1: templates: the files are not read" in files
+    assert unused.endswith(
+        "routing.yaml:5:7: not used by BondX: title, http_config.no_proxy, http_config.tls_config.server_name"
+    )
+    assert "routing.yaml:5:7: not used by BondX: username (template 'desk.name' is not defined" in of_template
+
+
+def test_a_kind_that_bondx_does_not_send_is_left_to_the_alertmanager(workspace):
+    file = workspace.root / "routing.yaml"
+    file.write_text(GOOD.replace("BLOCK", "opsgenie_configs: [{}]\n    webhook_configs: [{url: 'https://x/'}]"))
+    with_one = AlertSettings(alertmanagers=["http://a:9093"])
+    for settings, kinds in ((AlertSettings(), ["opsgenie", "webhook"]), (with_one, ["webhook"])):
+        channels = Receivers(workspace, settings, load_routing(file)).channels("desk")
+        assert [channel.target.kind for channel in channels] == kinds

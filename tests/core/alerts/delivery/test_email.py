@@ -74,6 +74,27 @@ def test_a_mail_has_text_and_html_and_the_thread_of_its_group(tmp_path):
     assert "<code>bondx alerts acknowledge" in first.get_body(("html",)).get_content()
 
 
+def test_addresses_and_subject_follow_the_labels(tmp_path):
+    fields = {
+        "to": "{{ range .Alerts }}{{ .Labels.model }}@desk.example, {{ end }}boss@desk.example",
+        "from": "{{ .CommonLabels.severity }}@bondx.example",
+        "headers": {"Subject": "{{ .CommonLabels.model }} {{ .Status }}", "X-Team": '{{ template "none" . }}'},
+    }
+    with mail_server(tmp_path / "spool") as port:
+        channel(port, **fields).send(a_message(), **WAIT)
+    (mail,) = mails(tmp_path / "spool")
+    assert mail["To"] == "spread@desk.example, boss@desk.example"
+    assert mail["From"] == "critical@bondx.example"
+    assert mail["Subject"] == "spread firing"
+    assert not mail["X-Team"]
+
+
+def test_a_message_without_an_address_is_given_up():
+    with pytest.raises(DeliveryError, match="to of a mail must be") as raised:
+        channel(25, to="{{ .CommonLabels.none }}").send(a_message(), **WAIT)
+    assert raised.value.is_permanent
+
+
 def test_a_repetition_has_the_same_message_id(tmp_path):
     message = a_message()
     assert channel(25).mail(message)["Message-ID"] == channel(25).mail(message)["Message-ID"]

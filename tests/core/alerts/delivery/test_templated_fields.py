@@ -1,0 +1,222 @@
+"""Templates in the fields that address a message, the Events API v1 of PagerDuty, and OAuth 2.0."""
+
+import json
+from contextlib import suppress
+from urllib.parse import parse_qs
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from core.alerts import AlertState
+from core.alerts.delivery.channels.pagerduty import PagerDutyChannel, dedup_key, event_of_v1, pagerduty_event
+from core.alerts.delivery.channels.slack import SlackChannel
+from core.alerts.delivery.channels.webhook import WebhookChannel
+from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.message import MessageStatus
+from core.alerts.delivery.secret import Secrets
+from core.alerts.delivery.templates import TemplatedField
+from tests.alert_receivers import Answer
+from tests.core.alerts.delivery.told import a_message, an_alert
+from tests.waiting import PATIENCE_SECONDS
+
+WAIT = {"timeout_seconds": PATIENCE_SECONDS}
+PLACE = "alertmanager.yml:7:5"
+MESSAGE = a_message(
+    an_alert("gate_failed", labels={"model": "spread", "team": "desk"}),
+    an_alert("drift_found", labels={"model": "spread", "team": "rates"}, state=AlertState.RESOLVED),
+    group_labels={"model": "spread", "alertname": "x"},
+)
+
+
+def secrets() -> Secrets:
+    """Return what may hold secrets itself."""
+    return Secrets(place=PLACE, is_private=True)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ .GroupLabels.model }}@desk.example", "spread@desk.example"),
+        ("{{ .CommonLabels.model | toUpper }} {{ .CommonLabels.team }}", "SPREAD "),
+        ("{{ .Status }} {{ .Receiver }} {{ len .Alerts }}", "firing ops 2"),
+        ("{{ range .Alerts.Firing }}{{ .Labels.team }}{{ end }}", "desk"),
+        ("{{ .Alerts.Resolved | len }} {{ (index .Alerts 1).Labels.team }}", "1 rates"),
+        ('{{ .GroupLabels.Names | join "," }} {{ .GroupLabels.Values | join "," }}', "alertname,model x,spread"),
+        ("{{ range .GroupLabels.SortedPairs }}{{ .Name }}={{ .Value }};{{ end }}", "alertname=x;model=spread;"),
+        ('{{ if eq .CommonLabels.severity "critical" }}#now{{ else }}#later{{ end }}', "#now"),
+        ('{{ reReplaceAll "(.)pread" "$1" .GroupLabels.model }} {{ trimSpace " a " }}', "s a"),
+        (
+            '{{ stringSlice "a" "b" | join "-" }} {{ define "x" }}{{ . }}{{ end }}{{ template "x" .Receiver }}',
+            "a-b ops",
+        ),
+    ],
+)
+def test_a_field_is_filled_in_as_alertmanager_does(template, expected):
+    assert TemplatedField(template, PLACE, "to").filled(MESSAGE) == expected
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ .Nope }}", "{{ $labels.x }}", "{{ date }}", "{{ .Status.x }}", "{{ template `x` }}"]
+)
+def test_a_template_that_fails_is_refused_where_it_is_needed(template):
+    with pytest.raises(DeliveryError, match=rf"^{PLACE}: the template of to cannot be filled in"):
+        TemplatedField(template, PLACE, "to")
+    assert TemplatedField(template, PLACE, "to", is_needed=False).filled(MESSAGE) == ""
+
+
+def test_a_template_that_fails_on_one_message_gives_up_this_message_alone():
+    field = TemplatedField("{{ if .GroupLabels.model }}{{ index .Alerts 7 }}{{ end }}", PLACE, "to")
+    with pytest.raises(DeliveryError) as raised:
+        field.filled(MESSAGE)
+    assert raised.value.is_permanent
+
+
+PIECES = [
+    "{{", "}}", " .Alerts", " .GroupLabels", ".model", " | ", "len", " range", " end", " `x`", " index", " 0", "(", ")",
+    " if", " .", " join", " printf", "%s", " SortedPairs", ".Names", " $x := ", " template",
+]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_whatever_is_written_a_field_is_filled_in_or_refused(text):
+    with suppress(DeliveryError):
+        TemplatedField(text, PLACE, "to").filled(MESSAGE)
+    assert isinstance(TemplatedField(text, PLACE, "username", is_needed=False).filled(MESSAGE), str)
+
+
+def test_a_slack_channel_and_its_looks_follow_the_labels(http):
+    fields = {
+        "api_url": http.url("/hook"),
+        "channel": "#{{ .GroupLabels.model }}-alerts",
+        "username": "{{ .CommonLabels.severity }}",
+        "icon_emoji": '{{ template "slack.default.iconemoji" . }}',
+    }
+    SlackChannel(fields, secrets(), PLACE).send(MESSAGE, **WAIT)
+    (request,) = http.requests
+    assert request.json["channel"] == "#spread-alerts"
+    assert request.json["username"] == "critical"
+    assert "icon_emoji" not in request.json
+
+
+EVENT_OF_V1 = {
+    "type": "object",
+    "required": ["service_key", "event_type"],
+    "properties": {
+        "service_key": {"type": "string", "minLength": 1},
+        "event_type": {"enum": ["trigger", "acknowledge", "resolve"]},
+        "incident_key": {"type": "string", "maxLength": 255},
+        "description": {"type": "string", "minLength": 1, "maxLength": 1024},
+        "client": {"type": "string"},
+        "client_url": {"type": "string"},
+        "details": {"type": "object"},
+        "contexts": {"type": "array", "items": {"required": ["type"]}},
+    },
+    "additionalProperties": False,
+    "if": {"properties": {"event_type": {"const": "trigger"}}},
+    "then": {"required": ["description"]},
+}
+
+
+def test_a_service_key_triggers_acknowledges_and_resolves_an_incident_of_version_1(http):
+    channel = PagerDutyChannel({"service_key": "PDSECRET", "url": http.url("/create_event.json")}, secrets(), PLACE)
+    fires = a_message(an_alert(annotations={"runbook_url": "https://wiki.example/x"}))
+    for message in (
+        fires,
+        replace(fires, status=MessageStatus.ACKNOWLEDGED),
+        a_message(an_alert(state=AlertState.RESOLVED)),
+    ):
+        channel.send(message, **WAIT)
+    documents = [request.json for request in http.requests]
+    for document in documents:
+        jsonschema.validate(document, EVENT_OF_V1)
+    assert [document["event_type"] for document in documents] == ["trigger", "acknowledge", "resolve"]
+    assert {document["incident_key"] for document in documents} == {dedup_key(fires)}
+    assert documents[0]["description"] == pagerduty_event(fires)["payload"]["summary"]
+    assert documents[0]["contexts"] == [
+        {"type": "link", "href": "https://wiki.example/x", "text": "Runbook: gate_failed"}
+    ]
+    assert event_of_v1(pagerduty_event(fires))["details"]["severity"] == "critical"
+
+
+def test_the_address_of_version_2_is_not_that_of_a_service_key():
+    channel = PagerDutyChannel(
+        {"service_key": "PDSECRET", "url": "https://events.pagerduty.com/v2/enqueue"}, secrets(), PLACE
+    )
+    assert channel._url.reveal().endswith("/generic/2010-04-15/create_event.json")
+
+
+def oauth2(http, **more) -> WebhookChannel:
+    """Return a channel whose receiver wants a token."""
+    block = {
+        "client_id": "bond x",
+        "client_secret": "OASECRET/1",
+        "token_url": http.url("/token"),
+        "scopes": ["a", "b"],
+    }
+    block |= {"endpoint_params": {"audience": "desk"}} | more
+    return WebhookChannel({"url": http.url("/hook"), "http_config": {"oauth2": block}}, secrets(), PLACE)
+
+
+def test_a_token_is_asked_for_once_and_again_when_it_is_refused(http):
+    issued: list[str] = []
+
+    def answer(request):
+        if request.path == "/token":
+            issued.append(f"TOKENSECRET{len(issued)}")
+            return Answer(
+                body=json.dumps({"access_token": issued[-1], "token_type": "bearer", "expires_in": 3600}).encode()
+            )
+        return Answer() if request.headers["authorization"] == f"Bearer {issued[-1]}" else Answer(status=401)
+
+    http.choose = answer
+    channel = oauth2(http)
+    channel.send(MESSAGE, **WAIT)
+    oauth2(http).send(MESSAGE, **WAIT)  # made anew, as for every attempt
+    assert [request.path for request in http.requests] == ["/token", "/hook", "/hook"]
+    asked = http.requests[0]
+    assert asked.headers["authorization"] == "Basic Ym9uZCt4Ok9BU0VDUkVUJTJGMQ=="  # both as in a form
+    assert parse_qs(asked.body.decode()) == {
+        "grant_type": ["client_credentials"], "scope": ["a b"], "audience": ["desk"],
+    }  # fmt: skip
+    issued.append("withdrawn")
+    with pytest.raises(DeliveryError, match="401") as refused:
+        channel.send(MESSAGE, **WAIT)
+    assert "TOKENSECRET" not in str(refused.value)
+    channel.send(MESSAGE, **WAIT)
+    assert [request.path for request in http.requests[3:]] == ["/hook", "/token", "/hook"]
+
+
+def test_a_server_that_takes_no_login_in_the_header_gets_it_in_the_body(http):
+    def answer(request):
+        if request.path != "/token":
+            return Answer()
+        form = parse_qs(request.body.decode())
+        if form.get("client_secret") == ["OASECRET/1"] and form["client_id"] == ["other"]:
+            return Answer(body=b'{"access_token": "TOKENSECRET"}')
+        return Answer(status=401, body=b'{"error": "invalid_client"}')
+
+    http.choose = answer
+    oauth2(http, client_id="other").send(MESSAGE, **WAIT)
+    oauth2(http, client_id="other").send(MESSAGE, **WAIT)  # no lifetime is given, so the token is asked for anew
+    assert [request.path for request in http.requests] == ["/token", "/token", "/hook"] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(status=400, body=b'{"error": "invalid_scope OASECRET/1"}'), "HTTP 400 invalid_scope <secret>"),
+        (Answer(body=b"<html>OASECRET/1"), "HTTP 200"),
+        (Answer(body=b"[" * 100_000), "too much"),
+        (Answer(body=b"{}"), "holds none"),
+    ],
+)
+def test_a_server_without_a_token_is_an_error_without_secrets(http, answer, said):
+    http.usual = answer
+    with pytest.raises(DeliveryError, match=said) as raised:
+        oauth2(http, client_id=f"client of {len(said)}").send(MESSAGE, **WAIT)
+    assert "OASECRET" not in str(raised.value)
+    assert all(request.path == "/token" for request in http.requests)
