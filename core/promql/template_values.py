@@ -142,7 +142,7 @@ def shown(value: Any) -> str:
         return "map[" + " ".join(f"{name}:{shown(value[name])}" for name in sorted(value)) + "]"
     if isinstance(value, datetime):
         fraction = f".{value.microsecond:06d}".rstrip("0").rstrip(".")
-        return f"{value:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+        return f"{value.year:04}{value:-%m-%d %H:%M:%S}{fraction} +0000 UTC"
     return str(value)
 
 
@@ -365,8 +365,12 @@ def _printed(*values: Any) -> str:
     for at, value in enumerate(values):
         if at and not isinstance(value, str) and not isinstance(values[at - 1], str):
             written += " "
-        written += shown(value)
+        written += _word(value)
     return written
+
+
+def _word(value: Any) -> str:
+    return "<nil>" if value is None else shown(value)
 
 
 TemplateFunction: TypeAlias = tuple[Callable[..., Any], int, int | None]
@@ -374,7 +378,7 @@ TemplateFunction: TypeAlias = tuple[Callable[..., Any], int, int | None]
 GO_FUNCTIONS: dict[str, TemplateFunction] = {
     "printf": (printf, 1, None),
     "print": (_printed, 0, None),
-    "println": (lambda *values: " ".join(map(shown, values)) + "\n", 0, None),
+    "println": (lambda *values: " ".join(map(_word, values)) + "\n", 0, None),
     "len": (_length, 1, 1),
     "index": (_element, 1, None),
     "slice": (_sliced, 1, 4),

@@ -136,7 +136,12 @@ class _Reading:
         """Return the values of a block, or of several that are one."""
         fields: dict[str, _Field] = {}
         for node in nodes:
-            self._lay(node, fields, is_repeated=is_repeated)
+            of_node: dict[str, _Field] = {}
+            self._lay(node, of_node, is_repeated=is_repeated)
+            for name in fields.keys() & of_node.keys():
+                problem = f"{name} is given here and in a block that << takes over; keep one"
+                raise SettingsError(self._file, problem, **of_node[name].place)
+            fields |= of_node
         values: dict[str, Any] = {}
         for name, found in fields.items():
             here = (*path, name)

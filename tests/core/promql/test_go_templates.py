@@ -147,6 +147,7 @@ TEMPLATES = [
     '{{ define "x" }}{{ $labels.model }}{{ end }}{{ template "x" . }}',
     '{{ block "x" $labels }}{{ .model }}{{ else }}b{{ end }}',
     "{{ template x }}",
+    "{{ println nil 1 }}{{ print nil }}",
     '{{ template "x" }}{{ define "x" }}{{ printf "%v" . }}{{ end }}',
 ]
 VALUES = [

@@ -100,10 +100,17 @@ def test_any_text_has_values_or_an_error(tmp_path_factory, pieces, merging):
 
 def test_a_list_that_is_joined_has_the_items_of_both(tmp_path):
     file = tmp_path / "a.yaml"
-    file.write_text("x: &x {m: [1], n: {a: 1}, o: [1]}\ny: {<<: *x, m: [2], n: {a: b, c: 3}, o: [2]}\n")
+    file.write_text("x: &x {m: [1], n: {a: 1}, o: [1]}\ny: {<<: *x, m: [2], n: {b: b, c: 3}, o: [2]}\n")
     merging = Merging(in_order=True, joined=frozenset({"m", "n"}))
     read = read_placed(file, merging=merging)
-    assert read.values["y"] == {"m": [1, 2], "n": {"a": "b", "c": 3}, "o": [2]}
-    assert read.text(("y", "n", "a"), "b") == "b"
+    assert read.values["y"] == {"m": [1, 2], "n": {"a": 1, "b": "b", "c": 3}, "o": [2]}
+    assert read.text(("y", "n", "a"), 1) == "1"
     with pytest.raises(SettingsError, match=r"line 2, column 21.*n is given here"):
         read_placed(file, merging=Merging(in_order=True))
+
+
+def test_a_key_in_both_of_two_joined_blocks_is_refused_as_alertmanager_does(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("x: &x {n: {a: 1}}\ny: {<<: *x, n: {b: 2, a: 1}}\n")
+    with pytest.raises(SettingsError, match=r"line 2, column 23.*a is given here and in a block"):
+        read_placed(file, merging=Merging(in_order=True, joined=frozenset({"n"})))
