@@ -110,11 +110,14 @@ def check_names(workspace: "Workspace", settings: AlertSettings, routing: Routin
     Raises:
         UsageError: It names the setting and the receivers that exist.
     """
-    known = Receivers(workspace, settings, routing).names()
+    receivers = Receivers(workspace, settings, routing)
+    known, unsent = receivers.names(), receivers.unsent
     policies = EscalationPolicies(settings.escalation, settings.oncall)
-    problems = [*policies.problems, *(f"alerts.escalation: {text}" for text in policies.unknown(known))]
+    problems = [*policies.problems, *(f"alerts.escalation: {text}" for text in policies.unknown(known, unsent))]
     if settings.heartbeat is not None and settings.heartbeat.receiver not in known:
         problems.append(f"alerts.heartbeat: there is no receiver {shown(settings.heartbeat.receiver)}")
+    elif settings.heartbeat is not None and settings.heartbeat.receiver in unsent:
+        problems.append(f"alerts.heartbeat: BondX sends nothing to the receiver {shown(settings.heartbeat.receiver)}")
     for name in settings.delivery.fallover:
         if name not in (*known, "*"):
             problems.append(f"alerts.delivery.fallover: there is no receiver {shown(name)}")

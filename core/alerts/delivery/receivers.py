@@ -162,6 +162,8 @@ class Receivers:
         self._fallover = frozenset(settings.delivery.fallover)
         self._is_private = routing_file is not None and is_private(routing_file)
         self._base = routing_file.parent if routing_file is not None else workspace.root
+        self.unsent: set[str] = set()
+        """The receivers to which BondX sends nothing: their blocks are left to an Alertmanager."""
         self._channels: dict[str, tuple[ConfiguredChannel, ...]] = {}
         receivers = dict(routing.receivers) if routing is not None else {}
         for name in dict.fromkeys((*receivers, *settings.channels)):
@@ -172,6 +174,8 @@ class Receivers:
                 *self._of_addresses(name, own),
             ]
             self._channels[name] = tuple(found)
+            if blocks and not found:
+                self.unsent.add(name)
         if CONSOLES not in self._channels:
             self._channels[CONSOLES] = tuple(self._of_addresses(CONSOLES, ["console:"]))
 

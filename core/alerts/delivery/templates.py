@@ -108,7 +108,7 @@ class _Pairs(dict[str, str]):
     def template_field(self, name: str) -> Any:
         """Return what a method returns; see `HasFields`."""
         if name == "SortedPairs":
-            return [TemplateStruct({"Name": key, "Value": self[key]}) for key in self._names()]
+            return _SortedPairs(TemplateStruct({"Name": key, "Value": self[key]}) for key in self._names())
         return {"Names": self._names(), "Values": [self[key] for key in self._names()]}[name]
 
     def template_fields(self) -> Sequence[str]:
@@ -118,6 +118,19 @@ class _Pairs(dict[str, str]):
     def _names(self) -> list[str]:
         """Return the names, that of the alert first."""
         return sorted(self, key=lambda name: (name != "alertname", name))
+
+
+class _SortedPairs(list[Any]):
+    """Labels in order, of which one may ask for the names or the values."""
+
+    def template_field(self, name: str) -> Any:
+        """Return what a method returns; see `HasFields`."""
+        of_pair = {"Names": "Name", "Values": "Value"}[name]
+        return [pair.fields[of_pair] for pair in self]
+
+    def template_fields(self) -> Sequence[str]:
+        """Return the names of the methods."""
+        return ("Names", "Values")
 
 
 class _Alerts(list[Any]):

@@ -1,6 +1,6 @@
 """Which steps an alert has: the entries of `alerts.escalation`, with their matchers read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -84,16 +84,22 @@ class EscalationPolicies:
         rotation = self._rotations.get(target.name)
         return receiver_on_call(rotation, now) if rotation is not None else None
 
-    def unknown(self, known: Sequence[str]) -> list[str]:
-        """Say which receivers the steps name that do not exist, and where."""
-        names = set(known)
+    def unknown(self, known: Sequence[str], unsent: Collection[str] = ()) -> list[str]:
+        """Say which receivers the steps name that do not exist, and where.
+
+        Args:
+            known: The receivers.
+            unsent: Those of them that are left to an Alertmanager, which hears of no step.
+        """
+        names = set(known) - set(unsent)
         found: dict[str, list[str]] = {}
         for policy in self._policies:
             for target in policy.targets:
                 for name, place in self._named(target):
                     if name not in names and place not in found.setdefault(name, []):
                         found[name].append(place)
-        return [f"there is no receiver {name!r} ({', '.join(places)})" for name, places in found.items()]
+        none = {name: "BondX sends nothing to the" if name in unsent else "there is no" for name in found}
+        return [f"{none[name]} receiver {name!r} ({', '.join(places)})" for name, places in found.items()]
 
     def _named(self, target: StepTarget) -> Iterator[tuple[str, str]]:
         if not target.is_rotation:

@@ -246,7 +246,7 @@ class Notifier(Worker):
 
     def _judge_escalation(self) -> None:
         """Fire an alert on steps that cannot be told, and clear it once they can."""
-        problems = [*self._policies.problems, *self._policies.unknown(self._receivers.names())]
+        problems = [*self._policies.problems, *self._policies.unknown(self._receivers.names(), self._receivers.unsent)]
         problem = "; ".join(problems)
         if problem == self._escalation_problem:
             return

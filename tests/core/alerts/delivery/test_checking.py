@@ -204,3 +204,21 @@ def test_a_kind_that_bondx_does_not_send_is_left_to_the_alertmanager(workspace):
     for settings, kinds in ((AlertSettings(), ["opsgenie", "webhook"]), (with_one, ["webhook"])):
         channels = Receivers(workspace, settings, load_routing(file)).channels("desk")
         assert [channel.target.kind for channel in channels] == kinds
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            "escalation: [{severity: critical, steps: [{after_minutes: 0, receivers: [desk]}]}]",
+            "sends nothing to the receiver",
+        ),
+        ("heartbeat: {receiver: desk}", "alerts.heartbeat: BondX sends nothing"),
+    ],
+)
+def test_a_receiver_that_is_left_to_an_alertmanager_hears_of_no_step_and_no_heartbeat(workspace, settings, problem):
+    (workspace.root / "routing.yaml").write_text(GOOD.replace("BLOCK", "opsgenie_configs: [{}]"))
+    workspace.settings_file.write_text(f"alerts:\n  alertmanagers: ['http://a:9093']\n  {settings}\n")
+    routing = load_routing(workspace.root / "routing.yaml")
+    with pytest.raises(UsageError, match=problem):
+        check_names(workspace, load_settings(workspace.settings_file).alerts, routing)

@@ -1,6 +1,8 @@
 """Templates in the fields that address a message, the Events API v1 of PagerDuty, and OAuth 2.0."""
 
 import json
+import shutil
+import subprocess
 from contextlib import suppress
 from urllib.parse import parse_qs
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.alerts import AlertState
+from core.alerts.delivery.channels.alertmanager_json import webhook_document
 from core.alerts.delivery.channels.pagerduty import PagerDutyChannel, dedup_key, event_of_v1, pagerduty_event
 from core.alerts.delivery.channels.slack import SlackChannel
 from core.alerts.delivery.channels.webhook import WebhookChannel
@@ -56,6 +59,33 @@ def secrets() -> Secrets:
 )
 def test_a_field_is_filled_in_as_alertmanager_does(template, expected):
     assert TemplatedField(template, PLACE, "to").filled(MESSAGE) == expected
+
+
+OF_AMTOOL = [
+    "{{ .GroupLabels }} {{ .CommonLabels }} {{ .CommonAnnotations }} {{ .Receiver }} {{ .Status }} {{ .ExternalURL }}|",
+    '{{ .GroupLabels.Names | join "," }} {{ .GroupLabels.SortedPairs.Values }} {{ .GroupLabels.SortedPairs.Names }}',
+    "{{ range .Alerts }}{{ .Status }} {{ .Labels.team }} {{ .Labels.none }} {{ .StartsAt }} {{ .EndsAt }};{{ end }}",
+    "{{ range .Alerts.Firing }}{{ .Labels.Values }}{{ end }}{{ len .Alerts.Resolved }}",
+    '{{ .Status | toUpper | printf "%-8q|" }}{{ stringSlice "a" "b" }} {{ title "ab c" }} {{ match "p.*d" .Receiver }}',
+    '{{ range $i, $alert := .Alerts }}{{ $i }}{{ with $alert.Labels.team }}={{ . }}{{ else }}-{{ end }}{{ end }}',
+    '{{ if and (eq .Status "firing") (gt (len .Alerts) 1) }}many{{ else }}one{{ end }} {{ .GroupLabels.SortedPairs }}',
+    "{{ .Alerts.Nope }}", "{{ .GroupLabels.model.x }}", "{{ humanize 1 }}", "{{ index .Alerts 5 }}", "{{ $x }}",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("amtool"), reason="Alertmanager's amtool is not installed")
+@pytest.mark.parametrize("template", OF_AMTOOL)
+def test_the_real_tool_fills_in_the_same_text(tmp_path, template):
+    (tmp_path / "none.tmpl").write_text("")
+    (tmp_path / "alerts.json").write_text(json.dumps(webhook_document(MESSAGE, most_alerts=0)))
+    command = ["amtool", "template", "render", "--template.glob=none.tmpl", "--template.data=alerts.json"]
+    command.append(f"--template.text={template}")
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if told.returncode:
+        with pytest.raises(DeliveryError):
+            TemplatedField(template, PLACE, "to").filled(MESSAGE)
+    else:
+        assert TemplatedField(template, PLACE, "to").filled(MESSAGE) == told.stdout.rstrip("\n")
 
 
 @pytest.mark.parametrize(
