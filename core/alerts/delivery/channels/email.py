@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -181,7 +182,7 @@ class EmailChannel:
             found = tuple(Address(display_name=shown, addr_spec=spec) for shown, spec in getaddresses([given]) if spec)
             if not found:
                 raise ValueError
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, MessageError):
             # Of a template, it is this message alone that has no address.
             is_permanent = not (self._to if name == "to" else self._from).is_fixed
             problem = f"{self._place}: {name} of a mail must be one or more mail addresses."

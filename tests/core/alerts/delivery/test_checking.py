@@ -48,6 +48,10 @@ def check(workspace):
             "auth_password must be text",
             id="a mapping",
         ),
+        *(
+            pytest.param(f"email_configs: [{{to: '{to}', from: a@b.c, smarthost: 'h:25'}}]", "to of a mail", id=to)
+            for to in ("@b.example", "a@.example", "a", "a b@c.d", "")
+        ),
         pytest.param("msteamsv2_configs: [{webhook_url: teams}]", "webhook_url must be an address", id="teams"),
     ],
 )
