@@ -56,7 +56,7 @@ class _Arguments:
     def number(self, written: str) -> None:
         """Go to the argument of `[n]`."""
         self.is_reordered = True
-        number = int(written[1:-1])
+        number = int(written[1:-1][:9])
         self.is_good = 1 <= number <= len(self.values)
         if self.is_good:
             self.at = number - 1

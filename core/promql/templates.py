@@ -111,7 +111,10 @@ def expand_read(
     Raises:
         PromqlError: It fails on these values.
     """
-    return _Expansion(template, root, functions, variables).run()
+    try:
+        return _Expansion(template, root, functions, variables).run()
+    except RecursionError:  # templates that call each other from within deep blocks
+        raise PromqlError("the template nests too deeply") from None
 
 
 class _Break(Exception):  # noqa: N818

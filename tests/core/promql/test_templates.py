@@ -150,3 +150,20 @@ def test_whatever_is_written_nothing_but_a_promql_error_comes_of_it(text):
             act()
         except PromqlError:
             continue
+
+
+def test_templates_that_call_themselves_end():
+    deep = "{{ if true }}" * 45 + '{{ template "x" }}' + "{{ end }}" * 45
+    for body in ('{{ template "x" }}', deep, '{{ template "x" }}{{ template "x" }}'):
+        with pytest.raises(PromqlError, match=r"deep|more than"):
+            filled(f'{{{{ define "x" }}}}{body}{{{{ end }}}}{{{{ template "x" }}}}')
+
+
+@pytest.mark.parametrize("form", ["%[" + "9" * 5000 + "]d", "%" + "9" * 5000 + "d", "%." + "9" * 5000 + "f", "%*d"])
+def test_printf_takes_any_number_of_digits(form):
+    assert len(filled(f"{{{{ printf `{form}` 5 }}}}")) < 100
+
+
+def test_printf_does_not_write_without_measure():
+    with pytest.raises(PromqlError, match="more than"):
+        filled("{{ printf `%1000000d%1000000d` 1 2 }}")
