@@ -240,8 +240,9 @@ class Start(Change[None]):
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
         from msgspec.structs import replace
 
-        from core.domains.registry import find_domain, session_domain
+        from core.domains.registry import session_domain
         from core.settings import settings_in_force
+        from core.training.ensemble_plan import models_of
         from core.training.session_domain import announcements, on_domain
         from core.training.sessions import Sessions
 
@@ -266,7 +267,7 @@ class Start(Change[None]):
         facts.append(("experiment", training.experiment_name or training.domain))
         facts += [(name, str(getattr(training, name))) for name in _SHOWN_SETTINGS]
         facts.append(("dataset_size", f"{training.dataset_size} {session_domain(training.domain).rows}"))
-        every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
+        every_model = f"all of {training.domain}: {', '.join(models_of(training, session_domain(training.domain)))}"
         facts.append(("models", ", ".join(training.models) or every_model))
         width = max(len(name) for name, _ in facts) + 2
         effect = "A new session trains the models and registers the next version of each in Development."

@@ -145,7 +145,7 @@ def create(
         UnknownParameterError: The algorithm does not take a parameter.
         MissingExtraError: The algorithm needs an optional extra that is not installed.
     """
-    return model_class(name, domain)(algorithm, settings)
+    return model_class(name, domain).trained_by(algorithm)(algorithm, settings)
 
 
 def load_model(folder: Path) -> "Model":
@@ -165,7 +165,7 @@ def class_of(folder: Path) -> "type[Model]":
 
     header = read_header(folder)  # the class reads and checks the other files
     try:
-        return model_class(str(header.get("model")))
+        return model_class(str(header.get("model"))).trained_by(str(header.get("algorithm")))
     except (UninstalledModelError, PluginLoadError) as error:
         raise ArtifactError(f"{folder} contains a model this installation does not know: {error}") from error
 

@@ -32,10 +32,13 @@ class ModelOffer:
     Attributes:
         place: Its class, as `module:attribute`.
         algorithms: Its `algorithms`.
+        by_default: Whether a session trains it if its settings name no models; a model that joins others is trained
+            by default only where a stack of them is on.
     """
 
     place: str
     algorithms: tuple[str, ...]
+    by_default: bool = True
 
 
 class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -215,4 +215,5 @@ class Explainer:
 
 def _read_by(anatomy: Anatomy) -> list[str]:
     linear = linear_columns(anatomy.space) if anatomy.space is not None else ()
-    return [*linear, *(name for column in anatomy.columns for name in column.split(SEVERAL_READ))]
+    of_members = (name for member in anatomy.members for name in _read_by(member.anatomy))
+    return [*linear, *(name for column in anatomy.columns for name in column.split(SEVERAL_READ)), *of_members]

@@ -20,7 +20,7 @@ from core.errors import UsageError
 from core.explain import leaf_games
 from core.explain.linear_terms import MOST_SOURCES, LinearTerms, linear_columns, most_sources
 from core.explain.plain_trees import PlainTrees, trees_of_forest, trees_of_lightgbm, trees_of_sklearn
-from core.models.anatomy import FOREST_SCALE, Anatomy
+from core.models.anatomy import FOREST_SCALE, Anatomy, MemberAnatomy
 from core.models.learners.blend import BlendLearner
 from core.models.learners.boosting import BoostedLearner, OffsetLearner
 from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
@@ -275,6 +275,36 @@ class SumPart(ExplainedPart):
         return np.asarray(found + self._constant)
 
 
+class MemberPart(ExplainedPart):
+    """A member of a stack of models, which reads matrices of its own."""
+
+    def __init__(self, part: ExplainedPart, member: MemberAnatomy, players: Sequence[int], n_players: int) -> None:
+        """Place a member among the players of its stack.
+
+        Args:
+            part: The member's part.
+            member: The member.
+            players: The position of each of its players among those of the stack.
+            n_players: How many players the stack has.
+        """
+        self._part, self._member = part, member
+        self._players, self._n_players = np.asarray(players, dtype=np.int64), n_players
+        self.algorithm, self.base = part.algorithm, part.base
+
+    @override
+    def contributions(self, rows: ExplainedRows) -> FloatArray:
+        out = np.zeros((len(rows), self._n_players))
+        out[:, self._players] = self._part.contributions(self._own(rows))
+        return out
+
+    @override
+    def score(self, rows: ExplainedRows) -> FloatArray:
+        return self._part.score(self._own(rows))
+
+    def _own(self, rows: ExplainedRows) -> ExplainedRows:
+        return ExplainedRows(rows.frame, self._member.anatomy.matrices(rows.frame))
+
+
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """How the learner of a model is taken apart.
@@ -295,7 +325,8 @@ class Assembly:
     def players(self) -> tuple[str, ...]:
         """The columns of the table that contributions are of."""
         linear = linear_columns(self.anatomy.space) if self.anatomy.space is not None else ()
-        return tuple(dict.fromkeys([*linear, *self.anatomy.columns]))
+        of_members = (name for member in self.anatomy.members for name in self._of_member(member).players)
+        return tuple(dict.fromkeys([*linear, *self.anatomy.columns, *of_members]))
 
     def part(self) -> tuple[ExplainedPart, str]:
         """Return the model's part, and the scale of its score in words.
@@ -303,10 +334,31 @@ class Assembly:
         Raises:
             NotAdditiveError: It has no exact explanation.
         """
+        if self.anatomy.members:
+            return self._stack(), self.anatomy.scale
         part, scale = self._of(self.anatomy.learner)
         if scale == self.anatomy.scale and (self.anatomy.spread, self.anatomy.centre) != (1.0, 0.0):
             part = SumPart([part], [self.anatomy.spread], self.anatomy.centre)
         return part, scale
+
+    def _stack(self) -> ExplainedPart:
+        """Add the members of a stack of models on their own learning scales."""
+        players = self.players
+        parts = []
+        for member in self.anatomy.members:
+            own = self._of_member(member)
+            part, scale = own.part()
+            if scale != member.anatomy.scale:
+                raise NotAdditiveError(
+                    f"The stack adds scores ({member.anatomy.scale}), and its member {member.name} is explained on the "
+                    f"scale of {scale}."
+                )
+            parts.append(MemberPart(part, member, [players.index(name) for name in own.players], len(players)))
+        return SumPart(parts, [member.weight for member in self.anatomy.members], self.anatomy.constant)
+
+    def _of_member(self, member: MemberAnatomy) -> "Assembly":
+        frame = self.background.frame
+        return Assembly(member.anatomy, self.reading, ExplainedRows(frame, member.anatomy.matrices(frame)))
 
     def _of(self, learner: Any) -> tuple[ExplainedPart, str]:
         link = self.anatomy.scale

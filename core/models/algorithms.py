@@ -10,6 +10,8 @@ from core.models.errors import MissingExtraError
 
 AUTO = "auto"  # tries the suitable candidates and ships the winner on groups held out
 IMPORTED = "imported_lightgbm"  # never used for training
+MODEL_STACKING = "model_stacking"
+"""A meta-learner on the answers of models of different targets: an algorithm of models that name such models."""
 
 
 class Algorithm(NamedTuple):

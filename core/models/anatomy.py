@@ -29,6 +29,8 @@ class Anatomy:
         scale: The margin in words, such as "log odds".
         to_answer: Turns margins into the values of `predict`.
         classes: The names of the classes; empty for numbers and scores.
+        members: Of a stack of models, whose score is `constant` plus their weighted scores, each of them; else none.
+        constant: Of a stack.
     """
 
     columns: tuple[str, ...]
@@ -40,3 +42,20 @@ class Anatomy:
     centre: float = 0.0
     spread: float = 1.0
     classes: tuple[str, ...] = ()
+    members: "tuple[MemberAnatomy, ...]" = ()
+    constant: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAnatomy:
+    """A member of a stack of models.
+
+    Attributes:
+        name: Its name.
+        anatomy: What it is made of; it reads matrices of its own.
+        weight: Of its score in the stack's.
+    """
+
+    name: str
+    anatomy: Anatomy
+    weight: float

@@ -63,6 +63,16 @@ class EmptyPanelError(UsageError):
         super().__init__(f"{model} cannot learn from this panel: none of its rows has a {label}.")
 
 
+class TooFewGroupsError(UsageError):
+    """A panel has too few groups for rows to be answered by members that have not seen their group."""
+
+    def __init__(self, model: str, algorithm: str, groups: str) -> None:
+        super().__init__(
+            f"{model} cannot be trained with {algorithm} on this panel: it needs rows of two {groups} or more, so that "
+            "its members can answer rows that they did not learn from."
+        )
+
+
 class NotFittedError(UsageError):
     """The model was used before it was trained."""
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray, BoolArray
+from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.errors import UnknownAlgorithmError
 from core.models.scoring.scorer import RowScorer
+from core.plugins import load_object
 
 if TYPE_CHECKING:
     from core.models.anatomy import Anatomy
@@ -93,14 +94,26 @@ class Model(ABC):
     label: ClassVar[str]  # the column to predict; detection uses it for evaluation only
     algorithms: ClassVar[tuple[str, ...]]
     continues: ClassVar[bool] = True  # False: each update starts again, and the last one alone counts
+    variants: ClassVar[Mapping[str, str]] = {}  # algorithms that a subclass trains, with its place, `module:class`
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         if algorithm not in self.algorithms:
             raise UnknownAlgorithmError(self.name, algorithm, self.algorithms)
+        if not isinstance(self, kind := self.trained_by(algorithm)):
+            raise TypeError(f"{algorithm} is trained by {kind.__name__}, not by {type(self).__name__}")
         self.algorithm = algorithm
         self.parameters = dict(parameters or {})
         self.n_updates = 0
         self.n_rows = 0
+
+    @classmethod
+    def trained_by(cls, algorithm: str) -> "type[Model]":
+        """Return the class that trains this model with an algorithm: this one, or a variant."""
+        place = cls.variants.get(algorithm)
+        if place is None:
+            return cls
+        kind: type[Model] = load_object(place)
+        return kind
 
     @classmethod
     def check_parameters(cls, algorithm: str, parameters: Mapping[str, Any]) -> None:
@@ -146,6 +159,12 @@ class Model(ABC):
         """
         learn_other()
         self.update(panel, seed=seed)
+
+    def actual(self, frame: pd.DataFrame) -> FloatArray | None:
+        """Return the label of each row as a number, NaN where it is unknown, shape (n,); None if no row has one."""
+        if self.label not in frame:
+            return None
+        return pd.to_numeric(frame[self.label], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
     @abstractmethod
     def predict(self, frame: pd.DataFrame) -> AnyArray:

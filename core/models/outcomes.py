@@ -64,9 +64,6 @@ def outcomes_of(model: Model, frame: pd.DataFrame) -> Outcomes:
         model: A model with a label.
         frame: The rows, in the model's layout.
     """
-    actual = None
-    if model.task != "detection" and model.label in frame:
-        labels = pd.to_numeric(frame[model.label], errors="coerce")
-        actual = labels.to_numpy(dtype=np.float64, na_value=np.nan)
+    actual = None if model.task == "detection" else model.actual(frame)
     classes = ("0", "1") if model.task == "classification" else ()
     return Outcomes(frame, np.asarray(model.predict(frame), dtype=np.float64), actual, classes)

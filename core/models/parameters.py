@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import UsageError
 from core.escape import shown
-from core.models.algorithms import MEMBERS, require_extra
+from core.models.algorithms import AUTO, MEMBERS, require_extra
 from core.models.errors import UnknownParameterError
 
 _SHARES = frozenset(
@@ -25,6 +25,7 @@ _IN_WORDS = {
     "max_features": ("sqrt", "log2"),  # of scikit-learn
     "voting": ("soft", "hard", "weighted"),
     "meta_learner": MEMBERS,
+    "member_algorithm": (AUTO, *MEMBERS),
 }
 _LEAST = {"folds": 2}
 _MEMBERS = "members"

@@ -66,6 +66,7 @@ class SupervisedModel(Model):
     keys: ClassVar[tuple[str, ...]]
     groups: ClassVar[str] = "groups"
     synonyms: ClassVar[Mapping[str, str]] = {}
+    withheld: ClassVar[frozenset[str]] = frozenset()  # columns that leak its target: no member of its stack reads them
     truth_column: ClassVar[str] = (
         ""  # of the panel's truth: the expected label on the learning scale, or the probability
     )
@@ -157,7 +158,7 @@ class SupervisedModel(Model):
     scale_name: ClassVar[str] = ""  # the learning scale in words; by default log odds, or the label
 
     @override
-    def anatomy(self) -> Anatomy:
+    def anatomy(self) -> Anatomy | None:
         if self.space is None:
             raise NotFittedError(self.name)
         sources = (self.design.derived.sources(name) for name in self.space.tree_columns)

@@ -22,6 +22,7 @@ from core.json_documents import converted
 from core.models import Model, train_all
 from core.models.ensembles.improvement import Improvement, improvement
 from core.models.learners.members import EnsembleLearner
+from core.models.model_stack import ModelStack
 from core.models.supervised import SupervisedModel
 from core.progress import begins
 from core.seeds import derive_seed
@@ -70,7 +71,10 @@ def try_ensembles(
         validation: The panel that chooses who is compared; none was trained on it.
         panels: Draws the panel of the comparison.
     """
-    tried = {name: _trained(settings, plan.ensembles, name, pool, panels) for name in plan.models}
+    tried = {
+        name: _trained(settings, [each for each in plan.ensembles if each.is_for(name)], name, pool, panels)
+        for name in plan.models
+    }
     tried = {name: ensembles for name, ensembles in tried.items() if ensembles}
     if not tried:
         return TriedEnsembles({}, (), None)
@@ -101,7 +105,7 @@ def as_shipped(record: EnsembleRecord, model: Model) -> EnsembleRecord:
     if not record.ships:
         return record
     losses = {member.member: member.loss for member in record.members}
-    members = (msgspec.structs.replace(member, loss=losses[member.member]) for member in members_of(model))
+    members = (msgspec.structs.replace(member, loss=losses.get(member.member)) for member in members_of(model))
     return msgspec.structs.replace(record, members=tuple(members))
 
 
@@ -231,7 +235,10 @@ def _compared(
         ships=found.is_shown,
         why=_why(found, panels.domain.groups, told),
         members=tuple(
-            msgspec.structs.replace(member, loss=float(on_draw[member.member].mean())) for member in members_of(best)
+            msgspec.structs.replace(
+                member, loss=float(on_draw[member.member].mean()) if member.member in on_draw else None
+            )
+            for member in members_of(best)
         ),
         validation={
             **{strategy: float(losses[WAY].mean()) for strategy, losses in on_validation.items()},
@@ -242,10 +249,16 @@ def _compared(
 
 
 def losses_of(model: SupervisedModel, frame: pd.DataFrame) -> dict[str, FloatArray]:
-    """Return the loss of each judged row: the model's own under `ensemble`, and those of its members by name."""
+    """Return the loss of each judged row: the model's own under `ensemble`, and those of its members by name.
+
+    A member of another target has no loss.
+    """
     rows = model.compared_rows(frame)
     target = model.target(rows)
     found = {WAY: model.row_losses(target, model.score(rows))}
+    if isinstance(model, ModelStack):
+        own = model.bases.get(model.name)
+        return found if own is None else {**found, model.name: model.row_losses(target, own.score(rows))}
     learner = model.learners[model.shipping]
     if isinstance(learner, EnsembleLearner):
         scores = learner.member_scores(model.matrices(rows))

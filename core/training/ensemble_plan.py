@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from core.domains.catalogue import algorithms_of
 from core.domains.domain import SessionDomain
-from core.models.algorithms import ENSEMBLES, MEMBERS, is_installed
+from core.models.algorithms import ENSEMBLES, MEMBERS, MODEL_STACKING, is_installed
 from core.settings import TrainingSettings
 
 Parameters = dict[str, float | int | bool | str]
 
 STACKING, BLENDING, METHODS = "ensemble.enable_stacking", "ensemble.enable_blending", "advanced.enable_ensemble_methods"
 STAND_IN_META = "linear"
+STACKED = "stacking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,17 @@ class PlannedEnsemble:
         strategy: Its algorithm: voting, blending or stacking.
         members: The algorithms that it combines.
         parameters: Of its algorithm.
+        models: The models for which it is tried; none for every model that has ensembles.
     """
 
     strategy: str
     members: tuple[str, ...]
     parameters: Parameters
+    models: tuple[str, ...] = ()
+
+    def is_for(self, model: str) -> bool:
+        """Return whether the ensemble is tried for a model."""
+        return not self.models or model in self.models
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +59,125 @@ def plan_of(settings: TrainingSettings, domain: SessionDomain) -> EnsemblePlan:
         domain: Its domain.
     """
     ensembles, left_out = asked_ensembles(settings)
-    if not ensembles:
+    stacks, notes = _asked_stacks(settings, domain)
+    left_out = (*left_out, *notes)
+    if not ensembles and not stacks:
         return EnsemblePlan(left_out=left_out)
-    names = tuple(settings.models or domain.models)
-    models = tuple(name for name in names if set(ENSEMBLES) <= set(algorithms_of(name, domain)))
+    names = models_of(settings, domain)
+    with_ensembles = [name for name in names if set(ENSEMBLES) <= set(algorithms_of(name, domain))]
+    models = tuple(
+        name
+        for name in names
+        if (ensembles and name in with_ensembles) or any(name in stack.models for stack in stacks)
+    )
     if single := [name for name in names if name not in models]:
         left_out = (*left_out, f"ensembles are on, but {', '.join(single)} cannot be one: it is trained singly.")
-    return EnsemblePlan(models, ensembles, left_out)
+    return EnsemblePlan(models, (*ensembles, *stacks), left_out)
+
+
+def models_of(settings: TrainingSettings, domain: SessionDomain) -> tuple[str, ...]:
+    """Return the models that a session trains: those that the settings name, else those of its domain by default.
+
+    A model that joins others is trained where a stack of them is on.
+    """
+    if settings.models:
+        return tuple(settings.models)
+    stacks = any(len(_models_in(named, domain)) > 1 for _, strategy, named in _asked(settings) if strategy == STACKED)
+    return tuple(name for name, offer in domain.models.items() if offer.by_default or stacks)
 
 
 def asked_ensembles(settings: TrainingSettings) -> tuple[tuple[PlannedEnsemble, ...], tuple[str, ...]]:
-    """Return the ensembles that the settings switch on, and what they ask for that is not done, a sentence each."""
+    """Return the ensembles of algorithms that the settings switch on, and what is not done, a sentence each.
+
+    Names of models are none of algorithms; what becomes of them depends on the domain.
+    """
     ensembles: dict[str, PlannedEnsemble] = {}
     left_out: list[str] = []
     for key, strategy, named in _asked(settings):
-        members, notes = _usable(named)
+        algorithms = [name for name in named if name in MEMBERS]
+        members, notes = _usable(algorithms)
         left_out += [f"{key} is on, but {note}." for note in notes]
         if len(members) < 2:
-            left_out.append(f"{key} is on, but has fewer than two members left: the models are trained singly.")
+            if algorithms or not named:
+                left_out.append(f"{key} is on, but has fewer than two members left: the models are trained singly.")
             continue
         own, more = _parameters(settings, strategy)
         left_out += more
         parameters: Parameters = {"members": ", ".join(members), **own}
         ensembles[f"{strategy} {parameters}"] = PlannedEnsemble(strategy, members, parameters)
     return tuple(ensembles.values()), tuple(left_out)
+
+
+def models_left_out(settings: TrainingSettings) -> tuple[str, ...]:
+    """Return, a sentence each, why models that are named as members are not stacked where a file is trained on."""
+    return tuple(
+        f"{key} is on, but {', '.join(models)} cannot be combined on a file: it has one target, and each of these "
+        "models has its own. To combine algorithms, name two or more of "
+        f"{', '.join(MEMBERS)} in base_models. If the file has the columns and labels of all of them, "
+        f"models.NAME.algorithm: {MODEL_STACKING} stacks them."
+        for key, _, named in _asked(settings)
+        if (models := [name for name in named if name not in MEMBERS])
+    )
+
+
+def _asked_stacks(
+    settings: TrainingSettings, domain: SessionDomain
+) -> tuple[tuple[PlannedEnsemble, ...], tuple[str, ...]]:
+    """Return the stacks of models of different targets, and what the settings ask for that is not done."""
+    stacks: dict[str, PlannedEnsemble] = {}
+    left_out: list[str] = []
+    for key, strategy, named in _asked(settings):
+        others = [name for name in dict.fromkeys(named) if name not in MEMBERS]
+        if not others:
+            continue
+        members = _models_in(named, domain)
+        if strategy != STACKED:
+            left_out.append(
+                f"{key} is on, but {', '.join(others)} cannot be combined by {strategy}: they learn different targets, "
+                f"which have no mean. {STACKING} stacks models; to combine algorithms, name two or more of "
+                f"{', '.join(MEMBERS)} in base_models."
+            )
+            continue
+        if unfit := [name for name in others if _own_name(name, domain) not in members]:
+            left_out.append(f"{key} is on, but {', '.join(unfit)} cannot be a member of a stack in {domain.name}.")
+        targets = tuple(
+            name
+            for name in models_of(settings, domain)
+            if MODEL_STACKING in algorithms_of(name, domain)
+            and (name in members or not getattr(domain.models.get(name), "by_default", True))
+        )
+        if len(members) < 2 or not targets:
+            left_out.append(
+                f"{key} is on, but a stack needs two or more models that {domain.name} can stack"
+                f"{_stackable(domain)}: the models are trained singly."
+            )
+            continue
+        own, more = _parameters(settings, strategy)
+        left_out += more
+        parameters: Parameters = {"members": ", ".join(members), **own}
+        stacks[str(parameters)] = PlannedEnsemble(MODEL_STACKING, members, parameters, targets)
+    return tuple(stacks.values()), tuple(left_out)
+
+
+def _models_in(named: Iterable[str], domain: SessionDomain) -> tuple[str, ...]:
+    """Return the models among the members named that can be members of a stack, by their own names."""
+    own = dict.fromkeys(_own_name(name, domain) for name in named if name not in MEMBERS)
+    return tuple(name for name in own if name in _stackable_names(domain))
+
+
+def _stackable_names(domain: SessionDomain) -> tuple[str, ...]:
+    return tuple(
+        name for name, offer in domain.models.items() if MODEL_STACKING in offer.algorithms and offer.by_default
+    )
+
+
+def _stackable(domain: SessionDomain) -> str:
+    names = _stackable_names(domain)
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _own_name(name: str, domain: SessionDomain) -> str:
+    return name if name in domain.models else name.removesuffix("_model")
 
 
 def _asked(settings: TrainingSettings) -> Iterable[tuple[str, str, tuple[str, ...]]]:
@@ -90,23 +192,14 @@ def _asked(settings: TrainingSettings) -> Iterable[tuple[str, str, tuple[str, ..
 
 
 def _usable(named: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Return the members that can be combined, and why others cannot."""
+    """Return the algorithms that can be combined, and why others cannot."""
     members: list[str] = []
     notes: list[str] = []
-    models: list[str] = []
     for name in dict.fromkeys(named):
-        if name not in MEMBERS:
-            models.append(name)
-        elif not is_installed(name):
-            notes.append(f"{name} is not installed and is left out (pip install 'bondx-console[{name}]')")
-        else:
+        if is_installed(name):
             members.append(name)
-    if models:
-        notes.append(
-            f"{', '.join(models)} cannot be combined: the members are algorithms that learn one target, not models of "
-            f"different targets. To combine algorithms for every model, name two or more of {', '.join(MEMBERS)} in "
-            "base_models"
-        )
+        else:
+            notes.append(f"{name} is not installed and is left out (pip install 'bondx-console[{name}]')")
     return tuple(members), notes
 
 

@@ -15,7 +15,7 @@ from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings, cautions
 from core.settings.training import FEW_ROWS
-from core.training.ensemble_plan import EnsemblePlan, plan_of
+from core.training.ensemble_plan import EnsemblePlan, models_of, plan_of
 from core.training.session_stress import stress_announcements
 from core.training.tuning.plan import TuningPlan, tuning_of
 
@@ -123,14 +123,17 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         raise TooFewRowsError(settings.dataset_size, domain.least_rows, domain)
     custom.require_known(settings.quality_gates.custom_gates)
     if not settings.models:
-        settings = msgspec.structs.replace(settings, models={name: ModelSettings() for name in domain.models})
+        settings = msgspec.structs.replace(
+            settings, models={name: ModelSettings() for name in models_of(settings, domain)}
+        )
     for name, model in settings.models.items():
         algorithms = algorithms_of(name, domain)
         if model.algorithm not in algorithms:
             raise UnknownAlgorithmError(name, model.algorithm, algorithms)
         require_extra(model.algorithm)
         if model.parameters:  # only they need the learner that takes them
-            model_class(name, domain).check_parameters(model.algorithm, model.parameters)
+            kind = model_class(name, domain).trained_by(model.algorithm)
+            kind.check_parameters(model.algorithm, model.parameters)
     tuning_of(settings, domain)  # which refuses ranges that cannot be searched
     return _with_known_members(settings, known_models(domain))
 

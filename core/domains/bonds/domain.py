@@ -9,7 +9,7 @@ from core.domains.bonds.data.settings import BondSettings, PanelSettings
 from core.domains.domain import DrawRequest, ModelOffer
 from core.domains.generator import Generator
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
-from core.models.algorithms import SUPERVISED
+from core.models.algorithms import MODEL_STACKING, SUPERVISED
 from core.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 NEW_MACRO = "test_new_macro"
+_STACKED = (*SUPERVISED, MODEL_STACKING)
 
 
 class BondDomain:
@@ -42,11 +43,14 @@ class BondDomain:
     test_panels = ("test", NEW_MACRO)
     settings = BondSettings
     models = {
-        "spread": ModelOffer("core.domains.bonds.models.spread:SpreadModel", SUPERVISED),
-        "downgrade": ModelOffer("core.domains.bonds.models.binary:DowngradeModel", SUPERVISED),
-        "liquidity_shock": ModelOffer("core.domains.bonds.models.binary:LiquidityShockModel", SUPERVISED),
+        "spread": ModelOffer("core.domains.bonds.models.spread:SpreadModel", _STACKED),
+        "downgrade": ModelOffer("core.domains.bonds.models.binary:DowngradeModel", _STACKED),
+        "liquidity_shock": ModelOffer("core.domains.bonds.models.binary:LiquidityShockModel", _STACKED),
         "anomaly": ModelOffer(
             "core.domains.bonds.models.anomaly:AnomalyModel", ("auto", "isolation_forest", "residual")
+        ),
+        "joint_stress": ModelOffer(
+            "core.domains.bonds.models.joint_stress:JointStressModel", _STACKED, by_default=False
         ),
     }
 

@@ -21,6 +21,7 @@ from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.escape import shown, spelled_out
 from core.models import Model, scores
+from core.models.model_stack import ModelStack
 from core.models.outcomes import Outcomes, outcomes_of
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
@@ -52,10 +53,11 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     Raises:
         TableError: A cell contradicts the column dictionary.
     """
-    kind = _CLASSES.get(request.model)
+    found = _CLASSES.get(request.model)
+    kind = found if found is None else found.trained_by(request.algorithm)
     if kind is None or request.target not in (None, kind.label) or request.task is not None:
         return Unfit()
-    if lacking := lacking_columns(request.model, table):
+    if lacking := lacking_columns(kind, table):
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         return Unfit(
             f"{request.model} is trained as a table model: the file lacks {', '.join(lacking[:3])}{more} of the "
@@ -77,7 +79,9 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     if request.time is not None and request.time not in bonds:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
-    checks = bond_checks((signature.target,) if signature.target in BY_NAME and kind is not SpreadModel else ())
+    checks = bond_checks(
+        (signature.target,) if signature.target in BY_NAME and request.model != SpreadModel.name else ()
+    )
     notes = (*model.warnings, *map(spelled_out, (*dropped, *table.notes)))
     return PreparedTraining(model, signature, bonds, split, checks, notes)
 
@@ -99,16 +103,19 @@ def to_judge(
     if model.name not in _CLASSES:
         return None
     table = read_table(data, rules=rules)
-    optional = () if needs_target else (model.label,)
-    if lacking := [name for name in lacking_columns(model.name, table) if name not in optional]:
+    optional = labels_of(type(model)) if not needs_target else tuple(set(labels_of(type(model))) - {model.label})
+    if lacking := [name for name in lacking_columns(type(model), table) if name not in optional]:
         raise table.error(f"it lacks {', '.join(lacking[:5])}", "Add these columns: the bond model reads them.")
     return Judged(TrainableBondModel(model, signature), signature, table, as_bonds(table))
 
 
-def columns_read(model: str) -> tuple[str, ...]:
+def columns_read(kind: type[Model]) -> tuple[str, ...]:
     """Return the columns of the bond dictionary that a bond model reads, in its order, without labels."""
-    kind = _CLASSES[model]
-    if issubclass(kind, SupervisedModel):
+    features: tuple[str, ...]
+    if issubclass(kind, ModelStack):
+        read = {ISSUER, "as_of_date"}
+        features = kind.columns_of_members()
+    elif issubclass(kind, SupervisedModel):
         read = {ISSUER, "as_of_date"}
         features = kind.design.columns
     else:
@@ -118,10 +125,16 @@ def columns_read(model: str) -> tuple[str, ...]:
     return tuple(name for name in BY_NAME if name in read)
 
 
-def lacking_columns(model: str, table: Table) -> tuple[str, ...]:
+def labels_of(kind: type[Model]) -> tuple[str, ...]:
+    """Return the labels that a bond model learns from: its own, and of a stack those of its members."""
+    if issubclass(kind, ModelStack):
+        return tuple(member.label for member in kind.base_models.values())
+    return () if issubclass(kind, AnomalyModel) else (kind.label,)
+
+
+def lacking_columns(kind: type[Model], table: Table) -> tuple[str, ...]:
     """Return the columns of a bond model that a table lacks."""
-    label = [] if model == AnomalyModel.name else [_CLASSES[model].label]
-    return tuple(name for name in [*columns_read(model), *label] if name not in table.frame)
+    return tuple(name for name in [*columns_read(kind), *labels_of(kind)] if name not in table.frame)
 
 
 def as_bonds(table: Table) -> pd.DataFrame:
@@ -151,7 +164,7 @@ class TrainableBondModel:
     @classmethod
     def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "TrainableBondModel":
         """Make an untrained bond model for the bonds of a frame."""
-        model = _CLASSES[name](algorithm, parameters)
+        model = _CLASSES[name].trained_by(algorithm)(algorithm, parameters)
         task = _TASKS[model.task]
         classes = ("0", "1") if task is Task.CLASSIFICATION else ()
         signature = TableSignature(
@@ -160,7 +173,7 @@ class TrainableBondModel:
             target_kind=_KINDS[BY_NAME[model.label].kind],
             classes=classes,
             group=ISSUER,
-            columns=tuple(_describe(frame[column], BY_NAME[column]) for column in columns_read(name)),
+            columns=tuple(_describe(frame[column], BY_NAME[column]) for column in columns_read(type(model))),
             outputs=outputs_of(task, model.label, classes),
         )
         return cls(model, signature)

@@ -9,7 +9,7 @@ from core.domains.domain import DrawRequest, ModelOffer
 from core.domains.etrm.data.generation import TradingOptions
 from core.domains.etrm.deals.settings import DealSettings
 from core.domains.generator import Generator
-from core.models.algorithms import SUPERVISED
+from core.models.algorithms import MODEL_STACKING, SUPERVISED
 from core.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MODEL_NAMES = ("etrm_risk", "etrm_breach", "etrm_off_market")
 NEW_PRICES = "test_new_prices"
+_STACKED = (*SUPERVISED, MODEL_STACKING)
 
 
 class EtrmDomain:
@@ -42,8 +43,8 @@ class EtrmDomain:
     test_panels = ("test", NEW_PRICES)
     settings = DealSettings
     models = {
-        "etrm_risk": ModelOffer("core.domains.etrm.models.risk:RiskModel", SUPERVISED),
-        "etrm_breach": ModelOffer("core.domains.etrm.models.risk:BreachModel", SUPERVISED),
+        "etrm_risk": ModelOffer("core.domains.etrm.models.risk:RiskModel", _STACKED),
+        "etrm_breach": ModelOffer("core.domains.etrm.models.risk:BreachModel", _STACKED),
         "etrm_off_market": ModelOffer("core.domains.etrm.models.off_market:OffMarketModel", ("auto", "residual")),
     }
 

@@ -312,11 +312,11 @@ class MetaLearner(Combination):
         return {"meta_learner": self.kind}
 
     def _new(self) -> ContinuingLearner:
-        return continuing(self.kind)(self.columns, self.task, _OF_META.get(self.kind, {}))
+        return continuing(self.kind)(self.columns, self.task, META_PARAMETERS.get(self.kind, {}))
 
 
 # Members have done most of the work, and there are as many columns as members: small trees, and slow ones.
-_OF_META: Mapping[str, Mapping[str, Any]] = {
+META_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "lightgbm": {"first_trees": 60, "num_leaves": 4, "learning_rate": 0.05, "feature_fraction": 1.0},
     "gradient_boosting": {"n_estimators": 60, "max_depth": 2, "learning_rate": 0.05, "max_features": 1.0},
     "hist_gradient_boosting": {"max_iter": 60, "max_leaf_nodes": 4, "learning_rate": 0.05},

@@ -41,7 +41,7 @@ from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.experiments import checked_experiment_name, experiment_tags
 from core.tracking.heartbeat import Heartbeat
-from core.training.ensemble_plan import asked_ensembles
+from core.training.ensemble_plan import asked_ensembles, models_left_out
 from core.training.errors import GatesFailedError
 from core.training.explaining import conformal_of, explanation_of_training
 from core.training.own_data.request import TrainRequest
@@ -248,6 +248,7 @@ def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[
     """
     own = settings.models.get(request.model, ModelSettings())
     ensembles, notes = asked_ensembles(settings) if own.algorithm == AUTO else ((), ())
+    notes = (*notes, *models_left_out(settings)) if own.algorithm == AUTO else notes
     if ensembles:
         first, *others = ensembles
         combined = ModelSettings(algorithm=first.strategy, parameters=first.parameters)

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core import intervals
 from core.arrays import AnyArray, FloatArray
 from core.domains.own_file import PreparedTraining, TrainableModel
-from core.models.algorithms import ENSEMBLES
+from core.models.algorithms import ENSEMBLES, MODEL_STACKING
 from core.models.ensembles.improvement import Improvement, improvement
 from core.models.errors import UnknownParameterError
 from core.models.learners.samples import JudgingFold, group_folds
@@ -223,7 +223,7 @@ class FileSearch:
     def _left_out(self) -> str | None:
         if self._signature.task is Task.ANOMALY:
             return f"{SWITCH} is on, but a detector has no loss on rows held out: it is trained as given."
-        if self._own.algorithm in ENSEMBLES:
+        if self._own.algorithm in (*ENSEMBLES, MODEL_STACKING):
             return f"{SWITCH} is on, but the parameters of an ensemble are used as given."
         return None
 

@@ -7,7 +7,7 @@ import msgspec
 
 from core.domains.catalogue import algorithms_of, model_class
 from core.domains.domain import SessionDomain
-from core.models.algorithms import ENSEMBLES
+from core.models.algorithms import ENSEMBLES, MODEL_STACKING
 from core.models.errors import UnknownParameterError
 from core.models.interface import Model
 from core.models.parameters import FEATURES
@@ -24,6 +24,7 @@ from core.models.tuning.ranges import (
 from core.models.tuning.usual import USUAL
 from core.settings import ModelSettings, TrainingSettings
 from core.settings.training import ParameterRange
+from core.training.ensemble_plan import models_of
 from core.training.tuning.outcome import TuningOutcome
 from core.training.tuning.words import with_features
 
@@ -82,11 +83,11 @@ def tuning_of(settings: TrainingSettings, domain: SessionDomain) -> TuningPlan:
     searches: list[PlannedSearch] = []
     left_out: list[str] = []
     taken: set[str] = set()
-    for name, own in (settings.models or {name: ModelSettings() for name in domain.models}).items():
+    for name, own in (settings.models or {name: ModelSettings() for name in models_of(settings, domain)}).items():
         if not set(ENSEMBLES) <= set(algorithms_of(name, domain)):
             left_out.append(f"{SWITCH} is on, but {name} has no loss on rows held out: it is trained as given.")
             continue
-        if own.algorithm in ENSEMBLES:
+        if own.algorithm in (*ENSEMBLES, MODEL_STACKING):
             left_out.append(f"{SWITCH} is on, but {name} is an ensemble: its parameters are used as given.")
             continue
         ranges = taken_by(model_class(name, domain), own, named or USUAL.get(own.algorithm, {}), is_named=bool(named))
@@ -105,9 +106,11 @@ def _selections(settings: TrainingSettings, domain: SessionDomain) -> tuple[tupl
     found: list[PlannedSearch] = []
     without: list[str] = []
     if settings.advanced.enable_feature_selection:
-        for name, own in (settings.models or {name: ModelSettings() for name in domain.models}).items():
+        for name, own in (settings.models or {name: ModelSettings() for name in models_of(settings, domain)}).items():
             if not set(ENSEMBLES) <= set(algorithms_of(name, domain)):
                 without.append(f"{SELECTION} is on, but {name} has no target to judge columns by: all are kept.")
+            elif own.algorithm == MODEL_STACKING:
+                without.append(f"{SELECTION} is on, but {name} is a stack, whose members read the columns of theirs.")
             elif FEATURES in own.parameters:
                 without.append(f"{SELECTION} is on, but models.{name}.parameters names the columns of {name}.")
             else:

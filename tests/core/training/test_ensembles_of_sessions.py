@@ -15,7 +15,7 @@ from core.training.ensemble_fit import sections_of
 from core.training.ensemble_plan import plan_of
 from core.training.panels import SessionPanels
 from core.training.records import EnsembleRecord, MemberRecord
-from core.training.session_domain import announcements, checked, not_done
+from core.training.session_domain import checked, not_done
 from core.training.session_work import SessionWork
 
 PAIR = ("lightgbm", "random_forest")
@@ -186,18 +186,99 @@ def test_a_member_that_is_not_installed_is_left_out_by_name(monkeypatch):
     assert any("xgboost is not installed" in sentence for sentence in plan.left_out)
 
 
-def test_models_of_the_domain_as_members_are_trained_singly_and_said():
-    settings = TrainingSettings(
-        ensemble=EnsembleSettings(enable_stacking=True, base_models=("spread_model", "downgrade_model"))
+STACKED = EnsembleSettings(
+    enable_stacking=True, base_models=("spread_model", "downgrade_model", "liquidity_shock_model")
+)
+
+
+def test_models_of_the_domain_as_members_plan_a_stack_for_each_and_for_the_joint_stress_score():
+    plan = planned(ensemble=STACKED)
+
+    (stack,) = plan.ensembles
+    assert (stack.strategy, stack.members) == ("model_stacking", ("spread", "downgrade", "liquidity_shock"))
+    assert stack.parameters == {"members": "spread, downgrade, liquidity_shock", "folds": 5, "meta_learner": "linear"}
+    assert plan.models == stack.models == ("spread", "downgrade", "liquidity_shock", "joint_stress")
+    assert [sentence for sentence in plan.left_out if "stack" in sentence] == []
+
+
+def test_the_joint_stress_score_is_trained_only_where_a_stack_is_on_or_it_is_named():
+    assert "joint_stress" not in checked(TrainingSettings()).models
+    assert "joint_stress" in checked(TrainingSettings(ensemble=STACKED)).models
+    named = checked(TrainingSettings(ensemble=STACKED, models={"spread": ModelSettings()}))
+    assert planned(ensemble=STACKED, models=named.models).models == ("spread",)
+    assert "joint_stress" in checked(TrainingSettings(models={"joint_stress": ModelSettings()})).models
+
+
+def test_models_cannot_be_blended_and_the_session_says_what_stacks_them():
+    both = msgspec.structs.replace(STACKED, enable_blending=True)
+
+    plan = planned(ensemble=both)
+
+    assert [each.strategy for each in plan.ensembles] == ["model_stacking"]
+    (refusal,) = (sentence for sentence in plan.left_out if "enable_blending" in sentence)
+    assert "they learn different targets" in refusal
+    offered = refusal.split("two or more of ")[1].split(" in base_models")[0].split(", ")
+    works = planned(ensemble=EnsembleSettings(enable_blending=True, base_models=tuple(offered[:2])))
+    assert works.ensembles[0].members == tuple(offered[:2])
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (("spread", "anomaly"), "anomaly cannot be a member of a stack in bonds"),
+        (("spread",), "a stack needs two or more models that bonds can stack (spread, downgrade, liquidity_shock)"),
+    ],
+)
+def test_a_stack_that_cannot_be_is_said(members, said):
+    plan = planned(ensemble=EnsembleSettings(enable_stacking=True, base_models=members))
+
+    assert plan.ensembles == ()
+    assert any(said in sentence for sentence in plan.left_out)
+
+
+def test_algorithms_and_models_may_be_named_together():
+    plan = planned(ensemble=EnsembleSettings(enable_stacking=True, base_models=(*PAIR, "spread", "downgrade")))
+
+    assert [each.strategy for each in plan.ensembles] == ["stacking", "model_stacking"]
+    assert not plan.ensembles[1].is_for("liquidity_shock")
+
+
+def test_the_models_of_deals_are_stacked_for_each_other():
+    plan = planned(
+        domain="etrm", ensemble=EnsembleSettings(enable_stacking=True, base_models=("etrm_risk", "etrm_breach"))
     )
 
-    sentences = announcements(settings)
+    assert plan.models == ("etrm_risk", "etrm_breach")
 
-    (refusal,) = (sentence for sentence in sentences if "spread_model, downgrade_model cannot be combined" in sentence)
-    offered = refusal.split("two or more of ")[1].split(" in base_models")[0].split(", ")
-    works = planned(ensemble=EnsembleSettings(enable_stacking=True, base_models=tuple(offered[:2])))
-    assert works.ensembles[0].members == tuple(offered[:2])
-    assert any("trained singly" in sentence for sentence in sentences)
+
+def test_a_session_compares_stacks_of_models_and_registers_what_is_shown_to_be_better(monkeypatch, tmp_path):
+    settings = checked(
+        TrainingSettings(
+            dataset_size=300,
+            max_epochs=1,
+            models={name: ModelSettings(algorithm="linear") for name in ("spread", "downgrade", "joint_stress")},
+            ensemble=msgspec.structs.replace(STACKED, cross_validation_folds=2),
+        )
+    )
+    monkeypatch.setattr("core.models.model_stack.AUTO", "linear")
+
+    final = finished(settings, tmp_path)
+
+    assert [record.model for record in final.ensembles] == ["spread", "downgrade", "joint_stress"]
+    spread, downgrade, joint = final.ensembles
+    assert {record.strategy for record in final.ensembles} == {"model stacking"}
+    assert [member.member for member in spread.members] == ["spread", "downgrade", "liquidity_shock"]
+    assert [member.loss is None for member in spread.members] == [False, True, True]
+    assert [member.loss is None for member in joint.members] == [True, True, True]
+    assert set(downgrade.validation) == {"model_stacking", "single own", "single downgrade"}
+    assert set(joint.validation) == {"model_stacking", "single own"}
+    assert joint.ships == (joint.low > 0)
+    shipped = {model.name: model for model in final.models}["joint_stress"]
+    assert shipped.way == ("ensemble" if joint.ships else shipped.way)
+    found = load_model(tmp_path / shipped.folder)
+    assert np.isfinite(found.predict(SessionPanels(settings).test("test").panel.frame)).all()
+    _, members = final.sections[:2]
+    assert ["joint_stress", "spread"] in [list(row[:2]) for row in members.rows]
 
 
 def compared(model="liquidity_shock", strategy="weighted voting", **more):

@@ -5,6 +5,7 @@ from typing_extensions import override
 
 from core.domains.bonds.models import designs
 from core.domains.bonds.models.bond_model import BondModel
+from core.models.algorithms import MODEL_STACKING
 
 
 class BinaryBondModel(BondModel):
@@ -27,6 +28,7 @@ class DowngradeModel(BinaryBondModel):
     """
 
     name = "downgrade"
+    variants = {MODEL_STACKING: "core.domains.bonds.models.stacks:DowngradeStack"}
     label = "downgrade_12m"
     truth_column = "p_down"
     design = designs.DOWNGRADE
@@ -40,6 +42,7 @@ class LiquidityShockModel(BinaryBondModel):
     """A collapse of a bond's liquidity within a month; one row per bond and date."""
 
     name = "liquidity_shock"
+    variants = {MODEL_STACKING: "core.domains.bonds.models.stacks:LiquidityShockStack"}
     label = "liquidity_shock_1m"
     truth_column = "p_liq"
     design = designs.LIQUIDITY_SHOCK

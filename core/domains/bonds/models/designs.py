@@ -154,3 +154,30 @@ ANOMALY_FOREST = (
     "coupon_pct",
     "spread_bps",
 )
+
+_GAP = "market_implied_gap"
+JOINT_STRESS = Design(
+    derived=DERIVED,
+    terms=(
+        *SPREAD.terms,
+        Curve("debt_due_12m", bends=3),
+        Curve("recent_downgrade"),
+        Curve("ln_vix", bends=1),
+        Curve("ln_bid_ask", bends=1),
+        Curve("is_high_yield"),
+        Curve("fund_ownership", bends=1),
+        Curve("ln_size"),
+        Curve("ln_age"),
+        Curve("dealer_inventory_z"),
+        Product("debt_due_12m", "credit_cycle", prior_sd=0.3),
+        Product("is_high_yield", "credit_cycle", prior_sd=0.1),
+        Product("outlook", "credit_cycle", prior_sd=0.1, straight=True),
+    ),
+    tree_numbers=tuple(
+        name
+        for name in dict.fromkeys((*SPREAD.tree_numbers, *DOWNGRADE.tree_numbers, *LIQUIDITY_SHOCK.tree_numbers))
+        if name != _GAP
+    ),
+    tree_categories=_CATEGORIES,
+    rising=("credit_cycle",),
+)

@@ -10,6 +10,7 @@ from core.domains.bonds.models import designs
 from core.domains.bonds.models.attainment import sound_rows, spread_attainment, spread_metrics
 from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
+from core.models.algorithms import MODEL_STACKING
 from core.models.errors import NotFittedError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
 from core.models.known_truth import truth_rows
@@ -23,6 +24,8 @@ class SpreadModel(BondModel):
     name = "spread"
     task = "regression"
     label = "spread_bps"
+    variants = {MODEL_STACKING: "core.domains.bonds.models.stacks:SpreadStack"}
+    withheld = frozenset({"market_implied_gap"})  # it carries the issuer's own spread
     link = "regression"
     unit = BY_NAME["spread_bps"].unit
     design = designs.SPREAD

@@ -7,6 +7,7 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.domains.etrm.models import designs
 from core.domains.etrm.models.deal_model import DealModel
+from core.models.algorithms import MODEL_STACKING, SUPERVISED
 from core.models.interface import Attainment, Panel, PanelLike, table_of, truth_of
 
 _EDGE = 1e-6  # scores are published with six decimals
@@ -18,6 +19,8 @@ class RiskModel(DealModel):
     name = "etrm_risk"
     task = "regression"
     label = "risk_score"
+    algorithms = (*SUPERVISED, MODEL_STACKING)
+    variants = {MODEL_STACKING: "core.domains.etrm.models.stacks:RiskStack"}
     link = "regression"
     unit = "score"
     truth_column = "log_odds"
@@ -44,6 +47,8 @@ class BreachModel(DealModel):
     name = "etrm_breach"
     task = "classification"
     label = "limit_breach_5d"
+    algorithms = (*SUPERVISED, MODEL_STACKING)
+    variants = {MODEL_STACKING: "core.domains.etrm.models.stacks:BreachStack"}
     link = "classification"
     unit = "probability"
     truth_column = "breach_chance"

@@ -14,6 +14,7 @@ from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.errors import RefusedError
+from core.models.errors import UnknownAlgorithmError
 from core.quality import custom, judge, register_gate
 from core.quality.custom import UnknownGateError
 from core.registry import Registry, Stage
@@ -367,6 +368,34 @@ def test_a_bond_model_learns_from_a_users_own_bonds(model, metrics, workspace, b
     assert metrics - {"skill"} <= found.metrics.keys()
     assert "attainment" not in trained.version.metrics  # the truth about real bonds is unknown
     assert trained.report["split"]["method"] == "whole groups"
+
+
+def test_the_models_of_a_users_own_bonds_are_stacked_where_the_settings_name_it(workspace, bonds, tmp_path):
+    named = ModelSettings(algorithm="model_stacking", parameters={"member_algorithm": "linear", "folds": 2})
+    settings = Settings(models={"spread": named})
+
+    trained = train_on_file(workspace, TrainRequest("spread", bonds / "learn.csv"), settings, actor=ANA)
+
+    members = [entry["member"] for entry in trained.report["ensemble"]["members"]]
+    assert members == ["spread", "downgrade", "liquidity_shock"]
+    assert "mae" in evaluate_on_file(workspace, "spread", bonds / "test.csv").metrics
+    assert "market_implied_gap" not in trained.report["features"]
+    pd.read_csv(bonds / "learn.csv").drop(columns="liquidity_shock_1m").to_csv(tmp_path / "some.csv", index=False)
+    with pytest.raises(UnknownAlgorithmError, match="model_stacking"):
+        train_on_file(workspace, TrainRequest("spread", tmp_path / "some.csv"), settings, actor=ANA)
+
+
+def test_models_as_members_are_left_out_of_a_file_which_the_notes_say(workspace, tmp_path):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"size": rng.normal(size=120)})
+    frame.assign(price=3 * frame["size"] + rng.normal(size=120)).to_csv(tmp_path / "data.csv", index=False)
+    settings = Settings(ensemble=EnsembleSettings(enable_stacking=True, base_models=("spread", "downgrade")))
+
+    request = TrainRequest("price", tmp_path / "data.csv", target="price")
+    trained = train_on_file(workspace, request, settings, actor=ANA)
+
+    assert "ensemble" not in trained.report
+    assert any("spread, downgrade cannot be combined on a file" in note for note in trained.notes)
 
 
 def test_a_bond_models_name_on_other_columns_makes_a_table_model_with_a_note(workspace, bonds, tmp_path):
