@@ -73,6 +73,16 @@ class TooFewGroupsError(UsageError):
         )
 
 
+class NotReweighableError(UsageError):
+    """A model has no weights that could follow outcomes."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} has no weights that could follow outcomes: it is no weighted ensemble. Train it as blending, or "
+            "as voting with voting: weighted"
+        )
+
+
 class NotFittedError(UsageError):
     """The model was used before it was trained."""
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.models.errors import UnknownAlgorithmError
+from core.models.errors import NotReweighableError, UnknownAlgorithmError
 from core.models.scoring.scorer import RowScorer
 from core.plugins import load_object
 
 if TYPE_CHECKING:
     from core.models.anatomy import Anatomy
+    from core.models.reweighing import Reweighing
 
 
 @runtime_checkable
@@ -159,6 +160,16 @@ class Model(ABC):
         """
         learn_other()
         self.update(panel, seed=seed)
+
+    def reweigh(self, frame: pd.DataFrame) -> "Reweighing":
+        """Let the weights of an ensemble follow the outcomes of rows, in their order; the members stay as they are.
+
+        Args:
+            frame: Rows with their labels, which no member has learned from.
+        Raises:
+            NotReweighableError: The model is no weighted ensemble.
+        """
+        raise NotReweighableError(self.name)
 
     def actual(self, frame: pd.DataFrame) -> FloatArray | None:
         """Return the label of each row as a number, NaN where it is unknown, shape (n,); None if no row has one."""

@@ -17,7 +17,7 @@ from typing_extensions import override
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
 from core.models.anatomy import Anatomy
-from core.models.errors import EmptyPanelError, NotFittedError
+from core.models.errors import EmptyPanelError, NotFittedError, NotReweighableError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
     number_attainment,
@@ -28,14 +28,17 @@ from core.models.known_truth import (
 )
 from core.models.learners.algorithms import BOOSTING, LINEAR, ON_LINEAR, STAND_IN, algorithms_for
 from core.models.learners.boosting import OffsetLearner
+from core.models.learners.combination import WeightedMean
 from core.models.learners.feature_space import Design, FeatureSpace
 from core.models.learners.learner import ContinuingLearner, Files, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
+from core.models.learners.members import EnsembleLearner
 from core.models.learners.samples import Matrices, Sample, group_folds
 from core.models.parameters import FEATURES, ParameterValueError, names_in, require_usable
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.persistence.restoring import restoring
+from core.models.reweighing import Reweighing
 from core.models.robust import huber_weight, robust_scale
 from core.models.scoring.fields import Field
 from core.models.scoring.scorer import RowScorer
@@ -222,6 +225,15 @@ class SupervisedModel(Model):
             self._start(sample, seed=seed, n_folds=N_FOLDS)
         self.n_updates += 1
         self.n_rows += len(rows)
+
+    @override
+    def reweigh(self, frame: pd.DataFrame) -> Reweighing:
+        learner = self.learners.get(self.shipping)
+        if not isinstance(learner, EnsembleLearner) or not isinstance(learner.combination, WeightedMean):
+            raise NotReweighableError(self.name)
+        rows, before = self.compared_rows(frame), learner.combination.weights.tolist()
+        followed = learner.combination.follow(learner.member_scores(self.matrices(rows)), self.target(rows))
+        return Reweighing(tuple(learner.members), tuple(before), followed)
 
     @override
     def predict(self, frame: pd.DataFrame) -> FloatArray:

@@ -184,7 +184,7 @@ def profile_of(
         group=group,
         time=time if any(column.by_hour or column.by_weekday for column in read) else None,
     )
-    return profile if held_out is None or not len(held_out.rows) else _with_answers(profile, held_out)
+    return profile if held_out is None or not len(held_out.rows) else with_answers(profile, held_out)
 
 
 PREDICTION, RESIDUAL = "prediction", "residual"
@@ -199,7 +199,8 @@ def answer_columns(outcomes: Outcomes) -> dict[str, "tuple[pd.Series[Any], Colum
     return found
 
 
-def _with_answers(profile: DataProfile, held_out: Outcomes) -> DataProfile:
+def with_answers(profile: DataProfile, held_out: Outcomes) -> DataProfile:
+    """Return a profile with the distribution of the answers to rows that the version did not learn from."""
     import msgspec
 
     group, units = profile.group, None

@@ -24,6 +24,7 @@ from core.retraining.errors import NotPassedError
 from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
 from core.retraining.guarding import GuardReference, guard_rows
 from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, read_card
+from core.retraining.reweighing import reweigh
 from core.settings import Settings, settings_in_force
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
@@ -58,7 +59,7 @@ def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> Ste
     work: Mapping[StepName, Callable[[], StepResult]] = {
         StepName.COLLECT: lambda: _collect(workspace, retraining, live, settings, folder),
         StepName.CHECK: lambda: _check(workspace, retraining, live, settings, folder),
-        StepName.TRAIN: lambda: _train(workspace, retraining, live, settings, folder),
+        StepName.TRAIN: lambda: _BY_METHOD[retraining.policy.method](workspace, retraining, live, settings, folder),
         StepName.VALIDATE: lambda: _validate(workspace, retraining, live, settings, folder),
     }
     return work[step]()
@@ -156,6 +157,12 @@ def _train(
         evidence=evidence,
         run_id=found.run.run_id,
     )
+
+
+_BY_METHOD: Mapping[str, Callable[[Workspace, Retraining, ModelVersion, Settings, Path], StepResult]] = {
+    "train": _train,
+    "reweigh": reweigh,
+}
 
 
 def _recipe(live: ModelVersion, signature: TableSignature, file: Path) -> TrainRequest:

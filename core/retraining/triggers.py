@@ -262,7 +262,11 @@ def _would(policy: RetrainingPolicy, facts: ModelFacts) -> Iterator[str]:
         days = f" of the last {window.days:g} days" if window.days is not None else ""
         yield f"Collect at most {window.rows:,} {origin}{days}, at least {policy.min_samples:,}."
         compared = f"the newest {policy.validation.held_out_share:.0%}"
-        yield f"Check them, and train as {live} was trained, without {compared}."
+        yield (
+            f"Check them, and train as {live} was trained, without {compared}."
+            if policy.method == "train"
+            else f"Check them, and let the weights of {live} follow their outcomes, without {compared}."
+        )
     yield (
         f"Compare both versions on {compared}: the mean loss may be {policy.validation.margin:.0%} higher "
         "at most, or must be lower after drift or a fall of performance."

@@ -197,6 +197,13 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     max_age_days: Annotated[
         Annotated[float, Meta(gt=0, le=36_500)] | None, Meta(description="Train when the live version is older.")
     ] = None
+    method: Annotated[
+        Literal["train", "reweigh"],
+        Meta(description="Train anew, or keep the members of a weighted ensemble and let its weights follow outcomes."),
+    ] = "train"
+    least_weight_move: Annotated[
+        Share, Meta(description="Share of the answer that re-weighing must move, or the live version stays.")
+    ] = 0.05
     source: RetrainingSource = RetrainingSource()
     window: DataWindow = DataWindow()
     min_samples: Annotated[int, Meta(ge=50, description="Fewest labelled rows to train and validate on.")] = 1000
@@ -237,6 +244,8 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             CronSchedule(self.schedule, self.time_zone)
         if self.source.kind == "generator" and self.min_new_samples is not None:
             raise ValueError("min_new_samples counts rows that come; with source.kind generator, rows are drawn")
+        if self.source.kind == "generator" and self.method == "reweigh":
+            raise ValueError("method reweigh follows outcomes of rows; with source.kind generator, rows are drawn")
         if self.enabled and not self.triggers:
             raise ValueError(
                 "retraining is enabled without a trigger: set drift, performance, schedule, min_new_samples or "

@@ -23,6 +23,7 @@ from core.escape import shown, spelled_out
 from core.models import Model, scores
 from core.models.model_stack import ModelStack
 from core.models.outcomes import Outcomes, outcomes_of
+from core.models.reweighing import Reweighing
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
@@ -197,6 +198,10 @@ class TrainableBondModel:
 
     def cross_validate(self, frame: pd.DataFrame, *, seed: int) -> None:
         """Leave the measurement to issuers held out: these models learn in few ways, and have no method to choose."""
+
+    def reweigh(self, frame: pd.DataFrame) -> Reweighing:
+        """Let the weights of an ensemble follow the outcomes of bonds."""
+        return self.model.reweigh(frame)
 
     def judge(self, frame: pd.DataFrame) -> scores.Metrics:
         """Measure on bonds; for spreads `mae` and `rmse` are basis points and `r2` is that of asinh(y / 10 bp),

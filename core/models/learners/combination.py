@@ -4,6 +4,7 @@ Scores are on the scale of the link: numbers, or log odds. A combination learns 
 members had not learned from.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
+from core.models.ensembles.online_weights import FollowedWeights, follow
 from core.models.ensembles.weights import MemberErrors, Weighting, optimise_weights
 from core.models.learners.algorithms import continuing
 from core.models.learners.learner import LEAST_CHANCE, ContinuingLearner, Dumped, Files, LearningTask
@@ -136,13 +138,31 @@ class WeightedMean(Combination):
         self.diversity = diversity
         self.errors = MemberErrors.none(len(self.members))
         self.weighting = self._settle()
+        self.trained: FloatArray | None = None  # the weights before they followed outcomes; None if they never did
 
     @override
     def learn(self, scores: FloatArray, sample: Sample, *, seed: int) -> None:
         answers = scores if self.task == "regression" else _chance(scores)
         further = MemberErrors.of(sample.target[:, None] - answers, sample.weight)
         self.errors = self.errors.then(further, keep=FADE)
-        self.weighting = self._settle()
+        self.weighting, self.trained = self._settle(), None
+
+    def follow(self, scores: FloatArray, target: FloatArray) -> FollowedWeights:
+        """Let the weights follow outcomes, from the trained ones on.
+
+        Args:
+            scores: Of the members, shape (n, members), of rows that none of them learned from.
+            target: What came of the rows, in their order, shape (n,).
+        """
+        start = self.weighting.weights if self.trained is None else self.trained
+        answers = scores if self.task == "regression" else _chance(scores)
+        losses = self.errors.losses
+        unit = math.sqrt(float(start @ losses @ start))
+        if not unit:  # nothing settled the weights
+            unit = math.sqrt(float(np.mean(np.square(target - answers @ start)))) or 1.0
+        found = follow(answers, target, start, unit=unit)
+        self.trained, self.weighting = start, self._weighting(found.weights)
+        return found
 
     @override
     def score(self, scores: FloatArray) -> FloatArray:
@@ -161,6 +181,8 @@ class WeightedMean(Combination):
     @override
     def dump(self) -> Dumped:
         arrays = {"products": self.errors.products, "sums": self.errors.sums, "weights": self.weighting.weights}
+        if self.trained is not None:
+            arrays["trained"] = self.trained
         return {"n_rows": self.errors.n_rows}, arrays, {}
 
     @override
@@ -172,18 +194,25 @@ class WeightedMean(Combination):
         if not (np.isfinite(weights).all() and abs(float(weights.sum()) - 1.0) < 1e-6):
             raise ValueError("the weights do not sum to 1")
         self.errors = MemberErrors(arrays["products"], arrays["sums"], float(state["n_rows"]))
-        losses, correlations = self.errors.losses, self.errors.correlations
         # The weights as they were saved: another release of SciPy may find other last digits.
-        self.weighting = Weighting(
+        self.weighting = self._weighting(weights)
+        if "trained" in arrays:
+            self.trained = np.asarray(arrays["trained"], dtype=np.float64)
+            if self.trained.shape != weights.shape or not np.isfinite(self.trained).all():
+                raise ValueError("the trained weights are of another number of members")
+
+    @override
+    def account(self) -> dict[str, Any]:
+        return {"diversity": self.diversity, "error_correlation": self.weighting.correlation}
+
+    def _weighting(self, weights: FloatArray) -> Weighting:
+        losses, correlations = self.errors.losses, self.errors.correlations
+        return Weighting(
             weights,
             float(weights @ losses @ weights),
             float(weights @ correlations @ weights),
             float(np.min(np.diag(losses))),
         )
-
-    @override
-    def account(self) -> dict[str, Any]:
-        return {"diversity": self.diversity, "error_correlation": self.weighting.correlation}
 
     def _settle(self) -> Weighting:
         return optimise_weights(self.errors, diversity=self.diversity)

@@ -79,10 +79,13 @@ class TableEnsemble(FitOnceLearner):
         for member in self.members.values():
             member.learn(sample, seed=seed)
 
+    def member_scores(self, matrix: AnyArray) -> FloatArray:
+        """Return the members' scores, shape (n, members)."""
+        return np.column_stack([_scores(member.answer(matrix)) for member in self.members.values()])
+
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        scores = np.column_stack([_scores(member.answer(matrix)) for member in self.members.values()])
-        score = self.combination.score(scores)
+        score = self.combination.score(self.member_scores(matrix))
         if self.task == "regression":
             return score
         chance = 1.0 / (1.0 + np.exp(-score))

@@ -29,6 +29,8 @@ def test_a_model_has_the_rules_of_its_pattern(tmp_path):
         ("{schedule: 'tomorrow'}", "five fields"),
         ("{time_zone: Mars/Olympus}", "there is no time zone"),
         ("{source: {kind: files}}", "source.path"),
+        ("{source: {kind: generator}, method: reweigh}", "rows are drawn"),
+        ("{method: reweight}", "method"),
         ("{source: {kind: served, path: /data}}", "only read with source.kind files"),
         ("{source: {kind: command, command: [export]}}", "{out}"),
         ("{drift: {verdict: storm}}", "verdict"),

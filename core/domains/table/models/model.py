@@ -25,10 +25,11 @@ from core.errors import RefusedError, UsageError
 from core.models import scores
 from core.models.algorithms import ENSEMBLES
 from core.models.anatomy import FOREST_SCALE, Anatomy
-from core.models.errors import NotFittedError
+from core.models.errors import NotFittedError, NotReweighableError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
 from core.models.learners.blend import BlendLearner
+from core.models.learners.combination import WeightedMean
 from core.models.learners.constant import constant_answer
 from core.models.learners.isolation_forest import IsolationForestLearner
 from core.models.learners.learner import FitOnceLearner, LearningTask
@@ -38,6 +39,7 @@ from core.models.learners.table_ensemble import TableEnsemble
 from core.models.outcomes import Outcomes
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.persistence.restoring import restoring
+from core.models.reweighing import Reweighing
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
 from core.models.slices import metrics_by_slice
@@ -146,6 +148,18 @@ class TableModel(Model):
         with threadpool_limits(1):
             learner.learn(rows, seed=seed)
         self.n_rows = len(rows)
+
+    @override
+    def reweigh(self, frame: pd.DataFrame) -> Reweighing:
+        learner = self._learned()
+        if not isinstance(learner, TableEnsemble) or not isinstance(learner.combination, WeightedMean):
+            raise NotReweighableError(self._described().target or self.name)
+        before, target = learner.combination.weights.tolist(), self.target_of(frame)
+        if self._described().task is Task.REGRESSION:
+            target = (target - self.scale[0]) / self.scale[1]
+        followed = learner.combination.follow(learner.member_scores(self.matrix(frame)), target)
+        self._account = {**self._account, "ensemble": {**self._account.get("ensemble", {}), **learner.account()}}
+        return Reweighing(tuple(learner.members), tuple(before), followed)
 
     def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
         """Use a learner trained elsewhere, on unknown rows.

@@ -5,7 +5,7 @@ import pytest
 
 from core.domains.catalogue import create, load_model
 from core.models.algorithms import ENSEMBLES, MEMBERS
-from core.models.errors import ArtifactError, MissingExtraError, UnknownParameterError
+from core.models.errors import ArtifactError, MissingExtraError, NotReweighableError, UnknownParameterError
 from core.models.learners.combination import MetaLearner, Votes, WeightedMean
 from core.models.learners.samples import Matrices, Sample
 from core.models.parameters import ParameterValueError
@@ -171,3 +171,45 @@ def test_a_damaged_artifact_is_one_error(draw, tmp_path):
 
     with pytest.raises(ArtifactError, match="inconsistent"):
         type(model).restore(header, files)
+
+
+@pytest.mark.parametrize(("name", "algorithm"), [("spread", "blending"), ("downgrade", "voting")])
+def test_weights_follow_outcomes_from_the_trained_ones_and_are_saved_with_them(name, algorithm, draw, fresh, tmp_path):
+    model = learned(name, algorithm, draw, **({"voting": "weighted"} if algorithm == "voting" else {}))
+    trained = members_of(model).combination.weights.copy()
+
+    found = model.reweigh(draw(7, 400).frame)
+
+    assert found.members == ("lightgbm", "linear")
+    assert found.before == tuple(trained.tolist())
+    np.testing.assert_array_equal(found.followed.start, trained)
+    np.testing.assert_array_equal(members_of(model).combination.weights, found.followed.weights)
+    assert found.followed.n_outcomes == len(model.compared_rows(draw(7, 400).frame))
+    assert found.moved > 0.0
+    assert f"lightgbm {trained[0]:.3f} to " in found.sentence()
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict(fresh.bonds), model.predict(fresh.bonds))
+    for each in (model, loaded):  # from the trained weights again, whatever moved them before
+        each.reweigh(draw(8, 300).frame)
+    assert loaded.report() == model.report()
+    assert members_of(loaded).combination.trained.tolist() == trained.tolist()
+    loaded.update(draw(9, 300), seed=3)
+    assert members_of(loaded).combination.trained is None
+
+
+@pytest.mark.parametrize("algorithm", ["voting", "stacking", "linear"])
+def test_what_has_no_weights_refuses_to_follow_outcomes(algorithm, draw):
+    model = create("spread", algorithm=algorithm, settings=PAIR if algorithm != "linear" else {})
+    model.update(draw(1, 300), seed=1)
+
+    with pytest.raises(NotReweighableError, match="Train it as blending, or as voting with voting: weighted"):
+        model.reweigh(draw(2, 300).frame)
+
+
+def test_a_stack_of_models_has_no_weights_that_could_follow(draw):
+    stack = create("spread", algorithm="model_stacking", settings={"member_algorithm": "linear", "folds": 2})
+    stack.update(draw(1, 300), seed=1)
+
+    with pytest.raises(NotReweighableError):
+        stack.reweigh(draw(2, 300).frame)
