@@ -47,6 +47,10 @@ class AccessRules:
         """Say whether a role, built-in or custom, has a verb."""
         return _holds(BUILT_IN.get(role), self.roles.get(role), verb, governed=self.governed)
 
+    def verbs_of(self, *roles: str) -> list[str]:
+        """Return every verb that some of the roles have."""
+        return [verb for verb in VERBS if any(self.holds(role, verb) for role in roles)]
+
     def admins(self, now: datetime) -> list[Grant]:
         """Return the grants by which somebody is an admin of the whole workspace for good."""
         return [grant for grant in self.grants if grant.is_active(now) and _is_lasting_admin(grant)]

@@ -1,7 +1,7 @@
 """The door: reads grants, roles and tokens, and holds them still while a change that they allow is carried out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,26 @@ class Door:
                 verb=verb,
                 object=about,
             )
+
+    def require_having(self, actor: Actor, verbs: Collection[str], *, to_do: str, object: str) -> None:  # noqa: A002
+        """Refuse to give, with a role or a token, what the giver does not have without limits.
+
+        Args:
+            actor: Who gives.
+            verbs: What the other will be able to do.
+            to_do: The verb of the gift, for the record.
+            object: What is given.
+        Raises:
+            AccessRefusedError: One of the verbs is not theirs to give.
+            StateError: The grants cannot be read.
+        """
+        for verb in verbs:
+            if not (decision := self.may(actor, verb)).is_allowed:
+                raise AccessRefusedError(
+                    f"{actor.name} may not do {to_do} ({object}), for it includes {verb}: {decision.reason}.",
+                    verb=to_do,
+                    object=object,
+                )
 
     @contextmanager
     def held(self, *, to_change: bool) -> Iterator[None]:

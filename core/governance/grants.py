@@ -86,7 +86,7 @@ class Grants:
             valid: How long it counts; None for good.
             reason: The reason, for the audit log.
         Raises:
-            AccessRefusedError: The actor is no admin.
+            AccessRefusedError: The actor may not grant, or has not all that the role allows.
             UsageError: There is no such role, token, stage or pattern.
             RefusedError: The same was granted before.
         """
@@ -121,6 +121,7 @@ class Grants:
             # Recorded first: the door judges whether the actor may by the grants as they were before this change.
             for grant in made:
                 change.record("access.grant", grant.grant_id, after=_facts(grant), reason=grant.reason)
+            self._door.require_having(actor, rules.verbs_of(role), to_do="access.grant", object=wanted.grant_id)
             self._door.grants.insert_all(made)
         return self._door.grants.get(wanted.grant_id)
 
@@ -196,7 +197,7 @@ class Grants:
             actor: Who defines it.
             reason: The reason, for the audit log.
         Raises:
-            AccessRefusedError: The actor is no admin.
+            AccessRefusedError: The actor may not define roles, or has not all that this one allows.
             UsageError: The name is taken or no name, or a pattern matches no verb.
         """
         if name in BUILT_IN or not _ROLE_NAME.fullmatch(name):
@@ -222,6 +223,8 @@ class Grants:
                 before={"verbs": before.verbs} if before else None,
                 after={"verbs": role.verbs},
             )
+            own = [verb for verb in VERBS if role.holds(verb)]
+            self._door.require_having(actor, own, to_do="access.define_role", object=name)
             return self._door.roles.replace(role) if before else self._door.roles.insert(role)
 
     def remove_role(self, name: str, *, actor: Actor, reason: str = "") -> CustomRole:

@@ -6,11 +6,12 @@ of a token for another person has seen its secret and could use it, so the appro
 
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
 
-from core.access import DATABASE, Role, Token
+from core.access import DATABASE, Door, Principal, PrincipalKind, Role, Token
 from core.access.documents import digest
 from core.actor import RESERVED, Actor
 from core.clock import Clock, utc_now
@@ -32,6 +33,7 @@ class Tokens:
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
         self._workspace = workspace
+        self._door = Door(workspace, clock=clock)
         self._clock = clock
 
     def all(self) -> list[Token]:
@@ -60,6 +62,7 @@ class Tokens:
         Returns:
             The stored record and the secret, which is never shown again.
         Raises:
+            AccessRefusedError: The actor may not create tokens, or has not all that the role allows.
             UsageError: The name is not one line of plain text, or the person is not an account name or is reserved.
         """
         if not name.strip() or not is_shown_as_is(name) or len(name) > _MAX_NAME:
@@ -90,6 +93,7 @@ class Tokens:
                 )
             )
             change.record("token.create", token.token_id, after={"name": name, "person": token.person, "role": role})
+            self._require_having(actor, [role], "token.create", token.token_id)
         return token, secret
 
     def rotate(
@@ -112,6 +116,7 @@ class Tokens:
         Returns:
             The stored record and the new secret, which is never shown again.
         Raises:
+            AccessRefusedError: The actor may not rotate tokens, or has not all that this one may do.
             NotFoundError: There is no token with this id.
             RefusedError: It is revoked or expired, or its former secret would be taken for more than 30 days.
         """
@@ -135,6 +140,8 @@ class Tokens:
             )
             after = {"name": token.name, "expires_at": token.expires_at, "former_until": token.former_until}
             change.record("token.rotate", token_id, after=after)
+            grants = self._door.rules().grants_of(Principal(PrincipalKind.TOKEN, token_id), now)
+            self._require_having(actor, [token.role, *(grant.role for grant in grants)], "token.rotate", token_id)
         return token, secret
 
     def revoke(self, token_id: str, *, actor: Actor, reason: str = "") -> Token:
@@ -150,6 +157,11 @@ class Tokens:
                 token = self._documents.replace(revoked)
             change.record("token.revoke", token_id, after={"name": token.name, "role": token.role})
         return token
+
+    def _require_having(self, actor: Actor, roles: Sequence[str], to_do: str, token_id: str) -> None:
+        """Whoever sees the secret of a token can do what it can, so they must be able to do that already."""
+        verbs = self._door.rules().verbs_of(*roles)
+        self._door.require_having(actor, verbs, to_do=to_do, object=token_id)
 
     @property
     def _documents(self) -> Documents[Token]:

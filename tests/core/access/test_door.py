@@ -321,6 +321,44 @@ class TestCustomRoles:
             give("ana", "trainer")
 
 
+class TestNobodyGivesMoreThanTheyHave:
+    @pytest.fixture
+    def giver(self, grants, give, owner):
+        """Somebody who may give everything away, and has little."""
+        giving = ["access.grant", "access.define_role", "token.create", "token.rotate"]
+        grants.define_role("giver", [*giving, "session.*"], actor=owner)
+        give("ana", "giver")
+        return acting("ana")
+
+    def test_by_a_grant(self, grants, giver, owner):
+        ben = Principal(PrincipalKind.USER, "ben")
+        for role in ("operator", "admin"):
+            with pytest.raises(AccessRefusedError, match=r"ana may not do access\.grant \(g-0003\), for it includes"):
+                grants.grant(ben, role, actor=giver)
+        assert grants.grant(ben, "viewer", actor=giver).role == "viewer"
+
+    def test_by_a_role_of_their_own_that_grows(self, grants, giver):
+        with pytest.raises(AccessRefusedError, match=r"it includes version\.promote"):
+            grants.define_role("giver", ["session.*", "version.promote"], actor=giver)
+        grants.define_role("trainer", ["session.*"], actor=giver)
+
+    def test_by_a_token(self, workspace, giver, owner):
+        with pytest.raises(AccessRefusedError, match="for it includes"):
+            Tokens(workspace).create("robot", Role.ADMIN, actor=giver)
+        assert Tokens(workspace).all() == []
+        Tokens(workspace).create("mine", Role.VIEWER, actor=giver)
+        Tokens(workspace).create("strong", Role.ADMIN, actor=owner)
+        with pytest.raises(AccessRefusedError, match="for it includes"):
+            Tokens(workspace).rotate("t-0002", actor=giver)
+        Tokens(workspace).rotate("t-0001", actor=giver)
+
+    def test_by_the_token_that_has_more_by_a_grant(self, workspace, giver, owner, give):
+        Tokens(workspace).create("mine", Role.VIEWER, actor=owner)
+        give("token:t-0001", "operator")
+        with pytest.raises(AccessRefusedError, match="for it includes"):
+            Tokens(workspace).rotate("t-0001", actor=giver)
+
+
 class TestBreakingTheGlass:
     def test_makes_the_owner_of_the_folder_an_admin_for_a_time(self, workspace, grants, give, owner, clock):
         give("ana", "admin")
