@@ -142,7 +142,9 @@ class Server:
         """
         limit_arenas()
         settings = settings_in_force(workspace.root)
-        authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
+        # Where accounts are known, nobody looks without being one: at the port, any account of the machine could.
+        local_reads = settings.serving.local_reads and settings.serving.socket is None
+        authenticator = Authenticator(workspace, local_reads=local_reads, clock=clock)
         self._policy = PolicySource(workspace.root)
         self._socket = listener or listen(authenticator, host, port, named=named)
         try:

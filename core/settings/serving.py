@@ -38,7 +38,8 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Meta(description="Requests of the control API that each caller may make, in each process; null: no limit."),
     ] = None
     local_reads: Annotated[
-        bool, Meta(description="Whether callers on this machine may read and predict without a token.")
+        bool,
+        Meta(description="Whether callers on this machine may read and predict without a token; not beside a socket."),
     ] = True
     record_predictions: Annotated[bool, Meta(description="Record predictions, which rollouts and outcomes need.")] = (
         True

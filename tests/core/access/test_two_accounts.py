@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,17 @@ def test_an_account_without_a_grant_does_not_even_look(serving, place):
         place, STRANGER, ["GET", "/api/v1/status", None], ["GET", "/api/v1/access", None], ["GET", "/v1/models", None]
     ):
         assert status in (403, 404), answer
+
+
+@needs_accounts
+def test_nobody_looks_at_the_port_without_a_token(serving, place):
+    """Any account could connect there, and the kernel would not say which."""
+    (port,) = until(lambda: re.findall(r"http://127\.0\.0\.1:(\d+)", (place / "serve.log").read_text()), "the port")[:1]
+    for path, status in (("/api/v1/status", 401), ("/v1/models", 401), ("/health", 200)):
+        connection = HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE_SECONDS)
+        connection.request("GET", path)
+        assert connection.getresponse().status == status, path
+        connection.close()
 
 
 @needs_accounts

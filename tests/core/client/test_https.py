@@ -127,12 +127,13 @@ def test_a_file_that_is_not_an_authority_is_refused_in_one_sentence(good, tmp_pa
         Client(good.url, authority=tmp_path / "none.pem")
 
 
-class TestMutualTls:
-    @pytest.fixture(scope="class")
-    def mutual(self, serving, authority):
-        url = serving(authority.vouch("127.0.0.1"), client_authority=authority.file)
-        return SimpleNamespace(url=url, authority=authority.file)
+@pytest.fixture(scope="module")
+def mutual(serving, authority):
+    url = serving(authority.vouch("127.0.0.1"), client_authority=authority.file)
+    return SimpleNamespace(url=url, authority=authority.file)
 
+
+class TestMutualTls:
     def test_admits_a_client_with_a_certificate_of_the_authority(self, mutual, served, authority):
         identity = authority.vouch("127.0.0.3")
         with Client(
