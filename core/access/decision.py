@@ -131,7 +131,7 @@ def _holds(role: Role | None, custom: CustomRole | None, verb: str, *, governed:
     kind = class_of(verb)
     if role is not None:
         return kind in classes_of(role, governed=governed)
-    if custom is None or kind is VerbClass.ENGINE:
+    if custom is None or kind in (VerbClass.ENGINE, VerbClass.FOLLOWS):
         return False
     # A pattern never reaches a verb that is unknown, or that gives rights: these are named in full.
     is_reachable = verb in VERBS and (kind not in _NAMED_IN_FULL or verb in custom.verbs)

@@ -223,7 +223,7 @@ class Grants:
                 before={"verbs": before.verbs} if before else None,
                 after={"verbs": role.verbs},
             )
-            own = [verb for verb in VERBS if role.holds(verb)]
+            own = replace(self._door.rules(), roles={name: role}).verbs_of(name)
             self._door.require_having(actor, own, to_do="access.define_role", object=name)
             return self._door.roles.replace(role) if before else self._door.roles.insert(role)
 
