@@ -20,28 +20,21 @@ _OWN_DAYS: Final = 1.0
 _LEAST_OF_SPREAD: Final = 0.25
 """An hour is never taken to be calmer than this share of the median hour."""
 MOST_DEVIATION: Final = 20.0
+_SEASONAL: Final = 2.0
+"""What is so many times as large at its busiest hour as at its calmest goes by ratios, as traffic does."""
+_PART_OF_MEDIAN: Final = 0.25
+"""What is added before the logarithm: a value of 0 is then a ratio of 1 to 5."""
 
 
 @dataclass(frozen=True, slots=True)
-class SeasonalBaseline:
-    """Median and spread (1.48 × the median absolute deviation) of each metric by hour of the week.
+class _HourlyTables:
+    """Median and spread of each metric by weekday and hour, each (7, 24, metrics)."""
 
-    With less than a week of history, every day counts alike. From a week on, workdays and weekends have values of
-    their own, and each weekday is moved towards its own median, the more the more days of it there are. Between the
-    middles of two hours the values are interpolated, so that no alert fires at the full hour.
-    """
-
-    center: FloatArray  # (7, 24, metrics)
-    spread: FloatArray  # (7, 24, metrics)
+    center: FloatArray
+    spread: FloatArray
 
     @classmethod
-    def fit(cls, at_ms: IntArray, values: FloatArray) -> "SeasonalBaseline":
-        """Learn what is usual.
-
-        Args:
-            at_ms: The times, shape (n,).
-            values: The metrics at these times, shape (n, metrics); NaN where a metric had no value.
-        """
+    def fit(cls, at_ms: IntArray, values: FloatArray) -> "_HourlyTables":
         day = at_ms // DAY_MS
         weekday, hour = (day + _MONDAY) % _WEEKDAYS, at_ms % DAY_MS // (60 * MINUTE_MS)
         days = np.unique(day)
@@ -69,14 +62,60 @@ class SeasonalBaseline:
         return cls(center, np.maximum(spread, _LEAST_OF_SPREAD * np.median(spread, axis=(0, 1))))
 
     def deviations(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
-        """Return how many spreads each value is from its usual one, within ±20; 0 where a metric has no value."""
+        """Return how many spreads each value is from the usual one of its time."""
         shifted = at_ms - 30 * MINUTE_MS
         before, part = shifted // (60 * MINUTE_MS), (shifted % (60 * MINUTE_MS)) / (60 * MINUTE_MS)
         usual, spread = (
             _at_hour(table, before) * (1 - part)[:, None] + _at_hour(table, before + 1) * part[:, None]
             for table in (self.center, self.spread)
         )
-        return np.nan_to_num(np.clip((values - usual) / spread, -MOST_DEVIATION, MOST_DEVIATION))
+        found: FloatArray = (values - usual) / spread
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonalBaseline:
+    """Median and spread (1.48 × the median absolute deviation) of each metric by hour of the week.
+
+    With less than a week of history, every day counts alike. From a week on, workdays and weekends have values of
+    their own, and each weekday is moved towards its own median, the more the more days of it there are. Between the
+    middles of two hours the values are interpolated, so that no alert fires at the full hour.
+
+    What is never negative can fall by its usual value at most, which may be few spreads, as of traffic that is gone.
+    So its falls are measured as ratios, too, by the logarithm of the value and a part of its median.
+    """
+
+    plain: _HourlyTables
+    ratios: _HourlyTables
+    floor: FloatArray  # (metrics,); NaN where falls are not measured as ratios
+
+    @classmethod
+    def fit(cls, at_ms: IntArray, values: FloatArray) -> "SeasonalBaseline":
+        """Learn what is usual.
+
+        Args:
+            at_ms: The times, shape (n,).
+            values: The metrics at these times, shape (n, metrics); NaN where a metric had no value.
+        """
+        plain, middle = _HourlyTables.fit(at_ms, values), _median(values)
+        low, high = plain.center.min(axis=(0, 1)), plain.center.max(axis=(0, 1))
+        is_ratio = ~(values < 0).any(axis=0) & (np.nan_to_num(middle) > 0) & (high > _SEASONAL * low)
+        floor = np.where(is_ratio, _PART_OF_MEDIAN * middle, np.nan)
+        return cls(plain, _HourlyTables.fit(at_ms, _logarithms(values, floor)), floor)
+
+    def deviations(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
+        """Return how many spreads each value is from its usual one, within ±20; 0 where a metric has no value."""
+        plain = self.plain.deviations(at_ms, values)
+        ratios = self.ratios.deviations(at_ms, _logarithms(values, self.floor))
+        found = np.where(~np.isnan(self.floor) & (plain < 0), np.minimum(plain, ratios), plain)
+        clipped: FloatArray = np.nan_to_num(np.clip(found, -MOST_DEVIATION, MOST_DEVIATION))
+        return clipped
+
+
+def _logarithms(values: FloatArray, floor: FloatArray) -> FloatArray:
+    """Return what ratios of values are differences of; of no meaning where there is no floor."""
+    found: FloatArray = np.log(np.maximum(values, 0.0) + np.nan_to_num(floor, nan=1.0))
+    return found
 
 
 def _at_hour(table: FloatArray, hours: IntArray) -> FloatArray:
@@ -103,6 +142,12 @@ def _spread(residuals: FloatArray, center: FloatArray) -> FloatArray:
         mean[is_there] = np.nanmean(np.abs(residuals[:, is_there]), axis=0)
         found = np.maximum(found, 0.5 * mean)  # a metric that is nearly always the same has a median deviation of 0
     return np.maximum(found, np.maximum(1e-3 * np.abs(np.nan_to_num(center)), 1e-6))
+
+
+def robust_spread(values: FloatArray) -> FloatArray:
+    """Return 1.48 × the median absolute deviation from the median of each column; 0 for one without values."""
+    found: FloatArray = np.nan_to_num(_TO_SIGMA * _median(np.abs(values - _median(values))))
+    return found
 
 
 def _or(values: FloatArray, other: FloatArray) -> FloatArray:

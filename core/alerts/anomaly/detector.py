@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from core.alerts.anomaly.baseline import DAY_MS, MINUTE_MS, SeasonalBaseline
+from core.alerts.anomaly.baseline import DAY_MS, MINUTE_MS, SeasonalBaseline, robust_spread
 from core.alerts.anomaly.forest import IsolationScores
 from core.arrays import BoolArray, FloatArray, IntArray
 
@@ -14,6 +14,7 @@ LEAST_DAYS: Final = 2.0
 SMOOTHED_STEPS: Final = 5
 """A vector is the mean of the deviations of this many minutes: noise of single minutes is no news."""
 _MOST_FOLDS: Final = 5
+_LEAST_SCALE: Final = 0.2
 _BEYOND: Final = 0.1
 _LEAST_GAP: Final = 0.02
 _CLEAR: Final = 6.0
@@ -29,6 +30,7 @@ class _Model:
     """Season and forest of one part of the history."""
 
     baseline: SeasonalBaseline
+    scale: FloatArray  # per metric: what smoothing leaves of a deviation, little of noise and all of a slow course
     forest: IsolationScores
     edge: FloatArray  # per feature: what 99.9 % of the history stays below
 
@@ -36,12 +38,19 @@ class _Model:
     def fit(cls, at_ms: IntArray, values: FloatArray) -> "_Model":
         """Learn one part of the history."""
         baseline = SeasonalBaseline.fit(at_ms, values)
-        features = _features(_smoothed(at_ms, baseline.deviations(at_ms, values)))
-        return cls(baseline, IsolationScores.fit(features), np.quantile(np.abs(features), 0.999, axis=0))
+        smoothed = _smoothed(at_ms, baseline.deviations(at_ms, values))
+        scale = np.clip(robust_spread(smoothed), _LEAST_SCALE, 1.0)
+        features = _features(smoothed / scale)
+        return cls(baseline, scale, IsolationScores.fit(features), np.quantile(np.abs(features), 0.999, axis=0))
+
+    def smoothed(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
+        """Return the mean deviation of the last minutes before each, in its own spreads."""
+        found: FloatArray = _smoothed(at_ms, self.baseline.deviations(at_ms, values)) / self.scale
+        return found
 
     def scores(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
         """Return the score of each minute."""
-        return self.scores_of(_smoothed(at_ms, self.baseline.deviations(at_ms, values)))
+        return self.scores_of(self.smoothed(at_ms, values))
 
     def scores_of(self, smoothed: FloatArray) -> FloatArray:
         """Return the scores; a forest cannot tell how far beyond its own data a vector is, so that is added."""
@@ -112,13 +121,14 @@ class AnomalyDetector:
             at_ms: The last minutes, at least one, ascending.
             values: The metrics at them.
         """
-        deviations = self.model.baseline.deviations(at_ms, values)[-SMOOTHED_STEPS:].mean(axis=0)
+        last = slice(-SMOOTHED_STEPS, None)
+        deviations = self.model.smoothed(at_ms[last], values[last])[-1]
         (score,) = self.model.scores_of(deviations[None, :]).tolist()
         return AnomalyJudgement((score - self.middle) / (self.limit - self.middle), deviations)
 
     def scores(self, at_ms: IntArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the score of each minute, and the deviations of its metrics."""
-        smoothed = _smoothed(at_ms, self.model.baseline.deviations(at_ms, values))
+        smoothed = self.model.smoothed(at_ms, values)
         return (self.model.scores_of(smoothed) - self.middle) / (self.limit - self.middle), smoothed
 
 

@@ -107,3 +107,17 @@ def test_three_of_four_anomalies_are_found_at_one_false_alarm_a_day_and_the_culp
     truth.at_least(n_found / n_injected, 0.75, n=n_injected)
     truth.at_most(n_false / (n_models * n_days), 1.0, n=n_models * n_days)
     truth.at_least(n_named / n_errors, 0.9, n=n_errors)
+
+
+def test_traffic_that_is_nearly_gone_in_a_calm_hour_is_unusual():
+    days = model_days(3, 5)
+    first, detector = learnt(days, 4)
+    values = days.values.copy()
+    gone = slice(first + 120, first + 180)  # from two in the morning on
+    values[gone, METRICS.index("predictions_per_minute")] *= 0.15
+    scores, deviations = detector.scores(days.at_ms[first : gone.stop], values[first : gone.stop])
+    fires = firing_steps(scores > 1, FOR)
+
+    assert len(fires) > 0
+    assert fires[0] >= 120
+    assert METRICS[int(np.argmax(np.abs(deviations[fires[-1]])))] == "predictions_per_minute"
