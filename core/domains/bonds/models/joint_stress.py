@@ -16,6 +16,8 @@ Source:
     caps after the worst published episodes. Choice of an event's full count: ours (J).
 """
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from typing_extensions import override
@@ -29,6 +31,7 @@ from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.derived import FIRST_SPECULATIVE_NOTCH
 from core.domains.bonds.models.spread_law import TICK_BPS, VARIANCE
 from core.domains.bonds.stress import calibration as stress_cal
+from core.domains.draws import frozen
 from core.models.algorithms import MODEL_STACKING
 from core.models.interface import Attainment, Panel, PanelLike, table_of, truth_of
 from core.models.known_truth import truth_rows
@@ -168,7 +171,7 @@ def expected_stress(bonds: pd.DataFrame, truth: pd.DataFrame) -> FloatArray:
 
 
 def _anchor_and_cap(rating_num: FloatArray) -> tuple[FloatArray, FloatArray]:
-    anchors = np.array(cal.SPREAD_ANCHOR.value)
+    anchors = _anchors()
     caps = stress_cal.IMPACT_CAPS.value
     known = np.nan_to_num(rating_num, nan=FIRST_SPECULATIVE_NOTCH)
     notch = np.clip(known, 0, len(anchors) - 1).astype(np.int64)
@@ -176,9 +179,16 @@ def _anchor_and_cap(rating_num: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.where(np.isnan(rating_num), np.nan, anchors[notch]), cap
 
 
+@cache
+def _anchors() -> FloatArray:
+    return frozen(np.array(cal.SPREAD_ANCHOR.value))
+
+
+@cache
 def _nodes(n: int) -> tuple[FloatArray, FloatArray]:
+    """Return nodes and weights of the quadrature; to find them takes far longer than to use them."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(n)
-    return nodes, weights / weights.sum()
+    return frozen(nodes), frozen(weights / weights.sum())
 
 
 def _factors(n: int, variance: float) -> tuple[FloatArray, FloatArray]:
