@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from widgets.chart import AUTOMATIC, ChartView, Series, draw_chart
 from widgets.line import Line
 from widgets.painted import Painted
+from widgets.plane import PlanePoint
 
 
 class LineChart(Painted):
@@ -46,8 +50,8 @@ class LineChart(Painted):
 
     def set_series(self, series: Sequence[Series]) -> None:
         """Show these series."""
-        if tuple(series) != self._series:
-            self._series = tuple(series)
+        before, self._series = self._series, tuple(series)
+        if not _are_alike(before, self._series):
             self.repaint()
 
     def n_lines(self, width: int) -> int:
@@ -66,3 +70,19 @@ class LineChart(Painted):
             glyphs=self.glyphs,
             view=self._view,
         )
+
+
+def _are_alike(before: Sequence[Series], now: Sequence[Series]) -> bool:
+    """Whether two drawings are the same: a gap is alike any other, though no number."""
+    if before == now:
+        return True
+    return len(before) == len(now) and all(
+        replace(old, points=()) == replace(new, points=())
+        and len(old.points) == len(new.points)
+        and all(map(_is_alike, old.points, new.points))
+        for old, new in zip(before, now, strict=True)
+    )
+
+
+def _is_alike(old: PlanePoint, new: PlanePoint) -> bool:
+    return old == new or (old[0] == new[0] and math.isnan(old[1]) and math.isnan(new[1]))

@@ -68,7 +68,7 @@ def _changed_columns(
 
 
 def _text(cells: _Cells, first: int, last: int) -> str:
-    return "".join("\0" if cell is None else cell[0] for cell in cells[first:last])
+    return "".join([cell[0] if cell else "\0" for cell in cells[first:last]])
 
 
 def _best_range(

@@ -367,7 +367,8 @@ class BondxApp(BugExit):
                 self.bell()
         if self.frozen_at is None:
             self.snapshot = newest
-            self._refresh_all()
+            if (screen := self.shown_screen()) is not None:
+                screen.show_news()
 
     async def _look_back(self) -> None:
         """Say that something happened since the user left; the record is read in a thread."""

@@ -1,6 +1,7 @@
 """The frame of every screen: top line, screen names, body, prompt, footer; titles and their ages."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
@@ -29,6 +30,8 @@ from widgets.wire import LeanScreen
 
 SENTENCE_SECONDS = 12.0
 FRAME_CELLS = 6  # of a pane, beside its title
+REST_SECONDS = 5.0
+"""How late an age may be, which counts in minutes, on a screen without news."""
 READING = "Reading…"
 UNREADABLE = "This cannot be read; 1 shows why."
 NOT_FROZEN = "Not read before the screen was frozen; {console.freeze} unfreezes it."
@@ -41,6 +44,9 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
     IN_ROW: ClassVar[str] = ""
     """The screen in the row of screens that this one belongs to, if it has no place there itself."""
 
+    COUNTS_SECONDS: ClassVar[bool] = False
+    """Whether it counts down the seconds of what is under way."""
+
     PARTS: ClassVar[Mapping[str, str]] = {}
     """The part of the snapshot that each pane shows, by selector; "" for a pane that shows all of them."""
 
@@ -52,6 +58,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         self._titles: dict[Widget, tuple[str, str]] = {}
         self._sentence_expiry: Timer | None = None
         self._has_been_shown = False
+        self._shown: tuple[Snapshot, datetime] | None = None
 
     # What a screen must provide
 
@@ -151,8 +158,18 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
             self._show_keys()
             self.tick()
 
+    def show_news(self) -> None:
+        """Show the present snapshot, unless all that is new in it are samples of the machine, which no pane shows."""
+        if self._shown is not None and not self.COUNTS_SECONDS and not self.sampled_panes():
+            snapshot, shown_at = self._shown
+            rest = (self.console_app.now() - shown_at).total_seconds()
+            if 0 <= rest < REST_SECONDS and self.snapshot.differs_in_samples_alone(snapshot):
+                return
+        self.refresh_all()
+
     def show_now(self) -> None:
         """Update the panes from the present snapshot; a document that cannot be read any more costs no console."""
+        self._shown = self.snapshot, self.console_app.now()
         try:
             self.show(self.snapshot)
         except CoreError as error:  # its large fields are in a file that somebody has changed

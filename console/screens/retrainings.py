@@ -25,6 +25,7 @@ class RetrainingsScreen(ConsoleScreen):
     """Follow a retraining, approve its new version, hold it, cancel it."""
 
     NAME = "retrainings"
+    COUNTS_SECONDS = True
     IN_ROW = "rollouts"
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#retrainings"  # the steps above it have the focus

@@ -27,6 +27,7 @@ class RolloutsScreen(ConsoleScreen):
     """Watch a candidate, advance it, hold it, roll it back."""
 
     NAME = "rollouts"
+    COUNTS_SECONDS = True
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#rollouts"  # the metrics above it have the focus
     NOUNS = (ROLLOUT, EVIDENCE)

@@ -1,7 +1,7 @@
 """One immutable picture of a workspace at one instant, which the console, the command line and the API show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +33,7 @@ SILENT_ENGINE = "the engine is silent"
 HISTORY_SECONDS = 600
 """How far the samples of a snapshot reach back."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_SAMPLED = frozenset({"resources", "taken_at"})
 
 
 def absence(holder: "LeaseHolder | None") -> str | None:
@@ -91,6 +92,16 @@ class Snapshot:
     def unjudged(self) -> "tuple[Rollout, ...]":
         """The active rollouts while no engine is at work: none is judged, and none rolled back for harm."""
         return tuple(rollout for rollout in self.rollouts if rollout.is_active) if self.absence else ()
+
+    def differs_in_samples_alone(self, before: "Snapshot") -> bool:
+        """Say whether nothing but samples of the machine is new, which an engine takes once a second.
+
+        Args:
+            before: An earlier snapshot of the same source, which keeps the values that have not changed.
+        """
+        return all(
+            getattr(self, each.name) is getattr(before, each.name) for each in fields(self) if each.name not in _SAMPLED
+        )
 
     def latest(self, series: str) -> float | None:
         """Return the newest sample of a resource series, or None before the first."""

@@ -190,3 +190,25 @@ def test_an_axis_that_grows_in_steps_ends_where_no_further_epoch_can_be(most, en
 def test_a_steady_axis_ends_at_most_an_eighth_beyond_its_points_or_at_the_next_eight():
     for newest in range(1, 3000):
         assert newest <= steady_end(newest) < newest + max(8, newest / 8)
+
+
+async def test_a_chart_with_a_gap_is_drawn_again_only_when_it_changes(stage, monkeypatch):
+    drawn: list[int] = []
+
+    def noting(series, *arguments, **options):
+        drawn.append(len(series[0].points) if series else 0)
+        return draw_chart(series, *arguments, **options)
+
+    monkeypatch.setattr("widgets.line_chart.draw_chart", noting)
+    chart = LineChart()
+    app = stage(chart)
+    async with app.run_test(size=(60, 12)) as pilot:
+        for n_points, n_drawings in ((3, None), (3, 0), (4, 1), (4, 0)):
+            drawn.clear()
+            chart.set_series([curve("loss", 3.0, float("nan"), *(2.0 - number / 7 for number in range(n_points)))])
+            await settled(pilot)
+            assert n_drawings is None or len(drawn) == n_drawings
+        drawn.clear()
+        chart.set_series([curve("loss", float("nan"), 3.0, *(2.0 - number / 7 for number in range(4)))])
+        await settled(pilot)
+        assert len(drawn) == 1, "the gap is elsewhere"
