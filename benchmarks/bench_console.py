@@ -8,13 +8,17 @@ when installed: a checkout without write access would compile our modules, but n
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from terminal_meter import Program
 
@@ -28,6 +32,8 @@ SCREENS = {
     b"7": "Resources",
     b"9": "Audit",
 }
+SIZES = ((80, 24, 1_000), (120, 40, 1_500))
+"""Columns, rows, and the most bytes a second."""
 BARE = """
 from textual.app import App
 from textual.widgets import Static
@@ -58,7 +64,7 @@ def main() -> None:
         at_rest(console, "with an engine that samples the machine once per second")
         leaving(console)
         training(workspace)
-        small_screens(workspace)
+        screens_while_training(workspace)
 
 
 def fill(workspace: Path, n_versions: int) -> None:
@@ -142,22 +148,63 @@ def keys(program: Program, what: str) -> None:
     report(f"keys, {what}, switching screens", [program.press(key) for key in (b"1", b"3") * 10])
 
 
-def small_screens(workspace: Path) -> None:
-    """Measure every screen of a second console at 80x24, as over SSH, while an engine trains at full speed."""
+def screens_while_training(workspace: Path) -> None:
+    """Measure every screen, as over SSH, while an engine trains at full speed and a version is tagged every second."""
     config = str(workspace / "endless.yaml")
     command = [BONDX, "--workspace", str(workspace), "run", "--headless", "--stay", "--config", config]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as engine:
-        program = Program([BONDX, "--workspace", str(workspace), "--read-only"], columns=80, rows=24)
-        program.press(b"2")
-        program.wait_for("running", seconds=120)
-        print(f"\n{'80x24, an engine trains':<24}{'bytes/s':>10}{'CPU %':>10}  (goal 1,000, 2.0)")
-        for key, name in SCREENS.items():
-            program.press(key)
-            program.settle(quiet_seconds=0.3, most_seconds=3)
-            n_bytes, cpu = program.idle(10)
-            print(f"{name:<24}{n_bytes:>10.0f}{cpu:>10.1f}")
-        program.end()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as engine, records(workspace):
+        for columns, rows, goal in SIZES:
+            program = Program([BONDX, "--workspace", str(workspace), "--read-only"], columns=columns, rows=rows)
+            program.press(b"2")
+            program.wait_for("running", seconds=120)
+            size = f"{columns}x{rows}, an engine trains"
+            print(f"\n{size:<26}{'bytes/s':>10}{'CPU %':>10}{'epochs/s':>10}  (goal {goal:,}, 2.0)")
+            for key, name in SCREENS.items():
+                program.press(key)
+                program.settle(quiet_seconds=0.8, most_seconds=6)  # on a busy machine, the first paint comes late
+                before, begin = epochs_of(workspace), time.perf_counter()
+                n_bytes, cpu = program.idle(10)
+                rate = (epochs_of(workspace) - before) / (time.perf_counter() - begin)
+                print(f"{name:<26}{n_bytes:>10.0f}{cpu:>10.1f}{rate:>10.2f}")
+            program.end()
         engine.terminate()
+
+
+@contextmanager
+def records(workspace: Path) -> Iterator[None]:
+    """Tag a version every second meanwhile: each time the audit log gains a record, and its list moves by a row."""
+    from core.actor import Actor, Origin
+    from core.registry import Registry
+    from core.state import Workspace
+
+    registry, actor, over = (
+        Registry(Workspace.open(workspace)),
+        Actor("bench", "localhost", Origin.COMMAND_LINE),
+        Event(),
+    )
+    [first, *_] = registry.versions()
+
+    def tag() -> None:
+        for number in itertools.count():
+            if over.wait(1.0):
+                return
+            registry.set_tags(first.model, first.version, {"round": str(number)}, actor=actor)
+
+    thread = Thread(target=tag)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def epochs_of(workspace: Path) -> int:
+    """Return how many epochs of all sessions have ended."""
+    from core.state import Workspace
+    from core.training.sessions import Sessions
+
+    return sum(session.observed.epoch for session in Sessions(Workspace.open(workspace)).all())
 
 
 def report(what: str, bursts: list) -> None:

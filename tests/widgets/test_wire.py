@@ -194,3 +194,31 @@ async def test_lists_that_move_beside_and_above_others_show_the_same_as_a_whole_
             terminal.read(app)
         assert n_moves > 5, "the terminal moved lines"
         assert shown(terminal.screen) == await seen_at_once(app, pilot)
+
+
+async def test_lists_that_move_below_a_dialog_and_after_another_size_show_the_same_as_a_whole_repaint(stage):
+    table, below = LiveTable(RECORDS, classes="pane"), LiveTable(RECORDS, classes="pane")
+    app, terminal = stage(StatusLine(), table, below), Terminal(80, 24)
+    sizes = {4: (90, 30), 9: (80, 24)}
+    n_moves = 0
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.forget()
+        app.screen.refresh()
+        await settled(pilot)
+        for step in range(14):
+            if step in (2, 7):
+                await app.push_screen(Question())
+            elif step in (5, 11):
+                app.pop_screen()
+            if step in sizes:
+                terminal.read(app)
+                terminal.screen.resize(sizes[step][1], sizes[step][0])
+                await pilot.resize_terminal(*sizes[step])
+            for newest, each in ((60 + step, table), (80 + 2 * step, below)):
+                each.set_rows([a_record(number) for number in range(newest, newest - 50, -1)])
+                await settled(pilot)
+            n_moves += sum("r\x1b[" in sent for sent in app.sent)
+            terminal.read(app)
+            if step % 3 == 0:
+                assert shown(terminal.screen) == await seen_at_once(app, pilot), f"step {step}"
+    assert n_moves > 5, "the terminal moved lines"
