@@ -19,7 +19,7 @@ from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from core.domains.stress import StressCase, StressMetric
-    from core.stress.model_figures import ModelUnderStress
+    from core.stress.model_figures import ModelUnderStress, StressedTraining
     from core.stress.report import StressReport
     from core.stress.stress_test import StressRequest
 
@@ -387,6 +387,8 @@ def _print_report(report: "StressReport") -> None:
     print_table(rows, _TABLE, empty="no cases")
     for model in report.models:
         _print_model(model)
+    for trained in report.trained:
+        _print_trained(trained)
     for note in report.notes:
         print(f"note: {printable(note)}")
 
@@ -414,6 +416,30 @@ def _print_model(model: "ModelUnderStress") -> None:
     shown = [name for name in _FIGURES if any(row[name] for row in rows)]
     columns = ("scenario", "severity", *shown, *(("times",) if "error" in shown else ()), "gates", "beyond")
     print_table(rows, columns, empty="no cases")
+
+
+def _print_trained(trained: "StressedTraining") -> None:
+    """Print what stressed rows in training bought a model under each scenario, and what they cost in calm."""
+    from console.cli.output import print_table, printable
+
+    print(
+        f"{printable(trained.model)} with {trained.n_stressed:,} of {trained.n_learned:,} training rows under "
+        f"scenarios, and without: {trained.words}"
+    )
+    rows = [
+        {
+            "scenario": case.scenario,
+            "severity": case.severity,
+            "learned_rows": f"{case.n_learned:,}",
+            "error_without": f"{case.error_without:.4g}",
+            "error_with": f"{case.error:.4g}",
+            "change": f"{case.change:+.1%}",
+            "interval": case.interval_words,
+            "verdict": case.verdict,
+        }
+        for case in (trained.calm, *trained.cases)
+    ]
+    print_table(rows, tuple(rows[0]), empty="")
 
 
 def _print_case(case: "StressCase", unit: str, metrics: "tuple[StressMetric, ...]") -> None:

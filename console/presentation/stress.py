@@ -15,6 +15,7 @@ from widgets.rows import Cell, Row
 
 if TYPE_CHECKING:
     from core.domains.stress import StressCase, StressedInstrument, StressedSlice
+    from core.stress.model_figures import ErrorChange
     from core.stress.report import StressReport
     from core.stress.stored_tests import CaseSummary, StressTest
 
@@ -309,7 +310,7 @@ def case_lines(report: "StressReport", case: "StressCase", glyphs: Glyphs) -> li
                     )
                 )
             )
-    return lines + model_lines(report, case)
+    return [*lines, *model_lines(report, case), *training_lines(report, case)]
 
 
 def model_lines(report: "StressReport", case: "StressCase") -> list[Line]:
@@ -339,6 +340,29 @@ def model_lines(report: "StressReport", case: "StressCase") -> list[Line]:
                 left = ", ".join(f"{part.name} {part.share:.0%}" for part in each.beyond[:_MOST_BEYOND])
                 found.append(Line(((f"  rows out of the trained range: {left}", "muted"),)))
     return [Line(), Line((("Models against the truth of the scenario", "title"),)), *found] if found else []
+
+
+def training_lines(report: "StressReport", case: "StressCase") -> list[Line]:
+    """Write out what stressed rows in training did to each model's error, under the scenario of a case and in calm.
+
+    Args:
+        report: The report that has them.
+        case: The case.
+    """
+    found = []
+    for trained in report.trained:
+        for each in trained.cases:
+            if each.key != case.key:
+                continue
+            found.append(Line(((f"{trained.model:<{_NAME_WIDTH}} ", "strong"), *_change_words("error", each))))
+            found.append(Line(((f"{'':<{_NAME_WIDTH}} ", ""), *_change_words("in calm", trained.calm))))
+    return [Line(), Line((("Stressed rows in training", "title"),)), *found] if found else []
+
+
+def _change_words(name: str, change: "ErrorChange") -> tuple[tuple[str, str], ...]:
+    tone = {"better": "good", "worse": "bad"}.get(change.verdict, "")
+    interval = f" ({change.interval_words})" if change.interval_words else ""
+    return (f"{name} {change.change:+.1%}{interval}", tone), (f", {change.verdict}", "muted")
 
 
 def _when(case: "StressCase") -> str:

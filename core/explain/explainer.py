@@ -172,12 +172,11 @@ class Explainer:
             raise NotAdditiveError("Linear models have one reading, the background.")
         some = background.head(ROWS_TO_AGREE)
         margin = part.score(ExplainedRows(some.reset_index(drop=True), self._anatomy.matrices(some)))
-        if scale == self._anatomy.scale and len(self.classes) <= 2:
-            margin = np.asarray(self._anatomy.to_answer(margin))
-        if scale == self._anatomy.scale and len(self.classes) > 2:
-            pass  # a score of one class alone has no answer
-        elif (np.abs(margin - self.predict(some)) > AGREEMENT * (1.0 + np.abs(margin))).any():
-            raise NotAdditiveError("The sum of its parts is not what the model answers.")
+        is_on_link = scale == self._anatomy.scale
+        if not (is_on_link and len(self.classes) > 2):  # a score of one class alone has no answer
+            answer = np.asarray(self._anatomy.to_answer(margin)) if is_on_link else margin
+            if (np.abs(answer - self.predict(some)) > AGREEMENT * (1.0 + np.abs(answer))).any():
+                raise NotAdditiveError("The sum of its parts is not what the model answers.")
         self._part, self.base, self.scale = part, part.base, scale
         if len(self.classes) > 2:
             self.scale = f"{scale} of {self.output}"

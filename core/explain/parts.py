@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from core.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.explain import leaf_games
 from core.explain.linear_terms import MOST_SOURCES, LinearTerms, linear_columns, most_sources
@@ -81,6 +81,22 @@ class ExplainedPart(ABC):
     @abstractmethod
     def score(self, rows: ExplainedRows) -> FloatArray:
         """Return the score that the contributions and the base sum to, shape (n,)."""
+
+
+def by_player(effects: FloatArray, players: IntArray, n_players: int) -> FloatArray:
+    """Add up the effects of columns by the player that each belongs to.
+
+    Args:
+        effects: Shape (n, columns or more); columns beyond those of the players are left out.
+        players: The player of each column, shape (columns,).
+        n_players: How many players there are.
+    Returns:
+        Shape (n, players).
+    """
+    out = np.zeros((len(effects), n_players))
+    for column, player in enumerate(players.tolist()):
+        out[:, player] += effects[:, column]
+    return out
 
 
 class TreesPart(ExplainedPart):
@@ -151,11 +167,7 @@ class OwnContributionsPart(ExplainedPart):
 
     @override
     def contributions(self, rows: ExplainedRows) -> FloatArray:
-        found = self._all(rows.matrices.trees)
-        out = np.zeros((len(rows), self._n_players))
-        for column, player in enumerate(self._columns.tolist()):
-            out[:, player] += found[:, column]
-        return out
+        return by_player(self._all(rows.matrices.trees), self._columns, self._n_players)
 
     @override
     def score(self, rows: ExplainedRows) -> FloatArray:
@@ -229,10 +241,7 @@ class ColumnsPart(ExplainedPart):
     @override
     def contributions(self, rows: ExplainedRows) -> FloatArray:
         effects = (self._design.matrix(rows.matrices.trees) - self._mean) * self._weights
-        out = np.zeros((len(rows), self._n_players))
-        for column, player in enumerate(self._of_column.tolist()):
-            out[:, player] += effects[:, column]
-        return out
+        return by_player(effects, self._of_column, self._n_players)
 
     @override
     def score(self, rows: ExplainedRows) -> FloatArray:

@@ -24,6 +24,7 @@ from core.intervals.sums import (
     mean_interval,
     positive_interval,
     ratio_interval,
+    retrained_interval,
     unexplained_interval,
 )
 from core.intervals.units import Interval, Units
@@ -40,6 +41,7 @@ __all__ = [
     "mean_interval",
     "positive_interval",
     "ratio_interval",
+    "retrained_interval",
     "share_interval",
     "unexplained_interval",
 ]

@@ -96,6 +96,43 @@ def difference_interval(difference: FloatArray, group: AnyArray, *, tail: float 
     return _checked(min(low, value - reach), max(high, value + reach))
 
 
+def retrained_interval(
+    difference: FloatArray, group: AnyArray, of_halves: FloatArray, *, tail: float = TAIL
+) -> Interval | None:
+    """Bound the mean of paired differences of two trained models, with the chance of the training rows in it.
+
+    Args:
+        difference: Of each judged row, shape (n,).
+        group: Group of each row, shape (n,).
+        of_halves: The mean difference on the same rows of two models trained on a random half of the training groups,
+            for each of B halves, shape (B,).
+        tail: The probability that each limit holds by itself.
+    Returns:
+        None for fewer than two units or halves, or if neither the rows nor the halves differ.
+    Source:
+        Shao and Wu, Annals of Statistics 17(3), 1989: the jackknife that leaves many out; at one half, the variance
+        needs no factor, and the chance within the training itself is not blown up. Satterthwaite, Biometrics Bulletin
+        2(6), 1946: the degrees of freedom of the sum of two variances.
+
+    >>> difference = np.array([-1.0, -2.0, -1.5, -2.5])
+    >>> low, high = retrained_interval(difference, np.arange(4), np.array([-1.5, -2.0, -1.7]))
+    >>> round(low, 2), round(high, 2)
+    (-2.8, -0.7)
+    """
+    units, n_halves = Units(group), len(of_halves)
+    if units.n < 2 or n_halves < 2:
+        return None
+    sums, value = units.sums(difference), float(np.mean(difference))
+    influence = sums - value * units.sizes
+    of_rows = float(np.square(influence).sum()) / units.sizes.sum() ** 2 * units.n / (units.n - 1)
+    of_training = float(of_halves.var(ddof=1))
+    if (variance := of_rows + of_training) <= 0:
+        return None
+    freedom = variance**2 / (of_rows**2 / units.degrees_of_freedom + of_training**2 / (n_halves - 1))
+    reach = t_quantile(freedom, tail) * math.sqrt(variance)
+    return _checked(value - reach, value + reach)
+
+
 def positive_interval(value: float, relative_influence: FloatArray, group: AnyArray) -> Interval | None:
     """Bound a positive statistic by the influence of each row on its logarithm.
 

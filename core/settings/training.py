@@ -57,6 +57,9 @@ class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         int, Meta(ge=1, le=1000, description="Scenarios per test: severe ones first, then moderate, then mild ones.")
     ] = 10
     stress_test_interval_epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs between tests.")] = 10
+    stressed_share: Annotated[
+        float, Meta(ge=0, le=0.5, description="Share of each epoch's rows that is drawn under a scenario.")
+    ] = 0.0
 
     @property
     def families_off(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from core.domains.stress import StressCase
-from core.stress.model_figures import ModelUnderStress
+from core.stress.model_figures import ModelUnderStress, StressedTraining
 
 
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
         cases: Each scenario at each severity.
         notes: What was assumed or left out.
         models: Models under the same scenarios, on the same panel.
+        trained: What stressed rows in training did to each model, where a session learned from some.
     """
 
     domain: str
@@ -28,6 +29,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[StressCase, ...]
     notes: tuple[str, ...] = ()
     models: tuple[ModelUnderStress, ...] = ()
+    trained: tuple[StressedTraining, ...] = ()
 
     @property
     def worst(self) -> StressCase:

@@ -33,6 +33,7 @@ from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.settings.explanation import ExplanationSettings
 from core.settings.held_out import HeldOutSettings
+from core.stress.model_figures import StressedTraining
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.data_lineage import epoch_name
 from core.training.data_sets import DataSets
@@ -55,6 +56,7 @@ from core.training.scores import EpochScores
 from core.training.session_domain import ensembles_of
 from core.training.session_model_stress import final_stress, stress_sections
 from core.training.slicing import Slices
+from core.training.stressed_training import REFIT, stressed_training, training_section
 from core.training.tuning.outcome import TuningOutcome
 from core.training.tuning.sections import selection_sections, tuning_sections
 
@@ -112,7 +114,8 @@ class FinalFit:
         pool = self._panels.pooled([entry.score is not None for entry in history])
         ways = {"continued": ModelSet(self._settings), "refit": ModelSet(self._settings)}
         ways["continued"].load(source.models)
-        self._time(ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, "refit")))
+        self._time(ways["refit"].learn(pool.panel, seed=derive_seed(self._settings.random_seed, REFIT)))
+        trained = stressed_training(self._settings, ways["refit"].models, pool, self._panels)
         merits, choice = self._choose(ways)
         tried = self._try_ensembles(history, ways, choice)
         if tried.winners:
@@ -135,8 +138,11 @@ class FinalFit:
         compared = () if tried.draw is None else (tried.draw.record,)
         panels = (*self._tuning.draws, pool.record, self._validation.record, *compared, *draws)
         group = self._panels.domain.group_column
-        kinds = kinds_of(pool.panel.frame)
-        columns = profile_columns(pool.panel.frame, kinds, group, time_of(kinds))
+        kinds = kinds_of(pool.calm.frame)
+        columns = profile_columns(pool.calm.frame, kinds, group, time_of(kinds))
+        learned = columns
+        if pool.without_stress is not None:
+            learned = profile_columns(pool.panel.frame, kinds, group, time_of(kinds))
         made = _Made(
             model_set=model_set,
             choice=choice,
@@ -144,6 +150,8 @@ class FinalFit:
             slices=slices,
             draws=panels,
             columns=columns,
+            learned_columns=learned,
+            trained=trained,
             group=group,
             outcomes=outcomes,
             held_out=self._settings.held_out,
@@ -228,9 +236,10 @@ class FinalFit:
             stress = final_stress(
                 self._settings,
                 made.model_set.models,
-                made.columns.values(),
+                made.learned_columns.values(),
                 self._panels,
                 self._validation.panel.frame,
+                trained=made.trained,
             )
             if stress is not None:
                 write_file(folder / STRESS_FILE, msgspec.json.encode(stress), durable=False)
@@ -247,6 +256,7 @@ class FinalFit:
                     *sections_of(ensembles, self._panels.domain.groups),
                     *self._panels.report_sections(),
                     *stress_sections(stress),
+                    *map(training_section, made.trained),
                 ),
                 ensembles=ensembles,
                 tuning=made.tuning.records,
@@ -268,7 +278,9 @@ class _Made:
     metrics: dict[str, dict[str, float]]
     slices: dict[str, Slices]
     draws: tuple[DrawRecord, ...]
-    columns: dict[str, ColumnProfile]  # of the draws that the models were fitted to
+    columns: dict[str, ColumnProfile]  # of the draws, without a shock: live traffic is compared with it
+    learned_columns: dict[str, ColumnProfile]  # of the draws that the models were fitted to, stressed rows among them
+    trained: tuple[StressedTraining, ...]
     group: str | None
     outcomes: dict[str, Outcomes]
     held_out: HeldOutSettings

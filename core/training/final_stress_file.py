@@ -49,5 +49,7 @@ def keep_final_stress(
         return
     names = {key.partition("/")[0]: key.replace("/", "@") for key in registered}
     models = tuple(msgspec.structs.replace(each, model=names.get(each.model, each.model)) for each in report.models)
+    trained = tuple(msgspec.structs.replace(each, model=names.get(each.model, each.model)) for each in report.trained)
     portfolio = f"validation panel of {session_id}"
-    tests.keep(msgspec.structs.replace(report, models=models, portfolio=portfolio), actor, session_id=session_id)
+    kept = msgspec.structs.replace(report, models=models, trained=trained, portfolio=portfolio)
+    tests.keep(kept, actor, session_id=session_id)

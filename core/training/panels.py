@@ -1,5 +1,6 @@
 """The data sets of a session: a fresh draw each epoch, one validation panel, and the test panels; no group shared."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from core.training.digest import digest_of
 from core.training.errors import UnsplittableDrawError
 from core.training.records import DrawRecord
 from core.training.session_domain import domain_of, domain_settings
+from core.training.stressed_draws import StressedDraws
 
 LEAST_GROUPS = 2
 VALIDATION_ROWS = 4_000  # for bonds about 450 issuers: the standard error of an attainment is then near 0.01
@@ -33,10 +35,22 @@ VERSIONS = "versions"
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A drawn panel and its identity."""
+    """A drawn panel and its identity.
+
+    Attributes:
+        panel: The rows.
+        record: Their identity.
+        without_stress: The same rows as they are without a shock, where some are drawn under a scenario.
+    """
 
     panel: PanelLike
     record: DrawRecord
+    without_stress: PanelLike | None = None
+
+    @property
+    def calm(self) -> PanelLike:
+        """The rows without a shock: a scenario is no fault of the data, and no change of the market that is served."""
+        return self.panel if self.without_stress is None else self.without_stress
 
 
 class SessionPanels:
@@ -57,10 +71,18 @@ class SessionPanels:
         self._world_seed = settings.random_seed if world_seed is None else world_seed
         self._own_settings = domain_settings(settings)
         self.domain = domain_of(settings)
+        self._stressed = StressedDraws(settings)
 
     def epoch(self, number: int) -> Draw:
-        """Draw the variation of the data set for an epoch."""
-        return self._draw("draw", number, n_rows=self._settings.dataset_size)
+        """Draw the variation of the data set for an epoch, a share of its groups under a scenario if that is set."""
+        request = self._request("draw", number, n_rows=self._settings.dataset_size)
+        if self._stressed.case(number) is None:
+            return drawn(self.domain, request)
+        calm = self.domain.draw(request)
+        group = _groups(calm.frame, self.domain).to_numpy()
+        if (mixed := self._stressed.mixed(calm, request, group, number)) is None:
+            return _identified(self.domain, request, calm)
+        return _identified(self.domain, request, mixed.panel, calm=calm, stressed=dict(mixed.n_under))
 
     def validation(self) -> Draw:
         """Draw the panel that scores every epoch; no model is trained on it before the end."""
@@ -110,16 +132,19 @@ class SessionPanels:
                 if draws and n_rows > most:
                     break
                 draws.append(self.epoch(number))
+        n_stressed: Counter[str] = Counter()
+        for draw in draws:
+            n_stressed.update(draw.record.stressed)
         record = DrawRecord(
             purpose="draws",
             seed=self._settings.random_seed,
             n_rows=sum(draw.record.n_rows for draw in draws),
             n_groups=sum(draw.record.n_groups for draw in draws),
             sha256=digest("".join(draw.record.sha256 for draw in draws).encode()),
+            stressed=dict(n_stressed),
         )
-        frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
-        truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
-        return Draw(Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record)
+        calm = _joined([draw.calm for draw in draws]) if n_stressed else None
+        return Draw(_joined([draw.panel for draw in draws]), record, calm)
 
     def group_codes(self, frame: pd.DataFrame) -> IntArray:
         """Number the group of each row from 0, shape (n,)."""
@@ -159,25 +184,44 @@ class SessionPanels:
         order = np.random.default_rng(derive_seed(self._settings.random_seed, "split", number)).permutation(len(names))
         n_learned = min(max(round(self._settings.training_split * len(names)), 1), len(names) - 1)
         learned = group.isin(names[order[:n_learned]]).to_numpy()
-        return _rows(panel, learned), _rows(panel, ~learned)
+        return rows_of_panel(panel, learned), rows_of_panel(panel, ~learned)
 
-    def _draw(self, purpose: str, *parts: int, n_rows: int) -> Draw:
+    def _draw(self, purpose: str, *, n_rows: int) -> Draw:
+        return drawn(self.domain, self._request(purpose, n_rows=n_rows))
+
+    def _request(self, purpose: str, *parts: int, n_rows: int) -> DrawRequest:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        request = DrawRequest(purpose, n_rows, seed, self._world_seed, self._own_settings)
-        return drawn(self.domain, request)
+        return DrawRequest(purpose, n_rows, seed, self._world_seed, self._own_settings)
 
 
 def drawn(domain: SessionDomain, request: DrawRequest) -> Draw:
     """Draw a panel of a domain, with its identity."""
-    panel = domain.draw(request)
+    return _identified(domain, request, domain.draw(request))
+
+
+def _identified(
+    domain: SessionDomain,
+    request: DrawRequest,
+    panel: PanelLike,
+    *,
+    calm: PanelLike | None = None,
+    stressed: dict[str, int] | None = None,
+) -> Draw:
     record = DrawRecord(
         purpose=request.purpose,
         seed=request.seed,
         n_rows=len(panel.frame),
         n_groups=int(_groups(panel.frame, domain).nunique()),
         sha256=digest_of(panel.frame),
+        stressed=stressed or {},
     )
-    return Draw(panel, record)
+    return Draw(panel, record, calm)
+
+
+def _joined(panels: Sequence[PanelLike]) -> Panel:
+    frame = pd.concat([panel.frame for panel in panels], ignore_index=True)
+    truths = [panel.truth for panel in panels if panel.truth is not None]
+    return Panel(frame, pd.concat(truths, ignore_index=True) if truths else None)
 
 
 def _groups(frame: pd.DataFrame, domain: SessionDomain) -> "pd.Series[Any]":
@@ -185,6 +229,7 @@ def _groups(frame: pd.DataFrame, domain: SessionDomain) -> "pd.Series[Any]":
     return frame[column] if column is not None else pd.Series(np.arange(len(frame)), index=frame.index)
 
 
-def _rows(panel: PanelLike, keep: AnyArray) -> Panel:
+def rows_of_panel(panel: PanelLike, keep: AnyArray) -> Panel:
+    """Return the rows of a mask."""
     truth = None if panel.truth is None else panel.truth[keep].reset_index(drop=True)
     return Panel(panel.frame[keep].reset_index(drop=True), truth)

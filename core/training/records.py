@@ -14,7 +14,7 @@ from core.training.scores import EpochScore
 from core.training.tuning.records import SelectionRecord, TuningRecord
 
 
-class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DrawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One draw of the data set: its size, its seed, and the hash of its content."""
 
     purpose: str  # draw, validation, test…
@@ -22,6 +22,7 @@ class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
     n_rows: int
     n_groups: int = msgspec.field(name="n_issuers")  # the spelling in all checkpoints and reports
     sha256: str
+    stressed: dict[str, int] = {}  # the rows drawn under each scenario and severity, "rates_up/severe"
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -101,6 +101,8 @@ def as_document(settings: TrainingSettings) -> dict[str, Any]:
     usual: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(TrainingSettings()))
     if not document["quality_gates"]["limits"]:
         del document["quality_gates"]["limits"]
+    if not document["stress_testing"]["stressed_share"]:
+        del document["stress_testing"]["stressed_share"]
     return {key: value for key, value in document.items() if key not in YOUNGER or value != usual[key]}
 
 

@@ -10,7 +10,7 @@ from core.domains.stress import LabelStressEngine
 from core.models import Model
 from core.monitoring.data_profile import ColumnProfile
 from core.settings import TrainingSettings
-from core.stress.model_figures import ModelUnderStress
+from core.stress.model_figures import ModelUnderStress, StressedTraining
 from core.stress.report import StressReport
 from core.stress.stressed_models import StressedModel, stressed_models
 from core.training.panels import SessionPanels
@@ -27,6 +27,8 @@ def final_stress(
     columns: Iterable[ColumnProfile],
     panels: SessionPanels,
     validation: pd.DataFrame,
+    *,
+    trained: tuple[StressedTraining, ...] = (),
 ) -> StressReport | None:
     """Stress the validation panel, and the models that ship on rows that are new to them.
 
@@ -36,6 +38,7 @@ def final_stress(
         columns: Of the data that they learned from.
         panels: Of the session.
         validation: The rows of the validation panel.
+        trained: What stressed rows in training did to each model.
     Returns:
         None where stress testing is off.
     """
@@ -59,7 +62,7 @@ def final_stress(
         checks=panels.domain.checks,
         gates=settings.quality_gates,
     )
-    return msgspec.structs.replace(report, models=found)
+    return msgspec.structs.replace(report, models=found, trained=trained)
 
 
 def stress_sections(report: StressReport | None) -> tuple[ReportSection, ...]:

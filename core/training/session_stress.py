@@ -8,6 +8,7 @@ from core.domains.registry import find_domain
 from core.domains.report_section import ReportSection
 from core.domains.stress import (
     SEVERITIES,
+    LabelStressEngine,
     StressCase,
     StressedDomain,
     StressedPortfolio,
@@ -26,13 +27,26 @@ PREFIX = "stress."
 
 
 def stress_announcements(settings: TrainingSettings) -> tuple[str, ...]:
-    """Say so if stress tests are on and the session's domain has none."""
-    if not settings.stress_testing.enable_stress_testing or isinstance(find_domain(settings.domain), StressedDomain):
-        return ()
-    return (
-        f"stress_testing.enable_stress_testing is on, but the domain {settings.domain} has no stress tests: "
-        "no scenario is run.",
-    )
+    """Say so if stress tests are on and the session's domain has none, or if rows are to be stressed without them."""
+    stressed = settings.stress_testing
+    if not stressed.enable_stress_testing:
+        if not stressed.stressed_share:
+            return ()
+        return (
+            f"stress_testing.stressed_share is {stressed.stressed_share:g}, but enable_stress_testing is off: "
+            "no row is drawn under a scenario.",
+        )
+    if not isinstance(find_domain(settings.domain), StressedDomain):
+        return (
+            f"stress_testing.enable_stress_testing is on, but the domain {settings.domain} has no stress tests: "
+            "no scenario is run.",
+        )
+    if stressed.stressed_share and not isinstance(stress_engine(settings.domain), LabelStressEngine):
+        return (
+            f"stress_testing.stressed_share is {stressed.stressed_share:g}, but the domain {settings.domain} draws no "
+            "labels under stress: no row is drawn under a scenario.",
+        )
+    return ()
 
 
 class SessionStress:
@@ -46,7 +60,7 @@ class SessionStress:
         """
         self._settings = settings.stress_testing
         self._domain = settings.domain
-        is_on = self._settings.enable_stress_testing and not stress_announcements(settings)
+        is_on = self._settings.enable_stress_testing and isinstance(find_domain(settings.domain), StressedDomain)
         self._engine: StressEngine | None = stress_engine(settings.domain) if is_on else None
 
     def is_due(self, number: int) -> bool:

@@ -154,7 +154,7 @@ class SessionWork:
         watch.lap("draw")
         log.debug("epoch %d: %d rows drawn in %.3f s", number, len(draw.panel.frame), watch.seconds["draw"])
         quality = assess(
-            draw.panel.frame,
+            draw.calm.frame,
             self._panels.domain.checks,
             self._settings.quality_gates,
             source=f"the draw of epoch {number}",
@@ -207,7 +207,7 @@ class SessionWork:
         metrics = finite(figures)
         if self._stress.is_due(number):
             begins("the stress test")
-            metrics |= self._stress.metrics(draw.panel.frame)
+            metrics |= self._stress.metrics(draw.calm.frame)
         watch.lap("judge")
         log.debug("epoch %d: %d metrics judged in %.3f s", number, len(metrics), watch.seconds["judge"])
         return EpochRecord(

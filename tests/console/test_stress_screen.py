@@ -13,14 +13,17 @@ from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import stress
 from core.actor import Actor, Origin
+from core.domains.registry import session_domain
 from core.governance import AuditLog
+from core.registry import Registry
 from core.state import Workspace
-from core.stress.model_figures import FeatureBeyond, ModelCase, ModelUnderStress
+from core.stress.model_figures import ErrorChange, FeatureBeyond, ModelCase, ModelUnderStress, StressedTraining
 from core.stress.stored_tests import StressTests
 from core.stress.stress_test import StressRequest, run_stress_test
 from core.view.past.recorder import DocumentRecorder
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
+from tests.stressed import under_stress
 from themes.palettes import THEMES
 from tools.demo_stress import stress_demo
 from widgets.glyphs import ASCII, UNICODE
@@ -257,6 +260,58 @@ async def test_a_test_is_started_here_and_appears_on_top(open_console, workspace
     assert {case.family for case in kept.cases} == {"global_liquidity_freeze"}
     assert kept.created_by == str(console.app.actor)
     assert next(iter(reversed(AuditLog(workspace).tail(5)))).verb == "stress.run"
+
+
+async def test_live_versions_can_be_stressed_on_the_same_panel(open_console, workspace, monkeypatch):
+    live = [f"{each.model}@{each.production}" for each in Registry(workspace).models() if each.production]
+    known = [each for each in live if each.partition("@")[0] in session_domain("bonds").models]
+    asked = []
+
+    def stress(workspace, request, names, training):
+        asked.append((request, names))
+        return msgspec.structs.replace(run_stress_test(request), models=tuple(map(under_stress, names)))
+
+    monkeypatch.setattr("core.training.version_stress.stress_versions", stress)  # the demo's versions have no files
+    async with open_console((160, 48)) as console:
+        await on_stress(console)
+        await console.dialog("S")
+        assert f"none  left arrow: all {len(known)} live" in console.text()
+        console.time.pass_deafness()
+        await console.press("left")
+        await console.until(lambda: f"all {len(known)} live  left arrow: {known[0]}" in console.text(), "all live")
+        await console.settled()
+        console.time.pass_deafness()
+        await console.press("left")
+        await console.until(lambda: f"{known[0]}  left arrow: {known[1]}" in console.text(), "the first")
+        await console.settled()
+        console.time.pass_deafness()
+        await console.press("right")
+        await console.until(lambda: "global_liquidity_freeze  right arrow" in console.text(), "a family")
+        await console.settled()
+        assert f"{known[0]}  left arrow: {known[1]}" in console.text()  # the version stays
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: "Stored st-0003, with 1 version" in console.sentence, "the answer")
+    ((request, names),) = asked
+    assert (request.scenarios, tuple(names)) == (("global_liquidity_freeze",), (known[0],))
+    assert StressTests(workspace).latest().models == (known[0],)
+
+
+async def test_what_stressed_rows_bought_is_beside_the_case(open_console, workspace):
+    calm = ErrorChange(scenario="calm", family="", severity="", error=10.2, error_without=10.0, low=-0.1, high=0.5)
+    request = StressRequest(domain="bonds", n_rows=80, seed=3, scenarios=["rates_up"], severities=["severe"])
+    case = ErrorChange(
+        scenario="rates_up", family="rate_shock", severity="severe", error=15.0, error_without=20.0, low=-6.0, high=-4.0
+    )
+    trained = StressedTraining(model="spread@1.2.0", n_rows=90, n_learned=500, n_stressed=100, calm=calm, cases=(case,))
+    report = msgspec.structs.replace(run_stress_test(request), trained=(trained,))
+    StressTests(workspace).keep(report, Actor.engine())
+    async with open_console((160, 48)) as console:
+        await on_stress(console)
+        await console.until(lambda: "Stressed rows in training" in console.screen.query_one("#case").text, "the lines")
+        text = console.screen.query_one("#case").text
+    assert "error -25.0% (-30.0% to -20.0%), better" in text
+    assert "in calm +2.0% (-1.0% to +5.0%), not clear" in text
 
 
 async def test_a_read_only_console_starts_none_and_says_so(open_console):

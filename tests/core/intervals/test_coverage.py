@@ -129,6 +129,29 @@ def of_difference(n: int) -> Case:
     )
 
 
+def of_retraining(n: int, n_learned: int) -> Case:
+    """Two models that answer the mean of their training rows, at 0.3 and at 1, judged by the absolute error."""
+    chances = np.random.default_rng(4).normal(size=200_000) / n_learned**0.5
+
+    def error(answer: np.ndarray) -> np.ndarray:
+        return 2 * stats.norm.pdf(answer) + answer * (2 * stats.norm.cdf(answer) - 1)
+
+    def draw(rng: np.random.Generator) -> Interval | None:
+        judged, common, own = rng.normal(size=n), rng.normal(size=n_learned), rng.normal(size=(2, n_learned))
+        rows = np.stack([0.3 + 0.8 * common + 0.6 * own[0], 1.0 + 0.8 * common + 0.6 * own[1]])
+
+        def change(keep: np.ndarray) -> np.ndarray:
+            after, before = rows[:, keep].mean(axis=1)
+            return np.abs(judged - after) - np.abs(judged - before)
+
+        halves = [rng.permutation(n_learned)[: n_learned // 2] for _ in range(8)]
+        of_halves = np.array([change(half).mean() for half in halves])
+        return intervals.retrained_interval(change(np.arange(n_learned)), np.arange(n), of_halves)
+
+    value = float((error(0.3 + chances) - error(1.0 + chances)).mean())
+    return f"difference after {n_learned} rows of training, {n} rows", value, draw
+
+
 def groups(rng: np.random.Generator, n_groups: int, *, mixed: bool) -> np.ndarray:
     sizes = np.maximum(1, rng.lognormal(2, 0.5, n_groups)).astype(int) if mixed else np.full(n_groups, 8)
     return np.repeat(np.arange(n_groups), sizes)
@@ -192,6 +215,7 @@ SHORT: list[Case] = [
     of_log_loss(20),
     of_skill(50),
     of_difference(20),
+    of_retraining(50, 40),
     grouped(10, "MAE", mixed=False),
     grouped(30, "accuracy", mixed=True),
     grouped(30, "AUC", mixed=False),
@@ -212,6 +236,7 @@ LONG: list[Case] = [
     *(near_the_edge(n, share, 40) for n in (10, 20, 50) for share in (0.8, 0.9, 0.95)),
     *(of_mild_mistakes(n, error) for n in (20, 50, 200, 1000) for error in (0.001, 0.005, 0.02, 0.05)),
     *(of(n) for of in (of_log_loss, of_skill, of_difference) for n in (20, 50, 200, 1000)),
+    *(of_retraining(n, n_learned) for n in (20, 200, 1000) for n_learned in (20, 100)),
     *(grouped(n, kind, mixed=mixed) for n in (10, 30, 100) for kind in ("MAE", "accuracy", "AUC") for mixed in (0, 1)),
 ]
 # Where no method reaches the level: the share of the truth that such samples can show. The guide says so.

@@ -4,21 +4,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
-from core.actor import Actor, Origin
 from core.alerts.rule_files import AlertingRule, load_rule_file
 from core.metrics.stress_metrics import StressMetrics
 from core.promql import SeriesInMemory, SeriesSamples
-from core.stress.model_figures import ModelCase, ModelUnderStress
-from core.stress.stored_tests import StressTests
-from core.stress.stress_test import StressRequest, run_stress_test
 from core.view.source import SnapshotSource
 from tests.clocks import HandClock
+from tests.stressed import kept, one_bond, under_stress
 
-ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 PAGE = Path(__file__).parents[3] / "docs" / "stress.md"
 RULES = re.search(r"^```yaml\n(groups:.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
@@ -31,24 +26,10 @@ def clock():
 @pytest.fixture
 def keep(workspace, clock, tmp_path):
     """Return a function that stores a test of a bond in USD, at a severity, with or without a model."""
-    path = tmp_path / "book.csv"
-    path.write_text("bond_id,rating,coupon_pct,maturity_years,ytm_pct,position_musd\nA,BBB,4,20,4,10\n")
 
     def store(*severities, portfolio="book.csv", error=None):
-        request = StressRequest(domain="bonds", portfolio=path, scenarios=["rates_up"], severities=severities)
-        report = msgspec.structs.replace(run_stress_test(request), portfolio=portfolio)
-        if error is not None:
-            calm = ModelCase(scenario="calm", family="", severity="", figures={"error": 10.0})
-            case = ModelCase(
-                scenario="rates_up",
-                family="rate_shock",
-                severity="severe",
-                figures={"error": error, "attainment": 0.8},
-                gates=("coverage",),
-            )
-            model = ModelUnderStress(model="spread@1.2.0", panel="p", n_rows=9, calm=calm, cases=(case,))
-            report = msgspec.structs.replace(report, models=(model,))
-        return StressTests(workspace, clock=clock).keep(report, ANA)
+        models = [] if error is None else [under_stress("spread@1.2.0", error=error)]
+        return kept(workspace, one_bond(tmp_path, *severities), *models, clock=clock, portfolio=portfolio)
 
     return store
 

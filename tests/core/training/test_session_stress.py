@@ -82,6 +82,13 @@ def test_a_domain_without_stress_tests_says_so(frame, monkeypatch):
     assert stress_announcements(TrainingSettings()) == ()
 
 
+def test_a_share_of_stressed_rows_without_stress_tests_is_announced():
+    settings = TrainingSettings(stress_testing=StressTestingSettings(stressed_share=0.2))
+    assert stress_announcements(settings) == (
+        "stress_testing.stressed_share is 0.2, but enable_stress_testing is off: no row is drawn under a scenario.",
+    )
+
+
 def test_deals_are_stressed_as_positions():
     settings = TrainingSettings(domain="etrm", stress_testing=StressTestingSettings(**ON, scenario_count=20))
     assert stress_announcements(settings) == ()

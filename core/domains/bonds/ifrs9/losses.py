@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from core.domains.bonds.data.ratings import DEFAULTED, N_LIVE, cumulative_hazard
+from core.domains.bonds.data.ratings import N_LIVE, cumulative_hazard
 from core.domains.bonds.ifrs9.calibration import FORECAST_YEARS, REVERSION_YEARS, SCENARIO_HAZARD, SCENARIO_WEIGHT
 from core.domains.bonds.ifrs9.exposures import CreditExposure
 from core.domains.bonds.ifrs9.staging import CreditStage
@@ -37,11 +37,6 @@ def default_path(notch: int, years: float, scenario: str) -> Iterator[tuple[floa
         step = float(table[year] - table[year - 1]) * (end - start) * multiple(scenario, year)
         yield start, end, math.exp(-hazard) - math.exp(-(hazard + step))
         hazard, start, year = hazard + step, end, year + 1
-
-
-def cumulative_pd(notch: int, years: float, scenario: str = "base") -> float:
-    """Return the probability of a default within some years."""
-    return 1.0 if notch >= DEFAULTED else sum(pd for _, _, pd in default_path(notch, years, scenario))
 
 
 def scenario_loss(

@@ -9,7 +9,7 @@ import pytest
 from core.domains.bonds.data.ratings import DEFAULT_RATE, DEFAULTED, N_LIVE, notch_index, notch_matrix
 from core.domains.bonds.ifrs9 import CreditExposure, CreditStage, ecl_report, expected_loss, read_exposures, stage_of
 from core.domains.bonds.ifrs9.calibration import SOURCES
-from core.domains.bonds.ifrs9.losses import SCENARIOS, cumulative_pd, multiple, scenario_loss
+from core.domains.bonds.ifrs9.losses import SCENARIOS, default_path, multiple, scenario_loss
 from core.domains.calibrated import constants_in
 from core.tables import TableError
 
@@ -63,7 +63,8 @@ def test_the_lifetime_loss_is_that_of_an_independent_computation(scenario, ratin
 
 @pytest.mark.parametrize("notch", range(N_LIVE))
 def test_the_twelve_month_pd_of_the_base_path_is_that_of_the_matrix(notch):
-    assert cumulative_pd(notch, 1.0) == pytest.approx(DEFAULT_RATE[notch], rel=1e-12)
+    ((_, _, pd),) = default_path(notch, 1.0, "base")
+    assert pd == pytest.approx(DEFAULT_RATE[notch], rel=1e-12)
 
 
 @pytest.mark.parametrize("years", [0.5, 1.0, 3.3, 10.0])
