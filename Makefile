@@ -85,7 +85,7 @@ busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops a
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
 # Four environments: the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow, and the tests
-# of the extra xgboost run with our own pins.
+# of the extra xgboost, and those against the shap package, run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
 	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML and XGBoost into $(INTEROP) (some minutes and gigabytes)"
 	@for name in peers kserve tensorflow nannyml; do \
@@ -94,14 +94,15 @@ $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)
 	done
 	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@test -x $(INTEROP)/xgboost/bin/python || $(BIN)/python -m venv $(INTEROP)/xgboost
-	@$(INTEROP)/xgboost/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,xgboost]'
+	@$(INTEROP)/xgboost/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,xgboost]' shap==0.51.0
 	@touch $@
 
-XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py)
+XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py \
+	explain/test_explainer.py explain/test_shap_package.py)
 
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus and XGBoost
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus, XGBoost and shap
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(BIN)/python -m pytest -q -rs -n 0 $(PROMETHEUS_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py

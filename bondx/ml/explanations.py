@@ -27,6 +27,7 @@ def explain(
     fixed: Sequence[str] = (),
     interval: float | None = None,
     n_rows: int | None = None,
+    interactions: bool = False,
     config: MLOpsConfig | None = None,
 ) -> "VersionExplanation | RowExplanation":
     """Explain a row, or what a version relies on, as `bondx explain` does.
@@ -44,6 +45,7 @@ def explain(
         fixed: Columns that this search may not change.
         interval: The level of a conformal interval of the answer to the row, such as 0.9.
         n_rows: How many rows explain a version.
+        interactions: Also measure how much pairs of columns do together; of a version as a whole.
         config: The workspace; by default the one that `MLOpsConfig.from_yaml()` finds.
     Returns:
         `report` has the contributions or the importances, the scale on which they sum, and the method's name and cost.
@@ -70,6 +72,7 @@ def explain(
         fixed=fixed,
         interval=interval,
         n_rows=n_rows,
+        interactions=interactions,
     )
     workspace = (config or MLOpsConfig.from_yaml()).workspace
     return explain_version(workspace, request) if row is None else explain_one(workspace, request)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 METHODS = ("auto", "path-dependent", "background", "permutation", "exact")
 _WIDTH = 24  # of the longest bar
 _MOST_LINES = 20
+_MOST_PAIRS = 10
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -46,6 +47,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--interval", type=share, metavar="LEVEL", help="with an interval of the answer, such as 0.9")
     parser.add_argument(
         "--rows", type=count, metavar="N", help="how many rows explain the version (default: the settings)"
+    )
+    parser.add_argument(
+        "--interactions", action="store_true", help="also measure how much pairs of columns do together"
     )
     parser.add_argument("--against", metavar="VERSION", help="compare what two versions rely on: this one is before")
     add_reading_arguments(parser)
@@ -116,6 +120,8 @@ def _request(args: argparse.Namespace) -> "ExplainRequest":
         raise UsageError("--turn, --fix, --reference and --interval go with --row.")
     if row is not None and args.rows is not None:
         raise UsageError("--rows is of a whole version; --row names one row. Leave one out.")
+    if args.interactions and (row is not None or args.against is not None):
+        raise UsageError("--interactions is of one whole version: leave --row and --against out.")
     return ExplainRequest(
         model=model,
         version=version or None,
@@ -128,6 +134,7 @@ def _request(args: argparse.Namespace) -> "ExplainRequest":
         fixed=args.fixed,
         interval=args.interval,
         n_rows=args.rows,
+        interactions=args.interactions,
         reading=reading_rules(args),
     )
 
@@ -173,6 +180,18 @@ def _print_version(report: "GlobalExplanation", rows: str) -> None:
     print_table(lines, ("feature", "importance", "95 %", "rank", "rises with it", ""), empty="no columns")
     if len(report.features) > _MOST_LINES:
         print(f"and {len(report.features) - _MOST_LINES} columns more (--json)")
+    if report.interaction_method:
+        pairs = [
+            {
+                "together": " x ".join(entry.features),
+                "strength": f"{entry.strength:.4g}",
+                "95 %": "" if entry.low is None else f"{entry.low:.4g} to {entry.high:.4g}",
+                "H": "" if entry.h_statistic is None else f"{entry.h_statistic:.2f}",
+            }
+            for entry in report.interactions[:_MOST_PAIRS]
+        ]
+        print_table(pairs, ("together", "strength", "95 %" if report.interactions_are_exact else "H"), empty="no pairs")
+        print(f"interactions: {printable(report.interaction_method)}")
     if report.surrogate is not None:
         print(f"a small tree imitates the model with R² {report.surrogate.fidelity:.2f} (--json has its rules)")
         print(f"it is furthest from the model where {printable(report.surrogate.disagrees)}")

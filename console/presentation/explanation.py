@@ -8,9 +8,11 @@ from widgets.line import Line
 
 if TYPE_CHECKING:
     from core.explain.documents import GlobalExplanation, LocalExplanation
+    from core.training.own_data.explanation import ComparedExplanations
 
 WIDTH = 20  # of the longest bar
 MOST = 15
+MOST_PAIRS = 8
 _NAME_WIDTH = 22
 
 
@@ -29,10 +31,58 @@ def importance_lines(report: "GlobalExplanation", glyphs: Glyphs) -> list[Line]:
         lines.append(Line(((f"and {counted(n_more, 'column')} more", "muted"),)))
     if not shown:
         lines.append(Line((("No column moves an answer.", "warn"),)))
+    lines += interaction_lines(report)
     if report.surrogate is not None:
         lines.append(_muted(f"A small tree imitates it with R² {report.surrogate.fidelity:.2f}."))
     lines.append(_muted(f"Mean size of contributions to {report.scale}, {counted(report.n_rows, 'row')}."))
     return [*lines, *_method_lines(report)]
+
+
+def change_lines(compared: "ComparedExplanations", glyphs: Glyphs) -> list[Line]:
+    """Draw what two versions rely on: a bar for the share of each column before and after, the largest change first."""
+    shown = compared.features[:MOST]
+    longest = max((max(each.before or 0.0, each.after or 0.0) for each in shown), default=0.0) or 1.0
+    half = WIDTH // 2
+    head = f"{'':<{_NAME_WIDTH}}{compared.before:<{half + 7}}{compared.after:<{half + 7}}change  rank"
+    lines = [Line(((head, "muted"),))]
+    for each in shown:
+        spans = [(_name(each.feature), "")]
+        for share, tone in ((each.before, "muted"), (each.after, "accent")):
+            bar = glyphs.bar_full * round(half * (share or 0.0) / longest)
+            spans += [(f"{bar:<{half}}", tone), (f"{'-' if share is None else f'{share:.1%}':>6} ", "")]
+        ranks = f"{each.rank_before or '-'} > {each.rank_after or '-'}"
+        clear = "  clear" if each.is_clear else ""
+        spans += [(f"{100 * each.change:+6.1f}  {ranks}", "strong" if each.is_clear else ""), (clear, "warn")]
+        lines.append(Line(tuple(spans)))
+    if (n_more := len(compared.features) - len(shown)) > 0:
+        lines.append(_muted(f"and {counted(n_more, 'column')} more"))
+    if not shown:
+        lines.append(Line((("No column moves an answer of either.", "warn"),)))
+    scales = " and ".join(dict.fromkeys(compared.scales))
+    algorithms = " and ".join(dict.fromkeys(compared.algorithms))
+    return [
+        *lines,
+        _muted("Shares of the importance; clear: the 95 % intervals of the two shares lie apart."),
+        _muted(f"{algorithms}; {scales}."),
+    ]
+
+
+def interaction_lines(report: "GlobalExplanation") -> list[Line]:
+    """Draw which columns act together, if that was asked."""
+    if not report.interaction_method:
+        return []
+    lines = [Line(), Line((("Together, beyond what each does alone", "title"),))]
+    for entry in report.interactions[:MOST_PAIRS]:
+        figures = f"{entry.strength:9.3g}  "
+        if entry.h_statistic is not None:
+            figures += f"H {entry.h_statistic:.2f}"
+        elif entry.low is not None and entry.high is not None:
+            figures += f"{entry.low:.3g} to {entry.high:.3g}"
+        pair = f"{_name(entry.features[0])}x {_name(entry.features[1])}"
+        lines.append(Line(((pair, ""), (figures, "muted"))))
+    if not report.interactions:
+        lines.append(_muted("No pair of columns does."))
+    return [*lines, _muted(f"Interactions: {report.interaction_method}."), Line()]
 
 
 def contribution_lines(report: "LocalExplanation", glyphs: Glyphs) -> list[Line]:

@@ -61,6 +61,7 @@ VERBS: tuple[Verb[Any], ...] = (
     retraining.ShowLeaderboard(),
     version.Diff(),
     explain.EXPLAIN,
+    explain.EXPLAIN_AGAINST,
     version.Lineage(),
     session.START,
     session.PAUSE,

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from widgets.line import Line
 
 
-def row_number(word: str) -> int:
-    """Read the position of a row.
+INTERACTIONS = "interactions"
+
+
+def row_number(word: str) -> int | str:
+    """Read the position of a row, or the word that asks for interactions.
 
     Raises:
         UsageError: It is no position.
@@ -23,8 +26,12 @@ def row_number(word: str) -> int:
     >>> row_number("12")
     12
     """
+    if word == INTERACTIONS:
+        return word
     if not (word.isascii() and word.isdigit() and len(word) < 10):
-        raise UsageError(f"{word} is no row: write its position among the rows that the version kept, from 0.")
+        raise UsageError(
+            f"{word} is no row: write its position among the rows that the version kept, from 0, or {INTERACTIONS}."
+        )
     return whole_number(word)
 
 
@@ -34,28 +41,58 @@ class Explain(Verb[VersionName]):
     name = "explain"
     noun = VERSION
     command = Command(
-        "what a version relies on; with a row, why it answers it so",
-        options=(Argument("ROW", read=row_number),),
+        "what a version relies on; with a row, why it answers it so; with interactions, which columns act together",
+        options=(Argument("ROW|interactions", read=row_number),),
     )
 
     def do(self, app: "ConsoleControls", thing: VersionName, *options: Any) -> None:
         """Open the explanation, which is computed in a thread."""
         from console.dialogs.text import TextDialog
 
-        row = options[0] if options else None
+        asked = options[0] if options else None
+        row = asked if isinstance(asked, int) else None
         name = f"{thing.model} {thing.version}"
         title = f"What {name} relies on" if row is None else f"Why {name} answers row {row} so"
-        app.push_screen(TextDialog(title, lambda: _lines(app.workspace, thing, row, app.glyphs)))
+        with_pairs = asked == INTERACTIONS
+        app.push_screen(TextDialog(title, lambda: _lines(app.workspace, thing, row, app.glyphs, with_pairs=with_pairs)))
 
 
-def _lines(workspace: "Workspace", name: VersionName, row: int | None, glyphs: "Glyphs") -> "list[Line]":
+def _lines(
+    workspace: "Workspace", name: VersionName, row: int | None, glyphs: "Glyphs", *, with_pairs: bool
+) -> "list[Line]":
     from console.presentation.explanation import contribution_lines, importance_lines
     from core.training.own_data.explanation import ExplainRequest, explain_one, explain_version
 
-    request = ExplainRequest(model=name.model, version=name.version, row=row)
+    request = ExplainRequest(model=name.model, version=name.version, row=row, interactions=with_pairs)
     if row is None:
         return importance_lines(explain_version(workspace, request).report, glyphs)
     return contribution_lines(explain_one(workspace, request).report, glyphs)
 
 
-EXPLAIN = Explain()
+class ExplainAgainst(Verb[VersionName]):
+    """Compare what two versions of a model rely on."""
+
+    name = "explain_against"
+    noun = VERSION
+    command = Command("compare what a version relies on with an earlier one", options=(Argument("BEFORE"),))
+
+    def do(self, app: "ConsoleControls", thing: VersionName, *options: Any) -> None:
+        """Open the comparison, which is computed in a thread."""
+        from console.dialogs.text import TextDialog
+
+        if not options:
+            raise UsageError("Name the version to compare with: :explain_against MODEL VERSION BEFORE.")
+        before = str(options[0])
+        title = f"What {thing.model} {thing.version} relies on, against {before}"
+        app.push_screen(TextDialog(title, lambda: _changes(app.workspace, thing, before, app.glyphs)))
+
+
+def _changes(workspace: "Workspace", name: VersionName, before: str, glyphs: "Glyphs") -> "list[Line]":
+    from console.presentation.explanation import change_lines
+    from core.training.own_data.explanation import ExplainRequest, compare_explained
+
+    request = ExplainRequest(model=name.model, version=name.version)
+    return change_lines(compare_explained(workspace, request, before), glyphs)
+
+
+EXPLAIN, EXPLAIN_AGAINST = Explain(), ExplainAgainst()

@@ -2,6 +2,8 @@
 
 plain_trees.py           the trees of every library in one form
 leaf_games.py            exact Shapley values of trees: path-dependent, and against a background
+leaf_interactions.py     exact interactions of pairs of columns; interactions.py chooses them or the H-statistic
+xgboost_trees.py         the trees of XGBoost in that form
 linear_terms.py          exact Shapley values of linear models on a design
 shapley.py, sampling.py  Shapley values of any prediction function: all coalitions, or sampled orders
 parts.py                 which algorithm explains which learner, and how an ensemble's members add up

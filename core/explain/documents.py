@@ -126,6 +126,25 @@ class FeatureGroup(msgspec.Struct, frozen=True, kw_only=True):
     importance: float  # the mean size of the sum of their contributions
 
 
+class FeatureInteraction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much two columns do together beyond what each does alone.
+
+    Attributes:
+        features: The two columns.
+        strength: The mean size of their Shapley interaction; where it was sampled, the root mean square of what their
+            joint partial dependence has beyond the sum of theirs. On the scale of the margin.
+        low: Lower end of the 95 % bootstrap interval of an exact strength.
+        high: Upper end.
+        h_statistic: Of a sampled one, from 0 to 1, the share of their joint effect.
+    """
+
+    features: tuple[str, str]
+    strength: float
+    low: float | None = None
+    high: float | None = None
+    h_statistic: float | None = None
+
+
 class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
     """How the margin moves along one column."""
 
@@ -177,6 +196,8 @@ class GlobalExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
         effects: Of the most important columns.
         slices: By slice.
         surrogate: The tree that imitates the model; None if the rows are too few.
+        interactions: Of pairs of columns, the strongest first, if they were asked for.
+        interaction_method: How they were computed, on how many rows, and what it cost, in words.
         notes: What a reader must know, a sentence each.
     """
 
@@ -195,4 +216,11 @@ class GlobalExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     effects: tuple[FeatureEffect, ...] = ()
     slices: tuple[SliceImportance, ...] = ()
     surrogate: Surrogate | None = None
+    interactions: tuple[FeatureInteraction, ...] = ()
+    interaction_method: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def interactions_are_exact(self) -> bool:
+        """Whether they are Shapley interactions, and no H-statistics."""
+        return all(each.h_statistic is None for each in self.interactions)

@@ -117,6 +117,20 @@ class Explainer:
         sampled = errors if np.isnan(errors).any() or errors.any() else None
         return ContributionTable(values, sampled, self.predict(rows))
 
+    def interactions(self, rows: pd.DataFrame) -> FloatArray | None:
+        """Return the Shapley interaction of each pair of players in each row, shape (n, players, players).
+
+        None where the prediction function is asked: no exact algorithm takes it apart.
+        """
+        if self._part is None or self._anatomy is None:
+            return None
+        return self._part.interactions(ExplainedRows(rows.reset_index(drop=True), self._anatomy.matrices(rows)))
+
+    @property
+    def interaction_cost(self) -> int | None:
+        """About how many products the exact interactions of one row take; None where there is no exact algorithm."""
+        return None if self._part is None else self._part.interaction_cost
+
     def margin(self, rows: pd.DataFrame) -> FloatArray:
         """Return what the contributions and the base of each row sum to, shape (n,)."""
         if self._part is not None and self._anatomy is not None:

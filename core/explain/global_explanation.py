@@ -20,6 +20,7 @@ from core.explain.documents import (
 )
 from core.explain.effects import effect_of
 from core.explain.explainer import Explainer
+from core.explain.interactions import interactions_of
 from core.explain.surrogate import imitate
 
 N_ROWS: Final = 500
@@ -41,6 +42,7 @@ def explain_globally(
     slices: Mapping[str, "pd.Series[Any]"] | None = None,
     n_rows: int = N_ROWS,
     denied: DenyList | None = None,
+    interactions: bool = False,
     seed: int = 0,
     notes: tuple[str, ...] = (),
 ) -> GlobalExplanation:
@@ -54,6 +56,7 @@ def explain_globally(
         slices: The slice of each row, by the name of the slicing.
         n_rows: How many rows are explained.
         denied: The columns that must not appear.
+        interactions: Whether pairs of columns are measured, too.
         seed: Of the sample and the resamples.
         notes: What else a reader must know.
     """
@@ -82,6 +85,7 @@ def explain_globally(
     else:
         some = np.arange(len(frame))
     imitated = frame.iloc[some].reset_index(drop=True)
+    paired = interactions_of(explainer, rows, visible, groups[chosen], seed=seed) if interactions else None
     return GlobalExplanation(
         n_rows=len(rows),
         n_units=n_units,
@@ -100,6 +104,8 @@ def explain_globally(
         ),
         slices=_slices(sizes, names, slices or {}, chosen, denied),
         surrogate=imitate(imitated, explainer.margin(imitated), visible, groups[some], seed=seed),
+        interactions=() if paired is None else paired.found,
+        interaction_method="" if paired is None else paired.method,
         notes=tuple(said),
     )
 

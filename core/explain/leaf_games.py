@@ -30,7 +30,7 @@ MOST_PLAYERS_OF_LEAF = 48  # bits of an integer that also names a leaf
 FEW_ROWS = 8  # up to here looking for equal games costs more than playing them
 
 
-class _Leaves(NamedTuple):
+class Leaves(NamedTuple):
     """The leaves of one tree, their paths padded to the same length."""
 
     value: FloatArray  # (leaves,)
@@ -55,20 +55,20 @@ def path_dependent(trees: PlainTrees, matrix: AnyArray, players: Sequence[int], 
     cells, of_column = trees.cells(matrix), np.asarray(players, dtype=np.int64)
     out = np.zeros((len(cells), n_players))
     for tree in trees.trees:
-        leaves = _leaves_of(tree, of_column)
+        leaves = leaves_of(tree, of_column)
         if not leaves.player.size:
             continue
         step = max(1, MOST_CELLS // leaves.player.size)
         for start in range(0, len(cells), step):
             rows = slice(start, start + step)
-            _play_shares(out[rows], leaves, _passes(leaves, tree.goes_left(cells[rows])))
+            _play_shares(out[rows], leaves, passes_of(leaves, tree.goes_left(cells[rows])))
     return out
 
 
-def _play_shares(out: FloatArray, leaves: _Leaves, passes: BoolArray) -> None:
+def _play_shares(out: FloatArray, leaves: Leaves, passes: BoolArray) -> None:
     """Add the contributions of all leaves of a tree; rows that pass the same splits of a path share its game."""
     n_rows, n_leaves, width = passes.shape
-    keys = _codes(passes) + (np.arange(n_leaves, dtype=np.int64) << width) if width <= MOST_PLAYERS_OF_LEAF else None
+    keys = codes(passes) + (np.arange(n_leaves, dtype=np.int64) << width) if width <= MOST_PLAYERS_OF_LEAF else None
     if keys is None or n_rows < FEW_ROWS:
         games, leaf, game_of = passes.reshape(-1, width), np.tile(np.arange(n_leaves), n_rows), None
     else:
@@ -77,7 +77,7 @@ def _play_shares(out: FloatArray, leaves: _Leaves, passes: BoolArray) -> None:
     share, scale = leaves.share[leaf], leaves.value[leaf][:, None]
     gap = games - share
     values = np.zeros(gap.shape)
-    for node, weight in zip(*_quadrature(width), strict=True):
+    for node, weight in zip(*quadrature(width), strict=True):
         factor = share + node * gap
         whole = factor.prod(axis=1, keepdims=True) * (weight * scale)
         values += np.divide(whole, factor, out=np.zeros(gap.shape), where=factor > 0)
@@ -116,19 +116,19 @@ def against_background(
     cells, others, of_column = trees.cells(matrix), trees.cells(background), np.asarray(players, dtype=np.int64)
     out = np.zeros((len(cells), n_players))
     for tree in trees.trees:
-        leaves = _leaves_of(tree, of_column)
+        leaves = leaves_of(tree, of_column)
         if not leaves.player.size:
             continue
         if leaves.player.shape[1] > MOST_PLAYERS_OF_LEAF:
             raise ValueError(f"a path has more than {MOST_PLAYERS_OF_LEAF} features")
-        own = _codes(_passes(leaves, tree.goes_left(cells)))
-        theirs = _codes(_passes(leaves, tree.goes_left(others)))
+        own = codes(passes_of(leaves, tree.goes_left(cells)))
+        theirs = codes(passes_of(leaves, tree.goes_left(others)))
         for leaf in range(len(leaves.value)):
             _play(out, leaves, leaf, own[:, leaf], theirs[:, leaf])
     return out
 
 
-def _play(out: FloatArray, leaves: _Leaves, leaf: int, own: IntArray, theirs: IntArray) -> None:
+def _play(out: FloatArray, leaves: Leaves, leaf: int, own: IntArray, theirs: IntArray) -> None:
     """Add a leaf's contributions; rows that pass the same splits of its path share a game."""
     own_codes, own_of = np.unique(own, return_inverse=True)
     their_codes, counts = np.unique(theirs, return_counts=True)
@@ -149,7 +149,8 @@ def _play(out: FloatArray, leaves: _Leaves, leaf: int, own: IntArray, theirs: In
         out[:, player[slot]] += np.bincount(row, weights=pairs, minlength=len(own_codes))[own_of]
 
 
-def _leaves_of(tree: PlainTree, of_column: IntArray) -> _Leaves:
+def leaves_of(tree: PlainTree, of_column: IntArray) -> Leaves:
+    """Return the leaves of a tree, with the players on their paths."""
     paths = list(tree.paths())
     n_steps = max(len(path) for _, path in paths)
     value = np.array([tree.value[leaf] for leaf, _ in paths])
@@ -173,7 +174,7 @@ def _leaves_of(tree: PlainTree, of_column: IntArray) -> _Leaves:
     for k, (slots, share) in enumerate(zip(of_leaf, shares, strict=True)):
         player[k, : len(slots)] = list(slots)
         padded[k, : len(share)] = share
-    return _Leaves(value, player, padded, node, side, slot)
+    return Leaves(value, player, padded, node, side, slot)
 
 
 def _share(tree: PlainTree, node: int, goes_left: bool) -> float:
@@ -181,7 +182,7 @@ def _share(tree: PlainTree, node: int, goes_left: bool) -> float:
     return float(tree.cover[child] / tree.cover[node]) if tree.cover[node] else 0.0
 
 
-def _passes(leaves: _Leaves, goes_left: BoolArray) -> BoolArray:
+def passes_of(leaves: Leaves, goes_left: BoolArray) -> BoolArray:
     """Say which rows pass all splits of each player of each leaf, shape (n, leaves, slots)."""
     n_leaves, width = leaves.player.shape
     passes = np.ones((len(goes_left), n_leaves, width), dtype=np.bool_)
@@ -191,13 +192,14 @@ def _passes(leaves: _Leaves, goes_left: BoolArray) -> BoolArray:
     return passes
 
 
-def _codes(passes: BoolArray) -> IntArray:
+def codes(passes: BoolArray) -> IntArray:
+    """Name the players that each row satisfies at each leaf by the bits of a number, shape (n, leaves)."""
     powers = np.left_shift(np.int64(1), np.arange(passes.shape[2], dtype=np.int64))
     return np.asarray(passes @ powers, dtype=np.int64)
 
 
 @cache
-def _quadrature(n_slots: int) -> tuple[FloatArray, FloatArray]:
+def quadrature(n_slots: int) -> tuple[FloatArray, FloatArray]:
     """Return nodes and weights on (0, 1) that integrate a polynomial of degree n_slots - 1 exactly."""
     nodes, weights = np.polynomial.legendre.leggauss((n_slots + 1) // 2)
     return (nodes + 1.0) / 2.0, weights / 2.0

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float32Array, FloatArray
-from core.explain.shapley import shapley_of_coalitions
+from core.explain.shapley import interactions_of_coalitions, shapley_of_coalitions
 from core.models.learners.feature_space import Curve, FeatureSpace, Levels, Product
 
 MOST_SOURCES = 6  # of one term: 64 coalitions
@@ -60,18 +60,39 @@ class LinearTerms:
             self._explain(rows.iloc[part].reset_index(drop=True), matrix[part].astype(np.float64), at, out[part])
         return out
 
-    def _explain(self, rows: pd.DataFrame, matrix: FloatArray, at: dict[str, int], out: FloatArray) -> None:
+    def interactions(self, rows: pd.DataFrame, matrix: Float32Array, names: tuple[str, ...]) -> FloatArray:
+        """Return the Shapley interaction of each pair of columns in each row, shape (n, names, names).
+
+        Args:
+            rows: Rows of the table.
+            matrix: Their linear matrix.
+            names: As in `contributions`.
+        """
+        at = {name: position for position, name in enumerate(names)}
+        out = np.zeros((len(rows), len(names), len(names)))
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            these, own_matrix = rows.iloc[part].reset_index(drop=True), matrix[part].astype(np.float64)
+            for sources, worths in self._games(these, own_matrix):
+                for (one, other), found in interactions_of_coalitions(worths).items():
+                    out[part, at[sources[one]], at[sources[other]]] += found
+                    out[part, at[sources[other]], at[sources[one]]] += found
+        return out
+
+    def _games(self, rows: pd.DataFrame, matrix: FloatArray) -> Iterator[tuple[tuple[str, ...], list[FloatArray]]]:
+        """Yield the columns that each term reads, with the worth of each of their coalitions."""
         own = {name: self._space.block(term, rows) for name, (term, _) in self._blocks.items()}
         for term, (begin, end) in zip(self._space.design.terms, self._slices.values(), strict=True):
             weights = self._coefficients[1 + begin : 1 + end]
             known, unknown = matrix[:, begin:end] @ weights, float((self._matrix[:, begin:end] @ weights).mean())
             names = self._sources(term)
-            if len(names) == 1:
-                out[:, at[names[0]]] += known - unknown
-                continue
-            worth = [np.full(len(rows), unknown)]
-            worth += [self._worth(term, weights, rows, own, names, k) for k in range(1, 2 ** len(names) - 1)]
-            for name, value in zip(names, shapley_of_coalitions([*worth, known]), strict=True):
+            worths = [np.full(len(rows), unknown)]
+            worths += [self._worth(term, weights, rows, own, names, k) for k in range(1, 2 ** len(names) - 1)]
+            yield names, [*worths, known]
+
+    def _explain(self, rows: pd.DataFrame, matrix: FloatArray, at: dict[str, int], out: FloatArray) -> None:
+        for names, worths in self._games(rows, matrix):
+            for name, value in zip(names, shapley_of_coalitions(worths), strict=True):
                 out[:, at[name]] += value
 
     def _worth(

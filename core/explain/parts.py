@@ -18,8 +18,15 @@ from typing_extensions import override
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.explain import leaf_games
+from core.explain.leaf_interactions import background_interactions, interaction_cost, path_dependent_interactions
 from core.explain.linear_terms import MOST_SOURCES, LinearTerms, linear_columns, most_sources
-from core.explain.plain_trees import PlainTrees, trees_of_forest, trees_of_lightgbm, trees_of_sklearn
+from core.explain.plain_trees import (
+    PlainTrees,
+    trees_of_forest,
+    trees_of_lightgbm,
+    trees_of_sklearn,
+)
+from core.explain.xgboost_trees import trees_of_xgboost
 from core.models.anatomy import FOREST_SCALE, Anatomy, MemberAnatomy
 from core.models.learners.blend import BlendLearner
 from core.models.learners.boosting import BoostedLearner, OffsetLearner
@@ -82,6 +89,18 @@ class ExplainedPart(ABC):
     def score(self, rows: ExplainedRows) -> FloatArray:
         """Return the score that the contributions and the base sum to, shape (n,)."""
 
+    @abstractmethod
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        """Return the Shapley interaction of each pair of players in each row, shape (n, players, players).
+
+        It is symmetric, with zeros on the diagonal.
+        """
+
+    @property
+    def interaction_cost(self) -> int:
+        """About how many products the interactions of one row take."""
+        return 0
+
 
 def by_player(effects: FloatArray, players: IntArray, n_players: int) -> FloatArray:
     """Add up the effects of columns by the player that each belongs to.
@@ -142,6 +161,18 @@ class TreesPart(ExplainedPart):
     def score(self, rows: ExplainedRows) -> FloatArray:
         return self._trees.score(self._matrix(rows))
 
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        matrix = self._matrix(rows)
+        if self._background is None:
+            return path_dependent_interactions(self._trees, matrix, self._players, self._n_players)
+        return background_interactions(self._trees, matrix, self._background, self._players, self._n_players)
+
+    @property
+    @override
+    def interaction_cost(self) -> int:
+        return interaction_cost(self._trees, self._players, 0 if self._background is None else len(self._background))
+
     def _matrix(self, rows: ExplainedRows) -> AnyArray:
         return rows.matrices.trees if self._fill is None else self._fill(rows.matrices.trees)
 
@@ -179,6 +210,20 @@ class OwnContributionsPart(ExplainedPart):
         answer = np.asarray(found, dtype=np.float64)
         return answer if answer.ndim == 1 else answer[:, self._output]
 
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        return path_dependent_interactions(self._trees(), rows.matrices.trees, self._columns.tolist(), self._n_players)
+
+    @property
+    @override
+    def interaction_cost(self) -> int:
+        return interaction_cost(self._trees(), self._columns.tolist())
+
+    def _trees(self) -> PlainTrees:
+        if self._make is not None:
+            return trees_of_xgboost(self._booster, self._make)
+        return trees_of_lightgbm(self._booster, output=self._output)
+
     def _all(self, matrix: AnyArray) -> FloatArray:
         width = len(self._columns) + 1
         if self._make is not None:
@@ -209,6 +254,10 @@ class DesignPart(ExplainedPart):
     @override
     def score(self, rows: ExplainedRows) -> FloatArray:
         return self._learner.score(rows.matrices)
+
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        return self._terms.interactions(rows.frame, rows.matrices.linear, self._names)
 
 
 class ColumnsPart(ExplainedPart):
@@ -247,6 +296,10 @@ class ColumnsPart(ExplainedPart):
     def score(self, rows: ExplainedRows) -> FloatArray:
         return np.asarray(self._design.matrix(rows.matrices.trees) @ self._weights + self._constant)
 
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        return np.zeros((len(rows), self._n_players, self._n_players))
+
 
 class ConstantPart(ExplainedPart):
     """A model that answers every row alike."""
@@ -263,6 +316,10 @@ class ConstantPart(ExplainedPart):
     @override
     def score(self, rows: ExplainedRows) -> FloatArray:
         return np.full(len(rows), self.base)
+
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        return np.zeros((len(rows), self._n_players, self._n_players))
 
 
 class SumPart(ExplainedPart):
@@ -282,6 +339,16 @@ class SumPart(ExplainedPart):
     def score(self, rows: ExplainedRows) -> FloatArray:
         found = sum(w * part.score(rows) for w, part in zip(self._weights, self._parts, strict=True))
         return np.asarray(found + self._constant)
+
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        found = (w * part.interactions(rows) for w, part in zip(self._weights, self._parts, strict=True))
+        return np.asarray(sum(found))
+
+    @property
+    @override
+    def interaction_cost(self) -> int:
+        return sum(part.interaction_cost for part in self._parts)
 
 
 class MemberPart(ExplainedPart):
@@ -387,7 +454,7 @@ class Assembly:
             return self._trees(learner), link
         if isinstance(learner, XGBoostLearner):
             if self.reading is TreeReading.BACKGROUND:
-                raise NotAdditiveError("XGBoost's own contributions are path-dependent.")
+                return self._plain(trees_of_xgboost(learner.booster, learner.library.DMatrix), "XGBoost"), link
             return OwnContributionsPart(learner, "XGBoost", *self._columns), link
         if isinstance(learner, SklearnLearner):
             return self._sklearn(learner)

@@ -37,6 +37,33 @@ def shapley_of_coalitions(values: Sequence[FloatArray]) -> list[FloatArray]:
     return out
 
 
+def interactions_of_coalitions(values: Sequence[FloatArray]) -> dict[tuple[int, int], FloatArray]:
+    """Return the Shapley interaction of each pair of players.
+
+    Args:
+        values: The worth of each coalition: at position k that of the players whose bits are set in k.
+    Source:
+        Grabisch and Roubens, International Journal of Game Theory 28 (1999).
+
+    >>> {pair: float(found) for pair, found in interactions_of_coalitions([np.array(v) for v in (0, 1, 2, 5)]).items()}
+    {(0, 1): 2.0}
+    """
+    n_players = len(values).bit_length() - 1
+    found = {}
+    for one in range(n_players):
+        for other in range(one + 1, n_players):
+            first, second, total = 1 << one, 1 << other, np.zeros(np.shape(values[-1]))
+            for coalition in range(len(values)):
+                if coalition & (first | second):
+                    continue
+                size = coalition.bit_count()
+                weight = factorial(size) * factorial(n_players - size - 2) / factorial(n_players - 1)
+                gain = values[coalition | first | second] - values[coalition | first]
+                total = total + weight * (gain - values[coalition | second] + values[coalition])
+            found[one, other] = total
+    return found
+
+
 def sampled_orders(n_players: int, n_pairs: int, *, seed: int) -> list[list[int]]:
     """Draw orders of the players, each followed by its reverse."""
     rng = np.random.default_rng(seed)

@@ -77,6 +77,7 @@ def report_of(
     n_rows: int,
     method: ExplainMethod = ExplainMethod.AUTO,
     output: str | None = None,
+    interactions: bool = False,
     most_sampled: int = MOST_SAMPLED_ROWS,
 ) -> GlobalExplanation:
     """Explain a model by rows.
@@ -105,6 +106,7 @@ def report_of(
         slices=slices_of(model.name, frame),
         n_rows=n_rows,
         denied=DenyList(settings.denied_columns),
+        interactions=interactions,
         notes=tuple(notes),
     )
 

@@ -5,15 +5,17 @@ import shutil
 import msgspec
 
 from console.dialogs.text import TextDialog
-from console.presentation.explanation import MOST, contribution_lines, importance_lines
+from console.presentation.explanation import MOST, change_lines, contribution_lines, importance_lines
 from console.verbs.explain import row_number
 from core.actor import Actor, Origin
+from core.explain.comparison import ImportanceChange
 from core.explain.documents import (
     AnswerInterval,
     CellChange,
     Counterfactual,
     FeatureContribution,
     FeatureImportance,
+    FeatureInteraction,
     GlobalExplanation,
     LocalExplanation,
     NearRow,
@@ -21,6 +23,7 @@ from core.explain.documents import (
 )
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.registry import Registry
+from core.training.own_data.explanation import ComparedExplanations
 from widgets.glyphs import ASCII, UNICODE
 
 HOW = {"reference": "40 rows", "scale": "log odds", "algorithm": "TreeSHAP", "method": "auto", "cost": "one pass a row"}
@@ -100,6 +103,52 @@ def test_a_long_list_is_bounded_and_adds_up():
     many = tuple(FeatureContribution(feature=f"c{k}", value=1.0, contribution=0.1) for k in range(MOST + 4))
     lines = texts(contribution_lines(msgspec.structs.replace(ROW, contributions=many), UNICODE))
     assert "4 columns more add +0.4" in lines
+
+
+def test_pairs_are_shown_with_their_interval_or_their_h_statistic():
+    exact = FeatureInteraction(features=("rating", "sector"), strength=0.25, low=0.2, high=0.3)
+    asked = FeatureInteraction(features=("rating", "size"), strength=0.1, h_statistic=0.4)
+    report = msgspec.structs.replace(VERSION, interactions=(exact, asked), interaction_method="as asked")
+    lines = texts(importance_lines(report, ASCII))
+    assert any(line.startswith("rating") and "x sector" in line and "0.2 to 0.3" in line for line in lines)
+    assert any("x size" in line and "H 0.40" in line for line in lines)
+    assert "Interactions: as asked." in lines
+    none = texts(importance_lines(msgspec.structs.replace(report, interactions=()), ASCII))
+    assert "No pair of columns does." in none
+
+
+def test_two_versions_are_side_by_side_and_clear_changes_are_marked():
+    change = ImportanceChange(
+        feature="rating", before=0.2, after=0.6, change=0.4, rank_before=3, rank_after=1, is_clear=True
+    )
+    new = ImportanceChange(
+        feature="size", before=None, after=0.1, change=0.1, rank_before=None, rank_after=5, is_clear=False
+    )
+    compared = ComparedExplanations(
+        model="spread",
+        before="1.0.0",
+        after="1.1.0",
+        scales=("log odds", "log odds"),
+        algorithms=("TreeSHAP", "linear terms"),
+        features=(change, new),
+    )
+    lines = texts(change_lines(compared, ASCII))
+    assert lines[0].split() == ["1.0.0", "1.1.0", "change", "rank"]
+    assert lines[1].split() == ["rating", "###", "20.0%", "##########", "60.0%", "+40.0", "3", ">", "1", "clear"]
+    assert lines[2].split()[1:3] == ["-", "##"]
+    assert "clear" not in lines[2]
+    assert lines[-1] == "TreeSHAP and linear terms; log odds."
+
+
+async def test_explain_against_asks_for_the_other_version_and_says_what_is_wrong_with_it(open_console):
+    async with open_console((100, 30)) as console:
+        version = console.app.snapshot.versions[0]
+        await console.press("colon", *f"explain_against {version.model} {version.version}", "enter")
+        assert "Name the version to compare with" in console.sentence
+        await console.press("colon", *f"explain_against {version.model} {version.version} 9.9.9", "enter")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
+        await console.settled()
+        assert f"What {version.model} {version.version} relies on, against 9.9.9" in console.text()
 
 
 async def test_explain_says_why_a_version_without_a_model_cannot_be_explained(open_console):

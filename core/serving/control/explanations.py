@@ -30,6 +30,7 @@ class ExplainQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
     output: str | None = None  # of several classes the one to explain
     n_rows: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # how many rows explain the version
+    interactions: bool = False  # measure pairs of columns, too
 
 
 class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +70,12 @@ class ExplanationRoutes(Controller):
         from core.training.own_data.explanation import explain_rows, explain_version
 
         request = ExplainRequest(
-            model=model, version=data.version, method=ExplainMethod(data.method), output=data.output, n_rows=data.n_rows
+            model=model,
+            version=data.version,
+            method=ExplainMethod(data.method),
+            output=data.output,
+            n_rows=data.n_rows,
+            interactions=data.interactions,
         )
         return explain_version(workspace, request) if data.rows is None else explain_rows(workspace, request, data.rows)
 

@@ -101,6 +101,7 @@ class ExplainRequest:
         fixed: Columns that this search may not change.
         interval: The level of a conformal interval of the answer, such as 0.9.
         n_rows: How many rows explain a version; by default 500.
+        interactions: Whether to measure how much pairs of columns do together, too; of a version as a whole.
         reading: How columns of the file are to be read, beyond what the signature says.
     """
 
@@ -115,6 +116,7 @@ class ExplainRequest:
     fixed: Sequence[str] = ()
     interval: float | None = None
     n_rows: int | None = None
+    interactions: bool = False
     reading: ReadingRules | None = None
 
 
@@ -208,6 +210,8 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         UsageError: The request contradicts itself, or there are no reference rows.
         HashMismatchError: The version's files differ from the registered files.
     """
+    if request.interactions:
+        raise UsageError("Interactions are of a whole version: leave the row out.")
     if request.reference_row is not None and request.method is ExplainMethod.PATH_DEPENDENT:
         raise UsageError("A reference row is a background; the path-dependent reading compares with the training rows.")
     settings = settings_in_force(workspace.root).explanation
@@ -296,6 +300,7 @@ def _explained(
         n_rows=request.n_rows or N_ROWS,
         method=request.method,
         output=request.output,
+        interactions=request.interactions,
     )
     return VersionExplanation(
         model=loaded.version.model,
@@ -429,7 +434,8 @@ def _asked(loaded: _Loaded) -> tuple[str, ...]:
 
 def _key(version: ModelVersion, request: ExplainRequest, settings: ExplanationSettings, sha256: str) -> str:
     asked = [
-        version.manifest_sha256, request.method, request.output, request.n_rows, sha256, settings, request.reading,
+        version.manifest_sha256, request.method, request.output, request.n_rows, request.interactions, sha256,
+        settings, request.reading,
     ]  # fmt: skip
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 

@@ -33,21 +33,31 @@ def booster(matrix: AnyArray, target: FloatArray, **parameters: Any) -> Any:
 
 def against_all_coalitions(trees: PlainTrees, row: AnyArray, background: AnyArray) -> FloatArray:
     """Return the Shapley values of a row by the definition, over every subset of its columns."""
+    return np.array(shapley_of_coalitions(worths_against(trees, row, background)))
+
+
+def worths_against(trees: PlainTrees, row: AnyArray, background: AnyArray) -> list[FloatArray]:
+    """Return the worth of every subset of a row's columns, the others from background rows."""
     worths = []
     for coalition in range(2 ** len(row)):
         known = np.array([bool(coalition >> column & 1) for column in range(len(row))])
         worths.append(np.array(trees.score(np.where(known, row, background)).mean()))
-    return np.array(shapley_of_coalitions(worths))
+    return worths
 
 
 def along_paths_of_all_coalitions(trees: PlainTrees, row: AnyArray) -> FloatArray:
     """Return the path-dependent Shapley values of a row by the definition: both branches where a column is unknown."""
+    return np.array(shapley_of_coalitions(worths_along_paths(trees, row)))
+
+
+def worths_along_paths(trees: PlainTrees, row: AnyArray) -> list[FloatArray]:
+    """Return the worth of every subset of a row's columns: both branches where a column is unknown."""
     cells = trees.cells(row[None, :])
     worths = []
     for coalition in range(2 ** len(row)):
         known = {column for column in range(len(row)) if coalition >> column & 1}
         worths.append(np.array(sum(_expected(tree, tree.goes_left(cells)[0], known, 0) for tree in trees.trees)))
-    return np.array(shapley_of_coalitions(worths))
+    return worths
 
 
 def _expected(tree: PlainTree, goes_left: AnyArray, known: set[int], node: int) -> float:

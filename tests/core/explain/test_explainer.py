@@ -149,7 +149,7 @@ def test_no_reference_rows_are_refused():
 
 
 @pytest.mark.parametrize("name", ["spread", "downgrade"])
-def test_xgboost_is_explained_by_its_own_contributions(name):
+def test_xgboost_is_explained_by_its_own_contributions_and_against_a_background(name):
     pytest.importorskip("xgboost", reason="the extra xgboost is not installed")
     model, frame = trained(name, "xgboost", n_estimators=20), bonds(2)
     explainer = Explainer(model, frame.head(20), columns=())
@@ -157,5 +157,7 @@ def test_xgboost_is_explained_by_its_own_contributions(name):
     table = explainer.contributions(frame.tail(10))
     assert explainer.sum_error(table) < SUM_TOLERANCE  # its margins are in single precision
     assert model.anatomy().to_answer(table.margin) == pytest.approx(model.predict(frame.tail(10)), rel=1e-5)
-    with pytest.raises(NotAdditiveError, match="XGBoost's own contributions are path-dependent"):
-        Explainer(model, frame.head(20), columns=(), method=ExplainMethod.BACKGROUND)
+    against = Explainer(model, frame.head(20), columns=(), method=ExplainMethod.BACKGROUND)
+    assert against.algorithm == "TreeSHAP of XGBoost, background"
+    assert against.sum_error(against.contributions(frame.tail(10))) < SUM_TOLERANCE
+    assert against.base == pytest.approx(against.margin(frame.head(20)).mean())

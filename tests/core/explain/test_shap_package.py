@@ -6,7 +6,9 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, 
 from sklearn.linear_model import LinearRegression
 
 from core.explain.leaf_games import against_background, expected_value, path_dependent
+from core.explain.leaf_interactions import path_dependent_interactions
 from core.explain.plain_trees import trees_of_lightgbm, trees_of_sklearn
+from core.explain.xgboost_trees import trees_of_xgboost
 from tests.core.explain.ensembles import N_COLUMNS, booster, table
 
 shap = pytest.importorskip("shap", reason="the package shap is not installed")
@@ -48,3 +50,34 @@ def test_the_closed_form_of_a_linear_model_is_that_of_shap():
     model = LinearRegression().fit(FILLED, TARGET)
     theirs = shap.LinearExplainer(model, FILLED[:50]).shap_values(FILLED[60:80])
     assert (FILLED[60:80] - FILLED[:50].mean(axis=0)) * model.coef_ == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_interactions_of_trees_are_those_of_shap(number):
+    model, read, matrix, _ = list(fitted())[number]
+    trees, width = read(model), matrix.shape[1]
+    single = matrix.astype(np.float32).astype(np.float64)[:30]
+    theirs = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent").shap_interaction_values(single)
+    found = path_dependent_interactions(trees, single, range(width), width)
+    between = ~np.eye(width, dtype=bool)
+    assert found[:, between] == pytest.approx(2 * np.asarray(theirs)[:, between], abs=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic"])
+def test_both_readings_of_xgboost_are_those_of_shap_and_of_the_library(objective):
+    xgb = pytest.importorskip("xgboost", reason="the extra xgboost is not installed")
+    matrix = MATRIX.astype(np.float32).astype(np.float64)
+    label = TARGET if objective.startswith("reg") else (TARGET > 0.5).astype(np.float64)
+    settings = {"objective": objective, "max_leaves": 15, "grow_policy": "lossguide", "eta": 0.1, "nthread": 1}
+    booster_ = xgb.train(settings, xgb.DMatrix(matrix, label=label), 40)
+    trees, rows = trees_of_xgboost(booster_, xgb.DMatrix), xgb.DMatrix(matrix[:50])
+    assert trees.score(matrix[:50]) == pytest.approx(booster_.predict(rows, output_margin=True), abs=1e-5)
+    own = booster_.predict(rows, pred_contribs=True)[:, :-1]
+    assert path_dependent(trees, matrix[:50], COLUMNS, N_COLUMNS) == pytest.approx(own, abs=1e-5)  # single precision
+    against = shap.TreeExplainer(booster_, data=matrix[100:130], feature_perturbation="interventional")
+    found = against_background(trees, matrix[:50], matrix[100:130], COLUMNS, N_COLUMNS)
+    assert found == pytest.approx(against.shap_values(matrix[:50], check_additivity=False), abs=1e-6)
+    pairs = booster_.predict(rows, pred_interactions=True)[:, :N_COLUMNS, :N_COLUMNS]
+    between = ~np.eye(N_COLUMNS, dtype=bool)
+    found = path_dependent_interactions(trees, matrix[:50], COLUMNS, N_COLUMNS)
+    assert found[:, between] == pytest.approx(2 * pairs[:, between], abs=1e-5)

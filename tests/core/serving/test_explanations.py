@@ -86,6 +86,10 @@ def test_a_version_is_explained_over_http(desk):
     assert report["n_rows"] == 40
     assert report["sum_error"] < 1e-6
     assert report["scale"] == "asinh(spread / 10 bp)"
+    assert "interactions" not in report
+    report = desk.ask(EXPLAIN, {"n_rows": 40, "interactions": True}).json["report"]
+    assert "of 40 rows" in report["interaction_method"]
+    assert len(report["interactions"][0]["features"]) == 2
 
 
 def test_a_row_is_explained_over_http(desk, rows_of):
