@@ -12,14 +12,14 @@ A model of three or more classes answers with a probability for each, and names 
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import orjson
 from typing_extensions import override
 
-from core.explain.conformal import LEVELS, Conformal, ConformalError
+from core.explain.conformal import LEVELS, Conformal
 from core.json_documents import json_decoder
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
+from core.serving.dialects.intervals import intervals_of, require_level
 from core.serving.dialects.schemas import ANSWER, ANSWERS, ROW, ROWS, TEXT, Schema, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
@@ -105,14 +105,7 @@ class JsonRows(Dialect):
     @override
     def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
         form: RowsForm = asked.form
-        if form.level is None:
-            return
-        if conformal is None:
-            raise BadRequestError("cannot be answered: the version has no conformal intervals", field="interval")
-        try:
-            conformal.radius(form.level)
-        except ConformalError as error:
-            raise BadRequestError(f"cannot be answered: {str(error).rstrip('.')}", field="interval") from None
+        require_level(form.level, conformal, field="interval")
 
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
@@ -135,13 +128,9 @@ class JsonRows(Dialect):
 
 
 def _intervals(answered: Answered, level: float) -> list[dict[str, Any]]:
-    """Return the interval of each answer, or the set of classes; `JsonRows.require` has let the level pass."""
-    conformal = answered.conformal
-    assert conformal is not None
-    answers = np.array(answered.values, dtype=np.float64)
-    kept, _ = conformal.radius(level)
-    if conformal.classes:
-        return [{"level": kept, "classes": found} for found in conformal.classes_of(answers, level)]
-    low, high = conformal.bounds(answers, level)
-    pairs = zip(low.tolist(), high.tolist(), strict=True)
-    return [{"level": kept, "low": least, "high": most} for least, most in pairs]
+    """Return the interval of each answer, or the set of classes."""
+    found = intervals_of(answered, level)
+    if found.classes is not None:
+        return [{"level": found.level, "classes": each} for each in found.classes]
+    pairs = zip(found.low, found.high, strict=True)
+    return [{"level": found.level, "low": least, "high": most} for least, most in pairs]

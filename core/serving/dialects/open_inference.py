@@ -1,7 +1,9 @@
 """The Open Inference Protocol, version 2, over REST: a tensor for each field, or a matrix if all fields are numbers.
 
 Tensors have the shape [n] or [n, 1]; text fields are BYTES. `null` in the data of an optional field is our extension,
-since JSON has no NaN. Three extensions of Triton are served: binary tensors, classification, and the repository index.
+since JSON has no NaN, and so is the parameter `interval` of a request: with 0.9, two more outputs hold the limits of a
+conformal interval of each answer, or one the set of classes. Three extensions of Triton are served: binary tensors,
+classification, and the repository index.
 
 Source: https://github.com/kserve/open-inference-protocol;
 https://github.com/triton-inference-server/server/tree/main/docs/protocol
@@ -15,10 +17,12 @@ import orjson
 from typing_extensions import override
 
 from core.escape import shown
+from core.explain.conformal import Conformal
 from core.json_documents import json_decoder
 from core.serving.decoding import check_keys, check_utf8, spelled_as_json
 from core.serving.dialects.content_types import Decode
 from core.serving.dialects.dialect import Answered, Dialect, ListPath, ModelPath, Reader, ReadRequest, ServerPath
+from core.serving.dialects.intervals import require_level
 from core.serving.dialects.open_inference_models import (
     describe_readiness,
     describe_repository,
@@ -28,12 +32,13 @@ from core.serving.dialects.open_inference_models import (
     refuse_to_load,
 )
 from core.serving.dialects.open_inference_outputs import (
+    INTERVAL,
     PLAIN,
     OutputForm,
     RequestParameters,
     WantedOutput,
     form_of,
-    output_of,
+    outputs_of,
 )
 from core.serving.dialects.open_inference_tensors import Tensor, TensorReader, decoder_for
 from core.serving.dialects.schemas import TEXT, TEXTS, Schema, object_schema
@@ -70,7 +75,12 @@ class OpenInference(Dialect):
     predict_path = "/v2/models/{which}/infer"
     request_schema = object_schema(["inputs"], id=TEXT, inputs=_TENSORS, outputs=_WANTED, parameters={"type": "object"})
     answer_schema = object_schema(
-        ["model_name", "outputs"], model_name=TEXT, model_version=TEXT, id=TEXT, outputs=_TENSORS
+        ["model_name", "outputs"],
+        model_name=TEXT,
+        model_version=TEXT,
+        id=TEXT,
+        parameters={"type": "object"},
+        outputs=_TENSORS,
     )
     model_paths = (
         ModelPath("/v2/models/{which}", "Signature", describe_signature),
@@ -147,24 +157,33 @@ class OpenInference(Dialect):
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         form: OutputForm = asked.form or PLAIN
-        made = output_of(form, answered)
-        output: dict[str, Any] = {"name": made.name, "datatype": made.datatype}
-        if made.parameters:
-            output["parameters"] = made.parameters
-        output["shape"] = made.shape
-        content = {
+        made, level = outputs_of(form, answered)
+        content: dict[str, Any] = {
             "model_name": answered.model,
             "model_version": answered.version,
             "id": answered.request_id,
-            "outputs": [output],
         }
-        if not form.is_binary:
-            output["data"] = made.data
-            return orjson.dumps(content)
-        tail = made.packed()
-        output["parameters"] = output.get("parameters", {}) | {"binary_data_size": len(tail)}
-        head = orjson.dumps(content)
-        return FramedBody.of(head + tail, len(head))
+        if level is not None:
+            content["parameters"] = {INTERVAL: level}
+        parts, outputs = [], []
+        for each in made:
+            output: dict[str, Any] = {"name": each.name, "datatype": each.datatype}
+            if each.parameters:
+                output["parameters"] = each.parameters
+            output["shape"] = each.shape
+            if form.is_binary:
+                parts.append(each.packed())
+                output["parameters"] = output.get("parameters", {}) | {"binary_data_size": len(parts[-1])}
+            else:
+                output["data"] = each.data
+            outputs.append(output)
+        head = orjson.dumps(content | {"outputs": outputs})
+        return FramedBody.of(head + b"".join(parts), len(head)) if form.is_binary else head
+
+    @override
+    def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
+        form: OutputForm = asked.form or PLAIN
+        require_level(form.level, conformal, field=f"parameters.{INTERVAL}")
 
 
 def _json_of(content: bytes) -> bytes:

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import orjson
 
 from core.escape import shown
 from core.serving.dialects.content_types import check_content_type
 from core.serving.dialects.dialect import Answered
+from core.serving.dialects.intervals import intervals_of
 from core.serving.dialects.open_inference_models import class_names
 from core.serving.dialects.open_inference_tensors import refuse_shared_memory
 from core.serving.dialects.tensors import packed_numbers, packed_texts
 from core.serving.errors import BadRequestError
 from core.serving.signature import ServingSignature
+
+INTERVAL = "interval"
+"""The parameter of a request, and of its answer: the level of conformal intervals."""
 
 
 class OutputParameters(msgspec.Struct, frozen=True):
@@ -36,6 +41,7 @@ class RequestParameters(msgspec.Struct):
 
     binary_data_output: bool = False
     content_type: str | None = None
+    interval: float | None = None  # our extension: the level of a conformal interval of each answer
 
 
 class OutputForm(NamedTuple):
@@ -43,6 +49,7 @@ class OutputForm(NamedTuple):
 
     is_binary: bool = False
     n_classes: int = 0  # the likeliest classes as texts instead of the numbers
+    level: float | None = None  # of an interval of each answer
 
 
 class InferOutput(NamedTuple):
@@ -72,7 +79,9 @@ def form_of(
     """
     if parameters is not None:
         check_content_type(parameters.content_type, "parameters")
-    form = OutputForm(parameters is not None and parameters.binary_data_output)
+    form = OutputForm()
+    if parameters is not None:
+        form = OutputForm(parameters.binary_data_output, level=parameters.interval)
     for wanted in outputs:
         if wanted.name != signature.output:
             raise BadRequestError(
@@ -86,7 +95,8 @@ def form_of(
             raise BadRequestError(
                 f"asks for {n_classes} classes; the model has {len(signature.classes) or 'none'}", field="outputs"
             )
-        form = OutputForm(form.is_binary if asked.binary_data is None else asked.binary_data, n_classes)
+        is_binary = form.is_binary if asked.binary_data is None else asked.binary_data
+        form = form._replace(is_binary=is_binary, n_classes=n_classes)
     return form
 
 
@@ -102,6 +112,26 @@ def output_of(form: OutputForm, answered: Answered) -> InferOutput:
         numbers = [number for row in data for number in row]
         return InferOutput(signature.output, "FP64", [len(data), len(data[0])], numbers, class_names(signature))
     return InferOutput(signature.output, "FP64", [len(data)], data, {})
+
+
+def outputs_of(form: OutputForm, answered: Answered) -> tuple[list[InferOutput], float | None]:
+    """Return the output of an answer, with the limits of its interval as outputs of their own where it is wanted.
+
+    They are `NAME_low` and `NAME_high`, of numbers; of classes `NAME_set`, for each row a JSON list of names.
+
+    Returns:
+        The outputs, and the level of the intervals.
+    """
+    main = output_of(form, answered)
+    if form.level is None:
+        return [main], None
+    name, found = answered.signature.output, intervals_of(answered, form.level)
+    if found.classes is not None:
+        texts = [orjson.dumps(each).decode() for each in found.classes]
+        return [main, InferOutput(f"{name}_set", "BYTES", [len(texts)], texts, {})], found.level
+    sides = (("low", found.low), ("high", found.high))
+    limits = [InferOutput(f"{name}_{side}", "FP64", [len(numbers)], numbers, {}) for side, numbers in sides]
+    return [main, *limits], found.level
 
 
 def _ranked(answer: Any, classes: tuple[str, ...], n: int) -> list[str]:

@@ -170,6 +170,7 @@ class TfServing(Dialect):
                 ("instances", list[signature.row] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
                 ("inputs", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
                 ("signature_name", str, SIGNATURE),
+                ("interval", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
             ],
         )
         decode = json_decoder(body).decode
@@ -195,6 +196,11 @@ class TfServing(Dialect):
             if asked.signature_name not in ("", SIGNATURE):
                 raise BadRequestError(
                     f"is {shown(asked.signature_name)}; the only signature is {SIGNATURE}", field="signature_name"
+                )
+            if asked.interval is not msgspec.UNSET:
+                raise BadRequestError(
+                    "has no place in TensorFlow Serving's answers: ask /api/v1/predict or /v2 for intervals",
+                    field="interval",
                 )
             if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
                 raise BadRequestError("The request requires either `instances` (rows) or `inputs` (columns).")

@@ -12,15 +12,18 @@ import msgspec
 from typing_extensions import override
 
 from core.client.message_classes import CHOICE
+from core.explain.conformal import Conformal
 from core.json_documents import converted
 from core.serving.dialects.content_types import Decode
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
+from core.serving.dialects.intervals import require_level
 from core.serving.dialects.open_inference_outputs import (
+    INTERVAL,
     OutputParameters,
     RequestParameters,
     WantedOutput,
     form_of,
-    output_of,
+    outputs_of,
 )
 from core.serving.dialects.open_inference_tensors import InputParameters, Tensor, TensorReader, decoder_for
 from core.serving.errors import CallerFaultError
@@ -101,18 +104,25 @@ class Infer(RpcDialect):
         return inputs, decoders
 
     @override
+    def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
+        require_level(asked.form.level, conformal, field=f"parameters.{INTERVAL}")
+
+    @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
-        made = output_of(asked.form, answered)
+        outputs, level = outputs_of(asked.form, answered)
         response = InferResponse(model_name=answered.model, model_version=answered.version, id=answered.request_id)
-        output = response.outputs.add(name=made.name, datatype=made.datatype, shape=made.shape)
-        for name, text in made.parameters.items():
-            output.parameters[name].string_param = text
-        if asked.form.is_binary:
-            response.raw_output_contents.append(made.packed())
-        elif made.datatype == "FP64":
-            output.contents.fp64_contents.extend(made.data)
-        else:
-            output.contents.bytes_contents.extend(text.encode() for text in made.data)
+        if level is not None:
+            response.parameters[INTERVAL].double_param = level
+        for made in outputs:
+            output = response.outputs.add(name=made.name, datatype=made.datatype, shape=made.shape)
+            for name, text in made.parameters.items():
+                output.parameters[name].string_param = text
+            if asked.form.is_binary:
+                response.raw_output_contents.append(made.packed())
+            elif made.datatype == "FP64":
+                output.contents.fp64_contents.extend(made.data)
+            else:
+                output.contents.bytes_contents.extend(text.encode() for text in made.data)
         content: bytes = response.SerializeToString()
         return content
 

@@ -1,5 +1,6 @@
 """Explanations and conformal intervals over HTTP, from a real server."""
 
+import json
 import shutil
 
 import numpy as np
@@ -70,6 +71,63 @@ def test_a_level_that_the_groups_are_too_few_for_is_refused_by_its_field(desk, r
     refused = desk.ask(SPREAD, {"row": rows_of("spread", 1)[0], "interval": 0.99})
     assert (refused.status, refused.json["field"]) == (400, "interval")
     assert "too few for an interval of level 0.99: at most" in refused.json["error"]
+
+
+KINDS = {str: "BYTES", bool: "BOOL", int: "INT64"}
+V2 = "/v2/models/{}/infer"
+
+
+def in_tensors(rows, **parameters):
+    """Return a request of the Open Inference Protocol for rows, with parameters of the whole."""
+    tensors = []
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        kind = KINDS.get(type(next((value for value in values if value is not None), 0.0)), "FP64")
+        tensors.append({"name": name, "shape": [len(values)], "datatype": kind, "data": values})
+    return {"inputs": tensors} | ({"parameters": parameters} if parameters else {})
+
+
+def test_open_inference_answers_have_the_limits_as_outputs_of_their_own(desk, rows_of):
+    rows = rows_of("spread", 3)
+    plain = desk.ask(V2.format("spread"), in_tensors(rows)).json
+    name = plain["outputs"][0]["name"]
+    assert len(plain["outputs"]) == 1
+    assert "parameters" not in plain
+    found = desk.ask(V2.format("spread"), in_tensors(rows, interval=0.9)).json
+    assert found["parameters"] == {"interval": 0.9}
+    answer, low, high = found["outputs"]
+    assert answer == plain["outputs"][0]
+    assert (low["name"], high["name"]) == (f"{name}_low", f"{name}_high")
+    in_rows = desk.ask(SPREAD, {"rows": rows, "interval": 0.9}).json["intervals"]
+    assert low["data"] == [each["low"] for each in in_rows]
+    assert high["data"] == [each["high"] for each in in_rows]
+    assert low["shape"] == [3]
+
+
+def test_open_inference_answers_of_classes_have_the_set(desk, rows_of):
+    rows = rows_of("downgrade", 2)
+    found = desk.ask(V2.format("downgrade"), in_tensors(rows, interval=0.9)).json
+    sets = found["outputs"][1]
+    assert (sets["datatype"], sets["name"]) == ("BYTES", found["outputs"][0]["name"] + "_set")
+    in_rows = desk.ask(DOWNGRADE, {"rows": rows, "interval": 0.9}).json["intervals"]
+    assert [json.loads(text) for text in sets["data"]] == [each["classes"] for each in in_rows]
+
+
+def test_open_inference_refuses_levels_that_no_version_keeps(desk, rows_of):
+    rows = rows_of("spread", 1)
+    for level in (2, "high", 0.999):
+        refused = desk.ask(V2.format("spread"), in_tensors(rows, interval=level))
+        assert refused.status == 400
+        assert "interval" in refused.json["error"] + refused.json.get("field", "")
+    other = desk.ask(V2.format("liquidity_shock"), in_tensors(rows_of("liquidity_shock", 1), interval=0.9))
+    assert other.status == 400
+    assert "no conformal intervals" in other.json["error"]
+
+
+def test_tensorflow_serving_refuses_an_interval_and_names_where_there_are_some(desk, rows_of):
+    refused = desk.ask("/v1/models/spread:predict", {"instances": rows_of("spread", 1), "interval": 0.9})
+    assert refused.status == 400
+    assert "ask /api/v1/predict or /v2 for intervals" in refused.json["error"]
 
 
 def test_a_version_without_intervals_says_so(desk, rows_of):
