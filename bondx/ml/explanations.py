@@ -37,7 +37,7 @@ def explain(
         row: One row: its position from 0, or its cells by name; None explains the version as a whole.
         data: A file with rows; by default rows that the version kept, or that its domain draws.
         version: Its version; by default the live version, else the newest.
-        method: `auto`, `path-dependent`, `background`, `permutation` or `exact`.
+        method: `auto`, `path-dependent`, `background`, `permutation`, `exact` or `lime`.
         output: Of several classes the one to explain.
         reference_row: The position of the row to compare with instead of the mean.
         turn: Also search the smallest change after which the answer is, for instance, `>=0.5`; empty: after which the

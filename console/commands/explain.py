@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.explain.documents import GlobalExplanation, LocalExplanation
     from core.training.own_data.explanation import ExplainRequest
 
-METHODS = ("auto", "path-dependent", "background", "permutation", "exact")
+METHODS = ("auto", "path-dependent", "background", "permutation", "exact", "lime")
 _WIDTH = 24  # of the longest bar
 _MOST_LINES = 20
 _MOST_PAIRS = 10
@@ -209,6 +209,7 @@ def _print_row(report: "LocalExplanation") -> None:
             "feature": entry.feature,
             "value": entry.value,
             "contribution": f"{entry.contribution:+.4g}",
+            "spread": "" if entry.error is None else f"{entry.error:.2g}",
             "": _signed_bar(entry.contribution, longest),
         }
         for entry in report.contributions[:_MOST_LINES]
@@ -221,7 +222,8 @@ def _print_row(report: "LocalExplanation") -> None:
             f"{report.interval.level:.0%} interval {report.interval.low:.6g} to {report.interval.high:.6g} "
             f"({printable(report.interval.method)})"
         )
-    print_table(lines, ("feature", "value", "contribution", ""), empty="no columns")
+    spread = ("spread",) if any(entry.error is not None for entry in report.contributions) else ()
+    print_table(lines, ("feature", "value", "contribution", *spread, ""), empty="no columns")
     rest = report.contributions[_MOST_LINES:]
     if any(entry.contribution for entry in rest):
         print(f"{len(rest)} columns more add {sum(entry.contribution for entry in rest):+.4g} (--json)")

@@ -6,6 +6,7 @@ leaf_interactions.py     exact interactions of pairs of columns; interactions.py
 xgboost_trees.py         the trees of XGBoost in that form
 linear_terms.py          exact Shapley values of linear models on a design
 shapley.py, sampling.py  Shapley values of any prediction function: all coalitions, or sampled orders
+lime.py                  a line near one row, refitted over seeds
 parts.py                 which algorithm explains which learner, and how an ensemble's members add up
 explainer.py             the algorithm that suits a model, chosen by its type, and named
 local_explanation.py     one row: contributions, nearest rows; counterfactual.py searches the smallest change

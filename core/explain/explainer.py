@@ -10,6 +10,7 @@ import pandas as pd
 from core.arrays import BoolArray, FloatArray
 from core.errors import UsageError
 from core.escape import shown
+from core.explain.lime import LimeExplainer
 from core.explain.linear_terms import linear_columns
 from core.explain.parts import SEVERAL_READ, Assembly, ExplainedPart, ExplainedRows, NotAdditiveError, TreeReading
 from core.explain.sampling import SampledExplainer
@@ -32,6 +33,7 @@ class ExplainMethod(StrEnum):
     BACKGROUND = "background"
     PERMUTATION = "permutation"
     EXACT = "exact"
+    LIME = "lime"
 
 
 class ContributionTable(NamedTuple):
@@ -96,8 +98,8 @@ class Explainer:
         self.output = self._output(background, output)
         self.notes: tuple[str, ...] = ()
         self._part: ExplainedPart | None = None
-        self._sampled: SampledExplainer | None = None
-        if method not in (ExplainMethod.PERMUTATION, ExplainMethod.EXACT):
+        self._sampled: SampledExplainer | LimeExplainer | None = None
+        if method not in (ExplainMethod.PERMUTATION, ExplainMethod.EXACT, ExplainMethod.LIME):
             try:
                 self._take_apart(background, method, reading if method is ExplainMethod.AUTO else TreeReading(method))
             except NotAdditiveError as reason:
@@ -217,9 +219,16 @@ class Explainer:
         self.notes += (
             "The prediction function is asked about mixtures of rows, and some mixtures may be rows that cannot occur.",
         )
-        self._sampled = SampledExplainer(
-            self.predict, players, background, n_pairs=n_pairs, seed=seed, is_exact=method is ExplainMethod.EXACT
-        )
+        if method is ExplainMethod.LIME:
+            self.notes += (
+                "LIME fits a line to neighbours of the row: its contributions need not sum to the answer, and the "
+                "spread is their standard deviation over seeds.",
+            )
+            self._sampled = LimeExplainer(self.predict, players, background, seed=seed)
+        else:
+            self._sampled = SampledExplainer(
+                self.predict, players, background, n_pairs=n_pairs, seed=seed, is_exact=method is ExplainMethod.EXACT
+            )
         self.base, self.players, self.algorithm = self._sampled.base, players, self._sampled.algorithm
         self.method = method if method is not ExplainMethod.AUTO else ExplainMethod.PERMUTATION
         self.scale = "probability" if self.classes or self._model.task == "classification" else "the model's answer"

@@ -83,15 +83,24 @@ class SampledExplainer:
         out = np.empty(len(known))
         for begin in range(0, len(known), MOST_ROWS_AT_ONCE):
             part = slice(begin, begin + MOST_ROWS_AT_ONCE)
-            out[part] = self._predict(self._mixed(row, known[part], starts[part]))
+            out[part] = self._predict(mixed_rows(self._background, row, self._columns, known[part], starts[part]))
         return out
 
-    def _mixed(self, row: pd.DataFrame, known: BoolArray, starts: IntArray) -> pd.DataFrame:
-        """Return background rows in which the known columns are the row's."""
-        frame = self._background.iloc[starts].reset_index(drop=True)
-        both = pd.concat([self._background, row], ignore_index=True)  # one dtype for the two
-        own = len(both) - 1
-        mixed = {
-            name: both[name].iloc[np.where(known[:, k], own, starts)].array for k, name in enumerate(self._columns)
-        }
-        return frame.assign(**mixed)
+
+def mixed_rows(
+    background: pd.DataFrame, row: pd.DataFrame, columns: Sequence[str], known: BoolArray, others: IntArray
+) -> pd.DataFrame:
+    """Return background rows in which the known columns are the row's.
+
+    Args:
+        background: The rows.
+        row: The row, as a frame of one.
+        columns: The columns that are mixed.
+        known: Whether each is the row's, shape (n, columns).
+        others: The background row of each, shape (n,) for whole rows or (n, columns).
+    """
+    both = pd.concat([background, row], ignore_index=True)  # one dtype for the two
+    own, of_column = len(both) - 1, others if others.ndim == 2 else others[:, None].repeat(len(columns), axis=1)
+    frame = background.iloc[of_column[:, 0]].reset_index(drop=True)
+    mixed = {name: both[name].iloc[np.where(known[:, k], own, of_column[:, k])].array for k, name in enumerate(columns)}
+    return frame.assign(**mixed)

@@ -27,7 +27,7 @@ class ExplainQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     rows: GivenRows | None = None  # by default rows that the version kept, or rows that its domain draws
     version: str | None = None  # by default the live version, else the newest
-    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact", "lime"] = "auto"
     output: str | None = None  # of several classes the one to explain
     n_rows: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # how many rows explain the version
     interactions: bool = False  # measure pairs of columns, too
@@ -38,7 +38,7 @@ class ExplainRowQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     row: RowPlace | dict[str, Any]  # its position among the rows that the version kept, or its cells
     version: str | None = None  # by default the live version, else the newest
-    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact", "lime"] = "auto"
     output: str | None = None  # of several classes the one to explain
     reference_row: RowPlace | None = None  # compare with this row instead of the mean
     turn: Annotated[str, Meta(max_length=100)] | None = None  # search the smallest change that turns the answer
@@ -51,7 +51,7 @@ class CompareQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     before: str
     after: str
-    method: Literal["auto", "path-dependent", "background", "permutation", "exact"] = "auto"
+    method: Literal["auto", "path-dependent", "background", "permutation", "exact", "lime"] = "auto"
     n_rows: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # how many rows explain each
 
 
