@@ -377,6 +377,17 @@ class MemberPart(ExplainedPart):
     def score(self, rows: ExplainedRows) -> FloatArray:
         return self._part.score(self._own(rows))
 
+    @override
+    def interactions(self, rows: ExplainedRows) -> FloatArray:
+        out = np.zeros((len(rows), self._n_players, self._n_players))
+        out[:, self._players[:, None], self._players] = self._part.interactions(self._own(rows))
+        return out
+
+    @property
+    @override
+    def interaction_cost(self) -> int:
+        return self._part.interaction_cost
+
     def _own(self, rows: ExplainedRows) -> ExplainedRows:
         return ExplainedRows(rows.frame, self._member.anatomy.matrices(rows.frame))
 
