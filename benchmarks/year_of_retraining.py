@@ -99,13 +99,13 @@ class World:
     def probability(number: int, frame: pd.DataFrame) -> np.ndarray:
         """Return the chance of the second class, by the law of the day."""
         season = np.sin(2 * np.pi * number / 365)
-        demand_effect = -0.8 if number >= REGIME else 1.2
+        demand_effect = -0.3 if number >= REGIME else 1.2
         faded = np.clip((number - SLOW.start) / len(SLOW), 0, 1)
         region = frame["region"].map({"north": 0.6, "south": -0.6, "west": 0.0}).to_numpy(dtype=float)
         logit = (
             demand_effect * frame["demand"]
             + 0.9 * season * (frame["temperature"] - 12.0) / 8.0
-            + (1.2 - 2.0 * faded) * frame["margin"]
+            + (1.2 - 1.4 * faded) * frame["margin"]
             + 0.5 * np.abs(frame["wind"])
             + region
             - 0.4
@@ -347,7 +347,7 @@ class Ours(Strategy):
         )
         columns = tuple(
             MonitoredColumn(
-                name=each.found.column,
+                name=each.found.feature,
                 type=each.type,
                 verdict=each.found.verdict,
                 reason=each.found.reason,

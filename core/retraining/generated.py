@@ -113,7 +113,8 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
     """
     plan = GeneratorPlan.read(folder)
     settings, domain = plan.training, domain_of(plan.training)
-    work = SessionWork(settings, folder / SESSION, world_seed=plan.world_seed)
+    warm = _warm_start(workspace, live) if retraining.policy.start == "warm" else {}
+    work = SessionWork(settings, folder / SESSION, world_seed=plan.world_seed, warm_start=warm)
     with _tracked(workspace, retraining, plan) as (runs, run):
         try:
             final, last = _trained(work, plan, runs, run)
@@ -146,9 +147,16 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
         "gates": [f"{gate.name}: {gate.verdict}" for gate in facts.gates if str(gate.verdict) != "pass"],
     }
     n_epochs = f"{final.epoch} epochs of {settings.dataset_size:,} {domain.rows}"
+    how = ""
+    if retraining.policy.start == "warm":
+        went_on = made.way == "continued" and bool(warm)
+        how = f"; it {'continues' if went_on else 'does not continue'} {live.key}, by the validation rows"
+        how = how if warm else f"; {live.key} cannot continue to learn, so a new one began"
+    if final.tuning:
+        how += f"; tuning: {final.tuning[0].why}"
     return StepResult(
         outcome="done",
-        reason=f"{made.chosen} trained in {n_epochs} as {live.key} was",
+        reason=f"{made.chosen} trained in {n_epochs} as {live.key} was{how}",
         evidence=evidence,
         run_id=run.run_id,
     )
@@ -182,6 +190,13 @@ def compare_on_draws(
         slices = domain_slices(old.rows, panels.domain)
         found = compare("newest rows", old, new, slices, group, margin=policy.margin, slice_margin=policy.slice_margin)
     return found, attained
+
+
+def _warm_start(workspace: Workspace, live: ModelVersion) -> dict[str, Model]:
+    """Open the live version, if it can learn on."""
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        model = load_model(artifact)
+    return {live.model: model} if model.continues else {}
 
 
 def _panels(plan: GeneratorPlan) -> SessionPanels:

@@ -81,6 +81,7 @@ def plan_draws(workspace: Workspace, retraining: Retraining, live: ModelVersion,
     training = msgspec.structs.replace(
         recipe,
         random_seed=derive_seed(settings.random_seed, f"retraining {retraining.retraining_id}"),
+        advanced=retraining.policy.tuned(recipe.advanced),
         models={live.model: recipe.models.get(live.model, ModelSettings())},
         domain_settings=world,
         quality_gates=settings.quality_gates,

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from core.alerts import Alerts
 from core.errors import CoreError
-from core.retraining.facts import known_models
 from core.retraining.leaderboard import LeaderboardEntry, leaderboard
+from core.rollout import Rollouts
 from core.state import Workspace
 
 RULE = "challenger_better"
@@ -28,8 +28,7 @@ class Proposals:
         """
         proposed: list[LeaderboardEntry] = []
         unjudged: set[str] = set()
-        models = known_models(self._workspace)
-        for model in models:
+        for model in sorted(self._compared()):
             try:
                 proposed += [each for each in leaderboard(self._workspace, model, now=now) if each.is_proposed]
             except CoreError:  # such as a policy that cannot be used, of which the engine has an alert
@@ -47,3 +46,11 @@ class Proposals:
                 labels = {"model": model, "version": version}
                 self._alerts.clear(RULE, labels=labels, now=now, reason=f"{version} is proposed no more")
         return proposed
+
+    def _compared(self) -> set[str]:
+        """Name the models that a rollout compared without going live by itself; most workspaces have none."""
+        return {
+            rollout.model
+            for rollout in Rollouts(self._workspace).in_brief()
+            if rollout.is_undecided or not rollout.strategy.promotes
+        }

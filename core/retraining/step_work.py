@@ -122,6 +122,7 @@ def _train(
     with Registry(workspace).opened(live.model, live.version) as artifact:
         signature = _signature(artifact, live)
     request = _recipe(live, signature, folder / LEARN)
+    settings = msgspec.structs.replace(settings, advanced=retraining.policy.tuned(settings.advanced))
     trained: list[TrainedArtifact] = []
 
     def fill(place: Path) -> None:
@@ -145,15 +146,18 @@ def _train(
     )
     write_file(folder / CARD, msgspec.json.encode(card))
     ships = str(found.report.get("ships"))
+    tuned = found.report.get("tuning")
     evidence = {
         "ships": ships,
         "n_rows": found.report["split"]["n_shipped"],
         "metrics": {name: round(value, 6) for name, value in found.metrics.items()},
         "gates": [f"{gate.name}: {gate.verdict}" for gate in found.gates if str(gate.verdict) != "pass"],
+        **({"tuning": tuned["why"]} if tuned else {}),
     }
     return StepResult(
         outcome="done",
-        reason=f"{ships} trained on {evidence['n_rows']:,} rows as {live.key} was",
+        reason=f"{ships} trained on {evidence['n_rows']:,} rows as {live.key} was"
+        + (f"; tuning: {tuned['why']}" if tuned else ""),
         evidence=evidence,
         run_id=found.run.run_id,
     )

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from core.settings.cron import CronSchedule, zone_of
 from core.settings.names import Name
+from core.settings.training import AdvancedSettings
 from core.settings.units import Share
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -207,6 +208,20 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     source: RetrainingSource = RetrainingSource()
     window: DataWindow = DataWindow()
     min_samples: Annotated[int, Meta(ge=50, description="Fewest labelled rows to train and validate on.")] = 1000
+    tune: Annotated[
+        Literal["as_before", "always", "never"],
+        Meta(
+            description="Search parameters before training: as advanced.enable_hyperparameter_tuning says (for drawn "
+            "rows, that of the session), always, or never."
+        ),
+    ] = "as_before"
+    start: Annotated[
+        Literal["cold", "warm"],
+        Meta(
+            description="warm: the live version itself learns on from drawn rows, beside a new model, and the better "
+            "of both ships; cold: a new one begins."
+        ),
+    ] = "cold"
     checks: RetrainingChecks = RetrainingChecks()
     validation: RetrainingValidation = RetrainingValidation()
     cooldown_hours: Annotated[float, Meta(ge=0, le=8760, description="Shortest time between two retrainings.")] = 24.0
@@ -246,11 +261,22 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             raise ValueError("min_new_samples counts rows that come; with source.kind generator, rows are drawn")
         if self.source.kind == "generator" and self.method == "reweigh":
             raise ValueError("method reweigh follows outcomes of rows; with source.kind generator, rows are drawn")
+        if self.source.kind != "generator" and self.start == "warm":
+            raise ValueError(
+                f"start is warm, and source.kind {self.source.kind}: only a model that learns drawn rows epoch by "
+                "epoch can continue from the live version"
+            )
         if self.enabled and not self.triggers:
             raise ValueError(
                 "retraining is enabled without a trigger: set drift, performance, schedule, min_new_samples or "
                 "max_age_days"
             )
+
+    def tuned(self, settings: AdvancedSettings) -> AdvancedSettings:
+        """Return the settings with the search of parameters switched as the policy says."""
+        if self.tune == "as_before":
+            return settings
+        return msgspec.structs.replace(settings, enable_hyperparameter_tuning=self.tune == "always")
 
     @property
     def triggers(self) -> tuple[str, ...]:

@@ -5,11 +5,14 @@ Every result here is a function of the settings, the epoch number and the checkp
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 
 from core.confinement import confine
 from core.json_documents import converted
+from core.models import Model
 from core.progress import begins
 from core.quality import QualityReport, assess
 from core.quality.report import with_gate
@@ -61,6 +64,7 @@ class SessionWork:
         *,
         data_folder: Path | None = None,
         world_seed: int | None = None,
+        warm_start: Mapping[str, Model] = MappingProxyType({}),
     ) -> None:
         """Draw the validation panel, and load or create the models.
 
@@ -69,6 +73,8 @@ class SessionWork:
             folder: The folder of its checkpoints.
             data_folder: The folder of its data sets, if they are to be kept.
             world_seed: As for `SessionPanels`.
+            warm_start: Trained models that continue to learn, by name, in place of new ones; a checkpoint comes before
+                them.
         """
         document = as_document(settings)
         begins("the preparation")
@@ -86,7 +92,8 @@ class SessionWork:
         self._checkpoints = Checkpoints(folder)
         self._newest, damaged = self._checkpoints.newest()
         self._damaged = tuple(map(str, damaged))
-        self._model_set = ModelSet(settings)
+        self._warm_start = warm_start
+        self._model_set = self._new_models()
         if self._newest is not None:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
@@ -134,7 +141,7 @@ class SessionWork:
         progress = self._search.step(stop)
         if progress.is_done:
             self._settings = with_outcome(self._settings, self._search.outcome)
-            self._model_set = ModelSet(self._settings)
+            self._model_set = self._new_models()
         return progress
 
     def run_epoch(self, number: int) -> EpochDone:
@@ -194,6 +201,12 @@ class SessionWork:
     def fit_seconds(self) -> dict[str, float]:
         """What each model took to learn in the last epoch, or for the end."""
         return self._fit_seconds
+
+    def _new_models(self) -> ModelSet:
+        """Make the models that the first epoch teaches."""
+        model_set = ModelSet(self._settings)
+        model_set.models.update(self._warm_start)
+        return model_set
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         watch = Stopwatch()

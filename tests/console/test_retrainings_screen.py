@@ -8,10 +8,12 @@ import pytest
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import retrainings
+from console.presentation.leaderboard import NO_LIVE_VERSION, leaderboard_lines
 from console.verbs.retraining import RETRAINED
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.retraining.document import DesiredRetraining, RetrainingPhase, TriggerKind
+from core.retraining.leaderboard import LeaderboardEntry, MetricReading
 from core.retraining.retrainings import Retrainings
 from core.settings import Settings
 from core.state import Workspace
@@ -200,3 +202,27 @@ def test_without_an_engine_nothing_is_said_to_run(workspace):
     running = [each for each in snapshot.retrainings if each.observed.phase is RetrainingPhase.AWAITING_APPROVAL]
     lines = retrainings.summary_lines(running[0], NOW, ASCII, absence=snapshot.absence)
     assert any("no engine is running" in line.text for line in lines)
+
+
+async def test_leaderboard_ranks_the_live_version_of_a_model_and_its_challengers(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("colon", *"leaderboard spread", "enter")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the leaderboard")
+        await console.until(lambda: "1.2.0  live" in console.text(), "the champion")
+
+
+def test_a_proposed_challenger_stands_out(workspace):
+    better = LeaderboardEntry(
+        model="spread",
+        version="1.3.0",
+        role="shadow",
+        estimated=MetricReading(metric="mae", value=6.1, low=5.8, high=6.4, n=900),
+        verdict="better",
+        is_proposed=True,
+        reason="ro-0002: loss difference -0.4",
+    )
+    first, estimated, reason = (line.text for line in leaderboard_lines((better,), ASCII))
+    assert first == "1  1.3.0  shadow  better  -> proposed"
+    assert estimated.split() == ["estimated", "mae", "6.1", "(5.8", "to", "6.4)"]
+    assert reason.strip() == "ro-0002: loss difference -0.4"
+    assert [line.text for line in leaderboard_lines((), ASCII)] == [NO_LIVE_VERSION]

@@ -220,3 +220,47 @@ def test_the_interval_of_a_difference_of_areas_holds_what_it_promises(truth) -> 
         whole = compare_rankings("rows", events, one, two, np.arange(400), margin=0.05).whole
         n_held += whole.low <= 0 <= whole.high
     truth.at_least(n_held / n_runs, 0.92, n=n_runs)
+
+
+def test_a_warm_start_lets_the_live_version_learn_on_and_says_what_ships(
+    workspace: Workspace, clock: HandClock, small: None
+) -> None:
+    from core.retraining.generated import SESSION, train_on_draws
+
+    world = live_world(workspace, clock, *MODELS[0])
+    asked = world.retrainings.now(
+        "liquidity_shock", actor=ANA, policy=msgspec.structs.replace(RULES, start="warm", tune="never")
+    )
+    live = world.registry.get("liquidity_shock", "1.0.0")
+    plan = plan_draws(workspace, asked, live, settings_in_force(workspace.root))
+    assert plan.training.advanced.enable_hyperparameter_tuning is False
+    scores = {}
+    for start in ("cold", "warm"):
+        policy = msgspec.structs.replace(asked.policy, start=start)
+        folder = folder_of(workspace, asked.retraining_id) / start
+        folder.mkdir(parents=True)
+        plan.write(folder)
+        done = train_on_draws(workspace, msgspec.structs.replace(asked, policy=policy), live, folder)
+        assert ("continue" in done.reason) is (start == "warm")
+        first = sorted((folder / SESSION).glob("epoch*"))[0]
+        scores[start] = bytes_of(first)
+    assert scores["warm"] != scores["cold"], "the first epoch began elsewhere"
+
+
+def test_tuning_by_policy_is_laid_over_the_recipe() -> None:
+    advanced = settings_of_tuning(True)
+    assert RULES.tuned(advanced) == advanced
+    assert msgspec.structs.replace(RULES, tune="never").tuned(advanced) == settings_of_tuning(False)
+    assert msgspec.structs.replace(RULES, tune="always").tuned(settings_of_tuning(False)) == advanced
+
+
+def settings_of_tuning(is_on: bool):
+    from core.settings.training import AdvancedSettings
+
+    return AdvancedSettings(enable_hyperparameter_tuning=is_on)
+
+
+def test_a_file_has_no_warm_start(workspace: Workspace) -> None:
+    workspace.settings_file.write_text("policy: {retraining: {start: warm}}\n")
+    with pytest.raises(SettingsError, match="can continue from the live version"):
+        settings_in_force(workspace.root)

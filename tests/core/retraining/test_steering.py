@@ -12,10 +12,13 @@ from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionM
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
 from core.retraining.document import Retraining, RetrainingPhase, StepName
+from core.rollout import RolloutPhase, Strategy
+from core.rollout.judgement import RolloutVerdict, VerdictOutcome
 from core.settings.retraining import Blackout, RetrainingPolicy, RetrainingSource
 from core.view.source import SnapshotSource
 from tests.end_to_end import market
 from tests.retraining_world import ANA, BEN, MODEL, World
+from tests.waiting import until
 
 RULES = RetrainingPolicy(
     source=RetrainingSource(kind="files", path="new"), min_samples=200, auto_deploy=True, watch_minutes=30
@@ -163,3 +166,40 @@ def test_a_snapshot_shows_retrainings_newest_first(world: World) -> None:
     assert source.take().retrainings == ()
     found = world.retrainings.now(MODEL, actor=ANA)
     assert source.take().retrainings == (found,)
+
+
+def finished_shadow(world: World, outcome: VerdictOutcome, reason: str) -> Retraining:
+    """Drive a retraining with a shadow until its finding is there."""
+    found = asked(world, strategy="shadow")
+    rolling = world.run(found.retraining_id, to=StepName.ROLLOUT)
+    while not rolling.observed.rollout_id:
+        world.pipeline.tick()
+        rolling = world.retrainings.get(found.retraining_id)
+    until(lambda: world._is_open(rolling), "the first step of the shadow")
+    shadow = world.rollouts.get(rolling.observed.rollout_id)
+    assert (shadow.strategy, shadow.share, world.live) == (Strategy.SHADOW, 0.0, "1.0.0")
+    observed = msgspec.structs.replace(
+        shadow.observed,
+        phase=RolloutPhase.FINISHED,
+        verdict=RolloutVerdict(outcome=outcome, reason=reason),
+        ended_at=world.clock.now,
+    )
+    world.rollouts.save(shadow, observed)
+    return rolling
+
+
+def test_a_shadow_that_is_found_safe_is_followed_by_the_promotion_and_the_watch(world: World) -> None:
+    rolling = finished_shadow(world, VerdictOutcome.ADVANCE, "the loss is within its margin")
+    watched = world.run(rolling.retraining_id, to=StepName.WATCH)
+    assert world.live == watched.observed.challenger != "1.0.0"
+    assert "found" in watched.observed.step(StepName.ROLLOUT).reason
+    assert "the loss is within its margin" in watched.observed.step(StepName.ROLLOUT).reason
+    world.pass_by(minutes=31)
+    world.run(rolling.retraining_id, to=RetrainingPhase.DONE)
+
+
+def test_a_shadow_without_a_finding_leaves_the_live_version(world: World) -> None:
+    rolling = finished_shadow(world, VerdictOutcome.HOLD, "too few outcomes")
+    rejected = world.run(rolling.retraining_id, to=RetrainingPhase.REJECTED)
+    assert "did not find" in rejected.observed.reason
+    assert world.live == "1.0.0"
