@@ -10,7 +10,8 @@ another unit, another is empty) and one poisoned week (days 250 to 256: 30 % of 
 "Ours" calls the product's own decisions: the triggers (`core.retraining.triggers.judge`) on drift (`check_profile`) and
 realised performance (`core.monitoring.performance.verdict.judge`), the newest rows held out
 (`core.retraining.collecting.newest`), the guards against poisoning (`guard_rows`), the comparison with the live version
-(`compare`, `verdict`), and the watch that takes a version back. "Monthly" and "always" deploy what they trained.
+(`compare`, `verdict`), and the watch that takes a version back (`did_no_better`). "Monthly" and "always" deploy what
+they trained.
 
 Attainment is known exactly, since the world knows the probability of each outcome: the share of what can be gained over
 the constant answer of the day, on 2,000 fresh rows. A deployment is harmful if the new version, over the 14 days after
@@ -33,7 +34,13 @@ from lightgbm import LGBMClassifier
 from core.intervals.sums import mean_interval
 from core.models.outcomes import Outcomes
 from core.monitoring.data_profile import DataProfile
-from core.monitoring.documents import DriftPart, MonitoredColumn, PerformancePart, VersionMonitoring
+from core.monitoring.documents import (
+    DriftPart,
+    MonitoredColumn,
+    MonitoredMetric,
+    PerformancePart,
+    VersionMonitoring,
+)
 from core.monitoring.performance.held_out import HeldOutFigure
 from core.monitoring.performance.sequences import LEVEL, Moments
 from core.monitoring.performance.verdict import MARGIN
@@ -43,7 +50,8 @@ from core.monitoring.profiling import kinds_of, profile_columns, profile_of
 from core.monitoring.verdicts import PerformanceVerdict
 from core.retraining.collecting import newest
 from core.retraining.comparing import compare, level_slices, verdict
-from core.retraining.document import Retraining, RetrainingMemory
+from core.retraining.deploying import did_no_better, metrics_before
+from core.retraining.document import MetricBefore, Retraining, RetrainingMemory
 from core.retraining.guarding import GuardReference, guard_rows
 from core.retraining.triggers import ModelFacts, judge
 from core.settings import Policy
@@ -262,6 +270,7 @@ class Ours(Strategy):
         super().__init__(world, seed)
         self.started: list[datetime] = []
         self.watched: tuple[int, Version] | None = None  # until which day, and the version before
+        self.before: tuple[MetricBefore, ...] = ()  # what the version before did just before
         self.n_rejected = self.n_restored = 0
 
     def decide(self, number: int) -> None:
@@ -269,7 +278,8 @@ class Ours(Strategy):
         seen = self.monitoring(now)
         if self.watched is not None:
             until, before = self.watched
-            if seen.performance is not None and seen.performance.verdict is PerformanceVerdict.FELL:
+            fell = seen.performance is not None and seen.performance.verdict is PerformanceVerdict.FELL
+            if seen.performance is not None and fell and did_no_better(seen.performance, self.before, "") is None:
                 self.told.append(f"day {number}: taken back: {seen.performance.reason}")
                 self.live, self.watched = before, None
                 self.n_restored += 1
@@ -309,6 +319,7 @@ class Ours(Strategy):
             self.n_rejected += 1
             return
         before = self.live
+        self.before = () if seen.performance is None else metrics_before(seen.performance)
         self.deploy(number, new)
         self.watched = (number + int(self.policy.watch_minutes / 1440), before)
 
@@ -362,7 +373,8 @@ class Ours(Strategy):
         """Judge the realised log loss, as the monitoring does: since the version went live, and over a week."""
         if not self.live.losses:
             return None
-        for name, days in (("since it went live", len(self.live.losses)), ("week", 7)):
+        verdicts, metrics = [], []
+        for window, days in (("", len(self.live.losses)), ("day", 1), ("week", 7)):
             loss = np.concatenate(self.live.losses[-days:])
             top = float(-np.log(1e-3))
             moments = Moments(
@@ -373,10 +385,21 @@ class Ours(Strategy):
                 above=top - float(loss.mean()),
             )
             found = judge_performance(moments, self.live.held_out, 1.0 + MARGIN, level=LEVEL, effect=1.0)
-            if found.verdict is PerformanceVerdict.FELL:
-                reason = f"log loss {loss.mean():.3f} ({name}), held out {self.live.held_out.value:.3f}"
-                return PerformancePart(as_of=now, verdict=PerformanceVerdict.FELL, reason=reason)
-        return PerformancePart(as_of=now, verdict=found.verdict, reason="")
+            metrics.append(
+                MonitoredMetric(
+                    metric="log_loss",
+                    value=moments.mean,
+                    low=found.interval.low if found.interval else None,
+                    high=found.interval.high if found.interval else None,
+                    n=len(loss),
+                    window=window,
+                )
+            )
+            verdicts.append(found.verdict)
+        fell = PerformanceVerdict.FELL in (verdicts[0], verdicts[2])
+        verdict_now = PerformanceVerdict.FELL if fell else verdicts[0]
+        reason = f"log loss {metrics[0].value:.3f} since it went live, held out {self.live.held_out.value:.3f}"
+        return PerformancePart(as_of=now, verdict=verdict_now, reason=reason, metrics=tuple(metrics))
 
 
 def attainment(world: World, version: Version, number: int) -> float:
@@ -469,12 +492,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400, help="rows a day")
     parser.add_argument("--seeds", type=int, default=1, help="years")
     parser.add_argument("--plot", type=Path, default=Path("year_of_retraining.svg"))
+    parser.add_argument("--only", choices=list(COLOURS), action="append", default=[], help="only this strategy")
     parser.add_argument("--told", action="store_true", help="print what ours decided, and why")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     curves: dict[str, list[float]] = {}
     print(f"{'strategy':<10}{'attainment':>12}{'worst week':>12}{'trained':>9}{'live':>6}{'harmful':>9}{'seconds':>9}")
     for kind in (Never, Monthly, Ours, Always):
+        if args.only and kind.name not in args.only:
+            continue
         means, worst, trained, live, harm, rejected, restored = [], [], [], [], [], 0, 0
         began = time.perf_counter()
         for seed in range(args.seeds):

@@ -11,11 +11,11 @@ from core.actor import Actor
 from core.clock import Clock
 from core.clock import in_words as at_in_words
 from core.errors import CoreError
-from core.monitoring.documents import HealthState
+from core.monitoring.documents import HealthState, PerformancePart
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
 from core.registry import ModelVersion, Registry, Stage
-from core.retraining.document import Retraining
+from core.retraining.document import MetricBefore, Retraining
 from core.retraining.results import folder_of, read_card
 from core.rollout import Rollout, RolloutPhase, Rollouts
 from core.rollout.judgement import VerdictOutcome
@@ -23,6 +23,8 @@ from core.rollout.rollout import DesiredRollout
 from core.rollout.strategies import Strategy
 from core.state import Workspace
 
+_NEWEST_FIRST = ("day", "week", "")
+_LEAST_OUTCOMES = 100  # of a window: the interval of fewer is too wide to show that a version did better
 STRATEGIES = {"canary": Strategy.CANARY, "shadow": Strategy.SHADOW}
 
 
@@ -167,22 +169,33 @@ class Deployment:
             return DeploymentStanding(True, f"{live or 'no version'} went live meanwhile; nothing is left to watch")
         found = MonitoringStore(self._workspace).find(model)
         seen = found.live if found is not None and found.live.version == challenger else None
+        seen_reason = ""
         if seen is not None and retraining.policy.rollback_on_failure:
             if seen.health.state is HealthState.FAILING:
                 why = seen.health.reasons[0].text if seen.health.reasons else "its health is failing"
                 return DeploymentStanding(False, f"{challenger} is failing: {why}")
             if seen.performance is not None and seen.performance.verdict is PerformanceVerdict.FELL:
-                return DeploymentStanding(
-                    False, f"{challenger} does worse than when it was tested: {seen.performance.reason}"
-                )
+                why = f"{challenger} does worse than when it was tested: {seen.performance.reason}"
+                champion = retraining.observed.champion
+                if (no_better := did_no_better(seen.performance, retraining.observed.before, champion)) is None:
+                    return DeploymentStanding(False, why)
+                seen_reason = f"; {why}, but {no_better}"
         since = retraining.observed.promoted_at or now
         until = since + timedelta(minutes=retraining.policy.watch_minutes)
         state = "nothing is known of it yet" if seen is None else f"its health is {seen.health.state}"
+        state += seen_reason
         if now < until:
             return DeploymentStanding(None, f"watching {challenger} until {at_in_words(until)}: {state}")
         return DeploymentStanding(
             True, f"{challenger} was watched for {retraining.policy.watch_minutes:g} minutes: {state}"
         )
+
+    def performance_of(self, model: str, version: str) -> tuple[MetricBefore, ...]:
+        """Return what a live version did by outcomes: the metric that decides, over all its time and its windows."""
+        found = MonitoringStore(self._workspace).find(model)
+        if found is None or found.live.version != version or found.live.performance is None:
+            return ()
+        return metrics_before(found.live.performance)
 
     def restore(self, retraining: Retraining, reason: str) -> str:
         """Bring back the version and the traffic of before, unless somebody has moved on; say what was done.
@@ -209,3 +222,51 @@ class Deployment:
             )
         self._registry.apply(plan, actor=self._actor, reason=reason)
         return f"{champion} answers all requests again"
+
+
+def metrics_before(part: PerformancePart) -> tuple[MetricBefore, ...]:
+    """Keep the metric that decides, over all the time of a version and over its windows."""
+    deciding = next((each.metric for each in part.metrics if not each.slice), None)
+    return tuple(
+        MetricBefore(
+            metric=each.metric,
+            value=each.value,
+            low=each.low,
+            high=each.high,
+            n=each.n,
+            window=each.window,
+            higher_is_better=each.higher_is_better,
+        )
+        for each in part.metrics
+        if each.metric == deciding
+        and not each.slice
+        and each.value is not None
+        and each.low is not None
+        and each.high is not None
+    )
+
+
+def did_no_better(part: PerformancePart, before: tuple[MetricBefore, ...], champion: str) -> str | None:
+    """Say that the earlier version is not shown to have done better lately: then the way back leads to nothing better.
+
+    Both intervals are valid at every look; where they do not overlap, the earlier version did better.
+
+    Args:
+        part: What the new version did, by outcomes.
+        before: What the earlier version did just before.
+        champion: The earlier version.
+    Returns:
+        None if it did better, or if nothing is known of it: then the new version is taken back.
+    """
+    now = {each.metric: each for each in metrics_before(part) if not each.window}
+    for window in _NEWEST_FIRST:
+        for each in before:
+            found = now.get(each.metric)
+            if each.window != window or found is None or (window and each.n < _LEAST_OUTCOMES):
+                continue
+            is_worse = found.high < each.low if each.higher_is_better else found.low > each.high
+            if is_worse:
+                return None
+            when = f"in its last {window}" if window else "while it was live"
+            return f"{champion} is not shown to have done better: {each.metric} {each.value:.4g} {when}"
+    return None

@@ -115,6 +115,18 @@ class RetrainingEvent(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
+class MetricBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of the live version just before the new one met traffic: what the new one is watched against."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int = 0  # outcomes
+    window: str = ""  # day, week, or empty for all of its time
+    higher_is_better: bool = False
+
+
 class ObservedRetraining(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's half of a retraining."""
 
@@ -125,6 +137,7 @@ class ObservedRetraining(msgspec.Struct, frozen=True, kw_only=True):
     challenger: str = ""  # the new version, once it is registered
     run_id: str = ""  # the tracked run of its training
     rollout_id: str = ""
+    before: tuple[MetricBefore, ...] = ()  # what the champion did lately, by outcomes
     promoted_at: datetime | None = None
     ends_as: RetrainingPhase | None = None  # the phase after the earlier version has been restored
     started_at: datetime | None = None

@@ -337,6 +337,7 @@ class Pipeline:
             phase=RetrainingPhase.RUNNING,
             reason=reason,
             rollout_id=rollout_id,
+            before=self._deployment.performance_of(found.model, found.observed.champion) or found.observed.before,
             steps=_with(found.observed, step),
         )
 

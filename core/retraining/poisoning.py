@@ -15,6 +15,8 @@ RARE_ERROR = 0.99
 """An error is rare that so many held-out rows do not reach."""
 GROWN_NOISE = 2.0
 """Outcomes that are numbers contradict a model only beyond so many times its rare error: a larger world is noisier."""
+ANCHOR_SHARE, LEAST_ANCHORS = 0.02, 100
+"""The rows of which the second model is surest: if their outcomes are nearly certain, none was flipped at random."""
 LEAST_SURE = 50  # rows from which a share of contradicted outcomes says something
 _CONFIDENCE_Z = 2.576  # 99 %, one check of several
 
@@ -84,7 +86,9 @@ def flipped_labels(
     """Look for outcomes that contradict both the live version and a second model, which learned from other new rows.
 
     A world that has changed contradicts the live version, but agrees with a model of the new rows. Outcomes that were
-    flipped at random contradict both, because nothing in the row tells them from the others.
+    flipped at random contradict both, because nothing in the row tells them from the others. A world that has become
+    less predictable contradicts both, too; but in it some outcomes are still nearly certain, and of outcomes that were
+    flipped at random none is: so the rows of which the second model is surest decide.
 
     Args:
         live: The live version's answers to the new rows, and their outcomes.
@@ -92,12 +96,17 @@ def flipped_labels(
         held_out_answer: The live version's answers to its held-out rows.
         held_out_actual: Their outcomes.
         most: The tolerated share beyond what the live version's held-out rows show.
+    Source:
+        Liu and Tao, IEEE Transactions on Pattern Analysis and Machine Intelligence 38(3), 2016: at anchor points, whose
+        class is certain, the rate of other labels is the rate of flips.
     """
     assert live.actual is not None
+    anchored: float | None = None
     if live.classes:
         before, n_before = _contradicted(held_out_answer, held_out_actual)
         sure, contradicted = _sure_and_wrong(live.answer, live.actual)
         also = _likeliest(second) != live.actual
+        anchored = _anchored(second, live.actual)
     else:
         limit = GROWN_NOISE * float(np.quantile(np.abs(held_out_actual - held_out_answer), RARE_ERROR))
         before = float((np.abs(held_out_actual - held_out_answer) > limit).mean())
@@ -114,13 +123,28 @@ def flipped_labels(
     share = n_both / n_sure
     least = _wilson_low(n_both, n_sure)
     figures |= {"share": share, "at_least": least}
-    passed = least <= before + most
+    if anchored is not None:
+        figures["at_anchors"] = anchored
+    is_noisier = least > before + most and anchored is not None and anchored <= most
+    passed = least <= before + most or is_noisier
     what = "of the rows of which it is sure" if live.classes else "of the rows"
     reason = (
         f"outcomes contradict the live version and a second model in {share:.1%} {what} "
         f"({before:.1%} when it was tested, {most:.0%} more are tolerated)"
     )
+    if is_noisier:
+        reason += (
+            "; the outcomes of which the second model is surest hold, so the world is less predictable than it was"
+        )
     return GuardFinding("flips", passed, reason, figures)
+
+
+def _anchored(second: AnyArray, actual: FloatArray) -> float:
+    """Return the least share of outcomes that contradict the second model where it is surest."""
+    chance = np.maximum(second, 1.0 - second) if second.ndim == 1 else second.max(axis=1)
+    n = min(max(int(ANCHOR_SHARE * len(actual)), LEAST_ANCHORS), len(actual))
+    surest = np.argsort(-chance, kind="stable")[:n]
+    return _wilson_low(int((_likeliest(second)[surest] != actual[surest]).sum()), n)
 
 
 def _contradicted(answer: AnyArray, actual: FloatArray) -> tuple[float, int]:

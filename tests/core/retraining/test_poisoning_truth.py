@@ -20,14 +20,16 @@ def draw(random: np.random.Generator, n: int, weights: np.ndarray, shift: float 
     return rows, (random.random(n) < 1 / (1 + np.exp(-3 * (rows @ weights)))).astype(float)
 
 
-def is_rejected(seed: int, *, weights: np.ndarray = WEIGHTS, shift: float = 0.0, flipped: float = 0.0) -> bool:
+def is_rejected(
+    seed: int, *, weights: np.ndarray = WEIGHTS, shift: float = 0.0, flipped: float = 0.0, n_rows: int = N_ROWS
+) -> bool:
     random = np.random.default_rng(seed)
     model = LogisticRegression().fit(*draw(random, N_ROWS, WEIGHTS))
     held_rows, held_actual = draw(random, 300, WEIGHTS)
-    rows, actual = draw(random, N_ROWS, weights, shift)
-    actual = np.where(random.random(N_ROWS) < flipped, 1 - actual, actual)
+    rows, actual = draw(random, n_rows, weights, shift)
+    actual = np.where(random.random(n_rows) < flipped, 1 - actual, actual)
     frame = pd.DataFrame(rows, columns=list("abc"))
-    second = second_answers(frame, COLUMNS, actual, 2, np.arange(N_ROWS), seed=seed)
+    second = second_answers(frame, COLUMNS, actual, 2, np.arange(n_rows), seed=seed)
     live = Outcomes(frame, model.predict_proba(rows)[:, 1], actual, ("no", "yes"))
     return flipped_labels(live, second, model.predict_proba(held_rows)[:, 1], held_actual, 0.05).passed is False
 
@@ -40,6 +42,7 @@ def is_rejected(seed: int, *, weights: np.ndarray = WEIGHTS, shift: float = 0.0,
         pytest.param({"shift": 1.5}, False, id="rows have moved by 1.5 sd"),
         pytest.param({"weights": WEIGHTS * [1, 1, -1]}, False, id="one influence is reversed"),
         pytest.param({"weights": -WEIGHTS}, False, id="the world is reversed"),
+        pytest.param({"weights": WEIGHTS * 0.4, "n_rows": 6_000}, False, id="the world is less predictable"),
         pytest.param({"flipped": 0.15}, True, id="15 % are flipped"),
         pytest.param({"flipped": 0.3}, True, id="30 % are flipped"),
         pytest.param({"flipped": 0.3, "shift": 1.5}, True, id="30 % are flipped, and rows have moved"),

@@ -8,9 +8,10 @@ import pytest
 
 from core.actor import Actor
 from core.errors import ConflictError, RefusedError
-from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionMonitoring
+from core.monitoring.documents import ModelMonitoring, MonitoredMetric, PerformancePart, VersionMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
+from core.retraining.deploying import did_no_better, metrics_before
 from core.retraining.document import Retraining, RetrainingPhase, StepName
 from core.rollout import RolloutPhase, Strategy
 from core.rollout.judgement import RolloutVerdict, VerdictOutcome
@@ -203,3 +204,51 @@ def test_a_shadow_without_a_finding_leaves_the_live_version(world: World) -> Non
     rejected = world.run(rolling.retraining_id, to=RetrainingPhase.REJECTED)
     assert "did not find" in rejected.observed.reason
     assert world.live == "1.0.0"
+
+
+def performance(value: float, low: float, high: float, *, window: str = "", n: int = 400) -> MonitoredMetric:
+    return MonitoredMetric(metric="mae", value=value, low=low, high=high, n=n, window=window)
+
+
+def part(world: World, *metrics: MonitoredMetric, verdict: PerformanceVerdict = PerformanceVerdict.FELL):
+    return PerformancePart(as_of=world.clock.now, verdict=verdict, reason="MAE 90, held out 30", metrics=metrics)
+
+
+def tell(world: World, version: str, seen: PerformancePart) -> None:
+    of_version = VersionMonitoring(version=version, role="stable", performance=seen)
+    MonitoringStore(world.workspace).write(
+        [ModelMonitoring(model=MODEL, versions=(of_version,), updated_at=world.clock.now)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "phase", "live"),
+    [
+        pytest.param((95.0, 91.0, 99.0), RetrainingPhase.DONE, "new", id="the earlier version did worse"),
+        pytest.param((89.0, 84.0, 94.0), RetrainingPhase.DONE, "new", id="perhaps the same"),
+        pytest.param((60.0, 55.0, 65.0), RetrainingPhase.RESTORED, "1.0.0", id="the earlier version did better"),
+    ],
+)
+def test_a_version_that_fell_is_taken_back_only_where_the_earlier_one_did_better(world, before, phase, live) -> None:
+    lately = performance(*before, window="day")
+    tell(world, "1.0.0", part(world, performance(40.0, 38.0, 42.0), lately, verdict=PerformanceVerdict.HOLDS))
+    found = world.go_live(asked(world).retraining_id)
+    challenger = found.observed.challenger
+    tell(world, challenger, part(world, performance(90.0, 86.0, 94.0)))
+    world.pipeline.tick()
+    world.pass_by(minutes=31)
+    ended = world.run(found.retraining_id, to=phase)
+    assert world.live == (challenger if live == "new" else "1.0.0")
+    if live == "new":
+        assert "1.0.0 is not shown to have done better" in ended.observed.step(StepName.WATCH).reason
+
+
+def test_a_window_of_few_outcomes_shows_nothing_and_a_higher_metric_is_better_where_it_is(world: World) -> None:
+    fell = part(world, performance(90.0, 86.0, 94.0))
+    few = metrics_before(part(world, performance(60.0, 20.0, 99.0, window="day", n=30), performance(60.0, 55.0, 65.0)))
+    assert did_no_better(fell, few, "1.0.0") is None, "its whole life decides"
+    assert did_no_better(fell, (), "1.0.0") is None, "nothing is known"
+    auc = MonitoredMetric(metric="auc", value=0.6, low=0.55, high=0.65, higher_is_better=True)
+    better = msgspec.structs.replace(auc, value=0.8, low=0.75, high=0.85)
+    assert did_no_better(part(world, auc), metrics_before(part(world, better)), "1.0.0") is None
+    assert did_no_better(part(world, better), metrics_before(part(world, auc)), "1.0.0") is not None
