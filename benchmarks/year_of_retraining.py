@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 from lightgbm import LGBMClassifier
@@ -55,7 +56,13 @@ from core.retraining.document import MetricBefore, Retraining, RetrainingMemory
 from core.retraining.guarding import GuardReference, guard_rows
 from core.retraining.triggers import ModelFacts, judge
 from core.settings import Policy
-from core.settings.retraining import DataWindow, DriftTrigger, PerformanceTrigger, RetrainingPolicy
+from core.settings.retraining import (
+    DataWindow,
+    DriftTrigger,
+    PerformanceTrigger,
+    RetrainingPolicy,
+    RetrainingValidation,
+)
 from core.tables.signature import ColumnKind, ColumnSignature
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -325,8 +332,9 @@ class Ours(Strategy):
 
     def challenge(self, number: int, asked: Retraining) -> tuple[str, Version | None]:
         """Collect, check, train, validate; return why it was rejected, or the new version."""
-        frame, actual = self.window(WARM_UP)
-        at = np.repeat(np.arange(WARM_UP, dtype=float), len(self.history[-1].frame))
+        days = int(self.policy.window.days or WARM_UP)
+        frame, actual = self.window(days)
+        at = np.repeat(np.arange(days, dtype=float), len(self.history[-1].frame))
         live = Outcomes(frame, self.live.answer(frame), actual, ("0", "1"))
         units = np.arange(len(frame))
         findings = guard_rows(live, COLUMNS, units, self.live.reference, self.policy.checks, seed=self.seed)
@@ -492,9 +500,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400, help="rows a day")
     parser.add_argument("--seeds", type=int, default=1, help="years")
     parser.add_argument("--plot", type=Path, default=Path("year_of_retraining.svg"))
+    parser.add_argument("--window", type=int, default=WARM_UP, help="days that ours learns from, 60 at most")
+    parser.add_argument("--held-out", type=float, default=0.25, help="share of them that ours compares on")
     parser.add_argument("--only", choices=list(COLOURS), action="append", default=[], help="only this strategy")
     parser.add_argument("--told", action="store_true", help="print what ours decided, and why")
     args = parser.parse_args()
+    Ours.policy = msgspec.structs.replace(
+        Ours.policy,
+        window=DataWindow(days=min(args.window, WARM_UP)),
+        validation=RetrainingValidation(held_out_share=args.held_out),
+    )
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     curves: dict[str, list[float]] = {}
     print(f"{'strategy':<10}{'attainment':>12}{'worst week':>12}{'trained':>9}{'live':>6}{'harmful':>9}{'seconds':>9}")
