@@ -84,10 +84,10 @@ soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
-# Four environments: the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow, and the tests
-# of the extra xgboost, and those against the shap package, run with our own pins.
+# Environments of their own: the requirements of TensorFlow and of KServe conflict with those of MLServer and MLflow, and the
+# tests of the extras xgboost and text, and those against the shap package, run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
-	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML and XGBoost into $(INTEROP) (some minutes and gigabytes)"
+	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML, XGBoost and torch into $(INTEROP) (some minutes and gigabytes)"
 	@for name in peers kserve tensorflow nannyml; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
@@ -95,15 +95,20 @@ $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)
 	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@test -x $(INTEROP)/xgboost/bin/python || $(BIN)/python -m venv $(INTEROP)/xgboost
 	@$(INTEROP)/xgboost/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,xgboost]' shap==0.51.0
+	@test -x $(INTEROP)/text/bin/python || $(BIN)/python -m venv $(INTEROP)/text
+	@$(INTEROP)/text/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,text]'
 	@touch $@
 
 XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py \
 	explain/test_explainer.py explain/test_shap_package.py)
 
+TEXT_TESTS := tests/core/text core/text
+
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus, XGBoost and shap
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus, XGBoost, shap and torch
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
+	@$(INTEROP)/text/bin/python -m pytest -q -n 0 -p no:cacheprovider $(TEXT_TESTS)
 	@$(BIN)/python -m pytest -q -rs -n 0 $(PROMETHEUS_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \

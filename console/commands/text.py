@@ -1,19 +1,27 @@
-"""`bondx text`: texts with a known truth."""
+"""`bondx text`: texts with a known truth, and models of language that are judged by it."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser
-from console.commands.typed_numbers import count, whole
+from console.commands.typed_numbers import count, number, share, whole
 from core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from core.settings.text_model import TextModelSettings
+    from core.text.judging import TextReport
+    from core.text.training import TextProgress
 
 _NAMES = ("all", "known", "held-out")
 _MOST_DOCUMENTS = 2_000_000
+_N_FIXED = 257
+_MOST_WRITTEN = 10_000
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "text", help="texts with a known truth")
+    verbs = noun_parser(commands, "text", help="texts with a known truth, and models of language")
     corpus = command_parser(verbs, "corpus", help="draw documents from a grammar, each with a known probability")
     corpus.add_argument(
         "--out", type=Path, required=True, metavar="FILE",
@@ -28,6 +36,50 @@ def add_parser(commands: Subparsers) -> None:
     )  # fmt: skip
     add_json_argument(corpus)
     corpus.set_defaults(command=write)
+    tokenizer = command_parser(verbs, "tokenizer", help="train a tokenizer on documents, and say what it reaches")
+    tokenizer.add_argument("corpus", type=Path, metavar="CORPUS", help="documents: .txt, one a line; or .jsonl")
+    tokenizer.add_argument(
+        "--kind", choices=("word", "bpe"), default="word", help="whole words or byte pairs (default word)"
+    )
+    tokenizer.add_argument(
+        "--vocab-size", type=count, default=10_000, metavar="N", help="the largest vocabulary (default 10000)"
+    )
+    tokenizer.add_argument("--out", type=Path, metavar="FILE", help="write it into a new JSON file")
+    add_json_argument(tokenizer)
+    tokenizer.set_defaults(command=tokenize)
+    train = command_parser(verbs, "train", help="train the model of text_model in the settings; a killed one goes on")
+    train.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="a new folder, or that of a killed training"
+    )
+    train.add_argument(
+        "--architecture", choices=("auto", "decoder", "ngram"), help="instead of text_model.architecture"
+    )
+    train.add_argument("--corpus", type=Path, metavar="FILE", help="your own documents, instead of text_model.corpus")
+    add_json_argument(train)
+    train.set_defaults(command=train_model)
+    judge = command_parser(verbs, "judge", help="judge a trained model: nats above the floor, beside simple models")
+    judge.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
+    judge.add_argument(
+        "--written", type=whole, default=100, metavar="N", help="documents that it writes to be judged (default 100)"
+    )
+    judge.add_argument(
+        "--max-excess", type=number, metavar="NATS", help="exit code 1 if it needs more nats a token above the floor"
+    )
+    add_json_argument(judge)
+    judge.set_defaults(command=judge_model)
+    sample = command_parser(verbs, "sample", help="let a trained model write documents")
+    sample.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
+    sample.add_argument("--n", type=count, default=1, metavar="N", help="how many documents (default 1)")
+    sample.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
+    sample.add_argument("--temperature", type=number, default=1.0, metavar="X", help="0: the likeliest (default 1)")
+    sample.add_argument("--top-p", type=share, default=1.0, metavar="SHARE", help="only the likeliest (default 1)")
+    sample.add_argument("--max-tokens", type=count, default=256, metavar="N", help="longest document (default 256)")
+    sample.add_argument("--seed", type=whole, default=42, metavar="S", help="same seed, same text (default 42)")
+    sample.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="a text that ends a document (repeatable)"
+    )
+    add_json_argument(sample)
+    sample.set_defaults(command=sample_model)
 
 
 def write(args: argparse.Namespace) -> int:
@@ -50,3 +102,170 @@ def write(args: argparse.Namespace) -> int:
     print(f"SHA-256 {made.sha256}")
     print(made.notice)
     return ExitCode.GOOD
+
+
+def tokenize(args: argparse.Namespace) -> int:
+    """Train a tokenizer on a file of documents."""
+    from console.cli.output import print_json, printable
+    from core.output_files import require_new_output
+    from core.text.corpus import read_corpus
+    from core.text.tokenizers import save_tokenizer, train_tokenizer, vocabulary_report
+
+    if args.out is not None:
+        require_new_output(args.out)
+    documents = read_corpus(args.corpus).documents
+    tokenizer = train_tokenizer(args.kind, documents, args.vocab_size)
+    report = vocabulary_report(tokenizer, documents)
+    if args.out is not None:
+        save_tokenizer(tokenizer, args.out)
+    if args.json:
+        print_json(report)
+        return ExitCode.GOOD
+    print(
+        f"{report.n_tokens:,} tokens of at most {args.vocab_size:,}: the end, 256 bytes and "
+        f"{report.n_tokens - _N_FIXED:,} learned"
+    )
+    print(f"{report.n_used:,} of them spell the documents, {report.often_share:.1%} of these at least 5 times")
+    print(f"{report.tokens_a_document:.1f} tokens a document, {report.characters_a_token:.2f} characters a token")
+    if args.out is not None:
+        print(f"in {printable(args.out)}")
+    return ExitCode.GOOD
+
+
+def train_model(args: argparse.Namespace) -> int:
+    """Train the model of the settings."""
+    from console.cli.output import print_json, printable
+    from core.text.training import architecture_of, train_text_model
+
+    settings = _settings(args)
+    if not args.json:
+        print(f"training: {architecture_of(settings)}, into {printable(args.out)}", flush=True)
+    made = train_text_model(settings, args.out, report=_ignored if args.json else _print_progress)
+    if args.json:
+        print_json(made)
+        return ExitCode.GOOD
+    best = min(made.curve, key=lambda point: point.validation_nats)
+    floor = "" if made.floor_nats is None else f", {best.validation_nats - made.floor_nats:.4f} above the floor"
+    print(f"trained: {best.validation_nats:.4f} nats a token on validation documents{floor}")
+    print(f"weights: SHA-256 {made.weights_sha256}")
+    return ExitCode.GOOD
+
+
+def judge_model(args: argparse.Namespace) -> int:
+    """Judge a trained model."""
+    from console.cli.output import print_json
+    from core.text.training import judge_folder
+
+    if not 0 <= args.written <= _MOST_WRITTEN:
+        raise UsageError(f"--written {args.written:,} must be from 0 to {_MOST_WRITTEN:,}.")
+    report = judge_folder(args.model, n_written=args.written)
+    excess = report.scores[0].excess
+    if args.max_excess is not None and excess is None:
+        raise UsageError("--max-excess needs a known floor: documents of a grammar, or records with log_probability.")
+    too_much = args.max_excess is not None and excess is not None and excess > args.max_excess
+    if args.json:
+        print_json(report)
+        return ExitCode.FAILING if too_much else ExitCode.GOOD
+    _print_report(report)
+    if too_much:
+        print(f"{excess:.4f} nats a token above the floor, more than {args.max_excess:g}")
+    return ExitCode.FAILING if too_much else ExitCode.GOOD
+
+
+def sample_model(args: argparse.Namespace) -> int:
+    """Let a trained model write."""
+    from console.cli.output import print_json
+    from core.escape import escaped
+    from core.text.model_folder import ModelFolder
+    from core.text.sampling import BANNER, TextWriter, sampling_options
+
+    if args.n > _MOST_WRITTEN:
+        raise UsageError(f"--n {args.n:,} must be at most {_MOST_WRITTEN:,}.")
+    options = sampling_options(
+        temperature=args.temperature, top_p=args.top_p, max_tokens=args.max_tokens, seed=args.seed, stop=args.stop
+    )
+    opened = ModelFolder(args.model).load()
+    written = []
+    if not args.json:
+        print(BANNER)
+    for place in range(args.n):
+        writer = TextWriter(opened.model, opened.tokenizer, options, prompt=args.prompt, number=place)
+        if not args.json:
+            print(escaped(args.prompt), end="", flush=True)
+        for piece in writer:
+            if not args.json:
+                print(escaped(piece), end="", flush=True)
+        if not args.json:
+            print()
+        written.append(writer.written)
+    if args.json:
+        print_json({"notice": BANNER, "prompt": args.prompt, "documents": written})
+    return ExitCode.GOOD
+
+
+def _settings(args: argparse.Namespace) -> "TextModelSettings":
+    """Return the block of the workspace, if there is one, with what was given on the command line."""
+    import msgspec
+
+    from console.commands.opening import workspace_root
+    from core.settings import load_settings
+    from core.settings.in_force import named_config, settings_files
+
+    root, config = workspace_root(args), named_config()
+    files = settings_files(root) if (root / "bondx.yaml").exists() else tuple(filter(None, [config]))
+    settings = load_settings(*files).text_model
+    if args.architecture is not None:
+        settings = msgspec.structs.replace(settings, architecture=args.architecture)
+    if args.corpus is not None:
+        settings = msgspec.structs.replace(settings, corpus=str(args.corpus))
+    return settings
+
+
+def _ignored(progress: "TextProgress") -> None:
+    """Say nothing: only JSON is printed."""
+
+
+def _print_progress(progress: "TextProgress") -> None:
+    excess = "" if progress.excess is None else f", {progress.excess:.4f} above the floor"
+    print(
+        f"step {progress.step:,} of {progress.n_steps:,}: {progress.training_nats:.4f} nats a token, validation "
+        f"{progress.validation_nats:.4f}{excess}; {progress.tokens_per_second:,.0f} tokens/s, "
+        f"{progress.seconds_left / 60:.1f} min left{'' if progress.is_best else '; no better'}",
+        flush=True,
+    )
+
+
+def _print_report(report: "TextReport") -> None:
+    from console.cli.output import print_table
+
+    scores = [*report.scores, *([] if report.held_out is None else [report.held_out])]
+    rows = [
+        {
+            "model": "held-out names" if score is report.held_out else score.model,
+            "nats a token": f"{score.nats_a_token:.4f}",
+            "above the floor": "-" if score.excess is None else f"{score.excess:.4f}",
+            "perplexity": f"{score.perplexity:.3f}",
+            "bits a character": f"{score.bits_a_character:.4f}",
+        }
+        for score in scores
+    ]
+    print_table(rows, ("model", "nats a token", "above the floor", "perplexity", "bits a character"), empty="")
+    if report.floor_nats is not None:
+        print(f"floor: {report.floor_nats:.4f} nats a token, on {report.n_documents:,} documents")
+    if report.attainment is not None:
+        print(f"attainment: {report.attainment:.1%} of the way from the 5-gram to the floor")
+    off = sum(each.n * abs(each.said - each.came) for each in report.calibration)
+    print(
+        f"calibration: the likeliest token is off by {off / sum(each.n for each in report.calibration):.4f} on average"
+    )
+    if (writing := report.writing) is not None:
+        consistent = "" if writing.consistent_share is None else f"{writing.consistent_share:.1%} consistent, "
+        print(
+            f"{writing.n_documents:,} documents written: {consistent}{writing.ended_share:.1%} ended by the model, "
+            f"{writing.copied_share:.1%} copied, longest copy {writing.longest_copy} tokens"
+        )
+        if writing.copied_by_chance is not None:
+            print(f"copied by chance: {writing.copied_by_chance:.1%} of the grammar's own documents")
+        print("distinct phrases: " + ", ".join(f"{n} words {share:.1%}" for n, share in writing.distinct.items()))
+    if report.notice:
+        print(report.notice)

@@ -14,6 +14,7 @@ from core.settings.policy import Policy
 from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
 from core.settings.telemetry import TelemetrySettings
+from core.settings.text_model import TextModelSettings
 from core.settings.training import TrainingSettings
 from core.settings.webhooks import WebhookSettings
 
@@ -30,6 +31,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    text_model: TextModelSettings = TextModelSettings()
     webhooks: Annotated[
         Annotated[tuple[WebhookSettings, ...], Meta(max_length=32)],
         Meta(description="Programs that are told what happens in the registry."),

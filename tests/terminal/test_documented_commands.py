@@ -127,6 +127,8 @@ def test_a_portfolio_of_your_own(desk):
 
 
 def test_texts(desk):
+    page = (documented.ROOT / "docs" / "text.md").read_text()
+    (desk / "text.yaml").write_text(re.search(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
     documented.play("text", desk)
 
 

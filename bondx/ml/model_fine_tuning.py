@@ -1,0 +1,109 @@
+"""`main` and `ModelConfig`: a small model of language, trained on synthetic texts of energy trading, and judged.
+
+    from bondx.ml.model_fine_tuning import main, ModelConfig
+
+    report = main(ModelConfig(embedding_dim=64, max_steps=200), out="model")
+    print(report.scores[0].excess, "nats a token above the floor")
+
+It needs the extra `text`; without it, `architecture="ngram"` trains a model of n-grams.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.api.arguments import checked
+from core.errors import UsageError
+from core.escape import shown
+
+if TYPE_CHECKING:
+    from core.settings.text_model import TextModelSettings
+    from core.text.judging import TextReport
+    from core.text.training import TextProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """A model of language. What is not here is as in the block `text_model` of the settings.
+
+    Attributes:
+        vocab_size: The largest vocabulary.
+        embedding_dim: Width of the decoder.
+        max_length: Longest document, in tokens.
+        batch_size: Documents in a step.
+        epochs: How often training sees each document at most.
+        learning_rate: Peak learning rate.
+        hidden_dim: Width of the feed-forward layers.
+        num_heads: Heads of attention.
+        num_layers: Layers.
+        max_steps: Most steps; 0: those of the epochs.
+        documents: How many documents are drawn to learn from.
+        corpus: A file of your own documents instead.
+        architecture: "decoder", "ngram", or "auto": the decoder where it can be.
+        seed: Same seed and values, same model.
+    """
+
+    vocab_size: int = 10_000
+    embedding_dim: int = 128
+    max_length: int = 512
+    batch_size: int = 32
+    epochs: int = 10
+    learning_rate: float = 0.001
+    hidden_dim: int = 256
+    num_heads: int = 8
+    num_layers: int = 4
+    max_steps: int = 0
+    documents: int = 20_000
+    corpus: str = ""
+    architecture: str = "auto"
+    seed: int = 42
+
+    def settings(self) -> "TextModelSettings":
+        """Return the settings of this model.
+
+        Raises:
+            UsageError: A value is not valid; the message names it.
+        """
+        import msgspec
+
+        from core.json_documents import converted
+        from core.settings.text_model import TextModelSettings
+
+        try:
+            return converted(asdict(self), TextModelSettings)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"The model cannot be trained: {error}.") from None
+
+
+@checked
+def main(
+    config: ModelConfig | None = None,
+    *,
+    out: Path | str = "text-model",
+    n_written: int = 100,
+    on_progress: "Callable[[TextProgress], Any] | None" = None,
+) -> "TextReport":
+    """Train a model into a folder, and judge it.
+
+    Args:
+        config: The model; by default the one that the fields of `ModelConfig` say.
+        out: A new folder, or that of a training that was killed, which goes on.
+        n_written: How many documents the model writes to be judged.
+        on_progress: Is called with every evaluation while a decoder trains.
+    Returns:
+        The judgement: nats a token above the floor, beside simple models, and what the model writes.
+    Raises:
+        UsageError: A value is not valid, or the decoder is asked for without the extra `text`.
+        RefusedError: The folder is in a workspace, or holds anything else.
+    """
+    from core.text.training import judge_folder, train_text_model
+
+    config = ModelConfig() if config is None else config
+    if not isinstance(config, ModelConfig):
+        raise UsageError(f"config is {shown(config)}; it must be a ModelConfig of bondx.ml.model_fine_tuning.")
+    if on_progress is None:
+        train_text_model(config.settings(), Path(out))
+    else:
+        train_text_model(config.settings(), Path(out), report=on_progress)
+    return judge_folder(Path(out), n_written=n_written)

@@ -1,0 +1,183 @@
+"""A trained model in a folder: what it is (`model.json`), its tokenizer, and its weights; every file by its hash."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.errors import NotFoundError, RefusedError, UsageError
+from core.files import access_error, digest, make_folder, write_file
+from core.json_documents import decode_json
+from core.output_files import require_output
+from core.plain_files import read_file
+from core.settings.text_model import TextModelSettings
+from core.text.language_model import LanguageModel
+from core.text.ngrams import NgramModel
+from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
+
+MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.safetensors"
+WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors"}
+_FORMAT = 1
+_MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+class CurvePoint(msgspec.Struct, frozen=True):
+    """One evaluation while a model trained.
+
+    Attributes:
+        step: After which step.
+        training_nats: Mean loss a token of the steps since the evaluation before.
+        validation_nats: Mean loss a token of the validation documents.
+    """
+
+    step: int
+    training_nats: float
+    validation_nats: float
+
+
+class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder holds.
+
+    Attributes:
+        format: Of the folder.
+        architecture: "decoder" or "ngram".
+        settings: What it was, or is being, trained with.
+        corpus_sha256: Of the documents that it learns from.
+        tokenizer_sha256: Of its tokenizer.
+        weights_sha256: Of its weights; empty while it trains.
+        curve: The evaluations of its training.
+        floor_nats: The least loss a token on the validation documents; None where nobody knows it.
+    """
+
+    format: int = _FORMAT
+    architecture: str
+    settings: TextModelSettings
+    corpus_sha256: str
+    tokenizer_sha256: str
+    weights_sha256: str = ""
+    curve: tuple[CurvePoint, ...] = ()
+    floor_nats: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextModel:
+    """A trained model, ready to weigh and to write."""
+
+    manifest: TextModelManifest
+    tokenizer: Tokenizer
+    model: LanguageModel
+
+
+class ModelFolder:
+    """The folder of one model."""
+
+    def __init__(self, path: Path) -> None:
+        """Name it; it need not exist."""
+        self.path = path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an interrupted training goes on from."""
+        return self.path / CHECKPOINT
+
+    def begin(self, manifest: TextModelManifest, tokenizer: Tokenizer) -> None:
+        """Create the folder for a model that is about to be trained, or find it as an interrupted training left it.
+
+        Raises:
+            UsageError: It is a link.
+            RefusedError: It is in a workspace, holds a trained model, another model, or other files.
+        """
+        require_output(self.path)
+        if (self.path / MANIFEST).exists():
+            found = self.manifest()
+            if found.weights_sha256:
+                raise RefusedError(
+                    f"{self.path} holds a trained model already. Name another folder, or remove this one."
+                )
+            if msgspec.structs.replace(found, curve=(), weights_sha256="") != manifest:
+                raise RefusedError(
+                    f"{self.path} holds the unfinished training of another model: other settings or documents. Name "
+                    "another folder, or remove this one."
+                )
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            raise RefusedError(f"{self.path} is not empty. Name another folder, or empty this one.")
+        make_folder(self.path)
+        write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
+        self._write(manifest)
+
+    def finish(self, manifest: TextModelManifest, weights: bytes, curve: Sequence[CurvePoint]) -> TextModelManifest:
+        """Keep the weights; from here on the model is trained."""
+        hashed = write_file(self.path / WEIGHTS[manifest.architecture], weights)
+        done = msgspec.structs.replace(manifest, weights_sha256=hashed, curve=tuple(curve))
+        self._write(done)
+        self.checkpoint.unlink(missing_ok=True)
+        return done
+
+    def manifest(self) -> TextModelManifest:
+        """Return what the folder holds.
+
+        Raises:
+            NotFoundError: It holds no model.
+            UsageError: Its manifest cannot be read.
+        """
+        path = self.path / MANIFEST
+        try:
+            content = read_file(path)
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"{self.path} holds no text model; bondx text train --out {self.path} makes one."
+            ) from None
+        except OSError as error:
+            raise access_error(path, "read", error) from error
+        if len(content) > _MAX_MANIFEST_BYTES:
+            raise UsageError(f"{path} has {len(content):,} bytes; it has at most {_MAX_MANIFEST_BYTES:,}.")
+        try:
+            found = decode_json(content, TextModelManifest)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{path} describes no text model: {error}.") from None
+        if found.format != _FORMAT or found.architecture not in WEIGHTS:
+            raise UsageError(f"{path} has the format {found.format} and the architecture {found.architecture!r}.")
+        return found
+
+    def load(self) -> TextModel:
+        """Open the trained model.
+
+        Raises:
+            NotFoundError: It holds no model.
+            RefusedError: Its training is not finished, or a file is not the one that was written.
+            MissingTorchError: It is a decoder, and the extra is not installed.
+        """
+        manifest = self.manifest()
+        if not manifest.weights_sha256:
+            raise RefusedError(f"The training in {self.path} is not finished; start it again, and it goes on.")
+        tokenizer = read_tokenizer(self._hashed(TOKENIZER, manifest.tokenizer_sha256), self.path / TOKENIZER)
+        name = WEIGHTS[manifest.architecture]
+        if manifest.architecture == "decoder":
+            from core.text.torch_extra import require_torch
+
+            require_torch()
+        weights = self._hashed(name, manifest.weights_sha256)
+        return TextModel(manifest, tokenizer, _opened(manifest, tokenizer, weights, self.path / name))
+
+    def _write(self, manifest: TextModelManifest) -> None:
+        write_file(self.path / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+    def _hashed(self, name: str, expected: str) -> bytes:
+        path = self.path / name
+        try:
+            content = read_file(path)
+        except OSError as error:
+            raise access_error(path, "read", error) from error
+        if digest(content) != expected:
+            raise RefusedError(f"{path} is not the file that training wrote: its SHA-256 is not the one in {MANIFEST}.")
+        return content
+
+
+def _opened(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, where: Path) -> LanguageModel:
+    if manifest.architecture == "ngram":
+        return NgramModel.from_bytes(weights, where)
+    from core.text.neural.weights import open_decoder
+
+    return open_decoder(weights, manifest.settings, tokenizer.n_tokens, where)

@@ -1,0 +1,257 @@
+"""Training a decoder: AdamW, warm-up and a falling rate, clipping, checkpoints, and an early end.
+
+Whatever a step draws follows from the seed and the number of the step, so a training that was killed goes on from its
+checkpoint to the same bytes that it would have reached without.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from core.arrays import IntArray
+from core.errors import UsageError
+from core.files import write_file
+from core.json_documents import decode_json
+from core.plain_files import require_plain
+from core.progress import begins
+from core.seeds import derive_seed
+from core.settings.text_model import TextModelSettings
+from core.text.judging import encoded
+from core.text.language_model import n_predicted
+from core.text.model_folder import CurvePoint
+from core.text.neural.batches import Batch, batch_of, epoch_order, n_batches, rows_of
+from core.text.neural.decoder import Decoder
+from core.text.neural.weights import DecoderModel, WeightsError, fill, spell_weights, token_losses
+from core.text.training import PreparedText, TextProgress
+
+_BETAS = (0.9, 0.95)
+_COSINE_END = 0.1
+_MODEL, _BEST, _FIRST, _SECOND = "model.", "best.", "first_moment.", "second_moment."
+
+
+class _Standing(msgspec.Struct):
+    """What a checkpoint says beside its tensors."""
+
+    step: int = 0
+    best_nats: float | None = None
+    n_worse: int = 0
+    summed_nats: float = 0.0
+    n_summed: int = 0
+    curve: list[CurvePoint] = msgspec.field(default_factory=list)
+
+
+@dataclass
+class _Speed:
+    """Tokens a second since this process began to train."""
+
+    began_at: float = field(default_factory=time.monotonic)
+    n_tokens: int = 0
+
+    def per_second(self) -> float:
+        """Return the mean so far."""
+        return self.n_tokens / max(time.monotonic() - self.began_at, 1e-9)
+
+
+def train_decoder(
+    prepared: PreparedText, checkpoint: Path, report: Callable[[TextProgress], None]
+) -> tuple[bytes, Sequence[CurvePoint]]:
+    """Train a decoder.
+
+    Args:
+        prepared: Settings, documents and tokenizer.
+        checkpoint: Where a training goes on from, and what it writes.
+        report: Is told every evaluation.
+    Returns:
+        The weights with the least validation loss, and the evaluations.
+    Raises:
+        UsageError: The checkpoint cannot be used, or the loss is no number any more.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return _DecoderTraining(prepared, checkpoint).run(report)
+
+
+def learning_rate(settings: TextModelSettings, step: int, n_steps: int) -> float:
+    """Return the learning rate of a step, counted from 0.
+
+    >>> settings = TextModelSettings(warmup_steps=2, schedule="linear", learning_rate=1.0)
+    >>> [learning_rate(settings, step, 6) for step in range(6)]
+    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    share = (step - settings.warmup_steps) / max(n_steps - settings.warmup_steps, 1)
+    match settings.schedule:
+        case "cosine":
+            return settings.learning_rate * (_COSINE_END + (1 - _COSINE_END) * (1 + math.cos(math.pi * share)) / 2)
+        case "linear":
+            return settings.learning_rate * (1 - share)
+        case _:
+            return settings.learning_rate
+
+
+class _DecoderTraining:
+    def __init__(self, prepared: PreparedText, checkpoint: Path) -> None:
+        self._settings = settings = prepared.manifest.settings
+        self._floor = prepared.manifest.floor_nats
+        self._checkpoint = checkpoint
+        tokenizer, data = prepared.tokenizer, prepared.data
+        self._rows = rows_of(encoded(tokenizer, data.training.documents), settings.max_length)
+        self._lengths = np.array([len(row) for row in self._rows], dtype=np.int64)
+        self._validation = encoded(tokenizer, data.validation.documents)
+        self._per_epoch = n_batches(len(self._rows), settings.batch_size)
+        self.n_steps = self._per_epoch * settings.epochs
+        if settings.max_steps:
+            self.n_steps = min(self.n_steps, settings.max_steps)
+        torch.manual_seed(derive_seed(settings.seed, "weights"))
+        self._decoder = Decoder(settings, tokenizer.n_tokens)
+        self._optimizer = self._new_optimizer()
+        self._best = self._copied()
+        self._standing = _Standing()
+        self._epoch, self._order = -1, list[IntArray]()
+        if checkpoint.exists():
+            self._resume()
+
+    def run(self, report: Callable[[TextProgress], None]) -> tuple[bytes, Sequence[CurvePoint]]:
+        standing, settings, speed = self._standing, self._settings, _Speed()
+        while standing.step < self.n_steps and not self._is_over():
+            begins(f"step {standing.step + 1:,} of {self.n_steps:,}")
+            batch = self._batch(standing.step)
+            self._step(batch)
+            speed.n_tokens += batch.n_predicted
+            standing.step += 1
+            is_last = standing.step == self.n_steps
+            if is_last or standing.step % settings.evaluation_steps == 0:
+                report(self._evaluate(speed))
+            if standing.step % settings.checkpoint_steps == 0 and not is_last:
+                self._save()
+        return spell_weights(self._best), standing.curve
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
+        for name, weight in self._decoder.named_parameters():
+            (matrices if weight.dim() > 1 and name != "embedding.weight" else others).append(weight)
+        groups = [
+            {"params": matrices, "weight_decay": self._settings.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=_BETAS)
+
+    def _batch(self, step: int) -> Batch:
+        """Return the documents of a step."""
+        epoch, place = divmod(step, self._per_epoch)
+        if self._epoch != epoch:
+            self._epoch = epoch
+            seed, size = self._settings.seed, self._settings.batch_size
+            self._order = epoch_order(self._lengths, size, seed=seed, epoch=epoch)
+        return batch_of([self._rows[row] for row in self._order[place].tolist()])
+
+    def _step(self, batch: Batch) -> None:
+        """Learn from a batch, in parts whose gradients add up to that of the whole."""
+        settings, standing = self._settings, self._standing
+        torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step))
+        self._decoder.train()
+        rate = learning_rate(settings, standing.step, self.n_steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        n_parts = min(settings.accumulation, len(batch.inputs))
+        nats = 0.0
+        for places in np.array_split(np.arange(len(batch.inputs)), n_parts):
+            logits, _ = self._decoder(torch.from_numpy(batch.inputs[places]))
+            loss = token_losses(logits, torch.from_numpy(batch.targets[places])).sum() / batch.n_predicted
+            loss.backward()
+            nats += loss.item()
+        if not math.isfinite(nats):
+            raise UsageError(
+                f"The loss of step {standing.step + 1} is {nats}: training has diverged. Lower "
+                f"text_model.learning_rate ({settings.learning_rate:g}), or raise warmup_steps."
+            )
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(self._decoder.parameters(), settings.clip)
+        self._optimizer.step()
+        standing.summed_nats += nats * batch.n_predicted
+        standing.n_summed += batch.n_predicted
+
+    def _evaluate(self, speed: _Speed) -> TextProgress:
+        """Weigh the validation documents, and keep the weights if no evaluation before was better."""
+        standing = self._standing
+        nats = float(DecoderModel(self._decoder).document_nats(self._validation).sum()) / n_predicted(self._validation)
+        is_best = standing.best_nats is None or nats < standing.best_nats
+        if is_best:
+            standing.best_nats, standing.n_worse, self._best = nats, 0, self._copied()
+        else:
+            standing.n_worse += 1
+        training_nats = standing.summed_nats / max(standing.n_summed, 1)
+        standing.curve.append(CurvePoint(standing.step, training_nats, nats))
+        standing.summed_nats, standing.n_summed = 0.0, 0
+        per_second = speed.per_second()
+        left = (self.n_steps - standing.step) / self._per_epoch * float(np.sum(self._lengths - 1))
+        return TextProgress(
+            step=standing.step,
+            n_steps=self.n_steps,
+            training_nats=training_nats,
+            validation_nats=nats,
+            excess=None if self._floor is None else nats - self._floor,
+            tokens_per_second=per_second,
+            seconds_left=left / max(per_second, 1e-9),
+            is_best=is_best,
+        )
+
+    def _copied(self) -> dict[str, Tensor]:
+        return {name: weight.detach().clone() for name, weight in self._decoder.state_dict().items()}
+
+    def _save(self) -> None:
+        """Write everything that the next step needs, whole or not at all."""
+        tensors = {f"{_MODEL}{name}": weight for name, weight in self._decoder.state_dict().items()}
+        tensors |= {f"{_BEST}{name}": weight for name, weight in self._best.items()}
+        for name, weight in self._decoder.named_parameters():
+            state = self._optimizer.state[weight]
+            tensors[f"{_FIRST}{name}"], tensors[f"{_SECOND}{name}"] = state["exp_avg"], state["exp_avg_sq"]
+        standing = msgspec.json.encode(self._standing).decode()
+        content = spell_weights(tensors, {"standing": standing})
+        write_file(self._checkpoint, content)
+
+    def _resume(self) -> None:
+        """Stand where the checkpoint was written.
+
+        Raises:
+            WeightsError: It is not the checkpoint of this training.
+        """
+        where = self._checkpoint
+        require_plain(where)
+        try:
+            with safe_open(where, framework="pt") as file:
+                standing = decode_json((file.metadata() or {}).get("standing", ""), _Standing)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        except (SafetensorError, msgspec.DecodeError) as error:
+            raise WeightsError(f"{where} is no checkpoint: {error}. Remove it to begin anew.") from None
+        parts = {part: _part(tensors, part) for part in (_MODEL, _BEST, _FIRST, _SECOND)}
+        fill(self._decoder, parts[_BEST], where)
+        self._best = self._copied()
+        fill(self._decoder, parts[_MODEL], where)
+        for name, weight in self._decoder.named_parameters():
+            moments = (parts[_FIRST].get(name), parts[_SECOND].get(name))
+            if any(moment is None or moment.shape != weight.shape for moment in moments):
+                raise WeightsError(f"{where} lacks the moments of {name}. Remove it to begin anew.")
+            self._optimizer.state[weight] = {
+                "step": torch.tensor(float(standing.step)),
+                "exp_avg": moments[0],
+                "exp_avg_sq": moments[1],
+            }
+        self._standing = standing
+
+    def _is_over(self) -> bool:
+        return 0 < self._settings.patience <= self._standing.n_worse
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

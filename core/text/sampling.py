@@ -1,0 +1,167 @@
+"""Writing documents with a model: temperature, top-p, seed, stops and limits; text comes out as soon as it is whole."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from core.arrays import FloatArray
+from core.domains.draws import stream
+from core.errors import UsageError
+from core.json_documents import converted
+from core.text.language_model import LanguageModel
+from core.text.tokenizers.tokenizer import END, Tokenizer
+
+BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
+MAX_NEW_TOKENS = 2_048
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MAX_BYTES_OF_A_CHARACTER = 4
+
+
+class SamplingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a document is written."""
+
+    temperature: Annotated[
+        float, Meta(ge=0, le=10, description="Below 1: likelier tokens more often; 0: always the likeliest.")
+    ] = 1.0
+    top_p: Annotated[
+        float, Meta(gt=0, le=1, description="Draw from the likeliest tokens that have this probability together.")
+    ] = 1.0
+    max_tokens: Annotated[int, Meta(ge=1, le=MAX_NEW_TOKENS, description="Maximum number of new tokens.")] = 256
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Same seed, same text.")] = 42
+    stop: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+        Meta(max_length=8, description="Texts that end the document; they are not part of it."),
+    ] = ()
+
+
+def sampling_options(**values: Any) -> SamplingOptions:
+    """Return options.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+    try:
+        return converted({**values, "stop": list(values.get("stop", ()))}, SamplingOptions)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"The text cannot be written so: {error}.") from None
+
+
+class WrittenText(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that a model has written.
+
+    Attributes:
+        text: What was written after the prompt.
+        n_tokens: How many tokens were drawn, the end included.
+        finish: "end" if the model ended it, "stop" for a stop text, "length" for the limit of tokens.
+        nats: -log of the probability of these tokens under the model, at temperature 1.
+    """
+
+    text: str
+    n_tokens: int
+    finish: str
+    nats: float
+
+
+class TextWriter:
+    """Writes one document; iterate over it for its text in pieces, and read `written` at the end."""
+
+    def __init__(
+        self, model: LanguageModel, tokenizer: Tokenizer, options: SamplingOptions, *, prompt: str = "", number: int = 0
+    ) -> None:
+        """Begin.
+
+        Args:
+            model: The model.
+            tokenizer: Its tokenizer.
+            options: How the document is written.
+            prompt: Its beginning.
+            number: Tells several documents of one seed apart.
+        """
+        self._model, self._tokenizer, self._options = model, tokenizer, options
+        self._prompt = prompt
+        self._rng = stream(options.seed, f"writing {number}")
+        self.written = WrittenText(text="", n_tokens=0, finish="length", nats=0.0)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the text in pieces, each of whole characters that no stop text can take back."""
+        options, held_back = self._options, max((len(stop) - 1 for stop in self._options.stop), default=0)
+        going = self._model.begin()
+        if self._prompt:
+            going.take(self._tokenizer.encode(self._prompt))
+        tokens: list[int] = []
+        given, nats, finish, text = 0, 0.0, "length", ""
+        while len(tokens) < options.max_tokens:
+            logs = going.next_log_probabilities()
+            token = draw_token(logs, options, float(self._rng.random()))
+            tokens.append(token)
+            nats -= float(logs[token])
+            if token == END:
+                finish = "end"
+                break
+            text = self._tokenizer.decode(tokens)
+            if (at := first_stop(text, options.stop)) >= 0:
+                finish, text = "stop", text[:at]
+                break
+            whole = len(text) - held_back if held_back else len(text)
+            whole = min(whole, len(text) - _unfinished(text))
+            if whole > given:
+                yield text[given:whole]
+                given = whole
+            if len(tokens) < options.max_tokens:
+                going.take([token])
+        if text[given:]:
+            yield text[given:]
+        self.written = WrittenText(text=text, n_tokens=len(tokens), finish=finish, nats=nats)
+
+
+def write_text(
+    model: LanguageModel, tokenizer: Tokenizer, options: SamplingOptions, *, prompt: str = "", number: int = 0
+) -> WrittenText:
+    """Write one document; see `TextWriter`."""
+    writer = TextWriter(model, tokenizer, options, prompt=prompt, number=number)
+    for _ in writer:
+        pass
+    return writer.written
+
+
+def draw_token(logs: FloatArray, options: SamplingOptions, uniform: float) -> int:
+    """Draw a token.
+
+    Args:
+        logs: The log of the probability of each, shape (n_tokens,).
+        options: Temperature and top-p.
+        uniform: A uniform draw from [0, 1).
+
+    >>> logs = np.log([0.5, 0.3, 0.2])
+    >>> draw_token(logs, SamplingOptions(temperature=0), 0.99), draw_token(logs, SamplingOptions(), 0.99)
+    (0, 2)
+    >>> draw_token(logs, SamplingOptions(top_p=0.6), 0.99)
+    1
+    """
+    if options.temperature == 0:
+        return int(np.argmax(logs))
+    scaled = logs / options.temperature
+    shares = np.exp(scaled - scaled.max())
+    order = np.argsort(-shares, kind="stable")
+    cumulated = np.cumsum(shares[order])
+    n_kept = len(order)
+    if options.top_p < 1:
+        n_kept = int(np.searchsorted(cumulated, options.top_p * cumulated[-1])) + 1
+    place = int(np.searchsorted(cumulated[:n_kept], uniform * cumulated[n_kept - 1], side="right"))
+    return int(order[min(place, n_kept - 1)])
+
+
+def _unfinished(text: str) -> int:
+    """Return how many characters at the end may be the first bytes of one that is not whole yet."""
+    n = 0
+    while n < min(len(text), _MAX_BYTES_OF_A_CHARACTER) and text[-1 - n] == _REPLACEMENT:
+        n += 1
+    return n
+
+
+def first_stop(text: str, stops: Sequence[str]) -> int:
+    """Return where the first of some stop texts begins; -1 if none is there."""
+    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=-1)
