@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser
-from console.commands.typed_numbers import count, number, share, whole
+from console.commands.typed_numbers import count, day, number, share, whole
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +80,20 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_json_argument(sample)
     sample.set_defaults(command=sample_model)
+    serve = command_parser(verbs, "serve", help="serve a trained model to programs on this machine, as /v1/completions")
+    serve.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
+    serve.add_argument("--listen", default="127.0.0.1:8503", metavar="HOST:PORT", help="default: 127.0.0.1:8503")
+    serve.add_argument("--name", metavar="NAME", help="its name for callers (default: that of the folder)")
+    serve.set_defaults(command=serve_model)
+    draft = command_parser(verbs, "draft", help="the narrative of a risk report, every number traced to its cell")
+    draft.add_argument("reports", type=Path, metavar="REPORTS", help="the columns of risk_reports: CSV or Parquet")
+    draft.add_argument("--book", metavar="NAME", help="of the report (default: the only book)")
+    draft.add_argument("--date", metavar="DAY", type=day, help="of the report (default: the last day)")
+    draft.add_argument(
+        "--check", type=Path, metavar="FILE", help="a text about the report instead: mark numbers that are not of it"
+    )
+    add_json_argument(draft)
+    draft.set_defaults(command=draft_note)
 
 
 def write(args: argparse.Namespace) -> int:
@@ -201,6 +215,80 @@ def sample_model(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"notice": BANNER, "prompt": args.prompt, "documents": written})
     return ExitCode.GOOD
+
+
+def serve_model(args: argparse.Namespace) -> int:
+    """Serve a trained model until it is interrupted."""
+    from console.cli.output import printable
+    from core.serving.completions.application import CompletionServer
+    from core.serving.completions.server import completions_server, listen_locally
+    from core.text.model_folder import ModelFolder
+
+    opened = ModelFolder(args.model).load()
+    name = args.name or args.model.resolve().name
+    with listen_locally(args.listen) as listener:
+        host, port = listener.getsockname()[:2]
+        shown_host = f"[{host}]" if ":" in host else host
+        application = CompletionServer(opened, name)
+        print(f"serving {printable(name)} on http://{shown_host}:{port}/v1/completions", flush=True)
+        try:
+            completions_server(application).run(sockets=[listener])
+        finally:
+            application.close()
+    return ExitCode.GOOD
+
+
+def draft_note(args: argparse.Namespace) -> int:
+    """Draft the narrative of a risk report, or check one."""
+    from console.cli.output import print_json, print_table
+    from core.domains.etrm.drafting.risk_notes import check_narrative, draft_risk_note, marked_narrative
+    from core.escape import escaped
+
+    date = None if args.date is None else args.date.isoformat()
+    if args.check is not None:
+        text = _text_of(args.check)
+        numbers = check_narrative(text, args.reports, book=args.book, date=date)
+        marked = marked_narrative(text, numbers)
+        if args.json:
+            print_json({"text": marked, "numbers": numbers})
+        else:
+            print(escaped(marked.rstrip("\n"), keep="\n"))
+            print(f"{sum(each.column is not None for each in numbers)} of {len(numbers)} numbers are of the report")
+        return ExitCode.FAILING if any(each.column is None for each in numbers) else ExitCode.GOOD
+    note = draft_risk_note(args.reports, book=args.book, date=date)
+    if args.json:
+        print_json(note)
+    else:
+        print(escaped(note.text))
+        rows = [
+            {
+                "fact": each.fact,
+                "written": each.written,
+                "cell": each.cell,
+                "place": each.place,
+                "problem": each.problem,
+            }
+            for each in note.facts
+        ]
+        print_table(rows, ("fact", "written", "cell", "place", "problem"), empty="")
+        print(f"SHA-256 {note.sha256}")
+    return ExitCode.FAILING if note.n_unconfirmed else ExitCode.GOOD
+
+
+def _text_of(path: Path) -> str:
+    """Read a text that somebody wrote."""
+    from core.files import access_error
+    from core.plain_files import read_file
+    from core.text_limits import require_text
+
+    try:
+        text = read_file(path).decode("utf-8")
+    except OSError as error:
+        raise access_error(path, "read", error) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 (byte {error.start + 1}).") from None
+    require_text(f"The text in {path}", text)
+    return text
 
 
 def _settings(args: argparse.Namespace) -> "TextModelSettings":

@@ -128,7 +128,9 @@ def test_a_portfolio_of_your_own(desk):
 
 def test_texts(desk):
     page = (documented.ROOT / "docs" / "text.md").read_text()
-    (desk / "text.yaml").write_text(re.search(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    for name, block in (("text.yaml", "yaml"), ("reports.csv", "csv")):
+        (desk / name).write_text(re.search(rf"^```{block}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    (desk / "note.txt").write_text("The VaR 99 is 1000.00 EUR; we lost 1300 EUR.\n")
     documented.play("text", desk)
 
 

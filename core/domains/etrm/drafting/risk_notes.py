@@ -1,0 +1,285 @@
+"""The narrative of a row of `risk_reports`: worded from the row alone, each statement checked against it.
+
+No model writes the numbers. A sentence takes them from cells; a statement that follows from cells, such as "above the
+limits", is computed anew, and one that the row contradicts or cannot prove is marked.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.domains.etrm.data.texts import grammar, write_document
+from core.errors import NotFoundError, UsageError
+from core.escape import shown
+from core.tables import ColumnKind, Table, read_table
+
+MARK = " [not confirmed]"
+NEEDED = ("as_of_date", "book", "var99_hist", "limit_var", "utilisation", "breach_flag")
+_DECIMALS = {"utilisation": 4}
+_CENTS = 2
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w]|\.\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_LABELS = re.compile(r"VaR 99\b|VaR 95\b|shortfall 97\.5\b|\b9[59] % VaR\b")
+_CLOSE = 5.1e-5  # utilisations are rounded to four decimals
+
+
+class TracedFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact of a draft, and where it is from.
+
+    Attributes:
+        fact: The column that it is from.
+        written: As the draft says it.
+        cell: As the file holds it; None where the cell is empty.
+        place: The row in the file.
+        problem: Why it is not confirmed; empty where it is.
+    """
+
+    fact: str
+    written: str
+    cell: str | None
+    place: str
+    problem: str = ""
+
+
+class RiskNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft about one row.
+
+    Attributes:
+        text: The narrative; what is not confirmed is marked.
+        facts: Every fact in it.
+        file: The file.
+        sha256: Of the file.
+        n_unconfirmed: How many statements are marked.
+    """
+
+    text: str
+    facts: tuple[TracedFact, ...]
+    file: str
+    sha256: str
+    n_unconfirmed: int
+
+
+class CheckedNumber(msgspec.Struct, frozen=True):
+    """A number in a text about a row.
+
+    Attributes:
+        written: As the text has it.
+        start: Where in the text.
+        column: The column whose cell it is; None if no cell of the row rounds to it.
+    """
+
+    written: str
+    start: int
+    column: str | None
+
+
+def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = None) -> RiskNote:
+    """Draft the narrative of one row.
+
+    Args:
+        path: A file with the columns of `risk_reports.csv`.
+        book: Of the row; None: the only book.
+        date: Of the row, such as 2024-03-28; None: the last day.
+    Raises:
+        TableError: The file cannot be used, or lacks a column.
+        NotFoundError: It has no such row.
+        UsageError: Several rows fit.
+    """
+    table, row = chosen_row(path, book=book, date=date)
+    cells = _cells(table, row)
+    place, problems = table.place(row), _problems(cells)
+    facts = {name: _written(name, cells[name]) for name in NEEDED if name != "breach_flag"}
+    facts["verdict"] = "above" if cells["breach_flag"] else "within"
+    choices = grammar()["risk"]
+    sentences = [write_document("", "risk", facts, [0.0] * len(choices)).strip()]
+    traced = [_traced(name, facts[name], cells, place, problems) for name in facts if name != "verdict"]
+    traced.append(_traced("breach_flag", facts["verdict"], cells, place, problems))
+    for names, word in _MORE:
+        if all(name in cells for name in names):
+            sentences.append(word({name: _written(name, cells[name]) for name in names}, cells))
+            traced += [_traced(name, _written(name, cells[name]), cells, place, problems) for name in names]
+    marked = [
+        sentence + (MARK if any(fact.problem and fact.written in sentence for fact in traced) else "")
+        for sentence in sentences
+    ]
+    return RiskNote(
+        text=" ".join(marked),
+        facts=tuple(traced),
+        file=str(path),
+        sha256=table.source.sha256,
+        n_unconfirmed=sum(bool(fact.problem) for fact in traced),
+    )
+
+
+def check_narrative(text: str, path: Path, *, book: str | None = None, date: str | None = None) -> list[CheckedNumber]:
+    """Look for every number of a text in a row, as the text rounds it.
+
+    Args:
+        text: What somebody wrote about the row.
+        path: The file.
+        book: Of the row; None: the only book.
+        date: Of the row; None: the last day.
+    Returns:
+        The numbers of the text in their order, dates and the levels in names of measures left out.
+    Raises:
+        TableError: The file cannot be used.
+        NotFoundError: It has no such row.
+        UsageError: Several rows fit.
+    """
+    table, row = chosen_row(path, book=book, date=date)
+    numbers = {name: float(value) for name, value in _cells(table, row).items() if _is_number(value)}
+    blank = _LABELS.sub(lambda found: " " * len(found[0]), _DATE.sub(lambda found: " " * len(found[0]), text))
+    return [CheckedNumber(found[0], found.start(), _column_of(found[0], numbers)) for found in _NUMBER.finditer(blank)]
+
+
+def marked_narrative(text: str, numbers: Sequence[CheckedNumber]) -> str:
+    """Return a text with a mark behind each number that is not of the row."""
+    for number in reversed([each for each in numbers if each.column is None]):
+        end = number.start + len(number.written)
+        text = f"{text[:end]}{MARK}{text[end:]}"
+    return text
+
+
+def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table, int]:
+    """Return a file of risk reports, and the position of one row.
+
+    Raises:
+        TableError: The file cannot be used, or lacks a column.
+        NotFoundError: It has no such row.
+        UsageError: Several rows fit.
+    """
+    table = read_table(path)
+    for name in NEEDED:
+        if name not in table.frame:
+            raise table.error(f"it lacks {name}", "Add it: docs/etrm-data.md lists the columns of risk_reports.")
+    table.require_clear(NEEDED)
+    days = table.frame["as_of_date"].astype(str).str[:10]
+    fits = days == (date or days.max())
+    books = table.frame["book"].astype(str)
+    if book is not None:
+        fits &= books == book
+    rows = [place for place, is_fitting in enumerate(fits.tolist()) if is_fitting]
+    if not rows:
+        known = ", ".join(sorted(set(books))[:10])
+        whose = shown(book) if book else "any book"
+        raise NotFoundError(
+            f"{path} has no report of {whose} on {date or days.max()}. Days: {days.min()} to {days.max()}; "
+            f"books: {known}."
+        )
+    if len(rows) > 1:
+        fitting = ", ".join(dict.fromkeys(books[row] for row in rows))
+        raise UsageError(f"{path} has {len(rows)} reports on {date or days.max()}: {fitting}. Name one with --book.")
+    return table, rows[0]
+
+
+_Cells = Mapping[str, Any]
+
+
+def _shortfall(written: Mapping[str, str], _: _Cells) -> str:
+    return (
+        f"Expected shortfall 97.5 is {written['es975']} EUR; the gross exposure is {written['gross_exposure']} EUR of "
+        f"a limit of {written['limit_exposure']} EUR."
+    )
+
+
+def _next_day(written: Mapping[str, str], cells: _Cells) -> str:
+    beyond = "beyond" if cells["exceed99"] else "within"
+    return f"The next day brought {written['actual_pnl_next_day']} EUR, {beyond} the VaR 99."
+
+
+def _driver(written: Mapping[str, str], _: _Cells) -> str:
+    return f"The top driver is {written['top_driver']}."
+
+
+_MORE: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, str], _Cells], str]], ...] = (
+    (("es975", "gross_exposure", "limit_exposure"), _shortfall),
+    (("actual_pnl_next_day", "exceed99"), _next_day),
+    (("top_driver",), _driver),
+)
+
+
+def _cells(table: Table, row: int) -> dict[str, Any]:
+    """Return the cells of a row; None where one is empty."""
+    found: dict[str, Any] = {}
+    for name in table.frame.columns:
+        value = table.frame[name].iloc[row]
+        is_empty = value is None or value != value
+        is_flag = table.kinds[str(name)] is ColumnKind.FLAG
+        found[str(name)] = None if is_empty else bool(value) if is_flag else value
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _written(name: str, value: Any) -> str:
+    if value is None:
+        return "?"
+    if name == "as_of_date":
+        return str(value)[:10]
+    if name == "exceed99":
+        return "beyond" if value else "within"
+    return (
+        f"{round(float(value), n) + 0.0:.{n}f}"
+        if _is_number(value) and (n := _DECIMALS.get(name, _CENTS))
+        else str(value)
+    )
+
+
+def _traced(name: str, written: str, cells: _Cells, place: str, problems: Mapping[str, str]) -> TracedFact:
+    cell = cells[name]
+    problem = "the cell is empty" if cell is None else problems.get(name, "")
+    return TracedFact(
+        fact=name, written=written, cell=None if cell is None else str(cell), place=place, problem=problem
+    )
+
+
+def _problems(cells: _Cells) -> dict[str, str]:
+    """Compute what follows from other cells, and name every fact that the row contradicts or cannot prove."""
+    found: dict[str, str] = {}
+    said, var, limit, exposure, exposure_limit, pnl, exceeded = (
+        _at(cells, name)
+        for name in (
+            "utilisation",
+            "var99_hist",
+            "limit_var",
+            "gross_exposure",
+            "limit_exposure",
+            "actual_pnl_next_day",
+            "exceed99",
+        )
+    )
+    if all(map(_is_number, (said, var, limit, exposure, exposure_limit))):
+        true = max(var / limit, exposure / exposure_limit) if limit and exposure_limit else math.inf
+        if not math.isclose(said, true, rel_tol=1e-6, abs_tol=_CLOSE):
+            found["utilisation"] = f"it does not follow from the VaR, the exposure and their limits: {true:.4f}"
+    else:
+        found["utilisation"] = "gross_exposure and limit_exposure are missing, so it cannot be computed"
+    if _is_number(said) and cells.get("breach_flag") is not None and bool(cells["breach_flag"]) != (said > 1):
+        found["breach_flag"] = f"the utilisation is {said:.4f}"
+    if _is_number(pnl) and _is_number(var) and exceeded is not None and bool(exceeded) != (pnl < -var):
+        found["exceed99"] = f"the next day brought {pnl:.2f} EUR, the VaR 99 is {var:.2f} EUR"
+    return found
+
+
+def _at(cells: _Cells, name: str) -> Any:
+    return cells.get(name)
+
+
+def _rounded(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def _column_of(written: str, numbers: Mapping[str, float]) -> str | None:
+    """Return the first column whose number is written so, with as many decimals as the text has."""
+    plain = written.replace(",", "")
+    decimals = len(plain.partition(".")[2])
+    for name, value in numbers.items():
+        if plain in (_rounded(value, decimals), _rounded(abs(value), decimals)):
+            return name
+    return None
