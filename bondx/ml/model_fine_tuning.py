@@ -20,7 +20,7 @@ from core.escape import shown
 if TYPE_CHECKING:
     from core.settings.text_model import TextModelSettings
     from core.text.judging import TextReport
-    from core.text.training import TextProgress
+    from core.text.prepared import TextProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from core.settings.text_model import TextModelSettings
     from core.text.judging import TextReport
-    from core.text.training import TextProgress
+    from core.text.prepared import TextProgress
 
 _NAMES = ("all", "known", "held-out")
 _MOST_DOCUMENTS = 2_000_000
@@ -149,7 +149,8 @@ def tokenize(args: argparse.Namespace) -> int:
 def train_model(args: argparse.Namespace) -> int:
     """Train the model of the settings."""
     from console.cli.output import print_json, printable
-    from core.text.training import architecture_of, train_text_model
+    from core.text.prepared import architecture_of
+    from core.text.training import train_text_model
 
     settings = _settings(args)
     if not args.json:

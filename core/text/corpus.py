@@ -56,7 +56,7 @@ class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Documents to learn from or to be judged by.
+    """TokenizedDocuments to learn from or to be judged by.
 
     Attributes:
         documents: Their texts.
@@ -111,7 +111,7 @@ def draw_corpus(
         n: How many.
         seed: The same seed draws the same documents.
         names: Which names they may hold.
-        stream: Documents of another stream are other documents.
+        stream: TokenizedDocuments of another stream are other documents.
     Raises:
         UsageError: The domain has no grammar.
     """

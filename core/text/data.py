@@ -27,7 +27,7 @@ class TextData:
         training: What it learns from.
         validation: What is evaluated while it trains.
         judged: What it is judged by.
-        held_out: Documents with counterparties that are in no other; None for a user's own documents.
+        held_out: TokenizedDocuments with counterparties that are in no other; None for a user's own documents.
         grammar: What drew the documents; None for a user's own.
     """
 

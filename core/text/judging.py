@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from core.text.corpus import NOTICE, Corpus
-from core.text.language_model import Documents, LanguageModel, n_predicted
+from core.text.language_model import LanguageModel, TokenizedDocuments, n_predicted
 from core.text.ngrams import NgramModel
 from core.text.sampling import SamplingOptions, WrittenText, write_text
 from core.text.tokenizers.tokenizer import Tokenizer
@@ -43,7 +43,7 @@ class ModelScore(msgspec.Struct, frozen=True, kw_only=True):
     excess: float | None
 
 
-class CalibrationBin(msgspec.Struct, frozen=True):
+class TokenCalibration(msgspec.Struct, frozen=True):
     """Next tokens whose likeliest candidate had a probability in one range.
 
     Attributes:
@@ -98,7 +98,7 @@ class TextReport(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[ModelScore, ...]
     attainment: float | None
     held_out: ModelScore | None
-    calibration: tuple[CalibrationBin, ...]
+    calibration: tuple[TokenCalibration, ...]
     writing: WritingScore | None
     n_documents: int
 
@@ -115,7 +115,7 @@ def score(model: LanguageModel, tokenizer: Tokenizer, corpus: Corpus) -> ModelSc
     return scored(model.name, nats, documents, corpus)
 
 
-def scored(name: str, nats: float, documents: Documents, corpus: Corpus) -> ModelScore:
+def scored(name: str, nats: float, documents: TokenizedDocuments, corpus: Corpus) -> ModelScore:
     """Spell the loss of a model on documents.
 
     Args:
@@ -135,14 +135,14 @@ def scored(name: str, nats: float, documents: Documents, corpus: Corpus) -> Mode
     )
 
 
-def floor_of(corpus: Corpus, documents: Documents) -> float | None:
+def floor_of(corpus: Corpus, documents: TokenizedDocuments) -> float | None:
     """Return the least mean loss a token that any model can have."""
     if corpus.log_probabilities is None:
         return None
     return -sum(corpus.log_probabilities) / n_predicted(documents)
 
 
-def baselines(documents: Documents, n_tokens: int) -> list[NgramModel]:
+def baselines(documents: TokenizedDocuments, n_tokens: int) -> list[NgramModel]:
     """Train the simple models: uniform, unigram, bigram and 5-gram."""
     longest = NgramModel.trained(documents, n_tokens, ORDERS[-1])
     return [longest.shorter(order) for order in ORDERS]
@@ -165,8 +165,8 @@ def judge_model(
         model: The model.
         tokenizer: Its tokenizer.
         training: What it was trained on; the simple models learn from the same.
-        judged: Documents that it has not seen.
-        held_out: Documents with names that it has not seen.
+        judged: TokenizedDocuments that it has not seen.
+        held_out: TokenizedDocuments with names that it has not seen.
         grammar: What reads its own documents; None where there is none.
         n_written: How many documents it writes; 0: none.
         seed: Of what it writes.
@@ -233,7 +233,7 @@ def distinct_share(documents: Sequence[Sequence[str]], n: int) -> float:
     return len(set(phrases)) / len(phrases) if phrases else 1.0
 
 
-def longest_copy(written: Documents, training: Documents) -> int:
+def longest_copy(written: TokenizedDocuments, training: TokenizedDocuments) -> int:
     """Return the largest number of tokens in a row that a written document shares with a training document.
 
     >>> longest_copy([[1, 2, 3, 9]], [[7, 2, 3, 4], [1, 2]])
@@ -250,7 +250,7 @@ def longest_copy(written: Documents, training: Documents) -> int:
     return low
 
 
-def calibration(model: LanguageModel, documents: Documents) -> tuple[CalibrationBin, ...]:
+def calibration(model: LanguageModel, documents: TokenizedDocuments) -> tuple[TokenCalibration, ...]:
     """Compare how probable a model says the likeliest next token is with how often it comes, in tenths."""
     said: list[float] = []
     came: list[bool] = []
@@ -265,7 +265,7 @@ def calibration(model: LanguageModel, documents: Documents) -> tuple[Calibration
     places = np.minimum((np.array(said) * _BINS).astype(int), _BINS - 1)
     shares, hits = np.array(said), np.array(came)
     return tuple(
-        CalibrationBin(int(inside.sum()), float(np.mean(shares[inside])), float(np.mean(hits[inside])))
+        TokenCalibration(int(inside.sum()), float(np.mean(shares[inside])), float(np.mean(hits[inside])))
         for place in range(_BINS)
         if (inside := places == place).any()
     )

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from core.arrays import FloatArray
 
-Documents = Sequence[Sequence[int]]
-"""Documents in tokens, without their ends."""
+TokenizedDocuments = Sequence[Sequence[int]]
+"""TokenizedDocuments in tokens, without their ends."""
 
 
 class Continuation(Protocol):
@@ -30,13 +30,13 @@ class LanguageModel(Protocol):
     def n_tokens(self) -> int:
         """The size of its vocabulary."""
 
-    def document_nats(self, documents: Documents) -> FloatArray:
+    def document_nats(self, documents: TokenizedDocuments) -> FloatArray:
         """Return -log P of each document, its end included, shape (n_documents,)."""
 
     def begin(self) -> Continuation:
         """Begin a document."""
 
 
-def n_predicted(documents: Documents) -> int:
+def n_predicted(documents: TokenizedDocuments) -> int:
     """Return how many tokens are predicted in some documents: each has an end, too."""
     return sum(len(document) + 1 for document in documents)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import access_error, digest, make_folder, write_file
+from core.files import access_error, digest, make_folder, remove_file, write_file
 from core.json_documents import decode_json
 from core.output_files import require_output
 from core.plain_files import read_file
@@ -112,7 +112,7 @@ class ModelFolder:
         hashed = write_file(self.path / WEIGHTS[manifest.architecture], weights)
         done = msgspec.structs.replace(manifest, weights_sha256=hashed, curve=tuple(curve))
         self._write(done)
-        self.checkpoint.unlink(missing_ok=True)
+        remove_file(self.checkpoint)
         return done
 
     def manifest(self) -> TextModelManifest:

@@ -18,7 +18,7 @@ import numpy as np
 
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
-from core.text.language_model import Documents
+from core.text.language_model import TokenizedDocuments
 from core.text.tokenizers.tokenizer import END
 
 MAX_ORDER = 8
@@ -73,7 +73,7 @@ class NgramModel:
         return NgramModel(order, self._n_tokens, self._levels[:order])
 
     @classmethod
-    def trained(cls, documents: Documents, n_tokens: int, order: int = 5) -> "NgramModel":
+    def trained(cls, documents: TokenizedDocuments, n_tokens: int, order: int = 5) -> "NgramModel":
         """Count the n-grams of documents.
 
         Args:
@@ -100,7 +100,7 @@ class NgramModel:
             )  # nothing is predicted from the first place
         return cls(order, n_tokens, levels)
 
-    def document_nats(self, documents: Documents) -> FloatArray:
+    def document_nats(self, documents: TokenizedDocuments) -> FloatArray:
         """Return -log P of each document, its end included."""
         text, predicted = _padded(documents, self._order)
         nats = -np.log(self._probabilities(text))[predicted]
@@ -195,7 +195,7 @@ class NgramContinuation:
         return np.log(self._model.distribution(self._context))
 
 
-def _padded(documents: Documents, order: int) -> tuple[IntArray, Any]:
+def _padded(documents: TokenizedDocuments, order: int) -> tuple[IntArray, Any]:
     """Return all documents in one row, ends around each, and which of these tokens are predicted."""
     pad = [END] * max(order - 1, 0)
     text = [token for document in documents for token in (*pad, *document, END)]

@@ -1,100 +1,21 @@
 """Training a model of language into a folder: n-grams are counted; a decoder goes on where it was killed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from core.errors import UsageError
-from core.files import digest
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
-from core.text.data import TextData, text_data
-from core.text.judging import TextReport, encoded, floor_of, judge_model
+from core.text.data import text_data
+from core.text.judging import TextReport, encoded, judge_model
 from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint, ModelFolder, TextModelManifest
 from core.text.ngrams import NgramModel
-from core.text.tokenizers import Tokenizer, spell_tokenizer, train_tokenizer
-from core.text.torch_extra import has_torch, require_torch
-
-
-class TextProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """An evaluation of a decoder while it trains.
-
-    Attributes:
-        step: The steps so far.
-        n_steps: The most steps there will be.
-        training_nats: Mean loss a token of the steps since the evaluation before.
-        validation_nats: Mean loss a token of the validation documents.
-        excess: The same above the floor; None where nobody knows it.
-        tokens_per_second: Since this process began.
-        seconds_left: At this speed, if training does not end early.
-        is_best: Whether no evaluation before was better.
-    """
-
-    step: int
-    n_steps: int
-    training_nats: float
-    validation_nats: float
-    excess: float | None
-    tokens_per_second: float
-    seconds_left: float
-    is_best: bool
+from core.text.prepared import TextProgress, prepare_text
 
 
 def _ignore(progress: TextProgress) -> None:
     """Ignore an evaluation."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedText:
-    """Everything that a training needs.
-
-    Attributes:
-        manifest: What it will make.
-        data: The documents.
-        tokenizer: Trained on the training documents.
-    """
-
-    manifest: TextModelManifest
-    data: TextData
-    tokenizer: Tokenizer
-
-
-def architecture_of(settings: TextModelSettings) -> str:
-    """Return what is trained: the decoder where it can be, unless the settings choose.
-
-    Raises:
-        MissingTorchError: The settings choose the decoder, and the extra is not installed.
-    """
-    if settings.architecture == "decoder":
-        require_torch()
-    if settings.architecture == "auto":
-        return "decoder" if has_torch() else "ngram"
-    return settings.architecture
-
-
-def prepare_text(settings: TextModelSettings) -> PreparedText:
-    """Draw or read the documents, and train the tokenizer.
-
-    Raises:
-        UsageError: The settings cannot be met.
-        FileAccessError: The user's documents cannot be read.
-    """
-    architecture = architecture_of(settings)
-    begins("drawing documents")
-    data = text_data(settings)
-    begins("training the tokenizer")
-    tokenizer = train_tokenizer(settings.tokenizer, data.training.documents, settings.vocab_size)
-    manifest = TextModelManifest(
-        architecture=architecture,
-        settings=settings,
-        corpus_sha256=data.sha256,
-        tokenizer_sha256=digest(spell_tokenizer(tokenizer)),
-        floor_nats=floor_of(data.validation, encoded(tokenizer, data.validation.documents)),
-    )
-    return PreparedText(manifest, data, tokenizer)
 
 
 def train_text_model(

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import floor
 from typing import Any
 
 import msgspec
@@ -106,7 +107,7 @@ class CompletionServer:
         written = [await loop.run_in_executor(self._threads, self._written, writer, until) for writer in writers]
         before = asked.prompt if asked.echo else ""
         choices = [choice(place, before + each.text, each.finish) for place, each in enumerate(written)]
-        answer = completion(_identifier(), int(self._clock()), self._name, choices)
+        answer = completion(_identifier(), floor(self._clock()), self._name, choices)
         body = msgspec.json.encode(answer | {"usage": usage(n_prompt, written)})
         await send_json(send, 200, body, headers=(_SYNTHETIC,))
 
@@ -114,7 +115,7 @@ class CompletionServer:
         """Send each piece as soon as it is written; a caller that leaves ends the writing."""
         (writer,), _ = self._writers(asked)
         loop, until = asyncio.get_running_loop(), self._seconds() + self.limits.answer_seconds
-        identifier, created = _identifier(), int(self._clock())
+        identifier, created = _identifier(), floor(self._clock())
 
         def event(text: str, finish: str | None) -> bytes:
             answer = completion(identifier, created, self._name, [choice(0, text, finish)])

@@ -1,6 +1,7 @@
 """The server of completions, in the thread of its caller."""
 
 import socket
+from math import ceil
 
 import uvicorn
 
@@ -42,6 +43,6 @@ def completions_server(application: CompletionServer) -> uvicorn.Server:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=limits.idle_seconds,
-        timeout_graceful_shutdown=max(1, int(limits.stop_seconds)),
+        timeout_graceful_shutdown=ceil(limits.stop_seconds),
     )
     return uvicorn.Server(config)

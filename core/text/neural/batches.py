@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import IntArray
 from core.domains.draws import stream
-from core.text.language_model import Documents
+from core.text.language_model import TokenizedDocuments
 from core.text.tokenizers.tokenizer import END
 
 _POOL = 16
@@ -16,8 +16,8 @@ NOT_PREDICTED = -100
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Documents side by side.
+class TokenBatch:
+    """TokenizedDocuments side by side.
 
     Attributes:
         inputs: The tokens before each, shape (n, length), padded with ends.
@@ -30,23 +30,23 @@ class Batch:
     n_predicted: int
 
 
-Row = Sequence[int]
+TokenRow = Sequence[int]
 
 
-def rows_of(documents: Documents, max_length: int) -> list[Row]:
+def rows_of(documents: TokenizedDocuments, max_length: int) -> list[TokenRow]:
     """Return each document between two ends; a longer one in pieces, each after the last token of the one before.
 
     >>> rows_of([[5, 6]], 8), rows_of([[5, 6, 7]], 2)
     ([[0, 5, 6, 0]], [[0, 5, 6], [6, 7, 0]])
     """
-    rows: list[Row] = []
+    rows: list[TokenRow] = []
     for document in documents:
         whole = [END, *document, END]
         rows += [whole[at : at + max_length + 1] for at in range(0, len(whole) - 1, max_length)]
     return rows
 
 
-def batch_of(rows: Sequence[Row]) -> Batch:
+def batch_of(rows: Sequence[TokenRow]) -> TokenBatch:
     """Pad rows to one length."""
     length = max(map(len, rows)) - 1
     inputs = np.full((len(rows), length), END, dtype=np.int64)
@@ -54,7 +54,7 @@ def batch_of(rows: Sequence[Row]) -> Batch:
     for place, row in enumerate(rows):
         inputs[place, : len(row) - 1] = row[:-1]
         targets[place, : len(row) - 1] = row[1:]
-    return Batch(inputs, targets, sum(len(row) - 1 for row in rows))
+    return TokenBatch(inputs, targets, sum(len(row) - 1 for row in rows))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -27,10 +27,10 @@ from core.settings.text_model import TextModelSettings
 from core.text.judging import encoded
 from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint
-from core.text.neural.batches import Batch, batch_of, epoch_order, n_batches, rows_of
+from core.text.neural.batches import TokenBatch, batch_of, epoch_order, n_batches, rows_of
 from core.text.neural.decoder import Decoder
 from core.text.neural.weights import DecoderModel, WeightsError, fill, spell_weights, token_losses
-from core.text.training import PreparedText, TextProgress
+from core.text.prepared import PreparedText, TextProgress
 
 _BETAS = (0.9, 0.95)
 _COSINE_END = 0.1
@@ -145,7 +145,7 @@ class _DecoderTraining:
         ]
         return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=_BETAS)
 
-    def _batch(self, step: int) -> Batch:
+    def _batch(self, step: int) -> TokenBatch:
         """Return the documents of a step."""
         epoch, place = divmod(step, self._per_epoch)
         if self._epoch != epoch:
@@ -154,7 +154,7 @@ class _DecoderTraining:
             self._order = epoch_order(self._lengths, size, seed=seed, epoch=epoch)
         return batch_of([self._rows[row] for row in self._order[place].tolist()])
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: TokenBatch) -> None:
         """Learn from a batch, in parts whose gradients add up to that of the whole."""
         settings, standing = self._settings, self._standing
         torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from core.arrays import FloatArray
 from core.errors import UsageError
 from core.settings.text_model import TextModelSettings
-from core.text.language_model import Documents
+from core.text.language_model import TokenizedDocuments
 from core.text.neural.batches import NOT_PREDICTED, batch_of, rows_of
 from core.text.neural.decoder import Decoder, KeyValues
 from core.text.tokenizers.tokenizer import END
@@ -45,7 +45,7 @@ class DecoderModel:
         return sum(weight.numel() for weight in self.decoder.parameters())
 
     @torch.inference_mode()
-    def document_nats(self, documents: Documents) -> FloatArray:
+    def document_nats(self, documents: TokenizedDocuments) -> FloatArray:
         """Return -log P of each document, its end included."""
         rows, owners = [], []
         for owner, document in enumerate(documents):

@@ -11,7 +11,8 @@ from core.settings.text_model import TextModelSettings
 from core.text import torch_extra
 from core.text.data import text_data
 from core.text.model_folder import ModelFolder
-from core.text.training import architecture_of, judge_folder, train_text_model
+from core.text.prepared import architecture_of
+from core.text.training import judge_folder, train_text_model
 
 NGRAMS = TextModelSettings(architecture="ngram", documents=400, judged_documents=60, ngram_order=4)
 
