@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import CoreError
+from core.errors import CoreError, RefusedError
 from core.local_callers import LocalCallers
 from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.requests import (
@@ -23,7 +23,7 @@ from core.serving.completions.requests import (
     usage,
 )
 from core.serving.crowd import Crowd
-from core.serving.errors import ForbiddenError, NoSuchPathError, UnavailableError, WrongMethodError, status_of
+from core.serving.errors import NoSuchPathError, ServingError, UnavailableError, WrongMethodError, status_of
 from core.serving.limits import ServingLimits
 from core.text.model_folder import TextModel
 from core.text.sampling import TextWriter, WrittenText
@@ -32,6 +32,15 @@ _METHODS = {"/health": "GET", "/v1/models": "GET", "/v1/completions": "POST"}
 _SYNTHETIC = (b"x-synthetic", b"true")
 _SEED_BITS = 31
 _DONE = b"data: [DONE]\n\n"
+
+
+class NotLocalError(ServingError, RefusedError):
+    """The caller is no program on this machine."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("This server answers programs on its own machine alone.")
 
 
 class CompletionServer:
@@ -81,7 +90,7 @@ class CompletionServer:
         headers, path, method = headers_of(scope), scope["path"], scope["method"]
         client = scope.get("client")
         if client is None or not self._local.is_local(headers, client[0]):
-            raise ForbiddenError("This server answers programs on its own machine alone.")
+            raise NotLocalError
         if path not in _METHODS:
             raise NoSuchPathError(unknown_path(path))
         if method != _METHODS[path]:
