@@ -311,7 +311,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "rollout promote": "rollout.promote_now",
     **{f"retrain {verb}": LOOKS for verb in ("plan", "list", "show", "leaderboard")},
     "policy rehearse": LOOKS,
-    "text corpus": OWN_FILES,
+    **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "draft", "serve")},
     "retrain now": "retraining.start",
     **{f"retrain {verb}": f"retraining.{verb}" for verb in ("hold", "resume", "cancel", "approve")},
     **{f"alerts {verb}": LOOKS for verb in ("list", "notifications", "routes", "oncall", "check", "rules", "eval")},
