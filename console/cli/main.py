@@ -51,6 +51,7 @@ COMMANDS = (
     "logs",
     "workspaces",
     "config",
+    "cluster",
     "health",
     "doctor",
     "backup",

@@ -8,6 +8,7 @@ on the number of cores.
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 
 import numpy as np
@@ -59,7 +60,7 @@ def train_all(
         under_way.is_done(name)
 
     with threadpool_limits(1), ThreadPoolExecutor(max(n_threads, 1), thread_name_prefix="model") as pool:
-        for future in [pool.submit(run, name) for name in jobs]:
+        for future in [pool.submit(copy_context().run, run, name) for name in jobs]:  # which knows the executor
             future.result()
     return {name: seconds[name] for name in models}
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from core.allocator import limit_arenas
 from core.escape import escaped
+from core.own_python import die_with_parent
 from core.retraining.document import StepName
-from core.training.child import OUT_OF_MEMORY_EXIT, die_with_parent, yield_to_others
+from core.training.child import OUT_OF_MEMORY_EXIT, yield_to_others
 from core.training.child_output import log_to_parent
 
 

@@ -21,6 +21,7 @@ from core.errors import UsageError
 from core.escape import shown
 from core.files import remove_file
 from core.losses import Actual, class_index
+from core.own_python import die_with_parent
 from core.registry import ModelVersion, Registry
 from core.retraining.errors import NotPassedError
 from core.retraining.files import source_files
@@ -34,7 +35,6 @@ from core.tables.periods import with_instants
 from core.tables.signature import ColumnKind
 from core.tables.task import has_target
 from core.text_limits import cut
-from core.training.child import die_with_parent
 
 NO_SIGNATURE = (
     "{} was not trained on a file, so nothing says which columns to train on. If a session trained it, set "

@@ -13,6 +13,7 @@ from core.actor import Actor
 from core.arrays import AnyArray
 from core.domains.catalogue import load_model
 from core.errors import RefusedError
+from core.executors.opening import opened
 from core.files import write_file
 from core.models import Model, Panel
 from core.models.outcomes import Outcomes, outcomes_of
@@ -115,7 +116,7 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
     settings, domain = plan.training, domain_of(plan.training)
     warm = _warm_start(workspace, live) if retraining.policy.start == "warm" else {}
     work = SessionWork(settings, folder / SESSION, world_seed=plan.world_seed, warm_start=warm)
-    with _tracked(workspace, retraining, plan) as (runs, run):
+    with opened(settings), _tracked(workspace, retraining, plan) as (runs, run):
         try:
             final, last = _trained(work, plan, runs, run)
         except NothingLearnedError as error:

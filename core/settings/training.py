@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.datasets import DataSetSettings
+from core.settings.executor import ExecutorSettings
 from core.settings.explanation import ExplanationSettings
 from core.settings.held_out import HeldOutSettings
 from core.settings.names import Name
@@ -202,6 +203,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = ""
     held_out: HeldOutSettings = HeldOutSettings()
     explanation: ExplanationSettings = ExplanationSettings()
+    executor: ExecutorSettings = ExecutorSettings()
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

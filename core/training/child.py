@@ -9,7 +9,6 @@ import contextlib
 import os
 import queue
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 from core.allocator import limit_arenas
 from core.escape import escaped
+from core.own_python import die_with_parent
 from core.progress import listen
 from core.training.child_output import log_to_parent
 from core.training.failure import failure_of
@@ -25,7 +25,6 @@ from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, Worki
 
 NICENESS = 10
 OOM_SCORE = "500"
-PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY_EXIT = 86  # tells the parent apart from a crash
 UNABLE_EXIT = 1
 
@@ -103,16 +102,6 @@ def yield_to_others() -> None:
         os.nice(NICENESS)
     with contextlib.suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Let the kernel kill this process when the thread that started it ends."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent_pid:  # the parent died before the line above
-            os._exit(0)
 
 
 if __name__ == "__main__":

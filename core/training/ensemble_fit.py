@@ -18,6 +18,7 @@ from core.arrays import AnyArray, FloatArray
 from core.domains.catalogue import create
 from core.domains.report_section import ReportSection
 from core.errors import CoreError
+from core.executors.errors import ExecutorError
 from core.json_documents import converted
 from core.models import Model, train_all
 from core.models.ensembles.improvement import Improvement, improvement
@@ -194,6 +195,8 @@ def _trained(
             if isinstance(model, SupervisedModel):
                 train_all({name: model}, pool.panel, seed, 1)
                 found[planned.strategy] = model
+        except ExecutorError:
+            raise
         except (CoreError, ValueError, ArithmeticError):  # such as a fold without a single event, which some refuse
             log.warning("%s for %s could not be trained; the single model ships", planned.strategy, name, exc_info=True)
     return found

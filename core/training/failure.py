@@ -5,6 +5,7 @@ import traceback
 import msgspec
 
 from core.errors import CoreError
+from core.executors.errors import ExecutorError
 from core.files import FileAccessError, InDoubtError
 from core.system_libraries import cure_for, ran_out_of_memory
 from core.training.wire import Failed
@@ -24,8 +25,8 @@ def failure_of(error: BaseException) -> Failed:
     text = " ".join(str(error).split())
     if ran_out_of_memory(error):
         kind, reason = "memory", text or "memory ran out"
-    elif isinstance(error, (FileAccessError, InDoubtError)):
-        kind, reason = "error", text  # the disk may have room again at the next attempt
+    elif isinstance(error, (FileAccessError, InDoubtError, ExecutorError)):
+        kind, reason = "error", text  # the disk may have room again at the next attempt, the cluster may be back
     elif isinstance(error, (CoreError, msgspec.ValidationError)):
         kind, reason = "refused", text
     elif type(error).__name__ in _PARAMETERS_REFUSED:

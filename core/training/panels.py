@@ -68,7 +68,7 @@ class SessionPanels:
             UsageError: There is no such domain, or its settings are invalid.
         """
         self._settings = settings
-        self._world_seed = settings.random_seed if world_seed is None else world_seed
+        self.world_seed = settings.random_seed if world_seed is None else world_seed
         self._own_settings = domain_settings(settings)
         self.domain = domain_of(settings)
         self._stressed = StressedDraws(settings)
@@ -95,7 +95,7 @@ class SessionPanels:
     def stress_request(self) -> DrawRequest:
         """Return the request for the panel on which models are stressed: rows of the session's market, new to them."""
         seed = derive_seed(self._settings.random_seed, STRESS)
-        return DrawRequest(STRESS, VALIDATION_ROWS, seed, self._world_seed, self._own_settings)
+        return DrawRequest(STRESS, VALIDATION_ROWS, seed, self.world_seed, self._own_settings)
 
     def comparison(self) -> Draw:
         """Draw the panel on which ensembles are compared with single models; it decides nothing else."""
@@ -154,7 +154,7 @@ class SessionPanels:
         """Compute what the domain adds to the final report."""
         if not isinstance(self.domain, ReportingDomain):
             return ()
-        return tuple(self.domain.report_sections(self._own_settings, self._world_seed))
+        return tuple(self.domain.report_sections(self._own_settings, self.world_seed))
 
     def groups_gate(self, draw: Draw) -> GateResult:
         """Judge whether a draw can be split: it needs a group to train on, and a group to hold out."""
@@ -191,7 +191,7 @@ class SessionPanels:
 
     def _request(self, purpose: str, *parts: int, n_rows: int) -> DrawRequest:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        return DrawRequest(purpose, n_rows, seed, self._world_seed, self._own_settings)
+        return DrawRequest(purpose, n_rows, seed, self.world_seed, self._own_settings)
 
 
 def drawn(domain: SessionDomain, request: DrawRequest) -> Draw:

@@ -14,7 +14,7 @@ from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.state import Workspace
 from core.training.records import EpochRecord, FinalModel, FinalRecord
-from core.training.session import Session
+from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
 
 
@@ -94,8 +94,11 @@ def facts_of_model(
 
 
 def settings_digest(settings: dict[str, Any]) -> str:
-    """Return the SHA-256 of a session's settings: same digest, same bytes computed. Its experiment computes nothing."""
-    computing = {name: value for name, value in settings.items() if name != "experiment_name"}
+    """Return the SHA-256 of a session's settings: same digest, same bytes computed.
+
+    Its experiment computes nothing, and its executor computes the same on every kind.
+    """
+    computing = {name: value for name, value in without_place(settings).items() if name != "experiment_name"}
     return hashlib.sha256(msgspec.json.encode(computing, order="deterministic")).hexdigest()
 
 

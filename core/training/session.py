@@ -88,6 +88,7 @@ YOUNGER = (
     "datasets",
     "experiment_name",
     "tuning",
+    "executor",
 )  # settings added after the first release
 
 
@@ -104,6 +105,11 @@ def as_document(settings: TrainingSettings) -> dict[str, Any]:
     if not document["stress_testing"]["stressed_share"]:
         del document["stress_testing"]["stressed_share"]
     return {key: value for key, value in document.items() if key not in YOUNGER or value != usual[key]}
+
+
+def without_place(document: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without the executor: it changes no result, and names a host, which no report does."""
+    return {key: value for key, value in document.items() if key != "executor"}
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

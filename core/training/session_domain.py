@@ -9,6 +9,7 @@ from core.domains.domain import SessionDomain, SmallDrawDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.escape import shown
+from core.executors.dask_connection import require_dask
 from core.json_documents import converted
 from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
 from core.models.errors import UnknownAlgorithmError
@@ -115,6 +116,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
         MissingExtraError: An algorithm needs an optional extra that is not installed.
         UnknownParameterError, ParameterValueError: A parameter of an algorithm is unknown, or of another kind.
+        MissingDaskError: The executor is a Dask cluster, and Dask is not installed.
         MissingOptunaError: The Bayesian search of parameters needs Optuna, which is not installed.
     """
     domain = domain_of(settings)
@@ -134,6 +136,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         if model.parameters:  # only they need the learner that takes them
             kind = model_class(name, domain).trained_by(model.algorithm)
             kind.check_parameters(model.algorithm, model.parameters)
+    if settings.executor.kind == "dask":
+        require_dask()
     tuning_of(settings, domain)  # which refuses ranges that cannot be searched
     return _with_known_members(settings, known_models(domain))
 

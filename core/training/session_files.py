@@ -22,7 +22,7 @@ from core.training.reports import (
     system_health_report,
 )
 from core.training.scores import EpochScores
-from core.training.session import Session
+from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
 from core.training.tuning.records import SessionTrial
 from core.training.tuning.trial_files import TrialFiles
@@ -108,7 +108,7 @@ class SessionFiles:
         """Write the final report as JSON and as a page; return the evidence for the JSON."""
         domain = domain_of(session.training)
         report = final_report(
-            session.settings,
+            without_place(session.settings),
             history,
             last,
             final,

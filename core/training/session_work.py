@@ -4,13 +4,17 @@ Every result here is a function of the settings, the epoch number and the checkp
 """
 
 import logging
-import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
 
+import msgspec
+
 from core.confinement import confine
+from core.executors import running_on
+from core.executors.opening import executor_of
 from core.json_documents import converted
 from core.models import Model
 from core.progress import begins
@@ -18,6 +22,7 @@ from core.quality import QualityReport, assess
 from core.quality.report import with_gate
 from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
+from core.settings.executor import ExecutorSettings
 from core.settings.training import FEW_ROWS
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.data_sets import DataSets
@@ -76,18 +81,12 @@ class SessionWork:
             warm_start: Trained models that continue to learn, by name, in place of new ones; a checkpoint comes before
                 them.
         """
-        document = as_document(settings)
+        document = as_document(msgspec.structs.replace(settings, executor=ExecutorSettings()))  # it changes no result
         begins("the preparation")
         settings = checked(settings)
         self._folder = folder
         self._panels = SessionPanels(settings, world_seed=world_seed)
-        self._search = SessionSearch(
-            settings,
-            tuning_plan(settings),
-            self._panels,
-            folder,
-            n_threads=settings.trainer.n_threads or os.cpu_count() or 1,
-        )
+        self._search = SessionSearch(settings, tuning_plan(settings), self._panels, folder)
         self._settings = settings = with_outcome(settings, self._search.outcome)
         self._checkpoints = Checkpoints(folder)
         self._newest, damaged = self._checkpoints.newest()
@@ -268,18 +267,24 @@ class SessionWork:
 
 
 class Workbench:
-    """Answers requests; between requests it holds the session it last prepared."""
+    """Answers requests; between requests it holds the session it last prepared, and its executor."""
 
     def __init__(self) -> None:
         self._work: SessionWork | None = None
+        self._held = ExitStack()
 
     def answer(self, request: ChildRequest) -> ChildReply:
         """Carry out a request."""
         if isinstance(request, Prepare):
             confine(Path(request.folder).parents[2])  # the workspace, which is not opened here
             self._work = None  # free one session's panels and models before loading the next session's
+            self._held.close()
+            settings = converted(request.settings, TrainingSettings)
+            chosen = executor_of(settings)
+            self._held.callback(chosen.close)
+            self._held.enter_context(running_on(chosen))
             self._work = SessionWork(
-                converted(request.settings, TrainingSettings),
+                settings,
                 Path(request.folder),
                 data_folder=Path(request.data_folder) if request.data_folder else None,
             )

@@ -28,6 +28,7 @@ STAYS = {
     "bondx serve --model-config-file models.config": SERVING,
     "bondx serve --listen 0.0.0.0:8501 --certificate chain.pem --key key.pem": SERVING,
     "bondx serve --certificate chain.pem --key key.pem --client-authority chain.pem": SERVING,
+    "bondx cluster start --workers 2": r"tcp://127\.0\.0\.1:\d+ +2 workers; stop with Ctrl\+C",
     "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
     "bondx run --epochs 1": r"1 Overview",
     "bondx run --domain etrm --experiment hubs": r"1 Overview",
@@ -99,6 +100,12 @@ def test_a_table_of_your_own(desk, monkeypatch):
     documented.play("own-data", desk)
 
 
+def test_a_cluster_of_your_own(desk):
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    write_prices(desk / "prices.csv", 400, random.Random(1))
+    documented.play("executors", desk)
+
+
 def test_a_model_of_your_own_is_explained(desk):
     for name, seed, n in (("prices", 1, 400), ("new", 3, 300)):
         write_prices(desk / f"{name}.csv", n, random.Random(seed))
@@ -157,7 +164,9 @@ def test_a_console_opens_and_closes(line, desk, own_make, terminal):
     console.wait_for("exit code 0")
 
 
-@pytest.mark.parametrize("line", [line for line in STAYS if line.startswith(("bondx serve", "bondx status"))])
+@pytest.mark.parametrize(
+    "line", [line for line in STAYS if line.startswith(("bondx serve", "bondx status", "bondx cluster"))]
+)
 def test_commands_that_run_until_interrupted(line, desk, terminal):
     certify(desk)
     (desk / "models.config").write_text('model_config_list { config { name: "spread" } }')

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from core.executors import Work, executor
+from core.executors.packing import PlainValue
 from core.models.features.scores import mutual_information, tree_gains
 from core.models.features.shadows import shadows_of
 from core.models.learners.samples import group_folds
@@ -74,16 +76,23 @@ def selected(
         A verdict on each column. The strongest column is always kept: a model needs one.
     """
     folds = group_folds(group, n_folds, seed=seed) or [np.zeros(len(target), dtype=np.bool_)]
-    kept, scores, shadows = [], [], []
-    for number, held in enumerate(folds):
-        rows = ~held if len(folds) > 1 else np.ones(len(target), dtype=np.bool_)
+
+    def task(number: int) -> "_Task":
+        rows = ~folds[number] if len(folds) > 1 else np.ones(len(target), dtype=np.bool_)
         own = derive_seed(seed, "selection", number)
-        task = _Task(matrix[rows], target[rows], group[rows], tuple(categories), is_class, own)
-        keep, score, shadow = task.recursive(most) if method == "recursive" else task.against_shadows(method)
-        kept.append(keep)
-        scores.append(score)
-        shadows.append(shadow)
-    share, score, shadow = (np.mean(each, axis=0) for each in (kept, scores, shadows))
+        return _Task(matrix[rows], target[rows], group[rows], tuple(categories), is_class, own)
+
+    work: Work[int, tuple[BoolArray, FloatArray, float]] = Work(
+        title="folds of the choice of columns",
+        here=lambda number: task(number).chosen(method, most),
+        there=ColumnsOfFold,
+        shared=lambda: {"method": method, "most": most},
+        sent=lambda number: task(number).sent(),
+    )
+    found = executor().map(work, list(range(len(folds))))
+    share = np.mean([kept for kept, _, _ in found], axis=0)
+    score = np.mean([scores for _, scores, _ in found], axis=0)
+    shadow = np.mean([best for _, _, best in found], axis=0)
     order = sorted(range(len(names)), key=lambda place: (-share[place], -score[place], names[place]))
     chosen = {place for place in order[:most] if share[place] > MAJORITY} or {order[0]}
     return tuple(
@@ -102,6 +111,14 @@ class _Task:
     categories: tuple[int, ...]
     is_class: bool
     seed: int
+
+    def sent(self) -> PlainValue:
+        """Return it as a plain value."""
+        return {name: getattr(self, name) for name in _Task.__slots__}
+
+    def chosen(self, method: SelectionMethod, most: int) -> tuple[BoolArray, FloatArray, float]:
+        """Return which columns are kept, the score of each, and that of the best shadow."""
+        return self.recursive(most) if method == "recursive" else self.against_shadows(method)
 
     def against_shadows(self, method: SelectionMethod) -> tuple[BoolArray, FloatArray, float]:
         """Count how often each column beats the best shadow, and keep those that do so too often for luck."""
@@ -151,6 +168,18 @@ class _Task:
         if method == "mutual_information":
             return mutual_information(matrix, self.target, codes, is_class=self.is_class, seed=seed)
         return _shares(tree_gains(matrix, self.target, codes, is_class=self.is_class, seed=seed))
+
+
+class ColumnsOfFold:
+    """The choice on the rows of one fold, on a worker."""
+
+    def __init__(self, shared: PlainValue) -> None:
+        self._method: SelectionMethod = shared["method"]
+        self._most = int(shared["most"])
+
+    def do(self, task: PlainValue) -> PlainValue:
+        """Choose."""
+        return _Task(**task).chosen(self._method, self._most)
 
 
 def least_wins(n_rounds: int, n_columns: int) -> int:

@@ -6,18 +6,19 @@ scores that they give before they learn from it. So it never sees how a member a
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.models.ensembles.out_of_fold import Make, out_of_fold, side_by_side
-from core.models.learners.algorithms import continuing
+from core.executors import Work, executor
+from core.executors.packing import PlainValue
+from core.models.ensembles.out_of_fold import out_of_fold
 from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
 from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningColumns, LearningTask
 from core.models.learners.linear import shares
+from core.models.learners.makers import Maker, TaughtMember, sent_sample
 from core.models.learners.samples import Matrices, Sample, group_folds
 from core.models.parameters import names_in
 
@@ -39,9 +40,7 @@ class EnsembleLearner(ContinuingLearner):
 
     def __init__(self, space: LearningColumns, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
-        self.makers: dict[str, Make] = {
-            name: partial(continuing(name), space, task, parameters) for name in names_in(self.parameters["members"])
-        }
+        self.makers = {name: Maker(name, space, task, parameters) for name in names_in(self.parameters["members"])}
         self.members: dict[str, ContinuingLearner] = {}
         self.combination = self.combine(tuple(self.makers))
         self._previewed: tuple[Matrices, FloatArray] | None = None  # of the panel to learn from next
@@ -134,10 +133,32 @@ class EnsembleLearner(ContinuingLearner):
 
     def _start_members(self, sample: Sample, *, seed: int) -> None:
         self.members = {name: make() for name, make in self.makers.items()}
-        self._teach(sample, seed=seed)
+        self._teach(sample, seed=seed, continues=False)
 
-    def _teach(self, sample: Sample, *, seed: int) -> None:
-        side_by_side(lambda member: member.learn(sample, seed=seed), list(self.members.values()))
+    def _teach(self, sample: Sample, *, seed: int, continues: bool = True) -> None:
+        """Let every member learn: one task of the executor in force for each."""
+
+        def here(name: str) -> ContinuingLearner:
+            self.members[name].learn(sample, seed=seed)
+            return self.members[name]
+
+        def sent(name: str) -> PlainValue:
+            return {"maker": self.makers[name].sent(), "state": self.members[name].dump() if continues else None}
+
+        def taken(name: str, answer: PlainValue) -> ContinuingLearner:
+            member, (state, arrays, files) = self.makers[name](), answer
+            member.restore(state, arrays, dict(files))
+            return member
+
+        work: Work[str, ContinuingLearner] = Work(
+            title="members",
+            here=here,
+            there=TaughtMember,
+            shared=lambda: {"sample": sent_sample(sample), "seed": seed},
+            sent=sent,
+            taken=taken,
+        )
+        self.members = dict(zip(self.members, executor().map(work, list(self.members)), strict=True))
 
     def _learn_out_of_fold(self, sample: Sample, *, seed: int) -> None:
         scores, folds = out_of_fold(self.makers, sample, int(self.parameters["folds"]), seed=seed)

@@ -7,12 +7,15 @@ judge an ensemble have chosen neither its weights nor the complexity of its memb
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
+from core.executors import Work, executor
+from core.executors.packing import PlainValue
 from core.models.learners.algorithms import fit_once
 from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
 from core.models.learners.learner import (
@@ -23,6 +26,7 @@ from core.models.learners.learner import (
     LearningTask,
     MatrixColumns,
 )
+from core.models.learners.makers import SentMatrixColumns, sent_sample, taken_sample
 from core.models.learners.members import COMBINATION, HARD, WEIGHTED
 from core.models.learners.samples import JudgingFold, Sample, group_folds, judges_later
 from core.models.parameters import names_in
@@ -44,6 +48,7 @@ class TableEnsemble(FitOnceLearner):
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
         super().__init__(space, task, parameters, **more)
+        self._more = more
         kinds = {name: fit_once(name) for name in names_in(self.parameters["members"])}
         self.members = {name: kind(space, task, self.given, **more) for name, kind in kinds.items()}
         self.combination = self.combine()
@@ -60,19 +65,48 @@ class TableEnsemble(FitOnceLearner):
 
     @override
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
-        in_time = judges_later(folds)
-        answers = []
-        for k, fold in enumerate(folds):
-            learned = rows.take(fold.learn)
-            # Earlier windows only, where the folds are windows in time; what is settled must not know what came later.
-            inner = _within(folds[:k], fold) if in_time else self.inner_folds(learned, seed=seed)
-            self._settle(learned, inner, seed=seed)
-            self.learn(learned, seed=seed)
-            answers.append(self.answer(rows.matrices.trees[fold.judge]))
-        if len(folds) > 1:
+        if len(folds) == 1:
+            answers = [self.answers_of_fold(rows, folds, 0, seed=seed)]
+        else:
+            answers = executor().map(self._work_on(rows, folds, seed=seed), list(range(len(folds))))
             self._settle(rows, folds, seed=seed)
         self.learn(rows.take(folds[0].learn), seed=seed)
         return answers
+
+    def answers_of_fold(self, rows: Sample, folds: Sequence[JudgingFold], k: int, *, seed: int) -> FloatArray:
+        """Settle and learn on the rows of a fold; answer the rows that it judges.
+
+        Args:
+            rows: The rows that the folds select from.
+            folds: All of them.
+            k: Which one.
+            seed: The random seed.
+        """
+        learned = rows.take(folds[k].learn)
+        # Earlier windows only, where the folds are windows in time; what is settled must not know what came later.
+        inner = _within(folds[:k], folds[k]) if judges_later(folds) else self.inner_folds(learned, seed=seed)
+        self._settle(learned, inner, seed=seed)
+        self.learn(learned, seed=seed)
+        return self.answer(rows.matrices.trees[folds[k].judge])
+
+    def _work_on(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> Work[int, FloatArray]:
+        """Return the folds as work: each is answered by an ensemble of its own."""
+        untrained = {"task": self.task, "parameters": self.given, "more": self._more}
+        return Work(
+            title="folds of the ensemble",
+            here=lambda k: type(self)(self.columns, self.task, self.given, **self._more).answers_of_fold(
+                rows, folds, k, seed=seed
+            ),
+            there=EnsembleFolds,
+            shared=lambda: {
+                **untrained,
+                "algorithm": self.name,
+                "columns": {name: getattr(self.columns, name) for name in SentMatrixColumns.__slots__},
+                "sample": sent_sample(rows),
+                "folds": [tuple(fold) for fold in folds],
+                "seed": seed,
+            },
+        )
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
@@ -195,6 +229,23 @@ class TableStacking(TableEnsemble):
     @override
     def combine(self) -> Combination:
         return MetaLearner(tuple(self.members), self.task, kind=str(self.parameters["meta_learner"]))
+
+
+class EnsembleFolds:
+    """The folds of an ensemble on a worker."""
+
+    def __init__(self, shared: PlainValue) -> None:
+        kind = fit_once(shared["algorithm"])
+        assert issubclass(kind, TableEnsemble)
+        columns = SentMatrixColumns(**shared["columns"])
+        self._made = partial(kind, columns, shared["task"], shared["parameters"], **shared["more"])
+        self._sample = taken_sample(shared["sample"])
+        self._folds = [JudgingFold(*fold) for fold in shared["folds"]]
+        self._seed = int(shared["seed"])
+
+    def do(self, task: PlainValue) -> PlainValue:
+        """Answer the rows that a fold judges."""
+        return self._made().answers_of_fold(self._sample, self._folds, task, seed=self._seed)
 
 
 def _scores(answer: FloatArray) -> FloatArray:

@@ -6,12 +6,12 @@ many, and a search that goes on from the trials on disk ends as one that was nev
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
 from core.errors import CoreError
+from core.executors.errors import ExecutorError
 from core.models.tuning.halving import rungs, survivors
 from core.models.tuning.methods import SearchMethod, sampler_of
 from core.models.tuning.ranges import ParameterValue, ParameterValues, SearchRanges
@@ -20,8 +20,12 @@ from core.models.tuning.trial import Trial, TrialState
 BATCH = 4
 """Trials that are proposed together; a number of its own, so that the trials do not depend on the number of cores."""
 
+TrialKey: TypeAlias = tuple[tuple[str, str], ...]
+"""Parameters as they are compared."""
 ScoreTrial: TypeAlias = Callable[[ParameterValues, int], float]
 """From parameters and a fold to the mean loss of the fold's rows. Called from several threads at once."""
+ScoreTrials: TypeAlias = Callable[[Sequence[tuple[ParameterValues, int]]], list[float | str]]
+"""The same for several pairs of parameters and a fold; a text says why there is no loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,9 @@ class Search:
     def run_batch(
         self,
         trials: Sequence[Trial],
-        evaluate: ScoreTrial,
+        evaluate: ScoreTrials,
         *,
         fold_rows: Sequence[int],
-        n_threads: int,
         keep: Callable[[Trial], None] = lambda _: None,
         known: Iterable[Trial] = (),
     ) -> list[Trial]:
@@ -87,15 +90,14 @@ class Search:
 
         Args:
             trials: The trials of all earlier batches, by number.
-            evaluate: Scores parameters on a fold.
+            evaluate: Scores parameters on folds.
             fold_rows: How many rows each fold judges: their weights in the mean.
-            n_threads: How many scores may be computed at a time.
             keep: Is called with each trial as it ends.
             known: Trials of this batch that had ended before an interruption.
         Returns:
             The batch's trials, by number.
         """
-        scored = {_key(trial.parameters): trial.losses for trial in (*trials, *known)}
+        known_losses = {_key(trial.parameters): trial.losses for trial in (*trials, *known)}
         under_way = {k: _UnderWay(k, own) for k, own in self.batch_of(trials)}
         ended: dict[int, Trial] = {}
         had_ended = {trial.number for trial in known}
@@ -106,28 +108,26 @@ class Search:
             if one.number not in had_ended:
                 keep(trial)
 
-        def score(task: tuple["_UnderWay", int]) -> float | str:
-            one, fold = task
-            before = scored.get(one.key, ())
-            return before[fold] if fold < len(before) else _scored(evaluate, one.parameters, fold)
-
         steps = rungs(len(fold_rows))
-        with ThreadPoolExecutor(max(n_threads, 1), thread_name_prefix="trial") as threads:
-            for start, rung in pairwise((0, *steps)):
-                # Two trials of a batch may have the same parameters, which are trained once.
-                tasks = {(one.key, fold): (one, fold) for one in under_way.values() for fold in range(start, rung)}
-                found = dict(zip(tasks, threads.map(score, tasks.values()), strict=True))
-                for one in under_way.values():
-                    one.take([found[one.key, fold] for fold in range(start, rung)])
-                for one in [one for one in under_way.values() if one.fault]:
-                    one.losses.clear()
-                    end(one, TrialState.FAILED, one.fault)
-                if rung == steps[-1] or not self._plan.prunes:
-                    continue
-                running = {k: one.curve(fold_rows)[-1] for k, one in under_way.items()}
-                stay = {0} | survivors(rung, running, trials)
-                for one in [one for k, one in under_way.items() if k not in stay]:
-                    end(one, TrialState.PRUNED, f"behind the better half after {rung} of {steps[-1]} folds")
+        for start, rung in pairwise((0, *steps)):
+            # Two trials of a batch may have the same parameters, which are trained once.
+            tasks = {(one.key, fold): (one, fold) for one in under_way.values() for fold in range(start, rung)}
+            found: dict[tuple[TrialKey, int], float | str] = {
+                (key, fold): known_losses[key][fold] for key, fold in tasks if fold < len(known_losses.get(key, ()))
+            }
+            new = {place: (one.parameters, fold) for place, (one, fold) in tasks.items() if place not in found}
+            found.update(zip(new, evaluate(list(new.values())), strict=True))
+            for one in under_way.values():
+                one.take([found[one.key, fold] for fold in range(start, rung)])
+            for one in [one for one in under_way.values() if one.fault]:
+                one.losses.clear()
+                end(one, TrialState.FAILED, one.fault)
+            if rung == steps[-1] or not self._plan.prunes:
+                continue
+            running = {k: one.curve(fold_rows)[-1] for k, one in under_way.items()}
+            stay = {0} | survivors(rung, running, trials)
+            for one in [one for k, one in under_way.items() if k not in stay]:
+                end(one, TrialState.PRUNED, f"behind the better half after {rung} of {steps[-1]} folds")
         for one in list(under_way.values()):
             end(one, TrialState.COMPLETE)
         return [ended[number] for number in sorted(ended)]
@@ -179,14 +179,16 @@ class _UnderWay:
         )
 
 
-def _scored(evaluate: ScoreTrial, parameters: ParameterValues, fold: int) -> float | str:
+def scored(evaluate: ScoreTrial, parameters: ParameterValues, fold: int) -> float | str:
     """Return the loss, or why there is none: parameters that a method cannot use cost a trial, not the search."""
     try:
         loss = float(evaluate(parameters, fold))
+    except ExecutorError:
+        raise
     except (CoreError, ValueError, ArithmeticError) as error:
         return str(error) or type(error).__name__
     return loss if math.isfinite(loss) else "the loss is not a finite number"
 
 
-def _key(parameters: Mapping[str, ParameterValue]) -> tuple[tuple[str, str], ...]:
+def _key(parameters: Mapping[str, ParameterValue]) -> TrialKey:
     return tuple(sorted((name, repr(value)) for name, value in parameters.items()))

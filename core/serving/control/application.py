@@ -30,6 +30,7 @@ from core.serving.control.alertmanager import AlertmanagerRoutes
 from core.serving.control.alertmanager_silences import AlertmanagerSilenceRoutes
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.backups import BackupRoutes
+from core.serving.control.cluster import ClusterRoutes
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.control.evidence import EvidenceRoutes
 from core.serving.control.explanations import ExplanationRoutes
@@ -77,6 +78,7 @@ _ROUTES = (
     VersionRoutes,
     SignatureRoutes,
     SessionRoutes,
+    ClusterRoutes,
     RolloutRoutes,
     RetrainingRoutes,
     PolicyRoutes,

@@ -22,6 +22,8 @@ from core.training.sessions import Sessions
 from core.training.tuning.records import SessionTrial
 from core.training.tuning.trial_rows import sorted_trials
 
+EXECUTOR = "executor"
+
 
 class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A session to queue."""
@@ -104,6 +106,11 @@ class SessionRoutes(Controller):
         training = settings_in_force(workspace.root).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
             raise BadRequestError("is not a training setting", field=f"settings.{unknown[0]}")
+        if EXECUTOR in data.settings:
+            raise BadRequestError(
+                "is for the settings file alone: the engine runs what the cluster of that address answers",
+                field=f"settings.{EXECUTOR}",
+            )
         try:
             training = converted(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:

@@ -90,16 +90,26 @@ def as_before(
     said = lineage.get(RECORDED, {}) if target == lineage.get("target") else {}
     given = {"keep": keep, "na": na, "read": read, "drop_missing_target": drop_missing_target}
     said = {**said, **{name: value for name, value in given.items() if value is not None}}
+    before = lineage.get(RECORDED, {}).get("experiment", "")
+    return replace(as_said(said, replace(request, target=target)), experiment=request.experiment or before)
+
+
+def as_said(said: Mapping[str, Any], request: TrainRequest) -> TrainRequest:
+    """Return a request with what `TrainRequest.recorded` lists.
+
+    Args:
+        said: The list.
+        request: The model, the file and the target.
+    """
     return replace(
         request,
-        target=target,
         task=Task(said["task"]) if "task" in said else None,
         group=said.get("group"),
         time=said.get("time"),
         rules=ReadingRules(missing=tuple(said.get("na", ())), manners=manners_of(said.get("read", ()))),
         keep=tuple(said.get("keep", ())),
         drop_missing_target=said.get("drop_missing_target", False),
-        experiment=request.experiment or lineage.get(RECORDED, {}).get("experiment", ""),
+        experiment=said.get("experiment", ""),
     )
 
 

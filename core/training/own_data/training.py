@@ -1,6 +1,5 @@
 """From a file to a registered version. Nothing is written until the file is known to be usable."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,8 @@ import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
-from core.domains.catalogue import file_domains
-from core.domains.own_file import FileRequest, PreparedTraining
-from core.errors import UsageError
+from core.domains.own_file import PreparedTraining
+from core.executors.opening import opened
 from core.explain.conformal import CONFORMAL_NAME
 from core.explain.documents import GlobalExplanation
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
@@ -44,6 +42,7 @@ from core.tracking.heartbeat import Heartbeat
 from core.training.ensemble_plan import asked_ensembles, models_left_out
 from core.training.errors import GatesFailedError
 from core.training.explaining import conformal_of, explanation_of_training
+from core.training.own_data.preparation import prepare
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
 from core.training.own_data.tuning import FileSearch
@@ -51,7 +50,6 @@ from core.training.stopwatch import Stopwatch
 from core.training.tuning.records import TuningRecord
 from core.training.tuning.trial_runs import TrialRuns
 
-TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
 
 
@@ -177,7 +175,11 @@ def _tested_artifact(
     if prepared.model.warnings:
         tags["warning"] = " ".join(prepared.model.warnings)
     tags |= _told(prepared)
-    with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
+    with (
+        opened(settings),
+        Runs(workspace) as runs,
+        _tracked(workspace, runs, table, request, own, settings, actor, tags) as run,
+    ):
         own, prepared, record = _tuned(table, request, own, settings, prepared, TrialRuns(runs, actor=actor), run)
         watch.lap("search of parameters")
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
@@ -223,20 +225,11 @@ def _tuned(
     def keep(search: str, trial: Trial) -> None:
         trials.record_one(run.run_id, f"{request.model}, {search}", trial)
 
-    def prepare(recipe: ModelSettings) -> PreparedTraining:
-        return _prepare(table, request, recipe, settings)
-
-    found = FileSearch(
-        settings,
-        request.model,
-        own,
-        prepared,
-        prepare,
-        keep=keep,
-        n_threads=settings.trainer.n_threads or os.cpu_count() or 1,
-    ).find()
+    found = FileSearch(settings.training, table, request, own, prepared, keep=keep).find()
     notes = (*found.notes, *([f"Tuning: {found.record.why}."] if found.record is not None else ()))
-    after = prepared if found.own == own else prepare(found.own)
+    after = prepared
+    if found.own != own:
+        after = prepare(table, request, found.own, random_seed=settings.random_seed)
     return found.own, replace(after, notes=(*prepared.notes, *notes)), found.record
 
 
@@ -255,37 +248,12 @@ def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[
         if others:
             notes = (*notes, f"Of a file one ensemble is tried: {first.strategy}.")
         try:
-            prepared = _prepare(table, request, combined, settings)
+            prepared = prepare(table, request, combined, random_seed=settings.random_seed)
             return combined, replace(prepared, notes=(*prepared.notes, *notes))
         except UnknownAlgorithmError:
             notes = (*notes, f"{first.strategy} combines methods for a number or two classes: trained singly.")
-    prepared = _prepare(table, request, own, settings)
+    prepared = prepare(table, request, own, random_seed=settings.random_seed)
     return own, replace(prepared, notes=(*prepared.notes, *notes))
-
-
-def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> PreparedTraining:
-    """Let the first domain that can train the model on this table prepare it."""
-    wanted = FileRequest(
-        model=request.model,
-        target=request.target,
-        task=request.task,
-        group=request.group,
-        time=request.time,
-        algorithm=own.algorithm,
-        parameters=own.parameters,
-        test_share=TEST_SHARE,
-        split_seed=derive_seed(settings.random_seed, "test rows"),
-        keep=request.keep,
-        drop_missing_target=request.drop_missing_target,
-    )
-    notes: tuple[str, ...] = ()
-    for domain in file_domains():
-        found = domain.prepare(table, wanted)
-        if isinstance(found, PreparedTraining):
-            return replace(found, notes=(*notes, *found.notes))
-        notes = (*notes, *filter(None, [found.note]))
-        wanted = replace(wanted, target=wanted.target or found.target)
-    raise UsageError(f"No domain can train {request.model} on {request.data}.")
 
 
 @contextmanager

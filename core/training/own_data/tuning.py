@@ -9,9 +9,12 @@ Source:
     7 (2006).
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,28 +23,38 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core import intervals
 from core.arrays import AnyArray, FloatArray
 from core.domains.own_file import PreparedTraining, TrainableModel
+from core.errors import UsageError
+from core.executors import Work, executor
+from core.executors.packing import PlainValue
+from core.files import digest, write_file
+from core.json_documents import converted
 from core.models.algorithms import ENSEMBLES, MODEL_STACKING
 from core.models.ensembles.improvement import Improvement, improvement
 from core.models.errors import UnknownParameterError
 from core.models.learners.samples import JudgingFold, group_folds
 from core.models.tuning.bayesian import require_optuna
 from core.models.tuning.ranges import ParameterValue, ParameterValues, SearchRange, ValueList
-from core.models.tuning.search import Search, SearchPlan, best_of
+from core.models.tuning.search import Search, SearchPlan, best_of, scored
 from core.models.tuning.trial import Trial, TrialState
 from core.models.tuning.usual import USUAL
+from core.plain_files import read_file
 from core.progress import begins
 from core.seeds import derive_seed
 from core.settings import ModelSettings, TrainingSettings
+from core.tables import Table, read_table
 from core.tables.held_rows import groups_of
 from core.tables.signature import TableSignature, Task
+from core.training.own_data.preparation import prepare
+from core.training.own_data.request import TrainRequest, as_said
+from core.training.session import as_document
 from core.training.tuning.plan import SWITCH, ranges_in
 from core.training.tuning.records import TuningRecord
 
 N_OUTER = 3
+ALL_ROWS = "all rows"
+"""The search that settles the parameters; the others are named after their outer folds."""
 _STARTS = 0.4  # share of the rows, by time, before the first window that is judged
 
-PrepareAgain = Callable[[ModelSettings], PreparedTraining]
-"""Prepares the same table for another algorithm or other parameters."""
 KeepTrial = Callable[[str, Trial], None]
 """Is called with each trial as it ends, and the name of its search."""
 
@@ -66,35 +79,34 @@ class FileSearch:
 
     Args:
         settings: The settings of training.
-        model: The model's name.
+        table: The file.
+        request: Which model to train.
         own: The recipe of the settings.
         prepared: The table, prepared for that recipe.
-        prepare: Prepares it for another one.
         keep: Takes each trial.
-        n_threads: How many scores may be computed at a time.
     """
 
     def __init__(
         self,
         settings: TrainingSettings,
-        model: str,
+        table: Table,
+        request: TrainRequest,
         own: ModelSettings,
         prepared: PreparedTraining,
-        prepare: PrepareAgain,
         *,
-        keep: KeepTrial,
-        n_threads: int,
+        keep: KeepTrial = lambda *_: None,
     ) -> None:
         self._settings = settings
-        self._model = model
+        self._table = table
+        self._request = request
+        self._model = request.model
         self._own = own
-        self._prepare = prepare
         self._keep = keep
-        self._n_threads = n_threads
         self._signature = prepared.signature
         self._rows = prepared.frame[prepared.split.learn].reset_index(drop=True)
-        self._seed = derive_seed(settings.random_seed, f"search {model}")
+        self._seed = derive_seed(settings.random_seed, f"search {request.model}")
         self._stopped = ""
+        self._parts: dict[str, list[tuple[pd.DataFrame, pd.DataFrame]]] = {}
 
     def find(self) -> FileTuning:
         """Search, compare, and choose the recipe to train with.
@@ -115,14 +127,14 @@ class FileSearch:
             return self._found(ranges)
 
     def _found(self, ranges: Mapping[str, SearchRange]) -> FileTuning:
-        outer = folds_of(self._rows, self._signature, N_OUTER, seed=derive_seed(self._seed, "outer"))
+        outer = self._outer
         if len(outer) < 2:
             return FileTuning(self._own, notes=(f"{SWITCH} is on, but the table has too few groups to search on.",))
         pairs = []
         for number, fold in enumerate(outer, start=1):
             rest, judged = self._rows.iloc[fold.learn], self._rows.iloc[fold.judge]
-            best = best_of(self._search(ranges, rest, f"outer fold {number}", n_left=len(outer) + 2 - number))
-            begins(f"outer fold {number} of the search")
+            best = best_of(self._search(ranges, outer_fold(number)))
+            begins(f"{outer_fold(number)} of the search")
             given = self._losses(dict(self._own.parameters), rest, judged)
             tuned = given if best is None or best.number == 0 else self._losses(best.parameters, rest, judged)
             pairs.append((given[0], tuned[0], given[1]))
@@ -131,41 +143,44 @@ class FileSearch:
         before, after = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
         n_folds = None if self._signature.time is not None else len(outer)
         found = improvement(before, after, group, seed=derive_seed(self._seed, "interval"), n_folds=n_folds)
-        trials = self._search(ranges, self._rows, "all rows", n_left=1)
+        trials = self._search(ranges, ALL_ROWS)
         best = best_of(trials)
         record = self._record(trials, best, found, after, group)
         if not record.ships or best is None:
             return FileTuning(self._own, record)
         return FileTuning(_with(self._own, best.parameters), record)
 
-    def _search(self, ranges: Mapping[str, SearchRange], rows: pd.DataFrame, name: str, *, n_left: int) -> list[Trial]:
+    def score(self, name: str, parameters: Mapping[str, ParameterValue], fold: int) -> float:
+        """Return the mean loss on an inner fold.
+
+        Args:
+            name: Of the search: an outer fold, or all rows.
+            parameters: Of the trial.
+            fold: The inner fold.
+        """
+        return float(self._losses(parameters, *self._inner(name)[fold])[0].mean())
+
+    def _search(self, ranges: Mapping[str, SearchRange], name: str) -> list[Trial]:
         """Run one whole search; with a limit of time it takes its share of what is left of it."""
         tuning = self._settings.tuning
-        seed = derive_seed(self._seed, name)
         plan = SearchPlan(
             method=self._settings.advanced.tuning_method,
             ranges=ranges,
             given=self._own.parameters,
             n_trials=tuning.trials,
             prunes=tuning.prune,
-            seed=seed,
+            seed=derive_seed(self._seed, name),
         )
         search, trials = Search(plan), list[Trial]()
-        folds = folds_of(rows, self._signature, tuning.folds, seed=derive_seed(seed, "folds"))
-        parts = [(rows.iloc[fold.learn], rows.iloc[fold.judge]) for fold in folds]
-
-        def evaluate(parameters: ParameterValues, fold: int) -> float:
-            return float(self._losses(parameters, *parts[fold])[0].mean())
-
         began = time.monotonic()
         limit = 60.0 * tuning.minutes / (N_OUTER + 1)
         while not search.is_done(trials):
-            begins(f"trials {len(trials)} and following on {name}")
+            title = f"trials {len(trials)} and following on {name}"
+            begins(title)
             trials += search.run_batch(
                 trials,
-                evaluate,
-                fold_rows=[len(judged) for _, judged in parts],
-                n_threads=self._n_threads,
+                partial(executor().map, self._work(name, title)),
+                fold_rows=[len(judged) for _, judged in self._inner(name)],
                 keep=lambda trial: self._keep(name, trial),
             )
             if limit and time.monotonic() - began >= limit:
@@ -173,12 +188,56 @@ class FileSearch:
                 break
         return trials
 
+    def _work(self, name: str, title: str) -> Work[tuple[ParameterValues, int], float | str]:
+        """Return the scoring of trials as work for an executor."""
+        return Work(
+            title=f"folds of {title}",
+            here=lambda task: scored(partial(self.score, name), *task),
+            there=FileTrials,
+            shared=self._sent,
+            sent=lambda task: (name, *task),
+        )
+
+    def _sent(self) -> PlainValue:
+        """Return what a worker needs to make this search again: the file, whole, and what was said of it."""
+        content = read_file(self._table.source.path)
+        if digest(content) != self._table.source.sha256:
+            raise UsageError(f"{self._request.data} has changed since it was read. Train again.")
+        return {
+            "file": content,
+            "name": self._table.source.path.name,
+            "model": self._request.model,
+            "target": self._request.target,
+            "said": self._request.recorded(),
+            "settings": as_document(self._settings),
+            "algorithm": self._own.algorithm,
+            "parameters": dict(self._own.parameters),
+        }
+
+    @cached_property
+    def _outer(self) -> list[JudgingFold]:
+        return folds_of(self._rows, self._signature, N_OUTER, seed=derive_seed(self._seed, "outer"))
+
+    def _inner(self, name: str) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Return the rows to learn from and the rows to judge, for each inner fold of a search."""
+        if name not in self._parts:
+            number = next((k for k in range(len(self._outer)) if name == outer_fold(k + 1)), None)
+            rows = self._rows if number is None else self._rows.iloc[self._outer[number].learn]
+            seed = derive_seed(derive_seed(self._seed, name), "folds")
+            folds = folds_of(rows, self._signature, self._settings.tuning.folds, seed=seed)
+            # One search after another: the rows of the last one are not needed again.
+            self._parts = {name: [(rows.iloc[fold.learn], rows.iloc[fold.judge]) for fold in folds]}
+        return self._parts[name]
+
     def _losses(
         self, parameters: Mapping[str, ParameterValue], learned: pd.DataFrame, judged: pd.DataFrame
     ) -> tuple[FloatArray, AnyArray]:
-        model: TrainableModel = self._prepare(_with(self._own, parameters)).model
+        model: TrainableModel = self._prepared(_with(self._own, parameters)).model
         model.fit(learned.reset_index(drop=True), seed=derive_seed(self._seed, "fit"))
         return model.losses(judged.reset_index(drop=True))
+
+    def _prepared(self, own: ModelSettings) -> PreparedTraining:
+        return prepare(self._table, self._request, own, random_seed=self._settings.random_seed)
 
     def _record(
         self, trials: Sequence[Trial], best: Trial | None, found: Improvement, after: FloatArray, group: AnyArray
@@ -236,11 +295,36 @@ class FileSearch:
             ends = each.values if isinstance(each, ValueList) else (each.at(0.0), each.at(1.0))
             try:
                 for value in ends:
-                    self._prepare(ModelSettings(algorithm=self._own.algorithm, parameters={name: value}))
+                    self._prepared(ModelSettings(algorithm=self._own.algorithm, parameters={name: value}))
             except UnknownParameterError:
                 continue
             found[name] = each
         return found
+
+
+class FileTrials:
+    """The trials of a file's search on a worker, which reads the file again from its bytes."""
+
+    def __init__(self, shared: PlainValue) -> None:
+        settings = converted(shared["settings"], TrainingSettings)
+        own = ModelSettings(algorithm=shared["algorithm"], parameters=shared["parameters"])
+        with tempfile.TemporaryDirectory(prefix="bondx-worker-") as place:
+            file = Path(place) / shared["name"]
+            write_file(file, shared["file"], durable=False)
+            request = as_said(shared["said"], TrainRequest(shared["model"], file, target=shared["target"]))
+            table = read_table(file, rules=request.rules)
+        prepared = prepare(table, request, own, random_seed=settings.random_seed)
+        self._search = FileSearch(settings, table, request, own, prepared)
+
+    def do(self, task: PlainValue) -> PlainValue:
+        """Score parameters on an inner fold of a search."""
+        name, parameters, fold = task
+        return scored(partial(self._search.score, name), parameters, fold)
+
+
+def outer_fold(number: int) -> str:
+    """Name the search on the rows outside of an outer fold."""
+    return f"outer fold {number}"
 
 
 def folds_of(rows: pd.DataFrame, signature: TableSignature, n_folds: int, *, seed: int) -> list[JudgingFold]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import CoreError
+from core.executors.errors import ExecutorError
 from core.models.ensembles.improvement import improvement
 from core.models.features.selection import selected
 from core.models.interface import PanelLike
@@ -50,6 +51,8 @@ def chosen(settings: TrainingSettings, model: SupervisedModel, panel: PanelLike,
             n_folds=settings.tuning.folds,
             seed=seed,
         )
+    except ExecutorError:
+        raise
     except (CoreError, ValueError) as error:
         return msgspec.structs.replace(record, why=f"all columns stay: {error}")
     kept = [each.name for each in verdicts if each.is_kept]

@@ -6,20 +6,19 @@ made of whole groups, as the draws of epochs are split.
 
 import logging
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.arrays import BoolArray
 from core.domains.catalogue import create
-from core.models.interface import Panel, PanelLike
-from core.models.learners.samples import group_folds
+from core.executors import Work, executor
+from core.models.interface import PanelLike
 from core.models.parameters import FEATURES
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import ParameterValue, ParameterValues
-from core.models.tuning.search import BATCH, Search, SearchPlan, best_of
+from core.models.tuning.search import BATCH, Search, SearchPlan, best_of, scored
 from core.models.tuning.trial import Trial, TrialState
 from core.progress import begins
 from core.quality import assess
@@ -28,10 +27,11 @@ from core.settings import TrainingSettings
 from core.training.panels import Draw, SessionPanels
 from core.training.tuning.feature_choice import chosen, judged
 from core.training.tuning.outcome import TuningOutcome
-from core.training.tuning.plan import PlannedSearch, TuningPlan, rows_of
+from core.training.tuning.plan import PlannedSearch, TuningPlan
 from core.training.tuning.records import SelectionRecord, SessionTrial, TuningProgress, TuningRecord, TuningStanding
 from core.training.tuning.trial_files import TrialFiles
-from core.training.tuning.verdict import compared, row_losses, uncompared
+from core.training.tuning.trial_scores import SessionTrials, TrialScores
+from core.training.tuning.verdict import compared, uncompared
 from core.training.tuning.words import with_features
 
 log = logging.getLogger(__name__)
@@ -45,16 +45,13 @@ class SessionSearch:
         plan: What is searched.
         panels: Draws the rows of the search, and those of the verdicts.
         folder: Of the session's checkpoints.
-        n_threads: How many scores may be computed at a time.
     """
 
-    def __init__(
-        self, settings: TrainingSettings, plan: TuningPlan, panels: SessionPanels, folder: Path, *, n_threads: int
-    ) -> None:
+    def __init__(self, settings: TrainingSettings, plan: TuningPlan, panels: SessionPanels, folder: Path) -> None:
         self._settings = settings
         self._plan = plan
         self._panels = panels
-        self._n_threads = n_threads
+        self._scores = TrialScores(settings, panels)
         self.files = TrialFiles(folder)
         self._trials = {each.model: self.files.trials(each.model) for each in plan.searches}
 
@@ -89,7 +86,7 @@ class SessionSearch:
             return self._told(tuple(self._run_batch(next_one)), None)
         records = tuple(self._judged(each) for each in self._plan.searches)
         selections = self._selections()
-        draws = [self._draw]
+        draws = [self._scores.draw]
         draws += [self._fresh_for_columns] if any(record.n_rows for record in selections) else []
         draws += [self._fresh] if any(record.n_rows for record in records) else []
         outcome = TuningOutcome(
@@ -112,16 +109,19 @@ class SessionSearch:
             begins(under_way)
 
         def evaluate(parameters: ParameterValues, fold: int) -> float:
-            learned, judged = self._parts[fold]
-            model = self.fitted(planned, parameters, learned)
-            return float(row_losses(model, judged.frame).mean())
+            return self._scores.loss(name, planned.algorithm, parameters, fold)
 
+        work: Work[tuple[ParameterValues, int], float | str] = Work(
+            title=f"folds of {under_way}",
+            here=lambda task: scored(evaluate, *task),
+            there=SessionTrials,
+            shared=lambda: self._scores.sent(name, planned.algorithm),
+        )
         with threadpool_limits(1):
             found = self._searches[name].run_batch(
                 before,
-                evaluate,
-                fold_rows=[len(judged.frame) for _, judged in self._parts],
-                n_threads=self._n_threads,
+                partial(executor().map, work),
+                fold_rows=[len(judged.frame) for _, judged in self._scores.parts],
                 keep=keep,
                 known=known,
             )
@@ -132,10 +132,7 @@ class SessionSearch:
         self, planned: PlannedSearch, parameters: Mapping[str, ParameterValue], panel: PanelLike
     ) -> SupervisedModel:
         """Train a model with parameters."""
-        model = create(planned.model, algorithm=planned.algorithm, settings=parameters, domain=self._panels.domain)
-        assert isinstance(model, SupervisedModel)
-        model.update(panel, seed=derive_seed(self._settings.random_seed, "tuning fit"))
-        return model
+        return self._scores.fitted(planned.model, planned.algorithm, parameters, panel)
 
     def _to_select(self) -> PlannedSearch | None:
         """Return the next model whose columns are to be chosen."""
@@ -152,14 +149,14 @@ class SessionSearch:
         with threadpool_limits(1):
             untrained = create(planned.model, algorithm=planned.algorithm, settings=planned.given, domain=domain)
             assert isinstance(untrained, SupervisedModel)
-            record = chosen(self._settings, untrained, self._draw.panel, seed=seed)
+            record = chosen(self._settings, untrained, self._scores.draw.panel, seed=seed)
             if not record.columns:
                 return record
             if record.n_kept == record.n_columns:
                 return msgspec.structs.replace(record, why="all columns stay: each says more than its shadows")
             begins(f"the verdict on the columns of {planned.model}")
             narrow = {**planned.given, FEATURES: ", ".join(record.features)}
-            pair = [self.fitted(planned, own, self._draw.panel) for own in (planned.given, narrow)]
+            pair = [self.fitted(planned, own, self._scores.draw.panel) for own in (planned.given, narrow)]
         return judged(record, pair[0], pair[1], self._fresh_for_columns.panel, groups=domain.groups, seed=seed)
 
     def _given(self, planned: PlannedSearch) -> dict[str, ParameterValue]:
@@ -176,7 +173,9 @@ class SessionSearch:
             return uncompared(record, _why_none(trials, best))
         begins(f"the verdict on the parameters of {planned.model}")
         with threadpool_limits(1):
-            given, tuned = (self.fitted(planned, own, self._draw.panel) for own in (record.given, best.parameters))
+            given, tuned = (
+                self.fitted(planned, own, self._scores.draw.panel) for own in (record.given, best.parameters)
+            )
         seed = derive_seed(self._settings.random_seed, "tuning interval")
         return compared(record, given, tuned, self._fresh.panel, groups=self._panels.domain.groups, seed=seed)
 
@@ -189,8 +188,8 @@ class SessionSearch:
             n_trials=len(trials),
             n_pruned=sum(trial.state is TrialState.PRUNED for trial in trials),
             n_failed=sum(trial.state is TrialState.FAILED for trial in trials),
-            n_folds=len(self._parts),
-            n_search_rows=len(self._draw.panel.frame),
+            n_folds=len(self._scores.parts),
+            n_search_rows=len(self._scores.draw.panel.frame),
             given=self._given(planned),
             given_loss=None if first is None else first.loss,
             best=None if best is None else best.parameters,
@@ -251,11 +250,6 @@ class SessionSearch:
         }
 
     @cached_property
-    def _draw(self) -> Draw:
-        begins("the draw of the search")
-        return self._panels.tuning(rows_of(self._settings))
-
-    @cached_property
     def _fresh(self) -> Draw:
         begins("the draw of the verdicts")
         return self._panels.tuning_verdict()
@@ -266,21 +260,13 @@ class SessionSearch:
         return self._panels.selection_verdict()
 
     @cached_property
-    def _parts(self) -> list[tuple[PanelLike, PanelLike]]:
-        """For each fold the rows to learn from, and the rows to judge."""
-        panel, group = self._draw.panel, self._panels.group_codes(self._draw.panel.frame)
-        seed = derive_seed(self._settings.random_seed, "tuning folds")
-        folds = group_folds(group, self._settings.tuning.folds, seed=seed)
-        return [(_rows(panel, ~fold), _rows(panel, fold)) for fold in folds] if len(folds) > 1 else []
-
-    @cached_property
     def _faults(self) -> list[str]:
         """Name the gates that forbid a search on its draw, as they forbid an epoch."""
-        if not self._parts:
+        if not self._scores.parts:
             return [f"the split: it has a single one of {self._panels.domain.groups}"]
         begins("the gates of the search")
         gates = assess(
-            self._draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates, source="the search"
+            self._scores.draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates, source="the search"
         ).gates
         return [gate.name for gate in gates if gate.blocks]
 
@@ -291,8 +277,3 @@ def _why_none(trials: list[Trial], best: Trial | None) -> str:
     if best is None:
         return f"none of {len(trials)} trials could be scored: {trials[0].why or 'no loss is a finite number'}"
     return f"none of {len(trials) - 1} trials has a lower loss than the recipe of the settings"
-
-
-def _rows(panel: PanelLike, keep: BoolArray) -> Panel:
-    truth = None if panel.truth is None else panel.truth[keep].reset_index(drop=True)
-    return Panel(panel.frame[keep].reset_index(drop=True), truth)

@@ -242,6 +242,18 @@ class TestSessions:
         answer = api.post("/api/v1/sessions", json={"settings": settings})
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
+    def test_no_caller_names_the_executor_since_the_engine_runs_what_a_cluster_answers(self, api, workspace):
+        n_before = len(Sessions(workspace).all())
+        given = {"kind": "dask", "address": "tcp://10.0.0.66:8786", "allow_unencrypted": True}
+        for executor in (given, {}):
+            answer = api.post("/api/v1/sessions", json={"settings": {"executor": executor}})
+            assert (answer.status_code, answer.json()["field"]) == (400, "settings.executor")
+        assert len(Sessions(workspace).all()) == n_before
+
+    def test_the_cluster_is_that_of_the_settings(self, api):
+        answer = api.get("/api/v1/cluster")
+        assert (answer.status_code, "executor.kind is thread" in answer.json()["error"]) == (400, True)
+
     @pytest.mark.parametrize(
         ("settings", "says"),
         [

@@ -151,6 +151,8 @@ PATHS = {
     "config validate": LEFT_OUT,
     "config schema": LEFT_OUT,
     "config keys": LEFT_OUT,
+    "cluster start": LEFT_OUT,
+    "cluster show": "get /api/v1/cluster",
     "doctor": "get /api/v1/doctor",
     "health": "get /api/v1/health",
     "shift": "get /api/v1/shift",

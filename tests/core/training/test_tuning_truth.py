@@ -35,7 +35,7 @@ def test_the_nested_score_is_that_of_fresh_data_within_its_interval(domain, mode
         models = {model: ModelSettings(algorithm="lightgbm")}
         settings = checked(msgspec.structs.replace(TUNED, random_seed=seed, domain=domain, models=models))
         plan, panels = tuning_plan(settings), SessionPanels(settings)
-        search = SessionSearch(settings, plan, panels, tmp_path / f"{seed}", n_threads=2)
+        search = SessionSearch(settings, plan, panels, tmp_path / f"{seed}")
         while not (progress := search.step()).is_done:
             pass
         (record,) = progress.records

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from core.models.ensembles import out_of_fold as module
+from core.executors import running_on
+from core.executors.threads import ThreadExecutor
 from core.models.ensembles.out_of_fold import out_of_fold
 from core.models.ensembles.weights import MemberErrors, optimise_weights
 from core.models.learners.samples import Matrices, Sample
@@ -107,10 +108,10 @@ def test_a_single_group_gives_no_scores():
 
 
 @pytest.mark.parametrize("n_cores", [1, 7])
-def test_the_number_of_cores_changes_no_score(n_cores, monkeypatch):
+def test_the_number_of_cores_changes_no_score(n_cores):
     expected, _ = out_of_fold({"line": Line, "memory": Memory}, sample(), 4, seed=1)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: n_cores)
 
-    scores, _ = out_of_fold({"line": Line, "memory": Memory}, sample(), 4, seed=1)
+    with running_on(ThreadExecutor(n_cores)):
+        scores, _ = out_of_fold({"line": Line, "memory": Memory}, sample(), 4, seed=1)
 
     np.testing.assert_array_equal(scores, expected)

@@ -5,10 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.executors import running_on
+from core.executors.processes import ProcessExecutor
 from core.models.learners.algorithms import fit_once
 from core.models.learners.samples import JudgingFold, Matrices, Sample
 
 N = 160
+
+
+@pytest.fixture(scope="module")
+def workers():
+    found = ProcessExecutor(2)
+    yield found
+    found.close()
+
+
 GROUPED = [JudgingFold(np.flatnonzero(np.arange(N) % 2 != k), np.flatnonzero(np.arange(N) % 2 == k)) for k in range(2)]
 IN_TIME = [JudgingFold(np.arange(first), np.arange(first, first + 40)) for first in (80, 120)]
 
@@ -90,3 +101,18 @@ def test_the_same_rows_give_the_same_bytes_and_a_file_the_same_answers():
     again.restore(state, arrays, dict(files))
     matrix = sample("classification").matrices.trees
     np.testing.assert_array_equal(again.answer(matrix), one.answer(matrix))
+
+
+@pytest.mark.parametrize("folds", [GROUPED, IN_TIME], ids=["groups", "windows in time"])
+@pytest.mark.parametrize(("name", "task"), [("stacking", "classification"), ("voting", "regression")])
+def test_worker_processes_settle_the_same_ensemble(name, task, folds, workers):
+    rows, more = sample(task), {"voting": "weighted"} if name == "voting" else {"folds": 3}
+    here, there = made(name, task, **more), made(name, task, **more)
+
+    expected = here.tune(rows, folds, seed=1)
+    with running_on(workers):
+        found = there.tune(rows, folds, seed=1)
+
+    assert [answers.tobytes() for answers in found] == [answers.tobytes() for answers in expected]
+    assert there.dump()[0] == here.dump()[0]
+    assert there.tuned == here.tuned

@@ -44,7 +44,7 @@ def searched(x, y, group, *, seed):
     trials = []
     while not search.is_done(trials):
         fold_rows = [int(fold.sum()) for fold in folds]
-        trials += search.run_batch(trials, evaluate, fold_rows=fold_rows, n_threads=1)
+        trials += search.run_batch(trials, lambda tasks: [evaluate(*task) for task in tasks], fold_rows=fold_rows)
     return best_of(trials)
 
 

@@ -1,13 +1,16 @@
 """One search: what is tried, what is pruned, and that an interruption changes nothing."""
 
 import math
+from functools import partial
 
 import pytest
 
 from core.errors import UsageError
+from core.executors import Work
+from core.executors.threads import ThreadExecutor
 from core.models.tuning.halving import rungs, survivors
 from core.models.tuning.ranges import NumberRange, ValueList, drawn, grid, number_range
-from core.models.tuning.search import BATCH, Search, SearchPlan, best_of
+from core.models.tuning.search import BATCH, Search, SearchPlan, best_of, scored
 from core.models.tuning.trial import Trial, TrialState
 
 RANGES = {
@@ -32,10 +35,15 @@ def loss(parameters, fold):
     return bowl + 0.5 * "abc".index(parameters["kind"]) + 10.0 * fold
 
 
+def in_threads(evaluate, *, n_threads=2):
+    work = Work(title="trials", here=lambda task: scored(evaluate, *task))
+    return partial(ThreadExecutor(n_threads).map, work)
+
+
 def ended(one, evaluate=loss, *, n_threads=1):
     trials = []
     while not one.is_done(trials):
-        trials += one.run_batch(trials, evaluate, fold_rows=FOLD_ROWS, n_threads=n_threads)
+        trials += one.run_batch(trials, in_threads(evaluate, n_threads=n_threads), fold_rows=FOLD_ROWS)
     return trials
 
 
@@ -103,7 +111,7 @@ def test_a_killed_search_goes_on_to_the_same_trials(method, left_after):
 
     def run():
         while True:
-            trials.extend(one.run_batch(trials, loss, fold_rows=FOLD_ROWS, n_threads=2, keep=keep))
+            trials.extend(one.run_batch(trials, in_threads(loss), fold_rows=FOLD_ROWS, keep=keep))
 
     with pytest.raises(KilledError):
         run()
@@ -113,11 +121,11 @@ def test_a_killed_search_goes_on_to_the_same_trials(method, left_after):
     found = known[:n_whole]
     again_kept = []
     found += again.run_batch(
-        found, loss, fold_rows=FOLD_ROWS, n_threads=2, keep=again_kept.append, known=known[n_whole:]
+        found, in_threads(loss), fold_rows=FOLD_ROWS, keep=again_kept.append, known=known[n_whole:]
     )
     assert not {trial.number for trial in known} & {trial.number for trial in again_kept}
     while not again.is_done(found):
-        found += again.run_batch(found, loss, fold_rows=FOLD_ROWS, n_threads=2)
+        found += again.run_batch(found, in_threads(loss), fold_rows=FOLD_ROWS)
     assert found == whole
 
 

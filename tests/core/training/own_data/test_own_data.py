@@ -26,7 +26,7 @@ from core.tables import TableError, TableSignature, Task
 from core.tracking import Runs, RunStatus
 from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
-from core.training.own_data.training import _prepare
+from core.training.own_data.preparation import prepare
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 FAST = Settings(models={name: ModelSettings(algorithm="linear") for name in ("price", "late", "spread", "downgrade")})
@@ -122,7 +122,7 @@ def test_no_group_is_in_both_training_and_test_rows(own):
 
     request = TrainRequest("price", own / "learn.csv", target="price", group="desk", time="day")
     for seed in range(5):
-        prepared = _prepare(read_table(own / "learn.csv"), request, ModelSettings(), Settings(random_seed=seed))
+        prepared = prepare(read_table(own / "learn.csv"), request, ModelSettings(), random_seed=seed)
         learned, tested = prepared.frame[prepared.split.learn], prepared.frame[prepared.split.held]
         assert not set(learned["desk"]) & set(tested["desk"])
         assert learned["day"].max() < tested["day"].min()

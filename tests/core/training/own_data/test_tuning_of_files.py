@@ -2,12 +2,15 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.actor import Actor, Origin
+from core.errors import UsageError
 from core.settings import ModelSettings, Settings
+from core.settings.executor import ExecutorSettings
 from core.settings.training import AdvancedSettings, TuningSettings
 from core.tables import TableSignature, Task
 from core.tracking import Runs
@@ -86,6 +89,27 @@ def test_the_same_file_and_seed_give_the_same_verdict(workspace, own):
     one, again = (trained(workspace, own, settings(method="random_search"), group="desk")[1] for _ in range(2))
 
     assert one["tuning"] == again["tuning"]
+
+
+@pytest.mark.parametrize("more", [{"group": "desk"}, {"time": "day"}], ids=["groups", "times"])
+def test_worker_processes_read_the_file_again_and_give_the_same_version(workspace, own, more):
+    plain = settings(method="random_search")
+    on_processes = msgspec.structs.replace(plain, executor=ExecutorSettings(kind="process", workers=2))
+
+    (one, report), (again, report_again) = (trained(workspace, own, chosen, **more) for chosen in (plain, on_processes))
+
+    assert report == report_again
+    assert one.version.manifest_sha256 == again.version.manifest_sha256
+
+
+def test_a_file_that_changes_while_it_is_trained_on_is_said_to_have_changed(workspace, own, tmp_path, monkeypatch):
+    file = tmp_path / "own.csv"
+    file.write_bytes(own.read_bytes())
+    monkeypatch.setattr("core.training.own_data.tuning.read_file", lambda path: path.read_bytes() + b"1,2,d00,x,3\n")
+    on_processes = msgspec.structs.replace(settings(), executor=ExecutorSettings(kind="process", workers=1))
+
+    with pytest.raises(UsageError, match=r"own\.csv has changed since it was read"):
+        trained(workspace, file, on_processes)
 
 
 def test_later_rows_judge_the_search_where_there_are_times(workspace, own):

@@ -1,0 +1,94 @@
+"""The connection to a Dask scheduler. Dask is an optional extra, imported when a connection is made."""
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.escape import shown
+from core.executors.errors import ExecutorError, MissingDaskError
+from core.plain_files import read_file
+from core.settings.executor import ExecutorSettings, ExecutorTls
+
+CONNECT_SECONDS = 10.0
+_LARGE_TASK = "1 TiB"  # below it, Dask warns of what tasks share, which must travel
+
+
+def require_dask() -> None:
+    """Check, without importing it, that Dask is installed.
+
+    Raises:
+        MissingDaskError: It is not.
+    """
+    if find_spec("distributed") is None:
+        raise MissingDaskError
+
+
+def connected(settings: ExecutorSettings) -> Any:
+    """Connect to the scheduler of the settings.
+
+    Args:
+        settings: With kind dask.
+    Returns:
+        A `distributed.Client`; to be closed.
+    Raises:
+        MissingDaskError: Dask is not installed.
+        UsageError: A file of `executor.tls` cannot be read.
+        ExecutorError: The scheduler does not answer.
+    """
+    require_dask()
+    import dask
+    from distributed import Client
+
+    # Its loggers speak of every lost connection, which our own errors say in one sentence.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGE_TASK})
+    security = security_of(settings.tls)
+    try:
+        return Client(
+            settings.address, security=security, timeout=CONNECT_SECONDS, set_as_default=False, direct_to_workers=False
+        )
+    except (OSError, TimeoutError) as error:
+        raise ExecutorError(
+            f"the Dask scheduler {settings.address} does not answer ({in_words(error)}). Cure: start it, or correct "
+            "executor.address"
+        ) from None
+
+
+def lost(settings: ExecutorSettings, why: object) -> ExecutorError:
+    """Say that the scheduler went in the middle of the work."""
+    return ExecutorError(
+        f"the Dask scheduler {settings.address} is gone ({in_words(why)}). Cure: start it again; the work then "
+        "continues from its last checkpoint"
+    )
+
+
+def security_of(tls: ExecutorTls | None) -> Any:
+    """Return Dask's form of the files of both ends.
+
+    Args:
+        tls: The files; None for no encryption.
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    from distributed.security import Security
+
+    if tls is None:
+        return None
+    for name in ("ca", "cert", "key"):
+        file = Path(getattr(tls, name)).expanduser()
+        try:
+            read_file(file)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UsageError(f"executor.tls.{name}: {shown(str(file))} cannot be read ({why}).") from None
+    files = {name: str(Path(getattr(tls, name)).expanduser()) for name in ("ca", "cert", "key")}
+    ends = {f"tls_{end}_{name}": files[name] for end in ("client", "scheduler", "worker") for name in ("cert", "key")}
+    return Security(tls_ca_file=files["ca"], require_encryption=True, **ends)
+
+
+def in_words(error: object) -> str:
+    """Say an error in one line; an error without a message by its name."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

@@ -1,0 +1,56 @@
+"""Work for tests; a worker process finds it in a folder of its path."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+class Doubled:
+    """Doubles arrays, and multiplies them by what is shared."""
+
+    def __init__(self, shared):
+        self.factor = shared["factor"]
+        if counted := shared.get("opened"):
+            Path(counted).joinpath(str(os.getpid())).touch()
+
+    def do(self, task):
+        return {"array": task["array"] * 2 * self.factor, "pid": os.getpid()}
+
+
+class Failing:
+    """Fails as the task says."""
+
+    def __init__(self, shared):
+        pass
+
+    def do(self, task):
+        from core.errors import UsageError
+
+        kinds = {"value": ValueError, "ours": UsageError, "library": type("LightGBMError", (Exception,), {})}
+        if task == "plain":
+            return object()
+        raise kinds[task](f"{task} is wrong")
+
+
+class Killed:
+    """A task writes its process id and waits to be let go; the one that is killed is done again."""
+
+    def __init__(self, shared):
+        self.folder = Path(shared)
+
+    def do(self, task):
+        (self.folder / f"{task}-{os.getpid()}").touch()
+        while not (self.folder / "go").exists():
+            time.sleep(0.01)
+        return task * 10
+
+
+class Suicidal:
+    """Every attempt ends its worker."""
+
+    def __init__(self, shared):
+        pass
+
+    def do(self, task):
+        os.kill(os.getpid(), signal.SIGKILL)
