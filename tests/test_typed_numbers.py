@@ -59,6 +59,8 @@ CONVERSIONS = {
     },
     "core/serving/renamed_signature.py": {"name['number']"},
     "core/metrics/rollout_metrics.py": {"rollout.is_stuck"},
+    "core/settings/executor.py": {"found['port']"},  # of a pattern of ASCII digits
+    "core/serving/rate_limit.py": {"self._per_minute"},
     "core/serving/scoring/trial.py": {
         "Path('/proc/self/statm').read_text().split()[0]",
         "time.process_time() + self._request.seconds",

@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
     corpus.add_argument("--domain", default="etrm", metavar="NAME", help="whose grammar draws them (default etrm)")
     corpus.add_argument(
         "--names", choices=_NAMES, default=_NAMES[0],
-        help="all counterparties, the known ones, or those held out from training (default all)",
+        help="all names of parties, the known ones, or those held out from training (default all)",
     )  # fmt: skip
     add_json_argument(corpus)
     corpus.set_defaults(command=write)

@@ -63,16 +63,23 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
     trades.write_text(TRADES)
     rows = tmp_path / "rows.csv"
     rows.write_text("size\n1\n")
+    documents = tmp_path / "documents.txt"
+    documents.write_text("one two three\n" * 20)
     return {
         "telemetry export": ["telemetry", "export", "--what", "resources", "--out"],
         "labels wanted": ["labels", "wanted", "pricing", "--data", str(rows), "--out"],
         "data generate": ["data", "generate", "bonds", "--rows", "50", "--out"],
         "compliance check": ["compliance", "check", str(trades), "--out"],
+        "text corpus": ["text", "corpus", "--n", "10", "--out"],
+        "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
         "audit anchor": ["audit", "anchor", "--to"],
     }
 
 
-NAMES = ("telemetry export", "labels wanted", "data generate", "compliance check", "audit anchor")
+NAMES = (
+    "telemetry export", "labels wanted", "data generate", "compliance check", "text corpus", "text tokenizer",
+    "audit anchor",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,4 +119,9 @@ def test_every_command_that_writes_a_named_file_is_tested():
                 found.add(" ".join(words[:2]))
 
     look(build_parser(), ())
-    assert found == {*NAMES, "data reproduce", "backup"}  # these two write folders, which tests of their own look at
+    assert found == {
+        *NAMES,
+        "data reproduce",
+        "text train",
+        "backup",
+    }  # these write folders, which tests of their own look at
