@@ -107,12 +107,18 @@ def _of_block(
     assert isinstance(block, inspect.StructType)
     for field in block.fields:
         here, value, (kind, said) = (*path, field.encode_name), getattr(values, field.name), _bare(field.type)
-        if isinstance(kind, inspect.StructType) and isinstance(value, msgspec.Struct):
-            yield from _of_block(kind, value, here, comments)
+        if isinstance(value, msgspec.Struct) and (inner := _block_of(kind)) is not None:
+            yield from _of_block(inner, value, here, comments)
             continue
         meaning = said or comments.get(here, "")
         default = json.dumps(msgspec.to_builtins(value), ensure_ascii=False).removesuffix(".0")
         yield Setting(here, _words(kind), default, _unit(here[-1], kind), _sentence(meaning))
+
+
+def _block_of(kind: inspect.Type) -> inspect.StructType | None:
+    """Return the block of a key, which `null` may switch off."""
+    found = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return next((each for each in found if isinstance(each, inspect.StructType)), None)
 
 
 def _bare(kind: inspect.Type) -> tuple[inspect.Type, str]:

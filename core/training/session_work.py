@@ -13,7 +13,7 @@ from types import MappingProxyType
 import msgspec
 
 from core.confinement import confine
-from core.executors import running_on
+from core.executors.in_force import running_on
 from core.executors.opening import executor_of
 from core.json_documents import converted
 from core.models import Model

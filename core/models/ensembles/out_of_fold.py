@@ -15,8 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
-from core.executors import Work, executor
+from core.executors.in_force import executor
 from core.executors.packing import PlainValue
+from core.executors.work import Work
 from core.models.learners.learner import ContinuingLearner
 from core.models.learners.makers import Maker, sent_sample, taken_sample
 from core.models.learners.samples import Sample, group_folds

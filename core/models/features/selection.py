@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from core.executors import Work, executor
+from core.executors.in_force import executor
 from core.executors.packing import PlainValue
+from core.executors.work import Work
 from core.models.features.scores import mutual_information, tree_gains
 from core.models.features.shadows import shadows_of
 from core.models.learners.samples import group_folds

@@ -12,8 +12,9 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.executors import Work, executor
+from core.executors.in_force import executor
 from core.executors.packing import PlainValue
+from core.executors.work import Work
 from core.models.ensembles.out_of_fold import out_of_fold
 from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
 from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningColumns, LearningTask

@@ -14,8 +14,9 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.executors import Work, executor
+from core.executors.in_force import executor
 from core.executors.packing import PlainValue
+from core.executors.work import Work
 from core.models.learners.algorithms import fit_once
 from core.models.learners.combination import Combination, MetaLearner, Votes, WeightedMean
 from core.models.learners.learner import (

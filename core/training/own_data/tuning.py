@@ -24,8 +24,9 @@ from core import intervals
 from core.arrays import AnyArray, FloatArray
 from core.domains.own_file import PreparedTraining, TrainableModel
 from core.errors import UsageError
-from core.executors import Work, executor
+from core.executors.in_force import executor
 from core.executors.packing import PlainValue
+from core.executors.work import Work
 from core.files import digest, write_file
 from core.json_documents import converted
 from core.models.algorithms import ENSEMBLES, MODEL_STACKING

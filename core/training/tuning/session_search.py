@@ -13,7 +13,8 @@ import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.domains.catalogue import create
-from core.executors import Work, executor
+from core.executors.in_force import executor
+from core.executors.work import Work
 from core.models.interface import PanelLike
 from core.models.parameters import FEATURES
 from core.models.supervised import SupervisedModel

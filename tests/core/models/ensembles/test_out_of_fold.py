@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.executors import running_on
+from core.executors.in_force import running_on
 from core.executors.threads import ThreadExecutor
 from core.models.ensembles.out_of_fold import out_of_fold
 from core.models.ensembles.weights import MemberErrors, optimise_weights

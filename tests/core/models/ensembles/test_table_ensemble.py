@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.executors import running_on
+from core.executors.in_force import running_on
 from core.executors.processes import ProcessExecutor
 from core.models.learners.algorithms import fit_once
 from core.models.learners.samples import JudgingFold, Matrices, Sample

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from core.errors import UsageError
-from core.executors import Work
 from core.executors.threads import ThreadExecutor
+from core.executors.work import Work
 from core.models.tuning.halving import rungs, survivors
 from core.models.tuning.ranges import NumberRange, ValueList, drawn, grid, number_range
 from core.models.tuning.search import BATCH, Search, SearchPlan, best_of, scored
