@@ -53,12 +53,19 @@ class OwnRights:
         """Read the grants, at most once a second: a footer asks for every key."""
         now = self._monotonic()
         if now - self._read_at >= FRESH_SECONDS:
-            from core.access import Door
+            self._read_at = now
             from core.errors import CoreError
 
             try:
-                self._rules, self._problem = Door(self._workspace).rules(), None
+                self._rules, self._problem = self._rules_in_force(), None
             except (CoreError, OSError) as error:  # then core refuses every change, too
                 self._rules, self._problem = None, f"Nobody may change anything: {error}"
-            self._read_at = now
         return self._rules
+
+    def _rules_in_force(self) -> "AccessRules | None":
+        """Return the rules; None if nothing was ever granted, for which a first frame must not load a database."""
+        if not self._workspace.access_file.exists():
+            return None
+        from core.access import Door
+
+        return Door(self._workspace).rules()

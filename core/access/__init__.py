@@ -7,11 +7,12 @@ what it decides on. Whoever changes state comes through the door in `core.govern
 
 from core.access.decision import AccessDecision, AccessRules, can_ever, decide, reaches
 from core.access.documents import CustomRole, Grant, Token
-from core.access.door import DATABASE, Door
+from core.access.door import Door
 from core.access.errors import AccessRefusedError
 from core.access.principal import Principal, PrincipalKind, principal_of
 from core.access.roles import Role
 from core.access.verbs import VERBS, VerbClass, class_of
+from core.state.workspace import ACCESS_DATABASE as DATABASE
 
 __all__ = [
     "DATABASE",

@@ -16,11 +16,11 @@ from core.files import access_error
 from core.lock_files import open_lock, unlock
 from core.state.errors import StateError
 from core.state.file_lock import wait_for_lock
+from core.state.workspace import ACCESS_DATABASE as DATABASE
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
 
-DATABASE = "access"
 _GATE = "access.gate"
 
 

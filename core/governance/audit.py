@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from core.access.door import DATABASE as ACCESS
 from core.access.door import Door
 from core.access.errors import AccessRefusedError
 from core.access.principal import principal_of
@@ -18,6 +17,7 @@ from core.errors import CoreError
 from core.governance.audit_log import AuditLog
 from core.governance.outbox import AuditedChange
 from core.state.storage import file_in_transaction
+from core.state.workspace import ACCESS_DATABASE
 from core.text_limits import MAX_REASON, cut, require_reason
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def record_refusal(
     if n_before:
         facts["n_before"] = n_before
     try:
-        with audited(workspace, ACCESS, actor=actor, reason=cut(str(refusal)), clock=clock) as change:
+        with audited(workspace, ACCESS_DATABASE, actor=actor, reason=cut(str(refusal)), clock=clock) as change:
             change.record("access.refuse", refusal.object or refusal.verb, after=facts)
     except (OSError, CoreError) as error:
         log.error("A refusal could not be recorded (%s): %s", refusal, error)
@@ -184,7 +184,7 @@ def _grants_held(door: Door | None, database: str) -> Iterator[None]:
     with ExitStack() as stack:
         # Inside another transaction the outer change holds them, and a change of grants is refused.
         if door is not None and file_in_transaction() is None:
-            stack.enter_context(door.held(to_change=database == ACCESS))
+            stack.enter_context(door.held(to_change=database == ACCESS_DATABASE))
         yield
 
 

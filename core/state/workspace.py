@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.state.database import Database
 
 SETTINGS_NAME = "bondx.yaml"
+ACCESS_DATABASE = "access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,11 @@ class Workspace:
     def state_file(self, name: str) -> Path:
         """The file of a database, whether it exists or not."""
         return self.state_dir / f"{name}.json"
+
+    @property
+    def access_file(self) -> Path:
+        """The grants, roles and tokens; before the first of them there is no such file."""
+        return self.state_file(ACCESS_DATABASE)
 
     def database(self, name: str) -> "Database":
         """Open a database of this workspace: registry, sessions, runs or alerts.

@@ -311,6 +311,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "rollout promote": "rollout.promote_now",
     **{f"retrain {verb}": LOOKS for verb in ("plan", "list", "show", "leaderboard")},
     "policy rehearse": LOOKS,
+    **{f"cluster {verb}": LOOKS for verb in ("start", "show")},
     **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "draft", "serve")},
     "retrain now": "retraining.start",
     **{f"retrain {verb}": f"retraining.{verb}" for verb in ("hold", "resume", "cancel", "approve")},
