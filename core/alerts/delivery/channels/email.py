@@ -64,6 +64,9 @@ class EmailChannel:
         self._headers = {
             name: TemplatedField(text, place, f"headers.{name}", is_needed=False) for name, text in headers.items()
         }
+        for name, text in self._headers.items():
+            if text.is_fixed and _HEADER_NAME.fullmatch(name) and not _can_be_written(name, text.written):
+                raise DeliveryError(f"{place}: headers.{name} of a mail is no value of this header.")
 
     @property
     def unused(self) -> list[str]:
@@ -80,11 +83,11 @@ class EmailChannel:
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Send one mail; see `Channel.send`."""
         mail = self.mail(message)
-        to = [address.addr_spec for address in self._addresses(self._to.filled(message), "to")]
-        sender = self._addresses(self._from.filled(message), "from")[0]
+        (sender,) = (address.addr_spec for address in mail["From"].addresses)
+        to = [address.addr_spec for address in mail["To"].addresses]
         try:
             with self._connection(timeout_seconds) as server:
-                refused = server.send_message(mail, sender.addr_spec, to)
+                refused = server.send_message(mail, sender, to)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             said = "; ".join(f"{to}: {_said(reply)}" for to, reply in error.recipients.items())
@@ -123,7 +126,8 @@ class EmailChannel:
         mail["In-Reply-To"] = thread
         mail["Auto-Submitted"] = "auto-generated"
         for name, text in own.items():
-            if name.lower() != "subject" and _HEADER_NAME.fullmatch(name):
+            is_header = name.lower() != "subject" and _HEADER_NAME.fullmatch(name)
+            if is_header and _can_be_written(name, text):  # what a label makes of it loses the header, not the mail
                 mail[name] = one_line(text)
         mail.set_content(plain_text(message))
         mail.add_alternative(html_text(message), subtype="html")
@@ -260,6 +264,17 @@ def _thread_of(message: AlertMessage) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _can_be_written(name: str, text: str) -> bool:
+    """Say whether a header can be; the library reads addresses, and fails in many ways on what is none."""
+    alone = EmailMessage(policy=SMTP)
+    try:
+        alone[name] = one_line(text)
+        alone.as_bytes()
+    except Exception:
+        return False
+    return True
 
 
 def _said(reply: tuple[int, bytes | str]) -> str:

@@ -95,6 +95,22 @@ def test_a_message_without_an_address_is_given_up():
     assert raised.value.is_permanent
 
 
+@pytest.mark.parametrize("name", ["Reply-To", "Cc", "Sender", "Resent-To"])
+def test_a_label_that_makes_no_header_loses_the_header_and_not_the_mail(name, tmp_path):
+    fields = {"headers": {name: "{{ .CommonLabels.owner }}", "X-Desk": "rates"}}
+    with mail_server(tmp_path / "spool") as port:
+        channel(port, **fields).send(a_message(an_alert(labels={"owner": "ada <"})), **WAIT)
+        channel(port, **fields).send(a_message(an_alert(labels={"owner": "ada@example.com"})), **WAIT)
+    without, with_it = mails(tmp_path / "spool")
+    assert (without[name], without["X-Desk"]) == (None, "rates")
+    assert with_it[name] == "ada@example.com"
+
+
+def test_a_header_that_can_never_be_written_is_refused():
+    with pytest.raises(DeliveryError, match=r"here: headers\.Reply-To of a mail is no value"):
+        channel(25, headers={"Reply-To": "ada <"})
+
+
 def test_a_repetition_has_the_same_message_id(tmp_path):
     message = a_message()
     assert channel(25).mail(message)["Message-ID"] == channel(25).mail(message)["Message-ID"]
