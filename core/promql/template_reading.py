@@ -1,7 +1,7 @@
 """Reading Go's templates: from text to actions, each fault with its place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ MAXIMUM_CHARACTERS: Final = 65_536
 MAXIMUM_DEPTH: Final = 50
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)|(?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?P<char>'(?:[^'\\\n]|\\.)+')
-    |(?P<number>[+-]?(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?))
+    |(?P<number>[+-]?(?:0[xX][\da-fA-F_]*\.?[\da-fA-F_]*[pP][+-]?\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?))
     |(?P<variable>\$\w*)|(?P<field>\.[^\W\d]\w*)|(?P<word>[^\W\d]\w*)|(?P<sign>:=|[.|(),=])""",
     re.VERBOSE,
 )
@@ -235,7 +235,9 @@ class _Reader:
         self._scopes, self._loops = outside, n_loops
         if ended_by is None or ended_by.text != "end":
             raise PromqlError("the template is not closed by {{end}}", name.offset)
-        if any(action.kind != "text" or action.text.strip() for action in self._defined.get(name.text, ())):
+        if name.text in self._defined and _is_empty(body):  # an empty one takes no other's place
+            return
+        if not _is_empty(self._defined.get(name.text, ())):
             raise PromqlError(f"template {name.text!r} is defined twice", name.offset)
         self._defined[name.text] = body
 
@@ -395,6 +397,11 @@ class _Reader:
             raise PromqlError(f"{function.value} needs {wanted} arguments, and has {n_given}", function.offset)
 
 
+def _is_empty(body: Sequence[Action]) -> bool:
+    """Say whether a template writes nothing but space."""
+    return all(action.kind == "text" and not action.text.strip() for action in body)
+
+
 class _Tokens:
     """The tokens of one action."""
 
@@ -449,11 +456,13 @@ def _read_number(token: TemplateToken) -> int | float:
     try:
         if re.fullmatch(r"[+-]?0[0-7_]*[0-7]", written):  # as in C
             number: int | float = int(written.replace("_", ""), 8)
+        elif re.fullmatch(r"[+-]?0[xX].*[pP].*", written):
+            number = float.fromhex(written.replace("_", ""))
         elif re.fullmatch(r"[+-]?\d[\d_]*|[+-]?0[a-zA-Z].*", written):
             number = int(written, 0)
         else:
             number = float(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise PromqlError(f"bad number syntax: {written}", token.offset) from None
     if isinstance(number, int) and not -(2**63) <= number < 2**63:
         raise PromqlError("integer overflow", token.offset)

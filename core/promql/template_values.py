@@ -82,6 +82,8 @@ def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise PromqlError(f"A template needs a number, not {shown(value)!r}.")
     try:
+        if isinstance(value, str) and value != value.strip():
+            raise ValueError
         return float(value)
     except (ValueError, OverflowError):
         raise PromqlError(f"A template needs a number, not {value!r}.") from None
@@ -229,7 +231,17 @@ def replaced(pattern: Any, replacement: Any, value: Any) -> str:
     """Replace every match of a pattern."""
     compiled = LabelPattern(text(pattern), is_whole=False)
     compiled.check_cost(text(value))
-    return compiled.compiled.sub(go_replacement(text(replacement), compiled), value)
+    written = go_replacement(text(replacement), compiled)
+    end = -1
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal end
+        if found.start() == found.end() == end:
+            return ""  # Go takes no empty match right after another
+        end = found.end()
+        return written(found)
+
+    return compiled.compiled.sub(replace, value)
 
 
 def is_match(pattern: Any, value: Any) -> bool:
@@ -355,6 +367,8 @@ def _check_comparable(one: Any, other: Any) -> None:
 def _compared(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def compare(one: Any, other: Any) -> bool:
         _check_comparable(one, other)
+        if isinstance(one, bool):
+            raise PromqlError("true and false have no order.")
         return holds(one, other)
 
     return compare
