@@ -65,6 +65,13 @@ def test_a_scheduler_that_is_killed_is_a_failed_attempt_and_the_session_goes_on_
     assert computed(workspace) == on_threads
 
 
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
+
+
 def test_the_worker_processes_end_with_the_engine(tmp_path, person, until, on_threads):
     workspace = begin(tmp_path / "w", person, on(ExecutorSettings(kind="process", workers=2)))
     sessions = Sessions(workspace)
@@ -75,7 +82,7 @@ def test_the_worker_processes_end_with_the_engine(tmp_path, person, until, on_th
             seen.update(
                 process.pid
                 for process in psutil.Process().children(recursive=True)
-                if "core.executors.worker" in " ".join(process.cmdline())
+                if "core.executors.worker" in command_of(process)
             )
             return len(seen) >= 2
 
