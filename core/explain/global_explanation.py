@@ -21,11 +21,10 @@ from core.explain.documents import (
 from core.explain.effects import effect_of
 from core.explain.explainer import Explainer
 from core.explain.interactions import interactions_of
+from core.explain.resampling import TAILS, resampled_means
 from core.explain.surrogate import imitate
 
 N_ROWS: Final = 500
-N_RESAMPLES: Final = 400
-LEVEL: Final = 0.95
 N_EFFECTS: Final = 6
 LEAST_SLICE_ROWS: Final = 10
 MOST_SLICE_LEVELS: Final = 12
@@ -134,23 +133,11 @@ def _importances(
     *,
     seed: int,
 ) -> tuple[FeatureImportance, ...]:
-    """Return the importance of each name with its percentile interval over resampled groups.
-
-    Source:
-        Efron, Better bootstrap confidence intervals, Journal of the American Statistical Association 82 (1987), for the
-        percentiles; a group is resampled as a whole.
-    """
-    _, codes = np.unique(units, return_inverse=True)
-    n_units = int(codes.max()) + 1
-    sums = np.zeros((n_units, len(names)))
-    np.add.at(sums, codes, sizes)
-    counts = np.bincount(codes, minlength=n_units).astype(np.float64)
-    drawn = np.random.default_rng(seed).multinomial(n_units, np.full(n_units, 1.0 / n_units), size=N_RESAMPLES)
-    means = (drawn @ sums) / np.maximum(drawn @ counts, 1.0)[:, None]
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(means, (tail, 1.0 - tail), axis=0)
+    """Return the importance of each name with its percentile interval over resampled groups."""
+    means = resampled_means(sizes, units, seed=seed)
+    low, high = np.quantile(means, TAILS, axis=0)
     ranks = 1 + (means[:, None, :] > means[:, :, None]).sum(axis=2)  # equals share the best of their ranks
-    best, worst = np.quantile(ranks, (tail, 1.0 - tail), axis=0, method="nearest")
+    best, worst = np.quantile(ranks, TAILS, axis=0, method="nearest")
     whole = sizes.mean(axis=0)
     total = float(whole.sum()) or 1.0
     order = sorted(range(len(names)), key=lambda k: (-whole[k], names[k]))

@@ -9,6 +9,7 @@ import pandas as pd
 from core.arrays import FloatArray, IntArray
 from core.explain.documents import FeatureInteraction
 from core.explain.explainer import Explainer
+from core.explain.resampling import TAILS, resampled_means
 
 MOST_PRODUCTS: Final = 2_000_000_000
 MOST_ROWS: Final = 200
@@ -16,8 +17,6 @@ LEAST_ROWS: Final = 20  # of an exact strength; a model that affords fewer is as
 MOST_PAIRS: Final = 20
 N_ASKED: Final = 6  # columns whose pairs are asked about
 N_POINTS: Final = 40
-N_RESAMPLES: Final = 400
-_TAIL: Final = 0.025
 
 
 class Interactions(NamedTuple):
@@ -69,14 +68,7 @@ def _exact(
     sizes = np.abs(np.stack([values[:, at[one], at[other]] for one, other in pairs], axis=1))
     mean = sizes.mean(axis=0)
     strongest = [k for k in np.argsort(-mean, kind="stable").tolist() if mean[k] > 0][:MOST_PAIRS]
-    _, codes = np.unique(units, return_inverse=True)
-    n_units = int(codes.max()) + 1
-    sums = np.zeros((n_units, len(pairs)))
-    np.add.at(sums, codes, sizes)
-    counts = np.bincount(codes, minlength=n_units).astype(np.float64)
-    drawn = np.random.default_rng(seed).multinomial(n_units, np.full(n_units, 1.0 / n_units), size=N_RESAMPLES)
-    means = (drawn @ sums) / np.maximum(drawn @ counts, 1.0)[:, None]
-    low, high = np.quantile(means, (_TAIL, 1.0 - _TAIL), axis=0)
+    low, high = np.quantile(resampled_means(sizes, units, seed=seed), TAILS, axis=0)
     return tuple(
         FeatureInteraction(features=pairs[k], strength=float(mean[k]), low=float(low[k]), high=float(high[k]))
         for k in strongest

@@ -15,7 +15,7 @@ Sources:
     Owen, Multilinear extensions of games, Management Science 18 (1972): the integral.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import factorial
 from typing import NamedTuple
@@ -113,19 +113,35 @@ def against_background(
     Returns:
         Shape (n, n_players); with the mean answer to the background they sum to the trees' answer.
     """
+    out = np.zeros((len(matrix), n_players))
+    for game in background_games(trees, matrix, background, players):
+        _play(out, *game)
+    return out
+
+
+def background_games(
+    trees: PlainTrees, matrix: AnyArray, background: AnyArray, players: Sequence[int], *, least: int = 1
+) -> Iterator[tuple[Leaves, int, IntArray, IntArray]]:
+    """Yield the game of each leaf: the leaves of its tree, its place among them, and what each side passes there.
+
+    Args:
+        trees: The trees.
+        matrix: The rows, shape (n, columns).
+        background: The background rows, shape (m, columns).
+        players: The player of each column.
+        least: Trees on whose paths there are fewer players are left out.
+    """
     cells, others, of_column = trees.cells(matrix), trees.cells(background), np.asarray(players, dtype=np.int64)
-    out = np.zeros((len(cells), n_players))
     for tree in trees.trees:
         leaves = leaves_of(tree, of_column)
-        if not leaves.player.size:
+        width = leaves.player.shape[1] if leaves.player.size else 0
+        if width < least:
             continue
-        if leaves.player.shape[1] > MOST_PLAYERS_OF_LEAF:
+        if width > MOST_PLAYERS_OF_LEAF:
             raise ValueError(f"a path has more than {MOST_PLAYERS_OF_LEAF} features")
-        own = codes(passes_of(leaves, tree.goes_left(cells)))
-        theirs = codes(passes_of(leaves, tree.goes_left(others)))
+        own, theirs = (codes(passes_of(leaves, tree.goes_left(each))) for each in (cells, others))
         for leaf in range(len(leaves.value)):
-            _play(out, leaves, leaf, own[:, leaf], theirs[:, leaf])
-    return out
+            yield leaves, leaf, own[:, leaf], theirs[:, leaf]
 
 
 def _play(out: FloatArray, leaves: Leaves, leaf: int, own: IntArray, theirs: IntArray) -> None:

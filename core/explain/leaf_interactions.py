@@ -17,7 +17,7 @@ from math import factorial
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray, IntArray
-from core.explain.leaf_games import MOST_CELLS, MOST_PLAYERS_OF_LEAF, Leaves, codes, leaves_of, passes_of, quadrature
+from core.explain.leaf_games import MOST_CELLS, Leaves, background_games, leaves_of, passes_of, quadrature
 from core.explain.plain_trees import PlainTrees
 
 
@@ -100,18 +100,9 @@ def background_interactions(
     Returns:
         Shape (n, n_players, n_players), as `path_dependent_interactions`.
     """
-    cells, others, of_column = trees.cells(matrix), trees.cells(background), np.asarray(players, dtype=np.int64)
-    out = np.zeros((len(cells), n_players, n_players))
-    for tree in trees.trees:
-        leaves = leaves_of(tree, of_column)
-        width = leaves.player.shape[1] if leaves.player.size else 0
-        if width < 2:
-            continue
-        if width > MOST_PLAYERS_OF_LEAF:
-            raise ValueError(f"a path has more than {MOST_PLAYERS_OF_LEAF} features")
-        own, theirs = (codes(passes_of(leaves, tree.goes_left(each))) for each in (cells, others))
-        for leaf in range(len(leaves.value)):
-            _play(out, leaves, leaf, own[:, leaf], theirs[:, leaf])
+    out = np.zeros((len(matrix), n_players, n_players))
+    for game in background_games(trees, matrix, background, players, least=2):
+        _play(out, *game)
     return out
 
 

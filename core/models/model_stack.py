@@ -27,7 +27,7 @@ from core.models.ensembles.out_of_fold import side_by_side
 from core.models.errors import NotFittedError, TooFewGroupsError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import continuing
-from core.models.learners.combination import META_PARAMETERS
+from core.models.learners.combination import META_PARAMETERS, MemberColumns
 from core.models.learners.learner import ContinuingLearner, Files
 from core.models.learners.linear import LinearLearner, shares
 from core.models.learners.samples import Matrices, Sample, group_folds
@@ -48,7 +48,7 @@ ColumnReader = Callable[[str], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
-class StackColumns:
+class StackColumns(MemberColumns):
     """The answers of the members as the columns of a meta-learner.
 
     Attributes:
@@ -56,47 +56,36 @@ class StackColumns:
         own: The member of the same target; None where each member counts alike.
     """
 
-    members: tuple[str, ...]
     own: str | None
 
     @property
+    @override
     def n_linear(self) -> int:
         """Columns of the linear matrix."""
         return len(self.members)
 
     @property
+    @override
     def prior_sd(self) -> FloatArray:
         """The prior size of each slope."""
         return np.array([OWN_SD if self.own in (None, name) else OTHER_SD for name in self.members])
 
     @property
+    @override
     def linear_sources(self) -> tuple[tuple[str, ...], ...]:
         """The member behind each column."""
         return tuple((name,) for name in self.members)
 
     @property
-    def tree_columns(self) -> tuple[str, ...]:
-        """Columns of the tree matrix."""
-        return self.members
-
-    @property
-    def category_positions(self) -> list[int]:
-        """No answer is a category."""
-        return []
-
-    @property
-    def n_levels(self) -> tuple[int, ...]:
-        """No answer has levels."""
-        return (0,) * len(self.members)
-
-    @property
+    @override
     def directions(self) -> list[int]:
         """The stack's answer may only rise with that of the member of the same target, or, without one, with each."""
         return [int(self.own in (None, name)) for name in self.members]
 
-    def matrices(self, inputs: FloatArray) -> Matrices:
-        """Build both matrices from inputs of shape (n, members)."""
-        cells = inputs.astype(np.float32)
+    @override
+    def matrices(self, scores: FloatArray) -> Matrices:
+        """Build both matrices from answers of shape (n, members)."""
+        cells = scores.astype(np.float32)
         return Matrices(cells, cells)
 
 

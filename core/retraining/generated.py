@@ -24,7 +24,7 @@ from core.retraining.document import Retraining, StepName
 from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generator_plan import RECIPE, WORLD_SEED, GeneratorPlan, plan_draws
-from core.retraining.results import CARD, Card, StepResult
+from core.retraining.results import CARD, Card, StepResult, origin_of
 from core.settings import PolicySource, Settings
 from core.state import Workspace
 from core.tracking import Run, Runs
@@ -129,7 +129,7 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
         **facts.lineage,
         RECIPE: plan.settings,
         WORLD_SEED: plan.world_seed,
-        "retraining": {"id": retraining.retraining_id, "trigger": str(retraining.trigger)},
+        "retraining": origin_of(retraining),
     }
     card = Card(
         metrics=facts.metrics,

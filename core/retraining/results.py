@@ -9,7 +9,7 @@ from core.files import remove_file, remove_tree, write_file
 from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.quality.gate import GateResult
-from core.retraining.document import StepName
+from core.retraining.document import Retraining, StepName
 from core.state import Workspace
 
 MODEL_FOLDER = "model"
@@ -36,6 +36,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     description: str
     run_id: str
     folder: str = MODEL_FOLDER  # of the model's files, in the folder of the retraining
+
+
+def origin_of(retraining: Retraining) -> dict[str, str]:
+    """Return what the lineage of a version says of the retraining that made it."""
+    return {"id": retraining.retraining_id, "trigger": str(retraining.trigger)}
 
 
 def folder_of(workspace: Workspace, retraining_id: str) -> Path:

@@ -35,7 +35,7 @@ from core.registry.contents import REPORT_NAME, read_object
 from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE
 from core.retraining.document import Retraining
 from core.retraining.errors import NotPassedError
-from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult
+from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, origin_of
 from core.settings import PolicySource, Settings
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
@@ -90,7 +90,7 @@ def reweigh(
             **live.lineage,
             "data": {"outcomes": {"sha256": sha256, "n_rows": found.followed.n_outcomes}},
             "reweighed": {"members_of": live.key, **evidence},
-            "retraining": {"id": retraining.retraining_id, "trigger": str(retraining.trigger)},
+            "retraining": origin_of(retraining),
         },
         gates=(),
         description=f"{live.key} with weights that followed {found.followed.n_outcomes:,} outcomes",

@@ -23,7 +23,7 @@ from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
 from core.retraining.guarding import GuardReference, guard_rows
-from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, read_card
+from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, origin_of, read_card
 from core.retraining.reweighing import reweigh
 from core.settings import Settings, settings_in_force
 from core.state import Workspace
@@ -135,7 +135,7 @@ def _train(
     (found,) = trained
     lineage = {
         **found.lineage,
-        "retraining": {"id": retraining.retraining_id, "trigger": str(retraining.trigger)},
+        "retraining": origin_of(retraining),
     }
     card = Card(
         metrics=found.metrics,

@@ -1,7 +1,6 @@
 """Re-weighing instead of training: the members stay, the weights follow outcomes, and the rest of the steps apply."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from core.retraining.planning import plan_of
 from core.settings import settings_in_force
 from core.state import Workspace
 from core.training.own_data import TrainRequest, train_on_file
-from tests.clocks import HandClock
 from tests.end_to_end import market
 from tests.retraining_world import ANA, MODEL, POLICY, World
 
@@ -33,23 +31,14 @@ def settings_text() -> str:
     return POLICY.replace("  retraining:\n", "  retraining:\n    method: reweigh\n") + BLENDED
 
 
-@pytest.fixture
-def world(workspace: Workspace, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@pytest.fixture(autouse=True)
+def ensembles_ship(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the ensemble ship, whatever its first rows show."""
 
     def shown(single, ensemble, group, **_):
         return Improvement(0.1, 0.05, 0.2, float(single.mean()), len(single), len(np.unique(group)))
 
     monkeypatch.setattr(choice, "improvement", shown)
-    file = market.write_csv(tmp_path / "first.csv", market.flats(400, seed=1))
-    settings = settings_in_force(workspace.root)
-    version = train_on_file(workspace, TrainRequest(MODEL, file, target="rent"), settings, actor=ANA).version
-    registry = Registry(workspace, clock=clock)
-    for _ in range(2):
-        registry.apply(registry.plan_promotion(MODEL, version.version), actor=ANA, reason="the first version")
-    found = World(workspace, clock)
-    yield found
-    found.pipeline.close()
 
 
 def large_flats(n: int, *, seed: int) -> list[market.Flat]:

@@ -99,17 +99,21 @@ DOWNGRADE = Design(
     rising=("credit_cycle",),
 )
 
+_SHOCK_TERMS = (
+    Curve("ln_vix", bends=1),
+    Curve("ln_bid_ask", bends=1),
+    Curve("is_high_yield"),
+    Curve("fund_ownership", bends=1),
+    Curve("ln_size"),
+    Curve("ln_age"),
+    Curve("dealer_inventory_z"),
+)
+
 LIQUIDITY_SHOCK = Design(
     derived=DERIVED,
     terms=(
         Curve("credit_cycle", bends=1, prior_sd=0.7),
-        Curve("ln_vix", bends=1),
-        Curve("ln_bid_ask", bends=1),
-        Curve("is_high_yield"),
-        Curve("fund_ownership", bends=1),
-        Curve("ln_size"),
-        Curve("ln_age"),
-        Curve("dealer_inventory_z"),
+        *_SHOCK_TERMS,
         Curve("rating_num", bends=2, prior_sd=0.2, bend_sd=0.1),
         Curve("ln_maturity", prior_sd=0.1),
         Curve("ln_turnover", prior_sd=0.1),
@@ -162,13 +166,7 @@ JOINT_STRESS = Design(
         *SPREAD.terms,
         Curve("debt_due_12m", bends=3),
         Curve("recent_downgrade"),
-        Curve("ln_vix", bends=1),
-        Curve("ln_bid_ask", bends=1),
-        Curve("is_high_yield"),
-        Curve("fund_ownership", bends=1),
-        Curve("ln_size"),
-        Curve("ln_age"),
-        Curve("dealer_inventory_z"),
+        *_SHOCK_TERMS,
         Product("debt_due_12m", "credit_cycle", prior_sd=0.3),
         Product("is_high_yield", "credit_cycle", prior_sd=0.1),
         Product("outlook", "credit_cycle", prior_sd=0.1, straight=True),
