@@ -25,12 +25,10 @@ from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generator_plan import RECIPE, WORLD_SEED, GeneratorPlan, plan_draws
 from core.retraining.results import CARD, Card, StepResult, origin_of
-from core.settings import PolicySource, Settings
+from core.settings import Settings
 from core.state import Workspace
-from core.tracking import Run, Runs
-from core.tracking.active import ActiveRun
+from core.tracking import Run, Runs, tracked_run
 from core.tracking.experiments import experiment_tags
-from core.tracking.heartbeat import Heartbeat
 from core.training.convergence import judge
 from core.training.final_fit import NothingLearnedError
 from core.training.metrics import finite, measured
@@ -259,17 +257,17 @@ def _trained(work: SessionWork, plan: GeneratorPlan, runs: Runs, run: Run) -> tu
 
 @contextmanager
 def _tracked(workspace: Workspace, retraining: Retraining, plan: GeneratorPlan) -> Iterator[tuple[Runs, Run]]:
-    """Open a run, keep its heartbeat while this process lives, and close the run with its outcome."""
-    policy = PolicySource(workspace.root).policy().tracking
-    training, actor = plan.training, Actor.engine()
+    training = plan.training
     algorithms = [each.algorithm for each in training.models.values()]
-    with Runs(workspace) as runs:
-        run = runs.start(
-            name=retraining.model,
-            actor=actor,
+    with (
+        Runs(workspace) as runs,
+        tracked_run(
+            workspace,
+            runs,
+            retraining.model,
+            actor=Actor.engine(),
             parameters={**plan.settings, WORLD_SEED: plan.world_seed},
             tags={"kind": "retraining"} | experiment_tags(training.experiment_name or training.domain, algorithms),
-            lost_after_seconds=policy.lost_after_seconds,
-        )
-        with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
-            yield runs, run
+        ) as run,
+    ):
+        yield runs, run

@@ -36,12 +36,11 @@ from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE
 from core.retraining.document import Retraining
 from core.retraining.errors import NotPassedError
 from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, origin_of
-from core.settings import PolicySource, Settings
+from core.settings import Settings
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.tables.signature import SIGNATURE_NAME
-from core.tracking import ActiveRun, Run, Runs
-from core.tracking.heartbeat import Heartbeat
+from core.tracking import Run, Runs, tracked_run
 from core.training.explaining import conformal_of, explanation_of_training
 
 
@@ -164,15 +163,16 @@ def _tracked(
     workspace: Workspace, retraining: Retraining, live: ModelVersion, folder: Path
 ) -> Iterator[tuple[Runs, Run]]:
     """Open a run, by which the registration is found again after a crash."""
-    policy, actor = PolicySource(workspace.root).policy().tracking, Actor.engine()
-    with Runs(workspace) as runs:
-        run = runs.start(
-            name=live.model,
-            actor=actor,
+    with (
+        Runs(workspace) as runs,
+        tracked_run(
+            workspace,
+            runs,
+            live.model,
+            actor=Actor.engine(),
             parameters={"model": live.model, "method": "reweigh", "members_of": live.version},
             data_hashes={LEARN: sha256_of(folder / LEARN)},
             tags={"kind": "reweighing", "retraining": retraining.retraining_id},
-            lost_after_seconds=policy.lost_after_seconds,
-        )
-        with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
-            yield runs, run
+        ) as run,
+    ):
+        yield runs, run

@@ -11,7 +11,7 @@ search.py       finding runs by an expression; fields.py its fields
 comparison.py   several runs compared
 """
 
-from core.tracking.active import ActiveRun, end_forgotten, track
+from core.tracking.active import ActiveRun, end_forgotten, track, tracked_run
 from core.tracking.comparison import ComparedValue, RunComparison
 from core.tracking.environment import environment, git_state, software
 from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
@@ -39,4 +39,5 @@ __all__ = [
     "git_state",
     "software",
     "track",
+    "tracked_run",
 ]

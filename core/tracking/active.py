@@ -1,7 +1,8 @@
 """A run that this process logs: a metric costs microseconds, and a process that dies leaves a run marked lost."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -53,6 +54,41 @@ def track(
         code=Path.cwd(),
     )
     return ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True)
+
+
+@contextmanager
+def tracked_run(
+    workspace: Workspace,
+    runs: Runs,
+    name: str,
+    *,
+    actor: Actor,
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str],
+    data_hashes: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """Open the run of a training of ours, keep its heartbeat while this process lives, and close it with its outcome.
+
+    Args:
+        workspace: The workspace.
+        runs: Its runs.
+        name: For people.
+        actor: Who trains.
+        parameters: Everything that decides the outcome, as plain JSON values.
+        tags: Words to find it by.
+        data_hashes: The SHA-256 of the data, by name, if it is known already.
+    """
+    policy = PolicySource(workspace.root).policy().tracking
+    run = runs.start(
+        name=name,
+        actor=actor,
+        parameters=parameters,
+        data_hashes=data_hashes,
+        tags=tags,
+        lost_after_seconds=policy.lost_after_seconds,
+    )
+    with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
+        yield run
 
 
 class ActiveRun:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,13 @@ from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
-from core.settings import ModelSettings, PolicySource, Settings
+from core.settings import ModelSettings, Settings
 from core.state import Workspace
 from core.tables import Table, Task, read_table
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
-from core.tracking.active import ActiveRun
+from core.tracking.active import tracked_run
 from core.tracking.experiments import checked_experiment_name, experiment_tags
-from core.tracking.heartbeat import Heartbeat
 from core.training.ensemble_plan import asked_ensembles, models_left_out
 from core.training.errors import GatesFailedError
 from core.training.explaining import conformal_of, explanation_of_training
@@ -256,7 +255,6 @@ def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[
     return own, replace(prepared, notes=(*prepared.notes, *notes))
 
 
-@contextmanager
 def _tracked(
     workspace: Workspace,
     runs: Runs,
@@ -266,11 +264,12 @@ def _tracked(
     settings: Settings,
     actor: Actor,
     tags: dict[str, str],
-) -> Iterator[Run]:
-    """Open a run, keep its heartbeat while this process lives, and close the run with its outcome."""
-    policy = PolicySource(workspace.root).policy().tracking
-    run = runs.start(
-        name=request.model,
+) -> AbstractContextManager[Run]:
+    """Open a run of what the file, the request and the settings say."""
+    return tracked_run(
+        workspace,
+        runs,
+        request.model,
         actor=actor,
         parameters={
             "model": request.model,
@@ -285,10 +284,7 @@ def _tracked(
         },
         data_hashes={request.data.name: table.source.sha256},
         tags=tags,
-        lost_after_seconds=policy.lost_after_seconds,
     )
-    with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
-        yield run
 
 
 def _told(prepared: PreparedTraining) -> dict[str, str]:
