@@ -243,7 +243,7 @@ class Registry(RegistryReader):
                 self._workspace,
                 actor,
                 f"version.{plan.verb}",
-                object=version_key(plan.model, plan.version),
+                object=version_key(plan.model, plan.version) if plan.version else plan.model,
                 model=plan.model,
                 stage=highest(touched) if touched else None,
                 clock=self._clock,
