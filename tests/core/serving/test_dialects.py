@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.access import VerbClass
 from core.actor import Actor, Origin
 from core.errors import CoreError
 from core.losses import AnswerForm
@@ -62,9 +63,9 @@ class Lines(Dialect):
 class Admits:
     """Lets everybody in."""
 
-    def admit(self, headers: Any, client: Any, *, at_least: Role, is_read: bool) -> Caller:
+    def admit(self, headers: Any, client: Any, *, takes: VerbClass, is_read: bool) -> Caller:
         """Refuse nobody."""
-        return Caller(Actor("anybody", "desk", Origin.API), at_least)
+        return Caller(Actor("anybody", "desk", Origin.API), Role.VIEWER)
 
 
 class Sums:
