@@ -135,6 +135,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Return one number of a vector."""
         return float(sums[self.places[name].start])
 
+    def n_outcomes(self, sums: FloatArray) -> int:
+        """Return the outcomes in a vector, those of which only a loss is reported included."""
+        n = self.scalar(sums, "n") if "n" in self.places else 0.0
+        return int(n + self.scalar(sums, "reported_n"))
+
     def block(self, sums: FloatArray, name: str, *shape: int) -> FloatArray:
         """Return one block of a vector."""
         return sums[self.places[name]].reshape(shape)

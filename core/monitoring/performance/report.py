@@ -1,6 +1,6 @@
 """The report of one version: metrics by window and slice, the verdict, the worst slice and the reliability curve."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -87,7 +87,8 @@ def report_of(
         metrics += _metrics(layout, window, dependence, then, deciding, found)
     if metrics:
         metrics[0] = replace(metrics[0], points=_course(state, layout, now))
-    verdict, reason, needed = _verdict(judged, metrics, deciding, then)
+    speaks = [_speaks_for_today(layout, window, found, now) for window, found in judged]
+    verdict, reason, needed = _verdict(judged, speaks, metrics, deciding, then)
     if verdict is PerformanceVerdict.FELL and (awaited or 0.0) > AWAITED:
         reason += f"; {awaited:.0%} of the outcomes are awaited, and those that come early may be worse"
     holds_today = _holds_today(layout, judged, now)
@@ -223,24 +224,48 @@ def _reason(found: MonitoredMetric, judged: JudgedLoss) -> str:
 
 
 def _verdict(
-    judged: Iterable[tuple[RollingWindow, JudgedLoss | None]],
+    judged: Sequence[tuple[RollingWindow, JudgedLoss | None]],
+    speaks: Sequence[bool],
     metrics: Iterable[MonitoredMetric],
     deciding: str,
     then: HeldOutFigures,
 ) -> tuple[PerformanceVerdict, str, int | None]:
-    """Choose the verdict of the version: it fell where any window fell; else it holds where any window holds."""
+    """Choose the verdict of the version: it fell where any window fell; else it holds where any window holds.
+
+    A fall is over once a shorter window holds that speaks for today: else a bad week would be a fall until as many good
+    outcomes have come that they drown it.
+    """
     reasons = {each.window: each.reason for each in metrics if each.metric == deciding}
-    found = [(window, each) for window, each in judged if each is not None and window.name in reasons]
+    found = [
+        (window, each, is_now)
+        for (window, each), is_now in zip(judged, speaks, strict=True)
+        if each is not None and window.name in reasons
+    ]
     if not found:
         why = "no outcomes yet" if then.deciding is not None else "there is no figure on held-out rows to compare with"
         return PerformanceVerdict.OPEN, why, None
-    fell = [(window, each) for window, each in found if each.verdict is PerformanceVerdict.FELL]
-    if fell:
-        window, each = max(fell, key=lambda one: one[1].worse_by)
+    overruled = max((k for k, (_, _, is_now) in enumerate(found) if is_now), default=0)
+    fell = [(k, window, each) for k, (window, each, _) in enumerate(found) if each.verdict is PerformanceVerdict.FELL]
+    if lasting := [one for one in fell if one[0] >= overruled]:
+        _, window, each = max(lasting, key=lambda one: one[2].worse_by)
         return each.verdict, reasons[window.name], None
-    holds = [(window, each) for window, each in found if each.verdict is PerformanceVerdict.HOLDS]
-    window, each = (holds or found)[-1 if holds else 0]
-    return each.verdict, reasons[window.name], each.n_needed
+    holds = [(window, each) for window, each, _ in found if each.verdict is PerformanceVerdict.HOLDS]
+    if not holds:
+        window, each, _ = found[0]
+        return each.verdict, reasons[window.name], each.n_needed
+    window, each = holds[-1]
+    before = f"; it was worse before: {reasons[fell[0][1].name]}" if fell else ""
+    return each.verdict, reasons[window.name] + before, each.n_needed
+
+
+def _speaks_for_today(layout: Layout, window: RollingWindow, found: JudgedLoss | None, now: datetime) -> bool:
+    """Whether a window holds that includes the last day, and has most of its outcomes."""
+    return (
+        found is not None
+        and found.verdict is PerformanceVerdict.HOLDS
+        and window.since <= now - timedelta(days=1)
+        and (_outcomes(layout, window).awaited_share or 0.0) <= MOST_AWAITED
+    )
 
 
 def _holds_today(layout: Layout, judged: Iterable[tuple[RollingWindow, JudgedLoss | None]], now: datetime) -> bool:
@@ -273,8 +298,7 @@ def _value(layout: Layout, sums: FloatArray) -> tuple[float | None, int]:
 
 
 def _outcomes(layout: Layout, window: RollingWindow) -> WindowOutcomes:
-    n = layout.scalar(window.sums, "n") if "n" in layout.places else 0.0
-    n_outcomes = int(n + layout.scalar(window.sums, "reported_n"))
+    n_outcomes = layout.n_outcomes(window.sums)
     return WindowOutcomes(
         window=window.name,
         since=window.since,

@@ -98,10 +98,19 @@ class PerformanceState:
     @property
     def n_outcomes(self) -> int:
         """Answers with an outcome, or with a reported loss."""
-        if self.layout is None:
-            return 0
-        n = self.layout.scalar(self.life, "n") if "n" in self.layout.places else 0.0
-        return int(n + self.layout.scalar(self.life, "reported_n"))
+        return 0 if self.layout is None else self.layout.n_outcomes(self.life)
+
+    def awaited_since(self, hour: int) -> float | None:
+        """Return the share of the answers given since an hour whose outcome is awaited; None without an answer.
+
+        Args:
+            hour: Since 1970; of the last eight days.
+        """
+        answered = sum(n for each, n in self.answered.items() if each >= hour)
+        if self.layout is None or not answered:
+            return None
+        known = sum(self.layout.n_outcomes(sums) for each, sums in self.hours.items() if each >= hour)
+        return max(1.0 - known / answered, 0.0)
 
     def add(self, batches: Iterable[LabelledAnswers], profile: DataProfile | None) -> None:
         """Add labelled answers.

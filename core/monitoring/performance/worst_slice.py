@@ -16,7 +16,7 @@ from core.monitoring.performance.metrics import HIGHER_IS_BETTER, GroupSums
 from core.monitoring.performance.sequences import LEVEL, mean_sequence
 from core.monitoring.performance.state import HOUR_US, HOURS_A_DAY, PerformanceState
 from core.monitoring.performance.verdict import MARGIN, harmless_factor, judge
-from core.monitoring.verdicts import PerformanceVerdict
+from core.monitoring.verdicts import MOST_AWAITED, PerformanceVerdict
 
 DAYS = 7
 _GRAVITY = {PerformanceVerdict.FELL: 0, PerformanceVerdict.OPEN: 1, PerformanceVerdict.HOLDS: 2}
@@ -31,6 +31,8 @@ def slice_metrics(
     margin: float = MARGIN,
 ) -> tuple[MonitoredMetric, ...]:
     """Return the deciding metric of each slice, the worst first: over its life, or over the last week if that is worse.
+
+    A slice that fell and holds over the last week, with most of its outcomes, has recovered: its week counts.
 
     One level is shared by all slices and by both times (Bonferroni), so no interval of any slice misses, at any look,
     in 19 of 20 versions. Callers may have all their rows in one slice, so the dependence of all rows counts in each.
@@ -51,6 +53,7 @@ def slice_metrics(
     for day, sums in state.days.items():
         if day >= first_day:
             layout.combine(week, sums)
+    is_known = (state.awaited_since(first_day * HOURS_A_DAY) or 0.0) <= MOST_AWAITED
     level = LEVEL / (2 * len(state.slice_names))
     found = []
     for position, name in enumerate(state.slice_names):
@@ -61,7 +64,8 @@ def slice_metrics(
             for window, sums in (("", state.slices), ("week", week))
         ]
         if there := [each for each in both if each is not None]:
-            found.append(min(there, key=_order))
+            recovered = [each for each in there if each.window and each.verdict is PerformanceVerdict.HOLDS]
+            found.append(recovered[0] if recovered and is_known else min(there, key=_order))
     return tuple(sorted(found, key=_order))
 
 

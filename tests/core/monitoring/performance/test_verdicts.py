@@ -101,6 +101,56 @@ def test_outcomes_of_long_ago_do_not_speak_for_today(held, n_answered, n_known, 
     assert ("the outcomes of the last day alone do not say so" in report.reason) is not holds_today
 
 
+def recovered(held, n_answered, n_since, sd_since=1.0):
+    """Report on a version that was worse a month ago, of the US alone or not, and whose answers came true since."""
+    state = PerformanceState.begun(held)
+    answer, actual = numbers(10_000, 3.0)
+    state.add([labelled(NUMBER, answer, actual, at_us=NOW_US - 30 * 24 * HOUR_US, region=["US"] * 10_000)], held)
+    state.count({NOW_US // HOUR_US - 30 * 24: 10_000})
+    spread = NOW_US - np.random.default_rng(1).integers(0, 6 * 24 * HOUR_US, n_since)
+    since = numbers(n_since, sd_since, seed=1)
+    state.add([labelled(NUMBER, *since, at_us=spread, region=["US"] * n_since, first=1)], held)
+    hours, n = np.unique(spread // HOUR_US, return_counts=True)
+    state.count({int(hour): int(each * n_answered / n_since) + 1 for hour, each in zip(hours, n, strict=True)})
+    return report_of(state, held, NOW)
+
+
+def test_a_fall_is_over_once_the_week_since_holds(held):
+    report = recovered(held, 20_000, 20_000)
+    verdicts = {each.window: each.verdict for each in report.metrics if each.metric == "rmse"}
+    assert verdicts[""] is PerformanceVerdict.FELL
+    assert verdicts["week"] is PerformanceVerdict.HOLDS
+    assert report.verdict is PerformanceVerdict.HOLDS
+    assert "it was worse before: rmse" in report.reason
+    assert "outcomes over its whole life" in report.reason
+    assert report.worst_slice.verdict is PerformanceVerdict.HOLDS
+    assert report.worst_slice.window == "week"
+
+
+@pytest.mark.parametrize(
+    ("n_answered", "n_since", "sd_since"),
+    [
+        pytest.param(200, 200, 1.0, id="few good outcomes prove no recovery"),
+        pytest.param(60_000, 20_000, 1.0, id="most outcomes since are awaited"),
+        pytest.param(20_000, 20_000, 1.1, id="a week at the margin proves none"),
+        pytest.param(20_000, 20_000, 1.5, id="it goes on"),
+    ],
+)
+def test_a_fall_lasts_until_a_recovery_is_proved(held, n_answered, n_since, sd_since):
+    report = recovered(held, n_answered, n_since, sd_since)
+    assert report.verdict is PerformanceVerdict.FELL
+    assert report.worst_slice.verdict is PerformanceVerdict.FELL
+
+
+def test_an_hour_that_holds_ends_no_fall(held):
+    state = PerformanceState.begun(held)
+    state.add([labelled(NUMBER, *numbers(20_000, 3.0), at_us=NOW_US - 3 * 24 * HOUR_US)], held)
+    state.add([labelled(NUMBER, *numbers(20_000, 1.0, seed=1), at_us=NOW_US, first=1)], held)
+    windows = PerformanceRules(windows=(1, 168))
+    report = report_of(state, held, NOW, rules=windows)
+    assert report.verdict is PerformanceVerdict.FELL
+
+
 def test_the_worst_slice_is_found_and_no_other_is_accused(held):
     answer, actual = numbers(8_000)
     region = np.array(["EU", "US"] * 4_000)
