@@ -139,6 +139,8 @@ def _judge_file(args: argparse.Namespace) -> int:
 
 def _print(found: "JudgedLabels") -> None:
     from console.cli.output import printable
+    from core.monitoring.labels.reference import HeldOutLoss
+    from core.monitoring.labels.sampling import is_undecidable
 
     print(f"{printable(found.model)} {found.version}: {found.n_labels:,} labels, {found.n_draws:,} draws count")
     for note in found.notes:
@@ -148,8 +150,9 @@ def _print(found: "JudgedLabels") -> None:
         if found.n_labels > found.n_draws:
             print("a row above the others has no label, or they were drawn for another --version or --seed")
         return
-    print(
-        f"{found.loss}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}), {found.held_out:.4g} on held-out rows"
-    )
+    reference = HeldOutLoss(found.held_out, found.held_out_low, found.held_out_high)
+    print(f"{found.loss}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}), {reference.in_words}")
     needed = f"; about {found.n_needed:,} draws would decide" if found.n_needed else ""
+    if is_undecidable(found.value, reference):
+        needed = "; the held-out rows are too few to settle a difference this small, however many labels come"
     print(f"{found.verdict}{needed}")

@@ -13,6 +13,7 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.governance.audit import audited
+from core.monitoring.labels.reference import HeldOutLoss
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
@@ -44,6 +45,8 @@ class LabelDraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     drawn_by: str  # what the chances follow, in words
     metric: str  # log_loss, accuracy or mae
     held_out: float  # the mean loss of the held-out rows
+    held_out_low: float | None = None  # its limits; None of a draw from before they were kept: it counts as exact
+    held_out_high: float | None = None
     n_rows: int  # drawn from
     mean_expected: float  # of these rows
     least_correction: float  # of the estimate by one draw
@@ -54,6 +57,13 @@ class LabelDraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     n_needed: int | None = None  # draws after which a verdict was expected; None: more than a million
     format: Literal[1] = 1
     revision: int = 0
+
+    @property
+    def reference(self) -> HeldOutLoss:
+        """The loss that outcomes are compared with."""
+        if self.held_out_low is None or self.held_out_high is None:
+            return HeldOutLoss.exactly(self.held_out)
+        return HeldOutLoss(self.held_out, self.held_out_low, self.held_out_high)
 
     @property
     def number(self) -> int:

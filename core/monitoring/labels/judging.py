@@ -16,6 +16,7 @@ from core.monitoring.labels.sampling import (
     LEVEL,
     CorrectionEnds,
     LabelledMean,
+    is_undecidable,
     level_of_draw,
     mean_of_draws,
 )
@@ -108,7 +109,7 @@ def judged(draw: LabelDraw, known: KnownLosses, now: datetime) -> LabelsPart:
     found = mean_of_draws(
         np.array(correction, dtype=np.float64),
         draw.mean_expected,
-        draw.held_out,
+        draw.reference,
         ends,
         level=level_of_draw(draw.number),
     )
@@ -143,7 +144,7 @@ def _reason(draw: LabelDraw, found: LabelledMean) -> str:
     if found.value is None:
         return f"the first {LEAST_LABELS} draws decide nothing before all of them have outcomes"
     interval = f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g})"
-    return f"{IN_WORDS[draw.metric]} {interval} by wanted outcomes, {draw.held_out:.4g} on held-out rows"
+    return f"{IN_WORDS[draw.metric]} {interval} by wanted outcomes, {draw.reference.in_words}"
 
 
 def _by_when(
@@ -152,6 +153,8 @@ def _by_when(
     """Return how many more outcomes decide and by when: in words, as a number, and as a time."""
     if found.verdict is not PerformanceVerdict.OPEN:
         return "", None, None
+    if found.value is not None and is_undecidable(found.value, draw.reference):
+        return "the held-out rows are too few to settle a difference this small, however many outcomes come", None, None
     needed = found.n_needed if found.value is not None else draw.n_needed
     if needed is None:
         return "more than a million draws would decide: the loss is too close to its limit", None, None

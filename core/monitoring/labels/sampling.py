@@ -13,6 +13,7 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 from core.monitoring.estimation.estimate import TOLERANCE
 from core.monitoring.estimation.possible_losses import PossibleLosses
+from core.monitoring.labels.reference import HeldOutLoss
 from core.monitoring.verdicts import PerformanceVerdict
 from core.seeds import derive_seed
 
@@ -137,7 +138,7 @@ def labelled_mean(
     expected: FloatArray,
     chance: FloatArray,
     losses: Mapping[int, float],
-    held_out: float,
+    held_out: HeldOutLoss,
     *,
     possible: PossibleLosses,
     seed: int,
@@ -148,7 +149,7 @@ def labelled_mean(
         expected: The expected loss of each row, shape (n,).
         chance: As returned by `draw_chances`, shape (n,).
         losses: The loss of each row with an outcome, by row. Outcomes of rows that were not drawn are not used.
-        held_out: The mean loss of the held-out rows.
+        held_out: The loss of the held-out rows.
         possible: The losses that are possible.
         seed: Of the draws.
     Source:
@@ -170,7 +171,7 @@ def labelled_mean(
 
 
 def mean_of_draws(
-    correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, *, level: float = LEVEL
+    correction: FloatArray, mean_expected: float, held_out: HeldOutLoss, ends: CorrectionEnds, *, level: float = LEVEL
 ) -> LabelledMean:
     """Bound the mean loss of all rows by the draws whose outcomes are known.
 
@@ -182,7 +183,7 @@ def mean_of_draws(
         correction: Of each draw in turn, what its loss shows beyond the expectation, divided by its chance and by the
             number of rows. Shape (n_draws,).
         mean_expected: The mean of the expected losses of all rows.
-        held_out: The mean loss of the held-out rows.
+        held_out: The loss of the held-out rows.
         ends: As returned by `correction_ends`.
         level: The probability that the interval ever misses.
     Source:
@@ -208,19 +209,20 @@ def mean_of_draws(
 
 
 def expected_draws(
-    likely: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, *, level: float = LEVEL
+    likely: FloatArray, mean_expected: float, held_out: HeldOutLoss, ends: CorrectionEnds, *, level: float = LEVEL
 ) -> int | None:
     """Return the draws after which a verdict is due if the expected losses are right; None if more than a million.
 
     Args:
         likely: Of some draws, the standard deviation of what each corrects, shape (n,).
         mean_expected: The mean of the expected losses of all rows.
-        held_out: The mean loss of the held-out rows.
+        held_out: The loss of the held-out rows.
         ends: As returned by `correction_ends`.
         level: The probability that the interval ever misses.
 
     >>> ends = CorrectionEnds(-1.0, 1.0, True)
-    >>> expected_draws(np.full(20, 0.1), 1.0, 1.0, ends) < expected_draws(np.full(20, 0.5), 1.0, 1.0, ends)
+    >>> held_out = HeldOutLoss.exactly(1.0)
+    >>> expected_draws(np.full(20, 0.1), 1.0, held_out, ends) < expected_draws(np.full(20, 0.5), 1.0, held_out, ends)
     True
     """
     correction = np.clip(np.where(np.arange(len(likely)) % 2, likely, -likely), ends.low, ends.high)
@@ -228,13 +230,13 @@ def expected_draws(
 
 
 def _draws_to_decide(
-    correction: FloatArray, mean_expected: float, held_out: float, ends: CorrectionEnds, level: float
+    correction: FloatArray, mean_expected: float, held_out: HeldOutLoss, ends: CorrectionEnds, level: float
 ) -> int | None:
     """Return the draws after which a verdict is expected if later draws are like these."""
-    tolerated = (1.0 + TOLERANCE) * held_out
     fell = None
-    if mean_expected + float(correction.mean()) >= tolerated:
-        fell = _draws_to_exclude(correction - ends.low, held_out - mean_expected - ends.low, level)
+    if mean_expected + float(correction.mean()) >= (1.0 + TOLERANCE) * held_out.mean:
+        fell = _draws_to_exclude(correction - ends.low, held_out.high - mean_expected - ends.low, level)
+    tolerated = (1.0 + TOLERANCE) * held_out.low
     holds = _draws_to_exclude(ends.high - correction, ends.high + mean_expected - tolerated, level)
     return min((each for each in (fell, holds) if each is not None), default=None)
 
@@ -264,7 +266,16 @@ def _draws_to_exclude(values: FloatArray, mean: float, level: float) -> int | No
     return max(int(np.ceil(n)), LEAST_LABELS) if n < MOST_DRAWS else None
 
 
-def _verdict(value: float, low: float, high: float, held_out: float) -> PerformanceVerdict:
-    if low > held_out and value >= (1.0 + TOLERANCE) * held_out:
+def is_undecidable(value: float, held_out: HeldOutLoss) -> bool:
+    """Whether no number of outcomes decides, if the loss stays as it is: the held-out rows are too few.
+
+    >>> is_undecidable(0.55, HeldOutLoss(0.5, 0.42, 0.58)), is_undecidable(0.6, HeldOutLoss(0.5, 0.42, 0.58))
+    (True, False)
+    """
+    return _verdict(value, value, value, held_out) is PerformanceVerdict.OPEN
+
+
+def _verdict(value: float, low: float, high: float, held_out: HeldOutLoss) -> PerformanceVerdict:
+    if low > held_out.high and value >= (1.0 + TOLERANCE) * held_out.mean:
         return PerformanceVerdict.FELL
-    return PerformanceVerdict.HOLDS if high < (1.0 + TOLERANCE) * held_out else PerformanceVerdict.OPEN
+    return PerformanceVerdict.HOLDS if high < (1.0 + TOLERANCE) * held_out.low else PerformanceVerdict.OPEN

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
-from core.losses import LEAST_PROBABILITY
 from core.monitoring.estimation.held_out import HeldOutRows
 from core.monitoring.estimation.possible_losses import PossibleLosses, possible_losses
+from core.monitoring.labels.reference import HeldOutLoss, held_out_loss, held_out_losses
 
 N_STRATA = 10
 LEAST_IN_STRATUM = 10  # held-out rows, below which the stratum is taken for all rows
@@ -20,14 +20,14 @@ class RowLosses(NamedTuple):
         expected: Of each row, shape (n,).
         uncertainty: Its standard deviation, shape (n,).
         metric: log_loss, accuracy (the loss is 1 for a wrong class) or mae.
-        held_out: The mean loss of the held-out rows.
+        held_out: The loss of the held-out rows.
         possible: The limits of the losses.
     """
 
     expected: FloatArray
     uncertainty: FloatArray
     metric: str
-    held_out: float
+    held_out: HeldOutLoss
     possible: PossibleLosses
 
 
@@ -40,7 +40,7 @@ def losses_by_strata(held_out: HeldOutRows, answer: AnyArray) -> RowLosses:
     Source:
         Cochran, "Sampling Techniques", 3rd edition, 1977, chapter 5: strata by a variable that is known of every row.
     """
-    metric, loss = _held_out_losses(held_out)
+    metric, loss = held_out_losses(held_out)
     known, score = _score(held_out.answer), _score(answer)
     edges = np.unique(np.quantile(known, np.arange(1, N_STRATA) / N_STRATA))
     of_known, of_row = (np.searchsorted(edges, each, side="right") for each in (known, score))
@@ -50,18 +50,9 @@ def losses_by_strata(held_out: HeldOutRows, answer: AnyArray) -> RowLosses:
         if len(own) >= LEAST_IN_STRATUM:
             mean[at], spread[at] = own.mean(), own.std()
     possible = possible_losses(answer, len(held_out.classes))
-    return RowLosses(mean[of_row], spread[of_row], metric, float(loss.mean()), possible)
+    return RowLosses(mean[of_row], spread[of_row], metric, held_out_loss(held_out), possible)
 
 
 def _score(answer: AnyArray) -> FloatArray:
     """Return what the strata are made of: the number, the probability of the event, or of the likeliest class."""
     return np.asarray(answer if answer.ndim == 1 else answer.max(axis=1), dtype=np.float64)
-
-
-def _held_out_losses(held_out: HeldOutRows) -> tuple[str, FloatArray]:
-    if not held_out.classes:
-        return "mae", np.asarray(np.abs(held_out.actual - held_out.answer), dtype=np.float64)
-    if held_out.answer.ndim == 2:
-        return "accuracy", np.asarray(held_out.answer.argmax(axis=1) != held_out.actual, dtype=np.float64)
-    chance = np.clip(np.where(held_out.actual >= 0.5, held_out.answer, 1.0 - held_out.answer), LEAST_PROBABILITY, 1.0)
-    return "log_loss", np.asarray(-np.log(chance))

@@ -14,6 +14,7 @@ from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.estimate import EstimatedPerformance, LiveRows, RowEstimate, estimate_performance
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows, decided_by
 from core.monitoring.estimation.score_only import estimate_by_scores
+from core.monitoring.labels.reference import HeldOutLoss, held_out_loss
 from core.progress import begins
 from core.registry import Registry
 from core.state import Workspace
@@ -40,6 +41,7 @@ class EstimatedBatch:
     found: VersionEstimate
     rows: RowEstimate | None  # None for an estimate by scores alone
     no_rows: HeldOutError | None  # why
+    reference: HeldOutLoss | None  # the loss on the held-out rows; None for an estimate by scores alone
     outcomes: Outcomes
     target: str  # the column of the outcome
 
@@ -94,8 +96,9 @@ def estimate_batch(
     if batch.outcomes is None:
         raise UsageError(f"{data}: {batch.note}. An estimate needs the version's answers.")
     begins("the estimate")
-    rows = None
+    rows = reference = None
     if isinstance(held_out, HeldOutRows):
+        reference = held_out_loss(held_out)
         rows = estimate_performance(held_out, _live(batch.outcomes, loaded, held_out.group))
         report = rows.performance
     else:
@@ -111,7 +114,9 @@ def estimate_batch(
     )
     no_rows = held_out if isinstance(held_out, HeldOutError) else None
     target = profile.target.name if profile.target is not None else "outcome"
-    return EstimatedBatch(found=found, rows=rows, no_rows=no_rows, outcomes=batch.outcomes, target=target)
+    return EstimatedBatch(
+        found=found, rows=rows, no_rows=no_rows, reference=reference, outcomes=batch.outcomes, target=target
+    )
 
 
 def _live(outcomes: Outcomes, model: object, group: str) -> LiveRows:

@@ -12,6 +12,7 @@ from core.escape import shown
 from core.losses import Actual, AnswerForm, AnswerKind, LossKind, LossRule, RecordedAnswer, loss_of, pack_probabilities
 from core.models.outcomes import Outcomes
 from core.monitoring.estimation.estimate import RowEstimate
+from core.monitoring.labels.reference import HeldOutLoss
 from core.monitoring.labels.sampling import draw_chances, labelled_mean, wanted_rows
 from core.monitoring.verdicts import PerformanceVerdict
 from core.state import Workspace
@@ -67,6 +68,8 @@ class JudgedLabels(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     loss: str
     held_out: float
+    held_out_low: float  # the limits that the error of the held-out rows leaves
+    held_out_high: float
     n_labels: int
     n_draws: int  # draws that count: those before the first one without a label
     value: float | None
@@ -154,7 +157,7 @@ def judge_labels(
     rows = _rows_of(found)
     losses, unchecked = _losses(found, rows, labels, seed)
     first = found.found.report.figures[0]
-    held_out = 1.0 - first.held_out if first.metric == "accuracy" else first.held_out
+    held_out = found.reference or HeldOutLoss.exactly(first.held_out)
     chance = draw_chances(rows.uncertainty)
     if unchecked:
         _check_draw(losses, chance, seed, found, labels)
@@ -165,7 +168,9 @@ def judge_labels(
         draw=_draw_id(found, seed),
         seed=seed,
         loss=_LOSSES[first.metric],
-        held_out=held_out,
+        held_out=held_out.mean,
+        held_out_low=held_out.low,
+        held_out_high=held_out.high,
         n_labels=len(losses),
         n_draws=judged.n_draws,
         value=judged.value,

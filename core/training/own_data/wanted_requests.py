@@ -19,6 +19,7 @@ from core.monitoring.estimation.watch import live_rows
 from core.monitoring.labels.answers import JudgedRequests, WantedRequest, WantedRequests
 from core.monitoring.labels.draws import MOST_WANTED, DrawnRow, LabelDraw, LabelDraws
 from core.monitoring.labels.judging import IN_WORDS, caught_up, judged, known_losses
+from core.monitoring.labels.reference import held_out_loss
 from core.monitoring.labels.sampling import correction_ends, draw_chances, draws, expected_draws, level_of_draw
 from core.monitoring.labels.strata import RowLosses, losses_by_strata
 from core.monitoring.labels.watch import LabelsWatch
@@ -168,7 +169,9 @@ def _drawn(version: ModelVersion, population: _Population, n: int, seed: int, le
         seed=seed,
         drawn_by=population.drawn_by,
         metric=losses.metric,
-        held_out=losses.held_out,
+        held_out=losses.held_out.mean,
+        held_out_low=losses.held_out.low,
+        held_out_high=losses.held_out.high,
         n_rows=len(population.requests),
         mean_expected=float(losses.expected.mean()),
         rows=tuple(
@@ -212,9 +215,8 @@ def _sampled(held_out: HeldOutRows, logged: LoggedFeatures) -> _Population:
         except UsageError:  # too few held-out rows for a model of the losses
             pass
         else:
-            first = found.performance.figures[0]
-            reference = 1.0 - first.held_out if first.metric == "accuracy" else first.held_out
-            losses = RowLosses(found.expected, found.uncertainty, first.metric, reference, found.possible)
+            metric, reference = found.performance.figures[0].metric, held_out_loss(held_out)
+            losses = RowLosses(found.expected, found.uncertainty, metric, reference, found.possible)
             return _Population([logged.requests[at] for at in found.at], losses, BY_COLUMNS)
     return _Population(logged.requests, losses_by_strata(held_out, live.answer), BY_ANSWERS)
 

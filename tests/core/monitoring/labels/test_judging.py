@@ -99,6 +99,17 @@ def test_a_draw_of_which_too_many_would_be_needed_says_so():
     assert "more than a million draws" in judged(replace(DRAW, n_needed=None), known(0), ASKED).by_when
 
 
+def test_held_out_rows_that_are_too_few_decide_nothing_and_that_is_said():
+    few = replace(DRAW, held_out_low=0.6, held_out_high=1.4)
+    part = judged(few, known(100, loss=1.2), ASKED + timedelta(hours=100))
+    assert part.verdict is PerformanceVerdict.OPEN
+    assert part.reason.endswith("by wanted outcomes, 1 (0.6 to 1.4) on held-out rows")
+    assert part.by_when == (
+        "the held-out rows are too few to settle a difference this small, however many outcomes come"
+    )
+    assert judged(few, known(100, loss=3.0), ASKED + timedelta(hours=100)).verdict is PerformanceVerdict.FELL
+
+
 def test_what_was_kept_of_another_draw_does_not_count():
     assert known_losses(None, DRAW) == KnownLosses(draw=DRAW.draw_id)
     assert known_losses(b"not a state", DRAW) == KnownLosses(draw=DRAW.draw_id)
@@ -128,5 +139,5 @@ def test_rows_whose_tenth_is_less_certain_have_the_larger_expected_loss():
 def test_probabilities_have_the_loss_of_their_kind(answer, classes, metric):
     found = losses_by_strata(rows(answer, np.ones(40), classes), answer[:3])
     assert found.metric == metric
-    assert found.expected == pytest.approx(np.full(3, found.held_out))
-    assert found.held_out == pytest.approx(np.log(2) if metric == "log_loss" else 0.0)
+    assert found.expected == pytest.approx(np.full(3, found.held_out.mean))
+    assert found.held_out.mean == pytest.approx(np.log(2) if metric == "log_loss" else 0.0)
