@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.alerts.alert import Alert
+from core.alerts.delivery.template_files import template_files
 from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.dispatcher import Dispatcher, Notification
 from core.alerts.routing.reading import load_routing, routing_file
@@ -34,6 +35,7 @@ class RoutingInForce:
         self._config: RoutingConfig | None = None
         self._dispatcher: Dispatcher | None = None
         self._file = routing_file(context.workspace.root, context.settings.alerts.routing)
+        self._faulty: Path | None = None
         self._read_from: object = ()
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
 
@@ -61,24 +63,31 @@ class RoutingInForce:
     def _refresh(self) -> None:
         """Read what has changed, and fire or clear the alert on a file that cannot be used."""
         root = self._context.workspace.root
-        signature = (*map(_signature, settings_files(root)), self._file, _signature(self._file))
+        signature = self._signature()
         if signature == self._read_from:
             return
         try:
             self._file = routing_file(root, settings_in_force(root).alerts.routing)
         except SettingsError as error:
             log.warning("the routing file stays the one that was named before: %s", error)
-        self._read_from = (*map(_signature, settings_files(root)), self._file, _signature(self._file))
-        problem = ""
+        problem, self._faulty = "", None
         if self._file is None:
             self._config = None
         else:
             try:
                 self._config = load_routing(self._file)
             except SettingsError as error:
+                self._faulty = error.file  # perhaps a file of templates
                 kept = "The routing stays as it was." if self._config else "Nobody but the consoles is told."
                 problem = f"{error} {kept}"
+        self._read_from = self._signature()
         self._tell(problem)
+
+    def _signature(self) -> tuple[object, ...]:
+        """Return what changes when a file changes on which the routing depends."""
+        templates = template_files(self._config.templates) if self._config is not None else []
+        files = [*settings_files(self._context.workspace.root), self._file, self._faulty, *templates]
+        return tuple((file, _signature(file)) for file in files)
 
     def _tell(self, problem: str) -> None:
         if problem == self._told:

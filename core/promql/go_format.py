@@ -2,11 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from core.promql.errors import PromqlError
+from core.promql.go_time import go_syntax, raw_parts
+from core.promql.go_values import GoNumber, QueryResult, TemplateStruct, go_type, shortest, shown
 
 MOST_WIDTH: Final = 1_000_000
 """As Go: a longer width or precision is none."""
@@ -72,18 +75,16 @@ class _Arguments:
         return value if type(value) is int and abs(value) <= MOST_WIDTH else None
 
 
-def go_format(form: str, values: list[Any], shown: Callable[[Any], str], type_of: Callable[[Any], str]) -> str:
+def go_format(form: str, values: list[Any]) -> str:
     """Format values as Go's `Sprintf`; what does not fit is marked in the text, as Go marks it.
 
     Args:
         form: The text with verbs.
         values: The arguments.
-        shown: Writes a value as `%v` does.
-        type_of: Names the type of a value as `%T` does.
     Raises:
         PromqlError: The text would be too long.
 
-    >>> go_format("%[2]s is %.1[1]f", [2.25, "x"], str, str)
+    >>> go_format("%[2]s is %.1[1]f", [2.25, "x"])
     'x is 2.2'
     """
     given = _Arguments(values)
@@ -98,20 +99,18 @@ def go_format(form: str, values: list[Any], shown: Callable[[Any], str], type_of
             break
         found = _DIRECTIVE.match(form, start)
         assert found is not None
-        parts.append(_directive(found, given, shown, type_of))
+        parts.append(_directive(found, given))
         at = found.end()
         n_characters += len(parts[-1])
         if n_characters > MOST_CHARACTERS:
             raise PromqlError(f"printf writes more than {MOST_CHARACTERS} characters.")
     if not given.is_reordered and given.at < len(values):
-        extra = ", ".join(_typed(value, shown, type_of) for value in values[given.at :])
+        extra = ", ".join(_typed(value) for value in values[given.at :])
         parts.append(f"%!(EXTRA {extra})")
     return "".join(parts)
 
 
-def _directive(
-    found: "re.Match[str]", given: _Arguments, shown: Callable[[Any], str], type_of: Callable[[Any], str]
-) -> str:
+def _directive(found: "re.Match[str]", given: _Arguments) -> str:
     given.is_good = True
     marks, flags = "", found["flags"]
     width = precision = None
@@ -144,43 +143,66 @@ def _directive(
     value = given.values[given.at]
     given.at += 1
     if verb == "v":  # there, + and # ask for the names of fields and for the syntax of Go
-        flags = flags.replace("+", "").replace("#", "V")
+        flags = flags.replace("+", "N").replace("#", "V")
     spec = _Spec(verb, flags, width, precision)
-    return marks + _formatted(value, spec, shown, type_of)
+    return marks + _formatted(value, spec)
 
 
-def _formatted(value: Any, spec: _Spec, shown: Callable[[Any], str], type_of: Callable[[Any], str]) -> str:
+def _formatted(value: Any, spec: _Spec) -> str:
     if spec.verb == "T":
-        return spec.padded("<nil>" if value is None else type_of(value)[: spec.precision])
+        return spec.padded("<nil>" if value is None else go_type(value)[: spec.precision])
     if value is None:
         return spec.padded("<nil>") if spec.verb == "v" else f"%!{spec.verb}(<nil>)"
-    written: str | None = None
-    if isinstance(value, bool):
-        written = spec.padded("true" if value else "false") if spec.verb in "tv" else None
-    elif isinstance(value, int):
-        written = _whole(value, spec)
-    elif isinstance(value, float):
-        written = _float(value, spec, shown)
-    elif isinstance(value, str):
-        written = _text(value, spec)
-    elif isinstance(value, Mapping):
-        parts = [
-            f"{_formatted(name, spec, shown, type_of)}:{_formatted(value[name], spec, shown, type_of)}"
-            for name in sorted(value)
-        ]
-        written = f"map[{' '.join(parts)}]"
-    elif isinstance(value, list):
-        written = f"[{' '.join(_formatted(one, spec, shown, type_of) for one in value)}]"
-    elif spec.verb in "vs":
-        written = spec.padded(shown(value))
+    written = _of_kind(value, spec)
     if written is not None:
         return written
-    as_usual = _formatted(value, _Spec("v", spec.flags, spec.width, spec.precision), shown, type_of)
-    return f"%!{spec.verb}({type_of(value)}={as_usual})"
+    as_usual = _of_kind(value, replace(spec, verb="v"), has_text=False)
+    return f"%!{spec.verb}({go_type(value)}={as_usual})"
 
 
-def _typed(value: Any, shown: Callable[[Any], str], type_of: Callable[[Any], str]) -> str:
-    return "<nil>" if value is None else f"{type_of(value)}={shown(value)}"
+def _of_kind(value: Any, spec: _Spec, *, has_text: bool = True) -> str | None:
+    """Write a value by its kind; None if the verb does not fit.
+
+    Args:
+        value: The value, not None.
+        spec: The directive.
+        has_text: Whether a type's own text is used, as for all but a verb that does not fit.
+    """
+    if isinstance(value, GoNumber | datetime) and has_text:
+        if spec.has("V"):
+            return spec.padded(go_syntax(value)) if isinstance(value, datetime) else _whole(value, spec)
+        if spec.verb in "vsqxX":
+            return _text(shown(value), spec)
+    if isinstance(value, bool):
+        return spec.padded("true" if value else "false") if spec.verb in "tv" else None
+    if isinstance(value, int):
+        return _whole(value, spec)
+    if isinstance(value, float):
+        return _float(value, spec)
+    if isinstance(value, str):
+        return _text(value, spec)
+    if isinstance(value, datetime):
+        return f"{{{' '.join(_formatted(part, spec) for part in raw_parts(value))}}}"
+    separator = ", " if spec.has("V") else " "
+    if isinstance(value, TemplateStruct):
+        has_names = spec.has("V") or spec.has("N")
+        of_fields = [
+            f"{f'{name}:' if has_names else ''}{_formatted(each, spec)}" for name, each in value.fields.items()
+        ]
+        return f"{value.type_name if spec.has('V') else ''}{{{separator.join(of_fields)}}}"
+    if isinstance(value, Mapping):
+        pairs = separator.join(f"{_formatted(name, spec)}:{_formatted(value[name], spec)}" for name in sorted(value))
+        return f"{go_type(value)}{{{pairs}}}" if spec.has("V") else f"map[{pairs}]"
+    if isinstance(value, list):
+        items = separator.join(_formatted(one, spec) for one in value)
+        return f"{go_type(value)}{{{items}}}" if spec.has("V") else f"[{items}]"
+    if isinstance(value, QueryResult) and spec.verb in "vs":
+        return spec.padded(shown(value))
+    return None
+
+
+def _typed(value: Any) -> str:
+    return "<nil>" if value is None else f"{go_type(value)}={shown(value)}"
 
 
 def _whole(value: int, spec: _Spec) -> str | None:
@@ -214,7 +236,7 @@ def _character(code: int) -> str:
     return chr(code) if 0 <= code < 0x110000 and not 0xD800 <= code < 0xE000 else "\N{REPLACEMENT CHARACTER}"
 
 
-def _float(value: float, spec: _Spec, shown: Callable[[Any], str]) -> str | None:
+def _float(value: float, spec: _Spec) -> str | None:
     verb, digits = "g" if spec.verb == "v" else spec.verb, spec.precision
     if verb not in "eEfFgGbxX":
         return None
@@ -223,13 +245,13 @@ def _float(value: float, spec: _Spec, shown: Callable[[Any], str]) -> str | None
     sign = "-" if is_negative else "+" if plus else " " if space else ""
     if not math.isfinite(value):
         return spec.padded(f"{sign}NaN" if math.isnan(value) else f"{sign or '+'}Inf", zeros=False)
-    number = _digits(abs(value), verb, digits, shown, is_alternate=spec.has("#"))
+    number = _digits(abs(value), verb, digits, is_alternate=spec.has("#"))
     if sign and spec.has("0") and spec.width is not None:
         return sign + number.rjust(spec.width - 1, "0")
     return spec.padded(sign + number, zeros=not sign)
 
 
-def _digits(value: float, verb: str, digits: int | None, shown: Callable[[Any], str], *, is_alternate: bool) -> str:
+def _digits(value: float, verb: str, digits: int | None, *, is_alternate: bool) -> str:
     """Write a number that is not negative."""
     if verb in "xX":
         written = _hexadecimal(value, digits, is_alternate=is_alternate, is_padded=is_alternate and verb == "x")
@@ -240,7 +262,7 @@ def _digits(value: float, verb: str, digits: int | None, shown: Callable[[Any], 
             return "0p-1074"
         return f"{int(share * 2**53)}p{exponent_of_two - 53:+d}"
     if verb in "gG" and digits is None:
-        written = shown(value)
+        written = shortest(value)
         if is_alternate:
             mantissa, mark, exponent = written.partition("e")
             missing = 6 - max(1, len(mantissa.replace(".", "").lstrip("0")))

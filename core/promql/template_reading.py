@@ -1,7 +1,7 @@
 """Reading Go's templates: from text to actions, each fault with its place."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -71,28 +71,65 @@ class Action:
     otherwise: list["Action"] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TemplateLibrary:
+    """Templates of other files, which a template may call by name."""
+
+    defined: Mapping[str, list[Action]] = field(default_factory=dict)
+    places: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
+    """For each name, what says where a character of its text stands: "file:line:column"."""
+
+
+NO_LIBRARY: Final = TemplateLibrary()
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A template that was read."""
 
     actions: list[Action]
     defined: Mapping[str, list[Action]]
-    """The bodies of `define` and `block`."""
+    """The bodies of `define` and `block`, and those of the library."""
+    places: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
+    """As of the library, for the bodies that are its own."""
 
 
 @lru_cache(maxsize=2048)
-def read_template(template: str, dialect: TemplateDialect) -> Template:
+def read_template(template: str, dialect: TemplateDialect, library: TemplateLibrary = NO_LIBRARY) -> Template:
     """Read a template.
 
     Args:
         template: The text with `{{ … }}`.
         dialect: What it may name.
+        library: The templates that it may call beside its own.
     Raises:
         PromqlError: It cannot be read; the offset says where.
     """
     if len(template) > MAXIMUM_CHARACTERS:
         raise PromqlError(f"A template may have {MAXIMUM_CHARACTERS} characters, not {len(template)}.")
-    return _Reader(template, dialect).read()
+    reader = _Reader(template, dialect)
+    read = reader.read()
+    for called in reader.called:
+        if called.text not in read.defined and called.text not in library.defined:
+            where = "in the files of templates:" if library.defined else "in this text"
+            raise PromqlError(f"template {called.text!r} is not defined {where}", called.offset)
+    places = {name: place for name, place in library.places.items() if name not in read.defined}
+    return Template(read.actions, {**library.defined, **read.defined}, places)
+
+
+def read_definitions(text: str, dialect: TemplateDialect) -> tuple[Template, list[TemplateToken]]:
+    """Read a file of templates.
+
+    Args:
+        text: Its text.
+        dialect: What it may name.
+    Returns:
+        The file, and the names that it calls, which others may define.
+    Raises:
+        PromqlError: It cannot be read; the offset says where.
+    """
+    reader = _Reader(text, dialect)
+    return reader.read(), reader.called
 
 
 class _Reader:
@@ -107,16 +144,14 @@ class _Reader:
         self._scopes: list[set[str]] = [{"$", *dialect.variables}]
         self._loops = 0
         self._defined: dict[str, list[Action]] = {}
-        self._called: list[TemplateToken] = []
+        self.called: list[TemplateToken] = []
+        """The names of the templates that it calls."""
 
     def read(self) -> Template:
         """Read it all."""
         actions, ended_by = self._block(0)
         if ended_by is not None:
             raise PromqlError(f"unexpected {{{{{ended_by.text}}}}}", ended_by.offset)
-        for called in self._called:
-            if called.text not in self._defined:
-                raise PromqlError(f"template {called.text!r} is not defined in this text", called.offset)
         return Template(actions, self._defined)
 
     def _split(self) -> list[tuple[str, str, int]]:
@@ -218,7 +253,7 @@ class _Reader:
         pipeline = None if tokens.peek() is None else self._pipeline(tokens)
         action = Action("template", keyword.offset, text=name.text, pipeline=pipeline)
         if keyword.text == "template":
-            self._called.append(name)
+            self.called.append(name)
             tokens.finish()
         elif pipeline is None:
             raise PromqlError("missing value for block", tokens.offset)
@@ -293,8 +328,8 @@ class _Reader:
             command = self._command(tokens, depth)
             if not command:
                 raise PromqlError("missing value for command", tokens.offset)
-            if commands and command[0].kind != "function":
-                raise PromqlError("only a function can follow |", command[0].offset)
+            if commands and command[0].kind != "function" and not command[0].fields:
+                raise PromqlError("only a function or a method can follow |", command[0].offset)
             self._check_arity(command, n_piped=bool(commands))
             commands.append(command)
             following = tokens.peek()
@@ -347,6 +382,9 @@ class _Reader:
                     raise PromqlError(f"malformed character constant: {token.text}", token.offset)
                 operand = Operand("constant", ord(character), token.offset)
             case "number":
+                after = tokens.raw()
+                if after is not None and after.text == "i":
+                    raise PromqlError("imaginary numbers are not read by BondX", token.offset)
                 operand = Operand("constant", _read_number(token), token.offset)
             case "variable":
                 self._check_known(token)
@@ -385,7 +423,7 @@ class _Reader:
                 self._check_count(operand, 0)
         if command[0].kind == "function":
             self._check_count(command[0], len(command) - 1 + n_piped)
-        elif len(command) > 1:
+        elif len(command) > 1 and not command[0].fields:
             raise PromqlError("can't give arguments to what is not a function", command[1].offset)
         elif command[0].kind == "constant" and command[0].value is None:
             raise PromqlError("nil is not a command", command[0].offset)

@@ -3,16 +3,15 @@
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 from urllib.parse import quote_plus
 
 from core.promql.errors import PromqlError
 from core.promql.go_format import go_format
+from core.promql.go_values import QueryResult, TemplateStruct, general, go_type, is_comparable, shown
 from core.promql.patterns import LabelPattern
-from core.promql.series import VectorSample
 from core.promql.vector_functions import go_replacement
 
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
@@ -20,57 +19,6 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 6048
 _LARGE = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
-
-
-@runtime_checkable
-class HasFields(Protocol):
-    """A value with fields, or with methods without arguments, which templates read alike."""
-
-    def template_field(self, name: str) -> Any:
-        """Return a field.
-
-        Raises:
-            KeyError: There is none of this name.
-        """
-
-    def template_fields(self) -> Sequence[str]:
-        """Return the names of the fields."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateStruct:
-    """A value that has these fields and no others."""
-
-    fields: Mapping[str, Any]
-
-    def template_field(self, name: str) -> Any:
-        """Return a field; see `HasFields`."""
-        return self.fields[name]
-
-    def template_fields(self) -> Sequence[str]:
-        """Return the names of the fields."""
-        return list(self.fields)
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """One sample that a template's query found."""
-
-    labels: Mapping[str, str]
-    value: float
-
-    def template_field(self, name: str) -> Any:
-        """Return a field; see `HasFields`."""
-        return {"Labels": self.labels, "Value": self.value}[name]
-
-    def template_fields(self) -> Sequence[str]:
-        """Return the names of the fields."""
-        return ("Labels", "Value")
-
-    @classmethod
-    def of(cls, sample: VectorSample) -> "QueryResult":
-        """Make one of a sample."""
-        return cls(dict(sample.labels), sample.value)
 
 
 def number(value: Any) -> float:
@@ -98,54 +46,6 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise PromqlError(f"A template needs a string, not {shown(value)}.")
     return value
-
-
-def general(value: float, precision: int = 4) -> str:
-    """Write a number as Go's `%.4g`."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return f"{value:.{precision}g}"
-
-
-def shortest(value: float) -> str:
-    """Write a number as Go prints it: the shortest digits, with an exponent below 1e-4 and from 1e+06.
-
-    >>> shortest(999999.5), shortest(1500000.0), shortest(0.00001)
-    ('999999.5', '1.5e+06', '1e-05')
-    """
-    if not math.isfinite(value):
-        return general(value)
-    if value == 0:
-        return "-0" if math.copysign(1, value) < 0 else "0"
-    from numpy import format_float_positional, format_float_scientific
-
-    written = format_float_scientific(value, trim="-", exp_digits=2)
-    tens = int(written.partition("e")[2])
-    return format_float_positional(value, trim="-") if -5 < tens < 6 else written
-
-
-def shown(value: Any) -> str:
-    """Write a value as a template prints it."""
-    if value is None:
-        return "<no value>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return shortest(value)
-    if isinstance(value, QueryResult):
-        return f"{{{shown(value.labels)} {shown(value.value)}}}"
-    if isinstance(value, TemplateStruct):
-        return "{" + " ".join(shown(each) for each in value.fields.values()) + "}"
-    if isinstance(value, list):
-        return "[" + " ".join(shown(one) for one in value) + "]"
-    if isinstance(value, Mapping):
-        return "map[" + " ".join(f"{name}:{shown(value[name])}" for name in sorted(value)) + "]"
-    if isinstance(value, datetime):
-        fraction = f".{value.microsecond:06d}".rstrip("0").rstrip(".")
-        return f"{value.year:04}{value:-%m-%d %H:%M:%S}{fraction} +0000 UTC"
-    return str(value)
 
 
 def humanize(value: Any) -> str:
@@ -212,19 +112,30 @@ def humanize_timestamp(value: Any) -> str:
 
 def printf(form: Any, *arguments: Any) -> str:
     """Format as Go's `Sprintf`; what does not fit is marked in the text as Go marks it."""
-    return go_format(text(form), list(arguments), shown, _go_type)
+    return go_format(text(form), list(arguments))
 
 
-def _go_type(value: Any) -> str:
-    for kind, name in ((bool, "bool"), (int, "int"), (float, "float64"), (str, "string")):
-        if isinstance(value, kind):
-            return name
-    return "<nil>" if value is None else "template.queryResult" if isinstance(value, list) else "map[string]string"
+def upper(value: Any) -> str:
+    """Make every letter a capital, as Go does: of one letter comes one, so ß stays."""
+    return "".join(map(_capital, text(value)))
+
+
+def lower(value: Any) -> str:
+    """Make every letter small, as Go does: of one letter comes one."""
+    return "".join(each.lower() if len(each.lower()) == 1 else each.lower()[0] for each in text(value))
+
+
+def _capital(letter: str) -> str:
+    return next((found for found in (letter.upper(), letter.title()) if len(found) == 1), letter)
 
 
 def title(value: Any) -> str:
     """Begin each word with a capital."""
-    return re.sub(r"(?<![\w'])\w", lambda found: found.group().upper(), text(value))
+    return re.sub(r"(?<![\w'])\w", lambda found: _title_letter(found.group()), text(value))
+
+
+def _title_letter(letter: str) -> str:
+    return letter.title() if len(letter.title()) == 1 else letter
 
 
 def replaced(pattern: Any, replacement: Any, value: Any) -> str:
@@ -354,19 +265,32 @@ def is_true(value: Any) -> bool:
 def _equal(first: Any, *others: Any) -> bool:
     if not others:
         raise PromqlError("eq needs at least two values.")
-    for other in others:
-        _check_comparable(first, other)
-    return any(first == other for other in others)
+    return any(_are_equal(first, other) for other in others)
 
 
-def _check_comparable(one: Any, other: Any) -> None:
-    if not isinstance(one, bool | int | float | str) or type(one) is not type(other):
-        raise PromqlError(f"{shown(one)} ({_go_type(one)}) and {shown(other)} ({_go_type(other)}) cannot be compared.")
+def _are_equal(one: Any, other: Any) -> bool:
+    """Compare as Go's `eq`: basic values of one kind, nil with anything, and other values if `==` takes them."""
+    if _basic_kind(one) is not _basic_kind(other):
+        if one is None or other is None:
+            return False
+        raise PromqlError(f"{shown(one)} ({go_type(one)}) and {shown(other)} ({go_type(other)}) cannot be compared.")
+    if one is None or other is None:
+        return one is other
+    for each in (one, other):
+        if not is_comparable(each):
+            raise PromqlError(f"{shown(each)} ({go_type(each)}) cannot be compared.")
+    return bool(one == other)
+
+
+def _basic_kind(value: Any) -> type | None:
+    return next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
 
 
 def _compared(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def compare(one: Any, other: Any) -> bool:
-        _check_comparable(one, other)
+        if _basic_kind(one) is None or _basic_kind(one) is not _basic_kind(other):
+            problem = f"{shown(one)} ({go_type(one)}) and {shown(other)} ({go_type(other)}) cannot be compared."
+            raise PromqlError(problem)
         if isinstance(one, bool):
             raise PromqlError("true and false have no order.")
         return holds(one, other)
@@ -417,8 +341,8 @@ FUNCTIONS: dict[str, TemplateFunction] = {
     "humanizeTimestamp": (humanize_timestamp, 1, 1),
     "toTime": (to_time, 1, 1),
     "title": (title, 1, 1),
-    "toUpper": (lambda value: text(value).upper(), 1, 1),
-    "toLower": (lambda value: text(value).lower(), 1, 1),
+    "toUpper": (upper, 1, 1),
+    "toLower": (lower, 1, 1),
     "match": (is_match, 2, 2),
     "reReplaceAll": (replaced, 3, 3),
     "stripPort": (_without_port, 1, 1),

@@ -1,10 +1,21 @@
 """Go's templates, as far as Prometheus documents them for annotations and labels of alerts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from core.promql.errors import PromqlError, TemplateFieldError
+from core.promql.go_time import time_field, time_fields
+from core.promql.go_values import (
+    GoMethod,
+    HasFields,
+    QueryResult,
+    TemplateStruct,
+    go_type,
+    is_of_type,
+    shown,
+)
 from core.promql.series import VectorSample
 from core.promql.template_reading import (
     MAXIMUM_DEPTH,
@@ -15,7 +26,7 @@ from core.promql.template_reading import (
     TemplatePipeline,
     read_template,
 )
-from core.promql.template_values import FUNCTIONS, HasFields, QueryResult, TemplateStruct, is_true, shown
+from core.promql.template_values import FUNCTIONS, is_true
 
 MAXIMUM_OUTPUT: Final = 1_048_576
 MAXIMUM_ACTIONS: Final = 100_000
@@ -186,6 +197,11 @@ class _Expansion:
         self._depth += 1
         try:
             self._walk(self._template.defined[name], root)
+        except PromqlError as error:
+            place = self._template.places.get(name)
+            if place is None or error.offset is None:
+                raise
+            raise type(error)(f"{place(error.offset)}: {error.message}") from None
         finally:
             self._variables = outside
             self._depth -= 1
@@ -242,7 +258,8 @@ class _Expansion:
     def _command(self, command: list[Operand], dot: Any, piped: list[Any]) -> Any:
         first = command[0]
         if first.kind != "function":
-            return self._operand(first, dot)
+            given = [self._operand(operand, dot) for operand in command[1:]] + piped
+            return self._operand(first, dot, given)
         if first.value in ("and", "or"):
             value: Any = None
             for operand in [*command[1:], *piped]:
@@ -262,7 +279,7 @@ class _Expansion:
                 raise
             raise PromqlError(f"{name}: {error.message}", function.offset) from None
 
-    def _operand(self, operand: Operand, dot: Any) -> Any:
+    def _operand(self, operand: Operand, dot: Any, arguments: Sequence[Any] = ()) -> Any:
         match operand.kind:
             case "constant":
                 return operand.value
@@ -274,12 +291,38 @@ class _Expansion:
                 value = self._evaluate(operand.value, dot)
             case _:
                 return self._call(operand, []) if operand.value not in ("and", "or") else None
-        for name in operand.fields:
-            value = _field(value, name, operand.offset)
+        if arguments and not operand.fields:
+            raise PromqlError(f"can't give arguments to {shown(value)}", operand.offset)
+        for at, name in enumerate(operand.fields, start=1):
+            value = _field(value, name, operand.offset, arguments if at == len(operand.fields) else ())
         return value
 
 
-def _field(value: Any, name: str, offset: int) -> Any:
+def _field(value: Any, name: str, offset: int, arguments: Sequence[Any]) -> Any:
+    """Read a field, or call a method."""
+    found = _member(value, name, offset)
+    if not isinstance(found, GoMethod):
+        if arguments:
+            raise PromqlError(f"{name} is no method, and has arguments", offset)
+        return found
+    if len(arguments) != len(found.parameters):
+        raise PromqlError(f"{name} needs {len(found.parameters)} arguments, and has {len(arguments)}", offset)
+    for argument, wanted in zip(arguments, found.parameters, strict=True):
+        if not is_of_type(argument, wanted):
+            raise PromqlError(f"{name} needs {wanted}, not {shown(argument)} ({go_type(argument)})", offset)
+    try:
+        return found.call(*arguments)
+    except (OverflowError, ValueError):  # a time before year 1, or after 9999
+        raise PromqlError(f"{name} of {shown(value)} is no time that BondX can write", offset) from None
+
+
+def _member(value: Any, name: str, offset: int) -> Any:
+    if isinstance(value, datetime):
+        try:
+            return time_field(value, name)
+        except KeyError:
+            known = ", ".join(time_fields())
+            raise TemplateFieldError(f"can't evaluate field {name}: a time has {known}", offset) from None
     if isinstance(value, HasFields):
         try:
             return value.template_field(name)

@@ -11,3 +11,4 @@ class SettingsError(UsageError):
     def __init__(self, file: Path, problem: str, *, line: int | None = None, column: int | None = None) -> None:
         place = (f", line {line}" if line else "") + (f", column {column}" if line and column else "")
         super().__init__(f"{file}{place}: {problem}")
+        self.file = file

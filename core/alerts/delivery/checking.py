@@ -84,8 +84,8 @@ def _notes(settings: AlertSettings, routing: RoutingFile) -> Iterator[str]:
                 yield f"{block.place}: {block.kind}: {_who_sends(name, settings)}"
             elif unused := ", ".join(unused_keys(block.kind, block.fields)):
                 yield f"{block.place}: not used by BondX: {unused}"
-    if place := getattr(routing, "templates_place", ""):
-        yield f"{place}: templates: the files are not read; BondX writes its own words."
+    for place in routing.unmatched:
+        yield f"{place}: no file of templates has this name yet."
 
 
 def _who_sends(receiver: str, settings: AlertSettings) -> str:

@@ -15,6 +15,7 @@ from core.alerts.delivery.secret import Secrets, is_private
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 from core.settings import AlertSettings, settings_in_force
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class RoutingFile(Protocol):
     @property
     def global_fields(self) -> Mapping[str, Any]:
         """The block `global`."""
+
+    @property
+    def library(self) -> TemplateLibrary:
+        """The templates that its receivers may call."""
+
+    @property
+    def unmatched(self) -> Sequence[str]:
+        """The places of patterns of templates that name no file."""
 
 
 class RoutingSource(Protocol):
@@ -161,6 +170,7 @@ class Receivers:
         self._has_alertmanager = bool(settings.alertmanagers)
         self._fallover = frozenset(settings.delivery.fallover)
         self._is_private = routing_file is not None and is_private(routing_file)
+        self._library = NO_LIBRARY if routing is None else routing.library
         self._base = routing_file.parent if routing_file is not None else workspace.root
         self.unsent: set[str] = set()
         """The receivers to which BondX sends nothing: their blocks are left to an Alertmanager."""
@@ -235,7 +245,8 @@ class Receivers:
 
         def make() -> Channel:
             try:
-                return _channel(kind, based, self._secrets(place=place, is_private=self._is_private), place)
+                secrets = self._secrets(place=place, is_private=self._is_private)
+                return _channel(kind, based, secrets, place, self._library)
             except (AttributeError, KeyError, TypeError, ValueError):  # such as a text in place of a block
                 raise DeliveryError(f"{place}: a value of this block has the wrong form for {kind}_configs.") from None
 
@@ -278,7 +289,7 @@ class Receivers:
         return make
 
 
-def _channel(kind: str, fields: Mapping[str, Any], secrets: Secrets, place: str) -> Channel:
+def _channel(kind: str, fields: Mapping[str, Any], secrets: Secrets, place: str, library: TemplateLibrary) -> Channel:
     if kind == "webhook":
         from core.alerts.delivery.channels.webhook import WebhookChannel
 
@@ -286,15 +297,15 @@ def _channel(kind: str, fields: Mapping[str, Any], secrets: Secrets, place: str)
     if kind == "email":
         from core.alerts.delivery.channels.email import EmailChannel
 
-        return EmailChannel(fields, secrets, place)
+        return EmailChannel(fields, secrets, place, library)
     if kind == "slack":
         from core.alerts.delivery.channels.slack import SlackChannel
 
-        return SlackChannel(fields, secrets, place)
+        return SlackChannel(fields, secrets, place, library)
     if kind == "pagerduty":
         from core.alerts.delivery.channels.pagerduty import PagerDutyChannel
 
-        return PagerDutyChannel(fields, secrets, place)
+        return PagerDutyChannel(fields, secrets, place, library)
     from core.alerts.delivery.channels.teams import TeamsChannel
 
     return TeamsChannel(fields, secrets, place)

@@ -1,46 +1,60 @@
 """Alertmanager's templates within the fields that address a message: `to: '{{ .GroupLabels.team }}@desk.example'`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
+from core.clock import utc_now
 from core.promql.errors import PromqlError, TemplateFieldError
-from core.promql.template_reading import TemplateDialect, read_template
+from core.promql.go_time import GoDuration, formatted, in_zone, since
+from core.promql.go_values import GoList, GoMap, GoMethod, TemplateStruct, go_type, shown
+from core.promql.template_reading import NO_LIBRARY, TemplateDialect, TemplateLibrary, read_template
 from core.promql.template_values import (
     GO_FUNCTIONS,
     TemplateFunction,
-    TemplateStruct,
+    humanize_duration,
     is_match,
+    lower,
     replaced,
-    shown,
     text,
-    title,
+    upper,
 )
 from core.promql.templates import expand_read
 
+_WORD: Final = re.compile(r"\w[\w'’.:]*")
 _FUNCTIONS: Final[Mapping[str, TemplateFunction]] = {
     **GO_FUNCTIONS,
-    "toUpper": (lambda value: text(value).upper(), 1, 1),
-    "toLower": (lambda value: text(value).lower(), 1, 1),
-    "title": (title, 1, 1),
+    "toUpper": (upper, 1, 1),
+    "toLower": (lower, 1, 1),
+    "title": (lambda value: _WORD.sub(_titled, text(value)), 1, 1),
     "trimSpace": (lambda value: text(value).strip(), 1, 1),
     "join": (lambda separator, parts: text(separator).join(map(text, _list(parts))), 2, 2),
     "match": (is_match, 2, 2),
     "reReplaceAll": (replaced, 3, 3),
     "safeHtml": (text, 1, 1),
     "safeUrl": (text, 1, 1),
-    "stringSlice": (lambda *values: list(map(text, values)), 0, None),
+    "stringSlice": (lambda *values: GoList(map(text, values)), 0, None),
+    "date": (lambda layout, value: formatted(_time(value), text(layout)), 2, 2),
+    "tz": (lambda name, value: in_zone(_time(value), text(name)), 2, 2),
+    "since": (lambda value: since(_time(value), utc_now()), 1, 1),
+    "humanizeDuration": (lambda value: humanize_duration(_seconds(value)), 1, 1),
+    "urlUnescape": (lambda value: unquote_plus(text(value)), 1, 1),
 }
-_DIALECT: Final = TemplateDialect({name: (least, most) for name, (_, least, most) in _FUNCTIONS.items()})
+DIALECT: Final = TemplateDialect({name: (least, most) for name, (_, least, most) in _FUNCTIONS.items()})
+"""What the templates of a routing file may name."""
 _CALLED: Final = {name: function for name, (function, _, _) in _FUNCTIONS.items()}
 
 
 class TemplatedField:
     """A field of a receiver that may hold a template."""
 
-    def __init__(self, value: Any, place: str, name: str, *, is_needed: bool = True) -> None:
+    def __init__(
+        self, value: Any, place: str, name: str, *, is_needed: bool = True, library: TemplateLibrary = NO_LIBRARY
+    ) -> None:
         """Read it.
 
         Args:
@@ -48,6 +62,7 @@ class TemplatedField:
             place: Where the receiver stands.
             name: The field.
             is_needed: Whether nothing can be sent without it; else a template that fails counts as not written.
+            library: The templates of the files that the routing file names.
         Raises:
             DeliveryError: It is needed, and its template cannot be read, or asks for a field that no message has.
         """
@@ -56,7 +71,7 @@ class TemplatedField:
         """Why it counts as not written."""
         self.is_fixed = "{{" not in self.written
         """Whether it holds no template."""
-        self._place, self._name, self._is_needed = place, name, is_needed
+        self._place, self._name, self._is_needed, self._library = place, name, is_needed, library
         if self.is_fixed:
             return
         try:
@@ -90,7 +105,7 @@ class TemplatedField:
         Raises:
             PromqlError: It cannot be read, or asks for such a field.
         """
-        read_template(self.written, _DIALECT)
+        read_template(self.written, DIALECT, self._library)
         try:
             self._expanded(_EXAMPLE)
         except TemplateFieldError:
@@ -99,47 +114,69 @@ class TemplatedField:
             return
 
     def _expanded(self, message: AlertMessage) -> str:
-        return expand_read(read_template(self.written, _DIALECT), _root(message), _CALLED, {})
+        return expand_read(read_template(self.written, DIALECT, self._library), _root(message), _CALLED, {})
 
 
-class _Pairs(dict[str, str]):
+class _Labels(GoMap):
     """Labels, with the methods that Alertmanager gives them."""
 
-    def template_field(self, name: str) -> Any:
-        """Return what a method returns; see `HasFields`."""
-        if name == "SortedPairs":
-            return _SortedPairs(TemplateStruct({"Name": key, "Value": self[key]}) for key in self._names())
-        return {"Names": self._names(), "Values": [self[key] for key in self._names()]}[name]
+    type_name = "template.KV"
+
+    def template_field(self, name: str) -> GoMethod:
+        """Return a method; see `HasFields`."""
+        return {
+            "SortedPairs": GoMethod(lambda: _Pairs(_pair(key, self[key]) for key in self._names())),
+            "Names": GoMethod(lambda: GoList(self._names())),
+            "Values": GoMethod(lambda: GoList(self[key] for key in self._names())),
+            "Remove": GoMethod(self._without, ("[]string",)),
+        }[name]
 
     def template_fields(self) -> Sequence[str]:
         """Return the names of the methods."""
-        return ("SortedPairs", "Names", "Values")
+        return ("SortedPairs", "Names", "Values", "Remove")
 
     def _names(self) -> list[str]:
         """Return the names, that of the alert first."""
         return sorted(self, key=lambda name: (name != "alertname", name))
 
+    def _without(self, names: Sequence[str]) -> "_Labels":
+        return _Labels({name: value for name, value in self.items() if name not in names})
 
-class _SortedPairs(list[Any]):
+
+def _pair(name: str, value: str) -> TemplateStruct:
+    return TemplateStruct({"Name": name, "Value": value}, "template.Pair")
+
+
+class _Pairs(GoList):
     """Labels in order, of which one may ask for the names or the values."""
 
-    def template_field(self, name: str) -> Any:
-        """Return what a method returns; see `HasFields`."""
+    type_name = "template.Pairs"
+
+    def template_field(self, name: str) -> GoMethod:
+        """Return a method; see `HasFields`."""
         of_pair = {"Names": "Name", "Values": "Value"}[name]
-        return [pair.fields[of_pair] for pair in self]
+        return GoMethod(lambda: GoList(pair.fields[of_pair] for pair in self))
 
     def template_fields(self) -> Sequence[str]:
         """Return the names of the methods."""
         return ("Names", "Values")
 
 
-class _Alerts(list[Any]):
+class _ChosenAlerts(GoList):
+    """Some alerts of a message."""
+
+    type_name = "[]template.Alert"
+
+
+class _Alerts(GoList):
     """Alerts, of which one may ask for those that fire."""
 
-    def template_field(self, name: str) -> Any:
-        """Return what a method returns; see `HasFields`."""
+    type_name = "template.Alerts"
+
+    def template_field(self, name: str) -> GoMethod:
+        """Return a method; see `HasFields`."""
         status = {"Firing": "firing", "Resolved": "resolved"}[name]
-        return _Alerts(alert for alert in self if alert.fields["Status"] == status)
+        return GoMethod(lambda: _ChosenAlerts(alert for alert in self if alert.fields["Status"] == status))
 
     def template_fields(self) -> Sequence[str]:
         """Return the names of the methods."""
@@ -152,11 +189,12 @@ def _root(message: AlertMessage) -> TemplateStruct:
             "Receiver": message.receiver,
             "Status": "firing" if message.firing else "resolved",
             "Alerts": _Alerts(map(_alert, message.alerts)),
-            "GroupLabels": _Pairs(message.group_labels),
-            "CommonLabels": _Pairs(message.common("labels")),
-            "CommonAnnotations": _Pairs(message.common("annotations")),
+            "GroupLabels": _Labels(message.group_labels),
+            "CommonLabels": _Labels(message.common("labels")),
+            "CommonAnnotations": _Labels(message.common("annotations")),
             "ExternalURL": "",
-        }
+        },
+        "template.Data",
     )
 
 
@@ -164,20 +202,37 @@ def _alert(alert: NotifiedAlert) -> TemplateStruct:
     return TemplateStruct(
         {
             "Status": "firing" if alert.is_firing else "resolved",
-            "Labels": _Pairs(alert.labels),
-            "Annotations": _Pairs(alert.annotations),
+            "Labels": _Labels(alert.labels),
+            "Annotations": _Labels(alert.annotations),
             "StartsAt": alert.starts_at,
             "EndsAt": alert.ends_at or datetime(1, 1, 1, tzinfo=UTC),
             "GeneratorURL": alert.generator_url,
             "Fingerprint": alert.fingerprint,
-        }
+        },
+        "template.Alert",
     )
 
 
 def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise PromqlError(f"{shown(value)} is no list.")
+    if not isinstance(value, list) or go_type(value) != "[]string":
+        raise PromqlError(f"{shown(value)} is no list of strings.")
     return value
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise PromqlError(f"{shown(value)} is no time.")
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    return value / 1e9 if isinstance(value, GoDuration) else value
+
+
+def _titled(found: "re.Match[str]") -> str:
+    word = found.group()
+    first = next((at for at, letter in enumerate(word) if letter.isalpha()), 0)
+    return word[:first] + word[first].title() + lower(word[first + 1 :])
 
 
 _EXAMPLE: Final = AlertMessage(

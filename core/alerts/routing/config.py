@@ -8,6 +8,7 @@ from typing import Any
 
 from core.alerts.routing.time_intervals import TimeInterval
 from core.alerts.selecting import AlertMatcher
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 
 ALL_LABELS = "..."
 """In `group_by`: every alert is a group of its own."""
@@ -98,7 +99,10 @@ class RoutingConfig:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: Mapping[str, tuple[TimeInterval, ...]] = field(default_factory=dict)
     global_fields: Mapping[str, Any] = field(default_factory=dict)
-    templates_place: str = ""  # "file:line:column" of `templates`, whose files BondX does not read; "" without any
+    templates: tuple[str, ...] = ()  # the patterns of `templates`, as whole paths
+    unmatched: tuple[str, ...] = ()  # "file:line:column" of each pattern that names no file
+    library: TemplateLibrary = field(default=NO_LIBRARY, compare=False, repr=False)
+    """What the files of `templates` define, and Alertmanager brings."""
 
     def is_muted_by_time(self, node: RouteNode, now: datetime) -> bool:
         """Whether a route tells nothing now: in a mute interval, or outside all active intervals."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from core.alerts.delivery.template_files import load_templates, template_files
 from core.alerts.durations import read_duration
 from core.alerts.routing.config import (
     ALL_LABELS,
@@ -139,6 +140,7 @@ class _Reading:
             mute_time_intervals=(),
             active_time_intervals=(),
         )
+        patterns = self._templates(top.get("templates"))
         return RoutingConfig(
             file=self._source.file,
             route=self._route(top["route"], ("route",), root, is_root=True),
@@ -149,7 +151,21 @@ class _Reading:
             ),
             time_intervals=self._intervals,
             global_fields=self._as_written(settings, ("global",)),
-            templates_place=self._source.place(("templates",)) if top.get("templates") else "",
+            templates=patterns,
+            unmatched=tuple(
+                self._source.place(("templates", index))
+                for index, pattern in enumerate(patterns)
+                if not template_files([pattern])
+            ),
+            library=load_templates(template_files(patterns)),
+        )
+
+    def _templates(self, value: Any) -> tuple[str, ...]:
+        """Read the patterns of `templates`, which begin at the folder of the file."""
+        folder = self._source.file.absolute().parent
+        return tuple(
+            str(folder / self._text(item, ("templates", index), "a pattern of files"))
+            for index, item in enumerate(self._list(value, ("templates",)))
         )
 
     def _read_receiver(self, value: Any, path: YamlPath) -> None:

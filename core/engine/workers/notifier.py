@@ -65,6 +65,7 @@ class Notifier(Worker):
         self._clock = context.clock
         self._settings = context.settings.alerts
         self._read_from: object = None
+        self._config: object = None
         self._snapshot: Snapshot | None = None
         self.outbox = Outbox(context.workspace, clock=context.clock)
         self._feed = AlertmanagerFeed(self.outbox, clock=context.clock, on_progress=self.wake.set)
@@ -122,10 +123,10 @@ class Notifier(Worker):
         """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
         routing_file = self._routing.file
         files = [*settings_files(self._workspace.root), *([routing_file] if routing_file else [])]
-        signature = tuple(map(_signature, files))
-        if signature == self._read_from:
+        signature, config = tuple(map(_signature, files)), self._routing.config
+        if signature == self._read_from and config is self._config:
             return
-        self._read_from = signature
+        self._read_from, self._config = signature, config  # another one, too, once a file of templates has changed
         try:
             self._settings = settings_in_force(self._workspace.root).alerts
         except SettingsError as error:

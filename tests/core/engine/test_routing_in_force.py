@@ -104,3 +104,28 @@ def test_a_file_that_the_settings_name_later_is_followed_without_a_restart(works
     step(notifier, clock, 60)
     assert len(http.requests) == 1
     notifier.end(after_failure=False)
+
+
+def test_a_file_of_templates_is_read_again_when_it_changes(notifier, workspace, clock, http):
+    (workspace.root / "alertmanager.yaml").write_text(
+        "templates: ['*.tmpl']\n" + ROUTING.format(url=http.url()).replace("webhook_configs", "slack_configs").replace(
+            f'url: "{http.url()}"', f'api_url: "{http.url()}", channel: \'{{{{ template "desk" . }}}}\''
+        )
+    )  # fmt: skip
+    (workspace.root / "alertmanager.yaml").chmod(0o600)
+    file = workspace.root / "desk.tmpl"
+    file.write_text('{{ define "desk" }}#one{{ end }}')
+    alerts = Alerts(workspace, clock=clock)
+    alerts.fire("gate_failed", labels={}, summary="coverage", now=clock())
+    step(notifier, clock)
+    step(notifier, clock, 10)
+    file.write_text('{{ define "desk" }}#two{{ end')
+    step(notifier, clock, 1)
+    (unusable,) = [alert for alert in alerts.open() if alert.rule == "routing_unusable"]
+    assert "desk.tmpl, line 1, column 24" in unusable.summary
+    file.write_text('{{ define "desk" }}#three{{ end }}')
+    alerts.fire("gate_failed", labels={"model": "x"}, summary="coverage", now=clock())
+    step(notifier, clock, 1)
+    assert not [alert for alert in alerts.open() if alert.rule == "routing_unusable"]
+    step(notifier, clock, 60)
+    assert [request.json["channel"] for request in http.requests] == ["#one", "#three"]

@@ -23,6 +23,7 @@ from core.alerts.delivery.secret import Secret, Secrets
 from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import MOST_SHOWN, Fact, facts, footers, headline, one_line, plain_text
 from core.escape import escaped
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 
 _SMTPS_PORT: Final = 465
 _HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -40,7 +41,9 @@ class EmailChannel:
     can_deduplicate: ClassVar[bool] = True
     tracks_incidents: ClassVar[bool] = False
 
-    def __init__(self, fields: Mapping[str, Any], secrets: Secrets, place: str) -> None:
+    def __init__(
+        self, fields: Mapping[str, Any], secrets: Secrets, place: str, library: TemplateLibrary = NO_LIBRARY
+    ) -> None:
         """Read the block `email_configs`.
 
         Raises:
@@ -48,8 +51,8 @@ class EmailChannel:
         """
         self._place = place
         self._secrets = secrets
-        self._to = TemplatedField(fields.get("to"), place, "to")
-        self._from = TemplatedField(fields.get("from"), place, "from")
+        self._to = TemplatedField(fields.get("to"), place, "to", library=library)
+        self._from = TemplatedField(fields.get("from"), place, "from", library=library)
         for given, name in ((self._to, "to"), (self._from, "from")):
             if given.is_fixed:
                 self._addresses(given.written, name)
@@ -62,7 +65,8 @@ class EmailChannel:
         self._tls: Mapping[str, Any] = fields.get("tls_config") or {}
         headers: Mapping[str, Any] = fields.get("headers") or {}
         self._headers = {
-            name: TemplatedField(text, place, f"headers.{name}", is_needed=False) for name, text in headers.items()
+            name: TemplatedField(text, place, f"headers.{name}", is_needed=False, library=library)
+            for name, text in headers.items()
         }
         for name, text in self._headers.items():
             if text.is_fixed and _HEADER_NAME.fullmatch(name) and not _can_be_written(name, text.written):

@@ -19,6 +19,7 @@ from core.alerts.delivery.secret import Secret, Secrets
 from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import MOST_SHOWN, facts, footers, headline, is_web_address, one_line
 from core.clock import to_iso
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 
 _URL: Final = "https://events.pagerduty.com/v2/enqueue"
 _URL_V1: Final = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
@@ -39,7 +40,9 @@ class PagerDutyChannel:
     tracks_incidents: ClassVar[bool] = True
     addressee = "PagerDuty"
 
-    def __init__(self, fields: Mapping[str, Any], secrets: Secrets, place: str) -> None:
+    def __init__(
+        self, fields: Mapping[str, Any], secrets: Secrets, place: str, library: TemplateLibrary = NO_LIBRARY
+    ) -> None:
         """Read the block `pagerduty_configs`.
 
         Raises:
@@ -57,7 +60,8 @@ class PagerDutyChannel:
             given = None  # of `global`, and of the other API
         self._url = given or Secret(_URL_V1 if self._is_v1 else _URL)
         self._options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
-        self._source = TemplatedField(fields.get("source") or fields.get("client"), place, "source", is_needed=False)
+        source = fields.get("source") or fields.get("client")
+        self._source = TemplatedField(source, place, "source", is_needed=False, library=library)
 
     @property
     def unused(self) -> list[str]:

@@ -20,6 +20,7 @@ from core.alerts.delivery.secret import Secrets
 from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import Fact, facts, footers, headline
 from core.json_documents import decode_json
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 
 _MOST_HEADER: Final = 150
 _MOST_SECTION: Final = 3_000
@@ -43,7 +44,9 @@ class SlackChannel:
     can_deduplicate: ClassVar[bool] = False
     tracks_incidents: ClassVar[bool] = False
 
-    def __init__(self, fields: Mapping[str, Any], secrets: Secrets, place: str) -> None:
+    def __init__(
+        self, fields: Mapping[str, Any], secrets: Secrets, place: str, library: TemplateLibrary = NO_LIBRARY
+    ) -> None:
         """Read the block `slack_configs`.
 
         Raises:
@@ -51,9 +54,11 @@ class SlackChannel:
         """
         self._secrets = secrets
         options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
-        self._channel = TemplatedField(fields.get("channel"), place, "channel")
+        self._channel = TemplatedField(fields.get("channel"), place, "channel", library=library)
         looks = ("username", "icon_emoji", "icon_url")
-        self._looks = {name: TemplatedField(fields.get(name), place, name, is_needed=False) for name in looks}
+        self._looks = {
+            name: TemplatedField(fields.get(name), place, name, is_needed=False, library=library) for name in looks
+        }
         if (token := secrets.field(fields, "app_token")) is not None:
             bearer = secrets.keep(f"Bearer {token.reveal()}")
             options = replace(options, authorization=bearer, basic=None, oauth2=None)

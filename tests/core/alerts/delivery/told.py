@@ -8,6 +8,7 @@ from typing import Any
 from core.alerts import Alert, AlertState, Severity, fingerprint_of
 from core.alerts.delivery.message import AlertMessage, message_of
 from core.alerts.delivery.receivers import Receivers
+from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 from core.settings import AlertSettings
 from tests.clocks import START
 
@@ -31,6 +32,8 @@ class Routing:
 
     receivers: Mapping[str, Named]
     global_fields: Mapping[str, Any] = field(default_factory=dict)
+    library: TemplateLibrary = NO_LIBRARY
+    unmatched: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
