@@ -11,6 +11,8 @@ from core.errors import UsageError
 from core.escape import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.engine import Engine
     from core.state import Workspace
     from core.training.session import Session
@@ -33,6 +35,7 @@ class TrainingOutcome:
         metrics: The metrics of its last epoch, such as `spread.attainment`.
         registered: The registered versions, such as `spread/1.0.0`.
         reports: The folder of its reports, `final_report.md` among them once it has finished.
+        agents: The outcome of each agent, where the settings divide the session.
     """
 
     session_id: str
@@ -44,6 +47,7 @@ class TrainingOutcome:
     metrics: dict[str, float]
     registered: tuple[str, ...]
     reports: Path
+    agents: "tuple[TrainingOutcome, ...]" = ()
 
     @property
     def success(self) -> bool:
@@ -123,7 +127,7 @@ class BondXAIAutonomousTrainer:
         finally:
             if engine is not None:
                 engine.stop()
-        return _outcome(self.workspace, ended)
+        return _outcome(self.workspace, ended, agents=sessions.children(ended))
 
 
 def _wait(sessions: "Sessions", session_id: str, engine: "Engine | None", workspace: "Workspace") -> "Session":
@@ -141,7 +145,7 @@ def _wait(sessions: "Sessions", session_id: str, engine: "Engine | None", worksp
     return session
 
 
-def _outcome(workspace: "Workspace", session: "Session") -> TrainingOutcome:
+def _outcome(workspace: "Workspace", session: "Session", *, agents: "Sequence[Session]" = ()) -> TrainingOutcome:
     observed = session.observed
     return TrainingOutcome(
         session_id=session.session_id,
@@ -153,4 +157,5 @@ def _outcome(workspace: "Workspace", session: "Session") -> TrainingOutcome:
         metrics=dict(observed.metrics),
         registered=observed.registered,
         reports=workspace.reports_dir / session.session_id,
+        agents=tuple(_outcome(workspace, agent) for agent in agents),
     )

@@ -58,7 +58,11 @@ class SessionFeed:
         if session is None:
             return
         observed = session.observed
-        base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
+        base: dict[str, Any] = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
+        if session.agent is not None:
+            base["agent"] = session.agent.name
+        if session.children:
+            self._epoch = observed.epoch  # the epochs of its agents, which have lines of their own
         yield from self._news(base, "notice", (*observed.warnings, *observed.announcements))
         yield from self._search(observed, base)
         yield from self._epochs(session, base)
@@ -142,7 +146,15 @@ def plain_line(event: Event) -> str:
     >>> plain_line({"event": "epoch", "epoch": 3, "n_epochs": 9, "eta_seconds": None, "learned": True,
     ...             "metrics": {"score": 0.9, "quality.score": 0.98, "epoch.seconds": 0.5}})
     'epoch 3/9  score 0.9000  quality 0.980  0.5 s'
+    >>> plain_line({"event": "registered", "agent": "linear", "what": "spread/1.0.0"})
+    'linear: registered spread/1.0.0'
     """
+    if "agent" in event:
+        return f"{printable(event['agent'])}: {_plain_line(event)}"
+    return _plain_line(event)
+
+
+def _plain_line(event: Event) -> str:
     from console.presentation.phrases import end_reason
 
     match event["event"]:

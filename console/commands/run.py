@@ -63,7 +63,7 @@ def add_parser(commands: Subparsers) -> None:
 @keeps_its_log
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
-    for flag in ("epochs", "domain", "experiment"):
+    for flag in ("epochs", "domain", "experiment", "agents"):
         if args.no_session and getattr(args, flag) is not None:
             raise UsageError(f"--no-session starts no session, so --{flag} has no effect: leave one out.")
     if args.metrics is not None:
@@ -135,10 +135,11 @@ def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Se
     from core.training.session_domain import checked
     from core.training.sessions import Sessions
 
-    asks_for_nothing = all(given is None for given in (args.config, args.epochs, args.domain, args.experiment))
+    given = (args.config, args.epochs, args.domain, args.experiment, args.agents)
+    asks_for_nothing = all(each is None for each in given)
     wanted = checked(training_settings(args))  # as a session keeps them
     for session in Sessions(workspace).all():
-        unfinished = not session.observed.phase.is_at_rest
+        unfinished = not session.observed.phase.is_at_rest and not session.parent
         if unfinished and (asks_for_nothing or session.training == wanted):
             return session, True
     return start_from_arguments(args), False
@@ -197,7 +198,7 @@ def _tell_events(
         printer: Prints the events.
         stop: Set by a signal.
         asked: Set by a signal: where the criteria of a session's end stand is printed once more.
-        session_id: The only session to print; by default every session at work.
+        session_id: The only session to print, with its agents; by default every session at work.
         is_over: Whether the engine has ended.
         before: The progress of each session before the engine started, which is not printed again.
     """
@@ -218,9 +219,11 @@ def _tell_events(
         snapshot = source.take()
         wants_criteria = asked.is_set()
         asked.clear()
+        has_ended = False
         for session in reversed(snapshot.sessions):
             is_at_rest = session.observed.phase.is_at_rest
-            if session.session_id != session_id and (session_id or (is_at_rest and session.session_id not in feeds)):
+            is_shown = session_id in (session.session_id, session.parent)
+            if not is_shown and (session_id or (is_at_rest and session.session_id not in feeds)):
                 continue
             if (feed := feeds.get(session.session_id)) is None:
                 feed = feeds[session.session_id] = SessionFeed(
@@ -232,9 +235,8 @@ def _tell_events(
                 printer.print(event)
             if wants_criteria and not session.observed.criteria:
                 printer.say(f"{session.session_id} has no criteria to tell: no epoch of it has ended yet")
-            if session.session_id == session_id and is_at_rest:
-                return True
-        return False
+            has_ended = has_ended or (session.session_id == session_id and is_at_rest)
+        return has_ended
 
     while not stop.is_set() and not is_over() and not tell():
         stop.wait(POLL_SECONDS)
@@ -253,7 +255,7 @@ def follow(workspace: "Workspace") -> int:
     from core.training.sessions import Sessions
 
     printer = LinePrinter(sys.stdout, log_json=False)
-    sessions = Sessions(workspace).all()
+    sessions = [session for session in Sessions(workspace).all() if not session.parent]
     if not sessions:
         printer.say(f"{workspace.root} has no session to follow: bondx run starts one")
         return ExitCode.GOOD

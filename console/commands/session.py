@@ -20,9 +20,16 @@ from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.settings import TrainingSettings
     from core.training.records import EpochRecord
     from core.training.session import Session
+
+_AGENT_COLUMNS = (
+    *("agent", "session", "phase", "epoch", "best_score"),
+    *("cpu_seconds", "priority", "weight", "registered"),
+)
 
 REQUESTS = {
     "pause": ("paused", "pause after the current epoch"),
@@ -84,6 +91,12 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the experiment of its run (overrides experiment_name; default: the domain)",
     )
+    parser.add_argument(
+        "--agents",
+        metavar="BY",
+        choices=("model", "algorithm"),
+        help="a session for each model or algorithm under one parent (overrides agents.by)",
+    )
 
 
 def summary(session: "Session") -> dict[str, object]:
@@ -93,6 +106,8 @@ def summary(session: "Session") -> dict[str, object]:
         "session_id": session.session_id,
         "name": session.name,
         "experiment": session.experiment,
+        "parent": session.parent or None,
+        "agents": len(session.children) or None,
         "desired": session.desired,
         "phase": observed.phase,
         "epoch": observed.epoch,
@@ -108,15 +123,19 @@ def summary(session: "Session") -> dict[str, object]:
 
 
 def list_sessions(args: argparse.Namespace) -> int:
-    """Print every session."""
+    """Print every session, agents below their parent."""
     from console.cli.output import print_json, print_table
+    from core.training.agents.tree import in_tree
     from core.training.sessions import Sessions
 
     sessions = sorted(Sessions(open_workspace(args)).all(), key=lambda session: session.created_at, reverse=True)
-    rows = [summary(session) for session in sessions]
+    places = in_tree(sessions)
+    rows = [summary(session) for session, _ in places]
     if args.json:
         print_json(rows)
     else:
+        for row, (session, depth) in zip(rows, places, strict=True):
+            row["session_id"] = "  " * depth + session.session_id
         columns = (
             "session_id",
             "name",
@@ -139,7 +158,7 @@ def show_session(args: argparse.Namespace) -> int:
     workspace = open_workspace(args)
     session = Sessions(workspace).get(args.session_id)
     if args.epoch is None and args.by is None:
-        return _print_session(session, as_json=args.json)
+        return _print_session(session, as_json=args.json, agents=Sessions(workspace).children(session))
     from core.training.session_files import SessionFiles
 
     record = SessionFiles(workspace).epoch(session, args.epoch or session.observed.epoch)
@@ -157,7 +176,7 @@ def wait_for_session(args: argparse.Namespace) -> int:
     sessions = Sessions(workspace)
     session_id = args.session_id
     if session_id is None:
-        known = sessions.all()
+        known = [session for session in sessions.all() if not session.parent]
         if not known:
             raise NotFoundError("There is no session to wait for: bondx session start, or bondx run.")
         session_id = next((one for one in known if not one.has_ended), known[-1]).session_id
@@ -226,6 +245,10 @@ def training_settings(args: argparse.Namespace) -> "TrainingSettings":
         training = on_domain(training, args.domain)
     flags = {"max_epochs": args.epochs, "experiment_name": args.experiment}
     given = {name: value for name, value in flags.items() if value is not None}
+    if args.agents is not None and args.agents != training.agents.by:
+        from core.settings.agents import AgentsSettings
+
+        given["agents"] = AgentsSettings(by=args.agents, at_once=training.agents.at_once)
     return msgspec.structs.replace(training, **given)
 
 
@@ -310,8 +333,8 @@ def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
     return ExitCode.GOOD
 
 
-def _print_session(session: "Session", *, as_json: bool) -> int:
-    from console.cli.output import print_facts, print_json, print_section
+def _print_session(session: "Session", *, as_json: bool, agents: "Sequence[Session]" = ()) -> int:
+    from console.cli.output import print_facts, print_json, print_section, print_table
     from core.training.tuning.trial_rows import told_standing
     from core.training.tuning.words import told_selection
 
@@ -326,8 +349,31 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
     facts |= {f"columns {each.model}": told_selection(each) for each in observed.tuning.selections}
     facts |= {f"tuning {each.model}": told_standing(each) for each in observed.tuning.standings}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
+    if session.children:
+        facts["cpu_seconds"] = round(observed.cpu_seconds, 1)
+    if (agent := session.agent) is not None:
+        facts |= {"agent": agent.name, "priority": agent.priority, "weight": agent.weight, "nice": agent.niceness}
+        facts |= {"memory_limit_mb": agent.memory_limit_mb or None, "cpu_seconds": round(observed.cpu_seconds, 1)}
     print_facts(facts | dict(sorted(observed.metrics.items())))
+    if agents:
+        print()
+        print_table([_agent_row(each) for each in agents], _AGENT_COLUMNS, empty="")
     for section in observed.sections:
         print()
         print_section(section)
     return ExitCode.GOOD
+
+
+def _agent_row(session: "Session") -> dict[str, object]:
+    agent, observed = session.agent, session.observed
+    limits = {} if agent is None else {"priority": agent.priority, "weight": agent.weight}
+    return {
+        "agent": session.name,
+        "session": session.session_id,
+        "phase": observed.phase,
+        "epoch": f"{observed.epoch}/{observed.n_epochs}",
+        "best_score": observed.best_score,
+        "cpu_seconds": round(observed.cpu_seconds, 1),
+        **limits,
+        "registered": ", ".join(observed.registered) or None,
+    }

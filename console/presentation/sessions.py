@@ -8,6 +8,7 @@ from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, end_reason, instant, number, share
 from core.domains.report_section import ReportSection
 from core.settings.training import TrainingSettings
+from core.training.agents.tree import in_tree
 from core.training.criterion import Criterion
 from core.training.epoch_slices import SlicesByModel, slice_sections
 from core.training.session import DesiredSession, Session, SessionPhase
@@ -79,6 +80,8 @@ def epochs_text(session: Session) -> str:
 def active_first(sessions: Sequence[Session]) -> list[Session]:
     """Order sessions: at work, then queued in the order in which they start, then paused, then ended.
 
+    Agents stand below their parent.
+
     Args:
         sessions: The newest first, which is kept among the paused and among the ended.
     """
@@ -92,7 +95,7 @@ def active_first(sessions: Sequence[Session]) -> list[Session]:
             return 1, places[session.session_id]
         return 3 if session.observed.phase.is_at_rest else 2, 0
 
-    return sorted(sessions, key=rank)
+    return [place.session for place in in_tree(sorted(sessions, key=rank))]
 
 
 def have_several_domains(sessions: Sequence[Session]) -> bool:
@@ -117,7 +120,7 @@ def session_rows(
         Row(
             session.session_id,
             (
-                session.session_id,
+                _id_cell(session, glyphs),
                 Cell(_name(session, with_domain=with_domain), value=session.name),
                 phase_cell(session, glyphs, absence=absence),
                 Cell(epochs_text(session), value=session.observed.epoch),
@@ -133,6 +136,12 @@ def session_rows(
         )
         for session in sessions
     ]
+
+
+def _id_cell(session: Session, glyphs: Glyphs) -> Cell | str:
+    """Draw the id of a session; that of an agent on its branch of the tree."""
+    own = session.session_id
+    return Cell(f"{glyphs.corner}{own}", value=own) if session.parent else own
 
 
 def _score_cell(session: Session) -> Cell:
@@ -176,7 +185,7 @@ def progress(session: Session, *, absence: str | None = None) -> tuple[str, floa
 
 def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
-    lines = [_score_line(session, glyphs)]
+    lines = [_agents_line(session) if session.children else _score_line(session, glyphs)]
     if session.is_finishing:
         lines.append(
             Line((("only the final fit is left: ", "muted"), (end_reason(session.observed.stop_reason or ""), "")))
@@ -189,6 +198,22 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     if (trouble := _trouble_line(session)) is not None:
         lines.append(trouble)
     return lines
+
+
+def _agents_line(session: Session) -> Line:
+    """Draw the totals of a session with agents."""
+    observed = session.observed
+    return Line(
+        (
+            (counted(len(session.children), "agent"), "strong"),
+            ("  best ", "muted"),
+            (share(observed.best_score), "strong"),
+            ("  processor ", "muted"),
+            (duration(observed.cpu_seconds), ""),
+            ("  registered ", "muted"),
+            (str(len(observed.registered)), ""),
+        )
+    )
 
 
 def _score_line(session: Session, glyphs: Glyphs) -> Line:
@@ -241,6 +266,7 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         ("ended", f"{instant(observed.ended_at)} {end_reason(observed.stop_reason or '')}".rstrip()),
         ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} skipped"),
         ("registered", ", ".join(observed.registered) or NOTHING),
+        *_agent_facts(session),
         ("checkpoint", observed.checkpoint or NOTHING),
         ("data", f"bondx data reproduce {session.session_id} --out DIR"),
     )
@@ -274,6 +300,21 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         if not isinstance(value, dict) or name == "models"
     ]
     return lines
+
+
+def _agent_facts(session: Session) -> tuple[tuple[str, str], ...]:
+    """Return the facts of a session with agents, and of an agent."""
+    if session.children:
+        return (("agents", ", ".join(session.children)), ("processor", duration(session.observed.cpu_seconds)))
+    if (agent := session.agent) is None:
+        return ()
+    limits = f"priority {agent.priority}, weight {agent.weight:g}, niceness {agent.niceness}"
+    memory = f", {agent.memory_limit_mb} MiB" if agent.memory_limit_mb else ""
+    return (
+        ("agent", f"{agent.name} of {session.parent}"),
+        ("limits", limits + memory),
+        ("processor", duration(session.observed.cpu_seconds)),
+    )
 
 
 def _table_lines(part: ReportSection) -> list[Line]:

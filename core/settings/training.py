@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.agents import AgentsSettings
 from core.settings.datasets import DataSetSettings
 from core.settings.executor import ExecutorSettings
 from core.settings.explanation import ExplanationSettings
@@ -204,6 +205,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     held_out: HeldOutSettings = HeldOutSettings()
     explanation: ExplanationSettings = ExplanationSettings()
     executor: ExecutorSettings = ExecutorSettings()
+    agents: AgentsSettings = AgentsSettings()
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

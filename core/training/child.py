@@ -1,4 +1,4 @@
-"""The training child: the process that does the computing, `python -m core.training.child IN OUT PARENT MIB`.
+"""The training child: the process that does the computing, `python -m core.training.child IN OUT PARENT MIB NICE`.
 
 It imports the heavy libraries once and then serves one request after another, for any number of sessions. It yields the
 processor to every other process, and it never outlives its parent: the kernel kills it when the parent's thread ends
@@ -19,11 +19,12 @@ from core.allocator import limit_arenas
 from core.escape import escaped
 from core.own_python import die_with_parent
 from core.progress import listen
+from core.training.agents.agent import USUAL_NICENESS
 from core.training.child_output import log_to_parent
 from core.training.failure import failure_of
 from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, Working, receive, send
 
-NICENESS = 10
+NICENESS = USUAL_NICENESS
 OOM_SCORE = "500"
 OUT_OF_MEMORY_EXIT = 86  # tells the parent apart from a crash
 UNABLE_EXIT = 1
@@ -31,9 +32,9 @@ UNABLE_EXIT = 1
 
 def main(arguments: list[str]) -> int:
     """Serve requests until the pipe ends."""
-    requests_fd, replies_fd, parent_pid, memory_limit_mb = map(int, arguments)
+    requests_fd, replies_fd, parent_pid, memory_limit_mb, niceness = map(int, arguments)
     die_with_parent(parent_pid)
-    yield_to_others()
+    yield_to_others(niceness)
     limit_arenas()
     if memory_limit_mb:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mb << 20, resource.RLIM_INFINITY))
@@ -96,10 +97,10 @@ def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[ChildRequest]":
     return requests
 
 
-def yield_to_others() -> None:
-    """Run at the lowest priority, and be the first to be killed when the machine runs out of memory."""
+def yield_to_others(niceness: int = NICENESS) -> None:
+    """Run at a lower priority, and be the first to be killed when the machine runs out of memory."""
     with contextlib.suppress(OSError):  # already at the lowest priority
-        os.nice(NICENESS)
+        os.nice(niceness)
     with contextlib.suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
 

@@ -9,9 +9,10 @@ import threading
 import msgspec
 
 from core.own_python import child_environment, module_command, signal_name
-from core.training.child import OUT_OF_MEMORY_EXIT
+from core.training.child import NICENESS, OUT_OF_MEMORY_EXIT
 from core.training.child_output import ChildOutput, child_level
 from core.training.errors import ChildDiedError, out_of_memory
+from core.training.watchdog import usage_of
 from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
 
 GRACE_SECONDS = 2.0
@@ -23,12 +24,13 @@ class ChildProcess:
     It must be started from the thread that uses it: the kernel ties its life to that thread.
     """
 
-    def __init__(self, wake: threading.Event, *, memory_limit_mb: int = 0) -> None:
+    def __init__(self, wake: threading.Event, *, memory_limit_mb: int = 0, niceness: int = NICENESS) -> None:
         """Start the child; what it prints and logs are records of this process (see `core.training.child_output`).
 
         Args:
             wake: Set whenever an answer has arrived.
             memory_limit_mb: Address space it may use, MiB; 0 sets no limit.
+            niceness: Added to that of this process.
         """
         self._wake = wake
         self._memory_limit_mb = memory_limit_mb
@@ -38,7 +40,7 @@ class ChildProcess:
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         self._process = subprocess.Popen(
-            module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb),
+            module_command("core.training.child", child_reads, child_writes, os.getpid(), memory_limit_mb, niceness),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -66,6 +68,12 @@ class ChildProcess:
     def part(self) -> tuple[int, str]:
         """The number and name of the part of its work that the child announced last."""
         return self._part
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time that the child has used, in seconds; 0 if it is gone."""
+        usage = usage_of(self._process.pid)
+        return usage.cpu_seconds if usage is not None else 0.0
 
     def ask(self, request: ChildRequest) -> None:
         """Send a request; `hear` returns the answer.

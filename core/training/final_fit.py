@@ -22,13 +22,11 @@ from core.errors import RefusedError
 from core.explain.conformal import CONFORMAL_NAME
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import sha256_of, write_file, write_folder
-from core.json_documents import decode_json
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_of
 from core.monitoring.data_profile import PROFILE_NAME, ColumnProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import kinds_of, profile_columns, profile_of, time_of
-from core.plain_files import read_file
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.settings.explanation import ExplanationSettings
@@ -47,12 +45,13 @@ from core.training.ensemble_fit import (
 )
 from core.training.errors import CheckpointDamagedError
 from core.training.explaining import conformal_of, explanation_of_training
+from core.training.final_record_file import FINAL_FOLDER, FINAL_RECORD, read_final
 from core.training.final_stress_file import STRESS_FILE
 from core.training.metrics import finite, plain
-from core.training.model_set import ModelSet, merit
+from core.training.model_set import ModelSet
 from core.training.panels import ENSEMBLE_ROWS, Draw, SessionPanels
 from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalRecord
-from core.training.scores import EpochScores
+from core.training.scores import EpochScores, merit
 from core.training.session_domain import ensembles_of
 from core.training.session_model_stress import final_stress, stress_sections
 from core.training.slicing import Slices
@@ -62,8 +61,6 @@ from core.training.tuning.sections import selection_sections, tuning_sections
 
 log = logging.getLogger(__name__)
 
-FOLDER = "final"
-RECORD = "final.json"
 PROFILE = "data_profile"  # of the draws that the models were fitted to, in the report
 REPORT = "report.json"  # beside a model's files: read by the registry's diff
 
@@ -93,7 +90,7 @@ class FinalFit:
         self._validation = validation
         self._data_sets = data_sets
         self._tuning = tuning
-        self._folder = checkpoints.folder / FOLDER
+        self._folder = checkpoints.folder / FINAL_FOLDER
         self.fit_seconds: dict[str, float] = {}
         """What each model took to train for the end; empty where `perform` found the models."""
 
@@ -103,7 +100,7 @@ class FinalFit:
         Raises:
             NothingLearnedError: Every epoch was skipped.
         """
-        if (record := self._kept()) is not None:
+        if (record := read_final(self._checkpoints.folder)) is not None:
             return record
         newest, _ = self._checkpoints.newest()
         history = newest.history if newest else EpochScores()
@@ -185,19 +182,6 @@ class FinalFit:
         singles = {name: ways[way].models[name] for name, way in choice.items()}
         return try_ensembles(self._settings, plan, singles, pool, self._validation, self._panels)
 
-    def _kept(self) -> FinalRecord | None:
-        """Return the result of an earlier attempt, if every file of it is intact."""
-        try:
-            record = decode_json(read_file(self._folder / RECORD), FinalRecord)
-            sound = all(
-                sha256_of(self._checkpoints.folder / model.folder / name) == sha256
-                for model in record.models
-                for name, sha256 in model.files.items()
-            )
-        except (OSError, msgspec.DecodeError):
-            return None
-        return record if sound else None
-
     def _best(self, best: int, newest: Checkpoint) -> Checkpoint:
         if best == newest.epoch:
             return newest
@@ -262,7 +246,7 @@ class FinalFit:
                 tuning=made.tuning.records,
                 selections=made.tuning.selections,
             )
-            write_file(folder / RECORD, to_json(record), durable=False)
+            write_file(folder / FINAL_RECORD, to_json(record), durable=False)
 
         write_folder(self._folder, fill)
         assert record is not None
@@ -336,7 +320,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,
-        folder=f"{FOLDER}/{name}",
+        folder=f"{FINAL_FOLDER}/{name}",
         files=files,
         chosen=str(account.get("ships", model.algorithm)),
         way=made.choice[name],

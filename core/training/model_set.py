@@ -1,7 +1,6 @@
 """The models of a session, trained side by side: one thread per model, one core per thread."""
 
 import copy
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,22 +18,6 @@ from core.training.slicing import EpochSlices, Slices, scores_by_slice
 
 T = TypeVar("T")
 Figures = dict[str, float]
-
-
-def merit(figures: Mapping[str, float], prefix: str) -> float:
-    """Reduce metrics to one number, 0 to about 1.
-
-    Args:
-        figures: Metrics by name.
-        prefix: The part before the point in the names to use: a model, or a panel.
-    Returns:
-        The attainment; where the optimum is unknown, 1 / (1 + loss), which at least ranks in the same order.
-
-    >>> merit({"spread.attainment": 0.9, "spread.loss": 3.0}, "spread"), merit({"own.loss": 3.0}, "own")
-    (0.9, 0.25)
-    """
-    attainment = figures.get(f"{prefix}.attainment")
-    return attainment if attainment is not None else 1.0 / (1.0 + max(figures.get(f"{prefix}.loss", math.inf), 0.0))
 
 
 class ModelSet:

@@ -1,7 +1,7 @@
 """Registering the models of a session, with all the evidence an auditor asks for."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,14 @@ class SessionModelFacts:
 
 
 def register_models(
-    workspace: Workspace, session: Session, final: FinalRecord, last: EpochRecord, *, folder: Path, actor: Actor
+    workspace: Workspace,
+    session: Session,
+    final: FinalRecord,
+    last: EpochRecord,
+    *,
+    folder: Path,
+    actor: Actor,
+    only: Container[str] | None = None,
 ) -> tuple[str, ...]:
     """Register each model of a session as the next version of its name.
 
@@ -50,12 +57,15 @@ def register_models(
         last: Its last epoch, for the verdicts on the training data.
         folder: Contains the models' folders of `final`.
         actor: The engine.
+        only: The models to register; by default all.
     Returns:
         "spread/1.2.0" for each model.
     """
     registry, domain = Registry(workspace), domain_of(session.training)
     keys = []
     for model in final.models:
+        if only is not None and model.name not in only:
+            continue
         facts = facts_of_model(model, final, last, session.settings, domain)
         version = registry.register(
             model.name,

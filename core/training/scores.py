@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -152,3 +152,19 @@ class EpochScores(Sequence[EpochScore]):
         return isinstance(other, Sequence) and len(other) == self._n and all(map(EpochScore.__eq__, self, other))
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def merit(figures: Mapping[str, float], prefix: str) -> float:
+    """Reduce metrics to one number, 0 to about 1.
+
+    Args:
+        figures: Metrics by name.
+        prefix: The part before the point in the names to use: a model, or a panel.
+    Returns:
+        The attainment; where the optimum is unknown, 1 / (1 + loss), which at least ranks in the same order.
+
+    >>> merit({"spread.attainment": 0.9, "spread.loss": 3.0}, "spread"), merit({"own.loss": 3.0}, "own")
+    (0.9, 0.25)
+    """
+    attainment = figures.get(f"{prefix}.attainment")
+    return attainment if attainment is not None else 1.0 / (1.0 + max(figures.get(f"{prefix}.loss", math.inf), 0.0))

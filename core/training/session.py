@@ -10,6 +10,7 @@ from core.domains.report_section import ReportSection
 from core.json_documents import converted
 from core.quality.gate import GateResult
 from core.settings import TrainingSettings
+from core.training.agents.agent import Agent
 from core.training.criterion import Criterion
 from core.training.tuning.records import TuningProgress
 
@@ -64,6 +65,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     last_progress_at: datetime | None = None
     ended_at: datetime | None = None
     trained_seconds: float = 0.0  # training time, without pauses and outages
+    cpu_seconds: float = 0.0  # processor time of its child processes; of a parent, of all its agents
     eta_seconds: float | None = None  # until the epoch limit; None until an epoch has been timed
     failure: str | None = None  # of the last failed attempt; stays on record while the session continues
     failed_epoch: int = 0  # the epoch of that attempt; 0 in documents written before it was recorded
@@ -89,6 +91,7 @@ YOUNGER = (
     "experiment_name",
     "tuning",
     "executor",
+    "agents",
 )  # settings added after the first release
 
 
@@ -128,6 +131,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     tuning_stopped: str = ""  # who asked to end the search of parameters with the trials it has, and why
     observed: ObservedSession
     run_id: str | None = None
+    parent: str = ""  # the session that this one is an agent of
+    agent: Agent | None = None  # which one, and its limits
+    children: tuple[str, ...] = ()  # the sessions of its agents
     revision: int = 0
     updated_at: datetime | None = None
     updated_by: str = ""

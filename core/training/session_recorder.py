@@ -5,7 +5,7 @@ the rest in place. Every record may be written again after a crash, with the sam
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_second
 from core.training.criteria import criteria
 from core.training.errors import LearningError
 from core.training.final_stress_file import keep_final_stress
-from core.training.records import EpochRecord
+from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
 from core.training.scores import EpochScores
@@ -92,6 +92,14 @@ class SessionRecorder:
         self._dashboard_at: datetime | None = None
         self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
+    def another(self) -> "SessionRecorder":
+        """Return a recorder on the same stores, for a thread of its own."""
+        return SessionRecorder(self._workspace, self._telemetry, self._alerts, actor=self._actor, clock=self._clock)
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._clock()
+
     def look(self, session: Session) -> Session:
         """Return the current session."""
         return self._sessions.get(session.session_id)
@@ -153,7 +161,13 @@ class SessionRecorder:
         )
 
     def epoch_done(
-        self, session: Session, done: EpochDone, history: EpochScores, durations: Sequence[float]
+        self,
+        session: Session,
+        done: EpochDone,
+        history: EpochScores,
+        durations: Sequence[float],
+        *,
+        cpu: float = 0.0,
     ) -> Session:
         """Record an epoch.
 
@@ -163,6 +177,7 @@ class SessionRecorder:
             history: The scores of all epochs, this one included.
             durations: Seconds of the newest epochs timed by this engine, this one last; empty for an epoch that an
                 earlier engine completed.
+            cpu: Processor seconds of its child since the last record.
         """
         now, record = self._clock(), done.record
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
@@ -191,6 +206,7 @@ class SessionRecorder:
             last_progress_at=now,
             epoch_seconds=durations[-1] if durations else session.observed.epoch_seconds,
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
+            cpu_seconds=session.observed.cpu_seconds + cpu,
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
             n_rejected_epochs=history.n_skipped,
             criteria=criteria(history, session.training),
@@ -205,16 +221,17 @@ class SessionRecorder:
             self._write_dashboard(session)
         return session
 
-    def tuned(self, session: Session, progress: TuningProgress, *, seconds: float) -> Session:
+    def tuned(self, session: Session, progress: TuningProgress, *, seconds: float, cpu: float = 0.0) -> Session:
         """Record a batch of trials, or the verdicts of the search of parameters.
 
         Args:
             session: The session.
             progress: What the child reports.
             seconds: How long it took.
+            cpu: Processor seconds of its child since the last record.
         """
         verb = "session.tuned" if progress.is_done else "session.tuning"
-        return self._with_trials(session, progress, verb, seconds=seconds)
+        return self._with_trials(session, progress, verb, seconds=seconds, cpu=cpu)
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
         """Record a failed attempt that will be retried."""
@@ -273,14 +290,13 @@ class SessionRecorder:
         history: EpochScores,
         last: EpochRecord,
         judgement: Judgement,
+        *,
+        cpu: float = 0.0,
     ) -> Session:
-        """Register the session's models, and write its reports."""
+        """Register the session's models, and write its reports; the models of an agent wait for their comparison."""
         final = finished.record
         evidence = self.files.write_final(session, final, history, last, judgement)
-        folder = self.files.checkpoints_of(session)
-        registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
-        final_folder = (folder / final.models[0].folder).parent
-        keep_final_stress(self._workspace, session.session_id, final_folder, registered, self._actor, self._clock)
+        registered = () if session.parent else self.register(session, final, last)
         manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
         self._runs.note(
             session,
@@ -299,6 +315,70 @@ class SessionRecorder:
             phase=SessionPhase.FINISHED,
             registered=registered,
             sections=final.sections,
+            cpu_seconds=session.observed.cpu_seconds + cpu,
+        )
+
+    def register(
+        self, session: Session, final: FinalRecord, last: EpochRecord, *, only: Container[str] | None = None
+    ) -> tuple[str, ...]:
+        """Register models of a session, as often as it is asked; return the versions, "spread/1.2.0" each.
+
+        Args:
+            session: The session.
+            final: Its models.
+            last: Its last epoch.
+            only: The models to register; by default all.
+        """
+        folder = self.files.checkpoints_of(session)
+        registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor, only=only)
+        final_folder = (folder / final.models[0].folder).parent
+        keep_final_stress(self._workspace, session.session_id, final_folder, registered, self._actor, self._clock)
+        return registered
+
+    def led(self, parent: Session, verb: str, *, reason: str = "", **observed: Any) -> Session:
+        """Record what the agents of a session have come to.
+
+        Args:
+            parent: The session.
+            verb: What happened, as the audit log calls it.
+            reason: Why.
+            observed: Fields of `ObservedSession` with their new values.
+        """
+        return self._observe(parent, verb, reason=reason, **observed)
+
+    def compared(
+        self,
+        parent: Session,
+        phase: SessionPhase,
+        *,
+        reason: str,
+        registered: Mapping[str, tuple[str, ...]],
+        **observed: Any,
+    ) -> Session:
+        """Record the end of a session with agents.
+
+        Args:
+            parent: The session.
+            phase: How it ended.
+            reason: Why.
+            registered: The versions registered of each agent, by the id of its session.
+            observed: Fields of `ObservedSession` with their new values.
+        """
+        for session_id, versions in registered.items():
+            self._sessions.observe(session_id, "session.registered", actor=self._actor, registered=versions)
+        status = RunStatus.FINISHED if phase is SessionPhase.FINISHED else RunStatus.FAILED
+        every = tuple(version for versions in registered.values() for version in versions)
+        totals = ("epoch", "best_score", "trained_seconds", "cpu_seconds")
+        observed |= {name: getattr(parent.observed, name) for name in totals}  # for readers of this document alone
+        self._calls.compared(parent)
+        return self._at_rest(
+            parent,
+            "session.finish" if phase is SessionPhase.FINISHED else "session.fail",
+            status,
+            reason=reason,
+            phase=phase,
+            registered=every,
+            **observed,
         )
 
     def stopped(self, session: Session) -> Session:
@@ -316,7 +396,9 @@ class SessionRecorder:
         """Record that a session waits for the next engine."""
         return self._waiting(session, "session.suspended", SessionPhase.QUEUED)
 
-    def _with_trials(self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0) -> Session:
+    def _with_trials(
+        self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0, cpu: float = 0.0
+    ) -> Session:
         """Record trials as runs, and where the search stands, unless the session searches nothing."""
         if not (progress.standings or progress.selections):
             return session
@@ -328,6 +410,7 @@ class SessionRecorder:
             phase=SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING,
             tuning=replace(progress, trials=(), records=()),
             tuning_seconds=session.observed.tuning_seconds + seconds,
+            cpu_seconds=session.observed.cpu_seconds + cpu,
             last_progress_at=self._clock(),
         )
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from core.backoff import BackOff
 from core.errors import CoreError
@@ -47,6 +47,13 @@ LOOK_SECONDS = 1.0  # how often the desired state is read even when no change wa
 R = TypeVar("R", Prepared, Tuned, EpochDone, Finished)
 
 
+class Halt(Protocol):
+    """Says, between two epochs, whether a session is to leave the rest for later."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
+
+
 class SessionRunner:
     """Runs one session on the trainer's thread."""
 
@@ -56,7 +63,7 @@ class SessionRunner:
         recorder: SessionRecorder,
         *,
         wake: threading.Event,
-        stopping: threading.Event,
+        stopping: Halt,
         start_child: Callable[[Session], ChildProcess],
         stop_child: Callable[[], None],
         traces: Traces = NO_TRACES,
@@ -67,7 +74,7 @@ class SessionRunner:
             session: The session, with work to do.
             recorder: Records its progress.
             wake: Set on news: from the child, a change of the desired state, the engine's end.
-            stopping: Set when the engine ends.
+            stopping: Set when the engine ends, or when another session is to train in its place.
             start_child: Returns a live child, starting one if needed.
             stop_child: Ends the child, so that the next one starts clean.
             traces: Takes the spans of epochs.
@@ -85,6 +92,7 @@ class SessionRunner:
         self._durations: list[float] = []
         self._is_prepared = False
         self._is_tuning = False
+        self._cpu = 0.0  # processor time of children that no record has yet
 
     def run(self) -> None:
         """Run until the session rests: finished, failed, paused, stopped, or left to the next engine."""
@@ -129,7 +137,8 @@ class SessionRunner:
         started = time.monotonic()
         tuned = self._ask(Tune(stop=stop_reason(self._session)), Tuned)
         self._is_tuning = not tuned.progress.is_done
-        self._session = self._recorder.tuned(self._session, tuned.progress, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._session = self._recorder.tuned(self._session, tuned.progress, seconds=seconds, cpu=self._taken_cpu())
 
     def _run_epoch(self) -> None:
         started, number = time.monotonic(), len(self._history) + 1
@@ -143,7 +152,9 @@ class SessionRunner:
             self._durations = [*self._durations[1 - RECENT_EPOCHS :], time.monotonic() - started]
             computed = time.monotonic()
             with self._traces.span("training.record", {}, part_of=span):
-                self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
+                self._session = self._recorder.epoch_done(
+                    self._session, done, self._history, self._durations, cpu=self._taken_cpu()
+                )
             span.tell({"bondx.learned": done.record.learned})
         log.debug(
             "%s: epoch %d computed in %.3f s and recorded in %.3f s",
@@ -163,7 +174,9 @@ class SessionRunner:
             return False
         self._session = self._recorder.winding_up(self._session, judgement)
         finished = self._ask(Finish(), Finished)
-        self._session = self._recorder.finish(self._session, finished, self._history, self._last, judgement)
+        self._session = self._recorder.finish(
+            self._session, finished, self._history, self._last, judgement, cpu=self._taken_cpu()
+        )
         return True
 
     def _halt(self) -> bool:
@@ -184,6 +197,7 @@ class SessionRunner:
         child = self._start_child(self._session)
         watchdog = Watchdog(self._settings.trainer.stall_seconds, look_at=partial(usage_of, child.pid))
         log.debug("%s: the child %d is asked: %s", self._session.session_id, child.pid, type(request).__name__)
+        had = child.cpu_seconds
         child.ask(request)
         while (answer := child.hear()) is None:
             self._wake.wait(LOOK_SECONDS)
@@ -193,7 +207,13 @@ class SessionRunner:
                 raise ChildStalledError(what, part[1])
             if isinstance(request, RunEpoch | Tune):
                 self._session = self._recorder.show_intent(self._session)
+        self._cpu += max(child.cpu_seconds - had, 0.0)
         return _checked(answer, expected, self._settings.trainer.memory_limit_mb)
+
+    def _taken_cpu(self) -> float:
+        """Return the processor time since the last record of it, in seconds."""
+        taken, self._cpu = self._cpu, 0.0
+        return taken
 
     def _back_off(self, seconds: float) -> None:
         """Wait before the next attempt, unless the desired state changes first."""

@@ -28,10 +28,10 @@ from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.data_sets import DataSets
 from core.training.final_fit import FinalFit
 from core.training.metrics import finite
-from core.training.model_set import ModelSet, merit
+from core.training.model_set import ModelSet
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
-from core.training.scores import EpochScores
+from core.training.scores import EpochScores, merit
 from core.training.session import as_document
 from core.training.session_domain import checked, tuning_plan
 from core.training.session_stress import SessionStress

@@ -1,5 +1,6 @@
 """The sessions of a workspace, and the operations on them for people and for the engine."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
 from core.governance import Evidence, audited
+from core.governance.outbox import AuditedChange
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.tracking.experiments import checked_experiment_name
+from core.training.agents.totals import with_totals
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import DesiredSession, ObservedSession, Session, as_document
 from core.training.tuning.stopping import stop_refusal
@@ -40,16 +43,19 @@ class Sessions:
         self._clock = clock
 
     def all(self) -> list[Session]:
-        """Return every session, oldest first."""
-        return sorted(self._documents.all(), key=lambda session: _number(session.session_id))
+        """Return every session, oldest first; one with agents with their totals."""
+        found = {session.session_id: session for session in self._documents.all()}
+        every = sorted(found.values(), key=lambda session: _number(session.session_id))
+        return [_totalled(session, found.get) for session in every]
 
     def get(self, session_id: str) -> Session:
-        """Return one session.
+        """Return one session; one with agents with their totals.
 
         Raises:
             NotFoundError: There is no session with this id; the message lists the known ids.
         """
-        return self._documents.get(session_id)
+        session = self._documents.get(session_id)
+        return _totalled(session, self._documents.find) if session.children else session
 
     def start(self, settings: TrainingSettings, *, name: str, actor: Actor, reason: str = "") -> Session:
         """Queue a new session; the engine takes it up when its turn comes.
@@ -64,28 +70,50 @@ class Sessions:
                 f"{shown(name)} is not a session name: it must be one line of at most {_MAX_NAME} characters."
             )
         checked_experiment_name(settings.experiment_name)
+        from core.training.agents.plan import agents_of
         from core.training.session_domain import checked  # lists the domains, for this operation only
 
-        document = as_document(checked(settings))
+        settings = checked(settings)
+        agents = agents_of(settings)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1
-            session = self._documents.insert(
-                Session(
-                    session_id=f"s-{number:04d}",
-                    name=name,
-                    created_at=now,
-                    created_by=str(actor),
-                    settings=document,
-                    desired_by=str(actor),
-                    desired_at=now,
-                    reason=reason,
-                    observed=ObservedSession(n_epochs=settings.max_epochs),
-                    updated_at=now,
-                    updated_by=str(actor),
-                )
+            parent = Session(
+                session_id=_session_id(number),
+                name=name,
+                created_at=now,
+                created_by=str(actor),
+                settings=as_document(settings),
+                desired_by=str(actor),
+                desired_at=now,
+                reason=reason,
+                observed=ObservedSession(n_epochs=settings.max_epochs * max(len(agents), 1)),
+                children=tuple(_session_id(number + place) for place in range(1, len(agents) + 1)),
+                updated_at=now,
+                updated_by=str(actor),
             )
-            change.record("session.start", session.session_id, after={"name": name, "settings": session.settings})
+            session = self._insert(parent, change)
+            for child, planned in zip(parent.children, agents, strict=True):
+                document = as_document(planned.settings)
+                own = {"session_id": child, "name": planned.agent.name, "agent": planned.agent, "settings": document}
+                alone = {
+                    "parent": session.session_id,
+                    "children": (),
+                    "observed": ObservedSession(n_epochs=settings.max_epochs),
+                }
+                self._insert(msgspec.structs.replace(parent, **own, **alone), change)
+        return session
+
+    def children(self, parent: Session) -> list[Session]:
+        """Return the sessions of the agents of a session, in the order of the settings; none without agents."""
+        return [self.get(child) for child in parent.children]
+
+    def _insert(self, session: Session, change: AuditedChange) -> Session:
+        session = self._documents.insert(session)
+        of = {"parent": session.parent} if session.parent else {}
+        change.record(
+            "session.start", session.session_id, after={"name": session.name, "settings": session.settings, **of}
+        )
         return session
 
     def request(
@@ -97,7 +125,7 @@ class Sessions:
         reason: str = "",
         expected_revision: int | None = None,
     ) -> Session:
-        """Change the desired state of a session.
+        """Change the desired state of a session; with agents, of all of them that are not at rest.
 
         Args:
             session_id: Which one.
@@ -112,27 +140,45 @@ class Sessions:
             StaleRevisionError: Another request was made meanwhile.
         """
         verb, participle = _VERBS[desired]
-        now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(session_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, session_id, before, expected=expected_revision)
-            if (refusal := before.refusal(desired)) is not None:
+            refusal = before.refusal(desired) or self._refusal_of_parent(before, desired)
+            if refusal is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
-            session = self._documents.replace(
-                msgspec.structs.replace(
-                    before,
-                    desired=desired,
-                    desired_by=str(actor),
-                    desired_at=now,
-                    desired_revision=before.revision + 1,
-                    reason=reason,
-                    updated_at=now,
-                    updated_by=str(actor),
-                )
-            )
-            change.record(verb, session_id, before={"desired": before.desired}, after={"desired": desired})
+            told = (each for each in self.children(before) if each.refusal(desired) is None)
+            session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (before, *told)]
         return session
+
+    def _requested(
+        self, before: Session, verb: str, desired: DesiredSession, change: AuditedChange, actor: Actor, reason: str
+    ) -> Session:
+        now = self._clock()
+        session = self._documents.replace(
+            msgspec.structs.replace(
+                before,
+                desired=desired,
+                desired_by=str(actor),
+                desired_at=now,
+                desired_revision=before.revision + 1,
+                reason=reason,
+                updated_at=now,
+                updated_by=str(actor),
+            )
+        )
+        change.record(verb, before.session_id, before={"desired": before.desired}, after={"desired": desired})
+        return session
+
+    def _refusal_of_parent(self, session: Session, desired: DesiredSession) -> str | None:
+        """Return why an agent cannot train: its parent has ended, or is not to train."""
+        if not session.parent or desired is not DesiredSession.RUNNING:
+            return None
+        parent = self.get(session.parent)
+        if parent.wants_work and not parent.observed.phase.is_at_rest:
+            return None
+        state = parent.observed.phase if parent.desired is DesiredSession.RUNNING else parent.desired
+        return f"it is an agent of {parent.session_id}, which is {state}; resume that session instead"
 
     def stop_tuning(
         self, session_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
@@ -210,6 +256,15 @@ class Sessions:
     @property
     def _documents(self) -> Documents[Session]:
         return self._workspace.database(DATABASE).documents(TABLE, Session, "session_id")
+
+
+def _totalled(session: Session, find: Callable[[str], Session | None]) -> Session:
+    children = [child for name in session.children if (child := find(name)) is not None]
+    return with_totals(session, children) if children and len(children) == len(session.children) else session
+
+
+def _session_id(number: int) -> str:
+    return f"s-{number:04d}"
 
 
 def _number(session_id: str) -> int:

@@ -38,6 +38,11 @@ class TrainingAlerts:
         )
         self._judge_gates(session.session_id, record.epoch, record.gates, dwell, now)
 
+    def compared(self, session: Session) -> None:
+        """Clear the failure of an earlier attempt to compare the agents of a session."""
+        labels = {"session": session.session_id}
+        self._alerts.clear("epoch_failed", labels=labels, now=self._clock(), reason="its agents are compared")
+
     def epoch_failed(self, session: Session, error: Exception) -> None:
         """Report a failed attempt."""
         epoch = session.observed.epoch + 1

@@ -3,10 +3,13 @@
 import msgspec
 
 from console.presentation import rollouts, sessions
+from core.actor import Actor
 from core.rollout.rollouts import Rollouts
-from core.settings import TrainingSettings
+from core.settings import ModelSettings, TrainingSettings
+from core.settings.agents import AgentsSettings
 from core.training.sessions import Sessions
 from tools.demo import OPERATOR
+from widgets.glyphs import UNICODE
 
 
 def queue(workspace, n):
@@ -18,6 +21,31 @@ def test_sessions_at_work_come_first_then_the_queue_then_the_ended(workspace):
     queue(workspace, 3)
     shown = sessions.active_first(tuple(reversed(Sessions(workspace).all())))
     assert [each.session_id for each in shown] == ["s-0002", "s-0003", "s-0004", "s-0005", "s-0001"]
+
+
+async def test_agents_stand_below_their_parent_which_shows_their_totals(open_console, workspace):
+    agents = AgentsSettings(by="model", of=("spread", "anomaly"))
+    models = {"spread": ModelSettings(), "anomaly": ModelSettings()}
+    Sessions(workspace).start(TrainingSettings(models=models, agents=agents), name="all", actor=OPERATOR)
+    observed = {"epoch": 3, "cpu_seconds": 90.0, "best_score": 0.75}
+    for child in ("s-0004", "s-0005"):
+        Sessions(workspace).observe(child, "session.test", actor=Actor.engine(), **observed)
+    async with open_console((120, 40)) as console:
+        await console.press("2")
+        rows = {row.key: row.texts for row in console.screen.main_table().rows}
+        assert list(rows)[1:4] == ["s-0003", "s-0004", "s-0005"]
+        assert [rows[each][:2] for each in rows][1:4] == [
+            ["s-0003", "all"],
+            [f"{UNICODE.corner}s-0004", "spread"],
+            [f"{UNICODE.corner}s-0005", "anomaly"],
+        ]
+        assert rows["s-0003"][3] == "6/200"
+    parent = Sessions(workspace).get("s-0003")
+    (totals,) = [line.text for line in sessions.summary_lines(parent, UNICODE)]
+    assert totals == "2 agents  best 75.0%  processor 3m  registered 0"
+    child = "\n".join(line.text for line in sessions.detail_lines(Sessions(workspace).get("s-0004"), UNICODE))
+    assert "spread of s-0003" in child
+    assert "priority 0, weight 1, niceness 10" in child
 
 
 async def test_a_fresh_console_stands_on_the_running_session(open_console, workspace):

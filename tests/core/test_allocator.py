@@ -89,12 +89,12 @@ def test_a_training_child_limits_its_pools_before_its_libraries_start_threads(mo
     began = []
     monkeypatch.setattr(child, "limit_arenas", lambda: began.append("limit"))
     monkeypatch.setattr(child, "die_with_parent", lambda parent: None)
-    monkeypatch.setattr(child, "yield_to_others", lambda: None)
+    monkeypatch.setattr(child, "yield_to_others", lambda *_: None)
     monkeypatch.setattr(child.os, "fdopen", lambda *_: None)
     monkeypatch.setattr(child, "_read_in_background", lambda stream: began.append("thread") or _Queue())
     monkeypatch.setattr(child, "log_to_parent", lambda: None)
     monkeypatch.setattr(child, "_serve", lambda take, replies: 0)
-    assert child.main(["1", "2", "3", "0"]) == 0
+    assert child.main(["1", "2", "3", "0", "10"]) == 0
     assert began == ["limit", "thread"]
 
 

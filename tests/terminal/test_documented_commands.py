@@ -86,7 +86,7 @@ def own_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSPACE", os.environ["BONDX_HOME"])
 
 
-@pytest.mark.parametrize("name", ["reading", "access", "tokens", "damage", "alerting", "ensembles", "tuning"])
+@pytest.mark.parametrize("name", ["reading", "access", "tokens", "damage", "alerting", "ensembles", "tuning", "agents"])
 def test_a_shell_beside_no_engine(name, desk):
     documented.play(name, desk)
 

@@ -44,4 +44,5 @@ class Sampler(Worker):
         sample = self._sampler.sample(self._context.clock())
         write_sample(sample, self._context.telemetry)
         self._context.alerts.judge(AlertSubject.MACHINE, sample, labels={}, now=sample.at)
-        self._calls.watch_progress([each for each in self._sessions.all() if each.observed.phase in AT_WORK])
+        at_work = (each for each in self._sessions.all() if each.observed.phase in AT_WORK)
+        self._calls.watch_progress([each for each in at_work if not each.children])  # it is the agents that progress

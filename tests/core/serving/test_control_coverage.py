@@ -239,7 +239,7 @@ READS = {
     Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
     "verdict_against wrong_holds named",
     Retrainings: "active all get memory named",
-    Sessions: "all get",
+    Sessions: "all children get",
     Alerts: "all get open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
     "metric_names metric_page metric_pages prunable search undefined_steps",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from core.registry import Registry
 from core.registry.trial_child import end_trials
 from core.settings import TrainingSettings
 from core.settings.promotion import PromotionSettings
-from core.training import trainer
+from core.training import lane
 from core.training.failure import failure_of
 from core.training.sessions import Sessions
 from tests.core.serving.in_process import serving
@@ -197,13 +198,13 @@ def test_a_package_that_is_installed_later_is_known_to_the_next_trial(workspace,
 
 def test_the_training_child_is_started_again_where_packages_were_installed(workspace, monkeypatch):
     packages, stopped = frozenset({"a"}), []
-    monkeypatch.setattr(trainer, "installed_packages", lambda: packages)
-    monkeypatch.setattr(trainer.SessionRunner, "run", lambda _: None)
-    ours = trainer.Trainer(workspace, None)
-    monkeypatch.setattr(ours, "_stop_child", lambda: stopped.append(packages))
+    monkeypatch.setattr(lane, "installed_packages", lambda: packages)
+    monkeypatch.setattr(lane.SessionRunner, "run", lambda _: None)
+    ours, halt = lane.Lane(None, wake=threading.Event()), threading.Event()
+    monkeypatch.setattr(ours, "stop_child", lambda: stopped.append(packages))
     session = Sessions(workspace).start(TrainingSettings(max_epochs=1), name="", actor=ANA)
-    ours._drive(session)
+    ours.drive(session, halt=halt)
     packages = frozenset({"a", "b"})
-    ours._drive(session)
-    ours._drive(session)
+    ours.drive(session, halt=halt)
+    ours.drive(session, halt=halt)
     assert stopped == [frozenset({"a", "b"})]

@@ -6,6 +6,7 @@ from core.governance import AuditLog
 from core.quality import custom
 from core.quality.custom import UnknownGateError
 from core.settings import ModelSettings, QualityGates, TrainingSettings
+from core.settings.agents import AgentsSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
 from core.training.registration import settings_digest
@@ -174,3 +175,44 @@ def test_an_experiment_that_is_not_a_visible_line_is_refused(sessions, person, n
     with pytest.raises(UsageError, match="is not an experiment's name: it must be one line of at most 200 characters"):
         sessions.start(TrainingSettings(experiment_name=name), name="", actor=person)
     assert sessions.all() == []
+
+
+@pytest.fixture
+def parent(sessions, person):
+    agents = AgentsSettings(by="model", of=("spread", "downgrade"))
+    models = {"spread": ModelSettings(), "downgrade": ModelSettings()}
+    return sessions.start(TrainingSettings(max_epochs=7, models=models, agents=agents), name="two", actor=person)
+
+
+def test_a_session_with_agents_has_a_session_for_each(workspace, sessions, parent):
+    children = sessions.children(parent)
+    assert (parent.session_id, parent.children, parent.observed.n_epochs) == ("s-0001", ("s-0002", "s-0003"), 14)
+    assert [(child.name, child.parent, list(child.training.models)) for child in children] == [
+        ("spread", "s-0001", ["spread"]),
+        ("downgrade", "s-0001", ["downgrade"]),
+    ]
+    assert [record.object for record in AuditLog(workspace).tail(3)] == ["s-0001", "s-0002", "s-0003"]
+
+
+def test_a_request_to_a_parent_is_one_to_all_of_its_agents_that_are_not_at_rest(sessions, parent):
+    observe(sessions, sessions.get("s-0002"), phase=SessionPhase.FINISHED)
+    for desired in (DesiredSession.PAUSED, DesiredSession.RUNNING, DesiredSession.STOPPED):
+        sessions.request("s-0001", desired, actor=BOB, reason="lunch")
+        assert [sessions.get(each).desired for each in ("s-0001", "s-0003")] == [desired] * 2
+        assert sessions.get("s-0002").desired is DesiredSession.RUNNING
+
+
+def test_an_agent_is_paused_alone_and_resumed_only_while_its_parent_trains(sessions, parent):
+    sessions.request("s-0002", DesiredSession.PAUSED, actor=BOB)
+    assert [session.desired for session in sessions.all()] == ["running", "paused", "running"]
+    sessions.request("s-0002", DesiredSession.RUNNING, actor=BOB)
+    sessions.request("s-0001", DesiredSession.STOPPED, actor=BOB)
+    with pytest.raises(SessionRequestRefusedError, match=r"an agent of s-0001, .* resume that session instead"):
+        sessions.request("s-0002", DesiredSession.RUNNING, actor=BOB)
+
+
+def test_a_parent_shows_the_sums_of_its_agents(sessions, parent):
+    observe(sessions, sessions.get("s-0002"), epoch=3, cpu_seconds=2.5, best_score=0.8, n_failed_epochs=1)
+    observe(sessions, sessions.get("s-0003"), epoch=2, cpu_seconds=1.5, best_score=0.9)
+    for seen in (sessions.get("s-0001").observed, sessions.all()[0].observed):
+        assert (seen.epoch, seen.cpu_seconds, seen.best_score, seen.n_failed_epochs) == (5, 4.0, 0.9, 1)

@@ -1,0 +1,1 @@
+"""Agents: several sessions side by side under one parent, which shares out the processor and compares them."""

@@ -1,0 +1,116 @@
+"""The agents of a session: what each of them trains, by the settings. Light: imports no learner."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from core.domains.catalogue import algorithms_of
+from core.domains.domain import SessionDomain
+from core.errors import UsageError
+from core.escape import shown
+from core.models.algorithms import MEMBERS, is_installed
+from core.settings import ModelSettings, TrainingSettings
+from core.settings.agents import AgentLimits, AgentsSettings
+from core.training.agents.agent import Agent
+from core.training.session_domain import checked, domain_of
+
+KINDS = ("model", "algorithm")
+STACK = "stack"
+"""The agent that stacks the algorithms of the others."""
+REST = "rest"
+"""The agent of the models that no agent by algorithm trains."""
+
+AgentModels = Mapping[str, ModelSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAgent:
+    """An agent, and the settings of its session."""
+
+    agent: Agent
+    settings: TrainingSettings
+
+
+def agents_of(settings: TrainingSettings) -> tuple[PlannedAgent, ...]:
+    """Plan the agents of a session; none where the settings name none.
+
+    Args:
+        settings: As `checked` returns them: with the models to train.
+    Raises:
+        UsageError: The settings divide by something else, name an unknown model or algorithm, or limit an agent that
+            there is not; or those of one agent are refused.
+    """
+    block = settings.agents
+    if not block.by:
+        return ()
+    if block.by not in KINDS:
+        raise UsageError(f"agents.by is {shown(block.by)}: expected {' or '.join(KINDS)}.")
+    made = _by_model(settings) if block.by == "model" else _by_algorithm(settings)
+    if unknown := next((name for name in block.limits if name not in made), None):
+        raise UsageError(f"agents.limits names {shown(unknown)}, which is no agent here. The agents: {_told(made)}.")
+    return tuple(_planned(name, models, settings) for name, models in made.items())
+
+
+def _planned(name: str, models: AgentModels, settings: TrainingSettings) -> PlannedAgent:
+    limits = settings.agents.limits.get(name, AgentLimits())
+    memory = limits.memory_limit_mb or settings.trainer.memory_limit_mb
+    own = replace(
+        settings,
+        models=dict(models),
+        agents=AgentsSettings(),
+        trainer=replace(settings.trainer, memory_limit_mb=memory),
+    )
+    agent = Agent(name=name, priority=limits.priority, weight=limits.weight, nice=limits.nice, memory_limit_mb=memory)
+    return PlannedAgent(agent, checked(own))
+
+
+def _by_model(settings: TrainingSettings) -> dict[str, AgentModels]:
+    names = settings.agents.of or tuple(settings.models)
+    _require(names, settings.models, "a model of this session", "models")
+    made: dict[str, AgentModels] = {name: {name: settings.models[name]} for name in names}
+    if rest := {name: model for name, model in settings.models.items() if name not in names}:
+        made[REST] = rest
+    return made
+
+
+def _by_algorithm(settings: TrainingSettings) -> dict[str, AgentModels]:
+    domain = domain_of(settings)
+    offered = {name: algorithms_of(name, domain) for name in settings.models}
+    known = tuple(name for name in MEMBERS if any(name in algorithms for algorithms in offered.values()))
+    names = settings.agents.of or tuple(filter(is_installed, known))
+    _require(names, known, "an algorithm of these models", "algorithms")
+    made: dict[str, AgentModels] = {name: _with_algorithm(name, settings, domain) for name in names}
+    covered = dict.fromkeys(model for models in made.values() for model in models)
+    if settings.agents.stack:
+        if len(names) < 2:
+            raise UsageError("agents.stack needs two algorithms or more to stack. Name them in agents.of.")
+        members: dict[str, float | int | bool | str] = {"members": ", ".join(names)}
+        made[STACK] = {
+            model: ModelSettings(algorithm="stacking", parameters=members)
+            for model in covered
+            if {"stacking", *names} <= set(offered[model])
+        }
+    if rest := {name: model for name, model in settings.models.items() if name not in covered}:
+        made[REST] = rest
+    return made
+
+
+def _with_algorithm(algorithm: str, settings: TrainingSettings, domain: SessionDomain) -> AgentModels:
+    """Give the models that offer an algorithm this algorithm, with their own parameters if it is theirs already."""
+    return {
+        name: model if model.algorithm == algorithm else ModelSettings(algorithm=algorithm)
+        for name, model in settings.models.items()
+        if algorithm in algorithms_of(name, domain)
+    }
+
+
+def _require(names: Iterable[str], known: Iterable[str], what: str, plural: str) -> None:
+    known = tuple(known)
+    for place, name in enumerate(names):
+        if name not in known:
+            raise UsageError(f"agents.of[{place}] is {shown(name)}, which is not {what}. The {plural}: {_told(known)}.")
+
+
+def _told(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
