@@ -86,7 +86,8 @@ def judge_drift(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     compared = [column for column in columns if not column.awaits_rows]
     has_none = not compared and (columns or found.verdict is DriftVerdict.INCONCLUSIVE)
     if has_none or any(column.verdict is DriftVerdict.INCONCLUSIVE for column in compared):
-        return judged._replace(missing=f"drift: {_undecided(columns)}")  # a move on watch makes up for no column
+        why = _undecided(columns) if found.columns or not found.notes else found.notes[0]
+        return judged._replace(missing=f"drift: {why}")  # a move on watch makes up for no column
     return judged
 
 

@@ -1,6 +1,6 @@
 """What a person sees of the sequential verdict: of each column its effect, its evidence and when it changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
 from core.monitoring.live import LiveSketch, ProfileIndex
 from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
 from core.monitoring.sequential.fine_measures import moved_by, moved_share, moved_slice, quantile_pairs
-from core.monitoring.sequential.layout import ColumnKey, ColumnLayout
+from core.monitoring.sequential.layout import LEAST_REFERENCE_ROWS, ColumnKey, ColumnLayout
 from core.monitoring.sequential.recent_rows import RecentRows
 from core.monitoring.sequential.recent_steps import RecentSteps
 from core.monitoring.sequential.scores import Aspect
@@ -24,6 +24,7 @@ from core.monitoring.verdicts import DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
 OF_SHAPE = 0.3  # of the distance that numbers moved, below which it is not their mean that moved
+MOST_UNWATCHED = 5  # columns that are named
 DEPENDENT = 2.0  # rows worth an independent one, from which it is said how few they are worth
 SUBJECTS = {
     Aspect.MISSING: "empty cells went from {before:.1%} to {after:.1%}",
@@ -252,11 +253,26 @@ def _since_first_move(drift: SequentialDrift, fine: FineRows) -> LiveSketch | No
 
 
 def _own_notes(drift: SequentialDrift) -> list[str]:
-    untimed = drift.streams.untimed
-    if not untimed:
-        return []
-    names = f"{len(untimed)} columns have" if len(untimed) > 1 else f"{untimed[0]} has"
-    return [
-        f"{names} no reference by hour: minutes show only moves beyond 0.5 sd, which no season explains; "
-        "whole weeks show smaller ones"
-    ]
+    notes, untimed = [], drift.streams.untimed
+    if drift.streams.unwatched:
+        notes.append(unwatched_text(drift.streams.unwatched))
+    if untimed:
+        names = f"{len(untimed)} columns have" if len(untimed) > 1 else f"{untimed[0]} has"
+        notes.append(
+            f"{names} no reference by hour: minutes show only moves beyond 0.5 sd, which no season explains; "
+            "whole weeks show smaller ones"
+        )
+    return notes
+
+
+def unwatched_text(names: Sequence[str]) -> str:
+    """Say of which columns the values are not watched, and why.
+
+    >>> unwatched_text(["rating", "floor"])
+    'the values of rating, floor are not watched: the reference has fewer than 100 independent ones'
+    """
+    listed = ", ".join(names[:MOST_UNWATCHED])
+    listed += f" and {len(names) - MOST_UNWATCHED} more" if len(names) > MOST_UNWATCHED else ""
+    return (
+        f"the values of {listed} are not watched: the reference has fewer than {LEAST_REFERENCE_ROWS} independent ones"
+    )

@@ -34,6 +34,11 @@ class ColumnLayout:
     cells: CoarseCells
 
     @property
+    def has_enough_values(self) -> bool:
+        """Whether the reference has enough values to compare others with."""
+        return self.stored.n / self.stored.effect >= LEAST_REFERENCE_ROWS
+
+    @property
     def n_values(self) -> int:
         """Cells of values that the reference has."""
         return self.cells.n_values
@@ -112,7 +117,22 @@ class ColumnLayout:
 
 
 def layouts_of(profile: DataProfile) -> dict[ColumnKey, ColumnLayout]:
-    """Return the layouts of all columns whose reference is large enough."""
+    """Return the layouts of all columns whose reference is large enough.
+
+    Of a column that is mostly empty the values may be too few: then its empty and unreadable cells are followed alone.
+    """
+    found = {}
+    for key, column in columns_of(profile).items():
+        if (cells := cells_of(column)) is None:
+            continue
+        layout = ColumnLayout(key, column, cells)
+        if layout.has_enough_values or column.rows / max(column.missing_effect, 1.0) >= LEAST_REFERENCE_ROWS:
+            found[key] = layout
+    return found
+
+
+def columns_of(profile: DataProfile) -> dict[ColumnKey, ColumnProfile]:
+    """Return what a profile knows: the features, the predictions, the target and the errors."""
     columns = [(DriftType.FEATURE, column) for column in profile.features]
     columns += [
         (kind, column)
@@ -123,8 +143,4 @@ def layouts_of(profile: DataProfile) -> dict[ColumnKey, ColumnLayout]:
         )
         if column is not None
     ]
-    found = {}
-    for kind, column in columns:
-        if column.n / column.effect >= LEAST_REFERENCE_ROWS and (cells := cells_of(column)) is not None:
-            found[kind, column.name] = ColumnLayout((kind, column.name), column, cells)
-    return found
+    return {(kind, column.name): column for kind, column in columns}

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.monitoring.documents import DriftPart
 from core.monitoring.live import LiveSketch, ProfileIndex, SketchError, from_bytes, profile_number
 from core.monitoring.performance.residual_counts import residual_counts
 from core.monitoring.performance.watch import MOST_BATCHES, OutcomeFeed
 from core.monitoring.sequential.budget import FalseAlarmBudget
-from core.monitoring.sequential.drift_part import FineRows, drift_part
+from core.monitoring.sequential.drift_part import FineRows, drift_part, unwatched_text
 from core.monitoring.sequential.live_state import LiveState, live_state_from_bytes
 from core.monitoring.sequential.recent_rows import TimedSketch
 from core.monitoring.sequential.sequential_drift import OF_OUTCOMES, BinnedMinute, SequentialDrift
 from core.monitoring.sequential.sketch_bins import SketchBins
 from core.monitoring.sequential.stored_state import DriftStateError
 from core.monitoring.sequential.streams import Streams
-from core.monitoring.verdicts import DriftType
+from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.monitoring.watch import LiveVersion, WatcherLook
 from core.settings.monitoring import MonitoringSettings
 from core.telemetry.errors import TelemetryError
@@ -114,7 +115,10 @@ class LiveDrift:
         content = known.to_bytes(drift.state, prepared.streams)
         fine = FineRows(prepared.index, known.recent, known.course)
         part = drift_part(drift, version.importance, fine, notes=notes)
-        if part is not None:
+        if part is None and prepared.streams.unwatched and not prepared.streams.columns:
+            text = unwatched_text(prepared.streams.unwatched)
+            part = DriftPart(as_of=now, verdict=DriftVerdict.INCONCLUSIVE, notes=(text, *notes))
+        elif part is not None:
             newest = self._newest(version, prepared, now)
             part = replace(
                 part, prediction_mean=newest.prediction_mean(prepared.index), missing_share=newest.missing_share()

@@ -107,6 +107,8 @@ def followed_in(layout: ColumnLayout, harmless: float) -> Followed:
     effect = layout.stored.effect
     rows = layout.stored.n / effect
     quality = tuple(_quality_shares(layout))
+    if not layout.has_enough_values:
+        return Followed(layout, (), quality, rows)
     if layout.is_number and layout.n_values > 2:
         return Followed(layout, _value_scores(layout), quality, rows)
     return Followed(layout, (), (*_level_shares(layout, harmless), *quality), rows)
@@ -226,6 +228,8 @@ def _quality_shares(layout: ColumnLayout) -> list[CellShare]:
     lost = cells == layout.unreadable
     n = stored.unreadable / own
     found.append(CellShare(Aspect.UNREADABLE, lost, rows, n, of, 0.0, UNREADABLE_HARMLESS, False, _flat(), 0.3))
+    if not layout.has_enough_values:
+        return found
     new = np.zeros(layout.width, dtype=np.bool_)
     new[layout.outside] = True
     if layout.is_number:

@@ -22,7 +22,7 @@ from core.monitoring.sequential.bets import (
     bets_by_direction,
     n_directions,
 )
-from core.monitoring.sequential.layout import ColumnKey, ColumnLayout, layouts_of
+from core.monitoring.sequential.layout import ColumnKey, ColumnLayout, columns_of, layouts_of
 from core.monitoring.sequential.scores import Aspect, Followed, followed_in
 from core.monitoring.sequential.warm_up import ScoreSpread
 from core.monitoring.verdicts import DriftType
@@ -34,7 +34,7 @@ KIND_WEIGHTS = {
     DriftType.RESIDUAL: 1.0,
     DriftType.QUALITY: 1.0,
 }
-FORMAT = 2  # of the bets
+FORMAT = 3  # of the bets
 EVEN_SHARE = 0.5  # of the weights of features, whatever their importance: an unimportant feature is watched, too
 REFERENCE_LEVEL = 0.05
 """The probability that the reference is so unusual a sample that the truth lies outside the band of some bet."""
@@ -56,7 +56,15 @@ class Stream:
 
 
 class Streams:
-    """All bets on one version, row by row; they follow from its profile alone."""
+    """All bets on one version, row by row; they follow from its profile alone.
+
+    Attributes:
+        layouts: By column, the cells of its rows.
+        columns: The same in order.
+        column_numbers: The place of each column in it.
+        unwatched: Columns whose values are not followed, since the reference has too few of them.
+        streams: What has a verdict of its own.
+    """
 
     def __init__(
         self, profile: DataProfile, importance: Mapping[str, float] | None = None, *, harmless: float = 0.02
@@ -71,6 +79,11 @@ class Streams:
         self.layouts = layouts_of(profile)
         self._identity = (profile.to_bytes(), sorted((importance or {}).items()), harmless)
         self.columns: tuple[ColumnLayout, ...] = tuple(self.layouts.values())
+        self.unwatched = tuple(
+            name
+            for kind, name in columns_of(profile)
+            if (layout := self.layouts.get((kind, name))) is None or not layout.has_enough_values
+        )
         self.column_numbers = {layout.key: k for k, layout in enumerate(self.columns)}
         self._followed = tuple(followed_in(layout, harmless) for layout in self.columns)
         level = REFERENCE_LEVEL / max(n_directions(self._followed), 1)

@@ -12,8 +12,8 @@ import pytest
 
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.live import LiveSketch, ProfileIndex, profile_number, to_bytes
-from core.monitoring.profiling import profile_column
-from core.monitoring.sequential import Streams
+from core.monitoring.profiling import profile_column, profile_columns, profile_of
+from core.monitoring.sequential import BinnedMinute, SequentialDrift, Streams
 from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.monitoring.watch import LiveVersion
 from core.settings.monitoring import MonitoringSettings
@@ -172,6 +172,44 @@ def test_a_version_without_a_profile_or_without_rows_has_nothing_to_show(workspa
     watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
     assert watch.look(replace(version, profile=None), MONDAY, None).part is None
     assert watch.look(version, MONDAY, None).part is None
+
+
+def test_a_reference_that_is_too_small_to_watch_anything_is_said(workspace, version):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
+    part = watch.look(replace(version, profile=Population().profile(1, 90)), MONDAY, None).part
+    assert part.verdict is DriftVerdict.INCONCLUSIVE
+    assert part.notes == (
+        "the values of income, gaps, rooms, grade are not watched: the reference has fewer than 100 independent ones",
+    )
+
+
+def test_of_a_column_that_is_mostly_empty_the_empty_cells_are_watched_and_its_values_are_named(workspace, version):
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"income": rng.normal(size=1_000), "floor": np.where(np.arange(1_000) < 80, 1.0, np.nan)})
+    columns = profile_columns(frame, {"income": ColumnKind.NUMBER, "floor": ColumnKind.NUMBER}, None, None)
+    mostly = profile_of(columns, features=("income", "floor"), target=None, group=None, held_out=None, time=None)
+
+    def filled(share, seed):
+        """Observe two hours of 200 rows a minute, of which a share has a floor; return what has moved."""
+        streams, rng = Streams(mostly), np.random.default_rng(seed)
+        assert streams.unwatched == ("floor",)
+        drift = SequentialDrift(streams)
+        for k in range(120):
+            n = int(rng.binomial(200, share))
+            counts = {}
+            for key, layout in streams.layouts.items():
+                cells = np.zeros(layout.width, dtype=np.int64)
+                if key[1] == "floor":
+                    cells[0], cells[layout.missing] = n, 200 - n
+                else:
+                    usual = layout.reference / layout.reference.sum()
+                    cells = rng.multinomial(200, usual)
+                counts[key] = cells
+            drift.observe([BinnedMinute(MONDAY + timedelta(minutes=k), counts)])
+        return [streams.streams[k].key[1] for k in drift.state.findings]
+
+    assert filled(0.08, 1) == []
+    assert filled(0.9, 2) == ["floor"]
 
 
 def test_the_bets_of_a_version_that_is_no_longer_looked_at_are_dropped(workspace, version, served):

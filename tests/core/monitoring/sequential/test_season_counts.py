@@ -7,7 +7,8 @@ import pytest
 from core.monitoring.coarse_cells import cells_of
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.monitoring.profiling import kinds_of, profile_columns, profile_of, time_of
-from core.monitoring.sequential.seasonality import effects_of, waves_of_the_day
+from core.monitoring.sequential.seasonality import effects_of, waves_of_the_day, weekend
+from tests.truth import most_expected
 
 
 def profiled(frame: pd.DataFrame) -> DataProfile:
@@ -68,5 +69,37 @@ def test_a_daily_wave_is_found_and_chance_is_not_taken_for_a_season():
     found = effects_of(rows * wave + rng.normal(size=24) * 10, rows, waves_of_the_day())
     assert np.abs(found.means - wave).max() < 0.2  # four coefficients of 2,400 rows: standard error 0.04 each
 
-    flat = [effects_of(rng.normal(size=24) * 10, rows, waves_of_the_day()).means.any() for _ in range(200)]
-    assert np.mean(flat) < 0.22  # the levels 0.1 and 0.05 together, and 3 standard errors of 200 trials
+    flat = [effects_of(rng.normal(size=24) * 10, rows, waves_of_the_day()) for _ in range(200)]
+    assert np.mean([each.means**2 for each in flat]) < 9 / 2_400  # of all 24 means: 23 / 2,400
+    assert np.mean([each.variances for each in flat]) < 5 / 2_400  # what a band allows beyond 1 / 2,400
+
+
+def outside_the_band(rng, effects, n, patterns):
+    """Draw a reference of n rows, and say whether an effect lies outside the band about its estimate at some time."""
+    rows = rng.multinomial(n, np.full(len(effects), 1 / len(effects))).astype(float)
+    sums = rows * effects + rng.normal(size=len(effects)) * np.sqrt(rows)
+    mean = sums.sum() / n
+    found = effects_of(sums - rows * mean, rows, patterns)  # a score has the mean 0 in the reference
+    error = 3.6 * np.sqrt(1 / n + np.nan_to_num(found.variances))  # 200 scores and shares at 5 % together
+    return bool((np.abs(effects - mean - found.means) > 0.02 + error).any())
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("times", [3.0, 4.5, 6.0, 9.0])
+@pytest.mark.parametrize("n", [1_000, 5_000])
+def test_a_season_too_small_to_be_certain_lies_within_the_band(n, times, truth):
+    rng, runs = np.random.default_rng([n, int(times * 2)]), 200 * truth.scale
+    size = times / n**0.5  # in standard errors of the mean of the reference
+    wave = size * np.sin(2 * np.pi * (np.arange(24) - 3.3) / 24)
+    week = size * (np.arange(7) >= 5)
+    waves = np.mean([outside_the_band(rng, wave, n, waves_of_the_day()) for _ in range(runs)])
+    weeks = np.mean([outside_the_band(rng, week, n, weekend()) for _ in range(runs)])
+    truth.at_most(waves, most_expected(0.02, runs), n=runs)  # left out whenever uncertain, 0.17 at 4.5 errors
+    truth.at_most(weeks, most_expected(0.02, runs), n=runs)  # 0.06
+
+
+def test_an_hour_that_stands_apart_is_allowed_for_by_itself():
+    rng, n = np.random.default_rng(8), 1_000
+    hour = 0.8 * (np.arange(24) == 2)  # a nightly batch
+    missed = [outside_the_band(rng, hour, n, waves_of_the_day()) for _ in range(200)]
+    assert np.mean(missed) < 0.05  # by the test of all hours together, 0.39

@@ -124,7 +124,7 @@ def test_a_stored_state_continues_to_the_same_bytes(population, streams):
     assert state_to_bytes(second.state, streams) == state_to_bytes(whole.state, streams)
 
 
-@pytest.mark.parametrize(("shift", "within"), [(2.0, 9), (1.0, 13)])
+@pytest.mark.parametrize(("shift", "within"), [(2.0, 9), (1.0, 15)])
 def test_a_large_move_right_after_a_version_went_live_is_found_before_batches_were_compared(
     population, streams, shift, within
 ):
