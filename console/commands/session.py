@@ -94,8 +94,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agents",
         metavar="BY",
-        choices=("model", "algorithm"),
-        help="a session for each model or algorithm under one parent (overrides agents.by)",
+        help="a session for each model, algorithm, sector or commodity under one parent (overrides agents.by)",
     )
 
 

@@ -11,7 +11,7 @@ inside the methods that need them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
@@ -58,6 +58,8 @@ class DrawRequest:
         seed: Of this panel alone: panels of different seeds share no group.
         session_seed: Of the session: determines everything its panels have in common.
         settings: The domain's own settings.
+        only: The slice of which the rows are wanted, by the name of the slicing; empty: all rows. A domain draws all
+            rows; the session keeps those of the slice.
     """
 
     purpose: str
@@ -65,6 +67,7 @@ class DrawRequest:
     seed: int
     session_seed: int
     settings: msgspec.Struct
+    only: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -121,6 +124,15 @@ class SlicedDomain(Protocol):
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
         """Return the slice of each row, by the name of the slicing; a missing value is in no slice."""
+
+
+@runtime_checkable
+class SpecialisedDomain(SlicedDomain, Protocol):
+    """A domain with slices that are worth a session of their own, such as the sectors of bonds."""
+
+    @property
+    def specialisms(self) -> Mapping[str, tuple[str, ...]]:
+        """The slices, by the name of the slicing."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The `agents` block: one session for each model or algorithm, side by side under one parent."""
+"""The `agents` block: one session for each model, algorithm or slice, side by side under one parent."""
 
 from typing import Annotated
 
@@ -32,10 +32,14 @@ class AgentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     by: Annotated[
         str,
-        Meta(max_length=100, description="What each agent is for: model or algorithm. Empty: one session, no agents."),
+        Meta(
+            max_length=100,
+            description="What each agent is for: model, algorithm, sector (bonds), commodity (etrm); empty: none.",
+        ),
     ] = ""
     of: Annotated[
-        tuple[Name, ...], Meta(max_length=100, description="The models or algorithms; empty: all there are.")
+        tuple[Name, ...],
+        Meta(max_length=100, description="The models, algorithms, sectors or commodities; empty: all there are."),
     ] = ()
     at_once: Annotated[int, Meta(ge=1, le=64, description="Agents that train at the same time; the others wait.")] = 1
     stack: Annotated[
@@ -55,7 +59,7 @@ class AgentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     def __post_init__(self) -> None:
         if not self.by and (self.of or self.stack or self.limits):
-            raise ValueError("of, stack and limits need by: model or algorithm")
+            raise ValueError("of, stack and limits need by, such as by: model")
         if self.stack and self.by != "algorithm":
             raise ValueError(f"stack is for by: algorithm, and by is {self.by}")
         if twice := next((name for name in self.of if self.of.count(name) > 1), None):

@@ -206,6 +206,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     explanation: ExplanationSettings = ExplanationSettings()
     executor: ExecutorSettings = ExecutorSettings()
     agents: AgentsSettings = AgentsSettings()
+    only: Annotated[
+        dict[Name, Name],
+        Meta(description="Train and test on rows of one slice alone: a sector of bonds, a commodity of deals."),
+    ] = {}
 
 
 FEW_ROWS = 100  # about a dozen issuers: the scores of models then differ more by the draw than by the model

@@ -19,6 +19,7 @@ from core.settings import TrainingSettings
 from core.training.digest import digest_of
 from core.training.errors import UnsplittableDrawError
 from core.training.records import DrawRecord
+from core.training.restricted_draws import draw_of
 from core.training.session_domain import domain_of, domain_settings
 from core.training.stressed_draws import StressedDraws
 
@@ -78,7 +79,7 @@ class SessionPanels:
         request = self._request("draw", number, n_rows=self._settings.dataset_size)
         if self._stressed.case(number) is None:
             return drawn(self.domain, request)
-        calm = self.domain.draw(request)
+        calm = draw_of(self.domain, request)
         group = _groups(calm.frame, self.domain).to_numpy()
         if (mixed := self._stressed.mixed(calm, request, group, number)) is None:
             return _identified(self.domain, request, calm)
@@ -191,12 +192,12 @@ class SessionPanels:
 
     def _request(self, purpose: str, *parts: int, n_rows: int) -> DrawRequest:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        return DrawRequest(purpose, n_rows, seed, self.world_seed, self._own_settings)
+        return DrawRequest(purpose, n_rows, seed, self.world_seed, self._own_settings, only=self._settings.only)
 
 
 def drawn(domain: SessionDomain, request: DrawRequest) -> Draw:
     """Draw a panel of a domain, with its identity."""
-    return _identified(domain, request, domain.draw(request))
+    return _identified(domain, request, draw_of(domain, request))
 
 
 def _identified(

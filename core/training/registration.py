@@ -16,6 +16,7 @@ from core.state import Workspace
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
+from core.training.specialism import registered_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def register_models(
             continue
         facts = facts_of_model(model, final, last, session.settings, domain)
         version = registry.register(
-            model.name,
+            registered_name(model.name, session.training.only),
             folder / model.folder,
             metrics=facts.metrics,
             run_id=session.run_id or "",
@@ -99,8 +100,14 @@ def facts_of_model(
         metrics=_metrics(model, domain.test_panels[0]),
         lineage=_lineage(settings, final, model),
         gates=(*last.learned_gates, _leak_gate(model, final, domain.test_panels)),
-        description=f"{model.chosen}, {final.epoch} epochs of {settings['dataset_size']} {domain.rows}",
+        description=f"{model.chosen}, {final.epoch} epochs of {settings['dataset_size']} {_rows(settings, domain)}",
     )
+
+
+def _rows(settings: dict[str, Any], domain: SessionDomain) -> str:
+    """Name the rows of a training: "bonds", or those of its slice, "bonds of sector banks"."""
+    only: dict[str, str] = settings.get("only", {})
+    return " of ".join((domain.rows, *(f"{name} {value}" for name, value in only.items())))
 
 
 def settings_digest(settings: dict[str, Any]) -> str:

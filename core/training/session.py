@@ -92,6 +92,7 @@ YOUNGER = (
     "tuning",
     "executor",
     "agents",
+    "only",
 )  # settings added after the first release
 
 

@@ -18,6 +18,7 @@ from core.settings import ModelSettings, TrainingSettings, cautions
 from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, models_of, plan_of
 from core.training.session_stress import stress_announcements
+from core.training.specialism import require_slice
 from core.training.tuning.plan import TuningPlan, tuning_of
 
 
@@ -109,7 +110,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         The settings, with the models to train where none are named, and the members of ensembles by their own names.
 
     Raises:
-        UsageError: There is no such domain, or its settings are invalid; or an ensemble has an unknown member.
+        UsageError: There is no such domain, it has no such slice, or its settings are invalid; or an ensemble has an
+            unknown member.
         TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
@@ -123,6 +125,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
     domain_settings(settings)
     if isinstance(domain, SmallDrawDomain) and settings.dataset_size < domain.least_rows:
         raise TooFewRowsError(settings.dataset_size, domain.least_rows, domain)
+    require_slice(settings, domain)
     custom.require_known(settings.quality_gates.custom_gates)
     if not settings.models:
         settings = msgspec.structs.replace(

@@ -75,6 +75,13 @@ class BondDomain:
         return bond_slices(frame)
 
     @property
+    def specialisms(self) -> Mapping[str, tuple[str, ...]]:
+        """The sectors."""
+        from core.domains.bonds.data import calibration as cal
+
+        return {"sector": tuple(sector.name for sector in cal.SECTORS.value)}
+
+    @property
     def checks(self) -> "CheckSet":
         """The gates and checks of bonds."""
         from core.domains.bonds.checks.check_set import BOND_CHECKS

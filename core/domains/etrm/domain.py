@@ -70,6 +70,13 @@ class EtrmDomain:
 
         return deal_slices(frame)
 
+    @property
+    def specialisms(self) -> Mapping[str, tuple[str, ...]]:
+        """The commodities."""
+        from core.domains.etrm.data.settings import COMMODITIES
+
+        return {"commodity": COMMODITIES}
+
     def report_sections(self, settings: msgspec.Struct, session_seed: int) -> "Sequence[ReportSection]":
         """Back-test the value at risk of each book on the session's price path."""
         from core.domains.etrm.deals.backtests import var_section

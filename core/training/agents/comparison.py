@@ -8,6 +8,7 @@ from core.domains.report_section import ReportSection
 from core.training.records import FinalModel, FinalRecord
 from core.training.scores import merit
 from core.training.session import Session
+from core.training.specialism import registered_name
 
 TITLE = "Agents"
 NOTHING = "–"
@@ -25,9 +26,13 @@ class FinishedAgent:
         """Its name under its parent."""
         return self.session.agent.name if self.session.agent is not None else self.session.session_id
 
+    def name_of(self, model: FinalModel) -> str:
+        """Return the name of one of its models in the registry."""
+        return registered_name(model.name, self.session.training.only)
+
 
 def best_of(finished: Sequence[FinishedAgent]) -> dict[str, FinishedAgent]:
-    """Choose the agent of each model by its score on the validation panel, which all of them share.
+    """Choose the agent of each name in the registry by its score on the validation panel, which all of them share.
 
     The test panels decide nothing: the score of the chosen model on them is as honest as without agents. Of two equal
     scores the one of the earlier agent is taken.
@@ -35,9 +40,9 @@ def best_of(finished: Sequence[FinishedAgent]) -> dict[str, FinishedAgent]:
     best: dict[str, tuple[float, FinishedAgent]] = {}
     for agent in finished:
         for model in agent.final.models:
-            score = validation_score(model)
-            if model.name not in best or score > best[model.name][0]:
-                best[model.name] = (score, agent)
+            score, key = validation_score(model), agent.name_of(model)
+            if key not in best or score > best[key][0]:
+                best[key] = (score, agent)
     return {name: agent for name, (_, agent) in best.items()}
 
 
@@ -63,7 +68,7 @@ def comparison_section(
     """
     rows = []
     for name, chosen in best.items():
-        made = [(agent, model) for agent in finished for model in agent.final.models if model.name == name]
+        made = [(agent, model) for agent in finished for model in agent.final.models if agent.name_of(model) == name]
         for agent, model in sorted(made, key=lambda each: (each[0] is not chosen, -validation_score(each[1]))):
             versions = registered.get(agent.session.session_id, ()) if agent is chosen else ()
             version = next((key for key in versions if key.partition("/")[0] == name), NOTHING)
@@ -72,8 +77,8 @@ def comparison_section(
             rows.append((name, agent.name, agent.session.session_id, model.chosen, *told, version))
     return ReportSection(
         title=TITLE,
-        about="For each model the agent with the best score on the validation panel, which all agents share, is "
-        "registered; the score on the test panel decides nothing.",
+        about="For each model the agent with the best score on the validation panel is registered; the score on the "
+        "test panel decides nothing.",
         columns=("model", "agent", "session", "ships", VALIDATION, test_panel, "registered"),
         rows=tuple(rows),
     )

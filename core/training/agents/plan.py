@@ -14,6 +14,7 @@ from core.settings import ModelSettings, TrainingSettings
 from core.settings.agents import AgentLimits, AgentsSettings
 from core.training.agents.agent import Agent
 from core.training.session_domain import checked, domain_of
+from core.training.specialism import specialisms_of
 
 KINDS = ("model", "algorithm")
 STACK = "stack"
@@ -44,20 +45,28 @@ def agents_of(settings: TrainingSettings) -> tuple[PlannedAgent, ...]:
     block = settings.agents
     if not block.by:
         return ()
-    if block.by not in KINDS:
-        raise UsageError(f"agents.by is {shown(block.by)}: expected {' or '.join(KINDS)}.")
-    made = _by_model(settings) if block.by == "model" else _by_algorithm(settings)
+    slices = specialisms_of(domain_of(settings))
+    if block.by not in (*KINDS, *slices):
+        raise UsageError(f"agents.by is {shown(block.by)}: expected {' or '.join((*KINDS, *slices))}.")
+    if block.by in slices:
+        made = _by_slice(settings, slices[block.by])
+    else:
+        made = _by_model(settings) if block.by == "model" else _by_algorithm(settings)
     if unknown := next((name for name in block.limits if name not in made), None):
         raise UsageError(f"agents.limits names {shown(unknown)}, which is no agent here. The agents: {_told(made)}.")
-    return tuple(_planned(name, models, settings) for name, models in made.items())
+    return tuple(
+        _planned(name, models, settings, only={block.by: name} if block.by in slices else {})
+        for name, models in made.items()
+    )
 
 
-def _planned(name: str, models: AgentModels, settings: TrainingSettings) -> PlannedAgent:
+def _planned(name: str, models: AgentModels, settings: TrainingSettings, *, only: Mapping[str, str]) -> PlannedAgent:
     limits = settings.agents.limits.get(name, AgentLimits())
     memory = limits.memory_limit_mb or settings.trainer.memory_limit_mb
     own = replace(
         settings,
         models=dict(models),
+        only={**settings.only, **only},
         agents=AgentsSettings(),
         trainer=replace(settings.trainer, memory_limit_mb=memory),
     )
@@ -72,6 +81,14 @@ def _by_model(settings: TrainingSettings) -> dict[str, AgentModels]:
     if rest := {name: model for name, model in settings.models.items() if name not in names}:
         made[REST] = rest
     return made
+
+
+def _by_slice(settings: TrainingSettings, values: tuple[str, ...]) -> dict[str, AgentModels]:
+    by = settings.agents.by
+    if by in settings.only:
+        raise UsageError(f"agents.by is {by}, and only.{by} leaves one of them: set one of the two.")
+    _require(settings.agents.of, values, f"a {by}", f"values of {by}")
+    return dict.fromkeys(settings.agents.of or values, settings.models)
 
 
 def _by_algorithm(settings: TrainingSettings) -> dict[str, AgentModels]:

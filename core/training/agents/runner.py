@@ -142,7 +142,7 @@ class AgentsRunner:
         best = best_of(finished)
         registered: dict[str, tuple[str, ...]] = {}
         for agent in finished:
-            names = {name for name, chosen_agent in best.items() if chosen_agent is agent}
+            names = {model.name for model in agent.final.models if best[agent.name_of(model)] is agent}
             if names:
                 registered[agent.session.session_id] = self._register(agent, names)
         panel = domain_of(self._parent.training).test_panels[0]

@@ -250,6 +250,18 @@ class TestSessions:
             assert (answer.status_code, answer.json()["field"]) == (400, "settings.executor")
         assert len(Sessions(workspace).all()) == n_before
 
+    def test_a_session_is_divided_into_agents_that_follow_their_parent(self, api):
+        agents = {"by": "sector", "of": ["banks", "autos"], "limits": {"autos": {"priority": 1}}}
+        parent = api.post("/api/v1/sessions", json={"name": "sectors", "settings": {"agents": agents}}).json()
+
+        where = [f"/api/v1/sessions/{each}" for each in (parent["session_id"], *parent["children"])]
+        api.post(f"{where[0]}/requests", json={"desired": "stopped"})
+
+        parent, banks, autos = (api.get(each).json() for each in where)
+        assert [each["desired"] for each in (parent, banks, autos)] == ["stopped"] * 3
+        assert (banks["parent"], banks["settings"]["only"]) == (parent["session_id"], {"sector": "banks"})
+        assert (autos["agent"]["name"], autos["agent"]["priority"]) == ("autos", 1)
+
     def test_the_cluster_is_that_of_the_settings(self, api):
         answer = api.get("/api/v1/cluster")
         assert (answer.status_code, "executor.kind is thread" in answer.json()["error"]) == (400, True)
@@ -260,6 +272,8 @@ class TestSessions:
             ({"models": {"weather": {}}}, "no model 'weather'. Models to choose from: spread, downgrade"),
             ({"models": {"spread": {"algorithm": "lightbgm"}}}, "spread cannot be trained with algorithm 'lightbgm'"),
             ({"domain": "weather"}, "no domain 'weather'. Known domains: bonds, etrm, table"),
+            ({"agents": {"by": "model", "of": ["spred"]}}, "agents.of[0] is 'spred', which is not a model"),
+            ({"only": {"sector": "bank"}}, "only.sector is 'bank'. The values of sector: sovereign"),
             ({"quality_gates": {"custom_gates": ["weather"]}}, "no custom gate 'weather'"),
             ({"experiment_name": "two\nlines"}, "is not an experiment's name"),
         ],

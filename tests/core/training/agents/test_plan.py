@@ -60,10 +60,34 @@ def test_limits_are_those_of_the_agent_and_its_memory_is_that_of_its_process():
     assert [each.settings.trainer.memory_limit_mb for each in agents] == [4096, 0]
 
 
+def test_an_agent_for_each_sector_trains_every_model_on_its_rows():
+    agents = planned(by="sector", of=("banks", "autos"), limits={"autos": AgentLimits(priority=1)})
+
+    assert [(each.agent.name, each.agent.priority, each.settings.only) for each in agents] == [
+        ("banks", 0, {"sector": "banks"}),
+        ("autos", 1, {"sector": "autos"}),
+    ]
+    assert all(list(each.settings.models) == ["spread", "anomaly"] for each in agents)
+
+
+def test_all_commodities_have_an_agent_where_none_is_named():
+    settings = checked(TrainingSettings(domain="etrm", agents=AgentsSettings(by="commodity")))
+
+    assert [each.agent.name for each in agents_of(settings)][:3] == ["POWER", "GAS_TTF", "GAS_HH"]
+
+
+def test_a_session_of_a_sector_is_not_divided_by_sectors():
+    settings = checked(TrainingSettings(only={"sector": "banks"}, agents=AgentsSettings(by="sector")))
+
+    with pytest.raises(UsageError, match=r"only\.sector leaves one of them"):
+        agents_of(settings)
+
+
 @pytest.mark.parametrize(
     ("agents", "problem"),
     [
-        pytest.param({"by": "desk"}, r"agents.by is 'desk': expected model or algorithm", id="unknown kind"),
+        pytest.param({"by": "sector", "of": ("bank",)}, r"'bank', which is not a sector.*: sovereign,", id="sector"),
+        pytest.param({"by": "desk"}, r"agents.by is 'desk': expected model or algorithm or sector", id="unknown kind"),
         pytest.param({"by": "model", "of": ("spred",)}, r"agents.of\[0\] is 'spred'.*: spread, anomaly\.", id="model"),
         pytest.param({"by": "algorithm", "of": ("forest",)}, r"agents.of\[0\] is 'forest'.*linear", id="algorithm"),
         pytest.param({"by": "model", "limits": {"linear": AgentLimits()}}, r"'linear', which is no agent", id="limit"),
