@@ -30,7 +30,7 @@ def prune(args: argparse.Namespace) -> int:
     """List what goes and by which rule; delete it with `--yes`."""
     from console.cli.output import print_json, print_table
     from console.presentation.phrases import size
-    from core.maintenance.pruning import Pruning
+    from core.maintenance.pruning import NOTHING_LEFT_TO_DELETE, Pruning
     from core.settings import settings_in_force
 
     workspace = open_workspace(args)
@@ -38,7 +38,7 @@ def prune(args: argparse.Namespace) -> int:
     plan = pruning.plan(args.kinds or pruning.automatic())
     result = pruning.carry_out(plan, actor=person(), reason=args.reason) if args.yes else None
     if args.json:
-        print_json({"dry_run": not args.yes, "kinds": plan.kinds, "left": result.left if result else ()})
+        print_json({"dry_run": not args.yes, "kinds": (result or plan).kinds, "left": result.left if result else ()})
         return ExitCode.GOOD
     for kind in plan.kinds:
         print(f"{kind.kind}: {kind.rule}" + ("; the engine follows this once an hour" if kind.is_automatic else ""))
@@ -47,7 +47,7 @@ def prune(args: argparse.Namespace) -> int:
     ]
     if rows:
         print_table(rows, ("kind", "name", "size", "what"), empty="")
-        print(result.summary if result else "nothing was deleted; add --yes")
+        print(result.summary or NOTHING_LEFT_TO_DELETE if result else "nothing was deleted; add --yes")
     else:
         none = "no rule of retention: is set in bondx.yaml; name what to prune: bondx prune " + " ".join(KINDS)
         print("nothing to prune" if plan.kinds else none)

@@ -23,14 +23,14 @@ class Prune(Change[None]):
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer exactly what goes, with the rule of each kind; without a kind, what the settings switch on."""
-        from core.maintenance.pruning import Pruning
+        from core.maintenance.pruning import NOTHING_LEFT_TO_DELETE, Pruning
         from core.settings import settings_in_force
 
         pruning = Pruning(context.workspace, settings_in_force(context.workspace.root).retention)
         plan = pruning.plan(options or pruning.automatic())
 
         def commit(reason: str) -> str:
-            said = pruning.carry_out(plan, actor=context.actor, reason=reason).summary
+            said = pruning.carry_out(plan, actor=context.actor, reason=reason).summary or NOTHING_LEFT_TO_DELETE
             return f"{said[:1].upper()}{said[1:]}."
 
         rules = [f"{kind.kind}: {kind.rule}." for kind in plan.kinds]

@@ -1,12 +1,15 @@
 """Proof that an epoch is among those that the log sealed, for somebody who has neither the ledger nor the key."""
 
+import itertools
+from collections.abc import Iterator
+
 import msgspec
 import orjson
 
 from core.errors import NotFoundError
 from core.governance.errors import TamperedError
 from core.governance.journal import Journal
-from core.governance.merkle import leads_to, leaf_hash, path_to, root_of
+from core.governance.merkle import Peaks, leads_to, leaf_hash, path_through
 from core.governance.record import AuditRecord
 
 
@@ -57,26 +60,41 @@ def prove(epoch: int, ledger: Journal, seal: AuditRecord, record: str) -> EpochP
         TamperedError: The lines are not those that were sealed.
     """
     session, n = seal.object, seal.after["epochs"]
-    lines = [line.rstrip(b"\n") for _, line in zip(range(n), ledger.lines(0, ledger.size()), strict=False)]
-    leaves = [leaf_hash(line) for line in lines]
-    if root_of(leaves).hex() != seal.after["root"]:
+    # Twice through the lines: those of a session of a million epochs are too many to hold.
+    found = None
+    peaks = Peaks()
+    for index, line in enumerate(_sealed(ledger, n)):
+        peaks.add(leaf_hash(line))
+        if _may_be_of(epoch, line) and _epoch_of(line) == epoch:
+            found = index, line  # the last one, if an epoch was repeated
+    if (peaks.n, peaks.root().hex()) != (n, seal.after["root"]):
         raise TamperedError(
             f"The epochs of {session} are not those that record {seal.sequence} sealed; `bondx audit verify` says more."
         )
-    index = next((at for at in reversed(range(n)) if _epoch_of(lines[at]) == epoch), None)
-    if index is None:
+    if found is None:
         raise not_sealed(epoch, session)
+    index, line = found
     return EpochProof(
         session=session,
         epoch=epoch,
-        line=lines[index].decode(),
+        line=line.decode(),
         index=index,
         n_epochs=n,
-        path=tuple(step.hex() for step in path_to(index, leaves)),
+        path=tuple(step.hex() for step in path_through(index, map(leaf_hash, _sealed(ledger, n)), n)),
         root=seal.after["root"],
         sealed_by=seal.sequence,
         record=record,
     )
+
+
+def _sealed(ledger: Journal, n: int) -> Iterator[bytes]:
+    """Yield the first lines of a ledger, without their newlines."""
+    return (line.rstrip(b"\n") for line in itertools.islice(ledger.lines(0, ledger.size()), n))
+
+
+def _may_be_of(epoch: int, line: bytes) -> bool:
+    """Say at once of most lines that they are about another epoch."""
+    return b'"epoch":%d' % epoch in line
 
 
 def _epoch_of(line: bytes) -> int | None:

@@ -19,6 +19,7 @@ from core.confinement import link_on_the_way
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
 from core.governance.audit import audited, require_access
+from core.maintenance.space import bytes_below
 from core.progress import begins
 from core.registry import Registry
 from core.rollout.rollouts import Rollouts
@@ -89,10 +90,14 @@ class LeftThing(msgspec.Struct, frozen=True, kw_only=True):
         return f"{noun}{self.name}: {self.why}"
 
 
+NOTHING_LEFT_TO_DELETE = "deleted nothing: everything on the list was gone already"
+"""For people whose list another process has deleted meanwhile."""
+
+
 class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a prune did."""
 
-    kinds: tuple[KindPlan, ...]
+    kinds: tuple[KindPlan, ...]  # without what was gone already
     left: tuple[LeftThing, ...]
 
     @property
@@ -133,8 +138,34 @@ class _Kind(ABC):
         """List what would be deleted."""
 
     @abstractmethod
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        """Name at least those of some things that are still there."""
+
+    @abstractmethod
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         """Delete these things, or refuse; return what had to be left."""
+
+    def remove_present(
+        self, items: tuple[Prunable, ...], *, actor: Actor, reason: str
+    ) -> tuple[tuple[Prunable, ...], list[LeftThing]]:
+        """Delete those of some things that no other process has deleted meanwhile.
+
+        Returns:
+            These, and what of them had to be left.
+        Raises:
+            RefusedError: One of them must stay now.
+        """
+        while items:
+            names = self.present(items)
+            there = tuple(item for item in items if item.name in names)
+            try:
+                return there, self.remove(there, actor=actor, reason=reason) if there else []
+            except RefusedError:
+                names = self.present(there)
+                if all(item.name in names for item in there):
+                    raise
+            items = there  # another process was faster once more
+        return (), []
 
     def complete(self, *, actor: Actor) -> None:
         """Delete what a killed process had begun to delete; the other kinds list it again by themselves."""
@@ -160,6 +191,10 @@ class _RunsKind(_Kind):
         with Runs(self.workspace, clock=self.clock) as runs:
             doomed = runs.prunable(keep=self.keep, referenced=runs_in_use(self.workspace))
         return [Prunable(kind=self.name, name=run.run_id, what=f"run {run.name}, with its metrics") for run in doomed]
+
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        with Runs(self.workspace, clock=self.clock) as runs:
+            return {run.run_id for run in runs.all()}
 
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         with Runs(self.workspace, clock=self.clock) as runs:
@@ -199,6 +234,9 @@ class _VersionsKind(_Kind):
             )
             for found in plan.doomed
         ]
+
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        return {version.key for version in self._registry().versions()}
 
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         registry, wanted = self._registry(), {item.name for item in items}
@@ -246,6 +284,9 @@ class _RolloutsKind(_Kind):
             for rollout in doomed
         ]
 
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        return {rollout.rollout_id for rollout in self._rollouts().in_brief()}
+
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         self._rollouts().prune(keep=self.keep, only=[item.name for item in items], actor=actor, reason=reason)
         return []
@@ -278,6 +319,10 @@ class _EpochsKind(_Kind):
             for run_id, before in found
             if before is not None
         ]
+
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        file = self.workspace.telemetry_file
+        return {item.name for item in items if values_before(file, item.name, self.keep) is not None}
 
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         for item in items:
@@ -314,18 +359,22 @@ class _ReportsKind(_Kind):
         for session in Sessions(self.workspace).all():
             observed, folders = session.observed, _present(files, session)
             if session.has_ended and observed.ended_at is not None and observed.ended_at < horizon and folders:
-                n_bytes = sum(file.lstat().st_size for folder in folders for file in folder.rglob("*.*"))
+                n_bytes = sum(map(bytes_below, folders))
                 what = f"the reports and data sets of {observed.epoch:,} epochs"
                 found.append(Prunable(kind=self.name, name=session.session_id, what=what, n_bytes=n_bytes))
         return found
 
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        files, sessions = SessionFiles(self.workspace), Sessions(self.workspace)
+        return {item.name for item in items if _present(files, sessions.get(item.name))}
+
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         still = {item.name for item in self.items()}
+        if stays := next((item.name for item in items if item.name not in still), None):
+            raise RefusedError(f"The reports of {stays} must stay now; none were removed. Review the plan again.")
         files, sessions = SessionFiles(self.workspace), Sessions(self.workspace)
         left = []
         for item in items:
-            if item.name not in still:
-                raise RefusedError(f"The reports of {item.name} must stay now. Review the plan again.")
             folders = _present(files, sessions.get(item.name))
             if link := next(filter(None, (link_on_the_way(each, root=self.workspace.root) for each in folders)), None):
                 why = f"{link} is a link, and may lead to files of others"
@@ -335,10 +384,20 @@ class _ReportsKind(_Kind):
                 change.record("session.prune_reports", item.name, before={"n_bytes": item.n_bytes})
             try:
                 for folder in folders:
-                    remove_tree(folder, root=self.workspace.root)
+                    _remove_whole(folder, self.workspace.root)
             except FileAccessError as error:
                 left.append(LeftThing(kind=self.name, name=item.name, why=str(error)))
         return left
+
+
+def _remove_whole(folder: Path, root: Path) -> None:
+    """Remove a folder from which another process may be removing files at the same time."""
+    while folder.is_dir():
+        try:
+            remove_tree(folder, root=root)
+        except FileAccessError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
 
 
 def _present(files: SessionFiles, session: Session) -> list[Path]:
@@ -367,6 +426,9 @@ class _StressTestsKind(_Kind):
             Prunable(kind=self.name, name=test.test_id, what=f"{test.portfolio}, {len(test.cases):,} cases")
             for test in doomed
         ]
+
+    def present(self, items: Sequence[Prunable]) -> Collection[str]:
+        return {test.test_id for test in StressTests(self.workspace, clock=self.clock).all()}
 
     def remove(self, items: Sequence[Prunable], *, actor: Actor, reason: str) -> list[LeftThing]:
         tests = StressTests(self.workspace, clock=self.clock)
@@ -434,21 +496,25 @@ class Pruning:
             actor: Who deletes.
             reason: Why, for the audit log.
         Returns:
-            What was deleted, and what was left and why.
+            What was deleted, and what was left and why; what another process has deleted meanwhile is neither.
         Raises:
             RefusedError: Something of it must stay now; nothing of its kind was deleted.
         """
         require_access(self._workspace, actor, "workspace.prune")
+        done: list[KindPlan] = []
         left: list[LeftThing] = []
         for listed in plan.kinds:
             kind = self._kinds[listed.kind]
             kind.complete(actor=actor)
             if listed.items:
                 begins(f"removing {len(listed.items):,} {listed.kind}")
-                left += kind.remove(listed.items, actor=actor, reason=reason or f"retention: {listed.rule}")
+            why = reason or f"retention: {listed.rule}"
+            items, left_of_kind = kind.remove_present(listed.items, actor=actor, reason=why)
+            done.append(msgspec.structs.replace(listed, items=items))
+            left += left_of_kind
         for thing in left:
             log.warning("not deleted: %s", thing)
-        result = PruneResult(kinds=plan.kinds, left=tuple(left))
+        result = PruneResult(kinds=tuple(done), left=tuple(left))
         if result.summary:
             log.info("%s, for %s", result.summary, actor)
         return result

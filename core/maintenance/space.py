@@ -13,6 +13,7 @@ import msgspec
 from core.clock import Clock, utc_now
 from core.monitoring.disk_forecast import DAY_SECONDS, DiskForecast, forecast
 from core.settings import Settings
+from core.settings.retention import RetentionSettings
 from core.state import Workspace
 from core.telemetry import TelemetryError, TelemetryReader
 from core.telemetry.compaction import pages_of
@@ -28,6 +29,7 @@ DAYS_SERIES = ("disk.days_until_full", "disk.days_until_full_low", "disk.days_un
 FORECAST_OVER = timedelta(days=1)
 GROWTH_OVER = timedelta(days=7)
 LEAST_GROWTH_SECONDS = 600.0
+_FORMAT = ",.10g"  # of a limit, a number of things or of days
 
 
 class StoreSpace(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +142,11 @@ def sizes(workspace: Workspace) -> list[StoreSpace]:
     return sorted(found, key=lambda store: -store.n_bytes)
 
 
+def bytes_below(folder: Path) -> int:
+    """Return the bytes that the files of a folder take on the disk."""
+    return sum(n_bytes for _, n_bytes in _files_below(folder))
+
+
 def _files_below(folder: Path) -> Iterator[tuple[str, int]]:
     """Yield the path of every file and the bytes that it takes on the disk; what vanishes meanwhile is left out."""
     waiting = [str(folder)]
@@ -182,8 +189,9 @@ def _growth(reader: TelemetryReader, store: StoreSpace, now: datetime) -> float 
 
 
 def _rule_of(store: str, settings: Settings) -> str:
+    """Name the limits of a store: those that always apply, and the rules under `retention:` that are set."""
     kept, sampled = settings.telemetry, settings.serving.log_features
-    rules = {
+    always = {
         "telemetry": f"samples {kept.raw_hours:g} h, seconds {kept.seconds_hours:g} h, minutes {kept.minutes_days:g} d",
         "predictions": f"{kept.predictions.keep_days:g} d or {kept.predictions.keep_rows:,} rows",
         "live": f"minutes {kept.live.minutes_days:g} d, hours {kept.live.hours_days:g} d",
@@ -192,7 +200,19 @@ def _rule_of(store: str, settings: Settings) -> str:
         "checkpoints": "the newest and the best of each session",
         "logs": "5 files of 100 MB a log",
     }
-    return rules.get(store, "")
+    return ", ".join(filter(None, (always.get(store, ""), *_retention_of(store, settings.retention))))
+
+
+def _retention_of(store: str, rules: RetentionSettings) -> list[str]:
+    """Name the rules under `retention:` that limit a store, as a file of settings spells them."""
+    limiting = {
+        "telemetry": ("runs", "epochs"),
+        "state": ("runs", "versions", "rollouts"),
+        "artifacts": ("versions",),
+        "reports": ("report_days", "stress_tests"),
+    }
+    found = ((name, getattr(rules, name)) for name in limiting.get(store, ()))
+    return [f"retention.{name}" + ("" if value is True else f" {value:{_FORMAT}}") for name, value in found if value]
 
 
 def largest_growth(stores: Sequence[StoreSpace]) -> StoreSpace | None:

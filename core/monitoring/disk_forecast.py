@@ -4,13 +4,17 @@ The line is least squares, as that of `predict_linear`. Neighbouring samples say
 nothing about certainty: the line goes through the means of equal blocks of time, and the interval of its slope counts
 the blocks.
 
+One large file that was copied is not growth, and least squares alone would take it for a certain trend. So a rise
+within three neighbouring steps that is more than half of the whole rise, and has ended, is left out.
+
 Source: https://prometheus.io/docs/prometheus/latest/querying/functions/#predict_linear; Law and Kelton, Simulation
 Modeling and Analysis, section 9.5.3 (batch means); Abramowitz and Stegun, formula 26.7.5 (quantiles of Student's t).
 """
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, fmean
+from itertools import accumulate, pairwise
+from statistics import NormalDist, fmean, median
 
 import msgspec
 
@@ -19,6 +23,10 @@ N_BLOCKS = 24
 LEAST_SECONDS = 1_800.0
 """The shortest time that says anything: in less, one large file would be a trend."""
 _LEAST_BLOCKS = 6
+_JUMP_STEPS = 3  # what is copied for up to two blocks, an hour each of a day, rises in three steps
+_JUMP_SHARE = 0.5  # of the whole rise, at least
+_JUMP_NOISE = 8.0  # times the median deviation of a step, at least: more than five standard deviations
+_ENDED_SHARE = 0.2  # a next step below this share of the jump has ended it
 _Z = NormalDist().inv_cdf(0.975)
 
 
@@ -71,9 +79,11 @@ def forecast(points: Sequence[tuple[float, float]], free_bytes: int) -> DiskFore
     """
     if not points or points[-1][0] - points[0][0] < LEAST_SECONDS:
         return None
-    means = _block_means(points)
-    if len(means) < _LEAST_BLOCKS:
+    blocks = _blocks(points)
+    if len(blocks) < _LEAST_BLOCKS:
         return None
+    means = [(fmean(at for at, _ in block), fmean(used for _, used in block)) for block in blocks]
+    means = _without_jump(means, newest_rise=blocks[-1][-1][1] - blocks[-1][0][1])
     slope, error = _line(means)
     reach = _t_quantile(len(means) - 2) * error
     low, high = (slope - reach) * DAY_SECONDS, (slope + reach) * DAY_SECONDS
@@ -89,12 +99,42 @@ def forecast(points: Sequence[tuple[float, float]], free_bytes: int) -> DiskFore
     )
 
 
-def _block_means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _blocks(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
     start, width = points[0][0], (points[-1][0] - points[0][0]) / N_BLOCKS
     blocks: dict[int, list[tuple[float, float]]] = {}
     for point in points:
         blocks.setdefault(min(int((point[0] - start) / width), N_BLOCKS - 1), []).append(point)
-    return [(fmean(at for at, _ in block), fmean(used for _, used in block)) for block in blocks.values()]
+    return list(blocks.values())
+
+
+def _without_jump(means: list[tuple[float, float]], newest_rise: float) -> list[tuple[float, float]]:
+    """Lower everything behind a jump by its height, but for a usual step.
+
+    Args:
+        means: The means of the blocks.
+        newest_rise: The rise within the newest block: what still rises may be growth that has just begun.
+
+    >>> [used for _, used in _without_jump([(float(at), 9.0 if at < 4 else 99.0) for at in range(8)], 0.0)]
+    [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0]
+    >>> [used for _, used in _without_jump([(float(at), 10.0 * at) for at in range(8)], 10.0)]
+    [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0]
+    """
+    steps = [after[1] - before[1] for before, after in pairwise(means)]
+    if len(steps) < _JUMP_STEPS:
+        return means
+    heights = [sum(steps[at : at + _JUMP_STEPS]) for at in range(len(steps) - _JUMP_STEPS + 1)]
+    height = max(heights)
+    jump = heights.index(height)
+    usual = median(steps)
+    noise = median(abs(step - usual) for step in steps)
+    next_step = [*steps, newest_rise][jump + _JUMP_STEPS]
+    is_most = height > _JUMP_SHARE * (means[-1][1] - means[0][1])
+    stands_out = height - _JUMP_STEPS * usual > _JUMP_NOISE * noise
+    if not (is_most and stands_out) or next_step > _ENDED_SHARE * height:
+        return means
+    inside = range(jump, jump + _JUMP_STEPS)
+    flattened = accumulate((usual if at in inside else step for at, step in enumerate(steps)), initial=means[0][1])
+    return [(at, used) for (at, _), used in zip(means, flattened, strict=True)]
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

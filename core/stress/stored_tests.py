@@ -240,10 +240,12 @@ class StressTests:
         """Remove reports without a test: a killed process may have left them."""
         if not self._folder.is_dir():
             return
-        known = set(self._documents.all_keys())
-        for path in sorted(self._folder.glob("st-*.json")):
-            if path.stem not in known:
-                remove_file(path)
+        # In a transaction, since another process may just be storing a test, whose report comes before its document.
+        with self._workspace.database(DATABASE).transaction():
+            known = set(self._documents.all_keys())
+            for path in sorted(self._folder.glob("st-*.json")):
+                if path.stem not in known:
+                    remove_file(path)
 
     @property
     def _folder(self) -> Path:

@@ -110,8 +110,8 @@ class EpochReports:
             return
         for leftover in self._folder.glob(f".epochs_*{UNFINISHED}"):  # of a killed engine
             remove_file(leftover)
-        for segment in sorted(self._folder.glob("epochs_*.jsonl")):
-            if segment < newest:
+        for segment in sorted(self._folder.glob("epochs_*.jsonl"), key=_first_epoch_of):
+            if _first_epoch_of(segment) < _first_epoch_of(newest):
                 squeeze = zlib.compressobj(wbits=_GZIP)
                 write_file(_packed(segment), squeeze.compress(read_file(segment)) + squeeze.flush())
                 remove_file(segment)
@@ -164,6 +164,16 @@ def _unread(known: "_Segment | None", stream: BinaryIO) -> tuple[int, bytes]:
             return last.start, rest
     stream.seek(0)
     return 0, stream.read()
+
+
+def _first_epoch_of(segment: Path) -> int:
+    """Return the number in the name of a segment, which has more than six digits from a million on; 0 of another name.
+
+    >>> sorted(map(Path, ("epochs_1000001.jsonl", "epochs_999801.jsonl")), key=_first_epoch_of)[-1].name
+    'epochs_1000001.jsonl'
+    """
+    number = segment.name.removeprefix("epochs_").partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def _packed(segment: Path) -> Path:

@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import orjson
@@ -14,10 +16,11 @@ from core.actor import Actor
 from core.errors import NotFoundError
 from core.governance import AuditFilter, AuditLog, EpochProof, audited
 from core.governance.chain import Damage
+from core.governance.epoch_proof import prove
 from core.governance.errors import TamperedError
 from core.governance.journal import Journal
 from core.governance.ledgers import SEAL_EVERY, SEAL_VERB
-from core.governance.merkle import leaf_hash
+from core.governance.merkle import leaf_hash, root_of
 from core.state import Workspace
 from tests.core.governance.test_crashes import KilledError, at_any_point, kill_at
 
@@ -249,6 +252,25 @@ def test_an_epoch_is_proved_to_somebody_without_the_workspace(workspace, log, tr
         leaf = leaf_hash(forged.line.encode()).hex()
         alone = msgspec.structs.replace(forged, index=0, n_epochs=1, path=(), root=leaf)
         assert not alone.holds()
+
+
+def test_a_proof_among_many_epochs_takes_little_memory(tmp_path):
+    folder, n = tmp_path / "epochs", 4_000
+    folder.mkdir()
+    lines = [orjson.dumps({"after": {"epoch": epoch}, "more": "x" * 1_000}) for epoch in range(1, n + 1)]
+    (folder / "s-0001.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    after = {"epochs": n, "root": root_of(map(leaf_hash, lines)).hex()}
+    fields = {"verb": "epochs.seal", "object": "s-0001", "sequence": 5, "after": after}
+    tracemalloc.start()
+    try:
+        journal = Journal(folder / "s-0001.jsonl")
+        proof = prove(3_001, journal, SimpleNamespace(**fields), orjson.dumps(fields).decode())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert proof.holds()
+    assert (proof.index, proof.line) == (3_000, lines[3_000].decode())
+    assert peak < 500_000 < n * 1_000
 
 
 def test_an_epoch_that_was_edited_is_neither_proved_nor_shown(workspace, log, train):

@@ -14,8 +14,8 @@ from core.clock import utc_now
 from core.errors import RefusedError, UsageError
 from core.files import FileAccessError, remove_tree
 from core.governance import AuditLog
-from core.maintenance.pruning import KINDS, Pruning
-from core.settings import TrainingSettings
+from core.maintenance.pruning import KINDS, KindPlan, Prunable, Pruning, WorkspacePlan
+from core.settings import Settings, TrainingSettings
 from core.settings.retention import RetentionSettings
 from core.telemetry import TelemetryReader
 from core.telemetry.schema import connect_to_read
@@ -125,22 +125,91 @@ def test_reports_of_long_ended_sessions_go_and_final_reports_stay(workspace, pru
     assert all((workspace.reports_dir / session_id / "epochs").is_dir() for session_id in (young, running))
 
 
-def test_a_plan_that_no_longer_holds_is_refused(workspace, pruning, clock, person):
-    sessions = Sessions(workspace, clock=clock)
-    session_id = sessions.start(TrainingSettings(), name="", actor=person).session_id
-    sessions.observe(
-        session_id,
-        "session.test",
-        actor=Actor.engine(),
-        phase=SessionPhase.FINISHED,
-        ended_at=clock() - timedelta(days=40),
-    )
-    folder = workspace.reports_dir / session_id / "epochs"
-    folder.mkdir(parents=True)
+@pytest.fixture
+def old_reports(workspace, clock, person):
+    """Reports of sessions that ended long ago, by session."""
+    sessions, folders = Sessions(workspace, clock=clock), {}
+    for _ in range(2):
+        session_id = sessions.start(TrainingSettings(), name="", actor=person).session_id
+        ended = clock() - timedelta(days=40)
+        sessions.observe(session_id, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=ended)
+        folders[session_id] = workspace.reports_dir / session_id / "epochs"
+        folders[session_id].mkdir(parents=True)
+        (folders[session_id] / "epochs_000001.jsonl").write_text("{}")
+    return folders
+
+
+def test_a_plan_that_no_longer_holds_is_refused_and_removes_nothing(workspace, pruning, clock, person, old_reports):
     plan = pruning.plan(["reports"])
-    shutil.rmtree(folder)
-    with pytest.raises(RefusedError, match="must stay now"):
+    _, last = old_reports
+    Sessions(workspace, clock=clock).observe(
+        last, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=clock()
+    )
+    with pytest.raises(RefusedError, match=f"The reports of {last} must stay now; none were removed"):
         pruning.carry_out(plan, actor=person, reason="")
+    assert all(folder.is_dir() for folder in old_reports.values())
+
+
+def test_what_another_process_has_deleted_is_neither_refused_nor_counted(workspace, pruning, runs, person, old_reports):
+    plan = pruning.plan()
+    other = Pruning(workspace, RetentionSettings(runs=3, report_days=30.0), clock=pruning._kinds["runs"].clock)
+    shutil.rmtree(old_reports["s-0002"])
+    assert other.carry_out(other.plan(["runs"]), actor=person, reason="").summary == "deleted 1 run with the metrics"
+    result = pruning.carry_out(plan, actor=person, reason="tidy")
+    assert keys(WorkspacePlan(kinds=result.kinds)) == ["runs:r-0002", "epochs:r-0004", "reports:s-0001"]
+    assert result.left == ()
+    again = pruning.carry_out(plan, actor=person, reason="tidy")
+    assert (again.summary, keys(WorkspacePlan(kinds=again.kinds))) == ("", [])
+
+
+@pytest.mark.parametrize("kind", ["runs", "versions", "rollouts", "epochs", "reports", "stress"])
+def test_a_prune_at_the_same_moment_leaves_the_rest_to_this_one(workspace, pruning, person, kind, monkeypatch):
+    """Whatever the kind: what goes between the look and the deletion is left out, and the rest is deleted."""
+    there, asked = {"a", "b", "c"}, []
+
+    def remove(items, *, actor, reason):
+        asked.append([item.name for item in items])
+        if len(asked) == 1:
+            there.remove("b")
+        if any(item.name not in there for item in items):
+            raise RefusedError("b must stay now")
+        return []
+
+    monkeypatch.setattr(pruning._kinds[kind], "present", lambda items: there)
+    monkeypatch.setattr(pruning._kinds[kind], "remove", remove)
+    items = tuple(Prunable(kind=kind, name=name, what="") for name in "abc")
+    listed = KindPlan(kind=kind, rule="", is_automatic=True, items=items)
+    result = pruning.carry_out(WorkspacePlan(kinds=(listed,)), actor=person, reason="")
+    assert asked == [["a", "b", "c"], ["a", "c"]]
+    assert [item.name for item in result.kinds[0].items] == ["a", "c"]
+
+
+def test_a_folder_that_two_remove_at_once_is_removed_by_both(workspace, pruning, person, old_reports, monkeypatch):
+    calls = count(1)
+
+    def remove_beside_another(path, *, root):
+        if next(calls) == 1:
+            (path / "epochs_000001.jsonl").unlink()
+            raise FileAccessError(path, "remove", "No such file or directory") from FileNotFoundError()
+        remove_tree(path, root=root)
+
+    monkeypatch.setattr("core.maintenance.pruning.remove_tree", remove_beside_another)
+    result = pruning.carry_out(pruning.plan(["reports"]), actor=person, reason="")
+    assert result.left == ()
+    assert not any(folder.exists() for folder in old_reports.values())
+
+
+def test_the_command_says_that_everything_was_gone(workspace, person, capsys, monkeypatch, runs):
+    monkeypatch.setattr("core.settings.settings_in_force", lambda root: Settings(retention=SET))
+    carry_out = Pruning.carry_out
+
+    def after_another(pruning, plan, *, actor, reason):
+        carry_out(pruning, plan, actor=actor, reason="the other")
+        return carry_out(pruning, plan, actor=actor, reason=reason)
+
+    monkeypatch.setattr(Pruning, "carry_out", after_another)
+    assert main(["--workspace", str(workspace.root), "prune", "runs", "--yes"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "deleted nothing: everything on the list was gone already"
 
 
 @pytest.mark.parametrize("linked", ["reports", "reports/{}", "reports/{}/epochs", "reports/{}/datasets"])

@@ -4,6 +4,7 @@ import pytest
 
 from core.maintenance.space import measure, series_of, sizes
 from core.settings import Settings
+from core.settings.retention import RetentionSettings
 from core.telemetry import TelemetryWriter
 from tests.clocks import HandClock
 
@@ -38,6 +39,21 @@ def test_growth_is_what_a_store_gained_since_it_was_first_measured(workspace):
     assert found["past"].rule == "24 h or 256 MiB"
     assert found["live"].rule == "minutes 14 d, hours 400 d"
     assert found["features"].rule == "30 d or 1,000,000 rows"
+
+
+def test_the_limit_of_a_store_names_the_rules_that_are_set(workspace):
+    def rules(**retention):
+        settings = Settings(retention=RetentionSettings(**retention))
+        return {store.store: store.rule for store in measure(workspace, settings).stores}
+
+    none = rules()
+    assert (none["reports"], none["artifacts"], none["state"]) == ("", "", "")
+    some = rules(runs=50, versions=True, epochs=100_000, report_days=30.0, stress_tests=7, rollouts=9)
+    assert some["reports"] == "retention.report_days 30, retention.stress_tests 7"
+    assert some["artifacts"] == "retention.versions"
+    assert some["state"] == "retention.runs 50, retention.versions, retention.rollouts 9"
+    assert some["telemetry"] == f"{none['telemetry']}, retention.runs 50, retention.epochs 100,000"
+    assert some["logs"] == none["logs"] == "5 files of 100 MB a log"
 
 
 def test_a_young_workspace_has_no_forecast(workspace):

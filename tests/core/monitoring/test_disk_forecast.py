@@ -49,11 +49,30 @@ def test_the_interval_holds_the_true_growth_as_often_as_it_says(truth: Truth, co
     assert hits / n == pytest.approx(0.95, abs=0.045)
 
 
-def test_a_jump_makes_the_forecast_uncertain_and_not_early():
-    before, after = used(12, a_day=0.0), used(12, a_day=0.0)
-    jump = before + [(at + before[-1][0] + 60, value + 5 * GB) for at, value in after]
-    found = forecast(jump, free_bytes=int(100 * GB))
-    low, high = found.days_until_full_low, found.days_until_full_high
-    assert low < found.days_until_full < (high or 1e9)
-    assert (high or 1e9) / low > 1.3
+@pytest.mark.parametrize("minute", [60, 300, 719, 720, 1000, 1350, 1380, 1430])
+@pytest.mark.parametrize("a_day", [0.0, 0.5 * GB])
+def test_one_large_file_is_not_taken_for_growth(minute, a_day):
+    jump = [(at, value + (10 * GB if at >= 60.0 * minute else 0.0)) for at, value in used(24, a_day=a_day)]
+    found = forecast(jump, free_bytes=int(20 * GB))
+    assert found.days_until_full is None or found.days_until_full > 20 or not found.is_growing
     assert found.observed_seconds == pytest.approx(DAY_SECONDS, rel=0.01)
+
+
+def test_a_file_that_was_copied_for_an_hour_is_not_taken_for_growth_either():
+    copied = [(60.0 * minute, 50 * GB + GB / 6 * min(60, max(0, minute - 700))) for minute in range(1440)]
+    assert forecast(copied, free_bytes=int(20 * GB)).sentence == "is not filling up"
+
+
+@pytest.mark.parametrize("hours", [3, 5, 12])
+def test_growth_that_began_lately_and_goes_on_is_extrapolated(hours):
+    begun = [(60.0 * minute, 50 * GB + 0.1 * GB * max(0, minute - 60 * (24 - hours))) for minute in range(1440)]
+    found = forecast(begun, free_bytes=int(20 * GB))
+    assert found.is_growing
+    assert found.days_until_full < 7
+
+
+def test_several_large_files_are_growth():
+    hourly = [(60.0 * minute, 50 * GB + GB * (minute // 180)) for minute in range(1440)]
+    found = forecast(hourly, free_bytes=int(20 * GB))
+    assert found.is_growing
+    assert found.days_until_full == pytest.approx(20 / 8, rel=0.1)

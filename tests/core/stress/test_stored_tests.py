@@ -1,10 +1,13 @@
 """Stress tests that are kept: a document and a report each, audited, checked by their hash, and pruned whole."""
 
+from threading import Thread
+
 import msgspec
 import pytest
 
 from core.actor import Actor, Origin
 from core.errors import NotFoundError, UsageError
+from core.files import write_file
 from core.governance import AuditLog
 from core.maintenance.pruning import Pruning
 from core.settings.retention import RetentionSettings
@@ -51,6 +54,24 @@ def test_a_report_that_was_changed_is_not_shown(workspace, tests, report, actor)
     path.unlink()
     with pytest.raises(NotFoundError, match="cannot be read"):
         tests.report("st-0001")
+
+
+def test_a_prune_leaves_the_report_of_a_test_that_is_being_stored(workspace, clock, tests, report, actor, monkeypatch):
+    tests.keep(report, actor)
+    (workspace.root / "reports" / "stress" / "st-0009.json").write_text("left by a killed process")
+    sweeping = Thread(target=StressTests(workspace, clock=clock).sweep)
+
+    def write_while_another_sweeps(path, content):
+        sha256 = write_file(path, content)
+        sweeping.start()
+        sweeping.join(0.3)  # it waits for this transaction, else it would have been done
+        return sha256
+
+    monkeypatch.setattr("core.stress.stored_tests.write_file", write_while_another_sweeps)
+    kept = tests.keep(report, actor)
+    sweeping.join()
+    assert tests.report(kept.test_id) == report
+    assert not (workspace.root / "reports" / "stress" / "st-0009.json").exists()
 
 
 def test_what_was_never_run_is_named(tests):

@@ -40,6 +40,15 @@ def test_ten_epochs_share_a_file_and_full_files_are_packed(reports, folder):
     assert [json.loads(line)["epoch"] for line in lines] == [*range(1, 11)]
 
 
+def test_the_last_file_before_a_million_epochs_is_packed_as_well(reports, folder):
+    for epoch in range(999_999, 1_000_003):
+        reports.write(epoch, report(epoch))
+    assert sorted(content(folder)) == ["epochs_1000001.jsonl", "epochs_999991.jsonl.gz"]
+    assert [reports.read(epoch) for epoch in range(999_999, 1_000_003)] == [
+        report(epoch) for epoch in range(999_999, 1_000_003)
+    ]
+
+
 def test_a_reader_sees_what_another_writes(reports, folder):
     reader = EpochReports(folder)
     for epoch in range(1, 13):
