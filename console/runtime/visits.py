@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.errors import CoreError
 from core.files import write_file
 from core.json_documents import decode_json
+from core.periodic import Periodic
 from core.plain_files import open_plain
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Visits:
         self._name = str(root)
         self._clock = clock
         self._file = file
-        self._noted_at: datetime | None = None
+        self._noting = Periodic(EVERY, first_at=clock())
 
     def last(self) -> datetime | None:
         """Return until when the user saw the workspace the last time; None before the first visit."""
@@ -69,9 +70,8 @@ class Visits:
     def note(self, *, leaves: bool = False) -> None:
         """Note that the user sees the workspace now; it is written once a minute, and when the user leaves."""
         now = self._clock()
-        if not leaves and self._noted_at is not None and now - self._noted_at < EVERY:
+        if not self._noting.is_due(now) and not leaves:
             return
-        self._noted_at = now
         file = self._file or visits_file()
         # Read again: another console of the user may have noted another workspace meanwhile.
         visits = read_visits(file) | {self._name: now}

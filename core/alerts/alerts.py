@@ -129,10 +129,10 @@ class Alerts:
         stored = self._store.documents.find(fingerprint)
         dwell = dwell if is_last else calmed(dwell, stored)
         step = next_step(
-            stored, is_breached=is_breached, changed_at=self._changed_at.get(fingerprint), dwell=dwell, now=now
+            stored, is_breached=is_breached, changed_at=self._known_since(fingerprint, now), dwell=dwell, now=now
         )
         if step is NextStep.WAIT:
-            changed_at = self._changed_at.setdefault(fingerprint, now)
+            changed_at = self._since(fingerprint, now)
             return replace(reading, state=AlertState.PENDING, first_at=changed_at) if is_breached else stored
         self._count_flap(fingerprint, stored, is_back=is_breached)
         changed_at = self._changed_at.pop(fingerprint, now)
@@ -187,7 +187,7 @@ class Alerts:
             if after.revision != stored.revision:
                 self._n_flaps.pop(event.fingerprint, None)
             return after
-        event = replace(event, first_at=self._changed_at.setdefault(event.fingerprint, now))
+        event = replace(event, first_at=self._since(event.fingerprint, now))
         if not self._has_lasted(event.fingerprint, dwell.to_fire, now):
             return replace(event, state=AlertState.PENDING)
         return self._store.fire(event, actor or Actor.engine())
@@ -234,10 +234,22 @@ class Alerts:
 
     def _has_lasted(self, fingerprint: str, dwell: timedelta, now: datetime) -> bool:
         """Whether what contradicts the stored state has lasted for the dwell, which begins with the first call."""
-        if now - self._changed_at.setdefault(fingerprint, now) < dwell:
+        if now - self._since(fingerprint, now) < dwell:
             return False
         self._changed_at.pop(fingerprint)
         return True
+
+    def _known_since(self, fingerprint: str, now: datetime) -> datetime | None:
+        """Return since when something has contradicted the stored state; None if nothing has so far."""
+        return self._since(fingerprint, now) if fingerprint in self._changed_at else None
+
+    def _since(self, fingerprint: str, now: datetime) -> datetime:
+        """Return since when something contradicts the stored state: since now, if nothing did so far.
+
+        It is never later than now. After the clock was set back, the dwell begins anew; it would last for years else.
+        """
+        since = self._changed_at[fingerprint] = min(self._changed_at.get(fingerprint, now), now)
+        return since
 
     def acknowledge(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""

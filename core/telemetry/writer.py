@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.clock import Clock, utc_now
+from core.periodic import Periodic
 from core.settings import TelemetrySettings
 from core.telemetry.chunk import MAX_VALUE, to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
@@ -72,7 +73,7 @@ class TelemetryWriter(Committer):
         self._max_waiting = max_waiting
         self._n_dropped = self._n_skipped = self._wal_bytes = 0
         self._store: TelemetryStore | None = TelemetryStore(path, self._retention)
-        self._next_maintenance = clock() + _MAINTENANCE_EVERY
+        self._maintenance = Periodic(_MAINTENANCE_EVERY, first_at=clock() + _MAINTENANCE_EVERY)
         self._opened()
         self._start()
 
@@ -156,9 +157,8 @@ class TelemetryWriter(Committer):
     def _keep_up(self, store: TelemetryStore) -> None:
         self._wal_bytes = store.wal_bytes()
         now = self._clock()
-        if now < self._next_maintenance:
+        if not self._maintenance.is_due(now):
             return
-        self._next_maintenance = now + _MAINTENANCE_EVERY
         store.roll_up(now)
         store.expire(now)
         store.shrink()

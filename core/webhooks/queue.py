@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DATABASE = "webhooks"
 DELIVERIES, CURSORS = "deliveries", "cursors"
 PAUSES = BackOff(first_seconds=1.0, most_seconds=600.0)
+LONGEST_PAUSE = timedelta(hours=1)
+"""The longest pause that a receiver can ask for."""
 GIVE_UP_AFTER = timedelta(days=3)
 MOST_WAITING = 10_000
 """Events that one webhook may wait for; the oldest of more are given up."""
@@ -183,7 +185,7 @@ class WebhookQueue:
             if not attempt.may_retry or now - delivery.created_at > GIVE_UP_AFTER:
                 return self._end(tried, DeliveryState.FAILED, attempt.problem)
             pause = PAUSES.wait_seconds(tried.n_attempts)
-            asked = min(attempt.retry_after_seconds or 0.0, 3600.0)
+            asked = min(attempt.retry_after_seconds or 0.0, LONGEST_PAUSE.total_seconds())
             return self.deliveries.replace(replace(tried, next_at=now + timedelta(seconds=max(pause, asked))))
 
     def _end(self, delivery: WebhookDelivery, state: DeliveryState, problem: str) -> WebhookDelivery:

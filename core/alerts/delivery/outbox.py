@@ -415,9 +415,14 @@ def _ended(
 
 
 def _waits_until(delivery: Delivery, health: ChannelHealth | None, now: datetime) -> datetime | None:
-    """Return until when a delivery has to wait; None if it can be sent now."""
-    times = (delivery.not_before, health.retry_at if health else None)
-    return max((at for at in times if at is not None and at > now), default=None)
+    """Return until when a delivery has to wait; None if it can be sent now.
+
+    A pause after a failure that is yet to come is not waited for: the clock was set back, maybe by years.
+    """
+    tried_at = max((attempt.ended_at or attempt.at for attempt in delivery.attempts[-1:]), default=now)
+    failed_at = health.last_failed_at or now if health else now
+    pauses = ((delivery.not_before, tried_at), (health.retry_at if health else None, failed_at))
+    return max((until for until, since in pauses if until is not None and since <= now < until), default=None)
 
 
 def _says_all_of(later: Delivery, earlier: Delivery) -> bool:

@@ -16,6 +16,7 @@ from core.engine.worker import Worker
 from core.maintenance.pruning import Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
+from core.periodic import Periodic
 from core.settings import settings_in_force
 from core.telemetry import TelemetryReader
 from core.telemetry.errors import TelemetryError
@@ -43,8 +44,9 @@ class Housekeeping(Worker):
         self._context = context
         self._policy = PolicyAlerts(context.workspace, context.clock, context.alerts)
         self._broken_glass = BrokenGlass(context.workspace, clock=context.clock)
-        self._next_stores: datetime | None = None
-        self._next_prune = context.clock() + timedelta(seconds=STEP_SECONDS)  # an engine that starts has more to do
+        now = context.clock()
+        self._measuring = Periodic(_STORES_EVERY, first_at=now)
+        self._pruning = Periodic(_PRUNE_EVERY, first_at=now + timedelta(seconds=STEP_SECONDS))  # its start does more
 
     @override
     def step(self) -> float:
@@ -53,13 +55,11 @@ class Housekeeping(Worker):
         self._broken_glass.keep_up()
         usage = shutil.disk_usage(self._context.workspace.root)
         self._context.telemetry.add(USED_SERIES, now, float(usage.used))
-        if self._next_stores is None or now >= self._next_stores:
-            self._next_stores = now + _STORES_EVERY
+        if self._measuring.is_due(now):
             record(self._context.workspace, self._context.telemetry, now)
             self.keep_live_counts(now)
         self.judge(self._forecast(usage.free, now), now)
-        if now >= self._next_prune:
-            self._next_prune = now + _PRUNE_EVERY
+        if self._pruning.is_due(now):
             self.prune(now)
         return STEP_SECONDS
 

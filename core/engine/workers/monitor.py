@@ -22,6 +22,7 @@ from core.monitoring.health.facts import HealthFacts
 from core.monitoring.monitoring_store import MonitoringStore, worth_writing
 from core.monitoring.succession import Predecessor, dated_across_versions, earlier_versions, predecessors
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook, WatchState, WatchStates
+from core.periodic import Periodic
 from core.rollout.rollout_records import DATABASE
 from core.telemetry import TelemetryError
 from core.telemetry.live import LiveStates
@@ -73,7 +74,7 @@ class Monitor(Worker):
         self._store = MonitoringStore(context.workspace)
         self._alerts = MonitoringAlerts(context.alerts)
         self._unserved: dict[tuple[str, str], str] = {}
-        self._next_forgetting = context.clock()
+        self._forgetting = Periodic(_FORGET_EVERY, first_at=context.clock())
         self._looked: dict[str, datetime] = {}  # by version, the minute of its last look
 
     @override
@@ -124,9 +125,8 @@ class Monitor(Worker):
 
     def _forget_unwatched(self, versions: Sequence[LiveVersion], now: datetime) -> None:
         """Forget the states of versions that left long ago; what fails is tried again an hour later."""
-        if now < self._next_forgetting:
+        if not self._forgetting.is_due(now):
             return
-        self._next_forgetting = now + _FORGET_EVERY
         keep = timedelta(days=self._context.settings.telemetry.live.minutes_days)
         try:
             self._live_states.forget_unwatched([(each.model, each.version) for each in versions], now, keep)

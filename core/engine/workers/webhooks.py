@@ -14,7 +14,7 @@ from core.registry.records import DATABASE as REGISTRY
 from core.settings.current import CurrentSettings
 from core.settings.webhooks import WebhookSettings
 from core.webhooks.delivery import DeliveryState, WebhookDelivery
-from core.webhooks.queue import WebhookQueue
+from core.webhooks.queue import LONGEST_PAUSE, WebhookQueue
 from core.webhooks.request import Attempt, headers_for, send
 from core.webhooks.secret import secret_of
 
@@ -71,7 +71,12 @@ class WebhookSender(Worker):
 
     def _due(self, webhooks: dict[str, WebhookSettings]) -> list[WebhookDelivery]:
         now = self._clock()
-        return [each for each in self._queue.next_of_each() if each.next_at <= now and each.webhook in webhooks]
+        return [
+            each
+            for each in self._queue.next_of_each()
+            # A pause that is longer than any: the clock was set back.
+            if not now < each.next_at <= now + LONGEST_PAUSE and each.webhook in webhooks
+        ]
 
     def _send_all(self, due: list[WebhookDelivery], webhooks: dict[str, WebhookSettings]) -> None:
         """Try one event of each webhook: a receiver that does not answer keeps no other webhook waiting for long."""

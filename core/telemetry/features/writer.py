@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.periodic import Periodic
 from core.settings.feature_log import FeatureLogSettings
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.compaction import shrink
@@ -66,7 +67,7 @@ class FeatureWriter(Committer):
         self._queue: deque[FeatureBatch] = deque()
         self._n_waiting = 0
         self.n_dropped = 0
-        self._next_pruning = clock()
+        self._pruning = Periodic(PRUNE_EVERY, first_at=clock())
         self._connection: WriteConnection | None = open_store(file)
         self._opened()
         self._start()
@@ -114,9 +115,8 @@ class FeatureWriter(Committer):
     def _prune(self) -> None:
         """Delete the batches that are too old or too many; what fails is tried again a minute later."""
         now = self._clock()
-        if now < self._next_pruning:
+        if not self._pruning.is_due(now):
             return
-        self._next_pruning = now + PRUNE_EVERY
         limit = (now - timedelta(days=self._limits.keep_days)).timestamp()
         try:
             connection = self._connected()

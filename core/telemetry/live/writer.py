@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.periodic import Periodic
 from core.settings.telemetry import LiveRetention
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import translated
@@ -81,7 +82,7 @@ class LiveWriter(Committer):
         self._max_waiting = max_waiting
         self._queue: deque[CountedMinute] = deque()
         self._n_stored = self._n_dropped = 0
-        self._next_upkeep = clock() + UPKEEP_EVERY
+        self._upkeep_times = Periodic(UPKEEP_EVERY, first_at=clock() + UPKEEP_EVERY)
         self._connection: WriteConnection | None = open_store(file)
         self._opened()
         self._start()
@@ -136,9 +137,8 @@ class LiveWriter(Committer):
     def _upkeep(self) -> None:
         """Bring the hours up to date, and delete what is too old; what fails is tried again a minute later."""
         now = self._clock()
-        if now < self._next_upkeep:
+        if not self._upkeep_times.is_due(now):
             return
-        self._next_upkeep = now + UPKEEP_EVERY
         try:
             if self._connection is not None:
                 self._upkeep_of_store.work(self._connection, now)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clock import Clock, utc_now
+from core.periodic import Periodic
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
@@ -86,7 +87,7 @@ class PredictionWriter(Committer):
         """
         super().__init__(file, commit_seconds)
         self._clock = clock
-        self._next_upkeep = clock() + _UPKEEP_EVERY
+        self._upkeep = Periodic(_UPKEEP_EVERY, first_at=clock() + _UPKEEP_EVERY)
         self._max_waiting = max_waiting
         self._retention = retention or PredictionRetention()
         self._expiry = Expiry(self._retention, held_since)
@@ -165,9 +166,8 @@ class PredictionWriter(Committer):
                 delete_forgotten(connection, _PIECE)
             connection.give_way()
         now = self._clock()
-        if now < self._next_upkeep:
+        if not self._upkeep.is_due(now):
             return
-        self._next_upkeep = now + _UPKEEP_EVERY
         with connection.transaction():
             self._expiry.expire_traffic(connection, now)
         shrink(connection)

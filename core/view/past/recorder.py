@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.clock import Clock, utc_now
+from core.periodic import Periodic
 from core.state import Workspace
 from core.telemetry.past import PastKey, PastWriter
 from core.view.parts.histories import audit_mark
@@ -53,7 +54,8 @@ class DocumentRecorder:
         self._writer.forget_from(now)
         self._stored = {key: _mark(body) for key, body in self._writer.newest_states()}
         self._seen: dict[PastKey, Any] = {}
-        self._since = self._next_maintenance = now
+        self._since = now
+        self._maintenance = Periodic(_MAINTENANCE_EVERY, first_at=now)
         self._written_at = None
 
     def close(self) -> None:
@@ -86,8 +88,7 @@ class DocumentRecorder:
         self._writer.write(now, states, since=self._since, is_moment=is_moment)
         self._seen, self._mark, self._written_at = documents, mark, now
         self._stored = {key: marks.get(key) or self._stored[key] for key in documents}
-        if now >= self._next_maintenance:
-            self._next_maintenance = now + _MAINTENANCE_EVERY
+        if self._maintenance.is_due(now):
             self._expire(now)
 
     def _expire(self, now: datetime) -> None:

@@ -10,6 +10,7 @@ from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState
 from core.alerts.history import history_of
 from core.alerts.lifecycle import Dwell
+from core.alerts.rules import find_rule
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
 from core.settings import AlertSettings
@@ -89,6 +90,24 @@ def test_a_pending_event_is_as_old_as_its_first_report(alerts):
     assert alerts.fire("gate_failed", now=at(0), **report).state is AlertState.PENDING
     fired = alerts.fire("gate_failed", now=at(60), **report)
     assert (fired.state, fired.first_at) == (AlertState.FIRING, at(0))
+
+
+def test_a_dwell_begins_anew_after_the_clock_was_set_back(alerts):
+    a_year = 365 * 86_400
+    dwell = Dwell.of_seconds(60, 60)
+    report = {"labels": GATE, "dwell": dwell}
+    alerts.fire("gate_failed", now=at(a_year), summary="coverage", **report)
+    assert alerts.fire("gate_failed", now=at(0), summary="coverage", **report).first_at == at(0)
+    assert alerts.fire("gate_failed", now=at(60), summary="coverage", **report).state is AlertState.FIRING
+    alerts.clear("gate_failed", now=at(a_year), **report)
+    alerts.clear("gate_failed", now=at(70), **report)
+    assert alerts.clear("gate_failed", now=at(130), **report).state is AlertState.RESOLVED
+
+    busy = {"labels": {}, "value": 99.0}
+    for_seconds = find_rule("cpu_high").for_seconds(alerts.limits)
+    assert alerts.observe("cpu_high", now=at(a_year), **busy).state is AlertState.PENDING
+    assert alerts.observe("cpu_high", now=at(0), **busy).first_at == at(0)
+    assert alerts.observe("cpu_high", now=at(for_seconds), **busy).state is AlertState.FIRING
 
 
 def test_observing_an_unchanged_condition_writes_nothing(alerts, workspace):

@@ -175,6 +175,17 @@ def test_a_receiver_that_fails_is_told_later_with_the_same_id_and_in_order(sende
     assert len(set(receiver.delivery_ids[:3])) == 1
 
 
+def test_an_event_does_not_wait_for_a_year_after_the_clock_was_set_back(sender, register, receiver, clock):
+    receiver.answers = [(503, {"retry-after": "3600"})]
+    sender.step()
+    register()
+    sender.step()
+    assert receiver.bodies == []
+    clock.pass_by(-365 * 86_400)
+    sender.step()
+    assert receiver.events() == ["registered_model.created", "model_version.created"]
+
+
 def test_a_refused_event_is_given_up_and_the_next_one_sent(sender, register, receiver, workspace):
     receiver.answers = [(400, {})]
     sender.step()

@@ -59,6 +59,18 @@ def test_a_failed_message_waits_longer_after_each_failure_and_as_long_as_the_rec
     assert waits == [2.0, 4.0, 8.0, 500.0]
 
 
+def test_no_message_and_no_breaker_waits_for_years_after_the_clock_was_set_back(outbox, clock):
+    (queued,) = outbox.enqueue(a_message(), [OPS])
+    for _ in range(3):
+        clock.now = outbox.next_due_at() or clock.now
+        queued = outbox.fail(outbox.begin(queued), DeliveryError("refused"))
+    assert outbox.health()[OPS.channel].is_open
+    assert outbox.due() == []
+    clock.now -= timedelta(days=365)
+    assert [delivery.delivery_id for delivery in outbox.due()] == [queued.delivery_id]
+    assert outbox.next_due_at() is None
+
+
 def test_a_refused_message_is_given_up_and_the_next_one_of_its_group_is_sent(outbox, clock):
     (first,) = outbox.enqueue(a_message(), [OPS])
     outbox.fail(outbox.begin(first), DeliveryError("400", is_permanent=True))

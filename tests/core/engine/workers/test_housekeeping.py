@@ -84,6 +84,21 @@ def test_the_engine_follows_a_rule_once_it_is_set_and_says_so(housekeeping, cloc
     assert Alerts(workspace).open() == []
 
 
+def test_rules_are_followed_and_stores_measured_after_the_clock_was_set_back_by_a_year(
+    housekeeping, clock, disk, workspace, person
+):
+    pass_minutes(housekeeping, clock, disk, 3, bytes_a_minute=0)  # from now on both are due in the future alone
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+    clock.now -= timedelta(days=365)
+    pass_minutes(housekeeping, clock, disk, 2, bytes_a_minute=0)
+    assert len(Runs(workspace).all()) == 1
+    reader = TelemetryReader(workspace.telemetry_file, clock=clock)
+    assert reader.samples(series_of("state"), clock() - timedelta(hours=1), clock())
+
+
 def test_a_policy_that_cannot_be_read_raises_an_alert_and_is_logged_once(housekeeping, workspace, caplog):
     file = workspace.root / "policy.yaml"
     file.write_text("promotion: {min_accuracy: 7}\n")
