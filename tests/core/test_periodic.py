@@ -1,4 +1,4 @@
-"""What is done every so often is done after the clock was set back, too: else a store grows until the time is reached."""
+"""What is done every so often is done after the clock was set back, too: else a store grows for years."""
 
 from contextlib import closing
 from datetime import timedelta
