@@ -50,17 +50,21 @@ class FalseAlarmBudget:
         total = sum(max(weight, 0.0) for weight in self.weights.values()) + (own if model not in self.weights else 0.0)
         return own / total if total > 0 else 1.0
 
-    def false_alarm_days(self, model: str) -> float:
-        """Return the mean number of days to a false alarm that a model must keep.
+    def false_alarm_days(self, model: str, n_versions: int = 1) -> float:
+        """Return the mean number of days to a false alarm that each version of a model must keep.
 
         Alarms at these rates add up to the pages of the budget at most: rates of several detectors add up.
+
+        Args:
+            model: The model.
+            n_versions: How many of its versions answer, such as two in a rollout: they share its part of the budget.
 
         >>> FalseAlarmBudget(1.0, 30.0, {"a": 1.0, "b": 1.0, "c": 2.0}).false_alarm_days("c")
         60.0
         """
         rate = self.share(model) * self.pages_a_month / MONTH_DAYS
         least = self.own_days.get(model, self.days_a_model)
-        return max(least, 1.0 / rate) if rate > 0 else least
+        return n_versions * (max(least, 1.0 / rate) if rate > 0 else least)
 
     def use(self, fired: Iterable[DriftPage], now: datetime) -> DriftBudget:
         """Return what the alerts of the last 30 days have spent: those that no person has found to be true.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCHED_DAYS = 7  # a model without rows for longer has no share of the budget
+ANSWERING = timedelta(days=1)  # a version without rows for longer has no share of the part of its model
 MOST_PREPARED = 100  # versions whose bets are kept between looks
 NEWEST = timedelta(minutes=10)  # counts of a minute are stored up to two minutes later
 KEPT_FOR = timedelta(minutes=10)  # after a look: a watched version is looked at once a minute
@@ -85,7 +86,7 @@ class LiveDrift:
         known, notes = _restored(state, prepared, now)
         drift = SequentialDrift(
             prepared.streams,
-            false_alarm_days=self._budget(settings, version, now).false_alarm_days(version.model),
+            false_alarm_days=self._false_alarm_days(settings, version, now),
             matters={
                 DriftType.FEATURE: version.rules.drift.feature,
                 DriftType.PREDICTION: version.rules.drift.feature,
@@ -189,11 +190,13 @@ class LiveDrift:
             self._prepared[version.key] = known
         return known
 
-    def _budget(self, settings: MonitoringSettings, version: LiveVersion, now: datetime) -> FalseAlarmBudget:
-        """Split the budget over the models that answered lately."""
-        since = now - timedelta(days=WATCHED_DAYS)
-        models = {found.model for found in self._reader.versions() if found.last_at >= since}
-        return FalseAlarmBudget.of(settings, models | {version.model})
+    def _false_alarm_days(self, settings: MonitoringSettings, version: LiveVersion, now: datetime) -> float:
+        """Split the budget over the models that answered lately, and the part of a model over its versions."""
+        known = list(self._reader.versions())
+        models = {found.model for found in known if found.last_at >= now - timedelta(days=WATCHED_DAYS)}
+        own = {found.version for found in known if found.model == version.model and found.last_at >= now - ANSWERING}
+        budget = FalseAlarmBudget.of(settings, models | {version.model})
+        return budget.false_alarm_days(version.model, len(own | {version.version}))
 
 
 def _restored(state: bytes | None, prepared: _Prepared, now: datetime) -> tuple[LiveState, tuple[str, ...]]:

@@ -26,6 +26,7 @@ def test_the_rates_of_all_models_add_up_to_the_pages_of_the_budget():
     rates = [30.0 / budget.false_alarm_days(model) for model in budget.weights]
     assert sum(rates) == pytest.approx(1.0)
     assert budget.false_alarm_days("a") == 4 * budget.false_alarm_days("c")
+    assert budget.false_alarm_days("a", n_versions=2) == 2 * budget.false_alarm_days("a")
 
 
 def test_a_single_model_keeps_its_own_run_length_in_a_large_budget():

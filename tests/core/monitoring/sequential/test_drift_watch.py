@@ -239,6 +239,22 @@ def test_more_models_share_the_false_alarm_budget(workspace, version, served):
     assert part.false_alarm_days == pytest.approx(45.0)
 
 
+@pytest.mark.parametrize(
+    ("at", "days"),
+    [
+        pytest.param(0, 60.0, id="a candidate that answers shares the part of its model"),
+        pytest.param(-2 * 1440, 30.0, id="a version that has stopped answering does not"),
+    ],
+)
+def test_versions_that_answer_at_a_time_share_the_part_of_their_model(workspace, version, served, at, days):
+    served(0, 1)
+    with LiveWriter(workspace.live_file, lambda sketches: b"", clock=lambda: MONDAY) as writer:
+        writer.add(CountedMinute("rent", "1.1.0", "p", int((MONDAY + timedelta(minutes=at)).timestamp()), 1, 0, b"x"))
+        writer.flush()
+    part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=2), None).part
+    assert part.false_alarm_days == pytest.approx(days)
+
+
 def test_a_minute_that_is_damaged_or_dated_in_the_future_is_left_out_and_named(workspace, version, served, profile):
     served(0, 20)
     number, later = profile_number(profile), int((MONDAY + timedelta(days=30)).timestamp())
