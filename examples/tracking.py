@@ -11,8 +11,8 @@ for depth in (4, 6, 8):
         tracker.log_metrics(run_id, {"mae": abs(depth - 6) + 1.0 / (step + 1)}, step=step)
     tracker.end_run(run_id, "completed")
 
-for experiment in tracker.list_experiments():
-    best = tracker.get_run(experiment.best_run_id)
-    print(f"{experiment.name}: {experiment.n_runs} runs, best {best.run_id} with depth {best.parameters['depth']}")
+experiment = next(found for found in tracker.list_experiments() if found.name == "depth of the trees")
+best = tracker.get_run(experiment.best_run_id)
+print(f"{experiment.name}: {experiment.n_runs} runs, best {best.run_id} with depth {best.parameters['depth']}")
 found = tracker.search_runs("experiment = 'depth of the trees' and metrics.mae < 1")
 print(f"below 1: {', '.join(run.run_id for run in found)}")

@@ -1,4 +1,4 @@
-"""Every script in `examples/` runs in a process of its own, in an empty workspace."""
+"""Every script in `examples/` runs in a process of its own, in a workspace that others have used before."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bondx.mlops import ExperimentTracker, MLOpsConfig
 from core.actor import Actor, Origin
 from core.registry import Registry
 from core.state import Workspace
@@ -17,7 +18,7 @@ from tests.waiting import PATIENCE_SECONDS
 FOLDER = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(set(FOLDER.glob("*.py")) - {FOLDER / "client.py"})  # tests/core/client runs it, with a server
 SAYS = {
-    "tracking": ["depth of the trees: 3 runs, best r-0002 with depth 6", "below 1: r-0002"],
+    "tracking": ["depth of the trees: 3 runs, best r-0003 with depth 6", "below 1: r-0003"],
     "registry_and_canary": ["ro-0001 pending: 10 % of the requests", "live: 1.0.0"],
     "own_model": ["finished", "duration/1.0.0", "R2 0.", "enough_issuers: pass"],
     "train_from_python": [
@@ -44,8 +45,7 @@ def own_package(tmp_path_factory):
 def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     environ = {key: value for key, value in os.environ.items() if key != "BONDX_ENV"}
     environ |= {"BONDX_HOME": str(tmp_path / "home")}
-    if script.stem == "train_from_python":
-        _register_another(tmp_path)
+    _use_before(tmp_path)
 
     ran = subprocess.run(
         [sys.executable, "-W", "error", script],
@@ -61,13 +61,15 @@ def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
         assert sentence in ran.stdout
 
 
-def _register_another(folder):
-    """Register a model without an attainment, as another example leaves one."""
+def _use_before(folder):
+    """Leave what another example leaves: a model without an attainment, and a run of another experiment."""
     (folder / "other").mkdir()
     (folder / "other" / "weights.txt").write_text("tree\n")
     workspace = Workspace.create(folder / "home", settings_text="")
     actor = Actor("ana", "desk", Origin.API)
     Registry(workspace).register("other", folder / "other", metrics={}, lineage={}, gates=(), actor=actor)
+    tracker = ExperimentTracker(MLOpsConfig.from_yaml(workspace=workspace.root))
+    tracker.end_run(tracker.start_run(experiment_name="other"))
 
 
 def test_every_script_has_its_expectation():

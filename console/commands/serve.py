@@ -171,11 +171,11 @@ def listed_models(workspace: "Workspace", args: argparse.Namespace | None, *, te
         SettingsError: The list cannot be used.
     """
     from core.serving.offers import notes_on
-    from core.settings import load_settings
+    from core.settings import settings_in_force
     from core.settings.model_config_list import load_model_config_file
 
     file = args.model_config_file if args else None
-    listed = load_settings(workspace.settings_file).serving.models if file is None else load_model_config_file(file)
+    listed = settings_in_force(workspace.root).serving.models if file is None else load_model_config_file(file)
     for note in notes_on(listed) if tells else ():
         logging.getLogger(__name__).warning("%s", note)
     return listed

@@ -1,12 +1,10 @@
 """The quality of one data set: every check applied, and one score from 0 to 1."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from core.errors import UsageError
-from core.escape import shown
 from core.quality import custom
 from core.quality.cells import Cells
 from core.quality.check import Check, Dimension, Examined
@@ -48,7 +46,7 @@ def assess(
         UsageError: `limits` names a gate that the domain does not have.
     """
     settings = settings or QualityGates()
-    _require_known(settings.limits, [check.name for check in check_set.checks])
+    check_set.require_known(settings.limits)
     cells = Cells(frame, row_names=check_set.row_names, source=source)
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
@@ -70,12 +68,6 @@ def with_gate(report: QualityReport, gate: GateResult) -> QualityReport:
     return msgspec.structs.replace(
         report, gates=gates, score=overall_score(report.dimensions, n_failed), passed=n_failed == 0
     )
-
-
-def _require_known(limits: Iterable[str], gates: Sequence[str]) -> None:
-    for name in limits:
-        if name not in gates:
-            raise UsageError(f"quality_gates.limits names {shown(name)}, which is no gate here: {', '.join(gates)}.")
 
 
 def score_dimensions(checks: Sequence[Check[Cells]], examined: Sequence[Examined]) -> dict[str, float]:

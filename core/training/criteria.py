@@ -47,7 +47,7 @@ def _improvement(gain: float | None, threshold: float, n: int) -> Criterion:
         limit=threshold,
         is_met=is_met,
         at_epoch=n if is_met else n + 1,
-        text=f"{found}, and {threshold:g} counts",
+        text=f"{found}, and {threshold:g} counts{'' if is_met else f': earliest epoch {n + 1}'}",
     )
 
 

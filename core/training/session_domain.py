@@ -111,7 +111,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
 
     Raises:
         UsageError: There is no such domain, it has no such slice, or its settings are invalid; or an ensemble has an
-            unknown member.
+            unknown member, or `quality_gates.limits` names a gate that the domain does not have.
         TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
@@ -127,6 +127,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         raise TooFewRowsError(settings.dataset_size, domain.least_rows, domain)
     require_slice(settings, domain)
     custom.require_known(settings.quality_gates.custom_gates)
+    if settings.quality_gates.limits:  # only they need the checks, whose libraries take a while to load
+        domain.checks.require_known(settings.quality_gates.limits)
     if not settings.models:
         settings = msgspec.structs.replace(
             settings, models={name: ModelSettings() for name in models_of(settings, domain)}

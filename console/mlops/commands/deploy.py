@@ -43,10 +43,10 @@ def deploy(args: argparse.Namespace) -> int:
     if not args.json:
         for effect in proposal.effects:
             print(printable(effect))
-    if args.dry_run:
-        return ExitCode.GOOD if proposal.allowed else ExitCode.REFUSED
     if not proposal.allowed:
         raise RefusedError(proposal.refusal or f"{args.model} {args.version} cannot be deployed")
+    if args.dry_run:
+        return ExitCode.GOOD
     rollout = rollouts.start(proposal, actor=actor, reason=args.reason)
     if args.json:
         print_json(rollout)

@@ -282,6 +282,16 @@ def test_a_dry_run_that_is_refused_says_why(live, answer):
     assert "refused: price 1.0.0 is live already." in out
 
 
+def test_a_dry_run_of_a_deployment_that_is_refused_says_why(train, answer):
+    train()
+
+    dry = answer("deploy --model price --version 1.0.0 --dry-run")
+
+    assert dry == answer("deploy --model price --version 1.0.0")
+    assert (dry[0], dry[1]) == (3, "")
+    assert "No version of price is in Production" in dry[2]
+
+
 def test_the_config_file_may_stand_before_the_command_or_behind_it(live, answer, tmp_path):
     (tmp_path / "strict.yaml").write_text("promotion: {min_accuracy: 0.999}\n")
     listing = "list --models --stage staging --json"

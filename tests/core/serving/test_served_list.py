@@ -67,6 +67,18 @@ def test_a_list_in_the_settings_may_pin_a_version_and_load_all(workspace, regist
         assert server.ask("/ready").json["models"] == {"downgrade": True, "spread": True}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["serving: {models: {spread: {}}}\n", "model_config_list: {config: [{name: spread, base_path: /models/spread}]}\n"],
+    ids=["serving.models", "model_config_list"],
+)
+def test_a_list_in_the_file_of_config_says_what_is_served(workspace, registered, running, tmp_path, text):
+    over = tmp_path / "over.yaml"
+    over.write_text(text)
+    with running(workspace, "--config", str(over)) as server:
+        assert server.ask("/v1/models").json["models"] == ["spread"]
+
+
 @pytest.mark.parametrize("more", [(), ("--workers", "2")])
 def test_a_list_that_cannot_be_read_is_refused_at_its_place(workspace, tmp_path, capsys, more):
     file = tmp_path / "models.config"

@@ -31,7 +31,8 @@ def test_an_improvement_starts_the_wait_again():
     now = standing((0.8, 1.0), (0.9, 1.0))
 
     assert not now["improvement"].is_met
-    assert "improvement +0.1000 in the newest epoch, and 0.01 counts" in now["improvement"].text
+    assert now["improvement"].at_epoch == 3
+    assert now["improvement"].text == "improvement +0.1000 in the newest epoch, and 0.01 counts: earliest epoch 3"
     assert now["patience"].at_epoch == 5
 
 

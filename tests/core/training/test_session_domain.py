@@ -14,6 +14,14 @@ from core.training.sessions import Sessions
     ("settings", "says"),
     [
         (TrainingSettings(quality_gates=QualityGates(custom_gates=("nothing",))), "There is no custom gate 'nothing'"),
+        (
+            TrainingSettings(quality_gates=QualityGates(limits={"duplicats": 3.0})),
+            "quality_gates.limits names 'duplicats', which is no gate here: coverage, esg_missing",
+        ),
+        (
+            TrainingSettings(domain="etrm", quality_gates=QualityGates(limits={"esg_missing": 3.0})),
+            "quality_gates.limits names 'esg_missing', which is no gate here: coverage, value_identity",
+        ),
         (TrainingSettings(models={"nothing": ModelSettings()}), "nothing"),
         (
             TrainingSettings(models={"spread": ModelSettings(algorithm="xgboost")}),
@@ -58,6 +66,8 @@ from core.training.sessions import Sessions
     ],
     ids=[
         "gate",
+        "limit of a gate",
+        "limit of a gate of another domain",
         "model",
         "extra",
         "member",
