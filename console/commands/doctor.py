@@ -96,6 +96,7 @@ def doctor(args: argparse.Namespace) -> int:
         else:
             print("\n".join(map(printable, done)) or "nothing had to be repaired")
         return ExitCode.GOOD
+    args.has_warned_of_policy = True  # it is one of the findings
     findings = examine(workspace)
     if args.json:
         print_json(findings)

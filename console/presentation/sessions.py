@@ -195,6 +195,8 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     elif session.desired is not DesiredSession.RUNNING:
         reason = f": {session.reason}" if session.reason else ""
         lines.append(Line(((f"{session.desired} by {session.desired_by}{reason}", "warn"),)))
+    elif session.observed.criteria and not session.observed.phase.is_at_rest:
+        lines.append(_short_criteria(session, glyphs))
     if (trouble := _trouble_line(session)) is not None:
         lines.append(trouble)
     return lines
@@ -232,6 +234,17 @@ def _score_line(session: Session, glyphs: Glyphs) -> Line:
             (f"  {gates.text}", gates.tone),
         )
     )
+
+
+def _short_criteria(session: Session, glyphs: Glyphs) -> Line:
+    """Draw the criteria that end a session in one line: met or not, and the earliest epoch of those that are not."""
+    parts = [("until", "muted")]
+    for place, criterion in enumerate(session.observed.criteria):
+        sign, tone = _criterion_sign(criterion, glyphs)
+        used = f" {criterion.value:g}/{criterion.limit:g}" if criterion.name == "patience" else ""
+        when = "" if criterion.is_met else f" @{criterion.at_epoch}"
+        parts += [(f"{'  ' if place else ' '}{sign}", tone), (f" {criterion.name}{used}{when}", "")]
+    return Line(tuple(parts))
 
 
 def _trouble_line(session: Session) -> Line | None:
@@ -340,8 +353,12 @@ def criteria_lines(session: Session, glyphs: Glyphs) -> list[Line]:
 
 
 def _criterion_line(criterion: Criterion, glyphs: Glyphs) -> Line:
-    sign, tone = (glyphs.passed, "good") if criterion.is_met else (glyphs.hollow, "muted")
+    sign, tone = _criterion_sign(criterion, glyphs)
     return Line(((f"{sign} ", tone), (criterion.text, "")))
+
+
+def _criterion_sign(criterion: Criterion, glyphs: Glyphs) -> tuple[str, str]:
+    return (glyphs.passed, "good") if criterion.is_met else (glyphs.hollow, "muted")
 
 
 def _setting(value: object) -> str:

@@ -21,6 +21,7 @@ from core.progress import begins
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
+from core.settings import SettingsError, load_policy, settings_in_force
 from core.state.archive import archive_damage, copy_of
 from core.state.errors import DamagedFileError, DocumentFormatError, NewerLayoutError
 from core.state.generation import good_generation, load, previous_of
@@ -29,13 +30,14 @@ from core.telemetry import TelemetryError, check
 
 _LOW_SPACE_BYTES = 64 * 2**20
 _CHECK_ACCESS = "check its permissions and the disk"
+_CORRECT = "correct it; bondx config validate checks every settings and policy file"
 
 
 def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list[Finding]:
     """Check all files of the workspace without changing anything.
 
-    State files are read whole and every document as its type, and the audit chain is verified; the telemetry is checked
-    page by page. Artifacts are verified by the registry.
+    The settings and the policy in force are read, state files are read whole and every document as its type, and the
+    audit chain is verified; the telemetry is checked page by page. Artifacts are verified by the registry.
 
     Args:
         workspace: The workspace.
@@ -47,6 +49,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the disk": lambda: _examine_disk(workspace),
         "the permissions": lambda: examine_access(workspace),
         "the links": lambda: _examine_links(workspace),
+        "the settings": lambda: _examine_settings(workspace),
         "the state files": lambda: _examine_state(workspace, tables),
         "the archives": lambda: _examine_archives(workspace),
         "the holds": lambda: _examine_holds(workspace),
@@ -84,6 +87,18 @@ def _examine_links(workspace: Workspace) -> Iterator[Finding]:
             problem=f"it is a link that leads out of the workspace, to {os.path.realpath(link)}; changes are refused",
             cure="put the files in its place, mount their disk there, or move the whole workspace and link that",
         )
+
+
+def _examine_settings(workspace: Workspace) -> Iterator[Finding]:
+    """Find what keeps the settings or the policy in force from being used."""
+    found = []
+    for read in (lambda: settings_in_force(workspace.root), lambda: load_policy(workspace.root)):
+        try:
+            read()
+        except SettingsError as error:
+            if str(error) not in found:  # the policy may stand in the settings
+                found.append(str(error))
+                yield Finding(file=str(error.file), problem=str(error), cure=_CORRECT)
 
 
 def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[Finding]:

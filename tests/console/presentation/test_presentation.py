@@ -28,7 +28,9 @@ from core.registry import Registry
 from core.rollout import DesiredRollout, RolloutPhase
 from core.settings import AlertSettings, TrainingSettings
 from core.state import LeaseHolder, Workspace
+from core.training.criteria import criteria
 from core.training.criterion import Criterion
+from core.training.scores import EpochScore, EpochScores
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 from core.view.source import SnapshotSource
@@ -252,11 +254,27 @@ def test_the_details_of_a_running_session_say_where_the_criteria_of_its_end_stan
     met = Criterion(name="patience", value=3.0, limit=3.0, is_met=True, at_epoch=41, text="3 of 3 epochs")
     still_open = msgspec.structs.replace(met, name="plateau", is_met=False, text="3 of 6 epochs: earliest epoch 44")
     observed = msgspec.structs.replace(session.observed, criteria=(met, still_open))
-    details = plain(sessions.detail_lines(msgspec.structs.replace(session, observed=observed), UNICODE))
+    running = msgspec.structs.replace(session, observed=observed)
+    details = plain(sessions.detail_lines(running, UNICODE))
     assert "✓ 3 of 3 epochs" in details
     assert "○ 3 of 6 epochs: earliest epoch 44" in details
-    ended = msgspec.structs.replace(observed, phase=SessionPhase.FINISHED)
-    assert "earliest" not in plain(sessions.detail_lines(msgspec.structs.replace(session, observed=ended), UNICODE))
+    ended = msgspec.structs.replace(running, observed=msgspec.structs.replace(observed, phase=SessionPhase.FINISHED))
+    assert "earliest" not in plain(sessions.detail_lines(ended, UNICODE))
+
+
+def test_the_screen_has_all_four_criteria_in_one_line_that_fits_80_columns(snapshot):
+    session = next(session for session in snapshot.sessions if session.observed.phase is SessionPhase.RUNNING)
+    history = EpochScores([EpochScore(0.8, 1.0), EpochScore(0.9, 1.0), EpochScore(0.95, 1.0)])
+    settings = TrainingSettings(patience=100, max_epochs=500)
+    observed = msgspec.structs.replace(session.observed, criteria=criteria(history, settings))
+    running = msgspec.structs.replace(session, observed=observed)
+
+    line = plain(sessions.summary_lines(running, UNICODE)[1:2])
+
+    assert len(line) <= 76
+    assert line == "until ○ improvement @4  ○ patience 0/100 @103  ✓ quality  ○ plateau @203"
+    ended = msgspec.structs.replace(running, observed=msgspec.structs.replace(observed, phase=SessionPhase.FINISHED))
+    assert "until" not in plain(sessions.summary_lines(ended, UNICODE))
 
 
 def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):

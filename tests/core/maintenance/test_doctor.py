@@ -27,6 +27,25 @@ def test_a_sound_workspace_has_no_findings(workspace, path):
     assert examine(workspace) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("bondx.yaml", "max_epoch: 3\n", "line 1, column 1: there is no key 'max_epoch'"),
+        ("bondx.yaml", "policy: {promotion: {min_accuracy: 7}}\n", "min_accuracy is 7"),
+        ("policy.yaml", "promotion: [\n", "not valid YAML"),
+    ],
+    ids=["a key of the settings", "the policy in the settings", "the policy file"],
+)
+def test_settings_and_a_policy_that_cannot_be_used_are_found_once_each(workspace, name, text, says):
+    (workspace.root / name).write_text(text)
+
+    [finding] = examine(workspace)
+
+    assert finding.file == str(workspace.root / name)
+    assert says in finding.problem
+    assert "bondx config validate" in finding.cure
+
+
 @pytest.mark.parametrize("content", [b"", b'{"t": {"1"', b"garbage", None], ids=["empty", "torn", "garbage", "missing"])
 def test_a_damaged_file_is_found_restored_and_its_bytes_are_kept(workspace, database, path, content):
     if content is None:
