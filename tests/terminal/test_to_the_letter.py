@@ -77,6 +77,16 @@ def test_every_settings_file_is_taken_by_both_programs(shell, file):
         assert code == 0, err
 
 
+def test_conditions_of_alerts_are_taken_as_a_file_of_rules(shell, tmp_path):
+    brought = BROUGHT.parents[1] / "alerts" / "rule_files" / "brought_along" / "alert_rules.yaml"
+    shutil.copy(brought, tmp_path)
+    assert shell("bondx alerts check alert_rules.yaml")[0] == 0
+    (tmp_path / "with_rules.yaml").write_text(f"alerts: {{rules: [{tmp_path / 'alert_rules.yaml'}]}}\n")
+    _, out, _ = shell("bondx alerts rules --config with_rules.yaml --json")
+    listed = {rule["rule"]: rule["severity"] for rule in json.loads(out)}
+    assert (listed["high_drift"], listed["performance_drop"]) == ("warning", "critical")
+
+
 def test_the_commands_of_a_deployment_in_their_very_spellings(shell, two_versions):
     first, second = two_versions
     go = f"bondx-mlops --config loose.yaml promote --model spread --version {first} --stage production --user admin"

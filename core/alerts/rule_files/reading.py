@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from core.alerts.durations import read_duration
+from core.alerts.rule_files.conditions import expression_of
 from core.alerts.rule_files.rule_file import AlertingRule, RecordingRule, RuleFile, RuleGroup
 from core.errors import UsageError
 from core.escape import shown
@@ -21,6 +22,8 @@ _FILE_KEYS: Final = ("groups",)
 _GROUP_KEYS: Final = ("name", "interval", "limit", "query_offset", "labels", "rules")
 _ALERT_KEYS: Final = ("alert", "expr", "for", "keep_firing_for", "labels", "annotations")
 _RECORD_KEYS: Final = ("record", "expr", "labels")
+_CONDITION_KEYS: Final = ("condition", "severity", "notification", "for")
+_CONDITION_FOR: Final = timedelta(minutes=5)  # as the ready-made rules have it
 MOST_RULES: Final = 5_000
 
 T = TypeVar("T")
@@ -67,6 +70,8 @@ class _Reader:
 
     def groups(self) -> tuple[RuleGroup, ...]:
         """Read the whole file; an empty file has no rules, as for Prometheus."""
+        if self._holds_conditions():
+            return (self._conditions(),)
         top = self._mapping((), self._yaml.values, _FILE_KEYS, "a rule file")
         found, names = [], dict[str, str]()
         for index, entry in enumerate(self._list(("groups",), top.get("groups"))):
@@ -80,6 +85,54 @@ class _Reader:
         if sum(len(group.rules) for group in found) > MOST_RULES:
             self._fault((), f"more than {MOST_RULES:,} rules: split the file")
         return tuple(found)
+
+    def _holds_conditions(self) -> bool:
+        """Whether the file names conditions, as teams write them, instead of groups of rules."""
+        top = self._yaml.values
+        return (
+            isinstance(top, dict)
+            and "groups" not in top
+            and any(isinstance(entry, dict) and "condition" in entry for entry in top.values())
+        )
+
+    def _conditions(self) -> RuleGroup:
+        """Read `NAME: {condition: …, severity: …, notification: […]}`, one rule each, as one group."""
+        rules = []
+        for name, entry in self._yaml.values.items():
+            if (rule := self._condition((name,), name, entry)) is not None:
+                rules.append(rule)
+        if len(rules) > MOST_RULES:
+            self._fault((), f"more than {MOST_RULES:,} rules: split the file")
+        return RuleGroup(name="conditions", rules=tuple(rules))
+
+    def _condition(self, path: YamlPath, name: str, entry: object) -> AlertingRule | None:
+        fields = self._mapping(path, entry, _CONDITION_KEYS, "a condition")
+        if not fields:
+            return None
+        text = self._text((*path, "condition"), fields.get("condition"), "the condition")
+        given = fields.get("notification")
+        told = given if isinstance(given, list) else [given] if given is not None else []
+        if any(isinstance(each, dict | list) or each is None for each in told):
+            self._fault((*path, "notification"), "notification must be a list of names")
+            return None
+        severity = self._texts(path, {key: fields[key] for key in ("severity",) if key in fields})
+        for_ = self._duration((*path, "for"), fields.get("for"))
+        if text is None:
+            return None
+        try:
+            expression = Expression.parse(expression_of(text))
+        except (UsageError, PromqlError) as error:
+            self._fault((*path, "condition"), str(error))
+            return None
+        summary = "{{ $labels.model }} {{ $labels.version }}: " + f'{text} ({{{{ $value | printf "%.3g" }}}})'
+        return AlertingRule(
+            name=name,
+            expression=expression,
+            place=self._yaml.place(path),
+            for_=_CONDITION_FOR if for_ is None else for_,
+            labels=severity | ({"notification": ",".join(map(str, told))} if told else {}),
+            annotations={"summary": summary},
+        )
 
     def _group(self, path: YamlPath, entry: object) -> RuleGroup | None:
         fields = self._mapping(path, entry, _GROUP_KEYS, "a group")
