@@ -22,6 +22,8 @@ _LEAST_OF_SPREAD: Final = 0.25
 MOST_DEVIATION: Final = 20.0
 _SEASONAL: Final = 2.0
 """What is so many times as large at its busiest hour as at its calmest goes by ratios, as traffic does."""
+_LEAST_CHANGE: Final = 0.01
+"""A change by less than this share of the usual value is of no consequence, however constant the metric was."""
 _PART_OF_MEDIAN: Final = 0.25
 """What is added before the logarithm: a value of 0 is then a ratio of 1 to 5."""
 
@@ -88,20 +90,24 @@ class SeasonalBaseline:
     plain: _HourlyTables
     ratios: _HourlyTables
     floor: FloatArray  # (metrics,); NaN where falls are not measured as ratios
+    least: FloatArray  # (metrics,): the spreads, of the median hour, that a change of consequence has at least
 
     @classmethod
-    def fit(cls, at_ms: IntArray, values: FloatArray) -> "SeasonalBaseline":
+    def fit(cls, at_ms: IntArray, values: FloatArray, n_smoothed: int = 1) -> "SeasonalBaseline":
         """Learn what is usual.
 
         Args:
             at_ms: The times, shape (n,).
             values: The metrics at these times, shape (n, metrics); NaN where a metric had no value.
+            n_smoothed: Of how many deviations the mean is judged, which has so many times as fine a resolution.
         """
         plain, middle = _HourlyTables.fit(at_ms, values), _median(values)
         low, high = plain.center.min(axis=(0, 1)), plain.center.max(axis=(0, 1))
         is_ratio = ~(values < 0).any(axis=0) & (np.nan_to_num(middle) > 0) & (high > _SEASONAL * low)
         floor = np.where(is_ratio, _PART_OF_MEDIAN * middle, np.nan)
-        return cls(plain, _HourlyTables.fit(at_ms, _logarithms(values, floor)), floor)
+        consequence = np.maximum(_LEAST_CHANGE * np.abs(np.nan_to_num(middle)), _resolution(values) / n_smoothed)
+        least = consequence / np.median(plain.spread, axis=(0, 1))
+        return cls(plain, _HourlyTables.fit(at_ms, _logarithms(values, floor)), floor, least)
 
     def deviations(self, at_ms: IntArray, values: FloatArray) -> FloatArray:
         """Return how many spreads each value is from its usual one, within ±20; 0 where a metric has no value."""
@@ -110,6 +116,16 @@ class SeasonalBaseline:
         found = np.where(~np.isnan(self.floor) & (plain < 0), np.minimum(plain, ratios), plain)
         clipped: FloatArray = np.nan_to_num(np.clip(found, -MOST_DEVIATION, MOST_DEVIATION))
         return clipped
+
+
+def _resolution(values: FloatArray) -> FloatArray:
+    """Return the smallest step between two values that each metric had, such as 1 of a count; 0 without a step."""
+    found = np.zeros(values.shape[1])
+    for column in range(values.shape[1]):
+        steps = np.diff(np.unique(values[:, column][~np.isnan(values[:, column])]))
+        steps = steps[steps > 1e-9 * np.abs(np.nan_to_num(_median(values)[column]))]  # what arithmetic adds is none
+        found[column] = steps.min(initial=np.inf)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _logarithms(values: FloatArray, floor: FloatArray) -> FloatArray:

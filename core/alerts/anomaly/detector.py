@@ -23,6 +23,13 @@ _AROUND_STEPS: Final = 15
 _MOST_LEFT_OUT: Final = 0.08
 """Of the history; what happens more often than that is usual, however far out it is."""
 _MOST_WITH_AROUND: Final = 0.25
+_RECURRING: Final = 0.5
+_LEAST_RECURRING: Final = 3
+"""Days, and of all days the share, on which a metric is far out that is so as usual."""
+_FAR: Final = 1.5
+"""Deviations: a vector without a metric that is so far out is no anomaly, however rare it is."""
+_TAIL: Final = 5
+"""From how many of the largest alarms it is taken how much further out rarer ones are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,9 @@ class _Model:
     @classmethod
     def fit(cls, at_ms: IntArray, values: FloatArray) -> "_Model":
         """Learn one part of the history."""
-        baseline = SeasonalBaseline.fit(at_ms, values)
+        baseline = SeasonalBaseline.fit(at_ms, values, SMOOTHED_STEPS)
         smoothed = _smoothed(at_ms, baseline.deviations(at_ms, values))
-        scale = np.clip(robust_spread(smoothed), _LEAST_SCALE, 1.0)
+        scale = np.maximum(np.clip(robust_spread(smoothed), _LEAST_SCALE, 1.0), baseline.least)
         features = _features(smoothed / scale)
         return cls(baseline, scale, IsolationScores.fit(features), np.quantile(np.abs(features), 0.999, axis=0))
 
@@ -105,13 +112,15 @@ class AnomalyDetector:
         is_usual = ~_incidents(at_ms, values)
         at_ms, values = at_ms[is_usual], values[is_usual]
         folds = np.minimum(np.arange(len(at_ms)) * _MOST_FOLDS // len(at_ms), _MOST_FOLDS - 1)
-        held_out = np.empty(len(at_ms))
+        held_out, is_far = np.empty(len(at_ms)), np.empty(len(at_ms), dtype=bool)
         for fold in range(_MOST_FOLDS):
             is_out = folds == fold
             model = _Model.fit(at_ms[~is_out], values[~is_out])
-            held_out[is_out] = model.scores(at_ms[is_out], values[is_out])
+            smoothed = model.smoothed(at_ms[is_out], values[is_out])
+            held_out[is_out], is_far[is_out] = model.scores_of(smoothed), _is_far(smoothed)
         middle = float(np.median(held_out))
-        limit = _limit(at_ms, held_out, for_steps, keep_steps, int(alarms_a_day * n_days))
+        held_out = np.where(is_far, held_out, np.minimum(held_out, middle))
+        limit = limit_for(at_ms, held_out, for_steps, keep_steps, alarms_a_day * n_days)
         return cls(_Model.fit(at_ms, values), middle, max(limit, middle + _LEAST_GAP), n_days)
 
     def judge(self, at_ms: IntArray, values: FloatArray) -> AnomalyJudgement:
@@ -123,13 +132,19 @@ class AnomalyDetector:
         """
         last = slice(-SMOOTHED_STEPS, None)
         deviations = self.model.smoothed(at_ms[last], values[last])[-1]
-        (score,) = self.model.scores_of(deviations[None, :]).tolist()
-        return AnomalyJudgement((score - self.middle) / (self.limit - self.middle), deviations)
+        (score,) = self._relative(deviations[None, :]).tolist()
+        return AnomalyJudgement(score, deviations)
 
     def scores(self, at_ms: IntArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the score of each minute, and the deviations of its metrics."""
         smoothed = self.model.smoothed(at_ms, values)
-        return (self.model.scores_of(smoothed) - self.middle) / (self.limit - self.middle), smoothed
+        return self._relative(smoothed), smoothed
+
+    def _relative(self, smoothed: FloatArray) -> FloatArray:
+        """Return the scores in parts of the limit; where no metric is far from usual, at most 0."""
+        found = (self.model.scores_of(smoothed) - self.middle) / (self.limit - self.middle)
+        relative: FloatArray = np.where(_is_far(smoothed), found, np.minimum(found, 0.0))
+        return relative
 
 
 def firing_steps(is_above: BoolArray, for_steps: int) -> IntArray:
@@ -143,9 +158,38 @@ def firing_steps(is_above: BoolArray, for_steps: int) -> IntArray:
     return np.flatnonzero(steps - last_below > for_steps)
 
 
-def _limit(at_ms: IntArray, scores: FloatArray, for_steps: int, keep_steps: int, n_allowed: int) -> float:
-    """Return the lowest limit at which at most so many alarms would have fired."""
+def limit_for(at_ms: IntArray, scores: FloatArray, for_steps: int, keep_steps: int, n_allowed: float) -> float:
+    """Return the limit at which as long a time as this one is to have so many alarms.
+
+    A limit at which k alarms would have fired is just below what the next larger one reached, so that a time like this
+    one has k + 1 above it, in the mean. Between two such limits a part of an alarm is a part of the way. Less than one
+    alarm is further out than anything that was seen: how far is taken from the largest ones, whose distances shrink as
+    those of an exponential tail (1/1, 1/2, 1/3, … of its scale).
+
+    Args:
+        at_ms: The minutes, ascending.
+        scores: The score of each.
+        for_steps: For how many minutes the score must be above the limit.
+        keep_steps: For how many minutes an alert fires on.
+        n_allowed: How many alarms are allowed, which need not be a whole number.
+    """
     candidates = np.unique(np.quantile(scores, np.linspace(0.9, 1.0, 2001)))
+
+    def at(n_alarms: int) -> float:
+        return _limit(at_ms, scores, for_steps, keep_steps, n_alarms, candidates)
+
+    if n_allowed >= 1:
+        whole = int(n_allowed)
+        high, low = at(whole - 1), at(whole)
+        return high - (n_allowed - whole) * (high - low)
+    scale = (at(0) - at(_TAIL)) / sum(1 / rank for rank in range(1, _TAIL + 1))
+    return at(0) - scale * float(np.log(n_allowed))
+
+
+def _limit(
+    at_ms: IntArray, scores: FloatArray, for_steps: int, keep_steps: int, n_allowed: int, candidates: FloatArray
+) -> float:
+    """Return the lowest candidate at which at most so many alarms would have fired."""
     low, high = 0, len(candidates) - 1  # nothing is above the highest
     while low < high:
         mid = (low + high) // 2
@@ -156,12 +200,24 @@ def _limit(at_ms: IntArray, scores: FloatArray, for_steps: int, keep_steps: int,
 
 
 def _incidents(at_ms: IntArray, values: FloatArray) -> BoolArray:
-    """Return which minutes of the history lie in a clear incident, or shortly before or after it."""
-    deviations = SeasonalBaseline.fit(at_ms, values).deviations(at_ms, values)
-    largest = np.abs(_smoothed(at_ms, deviations)).max(axis=1)
+    """Return which minutes of the history lie in a clear incident, or shortly before or after it.
+
+    A metric that is far out on most days is so again tomorrow, such as of a batch at another hour each night. That is
+    no incident: it is learnt, and its alarms count among the allowed.
+    """
+    deviations = np.abs(_smoothed(at_ms, SeasonalBaseline.fit(at_ms, values).deviations(at_ms, values)))
+    _, day = np.unique(at_ms // DAY_MS, return_inverse=True)
+    n_days = np.array([len(np.unique(day[each])) for each in (deviations >= _CLEAR).T])
+    recurs = n_days >= max(_LEAST_RECURRING, _RECURRING * (day[-1] + 1))
+    largest = np.where(recurs, 0.0, deviations).max(axis=1)
     is_clear: BoolArray = (largest >= _CLEAR) & (largest > np.quantile(largest, 1 - _MOST_LEFT_OUT))
     around: BoolArray = np.convolve(is_clear, np.ones(2 * _AROUND_STEPS + 1), mode="same") > 0.5
     return around if around.mean() <= _MOST_WITH_AROUND else is_clear
+
+
+def _is_far(smoothed: FloatArray) -> BoolArray:
+    found: BoolArray = np.abs(smoothed).max(axis=1) >= _FAR
+    return found
 
 
 def _smoothed(at_ms: IntArray, deviations: FloatArray) -> FloatArray:

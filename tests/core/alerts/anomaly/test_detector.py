@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.alerts.anomaly.baseline import DAY_MS, MINUTE_MS, SeasonalBaseline
-from core.alerts.anomaly.detector import AnomalyDetector, firing_steps
+from core.alerts.anomaly.detector import AnomalyDetector, firing_steps, limit_for
 from core.alerts.anomaly.forest import N_SAMPLES, N_TREES, SEED, IsolationScores
 from tests.model_days import METRICS, START_MS, model_days
 
@@ -121,3 +121,74 @@ def test_traffic_that_is_nearly_gone_in_a_calm_hour_is_unusual():
     assert len(fires) > 0
     assert fires[0] >= 120
     assert METRICS[int(np.argmax(np.abs(deviations[fires[-1]])))] == "predictions_per_minute"
+
+
+def alarms(detector, at_ms, values):
+    """Return how many alarms fire."""
+    fires = at_ms[firing_steps(detector.scores(at_ms, values)[0] > 1, FOR)]
+    return int(len(fires) > 0) + int((np.diff(fires) > (KEEP + 1) * MINUTE_MS).sum())
+
+
+def peaks(chance, n_days, a_day=8):
+    """Return scores with exponential peaks of 10 minutes."""
+    scores = np.zeros(n_days * 1440)
+    for at in range(30, len(scores) - 30, 1440 // a_day):
+        scores[at : at + 10] = chance.exponential()
+    return START_MS + np.arange(len(scores)) * MINUTE_MS, scores
+
+
+@pytest.mark.parametrize("allowed", [0.1, 0.5, 0.95, 1.0, 1.5, 2.0, 3.7])
+def test_a_budget_is_kept_in_the_mean_however_small_a_part_of_an_alarm_it_is(allowed):
+    # Peaks are drawn anew: their limit is exceeded as often as allowed. What rounded the budget down to 0 took the
+    # largest peak for the limit, which is exceeded once in as long a time, for .1 allowed as for .95.
+    chance = np.random.default_rng(11)
+    expected = []
+    for _ in range(100):
+        at_ms, scores = peaks(chance, 1)
+        expected.append(8 * np.exp(-limit_for(at_ms, scores, FOR, KEEP, allowed)))
+    assert np.mean(expected) == pytest.approx(allowed, rel=0.35, abs=0.2)
+
+
+def test_the_limit_falls_with_every_part_of_an_alarm():
+    at_ms, scores = peaks(np.random.default_rng(5), 2)
+    limits = [limit_for(at_ms, scores, FOR, KEEP, allowed) for allowed in np.arange(0.1, 8, 0.1)]
+    assert (np.diff(limits) < 0).all()
+
+
+@pytest.mark.parametrize("change", [0.002, 0.004, 0.01])
+def test_a_small_change_of_what_was_all_but_constant_is_no_anomaly(change):
+    days = model_days(4, 4)
+    first = int(np.searchsorted(days.at_ms, START_MS + 3 * DAY_MS))
+    values = days.values[:, :1] * 0 + 0.8 + np.random.default_rng(2).normal(0, 1e-5, (len(days.at_ms), 1))
+    detector = AnomalyDetector.fit(days.at_ms[:first], values[:first], for_steps=FOR, keep_steps=KEEP, alarms_a_day=0.5)
+    after = values[first:].copy()
+    after[600:700] *= 1 - change
+    assert alarms(detector, days.at_ms[first:], after) == 0
+    after[600:700] *= 0.9
+    assert alarms(detector, days.at_ms[first:], after) == 1
+
+
+def test_a_step_of_the_resolution_of_a_metric_is_no_anomaly():
+    at_ms = START_MS + np.arange(4 * 1440) * MINUTE_MS
+    values = np.full((len(at_ms), 1), 40.0)
+    values[[300, 900, 2500]] = 41.0
+    detector = AnomalyDetector.fit(at_ms[:4320], values[:4320], for_steps=FOR, keep_steps=KEEP, alarms_a_day=0.5)
+    after = values[4320:].copy()
+    after[500] = 42.0
+    assert alarms(detector, at_ms[4320:], after) == 0
+    after[600:700] = 60.0
+    assert alarms(detector, at_ms[4320:], after) == 1
+
+
+def test_a_batch_at_another_hour_each_night_counts_among_the_allowed_alarms():
+    days = model_days(6, 20)
+    chance = np.random.default_rng(9)
+    values = days.values.copy()
+    latency = METRICS.index("latency_p95_seconds")
+    minutes = (days.at_ms - START_MS) // MINUTE_MS
+    for day in range(20):
+        start = day * 1440 + int(chance.integers(0, 300))
+        values[(minutes >= start) & (minutes < start + 40), latency] *= chance.uniform(3, 5)
+    first = int(np.searchsorted(days.at_ms, START_MS + 14 * DAY_MS))
+    detector = AnomalyDetector.fit(days.at_ms[:first], values[:first], for_steps=FOR, keep_steps=KEEP, alarms_a_day=0.5)
+    assert alarms(detector, days.at_ms[first:], values[first:]) / 6 <= 0.84  # 1.33 a day if they count for nothing
