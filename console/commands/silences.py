@@ -48,6 +48,11 @@ def add_parsers(verbs: Subparsers) -> None:
     routes.add_argument("labels", metavar="LABEL=VALUE", nargs="*", help="of an alert; without: every route")
     routes.add_argument("--file", metavar="FILE", help="another routing file than the workspace's")
     routes.add_argument("--tree", action="store_true", help="as the tree that they are; with labels: the way to them")
+    routes.add_argument(
+        "--effective",
+        action="store_true",
+        help="print the configuration in force, defaults filled in and secrets masked",
+    )
     add_json_argument(routes)
     routes.set_defaults(command=show_routes)
     on_call = command_parser(verbs, "oncall", help="who is on call now, until when, and who is next")
@@ -137,6 +142,7 @@ def show_routes(args: argparse.Namespace) -> int:
 
     from console.cli.output import complain, print_json, print_table, printable
     from core.alerts.delivery.checking import check_names, check_receivers
+    from core.alerts.routing.effective import effective_document, effective_text
     from core.alerts.routing.reading import load_routing, routing_file
     from core.alerts.routing.shown import route_tree, routes_shown, tree_lines
     from core.settings import AlertSettings, settings_in_force
@@ -159,6 +165,15 @@ def show_routes(args: argparse.Namespace) -> int:
     if args.file is None:
         check_names(workspace, settings, config)
     labels = _labels(args.labels)
+    if args.effective:
+        if args.tree or labels is not None:
+            raise UsageError("--effective prints the whole file: leave --tree and labels out.")
+        if args.json:
+            print_json(effective_document(config))
+        else:
+            for line in effective_text(config).splitlines():
+                print(printable(line))
+        return ExitCode.GOOD
     if args.tree:
         tree = route_tree(config, labels)
         if args.json:

@@ -230,7 +230,7 @@ class Receivers:
                 continue  # an address in `alerts.channels` stands for it, or an Alertmanager sends it
             name = kind or block.kind.removesuffix("_configs")
             counts[name] = counts.get(name, 0) + 1
-            fields = _with_defaults(block.kind, block.fields, defaults)
+            fields = with_defaults(block.kind, block.fields, defaults)
             yield ConfiguredChannel(
                 ChannelTarget(receiver, f"{receiver}/{name} {counts[name]}", name),
                 self._maker(name, fields, block.place) if kind else _refuses(name, block.place),
@@ -331,14 +331,14 @@ def _refuses(kind: str, place: str) -> Callable[[], Channel]:
     return make
 
 
-def _with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a block over what `global` says for its kind; a block's own `…_file` replaces a secret of `global`."""
     merged: dict[str, Any] = {}
     for name, own in _GLOBAL.get(kind, {}).items():
         base = own.removesuffix("_file")
         if defaults.get(name) not in (None, "") and not (fields.get(base) or fields.get(f"{base}_file")):
             merged[own] = defaults[name]
-    if defaults.get("http_config"):
+    if defaults.get("http_config") and kind != "email_configs":
         merged["http_config"] = defaults["http_config"]
     return {**merged, **fields}
 

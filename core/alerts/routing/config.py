@@ -103,6 +103,7 @@ class RoutingConfig:
     unmatched: tuple[str, ...] = ()  # "file:line:column" of each pattern that names no file
     library: TemplateLibrary = field(default=NO_LIBRARY, compare=False, repr=False)
     """What the files of `templates` define, and Alertmanager brings."""
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # the file, aliases expanded
 
     def is_muted_by_time(self, node: RouteNode, now: datetime) -> bool:
         """Whether a route tells nothing now: in a mute interval, or outside all active intervals."""

@@ -151,6 +151,7 @@ class _Reading:
             ),
             time_intervals=self._intervals,
             global_fields=self._as_written(settings, ("global",)),
+            written=self._as_written(top, ()),
             templates=patterns,
             unmatched=tuple(
                 self._source.place(("templates", index))

@@ -10,6 +10,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from core.alerts.external import MOST_OPEN, ExternalAlerts, ReceivedAlert
+from core.alerts.routing.effective import effective_text
 from core.alerts.selecting import read_matchers
 from core.clock import utc_now
 from core.errors import RefusedError
@@ -21,6 +22,7 @@ from core.serving.control.alertmanager_view import (
     AlertReceiver,
     GettableAlert,
     GettableGroup,
+    routing_in_force,
 )
 from core.serving.errors import BadRequestError
 from core.state import Workspace
@@ -38,7 +40,7 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertmanagerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration: it may name receivers, so that it is not shown."""
+    """The routing in force, its secrets masked; empty without a routing file."""
 
     original: str = ""
 
@@ -107,12 +109,13 @@ class AlertmanagerRoutes(Controller):
         """List the groups of the routes with their open alerts; an alert is in a group of each route that takes it."""
         return AlertmanagerView(workspace).groups(_wanted(active, silenced, inhibited, matching, receiver))
 
-    @get("/status", opt=LOOK, sync_to_thread=False)
-    def get_status(self) -> AlertmanagerStatus:
-        """Say what answers."""
+    @get("/status", opt=LOOK, sync_to_thread=True)
+    def get_status(self, workspace: Given[Workspace]) -> AlertmanagerStatus:
+        """Say what answers, and the routing in force, as `amtool config show` reads it."""
+        routing = routing_in_force(workspace)
         return AlertmanagerStatus(
             cluster=ClusterStatus(),
-            config=AlertmanagerConfig(),
+            config=AlertmanagerConfig(original=effective_text(routing) if routing is not None else ""),
             uptime=_STARTED_AT,
             version_info={"version": f"bondx {version_of('bondx-console')}"},
         )

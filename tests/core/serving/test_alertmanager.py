@@ -134,6 +134,16 @@ def amtool(server, token_of, tmp_path):
     return run
 
 
+def test_amtool_shows_the_routing_in_force_without_its_secrets(amtool, workspace):
+    assert amtool("config", "show", role=Role.VIEWER)[:2] == (0, "")  # there is no routing file
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    (workspace.root / "alertmanager.yaml").write_text(
+        "route: {receiver: desk}\nreceivers:\n- name: desk\n  pagerduty_configs: [{routing_key: PDSECRET}]\n"
+    )
+    code, shown, _ = amtool("config", "show", role=Role.VIEWER)
+    assert (code, "routing_key: <secret>" in shown, "PDSECRET" in shown) == (0, True, False)
+
+
 def test_amtool_makes_lists_updates_and_ends_silences(amtool, workspace):
     code, silence_id, complaints = amtool(
         "silence",
