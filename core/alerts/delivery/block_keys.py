@@ -14,7 +14,8 @@ _USED: Final[Mapping[str, frozenset[str]]] = {
         "email_configs": "to from smarthost hello auth_username auth_password auth_password_file auth_secret "
         "auth_secret_file require_tls tls_config force_implicit_tls headers",
         "slack_configs": "api_url api_url_file app_token app_token_file app_url channel username icon_emoji icon_url",
-        "pagerduty_configs": "routing_key routing_key_file service_key service_key_file url source client",
+        "pagerduty_configs": "routing_key routing_key_file service_key service_key_file url source client client_url "
+        "description severity details images links component group class",
         "msteams_configs": "webhook_url webhook_url_file",
         "msteamsv2_configs": "webhook_url webhook_url_file",
     }.items()
@@ -26,7 +27,7 @@ _OTHER: Final[Mapping[str, frozenset[str]]] = {
         "email_configs": "auth_identity html text threading",
         "slack_configs": "link_names actions callback_id color fallback fields footer mrkdwn_in pretext short_fields "
         "text title title_link image_url thumb_url message_text update_message timeout",
-        "pagerduty_configs": "client_url description severity details images links component group class timeout",
+        "pagerduty_configs": "timeout",
         "msteams_configs": "title summary text",
         "msteamsv2_configs": "title text",
     }.items()

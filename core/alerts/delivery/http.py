@@ -1,11 +1,9 @@
 """One bounded request to a receiver: no redirect to another host, a limit on time and size, no secret in an error."""
 
-import email.utils
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -13,8 +11,8 @@ import msgspec
 
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.oauth2 import ClientCredentials
+from core.alerts.delivery.retry_after import retry_after_seconds
 from core.alerts.delivery.secret import Secret, Secrets
-from core.clock import as_utc, utc_now
 from core.escape import escaped
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ MAX_BODY_BYTES: Final = 4 << 20
 _MAX_ANSWER_BYTES: Final = 64 << 10
 _MAX_EXCERPT: Final = 200
 _MAX_REDIRECTS: Final = 3
-_MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 _REDIRECTS: Final = frozenset({307, 308})  # those that keep the method and the body
 _UNACCEPTABLE: Final = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
 """Statuses with which a receiver refuses this message itself; with the others, another attempt may help."""
@@ -133,16 +130,28 @@ def post_json(
     if options.authorization is not None:
         sent["authorization"] = options.authorization.reveal()
     try:
+        is_kept = options.oauth2 is not None and options.oauth2.is_kept()
         if options.oauth2 is not None:
-            with _client(options.of_token or HttpOptions()) as client:
-                token = options.oauth2.authorization(client, secrets, timeout_seconds)
-            sent["authorization"] = token.reveal()
+            sent["authorization"] = _token(options, secrets, deadline).reveal()
         with _client(options) as client:
+            try:
+                return _post(client, url.reveal(), content, sent, secrets, deadline, host, options)
+            except DeliveryError:
+                if options.oauth2 is None or not is_kept or options.oauth2.is_kept():
+                    raise
+            # The token of an earlier message was withdrawn before its time: once with a new one, and no more.
+            sent["authorization"] = _token(options, secrets, deadline).reveal()
             return _post(client, url.reveal(), content, sent, secrets, deadline, host, options)
     except httpx.TimeoutException:
         raise DeliveryError(f"{host} did not answer within {timeout_seconds:g} s.") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, UnicodeError) as error:
         raise DeliveryError(f"{host} could not be reached: {secrets.hide(_sentence(error))}.") from None
+
+
+def _token(options: HttpOptions, secrets: Secrets, deadline: float) -> Secret:
+    assert options.oauth2 is not None
+    with _client(options.of_token or HttpOptions()) as client:
+        return options.oauth2.authorization(client, secrets, max(0.001, deadline - time.monotonic()))
 
 
 def _client(options: HttpOptions) -> "httpx.Client":
@@ -207,25 +216,6 @@ def _refusal(host: str, status: int, excerpt: str, retry_after: str | None) -> D
         retry_after=retry_after_seconds(retry_after),
         is_permanent=status in _UNACCEPTABLE,
     )
-
-
-def retry_after_seconds(text: str | None, *, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header, seconds or a date; at most an hour is believed.
-
-    >>> retry_after_seconds("120"), retry_after_seconds("soon"), retry_after_seconds(None)
-    (120.0, None, None)
-    """
-    if text is None:
-        return None
-    try:
-        seconds = float(text) if text.strip().isdigit() else _seconds_until(text, now or utc_now())
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(0.0, seconds), _MAX_RETRY_AFTER_SECONDS)
-
-
-def _seconds_until(date: str, now: datetime) -> float:
-    return (as_utc(email.utils.parsedate_to_datetime(date)) - now.astimezone(UTC)).total_seconds()
 
 
 def _is_same_server(one: str, other: str) -> bool:

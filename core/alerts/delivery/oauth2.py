@@ -5,6 +5,8 @@ Source:
     and in the body if the server refuses that.
 """
 
+import math
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from urllib.parse import quote_plus
 import msgspec
 
 from core.alerts.delivery.errors import DeliveryError
+from core.alerts.delivery.retry_after import retry_after_seconds
 from core.alerts.delivery.secret import Secret, Secrets
 from core.escape import escaped
 from core.json_documents import decode_json
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     import httpx
 
 _MARGIN_SECONDS: Final = 10.0
+_MOST_SECONDS: Final = 86_400.0
+"""A token is asked for anew each day, whatever its server says."""
+_HEADER: Final = re.compile(r"[!-~]+ [!-~]+")
 _MOST_BYTES: Final = 64 << 10
 _MOST_KEPT: Final = 200
 
@@ -76,6 +82,12 @@ class ClientCredentials:
     def _key(self) -> tuple[object, ...]:
         return (self.client, self.secret.reveal(), self.token_url.reveal(), self.scopes, self.parameters)
 
+    def is_kept(self) -> bool:
+        """Whether a token is kept, which an earlier message asked for."""
+        with _lock:
+            kept = _tokens.get(self._key)
+        return kept is not None and kept[1] > time.monotonic()
+
     def authorization(self, client: "httpx.Client", secrets: Secrets, timeout_seconds: float) -> Secret:
         """Return the value of the header `Authorization`.
 
@@ -91,12 +103,16 @@ class ClientCredentials:
         if kept is not None and kept[1] > time.monotonic():
             return secrets.keep(kept[0])
         answer = self._asked(client, secrets, time.monotonic() + timeout_seconds)
+        if not _HEADER.fullmatch(f"{answer.token_type} {answer.access_token}"):
+            secrets.keep(answer.access_token)
+            raise DeliveryError("The server of token_url gives a token that no header can hold.")
         kind = answer.token_type if answer.token_type.lower() != "bearer" else "Bearer"
         value = f"{kind} {answer.access_token}"
         try:
             seconds = float(answer.expires_in or 0)
         except ValueError:
             seconds = 0.0
+        seconds = min(seconds, _MOST_SECONDS) if math.isfinite(seconds) else 0.0
         with _lock:
             if len(_tokens) >= _MOST_KEPT:
                 _tokens.clear()
@@ -127,18 +143,29 @@ class ClientCredentials:
     def _posted(
         self, client: "httpx.Client", form: Mapping[str, str], auth: tuple[str, str] | None, deadline: float
     ) -> _Answer:
+        import httpx
+
         left = max(0.001, deadline - time.monotonic())
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         parts, n_bytes = [], 0
-        with client.stream(
-            "POST", self.token_url.reveal(), data=dict(form), auth=auth, headers=headers, timeout=left
-        ) as response:
-            for part in response.iter_raw():
-                parts.append(part)
-                n_bytes += len(part)
-                if n_bytes > _MOST_BYTES or time.monotonic() > deadline:
-                    raise DeliveryError("The server of token_url answers too much or too slowly.")
-            status = response.status_code
+        try:
+            with client.stream(
+                "POST", self.token_url.reveal(), data=dict(form), auth=auth, headers=headers, timeout=left
+            ) as response:
+                for part in response.iter_raw():
+                    parts.append(part)
+                    n_bytes += len(part)
+                    if n_bytes > _MOST_BYTES or time.monotonic() > deadline:
+                        raise DeliveryError("The server of token_url answers too much or too slowly.")
+                status, wait = response.status_code, response.headers.get("retry-after")
+        except httpx.TimeoutException:
+            raise DeliveryError("The server of token_url did not answer in time.") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise DeliveryError(f"The server of token_url could not be reached: {type(error).__name__}.") from None
+        if status == 429 or status >= 500:  # of the server, whichever way the client names itself
+            raise DeliveryError(
+                f"The server of token_url gives no token: HTTP {status}.", retry_after=retry_after_seconds(wait)
+            )
         try:
             answer = decode_json(b"".join(parts), _Answer)
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):

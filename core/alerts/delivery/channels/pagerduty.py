@@ -12,19 +12,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from core.alerts.delivery.channel import Delivered
+from core.alerts.delivery.channels.pagerduty_words import MOST_SUMMARY, SEVERITIES, EventWords
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.http import HttpOptions, post_json
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.secret import Secret, Secrets
-from core.alerts.delivery.templates import TemplatedField
 from core.alerts.delivery.wording import MOST_SHOWN, facts, footers, headline, is_web_address, one_line
 from core.clock import to_iso
 from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
 
 _URL: Final = "https://events.pagerduty.com/v2/enqueue"
 _URL_V1: Final = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
-_MOST_SUMMARY: Final = 1_024
-_SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 _ACTIONS: Final = {
     MessageStatus.FIRING: "trigger",
     MessageStatus.ACKNOWLEDGED: "acknowledge",
@@ -61,17 +59,17 @@ class PagerDutyChannel:
         self._url = given or Secret(_URL_V1 if self._is_v1 else _URL)
         self._options = HttpOptions.of(fields.get("http_config") or {}, secrets, place)
         source = fields.get("source") or fields.get("client")
-        self._source = TemplatedField(source, place, "source", is_needed=False, library=library)
+        self._words = EventWords.of({**fields, "source": source}, place, library)
 
     @property
     def unused(self) -> list[str]:
-        """The source, if its template cannot be filled in, with the reason."""
-        return [self._source.problem] if self._source.problem else []
+        """The fields whose templates cannot be filled in, with the reason."""
+        return self._words.problems
 
     def send(self, message: AlertMessage, *, timeout_seconds: float) -> Delivered:
         """Send one event; see `Channel.send`."""
         assert self._key is not None
-        event = pagerduty_event(message, source=one_line(self._source.filled(message)))
+        event = self._words.laid_over(pagerduty_event(message), message)
         document = {"routing_key": self._key.reveal(), **event}
         if self._is_v1:
             document = {"service_key": self._key.reveal(), **event_of_v1(event)}
@@ -97,10 +95,11 @@ def event_of_v1(event: Mapping[str, Any]) -> dict[str, Any]:
     payload = event["payload"]
     details = {**payload["custom_details"], **{name: payload[name] for name in ("source", "severity", "component")}}
     contexts = [{"type": "link", **link} for link in event.get("links", ())]
+    contexts += [{"type": "image", **image} for image in event.get("images", ())]
     return {
         **known,
         "description": payload["summary"],
-        "client": event["client"],
+        **{name: event[name] for name in ("client", "client_url") if name in event},
         "details": details,
         **({"contexts": contexts} if contexts else {}),
     }
@@ -111,13 +110,8 @@ def dedup_key(message: AlertMessage) -> str:
     return hashlib.sha256(f"{message.receiver}\x1f{message.group_key}".encode()).hexdigest()
 
 
-def pagerduty_event(message: AlertMessage, *, source: str = "") -> dict[str, Any]:
-    """Return a message as an event without its routing key.
-
-    Args:
-        message: The message.
-        source: The affected system; by default the workspace.
-    """
+def pagerduty_event(message: AlertMessage) -> dict[str, Any]:
+    """Return a message as an event without its routing key."""
     event: dict[str, Any] = {"event_action": _ACTIONS[message.status], "dedup_key": dedup_key(message)}
     if message.status is not MessageStatus.FIRING:
         return event
@@ -126,9 +120,9 @@ def pagerduty_event(message: AlertMessage, *, source: str = "") -> dict[str, Any
     links = {alert.runbook_url: alert for alert in shown if is_web_address(alert.runbook_url)}
     event |= {
         "payload": {
-            "summary": headline(message)[:_MOST_SUMMARY],
-            "source": source or message.workspace or "bondx",
-            "severity": message.severity if message.severity in _SEVERITIES else "error",
+            "summary": headline(message)[:MOST_SUMMARY],
+            "source": message.workspace or "bondx",
+            "severity": message.severity if message.severity in SEVERITIES else "error",
             "timestamp": to_iso(min(alert.starts_at for alert in message.firing)),
             "component": one_line(first.labels.get("model") or first.labels.get("session") or "engine"),
             "group": message.receiver,

@@ -1,11 +1,10 @@
-"""Templates in the fields that address a message, the Events API v1 of PagerDuty, and OAuth 2.0."""
+"""Templates in the fields that address a message, and the Events API v1 of PagerDuty."""
 
 import json
 import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import jsonschema
 import pytest
@@ -17,12 +16,10 @@ from core.alerts import AlertState
 from core.alerts.delivery.channels.alertmanager_json import webhook_document
 from core.alerts.delivery.channels.pagerduty import PagerDutyChannel, dedup_key, event_of_v1, pagerduty_event
 from core.alerts.delivery.channels.slack import SlackChannel
-from core.alerts.delivery.channels.webhook import WebhookChannel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import MessageStatus
 from core.alerts.delivery.secret import Secrets
 from core.alerts.delivery.templates import TemplatedField
-from tests.alert_receivers import Answer
 from tests.core.alerts.delivery.told import a_message, an_alert
 from tests.waiting import PATIENCE_SECONDS
 
@@ -198,76 +195,3 @@ def test_the_address_of_version_2_is_not_that_of_a_service_key():
         {"service_key": "PDSECRET", "url": "https://events.pagerduty.com/v2/enqueue"}, secrets(), PLACE
     )
     assert channel._url.reveal().endswith("/generic/2010-04-15/create_event.json")
-
-
-def oauth2(http, **more) -> WebhookChannel:
-    """Return a channel whose receiver wants a token."""
-    block = {
-        "client_id": "bond x",
-        "client_secret": "OASECRET/1",
-        "token_url": http.url("/token"),
-        "scopes": ["a", "b"],
-    }
-    block |= {"endpoint_params": {"audience": "desk"}} | more
-    return WebhookChannel({"url": http.url("/hook"), "http_config": {"oauth2": block}}, secrets(), PLACE)
-
-
-def test_a_token_is_asked_for_once_and_again_when_it_is_refused(http):
-    issued: list[str] = []
-
-    def answer(request):
-        if request.path == "/token":
-            issued.append(f"TOKENSECRET{len(issued)}")
-            return Answer(
-                body=json.dumps({"access_token": issued[-1], "token_type": "bearer", "expires_in": 3600}).encode()
-            )
-        return Answer() if request.headers["authorization"] == f"Bearer {issued[-1]}" else Answer(status=401)
-
-    http.choose = answer
-    channel = oauth2(http)
-    channel.send(MESSAGE, **WAIT)
-    oauth2(http).send(MESSAGE, **WAIT)  # made anew, as for every attempt
-    assert [request.path for request in http.requests] == ["/token", "/hook", "/hook"]
-    asked = http.requests[0]
-    assert asked.headers["authorization"] == "Basic Ym9uZCt4Ok9BU0VDUkVUJTJGMQ=="  # both as in a form
-    assert parse_qs(asked.body.decode()) == {
-        "grant_type": ["client_credentials"], "scope": ["a b"], "audience": ["desk"],
-    }  # fmt: skip
-    issued.append("withdrawn")
-    with pytest.raises(DeliveryError, match="401") as refused:
-        channel.send(MESSAGE, **WAIT)
-    assert "TOKENSECRET" not in str(refused.value)
-    channel.send(MESSAGE, **WAIT)
-    assert [request.path for request in http.requests[3:]] == ["/hook", "/token", "/hook"]
-
-
-def test_a_server_that_takes_no_login_in_the_header_gets_it_in_the_body(http):
-    def answer(request):
-        if request.path != "/token":
-            return Answer()
-        form = parse_qs(request.body.decode())
-        if form.get("client_secret") == ["OASECRET/1"] and form["client_id"] == ["other"]:
-            return Answer(body=b'{"access_token": "TOKENSECRET"}')
-        return Answer(status=401, body=b'{"error": "invalid_client"}')
-
-    http.choose = answer
-    oauth2(http, client_id="other").send(MESSAGE, **WAIT)
-    oauth2(http, client_id="other").send(MESSAGE, **WAIT)  # no lifetime is given, so the token is asked for anew
-    assert [request.path for request in http.requests] == ["/token", "/token", "/hook"] * 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (Answer(status=400, body=b'{"error": "invalid_scope OASECRET/1"}'), "HTTP 400 invalid_scope <secret>"),
-        (Answer(body=b"<html>OASECRET/1"), "HTTP 200"),
-        (Answer(body=b"[" * 100_000), "too much"),
-        (Answer(body=b"{}"), "holds none"),
-    ],
-)
-def test_a_server_without_a_token_is_an_error_without_secrets(http, answer, said):
-    http.usual = answer
-    with pytest.raises(DeliveryError, match=said) as raised:
-        oauth2(http, client_id=f"client of {len(said)}").send(MESSAGE, **WAIT)
-    assert "OASECRET" not in str(raised.value)
-    assert all(request.path == "/token" for request in http.requests)
