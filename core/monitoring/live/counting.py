@@ -1,6 +1,5 @@
 """Counting rows as servers hold them: numbers as a matrix, texts as tuples, answers as a list."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -10,10 +9,10 @@ import numpy as np
 from core.arrays import AnyArray, FloatArray
 from core.models.scoring.fields import Rows
 from core.monitoring.live.level_counts import LevelIndex
-from core.monitoring.live.number_counts import NumberGrid
-from core.monitoring.live.sketch import PREDICTION, ColumnCounts, LiveSketch, ProfileIndex, SliceCounts
-
-_BLOCK = 2_048  # rows
+from core.monitoring.live.number_counts import NumberCounts, NumberGrid
+from core.monitoring.live.number_stack import NumberStack
+from core.monitoring.live.sketch import PREDICTION, LiveSketch, ProfileIndex, SliceCounts
+from core.monitoring.live.text_columns import TextColumn
 
 
 class Served(NamedTuple):
@@ -40,22 +39,33 @@ class SketchCounter:
         self._index = index
         self._is_open = not numbers and not texts
         self._classes = tuple(classes)
-        self._numbers = [
-            (at, name, how) for at, name in enumerate(numbers) if isinstance(how := index.columns.get(name), NumberGrid)
-        ]
+        grids = [(at, name, index.columns[name]) for at, name in enumerate(numbers) if name in index.columns]
+        self._numbers = [(at, name, how) for at, name, how in grids if isinstance(how, NumberGrid)]
+        self._stacked = [(at, name, how) for at, name, how in self._numbers if how.has_sums]
+        self._single = [(at, name, how) for at, name, how in self._numbers if not how.has_sums]
+        self._stack = NumberStack([how for _, _, how in self._stacked])
+        self._stacked_at = [at for at, _, _ in self._stacked]
+        self._is_whole = self._stacked_at == list(range(len(numbers)))  # no column has to be taken out
+        slices = _slices_by_column(index.profile.slices)
+        self._has_slices = bool(slices)
+        names = index.columns if self._is_open else texts
         self._texts = [
-            (at, name, how) for at, name in enumerate(texts) if isinstance(how := index.columns.get(name), LevelIndex)
+            (at, TextColumn(name, how if isinstance(how, LevelIndex) else None, slices.get(name, ())))
+            for at, name in enumerate(names)
+            if isinstance(how := index.columns.get(name), LevelIndex) or name in slices
         ]
+        if self._is_open:  # slices of what is no feature
+            self._texts += [(-1, TextColumn(name, None, slices[name])) for name in slices if name not in index.columns]
         self._n_texts = len(texts)
-        self._slices = _slices_by_column(index.profile.slices)
-        self._sliced_at = [(at, name) for at, name in enumerate(texts) if name in self._slices]
+        answer = index.answers.get(PREDICTION)
+        self._answers = NumberStack([answer]) if isinstance(answer, NumberGrid) and answer.has_sums else None
 
     @property
     def left_out(self) -> list[str]:
         """The features of the profile that are not counted, since requests do not carry them in their kind."""
         if self._is_open:
             return []
-        counted = {name for _, name, _ in (*self._numbers, *self._texts)}
+        counted = {name for _, name, _ in self._numbers} | {text.name for _, text in self._texts if text.is_counted}
         return [name for name in self._index.columns if name not in counted]
 
     def count(self, served: Sequence[Served]) -> LiveSketch:
@@ -68,15 +78,15 @@ class SketchCounter:
             self._count_open(sketch, [row for each in served for row in each.rows.texts], predictions)
             return sketch
         if self._numbers:
-            columns = _by_column(np.concatenate([each.rows.numbers for each in served]))
-            for at, name, how in self._numbers:
-                sketch.features[name] = how.count(columns[at])
-        if self._texts or self._sliced_at:
+            matrix = np.concatenate([each.rows.numbers for each in served])
+            stacked = self._stack.count(matrix if self._is_whole else matrix[:, self._stacked_at])
+            sketch.features.update(zip([name for _, name, _ in self._stacked], stacked, strict=True))
+            for at, name, how in self._single:
+                sketch.features[name] = how.count(np.ascontiguousarray(matrix[:, at]))
+        if self._texts:
             by_place = self._texts_by_place(served, sketch.n)
-            for at, name, levels in self._texts:
-                sketch.features[name] = _count_names(levels, by_place[at])
-            for at, name in self._sliced_at:
-                self._count_slices(sketch, name, by_place[at], predictions)
+            for at, text in self._texts:
+                self._count_texts(sketch, text, by_place[at], predictions)
         return sketch
 
     def _texts_by_place(self, served: Sequence[Served], n_rows: int) -> list[list[Any]]:
@@ -88,12 +98,19 @@ class SketchCounter:
 
     def _count_open(self, sketch: LiveSketch, rows: list[Mapping[str, Any]], predictions: FloatArray | None) -> None:
         for name, how in self._index.columns.items():
-            cells = [row.get(name) for row in rows]
-            sketch.features[name] = (
-                _count_cells(how, cells) if isinstance(how, NumberGrid) else _count_names(how, cells)
-            )
-        for name in self._slices:
-            self._count_slices(sketch, name, [row.get(name) for row in rows], predictions)
+            if isinstance(how, NumberGrid):
+                sketch.features[name] = _count_cells(how, [row.get(name) for row in rows])
+        for _, text in self._texts:
+            self._count_texts(sketch, text, [row.get(text.name) for row in rows], predictions)
+
+    def _count_texts(
+        self, sketch: LiveSketch, text: TextColumn, cells: Sequence[Any], predictions: FloatArray | None
+    ) -> None:
+        levels, slices = text.count(cells, predictions)
+        if levels is not None:
+            sketch.features[text.name] = levels
+        for name, counts in slices.items():
+            sketch.slices.setdefault(name, SliceCounts()).add(counts)
 
     def _count_answers(self, sketch: LiveSketch, values: list[Any]) -> FloatArray | None:
         """Count the predictions; return them as positions for sums by slice, if they are numbers."""
@@ -103,62 +120,28 @@ class SketchCounter:
         is_probabilities = isinstance(values[0], list)
         if isinstance(how, NumberGrid) and not is_probabilities:
             numbers = np.array(values, dtype=np.float64)
-            sketch.answers[PREDICTION] = how.count(numbers)
-            return how.position(numbers) if self._slices and how.has_sums else None
+            (found,) = [how.count(numbers)] if self._answers is None else self._answers.count(numbers[:, None])
+            sketch.answers[PREDICTION] = found
+            return how.position(numbers) if self._has_slices and how.has_sums else None
         if isinstance(how, LevelIndex) and is_probabilities:
             likeliest: AnyArray = np.array(values, dtype=np.float64).argmax(axis=1)
             n_rows = np.bincount(likeliest)
             classes = self._classes or tuple(map(str, range(len(n_rows))))
-            found = {classes[at]: int(n_rows[at]) for at in np.flatnonzero(n_rows)}
-            sketch.answers[PREDICTION] = how.count(found, found.values())
+            by_class = {classes[at]: int(n_rows[at]) for at in np.flatnonzero(n_rows)}
+            sketch.answers[PREDICTION] = how.count(by_class, by_class.values())
         return None
 
-    def _count_slices(
-        self, sketch: LiveSketch, column: str, cells: Sequence[Any], predictions: FloatArray | None
-    ) -> None:
-        names = self._slices[column]
-        at = np.array([names.get(cell, -1) for cell in cells], dtype=np.int64)
-        there = at >= 0
-        rows = np.bincount(at[there], minlength=len(names))
-        steps = None
-        if predictions is not None:
-            # Whole steps, of which a few million add up without rounding.
-            steps = np.bincount(at[there], weights=predictions[there], minlength=len(names))
-        for level, number in names.items():
-            n = int(rows[number])
-            if n:
-                own = SliceCounts(n) if steps is None else SliceCounts(n, n, int(steps[number]))
-                sketch.slices.setdefault(f"{column}={level}", SliceCounts()).add(own)
 
-
-def _by_column(matrix: FloatArray) -> FloatArray:
-    """Return the columns of a matrix as rows that lie together; by blocks, which stay in the cache."""
-    found = np.empty(matrix.shape[::-1])
-    for start in range(0, len(matrix), _BLOCK):
-        found[:, start : start + _BLOCK] = matrix[start : start + _BLOCK].T
-    return found
-
-
-def _slices_by_column(slices: Iterable[str]) -> dict[str, dict[Any, int]]:
-    """Number the levels of each column of which the profile has slices, named `column=level`."""
-    found: dict[str, dict[Any, int]] = {}
+def _slices_by_column(slices: Iterable[str]) -> dict[str, list[str]]:
+    """Return the levels of each column of which the profile has slices, named `column=level`."""
+    found: dict[str, list[str]] = {}
     for name in slices:
         column, _, level = name.partition("=")
-        levels = found.setdefault(column, {})
-        levels[level] = len(levels)
+        found.setdefault(column, []).append(level)
     return found
 
 
-def _count_names(how: LevelIndex, cells: Sequence[Any]) -> ColumnCounts:
-    found = Counter(cells)
-    missing = found.pop(None, 0)
-    by_name: Counter[str] = Counter()
-    for name, n in found.items():
-        by_name[name if type(name) is str else str(name)] += n
-    return how.count(by_name, by_name.values(), missing)
-
-
-def _count_cells(how: NumberGrid, cells: Sequence[Any]) -> ColumnCounts:
+def _count_cells(how: NumberGrid, cells: Sequence[Any]) -> NumberCounts:
     """Count cells of any kind in a column of numbers; texts are unreadable."""
     numbers = np.array([cell if isinstance(cell, float | int) else np.nan for cell in cells], dtype=np.float64)
     n_texts = sum(1 for cell in cells if isinstance(cell, str))

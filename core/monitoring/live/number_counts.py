@@ -19,7 +19,8 @@ N_CELLS = 1 << 13
 _SUBSTEPS = 1 << 11
 STEPS = N_CELLS * _SUBSTEPS
 """Steps in the range of the reference: the unit of the sums."""
-_FURTHEST = float(1 << 34)  # steps: about a thousand ranges away from the reference
+FURTHEST_STEPS = float(1 << 34)
+"""No number counts as further away from the reference: about a thousand of its ranges."""
 _CHUNK = 1 << 15  # rows whose intermediate results stay in the cache of a core
 _FEW_ROWS = 2_048  # below, a search for each number is quicker than cells
 
@@ -103,9 +104,9 @@ class NumberGrid:
             width = float(self.points[-1] - self.points[0]) if n_points else 1.0
             width = width or abs(self._least) or 1.0
             self.step = width / STEPS
-            self._factor = float(np.divide(STEPS, width))
-        self.has_sums = n_points > 0 and 0 < self.step < np.inf and np.isfinite(self._factor)
-        self._end = float(STEPS) if n_points > 1 else 0.0  # the greatest point, in steps
+            self.steps_a_unit = float(np.divide(STEPS, width))
+        self.has_sums = n_points > 0 and 0 < self.step < np.inf and np.isfinite(self.steps_a_unit)
+        self.end_steps = float(STEPS) if n_points > 1 else 0.0  # the greatest point, in steps
         is_whole = sum(stored.equal) == stored.n
         self.counts_others = 0 < n_points <= FEW_VALUES and is_whole
 
@@ -142,7 +143,7 @@ class NumberGrid:
     def position(self, values: FloatArray) -> FloatArray:
         """Return the distances of numbers from the least point in whole steps, which add up without rounding."""
         with np.errstate(all="ignore"):
-            return np.clip(np.rint((values - self._least) * self._factor), -_FURTHEST, _FURTHEST)
+            return np.clip(np.rint((values - self._least) * self.steps_a_unit), -FURTHEST_STEPS, FURTHEST_STEPS)
 
     def value(self, steps: float) -> float:
         """Return the number at a distance from the least point."""
@@ -184,19 +185,19 @@ class NumberGrid:
             return
         if self.has_sums:
             steps = values - self._least
-            steps *= self._factor
+            steps *= self.steps_a_unit
             np.rint(steps, out=steps)
-            if steps.min() < 0 or steps.max() > self._end:
-                np.clip(steps, -_FURTHEST, _FURTHEST, out=steps)
+            if steps.min() < 0 or steps.max() > self.end_steps:
+                np.clip(steps, -FURTHEST_STEPS, FURTHEST_STEPS, out=steps)
                 found.below += int(steps[values < self.points[0]].sum())
-                found.above += int((steps[values > self.points[-1]] - self._end).sum())
+                found.above += int((steps[values > self.points[-1]] - self.end_steps).sum())
             found.steps += int(steps.sum())
             if grid is not None:
                 cells = self._cells(steps)
                 grid += np.bincount(cells, minlength=N_CELLS + 2)
                 is_near = self._is_shared[cells]
                 if self.counts_others:
-                    self._count_others(found, values[~is_near])
+                    self.count_others(found, values[~is_near])
                 near = np.flatnonzero(is_near)
                 values = self._compare(found, values[near], cells[near])
         self._search(found, values)
@@ -213,7 +214,7 @@ class NumberGrid:
         before += values >= points
         before += values > points
         if self.counts_others:
-            self._count_others(found, values[values != points])
+            self.count_others(found, values[values != points])
         found.cells += np.bincount(before, minlength=len(found.cells))
         return more
 
@@ -226,10 +227,11 @@ class NumberGrid:
         equal = self.points[np.minimum(at, len(self.points) - 1)] == values
         found.cells += np.bincount(2 * at + equal, minlength=len(found.cells))
         if self.counts_others:
-            self._count_others(found, values[~equal])
+            self.count_others(found, values[~equal])
 
     @staticmethod
-    def _count_others(found: NumberCounts, values: FloatArray) -> None:
+    def count_others(found: NumberCounts, values: FloatArray) -> None:
+        """Count values that are not a point."""
         if len(values):
-            others, n_rows = np.unique(values, return_counts=True)
+            others, n_rows = np.unique(values + 0.0, return_counts=True)  # -0.0 is 0.0, whichever came first
             found.add_others(dict(zip(others.tolist(), n_rows.tolist(), strict=True)))

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 COUNT_SECONDS = 1.0
 MINUTE = 60
-_SLICE = 1_000  # requests counted at a time: the answering thread waits no longer than for these
 _RETIRED_SECONDS = 120.0  # after which no request of an unloaded version can still be under way
 
 
@@ -169,7 +168,7 @@ class LiveCounter:
 
     def _count_tap(self, tap: LiveTap, now: float) -> None:
         minutes = self._minutes.setdefault(tap, {})
-        while taken := tap.take(_SLICE):
+        while taken := tap.take():
             if self._features is not None:
                 self._features.add(tap, taken)
             by_minute: dict[int, list[AnsweredRequest]] = {}

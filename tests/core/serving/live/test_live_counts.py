@@ -208,6 +208,17 @@ def test_rows_beyond_the_buffer_are_dropped_and_counted(workspace, counted, rows
     assert caplog.text.count("more rows are answered than can be counted") == 1
 
 
+def test_many_rows_wake_the_counting_thread_and_are_counted_in_portions(counted, rows_of, monkeypatch):
+    monkeypatch.setattr(tap_module, "COUNTED_TOGETHER", 5)
+    counted.tap = counted.live.tap("spread", "1.0.0", counted.scorer, counted.profile, counted.stats)
+    counted.answer(rows_of("spread", 4))
+    assert not counted.live._wake.is_set()
+    counted.answer(rows_of("spread", 3))
+    assert counted.live._wake.is_set()
+    counted.answer(rows_of("spread", 2))
+    assert [[len(each.values) for each in taken] for taken in iter(counted.tap.take, [])] == [[4, 3], [2]]
+
+
 def test_answers_of_another_shape_are_dropped_and_counted(workspace, counted, rows_of):
     rows = counted.scorer.signature.convert_columns(
         {name: [row[name] for row in rows_of("spread", 2)] for name in rows_of("spread", 1)[0]}
