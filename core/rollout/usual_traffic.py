@@ -73,7 +73,7 @@ def usual_traffic(recent: "RecentTraffic | None") -> UsualTraffic | None:
         failure_rate=recent.n_failed / recent.n_answers if recent.n_answers else 0.0,
         n_answers=recent.n_answers,
         answer_sd=variance**0.5 if variance > 0 else None,
-        losses=_losses(recent.losses, days),
+        losses=_losses(recent.losses, days if recent.losses_seconds is None else recent.losses_seconds / SECONDS_A_DAY),
     )
 
 

@@ -41,7 +41,7 @@ TICK_SECONDS = 1.0
 SAVE_EVERY = timedelta(seconds=3)
 SAVE_CURSOR_EVERY = timedelta(minutes=1)  # when only other traffic was read
 _SETTLED_AFTER = timedelta(seconds=3)
-_BATCHES_A_TICK = 5
+_BATCHES_A_TICK = 10
 
 
 class RolloutWorker:

@@ -20,11 +20,8 @@ SELECT kept.first, kept.last, outcome.at FROM (SELECT min(seq) AS first, max(seq
 JOIN outcome ON outcome.seq = kept.first"""
 _SAMPLED = """
 WITH RECURSIVE sampled(seq) AS (SELECT ?1 UNION ALL SELECT seq + ?2 FROM sampled WHERE seq + ?2 <= ?3)
-SELECT outcome.segment, outcome.seq FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq"""
-_DELAYS = """
-SELECT outcome.seq, prediction.at, outcome.at FROM outcome
-CROSS JOIN {table} prediction ON prediction.request = outcome.request
-WHERE outcome.seq IN ({outcomes}) AND prediction.route IN ({routes}) AND NOT prediction.error"""
+SELECT outcome.segment, outcome.request, outcome.at FROM sampled CROSS JOIN outcome ON outcome.seq = sampled.seq"""
+_ANSWERED = "SELECT request, at FROM {table} WHERE request IN ({requests}) AND route IN ({routes}) AND NOT error"
 
 
 class OutcomeDelay(NamedTuple):
@@ -53,17 +50,20 @@ def outcome_delay(
     first, last, begun_us = kept
     own = [route for (route,) in connection.execute(_ROUTES, (model, version, Arm.SHADOW, Arm.STABLE_COPY))]
     stride = max(1, math.ceil((last - first + 1) / _N_SAMPLED))
-    found: dict[int, tuple[int, int]] = {}
+    answered: dict[int, int] = {}
+    arrived: dict[int, int] = {}
     sampled: dict[int | None, list[int]] = {}
-    for of_outcome, seq in connection.execute(_SAMPLED, (first, stride, last)):
-        sampled.setdefault(of_outcome, []).append(seq)
-    for segment, near in places_of(segments, sampled):
-        outcomes = listed(seq for of_outcome in near for seq in sampled[of_outcome])
-        query = _DELAYS.format(table=segment.table, routes=listed(own), outcomes=outcomes)
-        rows = connection.execute(query).fetchall()
-        found = {**{seq: (answered, arrived) for seq, answered, arrived in rows}, **found}
+    for of_outcome, request, at in connection.execute(_SAMPLED, (first, stride, last)):
+        sampled.setdefault(of_outcome, []).append(request)
+        arrived[request] = at
+    for segment, near in places_of(segments, sampled, looks_nearby=False):
+        requests = listed(request for of_outcome in near for request in sampled.get(of_outcome, ()))
+        query = _ANSWERED.format(table=segment.table, routes=listed(own), requests=requests)
+        answered = {**dict(connection.execute(query).fetchall()), **answered}
     # If earlier outcomes were deleted, only the late ones of earlier answers are left.
-    return delay_of([times for _, times in sorted(found.items())], begun_us if first > 1 else None, now_us)
+    return delay_of(
+        [(at, arrived[request]) for request, at in answered.items()], begun_us if first > 1 else None, now_us
+    )
 
 
 def delay_of(times: Sequence[tuple[int, int]], begun_us: int | None, now_us: int) -> OutcomeDelay | None:

@@ -58,6 +58,8 @@ def matched_outcomes(
     routes: Iterable[int],
     after: int,
     until: int,
+    *,
+    looks_nearby: bool = True,
 ) -> dict[int, MatchedOutcome]:
     """Return the latest prediction each outcome is about, by the number of the outcome.
 
@@ -67,11 +69,13 @@ def matched_outcomes(
         routes: Whose predictions; outcomes of others are left out.
         after: The number of the outcome behind which to begin.
         until: The number of the last one.
+        looks_nearby: Whether answers to the same request are sought in the segments beside that of the outcome's
+            prediction, too, which takes as long again; a sample of the outcomes can do without.
     """
     in_segments = dict(connection.execute(_SEGMENTS_OF, (after, until)).fetchall())
     wanted, n = listed(routes), sum(in_segments.values())
     found: dict[int, MatchedOutcome] = {}
-    for place in places_of(segments, in_segments):
+    for place in places_of(segments, in_segments, looks_nearby=looks_nearby):
         if len(found) == n:
             break
         query = _SCORED.format(table=place.segment.table, routes=wanted, nearby=place.condition)
@@ -94,7 +98,9 @@ class SearchedSegment(NamedTuple):
         return f"(outcome.segment IN ({known}){unknown})"
 
 
-def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) -> Iterator[SearchedSegment]:
+def places_of(
+    segments: Sequence[Segment], of_outcomes: Collection[int | None], *, looks_nearby: bool = True
+) -> Iterator[SearchedSegment]:
     """Yield the segments in which the predictions of outcomes may be, the newest first.
 
     An outcome is about one request, and its prediction was found in one segment. A copy of the request, or another
@@ -103,12 +109,13 @@ def places_of(segments: Sequence[Segment], of_outcomes: Collection[int | None]) 
     Args:
         segments: All segments, oldest first.
         of_outcomes: The segments of the outcomes; None for outcomes of an earlier format, which may be about any.
+        looks_nearby: Whether the neighbours are searched.
     """
     neighbours: dict[int, set[int | None]] = {}
     newest: dict[str, int] = {}
     for segment in segments:
         near = neighbours[segment.id] = {segment.id, None}
-        if (before := newest.get(segment.chain)) is not None:
+        if looks_nearby and (before := newest.get(segment.chain)) is not None:
             near.add(before)
             neighbours[before].add(segment.id)
         newest[segment.chain] = segment.id

@@ -175,6 +175,13 @@ def test_the_variance_of_losses_is_parted_into_that_of_one_caller_and_that_betwe
     assert found.difference_tolerance == 0.05
 
 
+def test_the_latest_losses_have_the_rate_at_which_they_came():
+    losses = [(float(number % 2), None) for number in range(100)]
+    recent = RecentTraffic(DAY, 100, 100, 0, [], (0, 0.0, 0.0), losses)
+    assert usual_traffic(recent).losses.a_day == pytest.approx(100)
+    assert usual_traffic(recent._replace(losses_seconds=DAY / 8)).losses.a_day == pytest.approx(800)
+
+
 def test_requests_without_a_caller_are_callers_of_their_own():
     losses = [(float(number % 2), None) for number in range(100)]
     found = usual_traffic(RecentTraffic(DAY, 100, 100, 0, [], (0, 0.0, 0.0), losses))

@@ -19,6 +19,7 @@ from core.telemetry.predictions import (
     PredictionRecord,
     PredictionWriter,
     ScoredPair,
+    recent,
 )
 from core.telemetry.predictions.records import request_number
 from tests.waiting import until
@@ -397,3 +398,27 @@ def test_recent_traffic_counts_requests_callers_failures_and_losses(file: Path, 
     assert sorted(found.callers) == [5, 5]
     assert found.values == (10, 45.0, 285.0)
     assert list(found.losses) == [(2.0, 1)]
+
+
+def test_of_very_many_requests_and_outcomes_only_the_latest_say_what_is_usual(file: Path, monkeypatch) -> None:
+    monkeypatch.setattr(recent, "_MOST_ROWS", 60)
+    monkeypatch.setattr(recent, "_MOST_OUTCOMES", 20)
+    keep = PredictionRetention(keep_rows=1_000)  # segments of 41 rows
+    with PredictionWriter(file, clock=lambda: NOON, commit_seconds=60, retention=keep) as writer:
+        for number in range(120):
+            at = NOON - timedelta(seconds=120 - number)
+            writer.add(a_prediction(number, at=at, unit=number, value=float(number), arm=Arm.STABLE))
+            writer.add_outcome(OutcomeRecord(f"request-{number}", at + timedelta(seconds=1), actual=0.0))
+            writer.flush()
+    lately = {"since": NOON - timedelta(days=7), "now": NOON}
+    reader = PredictionReader(file)
+    found = reader.recent_traffic("spread", "1.1.0", **lately)
+    assert found is not None
+    assert (found.n_requests, found.n_answers, found.seconds, len(found.callers)) == (60, 60, 60.0, 60)
+    assert found.values == (60, float(sum(range(60, 120))), float(sum(number**2 for number in range(60, 120))))
+    assert [unit for _, unit in found.losses] == list(range(100, 120))
+    assert found.losses_seconds == 19.0  # since the first of these outcomes came
+    monkeypatch.setattr(recent, "_MOST_OUTCOMES", 120)
+    found = reader.recent_traffic("spread", "1.1.0", **lately)
+    assert found is not None
+    assert (len(found.losses), found.losses_seconds) == (120, None)

@@ -165,6 +165,7 @@ def test_the_prediction_of_an_outcome_is_sought_in_its_segment_and_the_neighbour
     sought = {of: [segment.id for segment, _ in places_of(segments, [of])] for of in (1, 4, 6, 9)}
     assert sought == {1: [2, 1], 4: [5, 4, 2], 6: [6, 3], 9: []}
     assert [segment.id for segment, _ in places_of(segments, [4, None])] == [7, 6, 5, 4, 3, 2, 1]
+    assert [segment.id for segment, _ in places_of(segments, [4, 6], looks_nearby=False)] == [6, 4]
 
 
 def test_a_forgotten_segment_is_deleted_in_pieces_and_its_number_is_not_given_again(file, monkeypatch):
