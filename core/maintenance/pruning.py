@@ -16,8 +16,8 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.confinement import link_on_the_way
-from core.errors import RefusedError, UsageError
-from core.files import FileAccessError, remove_tree
+from core.errors import CoreError, RefusedError, UsageError
+from core.files import DiskFullError, FileAccessError, remove_tree
 from core.governance.audit import audited, require_access
 from core.maintenance.space import bytes_below
 from core.progress import begins
@@ -27,6 +27,7 @@ from core.settings import PolicySource
 from core.settings.retention import RetentionSettings
 from core.state import Workspace
 from core.stress.stored_tests import StressTests
+from core.telemetry.errors import TelemetryError
 from core.telemetry.forgetting import forget_values, values_before
 from core.tracking import Runs
 from core.tracking.run_reader import DATABASE as RUNS
@@ -499,25 +500,42 @@ class Pruning:
             What was deleted, and what was left and why; what another process has deleted meanwhile is neither.
         Raises:
             RefusedError: Something of it must stay now; nothing of its kind was deleted.
+            DiskFullError: There was no room for the record of a kind, even once the other kinds had made some.
+            TelemetryError: The time series could not be written; the other kinds were deleted.
         """
         require_access(self._workspace, actor, "workspace.prune")
-        done: list[KindPlan] = []
+        done: dict[str, KindPlan] = {}
         left: list[LeftThing] = []
-        for listed in plan.kinds:
-            kind = self._kinds[listed.kind]
-            kind.complete(actor=actor)
-            if listed.items:
-                begins(f"removing {len(listed.items):,} {listed.kind}")
-            why = reason or f"retention: {listed.rule}"
-            items, left_of_kind = kind.remove_present(listed.items, actor=actor, reason=why)
-            done.append(msgspec.structs.replace(listed, items=items))
-            left += left_of_kind
+        failures: dict[str, CoreError] = {}
+        # A deletion writes before it frees. What has no room for that is tried again after the other kinds.
+        for listed in (*plan.kinds, *plan.kinds):
+            if listed.kind in done:
+                continue
+            try:
+                done[listed.kind], left_of_kind = self._carry_out_kind(listed, actor=actor, reason=reason)
+            except (DiskFullError, TelemetryError) as error:
+                failures[listed.kind] = error
+            else:
+                failures.pop(listed.kind, None)
+                left += left_of_kind
         for thing in left:
             log.warning("not deleted: %s", thing)
-        result = PruneResult(kinds=tuple(done), left=tuple(left))
+        result = PruneResult(kinds=tuple(done[kind.kind] for kind in plan.kinds if kind.kind in done), left=tuple(left))
         if result.summary:
             log.info("%s, for %s", result.summary, actor)
+        if failures:
+            raise next(iter(failures.values()))
         return result
+
+    def _carry_out_kind(self, listed: KindPlan, *, actor: Actor, reason: str) -> tuple[KindPlan, list[LeftThing]]:
+        """Delete what is listed of one kind; return what of it was there, and what had to be left."""
+        kind = self._kinds[listed.kind]
+        kind.complete(actor=actor)
+        if listed.items:
+            begins(f"removing {len(listed.items):,} {listed.kind}")
+        why = reason or f"retention: {listed.rule}"
+        items, left = kind.remove_present(listed.items, actor=actor, reason=why)
+        return msgspec.structs.replace(listed, items=items), left
 
     def _chosen(self, kinds: Iterable[str]) -> list[tuple[str, _Kind]]:
         wanted: Collection[str] = list(kinds)

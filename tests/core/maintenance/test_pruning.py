@@ -3,6 +3,7 @@ import shutil
 from contextlib import closing
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,13 @@ from console.verbs.prune import Prune
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import RefusedError, UsageError
-from core.files import FileAccessError, remove_tree
+from core.files import DiskFullError, FileAccessError, remove_tree
 from core.governance import AuditLog
 from core.maintenance.pruning import KINDS, KindPlan, Prunable, Pruning, WorkspacePlan
 from core.settings import Settings, TrainingSettings
 from core.settings.retention import RetentionSettings
 from core.telemetry import TelemetryReader
+from core.telemetry.errors import TelemetryError
 from core.telemetry.schema import connect_to_read
 from core.tracking import Runs, RunStatus
 from core.training.session import SessionPhase
@@ -182,6 +184,40 @@ def test_a_prune_at_the_same_moment_leaves_the_rest_to_this_one(workspace, pruni
     result = pruning.carry_out(WorkspacePlan(kinds=(listed,)), actor=person, reason="")
     assert asked == [["a", "b", "c"], ["a", "c"]]
     assert [item.name for item in result.kinds[0].items] == ["a", "c"]
+
+
+def test_on_a_full_disk_what_needs_no_room_makes_room_for_the_rest(pruning, runs, person, old_reports, monkeypatch):
+    kind, tries = pruning._kinds["runs"], count(1)
+    remove = kind.remove
+
+    def remove_if_there_is_room(items, *, actor, reason):
+        next(tries)
+        if any(folder.exists() for folder in old_reports.values()):
+            raise DiskFullError(Path("runs.json"), "write", "No space left on device")
+        return remove(items, actor=actor, reason=reason)
+
+    monkeypatch.setattr(kind, "remove", remove_if_there_is_room)
+    result = pruning.carry_out(pruning.plan(["runs", "reports"]), actor=person, reason="")
+    assert result.summary == "deleted 2 runs with the metrics, the reports of the epochs of 2 sessions"
+    assert next(tries) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [DiskFullError(Path("runs.json"), "write", "No space left on device"), TelemetryError("disk is full")]
+)
+def test_a_kind_that_cannot_be_deleted_keeps_no_other_from_going(
+    pruning, runs, person, old_reports, monkeypatch, error, caplog
+):
+    def refuse(items, *, actor, reason):
+        raise error
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(pruning._kinds["runs"], "remove", refuse)
+    with pytest.raises(type(error)):
+        pruning.carry_out(pruning.plan(["runs", "reports"]), actor=person, reason="")
+    assert not any(folder.exists() for folder in old_reports.values())
+    assert "deleted the reports of the epochs of 2 sessions" in caplog.text
+    assert len(runs.all()) == 4
 
 
 def test_a_folder_that_two_remove_at_once_is_removed_by_both(workspace, pruning, person, old_reports, monkeypatch):
