@@ -65,3 +65,8 @@ def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the names, so that a notebook completes them although nothing is loaded yet."""
+    return sorted({*globals(), *__all__})

@@ -1,9 +1,12 @@
 """A public class or alias has one owner in the tree: whoever reads its name knows which one is meant."""
 
 import ast
+import importlib
 import re
 from collections import defaultdict
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 TREES = ("bondx", "console", "core", "themes", "widgets")
@@ -11,6 +14,13 @@ ALIAS = re.compile(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*")  # CamelCase; constant
 
 # The face for MLOps users has the names that they know, and `core.api` those of the same things before it.
 SAME_THING_TWICE = {"CanaryDeploymentManager", "ExperimentTracker", "ModelRegistry"}
+
+
+@pytest.mark.parametrize("package", ["bondx", "bondx.mlops", "bondx.ml"])
+def test_a_notebook_completes_the_names_of_a_face(package):
+    face = importlib.import_module(package)
+    assert set(dir(face)) >= {*face.__all__, "__name__"}
+    assert all(getattr(face, name) is not None for name in face.__all__)
 
 
 def names_of(file: Path) -> list[str]:

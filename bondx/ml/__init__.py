@@ -91,3 +91,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the names, so that a notebook completes them although nothing is loaded yet."""
+    return sorted({*globals(), *__all__})

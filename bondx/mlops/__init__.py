@@ -61,3 +61,8 @@ def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """List the names, so that a notebook completes them although nothing is loaded yet."""
+    return sorted({*globals(), *__all__})

@@ -200,7 +200,7 @@ WARNINGS = (
         "empty_columns",
         emptiest_column(required(), gross=GROSS_EMPTY),
         "<=",
-        lambda s: 2 * (100 - s.coverage_min),
+        lambda s: min(100.0, 2 * (100 - s.coverage_min)),
         "%",
     ),
     Check("column_kinds", column_kinds(NUMBERS, DATES), "<=", fixed(0.0), "columns", dimension="validity"),

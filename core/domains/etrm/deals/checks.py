@@ -99,7 +99,7 @@ DEAL_CHECKS = CheckSet(
         ),
         Check(
             "empty_columns", emptiest_column(REQUIRED, gross=GROSS_EMPTY), "<=",
-            lambda s: 2 * (100 - s.coverage_min), "%",
+            lambda s: min(100.0, 2 * (100 - s.coverage_min)), "%",
         ),
         Check(
             "duplicates", duplicates({"deal_id": "name"}), "<=", fixed(0.0), "rows", dimension="uniqueness",

@@ -3,6 +3,7 @@ import pytest
 
 from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data import PanelSettings, generate
+from core.domains.etrm.deals.checks import DEAL_CHECKS
 from core.quality import assess
 from core.settings.quality import QualityGates
 
@@ -101,3 +102,10 @@ def test_a_maturity_is_impossible_from_exactly_its_limits(sound, change, is_anom
 
 def test_five_gates_block_any_failure_and_the_others_only_a_gross_one(sound):
     assert tuple(gate.name for gate in assess(sound, BOND_CHECKS).gates if gate.blocking) == FIVE
+
+
+@pytest.mark.parametrize("checks", [BOND_CHECKS, DEAL_CHECKS], ids=["bonds", "etrm"])
+@pytest.mark.parametrize(("coverage_min", "limit"), [(90.0, 20.0), (0.0, 100.0)])
+def test_no_limit_on_empty_cells_is_beyond_all_of_them(checks, coverage_min, limit):
+    [check] = [check for check in checks.checks if check.name == "empty_columns"]
+    assert check.threshold(QualityGates(coverage_min=coverage_min)) == limit
