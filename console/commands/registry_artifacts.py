@@ -98,6 +98,7 @@ def register_path(args: argparse.Namespace) -> int:
 def prune_versions(args: argparse.Namespace) -> int:
     """List the versions to remove and why the rest stays; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
+    from console.presentation.phrases import counted
     from core.registry import Registry
 
     workspace = open_workspace(args)
@@ -122,9 +123,10 @@ def prune_versions(args: argparse.Namespace) -> int:
     ]
     print_table(rows, ("model", "version", "stage", "decision", "why"), empty="no versions to prune")
     if args.yes:
-        print(f"{len(gone)} versions removed, {plan.n_bytes / 1e6:,.1f} MB")
+        print(f"{counted(len(gone), 'version')} removed, {plan.n_bytes / 1e6:,.1f} MB")
     elif plan.doomed:
-        print(f"{len(plan.doomed)} versions would go, {plan.n_bytes / 1e6:,.1f} MB; nothing was removed. Add --yes.")
+        going = counted(len(plan.doomed), "version")
+        print(f"{going} would go, {plan.n_bytes / 1e6:,.1f} MB; nothing was removed. Add --yes.")
     return ExitCode.GOOD
 
 

@@ -29,6 +29,8 @@ DIGITS = 6
 HOURS, WEEKDAYS = 24, 7
 FEW_LEVELS = 12  # of a category, from which a comparison of versions shows the shares
 
+_DAY = 86_400e6  # microseconds
+
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
@@ -108,11 +110,17 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return there, rows[there]
 
     def figures(self) -> dict[str, float]:
-        """Return what a comparison of versions shows: shares of missing cells and levels, mean, sd and median."""
+        """Return what a comparison of versions shows: shares of missing cells and levels, mean, sd and median.
+
+        Those of instants are years, such as 2016.5, and days.
+        """
         found = {"missing": self.missing / self.rows} if self.missing else {}
         if self.mean is not None and self.sd is not None:
             median = float(self.sketch().value(np.array([(self.n - 1) // 2, self.n // 2])).mean())
-            found |= {"mean": self.mean, "sd": self.sd, "median": median}
+            if self.kind is ColumnKind.TIME:  # microseconds say nothing to a reader
+                found |= {"mean year": _year(self.mean), "sd days": self.sd / _DAY, "median year": _year(median)}
+            else:
+                found |= {"mean": self.mean, "sd": self.sd, "median": median}
         elif self.n_levels > FEW_LEVELS:
             return {}
         found |= {f"share of {level}": rows / self.n for level, rows in self.levels.items()}
@@ -265,6 +273,11 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         except OSError as error:
             raise ProfileError(f"{version}, {PROFILE_NAME}", f"it cannot be read ({error})", "Restore it.") from error
         return cls.from_bytes(content, f"{version}, {PROFILE_NAME}")
+
+
+def _year(instant: float) -> float:
+    """Turn microseconds since 1970 into a year, such as 2016.5."""
+    return 1970 + instant / (365.2425 * _DAY)
 
 
 def figures_of(columns: Iterable[ColumnProfile]) -> dict[str, dict[str, float]]:

@@ -221,3 +221,9 @@ def test_an_unmoved_batch_raises_no_alarm_more_often_than_stated(truth, n_refere
         n_alarms += report.verdict == "alarm"
     assert n_alarms == 0
     assert n_found <= 0.05 * n_checks + 2 * np.sqrt(0.05 * n_checks), f"{n_found} of {n_checks}"
+
+
+def test_the_figures_of_instants_are_years_and_days():
+    frame = pd.DataFrame({"on": pd.date_range("2016-07-01", periods=300, freq="1D")})
+    found = profiling.profile_columns(frame, profiling.kinds_of(frame), None)["on"].figures()
+    assert found == {"mean year": 2016.91, "sd days": pytest.approx(86.6, abs=0.1), "median year": 2016.91}
