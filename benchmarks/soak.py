@@ -14,7 +14,8 @@ A verdict by the hour is "growing", "filling" (it has grown, and at its end by l
 - the state files, until one is larger than 1 MiB and the engine archives its older documents (`ARCHIVE_ABOVE_BYTES`);
   every process holds them as bytes, and of what it reads the fields that lists show;
 - the samples of the last ten minutes (`HISTORY_SECONDS`) and 300 audit records, in whatever takes snapshots;
-- SQLite's pages, up to 512 KiB for each store that a process writes, 16 MiB for predictions;
+- SQLite's pages, up to 512 KiB for each store that a process writes, 1 MiB for predictions (16 MiB above
+  200 a second);
 - the newest 512 epochs and the courses of the session that a console follows;
 - the disk, with predictions and epochs, until the retention of each store.
 So ten minutes are the least that says something, and the second half of thirty is after these limits. A second table

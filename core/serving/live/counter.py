@@ -140,6 +140,7 @@ class LiveCounter:
                 for tap in self._taps
                 if tap.retired_at is None or now - tap.retired_at < _RETIRED_SECONDS or self._minutes.get(tap)
             ]
+            self._told.intersection_update(self._taps)
 
     def close(self) -> None:
         """Count what waits, store it with the minute under way, and stop."""

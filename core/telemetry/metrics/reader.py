@@ -6,17 +6,18 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from core.clock import Clock, utc_now
 from core.telemetry.errors import translated
+from core.telemetry.metrics.held import EVERY_NAME, HeldSeries, Scrape, name_of
 from core.telemetry.metrics.packing import (
     SampleTimes,
     SampleValues,
-    SeriesIds,
     unpack_scrape,
     unpack_times,
     unpack_values,
@@ -30,9 +31,8 @@ log = logging.getLogger(__name__)
 
 WINDOW_MS = 65 * 60_000
 """What is held in memory at most: an hour, and the look-back of five minutes. 3,000 series at 15 s take up to 20 MB."""
-_LEAST_WINDOW_MS = 20 * 60_000
-"""What is held in any case: the ready-made rules look at a quarter of an hour, and at the five minutes before."""
-_SLACK_MS = 5 * 60_000
+SLACK_MS = 2 * 60_000
+"""How much more is held than is asked for, and again as much before the oldest samples are dropped."""
 _MOST_SELECTIONS = 2_000
 _MOST_PAIRS = 4_096
 """Of names and values of labels, as many are shared by new series; most series have theirs in common with others."""
@@ -47,20 +47,23 @@ _ALL_LABELS = "SELECT id, labels FROM series ORDER BY id"
 _LABELS_WITH = "SELECT id, labels FROM series WHERE instr(labels, ?) ORDER BY id"
 _FEW = 200  # series up to here are looked up one by one
 
-_BULK = 8
-"""From this number of scrapes on, sorting them by series is faster than to append them sample by sample."""
-
-_Scrape = tuple[int, SeriesIds, SampleValues]
 _Parts = dict[int, list[tuple[SampleTimes, SampleValues]]]
+
+
+class _Wish(NamedTuple):
+    """How much of a name is to be held, and when it was last asked for."""
+
+    held_ms: int
+    asked_at_ms: int
 
 
 class MetricReader:
     """Answers from `telemetry/metrics.db`; a file that is not there yet gives no series. Safe for several threads.
 
-    The arrays that it returns must not be changed. It holds the decoded samples of the last 20 to 25 minutes, counted
-    from the newest scrape that it has seen; once it was asked for more of the past hour, it holds as much from then on.
-    It knows the labels of series that have samples there: each version and each rollout has series of its own, so the
-    file knows ever more that have ended.
+    The arrays that it returns must not be changed. Of each name that it is asked for, it holds the decoded samples of
+    the time that is asked for, up to the past hour, and two to four minutes more; a name that nobody has asked for in
+    an hour is dropped. Everything else is read from the file. It knows the labels of the series that it holds: each
+    version and each rollout has series of its own, so the file knows ever more that have ended.
 
     Raises (all methods):
         TelemetryDamagedError: The file is damaged; the message names the way back.
@@ -78,8 +81,10 @@ class MetricReader:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
+        self._wishes: dict[str, _Wish] = {}
+        self._held = HeldSeries()
+        self._unpacked: tuple[int, list[Scrape]] | None = None  # after a time, until the next scrape comes
         self._seq, self._changes = 0, -1
-        self._held_ms = _LEAST_WINDOW_MS
         self._begin_anew(-1)
 
     def select(self, matchers: Sequence[SeriesMatcher], from_ms: int, to_ms: int) -> list[RecordedSeries]:
@@ -89,16 +94,17 @@ class MetricReader:
                 connection = self._opened()
                 if connection is None:
                     return []
-                self._hold(from_ms)
+                window = self._hold(matchers, from_ms)
                 connection.execute("BEGIN")  # one state of the file, while others write
                 try:
                     self._refresh(connection)
-                    edge, labels = self._window.after_ms, self._labels
+                    self._fill(connection, window)
+                    edge, labels = self._held.after_ms(window), self._held.labels
                     older: _Parts = {}
-                    if from_ms < edge:
+                    if edge is None or from_ms < edge:
                         labels = _labels_in_file(connection, matchers)
                         ids = _fulfilling(matchers, labels, labels)
-                        older = _stored(connection, ids, from_ms, min(to_ms, edge))
+                        older = _stored(connection, ids, from_ms, to_ms if edge is None else min(to_ms, edge))
                     else:
                         ids = self._matching(matchers)
                 finally:
@@ -109,7 +115,7 @@ class MetricReader:
             selected = []
             for series in ids:
                 parts = older.get(series, [])
-                if (recent := self._window.between(series, max(from_ms, edge), to_ms)) is not None:
+                if (recent := self._held.between(window, series, from_ms, to_ms)) is not None:
                     parts = [*parts, recent]
                 if parts:
                     selected.append(RecordedSeries(labels[series], *_joined(parts)))
@@ -131,12 +137,53 @@ class MetricReader:
         with self._lock:
             self._disconnect()
 
-    def _hold(self, from_ms: int) -> None:
-        """Hold as much as is asked for, up to the past hour; a look at what is older still is a rare one."""
-        asked_ms = round(self._clock().timestamp() * 1000) - from_ms
-        if self._held_ms < asked_ms <= WINDOW_MS:
-            self._held_ms = min(asked_ms + _SLACK_MS, WINDOW_MS)
-            self._begin_anew(self._changes)
+    @property
+    def n_held(self) -> int:
+        """How many series are held in memory."""
+        return len(self._held.labels)
+
+    def _hold(self, matchers: Sequence[SeriesMatcher], from_ms: int) -> str:
+        """Wish that as much is held as is asked for, up to the past hour; a look at what is older is a rare one.
+
+        Returns:
+            The name of the window that answers, if it is held.
+        """
+        now_ms = self._now_ms()
+        for name in [name for name, wish in self._wishes.items() if abs(now_ms - wish.asked_at_ms) > WINDOW_MS]:
+            del self._wishes[name]
+            self._held.drop(name)
+        named = _named(matchers)
+        if named is None and EVERY_NAME not in self._wishes:
+            longest_ms = max((wish.held_ms for wish in self._wishes.values()), default=0)
+            self._wishes = {EVERY_NAME: _Wish(longest_ms, now_ms)}
+            self._held = HeldSeries()
+        name = EVERY_NAME if named is None or EVERY_NAME in self._wishes else named
+        asked_ms = max(now_ms - from_ms, 0)
+        if asked_ms <= WINDOW_MS:
+            known = self._wishes.get(name)
+            if known is None or known.held_ms < asked_ms:
+                self._held.drop(name)
+                known = _Wish(min(asked_ms + SLACK_MS, WINDOW_MS), now_ms)
+            self._wishes[name] = known._replace(asked_at_ms=now_ms)
+        return name
+
+    def _fill(self, connection: sqlite3.Connection, name: str) -> None:
+        """Read what a window is to hold, unless it is there."""
+        if (wish := self._wishes.get(name)) is None or self._held.after_ms(name) is not None:
+            return
+        # What is repacked is read from the file.
+        (packed_until,) = fetch(connection, "SELECT coalesce(max(until_ms), 0) FROM hour")[0]
+        after_ms = max(self._now_ms() - wish.held_ms, packed_until)
+        if self._unpacked is None or self._unpacked[0] > after_ms:  # rules ask for one name after the other
+            self._unpacked = after_ms, self._scrapes(connection, 0, after_ms)
+        scrapes = [scrape for scrape in self._unpacked[1] if scrape[0] > after_ms]
+        rows = fetch(connection, _ALL_LABELS) if name == EVERY_NAME else _rows_named(connection, name)
+        present = {series for _, ids, _ in scrapes for series in ids.tolist()}
+        labels = self._decoded(row for row in rows if row[0] in present)
+        if name != EVERY_NAME:
+            labels = {series: found for series, found in labels.items() if name_of(found) == name}
+        self._held.add(name, RecentWindow(after_ms, wish.held_ms, SLACK_MS), scrapes, labels)
+        self._selections.clear()
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         """Take what was written since the last look."""
@@ -146,58 +193,53 @@ class MetricReader:
         packed_seq, changes = state[0]
         if changes != self._changes or packed_seq > self._seq:
             self._begin_anew(changes)
-            (packed_until,) = fetch(connection, "SELECT coalesce(max(until_ms), 0) FROM hour")[0]
-            self._window.after_ms = max(self._window.after_ms, packed_until)  # what is repacked is read from the file
-        scrapes: list[_Scrape] = []
-        for seq, at_ms, body in fetch(connection, _NEW, self._seq, self._window.after_ms):
+        oldest_ms = self._held.oldest_ms()
+        if oldest_ms is None:
+            (newest,) = fetch(connection, "SELECT coalesce(max(seq), 0) FROM scrape")[0]
+            if newest != self._seq:
+                self._seq, self._unpacked = newest, None
+        elif scrapes := self._scrapes(connection, self._seq, oldest_ms):
+            self._unpacked = None
+            if self._held.take(scrapes, lambda series: self._labels_of(connection, series)):
+                self._selections.clear()
+        self._seq = max(self._seq, packed_seq)
+
+    def _scrapes(self, connection: sqlite3.Connection, after_seq: int, after_ms: int) -> list[Scrape]:
+        """Return the scrapes that are later than both, in the order of their times."""
+        scrapes: list[Scrape] = []
+        for seq, at_ms, body in fetch(connection, _NEW, after_seq, after_ms):
             self._seq = max(self._seq, seq)
             try:
                 scrapes.append((at_ms, *unpack_scrape(body)))
             except ValueError as error:
                 log.warning("%s: %s", self._file.name, error)
-        if len(scrapes) < _BULK:
-            for scrape in scrapes:
-                self._window.add(*scrape)
-        else:
-            self._window.add_all(scrapes)
-        self._seq = max(self._seq, packed_seq)
-        if scrapes:
-            self._name_series(connection)
+        return scrapes
 
-    def _name_series(self, connection: sqlite3.Connection) -> None:
-        """Read the labels of series that are new in the window, and forget those of series that have left it."""
-        held = self._window.series()
-        gone, new = self._labels.keys() - held, held - self._labels.keys()
-        if not gone and not new:
-            return
-        self._selections.clear()
-        for series in gone:
-            self._by_name[_name_of(self._labels.pop(series))].discard(series)
-        if len(new) > _FEW:
-            rows = [row for row in fetch(connection, _ALL_LABELS) if row[0] in new]
-        else:
-            rows = [(series, labels) for series in new for (labels,) in fetch(connection, _LABELS, series)]
+    def _labels_of(self, connection: sqlite3.Connection, series: Collection[int]) -> dict[int, RecordedLabels]:
+        if len(series) > _FEW:
+            return self._decoded(row for row in fetch(connection, _ALL_LABELS) if row[0] in series)
+        return self._decoded((each, labels) for each in series for (labels,) in fetch(connection, _LABELS, each))
+
+    def _decoded(self, rows: Iterable[tuple[int, str]]) -> dict[int, RecordedLabels]:
         if len(self._pairs) > _MOST_PAIRS:
             self._pairs.clear()  # many are of series that are forgotten by now
-        for series, labels in rows:
-            found = self._labels[series] = _decoded(labels, self._pairs)
-            self._by_name.setdefault(_name_of(found), set()).add(series)
+        return {series: _decoded(labels, self._pairs) for series, labels in rows}
 
     def _begin_anew(self, changes: int) -> None:
-        now_ms = round(self._clock().timestamp() * 1000)
-        self._window = RecentWindow(now_ms - self._held_ms, self._held_ms, _SLACK_MS)
+        self._held = HeldSeries()
+        self._unpacked = None
         self._seq, self._changes = 0, changes
-        self._labels: dict[int, RecordedLabels] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
-        self._by_name: dict[str, set[int]] = {}
         self._selections: dict[tuple[tuple[str, str, str], ...], list[int]] = {}
+
+    def _now_ms(self) -> int:
+        return round(self._clock().timestamp() * 1000)
 
     def _matching(self, matchers: Sequence[SeriesMatcher]) -> list[int]:
         key = tuple((each.name, each.op, each.value) for each in matchers)
         if (known := self._selections.get(key)) is not None:
             return known
-        named = _named(matchers)
-        found = _fulfilling(matchers, self._labels, self._labels if named is None else self._by_name.get(named, ()))
+        found = _fulfilling(matchers, self._held.labels, self._held.candidates(_named(matchers)))
         if len(self._selections) >= _MOST_SELECTIONS:
             self._selections.clear()
         self._selections[key] = found
@@ -224,10 +266,8 @@ class MetricReader:
 
 def _labels_in_file(connection: sqlite3.Connection, matchers: Sequence[SeriesMatcher]) -> dict[int, RecordedLabels]:
     """Return the labels of all series that could fulfil the matchers, also of those that have ended."""
-    if (named := _named(matchers)) is None:
-        rows = fetch(connection, _ALL_LABELS)
-    else:
-        rows = fetch(connection, _LABELS_WITH, json.dumps([NAME, named], separators=(",", ":")))
+    named = _named(matchers)
+    rows = fetch(connection, _ALL_LABELS) if named is None else _rows_named(connection, named)
     pairs: dict[tuple[str, str], tuple[str, str]] = {}
     return {series: _decoded(labels, pairs) for series, labels in rows}
 
@@ -237,8 +277,9 @@ def _decoded(labels: str, pairs: dict[tuple[str, str], tuple[str, str]]) -> Reco
     return tuple(pairs.setdefault(pair := (sys.intern(name), value), pair) for name, value in json.loads(labels))
 
 
-def _name_of(labels: RecordedLabels) -> str:
-    return dict(labels).get(NAME, "")
+def _rows_named(connection: sqlite3.Connection, name: str) -> list[tuple[int, str]]:
+    """Return the series whose labels have a name, and perhaps others that have it as another label."""
+    return fetch(connection, _LABELS_WITH, json.dumps([NAME, name], separators=(",", ":")))
 
 
 def _named(matchers: Sequence[SeriesMatcher]) -> str | None:

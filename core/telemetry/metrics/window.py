@@ -81,6 +81,10 @@ def _unpacked(packed: bytes) -> tuple[SampleTimes, SampleValues]:
     return np.ascontiguousarray(samples["at_ms"]), np.ascontiguousarray(samples["value"])
 
 
+def _first_ms(packed: bytes) -> int:
+    return int.from_bytes(packed[:8], sys.byteorder, signed=True)
+
+
 def _last_ms(packed: bytes) -> int:
     return int.from_bytes(packed[-_SIZE : 8 - _SIZE], sys.byteorder, signed=True)
 
@@ -137,6 +141,11 @@ class RecentWindow:
             columns[each] = column if column.n > _SHORT else column.packed()
         self._drop_what_is_old(scrapes[-1][0])
 
+    @property
+    def n_samples(self) -> int:
+        """How many samples are held."""
+        return sum(len(each) // _SIZE if isinstance(each, bytes) else each.n for each in self._columns.values())
+
     def series(self) -> KeysView[int]:
         """Return the numbers of the series that have samples here."""
         return self._columns.keys()
@@ -159,6 +168,12 @@ class RecentWindow:
     def _drop_before(self, before_ms: int) -> None:
         self.after_ms = before_ms
         for series, held in list(self._columns.items()):
+            if isinstance(held, bytes):
+                if _first_ms(held) > before_ms:
+                    continue
+                if _last_ms(held) <= before_ms:
+                    del self._columns[series]
+                    continue
             column = _Column.of(held) if isinstance(held, bytes) else held
             column.trim(before_ms)
             if not column.n:

@@ -19,7 +19,10 @@ VERSION = 4
 """Of the format: 2 has slices of predictions; 3 kinds of answers, names of classes, chains of segments; 4 the traffic
 by the minute and the hour, the number of outcomes, and the segments of their predictions."""
 _WAL_KEPT_BYTES = 64 << 20
-_CACHE_KILOBYTES = 16 << 10  # the index of a whole segment
+FEW_PAGES_KIB = 1 << 10
+"""The cache of a writer while few predictions come: the pages that one transaction changes."""
+MANY_PAGES_KIB = 16 << 10
+"""The cache of a writer while many come: the index of a whole segment."""
 
 # `route` is all that many predictions have in common. Times are microseconds since 1970.
 #
@@ -148,7 +151,7 @@ def open_store(file: Path) -> WriteConnection:
     )
     with translated(file):
         try:
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
+            connection.execute(f"PRAGMA cache_size = -{FEW_PAGES_KIB}")
             with connection.transaction():
                 connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (secrets.token_hex(8),))
         except BaseException:

@@ -21,7 +21,14 @@ from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.retention import Expiry, segment_to_write
 from core.telemetry.predictions.routes import RouteKey, add_route, key_of
-from core.telemetry.predictions.schema import delete_forgotten, forgotten_tables, open_store, segments_of
+from core.telemetry.predictions.schema import (
+    FEW_PAGES_KIB,
+    MANY_PAGES_KIB,
+    delete_forgotten,
+    forgotten_tables,
+    open_store,
+    segments_of,
+)
 from core.telemetry.predictions.traffic import count_traffic
 from core.telemetry.predictions.waiting import match_new_outcomes, match_new_predictions
 from core.telemetry.writing import WriteConnection
@@ -33,6 +40,10 @@ _UPKEEP_EVERY = timedelta(minutes=1)
 _BATCH = 10_000  # a transaction of 50 ms; smaller ones write each page of an index more often
 _PIECE = 20_000  # rows of a forgotten segment, deleted in a transaction of 10 ms
 _PIECES_A_COMMIT = 4
+_FEW = 200
+"""Records of a transaction, up to which the pages that it changes fit into the small cache."""
+_MOST_ROUTES = 1_000
+"""Each rollout has routes of its own; most of those that are known have had their last prediction."""
 
 _ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _GROWN = "UPDATE segment SET last = ?, n = n + ? WHERE id = ?"
@@ -95,6 +106,8 @@ class PredictionWriter(Committer):
         self._outcomes: deque[OutcomeRecord] = deque()
         self._routes: dict[RouteKey, int] = {}
         self._chains: dict[str, str] = {}  # by model
+        self._pages_kib = FEW_PAGES_KIB
+        self._n_largest = 0  # of the transactions since the last upkeep
         self._n_stored = self._n_dropped = 0
         self._outcomes_met = Counter[str]()  # matched, unmatched, refused
         self._just_met = Counter[str]()  # the same, of the transaction under way
@@ -168,6 +181,9 @@ class PredictionWriter(Committer):
         now = self._clock()
         if not self._upkeep.is_due(now):
             return
+        if self._n_largest <= _FEW:
+            self._hold_pages(connection, FEW_PAGES_KIB)
+        self._n_largest = 0
         with connection.transaction():
             self._expiry.expire_traffic(connection, now)
         shrink(connection)
@@ -200,12 +216,27 @@ class PredictionWriter(Committer):
             self._connection = open_store(self._file)
             self._opened()
         connection = self._connection
+        self._n_largest = max(self._n_largest, len(batch))
         self._just_met.clear()
-        with translated(self._file), connection.transaction(is_durable=isinstance(batch[0], OutcomeRecord)):
-            store(connection, batch)
+        with translated(self._file):
+            if len(batch) > _FEW:
+                self._hold_pages(connection, MANY_PAGES_KIB)
+            with connection.transaction(is_durable=isinstance(batch[0], OutcomeRecord)):
+                store(connection, batch)
         self._outcomes_met.update(self._just_met)
 
+    def _hold_pages(self, connection: sqlite3.Connection, kib: int) -> None:
+        """Hold as many pages of the store in memory.
+
+        Every prediction changes a page of an index, any of them. At thousands a second it must not be read again each
+        time; at a few a second SQLite would fill the large cache over hours, without being any faster.
+        """
+        if kib != self._pages_kib:
+            connection.execute(f"PRAGMA cache_size = -{kib}")
+            self._pages_kib = kib
+
     def _close_store(self) -> None:
+        self._pages_kib = FEW_PAGES_KIB
         self._routes.clear()  # another file numbers its routes again
         if self._connection is not None:
             self._connection.close()
@@ -220,6 +251,8 @@ class PredictionWriter(Committer):
             key = key_of(prediction)
             route = routes.get(key)
             if route is None:
+                if len(routes) >= _MOST_ROUTES:
+                    routes.clear()
                 route = routes[key] = add_route(connection, key)
             model = prediction.model
             chain = self._chains.get(model)

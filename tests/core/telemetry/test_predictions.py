@@ -21,6 +21,7 @@ from core.telemetry.predictions import (
     ScoredPair,
     recent,
 )
+from core.telemetry.predictions import writer as writer_module
 from core.telemetry.predictions.records import request_number
 from tests.waiting import until
 
@@ -238,6 +239,31 @@ def test_a_store_stays_within_about_its_number_of_rows(file: Path) -> None:
         units += [served.unit for served in batch.served]
     assert units == list(range(1_000 - len(units), 1_000))
     assert 100 <= len(units) <= 140  # a segment and a batch more
+
+
+def test_a_writer_holds_many_pages_only_while_many_predictions_come(file: Path) -> None:
+    now, held_mib = [NOON], []
+    with PredictionWriter(file, clock=lambda: now[0], commit_seconds=60) as writer:
+        for n in (20, 200, 201, 10):
+            now[0] += timedelta(minutes=1)
+            for number in range(n):
+                writer.add(a_prediction(number))
+            writer.flush()
+            (kib,) = writer._connection.execute("PRAGMA cache_size").fetchone()
+            held_mib.append(-kib >> 10)
+    assert held_mib == [1, 1, 16, 1]
+
+
+def test_a_writer_knows_only_so_many_routes(file: Path, writer: PredictionWriter, monkeypatch) -> None:
+    monkeypatch.setattr(writer_module, "_MOST_ROUTES", 10)
+    for number in range(100):  # a rollout each, as over a day
+        writer.add(a_prediction(number, rollout_id=f"ro-{number % 50}"))
+        if number % 10 == 9:
+            writer.flush()
+            assert len(writer._routes) <= 10
+    reader = PredictionReader(file)
+    found = [reader.read(f"ro-{k}", Cursor(), settled_before=LATER).served for k in range(50)]
+    assert [len(served) for served in found] == [2] * 50
 
 
 def test_outcomes_and_copies_find_predictions_in_earlier_segments(file: Path) -> None:

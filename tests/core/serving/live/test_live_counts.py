@@ -219,6 +219,20 @@ def test_many_rows_wake_the_counting_thread_and_are_counted_in_portions(counted,
     assert [[len(each.values) for each in taken] for taken in iter(counted.tap.take, [])] == [[4, 3], [2]]
 
 
+def test_a_version_that_lost_rows_is_forgotten_with_its_tap(workspace, counted, rows_of, monkeypatch):
+    monkeypatch.setattr(tap_module, "MOST_CELLS", 1)
+    counted.tap = counted.live.tap("spread", "1.0.0", counted.scorer, counted.profile, counted.stats)
+    for _ in range(2):
+        counted.answer(rows_of("spread", 4))
+    counted.live.count()
+    assert len(counted.live._told) == 1
+    counted.live.keep([])
+    counted.clock.pass_by(300)
+    counted.live.count()
+    assert counted.live._told == set()
+    counted.live.close()
+
+
 def test_answers_of_another_shape_are_dropped_and_counted(workspace, counted, rows_of):
     rows = counted.scorer.signature.convert_columns(
         {name: [row[name] for row in rows_of("spread", 2)] for name in rows_of("spread", 1)[0]}

@@ -1,5 +1,6 @@
 """Recorded series: scrapes, staleness, repacking, restarts, and files that are not ours."""
 
+import random
 import re
 import sqlite3
 import subprocess
@@ -268,6 +269,64 @@ def test_a_reader_holds_as_much_of_the_hour_as_it_is_asked_for(tmp_path: Path, m
     finally:
         tracemalloc.stop()
     assert held < n_series * (1400 + 24 * n_held)  # labels and objects of each, and its samples with half as much free
+    reader.close()
+
+
+def test_a_reader_holds_nothing_of_the_names_that_nobody_asks_for(tmp_path: Path) -> None:
+    file, now = tmp_path / "m.db", [START]
+    one, reader = writer(file), MetricReader(file, lambda: now[0])
+    held = set()
+    for scrape in range(200):
+        now[0] = START + scrape * STEP
+        version = {f"1.{scrape}.0": 1.0}  # each version has series of its own, of each name
+        one.record(now[0], [each for k in range(30) for each in gauge(version, f"s_{k}")])
+        found = reader.select([Condition("__name__", "=", "s_7")], ms(now[0]) - 300_000, ms(now[0]))
+        assert len(found) == min(scrape + 1, 21)  # a version a scrape, and the mark of the end of one before
+        held.add(reader.n_held)
+    assert max(held) == 9 * 4 + 1  # of one name, for five minutes and up to four more
+    reader.close()
+
+
+def test_a_name_that_is_asked_for_no_longer_is_dropped_after_an_hour(tmp_path: Path) -> None:
+    file, now = tmp_path / "m.db", [START]
+    one, reader = writer(file), MetricReader(file, lambda: now[0])
+
+    def ask(name: str) -> int:
+        one.record(now[0], [*gauge({"a": 1, "b": 2}, "s_1"), *gauge({"a": 1}, "s_2")])
+        return len(reader.select([Condition("__name__", "=", name)], ms(now[0]) - 1, ms(now[0])))
+
+    assert ask("s_1") == 2
+    now[0] += STEP
+    assert ask("s_2") == 1
+    assert reader.n_held == 3
+    for minute in range(1, 70, 3):
+        now[0] = START + timedelta(minutes=minute)
+        assert ask("s_2") == 1
+    assert reader.n_held == 1
+    assert ask("s_1") == 2
+    reader.close()
+
+
+def test_a_reader_that_holds_much_finds_what_a_reader_finds_that_holds_nothing(tmp_path: Path) -> None:
+    file, now, draw = tmp_path / "m.db", [START], random.Random(7)
+    one, other, reader = writer(file), writer(file, "second"), MetricReader(file, lambda: now[0])
+    asked = [
+        [Condition("__name__", "=", "s_1")],
+        [Condition("__name__", "=", "s_2"), Condition("model", "=~", "1|2|3")],
+        [Condition("model", "=", "4")],
+        [Condition("__name__", "=~", "s_[12]"), Condition("instance", "!=", "host")],
+        [Condition("__name__", "=", "")],
+    ]
+    for scrape in range(150):
+        now[0] = START + scrape * STEP
+        for each in (one, other):
+            if draw.random() < 0.9:
+                models = {str(draw.randrange(6)): draw.random() for _ in range(4)}
+                each.record(now[0], [found for k in range(3) for found in gauge(models, f"s_{k}")])
+        for matchers in draw.sample(asked, 2) if scrape % 100 > 40 else asked[:2]:
+            since = now[0] - draw.choice([timedelta(seconds=20), timedelta(minutes=5), timedelta(minutes=40)])
+            long, fresh = reader.select(matchers, ms(since), ms(now[0])), read(file, since, now[0], *matchers)
+            assert {each.labels: points(each) for each in long} == {each.labels: points(each) for each in fresh}
     reader.close()
 
 
