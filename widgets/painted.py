@@ -19,6 +19,7 @@ from textual.widget import Widget
 
 from widgets.glyphs import Glyphs, glyphs_of
 from widgets.line import Line, changed_ranges, fit_line
+from widgets.textual_internals import forget_dirty_regions
 
 _COLOUR_OF_TONE = {
     "key": "tone-accent",
@@ -89,6 +90,7 @@ class Painted(Widget):
         ]
         if regions:
             self.refresh(*regions)
+            forget_dirty_regions(self)
 
     def resize_to_content(self) -> None:
         """Draw again where the number of lines may have changed."""

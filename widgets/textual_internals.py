@@ -76,6 +76,21 @@ def send_no_colours(app: App[Any]) -> None:
     app._filters = [each for each in app._filters if not isinstance(each, Monochrome | DimFilter)] + [NoColor()]
 
 
+def forget_dirty_regions(widget: Widget) -> None:
+    """Forget which regions have changed in a widget that draws by the line: what is sent is noted elsewhere.
+
+    Textual notes them for widgets that render all of their content at once, and empties the set when they do. Here
+    nobody asks for it, and a list whose cells change had ever more.
+    """
+    widget._dirty_regions.clear()
+
+
+def forget_geometry() -> None:
+    """Forget which regions Textual has cut, moved and joined: up to 4,096 of each kind, which take hours to fill."""
+    for computed in (Region.contains_region, Region.intersection, Region.overlaps, Region.translate, Region.union):
+        computed.cache_clear()
+
+
 # Behaviour of Textual that we change
 
 

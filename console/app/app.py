@@ -55,6 +55,7 @@ from widgets.glyphs import choose_glyphs
 from widgets.textual_internals import (
     BugExit,
     SteadyStylesheet,
+    forget_geometry,
     handle_now,
     screen_on_top,
     send_no_colours,
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
 
 # Modules that the first frame does not need are imported at first use: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
+
+_FORGET_EVERY = 60  # ticks
 
 
 class BondxApp(BugExit):
@@ -131,6 +134,7 @@ class BondxApp(BugExit):
         self.keymap, self._key_problem = keys_to_bind(workspace, settings, self.preferences)
         bind_signs(self.keymap.signs())
         self._has_drawn = False
+        self._n_ticks = 0
         self.notice = ""
         """What to say once the workspace is shown."""
         self.farewell = ""
@@ -397,6 +401,9 @@ class BondxApp(BugExit):
         return screen if screen is not None and screen.is_whole else None
 
     def _tick(self) -> None:
+        self._n_ticks += 1
+        if self._n_ticks % _FORGET_EVERY == 0:
+            forget_geometry()
         if (screen := self.shown_screen()) is not None:
             screen.tick()
 

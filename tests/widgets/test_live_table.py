@@ -34,6 +34,17 @@ async def test_rows_stand_in_fixed_columns_below_their_titles(stage):
         assert first.index("0.900") + 5 == header.index("SCORE") + 5
 
 
+async def test_a_table_that_changes_remembers_no_more_regions(stage):
+    table = LiveTable(COLUMNS)
+    app = stage(table)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for step in range(40):  # another cell each time
+            table.set_rows(rows(20, **{f"r{step % 20}": f"0.{step:03}"}))
+            await settled(pilot)
+        assert len(table._dirty_regions) <= 1
+        assert len(table._repaint_regions) <= 1
+
+
 async def test_only_the_changed_cell_is_sent(stage):
     table = LiveTable(COLUMNS)
     app = stage(table)

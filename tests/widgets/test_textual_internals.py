@@ -17,12 +17,13 @@ from textual.content import Content
 from textual.css.stylesheet import Stylesheet
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widget import Widget
 
 import widgets.textual_internals
-from widgets.textual_internals import BugExit, EscapeFirst, StoppableDriver
+from widgets.textual_internals import BugExit, EscapeFirst, StoppableDriver, forget_geometry
 
 HOME = Path(widgets.textual_internals.__file__)
 ROOT = HOME.parents[1]
@@ -101,6 +102,7 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
         lambda: Stylesheet(variables={"a": "b"})._variables == {"a": "b"},
         "a theme is read once",
     ),
+    ("Widget._dirty_regions", lambda: Widget()._dirty_regions == set(), "a list that changes holds no more memory"),
     ("Widget._border_title", lambda: titled("border_title") == Content("[/]"), "the same frame sends nothing"),
     (
         "Widget._border_subtitle",
@@ -190,3 +192,13 @@ def test_shift_and_tab_on_the_linux_console_is_no_esc(monkeypatch):
 def test_the_driver_of_a_terminal_reads_keys_by_our_parser():
     assert BugExit().driver_class is StoppableDriver
     assert linux_driver.XTermParser is EscapeFirst
+
+
+def test_the_computed_regions_are_forgotten():
+    (one, other), caches = (Region(0, 0, 7, 1), Region(3, 0, 9, 1)), (
+        Region.contains_region, Region.intersection, Region.overlaps, Region.translate, Region.union,
+    )  # fmt: skip
+    one.contains_region(other), one.intersection(other), one.overlaps(other), one.translate((1, 1)), one.union(other)
+    assert all(computed.cache_info().currsize for computed in caches)
+    forget_geometry()
+    assert not any(computed.cache_info().currsize for computed in caches)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.alerts import Alerts
+from core.engine.workers import housekeeping as module
 from core.engine.workers.housekeeping import Housekeeping
 from core.maintenance.space import series_of, sizes
 from core.settings import AlertSettings
@@ -43,6 +44,13 @@ def pass_minutes(housekeeping, clock, disk, minutes, *, bytes_a_minute):
         clock.now += timedelta(minutes=1)
         housekeeping.step()
         housekeeping._context.telemetry.flush()
+
+
+def test_what_was_freed_goes_back_to_the_system_every_minute(housekeeping, clock, disk, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(module, "return_memory", lambda: given_back.append(clock.now))
+    pass_minutes(housekeeping, clock, disk, 3, bytes_a_minute=0)
+    assert len(given_back) == 3
 
 
 def test_a_disk_that_fills_up_raises_an_alert_with_its_day_and_resolves_it(housekeeping, clock, disk, workspace):
