@@ -1,6 +1,6 @@
 """Everything at once for minutes: training, canaries, traffic, promotions, kills, a console and `status --watch`.
 
-    python benchmarks/soak.py [--minutes 10 | --rounds N] [--folder DIR] [--picture soak.svg]
+    python benchmarks/soak.py [--minutes 10 | --rounds N] [--patience 120] [--folder DIR] [--picture soak.svg]
 
 Every round registers a version, promotes it to Staging, lets it answer beside the live version, then promotes or aborts
 it, and records a tracked run. Every tenth round prunes versions, runs and ended rollouts, as an operator with retention
@@ -14,14 +14,16 @@ A verdict by the hour is "growing", "filling" (it has grown, and at its end by l
 - the state files, until one is larger than 1 MiB and the engine archives its older documents (`ARCHIVE_ABOVE_BYTES`);
   every process holds them as bytes, and of what it reads the fields that lists show;
 - the samples of the last ten minutes (`HISTORY_SECONDS`) and 300 audit records, in whatever takes snapshots;
+- the recorded series that rules look at, for nine minutes most of them, in an engine;
 - SQLite's pages, up to 512 KiB for each store that a process writes, 1 MiB for predictions (16 MiB above
   200 a second);
 - the newest 512 epochs and the courses of the session that a console follows;
 - the disk, with predictions and epochs, until the retention of each store.
 So ten minutes are the least that says something, and the second half of thirty is after these limits. A second table
 judges the memory by rounds: what a process keeps of each change, however long the changes took. It is "as budgeted" if
-all of the interval is within the budget of docs/architecture.md, and "growing" if none of it is. "own memory" is memory
-without the pages of mapped files.
+all of the interval is within the budget of docs/architecture.md, and "growing" if none of it is. The budget includes
+"filling": windows of the last minutes (`WINDOWS`) that were not full yet, since a process had started only before. "own
+memory" is memory without the pages of mapped files.
 """
 
 import argparse
@@ -92,7 +94,8 @@ class Journal:
 class Soak:
     """The processes of one soak, and its rounds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
         self.workspace, self._row = prepare(folder, "lightgbm")
         self._gates = Registry(self.workspace).get(MODEL, "1.0.0").gates
         self._folder, self._port = folder, free_port()
@@ -172,10 +175,10 @@ class Soak:
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for an event."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + self._patience
         while not holds():
             if time.monotonic() > end:
-                raise TimeoutError(f"{what} did not come in {PATIENCE_SECONDS} s")
+                raise TimeoutError(f"{what} did not come in {self._patience:g} s")
             time.sleep(0.05)
 
     def _is_fresh(self, at: float) -> bool:
@@ -271,6 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, help="end after this many rounds, all of them with a kill")
+    parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds to wait for each event")
     parser.add_argument("--folder", type=Path, help="working folder, which is kept")
     parser.add_argument("--picture", type=Path, help="write the curves here (SVG)")
     parser.add_argument("--samples", type=Path, help="write every sample of the curves here (JSON)")
@@ -284,7 +288,7 @@ def main() -> None:
 
 def run(folder: Path, arguments: argparse.Namespace) -> tuple[Soak, float]:
     """Run the rounds; return the soak and the second from which its curves are judged."""
-    soak = Soak(folder)
+    soak = Soak(folder, arguments.patience)
     try:
         soak.begin()
         since = rounds(soak, arguments.rounds, 60 * arguments.minutes)
@@ -318,10 +322,11 @@ def report(ended: tuple[Soak, float], arguments: argparse.Namespace) -> list[str
     for name, slope in soak.curves.slopes(since).items():
         figures = f"{slope.level:>10.1f}{slope.growth:>+12.1f}{slope.at_end:>+12.1f}  {_interval(slope)}"
         print(f"{name:<30}{figures}  {slope.verdict}")
-    print(f"\n{'curve':<30}{'start':>10}{'middle':>10}{'end':>10}{'KiB a round':>14}{'budget':>10}  second half, 95 %")
+    levels = f"{'start':>10}{'middle':>10}{'end':>10}"
+    print(f"\n{'curve':<30}{levels}{'KiB a round':>14}{'budget':>10}{'filling':>10}  second half, 95 %")
     for name, found in soak.curves.growth_a_round(since).items():
         levels = "".join(f"{level:>10.1f}" for level in (found.levels.start, found.levels.middle, found.levels.end))
-        figures = f"{levels}{found.slope.growth:>+14.1f}{found.budget:>10.1f}"
+        figures = f"{levels}{found.slope.growth:>+14.1f}{found.budget:>10.1f}{found.filling:>10.1f}"
         print(f"{name:<30}{figures}  {_interval(found.slope)}  {found.verdict}")
     if arguments.picture:
         arguments.picture.write_text(soak.curves.picture(since))

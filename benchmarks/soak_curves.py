@@ -23,6 +23,35 @@ BUDGET_KIB_A_ROUND = 8.0
 it, a process holds the bytes of the state files, each up to 1 MiB, so their growth is a part of the budget, too."""
 STATE_FILES = "state files, MiB"
 
+
+@dataclass(frozen=True)
+class Window:
+    """What a process holds of the last minutes, so that it grows for as long after its start.
+
+    Attributes:
+        what: What it holds.
+        seconds: Of how long.
+        kib: How much that takes, at most, after docs/architecture.md.
+    """
+
+    what: str
+    seconds: float
+    kib: float
+
+    def filled(self, start: float, since: float, until: float) -> float:
+        """Return how much of it fills between two instants, in KiB, if the process has started at another."""
+        end = start + self.seconds
+        return self.kib * max(0.0, min(end, until) - max(start, since)) / self.seconds
+
+
+_SAMPLES = Window("samples of the machine", 600.0, 600.0)
+WINDOWS: Mapping[str, Sequence[Window]] = {
+    "console": (_SAMPLES,),
+    "engine": (_SAMPLES, Window("recorded series", 540.0, 900.0)),
+    "status": (_SAMPLES,),
+}
+"""By process. A soak that ends before a window is full would take its filling for growth without end."""
+
 Point = tuple[float, float]  # seconds, value
 
 
@@ -54,11 +83,15 @@ class Slope:
 
 @dataclass(frozen=True)
 class RoundGrowth:
-    """How the memory of a process grows with the rounds, in KiB a round, and how much of that is budgeted."""
+    """How the memory of a process grows with the rounds, in KiB a round, and how much of that is budgeted.
+
+    The budget includes `filling`, the windows that were not full yet, in KiB a round, too.
+    """
 
     levels: "Levels"
     slope: Slope
     budget: float
+    filling: float = 0.0
 
     @property
     def verdict(self) -> str:
@@ -197,14 +230,21 @@ class Curves:
         if not self.rounds:
             return {}
         of_files = self._slope_by_rounds(self.points[STATE_FILES], since)
-        budget = BUDGET_KIB_A_ROUND + max(0.0, of_files.growth if of_files else 0.0)
+        of_changes = BUDGET_KIB_A_ROUND + max(0.0, of_files.growth if of_files else 0.0)
         found = {}
         for name, points in self._sorted():
             if name.endswith("memory, MiB") and "children" not in name:
                 slope = self._slope_by_rounds(points, since)
                 if slope is not None:
-                    found[name] = RoundGrowth(levels_of(points, since), slope, budget)
+                    filling = self._filling(name.partition(" ")[0], since, points[-1][0])
+                    found[name] = RoundGrowth(levels_of(points, since), slope, of_changes + filling, filling)
         return found
+
+    def _filling(self, process: str, since: float, until: float) -> float:
+        """Return how many KiB of its windows a process has filled in each round of an interval."""
+        start = max((at for at, word in self.marks if word.endswith(process) and at <= since), default=0.0)
+        kib = sum(window.filled(start, since, until) for window in WINDOWS.get(process, ()))
+        return kib / max(1, sum(since <= at <= until for at in self.rounds))
 
     def _slope_by_rounds(self, points: Sequence[Point], since: float) -> Slope | None:
         """Return the growth of a curve of MiB in KiB a round."""

@@ -116,7 +116,7 @@ def test_memory_is_judged_by_the_rounds_however_long_they_took(monkeypatch):
 
 @pytest.fixture
 def a_curve(monkeypatch):
-    """Return the growth of an engine's memory over 100 rounds: KiB by the round, with state files that grow, too."""
+    """Return the growth of a server's memory over 100 rounds: KiB by the round, with state files that grow, too."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from soak_curves import STATE_FILES, Curves
 
@@ -124,9 +124,9 @@ def a_curve(monkeypatch):
         curves = Curves()
         curves.rounds = [10.0 * n for n in range(101)]
         times = [float(at) for at in range(1000)]
-        curves.points["engine memory, MiB"] = [(at, 90.0 + kib(at / 10) / 1024) for at in times]
+        curves.points["server memory, MiB"] = [(at, 90.0 + kib(at / 10) / 1024) for at in times]
         curves.points[STATE_FILES] = [(at, 1.0 + of_files * at / 10 / 1024) for at in times]
-        return curves.growth_a_round(since)["engine memory, MiB"]
+        return curves.growth_a_round(since)["server memory, MiB"]
 
     return of
 
@@ -158,3 +158,26 @@ def test_memory_that_sways_by_more_than_its_budget_is_unclear(a_curve):
 
 def test_two_samples_have_no_slope(slope_of):
     assert slope_of([(0.0, 1.0), (1.0, 2.0)]) is None
+
+
+def test_the_filling_of_a_window_is_no_growth_for_as_long_as_it_fills(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from soak_curves import WINDOWS, Curves
+
+    def judged(*, killed_at):
+        curves = Curves()
+        curves.rounds = [10.0 * n for n in range(361)]
+        curves.marks = [(killed_at, "kill -9 of the engine")]
+        kib = [sum(each.filled(killed_at, 0.0, float(at)) for each in WINDOWS["engine"]) for at in range(3600)]
+        for process in ("engine", "server"):
+            curves.points[f"{process} memory, MiB"] = [(float(at), 90.0 + held / 1024) for at, held in enumerate(kib)]
+        found = curves.growth_a_round(1800.0)
+        return found["engine memory, MiB"], found["server memory, MiB"]
+
+    engine, server = judged(killed_at=1790.0)
+    windows_kib = sum(each.kib for each in WINDOWS["engine"])
+    assert engine.filling == pytest.approx(windows_kib / 181, rel=0.02)
+    assert engine.budget == pytest.approx(8.0 + engine.filling)
+    assert server.filling == 0.0  # it has no such window
+    engine, _ = judged(killed_at=600.0)  # full long before
+    assert (engine.filling, engine.budget, engine.verdict) == (0.0, 8.0, "flat")

@@ -83,7 +83,6 @@ class MetricReader:
         self._file_id: tuple[int, int] | None = None
         self._wishes: dict[str, _Wish] = {}
         self._held = HeldSeries()
-        self._unpacked: tuple[int, list[Scrape]] | None = None  # after a time, until the next scrape comes
         self._seq, self._changes = 0, -1
         self._begin_anew(-1)
 
@@ -97,8 +96,8 @@ class MetricReader:
                 window = self._hold(matchers, from_ms)
                 connection.execute("BEGIN")  # one state of the file, while others write
                 try:
-                    self._refresh(connection)
-                    self._fill(connection, window)
+                    if self._refresh(connection):
+                        self._fill(connection, window)
                     edge, labels = self._held.after_ms(window), self._held.labels
                     older: _Parts = {}
                     if edge is None or from_ms < edge:
@@ -174,9 +173,7 @@ class MetricReader:
         # What is repacked is read from the file.
         (packed_until,) = fetch(connection, "SELECT coalesce(max(until_ms), 0) FROM hour")[0]
         after_ms = max(self._now_ms() - wish.held_ms, packed_until)
-        if self._unpacked is None or self._unpacked[0] > after_ms:  # rules ask for one name after the other
-            self._unpacked = after_ms, self._scrapes(connection, 0, after_ms)
-        scrapes = [scrape for scrape in self._unpacked[1] if scrape[0] > after_ms]
+        scrapes = self._scrapes(connection, 0, after_ms)
         rows = fetch(connection, _ALL_LABELS) if name == EVERY_NAME else _rows_named(connection, name)
         present = {series for _, ids, _ in scrapes for series in ids.tolist()}
         labels = self._decoded(row for row in rows if row[0] in present)
@@ -185,24 +182,23 @@ class MetricReader:
         self._held.add(name, RecentWindow(after_ms, wish.held_ms, SLACK_MS), scrapes, labels)
         self._selections.clear()
 
-    def _refresh(self, connection: sqlite3.Connection) -> None:
-        """Take what was written since the last look."""
+    def _refresh(self, connection: sqlite3.Connection) -> bool:
+        """Take what was written since the last look; return whether there is anything to read."""
         state = fetch(connection, "SELECT packed_seq, changes FROM state")
         if not state:
-            return  # a writer has made the file and not the tables yet
+            return False  # a writer has made the file and not the tables yet
         packed_seq, changes = state[0]
         if changes != self._changes or packed_seq > self._seq:
             self._begin_anew(changes)
         oldest_ms = self._held.oldest_ms()
         if oldest_ms is None:
-            (newest,) = fetch(connection, "SELECT coalesce(max(seq), 0) FROM scrape")[0]
-            if newest != self._seq:
-                self._seq, self._unpacked = newest, None
-        elif scrapes := self._scrapes(connection, self._seq, oldest_ms):
-            self._unpacked = None
-            if self._held.take(scrapes, lambda series: self._labels_of(connection, series)):
-                self._selections.clear()
+            (self._seq,) = fetch(connection, "SELECT coalesce(max(seq), 0) FROM scrape")[0]
+        elif self._held.take(
+            self._scrapes(connection, self._seq, oldest_ms), lambda series: self._labels_of(connection, series)
+        ):
+            self._selections.clear()
         self._seq = max(self._seq, packed_seq)
+        return True
 
     def _scrapes(self, connection: sqlite3.Connection, after_seq: int, after_ms: int) -> list[Scrape]:
         """Return the scrapes that are later than both, in the order of their times."""
@@ -227,7 +223,6 @@ class MetricReader:
 
     def _begin_anew(self, changes: int) -> None:
         self._held = HeldSeries()
-        self._unpacked = None
         self._seq, self._changes = 0, changes
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._selections: dict[tuple[tuple[str, str, str], ...], list[int]] = {}

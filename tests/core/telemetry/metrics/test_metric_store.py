@@ -287,6 +287,17 @@ def test_a_reader_holds_nothing_of_the_names_that_nobody_asks_for(tmp_path: Path
     reader.close()
 
 
+def test_a_file_whose_tables_are_not_made_yet_has_no_series(tmp_path: Path) -> None:
+    file = tmp_path / "m.db"
+    file.touch()
+    reader = MetricReader(file, lambda: START)
+    name = [Condition("__name__", "=", "bondx_score")]
+    assert reader.select(name, ms(START) - 1, ms(START)) == []
+    writer(file).record(START, gauge({"a": 1}))
+    assert by_model(reader.select(name, ms(START) - 1, ms(START))) == {"a": [(0, 1)]}
+    reader.close()
+
+
 def test_a_name_that_is_asked_for_no_longer_is_dropped_after_an_hour(tmp_path: Path) -> None:
     file, now = tmp_path / "m.db", [START]
     one, reader = writer(file), MetricReader(file, lambda: now[0])
