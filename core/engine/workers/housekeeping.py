@@ -14,6 +14,7 @@ from core.alerts.policy_alerts import PolicyAlerts
 from core.allocator import return_memory
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.governance.keys import prepare_to_sign
 from core.maintenance.pruning import Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
@@ -61,6 +62,7 @@ class Housekeeping(Worker):
             self.keep_live_counts(now)
         self.judge(self._forecast(usage.free, now), now)
         if self._pruning.is_due(now):
+            prepare_to_sign()  # the first time a minute after the start; the log is signed from time to time
             self.prune(now)
         return_memory()  # changes leave holes between the documents that stay
         return STEP_SECONDS

@@ -53,6 +53,15 @@ def test_what_was_freed_goes_back_to_the_system_every_minute(housekeeping, clock
     assert len(given_back) == 3
 
 
+def test_what_signing_takes_is_loaded_a_minute_after_the_start(housekeeping, clock, disk, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(module, "prepare_to_sign", lambda: loaded.append(clock.now))
+    housekeeping.step()  # an engine that starts has more to do
+    assert loaded == []
+    pass_minutes(housekeeping, clock, disk, 3, bytes_a_minute=0)
+    assert len(loaded) == 1
+
+
 def test_a_disk_that_fills_up_raises_an_alert_with_its_day_and_resolves_it(housekeeping, clock, disk, workspace):
     alerts = Alerts(workspace)
     pass_minutes(housekeeping, clock, disk, 20, bytes_a_minute=5_000_000)
