@@ -9,9 +9,8 @@ from core.monitoring.data_profile import HOURS, WEEKDAYS
 
 PATTERN_AT = 0.1
 """The p-value from which a pattern is taken as it is found; one that is less certain is shrunk."""
-SINGLE_AT = 0.05  # the same of what all hours or days differ from it
+SINGLE_AT = 0.05  # the same of what single hours or days differ from it
 SHRUNK = 0.5  # of the degrees of freedom: by less than the least error, since a missed season alarms every day
-SINGLE_ERRORS = 1.5  # standard errors, from which on what one hour or day differs is taken into account by itself
 SATURDAY = 5
 N_WAVES = 2  # the day, and half of it: if numbers shift once a day, their spread among the cells changes twice
 WELL_POSED = 1e6
@@ -61,10 +60,11 @@ def effects_of(sums: FloatArray, rows: FloatArray, patterns: FloatArray) -> Seas
         rows: Independent rows of each hour.
         patterns: The patterns that are looked for first, shape (n, n_patterns).
     Returns:
-        The patterns (a few coefficients tell a smooth season from far fewer rows than a mean for each hour does), then
-        what single hours differ from them, both shrunk by how much of it is chance. What is shrunk adds as much less
-        to the variance. A pattern that is left out whenever it is not certain would lie outside the band: with 1,000
-        rows a wave of 0.15 standard deviations for one reference of six, by simulation, and so for one of fifty.
+        The patterns (a few coefficients tell a smooth season from far fewer rows than a mean for each hour does),
+        shrunk unless they are certain; then what single hours differ from them, if that is certain, shrunk by how much
+        of it is chance. What is shrunk adds as much less to the variance. A pattern that is left out whenever it is not
+        certain would lie outside the band: with 1,000 rows a wave of 0.15 standard deviations for one reference of six,
+        by simulation, and so for one of fifty.
     Source:
         Harmonic regression and analysis of variance; the shrinkage is that of James and Stein (1961) in the empirical
         form of Efron and Morris, Journal of the American Statistical Association 70 (1975).
@@ -91,14 +91,11 @@ def effects_of(sums: FloatArray, rows: FloatArray, patterns: FloatArray) -> Seas
         variances = variances + kept * np.einsum("hi,ij,hj->h", centred, np.linalg.inv(information), centred)
         degrees -= n_patterns * is_certain
     left = raw - means
-    squares = own * left**2
-    statistic = float(squares.sum())
-    is_apart = squares > SINGLE_ERRORS**2
-    singly = np.where(is_apart, 1.0 - 1.0 / np.maximum(squares, 1.0), 0.0)
+    statistic = float((own * left**2).sum())
     if degrees > 0 and chdtrc(degrees, statistic) <= SINGLE_AT:
-        singly = np.maximum(singly, 1.0 - degrees / statistic)
-    means = means + np.where(there, singly * left, 0.0)
-    variances = variances + np.divide(singly, own, out=np.zeros(n), where=there)
+        kept = 1.0 - degrees / statistic
+        means = means + np.where(there, kept * left, 0.0)
+        variances = variances + np.divide(kept, own, out=np.zeros(n), where=there)
     return SeasonEffects(means, variances)
 
 

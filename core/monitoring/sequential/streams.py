@@ -34,7 +34,7 @@ KIND_WEIGHTS = {
     DriftType.RESIDUAL: 1.0,
     DriftType.QUALITY: 1.0,
 }
-FORMAT = 3  # of the bets
+FORMAT = 4  # of the bets
 EVEN_SHARE = 0.5  # of the weights of features, whatever their importance: an unimportant feature is watched, too
 REFERENCE_LEVEL = 0.05
 """The probability that the reference is so unusual a sample that the truth lies outside the band of some bet."""
