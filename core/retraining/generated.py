@@ -112,7 +112,7 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
     """
     plan = GeneratorPlan.read(folder)
     settings, domain = plan.training, domain_of(plan.training)
-    warm = _warm_start(workspace, live) if retraining.policy.start == "warm" else {}
+    warm = _warm_start(workspace, live, plan) if retraining.policy.start == "warm" else {}
     work = SessionWork(settings, folder / SESSION, world_seed=plan.world_seed, warm_start=warm)
     with opened(settings), _tracked(workspace, retraining, plan) as (runs, run):
         try:
@@ -191,11 +191,11 @@ def compare_on_draws(
     return found, attained
 
 
-def _warm_start(workspace: Workspace, live: ModelVersion) -> dict[str, Model]:
+def _warm_start(workspace: Workspace, live: ModelVersion, plan: GeneratorPlan) -> dict[str, Model]:
     """Open the live version, if it can learn on."""
     with Registry(workspace).opened(live.model, live.version) as artifact:
         model = load_model(artifact)
-    return {live.model: model} if model.continues else {}
+    return dict.fromkeys(plan.training.models, model) if model.continues else {}
 
 
 def _panels(plan: GeneratorPlan) -> SessionPanels:

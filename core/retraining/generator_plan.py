@@ -25,6 +25,7 @@ from core.settings.training import StressTestingSettings
 from core.state import Workspace
 from core.training.session import as_document
 from core.training.sessions import Sessions
+from core.training.specialism import registered_name
 
 PLAN_FILE = "generator.json"
 RECIPE = "recipe"  # its key in the lineage of a version
@@ -77,12 +78,13 @@ def plan_draws(workspace: Workspace, retraining: Retraining, live: ModelVersion,
         NotPassedError: No session trained the live version.
     """
     recipe = recipe_of(workspace, live)
+    own = next((name for name in recipe.models if registered_name(name, recipe.only) == live.model), live.model)
     world = settings.domain_settings if settings.domain == recipe.domain else recipe.domain_settings
     training = msgspec.structs.replace(
         recipe,
         random_seed=derive_seed(settings.random_seed, f"retraining {retraining.retraining_id}"),
         advanced=retraining.policy.tuned(recipe.advanced),
-        models={live.model: recipe.models.get(live.model, ModelSettings())},
+        models={own: recipe.models.get(own, ModelSettings())},
         domain_settings=world,
         quality_gates=settings.quality_gates,
         trainer=settings.trainer,

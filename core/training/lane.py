@@ -6,6 +6,7 @@ import threading
 from core.installed_packages import installed_packages
 from core.telemetry.tracing import NO_TRACES, Traces
 from core.training.agents.agent import Agent
+from core.training.agents.cgroup import AgentGroup, delegated_group
 from core.training.child_process import ChildProcess
 from core.training.session import Session
 from core.training.session_recorder import SessionRecorder
@@ -29,6 +30,7 @@ class Lane:
         self._recorder = recorder
         self._traces = traces
         self._child: ChildProcess | None = None
+        self._group: AgentGroup | None = None
         self._limits: tuple[int, int] = (0, 0)
         self._packages = installed_packages()
 
@@ -75,6 +77,9 @@ class Lane:
         child, self._child = self._child, None
         if child is not None:
             child.close()
+        group, self._group = self._group, None
+        if group is not None:
+            group.remove()
 
     def _start_child(self, session: Session) -> ChildProcess:
         """Return the child, after starting one if none runs or its limits are another session's."""
@@ -86,4 +91,8 @@ class Lane:
             memory_limit_mb, niceness = self._limits = limits
             self._child = ChildProcess(self.wake, memory_limit_mb=memory_limit_mb, niceness=niceness)
             log.info("training child %d started", self._child.pid)
+            if session.agent is not None and (parent := delegated_group()) is not None:
+                self._group = AgentGroup.below(parent, session.session_id, session.agent)
+            if self._group is not None:
+                self._group.add(self._child.pid)
         return self._child

@@ -18,6 +18,8 @@ def stop_refusal(session: Session) -> str | None:
     tuning = session.observed.tuning
     if not session.training.advanced.enable_hyperparameter_tuning:
         return "it searches no parameters"
+    if session.children:
+        return f"its agents search by themselves: name one of {', '.join(session.children)}"
     if session.observed.phase.is_at_rest and not session.wants_work:
         return f"it has ended ({session.observed.stop_reason})"
     if tuning.is_done:

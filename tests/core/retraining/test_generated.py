@@ -84,6 +84,21 @@ def test_it_is_drawn_trained_compared_and_registered(
     world.pipeline.close()
 
 
+def test_a_specialist_is_trained_anew_on_rows_of_its_slice_under_its_own_name(
+    workspace: Workspace, clock: HandClock, small: None
+) -> None:
+    settings = recipe("bonds", "liquidity_shock", "linear", random_seed=5, only={"sector": "banks"})
+    assert put_live(workspace, Registry(workspace, clock=clock), settings).key == "liquidity_shock_banks/1.0.0"
+    world = World(workspace, clock)
+    asked = world.retrainings.now("liquidity_shock_banks", actor=ANA, policy=RULES)
+    rolling = world.run(asked.retraining_id, to=StepName.ROLLOUT)
+    version = world.registry.get("liquidity_shock_banks", rolling.observed.challenger)
+    assert version.lineage["parents"] == ["liquidity_shock_banks/1.0.0"]
+    made_by = version.lineage["recipe"]
+    assert (made_by["only"], list(made_by["models"])) == ({"sector": "banks"}, ["liquidity_shock"])
+    world.pipeline.close()
+
+
 def test_the_same_retraining_draws_the_same_and_another_seed_another_world(
     workspace: Workspace, clock: HandClock, small: None
 ) -> None:

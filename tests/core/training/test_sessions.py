@@ -7,6 +7,7 @@ from core.quality import custom
 from core.quality.custom import UnknownGateError
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.settings.agents import AgentsSettings
+from core.settings.training import AdvancedSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
 from core.training.registration import settings_digest
@@ -216,3 +217,17 @@ def test_a_parent_shows_the_sums_of_its_agents(sessions, parent):
     observe(sessions, sessions.get("s-0003"), epoch=2, cpu_seconds=1.5, best_score=0.9)
     for seen in (sessions.get("s-0001").observed, sessions.all()[0].observed):
         assert (seen.epoch, seen.cpu_seconds, seen.best_score, seen.n_failed_epochs) == (5, 4.0, 0.9, 1)
+
+
+def test_a_search_is_ended_at_an_agent_and_not_at_its_parent(sessions, person):
+    settings = TrainingSettings(
+        models={"spread": ModelSettings(), "downgrade": ModelSettings()},
+        agents=AgentsSettings(by="model"),
+        advanced=AdvancedSettings(enable_hyperparameter_tuning=True, tuning_method="grid_search"),
+    )
+    parent = sessions.start(settings, name="two", actor=person)
+    with pytest.raises(
+        SessionRequestRefusedError, match=r"its agents search by themselves: name one of s-0002, s-0003"
+    ):
+        sessions.stop_tuning(parent.session_id, actor=BOB)
+    assert sessions.stop_tuning("s-0002", actor=BOB).tuning_stopped
