@@ -26,4 +26,4 @@ def _column_and_text(word: str, columns: Sequence[Column]) -> tuple[int | None, 
 
 
 def _text_of(row: Row, column: int | None) -> str:
-    return (" ".join(row.texts) if column is None else row.text(column)).casefold()
+    return (" ".join((*row.texts, row.found_by)) if column is None else row.text(column)).casefold()

@@ -35,6 +35,8 @@ class Row(msgspec.Struct, frozen=True):
     cells: tuple[Cell | Line | str, ...]
     tone: str = ""
     """The tone of cells that name none of their own."""
+    found_by: str = ""
+    """What the filter finds the row by, beside its cells, such as a name that has no column."""
 
     def text(self, index: int) -> str:
         """Return the text of a cell."""

@@ -96,7 +96,7 @@ def list_alerts(args: argparse.Namespace) -> int:
             | {
                 "rule": alert.name,
                 "summary": alert.told,
-                "state": state_words(alert, now, snapshot.silences),
+                "state": state_words(alert, now, snapshot.silences, snapshot.inhibited),
                 "group": label_of(alert, args.group_by),
             }
             for alert in alerts

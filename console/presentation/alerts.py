@@ -70,11 +70,13 @@ _SESSION_ADVICE = (
     "Enter shows the session: {console.why} shows which gates failed and why, {console.logs} shows the log, "
     "{training.pause_or_resume} pauses it."
 )
-_MACHINE_ADVICE = (
-    "Enter shows the resources; {training.pause_or_resume} pauses a session, which frees its CPU and memory."
-)
+_MACHINE_ADVICE = "Enter shows the resources."
+_BUSY_ADVICE = "Enter shows the resources; {training.pause_or_resume} pauses a session, which frees its CPU and memory."
+_BUSY_RULES = frozenset({"cpu_high", "memory_high"})
 _SEVERITY_TONES = {Severity.CRITICAL: "alarm", Severity.WARNING: "warn", Severity.INFO: "accent"}
-_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
+_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 5, AlertState.RESOLVED: 6}
+_UNHEARD_ORDER = {"inhibited": 2, "silenced": 3, "snoozed": 4}
+"""The words of a list for alerts that fire unheard: they stand behind those that are heard."""
 _STATE_TONES = {AlertState.FIRING: "bad", AlertState.ACKNOWLEDGED: "accent", AlertState.RESOLVED: "muted"}
 
 
@@ -91,15 +93,21 @@ def _kind_cell(glyph: str, kind: str, tone: str) -> Cell:
 
 
 def _state_cell(alert: Alert, snapshot: "Snapshot", now: datetime) -> Cell:
-    """Draw the state in a word: of a firing alert, that it is silenced, snoozed or flapping."""
+    """Draw the state in a word: of a firing alert, that it is silenced, inhibited, snoozed or flapping.
+
+    By its state, an alert that nobody hears of stands behind those that are heard.
+    """
     tone, word = _STATE_TONES.get(alert.state, ""), str(alert.state)
     if alert.is_snoozed(now):
         tone, word = "accent", "snoozed"
     elif alert.state is AlertState.FIRING and silence_of(alert, snapshot, now) is not None:
         tone, word = "accent", "silenced"
+    elif alert.state is AlertState.FIRING and alert.fingerprint in snapshot.inhibited:
+        tone, word = "accent", "inhibited"
     elif alert.state is AlertState.FIRING and alert.is_flapping:
         word = "flapping"
-    return Cell(word, tone, rank=_STATE_ORDER[alert.state], brief=word[0].upper())
+    rank = _UNHEARD_ORDER.get(word, _STATE_ORDER[alert.state])
+    return Cell(word, tone, rank=rank, brief=word[0].upper())
 
 
 def silence_of(alert: Alert, snapshot: "Snapshot", now: datetime) -> "Silence | None":
@@ -109,10 +117,12 @@ def silence_of(alert: Alert, snapshot: "Snapshot", now: datetime) -> "Silence | 
 
 
 def silence_facts(alert: Alert, snapshot: "Snapshot", now: datetime) -> list[tuple[str, str]]:
-    """Say which silences hide an open alert, and which one did last."""
+    """Say what keeps an open alert from being told: another alert, silences; and which silence did last."""
     if not alert.state.is_open:
         return []
     facts: list[tuple[str, str]] = []
+    if source := snapshot.inhibited.get(alert.fingerprint):
+        facts.append(("inhibited", f"by {source}: nobody is told of this one while that one fires (inhibit_rules)"))
     over = [each for each in snapshot.silences if each.is_over(now) and each.hides(alert)]
     for silence in snapshot.silences:
         if silence.is_active(now) and silence.hides(alert):
@@ -237,6 +247,7 @@ def _rows_of(
                 alert.acknowledged_by or "",
             ),
             "muted" if alert.state is AlertState.RESOLVED else "",
+            found_by=alert.full_name,
         )
         for alert in alerts
     ]
@@ -355,13 +366,16 @@ def counts(alerts: Sequence[Alert]) -> Mapping[str, int]:
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
 
 
-def state_words(alert: Alert, now: datetime, silences: "Sequence[Silence]" = ()) -> str:
+def state_words(
+    alert: Alert, now: datetime, silences: "Sequence[Silence]" = (), inhibited: Mapping[str, str] | None = None
+) -> str:
     """Say the state, and what else decides whether an alert is heard: flapping, snoozed.
 
     Args:
         alert: The alert.
         now: The present.
         silences: Every silence.
+        inhibited: The inhibited alerts by fingerprint.
     """
     words = [str(alert.state)]
     if alert.state.is_open and alert.is_flapping:
@@ -370,6 +384,8 @@ def state_words(alert: Alert, now: datetime, silences: "Sequence[Silence]" = ())
         words.append("snoozed")
     if alert.state.is_open and any(each.is_active(now) and each.hides(alert) for each in silences):
         words.append("silenced")
+    if alert.state.is_open and alert.fingerprint in (inhibited or {}):
+        words.append("inhibited")
     return ", ".join(words)
 
 
@@ -490,7 +506,7 @@ def advice(alert: Alert, snapshot: "Snapshot") -> list[str]:
     elif "session" in alert.labels:
         steps.append(with_keys(_SESSION_ADVICE))
     elif alert.is_of_machine:
-        steps.append(with_keys(_MACHINE_ADVICE))
+        steps.append(with_keys(_BUSY_ADVICE) if alert.rule in _BUSY_RULES else _MACHINE_ADVICE)
     if alert.state is AlertState.FIRING:
         steps.append(f"{sign_of('alerts.acknowledge')} acknowledges it, so that the others know.")
     if alert.state.is_open:

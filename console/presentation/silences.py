@@ -46,7 +46,7 @@ def _current(silence: "Silence", open_alerts: Sequence[Alert], now: datetime) ->
         when = f"begins {instant(silence.starts_at)}, ends {instant(silence.ends_at)}"
     hidden = [alert for alert in open_alerts if silence.is_active(now) and silence.hides(alert)]
     n_firing = sum(alert.state is AlertState.FIRING for alert in hidden)
-    names = ", ".join(alert.full_name for alert in hidden[:_MOST_NAMED])
+    names = ", ".join(alert.brief_name for alert in hidden[:_MOST_NAMED])
     more = f" and {len(hidden) - _MOST_NAMED:,} more" if len(hidden) > _MOST_NAMED else ""
     told = f"hides {counted(len(hidden), 'open alert')}, {n_firing:,} firing{': ' if names else ''}"
     return [

@@ -218,7 +218,7 @@ class AlertsScreen(ConsoleScreen):
         rows = self.main_table().rows
         shown = self._marks.shown(row_keys(self.main_table()))
         by_key = alerts.by_fingerprint(self.snapshot.alerts)
-        unmarked = current.full_name if shown and current.fingerprint not in shown else None
+        unmarked = current.brief_name if shown and current.fingerprint not in shown else None
         return Chosen(
             things=tuple(by_key[key] for key in shown) or (current,),
             are_marked=bool(shown),

@@ -105,14 +105,14 @@ class AlertDecision(Change[Chosen[Alert]]):
                 news = str(error).splitlines()
                 raise AskAgainError(str(error), lambda: self._again(context, thing, options, news)) from error
             done.extend(group)
-            return f"{self.participle} {', '.join(alert.full_name for alert in group)}."
+            return f"{self.participle} {', '.join(alert.brief_name for alert in group)}."
 
-        left_out = [f"{alert.full_name}: {self.refuses(alert)}" for alert in thing.things if alert not in group]
+        left_out = [f"{alert.brief_name}: {self.refuses(alert)}" for alert in thing.things if alert not in group]
         lines = [
             line
             for alert in group
             for line in (
-                Line(((f"{alert.severity}  ", "bad"), (alert.full_name, "strong"))),
+                Line(((f"{alert.severity}  ", "bad"), (alert.brief_name, "strong"))),
                 Line(((alert.summary, ""),)),
             )
         ]
@@ -272,7 +272,7 @@ class Resolve(AlertDecision):
         """Say what makes the alerts fire again: it differs between conditions, events and alerts from elsewhere."""
         from core.alerts.returning import Returning, returning_of
 
-        by_return = {kind: [alert.full_name for alert in group if returning_of(alert) is kind] for kind in Returning}
+        by_return = {kind: [alert.brief_name for alert in group if returning_of(alert) is kind] for kind in Returning}
         by_return = {kind: names for kind, names in by_return.items() if names}
         if len(by_return) == 1:  # whose names stand above
             return tuple(f"{'It fires' if len(group) == 1 else 'They fire'} again {kind}." for kind in by_return)

@@ -20,6 +20,7 @@ MAX_COMMENT = 1_000
 EXTERNAL = "external"
 """The source of an alert that another program sent."""
 EXTERNAL_PREFIX = "external:"
+_MACHINE_RULES = frozenset({"cpu_high", "memory_high", "disk_high", "disk_filling"})
 """Before the name of an external alert in its rule, so that it is never taken for an alert of ours."""
 
 
@@ -106,6 +107,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.rule}{{{labels}}}" if labels else self.rule
 
     @property
+    def brief_name(self) -> str:
+        """What people call the alert, with the labels that do not repeat its name and its severity."""
+        said = {"alertname", "severity"}
+        labels = ",".join(f"{name}={value}" for name, value in sorted(self.labels.items()) if name not in said)
+        return f"{self.name}{{{labels}}}" if labels else self.name
+
+    @property
     def untaken_since(self) -> datetime:
         """Since when the incident waits for somebody: its start, or the first firing after an acknowledged one."""
         return self.untaken_at or self.incident_at or self.first_at
@@ -159,8 +167,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_machine(self) -> bool:
-        """Whether the alert is about the machine, and not about a session, a model or another labelled object."""
-        return not self.labels
+        """Whether the alert is about the machine, and not about a file, the engine or a labelled object."""
+        return not self.labels and self.rule in _MACHINE_RULES
 
 
 def fingerprint_of(rule: str, labels: Mapping[str, str]) -> str:

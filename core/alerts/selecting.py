@@ -10,8 +10,8 @@ from core.alerts.alert import EXTERNAL_PREFIX, Alert, AlertState
 from core.errors import UsageError
 
 _MATCHER = re.compile(
-    r'\s*(?:([A-Za-z_][A-Za-z0-9_]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!~|!=|=)\s*'
-    r'(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]*))\s*(?:,|$)'
+    r'\s*(?:([A-Za-z_:][A-Za-z0-9_:]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!~|!=|=)\s*'
+    r'(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]+(?:\s+[^",{}\s]+)*)?)\s*(?:,|$)'
 )
 _LOOKS_LIKE_MATCHERS = re.compile(r"\s*\{?\s*[A-Za-z_][A-Za-z0-9_]*\s*(=~|!~|!=|=)")
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}  # as Alertmanager reads them; any other backslash stays
@@ -50,17 +50,21 @@ def label_of(alert: Alert, name: str) -> str:
     return labels.get(name, "")
 
 
-def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
+def read_matchers(text: str, *, is_typed: bool = True) -> tuple[AlertMatcher, ...]:
     """Read matchers as Alertmanager writes them: `severity=critical, model=~"spread.*"`, in braces or not.
 
     Args:
         text: The matchers, separated by commas.
+        is_typed: Whether a person typed them, who may have forgotten a comma: then a value with spaces needs quotes. In
+            a file it needs none.
 
     Raises:
         UsageError: A part is not a matcher, or its pattern cannot be used.
 
     >>> [str(matcher) for matcher in read_matchers('severity=critical,model=~"spread.*"')]
     ['severity="critical"', 'model=~"spread.*"']
+    >>> [str(matcher) for matcher in read_matchers("{team=rates desk, site=zrh}", is_typed=False)]
+    ['team="rates desk"', 'site="zrh"']
     """
     rest = text.strip()
     if rest.startswith("{") and rest.endswith("}"):
@@ -68,11 +72,11 @@ def read_matchers(text: str) -> tuple[AlertMatcher, ...]:
     matchers: list[AlertMatcher] = []
     while rest:
         found = _MATCHER.match(rest)
-        if found is None:
+        if found is None or (is_typed and len((found[5] or "").split()) > 1):
             raise UsageError(f'{rest!r} is not a matcher; write one as severity=critical or model=~"spread.*".')
         name, op, quoted, plain = found[1] or _unescaped(found[2]), found[3], found[4], found[5]
-        value = None if quoted is None else _unescaped(quoted)
-        matchers.append(AlertMatcher(name, op, plain if value is None else value))
+        # Without quotes, too, as Alertmanager's: `a=~x\\\\.y` is the pattern x\\.y.
+        matchers.append(AlertMatcher(name, op, _unescaped(plain or "" if quoted is None else quoted)))
         rest = rest[found.end() :]
     if not matchers:
         raise UsageError('There is no matcher; write one as severity=critical or model=~"spread.*".')

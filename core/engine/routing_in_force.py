@@ -78,8 +78,9 @@ class RoutingInForce:
                 self._config = load_routing(self._file)
             except SettingsError as error:
                 self._faulty = error.file  # perhaps a file of templates
-                kept = "The routing stays as it was." if self._config else "Nobody but the consoles is told."
-                problem = f"{error} {kept}"
+                kept = "the last good one holds" if self._config else "nobody but the consoles is told"
+                told = str(error).replace(f"{root}/", "")  # the place is what counts on a narrow screen
+                problem = f"Routing unusable, {kept}: {told}"
         self._read_from = self._signature()
         self._tell(problem)
 

@@ -299,6 +299,11 @@ MACHINE_CPU = CounterMetric("bondx_machine_cpu_seconds", "CPU time of the machin
 MACHINE_MEMORY_USED = GaugeMetric("bondx_machine_memory_used_bytes", "Memory in use: what no program could get.", _M)
 MACHINE_MEMORY_TOTAL = GaugeMetric("bondx_machine_memory_total_bytes", "Memory of the machine.", _M)
 MACHINE_DISK_FREE = GaugeMetric("bondx_machine_disk_free_bytes", "Free space on the disk of the workspace.", _M)
+MACHINE_DISK_USED = GaugeMetric(
+    "bondx_machine_disk_used_bytes",
+    "Used on the disk of the workspace. With the free space it is less than the size where the system keeps a reserve.",
+    _M,
+)
 MACHINE_DISK_TOTAL = GaugeMetric("bondx_machine_disk_total_bytes", "Size of the disk of the workspace.", _M)
 MACHINE_NETWORK_SENT = CounterMetric("bondx_machine_network_sent_bytes", "Sent by all interfaces.", _M)
 MACHINE_NETWORK_RECEIVED = CounterMetric("bondx_machine_network_received_bytes", "Received by all interfaces.", _M)

@@ -39,6 +39,7 @@ class MachineMetrics(Collector):
         with suppress(OSError):  # the folder is gone: `bondx_state_problems` says so
             disk = psutil.disk_usage(str(snapshot.workspace))
             yield catalogue.MACHINE_DISK_FREE.family(disk.free)
+            yield catalogue.MACHINE_DISK_USED.family(disk.used)
             yield catalogue.MACHINE_DISK_TOTAL.family(disk.total)
         if (network := psutil.net_io_counters()) is not None:  # none in some containers
             yield catalogue.MACHINE_NETWORK_SENT.family(network.bytes_sent)

@@ -68,6 +68,7 @@ class Snapshot:
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     silences: "tuple[Silence, ...]" = ()  # the next to end first
+    inhibited: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # by fingerprint, the alert that hides it
     runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
     epoch_pages: "Mapping[str, EpochPage]" = field(default_factory=lambda: _NOTHING)  # by run id; the newest epochs

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from console.dialogs.text import TextDialog
-from console.presentation.alerts import HEADING, detail_lines
+from console.presentation.alerts import HEADING, alert_rows, detail_lines
 from core.actor import Actor
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.clock import utc_now
@@ -41,6 +41,42 @@ async def test_a_filter_of_matchers_shows_the_alerts_with_these_labels(open_cons
         await console.press("slash", *"[" * 3, "escape", "slash", *'version=~"("', "enter")
         assert "is not a regular expression" in console.sentence
         assert await shown_keys(console) == []
+
+
+async def test_words_find_an_alert_by_its_rule_and_its_labels_which_have_no_column(open_console, two_of_one_rule):
+    async with open_console((80, 24)) as console:
+        await console.press("5", "slash", *RULE, "enter")
+        assert set(await shown_keys(console)) >= set(two_of_one_rule)
+        await console.press("slash", *" version=1.1.0", "enter")
+        assert await shown_keys(console) == [two_of_one_rule[1]]
+
+
+INHIBITED = """\
+route: {receiver: desk}
+receivers: [{name: desk}]
+inhibit_rules:
+  - {source_matchers: [alertname=model_failing], target_matchers: ['alertname=~"hash_.*"'], equal: [model]}
+"""
+
+
+def test_an_inhibited_alert_says_so_with_the_alert_that_hides_it(workspace, snapshot_of, two_of_one_rule):
+    (workspace.root / "alertmanager.yaml").write_text(INHIBITED)
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    assert not snapshot_of(workspace).inhibited
+    Alerts(workspace).fire("model_failing", labels={"model": "spread"}, summary="spread fails", now=NOW)
+    snapshot = snapshot_of(workspace)
+    assert dict(snapshot.inhibited) == dict.fromkeys(two_of_one_rule, "model_failing")
+    by_key = {row.key: row for row in alert_rows(snapshot, NOW, UNICODE)}
+    rows = [by_key[key] for key in two_of_one_rule]
+    assert [row.text(2) for row in rows] == ["inhibited"] * 2
+    heard = [row for row in by_key.values() if row.text(2) == "firing"]
+    assert heard
+    assert max(row.cells[2].rank for row in heard) < rows[0].cells[2].rank
+    alert = next(alert for alert in snapshot.alerts if alert.fingerprint == rows[0].key)
+    told = "\n".join(line.text for line in detail_lines(alert, snapshot, UNICODE))
+    assert "inhibited   by model_failing: nobody is told" in told
+    (workspace.root / "alertmanager.yaml").write_text(INHIBITED.replace("model_failing", "drift_found"))
+    assert not snapshot_of(workspace).inhibited
 
 
 async def test_the_list_is_grouped_by_model_rule_and_severity(open_console, two_of_one_rule):

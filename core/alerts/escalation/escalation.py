@@ -13,6 +13,7 @@ import msgspec
 
 from core.alerts.alert import Alert
 from core.alerts.escalation.policy import EscalationPolicies
+from core.alerts.escalation.routed import ToldAnyway, told_by_nothing
 from core.clock import to_iso
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ class Escalation:
         return any(self._policies.targets(alert) for alert in open_alerts) or bool(self.documents.all_keys())
 
     def dispatch(
-        self, alerts: Sequence[Alert], muted: Collection[str], now: datetime
+        self,
+        alerts: Sequence[Alert],
+        muted: Collection[str],
+        now: datetime,
+        told_anyway: ToldAnyway = told_by_nothing,
     ) -> tuple[list[EscalationNotification], datetime | None]:
         """Decide on the steps that are due, and note them as told, within the caller's transaction.
 
@@ -79,6 +84,7 @@ class Escalation:
             alerts: Every alert.
             muted: The fingerprints of open alerts that nobody is told of: acknowledged, snoozed, silenced, inhibited.
             now: The time.
+            told_anyway: Says which steps are not told because a route tells the same receiver.
 
         Returns:
             The notifications, and when the next step falls due; None if no step will.
@@ -95,6 +101,13 @@ class Escalation:
             for key, receiver, at in self._waiting(alert, escalated, now):
                 if at > now:
                     times.append(at)
+                    continue
+                routed_at = told_anyway(alert, receiver, at)
+                if routed_at is not None:
+                    if routed_at > now:
+                        times.append(routed_at)
+                    else:  # the route tells of the end, too
+                        escalated = msgspec.structs.replace(escalated, told=escalated.told | {key: now})
                     continue
                 group = escalated.heard.get(receiver, f"escalation:{alert.rule}:{to_iso(now)}")
                 news.setdefault((receiver, group), {})[alert.fingerprint] = alert

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -121,7 +122,7 @@ class _Reading:
 
     def config(self) -> RoutingConfig:
         top = self._mapping(self._source.values, (), _TOP)
-        settings = self._mapping(top.get("global") or {}, ("global",), _GLOBAL)
+        settings = self._global(top.get("global"))
         for name in ("time_intervals", "mute_time_intervals"):
             self._read_intervals(top.get(name), (name,))
         for index, item in enumerate(self._list(top.get("receivers"), ("receivers",))):
@@ -168,6 +169,16 @@ class _Reading:
             str(folder / self._text(item, ("templates", index), "a pattern of files"))
             for index, item in enumerate(self._list(value, ("templates",)))
         )
+
+    def _global(self, value: Any) -> Mapping[str, Any]:
+        """Check what an Alertmanager refuses even if no receiver needs it."""
+        settings = self._mapping({} if value is None else value, ("global",), _GLOBAL)
+        self._duration(settings, ("global",), "resolve_timeout", timedelta())
+        for name in _GLOBAL:
+            if settings.get(name) is not None and settings.get(f"{name}_file") is not None:
+                problem = f"{name} and {name}_file are both given; keep one."
+                raise self._source.error(("global", f"{name}_file"), problem)
+        return settings
 
     def _read_receiver(self, value: Any, path: YamlPath) -> None:
         fields = self._mapping(value, path, ("name", *KINDS))
@@ -271,19 +282,20 @@ class _Reading:
         """Read the matchers of a route, or of one side of an inhibition, in all three spellings."""
         found: list[AlertMatcher] = []
         for key, op in ((f"{prefix}match", "="), (f"{prefix}match_re", "=~")):
-            for name, text in self._mapping(fields.get(key) or {}, (*path, key), None).items():
+            given = fields.get(key)
+            for name, text in self._mapping({} if given is None else given, (*path, key), None).items():
                 where = (*path, key, name)
+                if isinstance(text, list | dict) or (text is None and op == "=~"):
+                    raise self._source.error(where, f"the value of {_named(name)} must be text.")
                 if not _LABEL.fullmatch(name):
                     raise self._source.error(where, f"{_named(name)} is no name of a label.")
                 matcher = AlertMatcher(name, op, self._source.text(where, text))
                 found.append(self._checked(where, _usable, matcher))
         key = f"{prefix}matchers"
-        given = fields.get(key)
-        items = self._list([given] if isinstance(given, str) else given, (*path, key))
-        for index, item in enumerate(items):
+        for index, item in enumerate(self._list(fields.get(key), (*path, key))):
             where = (*path, key, index)
             text = self._text(item, where, "a matcher")
-            found += self._checked(where, read_matchers, text)
+            found += self._checked(where, partial(read_matchers, is_typed=False), text)
         return tuple(sorted(found, key=lambda each: (each.name, each.op, each.value)))
 
     def _read_intervals(self, value: Any, path: YamlPath) -> None:

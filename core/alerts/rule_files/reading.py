@@ -76,7 +76,7 @@ class _Reader:
         found, names = [], dict[str, str]()
         for index, entry in enumerate(self._list(("groups",), top.get("groups"))):
             path: YamlPath = ("groups", index)
-            if (group := self._group(path, entry)) is None:
+            if entry is None or (group := self._group(path, entry)) is None:
                 continue
             if group.name in names:
                 self._fault((*path, "name"), f"the group {shown(group.name)} is at {names[group.name]} already: rename")
@@ -138,13 +138,10 @@ class _Reader:
         fields = self._mapping(path, entry, _GROUP_KEYS, "a group")
         name = self._text((*path, "name"), fields.get("name"), "the name of the group")
         labels = self._labels((*path, "labels"), fields.get("labels"))
-        limit = fields.get("limit", 0)
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            self._fault((*path, "limit"), f"{shown(limit)} must be a whole number; 0 is no limit")
-            limit = 0
+        limit = self._limit((*path, "limit"), fields.get("limit"))
         rules = []
         for index, rule in enumerate(self._list((*path, "rules"), fields.get("rules"))):
-            if (read := self._rule((*path, "rules", index), rule, name or "", labels)) is not None:
+            if rule is not None and (read := self._rule((*path, "rules", index), rule, name or "", labels)) is not None:
                 rules.append(read)
         interval = self._duration((*path, "interval"), fields.get("interval"))
         offset = self._duration((*path, "query_offset"), fields.get("query_offset"))
@@ -159,16 +156,25 @@ class _Reader:
             )
         ) or None
 
+    def _limit(self, path: YamlPath, given: object) -> int:
+        """Read a whole number; the decoder of Prometheus takes 1e3, too, and cuts 1.5."""
+        if given is None:
+            return 0
+        if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < 2**63:
+            self._fault(path, f"{shown(given)} must be a whole number; 0 is no limit")
+            return 0
+        return int(given)
+
     def _rule(
         self, path: YamlPath, entry: object, group: str, group_labels: Mapping[str, str]
     ) -> AlertingRule | RecordingRule | None:
-        given = entry if isinstance(entry, dict) else {}
+        given = _without_idle_keys(entry) if isinstance(entry, dict) else {}
         if ("alert" in given) == ("record" in given):
             self._fault(path, "a rule must have either alert or record: the name of the alert, or of the series")
             return None
         is_alert = "alert" in given
         keys = _ALERT_KEYS if is_alert else _RECORD_KEYS
-        fields = self._mapping(path, entry, keys, "an alerting rule" if is_alert else "a recording rule")
+        fields = self._mapping(path, given, keys, "an alerting rule" if is_alert else "a recording rule")
         kind = keys[0]
         name = self._text((*path, kind), fields.get(kind), "the name")
         labels = {**group_labels, **self._labels((*path, "labels"), fields.get("labels"))}
@@ -191,7 +197,7 @@ class _Reader:
             return RecordingRule(name=name, expression=expression, place=place, labels=labels)
         for_ = self._duration((*path, "for"), fields.get("for"))
         keep = self._duration((*path, "keep_firing_for"), fields.get("keep_firing_for"))
-        annotations = self._labels((*path, "annotations"), fields.get("annotations"))
+        annotations = self._labels((*path, "annotations"), fields.get("annotations"), reserved=frozenset())
         for block, texts in (
             ("labels", self._texts((*path, "labels"), fields.get("labels"))),
             ("annotations", annotations),
@@ -231,15 +237,19 @@ class _Reader:
             self._fault(path, f"{what}: {error}")
             return None
 
-    def _labels(self, path: YamlPath, given: object) -> dict[str, str]:
+    def _labels(
+        self, path: YamlPath, given: object, *, reserved: frozenset[str] = frozenset({"__name__"})
+    ) -> dict[str, str]:
         if given is None:
             return {}
         if not isinstance(given, dict):
             self._fault(path, "must be a block of names and texts")
             return {}
         for name, value in given.items():
-            if not _LABEL.fullmatch(name) or name == "__name__":
+            if not _LABEL.fullmatch(name):
                 self._fault((*path, name), f"{shown(name)} is no name of a label: letters, digits and _ only")
+            elif name in reserved:
+                self._fault((*path, name), f"{name} is the name of the series: a rule cannot set it as a label")
             if isinstance(value, dict | list):
                 self._fault((*path, name), "must be text")
         return self._texts(path, given)
@@ -287,3 +297,16 @@ class _Reader:
 
     def _fault(self, path: YamlPath, problem: str) -> None:
         self.faults.append(self._yaml.error(path, problem))
+
+
+def _without_idle_keys(rule: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a generator of rules writes of the other kind: it says nothing, and Prometheus takes it.
+
+    >>> _without_idle_keys({"record": "a", "expr": "up", "alert": "", "for": "0s", "annotations": {}})
+    {'record': 'a', 'expr': 'up'}
+    """
+    idle = {key for key in ("alert", "record") if rule.get(key) == ""}
+    if rule.keys() & {"record"} - idle:
+        idle |= {key for key in ("for", "keep_firing_for") if rule.get(key) in (None, 0, "0", "0s")}
+        idle |= {key for key in ("annotations",) if rule.get(key) in (None, {})}
+    return {key: value for key, value in rule.items() if key not in idle}

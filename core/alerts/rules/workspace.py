@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="routing_unusable",
         severity=Severity.CRITICAL,
-        advice="Nobody is told by it until it can be read. Correct it; bondx alerts routes checks it, and amtool does.",
+        advice="Correct the file; bondx alerts routes checks it, and amtool does. What it says is in force at once.",
     ),
     EventRule(
         name="rules_unusable",

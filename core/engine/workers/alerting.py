@@ -118,7 +118,8 @@ class RuleEvaluator(Worker):
         due = {file: problem for file, problem in problems.items() if self._since[file] + DWELL <= now}
         if due != self._told:
             for file, problem in due.items():
-                alerts.fire(RULE, labels={"file": file}, summary=problem, now=now)
+                told = problem.replace(f"{self._context.workspace.root}/", "")
+                alerts.fire(RULE, labels={"file": file}, summary=f"Rules unusable: {told}", now=now)
             for alert in alerts.open():
                 if alert.rule == RULE and alert.labels.get("file") not in problems:
                     alerts.clear(RULE, labels=alert.labels, now=now, reason="its rules can be used again")

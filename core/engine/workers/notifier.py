@@ -22,7 +22,9 @@ from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.alerts.escalation.escalation import Escalation
 from core.alerts.escalation.policy import EscalationPolicies
+from core.alerts.escalation.routed import ToldByRoutes
 from core.alerts.routing.config import RoutingConfig
+from core.alerts.routing.dispatcher import groups_of
 from core.alerts.routing.muting import muted_alerts
 from core.alerts.routing.placement import Placements
 from core.alerts.silences import Silences
@@ -158,8 +160,11 @@ class Notifier(Worker):
         if self._placements.config is not config:
             self._placements = Placements(config)
         muted = muted_alerts(self._placements, open_alerts, self._silences.all(), now)
+        told_anyway = ToldByRoutes(
+            self._placements, lambda: {group.group_id: group for group in groups_of(self._workspace).all()}, now
+        )
         with self.outbox.transaction():
-            notifications, again_at = self._escalation.dispatch(alerts, muted, now)
+            notifications, again_at = self._escalation.dispatch(alerts, muted, now, told_anyway)
             self.enqueue(notifications, now)
         return again_at
 

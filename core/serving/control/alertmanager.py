@@ -11,6 +11,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from core.alerts.external import MOST_OPEN, ExternalAlerts, ReceivedAlert
 from core.alerts.routing.effective import effective_text
+from core.alerts.routing.in_force import routing_in_force
 from core.alerts.selecting import read_matchers
 from core.clock import utc_now
 from core.errors import RefusedError
@@ -22,7 +23,6 @@ from core.serving.control.alertmanager_view import (
     AlertReceiver,
     GettableAlert,
     GettableGroup,
-    routing_in_force,
 )
 from core.serving.errors import BadRequestError
 from core.state import Workspace

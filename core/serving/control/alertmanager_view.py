@@ -1,24 +1,18 @@
 """The open alerts as Alertmanager's API v2 shows them: who hears of each, what hides it, and its groups."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from core.alerts import Alert, Alerts
 from core.alerts.external import RESOLVE_TIMEOUT
-from core.alerts.routing.config import RoutingConfig
+from core.alerts.routing.in_force import routing_in_force
 from core.alerts.routing.placement import Inhibition, Placements
-from core.alerts.routing.reading import load_routing, routing_file
 from core.alerts.selecting import AlertMatcher, require_usable
 from core.alerts.silences import Silences
 from core.clock import utc_now
-from core.errors import CoreError
-from core.settings import settings_in_force
 from core.state import Workspace
 
 
@@ -147,7 +141,8 @@ class AlertmanagerView:
         source = self._inhibition.source_of(placement)
         inhibited_by = () if source is None else (self._fingerprints[_key(source)],)
         is_suppressed = bool(silenced_by or inhibited_by) or alert.is_muted(self._now)
-        texts = {"summary": alert.summary, "advice": alert.advice, **alert.annotations}
+        ours = {} if alert.is_external else {"summary": alert.summary, "advice": alert.advice}
+        texts = {**ours, **alert.annotations}
         is_ended_by_sender = alert.is_external and alert.ends_at is not None
         receivers = tuple(AlertReceiver(name=group.node.receiver) for group in placement.groups)
         return GettableAlert(
@@ -163,23 +158,6 @@ class AlertmanagerView:
             receivers=receivers or (NOBODY_ELSE,),
             generator_url=alert.generator_url,
         )
-
-
-def routing_in_force(workspace: Workspace) -> RoutingConfig | None:
-    """Return the routing that the settings name; None without one, or while it cannot be used."""
-    try:
-        file = routing_file(workspace.root, settings_in_force(workspace.root).alerts.routing)
-        if file is None:
-            return None
-        status = os.stat(file)
-        return _loaded(file, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
-    except (CoreError, OSError):  # the engine says so, by the alert routing_unusable
-        return None
-
-
-@lru_cache(maxsize=4)
-def _loaded(file: Path, _version: Sequence[int]) -> RoutingConfig:
-    return load_routing(file)
 
 
 def _key(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:

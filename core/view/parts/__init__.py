@@ -5,6 +5,7 @@ stored.py     how a field is split into documents
 documents.py  the parts that the recorder stores
 histories.py  the parts that keep their own past
 settings.py   the settings files, which only show when they cannot be used
+inhibitions.py  which alerts another one keeps from being told
 
 The parts import their stores when they are first read: the console and `bondx status` start from this package.
 """
@@ -23,6 +24,7 @@ from core.view.parts.documents import (
     StressPart,
 )
 from core.view.parts.histories import AuditPart, EpochsPart, LastEnginePart, ResourcesPart
+from core.view.parts.inhibitions import InhibitionsPart
 from core.view.parts.part import DocumentPart, HistoryPart
 from core.view.parts.settings import SettingsPart
 
@@ -34,6 +36,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     SessionsPart,
     AlertsPart,
     SilencesPart,
+    InhibitionsPart,  # after the alerts
     RolloutsPart,
     RetrainingsPart,
     MonitoringPart,

@@ -142,6 +142,54 @@ def test_the_real_tool_refuses_what_we_refuse(written, name):
         assert (checked.returncode == 0) is is_good, checked.stdout + checked.stderr
 
 
+UNQUOTED = """\
+route:
+  receiver: a
+  routes:
+  - {receiver: a, matchers: ["team=rates desk"]}
+  - {receiver: a, matchers: ["{team = rates desk, site =~ z.*|new york }"]}
+  - {receiver: a, matchers: ['host=~x\\\\.y', 'path=c:\\d', 'text=b\\nc']}
+  - {receiver: a, matchers: ["job:name=b=c"]}
+receivers: [{name: a}]
+"""
+
+
+def test_matchers_without_quotes_mean_what_they_mean_to_alertmanager(written):
+    first, both, escaped, colon = load_routing(file := written(UNQUOTED)).route.routes
+    assert [(each.name, each.op, each.value) for each in (*first.matchers, *both.matchers, *colon.matchers)] == [
+        ("team", "=", "rates desk"),
+        ("site", "=~", "z.*|new york"),
+        ("team", "=", "rates desk"),
+        ("job:name", "=", "b=c"),
+    ]
+    assert [each.value for each in escaped.matchers] == [r"x\.y", r"c:\d", "b\nc"]
+    if shutil.which("amtool"):
+        assert drawn_by_amtool(file) == list(tree_lines(route_tree(load_routing(file))))
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        pytest.param("global: []", "global must be", id="a global block that is a list"),
+        pytest.param("global: {resolve_timeout: 5}", "no duration", id="a time without a unit"),
+        pytest.param("global: {slack_api_url: 'http://x/', slack_api_url_file: f}", "keep one", id="two addresses"),
+        pytest.param("templates: '*.tmpl'", "must be a list", id="templates that are no list"),
+        pytest.param("{matchers: 'a=b'}", "must be a list", id="matchers that are no list"),
+        pytest.param("{match: {a: [b]}}", "must be text", id="a list as value"),
+        pytest.param("{match: []}", "must be", id="a list as match"),
+        pytest.param("{match_re: {a: null}}", "must be text", id="no pattern"),
+    ],
+)
+def test_what_the_real_tool_refuses_is_refused(written, bad, told):
+    top, route = (bad, "") if not bad.startswith("{") else ("templates: []", f", routes: [{bad}]")
+    file = written(f"{top}\nroute: {{receiver: a{route}}}\nreceivers: [{{name: a}}]\n")
+    with pytest.raises(SettingsError, match=told):
+        load_routing(file)
+    if shutil.which("amtool"):
+        checked = subprocess.run(["amtool", "check-config", file], capture_output=True, text=True, check=False)
+        assert checked.returncode == 1, checked.stdout
+
+
 def test_hours_of_a_zone_follow_its_clock(written):
     night = load_routing(written()).time_intervals["night"][0]
     friday = datetime(2026, 3, 27, tzinfo=UTC)  # the last Friday of winter time there

@@ -100,7 +100,7 @@ def test_a_file_without_rules_is_fine(tmp_path, text):
         ("{{ $value }}", "{{ $value ", "line 16, column 11", "the template"),
         ("tier: 1", "tier: '{{ nothing }}'", "line 14, column 38", "nothing"),
         ("tier: 1", "in-valid: 1", "line 14, column 38", "no name of a label"),
-        ("tier: 1", "__name__: a", "line 14, column 38", "no name of a label"),
+        ("tier: 1", "__name__: a", "line 14, column 38", "the name of the series"),
         ("record: model:psi:max", "record: model-psi", "line 8, column 9", "no name of a series"),
         ("keep_firing_for", "keep_firing", "line 13, column 9", "no key of an alerting rule"),
         ("- name: drift", "- title: drift", "line 2, column 5", "title"),
@@ -246,3 +246,34 @@ def bomb(first: str, repeated: str, n_levels: int, width: int) -> str:
 def test_aliases_without_measure_are_refused_with_their_place(tmp_path, text, problem):
     with pytest.raises(SettingsError, match=problem):
         load_rule_file(written(tmp_path, text))
+
+
+WRITTEN_BY_A_GENERATOR = """\
+groups:
+- null
+- name: a
+  limit: null
+  rules:
+  - null
+  - {record: 'a:b', expr: up, alert: '', for: 0s, keep_firing_for: null, annotations: {}}
+  - {alert: A, expr: up, record: '', annotations: {__name__: x}}
+- {name: b, limit: 1e3, rules: []}
+"""
+
+
+def test_what_says_nothing_in_a_generated_file_is_taken_as_by_prometheus(tmp_path):
+    file = written(tmp_path, WRITTEN_BY_A_GENERATOR)
+    first, second = load_rule_file(file).groups
+    assert [rule.name for rule in first.rules] == ["a:b", "A"]
+    assert (first.limit, second.limit) == (0, 1000)
+    if shutil.which("promtool"):
+        told = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("key", ["for: 5m", "keep_firing_for: 5m", "annotations: {a: b}", "alert: A", "limit: true"])
+def test_a_key_of_the_other_kind_that_says_something_is_refused(tmp_path, key):
+    rule = "{record: 'a:b', expr: up}" if "limit" in key else f"{{record: 'a:b', expr: up, {key}}}"
+    group = f"{{name: a, rules: [{rule}]" + (f", {key}}}" if "limit" in key else "}")
+    with pytest.raises(SettingsError):
+        load_rule_file(written(tmp_path, f"groups: [{group}]"))

@@ -52,6 +52,13 @@ def test_twins_are_ready_made_rules_and_built_in_rules():
     assert set(BUILT_IN_TWINS.values()) <= set(RULES)
 
 
+def test_twins_have_the_same_severity():
+    severities = {rule.name: rule.labels["severity"] for rule in rules()}
+    assert {name: severities[name] for name in BUILT_IN_TWINS} == {
+        name: str(RULES[built_in].severity) for name, built_in in BUILT_IN_TWINS.items()
+    }
+
+
 def test_the_rules_for_prometheus_are_the_same_file():
     deployed = ROOT / "deploy" / "prometheus" / READY_MADE_FILE.name
     assert deployed.read_bytes() == READY_MADE_FILE.read_bytes()

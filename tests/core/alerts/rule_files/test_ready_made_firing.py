@@ -117,8 +117,11 @@ CASES: dict[str, list[Course]] = {
     ],
     "RolloutStuck": [Course(c.ROLLOUT_STUCK, ROLLOUT, 1.0, 0.0)],
     "CpuHigh": [
-        Course(c.MACHINE_CPU, {"mode": "idle"}, rises(0.38), rises(0.42)),
-        Course(c.MACHINE_CPU, {"mode": "user"}, rises(1.62), rises(1.58)),
+        Course(c.MACHINE_CPU, {"mode": "idle"}, rises(0.10), rises(0.10)),
+        Course(c.MACHINE_CPU, {"mode": "iowait"}, rises(0.10), rises(0.10)),
+        Course(c.MACHINE_CPU, {"mode": "user"}, rises(1.80), rises(1.80)),
+        Course(c.ENGINE_CPU, {"role": "trainer"}, 0.18, 0.22),  # what the engine itself uses does not count
+        Course(c.MACHINE_MEMORY_TOTAL, {}, 100.0, 100.0),
         limit("cpu_percent_max"),
     ],
     "MemoryHigh": [
@@ -127,8 +130,8 @@ CASES: dict[str, list[Course]] = {
         limit("memory_percent_max"),
     ],
     "DiskHigh": [
-        Course(c.MACHINE_DISK_FREE, {}, 9.0, 11.0),
-        Course(c.MACHINE_DISK_TOTAL, {}, 100.0, 100.0),
+        Course(c.MACHINE_DISK_USED, {}, 81.0, 79.0),
+        Course(c.MACHINE_DISK_FREE, {}, 8.9, 8.9),  # of 100, so that 10 are kept for the system
         limit("disk_percent_max"),
     ],
     "DiskFilling": [Course(c.DISK_DAYS, {}, 6.9, 7.1), limit("disk_full_days")],

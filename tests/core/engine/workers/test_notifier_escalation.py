@@ -39,8 +39,8 @@ def clock():
 def notifier_of(context, workspace, clock):
     """Return a notifier with escalation; each call is a new one, as after a restart."""
 
-    def notifier_of(routing="routing: null", last="night"):
-        workspace.settings_file.write_text(SETTINGS.format(routing=routing, last=last))
+    def notifier_of(routing="routing: null", last="night", settings=SETTINGS):
+        workspace.settings_file.write_text(settings.format(routing=routing, last=last))
         return Notifier(replace(context, clock=clock))
 
     return notifier_of
@@ -115,6 +115,46 @@ def test_steps_are_told_beside_a_routing_file(notifier_of, workspace, clock):
         ]
         assert len(http.requests) == 2
         notifier.end(after_failure=False)
+
+
+ROUTED = """\
+alerts:
+  routing: am.yaml
+  channels: {{desk: ["console:"], night: ["console:"]}}
+  escalation:
+    - steps:
+        - {{after_minutes: 0, oncall: desk}}
+        - {{after_minutes: 15, receivers: [desk]}}
+  oncall:
+    desk: {{people: [desk, night], starts_on: "2026-03-01"}}
+"""
+
+
+@pytest.mark.parametrize("group_wait", ["0s", "20s"])
+def test_who_is_told_by_a_route_hears_nothing_twice_of_a_step_in_the_same_minute(
+    notifier_of, workspace, clock, group_wait
+):
+    (workspace.root / "am.yaml").write_text(
+        f"route: {{receiver: desk, group_wait: {group_wait}, group_interval: 1s}}\nreceivers: [{{name: desk}}]\n"
+    )
+    fire(workspace, clock)
+    for minutes in (0, 0.25, 0.25, 0, 14, 0.5):
+        notifier = notifier_of(settings=ROUTED)
+        step(notifier, clock, minutes)
+        notifier.end(after_failure=False)
+    assert told(notifier) == [("desk", "first", "firing"), ("desk", "escalation", "firing")]
+
+
+def test_a_step_is_told_if_its_route_tells_nothing_in_that_minute(notifier_of, workspace, clock):
+    (workspace.root / "am.yaml").write_text(
+        "route: {receiver: night, routes: [{receiver: desk, mute_time_intervals: [always], group_wait: 0s}]}\n"
+        "receivers: [{name: desk}, {name: night}]\ntime_intervals: [{name: always, time_intervals: [{}]}]\n"
+    )
+    fire(workspace, clock)
+    notifier = notifier_of(settings=ROUTED)
+    step(notifier, clock)
+    assert told(notifier) == [("desk", "escalation", "firing")]
+    notifier.end(after_failure=False)
 
 
 def test_a_step_to_nobody_is_an_alert_until_the_receiver_exists(notifier_of, workspace, clock):

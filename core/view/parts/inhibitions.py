@@ -1,0 +1,86 @@
+"""Which alerts are inhibited: no document says so, it follows from the routing file and the open alerts."""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from core.view.parts.part import DocumentPart, PartSource, file_mark
+from core.view.parts.stored import Mapped, Stored
+
+if TYPE_CHECKING:
+    from core.alerts.routing.placement import Placements
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class InhibitionsPart(DocumentPart):
+    """The alerts that nobody is told of while another one fires. Read after the alerts."""
+
+    name = "inhibitions"
+
+    def __init__(self, look: PartSource) -> None:
+        super().__init__(look)
+        self._placements: Placements | None = None
+        self._settings_mark: Hashable = None
+        self._file: Path | None = None
+
+    @override
+    def mark(self) -> Hashable:
+        """Return the alerts, and the state of the file that says who is told; whoever has none pays for nothing."""
+        alerts = self._look.seen.alerts
+        if not any(alert.state.is_open for alert in alerts):
+            return ()
+        file = self._routing_file()
+        return () if file is None else (_Same(alerts), file_mark(file))
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self.mark():
+            return {"inhibited": _NONE}
+        from core.alerts.routing.in_force import inhibited_by, routing_in_force
+        from core.alerts.routing.placement import Placements
+
+        open_alerts = [alert for alert in self._look.seen.alerts if alert.state.is_open]
+        config = routing_in_force(self._workspace)
+        if self._placements is None or self._placements.config is not config:
+            self._placements = Placements(config)
+        return {"inhibited": MappingProxyType(dict(inhibited_by(self._placements, open_alerts)))}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        return (Mapped("inhibited", str),)
+
+    def _routing_file(self) -> Path | None:
+        """Return the file that the settings name; they are read again once one of their files changes."""
+        from core.settings import SettingsError, settings_in_force
+        from core.settings.in_force import settings_files
+
+        root = self._workspace.root
+        mark = tuple(map(file_mark, settings_files(root)))
+        if mark != self._settings_mark:
+            self._settings_mark = mark
+            try:
+                given = settings_in_force(root).alerts.routing
+            except SettingsError:  # the part of the settings says so
+                return self._file
+            self._file = None if given is None else root / Path(given).expanduser()
+        return self._file
+
+
+class _Same:
+    """A value that is equal to itself alone: comparing thousands of alerts with others takes long."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._value is other._value
+
+    @override
+    def __hash__(self) -> int:
+        return id(self._value)
