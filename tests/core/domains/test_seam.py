@@ -17,7 +17,10 @@ WORDS = re.compile(
 SAID = {
     "core/domains/registry.py": {"bonds", "etrm"},  # the entries of the built-in domains
     # The domain of those who name none, and the stress scenarios that the settings announce.
-    "core/settings/training.py": {"bonds", "liquidity", "downgrade", "downgrades"},
+    "core/settings/training.py": {"bonds", "liquidity", "downgrade", "downgrades", "commodity"},
+    # The slices of the built-in domains by which agents divide a session: words of settings and of their help.
+    "core/settings/agents.py": {"bonds", "etrm", "commodity", "commodities"},
+    "console/commands/session.py": {"commodity"},
     "core/settings/telemetry.py": {"downgrade"},  # the example of a model's name
     "core/domains/portfolio_figures.py": {"var95"},  # a figure of any portfolio under stress
     "core/tables/usefulness.py": {"maturity"},  # the example of a date that counts as days
