@@ -37,15 +37,6 @@ class HeldSeries:
         self._passed_before: set[int] = set()
         self._turned_ms = 0
 
-    @property
-    def n_samples(self) -> int:
-        """How many samples are held."""
-        return sum(window.n_samples for window in self._windows.values())
-
-    def names(self) -> Collection[str]:
-        """Return the names of the windows."""
-        return self._windows.keys()
-
     def after_ms(self, name: str) -> int | None:
         """Return the time after which a window holds everything; None if there is no such window."""
         return self._windows[name].after_ms if name in self._windows else None

@@ -141,11 +141,6 @@ class RecentWindow:
             columns[each] = column if column.n > _SHORT else column.packed()
         self._drop_what_is_old(scrapes[-1][0])
 
-    @property
-    def n_samples(self) -> int:
-        """How many samples are held."""
-        return sum(len(each) // _SIZE if isinstance(each, bytes) else each.n for each in self._columns.values())
-
     def series(self) -> KeysView[int]:
         """Return the numbers of the series that have samples here."""
         return self._columns.keys()
