@@ -143,7 +143,7 @@ def show_routes(args: argparse.Namespace) -> int:
     from console.cli.output import complain, print_json, print_table, printable
     from core.alerts.delivery.checking import check_names, check_receivers
     from core.alerts.routing.effective import effective_document, effective_text
-    from core.alerts.routing.reading import load_routing, routing_file
+    from core.alerts.routing.reading import RoutingFaultsError, load_routing, routing_file
     from core.alerts.routing.shown import route_tree, routes_shown, tree_lines
     from core.settings import AlertSettings, settings_in_force
     from core.state import Workspace
@@ -159,7 +159,11 @@ def show_routes(args: argparse.Namespace) -> int:
         raise UsageError(
             "There is no routing file, so only attached consoles are told. Name one as alerts.routing in bondx.yaml."
         )
-    config = load_routing(file)
+    try:
+        config = load_routing(file)
+    except RoutingFaultsError as error:
+        complain("\n".join(str(fault) for fault in error.faults))
+        return ExitCode.USAGE
     for note in check_receivers(workspace, settings, config, file, is_in_force=args.file is None):
         complain(note)
     if args.file is None:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -34,6 +34,7 @@ from core.alerts.routing.time_intervals import (
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
+from core.settings.errors import SettingsError
 from core.settings.placed_yaml import Merging, PlacedYaml, YamlPath, read_placed
 
 T = TypeVar("T")
@@ -107,8 +108,24 @@ def load_routing(file: Path) -> RoutingConfig:
 
     Raises:
         SettingsError: It cannot be used; the message names file, line and column, what is wrong and what to do.
+        RoutingFaultsError: There are several faults; the message is that of the first, and counts the others.
     """
     return _Reading(read_placed(file, merging=_MERGING)).config()
+
+
+class RoutingFaultsError(SettingsError):
+    """A routing file has several faults.
+
+    Attributes:
+        faults: All of them, in the order in which the file is read.
+    """
+
+    def __init__(self, faults: Sequence[SettingsError]) -> None:
+        first = faults[0]
+        rest = "1 more fault" if len(faults) == 2 else f"{len(faults) - 1} more faults"
+        super(SettingsError, self).__init__(f"{first} ({rest}: bondx alerts routes lists all.)")  # it has its place
+        self.file = first.file
+        self.faults = tuple(faults)
 
 
 class _Reading:
@@ -119,16 +136,15 @@ class _Reading:
         self._receivers: dict[str, Receiver] = {}
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
         self._n_routes = 0
+        self._faults: list[SettingsError] = []
 
     def config(self) -> RoutingConfig:
-        top = self._mapping(self._source.values, (), _TOP)
-        settings = self._global(top.get("global"))
+        top = self._mapping(self._source.values, (), None)
+        self._attempt(self._mapping, top, (), _TOP)
+        settings = self._attempt(self._global, top.get("global")) or {}
         for name in ("time_intervals", "mute_time_intervals"):
-            self._read_intervals(top.get(name), (name,))
-        for index, item in enumerate(self._list(top.get("receivers"), ("receivers",))):
-            self._read_receiver(item, ("receivers", index))
-        if top.get("route") is None:
-            raise self._source.error((), "there is no route: name the receiver that hears by default.")
+            self._each(self._read_interval, top.get(name), (name,))
+        self._each(self._read_receiver, top.get("receivers"), ("receivers",))
         root = RouteNode(
             key="{}",
             receiver="",
@@ -141,15 +157,26 @@ class _Reading:
             mute_time_intervals=(),
             active_time_intervals=(),
         )
-        patterns = self._templates(top.get("templates"))
+        patterns = self._attempt(self._templates, top.get("templates")) or ()
+        library = self._attempt(load_templates, template_files(patterns))
+        route = None
+        if top.get("route") is None:
+            problem = "there is no route: name the receiver that hears by default."
+            self._faults.append(self._source.error((), problem))
+        else:
+            route = self._attempt(partial(self._route, is_root=True), top["route"], ("route",), root)
+        inhibit_rules = self._each(self._inhibit_rule, top.get("inhibit_rules"), ("inhibit_rules",))
+        if len(self._faults) == 1:
+            raise self._faults[0]
+        if self._faults:
+            raise RoutingFaultsError(self._faults)
+        assert route is not None
+        assert library is not None
         return RoutingConfig(
             file=self._source.file,
-            route=self._route(top["route"], ("route",), root, is_root=True),
+            route=route,
             receivers=self._receivers,
-            inhibit_rules=tuple(
-                self._inhibit_rule(item, ("inhibit_rules", index))
-                for index, item in enumerate(self._list(top.get("inhibit_rules"), ("inhibit_rules",)))
-            ),
+            inhibit_rules=tuple(inhibit_rules),
             time_intervals=self._intervals,
             global_fields=self._as_written(settings, ("global",)),
             written=self._as_written(top, ()),
@@ -159,8 +186,22 @@ class _Reading:
                 for index, pattern in enumerate(patterns)
                 if not template_files([pattern])
             ),
-            library=load_templates(template_files(patterns)),
+            library=library,
         )
+
+    def _attempt(self, read: Callable[..., T], *given: Any) -> T | None:
+        """Read one part; its fault is kept, and the others are read all the same."""
+        try:
+            return read(*given)
+        except SettingsError as fault:
+            self._faults.append(fault)
+            return None
+
+    def _each(self, read: Callable[[Any, YamlPath], T], value: Any, path: YamlPath) -> list[T]:
+        """Read the parts of a list, and leave out those with a fault."""
+        items = self._attempt(self._list, value, path) or []
+        found = [self._attempt(read, item, (*path, index)) for index, item in enumerate(items)]
+        return [each for each in found if each is not None]
 
     def _templates(self, value: Any) -> tuple[str, ...]:
         """Read the patterns of `templates`, which begin at the folder of the file."""
@@ -181,12 +222,14 @@ class _Reading:
         return settings
 
     def _read_receiver(self, value: Any, path: YamlPath) -> None:
-        fields = self._mapping(value, path, ("name", *KINDS))
+        fields = self._named_mapping(value, path, KINDS)
         name = self._text(fields.get("name"), (*path, "name"), "the name of the receiver")
         if name in self._receivers:
             raise self._source.error(
                 (*path, "name"), f"there are two receivers {_named(name)}; give each its own name."
             )
+        self._receivers[name] = Receiver(name, ())  # routes may name it, whatever is wrong with it
+        self._mapping(value, path, ("name", *KINDS))
         blocks: list[ReceiverBlock] = []
         for kind in fields:
             if kind == "name":
@@ -217,7 +260,14 @@ class _Reading:
         self._n_routes += 1
         if self._n_routes > MOST_ROUTES:
             raise self._source.error(path, f"there are more than {MOST_ROUTES:,} routes.")
-        fields = self._mapping(value, path, _ROUTE)
+        fields = self._mapping(value, path, None)
+        node = self._attempt(partial(self._node, is_root=is_root), fields, path, parent) or parent
+        below = partial(self._route, parent=node)
+        return replace(node, routes=tuple(_apart(self._each(below, fields.get("routes"), (*path, "routes")))))
+
+    def _node(self, fields: Mapping[str, Any], path: YamlPath, parent: RouteNode, *, is_root: bool) -> RouteNode:
+        """Read a route without those below it."""
+        self._mapping(fields, path, _ROUTE)
         matchers = self._matchers(fields, path, "")
         if is_root:
             self._refuse_at_root(fields, path, matchers)
@@ -229,7 +279,7 @@ class _Reading:
                     f"{_nearest(receiver, self._receivers)}the receivers are {', '.join(self._receivers) or 'none'}."
                 )
                 raise self._source.error((*path, "receiver"), f"there is no receiver {_named(receiver)}; {known}")
-        node = replace(
+        return replace(
             parent,
             key="{}" if is_root else f"{parent.key}/{_braces(matchers)}",
             receiver=receiver,
@@ -243,9 +293,6 @@ class _Reading:
             active_time_intervals=self._interval_names(fields, path, "active_time_intervals"),
             routes=(),
         )
-        routes = self._list(fields.get("routes"), (*path, "routes"))
-        children = [self._route(item, (*path, "routes", i), node) for i, item in enumerate(routes)]
-        return replace(node, routes=tuple(_apart(children)))
 
     def _refuse_at_root(self, fields: Mapping[str, Any], path: YamlPath, matchers: tuple[AlertMatcher, ...]) -> None:
         if matchers:
@@ -298,19 +345,18 @@ class _Reading:
             found += self._checked(where, partial(read_matchers, is_typed=False), text)
         return tuple(sorted(found, key=lambda each: (each.name, each.op, each.value)))
 
-    def _read_intervals(self, value: Any, path: YamlPath) -> None:
-        for index, item in enumerate(self._list(value, path)):
-            where = (*path, index)
-            fields = self._mapping(item, where, ("name", "time_intervals"))
-            name = self._text(fields.get("name"), (*where, "name"), "the name of the interval")
-            if name in self._intervals:
-                raise self._source.error(
-                    (*where, "name"), f"there are two intervals {_named(name)}; give each its own name."
-                )
-            parts = self._list(fields.get("time_intervals"), (*where, "time_intervals"))
-            self._intervals[name] = tuple(
-                self._interval(part, (*where, "time_intervals", i)) for i, part in enumerate(parts)
+    def _read_interval(self, value: Any, path: YamlPath) -> None:
+        fields = self._named_mapping(value, path, ("time_intervals",))
+        name = self._text(fields.get("name"), (*path, "name"), "the name of the interval")
+        if name in self._intervals:
+            raise self._source.error(
+                (*path, "name"), f"there are two intervals {_named(name)}; give each its own name."
             )
+        self._intervals[name] = ()  # routes may name it, whatever is wrong with it
+        self._mapping(fields, path, ("name", "time_intervals"))
+        where = (*path, "time_intervals")
+        parts = self._list(fields.get("time_intervals"), where)
+        self._intervals[name] = tuple(self._interval(part, (*where, i)) for i, part in enumerate(parts))
 
     def _interval(self, value: Any, path: YamlPath) -> TimeInterval:
         fields = self._mapping(value, path, _TIMES)
@@ -377,6 +423,11 @@ class _Reading:
                 problem = f"there is no key {_named(key)} here; {_nearest(key, keys)}the keys are {', '.join(keys)}."
                 raise self._source.error((*path, key), problem)
         return value
+
+    def _named_mapping(self, value: Any, path: YamlPath, keys: tuple[str, ...]) -> Mapping[str, Any]:
+        """Read an entry whose keys are checked once its name is known, so that others may name it."""
+        is_named = isinstance(value, dict) and "name" in value
+        return self._mapping(value, path, None if is_named else ("name", *keys))
 
     def _list(self, value: Any, path: YamlPath) -> list[Any]:
         if value is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.alerts.routing.reading import load_routing
+from core.alerts.routing.reading import RoutingFaultsError, load_routing
 from core.alerts.routing.shown import route_tree, tree_lines
 from core.settings import SettingsError
 
@@ -131,6 +131,36 @@ def test_each_fault_names_its_place_and_the_cure(written, name):
         load_routing(written(GOOD.replace(good, bad, 1)))
     assert place in str(raised.value)
     assert told in str(raised.value)
+
+
+FAULTY = """\
+global: {resolve_timeut: 5m}
+time_intervals:
+- name: night
+  time_intervals: [{times: [{start_time: "25:00", end_time: "03:00"}]}]
+receivers:
+- name: desk
+  slak_configs: [{channel: x}]
+route:
+  receiver: nobody
+  routes:
+  - receiver: desk
+    mute_time_intervals: [night, nigth]
+    routes:
+    - matchers: ['a=~(']
+    - {receiver: desk, group_wait: soon}
+inhibit_rules:
+- equal: [3, []]
+"""
+
+
+def test_all_faults_are_found_at_once_and_none_that_only_follows_from_another(written):
+    with pytest.raises(RoutingFaultsError) as raised:
+        load_routing(written(FAULTY))
+    told = [str(fault) for fault in raised.value.faults]
+    assert [re.search(r"line (\d+)", each)[1] for each in told] == ["1", "4", "7", "9", "12", "14", "15", "17"]
+    assert "no time interval 'nigth'; the intervals are night." in told[4]
+    assert str(raised.value) == f"{told[0]} (7 more faults: bondx alerts routes lists all.)"
 
 
 @pytest.mark.skipif(shutil.which("amtool") is None, reason="Alertmanager's amtool is not installed")
