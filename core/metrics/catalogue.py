@@ -41,6 +41,12 @@ PREDICT_EARLIER = CounterMetric(
     ("model", "counter"),
 )
 LIVE_ROWS = CounterMetric("bondx_live_rows", "Rows counted in the bins of the version's profile.", _P, _MODEL)
+LIVE_LEFT_OUT = CounterMetric(
+    "bondx_live_left_out_rows",
+    "Answered rows that are not counted, since a random share of the requests stands for them.",
+    _P,
+    _MODEL,
+)
 LIVE_DROPPED = CounterMetric(
     "bondx_live_dropped_rows", "Answered rows that could not be counted: too many at a time.", _P, _MODEL
 )

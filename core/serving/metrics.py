@@ -84,6 +84,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     dropped = catalogue.PREDICT_SHADOW_DROPPED.family()
     unfamiliar = catalogue.PREDICT_UNFAMILIAR.family()
     live, live_dropped = catalogue.LIVE_ROWS.family(), catalogue.LIVE_DROPPED.family()
+    left_out = catalogue.LIVE_LEFT_OUT.family()
     unprofiled = catalogue.LIVE_UNPROFILED.family()
     for model, version, stats in counts.versions:
         labels = (model, version)
@@ -96,6 +97,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         for name, n in list(stats.unfamiliar.items()):
             unfamiliar.add_metric((*labels, name), n)
         live.add_metric(labels, stats.n_live)
+        left_out.add_metric(labels, stats.n_live_left_out)
         live_dropped.add_metric(labels, stats.n_live_dropped)
         unprofiled.add_metric(labels, stats.n_live_unprofiled)
     earlier = catalogue.PREDICT_EARLIER.family()
@@ -106,7 +108,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
     evicted = catalogue.VERSION_EVICTIONS.family(counts.n_evicted)
-    counted = (live, live_dropped, unprofiled)
+    counted = (live, left_out, live_dropped, unprofiled)
     return seconds, rows, errors, copies, dropped, unfamiliar, *counted, earlier, refused, evicted
 
 
@@ -121,6 +123,7 @@ def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
         ("shadow_dropped", stats.n_copies_dropped),
         ("unfamiliar_values", sum(stats.unfamiliar.values())),
         ("live_rows", stats.n_live),
+        ("live_left_out_rows", stats.n_live_left_out),
         ("live_dropped_rows", stats.n_live_dropped),
         ("live_unprofiled_rows", stats.n_live_unprofiled),
     )

@@ -25,7 +25,8 @@ class VersionStats(msgspec.Struct):
     n_errors: int = 0
     n_shadow: int = 0
     n_copies_dropped: int = 0
-    n_live: int = 0  # rows counted in the bins of the profile; this and the next two change in the counting thread
+    n_live: int = 0  # rows counted in the bins of the profile; this and the next three change in the counting thread
+    n_live_left_out: int = 0
     n_live_dropped: int = 0
     n_live_unprofiled: int = 0
     seconds: float = 0.0
@@ -49,6 +50,7 @@ class VersionStats(msgspec.Struct):
         self.n_shadow += other.n_shadow
         self.n_copies_dropped += other.n_copies_dropped
         self.n_live += other.n_live
+        self.n_live_left_out += other.n_live_left_out
         self.n_live_dropped += other.n_live_dropped
         self.n_live_unprofiled += other.n_live_unprofiled
         self.seconds += other.seconds

@@ -135,11 +135,11 @@ class LiveDrift:
         return newest
 
     def _lacking(self, version: LiveVersion, now: datetime) -> list[str]:
-        """Say how many answered rows of today and yesterday the verdict lacks."""
+        """Say how many answered rows of today and yesterday are not in the counts."""
         yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
         n = self._reader.n_dropped(version.model, version.version, yesterday, now)
         rows = "answered row is" if n == 1 else "answered rows are"
-        return [f"{n:,} {rows} not counted: too many came at a time, today or yesterday"] if n else []
+        return [f"{n:,} {rows} not counted: more came at a time than are counted, today or yesterday"] if n else []
 
     def _date(
         self, version: LiveVersion, prepared: _Prepared, known: LiveState, drift: SequentialDrift, now: datetime

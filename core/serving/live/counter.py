@@ -38,7 +38,7 @@ class _Minute:
     """The rows of one version within one minute, so far."""
 
     n: int = 0
-    n_dropped: int = 0
+    n_dropped: int = 0  # those for which others stand, too
     sketch: LiveSketch = field(default_factory=LiveSketch)
 
 
@@ -102,7 +102,10 @@ class LiveCounter:
         """
         if self._writer is None:
             return None
-        tap = LiveTap(model, version, scorer, profile, stats, wake=self._wake, seconds=self._seconds)
+        takes_all = self._features is not None
+        tap = LiveTap(
+            model, version, scorer, profile, stats, wake=self._wake, seconds=self._seconds, takes_all=takes_all
+        )
         if tap.counter is None:
             log.info("%s %s has no profile: its rows are only numbered, and its drift is not watched", model, version)
         elif names := tap.counter.left_out:
@@ -174,9 +177,14 @@ class LiveCounter:
                 self._features.add(tap, taken)
             by_minute: dict[int, list[AnsweredRequest]] = {}
             for each in taken:
+                if not each.is_counted:
+                    continue
                 by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)
             for at, requests in by_minute.items():
                 self._add(tap, minutes.setdefault(at, _Minute()), requests)
+        if n_left_out := tap.take_left_out():
+            minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_left_out
+            tap.stats.n_live_left_out += n_left_out
         if n_dropped := tap.take_dropped():
             minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_dropped
             tap.stats.n_live_dropped += n_dropped

@@ -9,6 +9,7 @@ from core.monitoring.data_profile import DataProfile
 from core.monitoring.live.counting import SketchCounter
 from core.monitoring.live.encoding import profile_number
 from core.monitoring.live.sketch import ProfileIndex
+from core.serving.live.sampler import RequestSampler
 from core.serving.stats import VersionStats
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class AnsweredRequest(NamedTuple):
     request_id: str
     rows: "Rows"
     values: Sequence[Any]
+    is_counted: bool = True  # else it is here for the log of features alone
 
 
 class LiveTap:
@@ -58,6 +60,7 @@ class LiveTap:
         *,
         wake: threading.Event,
         seconds: UnixClock,
+        takes_all: bool = False,
     ) -> None:
         """Prepare.
 
@@ -69,6 +72,7 @@ class LiveTap:
             stats: Its counters.
             wake: Set when much waits.
             seconds: The time.
+            takes_all: Whether requests that are not counted are handed over, too.
         """
         self.model = model
         self.version = version
@@ -81,21 +85,29 @@ class LiveTap:
         self.stats = stats
         self._wake = wake
         self._seconds = seconds
+        self._takes_all = takes_all
+        self._sampler = None if self.counter is None else RequestSampler()
         self._limit = max(MOST_CELLS // max(len(scorer.signature.fields), 1), 1)
         self._early = max(min(self._limit // _EARLY, COUNTED_TOGETHER), 1)
         self._waiting: deque[AnsweredRequest] = deque()
         self._n_in = self._n_out = 0  # each is changed by one thread only
         self._n_refused = self._n_refused_told = 0
+        self._n_left_out = self._n_left_out_told = 0
 
     def add(self, request_id: str, rows: "Rows", values: Sequence[Any]) -> None:
         """Take the rows of an answered request; never blocks. If too many wait, they are counted as dropped."""
-        n = len(values)
+        n, at = len(values), self._seconds()
+        is_counted = self._sampler is None or self._sampler.chooses(n, at)
+        if not is_counted:
+            self._n_left_out += n
+            if not self._takes_all:
+                return
         n_waiting = self._n_in - self._n_out
         if n_waiting and n_waiting + n > self._limit:
-            self._n_refused += n
+            self._n_refused += n if is_counted else 0
             return
         self._n_in += n
-        self._waiting.append(AnsweredRequest(self._seconds(), request_id, rows, values))
+        self._waiting.append(AnsweredRequest(at, request_id, rows, values, is_counted))
         if n_waiting + n > self._early:
             self._wake.set()
 
@@ -107,6 +119,12 @@ class LiveTap:
             n += len(each.values)
         self._n_out += n
         return taken
+
+    def take_left_out(self) -> int:
+        """Return how many rows were answered since the last call, for which a random share of the requests stands."""
+        left_out = self._n_left_out
+        found, self._n_left_out_told = left_out - self._n_left_out_told, left_out
+        return found
 
     def take_dropped(self) -> int:
         """Return how many rows were dropped since the last call."""

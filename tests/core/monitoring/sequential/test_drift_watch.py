@@ -279,7 +279,7 @@ def test_rows_that_were_answered_but_not_counted_are_said(workspace, version, se
         writer.flush()
     part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=21), None).part
 
-    assert "1,234 answered rows are not counted: too many came at a time, today or yesterday" in part.notes
+    assert "1,234 answered rows are not counted: more came at a time than are counted, today or yesterday" in part.notes
 
 
 def test_after_a_look_with_the_clock_ahead_the_stored_minutes_are_judged_again(workspace, version, served):

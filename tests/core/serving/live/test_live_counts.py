@@ -18,8 +18,11 @@ from core.monitoring.data_profile import PROFILE_NAME, DataProfile
 from core.monitoring.live import PREDICTION, ProfileIndex, from_bytes
 from core.serving.live import LiveCounter
 from core.serving.live import tap as tap_module
+from core.serving.live.sampler import RequestSampler
 from core.serving.scoring.warming import warm_scorer
 from core.serving.stats import VersionStats
+from core.settings.feature_log import FeatureLogSettings
+from core.telemetry.features import logged_features
 from core.telemetry.live import LiveReader
 from tests.clocks import HandClock
 from tests.processes import free_port
@@ -138,9 +141,9 @@ def test_whole_minutes_are_in_the_store_when_a_server_is_killed(workspace, profi
 class Counted:
     """A counter without a thread, on a clock of its own."""
 
-    def __init__(self, workspace, folder, clock):
+    def __init__(self, workspace, folder, clock, *, logs=None):
         self.clock = clock
-        self.live = LiveCounter(workspace, clock=clock)
+        self.live = LiveCounter(workspace, clock=clock, logs=logs)
         self.stats = VersionStats()
         self.scorer = warm_scorer(folder)
         self.profile = DataProfile.read(folder, "spread") if (folder / PROFILE_NAME).exists() else None
@@ -286,3 +289,29 @@ def test_counting_can_be_turned_off(workspace, profiled):
     assert live.tap("spread", "1.0.0", warm_scorer(profiled), None, VersionStats()) is None
     live.close()
     assert not workspace.live_file.exists()
+
+
+def test_above_a_rate_a_share_of_the_requests_stands_for_all_and_the_minute_says_so(workspace, counted, rows_of):
+    counted.tap._sampler = RequestSampler(6, draw=iter([0.9, 0.4, 0.6]).__next__)
+    rows = rows_of("spread", 12)
+    counted.answer(rows)
+    counted.clock.pass_by(1)
+    for _ in range(3):  # half of the requests: 6 rows of 12
+        counted.answer(rows)
+    counted.live.count()
+    assert (counted.stats.n_live, counted.stats.n_live_left_out, counted.stats.n_live_dropped) == (24, 24, 0)
+    counted.live.close()
+    (minute,) = LiveReader(workspace.live_file).between("spread", "1.0.0", *EVER)
+    assert (minute.n, minute.n_dropped) == (24, 24)
+
+
+def test_the_log_of_features_samples_from_the_rows_that_are_not_counted_too(workspace, profiled, rows_of):
+    counted = Counted(workspace, profiled, HandClock(START), logs=FeatureLogSettings(share=1.0))
+    counted.tap._sampler = RequestSampler(1, draw=lambda: 1.0)
+    for _ in range(3):
+        counted.answer(rows_of("spread", 4))
+        counted.clock.pass_by(1)
+    counted.live.count()
+    assert (counted.stats.n_live, counted.stats.n_live_left_out) == (4, 8)
+    counted.live.close()
+    assert len(logged_features(workspace.features_file, "spread")) == 12
