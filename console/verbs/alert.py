@@ -1,5 +1,6 @@
 """Verbs about alerts: acknowledge, resolve; one alert, or all that are marked."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -7,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
 from console.presentation.offer import AskAgainError, Offer, told_first
+from console.presentation.phrases import counted
 from console.verbs.chosen import Chosen
 from console.verbs.offer import OfferContext
 from console.verbs.silence import DURATIONS, USUAL_DURATION, choice_line, following_duration, silence_instead
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
 from core.actor import Actor
-from core.alerts import Alert, AlertState
+from core.alerts import Alert, AlertState, Severity
 from core.errors import ConflictError, NotFoundError
 from widgets.line import Line, section
 
@@ -60,6 +62,40 @@ GROUP_ALERTS = ScreenAction(
 )
 
 
+FEW_ALERTS = 5
+"""So many are named with their summaries; more would be screens of text that nobody reads before confirming."""
+NAMED_MODELS = 3
+
+
+def named_alerts(group: Sequence[Alert]) -> list[Line]:
+    """Name alerts, the most severe first: a few each by itself, more by rule, with their number.
+
+    Args:
+        group: The alerts.
+    """
+    if len(group) <= FEW_ALERTS:
+        return [
+            line
+            for alert in group
+            for line in (
+                Line(((f"{alert.severity}  ", "bad"), (alert.brief_name, "strong"))),
+                Line(((alert.summary, ""),)),
+            )
+        ]
+    by_rule: dict[tuple[Severity, str], list[Alert]] = {}
+    for alert in group:
+        by_rule.setdefault((alert.severity, alert.name), []).append(alert)
+    found = []
+    for (severity, name), alerts in sorted(
+        by_rule.items(), key=lambda each: (-each[0][0].rank, -len(each[1]), each[0])
+    ):
+        models = sorted({alert.labels["model"] for alert in alerts if "model" in alert.labels})
+        more = f" and {len(models) - NAMED_MODELS} more" if len(models) > NAMED_MODELS else ""
+        of = f" of {', '.join(models[:NAMED_MODELS])}{more}" if models else ""
+        found.append(Line(((f"{severity}  ", "bad"), (name, "strong"), (f"  {counted(len(alerts), 'alert')}{of}", ""))))
+    return found
+
+
 class AlertDecision(Change[Chosen[Alert]]):
     """A decision about alerts, in the state shown at the key press. Those that it does not suit are left out."""
 
@@ -105,22 +141,20 @@ class AlertDecision(Change[Chosen[Alert]]):
                 news = str(error).splitlines()
                 raise AskAgainError(str(error), lambda: self._again(context, thing, options, news)) from error
             done.extend(group)
-            return f"{self.participle} {', '.join(alert.brief_name for alert in group)}."
+            names = [alert.brief_name for alert in group]
+            told = ", ".join(names) if len(names) <= FEW_ALERTS else counted(len(names), "alert")
+            return f"{self.participle} {told}."
 
-        left_out = [f"{alert.brief_name}: {self.refuses(alert)}" for alert in thing.things if alert not in group]
-        lines = [
-            line
-            for alert in group
-            for line in (
-                Line(((f"{alert.severity}  ", "bad"), (alert.brief_name, "strong"))),
-                Line(((alert.summary, ""),)),
-            )
-        ]
+        refused = [(alert, self.refuses(alert)) for alert in thing.things if alert not in group]
+        left_out = [f"{alert.brief_name}: {why}" for alert, why in refused]
+        if len(left_out) > FEW_ALERTS:
+            reasons = Counter(why for _, why in refused)
+            left_out = [f"{counted(n, 'alert')}: {why}" for why, n in reasons.most_common()]
         is_one = len(group) == 1 and not thing.are_marked
         return Offer(
             title=f"{self.confirm} {'an alert' if is_one else thing.counted('alert', len(group))}",
             lines=(
-                *lines,
+                *named_alerts(group),
                 *thing.spared_lines(),
                 *section("Left out", left_out),
                 *section("What will happen", self.effects(group)),

@@ -1,8 +1,9 @@
 """The questions about alerts say what is true for the kind and the number of the alerts."""
 
 import pytest
+from msgspec.structs import replace
 
-from console.verbs.alert import Acknowledge, CommentOn, Resolve, Snooze
+from console.verbs.alert import FEW_ALERTS, Acknowledge, CommentOn, Resolve, Snooze, named_alerts
 from core.alerts import Alert, AlertState, Severity
 from tests.console.conftest import NOW
 
@@ -46,3 +47,14 @@ def test_several_alerts_are_not_called_it(decision):
 
 def test_k_says_what_takes_an_acknowledgement_back():
     assert "X resolves the alert; a later firing notifies again" in Acknowledge().way_back([EVENT])
+
+
+def test_many_alerts_are_named_by_rule_the_worst_first_so_that_the_question_fits_the_screen():
+    drifted = [an_alert("drift", labels={"model": f"m{k}"}) for k in range(40)]
+    failing = replace(an_alert("serving_errors", labels={"model": "m7"}), severity=Severity.CRITICAL)
+    few = [line.text for line in named_alerts(drifted[:FEW_ALERTS])]
+    assert few[:2] == ["warning  drift{model=m0}", "drift"]
+    assert [line.text for line in named_alerts([*drifted, failing])] == [
+        "critical  serving_errors  1 alert of m7",
+        "warning  drift  40 alerts of m0, m1, m10 and 37 more",
+    ]
