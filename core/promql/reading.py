@@ -11,6 +11,7 @@ from core.promql.aggregations import AGGREGATIONS
 from core.promql.binary import ARITHMETIC, COMPARISON, SETS, Matching
 from core.promql.cost import require_affordable
 from core.promql.errors import PromqlError
+from core.promql.fault_place import UNPLACED, place_of_fault
 from core.promql.patterns import LabelPattern
 from core.promql.plan import (
     DEFAULT_SUBQUERY_STEP_MS,
@@ -77,6 +78,9 @@ def _parsed(text: str) -> Any:
     try:
         return promql_parser.parse(with_plain_strings(text))  # in raw strings, the parser looks for escapes
     except (ValueError, OverflowError, TypeError) as error:
+        if str(error) == UNPLACED:
+            place, told = place_of_fault(text)
+            raise PromqlError(told, place) from None
         raise PromqlError(_clean(str(error)), _place(text, str(error))) from None
 
 

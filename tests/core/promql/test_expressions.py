@@ -1,9 +1,14 @@
 """Expressions over series in memory."""
 
+import re
+
 import numpy as np
 import pytest
 
 from core.promql import STALE, Expression, PromqlError, SeriesInMemory, SeriesSamples, VectorSample
+from core.promql.fault_place import place_of_fault
+from core.promql.string_literals import without_strings
+from tests.core.promql.test_prometheus import EXPRESSIONS
 
 NOW = 600_000
 
@@ -176,3 +181,27 @@ def test_what_no_evaluation_could_afford_is_refused_when_it_is_read(text, part, 
 )
 def test_subqueries_of_rules_in_use_are_affordable(text):
     Expression.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("up ==", "The expression ends where another part of it is expected. (at character 6)"),
+        ("foo bar", "bar is not expected here. (at character 5)"),
+        ("sum by (a) up up", "up is not expected here. (at character 12)"),
+        ('up{a="b c"} > > 3', "> is not expected here. (at character 15)"),
+        ("topk(,a)", ", is not expected here. (at character 6)"),
+    ],
+)
+def test_a_fault_that_the_parser_does_not_place_has_its_place(text, told):
+    with pytest.raises(PromqlError) as refused:
+        Expression.parse(text)
+    assert str(refused.value) == told
+
+
+def test_no_beginning_of_a_good_expression_is_taken_for_a_fault():
+    for text in EXPRESSIONS:
+        words = list(re.finditer(r"[A-Za-z0-9_:.]+|[=!]~|[<>=!]=|\S", without_strings(text)))
+        for word in words[:-1]:
+            place, _ = place_of_fault(text[: word.end()])
+            assert place == word.end(), text

@@ -178,7 +178,7 @@ def test_a_string_is_read_as_prometheus_reads_it(address):
         if refused is None:
             assert theirs == {one.labels: one.value for one in ours}, written
             continue
-        assert refused.offset is not None or refused.message == "Invalid promql query.", written
+        assert refused.offset is not None, written
         if theirs is not None:  # bytes that are no UTF-8: a Prometheus answers with a stand-in, which matches no label
             assert "\N{REPLACEMENT CHARACTER}" in str(theirs), written
             assert "no UTF-8" in refused.message
