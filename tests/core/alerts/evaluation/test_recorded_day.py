@@ -154,7 +154,7 @@ def families(chance: random.Random) -> Iterator[tuple[dict[str, str], Iterator[f
     yield named("bondx_machine_memory_used_bytes", wander(chance, 50, 95, 0.8))
     yield named("bondx_machine_memory_total_bytes", wander(chance, 100, 100, 0))
     yield named("bondx_machine_disk_free_bytes", wander(chance, 2, 25, 0.5))
-    yield named("bondx_machine_disk_total_bytes", wander(chance, 100, 100, 0))
+    yield named("bondx_machine_disk_used_bytes", wander(chance, 75, 98, 0.5))
     yield named("bondx_machine_disk_full_days", wander(chance, 2, 12, 0.2))
     for name in ("bondx_ready", "bondx_engine_up", "bondx_telemetry_up", "bondx_live_up", "bondx_workspace_writable"):
         yield named(name, opposite(rarely()))
