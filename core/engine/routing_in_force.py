@@ -64,7 +64,7 @@ class RoutingInForce:
         """Read what has changed, and fire or clear the alert on a file that cannot be used."""
         root = self._context.workspace.root
         signature = self._signature()
-        if signature == self._read_from:
+        if signature == self._read_from and not self._told:  # of a faulty file, a mend may be in another
             return
         try:
             self._file = routing_file(root, settings_in_force(root).alerts.routing)

@@ -26,6 +26,7 @@ _LEAST_BLOCKS = 6
 _JUMP_STEPS = 3  # what is copied for up to two blocks, an hour each of a day, rises in three steps
 _JUMP_SHARE = 0.5  # of the whole rise, at least
 _JUMP_NOISE = 8.0  # times the median deviation of a step, at least: more than five standard deviations
+_UNDONE_SHARE = 0.5  # a later fall by this share of the jump is the end of a temporary file
 _ENDED_SHARE = 0.2  # a next step below this share of the jump has ended it
 _Z = NormalDist().inv_cdf(0.975)
 
@@ -130,7 +131,9 @@ def _without_jump(means: list[tuple[float, float]], newest_rise: float) -> list[
     next_step = [*steps, newest_rise][jump + _JUMP_STEPS]
     is_most = height > _JUMP_SHARE * (means[-1][1] - means[0][1])
     stands_out = height - _JUMP_STEPS * usual > _JUMP_NOISE * noise
-    if not (is_most and stands_out) or next_step > _ENDED_SHARE * height:
+    later = [used for _, used in means[jump + _JUMP_STEPS :]]
+    is_undone = later[0] - min(later) > _UNDONE_SHARE * height  # deleted again: without the rise, the fall would count
+    if not (is_most and stands_out) or next_step > _ENDED_SHARE * height or is_undone:
         return means
     inside = range(jump, jump + _JUMP_STEPS)
     flattened = accumulate((usual if at in inside else step for at, step in enumerate(steps)), initial=means[0][1])

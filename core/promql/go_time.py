@@ -137,11 +137,11 @@ def in_zone(value: datetime, name: str) -> datetime:
     Raises:
         PromqlError: There is no such zone.
     """
-    if name == "Local":
-        return value.astimezone()
     try:
-        return value.astimezone(ZoneInfo(name or "UTC"))
-    except (KeyError, OSError, ValueError, OverflowError):
+        return value.astimezone(None if name == "Local" else ZoneInfo(name or "UTC"))
+    except OverflowError:  # the time of an alert that has not ended, in a zone west of UTC
+        raise PromqlError(f"{time_text(value)} is no time in the zone {name!r}") from None
+    except (KeyError, OSError, ValueError):
         raise PromqlError(f"there is no time zone {name!r}; write one as Europe/Zurich.") from None
 
 

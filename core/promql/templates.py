@@ -193,6 +193,8 @@ class _Expansion:
         """Run what `define` holds, in which `$` is what it is called with."""
         if self._depth >= MAXIMUM_DEPTH:
             raise PromqlError(f"templates call each other more than {MAXIMUM_DEPTH} deep")
+        if name not in self._template.defined:
+            raise PromqlError(f"the template {shown(name)} is not defined")
         outside, self._variables = self._variables, [("$", root)]
         self._depth += 1
         try:
@@ -273,11 +275,14 @@ class _Expansion:
     def _call(self, function: Operand, arguments: list[Any]) -> Any:
         name = function.value
         try:
-            return self._functions[name](*arguments)
+            found = self._functions[name](*arguments)
         except PromqlError as error:
             if error.offset is not None:
                 raise
             raise PromqlError(f"{name}: {error.message}", function.offset) from None
+        if isinstance(found, str) and len(found) > MAXIMUM_OUTPUT:  # a variable may double it again and again
+            raise PromqlError(f"{name} makes more than {MAXIMUM_OUTPUT} characters", function.offset)
+        return found
 
     def _operand(self, operand: Operand, dot: Any, arguments: Sequence[Any] = ()) -> Any:
         match operand.kind:

@@ -16,7 +16,7 @@ from core.state import Documents, StaleRevisionError, Workspace
 from core.tracking.experiments import checked_experiment_name
 from core.training.agents.totals import with_totals
 from core.training.errors import SessionRequestRefusedError
-from core.training.session import DesiredSession, ObservedSession, Session, as_document
+from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
 from core.training.tuning.stopping import stop_refusal
 
 DATABASE = "sessions"
@@ -175,8 +175,10 @@ class Sessions:
         if not session.parent or desired is not DesiredSession.RUNNING:
             return None
         parent = self.get(session.parent)
-        if parent.wants_work and not parent.observed.phase.is_at_rest:
+        if parent.wants_work:
             return None
+        if parent.observed.phase is SessionPhase.FINISHED:
+            return f"it is an agent of {parent.session_id}, which has finished; start a new session instead"
         state = parent.observed.phase if parent.desired is DesiredSession.RUNNING else parent.desired
         return f"it is an agent of {parent.session_id}, which is {state}; resume that session instead"
 

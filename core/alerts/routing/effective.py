@@ -12,7 +12,7 @@ from core.alerts.routing.config import RouteNode, RoutingConfig
 
 _SECRET: Final = re.compile(
     r"(.*_)?(password|secret|secrets|token|token_id|credentials|bearer_token|api_key|routing_key|service_key|user_key"
-    r"|secret_key|access_key|app_token|bot_token|auth_secret)"
+    r"|secret_key|access_key|app_token|bot_token|auth_secret|key|client_certificate_key)"
 )
 """The keys whose values are secret in every kind of receiver; `…_file` names a file, and is none."""
 _ADDRESS_OF: Final[Mapping[str, frozenset[str]]] = {

@@ -53,7 +53,7 @@ def expression_of(condition: str) -> str:
         )
     metric, limit = found["metric"], found["limit"].strip()
     _require_metric(metric)
-    names = [name for name in _NAME.findall(limit) if not re.fullmatch(r"[eE]", name)]
+    names = _NAME.findall(limit)
     for name in names:
         if name.removeprefix(_BASELINE) not in PERFORMANCE or not name.startswith(_BASELINE):
             choices = ", ".join(f"{_BASELINE}{each}" for each in PERFORMANCE)

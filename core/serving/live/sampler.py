@@ -1,5 +1,6 @@
 """Which requests are counted where more rows are answered than tell anything new."""
 
+import math
 import random
 from collections.abc import Callable
 
@@ -11,10 +12,15 @@ A move of a third of a standard deviation is found from a thousand rows, so thes
 """
 
 
+MEMORY_SECONDS = 60.0
+"""How far back the rate looks, exponentially weighed. A share that followed the rate of seconds would take all of a
+short burst and little of the quiet second behind it; over a minute, callers who take turns have the same share."""
+
+
 class RequestSampler:
     """Chooses whole requests at random, so that about so many rows a second are chosen.
 
-    The share is that of the second before, so what a request holds has no influence on whether it is chosen; and whole
+    The share is that of the rows before, so what a request holds has no influence on whether it is chosen; and whole
     requests are chosen, since the rows of one caller are alike. Not for several threads.
     """
 
@@ -25,23 +31,18 @@ class RequestSampler:
             rows_a_second: About how many rows are chosen.
             draw: Draws from 0 to 1; by default from a source that every process seeds by itself.
         """
-        self._rows_a_second = rows_a_second
+        self._most = rows_a_second * MEMORY_SECONDS
         self._draw = draw
-        self._share = 1.0
-        self._began = 0.0
-        self._n = 0
+        self._recent = 0.0  # rows of the last minute, each weighed by exp(-its age / MEMORY_SECONDS)
+        self._at = 0.0
 
     def chooses(self, n_rows: int, at: float) -> bool:
         """Whether a request is chosen.
 
         Args:
             n_rows: Its rows.
-            at: When it was answered, in seconds; a clock that was set back begins anew.
+            at: When it was answered, in seconds; where the clock was set back, no time has passed.
         """
-        passed = at - self._began
-        if not 0.0 <= passed < 1.0:
-            expected = self._rows_a_second * max(passed, 1.0)
-            self._share = min(1.0, expected / self._n) if self._n else 1.0
-            self._began, self._n = at, 0
-        self._n += n_rows
-        return self._share >= 1.0 or self._draw() < self._share
+        recent = self._recent * math.exp(-max(at - self._at, 0.0) / MEMORY_SECONDS)
+        self._recent, self._at = recent + n_rows, at
+        return recent <= self._most or self._draw() < self._most / recent

@@ -68,6 +68,7 @@ class HeldSeries:
         wanted = np.array(sorted(labels), dtype=np.uint32)
         window.add_all([_part(scrape, wanted) for scrape in scrapes])
         self._windows[name] = window
+        self._passed, self._passed_before = set(), set()  # some of them may be of this name, and pause just now
         self._know({series: labels[series] for series in window.series()})
 
     def drop(self, name: str) -> None:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 MOUNT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 CONTROLLERS = ("cpu", "memory")
+SUBGROUP = "engine"
+"""The group of the engine below a delegated one, as `DelegateSubgroup=` names it: without, nothing was delegated."""
 _PROCESSES, _SWITCHES = "cgroup.procs", "cgroup.subtree_control"
 _USUAL_WEIGHT = 100  # the kernel's, of a group that has none of its own
 _LEAST_WEIGHT, _MOST_WEIGHT = 1, 10_000
@@ -30,9 +32,10 @@ def delegated_group(*, own: Path = OWN, mount: Path = MOUNT) -> Path | None:
     """
     try:
         (place,) = [line[3:] for line in own.read_text().splitlines() if line.startswith("0::")]
-        parent = (mount / place.strip("/")).parent
-        if parent in (mount, mount.parent):
-            return None  # the root belongs to the system
+        own_group = mount / place.strip("/")
+        parent = own_group.parent
+        if parent in (mount, mount.parent) or own_group.name != SUBGROUP:
+            return None  # it belongs to the system, or to systemd, whatever root may write
         offered = (parent / "cgroup.controllers").read_text().split()
         if not set(CONTROLLERS) <= set(offered) or (parent / _PROCESSES).read_text().strip():
             return None

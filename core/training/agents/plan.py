@@ -103,11 +103,14 @@ def _by_algorithm(settings: TrainingSettings) -> dict[str, AgentModels]:
         if len(names) < 2:
             raise UsageError("agents.stack needs two algorithms or more to stack. Name them in agents.of.")
         members: dict[str, float | int | bool | str] = {"members": ", ".join(names)}
-        made[STACK] = {
+        stacked: AgentModels = {
             model: ModelSettings(algorithm="stacking", parameters=members)
             for model in covered
             if {"stacking", *names} <= set(offered[model])
         }
+        if not stacked:
+            raise UsageError(f"agents.stack: no model offers stacking of all of {_told(names)}. Leave stack out.")
+        made[STACK] = stacked
     if rest := {name: model for name, model in settings.models.items() if name not in covered}:
         made[REST] = rest
     return made

@@ -128,3 +128,20 @@ def test_a_file_of_templates_is_read_again_when_it_changes(notifier, workspace, 
     assert not [alert for alert in alerts.open() if alert.rule == "routing_unusable"]
     step(notifier, clock, 60)
     assert [request.json["channel"] for request in http.requests] == ["#one", "#three"]
+
+
+def test_a_faulty_file_is_mended_by_another_one_of_templates(workspace, context, clock):
+    slack = "slack_configs: [{api_url: 'https://hooks.example/x', channel: '#desk'}]"
+    (workspace.root / "alertmanager.yaml").write_text(
+        f"templates: ['*.tmpl']\nroute: {{receiver: desk}}\nreceivers: [{{name: desk, {slack}}}]\n"
+    )
+    (workspace.root / "alertmanager.yaml").chmod(0o600)
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    (workspace.root / "a.tmpl").write_text('{{ define "x" }}{{ template "y" . }}{{ end }}')
+    notifier, alerts = Notifier(replace(context, clock=clock)), Alerts(workspace, clock=clock)
+    step(notifier, clock)
+    assert [alert.rule for alert in alerts.open()] == ["routing_unusable"]
+    (workspace.root / "b.tmpl").write_text('{{ define "y" }}#desk{{ end }}')
+    step(notifier, clock)
+    assert alerts.open() == []
+    notifier.end(after_failure=False)

@@ -76,3 +76,11 @@ def test_several_large_files_are_growth():
     found = forecast(hourly, free_bytes=int(20 * GB))
     assert found.is_growing
     assert found.days_until_full == pytest.approx(20 / 8, rel=0.1)
+
+
+@pytest.mark.parametrize(("first", "last"), [(5, 15), (2, 6), (10, 20)])
+def test_a_large_file_that_is_deleted_again_does_not_hide_growth(first, last):
+    there = [(at, value + (50 * GB if first <= at / 3600 < last else 0.0)) for at, value in used(24, a_day=24 * GB)]
+    found = forecast(there, free_bytes=int(72 * GB))
+    assert found.bytes_per_day_high > 0
+    assert found.days_until_full_low is not None

@@ -1,10 +1,14 @@
 """Templates of annotations and labels."""
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.promql import Expression, PromqlError, SeriesInMemory, VectorSample, expand
+from core.promql.go_time import in_zone
 from core.promql.templates import check_template
 
 FOUND = [VectorSample((("model", "b"),), 2.0), VectorSample((("model", "a"),), 1.0)]
@@ -167,3 +171,20 @@ def test_printf_takes_any_number_of_digits(form):
 def test_printf_does_not_write_without_measure():
     with pytest.raises(PromqlError, match="more than"):
         filled("{{ printf `%1000000d%1000000d` 1 2 }}")
+
+
+def test_a_text_that_doubles_without_end_is_refused():
+    with pytest.raises(PromqlError, match="print makes more than 1048576 characters"):
+        filled('{{ $x := "0123456789" }}' + "{{ $x = print $x $x }}" * 40)
+
+
+@pytest.mark.parametrize("zone", ["Local", "America/New_York"])
+def test_the_time_of_what_has_not_ended_is_none_west_of_utc(zone, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        with pytest.raises(PromqlError, match=f"is no time in the zone '{zone}'"):
+            in_zone(datetime(1, 1, 1, tzinfo=UTC), zone)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

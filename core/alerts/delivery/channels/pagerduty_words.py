@@ -4,6 +4,7 @@ Source:
     PagerDuty developer documentation, "PD-CEF" and "Send an Alert Event": lengths, severities, links and images.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,7 +61,7 @@ class EventWords:
         names = ("description", "severity", "client", "client_url", *_PAYLOAD)
         return cls(
             {name: field(name, fields.get(name)) for name in names},
-            {str(name): field(f"details.{name}", value) for name, value in details.items()},
+            {str(name): field(f"details.{name}", _as_text(value)) for name, value in details.items()},
             blocks("links", _LINK),
             blocks("images", _IMAGE),
         )
@@ -112,3 +113,8 @@ def _filled(
         if not is_web_address(texts.get("href", "https://")):
             del texts["href"]
         yield {name: text if name in (address, "href") else one_line(text) for name, text in texts.items()}
+
+
+def _as_text(value: Any) -> Any:
+    """Write a block or a list among the details as JSON, in which templates stay as they are."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list) else value

@@ -98,3 +98,15 @@ def test_the_real_tool_takes_it(config, tmp_path):
     (tmp_path / "again.yml").write_text(effective_text(config))
     checked = subprocess.run(["amtool", "check-config", "again.yml"], cwd=tmp_path, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_keys_that_newer_alertmanagers_take_in_the_file_itself_are_masked(tmp_path):
+    file = tmp_path / "alertmanager.yml"
+    oauth2 = "{client_id: x, token_url: https://login.example, client_secret: SECRET, tls_config: {key: SECRET}}"
+    file.write_text(
+        "global: {http_config: {tls_config: {cert: public, key: SECRET}}}\nroute: {receiver: desk}\n"
+        f"receivers: [{{name: desk, webhook_configs: [{{url: https://x.example, http_config: {{oauth2: {oauth2}}}}}]}}]\n"
+    )
+    text = effective_text(load_routing(file))
+    assert "public" in text
+    assert "SECRET" not in text

@@ -59,6 +59,7 @@ def test_the_metrics_are_those_that_have_a_baseline():
         ("psi > 0.25", "names 'psi', which is not measured; metrics are psi_score, accuracy"),
         ("accuracy < base - 1", "names 'base', which is not measured; baselines are baseline_accuracy"),
         ("accuracy < accuracy", "the limit names 'accuracy'"),
+        ("accuracy == e", "the limit names 'e'"),
         ("accuracy", "must be a metric, a comparison and a limit"),
         ("0.5 > accuracy", "must be a metric, a comparison and a limit"),
         ('accuracy < 0.5 or vector(1) > "x"', "must be a metric, a comparison and a limit"),
