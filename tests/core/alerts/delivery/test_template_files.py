@@ -118,3 +118,12 @@ def rendered(folder, files, text):
     command = ["amtool", "template", "render", f"--template.glob={files}", "--template.data=data.json"]
     command.append(f"--template.text={text}")
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_name_like_those_of_alertmanager_that_nobody_defines_fails_the_message_for_good(folder, workspace):
+    (folder / "ours" / "b.tmpl").write_text('{{ define "team" }}{{ template "my.default.team" . }}{{ end }}')
+    config = load_routing(folder / "alertmanager.yml")
+    (channel,) = Receivers(workspace, AlertSettings(), config, routing_file=config.file).channels("desk")
+    with pytest.raises(DeliveryError, match=r"the template my\.default\.team is not defined") as refused:
+        channel.make()._channel.filled(a_message(an_alert()))
+    assert refused.value.is_permanent

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.telemetry.metrics.held import HeldSeries
 from core.telemetry.metrics.samples import STALE, STALE_BITS
 from core.telemetry.metrics.window import RecentWindow
 
@@ -104,3 +105,22 @@ def test_a_series_that_ends_after_thirty_samples_takes_little_more_than_the_samp
     finally:
         tracemalloc.stop()
     assert held < n_series * (16 * n_samples + 250)
+
+
+def test_a_series_that_pauses_while_its_name_is_asked_for_first_is_held_once_it_returns():
+    labels = {1: (("__name__", "x"),), 2: (("__name__", "y"),)}
+    held, ids, both = HeldSeries(), np.array([2], dtype=np.uint32), np.array([1, 2], dtype=np.uint32)
+    held.add("y", RecentWindow(0, 600_000, 120_000), [], {})
+
+    def take(at_s, series):
+        held.take(
+            [(1_000 * at_s, series, np.ones(len(series)))], lambda unknown: {each: labels[each] for each in unknown}
+        )
+
+    take(10, both)
+    take(20, ids)
+    held.add("x", RecentWindow(15_000, 600_000, 120_000), [(20_000, ids, np.ones(1))], {})
+    take(30, both)
+    found = held.between("x", 1, 15_000, 40_000)
+    assert found is not None
+    assert found[0].tolist() == [30_000]
