@@ -105,7 +105,8 @@ def test_keys_that_newer_alertmanagers_take_in_the_file_itself_are_masked(tmp_pa
     oauth2 = "{client_id: x, token_url: https://login.example, client_secret: SECRET, tls_config: {key: SECRET}}"
     file.write_text(
         "global: {http_config: {tls_config: {cert: public, key: SECRET}}}\nroute: {receiver: desk}\n"
-        f"receivers:\n- name: desk\n  webhook_configs:\n  - {{url: https://x.example, http_config: {{oauth2: {oauth2}}}}}\n"
+        "receivers:\n- name: desk\n  webhook_configs:\n"
+        f"  - {{url: https://x.example, http_config: {{oauth2: {oauth2}}}}}\n"
     )
     text = effective_text(load_routing(file))
     assert "public" in text
