@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""The one error of this package, and that of its parser."""
 
 from core.errors import UsageError
 
@@ -16,6 +16,11 @@ class PromqlError(UsageError):
         super().__init__(message if offset is None else f"{message} (at character {offset + 1})")
         self.message = message
         self.offset = offset
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a failure of the parser's Rust, which is no `Exception`."""
+    return type(error).__name__ == "PanicException"
 
 
 class TemplateFieldError(PromqlError):

@@ -6,6 +6,7 @@ from typing import Final
 
 import promql_parser
 
+from core.promql.errors import is_panic
 from core.promql.string_literals import with_plain_strings, without_strings
 
 UNPLACED: Final = "invalid promql query"
@@ -51,6 +52,6 @@ def _is_placed(text: str) -> bool:
     except (ValueError, OverflowError, TypeError) as error:
         return str(error) != UNPLACED
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of the parser's Rust: not an Exception
+        if not is_panic(error):
             raise
     return True

@@ -10,7 +10,7 @@ import promql_parser
 from core.promql.aggregations import AGGREGATIONS
 from core.promql.binary import ARITHMETIC, COMPARISON, SETS, Matching
 from core.promql.cost import require_affordable
-from core.promql.errors import PromqlError
+from core.promql.errors import PromqlError, is_panic
 from core.promql.fault_place import UNPLACED, place_of_fault
 from core.promql.patterns import LabelPattern
 from core.promql.plan import (
@@ -67,7 +67,7 @@ def read_expression(text: str) -> Node:
     except (OverflowError, ValueError) as error:
         raise PromqlError(f"A number in the expression is out of range: {error}.") from None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of the parser's Rust: not an Exception
+        if not is_panic(error):
             raise
         raise PromqlError("The parser failed on this expression.") from None
     require_affordable(root)

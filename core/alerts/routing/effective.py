@@ -10,10 +10,7 @@ from core.alerts.delivery.secret import HIDDEN
 from core.alerts.durations import duration_text
 from core.alerts.routing.config import RouteNode, RoutingConfig
 
-_SECRET: Final = re.compile(
-    r"(.*_)?(password|secret|secrets|token|token_id|credentials|bearer_token|api_key|routing_key|service_key|user_key"
-    r"|secret_key|access_key|app_token|bot_token|auth_secret|key|client_certificate_key)"
-)
+_SECRET: Final = re.compile(r"(.*_)?(password|secrets?|token|token_id|credentials|key)")
 """The keys whose values are secret in every kind of receiver; `…_file` names a file, and is none."""
 _ADDRESS_OF: Final[Mapping[str, frozenset[str]]] = {
     "slack_configs": frozenset({"api_url"}),

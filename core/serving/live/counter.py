@@ -182,10 +182,10 @@ class LiveCounter:
                 by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)
             for at, requests in by_minute.items():
                 self._add(tap, minutes.setdefault(at, _Minute()), requests)
-        if n_left_out := tap.take_left_out():
+        if n_left_out := tap.left_out.take():
             minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_left_out
             tap.stats.n_live_left_out += n_left_out
-        if n_dropped := tap.take_dropped():
+        if n_dropped := tap.dropped.take():
             minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_dropped
             tap.stats.n_live_dropped += n_dropped
             self._tell(tap, "more rows are answered than can be counted: the counts of a minute say how many they lack")

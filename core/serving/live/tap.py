@@ -36,6 +36,24 @@ class AnsweredRequest(NamedTuple):
     is_counted: bool = True  # else it is here for the log of features alone
 
 
+class Tally:
+    """A number that one thread raises, and another takes."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self._n = self._n_taken = 0  # each is changed by one thread only
+
+    def add(self, n: int) -> None:
+        """Raise it."""
+        self._n += n
+
+    def take(self) -> int:
+        """Return by how much it was raised since the last call."""
+        n = self._n
+        found, self._n_taken = n - self._n_taken, n
+        return found
+
+
 class LiveTap:
     """Takes the answered rows of one version; one thread adds, another takes.
 
@@ -48,6 +66,8 @@ class LiveTap:
         texts: Names of its other fields.
         is_open: Whether rows hold their cells by name.
         retired_at: When the version was unloaded, by the clock of `UnixClock`; None while it is loaded.
+        dropped: Rows that found no room.
+        left_out: Rows for which a random share of the requests stands.
     """
 
     def __init__(
@@ -91,20 +111,19 @@ class LiveTap:
         self._early = max(min(self._limit // _EARLY, COUNTED_TOGETHER), 1)
         self._waiting: deque[AnsweredRequest] = deque()
         self._n_in = self._n_out = 0  # each is changed by one thread only
-        self._n_refused = self._n_refused_told = 0
-        self._n_left_out = self._n_left_out_told = 0
+        self.dropped, self.left_out = Tally(), Tally()
 
     def add(self, request_id: str, rows: "Rows", values: Sequence[Any]) -> None:
         """Take the rows of an answered request; never blocks. If too many wait, they are counted as dropped."""
         n, at = len(values), self._seconds()
         is_counted = self._sampler is None or self._sampler.chooses(n, at)
         if not is_counted:
-            self._n_left_out += n
+            self.left_out.add(n)
             if not self._takes_all:
                 return
         n_waiting = self._n_in - self._n_out
         if n_waiting and n_waiting + n > self._limit:
-            self._n_refused += n if is_counted else 0
+            self.dropped.add(n if is_counted else 0)
             return
         self._n_in += n
         self._waiting.append(AnsweredRequest(at, request_id, rows, values, is_counted))
@@ -119,18 +138,6 @@ class LiveTap:
             n += len(each.values)
         self._n_out += n
         return taken
-
-    def take_left_out(self) -> int:
-        """Return how many rows were answered since the last call, for which a random share of the requests stands."""
-        left_out = self._n_left_out
-        found, self._n_left_out_told = left_out - self._n_left_out_told, left_out
-        return found
-
-    def take_dropped(self) -> int:
-        """Return how many rows were dropped since the last call."""
-        refused = self._n_refused
-        found, self._n_refused_told = refused - self._n_refused_told, refused
-        return found
 
 
 def _counter_of(profile: DataProfile, scorer: "Scorer") -> SketchCounter:

@@ -38,12 +38,12 @@ class InhibitionsPart(DocumentPart):
 
     @override
     def read(self) -> Mapping[str, Any]:
-        if not self.mark():
+        open_alerts = [alert for alert in self._look.seen.alerts if alert.state.is_open]
+        if not open_alerts or self._routing_file() is None:
             return {"inhibited": _NONE}
         from core.alerts.routing.in_force import inhibited_by, routing_in_force
         from core.alerts.routing.placement import Placements
 
-        open_alerts = [alert for alert in self._look.seen.alerts if alert.state.is_open]
         config = routing_in_force(self._workspace)
         if self._placements is None or self._placements.config is not config:
             self._placements = Placements(config)
@@ -67,7 +67,12 @@ class InhibitionsPart(DocumentPart):
                 given = settings_in_force(root).alerts.routing
             except SettingsError:  # the part of the settings says so
                 return self._file
-            self._file = None if given is None else root / Path(given).expanduser()
+            if given is None:
+                self._file = None
+            else:
+                from core.alerts.routing.reading import routing_file
+
+                self._file = routing_file(root, given)
         return self._file
 
 
