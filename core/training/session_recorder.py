@@ -388,6 +388,14 @@ class SessionRecorder:
             session, "session.stopped", RunStatus.STOPPED, reason=why, phase=SessionPhase.STOPPED, stop_reason=why
         )
 
+    def settle(self, session: Session) -> None:
+        """Record the rest that was asked of a session which nothing trains now."""
+        phase = session.observed.phase
+        if session.desired is DesiredSession.STOPPED and not phase.is_at_rest:
+            self.stopped(session)
+        elif session.desired is DesiredSession.PAUSED and not (phase.is_at_rest or phase is SessionPhase.PAUSED):
+            self.paused(session)
+
     def paused(self, session: Session) -> Session:
         """Record that a session is paused until a person resumes it."""
         return self._waiting(session, "session.paused", SessionPhase.PAUSED)

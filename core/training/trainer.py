@@ -10,12 +10,11 @@ from core.state import Workspace
 from core.telemetry.tracing import NO_TRACES, Traces
 from core.training.agents.runner import AgentsRunner
 from core.training.lane import Lane
-from core.training.session import DesiredSession, Session, SessionPhase
+from core.training.session import Session
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE, Sessions
 
 IDLE_SECONDS = 5.0
-_SETTLED_FOR_PAUSE = (SessionPhase.PAUSED, SessionPhase.FINISHED, SessionPhase.FAILED)
 
 
 class Trainer:
@@ -77,12 +76,12 @@ class Trainer:
         """Settle the sessions that need no work, and return the first session that does."""
         work = None
         for session in self._sessions.all():
-            if session.wants_work:
-                work = work or (session if self._has_work(session) else None)
-            elif session.desired is DesiredSession.PAUSED and session.observed.phase not in _SETTLED_FOR_PAUSE:
-                self._recorder.paused(session)
-            elif session.desired is DesiredSession.STOPPED and not session.observed.phase.is_at_rest:
-                self._recorder.stopped(session)
+            if not session.wants_work:
+                self._recorder.settle(session)
+            elif self._has_work(session):
+                work = work or session
+            elif session.observed.phase.is_at_work and self._is_left_alone(session):
+                self._recorder.suspended(session)
         return work
 
     def _has_work(self, session: Session) -> bool:
@@ -91,6 +90,10 @@ class Trainer:
             return False
         agents = self._sessions.children(session)
         return not agents or any(each.wants_work for each in agents) or all(each.has_ended for each in agents)
+
+    def _is_left_alone(self, session: Session) -> bool:
+        """Whether it is an agent that nothing trains: an earlier engine died in its final fit, and the parent rests."""
+        return bool(session.parent) and not self._sessions.get(session.parent).wants_work
 
     def _drive_agents(self, parent: Session) -> None:
         self._lane.stop_child()  # it is not needed while the agents have children of their own

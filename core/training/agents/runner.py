@@ -93,7 +93,7 @@ class AgentsRunner:
         children = self._sessions.children(parent)
         for child in children:
             if child.session_id not in self._threads:
-                self._settle(child)
+                self._recorder.settle(child)
         if parent.desired is DesiredSession.RUNNING and not self._stopping.is_set():
             for session_id in self._chosen(children):
                 if session_id not in self._threads and len(self._threads) < self._agents.at_once:
@@ -180,15 +180,6 @@ class AgentsRunner:
         block = self._agents
         running = tuple(self._threads)
         return chosen(children, running, at_once=block.at_once, slice_seconds=block.slice_seconds)
-
-    def _settle(self, child: Session) -> None:
-        """Record the rest of an agent that a person has paused or stopped and that does not train."""
-        if child.desired is DesiredSession.STOPPED and not child.observed.phase.is_at_rest:
-            self._recorder.stopped(child)
-        elif child.desired is DesiredSession.PAUSED and not (
-            child.observed.phase.is_at_rest or child.observed.phase is SessionPhase.PAUSED
-        ):
-            self._recorder.paused(child)
 
     def _start(self, session_id: str) -> None:
         lane = Lane(self._recorder.another(), wake=threading.Event(), traces=self._traces)
