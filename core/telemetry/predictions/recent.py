@@ -100,7 +100,7 @@ def recent_traffic(
 
 def _latest(segments: Sequence[Segment], model: str, since_us: int) -> Iterator[tuple[Segment, int]]:
     """Yield the segments with the latest rows of a model, and the number of the row behind which to begin."""
-    for chain in dict.fromkeys(("", model)):
+    for chain in dict.fromkeys((model, "")):
         n_left = _MOST_ROWS
         for segment in reversed([segment for segment in segments if segment.chain == chain]):
             # Rows of a chain are numbered with those of the others, so their numbers have gaps, evenly for all we know.
@@ -108,7 +108,9 @@ def _latest(segments: Sequence[Segment], model: str, since_us: int) -> Iterator[
             is_whole = segment.n <= n_left
             yield segment, segment.first - 1 if is_whole else segment.last - n_left * n_numbers // segment.n
             n_left -= segment.n
-            if n_left <= 0 or segment.begun_us < since_us:
+            if n_left <= 0:
+                return  # what is older, in the chain that the model had before, would leave out the rows between
+            if segment.begun_us < since_us:
                 break
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings.telemetry import PredictionRetention
+from core.settings.telemetry import ModelRetention, PredictionRetention
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import (
     AnswerPair,
@@ -424,6 +424,19 @@ def test_recent_traffic_counts_requests_callers_failures_and_losses(file: Path, 
     assert sorted(found.callers) == [5, 5]
     assert found.values == (10, 45.0, 285.0)
     assert list(found.losses) == [(2.0, 1)]
+
+
+def test_rows_before_a_model_had_its_own_rule_do_not_slow_its_usual_rate(file: Path, monkeypatch) -> None:
+    monkeypatch.setattr(recent, "_MOST_ROWS", 60)
+    own = PredictionRetention(models={"spread": ModelRetention(keep_rows=1_000)})
+    for retention, n, ago in ((PredictionRetention(), 10, timedelta(days=6)), (own, 120, timedelta(seconds=120))):
+        with PredictionWriter(file, clock=lambda: NOON, commit_seconds=60, retention=retention) as writer:
+            for number in range(n):
+                at = NOON - ago + timedelta(seconds=number)
+                writer.add(a_prediction(number, at=at, unit=number, arm=Arm.STABLE))
+    found = PredictionReader(file).recent_traffic("spread", "1.1.0", since=NOON - timedelta(days=7), now=NOON)
+    assert found is not None
+    assert (found.n_requests, found.seconds) == (60, 60.0)
 
 
 def test_of_very_many_requests_and_outcomes_only_the_latest_say_what_is_usual(file: Path, monkeypatch) -> None:
