@@ -36,8 +36,8 @@ class AnsweredRequest(NamedTuple):
     is_counted: bool = True  # else it is here for the log of features alone
 
 
-class Tally:
-    """A number that one thread raises, and another takes."""
+class RowTally:
+    """A number of rows that one thread raises, and another takes."""
 
     def __init__(self) -> None:
         """Begin at nothing."""
@@ -111,7 +111,7 @@ class LiveTap:
         self._early = max(min(self._limit // _EARLY, COUNTED_TOGETHER), 1)
         self._waiting: deque[AnsweredRequest] = deque()
         self._n_in = self._n_out = 0  # each is changed by one thread only
-        self.dropped, self.left_out = Tally(), Tally()
+        self.dropped, self.left_out = RowTally(), RowTally()
 
     def add(self, request_id: str, rows: "Rows", values: Sequence[Any]) -> None:
         """Take the rows of an answered request; never blocks. If too many wait, they are counted as dropped."""
