@@ -31,6 +31,7 @@ COLUMNS = (
 )
 _USUAL_DOMAIN = TrainingSettings().domain  # which stored settings leave out
 NONE_YET = "No session yet."
+AGENTS_HAVE = "Each of its agents has its own: select one."
 STARTS_ONE = "{training.start_or_stop} starts a session with this workspace's settings."
 _PHASE_TONES = {
     SessionPhase.RUNNING: "good",

@@ -133,7 +133,8 @@ class TrainingScreen(ConsoleScreen):
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))
 
-        gates = self.query_one(GateList)
+        gates, of_agents = self.query_one(GateList), sessions.AGENTS_HAVE if session.children else ""
+        gates.notice = of_agents
         gates.set_gates(judged(session.observed.gates))
         self.set_title(gates, "Gates of the last epoch", summary(session.observed.gates, glyphs).text)
 
@@ -154,7 +155,7 @@ class TrainingScreen(ConsoleScreen):
         is_awaited = session.run_id is not None and session.run_id not in self.snapshot.epochs
         by_epoch = self.query_one("#epochs", LiveTable)
         for pane in (attainment, loss, by_epoch):
-            pane.notice = READING if is_awaited else self.notice_of("epochs")
+            pane.notice = of_agents or (READING if is_awaited else self.notice_of("epochs"))
         if by_epoch.columns != (columns := epochs.epoch_columns(models)):
             by_epoch.set_columns(columns)
         if self._drawn_page != (drawn := (page, models, session.observed.diverged)):

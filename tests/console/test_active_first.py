@@ -40,6 +40,11 @@ async def test_agents_stand_below_their_parent_which_shows_their_totals(open_con
             [f"{UNICODE.corner}s-0005", "anomaly"],
         ]
         assert rows["s-0003"][3] == "6/200"
+        await console.press("j")
+        await console.until(lambda: console.screen.selected_session().session_id == "s-0003", "the parent")
+        await console.until(lambda: console.text().count(sessions.AGENTS_HAVE) == 4, "gates, courses and epochs")
+        await console.press("j")
+        await console.until(lambda: sessions.AGENTS_HAVE not in console.text(), "the agent's own")
     parent = Sessions(workspace).get("s-0003")
     (totals,) = [line.text for line in sessions.summary_lines(parent, UNICODE)]
     assert totals == "2 agents  best 75.0%  processor 3m  registered 0"
