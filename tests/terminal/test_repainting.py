@@ -57,8 +57,8 @@ def test_a_console_that_was_stopped_from_outside_is_drawn_whole_and_reads_each_k
     [console] = [each for each in psutil.process_iter(["cmdline"]) if str(workspace) in (each.info["cmdline"] or [])]
     os.kill(console.pid, signal.SIGSTOP)
     job.wait_for("Stopped")
-    job.type("fg\n")
-    job.wait_until(is_whole, "the whole console")
+    job.type("fg\n")  # the picture of before is still there, below what the shell has written
+    job.wait_until(lambda screen: is_whole(screen) and "Stopped" not in screen, "the whole console, drawn anew")
     job.press("3")
     job.wait_for(r"\[3 Registry")
     job.press(":", "h", "e")

@@ -97,8 +97,6 @@ def test_a_person_ends_the_search_and_the_epochs_begin(workspace, person, until)
         session_id = sessions.start(endless, name="", actor=person).session_id
         until(sessions, session_id, lambda seen: seen.tuning.standings and seen.tuning.standings[0].n_trials >= 4)
         sessions.stop_tuning(session_id, actor=person, reason="good enough")
-        with pytest.raises(SessionRequestRefusedError, match="requested already"):
-            sessions.stop_tuning(session_id, actor=person)
         until(sessions, session_id, lambda seen: seen.phase is SessionPhase.FINISHED)
     finally:
         engine.stop()
@@ -108,6 +106,14 @@ def test_a_person_ends_the_search_and_the_epochs_begin(workspace, person, until)
     assert 4 <= session.observed.tuning.standings[0].n_trials < 10_000
     assert session.observed.epoch == 1
     with pytest.raises(SessionRequestRefusedError, match="it has ended"):
+        sessions.stop_tuning(session_id, actor=person)
+
+
+def test_an_end_of_the_search_is_requested_once(workspace, person):
+    sessions = Sessions(workspace)
+    session_id = sessions.start(TUNED, name="", actor=person).session_id
+    sessions.stop_tuning(session_id, actor=person)
+    with pytest.raises(SessionRequestRefusedError, match="requested already"):
         sessions.stop_tuning(session_id, actor=person)
 
 
