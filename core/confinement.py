@@ -34,6 +34,11 @@ def confine(root: Path) -> None:
     _roots.add(os.path.realpath(root))  # state files go by their real path
 
 
+def is_root(path: Path) -> bool:
+    """Return whether a path is the folder of a workspace, there or not."""
+    return str(path) in _roots
+
+
 def require_inside(path: Path, *, follows: bool = True) -> None:
     """Refuse a path below a workspace that leads out of it.
 

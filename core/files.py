@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from core.confinement import require_inside
+from core.confinement import is_root, require_inside
 from core.errors import CoreError, RefusedError
 from core.plain_files import open_plain, require_plain, require_plain_descriptor
 
@@ -128,10 +128,13 @@ def make_folder(path: Path) -> None:
     """Make a folder that no other account can enter, and its missing parents likewise; an existing one stays as it is.
 
     Raises:
-        OSError: It could not be made.
+        OSError: It could not be made, or it is below a workspace that is gone: a writer that outlives its workspace
+            does not leave the start of another one in its place.
     """
     if path.is_dir():
         return
+    if is_root(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     make_folder(path.parent)
     require_inside(path)
     path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)

@@ -96,7 +96,9 @@ class _Worker:
             self.silent_seconds += seconds
             return
         self.has_begun = self.has_begun or bool(signs)
-        self.is_ready = self.is_ready or _READY in signs
+        if _READY in signs and not self.is_ready:
+            self.is_ready = True
+            log.info("%s is ready", self.name)
         self.silent_seconds = 0.0 if signs else self.silent_seconds + seconds
 
     def state(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.confinement import LeadsOutError, confine, require_inside
-from core.files import access_error, make_folder, sync, write_file
+from core.files import access_error, make_folder, new_folder, sync, write_file
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
 
@@ -63,7 +63,7 @@ class Workspace:
         """
         workspace = cls(root.absolute())
         require_local(workspace.root)
-        workspace._make_folders()
+        workspace._make_folders(is_new=True)
         if not workspace.settings_file.exists():
             workspace._write_settings(settings_text)
         return workspace
@@ -223,8 +223,11 @@ class Workspace:
             self.keys_dir,
         )
 
-    def _make_folders(self) -> None:
+    def _make_folders(self, *, is_new: bool = False) -> None:
         try:
+            if is_new and not self.root.is_dir():
+                make_folder(self.root.parent)
+                new_folder(self.root)
             for folder in self._folders():
                 make_folder(folder)
         except OSError as error:

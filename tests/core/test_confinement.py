@@ -68,6 +68,15 @@ def test_nothing_is_written_or_deleted_through_a_link_that_leads_out(linked, out
     assert (outside / "precious").read_text() == "kept"
 
 
+@pytest.mark.parametrize("write", [WRITES[name] for name in ("write_file below", "make_folder", "create_once")])
+def test_a_writer_that_outlives_its_workspace_leaves_nothing_in_its_place(workspace, write):
+    workspace.root.rename(workspace.root.with_name("moved"))
+    with pytest.raises((OSError, FileAccessError), match="No such file or directory"):
+        write(workspace.reports_dir)
+    assert not workspace.root.exists()
+    assert Workspace.create(workspace.root, settings_text="").settings_file.exists()
+
+
 def test_a_file_that_is_replaced_or_removed_is_the_link_and_never_its_target(workspace, outside):
     for change in (lambda path: files.write_file(path, b"ours"), files.remove_file):
         link = workspace.reports_dir / "report.md"

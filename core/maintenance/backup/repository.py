@@ -156,6 +156,10 @@ class BackupRepository:
         if not (folder / MARKER).exists():
             if _holds_more_than_a_start(folder):
                 raise FolderInUseError(folder)
+            try:
+                make_folder(folder)
+            except OSError as error:
+                raise access_error(folder, "make", error) from error
             confine(folder)
             derivation = None if key is None else new_derivation(key)[1]
             content = msgspec.json.format(msgspec.json.encode(_Marker(created_at=now, encryption=derivation)))

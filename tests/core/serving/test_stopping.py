@@ -183,7 +183,7 @@ def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace,
     put_live(workspace, "spread", artifacts / "spread")
     (row,) = rows_of("spread", 1)
     with running(workspace, "--workers", "2") as server:
-        until(lambda: len(workers_of(server.process)) == 2, "two workers")
+        until(lambda: log_of(workspace).count(" is ready\n") == 2, "two workers whose signs are heard")
         before = workers_of(server.process)
         server.connection.close()  # it may be one of the frozen worker
         os.kill(before[0], signal.SIGSTOP)
