@@ -71,16 +71,18 @@ def run(args: argparse.Namespace) -> int:
 
         own_address(args.metrics, named="--metrics")
     workspace = open_or_create_workspace(args)
-    warn_of_policy(args)
     if args.headless or not has_terminal():
         from console.cli.unread_output import unread_output_is_harmless
+        from core.settings import require_policy
         from core.state.lease import require_room
 
-        require_room(workspace)  # before a server answers for an engine that cannot start
+        require_policy(workspace.root)
+        require_room(workspace)  # both before a server answers for an engine that cannot start
         with unread_output_is_harmless(), _api(workspace, args.api):
             return run_headless(workspace, args)
     if args.metrics is not None:
         raise UsageError("--metrics needs --headless: the engine of a console answers on telemetry.metrics.listen.")
+    warn_of_policy(args)
     with _api(workspace, args.api) as serves_at:
         _say_attached(workspace)
         if not args.no_session:

@@ -5,7 +5,7 @@ import logging
 from core.alerts.alerts import Alerts
 from core.clock import Clock
 from core.errors import CoreError
-from core.settings import PolicySource, SettingsError
+from core.settings import PolicySource
 from core.state import Workspace
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class PolicyAlerts:
             return
         try:
             if problem:
-                log.error("the policy cannot be used: %s", problem)
+                log.error("the policy cannot be used; a running engine goes on with the last good one: %s", problem)
                 self._alerts.fire(RULE, labels={}, summary=problem, now=self._clock())
             else:
                 self._alerts.clear(RULE, labels={}, now=self._clock(), reason="the policy can be used")
@@ -44,8 +44,5 @@ class PolicyAlerts:
             log.error("could not update the alert on the policy: %s", error)
 
     def _problem(self) -> str:
-        try:
-            self._source.policy()
-        except SettingsError as error:
-            return str(error)
-        return ""
+        _, problem = self._source.to_return_by()  # an engine goes on with an earlier policy, and still says so
+        return "" if problem is None else str(problem)

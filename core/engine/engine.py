@@ -22,7 +22,7 @@ from core.errors import CoreError
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
-from core.settings import PolicySource, Settings, settings_in_force
+from core.settings import PolicySource, Settings, require_policy, settings_in_force
 from core.settings.current import CurrentSettings
 from core.settings.in_force import named_config
 from core.state import Lease, Workspace
@@ -81,7 +81,7 @@ class Engine:
 
         Raises:
             LeaseHeldError: Another engine holds the lease; the message names it.
-            CoreError: The workspace or its settings cannot be used.
+            CoreError: The workspace, its settings or its policy cannot be used.
         """
         with self._lock:
             if self._threads:
@@ -91,6 +91,7 @@ class Engine:
             limit_arenas()
             return_large_blocks()
             settings = settings_in_force(self._workspace.root)
+            require_policy(self._workspace.root)
             with ExitStack() as undo:
                 lease = undo.enter_context(
                     Lease.acquire(

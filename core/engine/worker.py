@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 from core.backoff import BackOff
 from core.engine.worker_states import WorkerStates
 from core.maintenance.system_health import WorkerActivity
+from core.settings.policy_source import going_on_with_last_good
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ class WorkerThread(threading.Thread):
     def run(self) -> None:
         """Work until stopped."""
         try:
-            self._work_and_restart()
+            with going_on_with_last_good():  # a typo in a file must not stop a canary in the middle
+                self._work_and_restart()
         finally:  # whatever ended the thread: nobody may take it for one that works
             self._states.note(self._worker.name, WorkerActivity.STOPPED)
 

@@ -110,7 +110,7 @@ class Planner:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
                 is_tried = tries and not any(gate.blocks for gate in gates)
                 gates += self._servable_gates(candidate, target, tries=is_tried, replacing=model.production)
-            return self._with_verdicts(planning.promotion(model, candidate, target, gates))
+            return self._by_rules_at_hand(self._with_verdicts(planning.promotion(model, candidate, target, gates)))
         if verb is TransitionVerb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
             # Older versions may have been pruned.
@@ -128,7 +128,10 @@ class Planner:
         return self._unless_held(self._by_rules_at_hand(plan))
 
     def _by_rules_at_hand(self, plan: Plan) -> Plan:
-        """Say which rules decide about a return while the settings cannot be used: a typo must not forbid it."""
+        """Say which rules decide about a return while the settings cannot be used: a typo must not forbid it.
+
+        A promotion comes here with such settings only in an engine, which goes on with those that it read last.
+        """
         if self._promotion is not None or not plan.allowed:
             return plan
         _, problem = self._policy.to_return_by()
@@ -141,7 +144,7 @@ class Planner:
             plan: The plan.
         """
         if plan.verb is TransitionVerb.PROMOTE:
-            plan = self._with_verdicts(plan)
+            plan = self._by_rules_at_hand(self._with_verdicts(plan))
         bare = msgspec.structs.replace(plan, ends_rollout=None)
         ends = planning.with_rollout(bare, self._holds.running(plan.model)).ends_rollout
         return msgspec.structs.replace(plan, ends_rollout=ends)

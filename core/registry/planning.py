@@ -152,10 +152,10 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
 
 
 def without_settings(plan: Plan, problem: str) -> Plan:
-    """Say that a return to an earlier state is decided without the settings, which cannot be read.
+    """Say that a move is decided without the present settings, which cannot be read.
 
     Args:
-        plan: The rollback, undo or archiving.
+        plan: The rollback, undo or archiving, or a promotion by the engine.
         problem: What is wrong with the settings.
     """
     warning = f"{WITHOUT_SETTINGS}, last read or default, since the present ones cannot be used: {problem}"

@@ -11,6 +11,7 @@ from core.files import make_folder
 from core.own_python import child_environment, module_command, signal_name
 from core.retraining.document import Retraining, StepName
 from core.retraining.results import StepResult, folder_of, read_result
+from core.settings.policy_source import last_good_environment
 from core.state import Workspace
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.child_output import ChildOutput, child_level
@@ -54,7 +55,7 @@ class StepChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # it ends with its whole group, and Ctrl-C at the terminal is for the engine
-            env={**child_environment(), **child_level()},
+            env={**child_environment(), **child_level(), **last_good_environment(workspace.root)},
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None

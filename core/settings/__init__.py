@@ -8,7 +8,7 @@ from core.settings.load import load_cached_settings, load_settings
 from core.settings.logs import LoggingSettings
 from core.settings.monitoring import MonitoringRules, MonitoringSettings
 from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
-from core.settings.policy_source import PolicySource, load_policy
+from core.settings.policy_source import PolicySource, load_policy, require_policy
 from core.settings.promotion import PromotionSettings
 from core.settings.quality import QualityGates
 from core.settings.serving import ServingSettings
@@ -41,5 +41,6 @@ __all__ = [
     "load_cached_settings",
     "load_policy",
     "load_settings",
+    "require_policy",
     "settings_in_force",
 ]

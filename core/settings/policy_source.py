@@ -3,13 +3,21 @@
 The file is the one named by `--config` or `BONDX_CONFIG`; else, with `BONDX_ENV=production`, `production_policy.yaml`
 in the workspace, which must then exist; else `policy.yaml` in the workspace, if it exists. Never more than one file
 applies.
+
+An engine starts only with a policy that can be used. While a file of it is broken later, the threads of the engine and
+the processes that it starts go on with the policy that it read last; everybody else is refused.
 """
 
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
+from core.json_documents import decode_json
 from core.settings.errors import SettingsError
 from core.settings.in_force import SETTINGS_NAME, named_config
 from core.settings.load import settings_of
@@ -17,10 +25,13 @@ from core.settings.policy import Policy
 
 ENVIRONMENT_VARIABLE = "BONDX_ENV"
 POLICY_NAME = "policy.yaml"
+LAST_GOOD_VARIABLE = "BONDX_LAST_GOOD_POLICY"
+"""Holds the policy, as JSON, with which a process that an engine starts goes on while the files cannot be used."""
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_last_read: dict[Path, Policy] = {}
-"""By workspace: several sources of one process read the same files, and most live for one change."""
+_last_read: dict[tuple[Path, Path | None], Policy] = {}
+"""By workspace and named file: several sources of one process read the same files, and most live for one change."""
+_of_thread = threading.local()
 _Generation = tuple[tuple[str, int, int, int], ...]
 
 
@@ -53,16 +64,31 @@ class PolicySource:
         """Return the policy in force now.
 
         Raises:
-            SettingsError: A file is missing or cannot be used.
+            SettingsError: A file is missing or cannot be used, and this thread is none of an engine with an earlier
+                policy.
         """
+        try:
+            return self._present()
+        except SettingsError:
+            if (last := self._last_good()) is None:
+                raise
+            return last
+
+    def _present(self) -> Policy:
         files = self.files()
         generation = tuple(_mark(file) for file in files)
         # Reading YAML takes as long as a promotion itself.
         if self._read is None or self._read[0] != generation:
             self._read = generation, _policy_of(files)
-            if self.config is None:  # a file named for one command is not the workspace's rule
-                _last_read[self._root] = self._read[1]
+            _last_read[self._root, self.config] = self._read[1]
         return self._read[1]
+
+    def _last_good(self) -> Policy | None:
+        if getattr(_of_thread, "goes_on", False):
+            return _last_read.get((self._root, self.config))
+        if encoded := self._environ.get(LAST_GOOD_VARIABLE, ""):
+            return decode_json(encoded.encode(), Policy)
+        return None
 
     def to_return_by(self) -> tuple[Policy, SettingsError | None]:
         """Return the policy for a move back to an earlier state, which no broken file may forbid.
@@ -72,9 +98,11 @@ class PolicySource:
             defaults, and what is wrong with the files.
         """
         try:
-            return self.policy(), None
+            return self._present(), None
         except SettingsError as error:
-            return _last_read.get(self._root, Policy()), error
+            # A file named for one command is not the workspace's rule, unless it is that of a whole engine.
+            last = self._last_good() or _last_read.get((self._root, None))
+            return last or Policy(), error
 
     @property
     def config(self) -> Path | None:
@@ -110,6 +138,38 @@ class PolicySource:
         if not file.exists():
             raise SettingsError(file, f"no such file, but {ENVIRONMENT_VARIABLE} is {name!r}: create it, or unset that")
         return file
+
+
+@contextmanager
+def going_on_with_last_good() -> Iterator[None]:
+    """Within it, this thread of an engine goes on with the policy last read while a file of it cannot be used."""
+    _of_thread.goes_on = True
+    try:
+        yield
+    finally:
+        _of_thread.goes_on = False
+
+
+def last_good_environment(root: Path) -> dict[str, str]:
+    """Return the variables for a process that the engine starts: its last good policy, while the files are broken.
+
+    Args:
+        root: The folder of the workspace.
+    """
+    policy, problem = PolicySource(root).to_return_by()
+    return {} if problem is None else {LAST_GOOD_VARIABLE: msgspec.json.encode(policy).decode()}
+
+
+def require_policy(root: Path) -> None:
+    """Refuse to start what works by the policy for long while a file of it cannot be used.
+
+    Args:
+        root: The folder of the workspace.
+    Raises:
+        SettingsError: A file is missing or cannot be used; the message names the place.
+    """
+    PolicySource(root).policy()
+    PolicySource.without_config(root).policy()  # a named policy never requires fewer approvals than the workspace
 
 
 def load_policy(root: Path, *, config: Path | None = None, environ: Mapping[str, str] | None = None) -> Policy:

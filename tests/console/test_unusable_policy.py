@@ -6,9 +6,14 @@ import pytest
 
 from console.cli.main import main
 from core.alerts import Alerts
+from core.engine import Engine
 from core.serving.loading import Loader
 from core.serving.stats import ServerStats
+from core.settings import SettingsError
+from core.state import read_lease
+from core.training.sessions import Sessions
 from tests.waiting import until
+from tools.demo import OPERATOR
 
 
 @pytest.fixture
@@ -47,6 +52,23 @@ def test_a_command_that_needs_it_fails(answer, words):
     assert code == 2
     assert "min_accuracy" in err
     assert "warning" not in err
+
+
+@pytest.mark.parametrize("words", [(), ("--no-session",), ("--api", "127.0.0.1:0")], ids=str)
+def test_an_engine_without_a_screen_does_not_start_by_it(answer, workspace, words):
+    n_sessions = len(Sessions(workspace).all())
+    code, out, err = answer("run", "--headless", *words)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert f"{workspace.root / 'policy.yaml'}, line 1, column 13: policy.promotion.min_accuracy is 7" in err
+    assert read_lease(workspace) is None
+    assert len(Sessions(workspace).all()) == n_sessions
+
+
+def test_no_engine_starts_by_it(answer, workspace):
+    with pytest.raises(SettingsError, match="min_accuracy"):
+        Engine(workspace, mode="embedded", actor=OPERATOR).start()
+    assert read_lease(workspace) is None
 
 
 def test_a_sound_policy_is_not_mentioned(answer, workspace):

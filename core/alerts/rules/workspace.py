@@ -22,7 +22,8 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="policy_unusable",
         severity=Severity.CRITICAL,
-        advice="Promotions and rollouts fail until it can be read. Correct it; bondx config validate checks it.",
+        advice="A running engine goes on with the last good policy; promotions and new rollouts by people are refused. "
+        "Correct it; bondx config validate checks it.",
     ),
     EventRule(
         name="engine_trouble",

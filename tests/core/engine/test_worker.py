@@ -13,6 +13,7 @@ from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
 from core.maintenance.system_health import WorkerActivity
 from core.maintenance.workspace_health import worker_health
+from core.settings import PolicySource, SettingsError
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -223,3 +224,35 @@ def test_a_worker_that_works_again_is_reported_once_each_time(monkeypatch):
         thread.stop()
         thread.join(PATIENCE_SECONDS)
     assert told == [2, 3, 5]
+
+
+class PolicyReader(Counter):
+    """Reads the policy in every step."""
+
+    def __init__(self, source):
+        super().__init__()
+        self._source = source
+
+    def step(self):
+        self.events.put(self._source.policy().promotion.min_accuracy)
+
+
+def test_a_worker_goes_on_with_the_last_good_policy_and_other_threads_are_refused(start, tmp_path):
+    file, source = tmp_path / "policy.yaml", PolicySource(tmp_path, environ={})
+    file.write_text("promotion: {min_accuracy: 0.7}\n")
+    worker = PolicyReader(source)
+    thread, reported = start(worker)
+    assert worker.next() == 0.7
+
+    file.write_text("promotion: {min_accuracy: seven}\n")
+    worker.wake.set()
+    assert worker.next() == 0.7
+    with pytest.raises(SettingsError, match=r"policy\.yaml, line 1"):
+        source.policy()
+
+    file.write_text("promotion: {min_accuracy: 0.75}\n")
+    worker.wake.set()
+    assert worker.next() == 0.75
+    thread.stop()
+    assert (worker.next(), worker.next()) == ("stop", "ended")
+    assert reported == []

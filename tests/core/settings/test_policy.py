@@ -6,7 +6,12 @@ import pytest
 
 import sample_configs
 from core.settings import CanaryPolicy, Policy, PolicySource, SettingsError, load_policy, load_settings
-from core.settings.policy_source import read_policy
+from core.settings.policy_source import (
+    going_on_with_last_good,
+    last_good_environment,
+    read_policy,
+    require_policy,
+)
 
 
 @pytest.fixture
@@ -163,3 +168,44 @@ def test_the_production_policy_requires_two_approvers():
     assert policy.for_model("downgrade").promotion.required_approvals == 1
     assert policy.for_model("liquidity_shock").canary.min_samples == 5000
     assert policy.tracking.required_tags == ("owner",)
+
+
+RICH = """
+policy:
+  canary: {initial_share: 0.02, dwell_seconds: 30}
+  promotion: {min_accuracy: 0.7, required_approvals: 2}
+  retraining: {schedule: "0 6 * * MON", enabled: true}
+  overrides: {"spread*": {promotion: {min_accuracy: 0.9}}}
+"""
+
+
+def test_a_process_of_the_engine_goes_on_with_its_last_good_policy(tmp_path, write):
+    write(RICH, "bondx.yaml")
+    good = load_policy(tmp_path)
+    assert last_good_environment(tmp_path) == {}
+    write("policy: {promotion: {min_accuracy: 7}}", "bondx.yaml")
+    environ = last_good_environment(tmp_path)
+    with pytest.raises(SettingsError, match="min_accuracy"):
+        load_policy(tmp_path, environ={})
+    assert PolicySource(tmp_path, environ=environ).policy() == good
+    assert good.for_model("spread").promotion.min_accuracy == 0.9
+
+
+def test_a_named_file_that_turns_bad_is_stood_in_for_in_an_engine_alone(tmp_path, write):
+    named = write("policy: {promotion: {min_accuracy: 0.6}}", "named.yaml")
+    source = PolicySource(tmp_path, config=named, environ={})
+    assert source.policy().promotion.min_accuracy == 0.6
+    named.unlink()
+    with going_on_with_last_good():
+        assert source.policy().promotion.min_accuracy == 0.6
+    with pytest.raises(SettingsError, match=r"named\.yaml"):
+        source.policy()
+
+
+def test_what_works_for_long_needs_the_workspaces_own_policy_beside_a_named_one(tmp_path, write, monkeypatch):
+    monkeypatch.setenv("BONDX_CONFIG", str(write("promotion: {min_accuracy: 0.6}", "named.yaml")))
+    write("promotion: {required_approvals: -1}")
+    with pytest.raises(SettingsError, match="required_approvals"):
+        require_policy(tmp_path)
+    write("promotion: {required_approvals: 1}")
+    require_policy(tmp_path)
