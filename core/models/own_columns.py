@@ -34,6 +34,11 @@ class OwnColumnError(UsageError):
         super().__init__(f"The column {name!r} {problem}.")
 
 
+def installed_columns() -> tuple[str, ...]:
+    """Name the columns that installed packages offer."""
+    return _installed.names()
+
+
 def select(frame: pd.DataFrame, columns: Sequence[str], *, model: str) -> pd.DataFrame:
     """Return columns of a table, those of installed packages computed.
 

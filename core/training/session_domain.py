@@ -17,6 +17,7 @@ from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings, cautions
 from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, models_of, plan_of
+from core.training.own_models import require_own_columns
 from core.training.session_stress import stress_announcements
 from core.training.specialism import require_slice
 from core.training.tuning.plan import TuningPlan, tuning_of
@@ -115,6 +116,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
+        MissingOwnColumnError: The data lack a column that a model of an installed package predicts or reads.
         UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
         MissingExtraError: An algorithm needs an optional extra that is not installed.
         UnknownParameterError, ParameterValueError: A parameter of an algorithm is unknown, or of another kind.
@@ -122,7 +124,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         MissingOptunaError: The Bayesian search of parameters needs Optuna, which is not installed.
     """
     domain = domain_of(settings)
-    domain_settings(settings)
+    own_settings = domain_settings(settings)
     if isinstance(domain, SmallDrawDomain) and settings.dataset_size < domain.least_rows:
         raise TooFewRowsError(settings.dataset_size, domain.least_rows, domain)
     require_slice(settings, domain)
@@ -141,6 +143,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
         if model.parameters:  # only they need the learner that takes them
             kind = model_class(name, domain).trained_by(model.algorithm)
             kind.check_parameters(model.algorithm, model.parameters)
+    require_own_columns(settings, domain, own_settings)
     if settings.executor.kind == "dask":
         require_dask()
     tuning_of(settings, domain)  # which refuses ranges that cannot be searched
