@@ -94,8 +94,10 @@ class Journal:
 class Soak:
     """The processes of one soak, and its rounds."""
 
-    def __init__(self, folder: Path, patience: float = PATIENCE_SECONDS) -> None:
-        self._patience = patience
+    def __init__(
+        self, folder: Path, patience: float = PATIENCE_SECONDS, recorded_within: float = RECORDED_WITHIN
+    ) -> None:
+        self._patience, self._recorded_within = patience, recorded_within
         self.workspace, self._row = prepare(folder, "lightgbm")
         self._gates = Registry(self.workspace).get(MODEL, "1.0.0").gates
         self._folder, self._port = folder, free_port()
@@ -144,7 +146,7 @@ class Soak:
             process.send_signal(signal.SIGTERM)
         for process in self._processes.values():
             with suppress(subprocess.TimeoutExpired):
-                process.wait(60)
+                process.wait(self._patience)
             process.kill()
             process.wait()
         self._console.end()
@@ -183,7 +185,7 @@ class Soak:
 
     def _is_fresh(self, at: float) -> bool:
         """Whether the server was killed before it had promised to have stored an answer, read just before or after."""
-        return any(-1.0 < kill - at < RECORDED_WITHIN for kill in self.journal.server_kills)
+        return any(-1.0 < kill - at < self._recorded_within for kill in self.journal.server_kills)
 
     def _start(self, name: str, arguments: list[str]) -> None:
         command = [BONDX, "--workspace", str(self.workspace.root), *arguments]
@@ -275,6 +277,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, help="end after this many rounds, all of them with a kill")
     parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds to wait for each event")
+    parser.add_argument(
+        "--recorded-within", type=float, default=RECORDED_WITHIN,
+        help="seconds before a kill of the server in which answered predictions may be lost",
+    )  # fmt: skip
     parser.add_argument("--folder", type=Path, help="working folder, which is kept")
     parser.add_argument("--picture", type=Path, help="write the curves here (SVG)")
     parser.add_argument("--samples", type=Path, help="write every sample of the curves here (JSON)")
@@ -288,7 +294,7 @@ def main() -> None:
 
 def run(folder: Path, arguments: argparse.Namespace) -> tuple[Soak, float]:
     """Run the rounds; return the soak and the second from which its curves are judged."""
-    soak = Soak(folder, arguments.patience)
+    soak = Soak(folder, arguments.patience, arguments.recorded_within)
     try:
         soak.begin()
         since = rounds(soak, arguments.rounds, 60 * arguments.minutes)

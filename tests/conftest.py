@@ -113,6 +113,7 @@ def limits_that_only_a_hang_passes() -> Iterator[None]:
         patch.setattr(Committer.flush, "__defaults__", patient)
         patch.setattr(Committer.close, "__defaults__", patient)
         patch.setattr("core.telemetry.schema.BUSY_SECONDS", PATIENCE_SECONDS)
+        patch.setattr("core.state.file_lock.LIMIT_SECONDS", PATIENCE_SECONDS)
         patch.setattr(import_module("core.tracking.environment"), "_GIT_SECONDS", PATIENCE_SECONDS)
         yield
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import select
 import signal
 import socket
@@ -9,14 +10,30 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+_LAST_PORT = 65_535
+_handed_out: set[int] = set()
+
 
 def free_port() -> int:
-    """Return a port on which nobody listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """Return a port on which nobody listens just now, and that no process gets by chance before the caller has it.
+
+    The kernel gives ports of its own range to every connection and to whoever lets it choose; this one is below that
+    range where there is room, and differs from those that this process was given before.
+    """
+    kernels_first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    first, end = (10_000, kernels_first) if kernels_first > 12_000 else (kernels_first, _LAST_PORT + 1)
+    while True:
+        port = random.SystemRandom().randrange(first, end)
+        if port in _handed_out:
+            continue
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            _handed_out.add(port)
+            return port
 
 
 class Child:

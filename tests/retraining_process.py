@@ -29,8 +29,7 @@ def main(root: Path, dies_at: int, goal: str) -> int:
     death.await_it()
 
     def step() -> bool:
-        world.pipeline.tick()
-        world.rollout_worker.tick(clock.pass_by(1))
+        world.step()
         found = world.retrainings.get(asked.retraining_id)
         for rollout in world.rollouts.all():
             if rollout.is_active and rollout.is_open and rollout.desired is DesiredRollout.RUNNING:

@@ -90,8 +90,7 @@ class World:
         """Drive the pipeline until a phase, or until a step is the next."""
 
         def look() -> Retraining | None:
-            self.pipeline.tick()
-            self.rollout_worker.tick(self.clock.pass_by(1))
+            self.step()
             found = self.retrainings.get(retraining_id)
             current = found.observed.current
             reached = found.observed.phase is to or (current is not None and current.name is to)
@@ -99,6 +98,11 @@ class World:
             return found if reached else None
 
         return until(look, f"{to} of {retraining_id}", told=lambda: self.retrainings.get(retraining_id).observed)
+
+    def step(self) -> None:
+        """Let pipeline and rollouts look once; how long a child computes moves no clock."""
+        self.pipeline.tick()
+        self.rollout_worker.tick(self.clock.pass_by(0 if self.pipeline.child_pid else 1))
 
     def train_at_once(self, retraining_id: str, *flats: market.Flat) -> None:
         """Let the steps that compute be done, with a version that is trained here and now."""

@@ -8,8 +8,11 @@ import pytest
 
 Found = TypeVar("Found")
 
-PATIENCE_SECONDS = 300.0
-"""After this long something hangs. It bounds every wait of every test, and measures nothing."""
+PATIENCE_SECONDS = 900.0
+"""After this long something hangs: what takes half a minute takes ten on a machine that is twenty times as slow.
+
+It bounds every wait of every test, and measures nothing.
+"""
 
 _LOOK_EVERY_SECONDS = 0.01
 

@@ -32,7 +32,7 @@ class Caller:
         self.latest: deque[str] = deque(maxlen=1_000)
         self.failures: list[str] = []
         self.accepted: list[str] = []
-        self.is_server_up = True
+        self._server: object | None = object()  # each life of the server is another; None while it is not said to be up
         self._port = port
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         self._flats = [(flat.body, flat.rent) for flat in flats]
@@ -44,6 +44,12 @@ class Caller:
 
     def start(self) -> None:
         self._thread.start()
+
+    def server_is_up(self) -> None:
+        self._server = object()
+
+    def server_is_going(self) -> None:
+        self._server = None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -73,7 +79,7 @@ class Caller:
             self._unreported = []
 
     def _send(self, path: str, body: bytes, headers: dict[str, str]) -> Any:
-        was_up = self.is_server_up
+        asked = self._server
         try:
             self._connection.request("POST", path, body, {**self._headers, **headers})
             answer = self._connection.getresponse()
@@ -84,6 +90,6 @@ class Caller:
             problem = repr(error)
         if not problem:
             return json.loads(content)
-        if was_up and self.is_server_up:
+        if asked is not None and self._server is asked:
             self.failures.append(f"{time.monotonic():.3f} {path}: {problem}")
         return None

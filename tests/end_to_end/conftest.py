@@ -44,10 +44,12 @@ policy:
     min_samples: 100
     alpha: 0.001
     tolerated_error_share: 0.02
-    latency_limit_ms: 2000
+    latency_limit_ms: 60000
     tolerated_slow_share: 0.1
     require_loss: true
     loss_margin: 1.5
+  overrides:
+    slow: {canary: {latency_limit_ms: 2000}}
 """
 
 
@@ -81,12 +83,12 @@ class Desk:
                                   "serve", "--listen", f"127.0.0.1:{self.port}")  # fmt: skip
         until(self._is_ready, "a server that is ready")
         for caller in self.callers.values():
-            caller.is_server_up = True
+            caller.server_is_up()
 
     def kill_server(self) -> None:
         assert self.server is not None
         for caller in self.callers.values():
-            caller.is_server_up = False
+            caller.server_is_going()
         self.server.kill()
         self.server.communicate()
 

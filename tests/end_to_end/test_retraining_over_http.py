@@ -28,7 +28,7 @@ policy:
     max_share: 0.5
     dwell_seconds: 1
     min_samples: 50
-    latency_limit_ms: 2000
+    latency_limit_ms: 60000
     tolerated_error_share: 0.02
     tolerated_slow_share: 0.1
     loss_margin: 1.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HOUR = 3600.0
@@ -15,7 +15,9 @@ HOUR = 3600.0
 
 def test_two_rounds_with_kills_lose_nothing_that_was_acknowledged(tmp_path):
     picture = tmp_path / "soak.svg"
-    command = [sys.executable, str(BENCHMARKS / "soak.py"), "--rounds", "2", "--picture", str(picture)]
+    # A server that gets little of the machine stores an answered prediction later than it promises otherwise.
+    slowly = ["--patience", str(PATIENCE_SECONDS), "--recorded-within", "60"]
+    command = [sys.executable, str(BENCHMARKS / "soak.py"), "--rounds", "2", "--picture", str(picture), *slowly]
     ended = subprocess.run(command, capture_output=True, text=True)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -27,6 +27,9 @@ from core.client import (
 )
 from core.client.errors import ClientError
 from core.errors import ExitCode
+from tests.core.client.timeouts import PATIENT
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 ROW = {"x": 1.0}
 GOOD = {"model": "m", "version": "1.0.0", "request_id": "r", "predictions": [0.5]}
@@ -229,23 +232,24 @@ def test_torn_answers_on_a_real_connection_are_transient_errors(answer: bytes) -
         connection.recv(65536)
         connection.sendall(answer)
 
-    with listening(tear) as url, Client(url, back_off=BackOff(attempts=2, first_seconds=0.0)) as client:
+    back_off = BackOff(attempts=2, first_seconds=0.0)
+    with listening(tear) as url, Client(url, back_off=back_off, timeouts=PATIENT) as client:
         with pytest.raises((BrokenAnswerError, UnreachableError)):
             client.predict("m", ROW)
         assert client.health().live is False
 
 
 def test_a_closed_port_is_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    url, back_off = f"http://127.0.0.1:{free_port()}", BackOff(attempts=2, first_seconds=0.0)
     with (
-        Client(f"http://127.0.0.1:{port}", back_off=BackOff(attempts=2, first_seconds=0.0)) as client,
+        Client(url, back_off=back_off, timeouts=PATIENT) as client,
         pytest.raises(UnreachableError, match="Check the address"),
     ):
         client.predict("m", ROW)
 
 
-def test_connections_are_reused() -> None:
+def test_connections_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.client.http._KEEP_SECONDS", PATIENCE_SECONDS)  # however long a request takes here
     n_connections, body = 0, httpx.Response(200, json=GOOD).content
 
     def answer_all(connection: socket.socket) -> None:
@@ -255,7 +259,7 @@ def test_connections_are_reused() -> None:
             if part.endswith(b"}]}"):  # head and body may come by themselves
                 connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
-    with listening(answer_all) as url, Client(url) as client:
+    with listening(answer_all) as url, Client(url, timeouts=PATIENT) as client:
         for _ in range(20):
             client.predict("m", ROW)
     assert n_connections == 1

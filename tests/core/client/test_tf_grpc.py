@@ -191,7 +191,7 @@ def test_bytes_that_are_not_a_message_are_a_broken_answer(client: Client, peer: 
 
 
 def test_a_closed_port_is_unreachable(url: str) -> None:
-    with Client("grpc://127.0.0.1:1", back_off=BackOff(attempts=1)) as client:
+    with Client("grpc://127.0.0.1:1", back_off=BackOff(attempts=1), timeouts=PATIENT) as client:
         with pytest.raises(UnreachableError):
             client.predict("rent", ROWS)
         assert not client.health().live

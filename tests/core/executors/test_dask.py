@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
-from core.executors import dask_cluster
+from core.executors import dask_cluster, dask_connection
 from core.executors.bench import versions
 from core.executors.dask_cluster import DaskExecutor
 from core.executors.dask_connection import require_dask
@@ -19,10 +19,20 @@ from core.executors.work import Work
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
 from tests.processes import free_port
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*")
+
+
+NOBODY_SECONDS = 0.5
+"""How long a connection is tried where nobody can answer."""
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let a connection to a scheduler that is there take as long as it takes."""
+    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +120,9 @@ def test_the_state_of_the_cluster_names_workers_memory_and_tasks(cluster, execut
     assert outcome == [[10, 20, 30]]
 
 
-def test_a_scheduler_that_is_killed_is_a_failure_in_words_and_the_next_work_needs_it_back(works, marks, tmp_path):
+def test_a_scheduler_that_is_killed_is_a_failure_in_words_and_the_next_work_needs_it_back(
+    works, marks, tmp_path, monkeypatch
+):
     port = free_port()
     own = Cluster("--workers", "1", "--port", str(port))
     executor = DaskExecutor(own.settings)
@@ -124,15 +136,17 @@ def test_a_scheduler_that_is_killed_is_a_failure_in_words_and_the_next_work_need
     assert isinstance(error, ExecutorError)
     assert str(error).startswith(f"the Dask scheduler {own.address} is gone (")
     (tmp_path / "go").touch()
-    with pytest.raises(ExecutorError, match="does not answer"):
-        executor.map(killed(works, tmp_path), [1])
+    with monkeypatch.context() as nobody:
+        nobody.setattr(dask_connection, "CONNECT_SECONDS", NOBODY_SECONDS)
+        with pytest.raises(ExecutorError, match="does not answer"):
+            executor.map(killed(works, tmp_path), [1])
     again = Cluster("--workers", "1", "--port", str(port))
     assert executor.map(killed(works, tmp_path), [1]) == [10]
     executor.close()
     again.end()
 
 
-def test_an_encrypted_cluster_takes_the_files_of_its_block_and_nobody_without_them(works, tmp_path):
+def test_an_encrypted_cluster_takes_the_files_of_its_block_and_nobody_without_them(works, tmp_path, monkeypatch):
     own = Cluster("--workers", "1", "--tls", str(tmp_path / "tls"))
     files = {"ca": "cluster.pem", "cert": "cluster.pem", "key": "cluster.key"}
     tls = {name: str(tmp_path / "tls" / file) for name, file in files.items()}
@@ -145,6 +159,7 @@ def test_an_encrypted_cluster_takes_the_files_of_its_block_and_nobody_without_th
     executor.close()
 
     plain = ExecutorSettings(kind="dask", address=own.address.replace("tls://", "tcp://"))
+    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", NOBODY_SECONDS)
     with pytest.raises(ExecutorError, match="does not answer"):
         cluster_standing(plain)
     own.end()

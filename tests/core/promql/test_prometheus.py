@@ -4,7 +4,6 @@ import json
 import math
 import random
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -14,7 +13,8 @@ import numpy as np
 import pytest
 
 from core.promql import Expression, PromqlError, SeriesInMemory, SeriesSamples
-from tests import waiting
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 PROGRAM, TOOL = shutil.which("prometheus"), shutil.which("promtool")
 pytestmark = pytest.mark.skipif(not PROGRAM or not TOOL, reason="needs prometheus and promtool")
@@ -85,9 +85,7 @@ def address(tmp_path_factory):
     blocks = [TOOL, "tsdb", "create-blocks-from", "openmetrics", folder / "series.txt", folder / "db"]
     subprocess.run(blocks, check=True, capture_output=True)
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [PROGRAM, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'db'}",
          f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y"],
@@ -95,13 +93,14 @@ def address(tmp_path_factory):
     )  # fmt: skip
 
     def is_ready() -> bool:
+        assert process.poll() is None, "Prometheus has ended"
         try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5).status == 200
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=PATIENCE_SECONDS).status == 200
         except OSError:
             return False
 
     try:
-        waiting.until(is_ready, "Prometheus")
+        until(is_ready, "Prometheus")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -112,7 +111,7 @@ def asked(address: str, text: str, at_ms: int) -> object:
     """Ask Prometheus; None where it refuses."""
     query = urllib.parse.urlencode({"query": text, "time": at_ms / 1000})
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/query?{query}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{address}/api/v1/query?{query}", timeout=PATIENCE_SECONDS) as answer:
             data = json.load(answer)["data"]
     except urllib.error.HTTPError:
         return None

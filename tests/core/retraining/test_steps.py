@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from core.errors import CoreError
 from core.governance import AuditLog
@@ -36,7 +38,17 @@ def after_failure(world: World, found: Retraining, n: int) -> RetrainingStep:
     return until(look, f"failure {n}")
 
 
-def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_growing_waits(world: World) -> None:
+@pytest.fixture
+def held(at_start_of_children: Callable[[str], None], tmp_path: Path) -> Path:
+    """A file: for as long as it is there, no child begins to compute, and so none is done too early."""
+    gate = tmp_path / "held"
+    at_start_of_children(f"import os, time\nwhile os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\n")
+    return gate
+
+
+def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_growing_waits(
+    world: World, held: Path
+) -> None:
     file = world.offer(*market.flats(400, seed=2))
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2 - 3])
@@ -51,6 +63,7 @@ def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_gr
     assert world.pipeline.child_pid is None, "it waits"
 
     file.write_bytes(whole)
+    held.touch()
     world.pass_by(seconds=61)
     world.pipeline.tick()
     pid = world.pipeline.child_pid
@@ -71,6 +84,7 @@ def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_gr
     late = after_failure(world, found, 3)
     assert "took longer than 60 minutes" in late.reason
 
+    held.unlink()
     world.pipeline.close()
     world.start_engine()
     world.pass_by(seconds=241)

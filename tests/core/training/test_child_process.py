@@ -25,7 +25,10 @@ def hear(child, wake):
 
 
 def gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # also if it ends while this looks at it
+        return True
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from core.executors.opening import executor_of, opened
-from core.executors.processes import ProcessExecutor
+from core.executors.processes import WorkerDiedError, _WorkerProcess
 from core.executors.threads import ThreadExecutor
+from core.executors.worker import write_message
 from core.settings import ModelSettings, TrainingSettings
 from core.settings.executor import ExecutorSettings
 from core.settings.training import AdvancedSettings, EnsembleSettings, TuningSettings
@@ -46,11 +47,9 @@ def small_panels(monkeypatch):
     monkeypatch.setattr(panels_module, "TEST_ROWS", 300)
 
 
-def finished(settings, folder, *, on=None):
-    with opened(settings) as executor:
+def finished(settings, folder):
+    with opened(settings):
         work = SessionWork(settings, folder)
-        if on is not None:
-            on(executor)
         while not work.tune().is_done:
             pass
         for epoch in (1, 2):
@@ -75,22 +74,30 @@ def on(kind, **more):
     return msgspec.structs.replace(SETTINGS, executor=ExecutorSettings(kind=kind, workers=2, **more))
 
 
-def test_processes_give_the_bytes_of_threads_also_if_one_is_killed_in_the_middle(on_threads, tmp_path):
-    killed = []
+def test_processes_give_the_bytes_of_threads_also_if_one_is_killed_in_the_middle(on_threads, tmp_path, monkeypatch):
+    asked, killed, choosing = [], [], threading.Lock()
+    exchange = _WorkerProcess._exchange
 
-    def kill_one(executor):
-        assert isinstance(executor, ProcessExecutor)
+    def killed_in_the_middle(worker, request):
+        with choosing:
+            asked.append(worker.pid)
+            is_victim = not killed and asked.count(worker.pid) == 2  # at first it asks for what the tasks share
+            killed.extend([worker.pid] * is_victim)
+        if not is_victim:
+            return exchange(worker, request)
+        before = computed(worker.pid)
+        write_message(worker._requests, request)
+        until(lambda: computed(worker.pid) > before, "a worker that computes")
+        os.kill(worker.pid, signal.SIGKILL)
+        raise WorkerDiedError(f"the worker process {worker.pid} {worker._end()}")
 
-        def kill():
-            pid = until(lambda: next((pid for pid in executor.pids if is_computing(pid)), 0), "a worker that computes")
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
+    monkeypatch.setattr(_WorkerProcess, "_exchange", killed_in_the_middle)
 
-        threading.Thread(target=kill).start()
+    final = finished(on("process"), tmp_path)
 
-    final = finished(on("process"), tmp_path, on=kill_one)
-
-    assert killed
+    (victim,) = killed
+    assert len(set(asked)) > 1, "another worker did its task"
+    assert asked.count(victim) == 2
     assert final == on_threads[0]
     assert contents(tmp_path) == on_threads[1]
 
@@ -120,9 +127,7 @@ def test_the_executor_is_no_part_of_what_a_session_computes():
     assert settings_digest(as_document(on("process"))) == settings_digest(as_document(SETTINGS))
 
 
-def is_computing(pid):
-    """Whether a worker, which starts with its first task, has got so far that its death costs work."""
-    try:
-        return psutil.Process(pid).cpu_times().user > 1.0
-    except psutil.Error:
-        return False
+def computed(pid):
+    """The processor time that a worker has used."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system

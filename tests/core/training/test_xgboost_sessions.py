@@ -4,6 +4,7 @@ XGBoost is an optional extra: `make interop` runs this file in an environment th
 """
 
 import json
+import threading
 
 import msgspec
 import numpy as np
@@ -91,14 +92,24 @@ def finished(tmp_path_factory):
     def observed():
         return sessions.get(session_id).observed
 
+    observe, is_asked = Sessions.observe, threading.Event()
+
+    def observe_and_pause(self, *words, **fields):
+        """Ask for the pause in the engine's own step, which is before the session can have ended."""
+        seen = observe(self, *words, **fields)
+        if seen.observed.epoch >= 1 and not is_asked.is_set():
+            is_asked.set()
+            sessions.request(session_id, DesiredSession.PAUSED, actor=ada)
+        return seen
+
     engine = Engine(workspace, mode="headless", actor=ada)
-    engine.start()
-    try:
-        until(lambda: observed().epoch >= 1, "the first epoch")
-        sessions.request(session_id, DesiredSession.PAUSED, actor=ada)
-        until(lambda: observed().phase is SessionPhase.PAUSED, "the pause")
-    finally:
-        engine.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sessions, "observe", observe_and_pause)
+        engine.start()
+        try:
+            until(lambda: observed().phase is SessionPhase.PAUSED, "the pause")
+        finally:
+            engine.stop()
     sessions.request(session_id, DesiredSession.RUNNING, actor=ada)
     second = Engine(workspace, mode="headless", actor=ada)
     second.start()

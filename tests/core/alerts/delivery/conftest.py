@@ -6,6 +6,7 @@ from core.alerts.delivery.outbox import Outbox
 from core.alerts.delivery.receivers import Receivers
 from core.alerts.delivery.sender import Sender
 from tests.alert_receivers import HttpReceiver, http_receiver
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def outbox(workspace, clock) -> Outbox:
 def sender_of(outbox):
     """Return a sender over receivers, whose waits are not random."""
 
-    def sender_of(receivers: Receivers, timeout_seconds: float = 30.0) -> Sender:
+    def sender_of(receivers: Receivers, timeout_seconds: float = PATIENCE_SECONDS) -> Sender:
         return Sender(outbox, lambda: receivers, timeout_seconds=lambda: timeout_seconds, share=lambda: 1.0)
 
     return sender_of

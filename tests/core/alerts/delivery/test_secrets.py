@@ -49,9 +49,10 @@ def test_no_file_of_the_workspace_and_no_log_holds_a_secret(
     receivers = receivers_of(workspace, *blocks, settings=settings)
     # The server repeats all that it got: path, headers and body.
     http.choose = lambda got: Answer(403, body=f"{got.path} {got.headers} {got.body[:500]!r}".encode())
-    sender = sender_of(receivers, timeout_seconds=2.0)
+    sender = sender_of(receivers)
+    impatient = sender_of(receivers, timeout_seconds=2.0)  # of a web server a mail gets no answer
     for delivery in outbox.enqueue(a_message(), [each.target for each in receivers.channels("ops")]):
-        assert not sender.send(delivery)
+        assert not (impatient if "email" in delivery.channel else sender).send(delivery)
     assert len(http.requests) >= 4
     assert all(delivery.attempts[-1].result == "failed" for delivery in outbox.all())
     words = [TOKEN, TOKEN.replace("%20", " "), TOKEN.partition("/")[0], "more-0123456789"]

@@ -81,10 +81,10 @@ def test_a_window_is_the_sum_of_its_minutes_and_hours(tmp_path, index, counter):
             content = to_bytes(counter.count([served(drawn(20, number))]))
             writer.add(CountedMinute("spread", "1.0.0", profile, AT + 60 * number, 20, 1, content))
         writer.add(CountedMinute("spread", "1.0.0", "", AT, 5, 0, b""))  # of a server that found no profile
-        clock.pass_by(61)
-        before = writer._upkeep_times.next_at
-        until(lambda: writer._upkeep_times.next_at > before, "the upkeep")
         writer.flush()
+        before = writer._upkeep_times.next_at
+        clock.pass_by(61)
+        until(lambda: writer._upkeep_times.next_at > before, "the upkeep")
     reader, end = LiveReader(file), START + timedelta(hours=48)
     lately = live_window(reader, index, "spread", "1.0.0", end - timedelta(hours=1), end)
     assert (lately.sketch.n, lately.n_dropped, lately.n_other) == (40, 2, 0)

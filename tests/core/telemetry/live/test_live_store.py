@@ -46,8 +46,8 @@ def writer(file, clock):
 
 def tended(writer, clock):
     """Let a minute pass, and the writer look after the store."""
-    clock.pass_by(61)
     before = writer._upkeep_times.next_at
+    clock.pass_by(61)
     until(lambda: writer._upkeep_times.next_at > before, "the upkeep")
     writer.flush()
 
