@@ -47,3 +47,16 @@ class ConflictError(CoreError):
     """The object was changed by someone else first, or is held by someone else."""
 
     exit_code = ExitCode.CONFLICT
+
+
+class PartlyFailedError(CoreError):
+    """Some parts of a change could not be made, and the others were; it is judged by its first failure.
+
+    Attributes:
+        first: The first failure.
+    """
+
+    def __init__(self, message: str, first: CoreError) -> None:
+        super().__init__(message)
+        self.first = first
+        self.exit_code = first.exit_code

@@ -99,12 +99,14 @@ def prune_versions(args: argparse.Namespace) -> int:
     """List the versions to remove and why the rest stays; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
     from console.presentation.phrases import counted
+    from core.maintenance.disk_reserve import DiskReserve
     from core.registry import Registry
 
     workspace = open_workspace(args)
     registry = Registry(workspace)
-    plan = registry.plan_prune(args.model, keep=args.keep)
-    gone = registry.prune(plan, actor=person(), reason=args.reason) if args.yes else ()
+    plan, actor = registry.plan_prune(args.model, keep=args.keep), person()
+    lend = DiskReserve(workspace).lend
+    gone = lend(lambda: registry.prune(plan, actor=actor, reason=args.reason)) if args.yes else ()
     removed = {(c.model, c.version): c for c in gone}
     candidates = [removed.get((c.model, c.version), c) for c in plan.candidates]
     if args.json:

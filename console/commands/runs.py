@@ -1,6 +1,7 @@
 """`bondx runs`: the tracked record of every training."""
 
 import argparse
+import functools
 from typing import TYPE_CHECKING
 
 from console.commands.opening import (
@@ -261,17 +262,19 @@ def tag_run(args: argparse.Namespace) -> int:
 def prune_runs(args: argparse.Namespace) -> int:
     """List the runs to remove; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
+    from core.maintenance.disk_reserve import DiskReserve
     from core.settings.policy_source import PolicySource
     from core.tracking import Runs
     from core.training.runs_in_use import runs_in_use
 
-    workspace = open_workspace(args)
+    workspace, actor = open_workspace(args), person()
     runs = Runs(workspace)
     keep = args.keep or PolicySource(workspace.root).policy().tracking.keep_runs
     referenced = runs_in_use(workspace)
     doomed = runs.prunable(keep=keep, referenced=referenced)
     if args.yes:
-        runs.prune(keep=keep, referenced=referenced, actor=person(), reason=args.reason)
+        prune = functools.partial(runs.prune, keep=keep, referenced=referenced, actor=actor, reason=args.reason)
+        DiskReserve(workspace).lend(prune)
     if args.json:
         print_json({"dry_run": not args.yes, "runs": [run.run_id for run in doomed]})
         return ExitCode.GOOD

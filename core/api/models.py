@@ -1,12 +1,14 @@
 """`ModelRegistry`: versions, their stages, and who has approved them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import NotFoundError
+from core.maintenance.disk_reserve import DiskReserve
 from core.quality.gate import GateResult
 from core.registry import (
     Approval,
@@ -240,7 +242,8 @@ class ModelRegistry:
         """Say which versions the policy lets go of; remove them unless this is a dry run."""
         plan = self._registry.plan_prune(name)
         if not dry_run:
-            self._registry.prune(plan, actor=self._config.actor, reason=reason)
+            delete = partial(self._registry.prune, plan, actor=self._config.actor, reason=reason)
+            DiskReserve(self._config.workspace).lend(delete)
         return plan
 
     def _apply(self, plan: Plan, reason: str) -> ModelVersion:

@@ -6,7 +6,7 @@ any kind at any time. A process that is killed in the middle leaves what the nex
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +16,10 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.confinement import link_on_the_way
-from core.errors import CoreError, RefusedError, UsageError
-from core.files import DiskFullError, FileAccessError, remove_tree
+from core.errors import CoreError, PartlyFailedError, RefusedError, UsageError
+from core.files import FileAccessError, remove_tree
 from core.governance.audit import audited, require_access
+from core.maintenance.disk_reserve import DiskReserve
 from core.maintenance.space import bytes_below
 from core.progress import begins
 from core.registry import Registry
@@ -27,7 +28,6 @@ from core.settings import PolicySource
 from core.settings.retention import RetentionSettings
 from core.state import Workspace
 from core.stress.stored_tests import StressTests
-from core.telemetry.errors import TelemetryError
 from core.telemetry.forgetting import forget_values, values_before
 from core.tracking import Runs
 from core.tracking.run_reader import DATABASE as RUNS
@@ -111,6 +111,20 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.left:
             said = "; ".join((said or "deleted nothing", *(f"left {thing}" for thing in self.left)))
         return said
+
+
+class KindNotPrunedError(PartlyFailedError):
+    """A prune could not delete the things of some kinds; what it deleted of the others is gone.
+
+    Attributes:
+        result: What was deleted all the same.
+    """
+
+    def __init__(self, failures: Mapping[str, CoreError], result: PruneResult) -> None:
+        self.result = result
+        why = " ".join(f"{kind}: {error}" for kind, error in failures.items())
+        rest = f" Of the other kinds, the prune {result.summary}." if result.summary else ""
+        super().__init__(f"{why}{rest}", next(iter(failures.values())))
 
 
 class _Kind(ABC):
@@ -499,32 +513,39 @@ class Pruning:
         Returns:
             What was deleted, and what was left and why; what another process has deleted meanwhile is neither.
         Raises:
-            RefusedError: Something of it must stay now; nothing of its kind was deleted.
-            DiskFullError: There was no room for the record of a kind, even once the other kinds had made some.
-            TelemetryError: The time series could not be written; the other kinds were deleted.
+            KindNotPrunedError: A kind could not be pruned: something of it must stay now, its files cannot be read or
+                written, or there was no room for its record, even with the reserve and once the other kinds had made
+                some. The other kinds were pruned; the error has what was deleted.
+            AccessRefusedError: The actor may not prune; nothing was deleted.
         """
         require_access(self._workspace, actor, "workspace.prune")
         done: dict[str, KindPlan] = {}
         left: list[LeftThing] = []
         failures: dict[str, CoreError] = {}
-        # A deletion writes before it frees. What has no room for that is tried again after the other kinds.
-        for listed in (*plan.kinds, *plan.kinds):
-            if listed.kind in done:
-                continue
-            try:
-                done[listed.kind], left_of_kind = self._carry_out_kind(listed, actor=actor, reason=reason)
-            except (DiskFullError, TelemetryError) as error:
-                failures[listed.kind] = error
-            else:
-                failures.pop(listed.kind, None)
-                left += left_of_kind
+        reserve = DiskReserve(self._workspace)
+        n_done_before = -1
+        # A deletion writes before it frees. What has no room for that is tried again: with the room of the reserve, and
+        # as long as other kinds make some. A refused kind is tried again, too: its rule may hold now.
+        while len(done) < len(plan.kinds) and (len(done) > n_done_before or reserve.helps(failures.values())):
+            n_done_before = len(done)
+            for listed in plan.kinds:
+                if listed.kind in done:
+                    continue
+                try:
+                    done[listed.kind], left_of_kind = self._carry_out_kind(listed, actor=actor, reason=reason)
+                except CoreError as error:
+                    failures[listed.kind] = error
+                else:
+                    failures.pop(listed.kind, None)
+                    left += left_of_kind
+        reserve.keep()
         for thing in left:
             log.warning("not deleted: %s", thing)
         result = PruneResult(kinds=tuple(done[kind.kind] for kind in plan.kinds if kind.kind in done), left=tuple(left))
         if result.summary:
             log.info("%s, for %s", result.summary, actor)
         if failures:
-            raise next(iter(failures.values()))
+            raise KindNotPrunedError(failures, result) from next(iter(failures.values()))
         return result
 
     def _carry_out_kind(self, listed: KindPlan, *, actor: Actor, reason: str) -> tuple[KindPlan, list[LeftThing]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.access import AccessRefusedError
 from core.actor import Actor
-from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
+from core.errors import ConflictError, CoreError, NotFoundError, PartlyFailedError, RefusedError, UsageError
 from core.escape import shown
 from core.files import InDoubtError
 from core.state.errors import StateError
@@ -197,6 +197,8 @@ def status_of(error: CoreError) -> int:
     """
     if isinstance(error, ServingError):
         return error.status
+    if isinstance(error, PartlyFailedError):
+        return status_of(error.first)
     if isinstance(error, NotFoundError):
         return 404
     if isinstance(error, ConflictError):

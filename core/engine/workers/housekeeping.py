@@ -14,8 +14,10 @@ from core.alerts.policy_alerts import PolicyAlerts
 from core.allocator import return_memory
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
+from core.errors import RefusedError
 from core.governance.keys import prepare_to_sign
-from core.maintenance.pruning import Pruning
+from core.maintenance.disk_reserve import DiskReserve
+from core.maintenance.pruning import KindNotPrunedError, Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
 from core.periodic import Periodic
@@ -64,6 +66,7 @@ class Housekeeping(Worker):
         if self._pruning.is_due(now):
             prepare_to_sign()  # the first time a minute after the start; the log is signed from time to time
             self.prune(now)
+        DiskReserve(self._context.workspace).keep()
         return_memory()  # changes leave holes between the documents that stay
         return STEP_SECONDS
 
@@ -72,12 +75,19 @@ class Housekeeping(Worker):
         settings = settings_in_force(self._context.workspace.root).retention
         pruning = Pruning(self._context.workspace, settings, clock=self._context.clock)
         said = ""
+        failure: KindNotPrunedError | None = None
         if kinds := pruning.automatic():
-            said = pruning.carry_out(pruning.plan(kinds), actor=self._context.actor, reason="").summary
+            try:
+                said = pruning.carry_out(pruning.plan(kinds), actor=self._context.actor, reason="").summary
+            except KindNotPrunedError as error:
+                said, failure = error.result.summary, error
+                log.warning("%s", error)
         if said:
             self._context.alerts.fire(PRUNED, labels={}, summary=f"the engine {said}", now=now)
         else:
             self._context.alerts.clear(PRUNED, labels={}, now=now, reason="nothing more was deleted for an hour")
+        if failure is not None and not isinstance(failure.first, RefusedError):
+            raise failure  # a rule may forbid it for now; anything else is the engine's trouble
 
     def keep_live_counts(self, now: datetime) -> None:
         """Roll up and delete what servers counted, whether they run or not; what fails is tried again."""

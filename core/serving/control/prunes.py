@@ -1,5 +1,6 @@
 """Removing versions and runs permanently, over HTTP: a plan, then exactly the planned removals."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -7,6 +8,7 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from core.maintenance.disk_reserve import DiskReserve
 from core.maintenance.pruning import PruneResult, Pruning, WorkspacePlan
 from core.registry import PruneCandidate, PrunePlan, Registry
 from core.serving.authenticator import Caller
@@ -100,7 +102,8 @@ class PruneRoutes(Controller):
         registry = Registry(workspace)
         plan = registry.plan_prune(data.model, keep=data.keep)
         _same(data.expected, [f"{candidate.model}/{candidate.version}" for candidate in plan.doomed])
-        return list(registry.prune(plan, actor=caller.actor, reason=data.reason))
+        delete = partial(registry.prune, plan, actor=caller.actor, reason=data.reason)
+        return list(DiskReserve(workspace).lend(delete))
 
     @post("/runs/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_runs(self, workspace: Given[Workspace], data: JSONBody[RunsWish]) -> RunsPlan:
@@ -117,7 +120,8 @@ class PruneRoutes(Controller):
             keep, referenced = _runs_to_keep(workspace, data), runs_in_use(workspace)
             doomed = runs.prunable(keep=keep, referenced=referenced)
             _same(data.expected, [run.run_id for run in doomed])
-            runs.prune(keep=keep, referenced=referenced, only=data.expected, actor=caller.actor, reason=data.reason)
+            delete = partial(runs.prune, keep=keep, referenced=referenced, only=data.expected)
+            DiskReserve(workspace).lend(partial(delete, actor=caller.actor, reason=data.reason))
             return doomed
 
 

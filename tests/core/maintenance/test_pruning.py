@@ -15,9 +15,10 @@ from core.clock import utc_now
 from core.errors import RefusedError, UsageError
 from core.files import DiskFullError, FileAccessError, remove_tree
 from core.governance import AuditLog
-from core.maintenance.pruning import KINDS, KindPlan, Prunable, Pruning, WorkspacePlan
+from core.maintenance.pruning import KINDS, KindNotPrunedError, KindPlan, Prunable, Pruning, WorkspacePlan
 from core.settings import Settings, TrainingSettings
 from core.settings.retention import RetentionSettings
+from core.state.errors import DamagedFileError
 from core.telemetry import TelemetryReader
 from core.telemetry.errors import TelemetryError
 from core.telemetry.schema import connect_to_read
@@ -147,7 +148,7 @@ def test_a_plan_that_no_longer_holds_is_refused_and_removes_nothing(workspace, p
     Sessions(workspace, clock=clock).observe(
         last, "session.test", actor=Actor.engine(), phase=SessionPhase.FINISHED, ended_at=clock()
     )
-    with pytest.raises(RefusedError, match=f"The reports of {last} must stay now; none were removed"):
+    with pytest.raises(KindNotPrunedError, match=f"The reports of {last} must stay now; none were removed"):
         pruning.carry_out(plan, actor=person, reason="")
     assert all(folder.is_dir() for folder in old_reports.values())
 
@@ -203,7 +204,14 @@ def test_on_a_full_disk_what_needs_no_room_makes_room_for_the_rest(pruning, runs
 
 
 @pytest.mark.parametrize(
-    "error", [DiskFullError(Path("runs.json"), "write", "No space left on device"), TelemetryError("disk is full")]
+    "error",
+    [
+        DiskFullError(Path("runs.json"), "write", "No space left on device"),
+        TelemetryError("disk is full"),
+        RefusedError("a run must stay now"),
+        DamagedFileError(Path("runs.json"), "it is empty", None),
+    ],
+    ids=["full", "telemetry", "refused", "damaged"],
 )
 def test_a_kind_that_cannot_be_deleted_keeps_no_other_from_going(
     pruning, runs, person, old_reports, monkeypatch, error, caplog
@@ -213,8 +221,12 @@ def test_a_kind_that_cannot_be_deleted_keeps_no_other_from_going(
 
     caplog.set_level("INFO")
     monkeypatch.setattr(pruning._kinds["runs"], "remove", refuse)
-    with pytest.raises(type(error)):
+    with pytest.raises(KindNotPrunedError) as caught:
         pruning.carry_out(pruning.plan(["runs", "reports"]), actor=person, reason="")
+    assert caught.value.first is error
+    assert caught.value.exit_code == error.exit_code
+    assert str(error) in str(caught.value)
+    assert "Of the other kinds, the prune deleted the reports of the epochs of 2 sessions." in str(caught.value)
     assert not any(folder.exists() for folder in old_reports.values())
     assert "deleted the reports of the epochs of 2 sessions" in caplog.text
     assert len(runs.all()) == 4
