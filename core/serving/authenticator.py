@@ -126,6 +126,8 @@ class Authenticator:
         if time.monotonic() - self._looked_at > _LOOK_SECONDS:
             self._look()
         found = digest(secret)
+        if found not in self._by_digest:  # it may have been made since the last look
+            self._look()
         token = self._by_digest.get(found)
         return token if token is not None and token.takes(found, self._clock()) else None
 
