@@ -6,6 +6,7 @@ from core.engine import Engine
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Workspace
 from core.training.session import SessionPhase
+from tests import waiting
 from tests.span_collector import span_collector, told
 
 pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
@@ -32,6 +33,8 @@ def test_epochs_are_spans_with_their_computing_and_their_recording(workspace, se
     try:
         session_id = sessions.start(SHORT, name="", actor=person).session_id
         until(sessions, session_id, lambda observed: observed.phase is SessionPhase.FINISHED)
+        # An engine that stops waits two seconds for its last spans.
+        waiting.until(lambda: len(collector.spans("training.record")) == 2, "the spans of both epochs")
     finally:
         engine.stop(0)
     epochs = collector.spans("training.epoch")

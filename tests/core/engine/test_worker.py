@@ -168,11 +168,12 @@ def test_a_failure_that_cannot_be_reported_does_not_end_the_worker(caplog, monke
     assert "could not be reported" in caplog.text
 
 
-def test_a_failing_worker_does_not_outlive_the_engine(start):
+def test_a_failing_worker_does_not_outlive_the_engine(start, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=PATIENCE_SECONDS))
     worker = Counter(failing=(1,))
     thread, _ = start(worker)
     assert [worker.next(), worker.next()] == [1, "failed"]
-    thread.stop()  # within the pause of a second
+    thread.stop()  # within the pause
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert worker.next() == "stop"

@@ -196,7 +196,7 @@ def test_flushed_samples_survive_kill_9(path):
 
 
 def test_a_flush_after_the_file_was_removed_writes_a_new_file(path):
-    with TelemetryWriter(path, clock=lambda: at(9)) as writer:
+    with TelemetryWriter(path, clock=lambda: at(9), commit_seconds=3600) as writer:  # it looks at its file in a flush
         writer.add_epoch("run-1", 1, {"loss": 1.0}, at(1))
         writer.flush()
         for file in path.parent.glob(path.name + "*"):

@@ -96,8 +96,7 @@ def test_the_next_engine_continues_where_the_last_one_stopped(workspace, rollout
     second = Engine(workspace, mode="headless", actor=person)
     second.start()
     try:
-        until(lambda: rollouts.get(rollout_id).observed.step > 0, "the second step")
-        seen = rollouts.get(rollout_id).observed
+        seen = until(lambda: (now := rollouts.get(rollout_id).observed).step > 0 and now, "the second step")
     finally:
         second.stop(0)
     assert (seen.share, seen.started_at) == (0.2, begun.started_at)

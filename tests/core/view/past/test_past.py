@@ -22,6 +22,7 @@ from core.view.past.recorder import COARSE_SECONDS, DocumentRecorder
 from core.view.past.replay import RecordedPast
 from core.view.source import SnapshotSource
 from tests.clocks import HandClock
+from tests.waiting import until
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -186,6 +187,7 @@ def test_a_running_engine_records_the_past(workspace):
     """The real thread, by the real clock."""
     engine = Engine(workspace, mode="headless", actor=MIRA)
     engine.start()
+    until(workspace.past_file.exists, "the first look, which a stop lets come to its end")
     engine.stop()
     past = RecordedPast(workspace)
     assert past.at(utc_now()).engine.user == "mira"
