@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 
 @contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Path]:
@@ -29,10 +31,16 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
 def filled(disk: Path) -> Iterator[None]:
     """Fill a disk to its last byte, and free it afterwards."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    assert not shutil.disk_usage(disk).free
+    with filler.open("wb", buffering=0) as file:
+
+        def is_full() -> bool:
+            """Whoever works there may free something meanwhile."""
+            with suppress(OSError):
+                while True:
+                    file.write(b"x" * 4096)
+            return not shutil.disk_usage(disk).free
+
+        until(is_full, "a full disk")
     try:
         yield
     finally:

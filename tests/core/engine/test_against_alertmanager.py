@@ -345,6 +345,12 @@ def test_the_api_shows_alerts_and_groups_as_a_real_alertmanager_does(workspace, 
         assert sources
         assert all("critical" in source.values() or source["alertname"] in ("HostDown", "Storm") for source in sources)
         assert [each["name"] for each in api.get("/api/v2/receivers").json()] == [*NAMES]
+        until(
+            lambda: (
+                shown_groups(real.ask("/api/v2/alerts/groups")) == shown_groups(api.get("/api/v2/alerts/groups").json())
+            ),
+            "the same groups",
+        )
         for query in ("", "?silenced=false", "?inhibited=false&active=true", "?active=false", "?receiver=pager|desk",
                       "?filter=severity%3D%22critical%22&inhibited=false"):  # fmt: skip
             expected = shown_groups(real.ask(f"/api/v2/alerts/groups{query}"))

@@ -112,7 +112,8 @@ def _running() -> Callable[..., Any]:
 def running(workspace: Workspace, *arguments: str, port: int | None = None) -> Iterator[RunningServer]:
     port = port or free_port()
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", *arguments]
-    command += ["--listen", f"127.0.0.1:{port}"]
+    # On a busy machine a server waits as long as its test does, for an answer and for a version to load.
+    command += ["--listen", f"127.0.0.1:{port}", "--time-out", f"{PATIENCE_SECONDS:g}"]
     with (workspace.logs_dir / "serve.err").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
     server = RunningServer(process, port)

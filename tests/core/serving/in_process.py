@@ -8,6 +8,7 @@ from typing import Any
 
 from core.actor import Actor, Origin
 from core.serving.access import Role, Tokens
+from core.serving.limits import ServingLimits
 from core.serving.server import Server
 from core.state import Workspace
 from tests.waiting import PATIENCE_SECONDS, until
@@ -18,7 +19,7 @@ def serving(workspace: Workspace) -> Iterator[tuple[Server, Any, Any]]:
     """Serve; whoever names a key shows a token, since the key of a caller without one is ignored."""
     actor = Actor("ana", "desk", Origin.COMMAND_LINE)
     token = Tokens(workspace).create("caller", Role.VIEWER, actor=actor)[1]
-    server = Server(workspace, "127.0.0.1", 0)
+    server = Server(workspace, "127.0.0.1", 0, limits=ServingLimits(answer_seconds=PATIENCE_SECONDS))
     server.start()
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
 

@@ -78,7 +78,7 @@ def test_an_incomplete_head_is_a_408(start, before):
 
 
 def test_an_unread_body_does_not_hold_a_connection(start):
-    with start(body_seconds=0.2)() as connection:
+    with start(body_seconds=1.0)() as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
         assert everything(connection).startswith(b"HTTP/1.1 200")
 
@@ -154,7 +154,8 @@ def test_a_connection_that_never_asks_is_closed_early(start):
     ],
     ids=["body", "head", "not HTTP"],
 )
-def test_a_caller_that_sends_all_before_it_reads_gets_the_refusal(start, sent, status):
+def test_a_caller_that_sends_all_before_it_reads_gets_the_refusal(start, monkeypatch, sent, status):
+    monkeypatch.setattr(connections, "_LINGER_SECONDS", PATIENCE_SECONDS)
     connect = start()
     for _ in range(4):
         with connect() as connection:
@@ -217,7 +218,8 @@ def test_nobody_keeps_the_places_of_probes(start, sent):
 
 
 @pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
-def test_a_url_over_the_limit_is_a_414(start, in_pieces):
+def test_a_url_over_the_limit_is_a_414(start, monkeypatch, in_pieces):
+    monkeypatch.setattr(connections, "_LINGER_SECONDS", PATIENCE_SECONDS)
     connect = start()
     sent = b"GET /v1/models/" + b"m" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect() as connection:

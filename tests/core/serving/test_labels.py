@@ -12,6 +12,7 @@ from core.governance.audit_log import AuditLog
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.access import Role, Tokens
 from core.state import Workspace
+from core.telemetry.predictions import PredictionReader
 from tests.core.serving.conftest import running
 from tests.monitored import monitored
 from tests.waiting import until
@@ -53,6 +54,8 @@ def test_a_few_wanted_outcomes_decide_over_http_and_in_python(tmp_path, put_live
         for number in range(N):
             request = {"row": rows[number % len(rows)], "request_id": f"r{number}"}
             answers[f"r{number}"] = server.ask("/api/v1/predict/spread", request).json["prediction"]
+        recorded = PredictionReader(workspace.predictions_file)
+        until(lambda: recorded.holds(f"r{N - 1}"), "every answer being recorded")
         until(lambda: server.ask(LABELS, {"n": 30, "reason": "odd prices"}).status == 200, "the rows being sampled")
         wanted = server.ask(LABELS, {"n": 30}).json
         assert (wanted["is_new"], len(wanted["requests"]), wanted["loss"]) == (False, 30, "absolute error")

@@ -149,11 +149,11 @@ def test_connections_that_say_nothing_keep_nobody_out_for_ever(context, monkeypa
 def test_the_setting_opens_moves_and_closes_the_port_without_a_restart(context, workspace):
     with opened(context) as port:
         assert port.address is None
-        write_file(workspace.settings_file, b"telemetry: {metrics: {listen: '127.0.0.1:0'}}\n")
+        first, other = f"127.0.0.1:{free_port()}", free_port()
+        write_file(workspace.settings_file, f"telemetry: {{metrics: {{listen: '{first}'}}}}\n".encode())
         port.step()
-        first = port.address
+        assert port.address == first
         assert ask(first, "/health")[0] == 200
-        other = free_port()
         write_file(workspace.settings_file, f"telemetry: {{metrics: {{listen: '{other}'}}}}\n".encode())
         port.step()
         assert ask(f"127.0.0.1:{other}", "/health")[0] == 200
@@ -165,8 +165,8 @@ def test_the_setting_opens_moves_and_closes_the_port_without_a_restart(context, 
 
 
 def test_a_port_that_is_taken_is_said_once_and_opened_when_it_is_free(context, caplog):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number = taken.getsockname()[1]
+    number = free_port()
+    with socket.create_server(("127.0.0.1", number)):
         port = MetricsPort(replace(context, metrics_listen=f"127.0.0.1:{number}"))
         port.step()
         port.step()

@@ -360,7 +360,7 @@ def test_bytes_that_are_not_http2_harm_nobody(caller, rpc_port):
 def test_a_flood_of_calls_without_messages_ends_and_leaves_probes_answered(workspace, artifacts, put_live, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     with workspace.settings_file.open("a") as settings:
-        settings.write("serving: {connections: 60, connections_by_peer: 50, body_seconds: 1.5}\n")
+        settings.write("serving: {connections: 60, connections_by_peer: 50, body_seconds: 6}\n")
     port = free_port()
     with running(workspace, "--grpc-port", str(port)) as server:
         caller = Caller(port)
