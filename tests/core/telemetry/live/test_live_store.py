@@ -133,16 +133,17 @@ def test_many_processes_write_at_once_and_nothing_is_lost(file, clock):
     assert [each.seq for each in stored] == list(range(1, 601))
 
 
-def test_it_goes_on_in_a_new_file_when_the_store_was_removed(writer, file):
-    writer.add(minute(0))
-    writer.flush()
-    for suffix in ("", "-wal", "-shm"):
-        os.remove(f"{file}{suffix}")
-    reader = LiveReader(file)
-    assert reader.minutes("spread", "1.0.0") == []
-    writer.add(minute(1))
-    writer.flush()
-    assert [each.at for each in reader.minutes("spread", "1.0.0")] == [START + timedelta(minutes=1)]
+def test_it_goes_on_in_a_new_file_when_the_store_was_removed(file, clock):
+    with LiveWriter(file, joined, clock=clock, commit_seconds=3600) as writer:  # it looks at its file in a flush
+        writer.add(minute(0))
+        writer.flush()
+        for suffix in ("", "-wal", "-shm"):
+            os.remove(f"{file}{suffix}")
+        reader = LiveReader(file)
+        assert reader.minutes("spread", "1.0.0") == []
+        writer.add(minute(1))
+        writer.flush()
+        assert [each.at for each in reader.minutes("spread", "1.0.0")] == [START + timedelta(minutes=1)]
 
 
 def test_minutes_wait_while_the_store_refuses_and_the_oldest_are_dropped_and_counted(file, clock, monkeypatch):
