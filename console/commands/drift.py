@@ -103,7 +103,9 @@ def _served(found: "VersionDrift") -> str:
     from core.clock import in_words
 
     assert found.since is not None
-    return f"{found.report.n_current:,} rows served since {in_words(found.since)}"
+    n = found.report.n_current
+    counted = f"{n:,} of {n + found.n_dropped:,}" if found.n_dropped else f"{n:,}"
+    return f"{counted} rows served since {in_words(found.since)}"
 
 
 def _row(one: "ColumnDrift") -> "dict[str, str | None]":

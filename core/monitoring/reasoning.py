@@ -101,7 +101,7 @@ def _drift(version: VersionMonitoring) -> Paragraph | None:
     if names := [named(column) for column in drift.columns if column.awaits_rows]:
         lines.append(Said(f"nothing to judge yet: {', '.join(names)}", is_aside=True))
     lines += [Said(note) for note in (drift.prediction_move, *drift.notes) if note]
-    return Paragraph(Said(f"drift: {drift.verdict}, {drift.n_rows:,} rows{since}", drift.verdict), tuple(lines))
+    return Paragraph(Said(f"drift: {drift.verdict}, {drift.n_rows:,} rows counted{since}", drift.verdict), tuple(lines))
 
 
 def _performance(version: VersionMonitoring) -> Paragraph | None:

@@ -193,7 +193,8 @@ def test_served_rows_that_moved_are_an_alarm_with_the_rows_that_are_lacking(serv
     assert code == 1
     assert found["report"]["alerts"][0]["column"] in ("size", "prediction")
     assert (found["n_dropped"], found["report"]["n_current"]) == (7, 400)
-    assert any(note.startswith("7 more rows") for note in found["report"]["notes"])
+    assert any(note.startswith("7 more rows were answered and are not counted") for note in found["report"]["notes"])
+    assert ": 400 of 407 rows served since 20" in live("--since", "30m")[1]
 
 
 def test_no_served_rows_are_an_error_that_names_the_time(serve, live):

@@ -72,7 +72,7 @@ def test_the_whole_reasoning_is_written_out(bondx, workspace):
         "  degraded, drift (3.79): sector: Energy 12% -> 31% of the rows",
         "  before: healthy 2026-11-27 06:20 UTC",
         "",
-        "drift: alarm, 5,000 rows since 2026-11-27 02:30 UTC",
+        "drift: alarm, 5,000 rows counted since 2026-11-27 02:30 UTC",
         "  at most one false alarm in 30 days on average",
         "  alarm, sector: Energy 12% -> 31% of the rows; PSI 0.42; evidence 130% of what decides; since "
         "2026-11-27 07:12 UTC; most where region = EU; 31% of the model's importance",

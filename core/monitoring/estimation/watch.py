@@ -1,6 +1,6 @@
 """The watcher of performance without labels: an estimate an hour, and its record against the outcomes that came."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
-from core.arrays import AnyArray
+from core.arrays import AnyArray, FloatArray
 from core.errors import CoreError, UsageError
 from core.json_documents import decode_json
 from core.losses import Actual, AnswerForm, LossKind, LossRule, RecordedAnswer, loss_of
@@ -29,7 +29,7 @@ from core.monitoring.profiling import PREDICTION
 from core.monitoring.verdicts import PerformanceVerdict
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
 from core.telemetry.features import LoggedFeatures, logged_features
-from core.telemetry.live import LiveReader
+from core.telemetry.live import LiveMinute, LiveReader
 from core.telemetry.predictions import Cursor, LabelledAnswers, PredictionReader
 
 EVERY = timedelta(hours=1)
@@ -152,16 +152,22 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
     profile = version.profile
     if profile is None or len(profile.calibration) < 2:
         return None
-    index, sketch = ProfileIndex(profile), LiveSketch()
+    index, number = ProfileIndex(profile), profile_number(profile)
     reader = LiveReader(version.workspace.live_file)
-    number = profile_number(profile)
+    by_weight: dict[float, LiveSketch] = {}
     for minute in reader.between(version.model, version.version, now - WINDOW, now):
         if minute.sketch and minute.profile == number:
             with suppress(SketchError):  # a damaged minute costs no estimate
-                sketch.merge(from_bytes(index, minute.sketch))
-    if not sketch.n or PREDICTION not in sketch.answers:
+                sketch = from_bytes(index, minute.sketch)
+                by_weight.setdefault(_stands_for(minute), LiveSketch()).merge(sketch)
+    counted = {
+        weight: sketch.bins(index, PREDICTION)[1].astype(np.float64)
+        for weight, sketch in by_weight.items()
+        if sketch.n and PREDICTION in sketch.answers
+    }
+    if not counted:
         return None
-    counts = sketch.bins(index, PREDICTION)[1].astype(np.float64)
+    counts = weighed(counted)
     if len(counts) != len(profile.calibration):
         return None
     answer = np.array([tenth.predicted for tenth in profile.calibration])
@@ -169,6 +175,27 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
         return estimate_by_scores(profile, answer, answer >= 0.5, weight=counts)
     except CoreError:
         return None
+
+
+def _stands_for(minute: LiveMinute) -> float:
+    """Return for how many answered rows each counted row of a minute stands, to two digits: few values differ."""
+    return float(f"{(minute.n + minute.n_dropped) / max(minute.n, 1):.2g}")
+
+
+def weighed(counted: Mapping[float, FloatArray]) -> FloatArray:
+    """Add up counts of which a row stands for several, so that their sum is how many equal rows would tell as much.
+
+    Args:
+        counted: The counts, by the number of rows for which each of them stands.
+    Source:
+        Kish, Survey Sampling (1965), section 11.7: the effective size of a sample of unequal weights.
+
+    >>> weighed({1.0: np.array([60.0, 40.0])}), weighed({1.0: np.array([100.0, 0.0]), 9.0: np.array([0.0, 100.0])})
+    (array([60., 40.]), array([ 12.19512195, 109.75609756]))
+    """
+    total = sum(weight * counts for weight, counts in counted.items())
+    n, n_squared = (sum(weight**power * counts.sum() for weight, counts in counted.items()) for power in (1, 2))
+    return np.asarray(total * (n / n_squared), dtype=np.float64)
 
 
 def _remembered(state: bytes | None) -> _Memory:

@@ -132,15 +132,15 @@ def _without_move(
     stream: Stream, n_rows: int, effect: float, sizes: EffectSizes | None, matters: float
 ) -> tuple[DriftVerdict, str]:
     """Say whether a move that matters can be ruled out by the rows of today and yesterday."""
+    row, counted = ("outcome", "outcomes") if stream.type in OF_OUTCOMES else ("row", "rows counted")
     if not n_rows:
-        row = "outcome" if stream.type in OF_OUTCOMES else "row"
         return DriftVerdict.INCONCLUSIVE, f"nothing to judge yet: no {row} today or yesterday"
     if sizes is None:
-        return DriftVerdict.INCONCLUSIVE, f"none of the {n_rows:,} rows today and yesterday has a value"
+        return DriftVerdict.INCONCLUSIVE, f"none of the {n_rows:,} {counted} today and yesterday has a value"
     if sizes.psi_bound is None:
         return (
             DriftVerdict.INCONCLUSIVE,
-            f"{sizes.n:,} rows today and yesterday{_worth(sizes.n, effect)} are too few to judge",
+            f"{sizes.n:,} {counted} today and yesterday{_worth(sizes.n, effect)} are too few to judge",
         )
     if sizes.psi_bound > matters:
         return DriftVerdict.INCONCLUSIVE, f"the true PSI may be up to {sizes.psi_bound:.2f}; more rows settle it"

@@ -135,11 +135,15 @@ class LiveDrift:
         return newest
 
     def _lacking(self, version: LiveVersion, now: datetime) -> list[str]:
-        """Say how many answered rows of today and yesterday are not in the counts."""
+        """Say how many answered rows of today and yesterday are not in the counts, and of how many."""
         yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        n = self._reader.n_dropped(version.model, version.version, yesterday, now)
-        rows = "answered row is" if n == 1 else "answered rows are"
-        return [f"{n:,} {rows} not counted: more came at a time than are counted, today or yesterday"] if n else []
+        n, n_dropped = self._reader.answered(version.model, version.version, yesterday, now)
+        if not n_dropped:
+            return []
+        return [
+            f"{n_dropped:,} of the {n:,} rows answered today and yesterday are not counted: of busy minutes a random "
+            "share is counted, and rows that come too fast are dropped"
+        ]
 
     def _date(
         self, version: LiveVersion, prepared: _Prepared, known: LiveState, drift: SequentialDrift, now: datetime

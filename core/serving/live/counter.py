@@ -171,6 +171,7 @@ class LiveCounter:
                 log.exception("served rows could not be counted")
 
     def _count_tap(self, tap: LiveTap, now: float) -> None:
+        tap.follow()
         minutes = self._minutes.setdefault(tap, {})
         while taken := tap.take():
             if self._features is not None:

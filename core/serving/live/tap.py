@@ -115,8 +115,8 @@ class LiveTap:
 
     def add(self, request_id: str, rows: "Rows", values: Sequence[Any]) -> None:
         """Take the rows of an answered request; never blocks. If too many wait, they are counted as dropped."""
-        n, at = len(values), self._seconds()
-        is_counted = self._sampler is None or self._sampler.chooses(n, at)
+        n = len(values)
+        is_counted = self._sampler is None or self._sampler.chooses(n)
         if not is_counted:
             self.left_out.add(n)
             if not self._takes_all:
@@ -126,9 +126,14 @@ class LiveTap:
             self.dropped.add(n if is_counted else 0)
             return
         self._n_in += n
-        self._waiting.append(AnsweredRequest(at, request_id, rows, values, is_counted))
+        self._waiting.append(AnsweredRequest(self._seconds(), request_id, rows, values, is_counted))
         if n_waiting + n > self._early:
             self._wake.set()
+
+    def follow(self) -> None:
+        """Set the share of the requests that is counted by the rate of the last minute; for the thread that takes."""
+        if self._sampler is not None:
+            self._sampler.follow(self._seconds())
 
     def take(self) -> list[AnsweredRequest]:
         """Return the next requests, the oldest first, of as many rows as are counted together."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.telemetry.errors import translated
-from core.telemetry.live.records import CountedVersion, LiveHour, LiveMinute
+from core.telemetry.live.records import AnsweredRows, CountedVersion, LiveHour, LiveMinute
 from core.telemetry.schema import connect_to_read, fetch
 
 MOST_MINUTES = 20_000  # two weeks of one process
@@ -22,8 +22,8 @@ WHERE {_OF} AND seq > ? ORDER BY seq LIMIT ?"""
 _BETWEEN = f"""
 SELECT seq, at, n, dropped, profile, sketch FROM minute JOIN series ON series.id = minute.series
 WHERE {_OF} AND at >= ? AND at < ? ORDER BY at, seq"""
-_LACKING = f"""
-SELECT COALESCE(SUM(dropped), 0) FROM minute JOIN series ON series.id = minute.series
+_ANSWERED = f"""
+SELECT COALESCE(SUM(n), 0), COALESCE(SUM(dropped), 0) FROM minute JOIN series ON series.id = minute.series
 WHERE {_OF} AND at >= ? AND at < ?"""
 _HOURS = f"""
 SELECT at, n, dropped, profile, sketch FROM hour JOIN series ON series.id = hour.series
@@ -65,9 +65,10 @@ class LiveReader:
         """Return the minutes that begin at or after `start` and before `end`, in order of time."""
         return [_minute(row) for row in self._fetch(_BETWEEN, model, version, *_seconds(start, end))]
 
-    def n_dropped(self, model: str, version: str, start: datetime, end: datetime) -> int:
-        """Return how many rows were answered between two instants, but not counted."""
-        return int(next(iter(self._fetch(_LACKING, model, version, *_seconds(start, end))), (0,))[0])
+    def answered(self, model: str, version: str, start: datetime, end: datetime) -> AnsweredRows:
+        """Return how many rows were answered between two instants, and how many of them were not counted."""
+        n, n_dropped = next(iter(self._fetch(_ANSWERED, model, version, *_seconds(start, end))), (0, 0))
+        return AnsweredRows(n + n_dropped, n_dropped)
 
     def hours(self, model: str, version: str, start: datetime, end: datetime) -> list[LiveHour]:
         """Return the hours that begin at or after `start` and before `end`; the newest lacks up to two minutes."""

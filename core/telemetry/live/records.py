@@ -37,6 +37,13 @@ class LiveHour(NamedTuple):
     sketch: bytes
 
 
+class AnsweredRows(NamedTuple):
+    """The rows that a version answered in some time."""
+
+    n: int
+    n_dropped: int  # those of them that were not counted
+
+
 class CountedVersion(NamedTuple):
     """A version of which rows were counted."""
 

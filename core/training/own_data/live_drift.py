@@ -81,7 +81,10 @@ def _notes(index: ProfileIndex, window: LiveWindow) -> list[str]:
     if index.profile.group is not None:
         notes.append(f"the groups of {index.profile.group!r} are not counted: rows are taken for independent")
     if window.n_dropped:
-        notes.append(f"{window.n_dropped:,} more rows were answered and could not be counted")
+        notes.append(
+            f"{window.n_dropped:,} more rows were answered and are not counted: of busy minutes a random share is, so "
+            "they weigh less here than their rows do"
+        )
     if window.n_other:
         notes.append(f"{window.n_other:,} more rows were counted without this profile")
     return notes

@@ -9,13 +9,19 @@ import pandas as pd
 import pytest
 
 from core.losses import AnswerForm, AnswerKind
+from core.models.outcomes import Outcomes
+from core.models.scoring.fields import Rows
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.estimation.watch import EstimateWatch
+from core.monitoring.live import ProfileIndex, SketchCounter, merged_bytes, profile_number, to_bytes
+from core.monitoring.live.counting import Served
+from core.monitoring.profiling import kinds_of, profile_columns, profile_of
 from core.monitoring.verdicts import PerformanceVerdict
 from core.settings.feature_log import FeatureLogSettings
 from core.settings.policy import ModelPolicy
 from core.telemetry.features import FeatureBatch, FeatureWriter
+from core.telemetry.live import CountedMinute, LiveWriter
 from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter
 from tests.clocks import HandClock
 
@@ -111,3 +117,27 @@ def test_a_clock_that_was_ahead_stops_no_estimate(version):
     serve(version, outcomes=0)
     ahead = EstimateWatch().look(version, START + timedelta(days=400), None)
     assert EstimateWatch().look(version, START, ahead.state).part.metrics
+
+
+def test_a_minute_of_which_a_share_was_counted_stands_for_all_its_rows(version):
+    rng = np.random.default_rng(3)
+    size = rng.random(5_000)
+    frame = pd.DataFrame({"size": size})
+    held_out = Outcomes(frame, size, (rng.random(5_000) < size).astype(float), ("no", "yes"))
+    columns = profile_columns(frame, kinds_of(frame))
+    version.profile = profile_of(columns, features=("size",), target=None, group=None, held_out=held_out)
+    (version.folder / HELD_OUT_NAME).unlink()
+    counter = SketchCounter(ProfileIndex(version.profile), numbers=("size",), texts=())
+
+    def count(hour, scores, n_dropped):
+        at = int((START - timedelta(hours=hour)).timestamp())
+        sketch = to_bytes(counter.count([Served(Rows(scores[:, None], [()] * len(scores)), scores.tolist())]))
+        live.add(CountedMinute("spread", "1.0.0", profile_number(version.profile), at, len(scores), n_dropped, sketch))
+
+    with LiveWriter(version.workspace.live_file, merged_bytes, clock=lambda: START) as live:
+        count(2, rng.uniform(0.0, 0.2, 1_000), 0)
+        count(1, rng.uniform(0.4, 0.6, 1_000), 9_000)
+    part = EstimateWatch().look(version, START, None).part
+    brier = next(metric for metric in part.metrics if metric.metric == "brier")
+    assert 0.2 < brier.low < (0.087 * 1_000 + 0.247 * 10_000) / 11_000 < brier.high  # of both minutes alike it is 0.167
+    assert part.n_rows == 1_198  # rows of equal weight that tell as much

@@ -279,7 +279,11 @@ def test_rows_that_were_answered_but_not_counted_are_said(workspace, version, se
         writer.flush()
     part = DriftWatch(workspace.live_file, lambda: SETTINGS).look(version, MONDAY + timedelta(minutes=21), None).part
 
-    assert "1,234 answered rows are not counted: more came at a time than are counted, today or yesterday" in part.notes
+    assert part.n_rows == 800
+    assert (
+        "1,234 of the 2,034 rows answered today and yesterday are not counted: of busy minutes a random share is "
+        "counted, and rows that come too fast are dropped"
+    ) in part.notes
 
 
 def test_after_a_look_with_the_clock_ahead_the_stored_minutes_are_judged_again(workspace, version, served):

@@ -292,26 +292,26 @@ def test_counting_can_be_turned_off(workspace, profiled):
 
 
 def test_above_a_rate_a_share_of_the_requests_stands_for_all_and_the_minute_says_so(workspace, counted, rows_of):
-    counted.tap._sampler = RequestSampler(0.1, draw=iter([0.9, 0.2, 0.9]).__next__)
+    counted.tap._sampler = RequestSampler(0.2, draw=lambda: 0.8)  # of 24 rows in the last minute, 12 are chosen
     rows = rows_of("spread", 12)
-    counted.answer(rows)
-    counted.clock.pass_by(1)
-    for _ in range(3):  # of 12, 24 and 36 rows a minute, 6 are chosen
+    for _ in range(2):
         counted.answer(rows)
     counted.live.count()
-    assert (counted.stats.n_live, counted.stats.n_live_left_out, counted.stats.n_live_dropped) == (24, 24, 0)
+    for _ in range(6):  # two are passed over, one is chosen
+        counted.answer(rows)
+    counted.live.count()
+    assert (counted.stats.n_live, counted.stats.n_live_left_out, counted.stats.n_live_dropped) == (48, 48, 0)
     counted.live.close()
     (minute,) = LiveReader(workspace.live_file).between("spread", "1.0.0", *EVER)
-    assert (minute.n, minute.n_dropped) == (24, 24)
+    assert (minute.n, minute.n_dropped) == (48, 48)
 
 
 def test_the_log_of_features_samples_from_the_rows_that_are_not_counted_too(workspace, profiled, rows_of):
     counted = Counted(workspace, profiled, HandClock(START), logs=FeatureLogSettings(share=1.0))
-    counted.tap._sampler = RequestSampler(0.01, draw=lambda: 1.0)
+    counted.tap._sampler = RequestSampler(0.01, draw=lambda: 0.99)
     for _ in range(3):
         counted.answer(rows_of("spread", 4))
-        counted.clock.pass_by(1)
-    counted.live.count()
+        counted.live.count()
     assert (counted.stats.n_live, counted.stats.n_live_left_out) == (4, 8)
     counted.live.close()
     assert len(logged_features(workspace.features_file, "spread")) == 12

@@ -67,6 +67,8 @@ def test_minutes_come_in_the_order_of_their_commits_each_once(writer, file):
     ]
     assert reader.minutes("spread", "1.0.0", later[-1].seq) == []
     assert [each.n for each in reader.between("spread", "1.0.0", START, START + timedelta(minutes=5))] == [7, 10]
+    assert reader.answered("spread", "1.0.0", START, START + timedelta(minutes=5)) == (19, 2)
+    assert reader.answered("spread", "1.0.0", START - timedelta(days=1), START) == (0, 0)
     assert [(each.version, each.last_at) for each in reader.versions()] == [
         ("1.0.0", START),
         ("1.1.0", START),
