@@ -1,6 +1,7 @@
 """Of many requests a random share is counted, of few all."""
 
 import random
+from collections import Counter
 from itertools import repeat
 
 import pytest
@@ -34,32 +35,55 @@ def test_every_request_is_chosen_up_to_the_limits(requests_a_second, n_rows):
 @pytest.mark.parametrize(
     ("requests_a_second", "n_rows", "chosen"),
     [
-        pytest.param(4_000, 1, REQUESTS_A_SECOND, id="requests of one row are limited by their number"),
-        pytest.param(2_000, 8, ROWS_A_SECOND / 8, id="requests of several rows by their rows"),
+        pytest.param(1_500, 1, REQUESTS_A_SECOND, id="requests of one row are limited by their number"),
+        pytest.param(800, 8, ROWS_A_SECOND / 8, id="requests of several rows by their rows"),
         pytest.param(1_000, 64, ROWS_A_SECOND / 64, id="large requests, too"),
     ],
 )
 def test_above_the_limits_about_as_many_are_chosen_as_the_cheaper_limit_allows(requests_a_second, n_rows, chosen):
     sampler = RequestSampler(draw=random.Random(7).random)
-    found = asked(sampler, 600, requests_a_second, n_rows)[300:]
+    found = asked(sampler, 540, requests_a_second, n_rows)[300:]
     assert sum(found) / len(found) == pytest.approx(chosen, rel=0.05)
     assert sampler.share == pytest.approx(chosen / requests_a_second, rel=0.02)
 
 
-def test_what_a_request_holds_does_not_decide_whether_it_is_chosen():
+def test_the_first_minute_of_a_burst_knows_of_none_before_and_is_bounded_too():
+    found = asked(RequestSampler(draw=random.Random(3).random), 60, 4_000, 1)
+    assert REQUESTS_A_SECOND * MEMORY_SECONDS < sum(found) < 5 * REQUESTS_A_SECOND * MEMORY_SECONDS
+
+
+def test_requests_of_all_kinds_are_chosen_in_proportion():
+    kinds = random.Random(8)
     sampler = RequestSampler(draw=random.Random(7).random)
-    n_asked, n_chosen = {1: 0, 50: 0}, {1: 0, 50: 0}
-    order = random.Random(8)
-    for second in range(600):
-        for _ in range(500):
-            n_rows = order.choice((1, 50))
+    n_asked, n_chosen = Counter[int](), Counter[int]()
+    for second in range(300):
+        for _ in range(800):
+            n_rows = 50 if kinds.random() < 0.05 else 1
             is_chosen = sampler.chooses(n_rows)
-            if second >= 300:
+            if second >= 200:
                 n_asked[n_rows] += 1
                 n_chosen[n_rows] += is_chosen
         sampler.follow(float(second))
-    small, large = (n_chosen[n] / n_asked[n] for n in (1, 50))
-    assert small == pytest.approx(large, rel=0.1)
+    n, share = n_chosen.total(), n_asked[50] / n_asked.total()
+    assert abs(n_chosen[50] / n - share) < 4 * (share * (1 - share) / n) ** 0.5
+
+
+def test_callers_who_take_turns_by_the_second_have_the_same_share():
+    sampler = RequestSampler(draw=random.Random(6).random)
+    found = [asked(sampler, 1, 100, 200 if second % 2 else 1, start=second)[0] for second in range(1_200)][600:]
+    small, large = sum(found[::2]) / 30_000, sum(found[1::2]) / 30_000
+    assert 0.07 < small < 0.13
+    assert abs(small - large) < 0.02
+
+
+def test_one_large_batch_now_and_then_is_chosen_in_its_share_of_the_rate():
+    sampler = RequestSampler(draw=random.Random(5).random)
+    found = []
+    for minute in range(2_000):
+        sampler.follow(60.0 * minute)
+        found.append(sampler.chooses(240_000))
+        sampler.follow(60.0 * minute)
+    assert 0.38 < sum(found) / len(found) < 0.48  # of 140,000 rows, weighed, of the minutes before
 
 
 def test_a_caller_after_a_burst_does_not_wait_for_what_was_drawn_under_load():
