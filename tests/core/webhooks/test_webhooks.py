@@ -18,12 +18,13 @@ from core.settings import Settings, SettingsError, load_settings
 from core.settings.promotion import PromotionSettings
 from core.settings.webhooks import EVENTS, WebhookSettings
 from core.state import Workspace
-from core.webhooks import DeliveryState, Webhooks
+from core.webhooks import DeliveryState, Webhooks, request
 from core.webhooks.queue import GIVE_UP_AFTER, WebhookQueue
 from core.webhooks.secret import secret_of
 from tests.clocks import HandClock
 from tests.core.webhooks.receiver import receiving
 from tests.processes import dies
+from tests.waiting import PATIENCE_SECONDS
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 SECRET = "a-secret-that-no-list-shows"
@@ -34,6 +35,12 @@ PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
 @pytest.fixture(autouse=True)
 def secret_in_environment(monkeypatch):
     monkeypatch.setenv(VARIABLE, SECRET)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let an attempt take as long as it takes: no test here is about one that is given up."""
+    monkeypatch.setitem(request.send.__kwdefaults__, "seconds", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from core.alerts.evaluation.source import RecordedSource
 from core.settings import AlertSettings
 from core.settings.alert_anomaly import AnomalySettings
 from core.telemetry.metrics import MetricWriter
-from tests.clocks import HandClock
+from tests.clocks import HandClock, HandSeconds
 
 RULE = AnomalySettings(
     name="SpreadUnusual",
@@ -37,7 +37,7 @@ class Desk:
         self.writer = MetricWriter(workspace.metrics_file, self.clock, job="bondx-engine", instance="host")
         self.source = RecordedSource(workspace, self.clock)
         self.scoring = AnomalyScoring(workspace, self.source, self.clock)
-        self.evaluation = RuleEvaluation(workspace, self.source, self.clock)
+        self.evaluation = RuleEvaluation(workspace, self.source, self.clock, monotonic=HandSeconds())
 
     def pass_minutes(self, n, *, errors=0.01, is_engine_running=True):
         """Let minutes pass, one scrape each."""

@@ -124,6 +124,7 @@ def test_a_slow_receiver_does_not_delay_another(workspace, outbox, sender_of, ht
         queue(outbox, receivers, a_message(receiver="quick"), "quick")
         sender = sender_of(receivers)
         sender.start_due()
+        until(lambda: http.requests, "the message on its way to the slow receiver")
         until(lambda: outbox.all()[1].state is NotificationState.DELIVERED, "the message to the quick receiver")
         assert outbox.all()[0].state is NotificationState.SENDING
         released.set()
