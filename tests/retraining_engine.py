@@ -19,7 +19,7 @@ from core.monitoring.documents import ModelMonitoring, PerformancePart, VersionM
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
 from core.registry import Registry
-from core.retraining.document import Retraining, RetrainingPhase, StepName
+from core.retraining.document import Retraining, RetrainingPhase, RetrainingStep, StepName, StepState
 from core.retraining.retrainings import Retrainings
 from core.rollout import DesiredRollout, Rollouts
 from core.state import Workspace
@@ -44,11 +44,12 @@ def main(root: Path, goal: str, thread: str, dies_at: int) -> int:
     engine.start()
 
     def step() -> bool:
-        clock.pass_by(1)
         found = retrainings.get(asked.retraining_id)
         with suppress(CoreError):  # the engine was faster, or ended the rollout
             _let_live(rollouts)
         current = found.observed.current
+        if not _computes(current):  # how long a child computes moves no clock
+            clock.pass_by(1)
         if found.observed.phase is RetrainingPhase.RUNNING and current is not None and current.name is StepName.WATCH:
             if goal == "live":
                 clock.pass_by(3600)
@@ -56,10 +57,17 @@ def main(root: Path, goal: str, thread: str, dies_at: int) -> int:
                 _let_fall(workspace, clock, found)
         return not found.is_active
 
-    until(step, "the end of the retraining", told=lambda: retrainings.get(asked.retraining_id).observed)
+    def seen() -> object:
+        return retrainings.get(asked.retraining_id).observed
+
+    until(step, "the end of the retraining", told=seen, progress=seen)
     engine.stop()
     print(death.n_points)
     return 0
+
+
+def _computes(step: RetrainingStep | None) -> bool:
+    return step is not None and step.name.computes and step.state is StepState.RUNNING
 
 
 def _let_live(rollouts: Rollouts) -> None:

@@ -42,7 +42,10 @@ def main(root: Path, dies_at: int, goal: str) -> int:
                 world.retrainings.cancel(asked.retraining_id, actor=ANA, reason="the wrong month")
         return not found.is_active
 
-    until(step, "the end of the retraining", told=lambda: world.retrainings.get(asked.retraining_id).observed)
+    def seen() -> object:
+        return world.retrainings.get(asked.retraining_id).observed
+
+    until(step, "the end of the retraining", told=seen, progress=seen)
     world.pipeline.close()
     print(death.n_points)
     return 0

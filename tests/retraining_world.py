@@ -97,7 +97,10 @@ class World:
             assert reached or found.is_active, found.observed.reason
             return found if reached else None
 
-        return until(look, f"{to} of {retraining_id}", told=lambda: self.retrainings.get(retraining_id).observed)
+        def seen() -> object:
+            return self.retrainings.get(retraining_id).observed
+
+        return until(look, f"{to} of {retraining_id}", told=seen, progress=seen)
 
     def step(self) -> None:
         """Let pipeline and rollouts look once; how long a child computes moves no clock."""

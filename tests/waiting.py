@@ -18,7 +18,11 @@ _LOOK_EVERY_SECONDS = 0.01
 
 
 def until(
-    look: Callable[[], Found], what: str = "the expected state", *, told: Callable[[], object] | None = None
+    look: Callable[[], Found],
+    what: str = "the expected state",
+    *,
+    told: Callable[[], object] | None = None,
+    progress: Callable[[], object] | None = None,
 ) -> Found:
     """Look again and again until something is there.
 
@@ -26,12 +30,15 @@ def until(
         look: What to look for; an exception in it ends the wait, so it may assert that a process still lives.
         what: What was waited for, in the words of the failure.
         told: What else the failure should tell, asked when it comes to that.
+        progress: What changes while it is on the way there: with each change, patience begins anew.
 
     Returns:
         The first true result.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline, seen = time.monotonic() + PATIENCE_SECONDS, None
     while not (found := look()):
+        if progress is not None and (now := progress()) != seen:
+            deadline, seen = time.monotonic() + PATIENCE_SECONDS, now
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come" + (f"\n{told()}" if told is not None else ""))
         time.sleep(_LOOK_EVERY_SECONDS)

@@ -70,9 +70,9 @@ class Desk:
     actor: Actor = ANA
 
     @staticmethod
-    def until(reached: Callable[[], Any], what: str) -> Any:
+    def until(reached: Callable[[], Any], what: str, *, progress: Callable[[], object] | None = None) -> Any:
         """Look again and again until something is so, and return it."""
-        return until(reached, what)
+        return until(reached, what, progress=progress)
 
     @property
     def rollouts(self) -> Rollouts:
@@ -120,7 +120,11 @@ class Desk:
 
     def ended(self, rollout_id: str) -> Rollout:
         """Wait until a rollout has ended."""
-        until(lambda: not self.rollouts.get(rollout_id).is_active, f"the end of {rollout_id}")
+        until(
+            lambda: not self.rollouts.get(rollout_id).is_active,
+            f"the end of {rollout_id}",
+            progress=lambda: self.rollouts.get(rollout_id).observed,
+        )
         return self.rollouts.get(rollout_id)
 
     def begin_calling(self, model: str) -> Any:

@@ -101,7 +101,10 @@ def ended(desk: Desk, model: str) -> Retraining:
         found = [each for each in Retrainings(desk.workspace).all() if each.model == model]
         return found[-1] if found and not found[-1].is_active else None
 
-    return desk.until(look, f"the end of a retraining of {model}")
+    def seen() -> object:
+        return [each.observed for each in Retrainings(desk.workspace).all() if each.model == model]
+
+    return desk.until(look, f"the end of a retraining of {model}", progress=seen)
 
 
 def test_drifting_traffic_leads_to_a_better_live_version_though_nobody_touches_anything(loop: Desk) -> None:

@@ -126,15 +126,17 @@ def test_too_few_rows_end_it_at_once(world: World) -> None:
 
 
 def test_a_disk_that_fills_stops_a_step_and_the_next_engine_continues_once_there_is_room(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, held: Path
 ) -> None:
     with mounted(tmp_path / "disk", "128m") as disk:
         shutil.copytree(world.workspace.root, disk / "workspace")
         small = World(Workspace.open(disk / "workspace"), world.clock)
         small.offer(*market.flats(400, seed=2))
         found = small.retrainings.now(MODEL, actor=ANA)
+        held.touch()
         small.pipeline.tick()
         with filled(disk):
+            held.unlink()  # from its first byte on it finds no room, and has none to give back
 
             def fails() -> bool:
                 try:
