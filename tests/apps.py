@@ -28,6 +28,12 @@ async def settled(pilot: Pilot[object]) -> None:
             pytest.fail("the app never comes to rest")
 
 
+async def pressed(pilot: Pilot[object], *keys: str) -> None:
+    """Press keys, and wait until all that follows from them has happened; the pilot waits for an idle processor."""
+    await pilot.press(*keys)
+    await settled(pilot)
+
+
 def _is_busy(app: App[object]) -> bool:
     screen = app.screen
     is_laid_out = screen.is_mounted and screen._compositor.size == app.size and not screen._layout_required

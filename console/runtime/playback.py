@@ -60,6 +60,7 @@ class Playback:
         self._host = host
         self._steps: list[Step] = []
         self._is_reading = False
+        self._n_left = 0
         self._around: Mapping[str, int] = {}
         self.at: Moment = None
         """The moment that is shown, unless it is the present."""
@@ -88,9 +89,10 @@ class Playback:
         self._read(lambda _past: (when, ""))
 
     def leave(self) -> None:
-        """Return to the present."""
+        """Return to the present; a moment that is still being read is not shown."""
         self._steps.clear()
         self.at = None
+        self._n_left += 1
 
     def follow(self, run_id: str | None) -> None:
         """Include the epochs of this run in the shown snapshot."""
@@ -122,6 +124,7 @@ class Playback:
             in_background(self._host, partial(self._show, find, follow))
 
     async def _show(self, find: "Find", follow: tuple[str, ...]) -> None:
+        n_left = self._n_left
         try:
             snapshot, sentence = await asyncio.to_thread(self._look, find, follow)
         except CoreError as error:
@@ -132,10 +135,11 @@ class Playback:
             log.exception("The past could not be shown.")
             self._host.say(BUG, "bad")
         else:
-            self.at = snapshot.taken_at if snapshot else None
-            self._host.show_past(snapshot)
-            if not follow:
-                self._host.say(sentence)
+            if n_left == self._n_left:
+                self.at = snapshot.taken_at if snapshot else None
+                self._host.show_past(snapshot)
+                if not follow:
+                    self._host.say(sentence)
         finally:
             self._is_reading = False
         if self._steps:

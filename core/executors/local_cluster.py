@@ -11,6 +11,7 @@ from core.own_python import ONE_THREAD
 from core.settings.executor import ExecutorSettings, ExecutorTls
 
 HOST = "127.0.0.1"
+_CLOSE_SECONDS = 60.0  # for its workers to end on a machine that is busy; those of an idle one take half a second
 
 
 @contextmanager
@@ -60,4 +61,4 @@ def local_cluster(
     try:
         yield ExecutorSettings(kind="dask", address=str(cluster.scheduler_address), tls=tls)
     finally:
-        cluster.close(timeout=10)
+        cluster.close(timeout=_CLOSE_SECONDS)

@@ -1,5 +1,6 @@
 """A console over a real workspace, with a clock that only moves when a test moves it."""
 
+import asyncio
 import contextlib
 import shutil
 import unicodedata
@@ -64,6 +65,16 @@ class Console:
         """Wait until the app has nothing left to do: no message, no worker, no layout."""
         await apps.settled(self.pilot)
 
+    async def caught_up(self) -> None:
+        """Wait until the app shows all that its screens have asked to have read; the poller may be due only later."""
+        await self.settled()
+        while True:
+            shown = self.app.newest
+            await asyncio.to_thread(self.app._poller.look)
+            await self.settled()
+            if self.app.newest is shown:
+                return
+
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""
         for key in keys:
@@ -127,7 +138,9 @@ def workspace(demo_root, tmp_path) -> Workspace:
 
 @pytest.fixture
 def open_console(workspace, monkeypatch):
+    # What a person reads for some seconds of the clock, a test reads whenever it gets to it.
     monkeypatch.setattr("console.screens.frame.SENTENCE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("console.dialogs.dialog.ANSWER_SECONDS", PATIENCE_SECONDS)
 
     @contextlib.asynccontextmanager
     async def opened(size=(120, 40), *, ready: bool = True, **options) -> AsyncIterator[Console]:

@@ -4,7 +4,6 @@ A golden is the screen row by row, and below it the styles of each row: a letter
 it holds for. The letters are explained at the end.
 """
 
-import asyncio
 import os
 import re
 import socket
@@ -98,8 +97,7 @@ async def test_a_screen_matches_its_golden(open_console, name, keys, size):
     async with open_console(size, theme="bondx-dark") as console:
         for key in keys:
             await console.press(key)
-            await asyncio.to_thread(console.app._poller.look)  # what the screen has just asked to have read
-            await console.settled()
+            await console.caught_up()
         if isinstance(dialog := console.app.screen, ChangeDialog):
             await console.until(lambda: dialog._listens, "a dialog that listens")
             await console.settled()

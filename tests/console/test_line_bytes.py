@@ -97,7 +97,8 @@ async def test_an_epoch_on_the_training_screen_sends_the_cells_that_change(
         table = console.screen.query_one("#epochs", LiveTable)
         found = []
         for epoch in range(first, first + N_SCRIPTED):
-            complete(workspace, run_id, epoch)
+            with console.app._poller._look_lock:  # seen whole: two halves would be drawn one after the other
+                complete(workspace, run_id, epoch)
             await console.until(
                 lambda n=epoch: table.n_all_rows == n and console.screen.selected_session().observed.epoch == n,
                 "the epoch and its gates",
@@ -117,7 +118,7 @@ async def test_a_screen_that_is_shown_again_without_news_sends_no_cell(open_cons
         for key in "1234579":
             await console.press(key)
             await console.until(lambda: console.app.snapshot.epochs, "the epochs")
-            await console.settled()
+            await console.caught_up()
             line.measure()
             console.screen.show(console.app.snapshot)
             console.screen.tick()

@@ -162,7 +162,7 @@ async def test_alerts_of_one_rule_are_told_apart_in_the_dialog_and_in_its_report
         await confirm(console)
         await console.until(lambda: console.sentence.startswith("Resolved"), "the report")
         assert all(name in console.sentence for name in names)
-        assert "marked" not in console.text()
+        await console.until(lambda: "marked" not in console.text(), "marks gone with their alerts")
 
 
 @pytest.mark.parametrize("key", ["X", "K"])
@@ -258,7 +258,7 @@ async def test_archiving_several_says_what_happens_and_how_each_comes_back(open_
         await confirm(console)
         await console.until(lambda: stage_of(workspace, other.model, other.version) is Stage.ARCHIVED, "the last")
         await console.until(lambda: "Archived" in console.sentence)
-        assert not console.screen._marks
+        await console.until(lambda: not console.screen._marks, "marks gone with what they were about")
 
 
 def test_the_way_back_of_several_versions_of_one_model_is_in_the_order_of_undo(workspace):

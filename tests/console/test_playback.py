@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from core.actor import Actor
 from core.registry import Registry
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
+from core.view.past.replay import RecordedPast
 from tools.demo import OPERATOR
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -106,6 +108,31 @@ async def test_the_past_cannot_be_changed_and_p_returns_to_now(open_console, rec
         assert console.app.frozen_at is None
         dialog = await console.dialog("P")
         assert dialog is not console.screen
+
+
+async def test_p_returns_to_now_from_a_moment_that_is_still_being_read(open_console, recorded, monkeypatch):
+    is_reading, may_read, read = threading.Event(), threading.Event(), RecordedPast.at
+
+    def slowly(*args, **options):
+        is_reading.set()
+        may_read.wait()
+        return read(*args, **options)
+
+    async with open_console((80, 24)) as console:
+        await back(console)
+        monkeypatch.setattr(RecordedPast, "at", slowly)
+        try:
+            console.send("less_than_sign")
+            await console.until(is_reading.is_set, "the moment before")
+            console.send("p")
+            await console.until(lambda: console.app.playback.at is None, "the present")
+        finally:
+            may_read.set()
+        await console.settled()
+        assert (console.app.playback.at, console.app.frozen_at) == (None, None)
+        assert "ARMED" in console.text()
+        await back(console)
+        assert console.app.playback.at == recorded[1]
 
 
 async def test_every_screen_shows_the_past(open_console, recorded):

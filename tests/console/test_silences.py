@@ -89,12 +89,12 @@ async def test_silence_and_expire_are_commands(open_console, workspace, fired):
 
 
 def test_the_list_says_when_each_ends_what_it_hides_and_what_ended(workspace, fired):
-    silences, now, actor = Silences(workspace), utc_now(), Actor("ana", "desk", Origin.CONSOLE)
-    silences.add(read_matchers("model=spread"), actor, comment="repair", ends_at=now + timedelta(hours=2, seconds=1))
+    silences, now, actor = Silences(workspace, clock=lambda: NOW), NOW, Actor("ana", "desk", Origin.CONSOLE)
+    silences.add(read_matchers("model=spread"), actor, comment="repair", ends_at=now + timedelta(hours=2))
     ended = silences.add(read_matchers("model=old"), actor, comment="done", ends_at=now + timedelta(hours=3))
     silences.expire(ended.silence_id, actor)
-    text = "\n".join(line.text for line in silence_lines(silences.all(), Alerts(workspace).all(), utc_now()))
-    assert "ends in 2" in text
+    text = "\n".join(line.text for line in silence_lines(silences.all(), Alerts(workspace).all(), now))
+    assert "ends in 2h" in text
     n_hidden = sum(silences.get(silences.all()[0].silence_id).hides(each) for each in Alerts(workspace).open())
     assert f"hides {n_hidden} open alerts" in text
     assert text.index("Ended") < text.index(ended.silence_id)

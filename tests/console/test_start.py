@@ -20,6 +20,7 @@ def test_nothing_is_imported_that_the_first_frame_does_not_need(tmp_path):
     code = f"""
 import asyncio, sys
 from pathlib import Path
+from textual.pilot import Pilot
 from console.app.app import BondxApp
 from core.settings import load_cached_settings
 from core.state import Workspace
@@ -31,9 +32,11 @@ async def start():
         load_cached_settings(workspace.settings_file, cached_in=cached_in)
         return
     app = BondxApp(workspace, load_cached_settings(workspace.settings_file, cached_in=cached_in), embed=False)
-    app._first_frame_is_out = lambda: None
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause()
+    is_out = asyncio.Event()
+    app._first_frame_is_out = is_out.set
+    Pilot._wait_for_screen.__defaults__ = ({PATIENCE_SECONDS},)
+    async with app.run_test(size=(120, 40)):
+        await is_out.wait()
         assert app.shown_screen() is not None
         print("loaded:", *[name for name in {NOT_FOR_A_FIRST_FRAME!r} if name in sys.modules])
 

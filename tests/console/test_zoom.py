@@ -12,7 +12,7 @@ from widgets.painted import Painted
 async def test_zoom_keeps_the_top_line_and_the_way_out(open_console, name, size):
     async with open_console(size) as console:
         await console.app.action_go(name)
-        await console.settled()
+        await console.caught_up()
         before = console.text().splitlines()
         await console.press("plus")
         rows = console.text().splitlines()
@@ -53,7 +53,7 @@ async def test_charts_and_logs_keep_the_top_line_and_the_way_out(open_console, m
     monkeypatch.setenv("TERM", "xterm-256color")
     async with open_console(size) as console:
         await console.app.action_go(screen)
-        await console.settled()
+        await console.caught_up()
         before = console.text().splitlines()[0]
         await console.press(key)
         await console.until(lambda: isinstance(console.app.screen, FullScreenDialog), "the charts or logs")

@@ -160,7 +160,7 @@ class Desk:
         try:
             connection.request("GET", "/ready")
             return connection.getresponse().status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()

@@ -86,7 +86,7 @@ def asked(port, method, path, body=None):
         connection.request(method, path, body, {"content-type": "application/json"})
         answer = connection.getresponse()
         return answer.status, answer.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return 0, b""
     finally:
         connection.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apps import settled
+from tests.apps import pressed, settled
 from widgets.columns import fit_columns
 from widgets.live_table import Cell, Column, LiveTable, Row
 from widgets.textual_internals import write_frame
@@ -100,7 +100,7 @@ async def test_a_cursor_move_sends_less_than_a_kilobyte(stage, size):
         table.focus()
         await settled(pilot)
         app.forget()
-        await pilot.press("j")
+        await pressed(pilot, "j")
         assert 0 < app.n_bytes < 1000
 
 
@@ -143,7 +143,7 @@ async def test_keys_move_the_cursor(stage, keys, row_key):
     async with app.run_test(size=(80, 10)) as pilot:
         table.set_rows(rows(50))
         table.focus()
-        await pilot.press(*keys)
+        await pressed(pilot, *keys)
         assert table.cursor_key == row_key
         assert any(row_key.replace("r", "model") in line for line in app.text())
 
@@ -154,9 +154,10 @@ async def test_enter_and_a_double_click_choose_the_row(stage):
     async with app.run_test(size=(80, 10)) as pilot:
         table.set_rows(rows())
         table.focus()
-        await pilot.press("j", "enter")
+        await pressed(pilot, "j", "enter")
         assert app.heard[-1] == ("chosen", "r1")
         await pilot.click(LiveTable, offset=(4, 3), times=2)
+        await settled(pilot)
         assert app.heard[-1] == ("chosen", "r2")
 
 
@@ -165,7 +166,7 @@ async def test_enter_on_an_empty_list_chooses_nothing(stage):
     app = stage(table)
     async with app.run_test(size=(80, 10)) as pilot:
         table.focus()
-        await pilot.press("enter", "j", "G", "pagedown")
+        await pressed(pilot, "enter", "j", "G", "pagedown")
         assert app.heard == []
         assert any("S starts one" in line for line in app.text())
 
@@ -276,7 +277,7 @@ async def test_a_long_list_shows_how_far_it_is_scrolled(stage):
         table.focus()
         await settled(pilot)
         assert "┃" in app.text()[1]
-        await pilot.press("G")
+        await pressed(pilot, "G")
         assert "┃" in app.text()[10]
         assert "┃" not in app.text()[1]
 
@@ -288,7 +289,7 @@ async def test_the_smallest_panes_do_not_crash(stage, size):
     async with app.run_test(size=size) as pilot:
         table.set_rows(rows(9))
         table.focus()
-        await pilot.press("j", "G", "k", "pageup")
+        await pressed(pilot, "j", "G", "k", "pageup")
         assert table.cursor_key is not None
 
 
@@ -298,7 +299,7 @@ async def test_ten_thousand_rows_draw_only_those_in_view(stage):
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows(10_000))
         table.focus()
-        await pilot.press("G")
+        await pressed(pilot, "G")
         assert len(table._drawn) <= 46
 
 
