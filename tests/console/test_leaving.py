@@ -21,7 +21,10 @@ from core.training.sessions import Sessions
 from tests.waiting import PATIENCE_SECONDS, until
 from tools.demo import OPERATOR
 
-RUN = "import sys; from pathlib import Path; from console.app.start import run_console; "
+RUN = (
+    "import sys; from pathlib import Path; from console.app.start import run_console; "
+    f"from console.runtime import hangup; hangup.SAVE_SECONDS = hangup.RESTORE_SECONDS = {PATIENCE_SECONDS}; "
+)
 SOUND = RUN + "sys.exit(run_console(Path(sys.argv[1]), read_only={read_only}))"
 BROKEN = (
     RUN + "from console.screens.overview import OverviewScreen\n"

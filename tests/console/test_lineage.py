@@ -110,6 +110,7 @@ async def test_a_command_without_words_draws_the_row_under_the_cursor(open_conso
         await at(console, "downgrade/1.1.0")
         console.app.commands.run("lineage")
         await console.until(lambda: console.screen.main_table().id == "lineage")
+        await console.settled()
         assert console.screen.main_table().cursor_key == "downgrade/1.1.0"
 
 
@@ -141,6 +142,7 @@ async def test_a_long_history_is_folded_around_the_cursor_and_unfolds_with_enter
     async with open_console((80, 24)) as console:
         console.app.commands.run("lineage nightly 1.20.0")
         await console.until(lambda: console.screen.main_table().id == "lineage")
+        await console.settled()
         assert [row for row in drawn(console) if "more" in row] == ["⋮14 more", "⋮15 more"]
         await console.until(lambda: "40 versions" in console.text())
         await console.press("g", "j", "enter")

@@ -34,10 +34,13 @@ def sample(workspace):
 
     async def take(console, clock: HandClock) -> None:
         at = clock() - timedelta(milliseconds=10)
-        with TelemetryWriter(workspace.telemetry_file, clock=clock) as telemetry:
+        with (
+            console.app._poller._look_lock,  # a file that is closed later than it was read would be read twice
+            TelemetryWriter(workspace.telemetry_file, clock=clock) as telemetry,
+        ):
             telemetry.add(CPU, at, 20.0 + at.timestamp() % 60)
         await console.until(lambda: abs((newest_at(console.app.snapshot) or 0) - at.timestamp()) < 0.001, "the sample")
-        await console.settled()
+        await console.caught_up()
 
     return take
 

@@ -24,6 +24,7 @@ async def test_back_is_one_jump_at_a_time_with_the_row_of_each(open_console):
         walked = [here(console)]
         for screen, keys in (("registry", ("j", "j")), ("audit", ("j",)), ("rollouts", ()), ("registry", ("G",))):
             await console.app.action_go(screen)
+            await console.settled()
             await console.press(*keys)
             walked.append(here(console))
         await console.app.action_go("resources")

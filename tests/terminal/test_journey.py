@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 pytestmark = pytest.mark.terminal
 
 
@@ -18,6 +20,11 @@ def workspace(trained: Path, tmp_path: Path) -> Path:
 def stages(bondx, workspace: Path) -> dict[str, str]:
     listed = json.loads(bondx("--workspace", workspace, "registry", "list", "spread", "--json").stdout)
     return {version["version"]: version["stage"] for version in listed}
+
+
+def until_stages(bondx, workspace: Path, expected: dict[str, str]) -> None:
+    """Wait for the stages of all versions: a number on a screen may be of another list than the live versions."""
+    until(lambda: stages(bondx, workspace) == expected, str(expected), told=lambda: stages(bondx, workspace))
 
 
 def show_only(console, words: str) -> None:
@@ -37,10 +44,9 @@ def promote(console, version: str, to_stage: str) -> None:
 
 
 def confirm(console) -> None:
-    while "Show more" in console.wait_for("Y confirms: |Show more"):
-        console.press("Y")
-    # A Y right behind the last page is taken for one that is still held down.
-    console.wait_until(lambda screen: "Y confirms" not in screen or console.press("Y"), "the dialog closed")
+    """Press Y until the dialog is closed: it shows all of itself first, and is deaf to a Y that seems held down."""
+    console.wait_for("Y confirms: |Show more")
+    console.wait_until(lambda screen: "Cancel" not in screen or console.press("Y"), "the dialog closed")
 
 
 def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(terminal, bondx, workspace):
@@ -63,7 +69,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     console.wait_for(r"1\.0\.1 +\S* *Staging")
     promote(console, "1.0.1", "Production")
     console.wait_for(r"1\.0\.1 +\S* *Production")
-    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.0.1": "Production"}
+    until_stages(bondx, workspace, {"1.0.0": "Archived", "1.0.1": "Production"})
 
     second = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=120, rows=40)
     second.wait_for("engine in another console")
@@ -72,7 +78,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     console.press("R")
     confirm(console)
     second.wait_for(r"spread +1\.0\.0")
-    assert stages(bondx, workspace) == {"1.0.0": "Production", "1.0.1": "Archived"}
+    until_stages(bondx, workspace, {"1.0.0": "Production", "1.0.1": "Archived"})
 
     second.press("3")
     second.wait_for(r"spread +1\.0\.1 +\S* *Archived")
@@ -81,7 +87,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     confirm(second)
     second.wait_for(r"spread +1\.0\.1 +\S* *Production")
     console.wait_for(r"1\.0\.1 +\S* *Production")
-    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.0.1": "Production"}
+    until_stages(bondx, workspace, {"1.0.0": "Archived", "1.0.1": "Production"})
 
     second.press("q")
     second.wait_for("exit code 0")

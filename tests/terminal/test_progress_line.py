@@ -25,6 +25,19 @@ HURRIED = textwrap.dedent("""
     from {module} import main
     sys.exit(main(sys.argv[1:]))
 """)
+HELD = textwrap.dedent("""
+    import time
+    from console.cli.progress_line import CommandProgress
+
+    show = CommandProgress.show
+
+    def held(line, part):
+        show(line, part)
+        while part == "choosing a method":  # until Ctrl-C comes
+            time.sleep(0.01)
+
+    CommandProgress.show = held
+""")
 CLEAR = "\r\x1b[K"
 
 
@@ -126,10 +139,10 @@ def test_an_interrupted_registration_leaves_no_copy(workspace, tmp_path):
 
 
 def test_an_interrupted_training_ends_its_run_and_registers_nothing(workspace, tmp_path):
-    rows = "".join(f"{n % 97},{n % 89},{n % 83},{(n * 7) % 101}\n" for n in range(20_000))
+    rows = "".join(f"{n % 97},{n % 89},{n % 83},{(n * 7) % 101}\n" for n in range(400))
     (tmp_path / "rows.csv").write_text(f"a,b,c,y\n{rows}")
     words = ("--workspace", workspace.root, "train", "--model", "m", "--data", tmp_path / "rows.csv", "--target", "y")
-    with on_terminal(*words, module="console.mlops.cli") as terminal:
+    with on_terminal(*words, module="console.mlops.cli", script=HELD + HURRIED) as terminal:
         interrupted(terminal, "choosing a method")
     (run,) = Runs(workspace).all()
     assert run.status in (RunStatus.FAILED, RunStatus.STOPPED)
