@@ -10,7 +10,7 @@ from typing import Any
 from console.app.app import BondxApp
 from console.app.opening import settings_to_show
 from console.runtime.engine_host import Hosting
-from console.runtime.hangup import HangupWatch, restore_terminal
+from console.runtime.hangup import HangupWatch, draw_on_terminal, restore_terminal
 from core.allocator import limit_arenas, return_large_blocks
 from core.errors import CoreError
 from core.state import Workspace
@@ -45,6 +45,7 @@ def run_console(
         theme = theme_named(theme)
     limit_arenas()
     return_large_blocks()
+    draw_on_terminal()
     open_app = partial(_open, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at)
     app = open_app(root)
     HangupWatch(lambda: app.host.stop()).install()  # noqa: PLW0108 (the app of that moment, not this one)

@@ -71,8 +71,9 @@ class HangupWatch:
         if self._line_modes is None:
             return
         with suppress(OSError, termios.error):
-            terminal = os.dup(2)  # Textual draws on stderr
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            drawn = 2 if sys.__stderr__ is None else sys.__stderr__.fileno()
+            terminal = os.dup(drawn)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), drawn)
             termios.tcsetattr(terminal, termios.TCSANOW, self._line_modes)
             os.write(terminal, _MODES_OFF.encode())
 
@@ -80,6 +81,12 @@ class HangupWatch:
 def on_terminate(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:
     """Leave in order on SIGTERM: the handler runs inside the loop, so the terminal is restored."""
     loop.add_signal_handler(signal.SIGTERM, leave)
+
+
+def draw_on_terminal() -> None:
+    """Let Textual, which draws on stderr, draw on stdout where only that leads to the terminal (`bondx 2>errors`)."""
+    if sys.__stderr__ is None or not sys.__stderr__.isatty():
+        vars(sys)["__stderr__"] = sys.__stdout__
 
 
 def restore_terminal() -> None:
