@@ -20,6 +20,7 @@ BONDX = Path(sys.executable).with_name("bondx")
 SETTINGS = (
     "max_epochs: 2\ndataset_size: 150\n"
     "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
+    "alerts: {cpu_percent_max: 100, memory_percent_max: 100, disk_percent_max: 100}\n"  # whatever else runs here
 )
 
 
