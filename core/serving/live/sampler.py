@@ -71,8 +71,8 @@ class RequestSampler:
         if self._passed_over > 0:
             self._passed_over -= 1
             return False
-        if self._share < 1.0:
-            self._passed_over = self._drawn()
+        if (share := self._share) < 1.0:  # one look: the other thread may set it meanwhile
+            self._passed_over = self._drawn(share)
         return True
 
     def follow(self, at: float) -> None:
@@ -91,9 +91,14 @@ class RequestSampler:
         self._recent_rows = self._recent_rows * kept + (n_rows - self._n_rows_known)
         self._recent_requests = self._recent_requests * kept + (n_requests - self._n_requests_known)
         self._n_rows_known, self._n_requests_known, self._at = n_rows, n_requests, at
-        self._share = 1.0 / max(self._recent_rows / self._most_rows, self._recent_requests / self._most_requests, 1.0)
-        self._passed_over = self._drawn() if self._share < 1.0 else 0
+        share = 1.0 / max(self._recent_rows / self._most_rows, self._recent_requests / self._most_requests, 1.0)
+        self._share = share
+        self._passed_over = self._drawn(share) if share < 1.0 else 0
 
-    def _drawn(self) -> int:
-        """Draw how many requests are passed over before one is chosen."""
-        return int(math.log1p(-self._draw()) / math.log1p(-self._share))
+    def _drawn(self, share: float) -> int:
+        """Draw how many requests are passed over before one is chosen.
+
+        Args:
+            share: That of the requests that is chosen; below 1.
+        """
+        return int(math.log1p(-self._draw()) / math.log1p(-share))

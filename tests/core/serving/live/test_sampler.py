@@ -52,6 +52,23 @@ def test_the_first_minute_of_a_burst_knows_of_none_before_and_is_bounded_too():
     assert REQUESTS_A_SECOND * MEMORY_SECONDS < sum(found) < 5 * REQUESTS_A_SECOND * MEMORY_SECONDS
 
 
+def test_a_share_that_the_other_thread_sets_to_all_while_a_number_is_drawn_is_no_fault():
+    def draw() -> float:
+        if followed:
+            sampler.follow(followed.pop())
+        return 0.5
+
+    followed: list[float] = []
+    sampler = RequestSampler(draw=draw)
+    asked(sampler, 60, 4_000, 1)
+    followed.append(100 * MEMORY_SECONDS)  # long after: few requests again
+    while not sampler.chooses(1):
+        pass
+    assert (followed, sampler.share) == ([], 1.0)
+    sampler.follow(101 * MEMORY_SECONDS)
+    assert sampler.chooses(1)
+
+
 def test_requests_of_all_kinds_are_chosen_in_proportion():
     kinds = random.Random(8)
     sampler = RequestSampler(draw=random.Random(7).random)
