@@ -18,7 +18,7 @@ from tests.core.serving.rpc.frames import GOAWAY, Wire
 from tests.processes import free_port
 from tests.waiting import until
 
-OK, CANCELLED, INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 1, 3, 13, 14, 16
+OK, CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 1, 3, 4, 13, 14, 16
 LIVE, CHECK = (V2 + "ServerLive").encode(), HEALTH.encode()
 
 
@@ -69,13 +69,14 @@ def test_unfinished_probes_of_one_address_shut_nobody_out(workspace, artifacts, 
 def test_idle_connections_of_one_address_make_room(workspace, artifacts, put_live, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     with workspace.settings_file.open("a") as settings:
-        settings.write("serving: {connections: 60, connections_by_peer: 50}\n")
+        settings.write("serving: {connections: 60, connections_by_peer: 50, body_seconds: 600}\n")
     port = free_port()
     with running(workspace, "--grpc-port", str(port)), ExitStack() as stack:
         caller = Caller(port)
         content = tf_request("spread", rows_of("spread", 1))
         assert caller.ask(PREDICT, content).code is grpc.StatusCode.OK
         busy = stack.enter_context(Wire(port))
+        assert busy.status_of(busy.call(CHECK, is_whole=True))[0] == OK  # from now on it is no idle connection
         open_call = busy.call(CHECK)
         wires = [stack.enter_context(Wire(port)) for _ in range(150)]
         until(lambda: sum(wire.is_closed() for wire in wires) >= 100, "the idle connections beyond 50 to be closed")
@@ -98,7 +99,8 @@ def test_after_a_path_that_is_not_utf_8_the_port_is_listened_on_again(both, rpc_
             until(lambda: is_answered(rpc_port), "an answer")
         until(lambda: both.ask("/ready").status == 200, "being ready")
         patient.end_with_message(open_call)
-        assert patient.status_of(open_call)[0] in {OK, CANCELLED}  # the library and we race to stop the old server
+        # The library and we race to stop the old server. On a busy machine the message may come after its time.
+        assert patient.status_of(open_call)[0] in {OK, CANCELLED, DEADLINE_EXCEEDED}
     assert "Traceback" not in (served.logs_dir / "serve.err").read_text()
 
 
