@@ -82,7 +82,8 @@ def test_a_prometheus_finds_the_training_of_the_engine_that_it_asks(workspace):
     def trained():
         found = samples()
         epoch = found.get(("bondx_session_epoch", "s-0001", None, None), 0)
-        return found if epoch >= 2 and ("bondx_engine_cpu_ratio", None, "engine", None) in found else None
+        is_up = found.get(("bondx_engine_up", None, None, None)) == 1  # a beat may be late
+        return found if is_up and epoch >= 2 and ("bondx_engine_cpu_ratio", None, "engine", None) in found else None
 
     try:
         found = until(trained, "two epochs on /metrics")
