@@ -19,7 +19,7 @@ from core.training import panels as panels_module
 from core.training.registration import settings_digest
 from core.training.session import as_document
 from core.training.session_work import SessionWork
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 SETTINGS = TrainingSettings(
     dataset_size=100,
@@ -102,8 +102,9 @@ def test_processes_give_the_bytes_of_threads_also_if_one_is_killed_in_the_middle
     assert contents(tmp_path) == on_threads[1]
 
 
-def test_a_dask_cluster_gives_the_bytes_of_threads(on_threads, tmp_path):
+def test_a_dask_cluster_gives_the_bytes_of_threads(on_threads, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
+    monkeypatch.setattr("core.executors.dask_connection.CONNECT_SECONDS", PATIENCE_SECONDS)
     from core.executors.local_cluster import local_cluster
 
     with local_cluster(2) as block:
