@@ -54,7 +54,7 @@ class Terminal:
     def open(self, command: str, *, cwd: Path) -> "Terminal":
         """Start a command; its exit code is shown when it ends, and the screen stays."""
         columns, rows = self._size
-        shell = f"{command}; printf '\\nexit code %d\\n' $?; exec sleep 600"
+        shell = f"{command}; printf '\\nexit code %d\\n' $?; exec sleep 3600"  # as long as a test may last
         self._tmux("new-session", "-d", "-s", self._target, "-x", str(columns), "-y", str(rows), "-c", str(cwd), shell)
         return self
 
