@@ -6,6 +6,10 @@ A model of 25 features (20 numbers, 5 categories) is trained with a profile and 
 each: one counts (`serving.live_counts`), one does not. They take turns within each round, with requests of one row and
 of 64. `ratio` is the median, over the rounds, of the rate with counting to the rate without. The server's own CPU time
 a request is beside it, since a busy machine lengthens it less. Prints one JSON object.
+
+`--in-turns` compares within one process instead, in turns of a tenth of a second (`count_in_turns.py`), after a minute
+in which the sampler learns the rate: for a machine that is busy with other things, where two processes differ by more
+than counting costs.
 """
 
 import argparse
@@ -38,6 +42,8 @@ from core.state import Workspace
 
 SETTINGS = "policy: {promotion: {min_accuracy: 0}}\n"
 NOWHERE = subprocess.DEVNULL
+LEARNING_SECONDS = 60.0  # until the sampler knows the rate
+MOST_TURN = 0.3
 MODEL, N_NUMBERS, N_LEVELS = "live_bench", 20, 5
 NUMBERS = [f"x{k}" for k in range(N_NUMBERS)]
 LEVELS = [f"c{k}" for k in range(N_LEVELS)]
@@ -49,7 +55,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--in-turns", action="store_true", help="compare within one process")
     arguments = parser.parse_args()
+    if arguments.in_turns:
+        compare_in_turns(arguments)
+        return
     with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
         ports, processes = {}, {}
         first = trained(Path(folder) / "trained")
@@ -68,6 +78,66 @@ def main() -> None:
             answer[f"rows_{n_rows}"] = compared(ports, processes, n_rows, arguments)
     answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
     print(json.dumps(answer, indent=2))
+
+
+def compare_in_turns(arguments: argparse.Namespace) -> None:
+    """Load one server that counts in turns, and compare its turns."""
+    answer: dict[str, Any] = {"features": N_NUMBERS + N_LEVELS}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
+        workspace = trained(Path(folder) / "trained")
+        workspace.settings_file.write_text(SETTINGS + "serving: {record_predictions: false}\n")
+        for n_rows in arguments.rows:
+            turns, port = Path(folder) / f"turns_{n_rows}", free_port()
+            serve = command(workspace, port)[3:]
+            program = [sys.executable, str(Path(__file__).with_name("count_in_turns.py")), str(turns), *serve]
+            process = servers.enter_context(subprocess.Popen(program, stdout=NOWHERE, stderr=NOWHERE))
+            servers.callback(process.terminate)
+            within(120, lambda port=port: is_up(port))
+            rows = drawn(n_rows, 2).drop(columns="y").to_dict(orient="records")
+            question = Question(port, f"/api/v1/predict/{MODEL}", {"rows": rows})
+            warm(question)
+            ask(question, arguments.connections, LEARNING_SECONDS, OWN)
+            n_before = len(turns.read_text().splitlines())
+            ask(question, arguments.connections, arguments.seconds * arguments.rounds * 2, OWN)
+            process.terminate()
+            process.wait()
+            answer[f"rows_{n_rows}"] = by_turn(np.loadtxt(turns.read_text().splitlines()[n_before:]))
+    answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
+    print(json.dumps(answer, indent=2))
+
+
+def by_turn(turns: np.ndarray) -> dict[str, Any]:
+    """Compare the turns with counting and without.
+
+    The processor time of all other threads is taken for that of counting, so the ratio is an upper bound. The spread
+    is that of ten equal parts of the time.
+
+    Args:
+        turns: By turn whether it counted, the requests, the seconds, the thread's and the process' processor time.
+    """
+    turns = turns[turns[:, 2] < MOST_TURN]  # a turn that ends late held a pause of the load
+    parts = [compare_turns(part) for part in np.array_split(turns, 10)]
+    found = compare_turns(turns)
+    for name in ("ratio", "cpu_ratio"):
+        found[f"{name}_spread"] = [min(part[name] for part in parts), max(part[name] for part in parts)]
+    return {"turns": len(turns)} | found
+
+
+def compare_turns(turns: np.ndarray) -> dict[str, Any]:
+    """Compare the turns of some time."""
+    counted, others = (turns[turns[:, 0] == is_counted].sum(axis=0) for is_counted in (1, 0))
+    elsewhere = float((turns[:, 4] - turns[:, 3]).sum())
+    rates = counted[1] / counted[2], others[1] / others[2]
+    cpu = (counted[3] + elsewhere) / counted[1] * 1e6, others[3] / others[1] * 1e6
+    return {
+        "rps_with": round(rates[0]),
+        "rps_without": round(rates[1]),
+        "ratio": round(rates[0] / rates[1], 3),
+        "cpu_us_with": round(cpu[0], 1),
+        "cpu_us_without": round(cpu[1], 1),
+        "cpu_ratio": round(cpu[0] / cpu[1], 3),
+        "cpu_ratio_of_answering": round(counted[3] / counted[1] / (others[3] / others[1]), 3),
+    }
 
 
 def drawn(n: int, seed: int) -> pd.DataFrame:
