@@ -74,12 +74,15 @@ def list_receivers(args: argparse.Namespace) -> int:
     """Print the channels of every receiver."""
     import msgspec
 
-    from console.cli.output import print_json, print_table
+    from console.cli.output import complain, print_json, print_table
     from core.alerts.delivery.log import receiver_channels
     from core.alerts.delivery.outbox import Outbox
     from core.alerts.delivery.receivers import receivers_in_force
+    from core.alerts.routing.in_force import routing_standing
 
     workspace = open_workspace(args)
+    if problem := routing_standing(workspace).problem:
+        complain(problem)
     found = receiver_channels(Outbox(workspace), receivers_in_force(workspace))
     if args.json:
         print_json(found)

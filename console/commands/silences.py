@@ -16,6 +16,7 @@ from console.commands.opening import (
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from core.alerts.routing.config import RoutingConfig
     from core.alerts.selecting import AlertMatcher
 
 _MATCHERS_HELP = "model=spread, or 'severity=~\"warning|critical\"'; several must all match"
@@ -140,59 +141,70 @@ def show_routes(args: argparse.Namespace) -> int:
     """Print who would be told."""
     from pathlib import Path
 
-    from console.cli.output import complain, print_json, print_table, printable
+    from console.cli.output import complain
     from core.alerts.delivery.checking import check_names, check_receivers
-    from core.alerts.routing.effective import effective_document, effective_text
-    from core.alerts.routing.reading import RoutingFaultsError, load_routing, routing_file
-    from core.alerts.routing.shown import route_tree, routes_shown, tree_lines
+    from core.alerts.routing.in_force import NO_ROUTING, routing_standing
+    from core.alerts.routing.reading import RoutingFaultsError, load_routing
     from core.settings import AlertSettings, settings_in_force
     from core.state import Workspace
 
-    if args.file is not None:
-        file: Path | None = Path(args.file)
-        workspace, settings = Workspace(Path(args.file).parent), AlertSettings()
-    else:
-        workspace = open_workspace(args)
-        settings = settings_in_force(workspace.root).alerts
-        file = routing_file(workspace.root, settings.routing)
-    if file is None:
-        raise UsageError(
-            "There is no routing file, so only attached consoles are told. Name one as alerts.routing in bondx.yaml."
-        )
-    try:
-        config = load_routing(file)
-    except RoutingFaultsError as error:
-        complain("\n".join(str(fault) for fault in error.faults))
-        return ExitCode.USAGE
-    for note in check_receivers(workspace, settings, config, file, is_in_force=args.file is None):
-        complain(note)
-    if args.file is None:
-        check_names(workspace, settings, config)
     labels = _labels(args.labels)
+    if args.effective and (args.tree or labels is not None):
+        raise UsageError("--effective prints the whole file: leave --tree and labels out.")
+    if args.file is not None:
+        workspace, settings = Workspace(Path(args.file).parent), AlertSettings()
+        try:
+            config = load_routing(Path(args.file))
+        except RoutingFaultsError as error:
+            complain("\n".join(str(fault) for fault in error.faults))
+            return ExitCode.USAGE
+        for note in check_receivers(workspace, settings, config, Path(args.file), is_in_force=False):
+            complain(note)
+        _print_routes(args, config, labels)
+        return ExitCode.GOOD
+    workspace = open_workspace(args)
+    settings = settings_in_force(workspace.root).alerts
+    standing = routing_standing(workspace)
+    if standing.error is not None:
+        faults = standing.error.faults if isinstance(standing.error, RoutingFaultsError) else ()
+        complain("\n".join([*map(str, faults), standing.problem]))
+        if standing.config is not None:
+            _print_routes(args, standing.config, labels)
+        return ExitCode.USAGE
+    if standing.config is None:
+        raise UsageError(NO_ROUTING)
+    for note in check_receivers(workspace, settings, standing.config, standing.config.file):
+        complain(note)
+    check_names(workspace, settings, standing.config)
+    _print_routes(args, standing.config, labels)
+    return ExitCode.GOOD
+
+
+def _print_routes(args: argparse.Namespace, config: "RoutingConfig", labels: dict[str, str] | None) -> None:
+    """Print a routing as the flags ask for it."""
+    from console.cli.output import print_json, print_table, printable
+    from core.alerts.routing.effective import effective_document, effective_text
+    from core.alerts.routing.shown import route_tree, routes_shown, tree_lines
+
     if args.effective:
-        if args.tree or labels is not None:
-            raise UsageError("--effective prints the whole file: leave --tree and labels out.")
         if args.json:
             print_json(effective_document(config))
         else:
             for line in effective_text(config).splitlines():
                 print(printable(line))
-        return ExitCode.GOOD
-    if args.tree:
+    elif args.tree:
         tree = route_tree(config, labels)
         if args.json:
             print_json(tree)
         else:
             for line in tree_lines(tree):
                 print(printable(line))
-        return ExitCode.GOOD
-    found = routes_shown(config, labels)
-    if args.json:
-        print_json(found)
+    elif args.json:
+        print_json(routes_shown(config, labels))
     else:
         columns = ("receiver", "route", "group_by", "group_wait", "group_interval", "repeat_interval", "is_quiet")
-        print_table([{name: getattr(each, name) for name in columns} for each in found], columns, empty="no route")
-    return ExitCode.GOOD
+        rows = [{name: getattr(each, name) for name in columns} for each in routes_shown(config, labels)]
+        print_table(rows, columns, empty="no route")
 
 
 def _labels(given: list[str]) -> dict[str, str] | None:

@@ -12,6 +12,7 @@ from core.alerts.routing.dispatcher import Dispatcher, Notification
 from core.alerts.routing.reading import load_routing, routing_file
 from core.alerts.silences import Silences
 from core.engine.context import EngineContext
+from core.engine.followed_routing import FollowedRouting
 from core.errors import CoreError
 from core.settings import SettingsError, settings_in_force
 from core.settings.in_force import settings_files
@@ -36,6 +37,7 @@ class RoutingInForce:
         self._dispatcher: Dispatcher | None = None
         self._file = routing_file(context.workspace.root, context.settings.alerts.routing)
         self._faulty: Path | None = None
+        self._record = FollowedRouting(context.workspace, context.clock)
         self._read_from: object = ()
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
 
@@ -73,16 +75,26 @@ class RoutingInForce:
         problem, self._faulty = "", None
         if self._file is None:
             self._config = None
+            self._record.forget()
         else:
             try:
                 self._config = load_routing(self._file)
+                self._record.follow(self._config)
             except SettingsError as error:
                 self._faulty = error.file  # perhaps a file of templates
-                kept = "the last good one holds" if self._config else "nobody but the consoles is told"
+                self._config = self._record.without(self._config)
                 told = str(error).replace(f"{root}/", "")  # the place is what counts on a narrow screen
-                problem = f"Routing unusable, {kept}: {told}"
+                problem = f"Routing unusable, {self._kept()}: {told}"
         self._read_from = self._signature()
         self._tell(problem)
+
+    def _kept(self) -> str:
+        """Say who is told while the file cannot be used."""
+        if self._config is None:
+            return "nobody but the consoles is told"
+        if unreachable := self._record.unreachable:
+            return f"the last good one holds without {', '.join(unreachable)}, whose secret stood in the file"
+        return "the last good one holds"
 
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file changes on which the routing depends."""

@@ -30,6 +30,7 @@ from core.telemetry import TelemetryError, check
 
 _LOW_SPACE_BYTES = 64 * 2**20
 _CHECK_ACCESS = "check its permissions and the disk"
+_CORRECT_ROUTING = "correct it; bondx alerts routes lists its faults and shows what is in force"
 _CORRECT = "correct it; bondx config validate checks every settings and policy file"
 
 
@@ -50,6 +51,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the permissions": lambda: examine_access(workspace),
         "the links": lambda: _examine_links(workspace),
         "the settings": lambda: _examine_settings(workspace),
+        "the routing": lambda: _examine_routing(workspace),
         "the state files": lambda: _examine_state(workspace, tables),
         "the archives": lambda: _examine_archives(workspace),
         "the holds": lambda: _examine_holds(workspace),
@@ -99,6 +101,15 @@ def _examine_settings(workspace: Workspace) -> Iterator[Finding]:
             if str(error) not in found:  # the policy may stand in the settings
                 found.append(str(error))
                 yield Finding(file=str(error.file), problem=str(error), cure=_CORRECT)
+
+
+def _examine_routing(workspace: Workspace) -> Iterator[Finding]:
+    """Find what keeps the routing file from being used, and say what is in force instead."""
+    from core.alerts.routing.in_force import routing_standing
+
+    standing = routing_standing(workspace)
+    if standing.error is not None and standing.error.file != workspace.settings_file:
+        yield Finding(file=str(standing.error.file), problem=standing.problem, cure=_CORRECT_ROUTING)
 
 
 def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[Finding]:

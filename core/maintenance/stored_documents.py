@@ -18,6 +18,9 @@ from core.alerts.escalation.escalation import EscalatedAlert
 from core.alerts.evaluation.records import GROUP_TABLE, PENDING_TABLE, ActiveRuleAlert, RuleGroupRecord
 from core.alerts.routing.dispatcher import GROUPS
 from core.alerts.routing.groups import AlertGroup
+from core.alerts.routing.last_good import DATABASE as ROUTING
+from core.alerts.routing.last_good import TABLE as IN_FORCE
+from core.alerts.routing.last_good import RoutingRecord
 from core.alerts.silences.silence import Silence
 from core.alerts.silences.silences import DATABASE as SILENCES
 from core.alerts.store import DATABASE as ALERTS
@@ -114,6 +117,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(NOTIFICATIONS, "channels", ChannelHealth, "channel"),
     TableOf(NOTIFICATIONS, "announcements", Announcement, "announcement_id"),
     TableOf(NOTIFICATIONS, "console_log", ConsoleLog, "name"),
+    TableOf(ROUTING, IN_FORCE, RoutingRecord, "name"),
     HEAD,
 )
 """The tables of the engine; `tables_of` adds the outbox of every file. Holds are no such table: the engine writes them

@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from console.cli.main import main
+from core.alerts.routing.reading import load_routing
+from core.clock import utc_now
+from core.engine.followed_routing import FollowedRouting
 from core.settings import load_settings, source
 from core.settings.schema import policy_schema, settings_schema
 from core.state import Workspace
@@ -222,3 +225,27 @@ def test_a_receiver_that_does_not_exist_fails_the_check(answer, home):
     assert "there is no receiver 'nigt'; the receivers are consoles." in out
     (home / "bondx.yaml").write_text("alerts: {heartbeat: {receiver: consoles}}\n")
     assert answer("config", "validate")[0] == 0
+
+
+def test_the_routing_that_an_engine_goes_on_with_is_shown_beside_the_faults_of_its_file(answer, home):
+    workspace, routing = Workspace(home), home / "alertmanager.yaml"
+    (home / "bondx.yaml").write_text("alerts: {routing: alertmanager.yaml}\n")
+    routing.write_text(
+        "route: {receiver: desk}\nreceivers: [{name: desk, webhook_configs: [{url: 'http://127.0.0.1:9/hook'}]}]\n"
+    )
+    followed = FollowedRouting(workspace, utc_now)
+    followed.follow(config := load_routing(routing))
+    routing.write_text("route: {receiver: desk, group_wait: 1x}\nreceivers: [{name: desk, nix_configs: []}]\n")
+    followed.without(config)
+    for flags, shown in (((), "desk"), (("--effective",), "http://127.0.0.1:9/"), (("--tree",), "default-route")):
+        code, out, err = answer("alerts", "routes", *flags)
+        assert (code, shown in out) == (2, True)
+        assert "alertmanager.yaml, line 1, column 25: " in err
+        assert "alertmanager.yaml, line 2, column 26: " in err
+        assert "The routing file cannot be used since" in err
+        assert "In force is the routing of" in err
+    code, out, err = answer("alerts", "receivers")
+    assert (code, "desk/webhook 1" in out, "In force is the routing of" in err) == (0, True, True)
+    code, out, _ = answer("doctor")
+    assert code == 1
+    assert "In force is the routing of" in out

@@ -52,7 +52,7 @@ def check_receivers(
     notes = [] if routing is None else list(_notes(settings, routing))
     receivers = Receivers(workspace, settings, routing, routing_file=routing_file, secrets=secrets)
     for configured in receivers.all():
-        if not configured.is_ours or configured.target.kind in _LOCAL:
+        if not configured.is_ours or configured.target.kind in _LOCAL or configured.lacks_secret:
             continue
         try:
             channel = configured.make()

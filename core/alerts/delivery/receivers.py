@@ -65,6 +65,10 @@ class ReceiverBlockLike(Protocol):
     def place(self) -> str:
         """File, line and column."""
 
+    @property
+    def lacks_secret(self) -> bool:
+        """Whether a secret of it is not known, because it stood in a file that cannot be used now."""
+
 
 class ReceiverLike(Protocol):
     """What delivery reads of a receiver."""
@@ -134,6 +138,7 @@ class ConfiguredChannel:
     tracks_incidents: bool = False
     is_ours: bool = True  # else BondX sends nothing of this kind by itself
     place: str = ""  # of its block
+    lacks_secret: bool = False  # see `ReceiverBlock`
 
     @property
     def hears_acknowledgements(self) -> bool:
@@ -151,6 +156,7 @@ class Receivers:
         routing: RoutingFile | None = None,
         *,
         routing_file: Path | None = None,
+        was_private: bool | None = None,
         secrets: Callable[..., Secrets] = Secrets,
         clock: Clock = utc_now,
     ) -> None:
@@ -161,6 +167,7 @@ class Receivers:
             settings: The `alerts` block.
             routing: The routing file, if there is one.
             routing_file: Where it is: only a file that its owner alone can read may hold secrets itself.
+            was_private: Whether it could hold secrets when it was read; None: whether it can now.
             secrets: What reads the secrets of a channel.
             clock: The time.
         """
@@ -169,7 +176,7 @@ class Receivers:
         self._clock = clock
         self._has_alertmanager = bool(settings.alertmanagers)
         self._fallover = frozenset(settings.delivery.fallover)
-        self._is_private = routing_file is not None and is_private(routing_file)
+        self._is_private = is_private(routing_file) if was_private is None and routing_file else bool(was_private)
         self._library = NO_LIBRARY if routing is None else routing.library
         self._base = routing_file.parent if routing_file is not None else workspace.root
         self.unsent: set[str] = set()
@@ -233,12 +240,18 @@ class Receivers:
             fields = with_defaults(block.kind, block.fields, defaults)
             yield ConfiguredChannel(
                 ChannelTarget(receiver, f"{receiver}/{name} {counts[name]}", name),
-                self._maker(name, fields, block.place) if kind else _refuses(name, block.place),
+                self._maker_of_block(name, fields, block) if kind else _refuses(name, block.place),
                 sends_resolved=bool(fields.get("send_resolved", True)),
                 tracks_incidents=name == "pagerduty",
                 is_ours=kind is not None,
                 place=block.place,
+                lacks_secret=block.lacks_secret,
             )
+
+    def _maker_of_block(self, kind: str, fields: Mapping[str, Any], block: ReceiverBlockLike) -> Callable[[], Channel]:
+        if block.lacks_secret:
+            return _waits_for_its_secret(block.place)
+        return self._maker(kind, fields, block.place)
 
     def _maker(self, kind: str, fields: Mapping[str, Any], place: str) -> Callable[[], Channel]:
         based = {name: self._absolute(name, text) for name, text in fields.items()}
@@ -331,6 +344,16 @@ def _refuses(kind: str, place: str) -> Callable[[], Channel]:
     return make
 
 
+def _waits_for_its_secret(place: str) -> Callable[[], Channel]:
+    def make() -> Channel:
+        raise DeliveryError(
+            f"{place}: its secret stood in the routing file, which cannot be used now, and is not kept elsewhere: "
+            "correct the file, and this is sent."
+        )
+
+    return make
+
+
 def with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a block over what `global` says for its kind; a block's own `…_file` replaces a secret of `global`."""
     merged: dict[str, Any] = {}
@@ -344,13 +367,14 @@ def with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, A
 
 
 def receivers_in_force(workspace: "Workspace") -> Receivers:
-    """Return the receivers of a workspace as its files configure them now.
+    """Return the receivers of a workspace: while its routing file cannot be used, those of the last good one.
 
     Raises:
-        SettingsError: The settings or the routing file cannot be read.
+        SettingsError: The settings cannot be read.
     """
-    from core.alerts.routing.reading import load_routing, routing_file
+    from core.alerts.routing.in_force import routing_in_force
 
-    settings = settings_in_force(workspace.root).alerts
-    file = routing_file(workspace.root, settings.routing)
-    return Receivers(workspace, settings, load_routing(file) if file is not None else None, routing_file=file)
+    settings, config = settings_in_force(workspace.root).alerts, routing_in_force(workspace)
+    if config is None:
+        return Receivers(workspace, settings)
+    return Receivers(workspace, settings, config, routing_file=config.file, was_private=config.is_private)

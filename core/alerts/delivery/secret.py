@@ -198,6 +198,21 @@ def _looks_like_token(part: str) -> bool:
     return len(part) >= 16 or (len(part) >= 8 and any(map(str.isdigit, part)))
 
 
+def may_hold_token(text: str) -> bool:
+    """Whether a text may hold a token: no address, or one with an account, a query, or a part that is no word.
+
+    >>> [may_hold_token(text) for text in ("http://desk:9000/hook", "http://a/T00/B0000123", "http://a/?key=1", "abc")]
+    [False, True, True, True]
+    """
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        return True
+    if not address.scheme or not address.netloc or "@" in address.netloc or address.query or address.fragment:
+        return True
+    return any(map(_looks_like_token, address.path.split("/")))
+
+
 def hidden(text: str, secrets: Iterable[Secret]) -> str:
     """Return a text with every part of the secrets replaced, the longest parts first.
 

@@ -27,11 +27,12 @@ def template_files(patterns: Sequence[str]) -> list[Path]:
     return [Path(name) for name in dict.fromkeys(found)]
 
 
-def load_templates(files: Sequence[Path]) -> TemplateLibrary:
+def load_templates(files: Sequence[Path], read: Callable[[Path], str] = read_text) -> TemplateLibrary:
     """Read files of templates; of two with one name, the later holds.
 
     Args:
         files: The files, in their order.
+        read: Returns the text of one.
 
     Raises:
         SettingsError: One cannot be read; the message names file, line and column, what is wrong and what to do.
@@ -40,13 +41,13 @@ def load_templates(files: Sequence[Path]) -> TemplateLibrary:
     defined, places = dict(default.defined), dict[str, Callable[[int], str]]()
     called: list[tuple[Path, str, TemplateToken]] = []
     for file in files:
-        text = read_text(file)
+        text = read(file)
         try:
-            read, names = read_definitions(text, DIALECT)
+            found, names = read_definitions(text, DIALECT)
         except PromqlError as error:
             raise _placed(file, text, error.offset or 0, f"the template cannot be read: {error.message}") from None
         called += [(file, text, name) for name in names]
-        own = {file.name: read.actions, **read.defined} if _writes(read.actions) else dict(read.defined)
+        own = {file.name: found.actions, **found.defined} if _writes(found.actions) else dict(found.defined)
         defined |= own
         places |= {name: _place_of(file, text) for name in own}
     for file, text, name in called:

@@ -21,6 +21,7 @@ class ReceiverBlock:
     kind: str  # the key in the file, such as "webhook_configs"
     fields: Mapping[str, Any]
     place: str  # "file:line:column"
+    lacks_secret: bool = False  # it is known from the state, where its secret is not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class RoutingConfig:
     """One configuration file."""
 
     file: Path
+    is_private: bool = False  # its owner alone could read the file, so that it may hold secrets itself
     route: RouteNode
     receivers: Mapping[str, Receiver]
     inhibit_rules: tuple[InhibitRule, ...] = ()

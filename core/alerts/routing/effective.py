@@ -1,14 +1,15 @@
 """The configuration that is in force, as a file in Alertmanager's format whose secrets are masked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from core.alerts.delivery.receivers import with_defaults
-from core.alerts.delivery.secret import HIDDEN
+from core.alerts.delivery.secret import HIDDEN, may_hold_token
 from core.alerts.durations import duration_text
-from core.alerts.routing.config import RouteNode, RoutingConfig
+from core.alerts.routing.config import ReceiverBlock, RouteNode, RoutingConfig
 
 _SECRET: Final = re.compile(r"(.*_)?(password|secrets?|token|token_id|credentials|key)")
 """The keys whose values are secret in every kind of receiver; `…_file` names a file, and is none."""
@@ -32,17 +33,7 @@ def effective_document(config: RoutingConfig) -> dict[str, Any]:
     Args:
         config: As it was read.
     """
-    document: dict[str, Any] = {}
-    if config.global_fields:
-        document["global"] = _masked(config.global_fields, "global")
-    document["route"] = _route(config.route, is_root=True)
-    document["receivers"] = [{"name": name, **_blocks(name, config)} for name in config.receivers]
-    for key in ("inhibit_rules", "time_intervals", "mute_time_intervals"):
-        if found := config.written.get(key):
-            document[key] = found
-    if config.templates:
-        document["templates"] = list(config.templates)
-    return document
+    return _document(config, _SHOWN)
 
 
 def effective_text(config: RoutingConfig) -> str:
@@ -53,11 +44,46 @@ def effective_text(config: RoutingConfig) -> str:
     return text
 
 
-def _blocks(name: str, config: RoutingConfig) -> dict[str, list[Any]]:
+def document_without_secrets(config: RoutingConfig) -> dict[str, Any]:
+    """Return it so that it can be followed again: an address stays that may stand where others can read it.
+
+    Args:
+        config: As it was read.
+    """
+    return _document(config, _kept(config))
+
+
+def block_without_secrets(block: ReceiverBlock, config: RoutingConfig) -> tuple[dict[str, Any], bool]:
+    """Return a block as `document_without_secrets` holds it, and whether it lacks a secret there.
+
+    Args:
+        block: One of its receivers'.
+        config: As it was read.
+    """
+    fields = with_defaults(block.kind, block.fields, config.global_fields)
+    left = _kept(config).masked(fields, block.kind)
+    return left, block.lacks_secret or left != fields
+
+
+def _document(config: RoutingConfig, mask: "_Mask") -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if config.global_fields:
+        document["global"] = mask.masked(config.global_fields, "global")
+    document["route"] = _route(config.route, is_root=True)
+    document["receivers"] = [{"name": name, **_blocks(name, config, mask)} for name in config.receivers]
+    for key in ("inhibit_rules", "time_intervals", "mute_time_intervals"):
+        if found := config.written.get(key):
+            document[key] = found
+    if config.templates:
+        document["templates"] = list(config.templates)
+    return document
+
+
+def _blocks(name: str, config: RoutingConfig, mask: "_Mask") -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for block in config.receivers[name].blocks:
         fields = with_defaults(block.kind, block.fields, config.global_fields)
-        found.setdefault(block.kind, []).append(_masked(fields, block.kind))
+        found.setdefault(block.kind, []).append(mask.masked(fields, block.kind))
     return found
 
 
@@ -78,29 +104,61 @@ def _route(node: RouteNode, *, is_root: bool = False) -> dict[str, Any]:
     return route
 
 
-def _masked(value: Any, kind: str, key: str = "") -> Any:
-    """Return a value with its secrets masked, however deep they stand."""
-    if isinstance(value, Mapping):
-        inner = {name: _masked(each, kind, str(name)) for name, each in value.items()}
-        if key in _VALUES_ARE_SECRET:
-            return {name: _all_masked(each) for name, each in value.items()}
-        return inner
-    is_secret = _SECRET.fullmatch(key) is not None or key in _ADDRESS_OF.get(kind, ())
-    if is_secret and value not in (None, ""):
-        return _all_masked(value)
-    if isinstance(value, list):
-        return [_masked(each, kind, key) for each in value]
-    if not isinstance(value, str):
-        return value
-    return _without_path(value) if (kind, key) == ("webhook_configs", "url") else _without_password(value)
+@dataclass(frozen=True, slots=True)
+class _Mask:
+    """Masks the secrets in fields; what holds none itself, such as `${NAME}`, stays."""
+
+    is_no_secret: Callable[[str], bool]
+    """Whether the text of a secret key says nothing that is secret."""
+    is_plain_address: Callable[[str], bool]
+    """Whether the address of a webhook says nothing that is secret."""
+
+    def masked(self, value: Any, kind: str, key: str = "") -> Any:
+        """Return a value with its secrets masked, however deep they stand."""
+        if isinstance(value, Mapping):
+            inner = {name: self.masked(each, kind, str(name)) for name, each in value.items()}
+            if key in _VALUES_ARE_SECRET:
+                return {name: self._all_masked(each) for name, each in value.items()}
+            return inner
+        is_secret = _SECRET.fullmatch(key) is not None or key in _ADDRESS_OF.get(kind, ())
+        if is_secret and value not in (None, ""):
+            return self._all_masked(value)
+        if isinstance(value, list):
+            return [self.masked(each, kind, key) for each in value]
+        if not isinstance(value, str):
+            return value
+        if (kind, key) == ("webhook_configs", "url") and not self.is_plain_address(value):
+            return _without_path(value)
+        return _without_password(value)
+
+    def _all_masked(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._all_masked(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._all_masked(each) for each in value]
+        return value if isinstance(value, str) and self.is_no_secret(value) else HIDDEN
 
 
-def _all_masked(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _all_masked(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_all_masked(each) for each in value]
-    return value if isinstance(value, str) and _VARIABLE.fullmatch(value) else HIDDEN
+def _is_variable(text: str) -> bool:
+    return _VARIABLE.fullmatch(text) is not None
+
+
+def _is_open_address(text: str) -> bool:
+    """Whether a text that others can read is an address without what could be a token, variables aside."""
+    return not may_hold_token(_VARIABLE.sub("", text))
+
+
+_SHOWN: Final = _Mask(is_no_secret=_is_variable, is_plain_address=_is_variable)
+
+
+def _kept(config: RoutingConfig) -> _Mask:
+    """Return what masks a configuration in the state: a file that others can read holds no secret but by mistake."""
+    if config.is_private:
+        return _SHOWN
+    return _Mask(
+        is_no_secret=lambda text: _is_variable(text) or (_VARIABLE.search(text) is not None and _is_open_address(text)),
+        is_plain_address=_is_open_address,
+    )
 
 
 def _without_password(text: str) -> str:
@@ -117,7 +175,7 @@ def _without_password(text: str) -> str:
 
 def _without_path(text: str) -> str:
     """Return the address of a webhook without what may be a token: an Alertmanager 0.25 takes it for an address."""
-    if _VARIABLE.fullmatch(text):
+    if _is_variable(text):
         return text
     try:
         address = urlsplit(_without_password(text))

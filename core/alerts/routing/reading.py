@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from core.alerts.delivery.secret import is_private
 from core.alerts.delivery.template_files import load_templates, template_files
 from core.alerts.durations import read_duration
 from core.alerts.routing.config import (
@@ -34,6 +35,7 @@ from core.alerts.routing.time_intervals import (
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
+from core.promql.template_reading import TemplateLibrary
 from core.settings.errors import SettingsError
 from core.settings.placed_yaml import Merging, PlacedYaml, YamlPath, read_placed
 
@@ -110,7 +112,21 @@ def load_routing(file: Path) -> RoutingConfig:
         SettingsError: It cannot be used; the message names file, line and column, what is wrong and what to do.
         RoutingFaultsError: There are several faults; the message is that of the first, and counts the others.
     """
-    return _Reading(read_placed(file, merging=_MERGING)).config()
+    return replace(_Reading(read_placed(file, merging=_MERGING)).config(), is_private=is_private(file))
+
+
+def read_document(document: Mapping[str, Any], file: Path, templates: Mapping[Path, str]) -> RoutingConfig:
+    """Read a configuration that was kept elsewhere.
+
+    Args:
+        document: The values of the file.
+        file: Where it stood.
+        templates: The text of each file of templates.
+
+    Raises:
+        SettingsError: It cannot be used.
+    """
+    return _Reading(PlacedYaml(file, document, {}, {}), templates).config()
 
 
 class RoutingFaultsError(SettingsError):
@@ -131,8 +147,9 @@ class RoutingFaultsError(SettingsError):
 class _Reading:
     """One file while it is read."""
 
-    def __init__(self, source: PlacedYaml) -> None:
+    def __init__(self, source: PlacedYaml, kept_templates: Mapping[Path, str] | None = None) -> None:
         self._source = source
+        self._kept_templates = kept_templates
         self._receivers: dict[str, Receiver] = {}
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
         self._n_routes = 0
@@ -158,7 +175,7 @@ class _Reading:
             active_time_intervals=(),
         )
         patterns = self._attempt(self._templates, top.get("templates")) or ()
-        library = self._attempt(load_templates, template_files(patterns))
+        library = self._attempt(self._library, patterns)
         route = None
         if top.get("route") is None:
             problem = "there is no route: name the receiver that hears by default."
@@ -184,7 +201,7 @@ class _Reading:
             unmatched=tuple(
                 self._source.place(("templates", index))
                 for index, pattern in enumerate(patterns)
-                if not template_files([pattern])
+                if self._kept_templates is None and not template_files([pattern])
             ),
             library=library,
         )
@@ -210,6 +227,11 @@ class _Reading:
             str(folder / self._text(item, ("templates", index), "a pattern of files"))
             for index, item in enumerate(self._list(value, ("templates",)))
         )
+
+    def _library(self, patterns: Sequence[str]) -> TemplateLibrary:
+        if self._kept_templates is not None:
+            return load_templates(list(self._kept_templates), self._kept_templates.__getitem__)
+        return load_templates(template_files(patterns))
 
     def _global(self, value: Any) -> Mapping[str, Any]:
         """Check what an Alertmanager refuses even if no receiver needs it."""

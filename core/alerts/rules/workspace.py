@@ -33,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="routing_unusable",
         severity=Severity.CRITICAL,
-        advice="Correct the file; bondx alerts routes checks it, and amtool does. What it says is in force at once.",
+        advice="Correct the file; bondx alerts routes lists its faults, and shows what is in force until then.",
     ),
     EventRule(
         name="rules_unusable",

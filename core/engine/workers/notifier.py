@@ -106,8 +106,15 @@ class Notifier(Worker):
         self._sender = self._new_sender()
 
     def _new_receivers(self) -> Receivers:
-        routing = self._routing
-        return Receivers(self._workspace, self._settings, routing.config, routing_file=routing.file, clock=self._clock)
+        routing, config = self._routing, self._routing.config
+        return Receivers(
+            self._workspace,
+            self._settings,
+            config,
+            routing_file=config.file if isinstance(config, RoutingConfig) else routing.file,
+            was_private=config.is_private if isinstance(config, RoutingConfig) else None,
+            clock=self._clock,
+        )
 
     def _new_escalation(self) -> Escalation:
         self._policies = EscalationPolicies(self._settings.escalation, self._settings.oncall)

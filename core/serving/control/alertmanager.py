@@ -11,7 +11,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from core.alerts.external import MOST_OPEN, ExternalAlerts, ReceivedAlert
 from core.alerts.routing.effective import effective_text
-from core.alerts.routing.in_force import routing_in_force
+from core.alerts.routing.in_force import comment_of, routing_standing
 from core.alerts.selecting import read_matchers
 from core.clock import utc_now
 from core.errors import RefusedError
@@ -112,10 +112,11 @@ class AlertmanagerRoutes(Controller):
     @get("/status", opt=LOOK, sync_to_thread=True)
     def get_status(self, workspace: Given[Workspace]) -> AlertmanagerStatus:
         """Say what answers, and the routing in force, as `amtool config show` reads it."""
-        routing = routing_in_force(workspace)
+        standing = routing_standing(workspace)
+        routing, fault = standing.config, comment_of(standing)
         return AlertmanagerStatus(
             cluster=ClusterStatus(),
-            config=AlertmanagerConfig(original=effective_text(routing) if routing is not None else ""),
+            config=AlertmanagerConfig(original=fault + (effective_text(routing) if routing is not None else "")),
             uptime=_STARTED_AT,
             version_info={"version": f"bondx {version_of('bondx-console')}"},
         )

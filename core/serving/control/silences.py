@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from core.alerts.routing.reading import load_routing, routing_file
+from core.alerts.routing.in_force import NO_ROUTING, ShownRouting, routing_standing, shown_routing
 from core.alerts.routing.shown import ListedRoute, routes_shown
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silence, Silences
@@ -15,7 +15,6 @@ from core.errors import NotFoundError
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.control.instants import checked_instants
-from core.settings import settings_in_force
 from core.state import Workspace
 
 
@@ -76,8 +75,13 @@ class SilenceRoutes(Controller):
 
     @get("/routes", opt=LOOK, sync_to_thread=True)
     def list_routes(self, workspace: Given[Workspace]) -> list[ListedRoute]:
-        """List the routes of the routing file."""
-        file = routing_file(workspace.root, settings_in_force(workspace.root).alerts.routing)
-        if file is None:
-            raise NotFoundError("There is no routing file: name one as alerts.routing in bondx.yaml.")
-        return routes_shown(load_routing(file))
+        """List the routes in force: while the routing file cannot be used, those of the last good one."""
+        standing = routing_standing(workspace)
+        if standing.config is None:
+            raise NotFoundError(standing.problem or NO_ROUTING)
+        return routes_shown(standing.config)
+
+    @get("/routing", opt=LOOK, sync_to_thread=True)
+    def show_routing(self, workspace: Given[Workspace]) -> ShownRouting:
+        """Show the routing in force with `<secret>` for each secret, and what is wrong with the routing file."""
+        return shown_routing(routing_standing(workspace))

@@ -34,7 +34,12 @@ class InhibitionsPart(DocumentPart):
         if not any(alert.state.is_open for alert in alerts):
             return ()
         file = self._routing_file()
-        return () if file is None else (_Same(alerts), file_mark(file))
+        if file is None:
+            return ()
+        from core.alerts.routing.last_good import DATABASE
+
+        kept = self._workspace.state_file(DATABASE)  # in force while the file cannot be used
+        return (_Same(alerts), file_mark(file), file_mark(kept))
 
     @override
     def read(self) -> Mapping[str, Any]:

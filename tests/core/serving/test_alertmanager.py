@@ -10,9 +10,11 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts, AlertState
+from core.alerts.routing.reading import load_routing
 from core.alerts.silences import Silences
 from core.clock import utc_now
 from core.engine import Engine
+from core.engine.followed_routing import FollowedRouting
 from core.serving.access import Role, Tokens
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
@@ -142,6 +144,30 @@ def test_amtool_shows_the_routing_in_force_without_its_secrets(amtool, workspace
     )
     code, shown, _ = amtool("config", "show", role=Role.VIEWER)
     assert (code, "routing_key: <secret>" in shown, "PDSECRET" in shown) == (0, True, False)
+
+
+def test_the_last_good_routing_is_in_force_while_the_file_cannot_be_used(server, workspace, token_of, amtool):
+    file = workspace.root / "alertmanager.yaml"
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    file.write_text("route: {receiver: desk, group_by: [zone]}\nreceivers: [{name: desk}]\n")
+    FollowedRouting(workspace, utc_now).follow(load_routing(file))
+    file.write_text("route: {receiver: nobody}\n")
+    token = token_of(Role.OPERATOR)
+    assert send(server, token, an_alert()).status == 200
+    code, shown, _ = amtool("config", "show", role=Role.VIEWER)
+    assert code == 0
+    assert shown.startswith("# The routing file cannot be used since ")
+    assert "receiver: desk" in shown
+
+    def read(path):
+        return server.ask(path, headers={"authorization": f"Bearer {token}"}).json
+
+    assert [each["name"] for each in read("/api/v2/receivers")] == ["desk"]
+    assert [each["receiver"]["name"] for each in read("/api/v2/alerts/groups")] == ["desk"]
+    assert [each["receiver"] for each in read("/api/v1/silences/routes")] == ["desk"]
+    routing = read("/api/v1/silences/routing")
+    assert "alertmanager.yaml, line 1, column 9" in routing["problem"]
+    assert routing["configuration"]["route"]["group_by"] == ["zone"]
 
 
 def test_amtool_makes_lists_updates_and_ends_silences(amtool, workspace):

@@ -18,6 +18,7 @@ class Block:
     kind: str
     fields: Mapping[str, Any]
     place: str = "alertmanager.yml:7:5"
+    lacks_secret: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,278 @@
+"""The routing in force while its file cannot be used: known to every process, and after a restart of the engine."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from core.alerts import Alerts
+from core.alerts.delivery.receivers import receivers_in_force
+from core.alerts.delivery.records import NotificationState
+from core.alerts.routing.in_force import comment_of, routing_standing, shown_routing
+from core.alerts.routing.last_good import DATABASE, recalled, recorded
+from core.alerts.routing.reading import load_routing
+from core.alerts.routing.shown import route_tree, routes_shown
+from core.engine.workers.notifier import Notifier
+from core.maintenance.doctor import examine
+from core.state import Workspace
+from tests.alert_receivers import http_receiver
+from tests.clocks import HandClock
+from tests.core.alerts.routing.test_effective import FILE as EVERY_SECRET
+from tests.waiting import until
+
+ROUTING = """\
+route:
+  receiver: desk
+  group_wait: 10s
+receivers:
+  - name: desk
+    webhook_configs: [{{url: "{url}"}}]
+"""
+WITH_TOKEN = """\
+route:
+  receiver: desk
+  group_wait: 10s
+  routes: [{{matchers: [alertname=gate_failed], receiver: desk, continue: true}}, {{receiver: night}}]
+receivers:
+  - name: desk
+    webhook_configs: [{{url: "{url}", http_config: {{authorization: {{credentials: TOKEN-1234}}}}}}]
+  - name: night
+    webhook_configs: [{{url_file: night.url}}]
+"""
+FAULTY = "route: {receiver: nobodyy}\n"
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def http():
+    with http_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def file(workspace):
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    return workspace.root / "alertmanager.yaml"
+
+
+@pytest.fixture
+def started(context, clock):
+    """Start engines: each is a new one over the same workspace."""
+    notifiers = []
+
+    def start():
+        notifiers.append(Notifier(replace(context, clock=clock)))
+        notifiers[-1].step()
+        return notifiers[-1]
+
+    yield start
+    for notifier in notifiers:
+        notifier.end(after_failure=False)
+
+
+def step(notifier, clock, seconds=0.0):
+    clock.pass_by(seconds)
+    notifier.step()
+    until(lambda: not notifier.outbox.pending(), "the deliveries")
+
+
+def standing_elsewhere(workspace):
+    """Return what another process knows."""
+    return routing_standing(Workspace(workspace.root))
+
+
+def told_of_a_failed_gate(notifier, workspace, clock):
+    Alerts(workspace, clock=clock).fire("gate_failed", labels={}, summary="coverage", now=clock())
+    notifier.step()
+    clock.pass_by(11)
+    notifier.step()
+
+
+def test_every_process_knows_what_an_engine_goes_on_with(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    good = load_routing(file)
+    assert standing_elsewhere(workspace).problem == ""
+    file.write_text(FAULTY)
+    clock.pass_by(600)
+    notifier.step()
+    standing = standing_elsewhere(workspace)
+    assert routes_shown(standing.config) == routes_shown(good)
+    assert standing.problem == (
+        f"The routing file cannot be used since {clock():%d %b %H:%M} UTC: alertmanager.yaml, line 1, column 9: there "
+        f"is no receiver 'nobodyy'; the receivers are none. In force is the routing of {standing.read_at:%d %b %H:%M} "
+        "UTC."
+    )
+    assert "desk" in receivers_in_force(Workspace(workspace.root)).names()
+    shown = shown_routing(standing)
+    assert (shown.file, shown.problem) == (str(file), standing.problem)
+    assert yaml.safe_load(comment_of(standing)) is None
+    (finding,) = [each for each in examine(workspace) if each.file == str(file)]
+    assert finding.problem == standing.problem
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier.step()
+    assert standing_elsewhere(workspace).problem == ""
+    assert not [each for each in examine(workspace) if each.file == str(file)]
+
+
+def test_since_when_a_file_is_faulty_stays_while_it_is_edited(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    file.write_text(FAULTY)
+    notifier.step()
+    since = f"since {clock():%d %b %H:%M} UTC"
+    clock.pass_by(3600)
+    file.write_text("route: {receiver: other}\n")
+    notifier.step()
+    assert since in standing_elsewhere(workspace).problem
+    assert "'other'" in standing_elsewhere(workspace).problem
+
+
+def test_a_restart_goes_on_with_the_last_good_file(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    started().end(after_failure=False)
+    file.write_text(FAULTY)
+    notifier = started()
+    (alert,) = Alerts(workspace, clock=clock).open()
+    assert alert.summary.startswith("Routing unusable, the last good one holds: alertmanager.yaml, line 1")
+    told_of_a_failed_gate(notifier, workspace, clock)
+    until(lambda: not notifier.outbox.pending(), "the deliveries")
+    assert {alert["labels"]["alertname"] for request in http.requests for alert in request.json["alerts"]} == {
+        "routing_unusable",
+        "gate_failed",
+    }
+
+
+def test_a_restart_with_a_file_that_is_gone_goes_on_too(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    started().end(after_failure=False)
+    file.unlink()
+    told_of_a_failed_gate(notifier := started(), workspace, clock)
+    until(lambda: not notifier.outbox.pending(), "the deliveries")
+    assert http.requests
+
+
+def test_a_secret_of_the_file_is_not_kept_and_what_needs_it_waits(workspace, clock, http, file, started):
+    text = WITH_TOKEN.format(url=http.url())
+    file.write_text(text)
+    file.chmod(0o600)
+    with http_receiver() as night:
+        (workspace.root / "night.url").write_text(night.url())
+        (workspace.root / "night.url").chmod(0o600)
+        started().end(after_failure=False)
+        state = b"".join(each.read_bytes() for each in workspace.state_dir.rglob("*") if each.is_file())
+        assert b"TOKEN-1234" not in state
+        assert b'"read_at"' in state
+        file.write_text(FAULTY)
+        told_of_a_failed_gate(notifier := started(), workspace, clock)
+        (unusable,) = [each for each in Alerts(workspace, clock=clock).open() if each.rule == "routing_unusable"]
+        assert "the last good one holds without desk, whose secret stood in the file" in unusable.summary
+        assert "nothing is sent to desk" in standing_elsewhere(workspace).problem
+        until(lambda: night.requests, "the receiver whose secret is in a file of its own")
+        until(lambda: all(each.state is NotificationState.QUEUED for each in notifier.outbox.pending()), "the attempts")
+        waiting = notifier.outbox.pending()
+        assert {each.receiver for each in waiting} == {"desk"}
+        assert "its secret stood in the routing file" in waiting[0].attempts[-1].detail
+        assert http.requests == []
+        file.write_text(text)
+        step(notifier, clock, 3600)
+        until(lambda: http.requests, "the message that waited")
+    assert http.requests[0].headers["authorization"] == "Bearer TOKEN-1234"
+
+
+def test_an_engine_goes_on_with_the_secrets_that_it_read(workspace, clock, http, file, started):
+    file.write_text(WITH_TOKEN.format(url=http.url()))
+    file.chmod(0o600)
+    notifier = started()
+    file.unlink()
+    file.write_text(FAULTY)  # by an editor, open to others
+    told_of_a_failed_gate(notifier, workspace, clock)
+    until(lambda: http.requests, "the message")
+    assert http.requests[0].headers["authorization"] == "Bearer TOKEN-1234"
+
+
+def test_without_an_earlier_file_it_is_said_that_nobody_is_told(workspace, clock, file, started):
+    file.write_text(FAULTY)
+    started()
+    (alert,) = Alerts(workspace, clock=clock).open()
+    assert alert.summary.startswith("Routing unusable, nobody but the consoles is told: alertmanager.yaml, line 1")
+    standing = standing_elsewhere(workspace)
+    assert standing.config is None
+    assert standing.problem.endswith("No earlier routing is known: only attached consoles are told.")
+    assert shown_routing(standing).configuration == {}
+
+
+def test_files_of_templates_are_kept_with_it(workspace, clock, http, file, started):
+    file.write_text(
+        "templates: ['*.tmpl']\nroute: {receiver: desk, group_wait: 0s}\nreceivers: [{name: desk, slack_configs: "
+        "[{api_url_file: slack.url, channel: '{{ template \"desk\" . }}'}]}]\n"
+    )
+    (workspace.root / "slack.url").write_text(http.url())
+    (workspace.root / "slack.url").chmod(0o600)
+    templates = workspace.root / "desk.tmpl"
+    templates.write_text('{{ define "desk" }}#one{{ end }}')
+    started().end(after_failure=False)
+    templates.write_text('{{ define "desk" }}#two{{ end')
+    told_of_a_failed_gate(started(), workspace, clock)
+    until(lambda: http.requests, "the message")
+    assert http.requests[0].json["channel"] == "#one"
+
+
+def test_a_record_that_cannot_be_used_is_none(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    started().end(after_failure=False)
+    stored = workspace.state_file(DATABASE)
+    stored.write_text("{")
+    for earlier in stored.parent.glob(f"{stored.name}.*"):
+        earlier.unlink()
+    file.write_text(FAULTY)
+    assert standing_elsewhere(workspace).config is None
+
+
+def test_nothing_is_kept_once_the_settings_name_no_file(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    workspace.settings_file.write_text("")
+    notifier.step()
+    assert standing_elsewhere(workspace) == routing_standing(workspace)
+    assert standing_elsewhere(workspace).config is None
+    workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
+    file.write_text(FAULTY)
+    assert standing_elsewhere(workspace).config is None
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_what_is_kept_is_the_same_routing_without_its_secrets(tmp_path, clock, mode):
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(EVERY_SECRET.replace("hook.example/SECRET", "hook.example/SECRET-0123456"))
+    file.chmod(mode)
+    config = load_routing(file)
+    record = recorded(config, clock())
+    assert "SECRET" not in str(record)
+    kept = recalled(record)
+    assert route_tree(kept) == route_tree(config)
+    assert [node.key for node in kept.route.walk()] == [node.key for node in config.route.walk()]
+    assert (kept.inhibit_rules, kept.time_intervals) == (config.inhibit_rules, config.time_intervals)
+    assert kept.templates == config.templates
+    of_kept, of_file = ([*kept.receivers.values()], [*config.receivers.values()])
+    assert [[block.place for block in each.blocks] for each in of_kept] == [
+        [block.place for block in each.blocks] for each in of_file
+    ]
+    assert record.unreachable == ["desk", "night"]
+
+
+def test_an_address_that_others_can_read_is_no_secret_and_a_variable_never_is(tmp_path, clock):
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(
+        "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://127.0.0.1:9/hook'}]\n"
+        "- name: b\n  pagerduty_configs: [{routing_key: '${KEY}'}]\n"
+        "- name: c\n  slack_configs: [{api_url: 'https://hooks.example/${TOKEN}'}]\n"
+    )
+    file.chmod(0o644)
+    assert recorded(load_routing(file), clock()).unreachable == []
+    file.chmod(0o600)
+    assert recorded(load_routing(file), clock()).unreachable == ["a", "c"]
