@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.promql.errors import PromqlError
 from core.promql.go_time import go_syntax, raw_parts
-from core.promql.go_values import GoNumber, QueryResult, TemplateStruct, go_type, shortest, shown
+from core.promql.go_values import QueryResult, TemplateStruct, go_type, shortest, shown, text_of_type
 
 MOST_WIDTH: Final = 1_000_000
 """As Go: a longer width or precision is none."""
@@ -168,11 +168,11 @@ def _of_kind(value: Any, spec: _Spec, *, has_text: bool = True) -> str | None:
         spec: The directive.
         has_text: Whether a type's own text is used, as for all but a verb that does not fit.
     """
-    if isinstance(value, GoNumber | datetime) and has_text:
-        if spec.has("V"):
-            return spec.padded(go_syntax(value)) if isinstance(value, datetime) else _whole(value, spec)
-        if spec.verb in "vsqxX":
-            return _text(shown(value), spec)
+    if has_text and (own := text_of_type(value)) is not None:
+        if isinstance(value, datetime) and spec.has("V"):
+            return spec.padded(go_syntax(value))
+        if spec.verb in "vsqxX" and not spec.has("V"):
+            return _text(own, spec)
     if isinstance(value, bool):
         return spec.padded("true" if value else "false") if spec.verb in "tv" else None
     if isinstance(value, int):

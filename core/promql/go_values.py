@@ -86,11 +86,28 @@ class GoList(list[Any]):
 
     type_name = "[]string"
 
+    def as_text(self) -> str | None:
+        """Return what its method `String` says; None without one."""
+        return None
+
 
 class GoMap(dict[str, str]):
     """Texts by name, of a named type."""
 
     type_name = "map[string]string"
+
+    def as_text(self) -> str | None:
+        """Return what its method `String` says; None without one."""
+        return None
+
+
+def text_of_type(value: Any) -> str | None:
+    """Return what a type's own method says for `%v` and `%s`; None of a type without one."""
+    if isinstance(value, GoNumber):
+        return value.text
+    if isinstance(value, datetime):
+        return time_text(value)
+    return value.as_text() if isinstance(value, GoList | GoMap) else None
 
 
 def go_type(value: Any) -> str:
@@ -163,8 +180,8 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return shortest(value)
-    if isinstance(value, GoNumber):
-        return value.text
+    if (own := text_of_type(value)) is not None:
+        return own
     if isinstance(value, QueryResult):
         return f"{{{shown(value.labels)} {shown(value.value)}}}"
     if isinstance(value, TemplateStruct):
@@ -173,8 +190,6 @@ def shown(value: Any) -> str:
         return "[" + " ".join(shown(one) for one in value) + "]"
     if isinstance(value, Mapping):
         return "map[" + " ".join(f"{name}:{shown(value[name])}" for name in sorted(value)) + "]"
-    if isinstance(value, datetime):
-        return time_text(value)
     return str(value)
 
 

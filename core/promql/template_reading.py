@@ -69,6 +69,8 @@ class Action:
     pipeline: TemplatePipeline | None = None
     body: list["Action"] = field(default_factory=list)
     otherwise: list["Action"] = field(default_factory=list)
+    is_chained: bool = False
+    """Whether what is done otherwise is an `else if` or `else with`, its only action."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,31 +279,43 @@ class _Reader:
         self._defined[name.text] = body
 
     def _control(self, keyword: TemplateToken, tokens: "_Tokens", depth: int) -> Action:
-        self._scopes.append(set())
-        action = Action(keyword.text, keyword.offset, pipeline=self._whole(tokens, is_range=keyword.text == "range"))
-        self._loops += keyword.text == "range"
-        self._scopes.append(set())
-        action.body, ended_by = self._block(depth + 1)
-        self._scopes.pop()
-        self._loops -= keyword.text == "range"
-        if ended_by is not None and ended_by.text == "else":
+        """Read a block with its chain of `else if`, which may be long and nests nothing."""
+        n_scopes = len(self._scopes)
+        first = action = self._opened(keyword, tokens)
+        while True:
+            action.body, ended_by = self._body(keyword, depth)
+            if ended_by is None or ended_by.text != "else":
+                break
             rest = self._rest
             following = rest.peek()
             self._scopes.append(set())
-            if following is not None and following.text in ("if", "with") and following.text == keyword.text:
-                rest.take()
-                action.otherwise = [self._control(following, rest, depth + 1)]
-                ended_by = TemplateToken("word", "end", following.offset)
-            else:
+            if following is None or following.text not in ("if", "with") or following.text != keyword.text:
                 rest.finish()
                 action.otherwise, ended_by = self._block(depth + 1)
-            self._scopes.pop()
+                break
+            rest.take()
+            keyword = following
+            chained = self._opened(keyword, rest)
+            action.otherwise, action.is_chained = [chained], True
+            action = chained
         if ended_by is None:
             raise PromqlError(f"{{{{{keyword.text}}}}} is not closed by {{{{end}}}}", keyword.offset)
         if ended_by.text == "else":
             raise PromqlError("unexpected {{else}}", ended_by.offset)
+        del self._scopes[n_scopes:]
+        return first
+
+    def _opened(self, keyword: TemplateToken, tokens: "_Tokens") -> Action:
+        self._scopes.append(set())
+        return Action(keyword.text, keyword.offset, pipeline=self._whole(tokens, is_range=keyword.text == "range"))
+
+    def _body(self, keyword: TemplateToken, depth: int) -> tuple[list[Action], TemplateToken | None]:
+        self._loops += keyword.text == "range"
+        self._scopes.append(set())
+        found = self._block(depth + 1)
         self._scopes.pop()
-        return action
+        self._loops -= keyword.text == "range"
+        return found
 
     def _lex(self, written: str, offset: int) -> list[TemplateToken]:
         tokens, at = [], 0

@@ -237,7 +237,9 @@ def _sliced(value: Any, *bounds: Any) -> Any:
     if sorted(limits) != limits or limits[0] < 0 or limits[-1] > len(given):
         raise PromqlError(f"slice: no part from {limits[0]} to {limits[1]} of {len(given)}.")
     part = given[limits[0] : limits[1]]
-    return part.decode("utf-8", "replace") if isinstance(part, bytes) else part
+    if isinstance(part, bytes):
+        return part.decode("utf-8", "replace")
+    return type(value)(part)  # of the same type, also if nothing is left
 
 
 _JAVASCRIPT = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}

@@ -1,7 +1,7 @@
 """Go's templates, as far as Prometheus documents them for annotations and labels of alerts."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -155,11 +155,14 @@ class _Expansion:
     def _walk(self, actions: list[Action], dot: Any) -> None:
         mark = len(self._variables)
         for action in actions:
-            self._n_actions += 1
-            if self._n_actions > MAXIMUM_ACTIONS:
-                raise PromqlError(f"the template runs more than {MAXIMUM_ACTIONS} actions", action.offset)
+            self._count(action.offset)
             self._act(action, dot)
         del self._variables[mark:]
+
+    def _count(self, offset: int) -> None:
+        self._n_actions += 1
+        if self._n_actions > MAXIMUM_ACTIONS:
+            raise PromqlError(f"the template runs more than {MAXIMUM_ACTIONS} actions", offset)
 
     def _act(self, action: Action, dot: Any) -> None:
         if action.kind == "text":
@@ -182,12 +185,22 @@ class _Expansion:
         if action.kind == "range":
             self._loop(action, dot)
         else:
+            self._choose(action, dot)
+        del self._variables[mark:]
+
+    def _choose(self, action: Action, dot: Any) -> None:
+        """Run the first block of a chain whose condition holds."""
+        while True:
+            assert action.pipeline is not None
             value = self._evaluate(action.pipeline, dot)
             if is_true(value):
                 self._walk(action.body, value if action.kind == "with" else dot)
-            else:
+                return
+            if not action.is_chained:
                 self._walk(action.otherwise, dot)
-        del self._variables[mark:]
+                return
+            (action,) = action.otherwise
+            self._count(action.offset)
 
     def _call_template(self, name: str, root: Any) -> None:
         """Run what `define` holds, in which `$` is what it is called with."""
@@ -212,15 +225,21 @@ class _Expansion:
         assert action.pipeline is not None
         pipeline = action.pipeline
         over = self._evaluate(pipeline, dot, assigns=False)
+        pairs: Iterable[tuple[Any, Any]]
         if isinstance(over, Mapping):
             pairs = [(key, over[key]) for key in sorted(over)]
         elif isinstance(over, list):
             pairs = list(enumerate(over))
+        elif type(over) is int:  # since Go 1.22
+            if len(pipeline.targets) > 1:
+                raise PromqlError(f"can't use {over} to iterate over more than one variable", pipeline.offset)
+            pairs = zip(range(over), range(over), strict=True)
         else:
             raise PromqlError(f"range can't iterate over {shown(over)}", pipeline.offset)
-        if not pairs:
+        if not over or (type(over) is int and over < 0):
             self._walk(action.otherwise, dot)
         for key, value in pairs:
+            self._count(action.offset)
             mark = len(self._variables)
             given = [value] if len(pipeline.targets) == 1 else [key, value]
             for target, one in zip(pipeline.targets, given, strict=False):

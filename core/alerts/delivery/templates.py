@@ -122,6 +122,10 @@ class _Labels(GoMap):
 
     type_name = "template.KV"
 
+    def as_text(self) -> str | None:
+        """Write them as Alertmanager does since 0.26."""
+        return ", ".join(f"{name}={self[name]}" for name in self._names())
+
     def template_field(self, name: str) -> GoMethod:
         """Return a method; see `HasFields`."""
         return {
@@ -151,6 +155,10 @@ class _Pairs(GoList):
     """Labels in order, of which one may ask for the names or the values."""
 
     type_name = "template.Pairs"
+
+    def as_text(self) -> str | None:
+        """Write them as Alertmanager does since 0.26."""
+        return ", ".join(f"{pair.fields['Name']}={pair.fields['Value']}" for pair in self)
 
     def template_field(self, name: str) -> GoMethod:
         """Return a method; see `HasFields`."""

@@ -111,7 +111,6 @@ TEMPLATES = [
     '{{ lt "a" 1 }}',
     "{{ if $labels.none }}a{{ else with $labels.model }}{{ . }}{{ end }}",
     "{{ range $i, $e := $labels }}{{ $i }}{{ end }}",
-    "{{ range 5 }}a{{ end }}",
     '{{ range "abc" }}a{{ end }}',
     "{{ with $x := 5 }}{{ $x }}{{ end }}{{ $x }}",
     '{{ $x := 1 }}{{ $x = "a" }}{{ $x }}',

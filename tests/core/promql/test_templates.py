@@ -188,3 +188,39 @@ def test_the_time_of_what_has_not_ended_is_none_west_of_utc(zone, monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ range 3 }}{{ . }}{{ end }}", "012"),
+        ("{{ range $i := 2 }}{{ $i }};{{ end }}", "0;1;"),
+        ("{{ range 0 }}a{{ else }}none{{ end }}{{ range -1 }}a{{ else }}none{{ end }}", "nonenone"),
+        ("{{ range 5 }}{{ if eq . 2 }}{{ break }}{{ end }}{{ . }}{{ end }}", "01"),
+    ],
+)
+def test_range_counts_as_go_does_since_1_22(template, expected):
+    assert expand(template, labels={}, value=1.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ range $i, $e := 3 }}{{ end }}", "can't use 3 to iterate over more than one variable"),
+        ("{{ range 1000000000 }}{{ end }}", "runs more than 100000 actions"),
+        ("{{ range 1.5 }}{{ end }}", "can't iterate over 1.5"),
+        ("{{ range true }}{{ end }}", "can't iterate over true"),
+    ],
+)
+def test_range_over_another_number_is_refused(template, problem):
+    with pytest.raises(PromqlError, match=problem):
+        expand(template, labels={}, value=1.0)
+
+
+def test_a_long_chain_of_else_if_is_no_nesting():
+    cases = "".join(f'{{{{ else if eq $labels.model "{i}" }}}}{i}' for i in range(900))
+    rest = "{{ else if $x := $labels.model }}{{ $x }}!{{ else }}-{{ end }}"
+    chain = f"{{{{ if $labels.none }}}}{cases}{rest}"
+    assert expand(chain, labels={"model": "899"}, value=1.0) == "899"
+    assert expand(chain, labels={"model": "rates"}, value=1.0) == "rates!"
+    assert expand(chain, labels={}, value=1.0) == "-"
