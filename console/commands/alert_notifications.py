@@ -75,9 +75,9 @@ def list_receivers(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import complain, print_json, print_table
+    from core.alerts.delivery.in_force import receivers_in_force
     from core.alerts.delivery.log import receiver_channels
     from core.alerts.delivery.outbox import Outbox
-    from core.alerts.delivery.receivers import receivers_in_force
     from core.alerts.routing.in_force import routing_standing
 
     workspace = open_workspace(args)
@@ -95,8 +95,8 @@ def list_receivers(args: argparse.Namespace) -> int:
 def try_receiver(args: argparse.Namespace) -> int:
     """Send a test message to every channel of a receiver, and say what happened."""
     from console.cli.output import print_json, printable
+    from core.alerts.delivery.in_force import receivers_in_force
     from core.alerts.delivery.outbox import Outbox
-    from core.alerts.delivery.receivers import receivers_in_force
     from core.alerts.delivery.records import NotificationState
     from core.alerts.delivery.trial import send_tests
     from core.clock import utc_now

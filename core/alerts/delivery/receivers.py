@@ -16,7 +16,7 @@ from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
 from core.promql.template_reading import NO_LIBRARY, TemplateLibrary
-from core.settings import AlertSettings, settings_in_force
+from core.settings import AlertSettings
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -364,17 +364,3 @@ def with_defaults(kind: str, fields: Mapping[str, Any], defaults: Mapping[str, A
     if defaults.get("http_config") and kind != "email_configs":
         merged["http_config"] = defaults["http_config"]
     return {**merged, **fields}
-
-
-def receivers_in_force(workspace: "Workspace") -> Receivers:
-    """Return the receivers of a workspace: while its routing file cannot be used, those of the last good one.
-
-    Raises:
-        SettingsError: The settings cannot be read.
-    """
-    from core.alerts.routing.in_force import routing_in_force
-
-    settings, config = settings_in_force(workspace.root).alerts, routing_in_force(workspace)
-    if config is None:
-        return Receivers(workspace, settings)
-    return Receivers(workspace, settings, config, routing_file=config.file, was_private=config.is_private)

@@ -3,6 +3,7 @@
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery
 
+from core.alerts.delivery.in_force import receivers_in_force
 from core.alerts.delivery.log import (
     NotificationLine,
     ReceiverChannel,
@@ -11,7 +12,6 @@ from core.alerts.delivery.log import (
     receiver_channels,
 )
 from core.alerts.delivery.outbox import Outbox
-from core.alerts.delivery.receivers import receivers_in_force
 from core.alerts.delivery.trial import send_tests
 from core.clock import utc_now
 from core.serving.authenticator import Caller

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from core.alerts import Alerts
-from core.alerts.delivery.receivers import receivers_in_force
+from core.alerts.delivery.in_force import receivers_in_force
 from core.alerts.delivery.records import NotificationState
 from core.alerts.routing.in_force import comment_of, routing_standing, shown_routing
 from core.alerts.routing.last_good import DATABASE, recalled, recorded

@@ -157,6 +157,20 @@ def test_a_step_is_told_if_its_route_tells_nothing_in_that_minute(notifier_of, w
     notifier.end(after_failure=False)
 
 
+def test_a_slower_route_tells_its_group_once_after_the_step_and_ends_it(notifier_of, workspace, clock):
+    (workspace.root / "am.yaml").write_text("route: {receiver: desk, group_wait: 30m}\nreceivers: [{name: desk}]\n")
+    fire(workspace, clock)
+    notifier = notifier_of(settings=ROUTED)
+    for minutes in (0, 15, 15, 5, 5):
+        step(notifier, clock, minutes)
+    assert told(notifier) == [("desk", reason, "firing") for reason in ("escalation", "escalation", "first")]
+    Alerts(workspace, clock=clock).clear("gate_failed", labels={}, now=clock())
+    for minutes in (0, 5, 5):
+        step(notifier, clock, minutes)
+    assert {(reason, status) for _, reason, status in told(notifier)[3:]} == {("resolved", "resolved")}
+    notifier.end(after_failure=False)
+
+
 def test_a_step_to_nobody_is_an_alert_until_the_receiver_exists(notifier_of, workspace, clock):
     notifier = notifier_of(last="nihgt")
     step(notifier, clock)
