@@ -13,6 +13,7 @@ from core.evidence.sources import Recorded, SourceBook
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.record import AuditRecord
+from core.registry.move_packs import TABLE as MOVE_PACKS
 from core.state.workspace import Workspace
 
 _MOST_RECORDS = 500
@@ -224,7 +225,10 @@ def _version(book: SourceBook, document: Recorded) -> VersionFacts:
 def _add_model(workspace: Workspace, subject: Subject, is_wanted: Any) -> None:
     book, model = subject.book, subject.model
     subject.registered = next(iter(book.chosen("registry", "models", model=model)), None)
-    subject.transitions = _wanted(book, "registry", "transitions", model, is_wanted)
+    subject.transitions = [
+        *_packed_moves(book, model, is_wanted),
+        *_wanted(book, "registry", "transitions", model, is_wanted),
+    ]
     subject.approvals = _wanted(
         book, "registry", "approvals", model, lambda fields: is_wanted({**fields, "at": fields.get("approved_at")})
     )
@@ -242,6 +246,17 @@ def _wanted(book: SourceBook, database: str, table: str, model: str, is_wanted: 
         book.cited(database, table, number, fields)
         for number, fields in book.documents(database, table)
         if fields.get("model") == model and is_wanted(fields)
+    ]
+
+
+def _packed_moves(book: SourceBook, model: str, is_wanted: Any) -> list[Recorded]:
+    """Return the older moves of a model, each a source of its own; its place is the number of its pack and its own."""
+    return [
+        book.cited("registry", MOVE_PACKS, f"{number}.{fields['number']}", fields)
+        for number, pack in book.documents("registry", MOVE_PACKS)
+        if pack.get("model") == model
+        for fields in pack.get("moves", ())
+        if is_wanted(fields)
     ]
 
 

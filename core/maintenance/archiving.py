@@ -8,9 +8,12 @@ from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.outbox import TABLE as OUTBOX
 from core.registry.holds import TABLE as HOLDS
+from core.registry.move_packs import pack_older_moves
+from core.registry.records import DATABASE as REGISTRY
+from core.registry.records import Records
 from core.state import Workspace
 
-ARCHIVE_ABOVE_BYTES = 1 << 20
+ARCHIVE_ABOVE_BYTES = 512 << 10
 """A larger state file is relieved of its older documents; a change writes the rest within a few milliseconds."""
 
 _STAY = frozenset({OUTBOX, HOLDS})  # these come and go with every change
@@ -45,6 +48,8 @@ def _archive(workspace: Workspace, database: str, actor: Actor) -> str:
         return ""
     reason = "the state file has outgrown what a change should write"
     with audited(workspace, database, actor=actor, reason=reason) as change:
+        if database == REGISTRY:
+            pack_older_moves(Records(workspace))
         archived = change.db.storage.archive(keep=_STAY)
         after = {"file": archived.file.name, "n_documents": archived.n_documents, "n_files": archived.n_files}
         change.record("state.archive", f"state/{database}.json", after=after)

@@ -46,6 +46,8 @@ from core.monitoring.monitoring_store import DATABASE as MONITORING
 from core.monitoring.monitoring_store import TABLE as MONITORED
 from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 from core.registry.approvals import Approval
+from core.registry.move_packs import TABLE as MOVE_PACKS
+from core.registry.move_packs import MovePack
 from core.registry.records import DATABASE as REGISTRY
 from core.retraining.document import Retraining, RetrainingMemory
 from core.retraining.retrainings import DATABASE as RETRAINING
@@ -85,6 +87,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(REGISTRY, "models", RegisteredModel, "model"),
     TableOf(REGISTRY, "versions", ModelVersion, "key"),
     TableOf(REGISTRY, "transitions", Transition, "key"),
+    TableOf(REGISTRY, MOVE_PACKS, MovePack, "key"),
     TableOf(REGISTRY, "pruned", PrunedVersion, "key"),
     TableOf(REGISTRY, "quarantine", Quarantine, "key"),
     TableOf(REGISTRY, "aliases", Alias, "key"),

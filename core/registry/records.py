@@ -1,10 +1,14 @@
 """The registry's tables: reading models, versions and transitions, with errors that name the choices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+
+import msgspec
 
 from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
+from core.registry.move_packs import TABLE as MOVE_PACKS
+from core.registry.move_packs import MovePack, pack_key
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 from core.state import Workspace
 from core.state.generation import FileSignature
@@ -21,6 +25,7 @@ class Records:
         self.versions = self.database.documents("versions", ModelVersion, "key")
         self._sorted: tuple[FileSignature, list[ModelVersion]] | None = None  # of the last generation read
         self.transitions = self.database.documents("transitions", Transition, "key")
+        self.packs = self.database.documents(MOVE_PACKS, MovePack, "key")
         self.pruned = self.database.documents("pruned", PrunedVersion, "key")
 
     def model(self, name: str) -> RegisteredModel:
@@ -60,15 +65,37 @@ class Records:
         return [key for key in self.versions.all_keys() if key.startswith(beginning)]
 
     def transitions_of(self, model: RegisteredModel, *, after: int = 0) -> list[Transition]:
-        """Return the moves of a model's versions, ascending, from those numbered above `after`."""
-        return list(self._moves(model, range(after + 1, model.revision + 1)))
+        """Return the moves of a model's versions, ascending, from those numbered above `after`.
+
+        Moves in packs come without their gates, which would take most of the memory.
+        """
+        return list(self._moves(model, range(after + 1, model.revision + 1), packed_gates=False))
 
     def newest_transitions_of(self, model: RegisteredModel, most: int) -> list[Transition]:
         """Return the last moves of a model's versions, descending; no other is read."""
-        return list(islice(self._moves(model, range(model.revision, 0, -1)), most))
+        return list(islice(self.moves_of(model), most))
 
-    def _moves(self, model: RegisteredModel, numbers: Iterable[int]) -> Iterator[Transition]:
-        return self.transitions.found(transition_key(model.model, number) for number in numbers)
+    def moves_of(self, model: RegisteredModel) -> Iterator[Transition]:
+        """Yield the moves of a model's versions, descending, as far as somebody asks: archived ones in brief."""
+        return self._moves(model, range(model.revision, 0, -1))
+
+    def _moves(
+        self, model: RegisteredModel, numbers: Sequence[int], *, packed_gates: bool = True
+    ) -> Iterator[Transition]:
+        """Yield moves by their numbers, in their order, each from its own document or from its pack."""
+        own = self.transitions.found(transition_key(model.model, number) for number in numbers)
+        following = next(own, None)
+        key, packed = "", dict[int, Transition]()
+        for number in numbers:
+            if following is not None and following.number == number:
+                yield following
+                following = next(own, None)
+                continue
+            if key != (wanted := pack_key(model.model, number)):
+                pack = next(self.packs.found([wanted]), None)  # later than `own`: what has left there is here
+                key, packed = wanted, {} if pack is None else {move.number: move for move in pack.moves}
+            if (move := packed.get(number)) is not None:
+                yield move if packed_gates else msgspec.structs.replace(move, gates=())
 
     def _in_order(self) -> list[ModelVersion]:
         if self.database.in_transaction:

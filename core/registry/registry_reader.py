@@ -125,16 +125,16 @@ class RegistryReader:
             model: Whose versions.
             version: Only the moves of this version.
         """
-        return [whole(move) for move in self._history(model, version)]
+        return list(map(whole, self._history(model, version)))
 
     def newest_moves(self, model: str, most: int) -> list[Transition]:
         """Return the last moves of a model's versions, newest first: archived ones in brief, and no other is read."""
         return self._records.newest_transitions_of(self._records.model(model), most)
 
-    def _history(self, model: str, version: str | None) -> list[Transition]:
-        moves = reversed(self._records.transitions_of(self._records.model(model)))
+    def _history(self, model: str, version: str | None) -> Iterator[Transition]:
+        moves = self._records.moves_of(self._records.model(model))
         version = version and self._aliases.resolve(model, version)
-        return [move for move in moves if version is None or any(version == moved.version for moved in move.changes)]
+        return (move for move in moves if version is None or any(version == moved.version for moved in move.changes))
 
     def went_live(self, model: str, version: str | None = None) -> Transition | None:
         """Return the last move that put a version into Production, by default the live version.

@@ -11,13 +11,15 @@ from textual._compositor import CompositorUpdate
 from core.actor import Actor
 from core.quality.gate import judge
 from core.telemetry import TelemetryWriter
+from core.training.criterion import Criterion
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
 from tools.demo import N_EPOCHS, epoch_metrics
 from widgets.live_table import LiveTable
 
-COLUMNS, ROWS = 120, 40
-MOST_BYTES_A_SECOND, EPOCH_SECONDS = 1_500, 0.8
+LARGE, SMALL = (120, 40), (80, 24)
+MOST_BYTES_A_SECOND = {LARGE: 1_500, SMALL: 1_000}
+EPOCH_SECONDS = 0.8
 N_SCRIPTED = 12
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x1b]*\x1b\\)")
 
@@ -25,8 +27,9 @@ _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x1b]*\x1b\\)")
 class Line:
     """The line to a terminal: what was sent, and how many cells of the terminal it changed."""
 
-    def __init__(self) -> None:
-        self.terminal = pyte.Screen(COLUMNS, ROWS)
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self.terminal = pyte.Screen(*size)
         self._stream = pyte.Stream(self.terminal)
         self._before = self.cells()
         self.sent = ""
@@ -36,7 +39,7 @@ class Line:
         self._stream.feed(sequence)
 
     def cells(self) -> list[tuple]:
-        return [tuple(self.terminal.buffer[y][x]) for y in range(ROWS) for x in range(COLUMNS)]
+        return [tuple(self.terminal.buffer[y][x]) for y in range(self.size[1]) for x in range(self.size[0])]
 
     def measure(self) -> tuple[int, int, int]:
         """Return the bytes, the signs and the changed cells since the last time."""
@@ -49,9 +52,14 @@ class Line:
 
 
 @pytest.fixture
-def line(monkeypatch) -> Line:
+def size(request) -> tuple[int, int]:
+    return getattr(request, "param", LARGE)
+
+
+@pytest.fixture
+def line(monkeypatch, size) -> Line:
     """Catch what the console would send to a terminal."""
-    found = Line()
+    found = Line(size)
 
     def display(app, screen, renderable) -> None:
         if isinstance(renderable, CompositorUpdate) and not app._batch_count:
@@ -79,9 +87,20 @@ def complete(workspace, run_id: str, epoch: int) -> None:
         gates=gates,
         last_progress_at=NOW + timedelta(seconds=epoch),
         eta_seconds=1720.0 - epoch,
+        criteria=criteria_after(epoch),
     )
 
 
+def criteria_after(epoch: int) -> tuple[Criterion, ...]:
+    """The four criteria as they are while scores improve: the earliest epoch of each moves with the epochs."""
+    figures = (("improvement", 0.02, 0.001), ("patience", 0.0, 10.0), ("quality", 0.4, 0.1), ("plateau", 1.0, 20.0))
+    return tuple(
+        Criterion(name=name, value=value / epoch, limit=limit, is_met=False, at_epoch=epoch + n, text=f"{name} {epoch}")
+        for n, (name, value, limit) in enumerate(figures, start=9)
+    )
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL], indirect=True, ids=["120x40", "80x24"])
 @pytest.mark.parametrize(
     ("run_id", "first"),
     [
@@ -90,9 +109,9 @@ def complete(workspace, run_id: str, epoch: int) -> None:
     ],
 )
 async def test_an_epoch_on_the_training_screen_sends_the_cells_that_change(
-    open_console, workspace, line, run_id, first
+    open_console, workspace, line, size, run_id, first
 ):
-    async with open_console((COLUMNS, ROWS)) as console:
+    async with open_console(size) as console:
         await console.press("2")
         table = console.screen.query_one("#epochs", LiveTable)
         found = []
@@ -106,15 +125,16 @@ async def test_an_epoch_on_the_training_screen_sends_the_cells_that_change(
             await console.settled()
             found.append(line.measure())
         assert "\n".join(line.terminal.display) == console.text(), "the terminal shows the screen"
+        assert size == SMALL or "until" in console.text().lower(), "the line of the criteria is on the screen"
 
     n_bytes, n_signs, n_changed = (fmean(column) for column in zip(*found[2:], strict=True))
-    assert n_changed > 60, "an epoch changes figures, curves and rows"
+    assert n_changed > (60 if size == LARGE else 20), "an epoch changes figures, curves and rows"
     assert n_signs < 1.35 * n_changed
-    assert n_bytes <= MOST_BYTES_A_SECOND * EPOCH_SECONDS
+    assert n_bytes <= MOST_BYTES_A_SECOND[size] * EPOCH_SECONDS
 
 
 async def test_a_screen_that_is_shown_again_without_news_sends_no_cell(open_console, line):
-    async with open_console((COLUMNS, ROWS)) as console:
+    async with open_console(line.size) as console:
         for key in "1234579":
             await console.press(key)
             await console.until(lambda: console.app.snapshot.epochs, "the epochs")

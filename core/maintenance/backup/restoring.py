@@ -37,7 +37,7 @@ from core.telemetry import check as check_store
 
 _OLD = ".of-the-backup"
 _OWNERS_RIGHTS = 0o700
-_OF_A_MODEL: Final = ("models", "versions", "transitions", "pruned", "quarantine", "aliases", "approvals")
+_OF_A_MODEL: Final = ("models", "versions", "transitions", "move_packs", "pruned", "quarantine", "aliases", "approvals")
 RECORDED_IN: Final = "sessions"  # the database beside whose documents a restoration is recorded
 
 

@@ -18,7 +18,7 @@ from core.client.tf_versions import number_of, version_of
 from core.escape import shown
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
 from core.serving.dialects.open_inference_tensors import MOST_RANK, Tensor, TensorReader, check_rank
-from core.serving.dialects.tensors import ELEMENTS, Element, packed_numbers
+from core.serving.dialects.tensors import ELEMENTS, Element
 from core.serving.dialects.tf_serving import SIGNATURE
 from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.predict import Target
@@ -130,10 +130,8 @@ class TfPredict(RpcDialect):
             values = [number for row in values for number in row]
         for size in sizes:
             output.tensor_shape.dim.add(size=size)
-        if len(values) == 1:
-            output.double_val.append(values[0])
-        else:
-            output.tensor_content = packed_numbers(values)
+        # As TensorFlow Serving answers by default: clients without TensorFlow read no `tensor_content`.
+        output.double_val.extend(values)
         content: bytes = response.SerializeToString()
         return content
 

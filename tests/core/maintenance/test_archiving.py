@@ -91,10 +91,11 @@ def test_a_grown_state_file_is_relieved_once_and_on_record(full):
     assert log.verify().ok
 
 
-def test_a_small_state_file_is_left_alone(full):
-    content = full.state_file("registry").read_bytes()
-    assert archive_documents(full, actor=ENGINE) == []
-    assert full.state_file("registry").read_bytes() == content
+def test_a_small_state_file_is_left_alone(workspace, tmp_path):
+    fill(workspace, tmp_path, 150)
+    content = workspace.state_file("registry").read_bytes()
+    assert archive_documents(workspace, actor=ENGINE) == []
+    assert workspace.state_file("registry").read_bytes() == content
 
 
 def test_an_old_version_is_promoted_rolled_back_and_verified(archived):

@@ -15,6 +15,7 @@ from core.client.tf_messages import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     PredictRequest,
+    PredictResponse,
     SignatureDefMap,
 )
 from core.domains.bonds.domain import MODEL_NAMES
@@ -82,6 +83,14 @@ def test_our_own_client_reads_our_own_server(both, rpc_port, rows_of):
             client.predict("nobody", rows)
         with pytest.raises(RejectedError, match="sector is missing"):
             client.predict("spread", {name: value for name, value in rows[0].items() if name != "sector"})
+
+
+def test_several_rows_are_answered_in_the_field_that_every_client_of_tensorflow_reads(caller, rows_of):
+    rows = rows_of("spread", 3)
+    heard = caller.ask(PREDICT, tf_request("spread", rows))
+    (output,) = PredictResponse.FromString(heard.content).outputs.values()
+    assert (len(output.double_val), output.tensor_content) == (3, b"")
+    assert [dim.size for dim in output.tensor_shape.dim] == [3]
 
 
 def test_raw_tensors_are_answered_with_raw_tensors(both, caller, rows_of):

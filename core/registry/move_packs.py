@@ -1,0 +1,67 @@
+"""The older moves of a model, many in one document.
+
+Moves are never deleted: who moved a version, when, why and on what evidence is asked for years later. Each document
+costs every process its place in memory, however little of it is read, so that older moves share one: 64 of them cost
+what one did. A pack is made when the state file is archived, in the same transaction, and is read when somebody asks.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from core.registry.documents import Transition, transition_key
+
+if TYPE_CHECKING:
+    from core.registry.records import Records
+
+TABLE = "move_packs"
+MOVES_IN_A_PACK = 64
+SINGLE_MOVES = 256
+"""How many of the newest moves of each model are documents of their own."""
+
+
+class MovePack(msgspec.Struct, frozen=True, kw_only=True):
+    """Moves of one model with consecutive numbers, whole, with their gates."""
+
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("moves",)
+    ALIKE: ClassVar[tuple[str, ...]] = ("model",)
+    MOST_HELD: ClassVar[int] = 64
+
+    key: str  # "spread/0" has the moves 1 to 64
+    model: str
+    moves: tuple[Transition, ...]  # ascending
+    revision: int = 0
+
+
+def pack_key(model: str, number: int) -> str:
+    """Return the key of the pack in which a move would be.
+
+    >>> pack_key("spread", 64), pack_key("spread", 65)
+    ('spread/0', 'spread/1')
+    """
+    return f"{model}/{(number - 1) // MOVES_IN_A_PACK}"
+
+
+def pack_older_moves(records: "Records") -> int:
+    """Put the older moves of every model into packs, inside a transaction on the registry.
+
+    Args:
+        records: The registry's tables.
+
+    Returns:
+        How many moves are in a pack now that were not before.
+    """
+    known = set(records.packs.all_keys())
+    packs: list[MovePack] = []
+    for model in records.models.all():
+        for last in range(MOVES_IN_A_PACK, model.revision - SINGLE_MOVES + 1, MOVES_IN_A_PACK):
+            if (key := pack_key(model.model, last)) in known:
+                continue
+            numbers = range(last - MOVES_IN_A_PACK + 1, last + 1)
+            found = (records.transitions.find(transition_key(model.model, number)) for number in numbers)
+            if moves := tuple(move for move in found if move is not None):
+                packs.append(MovePack(key=key, model=model.model, moves=moves))
+    if packs:
+        records.packs.insert_all(packs)
+        records.transitions.remove_all([move.key for pack in packs for move in pack.moves])
+    return sum(len(pack.moves) for pack in packs)
