@@ -21,10 +21,9 @@ log = logging.getLogger(__name__)
 
 RESERVE_NAME = "reserve"
 LEAST_BYTES, MOST_BYTES = 1 << 20, 16 << 20
-_FULL = (DiskFullError, TelemetryError)
-"""SQLite's errors do not say which of the disk they met."""
 PLENTY = 8
 """How often the reserve must fit into the free space before it is made."""
+_FULL = (DiskFullError, TelemetryError)  # an error of SQLite does not say whether the disk was full
 
 
 class DiskReserve:

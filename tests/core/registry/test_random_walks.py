@@ -2,13 +2,16 @@
 
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.actor import Actor, Origin
+from core.governance.audit import audited
 from core.quality.gate import judge
-from core.registry import Plan, Registry, Stage, TransitionVerb
+from core.registry import Plan, Registry, Stage, TransitionVerb, move_packs
+from core.registry.records import Records
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 
@@ -23,9 +26,10 @@ acts = st.lists(
 
 
 @settings(max_examples=8, deadline=None)
-@given(acts)
-def test_the_record_agrees_with_what_an_onlooker_noted(walk: list[tuple[str, int]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(acts, st.booleans())
+def test_the_record_agrees_with_what_an_onlooker_noted(walk: list[tuple[str, int]], packs: bool) -> None:
+    few = mock.patch.multiple(move_packs, MOVES_IN_A_PACK=3, SINGLE_MOVES=2)
+    with tempfile.TemporaryDirectory() as folder, few:
         registry = a_registry(Path(folder))
         noted = [standing(registry)]
         not_undone = [standing(registry)]
@@ -34,6 +38,8 @@ def test_the_record_agrees_with_what_an_onlooker_noted(walk: list[tuple[str, int
             if not plan.allowed:
                 continue
             registry.apply(plan, actor=ANA)
+            if packs:
+                pack(registry)
             noted.append(standing(registry))
             if verb == "undo":
                 not_undone.pop()
@@ -55,6 +61,13 @@ def a_registry(root: Path) -> Registry:
     for _ in range(N_VERSIONS):
         registry.register("spread", source, metrics={"attainment": 0.9}, lineage={}, gates=gates, actor=ANA)
     return registry
+
+
+def pack(registry: Registry) -> None:
+    """Put the older moves into packs, as the engine does with those of a large file."""
+    with audited(registry._workspace, "registry", actor=Actor.engine()) as change:
+        move_packs.pack_older_moves(Records(registry._workspace))
+        change.record("state.archive", "state/registry.json")
 
 
 def a_plan(registry: Registry, verb: str, version: str) -> Plan:

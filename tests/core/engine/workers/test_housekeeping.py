@@ -1,13 +1,19 @@
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from core.alerts import Alerts
 from core.engine.workers import housekeeping as module
 from core.engine.workers.housekeeping import Housekeeping
+from core.errors import RefusedError
+from core.files import DiskFullError
+from core.maintenance.disk_reserve import LEAST_BYTES, DiskReserve
+from core.maintenance.pruning import KindNotPrunedError
 from core.maintenance.space import series_of, sizes
+from core.registry import Registry
 from core.settings import AlertSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
@@ -143,3 +149,41 @@ def test_counts_of_a_server_that_has_stopped_are_rolled_up_and_deleted_in_time(h
     hours = reader.hours("spread", "1.0.0", begun - timedelta(days=500), begun + timedelta(days=1))
     assert [minute.at for minute in minutes] == [begun]
     assert [(begun - hour.at).days for hour in hours] == [15, 0]
+
+
+def test_the_reserve_for_a_prune_is_made_and_made_again_after_it_was_given_back(housekeeping, workspace):
+    reserve = workspace.cache_dir / "reserve"
+    for _ in range(2):
+        housekeeping.step()
+        assert reserve.stat().st_size == LEAST_BYTES
+        assert DiskReserve(workspace).give_back()
+
+
+@pytest.mark.parametrize("error", [RefusedError("a run must stay now"), DiskFullError(Path("r"), "write", "full")])
+def test_a_kind_that_cannot_be_pruned_keeps_no_other_from_going(
+    housekeeping, clock, disk, workspace, person, tmp_path, monkeypatch, caplog, error
+):
+    workspace.settings_file.write_text(
+        "retention: {runs: 1, versions: true}\npolicy: {retention: {keep_development: 1}}\n"
+    )
+    registry, source = Registry(workspace), tmp_path / "model.txt"
+    with Runs(workspace) as runs:
+        for number in range(2):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+            source.write_text(f"tree {number}")
+            registry.register("spread", source, metrics={}, lineage={"n": number}, gates=(), actor=person)
+
+    def refuse(self, **_):
+        raise error
+
+    monkeypatch.setattr(Runs, "prune", refuse)
+    clock.now += timedelta(hours=2)
+    if isinstance(error, RefusedError):
+        housekeeping.step()
+    else:
+        with pytest.raises(KindNotPrunedError, match="Of the other kinds, the prune deleted 1 version"):
+            housekeeping.step()
+    assert [version.version for version in registry.versions("spread")] == ["1.1.0"]
+    (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == "retention_applied"]
+    assert "deleted 1 version with the files" in alert.summary
+    assert any(str(error) in line for line in caplog.messages), "the refusal is told"
