@@ -8,7 +8,6 @@ from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.outbox import TABLE as OUTBOX
 from core.registry.holds import TABLE as HOLDS
-from core.registry.move_packs import pack_older_moves
 from core.registry.records import DATABASE as REGISTRY
 from core.registry.records import Records
 from core.state import Workspace
@@ -49,7 +48,7 @@ def _archive(workspace: Workspace, database: str, actor: Actor) -> str:
     reason = "the state file has outgrown what a change should write"
     with audited(workspace, database, actor=actor, reason=reason) as change:
         if database == REGISTRY:
-            pack_older_moves(Records(workspace))
+            Records(workspace).pack_older_moves()
         archived = change.db.storage.archive(keep=_STAY)
         after = {"file": archived.file.name, "n_documents": archived.n_documents, "n_files": archived.n_files}
         change.record("state.archive", f"state/{database}.json", after=after)

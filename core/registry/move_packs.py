@@ -5,14 +5,12 @@ costs every process its place in memory, however little of it is read, so that o
 what one did. A pack is made when the state file is archived, in the same transaction, and is read when somebody asks.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 
-from core.registry.documents import Transition, transition_key
-
-if TYPE_CHECKING:
-    from core.registry.records import Records
+from core.registry.documents import Transition
 
 TABLE = "move_packs"
 MOVES_IN_A_PACK = 64
@@ -42,26 +40,11 @@ def pack_key(model: str, number: int) -> str:
     return f"{model}/{(number - 1) // MOVES_IN_A_PACK}"
 
 
-def pack_older_moves(records: "Records") -> int:
-    """Put the older moves of every model into packs, inside a transaction on the registry.
+def numbers_to_pack(newest: int) -> Iterator[range]:
+    """Yield the numbers of the moves of each pack that a model should have.
 
     Args:
-        records: The registry's tables.
-
-    Returns:
-        How many moves are in a pack now that were not before.
+        newest: The number of its newest move.
     """
-    known = set(records.packs.all_keys())
-    packs: list[MovePack] = []
-    for model in records.models.all():
-        for last in range(MOVES_IN_A_PACK, model.revision - SINGLE_MOVES + 1, MOVES_IN_A_PACK):
-            if (key := pack_key(model.model, last)) in known:
-                continue
-            numbers = range(last - MOVES_IN_A_PACK + 1, last + 1)
-            found = (records.transitions.find(transition_key(model.model, number)) for number in numbers)
-            if moves := tuple(move for move in found if move is not None):
-                packs.append(MovePack(key=key, model=model.model, moves=moves))
-    if packs:
-        records.packs.insert_all(packs)
-        records.transitions.remove_all([move.key for pack in packs for move in pack.moves])
-    return sum(len(pack.moves) for pack in packs)
+    for last in range(MOVES_IN_A_PACK, newest - SINGLE_MOVES + 1, MOVES_IN_A_PACK):
+        yield range(last - MOVES_IN_A_PACK + 1, last + 1)

@@ -8,7 +8,7 @@ import msgspec
 from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.move_packs import TABLE as MOVE_PACKS
-from core.registry.move_packs import MovePack, pack_key
+from core.registry.move_packs import MovePack, numbers_to_pack, pack_key
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 from core.state import Workspace
 from core.state.generation import FileSignature
@@ -78,6 +78,26 @@ class Records:
     def moves_of(self, model: RegisteredModel) -> Iterator[Transition]:
         """Yield the moves of a model's versions, descending, as far as somebody asks: archived ones in brief."""
         return self._moves(model, range(model.revision, 0, -1))
+
+    def pack_older_moves(self) -> int:
+        """Put the older moves of every model into packs, inside a transaction.
+
+        Returns:
+            How many moves are in a pack now that were not before.
+        """
+        known = set(self.packs.all_keys())
+        packs: list[MovePack] = []
+        for model in self.models.all():
+            for numbers in numbers_to_pack(model.revision):
+                if (key := pack_key(model.model, numbers[-1])) in known:
+                    continue
+                found = (self.transitions.find(transition_key(model.model, number)) for number in numbers)
+                if moves := tuple(move for move in found if move is not None):
+                    packs.append(MovePack(key=key, model=model.model, moves=moves))
+        if packs:
+            self.packs.insert_all(packs)
+            self.transitions.remove_all([move.key for pack in packs for move in pack.moves])
+        return sum(len(pack.moves) for pack in packs)
 
     def _moves(
         self, model: RegisteredModel, numbers: Sequence[int], *, packed_gates: bool = True

@@ -57,7 +57,7 @@ def moved(workspace, tmp_path):
 def archive(workspace):
     """Pack and archive as the engine does, however small the file is; return how many moves went into packs."""
     with audited(workspace, "registry", actor=ENGINE) as change:
-        n_packed = move_packs.pack_older_moves(Records(workspace))
+        n_packed = Records(workspace).pack_older_moves()
         change.db.storage.archive(newest_bytes=0)
         change.record("state.archive", "state/registry.json")
     return n_packed

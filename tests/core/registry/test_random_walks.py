@@ -66,7 +66,7 @@ def a_registry(root: Path) -> Registry:
 def pack(registry: Registry) -> None:
     """Put the older moves into packs, as the engine does with those of a large file."""
     with audited(registry._workspace, "registry", actor=Actor.engine()) as change:
-        move_packs.pack_older_moves(Records(registry._workspace))
+        Records(registry._workspace).pack_older_moves()
         change.record("state.archive", "state/registry.json")
 
 
