@@ -13,6 +13,7 @@ from core.serving import Server
 from core.settings import PromotionSettings, Settings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, train_on_file
+from tests.core.client.timeouts import PATIENT
 from tests.core.serving.conftest import ANA, RunningServer, register
 from tests.waiting import until
 
@@ -95,7 +96,7 @@ class TestClasses:
 
     @pytest.mark.parametrize("dialect", ["rows", "v2"])
     def test_are_read_by_the_client(self, server, dialect):
-        with Client(f"http://127.0.0.1:{server.port}", dialect) as client:
+        with Client(f"http://127.0.0.1:{server.port}", dialect, timeouts=PATIENT) as client:
             assert client.predict(MODEL, ROW).classes == tuple(CLASSES)
 
     def test_are_named_in_the_metadata_of_tensorflow_serving(self, server):
