@@ -1,11 +1,13 @@
 """What counting served rows costs: predict throughput with and without it, time a row, bytes a minute.
 
     python benchmarks/bench_live.py [--seconds 3] [--rounds 5] [--connections 4] [--rows 1 64]
+    python benchmarks/bench_live.py --explaining --seconds 61 --rounds 3 --rows 1
 
 A model of 25 features (20 numbers, 5 categories) is trained with a profile and served by two servers of one process
 each: one counts (`serving.live_counts`), one does not. They take turns within each round, with requests of one row and
 of 64. `ratio` is the median, over the rounds, of the rate with counting to the rate without. The server's own CPU time
-a request is beside it, since a busy machine lengthens it less. Prints one JSON object.
+a request is beside it, since a busy machine lengthens it less. With `--explaining` both count, and one explains some
+answered rows (`explanation.served_rows`), which it does once a minute. Prints one JSON object.
 
 `--in-turns` compares within one process instead, in turns of a tenth of a second (`count_in_turns.py`), after a minute
 in which the sampler learns the rate: for a machine that is busy with other things, where two processes differ by more
@@ -33,12 +35,14 @@ import psutil
 from bench_serving import free_port, wait_until_ready, within
 from load import OWN, Question, ask, warm
 
+from core.explain.deny_list import DenyList
 from core.models.scoring.fields import Rows
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live import LiveSketch, ProfileIndex, SketchCounter, to_bytes
 from core.monitoring.live.counting import Served
 from core.registry import Registry
 from core.state import Workspace
+from core.training.own_data.served_explainer import ServedExplainer
 
 SETTINGS = "policy: {promotion: {min_accuracy: 0}}\n"
 NOWHERE = subprocess.DEVNULL
@@ -56,6 +60,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--in-turns", action="store_true", help="compare within one process")
+    parser.add_argument("--explaining", action="store_true", help="measure the explaining of rows instead of counting")
     arguments = parser.parse_args()
     if arguments.in_turns:
         compare_in_turns(arguments)
@@ -63,17 +68,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
         ports, processes = {}, {}
         first = trained(Path(folder) / "trained")
-        for name, counts in (("with", "true"), ("without", "false")):
+        for name, is_on in (("with", True), ("without", False)):
             workspace = Workspace(Path(shutil.copytree(first.root, Path(folder) / name)))
+            counts = "true" if is_on or arguments.explaining else "false"
+            explained = 20 if is_on and arguments.explaining else 0
             serving = f"serving: {{live_counts: {counts}, record_predictions: false}}\n"
-            workspace.settings_file.write_text(SETTINGS + serving)
+            workspace.settings_file.write_text(f"{SETTINGS}{serving}explanation: {{served_rows: {explained}}}\n")
             ports[name] = free_port()
             processes[name] = servers.enter_context(
                 subprocess.Popen(command(workspace, ports[name]), stdout=NOWHERE, stderr=NOWHERE)
             )
             servers.callback(processes[name].terminate)
             within(120, lambda port=ports[name]: is_up(port))
-        answer: dict[str, Any] = {"features": N_NUMBERS + N_LEVELS, "counting": counting(workspace)}
+        answer: dict[str, Any] = {"features": N_NUMBERS + N_LEVELS}
+        answer |= {"explaining": explaining(workspace)} if arguments.explaining else {"counting": counting(workspace)}
         for n_rows in arguments.rows:
             answer[f"rows_{n_rows}"] = compared(ports, processes, n_rows, arguments)
     answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
@@ -229,6 +237,23 @@ def counting(workspace: Workspace) -> dict[str, float]:
         sketch = LiveSketch().merge(counter.count(served[:n]))
         found[f"kib_a_minute_of_{n}_rows"] = round(len(to_bytes(sketch)) / 1024, 2)
     return found
+
+
+def explaining(workspace: Workspace) -> dict[str, float]:
+    """Time the explaining of a sample of 20 rows, and measure what is kept of it."""
+    begin = time.process_time()
+    explainer = ServedExplainer(workspace, MODEL, "1.0.0")
+    loading, times = time.process_time() - begin, []
+    for seed in range(20):
+        rows = drawn(20, seed).drop(columns="y")
+        begin = time.process_time()
+        content = explainer.sketch(rows, 1_000, DenyList()).to_bytes()
+        times.append(time.process_time() - begin)
+    return {
+        "loading_ms": round(loading * 1e3),
+        "ms_a_sample": round(statistics.median(times) * 1e3, 1),
+        "bytes_a_sample": len(content),
+    }
 
 
 if __name__ == "__main__":

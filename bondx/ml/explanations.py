@@ -1,6 +1,7 @@
-"""`explain`: why a registered version answers as it does."""
+"""`explain`: why a registered version answers as it does; `explain_over`: what it relied on while it served."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from core.escape import shown
 
 if TYPE_CHECKING:
     from core.training.own_data.explanation import RowExplanation, VersionExplanation
+    from core.training.own_data.served_trend import ServedExplanation
 
 
 @checked
@@ -76,3 +78,30 @@ def explain(
     )
     workspace = (config or MLOpsConfig.from_yaml()).workspace
     return explain_version(workspace, request) if row is None else explain_one(workspace, request)
+
+
+@checked
+def explain_over(
+    model_name: str,
+    over: timedelta = timedelta(days=7),
+    *,
+    version: str | None = None,
+    config: MLOpsConfig | None = None,
+) -> "ServedExplanation":
+    """Say what a model relied on while it served, by time and by version, as `bondx explain --over` does.
+
+    Args:
+        model_name: A model of the workspace.
+        over: How far back.
+        version: One version; by default all versions that served.
+        config: The workspace; by default the one that `MLOpsConfig.from_yaml()` finds.
+    Returns:
+        `trends` has the importances of each version by bucket of time, with their sampling errors; `move` of a column
+        says whether they changed. `steps` has the same from version to version.
+    Raises:
+        NotFoundError: There is no such model or version.
+        UsageError: The time is too short or too long, or no answer was explained in it.
+    """
+    from core.training.own_data.served_trend import explain_over
+
+    return explain_over((config or MLOpsConfig.from_yaml()).workspace, model_name, over, version=version)

@@ -175,6 +175,7 @@ def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:
         workspace.telemetry_file,
         workspace.predictions_file,
         workspace.live_file,
+        workspace.contributions_file,
         workspace.features_file,
         workspace.metrics_file,
         workspace.past_file,

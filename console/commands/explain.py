@@ -1,6 +1,7 @@
 """`bondx explain`: why a version answers a row as it does, and what it relies on."""
 
 import argparse
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,9 @@ def add_parser(commands: Subparsers) -> None:
         "--interactions", action="store_true", help="also measure how much pairs of columns do together"
     )
     parser.add_argument("--against", metavar="VERSION", help="compare what two versions rely on: this one is before")
+    parser.add_argument(
+        "--over", type=_window, metavar="TIME", help="what it relied on while it served, such as 24h or 7d, and changes"
+    )
     add_reading_arguments(parser)
     add_json_argument(parser)
     parser.set_defaults(command=explain)
@@ -62,6 +66,8 @@ def explain(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, printable
     from core.training.own_data.explanation import explain_one, explain_version
 
+    if args.over is not None:
+        return _over(args)
     request = _request(args)
     workspace = open_workspace(args)
     if args.against is not None:
@@ -107,6 +113,33 @@ def _compare(args: argparse.Namespace, request: "ExplainRequest") -> int:
     print(f"{printable(found.model)}: share of the importance, in points of a hundred")
     print_table(rows, ("feature", found.before, found.after, "change", "rank", ""), empty="no columns")
     print(f"methods: {printable(found.algorithms[0])} / {printable(found.algorithms[1])}")
+    return ExitCode.GOOD
+
+
+def _window(text: str) -> timedelta:
+    """Read how far back to look."""
+    from core.clock import read_duration
+
+    try:
+        return read_duration(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _over(args: argparse.Namespace) -> int:
+    from console.cli.output import print_json
+    from console.commands.served_trend import print_trends
+    from core.training.own_data.served_trend import explain_over
+
+    given = (args.data, args.row, args.output, args.reference, args.turn, args.interval, args.rows, args.against)
+    if any(each is not None for each in given) or args.fixed or args.interactions or args.method != "auto":
+        raise UsageError("--over is of answers that were given: only --json goes with it.")
+    model, _, version = args.named.partition("@")
+    found = explain_over(open_workspace(args), model, args.over, version=version or None)
+    if args.json:
+        print_json(found)
+    else:
+        print_trends(found)
     return ExitCode.GOOD
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from widgets.line import Line
 
 if TYPE_CHECKING:
     from core.registry import ModelVersion
+
+LATELY = timedelta(days=7)
+"""How far back the evidence of a version shows what it relied on while it served."""
 
 
 def copy_text(app: ConsoleControls, text: str) -> None:
@@ -67,7 +71,10 @@ def _promotion_lines(app: ConsoleControls, version: "ModelVersion") -> list[Line
 
 
 def _relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
-    """Return the importances that were kept at the registration; nothing if there are none that can be read."""
+    """Return the importances that were kept at the registration, and their course while the version served.
+
+    Nothing of either that is not there, or cannot be read.
+    """
     import msgspec
 
     from console.presentation.explanation import importance_lines
@@ -76,8 +83,20 @@ def _relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
     try:
         report = read_explanation(app.workspace.artifacts_dir / version.path)
     except (OSError, msgspec.DecodeError):
+        report = None
+    lines = [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]
+    return [*lines, *_relied_on_lately(app, version)]
+
+
+def _relied_on_lately(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
+    from console.presentation.explanation import trend_lines
+    from core.training.own_data.served_trend import explain_over
+
+    try:
+        found = explain_over(app.workspace, version.model, LATELY, version=version.version, clock=app.now)
+    except CoreError:  # nothing was served, or the store cannot be read: doctor says so
         return []
-    return [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]
+    return [Line(), *trend_lines(found, app.glyphs)]
 
 
 def _as_lines(text: str) -> list[Line]:

@@ -1,14 +1,19 @@
-"""Explanations as lines: the importances of a version, and the signed contributions of a row."""
+"""Explanations as lines: the importances of a version, their course while it served, and the contributions of a row."""
 
+import math
 from typing import TYPE_CHECKING
 
 from console.presentation.phrases import counted
+from core.clock import in_words
+from widgets.bars import sparkline
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 
 if TYPE_CHECKING:
     from core.explain.documents import GlobalExplanation, LocalExplanation
+    from core.explain.served_trend import ServedTrend
     from core.training.own_data.explanation import ComparedExplanations
+    from core.training.own_data.served_trend import ServedExplanation
 
 WIDTH = 20  # of the longest bar
 MOST = 15
@@ -65,6 +70,45 @@ def change_lines(compared: "ComparedExplanations", glyphs: Glyphs) -> list[Line]
         _muted("Shares of the importance; clear: the 95 % intervals of the two shares lie apart."),
         _muted(f"{algorithms}; {scales}."),
     ]
+
+
+def trend_lines(found: "ServedExplanation", glyphs: Glyphs) -> list[Line]:
+    """Draw what versions relied on while they served: a sparkline for each column, and what changed."""
+    lines: list[Line] = []
+    for trend in found.trends:
+        lines += [*_trend(found, trend, glyphs), Line()]
+    for step in found.steps:
+        changed = [entry for entry in step.features if entry.move is not None and entry.move.is_change][:MOST]
+        if not changed:
+            lines.append(_muted(f"{step.before} to {step.after}: no share of the importance changed clearly."))
+        for entry in changed:
+            shares = " > ".join("-" if each is None else f"{each:.1%}" for each in (entry.before, entry.after))
+            lines.append(Line(((_name(entry.feature), ""), (f"{step.before} to {step.after}: {shares}", "warn"))))
+    for lacking in found.not_explained:
+        lines.append(_muted(f"{counted(lacking.n_rows, 'more answer')} of {lacking.version} stand for nothing here."))
+    lines += [_muted(note) for note in found.notes]
+    return [*lines, _muted(f"A change: its interval excludes none, at 5 % over all {found.n_compared} figures.")]
+
+
+def _trend(found: "ServedExplanation", trend: "ServedTrend", glyphs: Glyphs) -> list[Line]:
+    title = f"{found.model} {trend.version}, answers since {in_words(found.start)}"
+    lines = [Line(((title, "title"),))]
+    shown = [entry for entry in trend.features if entry.importance > 0][:MOST]
+    for entry in shown:
+        sizes = [math.nan if size is None else size for size in entry.sizes]
+        drawn = sparkline(sizes, WIDTH, low=0.0, glyphs=glyphs)
+        spans = [(_name(entry.feature), ""), (drawn, "accent"), (f"{entry.importance:9.3g}", "")]
+        if entry.move is not None and entry.move.is_change:
+            sign = glyphs.up if entry.move.after > entry.move.before else glyphs.down
+            spans.append((f"  {sign} {entry.move.before:.3g} > {entry.move.after:.3g}", "warn"))
+        lines.append(Line(tuple(spans)))
+    if n_more := sum(entry.importance > 0 for entry in trend.features) - len(shown):
+        lines.append(_muted(f"and {counted(n_more, 'column')} more"))
+    if not shown:
+        lines.append(Line((("No column moved an answer.", "warn"),)))
+    lines.append(_muted(f"Mean size of contributions to {trend.scale}, from zero to the greatest."))
+    lines.append(_muted(f"{trend.n_explained:,} of {trend.n_rows:,} answers explained, at random; {trend.algorithm}."))
+    return lines + [_muted(note) for note in trend.notes]
 
 
 def interaction_lines(report: "GlobalExplanation") -> list[Line]:

@@ -1,9 +1,11 @@
 """The verb that explains a version: what it relies on, or why it answers a row as it does."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from console.verbs.verb import Argument, Command, Verb
 from console.verbs.version import VERSION, VersionName
+from core.clock import read_duration
 from core.errors import UsageError
 from core.typed_numbers import whole_number
 
@@ -17,20 +19,23 @@ if TYPE_CHECKING:
 INTERACTIONS = "interactions"
 
 
-def row_number(word: str) -> int | str:
-    """Read the position of a row, or the word that asks for interactions.
+def row_number(word: str) -> int | str | timedelta:
+    """Read the position of a row, the word that asks for interactions, or how far back to look.
 
     Raises:
-        UsageError: It is no position.
+        UsageError: It is none of these.
 
-    >>> row_number("12")
-    12
+    >>> row_number("12"), row_number("7d").days
+    (12, 7)
     """
     if word == INTERACTIONS:
         return word
+    if word[:1].isdigit() and not word.isdigit():
+        return read_duration(word)
     if not (word.isascii() and word.isdigit() and len(word) < 10):
         raise UsageError(
-            f"{word} is no row: write its position among the rows that the version kept, from 0, or {INTERACTIONS}."
+            f"{word} is no row: write its position among the rows that the version kept, from 0, {INTERACTIONS}, or "
+            "how far back to look at served answers, such as 7d."
         )
     return whole_number(word)
 
@@ -41,8 +46,9 @@ class Explain(Verb[VersionName]):
     name = "explain"
     noun = VERSION
     command = Command(
-        "what a version relies on; with a row, why it answers it so; with interactions, which columns act together",
-        options=(Argument("ROW|interactions", read=row_number),),
+        "what a version relies on; with a row, why it answers it so; with interactions, which columns act together; "
+        "with a time such as 7d, what it relied on while it served",
+        options=(Argument("ROW|interactions|TIME", read=row_number),),
     )
 
     def do(self, app: "ConsoleControls", thing: VersionName, *options: Any) -> None:
@@ -50,6 +56,10 @@ class Explain(Verb[VersionName]):
         from console.dialogs.text import TextDialog
 
         asked = options[0] if options else None
+        if isinstance(asked, timedelta):
+            title = f"What {thing.model} {thing.version} relied on while it served"
+            app.push_screen(TextDialog(title, lambda: _over(app.workspace, thing, asked, app.glyphs)))
+            return
         row = asked if isinstance(asked, int) else None
         name = f"{thing.model} {thing.version}"
         title = f"What {name} relies on" if row is None else f"Why {name} answers row {row} so"
@@ -67,6 +77,13 @@ def _lines(
     if row is None:
         return importance_lines(explain_version(workspace, request).report, glyphs)
     return contribution_lines(explain_one(workspace, request).report, glyphs)
+
+
+def _over(workspace: "Workspace", name: VersionName, over: timedelta, glyphs: "Glyphs") -> "list[Line]":
+    from console.presentation.explanation import trend_lines
+    from core.training.own_data.served_trend import explain_over
+
+    return trend_lines(explain_over(workspace, name.model, over, version=name.version), glyphs)
 
 
 class ExplainAgainst(Verb[VersionName]):

@@ -13,6 +13,8 @@ local_explanation.py     one row: contributions, nearest rows; counterfactual.py
 global_explanation.py    a model: importances with intervals; association.py, effects.py, surrogate.py
 comparison.py            what two versions rely on, side by side
 conformal.py             intervals of answers; stored.py keeps an explanation with a version
+served_sketch.py         contributions to served answers, added up; served_trend.py says how they moved, and
+                         trend_moves.py whether a move is a change
 deny_list.py             columns that must not appear
 documents.py             what an explanation says
 """

@@ -219,6 +219,7 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
         (workspace.telemetry_file, "the engine", "saves all readable data"),
         (workspace.predictions_file, "the servers", "moves it aside, and they start a new file"),
         (workspace.live_file, "the servers", "moves it aside, and they start a new file"),
+        (workspace.contributions_file, "the servers", "moves it aside, and they start a new file"),
         (workspace.features_file, "the servers", "moves it aside, and they start a new file"),
         (workspace.metrics_file, "the engine and the servers", "moves it aside, and they start a new file"),
         (workspace.past_file, "the engine", "moves it aside, and it starts a new file"),

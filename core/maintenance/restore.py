@@ -82,6 +82,7 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     for perishable in (
         workspace.predictions_file,
         workspace.live_file,
+        workspace.contributions_file,
         workspace.features_file,
         workspace.metrics_file,
         workspace.past_file,

@@ -118,6 +118,7 @@ def sizes(workspace: Workspace) -> list[StoreSpace]:
         "telemetry": workspace.telemetry_file,
         "predictions": workspace.predictions_file,
         "live": workspace.live_file,
+        "contributions": workspace.contributions_file,
         "features": workspace.features_file,
         "metrics": workspace.metrics_file,
         "past": workspace.past_file,

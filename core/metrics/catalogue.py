@@ -53,6 +53,8 @@ LIVE_DROPPED = CounterMetric(
 LIVE_UNPROFILED = CounterMetric(
     "bondx_live_unprofiled_rows", "Answered rows of versions without a profile, which are not counted.", _P, _MODEL
 )
+EXPLAINED = CounterMetric("bondx_explained_rows", "Answered rows whose contributions were summed.", _P, _MODEL)
+UNEXPLAINED = CounterMetric("bondx_unexplained_rows", "Answered rows that no explained row stands for.", _P, _MODEL)
 PREDICT_REFUSED = CounterMetric("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
 
 _V = Group.VERSIONS

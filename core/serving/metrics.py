@@ -86,6 +86,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     live, live_dropped = catalogue.LIVE_ROWS.family(), catalogue.LIVE_DROPPED.family()
     left_out = catalogue.LIVE_LEFT_OUT.family()
     unprofiled = catalogue.LIVE_UNPROFILED.family()
+    explained, unexplained = catalogue.EXPLAINED.family(), catalogue.UNEXPLAINED.family()
     for model, version, stats in counts.versions:
         labels = (model, version)
         buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
@@ -100,6 +101,8 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         left_out.add_metric(labels, stats.n_live_left_out)
         live_dropped.add_metric(labels, stats.n_live_dropped)
         unprofiled.add_metric(labels, stats.n_live_unprofiled)
+        explained.add_metric(labels, stats.n_explained)
+        unexplained.add_metric(labels, stats.n_unexplained)
     earlier = catalogue.PREDICT_EARLIER.family()
     for model, joined in counts.earlier.items():
         for name, value in _sums(joined.counted):
@@ -108,7 +111,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
     evicted = catalogue.VERSION_EVICTIONS.family(counts.n_evicted)
-    counted = (live, left_out, live_dropped, unprofiled)
+    counted = (live, left_out, live_dropped, unprofiled, explained, unexplained)
     return seconds, rows, errors, copies, dropped, unfamiliar, *counted, earlier, refused, evicted
 
 
@@ -126,6 +129,8 @@ def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
         ("live_left_out_rows", stats.n_live_left_out),
         ("live_dropped_rows", stats.n_live_dropped),
         ("live_unprofiled_rows", stats.n_live_unprofiled),
+        ("explained_rows", stats.n_explained),
+        ("unexplained_rows", stats.n_unexplained),
     )
 
 

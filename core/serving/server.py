@@ -168,6 +168,7 @@ class Server:
             is_on=settings.serving.live_counts,
             retention=settings.telemetry.live,
             logs=settings.serving.log_features if settings.serving.log_features.share else None,
+            explains=CurrentSettings(workspace.root, settings),
             clock=clock,
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)

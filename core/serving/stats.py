@@ -29,6 +29,8 @@ class VersionStats(msgspec.Struct):
     n_live_left_out: int = 0
     n_live_dropped: int = 0
     n_live_unprofiled: int = 0
+    n_explained: int = 0  # rows; this and the next change in the explaining thread
+    n_unexplained: int = 0
     seconds: float = 0.0
     last_used: float = 0.0  # seconds that only go forward, of this machine
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
@@ -53,6 +55,8 @@ class VersionStats(msgspec.Struct):
         self.n_live_left_out += other.n_live_left_out
         self.n_live_dropped += other.n_live_dropped
         self.n_live_unprofiled += other.n_live_unprofiled
+        self.n_explained += other.n_explained
+        self.n_unexplained += other.n_unexplained
         self.seconds += other.seconds
         self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
         for name, n in other.unfamiliar.items():

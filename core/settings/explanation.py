@@ -20,6 +20,15 @@ class ExplanationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     background_rows: Annotated[
         int, Meta(ge=10, le=1_000, description="How many reference rows the background reading averages over.")
     ] = 100
+    served_rows: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="How many answered rows of a version each server process explains in a minute, chosen at "
+            "random. Sums of contributions are kept, and no row. 0: none.",
+        ),
+    ] = 20
     denied_columns: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
         Meta(

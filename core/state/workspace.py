@@ -112,6 +112,11 @@ class Workspace:
         return self.telemetry_file.with_name("live.db")
 
     @property
+    def contributions_file(self) -> Path:
+        """Sums of contributions to served answers by minute and hour, in SQLite; written by every server process."""
+        return self.telemetry_file.with_name("contributions.db")
+
+    @property
     def features_file(self) -> Path:
         """A sample of served rows, in SQLite, if `serving.log_features` asks for it."""
         return self.telemetry_file.with_name("features.db")

@@ -1,13 +1,17 @@
 """:explain in the console, and the lines of explanations: bars, signs, what is near, and what would turn an answer."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import msgspec
+import numpy as np
+import pytest
 
 from console.dialogs.text import TextDialog
-from console.presentation.explanation import MOST, change_lines, contribution_lines, importance_lines
+from console.presentation.explanation import MOST, change_lines, contribution_lines, importance_lines, trend_lines
 from console.verbs.explain import row_number
 from core.actor import Actor, Origin
+from core.errors import UsageError
 from core.explain.comparison import ImportanceChange
 from core.explain.documents import (
     AnswerInterval,
@@ -21,9 +25,13 @@ from core.explain.documents import (
     NearRow,
     Surrogate,
 )
+from core.explain.served_sketch import ContributionBasis, ContributionSketch, merged_contributions
+from core.explain.served_trend import trend_report
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.registry import Registry
+from core.telemetry.live import CountedMinute, LiveWriter
 from core.training.own_data.explanation import ComparedExplanations
+from core.training.own_data.served_trend import NotExplained, ServedExplanation
 from widgets.glyphs import ASCII, UNICODE
 
 HOW = {"reference": "40 rows", "scale": "log odds", "algorithm": "TreeSHAP", "method": "auto", "cost": "one pass a row"}
@@ -185,3 +193,83 @@ async def test_w_on_a_version_ends_with_what_it_relies_on(workspace, tmp_path, o
 
 def test_a_row_is_named_by_its_position():
     assert row_number("0") == 0
+
+
+def test_a_time_asks_for_served_answers():
+    assert row_number("24h") == timedelta(hours=24)
+    with pytest.raises(UsageError, match="not a duration"):
+        row_number("7x")
+
+
+def trend_of(*, factor):
+    """A week of a version whose first column counts more in the later half."""
+    start, basis = datetime(2026, 3, 2, tzinfo=UTC), ContributionBasis(("rating", "size"), "TreeSHAP", "bp", None, "x")
+    random = np.random.default_rng(1)
+    stored = []
+    for place in range(28):
+        values = random.normal(size=(200, 2)) * [factor if place >= 14 else 1.0, 1.0]
+        stored.append((start + place * timedelta(hours=6), ContributionSketch.of(basis, values, 1_000)))
+    end = start + timedelta(days=7)
+    found = trend_report({"1.0.0": stored}, start=start, end=end, step=timedelta(hours=6))
+    return ServedExplanation(
+        model="spread",
+        start=start,
+        end=end,
+        bucket_seconds=21_600,
+        trends=found.trends,
+        steps=found.steps,
+        n_compared=found.n_compared,
+        not_explained=(NotExplained(version="1.0.0", n_rows=7),),
+        notes=found.notes,
+    )
+
+
+@pytest.mark.parametrize("glyphs", [ASCII, UNICODE], ids=["ascii", "unicode"])
+def test_the_course_of_an_importance_is_a_sparkline_and_a_change_is_marked(glyphs):
+    lines = texts(trend_lines(trend_of(factor=3.0), glyphs))
+    assert lines[0] == "spread 1.0.0, answers since 2026-03-02 00:00 UTC"
+    rating = next(line for line in lines if line.startswith("rating"))
+    drawn = rating[22:42]
+    assert len(set(drawn[:10]) & set(drawn[10:])) <= 1
+    assert glyphs.levels[-1] in drawn[10:]
+    assert f"{glyphs.up} 0." in rating
+    size = next(line for line in lines if line.startswith("size"))
+    assert glyphs.up not in size
+    assert max(map(len, lines)) <= 76
+    assert "5,600 of 28,000 answers explained, at random; TreeSHAP." in lines
+    assert "7 more answers of 1.0.0 stand for nothing here." in lines
+
+
+async def test_explain_with_a_time_shows_what_was_served_or_says_that_nothing_was(open_console):
+    async with open_console((80, 24)) as console:
+        version = console.app.snapshot.versions[0]
+        await console.press("colon", *f"explain {version.model} {version.version} 7d", "enter")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
+        await console.settled()
+        assert "relied on while it served" in console.text()
+        assert f"No answer of {version.model}" in console.text()
+
+
+async def test_w_on_a_version_shows_the_course_of_what_it_relied_on_while_it_served(workspace, open_console, clock):
+    version = Registry(workspace).versions()[0]
+    basis, random = ContributionBasis(("rating", "size"), "TreeSHAP", "bp", None, "x"), np.random.default_rng(1)
+    async with open_console((80, 24)) as console:
+        now = console.app.now()
+        with LiveWriter(workspace.contributions_file, merged_contributions, clock=lambda: now) as writer:
+            for hours in range(1, 151):
+                values = random.normal(size=(60, 2)) * [3.0 if hours <= 75 else 1.0, 1.0]
+                content = ContributionSketch.of(basis, values, 100).to_bytes()
+                at = int((now - timedelta(hours=hours)).timestamp()) // 60 * 60
+                writer.add(CountedMinute(version.model, version.version, basis.number, at, 100, 0, content))
+            writer.flush()
+        await console.press("3")
+        await console.settled()
+        console.app.screen.main_table().move_to(version.key)
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
+        await console.press("end")
+        await console.settled()
+        text = console.text()
+        assert f"{version.model} {version.version}, answers since" in text
+        assert "9,000 of 15,000 answers explained, at random; TreeSHAP." in text
+        assert any(line.lstrip(" │").startswith("rating") for line in text.splitlines())

@@ -91,15 +91,18 @@ class Housekeeping(Worker):
 
     def keep_live_counts(self, now: datetime) -> None:
         """Roll up and delete what servers counted, whether they run or not; what fails is tried again."""
-        if not self._context.workspace.live_file.exists():
+        workspace = self._context.workspace
+        if not workspace.live_file.exists() and not workspace.contributions_file.exists():
             return
+        from core.explain.served_sketch import merged_contributions
         from core.monitoring.live import merged_bytes
 
-        retention = settings_in_force(self._context.workspace.root).telemetry.live
-        try:
-            keep_up(self._context.workspace.live_file, merged_bytes, retention, now)
-        except TelemetryError as error:
-            log.warning("the counts of served rows could not be rolled up: %s", error)
+        retention = settings_in_force(workspace.root).telemetry.live
+        for file, merge in ((workspace.live_file, merged_bytes), (workspace.contributions_file, merged_contributions)):
+            try:
+                keep_up(file, merge, retention, now)
+            except TelemetryError as error:
+                log.warning("%s could not be rolled up: %s", file.name, error)
 
     def judge(self, found: DiskForecast | None, now: datetime) -> None:
         """Store a forecast, and raise or clear its alert."""

@@ -3,8 +3,8 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, post
-from litestar.params import FromPath, JSONBody
+from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.serving.control.admission import INSPECT, Given
@@ -17,8 +17,10 @@ from core.training.own_data.explanation import (
     RowExplanation,
     VersionExplanation,
 )
+from core.training.own_data.served_trend import ServedExplanation
 
 RowPlace = Annotated[int, Meta(ge=0, lt=1 << 31)]
+WindowText = Annotated[str, Meta(max_length=40)]
 FixedColumn = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -112,3 +114,17 @@ class ExplanationRoutes(Controller):
 
         request = ExplainRequest(model=model, version=data.after, method=ExplainMethod(data.method), n_rows=data.n_rows)
         return compare_explained(workspace, request, data.before)
+
+    @get("/{model:str}/explain/over", opt=INSPECT, sync_to_thread=True)
+    def explain_over(
+        self,
+        workspace: Given[Workspace],
+        model: FromPath[str],
+        over: FromQuery[WindowText] = "7d",
+        version: FromQuery[str | None] = None,
+    ) -> ServedExplanation:
+        """Say what the versions of a model, or one of them, relied on while they served, and what changed."""
+        from core.clock import read_duration
+        from core.training.own_data.served_trend import explain_over
+
+        return explain_over(workspace, model, read_duration(over), version=version)

@@ -15,9 +15,11 @@ from core.errors import CoreError
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live import LiveSketch, merged_bytes, to_bytes
 from core.monitoring.live.counting import Served
+from core.serving.live.explaining import ServedExplanations
 from core.serving.live.feature_log import FeatureLog
 from core.serving.live.tap import AnsweredRequest, LiveTap, UnixClock
 from core.serving.stats import VersionStats
+from core.settings.current import CurrentSettings
 from core.settings.feature_log import FeatureLogSettings
 from core.settings.telemetry import LiveRetention
 from core.state import Workspace
@@ -52,6 +54,7 @@ class LiveCounter:
         is_on: bool = True,
         retention: LiveRetention | None = None,
         logs: FeatureLogSettings | None = None,
+        explains: CurrentSettings | None = None,
         clock: Clock = utc_now,
         count_seconds: float = COUNT_SECONDS,
     ) -> None:
@@ -62,6 +65,7 @@ class LiveCounter:
             is_on: Whether to count at all.
             retention: How long minutes and hours are kept; the defaults if None.
             logs: Which rows are kept as a sample; none if None.
+            explains: How answered rows are explained; not at all if None.
             clock: The time.
             count_seconds: How often rows are counted.
         """
@@ -78,6 +82,7 @@ class LiveCounter:
         self._failure: str | None = None
         self._file: Path = workspace.live_file
         self._features: FeatureLog | None = None
+        self._explaining: ServedExplanations | None = None
         self._thread = threading.Thread(target=self._run, name="serving-live", daemon=True)
         if not is_on:
             return
@@ -87,6 +92,12 @@ class LiveCounter:
             self._failure = str(error)
             log.error("served rows are not counted: %s", error)
         self._features = FeatureLog(workspace, logs, clock) if logs is not None else None
+        if self._writer is None or explains is None or not explains.read().explanation.served_rows:
+            return
+        try:
+            self._explaining = ServedExplanations(workspace, explains, retention=retention, clock=clock)
+        except (CoreError, OSError) as error:
+            log.error("served rows are not explained: %s", error)
 
     def tap(
         self, model: str, version: str, scorer: "Scorer", profile: DataProfile | None, stats: VersionStats
@@ -126,6 +137,8 @@ class LiveCounter:
         """Begin to count."""
         if self._writer is not None:
             self._thread.start()
+        if self._explaining is not None:
+            self._explaining.start()
 
     def health(self) -> LiveHealth:
         """Return the state of the store."""
@@ -144,6 +157,8 @@ class LiveCounter:
                 if tap.retired_at is None or now - tap.retired_at < _RETIRED_SECONDS or self._minutes.get(tap)
             ]
             self._told.intersection_update(self._taps)
+            if self._explaining is not None:
+                self._explaining.keep(self._taps)
 
     def close(self) -> None:
         """Count what waits, store it with the minute under way, and stop."""
@@ -158,6 +173,8 @@ class LiveCounter:
             for tap in list(self._minutes):
                 self._hand_over(tap, before=None)
         self._writer.close()
+        if self._explaining is not None:
+            self._explaining.close()
         if self._features is not None:
             self._features.close()
 
@@ -183,10 +200,16 @@ class LiveCounter:
                 by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)
             for at, requests in by_minute.items():
                 self._add(tap, minutes.setdefault(at, _Minute()), requests)
-        if n_left_out := tap.left_out.take():
+                if self._explaining is not None:
+                    self._explaining.add(tap, at, requests)
+        n_left_out, n_dropped = tap.left_out.take(), tap.dropped.take()
+        if self._explaining is not None and n_left_out + n_dropped:
+            at = int(now) // MINUTE * MINUTE
+            self._explaining.lack(tap, at, n_left_out=n_left_out, n_dropped=n_dropped)
+        if n_left_out:
             minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_left_out
             tap.stats.n_live_left_out += n_left_out
-        if n_dropped := tap.dropped.take():
+        if n_dropped:
             minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_dropped
             tap.stats.n_live_dropped += n_dropped
             self._tell(tap, "more rows are answered than can be counted: the counts of a minute say how many they lack")
@@ -225,5 +248,7 @@ class LiveCounter:
                 self._writer.add(
                     CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
                 )
+        if self._explaining is not None:
+            self._explaining.finish(tap, before)
         if not minutes:
             self._minutes.pop(tap, None)

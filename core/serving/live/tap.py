@@ -64,6 +64,7 @@ class LiveTap:
         counter: Counts its rows; None without a profile.
         numbers: Names of its numeric fields.
         texts: Names of its other fields.
+        signature: The fields of a row.
         is_open: Whether rows hold their cells by name.
         retired_at: When the version was unloaded, by the clock of `UnixClock`; None while it is loaded.
         dropped: Rows that found no room.
@@ -101,6 +102,7 @@ class LiveTap:
         self.counter = None if profile is None else _counter_of(profile, scorer)
         self.numbers = tuple(field.name for field in scorer.signature.numbers)
         self.texts = tuple(field.name for field in scorer.signature.texts)
+        self.signature = scorer.signature
         self.is_open = scorer.signature.is_open
         self.stats = stats
         self._wake = wake

@@ -28,9 +28,16 @@ WHERE {_OF} AND at >= ? AND at < ?"""
 _HOURS = f"""
 SELECT at, n, dropped, profile, sketch FROM hour JOIN series ON series.id = hour.series
 WHERE {_OF} AND at >= ? AND at < ? ORDER BY at"""
+_SUMS = f"""
+SELECT at, n, dropped, profile, sketch FROM hour JOIN series ON series.id = hour.series
+WHERE {_OF} AND at >= ? AND at < ?
+UNION ALL
+SELECT at, n, dropped, profile, sketch FROM minute JOIN series ON series.id = minute.series
+WHERE {_OF} AND at >= ? AND at < ? AND seq > (SELECT seq FROM rolled) ORDER BY at"""
 _VERSIONS = """
 SELECT model, version, profile, (SELECT at FROM minute WHERE series = series.id ORDER BY seq DESC LIMIT 1) AS last
 FROM series WHERE last IS NOT NULL ORDER BY model, version"""
+_VERSIONS_OF = "SELECT version FROM series WHERE model = ? GROUP BY version ORDER BY MIN(id)"
 _STATE = "SELECT cursor, state FROM watch_state WHERE model = ? AND version = ? AND watcher = ?"
 
 
@@ -75,10 +82,20 @@ class LiveReader:
         rows = self._fetch(_HOURS, model, version, *_seconds(start, end))
         return [LiveHour(_time(at), n, dropped, profile, sketch) for at, n, dropped, profile, sketch in rows]
 
+    def sums(self, model: str, version: str, start: datetime, end: datetime) -> list[LiveHour]:
+        """Return the hours from `start` to before `end`, and the minutes that are not in their hours yet, all once."""
+        asked = (model, version, *_seconds(start, end))
+        rows = self._fetch(_SUMS, *asked, *asked)  # one statement, so that no roll-up comes between the two
+        return [LiveHour(_time(at), n, dropped, profile, sketch) for at, n, dropped, profile, sketch in rows]
+
     def versions(self) -> list[CountedVersion]:
         """List the versions with stored minutes."""
         rows = self._fetch(_VERSIONS)
         return [CountedVersion(model, version, profile, _time(last)) for model, version, profile, last in rows]
+
+    def versions_of(self, model: str) -> list[str]:
+        """List the versions of a model of which anything was ever counted, in the order of their first rows."""
+        return [version for (version,) in self._fetch(_VERSIONS_OF, model)]
 
     def watch_state(self, model: str, version: str, watcher: str) -> tuple[int, bytes] | None:
         """Return the cursor and the state that a watcher has saved; None if it has saved none."""

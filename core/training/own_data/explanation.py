@@ -19,7 +19,7 @@ from core.explain.comparison import ImportanceChange, compare_explanations
 from core.explain.conformal import Conformal, ConformalError
 from core.explain.deny_list import DenyList
 from core.explain.documents import AnswerInterval, GlobalExplanation, LocalExplanation
-from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
+from core.explain.explainer import N_PAIRS, ContributionTable, Explainer, ExplainMethod
 from core.explain.global_explanation import N_ROWS
 from core.explain.local_explanation import explain_row
 from core.explain.parts import TreeReading
@@ -37,7 +37,7 @@ from core.settings import settings_in_force
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature, read_table
-from core.training.explaining import asked_columns, background_of, report_of
+from core.training.explaining import N_PAIRS_OF_MANY, asked_columns, background_of, report_of
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
 from core.training.own_data.given_rows import rows_as_file
@@ -267,6 +267,48 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedExplainer:
+    """A version that is ready to explain rows as a whole version is explained.
+
+    Attributes:
+        version: The version.
+        explainer: Its explainer.
+        background: The reference rows.
+        reference: What they are, in words.
+    """
+
+    version: ModelVersion
+    explainer: Explainer
+    background: pd.DataFrame
+    reference: str
+
+    def contributions(self, rows: pd.DataFrame) -> ContributionTable:
+        """Return the contributions to rows in the layout of a request."""
+        return self.explainer.contributions(_complete(rows, self.background))
+
+
+def prepared_explainer(workspace: Workspace, request: ExplainRequest) -> PreparedExplainer:
+    """Load a version with its reference rows, to explain rows that come later.
+
+    Raises:
+        UsageError, NotFoundError, HashMismatchError: As `explain_version`.
+    """
+    loaded = _load(workspace, request)
+    against = _reference(loaded, request)
+    frame, settings = _with_times(against.frame), settings_in_force(workspace.root).explanation
+    background, reference = background_of(frame, against.words, settings)
+    explainer = Explainer(
+        loaded.model,
+        background,
+        columns=_columns(loaded, against.frame),
+        method=request.method,
+        output=request.output,
+        n_pairs=N_PAIRS_OF_MANY,
+    )
+    return PreparedExplainer(version=loaded.version, explainer=explainer, background=background, reference=reference)
+
+
 def _interval(
     loaded: _Loaded, explainer: Explainer, row: pd.DataFrame, level: float | None
 ) -> tuple[AnswerInterval | None, tuple[str, ...]]:
@@ -419,6 +461,12 @@ def _complete(row: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     """Give a row the columns that only the reference has, empty."""
     lacking = {str(name): np.nan for name in like if name not in row}
     return row.assign(**lacking) if lacking else row
+
+
+def _with_times(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn days, as files hold them, into times, as requests bring them: the two cannot be compared."""
+    days = [name for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True) == "date"]
+    return frame.assign(**{str(name): pd.to_datetime(frame[name]) for name in days}) if days else frame
 
 
 def _columns(loaded: _Loaded, frame: pd.DataFrame) -> tuple[str, ...]:

@@ -1,25 +1,36 @@
 """A registered version is explained: from rows that it kept, from a file, from given cells, and from the cache."""
 
 import json
+from datetime import timedelta
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
+from bondx.ml import explain_over
 from console.cli.main import main
 from core.actor import Actor, Origin
+from core.api import MLOpsConfig
+from core.clock import utc_now
 from core.errors import NotFoundError, UsageError
+from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
 from core.explain.explainer import ExplainMethod
+from core.explain.served_sketch import ContributionBasis, ContributionSketch, merged_contributions
 from core.explain.stored import EXPLANATION_NAME, finding_in, read_explanation
 from core.quality.gate import GateVerdict
 from core.registry import Registry
+from core.serving.scoring.frames import frame_of
+from core.serving.scoring.warming import warm_scorer
 from core.settings import ModelSettings, Settings
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
+from core.telemetry.live import CountedMinute, LiveWriter
 from core.training.own_data import TrainRequest, explanation, train_on_file
 from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, explain_version
+from core.training.own_data.served_explainer import ServedExplainer
+from core.training.own_data.served_trend import explain_over as explain_trend
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 LINEAR = Settings(models={"price": ModelSettings(algorithm="linear")})
@@ -244,3 +255,88 @@ def test_two_versions_are_compared(shop, bondx, tmp_path):
     assert "clear" in out
     assert "--against compares whole versions" in bondx("price", "--against", "1.0.0", "--row", "1")[2]
     assert bondx("price", "--against", "7.0.0")[0] == 2
+
+
+@pytest.fixture(scope="module")
+def served(shop):
+    """The shop, with a week of sums of contributions: size counts twice as much in its later half."""
+    basis = ContributionBasis(("size", "grade", "noise"), "linear model", "price", None, "40 rows")
+    random, now = np.random.default_rng(4), utc_now()
+    with LiveWriter(shop.contributions_file, merged_contributions) as writer:
+        for hours in range(166):
+            values = random.normal(size=(20, 3)) * [3.0 if hours < 84 else 1.0, 1.0, 0.0]
+            sketch = ContributionSketch.of(basis, values, 50)
+            at = int((now - timedelta(hours=hours)).timestamp()) // 60 * 60
+            writer.add(CountedMinute("price", "1.0.0", basis.number, at, 50, 5, sketch.to_bytes()))
+        writer.flush()
+    return shop
+
+
+def test_the_command_prints_what_a_model_relied_on_while_it_served(served, bondx):
+    code, out, err = bondx("price", "--over", "7d")
+    assert (code, err) == (0, "")
+    size = next(line for line in out.splitlines() if line.startswith("size"))
+    assert size.endswith("change")
+    assert "#" in size
+    assert not any(line.endswith("change") for line in out.splitlines() if line.startswith(("grade", "noise")))
+    assert "a sign for 6 hours" in out
+    assert "3,320 of 8,300 answers explained, chosen at random" in out
+    assert "830 more answers of 1.0.0 stand for nothing here" in out
+    code, out, err = bondx("price@1.0.0", "--over", "7d", "--json")
+    (trend,) = json.loads(out)["trends"]
+    assert trend["features"][0]["move"]["is_change"] is True
+    assert len(trend["features"][0]["sizes"]) == len(trend["buckets"]) in (28, 29)
+    assert bondx("price", "--over", "24h")[0] == 0
+
+
+def test_programs_get_the_same_trend(served):
+    found = explain_over("price", config=MLOpsConfig.from_yaml(workspace=served.root))
+    assert found.trends[0].features[0].feature == "size"
+    assert found.trends[0].features[0].move.is_change
+    assert found.not_explained[0].n_rows == 830
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["price", "--over", "soon"], "'soon' is not a duration"),
+        (["price", "--over", "30s"], "from a minute to ten years"),
+        (["price", "--over", "9999d"], "from a minute to ten years"),
+        (["price", "--over", "7d", "--row", "3"], "only --json goes with it"),
+        (["price", "--over", "7d", "--interactions"], "only --json goes with it"),
+        (["price@7.0.0", "--over", "7d"], "7.0.0"),
+        (["nothing", "--over", "7d"], "nothing"),
+    ],
+)
+def test_bad_input_over_served_time_is_refused(served, bondx, words, problem):
+    code, out, err = bondx(*words)
+    assert code not in (0, 1)
+    assert out == ""
+    assert problem in err
+
+
+def test_where_nothing_was_explained_the_refusal_says_why(tmp_path, shop):
+    with pytest.raises(UsageError, match="A minute is stored when it is over"):
+        explain_trend(shop, "price", timedelta(minutes=1), clock=lambda: utc_now() + timedelta(days=400))
+    shop.settings_file.write_text("explanation: {served_rows: 0}\n")
+    try:
+        with pytest.raises(UsageError, match="served_rows is 0"):
+            explain_trend(shop, "price", timedelta(minutes=1), clock=lambda: utc_now() + timedelta(days=400))
+    finally:
+        shop.settings_file.write_text("{}\n")
+
+
+def test_a_table_of_users_is_explained_by_the_rows_of_its_requests(shop, new):
+    with Registry(shop).opened("price", "1.0.0") as folder:
+        signature = warm_scorer(folder).signature
+    table = pd.read_csv(new).head(6)
+    rows = signature.convert_columns({field.name: table[field.name].tolist() for field in signature.fields})
+    sketch = ServedExplainer(shop, "price", "1.0.0").sketch(frame_of(signature, rows), 6, DenyList(["gra*"]))
+    assert sketch.basis.names[-1] == DENIED
+    wanted = explain_one(shop, ExplainRequest(model="price", version="1.0.0", data=new, row=0)).report
+    alone = ServedExplainer(shop, "price", "1.0.0").sketch(
+        frame_of(signature, type(rows)(rows.numbers[:1], rows.texts[:1])), 1, DenyList()
+    )
+    found = dict(zip(alone.basis.names, alone.sums, strict=True))
+    for each in wanted.contributions:
+        assert found[each.feature] == pytest.approx(each.contribution, abs=1e-9), each.feature
