@@ -21,6 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bondx", "console", "core", "sample_configs", "themes", "widgets")
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+BESIDE = re.compile(r"\.dist-info/|\.data/data/share/")
+"""What a wheel holds beside the packages: its metadata, and the pages and scripts of `hatch_build.py`."""
+
 HEADING = re.compile(r"^## (?P<version>\S+) \((?P<date>unreleased|\d{4}-\d{2}-\d{2})\)$", re.MULTILINE)
 
 
@@ -105,7 +108,7 @@ def check_contents(root: Path, wheel: Path) -> None:
     tracked = set(git(root, "ls-files", *PACKAGES).splitlines())
     if lacking := sorted(tracked - names):
         raise ReleaseError(f"the wheel lacks {lacking[0]}")
-    strangers = sorted(name for name in names if name.split("/")[0] not in PACKAGES and ".dist-info/" not in name)
+    strangers = sorted(name for name in names if name.split("/")[0] not in PACKAGES and not BESIDE.search(name))
     if strangers:
         raise ReleaseError(f"the wheel contains {strangers[0]}, which does not belong in it")
 

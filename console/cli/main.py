@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from console.cli.completion.answer import answer, is_asked
 from console.cli.escaped_text import KEPT
 from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
@@ -51,6 +52,8 @@ COMMANDS = (
     "logs",
     "workspaces",
     "config",
+    "completion",
+    "man",
     "cluster",
     "health",
     "doctor",
@@ -92,7 +95,22 @@ _OF_FILES = frozenset(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `core.errors.ExitCode`)."""
     words = sys.argv[1:] if argv is None else argv
+    if is_asked(words):
+        return answer(words, parser_to_complete)
     return carry_out(build_parser(commands_needed(words)), argv)
+
+
+def parser_to_complete(words: Sequence[str], *, shows_meanings: bool) -> argparse.ArgumentParser:
+    """Assemble the parser that can read an unfinished command line.
+
+    Args:
+        words: The words so far.
+        shows_meanings: Whether it shows beside the commands what they do; else only their names are known.
+    """
+    needed = commands_needed(words)
+    if not needed and not shows_meanings:
+        return build_parser((), only_named=COMMANDS)
+    return build_parser(needed or COMMANDS)
 
 
 def commands_needed(words: Sequence[str]) -> Sequence[str]:
@@ -230,8 +248,13 @@ def spelled_exit_codes() -> str:
     return ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 
-def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
-    """Assemble the parser from the modules of these commands, each of which brings its own arguments."""
+def build_parser(names: Sequence[str] = COMMANDS, *, only_named: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Assemble the parser.
+
+    Args:
+        names: The commands whose modules bring their arguments.
+        only_named: Commands that are known by their names alone, for completion.
+    """
     parser = CommandParser(
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
@@ -245,6 +268,8 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in names:
         import_module(f"console.commands.{name}").add_parser(commands)
+    for name in only_named:
+        commands.add_parser(name)
     return parser
 
 

@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from console.cli.man_pages import page_names
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +93,36 @@ def test_the_commands_run_as_modules(installed, tmp_path, module):
     )
 
     assert shown.stdout.split()[0] == {"bondx": "bondx", "bondx.mlops.cli": "bondx-mlops"}[module]
+
+
+def test_the_wheel_installs_manual_pages_and_completion(installed, tmp_path):
+    share = installed.parent / "share"
+
+    assert (share / "man/man1/bondx-registry.1").read_text().startswith(".TH BONDX\\-REGISTRY 1")
+    assert {page.stem for page in (share / "man/man1").iterdir()} == set(page_names())
+    for place, shell in (
+        ("bash-completion/completions/bondx", "bash"),
+        ("bash-completion/completions/bondx-mlops", "bash"),
+        ("zsh/site-functions/_bondx", "zsh"),
+        ("fish/vendor_completions.d/bondx.fish", "fish"),
+        ("fish/vendor_completions.d/bondx-mlops.fish", "fish"),
+    ):
+        assert (share / place).read_text() == run(installed, "completion", shell, cwd=tmp_path).stdout
+
+
+def test_the_pages_are_written_with_no_more_than_the_build_requires():
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    modules = {re.split(r"[<>=]", name)[0].replace("-", "_") for name in required}
+    code = (
+        "import sys; site, before = sys.argv[1], set(sys.modules)\n"
+        "from pathlib import Path; from datetime import date\n"
+        "from console.cli.man_pages import Imprint, man_page, page_names\n"
+        "[man_page(name, Imprint('1', date(2026, 1, 1))) for name in page_names()]\n"
+        "loaded = [module for name, module in list(sys.modules.items()) if name not in before]\n"
+        "files = [getattr(module, '__file__', None) or '' for module in loaded]\n"
+        "print(*{Path(file).relative_to(site).parts[0].partition('.')[0] for file in files if file.startswith(site)})"
+    )
+    site = sysconfig.get_path("purelib")
+    done = subprocess.run([sys.executable, "-c", code, site], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()) <= modules

@@ -91,6 +91,11 @@ def test_a_shell_beside_no_engine(name, desk):
     documented.play(name, desk)
 
 
+def test_a_home_of_your_own(desk, monkeypatch):
+    monkeypatch.setenv("HOME", str(desk))
+    documented.play("installed", desk)
+
+
 def test_a_table_of_your_own(desk, monkeypatch):
     monkeypatch.delenv("BONDX_HOME")
     monkeypatch.setenv("XDG_STATE_HOME", str(desk))  # the default workspace is created on first use

@@ -339,7 +339,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     **{f"audit {verb}": LOOKS for verb in ("tail", "list", "epochs", "prove", "verify", "anchor")},
     **{f"evidence build {kind}": "evidence.build" for kind in ("version", "session", "rollout", "stress", "model")},
     **{f"evidence {verb}": LOOKS for verb in ("list", "show", "verify")},
-    **dict.fromkeys(("logs", "workspaces", "health"), LOOKS),
+    **dict.fromkeys(("logs", "workspaces", "health", "completion", "man"), LOOKS),
     **{f"config {verb}": LOOKS for verb in ("show", "validate", "keys", "schema")},
     "doctor": "document.repair state.restore",
     "backup": "backup.create",

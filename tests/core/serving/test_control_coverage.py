@@ -151,6 +151,8 @@ PATHS = {
     "config validate": LEFT_OUT,
     "config schema": LEFT_OUT,
     "config keys": LEFT_OUT,
+    "completion": LEFT_OUT,
+    "man": LEFT_OUT,
     "cluster start": LEFT_OUT,
     "text corpus": LEFT_OUT,
     "text tokenizer": LEFT_OUT,

@@ -1,0 +1,91 @@
+"""The answer to a Tab: what the shell completes by itself, and the words that can stand at the cursor."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from console.cli.completion.expected import Candidate, Expected, expected_after
+from core.escape import is_shown_as_is
+
+SHELLS = ("bash", "zsh", "fish")
+MOST_LETTERS = 80
+"""Of the meaning of a word, which stands beside it in a list."""
+
+
+def is_asked(words: Sequence[str]) -> bool:
+    """Say whether a command line is the question of a script, such as `completion bash -- registry pro`.
+
+    >>> is_asked(["completion", "bash", "--", "registry", ""]), is_asked(["completion", "bash"])
+    (True, False)
+    """
+    return len(words) > 2 and words[0] == "completion" and words[1] in SHELLS and words[2] == "--"
+
+
+class ParserFor(Protocol):
+    """Makes the parser that can read an unfinished command line."""
+
+    def __call__(self, words: Sequence[str], *, shows_meanings: bool) -> argparse.ArgumentParser:
+        """Make it for these words; without meanings, commands need only have their names."""
+
+
+def answer(words: Sequence[str], parser_for: ParserFor) -> int:
+    """Print what can stand at the cursor, for the scripts: the kind of files, then a word and its meaning in each line.
+
+    Nothing is complained of: whoever presses Tab has asked for no command.
+
+    Args:
+        words: The question; behind `--` the words of the line up to the cursor, the last of which is being typed.
+        parser_for: Makes the parser.
+    """
+    shell, typed = words[1], [_unquoted(word) if words[1] == "bash" else word for word in words[3:]] or [""]
+    *before, current = typed
+    parser = parser_for(before, shows_meanings=shell != "bash" and not current.startswith("-"))
+    expected = expected_after(parser, before, current)
+    found = [*expected.candidates, *_names(expected, current)]
+    lines = [str(expected.kind), *(_line(candidate, shell) for candidate in found if is_shown_as_is(candidate.word))]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _names(expected: Expected, current: str) -> Iterator[Candidate]:
+    """Look into the workspace for the value of an argument; without one in reach, there are no names."""
+    if expected.value_of is None:
+        return
+    from console.cli.completion.names import MOST, names_for
+    from core.state.workspace import Workspace
+
+    given = expected.given.get("workspace")
+    root = Workspace.locate(None if given is None else Path(os.path.expandvars(given)), os.environ)
+    n_left = MOST
+    for candidate in names_for(expected.value_of, expected.given, root):
+        word = expected.prefix + candidate.word
+        if candidate.word and word.startswith(current) and n_left > 0:
+            n_left -= 1
+            yield Candidate(word, candidate.meaning)
+
+
+def _line(candidate: Candidate, shell: str) -> str:
+    """Spell a candidate; bash shows no meanings."""
+    meaning = " ".join(candidate.meaning.split())
+    if shell == "bash" or not meaning or not is_shown_as_is(meaning):
+        return candidate.word
+    shown = meaning if len(meaning) <= MOST_LETTERS else f"{meaning[: MOST_LETTERS - 1]}…"
+    return f"{candidate.word}\t{shown}"
+
+
+def _unquoted(word: str) -> str:
+    """Return a word as bash would: it hands over what was typed, with its quotes and backslashes.
+
+    >>> _unquoted("'my desk'"), _unquoted("my\\\\ desk"), _unquoted('"my de')
+    ('my desk', 'my desk', 'my de')
+    """
+    for closing in ("", '"', "'"):
+        try:
+            return "".join(shlex.split(word + closing))
+        except ValueError:  # a quote is still open
+            continue
+    return word
