@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release clean
+.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service licences clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -115,8 +115,25 @@ interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and 
 		--kserve $(INTEROP)/kserve/bin/python
 	@$(BIN)/python interop/estimates.py --nannyml $(INTEROP)/nannyml/bin/python
 
+# Where the environment of the services is, and below which folder they are installed (for packages: DESTDIR=…).
+PREFIX ?= /opt/bondx
+UNITS := $(wildcard deploy/systemd/*.service deploy/systemd/*.socket)
+
+service: ## Install the systemd units (as root) for the environment in PREFIX (/opt/bondx)
+	@install -d "$(DESTDIR)/etc/systemd/system" "$(DESTDIR)/etc/sysusers.d" "$(DESTDIR)/usr/local/bin"
+	@for unit in $(UNITS); do \
+		sed 's#/opt/bondx/bin#$(PREFIX)/bin#' "$$unit" > "$(DESTDIR)/etc/systemd/system/$${unit##*/}" || exit 1; \
+		chmod 644 "$(DESTDIR)/etc/systemd/system/$${unit##*/}"; \
+	done
+	@install -m 644 deploy/systemd/bondx.conf "$(DESTDIR)/etc/sysusers.d/bondx.conf"
+	@install -m 755 deploy/systemd/bondx-tmux "$(DESTDIR)/usr/local/bin/bondx-tmux"
+	@echo "installed; next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now bondx-engine bondx-server"
+
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
+
+licences: $(VENV)/.base ## List the licences of all dependencies; fails for one that a person should read (ARGS='--extra text')
+	@$(BIN)/python -m tools.licences $(ARGS)
 
 release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
 	@$(BIN)/python -m tools.release "$(VERSION)"

@@ -139,16 +139,19 @@ def _shown_on_stderr(level: int, *, as_json: bool) -> "Iterator[None]":
 
 
 def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "WorkerPlace | None") -> int:
+    inherited = _inherited(workspace, args) if place is None else None
     if place is None and serving_settings(workspace, args).processes:
-        return _supervise(workspace, args)
+        return _supervise(workspace, args, inherited)
     stop, drain = threading.Event(), threading.Event()
     _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
     if place is not None:
         _on_signals(drain.set, signal.SIGHUP)
-    server = make_server(workspace, args.listen, args, place)
+    server = make_server(workspace, args.listen, args, place, inherited=inherited)
     server.load()
     if place is not None:  # a worker that still loads leaves requests to the others
         server.wait_until_loaded(stop.is_set, meanwhile=place.beat)
+    elif inherited is not None:  # callers wait in the queue of the socket
+        server.wait_until_loaded(stop.is_set, meanwhile=lambda: None)
     server.answer()
     if place is None:
         print(f"serving on {serves_at(server)}; stop with Ctrl+C", flush=True)
@@ -156,8 +159,27 @@ def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "W
         if place is not None:
             _report(place, server, stop)
     failed = not (stop.is_set() or drain.is_set())
-    stop_server(server, drains=drain.is_set())
+    stop_server(server, drains=drain.is_set() or inherited is not None)
     return ExitCode.FAILING if failed else ExitCode.GOOD
+
+
+def _inherited(workspace: "Workspace", args: argparse.Namespace) -> socket.socket | None:
+    """Return the socket that systemd has opened; None without one.
+
+    Raises:
+        ListenError: It cannot be served on.
+        UsageError: `--listen` names an address, too.
+    """
+    from core.serving.authenticator import Authenticator
+    from core.serving.inherited import inherited_listener
+
+    listener = inherited_listener(os.environ, Authenticator(workspace))
+    if listener is not None and args.listen:
+        host, port = listener.getsockname()[:2]
+        raise UsageError(
+            f"--listen {args.listen}: systemd has opened {host}:{port} for this server; leave --listen out."
+        )
+    return listener
 
 
 def listed_models(workspace: "Workspace", args: argparse.Namespace | None, *, tells: bool) -> "ServedList":
@@ -247,7 +269,7 @@ def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> No
         stop.set()
 
 
-def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
+def _supervise(workspace: "Workspace", args: argparse.Namespace, inherited: socket.socket | None) -> int:
     """Keep workers on one socket until SIGINT or SIGTERM, and replace them at SIGHUP."""
     from core.own_python import module_command
     from core.serving.peer_accounts import listen_for_accounts
@@ -258,7 +280,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
     settings = serving_settings(workspace, args)
     listed_models(workspace, args, tells=True)  # refused before any worker starts
     with ExitStack() as opened:
-        listener, metrics_listener, reserved = _sockets(workspace, args, settings, opened)
+        listener, metrics_listener, reserved = _sockets(workspace, args, settings, opened, inherited)
         if (accounts_listener := listen_for_accounts(accounts_socket(workspace, settings))) is not None:
             opened.enter_context(accounts_listener)
         stop, restart = threading.Event(), threading.Event()
@@ -285,6 +307,7 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
             silence_seconds=settings.silence_seconds,
             end_seconds=settings.stop_seconds + 2 * STORE_SECONDS,
             rpc_reserved=reserved,
+            has_successor=inherited is not None,
         )
         has_run = supervisor.run(stop.is_set, takes_restart)
     if not has_run:
@@ -293,7 +316,11 @@ def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
 
 
 def _sockets(
-    workspace: "Workspace", args: argparse.Namespace, settings: "ServingSettings", opened: ExitStack
+    workspace: "Workspace",
+    args: argparse.Namespace,
+    settings: "ServingSettings",
+    opened: ExitStack,
+    inherited: socket.socket | None,
 ) -> "tuple[socket.socket, socket.socket | None, socket.socket | None]":
     """Listen for HTTP and for /metrics, and reserve the port for gRPC; the stack closes what was opened."""
     from core.serving import parse_address
@@ -305,7 +332,7 @@ def _sockets(
     authenticator = Authenticator(workspace)
     host, port = parse_address(args.listen or settings.listen)
     named = address_origin(workspace, args.listen, "--listen")
-    listener = opened.enter_context(listen(authenticator, host, port, named=named))
+    listener = opened.enter_context(inherited or listen(authenticator, host, port, named=named))
     metrics_listener = listen_for_metrics(authenticator, settings.metrics_listen, listener)
     if metrics_listener is not None:
         opened.enter_context(metrics_listener)
@@ -349,6 +376,7 @@ def make_server(
     place: "WorkerPlace | None" = None,
     *,
     flag: str = "--listen",
+    inherited: socket.socket | None = None,
 ) -> "Server":
     """Make a server by the settings of the workspace; it listens, but does not answer yet.
 
@@ -358,6 +386,7 @@ def make_server(
         args: Of `bondx serve`, for limits and certificate.
         place: What a supervisor has given to this process.
         flag: The flag that gives the address, for errors.
+        inherited: Listens already, in the place of the address.
     Raises:
         ListenError: The address cannot be listened on.
         SettingsError: The settings cannot be used.
@@ -379,7 +408,7 @@ def make_server(
         certificate=args.certificate if args else None,
         key=args.key if args else None,
         client_authority=args.client_authority if args else None,
-        listener=socket.socket(fileno=place.listener) if place else None,
+        listener=socket.socket(fileno=place.listener) if place else inherited,
         metrics_listener=socket.socket(fileno=place.metrics_listener) if place and place.metrics_listener else None,
         accounts_listen=accounts_socket(workspace, settings),
         accounts_listener=socket.socket(fileno=place.accounts_listener) if place and place.accounts_listener else None,

@@ -519,6 +519,22 @@ def listen_for_metrics(
     return None  # everything is answered there
 
 
+def require_token(authenticator: Authenticator, host: str) -> None:
+    """Refuse an address that other machines can reach, while nobody has a token.
+
+    Args:
+        authenticator: The tokens of the workspace.
+        host: The address.
+    Raises:
+        ListenError: It is such an address.
+    """
+    if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
+        raise ListenError(
+            f"{host} can be reached from other machines, and there is no valid token: "
+            "create one first with `bondx serve token create NAME --role viewer`."
+        )
+
+
 def listen(authenticator: Authenticator, host: str, port: int, *, named: str = "") -> socket.socket:
     """Listen on an address.
 
@@ -530,11 +546,7 @@ def listen(authenticator: Authenticator, host: str, port: int, *, named: str = "
     Raises:
         ListenError: It cannot be listened on, or other machines can reach it while there is no token.
     """
-    if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
-        raise ListenError(
-            f"{host} can be reached from other machines, and there is no valid token: "
-            "create one first with `bondx serve token create NAME --role viewer`."
-        )
+    require_token(authenticator, host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)

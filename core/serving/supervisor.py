@@ -129,6 +129,7 @@ class Supervisor:
         silence_seconds: float = 10.0,
         end_seconds: float = 25.0,
         rpc_reserved: socket.socket | None = None,
+        has_successor: bool = False,
     ) -> None:
         """Prepare.
 
@@ -141,11 +142,14 @@ class Supervisor:
             silence_seconds: How long a worker may give no sign before it is replaced.
             end_seconds: How long a worker may take to end once it is told to.
             rpc_reserved: Keeps the port for gRPC, on which each worker listens.
+            has_successor: Whether the listener stays open behind this server, so that its workers leave callers to the
+                next one.
         """
         self.has_stuck_worker = False  # whether one had to be ended, or ended beside a model that did not return
         self._silence_seconds = silence_seconds
         self._end_seconds = end_seconds
         self._looked = time.monotonic()
+        self._last_sign = DRAIN if has_successor else STOP
         self._listener = listener
         self._rpc_reserved = rpc_reserved
         self._metrics_listener = metrics_listener
@@ -281,7 +285,7 @@ class Supervisor:
 
     def _end(self) -> None:
         for worker in self._workers:
-            worker.send(STOP)
+            worker.send(self._last_sign)
         until = time.monotonic() + self._end_seconds
         for worker in self._workers:
             try:

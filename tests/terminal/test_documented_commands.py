@@ -52,6 +52,9 @@ WOULD = {
     "make soak MINUTES=10": "benchmarks/soak.py",
     "make interop": "interop/prove.py",
     "make tables": "benchmarks/bench_tables.py",
+    "make licences": "-m tools.licences",
+    "make service": "/etc/systemd/system",
+    "make service DESTDIR=root": "root/etc/systemd/system",
     "make release VERSION=0.2.0": "-m tools.release",
 }
 TRANSCRIPTS = sorted(path.stem for path in documented.TRANSCRIPTS.glob("*.txt"))
